@@ -1,0 +1,43 @@
+# make demo   the main job on the user's case, with embedded parts
+# make test   every test;  make lint   style, types, arrows;  make bench   the benchmarks
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+NPM_INSTALLED := tests/official/node_modules/.installed
+
+.PHONY: demo test lint format bench clean
+
+demo: $(INSTALLED)
+	@$(BIN)/supavex demo
+
+test: $(INSTALLED) $(NPM_INSTALLED)
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: $(INSTALLED)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(INSTALLED)
+	$(BIN)/python benchmarks/copy_speed.py
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing supavex and its tools into $(VENV) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt hatchling editables pip
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-build-isolation --editable '.[all]' --group dev
+	@touch $@
+
+$(NPM_INSTALLED): tests/official/package.json tests/official/package-lock.json
+	@echo "Installing the official convex package into tests/official …"
+	@cd tests/official && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+clean:
+	rm -rf $(VENV) tests/official/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis

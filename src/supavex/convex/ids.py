@@ -1,0 +1,83 @@
+"""Document ids: a table number and 16 bytes, written in Crockford's base32.
+
+``id = base32(varint(table number) + internal id (16 bytes) + Fletcher-16 of both)``. Source: ``id_v6.rs``,
+``base32.rs`` of convex-backend; the same text as its npm package ``id-encoding`` gives.
+"""
+
+from __future__ import annotations
+
+from supavex.convex.limits import MAX_TABLE_NUMBER
+from supavex.errors import SupavexError
+
+ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_DIGITS = {character: value for value, character in enumerate(ALPHABET)}
+INTERNAL_ID_BYTES = 16
+MIN_LENGTH, MAX_LENGTH = 31, 37
+
+
+class InvalidId(SupavexError):
+    """A text that is not a Convex document id."""
+
+    def __init__(self, text: str, why: str) -> None:
+        super().__init__("InvalidId", f"{text!r} is not a Convex document id: {why}.")
+
+
+def varint(number: int) -> bytes:
+    """``number`` (1 to 2**32-1) as LEB128: seven bits a byte, lowest first."""
+    if not 1 <= number <= MAX_TABLE_NUMBER:
+        raise ValueError(f"a table number is from 1 to {MAX_TABLE_NUMBER}, not {number}")
+    out = bytearray()
+    while True:
+        number, low = number >> 7, number & 0x7F
+        out.append(low | (0x80 if number else 0))
+        if not number:
+            return bytes(out)
+
+
+def fletcher16(data: bytes) -> bytes:
+    """Fletcher's checksum with modulus 256: the two sums, low one first."""
+    low = high = 0
+    for byte in data:
+        low = (low + byte) & 0xFF
+        high = (high + low) & 0xFF
+    return bytes((low, high))
+
+
+def encode_id(table_number: int, internal_id: bytes) -> str:
+    """The id of the document with the 16 bytes ``internal_id`` in table ``table_number``: 31 to 37 characters."""
+    if len(internal_id) != INTERNAL_ID_BYTES:
+        raise ValueError(f"an internal id has {INTERNAL_ID_BYTES} bytes, not {len(internal_id)}")
+    body = varint(table_number) + internal_id
+    data = body + fletcher16(body)
+    bits = len(data) * 8
+    digits = (bits + 4) // 5
+    number = int.from_bytes(data, "big") << (digits * 5 - bits)
+    return "".join(ALPHABET[(number >> shift) & 31] for shift in range((digits - 1) * 5, -1, -5))
+
+
+def decode_id(text: str) -> tuple[int, bytes]:
+    """Table number and internal id of ``text``. Raises :class:`InvalidId`; strict, so that each id has one spelling."""
+    if not MIN_LENGTH <= len(text) <= MAX_LENGTH:
+        raise InvalidId(text, f"its length is {len(text)}, not {MIN_LENGTH} to {MAX_LENGTH}")
+    number = 0
+    for character in text:
+        digit = _DIGITS.get(character)
+        if digit is None:
+            raise InvalidId(text, f"{character!r} is not a digit of Crockford's base32 in lower case")
+        number = number << 5 | digit
+    spare = len(text) * 5 % 8
+    if number & ((1 << spare) - 1):
+        raise InvalidId(text, "its last digit holds bits that belong to nothing")
+    data = (number >> spare).to_bytes(len(text) * 5 // 8, "big")
+    table_number = used = 0
+    for byte in data[:5]:
+        table_number |= (byte & 0x7F) << (7 * used)
+        used += 1
+        if not byte & 0x80:
+            break
+    if len(data) != used + INTERNAL_ID_BYTES + 2 or not 1 <= table_number <= MAX_TABLE_NUMBER:
+        raise InvalidId(text, "its table number and length don't fit")
+    internal_id = data[used : used + INTERNAL_ID_BYTES]
+    if encode_id(table_number, internal_id) != text:
+        raise InvalidId(text, "its checksum or spelling is wrong")
+    return table_number, internal_id

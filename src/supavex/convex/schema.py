@@ -1,0 +1,297 @@
+"""The schema language: Convex's own words in Python.
+
+    schema = define_schema({
+        "articles": define_table({
+            "title": v.string(),
+            "status": v.string(one_of=["draft", "published"]),
+        }).index("by_status", ["status"]),
+    })
+
+``schema.export()`` gives the JSON that the official package's ``schema.export()`` gives for the TypeScript that
+:mod:`supavex.convex.typescript` writes. Nothing is checked while a schema is written down, so that
+:func:`supavex.convex.compile.compile_schema` can report all findings at once, each with its place.
+"""
+
+from __future__ import annotations
+
+import builtins
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from supavex.convex import validators as kinds
+from supavex.convex.validators import MISSING, Optional, Rules, Validator, unwrap, with_rules
+from supavex.convex.values import Value
+from supavex.diagnostics import Place, place_of_caller
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """A database index: its fields in order, without the ``_creationTime`` that Convex appends."""
+
+    name: str
+    fields: tuple[str, ...]
+    staged: bool = False
+    place: Place | None = field(default=None, compare=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """Its entry in ``indexes`` or ``stagedDbIndexes``."""
+        return {"indexDescriptor": self.name, "fields": list(self.fields)}
+
+
+@dataclass(frozen=True, slots=True)
+class SearchIndex:
+    """A full text index over one string field."""
+
+    name: str
+    search_field: str
+    filter_fields: tuple[str, ...] = ()
+    staged: bool = False
+    place: Place | None = field(default=None, compare=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """Its entry in ``searchIndexes`` or ``stagedSearchIndexes``."""
+        filters = list(self.filter_fields)
+        return {"indexDescriptor": self.name, "searchField": self.search_field, "filterFields": filters}
+
+
+@dataclass(frozen=True, slots=True)
+class VectorIndex:
+    """A vector index over one field of float64 arrays with ``dimensions`` elements."""
+
+    name: str
+    vector_field: str
+    dimensions: int
+    filter_fields: tuple[str, ...] = ()
+    staged: bool = False
+    place: Place | None = field(default=None, compare=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """Its entry in ``vectorIndexes`` or ``stagedVectorIndexes``."""
+        return {
+            "indexDescriptor": self.name,
+            "vectorField": self.vector_field,
+            "dimensions": self.dimensions,
+            "filterFields": list(self.filter_fields),
+        }
+
+
+@dataclass(slots=True)
+class TableDefinition:
+    """A table: the validator of its documents and its indexes. Built by :func:`define_table` and its methods."""
+
+    document: Validator
+    comment: str = ""
+    place: Place | None = field(default=None, compare=False)
+    indexes: list[Index] = field(default_factory=list)
+    search_indexes: list[SearchIndex] = field(default_factory=list)
+    vector_indexes: list[VectorIndex] = field(default_factory=list)
+    uniques: list[tuple[str, ...]] = field(default_factory=list)
+
+    def index(self, name: str, fields: Sequence[str], *, staged: bool = False) -> TableDefinition:
+        """Adds a database index on ``fields`` (dotted paths). A staged index is built but can't be queried yet."""
+        self.indexes.append(Index(name, tuple(fields), staged, place_of_caller()))
+        return self
+
+    def search_index(
+        self, name: str, *, search_field: str, filter_fields: Sequence[str] = (), staged: bool = False
+    ) -> TableDefinition:
+        """Adds a full text index on ``search_field``; ``filter_fields`` can be compared for equality with it."""
+        self.search_indexes.append(SearchIndex(name, search_field, tuple(filter_fields), staged, place_of_caller()))
+        return self
+
+    def vector_index(
+        self, name: str, *, vector_field: str, dimensions: int, filter_fields: Sequence[str] = (), staged: bool = False
+    ) -> TableDefinition:
+        """Adds a vector index on ``vector_field``, whose arrays have ``dimensions`` (2 to 4096) float64 elements."""
+        index = VectorIndex(name, vector_field, dimensions, tuple(filter_fields), staged, place_of_caller())
+        self.vector_indexes.append(index)
+        return self
+
+    def unique(self, fields: Sequence[str]) -> TableDefinition:
+        """Says that no two documents have the same values in ``fields``. Convex has no such rule; verify checks it."""
+        self.uniques.append(tuple(fields))
+        return self
+
+    @property
+    def fields(self) -> dict[str, Validator]:
+        """Field name to validator (``v.optional`` still around it). Empty for a table of unions or ``v.any()``."""
+        return dict(self.document.fields) if isinstance(self.document, kinds.Object) else {}
+
+    def to_json(self, name: str) -> dict[str, Any]:
+        """The table's entry in the export. Convex drops top-level fields that start with an underscore only later."""
+        return {
+            "tableName": name,
+            "indexes": [i.to_json() for i in self.indexes if not i.staged],
+            "stagedDbIndexes": [i.to_json() for i in self.indexes if i.staged],
+            "searchIndexes": [i.to_json() for i in self.search_indexes if not i.staged],
+            "stagedSearchIndexes": [i.to_json() for i in self.search_indexes if i.staged],
+            "vectorIndexes": [i.to_json() for i in self.vector_indexes if not i.staged],
+            "stagedVectorIndexes": [i.to_json() for i in self.vector_indexes if i.staged],
+            "documentType": self.document.to_json(),
+        }
+
+
+@dataclass(slots=True)
+class Schema:
+    """Tables by name, in the order they were written. ``schema_validation`` False: Convex enforces nothing."""
+
+    tables: dict[str, TableDefinition]
+    schema_validation: bool = True
+    place: Place | None = field(default=None, compare=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """The schema as Convex's JSON, parsed."""
+        return {
+            "tables": [table.to_json(name) for name, table in self.tables.items()],
+            "schemaValidation": self.schema_validation,
+        }
+
+    def export(self) -> str:
+        """The schema as Convex's JSON text: what the official package's ``schema.export()`` returns."""
+        return json.dumps(self.to_json(), ensure_ascii=False, separators=(",", ":"))
+
+
+def define_table(document: Validator | Mapping[str, Validator], *, comment: str = "") -> TableDefinition:
+    """A table whose documents fit ``document``: a mapping of fields, or an object, union of objects, or any validator.
+
+    ``comment`` is one line about the table; it stands above it in schema.ts.
+    """
+    place = place_of_caller()
+    if isinstance(document, Mapping):
+        document = kinds.Object(fields=dict(document), place=place)
+    return TableDefinition(document, comment, place)
+
+
+def define_schema(tables: Mapping[str, TableDefinition], *, schema_validation: bool = True) -> Schema:
+    """The schema of a deployment. ``schema_validation=False`` keeps Convex from enforcing it."""
+    return Schema(dict(tables), schema_validation, place_of_caller())
+
+
+def _finish(
+    validator: Validator,
+    comment: str,
+    default: Value = MISSING,
+    one_of: Sequence[Value] | None = None,
+    **rules: Any,
+) -> Validator:
+    values = None if one_of is None else tuple(one_of)
+    return with_rules(validator, Rules(default=default, one_of=values, **rules), comment)
+
+
+class V:
+    """Convex's validators, by the names Convex gives them. Use the instance :data:`v`.
+
+    Keyword arguments are what Supabase knew: ``default`` (fills NULLs), ``one_of`` (allowed values), ``ge``, ``le``,
+    ``gt``, ``lt`` (numeric bounds), ``pattern`` (a regular expression searched for), ``unique``; and ``comment``.
+    """
+
+    def id(self, table: str, *, unique: bool = False, comment: str = "") -> Validator:
+        """The id of a document in ``table``."""
+        return _finish(kinds.Id(table=table, place=place_of_caller()), comment, unique=unique)
+
+    def null(self, *, comment: str = "") -> Validator:
+        """Null, and nothing else."""
+        return _finish(kinds.Null(place=place_of_caller()), comment)
+
+    def number(
+        self,
+        *,
+        default: float = MISSING,
+        one_of: Sequence[float] | None = None,
+        ge: float | None = None,
+        le: float | None = None,
+        gt: float | None = None,
+        lt: float | None = None,
+        unique: bool = False,
+        comment: str = "",
+    ) -> Validator:
+        """A float64: what JavaScript calls a number."""
+        validator = kinds.Number(place=place_of_caller())
+        return _finish(validator, comment, default, one_of, ge=ge, le=le, gt=gt, lt=lt, unique=unique)
+
+    float64 = number
+
+    def int64(
+        self,
+        *,
+        default: int = MISSING,
+        one_of: Sequence[int] | None = None,
+        ge: int | None = None,
+        le: int | None = None,
+        gt: int | None = None,
+        lt: int | None = None,
+        unique: bool = False,
+        comment: str = "",
+    ) -> Validator:
+        """A 64-bit integer: what JavaScript calls a bigint."""
+        validator = kinds.Int64(place=place_of_caller())
+        return _finish(validator, comment, default, one_of, ge=ge, le=le, gt=gt, lt=lt, unique=unique)
+
+    bigint = int64
+
+    def boolean(self, *, default: bool = MISSING, comment: str = "") -> Validator:
+        """True or false."""
+        return _finish(kinds.Boolean(place=place_of_caller()), comment, default)
+
+    def string(
+        self,
+        *,
+        default: str = MISSING,
+        one_of: Sequence[str] | None = None,
+        pattern: str | None = None,
+        unique: bool = False,
+        comment: str = "",
+    ) -> Validator:
+        """Unicode text."""
+        validator = kinds.String(place=place_of_caller())
+        return _finish(validator, comment, default, one_of, pattern=pattern, unique=unique)
+
+    def bytes(self, *, default: builtins.bytes = MISSING, unique: bool = False, comment: str = "") -> Validator:
+        """Bytes: JavaScript's ArrayBuffer."""
+        return _finish(kinds.Bytes(place=place_of_caller()), comment, default, unique=unique)
+
+    def any(self, *, default: Value = MISSING, comment: str = "") -> Validator:
+        """Any Convex value. Numbers in a Python default become float64, as in JSON."""
+        return _finish(kinds.AnyValue(place=place_of_caller()), comment, default)
+
+    def literal(self, value: str | float | bool, *, comment: str = "") -> Validator:
+        """Just this string, number, boolean; a Python int is a number here (``literal_int64`` is for a bigint)."""
+        if isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        return _finish(kinds.Literal(value=value, place=place_of_caller()), comment)
+
+    def literal_int64(self, value: int, *, comment: str = "") -> Validator:
+        """Just this int64: what ``v.literal(5n)`` is in TypeScript."""
+        return _finish(kinds.Literal(value=value, place=place_of_caller()), comment)
+
+    def array(self, element: Validator, *, default: list[Value] = MISSING, comment: str = "") -> Validator:
+        """An array whose elements all fit ``element``."""
+        return _finish(kinds.Array(element=element, place=place_of_caller()), comment, default)
+
+    def object(
+        self, fields: Mapping[str, Validator], *, default: dict[str, Value] = MISSING, comment: str = ""
+    ) -> Validator:
+        """An object with just these fields."""
+        return _finish(kinds.Object(fields=dict(fields), place=place_of_caller()), comment, default)
+
+    def record(
+        self, keys: Validator, values: Validator, *, default: dict[str, Value] = MISSING, comment: str = ""
+    ) -> Validator:
+        """An object with any keys that fit ``keys`` and values that fit ``values``."""
+        return _finish(kinds.Record(keys=keys, values=values, place=place_of_caller()), comment, default)
+
+    def union(
+        self, *members: Validator, default: Value = MISSING, unique: bool = False, comment: str = ""
+    ) -> Validator:
+        """Any of ``members``."""
+        return _finish(kinds.Union(members=members, place=place_of_caller()), comment, default, unique=unique)
+
+    def optional(self, inner: Validator) -> Validator:
+        """A field that may be absent. Rules and comment are those of ``inner``."""
+        rules = unwrap(inner)
+        return Optional(inner=inner, rules=rules.rules, comment=rules.comment, place=place_of_caller())
+
+
+v = V()

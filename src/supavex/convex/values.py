@@ -1,0 +1,196 @@
+"""Convex values in Python, their sizes, and their JSON.
+
+    Convex    null  int64  float64  boolean  string  bytes  array  object
+    Python    None  int    float    bool     str     bytes  list   dict
+
+Two JSON encodings: *internal* (between official programs) marks int64, bytes and special floats with ``$`` objects
+and reads every number as float64; *export* (snapshot archives) writes int64 as a bare integer and floats with a dot
+or an exponent. Source: ``value/src/json``, ``export.rs``, ``size.rs`` of convex-backend, ``values/value.ts`` of the
+npm package.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import struct
+from typing import Any, TypeAlias
+
+from supavex.convex.limits import INT64_MAX, INT64_MIN, MAX_ARRAY_LENGTH, MAX_OBJECT_FIELDS
+from supavex.convex.names import key_problem
+from supavex.errors import SupavexError
+
+#: A Convex value. Recursive types are written as Any, for mypy can't follow list and dict invariance here.
+Value: TypeAlias = Any
+Document: TypeAlias = dict[str, Any]
+
+
+class InvalidValue(SupavexError):
+    """A value that Convex can't hold, or JSON that is no Convex value."""
+
+    def __init__(self, message: str, code: str = "InvalidValue") -> None:
+        super().__init__(code, message)
+
+
+def size(value: Value) -> int:
+    """Convex's own measure of a value, in bytes (not the length of its JSON)."""
+    if value is None or isinstance(value, bool):
+        return 1
+    if isinstance(value, int | float):
+        return 9
+    if isinstance(value, str):
+        return 2 + len(value.encode())
+    if isinstance(value, bytes):
+        return 2 + len(value)
+    if isinstance(value, list):
+        return 2 + sum(map(size, value))
+    return 2 + sum(len(key) + 1 + size(item) for key, item in value.items())
+
+
+def nesting(value: Value) -> int:
+    """Depth of containers: a scalar is 0, a container one more than the deepest thing in it."""
+    if isinstance(value, list):
+        return 1 + max(map(nesting, value), default=0)
+    if isinstance(value, dict):
+        return 1 + max(map(nesting, value.values()), default=0)
+    return 0
+
+
+def value_problem(value: Value) -> str | None:
+    """The first thing in ``value`` that Convex refuses at any level (keys, lengths, range of int64), or None."""
+    if isinstance(value, bool) or value is None or isinstance(value, float | bytes):
+        return None
+    if isinstance(value, int):
+        return None if INT64_MIN <= value <= INT64_MAX else f"{value} is outside int64"
+    if isinstance(value, str):
+        return "a string holds an unpaired surrogate" if any("\ud800" <= c <= "\udfff" for c in value) else None
+    if isinstance(value, list):
+        if len(value) > MAX_ARRAY_LENGTH:
+            return f"an array has {len(value)} elements; Convex allows {MAX_ARRAY_LENGTH}"
+        return next((p for p in map(value_problem, value) if p), None)
+    if isinstance(value, dict):
+        if len(value) > MAX_OBJECT_FIELDS:
+            return f"an object has {len(value)} fields; Convex allows {MAX_OBJECT_FIELDS}"
+        for key, item in value.items():
+            problem = key_problem(key)
+            if problem:
+                return f"key {key!r}: {problem}"
+            problem = value_problem(item)
+            if problem:
+                return problem
+        return None
+    return f"{type(value).__name__} is not a Convex value"
+
+
+def _special(number: float) -> bool:
+    return not math.isfinite(number) or (number == 0 and math.copysign(1, number) < 0)
+
+
+def _b64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+def to_internal_json(value: Value) -> Any:
+    """``value`` in the internal encoding, as what :func:`json.dumps` takes."""
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, int):
+        return {"$integer": _b64(struct.pack("<q", value))}
+    if isinstance(value, float):
+        return {"$float": _b64(struct.pack("<d", value))} if _special(value) else value
+    if isinstance(value, bytes):
+        return {"$bytes": _b64(value)}
+    if isinstance(value, list):
+        return [to_internal_json(item) for item in value]
+    if isinstance(value, dict):
+        return {key: to_internal_json(item) for key, item in value.items()}
+    raise InvalidValue(f"{type(value).__name__} is not a Convex value.")
+
+
+def from_internal_json(data: Any) -> Value:
+    """The value that ``data`` (parsed internal JSON) stands for. Raises :class:`InvalidValue`."""
+    return _from_json(data, bare_integers=False)
+
+
+def parse_export_json(text: str | bytes, *, uniform: bool) -> Value:
+    """The value of one line of a snapshot's ``documents.jsonl``.
+
+    ``uniform`` is whether the table's ``generated_schema.jsonl`` says so: only then is a bare integer an int64.
+    """
+    try:
+        data = json.loads(text, parse_int=None if uniform else float, parse_constant=_no_constant)
+    except ValueError as error:
+        raise InvalidValue(f"not JSON: {error}") from None
+    return _from_json(data, bare_integers=uniform)
+
+
+def _no_constant(name: str) -> float:
+    raise InvalidValue(f"{name} is not JSON.")
+
+
+def _from_json(data: Any, *, bare_integers: bool) -> Value:
+    if data is None or isinstance(data, bool | str):
+        return data
+    if isinstance(data, float):
+        if not math.isfinite(data):
+            raise InvalidValue("a number is too large for float64.")
+        return data
+    if isinstance(data, int):
+        if bare_integers and INT64_MIN <= data <= INT64_MAX:
+            return data
+        return float(data)
+    if isinstance(data, list):
+        return [_from_json(item, bare_integers=bare_integers) for item in data]
+    if len(data) == 1:
+        ((key, payload),) = data.items()
+        if key.startswith("$"):
+            return _from_special(key, payload)
+    return {key: _from_json(item, bare_integers=bare_integers) for key, item in data.items()}
+
+
+def _from_special(key: str, payload: Any) -> Value:
+    try:
+        raw = base64.b64decode(payload, validate=True)
+        if key == "$bytes":
+            return raw
+        if key == "$integer":
+            return int(struct.unpack("<q", raw)[0])
+        if key == "$float":
+            number = float(struct.unpack("<d", raw)[0])
+            if not _special(number):
+                raise InvalidValue(f"$float holds the plain number {number!r}.")
+            return number
+    except (ValueError, TypeError, struct.error):
+        raise InvalidValue(f"the value of {key} is not what it says it is.") from None
+    raise InvalidValue(f"{key} is no kind of Convex value.")
+
+
+def to_export_json(value: Value) -> str:
+    """``value`` as one line of a snapshot's ``documents.jsonl``: keys sorted by byte, floats with a dot."""
+    return json.dumps(_exportable(value), ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
+
+
+def _exportable(value: Value) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"$float": _b64(struct.pack("<d", value))}
+    if isinstance(value, bytes):
+        return {"$bytes": _b64(value)}
+    if isinstance(value, list):
+        return [_exportable(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _exportable(item) for key, item in value.items()}
+    return value
+
+
+def same(left: Value, right: Value) -> bool:
+    """Whether two values are the same Convex value: types differ, -0 is not 0, NaN is NaN."""
+    if isinstance(left, float) and isinstance(right, float):
+        return struct.pack("<d", left) == struct.pack("<d", right)
+    if type(left) is not type(right):
+        return False
+    if isinstance(left, list):
+        return len(left) == len(right) and all(map(same, left, right))
+    if isinstance(left, dict):
+        return left.keys() == right.keys() and all(same(item, right[key]) for key, item in left.items())
+    return bool(left == right)

@@ -1,0 +1,1 @@
+"""A Convex deployment in one process, on one SQLite file."""

@@ -1,0 +1,58 @@
+"""The one base class of every error that a person has to act on."""
+
+from __future__ import annotations
+
+
+class SupavexError(Exception):
+    """Something a person has to act on: what happened, where, and what to do next.
+
+    ``code`` is stable and meant for programs; ``where`` names the place (``table.column``, a key, ``file:line``);
+    ``hint`` says what to do. ``exit_code`` is what the command line returns: 1 for a failure in what was asked,
+    2 for misuse or a missing piece. ``retryable`` says whether trying again, unchanged, may help.
+    Messages never hold a password: connection strings go through :func:`without_password` first.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        where: str | None = None,
+        hint: str | None = None,
+        exit_code: int = 1,
+        retryable: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.where = where
+        self.hint = hint
+        self.exit_code = exit_code
+        self.retryable = retryable
+
+    def to_json(self) -> dict[str, object]:
+        """The error as one JSON object, for ``--json``."""
+        return {
+            "code": self.code,
+            "severity": "error",
+            "where": self.where or "",
+            "message": self.message,
+            "hint": self.hint or "",
+            "retryable": self.retryable,
+        }
+
+
+class UsageError(SupavexError):
+    """Misuse or a missing piece: exit code 2."""
+
+    def __init__(self, code: str, message: str, *, where: str | None = None, hint: str | None = None) -> None:
+        super().__init__(code, message, where=where, hint=hint, exit_code=2)
+
+
+def missing_extra(package: str, extra: str, what: str) -> UsageError:
+    """The error for an optional package that is not installed."""
+    return UsageError(
+        "MissingExtra",
+        f"{what} needs the Python package {package}, which is not installed.",
+        hint=f"pip install 'supavex[{extra}]'",
+    )

@@ -1,0 +1,1 @@
+"""Conversions of PostgreSQL types, one module a family."""

@@ -1,0 +1,1 @@
+"""Doing it: reading, encoding, writing the archive, rejects, verification, reports."""
