@@ -1,1 +1,18 @@
-"""Conversions of PostgreSQL types, one module a family."""
+"""Conversions of PostgreSQL's types, one module a family; importing this package registers them all."""
+
+from supavex.mapping.conversions import arrays, datetimes, json, numbers, text
+from supavex.mapping.conversions.conversion import Conversion, Guard, Kind, Misfit, Target, choose
+
+__all__ = [
+    "Conversion",
+    "Guard",
+    "Kind",
+    "Misfit",
+    "Target",
+    "arrays",
+    "choose",
+    "datetimes",
+    "json",
+    "numbers",
+    "text",
+]

@@ -1,0 +1,209 @@
+"""Snapshot archives: the ZIP that ``npx convex export`` writes and ``npx convex import`` reads.
+
+    _tables/documents.jsonl             {"name": …, "id": <table number>}, a line for each table
+    <table>/documents.jsonl             one document a line, keys in byte order, with _id and _creationTime
+    <table>/generated_schema.jsonl      "uniform": bare integers are int64. Absent: every number is a float64
+
+Source: ``exports`` and ``application/src/snapshot_import`` of convex-backend. Entries are found by their suffix, so
+any folder above them is ignored. Entries carry a fixed time, so that equal contents give equal bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from supavex.convex.values import Document, InvalidValue, parse_export_json
+from supavex.errors import SupavexError, UsageError
+
+_DOS_TIME = (1 << 5 | 1) << 16  # 1980-01-01 00:00, the first that ZIP can say
+_ZIP64 = 0xFFFFFFFF
+_TABLE_FILE = re.compile(r"(?:^|/)([A-Za-z_][A-Za-z0-9_]*)/(documents|generated_schema)\.jsonl\Z")
+_UNIFORM = b'"uniform"\n'
+
+
+@dataclass(frozen=True, slots=True)
+class Deflated:
+    """A file that holds one complete raw deflate stream: CRC-32 and size of what it unpacks to, in bytes."""
+
+    path: Path
+    crc: int
+    size: int
+
+
+class ArchiveWriter:
+    """Writes a snapshot archive to ``file`` from streams that are deflated already. Call :meth:`close` at the end.
+
+    It writes the container only (APPNOTE 6.3.9, ZIP64 where a size needs it): Python's ``zipfile`` can't take a
+    member that is compressed already.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._directory: list[bytes] = []
+
+    def add_deflated(self, name: str, data: Deflated) -> None:
+        """Adds the entry ``name`` from ``data``, without compressing again."""
+        size = data.path.stat().st_size
+        offset = self._header(name, data.crc, size, data.size)
+        with data.path.open("rb") as source:
+            shutil.copyfileobj(source, self._file, 1 << 20)
+        self._remember(name, data.crc, size, data.size, offset)
+
+    def add(self, name: str, content: bytes) -> None:
+        """Adds a small entry."""
+        deflate = zlib.compressobj(6, zlib.DEFLATED, -15)
+        packed = deflate.compress(content) + deflate.flush()
+        crc = zlib.crc32(content)
+        offset = self._header(name, crc, len(packed), len(content))
+        self._file.write(packed)
+        self._remember(name, crc, len(packed), len(content), offset)
+
+    def _header(self, name: str, crc: int, packed: int, size: int) -> int:
+        offset = self._file.tell()
+        big = packed >= _ZIP64 or size >= _ZIP64
+        extra = struct.pack("<HHQQ", 1, 16, size, packed) if big else b""
+        sizes = (_ZIP64, _ZIP64) if big else (packed, size)
+        encoded = name.encode()
+        head = struct.pack(
+            "<IHHHIIIIHH", 0x04034B50, 45 if big else 20, 0x800, 8, _DOS_TIME, crc, *sizes, len(encoded), len(extra)
+        )
+        self._file.write(head + encoded + extra)
+        return offset
+
+    def _remember(self, name: str, crc: int, packed: int, size: int, offset: int) -> None:
+        wide = [value for value in (size, packed, offset) if value >= _ZIP64]
+        extra = struct.pack(f"<HH{len(wide)}Q", 1, 8 * len(wide), *wide) if wide else b""
+        encoded = name.encode()
+        version = 45 if wide else 20
+        # 3 is Unix; mode 0644 stands in the upper half of the external attributes.
+        entry = struct.pack(
+            "<IHHHHIIIIHHHHHII",
+            0x02014B50, 3 << 8 | version, version, 0x800, 8, _DOS_TIME, crc, min(packed, _ZIP64), min(size, _ZIP64),
+            len(encoded), len(extra), 0, 0, 0, 0o100644 << 16, min(offset, _ZIP64),
+        )  # fmt: skip
+        self._directory.append(entry + encoded + extra)
+
+    def close(self) -> None:
+        """Writes the central directory. The file itself stays open."""
+        start = self._file.tell()
+        self._file.write(b"".join(self._directory))
+        size, count = self._file.tell() - start, len(self._directory)
+        if start >= _ZIP64 or size >= _ZIP64 or count >= 0xFFFF:
+            end = self._file.tell()
+            self._file.write(
+                struct.pack("<IQHHIIQQQQ", 0x06064B50, 44, 3 << 8 | 45, 45, 0, 0, count, count, size, start)
+            )
+            self._file.write(struct.pack("<IIQI", 0x07064B50, 0, end, 1))
+        short = min(count, 0xFFFF)
+        self._file.write(
+            struct.pack("<IHHHHIIH", 0x06054B50, 0, 0, short, short, min(size, _ZIP64), min(start, _ZIP64), 0)
+        )
+
+
+def tables_entry(numbers: dict[str, int]) -> bytes:
+    """The content of ``_tables/documents.jsonl``, by number."""
+    rows = sorted(numbers.items(), key=lambda item: item[1])
+    return "".join(json.dumps({"name": name, "id": number}) + "\n" for name, number in rows).encode()
+
+
+def schema_entry() -> bytes:
+    """The content of ``generated_schema.jsonl`` of a table whose bare integers are int64."""
+    return _UNIFORM
+
+
+class SnapshotArchive:
+    """A snapshot archive opened for reading. A context manager."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._zip = zipfile.ZipFile(path)
+        except FileNotFoundError:
+            raise UsageError("NoArchive", "there is no such archive.", where=str(path)) from None
+        except (zipfile.BadZipFile, OSError) as error:
+            raise UsageError("InvalidArchive", f"not a ZIP archive: {error}.", where=str(path)) from None
+        self.path = path
+        self._entries: dict[tuple[str, str], str] = {}
+        for name in self._zip.namelist():
+            match = _TABLE_FILE.search(name)
+            if match and "_components/" not in name:
+                self._entries[match[1], match[2]] = name
+
+    def __enter__(self) -> SnapshotArchive:
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self._zip.close()
+
+    @property
+    def tables(self) -> list[str]:
+        """The user tables with documents or a number, sorted."""
+        held = {name for name, kind in self._entries if kind == "documents" and not name.startswith("_")}
+        return sorted(held | self.numbers.keys())
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """Table numbers, as ``_tables`` gives them. Raises on a name or number that stands there twice."""
+        numbers: dict[str, int] = {}
+        for _, line in self._lines("_tables"):
+            data = self._parsed("_tables", line, uniform=False)
+            name, number = str(data["name"]), int(data["id"])
+            if name in numbers:
+                raise SupavexError("DuplicateTableName", f"{name} stands twice in _tables.", where=str(self.path))
+            if number in numbers.values():
+                raise SupavexError("InvalidId", f"two tables have the number {number}.", where=str(self.path))
+            numbers[name] = number
+        return numbers
+
+    def uniform(self, table: str) -> bool:
+        """Whether the table's bare integers are int64. Raises for the older form of generated_schema.jsonl."""
+        name = self._entries.get((table, "generated_schema"))
+        if name is None:
+            return False
+        first = self._zip.read(name).partition(b"\n")[0].strip()
+        if first != _UNIFORM.strip():
+            raise SupavexError(
+                "UnsupportedArchive",
+                f"{table}/generated_schema.jsonl has the form of exports before March 2026.",
+                where=str(self.path),
+                hint="Export again from a current deployment.",
+            )
+        return True
+
+    def documents(self, table: str) -> Iterator[Document]:
+        """The documents of ``table``, in the order of the archive."""
+        uniform = self.uniform(table)
+        for number, line in self._lines(table):
+            yield self._parsed(table, line, uniform=uniform, number=number)
+
+    def _parsed(self, table: str, line: bytes, *, uniform: bool, number: int = 0) -> dict[str, Any]:
+        try:
+            document = parse_export_json(line, uniform=uniform)
+        except InvalidValue as error:
+            raise SupavexError(
+                "InvalidArchive", error.message, where=f"{self.path} {table}/documents.jsonl:{number}"
+            ) from None
+        if not isinstance(document, dict):
+            where = f"{self.path} {table}/documents.jsonl:{number}"
+            raise SupavexError("InvalidArchive", "a line is no JSON object.", where=where)
+        return document
+
+    def _lines(self, table: str) -> Iterator[tuple[int, bytes]]:
+        name = self._entries.get((table, "documents"))
+        if name is None:
+            return
+        try:
+            with self._zip.open(name) as file:
+                for number, line in enumerate(file, start=1):
+                    if line.strip():
+                        yield number, line
+        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+            raise SupavexError("InvalidArchive", f"{name} is damaged: {error}.", where=str(self.path)) from None

@@ -1,0 +1,28 @@
+"""What CHECK constraints say of one column, where they say it in a form that a rule of the schema can hold.
+
+PostgreSQL prints expressions in one way, whatever the author wrote: ``status IN ('a', 'b')`` comes back as
+``(status = ANY (ARRAY['a'::text, 'b'::text]))``.
+"""
+
+from __future__ import annotations
+
+import re
+
+from supavex.postgres.catalog import Table
+
+_ANY = re.compile(r"= ANY \(+ARRAY\[(.*)\]")
+_TEXT = re.compile(r"'((?:[^']|'')*)'")
+
+
+def allowed_values(table: Table, column: str) -> tuple[str, ...] | None:
+    """The values that an enum type or a CHECK constraint allows in ``column``; None where neither says."""
+    found = table.column(column)
+    if found is not None and found.type.labels:
+        return found.type.labels
+    for check in table.checks:
+        match = _ANY.search(check.expression)
+        if check.columns == (column,) and match and " OR " not in check.expression and " AND " not in check.expression:
+            values = tuple(value.replace("''", "'") for value in _TEXT.findall(match[1]))
+            if values:
+                return values
+    return None

@@ -1,0 +1,146 @@
+"""A conversion: how one column's values go to Convex, and how the proof takes them back.
+
+The copy reads ``select`` (SQL over ``{c}``, the column) as an Arrow column and writes it as ``kind``. The proof reads
+``text`` as text through another driver, and compares ``parse(text)`` with ``decode(value of the document)``: the two
+ways share nothing but the rule. ``guards`` are SQL conditions that are false for the rows whose value can't go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from supavex.convex import validators as kinds
+from supavex.convex.validators import Validator, unwrap
+from supavex.convex.values import Value
+from supavex.postgres.catalog import Type
+from supavex.project import ColumnRule
+
+#: How a converted Arrow column is written as JSON; see :mod:`supavex.migrate.json_columns`.
+#: ``micros`` is int64 microseconds that become float64 milliseconds; ``json`` is text that is JSON already.
+Kind = Literal["string", "number", "micros", "boolean", "int64", "bytes", "json", "array", "id"]
+
+
+def same_value(value: Any) -> Any:
+    """The value itself: for conversions that change nothing."""
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """A condition that a value must meet to go: SQL over ``{c}``, and what to say of a row that does not meet it."""
+
+    sql: str
+    code: str
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """One column's way to Convex and back; see the module."""
+
+    name: str
+    kind: Kind
+    select: str = "{c}"
+    text: str = "{c}::text"
+    guards: tuple[Guard, ...] = ()
+    parse: Callable[[str], Any] = same_value
+    decode: Callable[[Value], Any] = same_value
+    element: Conversion | None = None
+    #: The whole value is checked in Python against the field's validator, row by row (structured JSON).
+    check_rows: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """Why a column can't go to a field, and what to do."""
+
+    message: str
+    hint: str = ""
+
+
+class Target:
+    """What a field's validator can take: scalars by name, ``array`` with its element, ``any``."""
+
+    def __init__(self, validator: Validator) -> None:
+        self.validator = unwrap(validator)
+        self.members = _members(self.validator)
+        self.any = any(isinstance(member, kinds.AnyValue) for member in self.members)
+        self.null = self.any or any(isinstance(member, kinds.Null) for member in self.members)
+
+    def takes(self, kind: type[Validator]) -> bool:
+        """Whether a value of ``kind`` may fit: its own validator, a literal of it, or ``v.any()``."""
+        return self.any or any(isinstance(m, kind) or _literal_of(m, kind) for m in self.members)
+
+    @property
+    def structured(self) -> bool:
+        """Whether it takes JSON objects or arrays of some declared shape."""
+        return any(isinstance(m, kinds.Object | kinds.Record | kinds.Array) for m in self.members)
+
+    @property
+    def elements(self) -> list[Validator]:
+        """The element validators of the arrays it takes."""
+        return [m.element for m in self.members if isinstance(m, kinds.Array)]
+
+    def allowed(self) -> list[Value] | None:
+        """The only values it takes, where it is a union of literals (null aside); else None."""
+        members = [m for m in self.members if not isinstance(m, kinds.Null)]
+        if members and all(isinstance(m, kinds.Literal) for m in members):
+            return [m.value for m in members if isinstance(m, kinds.Literal)]
+        return None
+
+    def __str__(self) -> str:
+        return str(self.validator)
+
+
+def _members(validator: Validator) -> list[Validator]:
+    if isinstance(validator, kinds.Union):
+        return [inner for member in validator.members for inner in _members(member)]
+    return [validator]
+
+
+def _literal_of(validator: Validator, kind: type[Validator]) -> bool:
+    if not isinstance(validator, kinds.Literal):
+        return False
+    value = validator.value
+    if kind is kinds.String:
+        return isinstance(value, str)
+    if kind is kinds.Boolean:
+        return isinstance(value, bool)
+    if kind is kinds.Int64:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return kind is kinds.Number and isinstance(value, float)
+
+
+#: A family's choice: the conversion of a type for a target, or why there is none.
+Choice = Callable[[Type, Target, ColumnRule], Conversion | Misfit]
+_REGISTRY: dict[str, Choice] = {}
+
+
+def converts(*bases: str) -> Callable[[Choice], Choice]:
+    """Registers a family's choice for PostgreSQL's internal type names ``bases``."""
+
+    def register(choice: Choice) -> Choice:
+        for base in bases:
+            _REGISTRY[base] = choice
+        return choice
+
+    return register
+
+
+def choose(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
+    """The conversion of a column of ``type_`` into ``target``, or why there is none."""
+    if type_.element is not None:
+        family = _REGISTRY["array"]
+    elif type_.category == "e":
+        family = _REGISTRY["enum"]
+    else:
+        family = _REGISTRY.get(type_.base) or _REGISTRY["other"]
+    return family(type_, target, rule)
+
+
+def misfit(type_: Type, target: Target, *better: str) -> Misfit:
+    """The usual :class:`Misfit`: the type does not fit, and what would."""
+    return Misfit(f"{type_.name} does not fit {target}.", f"Use {' or '.join(better)}." if better else "")

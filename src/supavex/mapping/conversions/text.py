@@ -1,0 +1,44 @@
+"""Text of all kinds, enums, booleans, bytes, uuids that are no key, and every type that only has a text form."""
+
+from __future__ import annotations
+
+from supavex.convex import validators as kinds
+from supavex.mapping.conversions.conversion import Conversion, Misfit, Target, converts, misfit
+from supavex.postgres.catalog import Type
+from supavex.project import ColumnRule
+
+
+@converts("text", "varchar", "bpchar", "name", "citext", "char", "enum", "uuid", "xml")
+def text(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
+    """Text: a string. An enum is its label, a uuid its 36 characters in lower case."""
+    if target.takes(kinds.String):
+        return Conversion("text", "string", "{c}::text")
+    return misfit(type_, target, "v.string()")
+
+
+@converts("bool")
+def booleans(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
+    """A boolean is a boolean."""
+    if target.takes(kinds.Boolean):
+        return Conversion("boolean", "boolean", parse=lambda text: text == "true")
+    return misfit(type_, target, "v.boolean()")
+
+
+@converts("bytea")
+def binary(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
+    """Bytes: bytes, or base64 text."""
+    if target.takes(kinds.Bytes):
+        return Conversion("bytes", "bytes", parse=lambda text: bytes.fromhex(text[2:]))
+    if target.takes(kinds.String):
+        # encode() breaks base64 into lines of 76 characters.
+        sql = "translate(encode({c}, 'base64'), E'\\n', '')"
+        return Conversion("bytes as base64 text", "string", sql, sql)
+    return misfit(type_, target, "v.bytes()", "v.string()")
+
+
+@converts("other")
+def other(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
+    """Any other type: PostgreSQL's own text of it, for a field that takes strings."""
+    if target.takes(kinds.String):
+        return Conversion(f"{type_.base} as text", "string", "{c}::text")
+    return misfit(type_, target, "v.string()")

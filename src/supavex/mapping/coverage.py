@@ -1,0 +1,302 @@
+"""Coverage: does every source table and column have a place in Convex, and does it fit there.
+
+Also lists what Convex does not carry over by itself, with what to do about each.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from supavex.convex import validators as kinds
+from supavex.convex.validators import MISSING, Optional, printed, unwrap
+from supavex.diagnostics import Diagnostic, Severity
+from supavex.mapping.checks import allowed_values
+from supavex.mapping.conversions import Target
+from supavex.mapping.names import camel_case
+from supavex.mapping.plan import SOURCE_KEY_FIELDS, FieldPlan, Plan, TablePlan
+from supavex.postgres.catalog import Table
+
+
+@dataclass(frozen=True, slots=True)
+class NotCarried:
+    """Something of the source that Convex will not do by itself: what, where, and what to do."""
+
+    kind: str
+    where: str
+    detail: str
+    instead: str
+
+
+def coverage(plan: Plan) -> list[Diagnostic]:
+    """Every finding about how the source and the schema fit together, table by table."""
+    findings = [d for table in plan.tables for d in _table(plan, table)]
+    fed = {table.target for table in plan.tables if table.target}
+    for name, definition in plan.schema.tables.items():
+        if name not in fed:
+            message = "no source table goes here; it stays empty."
+            findings.append(Diagnostic("TableWithoutSource", "note", message, name, "", definition.place))
+    known = {name for table in plan.catalog for name in (table.name, table.qualified)}
+    for name in plan.project.tables:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"Did you mean {close[0]}?" if close else "Remove it."
+            message = f"supavex.toml has rules for {name}, which the source does not have."
+            findings.append(Diagnostic("UnknownTable", "error", message, name, hint))
+    return findings
+
+
+def table_statuses(plan: Plan) -> list[dict[str, Any]]:
+    """The contract of ``check --json``: each source table, where it goes, and how."""
+    return [
+        {
+            "source": table.name,
+            "target": table.target,
+            "status": table.status,
+            "columns": len(table.source.columns),
+            **({"reason": table.rule.skip} if table.rule.skip is not None else {}),
+        }
+        for table in plan.tables
+    ]
+
+
+def _table(plan: Plan, table: TablePlan) -> Iterator[Diagnostic]:
+    if table.status == "missing":
+        wanted = table.rule.to or camel_case(table.source.name)
+        close = difflib.get_close_matches(wanted, list(plan.schema.tables), n=1)
+        hint = f"Define {wanted} in {plan.project.shown(plan.project.schema_file)}, or skip the table with a reason."
+        if close:
+            hint = f'Is it {close[0]}? Then set to = "{close[0]}" under [tables.{table.source.name}]. Else: {hint}'
+        yield Diagnostic("TableNotMapped", "error", "the source table has no Convex table.", table.name, hint)
+    if table.status != "mapped":
+        yield from _existing(table)
+        return
+    yield from _rules(table)
+    yield from _key(table)
+    for column in table.unmapped:
+        assert table.definition is not None
+        close = difflib.get_close_matches(column.name, table.definition.fields, n=1)
+        hint = f"Is it {close[0]}? " if close else ""
+        hint += f'Add the field to {table.target}, or set skip = "why" for the column in supavex.toml.'
+        yield _finding("ColumnNotMapped", table, column.name, "the column has no field.", hint)
+    for misplaced, field, misfit in table.misfits:
+        where = misplaced.name if misplaced else field
+        yield _finding("TypeDoesNotFit", table, where, misfit.message, misfit.hint, field=field)
+    for planned in table.fields:
+        yield from _field(table, planned)
+    yield from _fields_without_column(table)
+    yield from _indexes(table)
+
+
+def _finding(
+    code: str,
+    table: TablePlan,
+    column: str,
+    message: str,
+    hint: str = "",
+    *,
+    severity: Severity = "error",
+    field: str = "",
+) -> Diagnostic:
+    place = None
+    if table.definition is not None:
+        validator = table.definition.fields.get(field or column)
+        place = (validator.place if validator is not None else None) or table.definition.place
+    return Diagnostic(code, severity, message, f"{table.source.name}.{column}" if column else table.name, hint, place)
+
+
+def _existing(table: TablePlan) -> Iterator[Diagnostic]:
+    if table.status != "existing":
+        return
+    for field, column in (table.rule.existing or {}).items():
+        if table.source.column(column) is None:
+            message = f"`existing` matches by the column {column}, which the table does not have."
+            yield _finding("UnknownColumn", table, "", message)
+        if table.definition is not None and field not in table.definition.fields:
+            message = f"`existing` matches by the field {field}, which {table.target} does not have."
+            yield _finding("UnknownField", table, "", message)
+
+
+def _rules(table: TablePlan) -> Iterator[Diagnostic]:
+    """Rules of supavex.toml about things that are not there."""
+    columns = [column.name for column in table.source.columns]
+    named = [*table.rule.columns, *table.rule.key, *([table.rule.created] if table.rule.created else [])]
+    for name in named:
+        if name not in columns:
+            close = difflib.get_close_matches(name, columns, n=1)
+            message = f"supavex.toml names the column {name}, which {table.name} does not have."
+            hint = f"Did you mean {close[0]}?" if close else ""
+            yield _finding("UnknownColumn", table, name, message, hint)
+    assert table.definition is not None
+    fields = table.definition.fields
+    wanted = {rule.to for rule in table.rule.columns.values() if rule.to} | set(table.rule.fields)
+    for name in sorted(wanted - fields.keys()):
+        close = difflib.get_close_matches(name, fields, n=1)
+        message = f"supavex.toml names the field {name}, which {table.target} does not have."
+        yield _finding("UnknownField", table, name, message, f"Did you mean {close[0]}?" if close else "")
+    seen: dict[str, str] = {}
+    for planned in table.fields:
+        other = seen.setdefault(planned.name, planned.place)
+        if other != planned.place:
+            message = f"{other} and {planned.place} both go to the field {planned.name}."
+            yield _finding("FieldTwice", table, planned.place, message, "Rename one with `to`.", field=planned.name)
+
+
+def _key(table: TablePlan) -> Iterator[Diagnostic]:
+    if table.key is None:
+        message = "the table has no primary key and no unique key without NULLs: its rows can't be told apart."
+        hint = f'Set key = ["column", …] under [tables.{table.source.name}] to columns that are unique together.'
+        yield _finding("NoKey", table, "", message, hint)
+    elif table.key.form == "hash":
+        fields = {planned.column.name for planned in table.fields if planned.column}
+        lost = [column for column in table.key.columns if column not in fields]
+        if lost:
+            message = f"the key {', '.join(lost)} is kept in no field, and its text can't be told from the id."
+            yield _finding("KeyNotKept", table, lost[0], message, "Add a field for it.", severity="warning")
+
+
+def _field(table: TablePlan, planned: FieldPlan) -> Iterator[Diagnostic]:
+    target = Target(planned.validator)
+    rules = planned.validator.rules
+    loses_null = not (planned.optional or planned.takes_null or rules.default is not MISSING)
+    if planned.column is not None and planned.nullable and loses_null and not planned.null_is_rejected:
+        yield _finding(
+            "NullableIntoRequired",
+            table,
+            planned.place,
+            f"the column can be NULL, the field {planned.name} is required and has no default: such rows are rejected.",
+            'Give the field a default, make it v.optional(…), or say null = "reject" for the column.',
+            severity="warning",
+            field=planned.name,
+        )
+    if planned.optional and rules.default is not MISSING:
+        message = "the field is optional and has a default: NULL becomes the default."
+        yield _finding("DefaultOfOptional", table, planned.place, message, severity="note", field=planned.name)
+    if planned.column is None:
+        return
+    yield from _allowed(table, planned, target)
+    if planned.reference is None and planned.ids is None:
+        key = table.source.foreign_key_of(planned.column.name)
+        outside = key is not None and key.referenced_schema not in ("auth",)
+        if key is not None and outside and target.takes(kinds.String) and not target.any:
+            message = (
+                f"it refers to {key.referenced_schema}.{key.referenced_table}, but the field keeps the old key as text."
+            )
+            hint = "Make it v.id(…) of that table, or give the column an `ids` file."
+            yield _finding(
+                "ReferenceAsText", table, planned.place, message, hint, severity="warning", field=planned.name
+            )
+
+
+def _allowed(table: TablePlan, planned: FieldPlan, target: Target) -> Iterator[Diagnostic]:
+    assert planned.column is not None
+    source = allowed_values(table.source, planned.column.name)
+    literals = target.allowed()
+    one_of = planned.validator.rules.one_of
+    field = literals if literals is not None else (list(one_of) if one_of is not None else None)
+    if source is None or planned.conversion.kind != "string":
+        return
+    if field is None:
+        message = f"the source allows only {', '.join(map(printed, source))}; the field takes any text."
+        hint = f"Add one_of=[{', '.join(map(printed, source))}]."
+        yield _finding("AllowedValuesLost", table, planned.place, message, hint, severity="note", field=planned.name)
+        return
+    refused = [value for value in source if value not in field]
+    if refused:
+        message = f"the source allows {', '.join(map(printed, refused))}, which the field does not."
+        hint = "Add the values, or such rows are rejected."
+        yield _finding("AllowedValuesDiffer", table, planned.place, message, hint, field=planned.name)
+
+
+def _fields_without_column(table: TablePlan) -> Iterator[Diagnostic]:
+    assert table.definition is not None
+    have = {planned.name for planned in table.fields} | {field for _, field, _ in table.misfits}
+    for name, validator in table.definition.fields.items():
+        if name in have or isinstance(validator, Optional):
+            continue
+        if unwrap(validator).rules.default is not MISSING:
+            continue
+        message = "the field is required, and no column and no default gives it a value."
+        hint = f'Rename a column to it, make it optional, or set fields.{name} = {{ sql = "…" }} in supavex.toml.'
+        if name in SOURCE_KEY_FIELDS:
+            hint = "It would hold the row's key; the table has none, or the field is no string."
+        yield _finding("FieldWithoutColumn", table, "", f"{name}: {message}", hint, field=name)
+
+
+def _indexes(table: TablePlan) -> Iterator[Diagnostic]:
+    assert table.definition is not None
+    indexes = [index.fields for index in table.definition.indexes]
+    by_column = {planned.column.name: planned.name for planned in table.fields if planned.column}
+    for planned in table.fields:
+        if planned.reference is not None and not any(fields[0] == planned.name for fields in indexes if fields):
+            yield _finding(
+                "ForeignKeyWithoutIndex",
+                table,
+                planned.place,
+                f"no index begins with {planned.name}: finding the rows of one {planned.reference.target} "
+                "reads the whole table.",
+                f'.index("by_{planned.name.removesuffix("_id")}", ["{planned.name}"])',
+                severity="note",
+                field=planned.name,
+            )
+    for unique in table.source.uniques:
+        fields = tuple(by_column[column] for column in unique.columns if column in by_column)
+        if len(fields) != len(unique.columns):
+            continue
+        if not any(set(index[: len(fields)]) == set(fields) for index in indexes):
+            yield _finding(
+                "UniqueWithoutIndex",
+                table,
+                unique.columns[0],
+                f"{', '.join(unique.columns)} are unique in the source; no index lets a mutation check that.",
+                f"Add an index on {list(fields)}.",
+                severity="note",
+                field=fields[0],
+            )
+
+
+def not_carried(plan: Plan) -> list[NotCarried]:
+    """What Convex does not take over, of the tables that are moved, and of the whole database."""
+    found = [item for table in plan.moved for item in _not_carried(table.source)]
+    instead = {
+        "view": "A query function.",
+        "materialized view": "A table that mutations keep up to date, or an aggregate component.",
+        "foreign table": "An action that calls the other system.",
+        "function": "A query, mutation or action.",
+        "procedure": "A mutation or action.",
+        "aggregate": "Code in a query.",
+        "sequence": "A counter document.",
+        "enum": "A union of literals, or one_of in schema.py.",
+        "publication": "Nothing: every Convex query is live.",
+    }
+    found += [
+        NotCarried(other.kind, other.name, other.detail, instead.get(other.kind, "")) for other in plan.catalog.others
+    ]
+    return found
+
+
+def _not_carried(table: Table) -> Iterator[NotCarried]:
+    where = table.qualified
+    for unique in table.uniques:
+        detail = f"unique ({', '.join(unique.columns)})" + (f" where {unique.predicate}" if unique.predicate else "")
+        yield NotCarried("unique", where, detail, "Look it up by an index in the mutation that inserts.")
+    for check in table.checks:
+        yield NotCarried("check", where, check.expression, "rules in convex/defaults.ts, or code in the mutation.")
+    for key in table.foreign_keys:
+        if key.on_delete in ("CASCADE", "SET NULL", "SET DEFAULT"):
+            detail = f"{', '.join(key.columns)} on delete {key.on_delete.lower()}"
+            yield NotCarried("cascade", where, detail, "Delete or patch the rows in the mutation, by the index.")
+    for policy in table.policies:
+        detail = f"{policy.name} ({policy.command.lower()})"
+        yield NotCarried("policy", where, detail, "Check ctx.auth in each function that reads or writes the table.")
+    for trigger in table.triggers:
+        yield NotCarried("trigger", where, trigger.name, "Code in the mutations that write the table.")
+    for column in table.columns:
+        if column.default and not column.generated:
+            yield NotCarried("default", f"{where}.{column.name}", column.default, "withDefaults in convex/defaults.ts.")
+        if column.generated:
+            yield NotCarried("generated column", f"{where}.{column.name}", "", "Compute it when writing or reading.")
+        if column.identity:
+            yield NotCarried("identity", f"{where}.{column.name}", "", "Convex's _id, or a counter document.")

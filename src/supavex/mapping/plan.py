@@ -1,0 +1,323 @@
+"""The plan: for every source table, the Convex table it goes to, and how each field gets its value.
+
+A plan is what catalog, schema and supavex.toml come to together. It reads no rows. What does not fit is a diagnostic;
+a plan with errors is never carried out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from supavex.convex import validators as kinds
+from supavex.convex.schema import Schema, TableDefinition
+from supavex.convex.validators import MISSING, Optional, Validator, unwrap
+from supavex.convex.values import Value
+from supavex.mapping.conversions import Conversion, Misfit, Target, choose
+from supavex.mapping.idfiles import load_id_file
+from supavex.mapping.keys import Key, key_of
+from supavex.mapping.names import camel_case
+from supavex.postgres.catalog import Catalog, Column, Table, Type
+from supavex.postgres.connection import quoted
+from supavex.project import ColumnRule, Project, TableRule
+
+Status = Literal["mapped", "existing", "skipped", "missing"]
+#: Fields that hold the source row's key as text, where the source has no column of that name.
+SOURCE_KEY_FIELDS = ("supabaseId", "supabase_id")
+#: Columns that ``_creationTime`` comes from, the first that a table has.
+CREATION_COLUMNS = ("created_at", "createdAt", "inserted_at", "created", "created_on")
+_FALLBACK_COLUMNS = ("updated_at", "updatedAt")
+_MOMENTS = ("timestamptz", "timestamp", "date")
+#: The alias of the source table in every expression.
+ALIAS = "t"
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Where a field's id points: the source table (schema, name), its key, and how the row names it.
+
+    ``columns``: SQL for the parts of the referenced row's key. ``through`` is the unique column that the foreign key
+    names where that is not the key.
+    """
+
+    schema: str
+    table: str
+    target: str
+    key: Key
+    column: str
+    existing: bool = False
+    through: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FieldPlan:
+    """How one field gets its value.
+
+    ``source`` is an SQL expression over the source row; ``column`` the catalog's column where it is one. NULL becomes
+    ``default``, or leaves an optional field out, or is null where the field takes it, or rejects the row.
+    """
+
+    name: str
+    validator: Validator
+    optional: bool
+    source: str
+    column: Column | None
+    conversion: Conversion
+    default: Value = MISSING
+    reference: Reference | None = None
+    ids: Mapping[str, str] | None = None
+    ids_file: str = ""
+    null_is_rejected: bool = False
+
+    @property
+    def nullable(self) -> bool:
+        """Whether the source can be NULL, as far as the catalog knows."""
+        return self.column is None or self.column.nullable
+
+    @property
+    def takes_null(self) -> bool:
+        """Whether NULL stays null in the document."""
+        return not self.optional and self.default is MISSING and Target(self.validator).null
+
+    @property
+    def place(self) -> str:
+        """The column's name, or the field's where it has none."""
+        return self.column.name if self.column else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class CreationTime:
+    """Where ``_creationTime`` comes from: columns in order of preference; none of them, then a constant."""
+
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class TablePlan:
+    """One source table's way to Convex."""
+
+    source: Table
+    status: Status
+    rule: TableRule
+    target: str = ""
+    definition: TableDefinition | None = None
+    key: Key | None = None
+    creation: CreationTime = CreationTime()
+    fields: list[FieldPlan] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
+    unmapped: list[Column] = field(default_factory=list)
+    misfits: list[tuple[Column | None, str, Misfit]] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """``schema.table`` of the source."""
+        return self.source.qualified
+
+
+@dataclass(slots=True)
+class Plan:
+    """All tables' ways, in the order of the schema; tables without a target last."""
+
+    project: Project
+    schema: Schema
+    catalog: Catalog
+    tables: list[TablePlan]
+
+    @property
+    def moved(self) -> list[TablePlan]:
+        """The tables whose rows are copied."""
+        return [table for table in self.tables if table.status == "mapped"]
+
+    def to_target(self, target: str) -> TablePlan | None:
+        """The plan of the source table that goes to the Convex table ``target``."""
+        return next((t for t in self.tables if t.target == target and t.status in ("mapped", "existing")), None)
+
+    def of_source(self, schema: str, name: str) -> TablePlan | None:
+        """The plan of a source table."""
+        return next((t for t in self.tables if (t.source.schema, t.source.name) == (schema, name)), None)
+
+
+def make_plan(project: Project, schema: Schema, catalog: Catalog) -> Plan:
+    """The plan of ``project``. Raises only for missing or broken id files; all else is for coverage to report."""
+    tables = [_table(project, schema, table) for table in catalog]
+    order = {name: position for position, name in enumerate(schema.tables)}
+    tables.sort(key=lambda plan: (order.get(plan.target, len(order)), plan.name))
+    plan = Plan(project, schema, catalog, tables)
+    files: dict[str, dict[str, str]] = {}
+    for table in plan.tables:
+        if table.status == "mapped":
+            _fill(plan, table, files)
+    return plan
+
+
+def _table(project: Project, schema: Schema, table: Table) -> TablePlan:
+    rule = project.table_rule(table.schema, table.name)
+    if rule.skip is not None:
+        return TablePlan(table, "skipped", rule)
+    names = [rule.to] if rule.to else [table.name, camel_case(table.name)]
+    target = next((name for name in names if name in schema.tables), None)
+    if target is None:
+        return TablePlan(table, "missing", rule)
+    status: Status = "mapped" if rule.existing is None else "existing"
+    return TablePlan(
+        table, status, rule, target, schema.tables[target], key_of(table, rule.key), _creation(table, rule)
+    )
+
+
+def _creation(table: Table, rule: TableRule) -> CreationTime:
+    wanted = [rule.created] if rule.created else list(CREATION_COLUMNS)
+    moments = {column.name for column in table.columns if column.type.base in _MOMENTS}
+    first = next((name for name in wanted if name in moments), None)
+    if first is None:
+        return CreationTime()
+    return CreationTime((first, *(name for name in _FALLBACK_COLUMNS if name in moments and name != first)))
+
+
+def _fill(plan: Plan, table: TablePlan, files: dict[str, dict[str, str]]) -> None:
+    assert table.definition is not None
+    fields = table.definition.fields
+    used: set[str] = set()
+    for column in table.source.columns:
+        rule = plan.project.column_rule(table.rule, column.name)
+        if rule.skip is not None:
+            table.skipped[column.name] = rule.skip
+            continue
+        names = [rule.to] if rule.to else [column.name, camel_case(column.name)]
+        name = next((n for n in names if n in fields and n not in table.rule.fields), None)
+        if name is None:
+            if table.key is None or column.name not in table.key.columns:
+                table.unmapped.append(column)
+            continue
+        used.add(name)
+        _add_field(plan, table, name, fields[name], column, rule, files)
+    for name, validator in fields.items():
+        if name in used:
+            continue
+        if name in table.rule.fields:
+            _add_expression(table, name, validator, table.rule.fields[name])
+        elif name in SOURCE_KEY_FIELDS and table.key is not None and Target(validator).takes(kinds.String):
+            expression = table.key.text_sql(table.key.own(ALIAS))
+            _add_expression(table, name, validator, expression)
+    order = {name: position for position, name in enumerate(fields)}
+    table.fields.sort(key=lambda f: order[f.name])
+
+
+def _add_field(
+    plan: Plan,
+    table: TablePlan,
+    name: str,
+    validator: Validator,
+    column: Column,
+    rule: ColumnRule,
+    files: dict[str, dict[str, str]],
+) -> None:
+    inner, optional = unwrap(validator), isinstance(validator, Optional)
+    source = f"({rule.sql})" if rule.sql else f"{ALIAS}.{quoted(column.name)}"
+    reference = None
+    ids: Mapping[str, str] | None = None
+    conversion: Conversion | Misfit
+    if rule.ids:
+        if rule.ids not in files:
+            files[rule.ids] = load_id_file(plan.project.root / rule.ids, rule.ids)
+        ids = files[rule.ids]
+        conversion = choose(Type("text", "text"), Target(inner), rule)
+    elif isinstance(inner, kinds.Id):
+        found = _reference(plan, table, column, inner, bool(rule.sql))
+        if isinstance(found, Misfit):
+            conversion = found
+        else:
+            reference = found
+            conversion = Conversion("reference", "id", "{c}", "{c}::text")
+    else:
+        # An expression's type is PostgreSQL's to know; it is read as what the field wants.
+        type_ = column.type if not rule.sql else _type_for(inner, column)
+        conversion = choose(type_, Target(inner), rule)
+    if isinstance(conversion, Misfit):
+        table.misfits.append((column, name, conversion))
+        return
+    table.fields.append(
+        FieldPlan(
+            name,
+            inner,
+            optional,
+            source,
+            column,
+            conversion,
+            inner.rules.default,
+            reference,
+            ids,
+            rule.ids or "",
+            # Who writes an expression has thought of NULL.
+            rule.null == "reject" or rule.sql is not None,
+        )
+    )
+
+
+def _type_for(validator: Validator, column: Column) -> Type:
+    """The type an ``sql`` expression is taken to have: the column's where the field takes it, else one it does."""
+    if not isinstance(choose(column.type, Target(validator), ColumnRule()), Misfit):
+        return column.type
+    target = Target(validator)
+    if target.takes(kinds.String):
+        return Type("text", "text")
+    if target.takes(kinds.Number):
+        return Type("double precision", "float8")
+    if target.takes(kinds.Boolean):
+        return Type("boolean", "bool")
+    return Type("jsonb", "jsonb") if target.structured else column.type
+
+
+def _add_expression(table: TablePlan, name: str, validator: Validator, expression: str) -> None:
+    inner, optional = unwrap(validator), isinstance(validator, Optional)
+    column = Column(name, Type("text", "text"), nullable=True)
+    conversion = choose(_type_for(inner, column), Target(inner), ColumnRule())
+    if isinstance(conversion, Misfit):
+        table.misfits.append((None, name, conversion))
+        return
+    source = f"({expression})"
+    table.fields.append(FieldPlan(name, inner, optional, source, None, conversion, inner.rules.default))
+
+
+def _reference(plan: Plan, table: TablePlan, column: Column, validator: kinds.Id, sql: bool) -> Reference | Misfit:
+    foreign_key = table.source.foreign_key_of(column.name)
+    if foreign_key is None:
+        # No constraint says where it points: the schema does, and every value is looked for there.
+        parent = plan.to_target(validator.table)
+        referenced = parent.key.columns[0] if parent and parent.key and len(parent.key.columns) == 1 else None
+    else:
+        parent = plan.of_source(foreign_key.referenced_schema, foreign_key.referenced_table)
+        referenced = foreign_key.referenced_columns[0]
+    if parent is None or parent.status not in ("mapped", "existing"):
+        where = f"{foreign_key.referenced_schema}.{foreign_key.referenced_table}" if foreign_key else validator.table
+        return Misfit(
+            f"it refers to {where}, which no source table that is moved or declared existing stands for.",
+            "Move that table, declare it existing, give the column an `ids` file, or make the field v.string().",
+        )
+    if parent.target != validator.table:
+        return Misfit(
+            f"its foreign key refers to {parent.name}, which is {parent.target}, but the field is "
+            f'v.id("{validator.table}").',
+            f'Make it v.id("{parent.target}").',
+        )
+    if parent.key is None or referenced is None or len(parent.key.columns) != 1:
+        return Misfit(
+            f"{parent.name} has no key of one column that it could refer to.",
+            "Give that table a `key` in supavex.toml, or make the field a string.",
+        )
+    through = None if referenced == parent.key.columns[0] else referenced
+    expected = parent.source.column(referenced)
+    if not sql and expected is not None and (column.type.base == "uuid") != (expected.type.base == "uuid"):
+        return Misfit(
+            f"it is {column.type.name}, but {parent.name}.{referenced} is {expected.type.name}.",
+            f'Give the column an sql expression, such as sql = "{column.name}::{expected.type.name}".',
+        )
+    return Reference(
+        parent.source.schema,
+        parent.source.name,
+        parent.target,
+        parent.key,
+        parent.key.columns[0],
+        parent.status == "existing",
+        through,
+    )

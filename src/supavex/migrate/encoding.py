@@ -1,0 +1,300 @@
+"""Rows as Arrow columns to lines of a snapshot archive, by whole-column operations."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from supavex.convex import limits
+from supavex.convex.validators import MISSING, Rules, printed
+from supavex.convex.values import to_export_json
+from supavex.mapping.conversions import Target
+from supavex.mapping.plan import FieldPlan, TablePlan
+from supavex.migrate import json_columns, json_limits
+from supavex.migrate.queries import CopyQuery, copy_query, guards_sql
+from supavex.migrate.rejects import Reject
+
+#: Rows encoded at once: enough to make Python's share small, few enough to stay in the processor's cache.
+SLICE_ROWS = 16_384
+_MEANT = "Correct the row, or say what should become of it in schema.py or supavex.toml."
+
+
+@dataclass(frozen=True, slots=True)
+class BadKeys:
+    """Keys (16 bytes each) that references may not name, and what to say of a row that does."""
+
+    keys: frozenset[bytes]
+    code: str
+    reason: str
+    fix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """Old key texts and the texts that take their place, in the same order; sorted or not."""
+
+    keys: pa.Array
+    values: pa.Array
+
+    @classmethod
+    def of(cls, mapping: Mapping[str, str]) -> Lookup:
+        """The lookup of a mapping from old to new."""
+        return cls(pa.array(list(mapping), pa.string()), pa.array(list(mapping.values()), pa.string()))
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A slice of rows: the lines of those that go, each with its newline, and the rows that don't."""
+
+    lines: bytes
+    rows: int
+    documents: int
+    rejects: list[Reject]
+    rejected_keys: list[bytes]
+    filled: Counter[str]
+
+
+class TableEncoder:
+    """Encodes the batches that :attr:`query` gives.
+
+    ``numbers``: table name to number. ``bad``: field name to keys it may not name. ``lookups``: field name to the
+    texts its values become (id files, and ids of tables that are in Convex already).
+    """
+
+    def __init__(
+        self,
+        table: TablePlan,
+        numbers: Mapping[str, int],
+        bad: Mapping[str, list[BadKeys]] | None = None,
+        lookups: Mapping[str, Lookup] | None = None,
+    ) -> None:
+        self.table = table
+        self.query: CopyQuery = copy_query(table)
+        self.numbers = numbers
+        self.bad = bad or {}
+        self.lookups = lookups or {}
+        self.uniform = needs_uniform(table)
+        self._prefixes = _prefixes([field.name for field in table.fields])
+
+    def encode(self, batch: pa.RecordBatch) -> Encoded:
+        """One slice (at most about :data:`SLICE_ROWS` rows) of the query's result."""
+        return _Slice(self, batch).encode()
+
+
+def needs_uniform(table: TablePlan) -> bool:
+    """Whether the table's archive entry must be read with bare integers as int64 (``"uniform"``)."""
+    return any(field.conversion.kind in ("int64", "bytes") for field in table.fields)
+
+
+def _prefixes(names: list[str]) -> list[tuple[str, str]]:
+    """Keys in byte order with what stands before each value: ``{"a":``, then ``,"b":``. ``_id`` is among them.
+
+    Fields before ``_creationTime`` carry a comma after them, since the first of them may be absent.
+    """
+    return [(name, json.dumps(name)) for name in sorted([*names, "_creationTime", "_id"])]
+
+
+class _Slice:
+    def __init__(self, encoder: TableEncoder, batch: pa.RecordBatch) -> None:
+        self.encoder, self.batch, self.rows = encoder, batch, batch.num_rows
+        self.keys = json_columns.key_bytes(batch.column("_key"))
+        self.rejected: dict[int, tuple[str, str, str, str]] = {}
+        self.filled: Counter[str] = Counter()
+
+    def encode(self) -> Encoded:
+        table = self.encoder.table
+        number = self.encoder.numbers[table.target]
+        texts: dict[str, pa.Array] = {
+            "_id": pc.binary_join_element_wise('"', json_columns.ids(self.keys, number), '"', ""),
+            "_creationTime": json_columns.micros(self.batch.column("_created")),
+        }
+        for index, field in enumerate(table.fields):
+            texts[field.name] = self._field(index, field)
+        lines = self._lines(texts)
+        self._large(lines)
+        kept = lines
+        if self.rejected:
+            mask = np.ones(self.rows, np.bool_)
+            mask[list(self.rejected)] = False
+            kept = lines.filter(pa.array(mask))
+        _, content = json_columns._buffers(kept)
+        return Encoded(
+            content.tobytes(),
+            self.rows,
+            len(kept),
+            [self._reject(index) for index in sorted(self.rejected)],
+            [self.keys[index].tobytes() for index in sorted(self.rejected)],
+            self.filled,
+        )
+
+    def _lines(self, texts: Mapping[str, pa.Array]) -> pa.Array:
+        parts: list[Any] = ["{"]
+        before = True  # no member that is always there has been written yet
+        for name, key in self.encoder._prefixes:
+            text = texts[name]
+            if name == "_creationTime":
+                parts += [f"{key}:", text]
+                before = False
+            elif text.null_count:
+                parts.append(pc.binary_join_element_wise(f"{key}:" if before else f",{key}:", text, "," * before, ""))
+            else:
+                parts += [f"{key}:" if before else f",{key}:", text] + ([","] if before else [])
+        parts.append("}\n")
+        return pc.binary_join_element_wise(*parts, "", null_handling="replace", null_replacement="")
+
+    def _mark(self, mask: Any, column: str, code: str, reason: str, fix: str) -> None:
+        """Rejects the rows where ``mask`` (a boolean column, NULL as False) is True, unless rejected already."""
+        found = pc.fill_null(mask, False).to_numpy(zero_copy_only=False)
+        for index in np.flatnonzero(found):
+            self.rejected.setdefault(int(index), (column, code, reason, fix))
+
+    def _field(self, index: int, field: FieldPlan) -> pa.Array:
+        """The JSON of field number ``index``: NULL where the document is without it."""
+        column = self.batch.column(f"v{index}")
+        if isinstance(column, pa.ExtensionArray):
+            column = column.storage
+        self._guards(index, field)
+        missing = pc.is_null(column)
+        if field.name in self.encoder.lookups:
+            text = self._looked_up(field, column)
+        elif field.reference is not None:
+            text = self._reference(field, column)
+        else:
+            text = self._value(field, column)
+        if not column.null_count:
+            return text
+        if field.default is not MISSING:
+            self.filled[field.name] += column.null_count
+            return pc.if_else(missing, to_export_json(field.default), text)
+        if field.takes_null:
+            return pc.if_else(missing, "null", text)
+        if not field.optional:
+            reason = f"the column is NULL, and the field {field.name} is required"
+            fix = f"Give {field.name} a default or make it v.optional(…), or correct the row."
+            self._mark(missing, field.place, "NullInRequired", reason, fix)
+        return text
+
+    def _guards(self, index: int, field: FieldPlan) -> None:
+        guards = field.conversion.guards
+        for number in range(len(guards_sql(field))):
+            holds = self.batch.column(f"g{index}_{number}")
+            if pc.all(holds, min_count=0).as_py() is not True:
+                if number < len(guards):
+                    guard = guards[number]
+                    self._mark(pc.invert(holds), field.place, guard.code, guard.message, guard.hint)
+                else:
+                    reason = "it refers to a row that is not there"
+                    self._mark(pc.invert(holds), field.place, "DanglingReference", reason, _MEANT)
+
+    def _looked_up(self, field: FieldPlan, column: pa.Array) -> pa.Array:
+        lookup = self.encoder.lookups[field.name]
+        positions = pc.index_in(column, value_set=lookup.keys)
+        unknown = pc.and_(pc.is_valid(column), pc.is_null(positions))
+        if field.ids is not None:
+            reason, fix = f"{field.ids_file} has no new id for it", f"Add it to {field.ids_file}."
+            self._mark(unknown, field.place, "IdNotInFile", reason, fix)
+        else:
+            assert field.reference is not None
+            target = field.reference.target
+            reason = f"no document of {target} in the target matches the row that it refers to"
+            fix = f"See that the row is in {target}, matched by its key."
+            self._mark(unknown, field.place, "UnresolvedReference", reason, fix)
+        return json_columns.strings(lookup.values.take(positions))
+
+    def _reference(self, field: FieldPlan, column: pa.Array) -> pa.Array:
+        assert field.reference is not None
+        keys = json_columns.key_bytes(column)
+        for bad in self.encoder.bad.get(field.name, []):
+            values = column if pa.types.is_fixed_size_binary(column.type) else column.cast(pa.binary(16))
+            named = pc.is_in(values, value_set=pa.array(sorted(bad.keys), pa.binary(16)))
+            self._mark(named, field.place, bad.code, bad.reason, bad.fix)
+        ids = json_columns.ids(keys, self.encoder.numbers[field.reference.target])
+        text = pc.binary_join_element_wise('"', ids, '"', "")
+        return pc.if_else(pc.is_null(column), None, text) if column.null_count else text
+
+    def _value(self, field: FieldPlan, column: pa.Array) -> pa.Array:
+        kind = field.conversion.kind
+        self._rules(field, column)
+        if kind == "json":
+            column = json_columns.json_texts(column)
+            if field.conversion.check_rows or self.encoder.uniform:
+                column, found = json_limits.checked_rows(column, field.validator)
+            else:
+                found = list(json_limits.problems(column))
+            for problem in found:
+                self.rejected.setdefault(problem.index, (field.place, problem.code, problem.reason, problem.fix))
+            return column
+        if kind == "array":
+            self._array(field, column)
+        return json_columns.to_json(column, kind)
+
+    def _array(self, field: FieldPlan, column: pa.Array) -> None:
+        lengths = pc.list_value_length(column)
+        too_long = pc.greater(lengths, limits.MAX_ARRAY_LENGTH)
+        reason = f"the array has more than {limits.MAX_ARRAY_LENGTH} elements"
+        self._mark(too_long, field.place, "ArrayTooLong", reason, "Keep the elements in a table of their own.")
+        elements = Target(field.validator).elements
+        if column.flatten().null_count and not any(Target(element).null for element in elements):
+            parents = pc.list_parent_indices(column).filter(pc.is_null(column.flatten()))
+            mask = np.zeros(len(column), np.bool_)
+            mask[parents.to_numpy()] = True
+            fix = "Use v.array(v.union(…, v.null())), or an sql expression such as array_remove(column, NULL)."
+            self._mark(pa.array(mask), field.place, "NullElement", "an element of the array is NULL", fix)
+
+    def _rules(self, field: FieldPlan, column: pa.Array) -> None:
+        rules = field.validator.rules
+        allowed = Target(field.validator).allowed()
+        if allowed is None and rules == Rules(default=rules.default, unique=rules.unique):
+            return
+        if allowed is None and rules.one_of is not None:
+            allowed = list(rules.one_of)
+        kind = field.conversion.kind
+        if kind == "micros":
+            column = pc.divide(column.cast(pa.timestamp("us", column.type.tz)).view(pa.int64()).cast("float64"), 1000.0)
+        if kind not in ("string", "number", "micros", "int64", "boolean"):
+            return
+        if allowed is not None:
+            values = column.cast(pa.float64()) if kind in ("number", "int64", "micros") else column
+            shown = ", ".join(map(printed, allowed))
+            known = pc.is_in(values, value_set=pa.array(allowed, values.type))
+            wrong = pc.and_(pc.is_valid(values), pc.invert(known))
+            self._mark(wrong, field.place, "ValueNotAllowed", f"the value is not one of {shown}", _MEANT)
+        for sign, bound, holds in rules.bounds():
+            compare = {"ge": pc.less, "gt": pc.less_equal, "le": pc.greater, "lt": pc.greater_equal}[holds.__name__]
+            wrong = compare(column.cast(pa.float64()), float(bound))
+            self._mark(wrong, field.place, "ValueOutOfRange", f"the value is not {sign} {bound:g}", _MEANT)
+        if rules.pattern is not None and kind == "string":
+            pattern = re.compile(rules.pattern)
+            texts = pc.unique(column.cast(pa.string()).drop_null()).to_pylist()
+            odd = [text for text in texts if not pattern.search(text)]
+            if odd:
+                wrong = pc.is_in(column.cast(pa.string()), value_set=pa.array(odd, pa.string()))
+                reason = f"the value does not match {rules.pattern}"
+                self._mark(wrong, field.place, "PatternMismatch", reason, _MEANT)
+
+    def _large(self, lines: pa.Array) -> None:
+        large = pc.greater(pc.binary_length(lines), json_limits.LARGE)
+        for index in np.flatnonzero(large.to_numpy(zero_copy_only=False)):
+            if int(index) not in self.rejected:
+                reason = json_limits.document_problem(lines[int(index)].as_py(), uniform=self.encoder.uniform)
+                if reason:
+                    fix = "Leave a column out, or keep the large value in file storage."
+                    self.rejected[int(index)] = ("", "ValueTooLargeError", reason, fix)
+
+    def _reject(self, index: int) -> Reject:
+        table = self.encoder.table
+        assert table.key is not None
+        column, code, reason, fix = self.rejected[index]
+        if self.encoder.query.has_text:
+            key = self.batch.column("_text")[index].as_py()
+        else:
+            key = table.key.text_of(self.keys[index].tobytes())
+        return Reject(table.name, str(key), column, code, reason, fix)

@@ -1,0 +1,207 @@
+"""Arrow columns as JSON text, a whole column at a time: how a Convex snapshot writes each kind of value.
+
+Every function takes a column of n values and returns a string column of n JSON texts; NULL stays NULL. No Python
+object is made per value, but for the rare kinds that say so.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from supavex.convex.ids import ALPHABET, INTERNAL_ID_BYTES, varint
+
+_DIGITS = np.frombuffer(ALPHABET.encode(), np.uint8)
+#: The letter after the backslash of the characters that have a short escape; 255 for other control characters.
+_ESCAPE = np.zeros(256, np.uint8)
+_ESCAPE[:32] = 255
+for _character, _letter in {'"': '"', "\\": "\\", "\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f"}.items():
+    _ESCAPE[ord(_character)] = ord(_letter)
+_FRACTIONS = pa.array([f".{n:03d}".rstrip("0") if n else ".0" for n in range(1000)])
+
+
+def to_json(column: pa.Array, kind: str) -> pa.Array:
+    """``column`` as JSON, by its kind (see :data:`supavex.mapping.conversions.Kind`); ids have their own function."""
+    return _WRITERS[kind](column)
+
+
+def strings(column: pa.Array) -> pa.Array:
+    """Strings, quoted and escaped."""
+    return pc.binary_join_element_wise('"', escaped(column), '"', "")
+
+
+def escaped(column: pa.Array) -> pa.Array:
+    """Strings with the escapes of JSON, without quotes. One pass over the bytes of the whole column."""
+    column = _plain_strings(column)
+    offsets, values = _buffers(column)
+    letters = _ESCAPE[values]
+    positions = np.flatnonzero(letters)
+    if not len(positions):
+        return column
+    special = letters[positions]
+    if (special == 255).any():
+        # Other control characters are so rare that the exact, slow way does.
+        texts = [None if text is None else json.dumps(text, ensure_ascii=False)[1:-1] for text in column.to_pylist()]
+        return pa.array(texts, pa.string())
+    replaced = values.copy()
+    replaced[positions] = special
+    longer = np.insert(replaced, positions, ord("\\"))
+    moved = offsets + np.searchsorted(positions, offsets)
+    return _strings_from(moved, longer, column)
+
+
+def _plain_strings(column: pa.Array) -> pa.Array:
+    """The column as plain string storage, whose buffers start at its own first value."""
+    if isinstance(column, pa.ExtensionArray):
+        column = column.storage
+    if column.type != pa.string():
+        column = column.cast(pa.string())
+    return column
+
+
+def _buffers(column: pa.Array) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Offsets (n + 1, from 0) and bytes of a string or binary column."""
+    _, offsets, values = column.buffers()
+    positions = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column) + 1]
+    if values is None or not len(positions):
+        return np.zeros(len(column) + 1, np.int32), np.zeros(0, np.uint8)
+    content = np.frombuffer(values, np.uint8)[positions[0] : positions[-1]]
+    return positions - positions[0], content
+
+
+def _strings_from(offsets: np.ndarray[Any, Any], values: np.ndarray[Any, Any], like: pa.Array) -> pa.Array:
+    mask = None if not like.null_count else pc.is_null(like)
+    out = pa.Array.from_buffers(
+        pa.string(), len(like), [None, pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(values)]
+    )
+    return out if mask is None else pc.if_else(mask, None, out)
+
+
+def numbers(column: pa.Array) -> pa.Array:
+    """Numbers as float64 JSON: always with a dot or an exponent, so that no reader takes one for an int64."""
+    text = column.cast(pa.string())
+    if pa.types.is_integer(column.type):
+        return pc.binary_join_element_wise(text, ".0", "")
+    return pc.replace_substring_regex(text, r"^(-?[0-9]+)$", r"\1.0")
+
+
+def integers(column: pa.Array) -> pa.Array:
+    """Int64 as bare integers: only for tables whose generated_schema.jsonl says ``uniform``."""
+    return column.cast(pa.int64()).cast(pa.string())
+
+
+def micros(column: pa.Array) -> pa.Array:
+    """Timestamps (microseconds) as float64 milliseconds, with the fraction that is there: ``1700000000000.123``."""
+    if pa.types.is_timestamp(column.type):
+        column = column.cast(pa.timestamp("us", column.type.tz)).view(pa.int64())
+    micros_ = column.to_numpy(zero_copy_only=False) if not column.null_count else pc.fill_null(column, 0).to_numpy()
+    # A negative moment is written from its magnitude: floor would turn -0.5 ms into -1 ms and .5.
+    magnitude = np.abs(micros_)
+    whole = pa.array(magnitude // 1000).cast(pa.string())
+    fraction = _FRACTIONS.take(pa.array((magnitude % 1000).astype(np.int32)))
+    negative = micros_ < 0
+    parts = [whole, fraction]
+    if negative.any():
+        parts.insert(0, pc.if_else(pa.array(negative), "-", ""))
+    text = pc.binary_join_element_wise(*parts, "")
+    return pc.if_else(pc.is_null(column), None, text) if column.null_count else text
+
+
+def booleans(column: pa.Array) -> pa.Array:
+    """``true`` and ``false``."""
+    return pc.if_else(column, "true", "false")
+
+
+def bytes_(column: pa.Array) -> pa.Array:
+    """Bytes as ``{"$bytes": base64}``: a Python object per value, for the kind is rare."""
+    texts = [
+        None if value is None else f'{{"$bytes":"{base64.b64encode(value).decode()}"}}' for value in column.to_pylist()
+    ]
+    return pa.array(texts, pa.string())
+
+
+def json_texts(column: pa.Array) -> pa.Array:
+    """Text that is JSON already."""
+    return _plain_strings(column)
+
+
+def arrays(column: pa.Array) -> pa.Array:
+    """Lists of strings, numbers or booleans; a NULL element is ``null``."""
+    element = column.type.value_type
+    flat = column.flatten()
+    if pa.types.is_boolean(element):
+        texts = booleans(flat)
+    elif pa.types.is_integer(element) or pa.types.is_floating(element):
+        texts = numbers(flat)
+    else:
+        texts = strings(flat)
+    texts = pc.fill_null(texts, "null")
+    lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
+    offsets = np.concatenate(([0], np.cumsum(lengths))).astype(np.int32)
+    lists = pa.ListArray.from_arrays(pa.array(offsets), texts)
+    joined = pc.binary_join_element_wise("[", pc.binary_join(lists, ","), "]", "")
+    return pc.if_else(pc.is_null(column), None, joined) if column.null_count else joined
+
+
+def key_bytes(column: pa.Array) -> np.ndarray[Any, Any]:
+    """A uuid or 16-byte binary column as an (n, 16) matrix of bytes; NULLs are zeros."""
+    if isinstance(column, pa.ExtensionArray):
+        column = column.storage
+    if not pa.types.is_fixed_size_binary(column.type):
+        column = column.cast(pa.binary(INTERNAL_ID_BYTES))
+    data = column.buffers()[1]
+    if data is None:
+        return np.zeros((len(column), INTERNAL_ID_BYTES), np.uint8)
+    start = column.offset * INTERNAL_ID_BYTES
+    matrix = np.frombuffer(data, np.uint8)[start : start + len(column) * INTERNAL_ID_BYTES]
+    matrix = matrix.reshape(len(column), INTERNAL_ID_BYTES)
+    if column.null_count:
+        matrix = np.where(pc.is_null(column).to_numpy(zero_copy_only=False)[:, None], np.uint8(0), matrix)
+    return matrix
+
+
+def ids(keys: np.ndarray[Any, Any], table_number: int) -> pa.Array:
+    """The ids of n rows from their (n, 16) key bytes: 31 to 37 characters each, all of one length, without quotes.
+
+    The same bytes as :func:`supavex.convex.ids.encode_id`, by arithmetic on columns.
+    """
+    prefix = np.frombuffer(varint(table_number), np.uint8)
+    count, body = len(keys), len(prefix) + INTERNAL_ID_BYTES
+    size = body + 2
+    groups = -(-size // 5)
+    data = np.zeros((count, groups * 5), np.uint8)
+    data[:, : len(prefix)] = prefix
+    data[:, len(prefix) : body] = keys
+    # Fletcher-16: the plain sum, and the sum weighted by how many bytes are left, both modulo 256 (uint8 wraps).
+    data[:, body] = data[:, :body].sum(axis=1, dtype=np.uint8)
+    weights = np.arange(body, 0, -1).astype(np.uint8)
+    data[:, body + 1] = (data[:, :body] * weights).sum(axis=1, dtype=np.uint8)
+    # Five bytes are eight digits.
+    five = data.reshape(count, groups, 5).astype(np.uint64)
+    packed = np.zeros((count, groups), np.uint64)
+    for index in range(5):
+        packed = packed << np.uint64(8) | five[:, :, index]
+    digits = np.empty((count, groups, 8), np.uint8)
+    for index in range(8):
+        digits[:, :, index] = _DIGITS[((packed >> np.uint64(35 - 5 * index)) & np.uint64(31)).astype(np.uint8)]
+    length = (size * 8 + 4) // 5
+    text = np.ascontiguousarray(digits.reshape(count, groups * 8)[:, :length])
+    offsets = np.arange(0, (count + 1) * length, length, dtype=np.int32)
+    return pa.Array.from_buffers(pa.string(), count, [None, pa.py_buffer(offsets), pa.py_buffer(text)])
+
+
+_WRITERS = {
+    "string": strings,
+    "number": numbers,
+    "micros": micros,
+    "boolean": booleans,
+    "int64": integers,
+    "bytes": bytes_,
+    "json": json_texts,
+    "array": arrays,
+}

@@ -1,0 +1,74 @@
+"""References: which of them point at nothing, found by one anti-join per foreign key in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import psycopg
+
+from supavex.mapping.plan import ALIAS, FieldPlan, Plan, TablePlan
+from supavex.migrate.queries import reference_sql
+from supavex.postgres.connection import quoted
+
+
+def _bytes_sql(field: FieldPlan) -> str:
+    assert field.reference is not None
+    expression = reference_sql(field, field.reference)
+    return f"uuid_send({expression})" if field.reference.key.form == "uuid" else expression
+
+
+def missing_keys(connection: psycopg.Connection, table: TablePlan, field: FieldPlan) -> frozenset[bytes]:
+    """The keys (16 bytes each) that ``field`` names and that no row of the referenced table has."""
+    reference = field.reference
+    assert reference is not None
+    if reference.through is not None:
+        return frozenset()  # a unique key that leads nowhere shows in the row's guard
+    parent = quoted(reference.schema, reference.table)
+    cast = "::uuid" if reference.key.form == "uuid" else ""
+    sql = (
+        f"SELECT DISTINCT {_bytes_sql(field)} FROM {quoted(table.source.schema, table.source.name)} AS {ALIAS} "
+        f"WHERE {field.source} IS NOT NULL AND NOT EXISTS "
+        f"(SELECT 1 FROM {parent} AS p WHERE p.{quoted(reference.column)} = ({field.source}){cast})"
+    )
+    return frozenset(bytes(row[0]) for row in connection.execute(sql.encode()))
+
+
+def names_any(connection: psycopg.Connection, table: TablePlan, field: FieldPlan, keys: Iterable[bytes]) -> bool:
+    """Whether some row's ``field`` names one of ``keys``."""
+    sql = (
+        f"SELECT EXISTS (SELECT 1 FROM {quoted(table.source.schema, table.source.name)} AS {ALIAS} "
+        f"WHERE {_bytes_sql(field)} = ANY(%s))"
+    )
+    row = connection.execute(sql.replace("%", "%%").replace("%%s", "%s").encode(), (list(keys),)).fetchone()
+    return bool(row and row[0])
+
+
+def children(plan: Plan, parent: TablePlan) -> list[tuple[TablePlan, FieldPlan]]:
+    """The fields of moved tables that refer to ``parent``."""
+    return [
+        (table, field)
+        for table in plan.moved
+        for field in table.fields
+        if field.reference is not None and not field.reference.existing and field.reference.target == parent.target
+    ]
+
+
+def parents_first(plan: Plan) -> list[TablePlan]:
+    """The moved tables, referenced ones before those that refer to them as far as cycles allow."""
+    order: list[TablePlan] = []
+    seen: set[str] = set()
+
+    def visit(table: TablePlan) -> None:
+        if table.name in seen:
+            return
+        seen.add(table.name)
+        for field in table.fields:
+            if field.reference is not None and not field.reference.existing:
+                parent = plan.of_source(field.reference.schema, field.reference.table)
+                if parent is not None and parent.status == "mapped":
+                    visit(parent)
+        order.append(table)
+
+    for table in plan.moved:
+        visit(table)
+    return order

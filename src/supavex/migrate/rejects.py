@@ -1,0 +1,52 @@
+"""Rejected rows: every row that did not go, with its key, its column, the reason and the fix."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from supavex.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """One row that did not go. A row that breaks several rules has one entry, for the first of them.
+
+    ``table`` is the source table, ``key`` the row's key as text, ``column`` where it fails, ``code`` stable.
+    """
+
+    table: str
+    key: str
+    column: str
+    code: str
+    reason: str
+    fix: str
+
+
+def write_rejects(path: Path, rejects: Iterable[Reject]) -> int:
+    """Writes one JSON object a line; how many."""
+    count = 0
+    with path.open("w", encoding="utf-8") as file:
+        for reject in rejects:
+            file.write(json.dumps(asdict(reject), ensure_ascii=False) + "\n")
+            count += 1
+    return count
+
+
+def read_rejects(path: Path) -> Iterator[Reject]:
+    """The rejects that ``path`` holds; none where there is no file."""
+    if not path.exists():
+        return
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                yield Reject(**json.loads(line))
+            except (ValueError, TypeError):
+                raise UsageError(
+                    "InvalidRejects",
+                    "the line is no rejected row.",
+                    where=f"{path}:{number}",
+                    hint="Run supavex migrate again; it writes the file anew.",
+                ) from None

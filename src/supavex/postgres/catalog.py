@@ -1,0 +1,204 @@
+"""The shape of a PostgreSQL database, as plain data: what inspection reads and everything else uses.
+
+Words are PostgreSQL's. A catalog is frozen, compares by value, and goes to JSON and back without loss, so that a
+replay can be cached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Type:
+    """A column's type.
+
+    ``name`` is PostgreSQL's full text (``character varying(3)``), ``base`` its internal name (``varchar``), of a
+    domain its base type's. ``category`` is ``pg_type.typtype``: base, enum, domain, composite, range, multirange.
+    ``length`` counts characters; ``precision`` and ``scale`` are numeric's.
+    """
+
+    name: str
+    base: str
+    schema: str = "pg_catalog"
+    category: Literal["b", "e", "d", "c", "r", "m", "p"] = "b"
+    element: Type | None = None
+    length: int | None = None
+    precision: int | None = None
+    scale: int | None = None
+    labels: tuple[str, ...] = ()
+    domain: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column. ``default`` is SQL text; ``generated`` is ``stored``, ``virtual`` or empty; ``identity`` likewise."""
+
+    name: str
+    type: Type
+    nullable: bool
+    default: str | None = None
+    generated: str = ""
+    identity: str = ""
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKey:
+    """A foreign key; ``columns`` refer to ``referenced_columns``, in order."""
+
+    name: str
+    columns: tuple[str, ...]
+    referenced_schema: str
+    referenced_table: str
+    referenced_columns: tuple[str, ...]
+    on_delete: str = "NO ACTION"
+    on_update: str = "NO ACTION"
+    validated: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Unique:
+    """A unique constraint or unique index on plain columns. ``predicate`` is the WHERE of a partial index."""
+
+    name: str
+    columns: tuple[str, ...]
+    nulls_not_distinct: bool = False
+    predicate: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A check constraint: its SQL expression and the columns it reads."""
+
+    name: str
+    expression: str
+    columns: tuple[str, ...]
+    validated: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index; ``columns`` has None for an expression. ``method`` is btree, gin, gist, hnsw and so on."""
+
+    name: str
+    columns: tuple[str | None, ...]
+    unique: bool
+    method: str
+    definition: str
+    predicate: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A row-level-security policy; ``command`` is ALL, SELECT, INSERT, UPDATE or DELETE."""
+
+    name: str
+    command: str
+    roles: tuple[str, ...]
+    using: str | None
+    with_check: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """A trigger that a person made: its whole definition."""
+
+    name: str
+    definition: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table that holds rows (ordinary or partitioned; partitions themselves are left out)."""
+
+    schema: str
+    name: str
+    columns: tuple[Column, ...]
+    primary_key: tuple[str, ...] = ()
+    foreign_keys: tuple[ForeignKey, ...] = ()
+    uniques: tuple[Unique, ...] = ()
+    checks: tuple[Check, ...] = ()
+    indexes: tuple[Index, ...] = ()
+    policies: tuple[Policy, ...] = ()
+    triggers: tuple[Trigger, ...] = ()
+    row_security: bool = False
+    comment: str = ""
+
+    @property
+    def qualified(self) -> str:
+        """``schema.table``, for people."""
+        return f"{self.schema}.{self.name}"
+
+    def column(self, name: str) -> Column | None:
+        """The column of that name, or None."""
+        return next((c for c in self.columns if c.name == name), None)
+
+    def foreign_key_of(self, column: str) -> ForeignKey | None:
+        """The single-column foreign key on ``column``, or None."""
+        return next((k for k in self.foreign_keys if k.columns == (column,)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class NamedObject:
+    """Something else in the database that Convex does not take over: its kind, qualified name and definition."""
+
+    kind: str
+    name: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """All of it. ``others`` holds views, functions, publications and the like."""
+
+    server_version: str
+    tables: tuple[Table, ...]
+    others: tuple[NamedObject, ...] = field(default=())
+
+    def table(self, schema: str, name: str) -> Table | None:
+        """The table of that name, or None."""
+        return next((t for t in self.tables if t.schema == schema and t.name == name), None)
+
+    def __iter__(self) -> Iterator[Table]:
+        return iter(self.tables)
+
+    def to_json(self) -> dict[str, Any]:
+        """The catalog as what :func:`json.dumps` takes."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Catalog:
+        """The catalog that :meth:`to_json` wrote."""
+        others = tuple(NamedObject(**other) for other in data["others"])
+        return cls(data["server_version"], tuple(map(table_from_json, data["tables"])), others)
+
+
+def type_from_json(data: dict[str, Any]) -> Type:
+    """A :class:`Type` from its JSON."""
+    element = data.get("element")
+    return Type(**{**data, "element": element and type_from_json(element), "labels": tuple(data.get("labels") or ())})
+
+
+def table_from_json(data: dict[str, Any]) -> Table:
+    """A :class:`Table` from its JSON, as inspection's SQL and :meth:`Catalog.to_json` give it."""
+    return Table(
+        **{
+            **data,
+            "columns": tuple(Column(**{**c, "type": type_from_json(c["type"])}) for c in data["columns"]),
+            "primary_key": tuple(data["primary_key"]),
+            "foreign_keys": tuple(
+                ForeignKey(
+                    **{**k, "columns": tuple(k["columns"]), "referenced_columns": tuple(k["referenced_columns"])}
+                )
+                for k in data["foreign_keys"]
+            ),
+            "uniques": tuple(Unique(**{**u, "columns": tuple(u["columns"])}) for u in data["uniques"]),
+            "checks": tuple(Check(**{**c, "columns": tuple(c["columns"])}) for c in data["checks"]),
+            "indexes": tuple(Index(**{**i, "columns": tuple(i["columns"])}) for i in data["indexes"]),
+            "policies": tuple(Policy(**{**p, "roles": tuple(p["roles"])}) for p in data["policies"]),
+            "triggers": tuple(Trigger(**t) for t in data["triggers"]),
+        }
+    )

@@ -1,0 +1,105 @@
+"""Connections to a PostgreSQL source: settings that keep a copy honest, and errors that hide passwords."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from supavex.errors import SupavexError, UsageError
+
+#: Session settings of every connection that reads. ``row_security = off`` makes a policy raise instead of hiding
+#: rows; no timeouts; a heap is read from its start, so that two runs see one order; text forms are fixed.
+READING = {
+    "row_security": "off",
+    "statement_timeout": "0",
+    "lock_timeout": "30s",
+    "idle_in_transaction_session_timeout": "0",
+    "synchronize_seqscans": "off",
+    "TimeZone": "UTC",
+    "DateStyle": "ISO, YMD",
+    "IntervalStyle": "iso_8601",
+    "bytea_output": "hex",
+    "extra_float_digits": "1",
+    "client_encoding": "UTF8",
+    "search_path": "",
+}
+
+
+def without_password(url: str) -> str:
+    """A connection string with its password replaced by three asterisks."""
+    if "://" in url:
+        parts = urlsplit(url)
+        if parts.password is not None:
+            host = parts.netloc.rpartition("@")[2]
+            parts = parts._replace(netloc=f"{parts.username or ''}:***@{host}")
+        return re.sub(r"(?i)(password=)[^&\s]+", r"\1***", urlunsplit(parts))
+    return re.sub(r"(?i)(password\s*=\s*)('(?:[^'\\]|\\.)*'|\S+)", r"\1***", url)
+
+
+def _check_pooler(info: Mapping[str, object], shown: str) -> None:
+    # Supavisor's and PgBouncer's transaction mode give each transaction another server session: an exported
+    # snapshot and session settings don't survive. Supabase serves that mode on port 6543.
+    if str(info.get("port", "")) == "6543":
+        raise UsageError(
+            "TransactionPooler",
+            "port 6543 is Supabase's transaction pooler, which can't hold one snapshot over a whole copy.",
+            where=shown,
+            hint="Use the direct connection or the session pooler: the same address with port 5432.",
+        )
+
+
+def connect(url: str, *, autocommit: bool = True, settings: dict[str, str] | None = None) -> psycopg.Connection:
+    """Opens ``url`` (``postgresql://…`` or key=value words) with the settings of :data:`READING` and ``settings``.
+
+    Raises :class:`~supavex.errors.UsageError` where the address can't be used, a retryable
+    :class:`~supavex.errors.SupavexError` where nothing answers.
+    """
+    shown = without_password(url)
+    try:
+        info = conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        raise UsageError(
+            "InvalidDatabaseUrl",
+            "this is no PostgreSQL connection string.",
+            where=shown,
+            hint="It looks like postgresql://user:password@host:5432/database.",
+        ) from None
+    _check_pooler(info, shown)
+    info.setdefault("connect_timeout", "15")
+    info.setdefault("application_name", "supavex")
+    try:
+        connection = psycopg.connect(make_conninfo("", **{k: str(x) for k, x in info.items()}), autocommit=True)
+        for name, value in {**READING, **(settings or {})}.items():
+            connection.execute("SELECT pg_catalog.set_config(%s, %s, false)", (name, value))
+    except psycopg.OperationalError as error:
+        raise SupavexError(
+            "CannotConnect",
+            f"PostgreSQL does not answer: {_first_line(error, info)}",
+            where=shown,
+            hint="Check host, port, database and password, and that this machine may connect.",
+            exit_code=2,
+            retryable=True,
+        ) from None
+    connection.autocommit = autocommit
+    return connection
+
+
+def _first_line(error: Exception, info: Mapping[str, object]) -> str:
+    text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    password = info.get("password")
+    return text.replace(str(password), "***") if password else text
+
+
+def quoted(*names: str) -> str:
+    """Names as SQL identifiers, joined by dots: ``"public"."ari_payments"``."""
+    return ".".join('"' + name.replace('"', '""') + '"' for name in names)
+
+
+def literal(text: str) -> str:
+    """A text as an SQL string literal, whatever ``standard_conforming_strings`` says."""
+    escaped = text.replace("'", "''")
+    return f"E'{escaped}'".replace("\\", "\\\\") if "\\" in escaped else f"'{escaped}'"

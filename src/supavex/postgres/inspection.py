@@ -1,0 +1,185 @@
+"""Reads the catalog of a database, the same way from a replay and from a live one.
+
+Sources: PostgreSQL's manual, chapter "System Catalogs". Everything is read in one statement a kind, with an empty
+search path, so that expressions come out with qualified names.
+"""
+
+from __future__ import annotations
+
+import psycopg
+
+from supavex.postgres.catalog import Catalog, NamedObject, table_from_json
+
+#: Schemas that are PostgreSQL's or Supabase's own; a project's ``schemas`` may still name one of Supabase's.
+SYSTEM_SCHEMAS = (
+    "auth", "cron", "extensions", "graphql", "graphql_public", "information_schema", "net", "pgbouncer", "pgmq",
+    "pgsodium", "pgsodium_masks", "realtime", "storage", "supabase_functions", "supabase_migrations", "vault",
+)  # fmt: skip
+
+_TABLES = """
+WITH wanted AS (
+    SELECT c.oid, n.nspname, c.relname, c.relrowsecurity
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
+      AND n.nspname = ANY(%(schemas)s)
+      AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d
+                      WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+)
+SELECT pg_catalog.jsonb_build_object(
+    'schema', w.nspname, 'name', w.relname, 'row_security', w.relrowsecurity,
+    'comment', coalesce(pg_catalog.obj_description(w.oid, 'pg_class'), ''),
+    'columns', coalesce((
+        SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+            'name', a.attname,
+            'type_oid', a.atttypid::int8, 'typmod', a.atttypmod,
+            'type_name', pg_catalog.format_type(a.atttypid, a.atttypmod),
+            'nullable', NOT a.attnotnull,
+            'default', CASE WHEN a.attgenerated = '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END,
+            'generated', CASE a.attgenerated WHEN 's' THEN 'stored' WHEN 'v' THEN 'virtual' ELSE '' END,
+            'identity', CASE a.attidentity WHEN 'a' THEN 'always' WHEN 'd' THEN 'by default' ELSE '' END,
+            'comment', coalesce(pg_catalog.col_description(w.oid, a.attnum), '')) ORDER BY a.attnum)
+        FROM pg_catalog.pg_attribute a
+        LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+        WHERE a.attrelid = w.oid AND a.attnum > 0 AND NOT a.attisdropped), '[]'),
+    'primary_key', coalesce((
+        SELECT pg_catalog.jsonb_agg(a.attname ORDER BY k.position)
+        FROM pg_catalog.pg_constraint p, pg_catalog.unnest(p.conkey) WITH ORDINALITY AS k(attnum, position),
+             pg_catalog.pg_attribute a
+        WHERE p.conrelid = w.oid AND p.contype = 'p' AND a.attrelid = w.oid AND a.attnum = k.attnum), '[]'),
+    'foreign_keys', coalesce((
+        SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+            'name', f.conname,
+            'columns', (SELECT pg_catalog.jsonb_agg(a.attname ORDER BY k.position)
+                        FROM pg_catalog.unnest(f.conkey) WITH ORDINALITY AS k(attnum, position)
+                        JOIN pg_catalog.pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = k.attnum),
+            'referenced_schema', rn.nspname, 'referenced_table', rc.relname,
+            'referenced_columns', (SELECT pg_catalog.jsonb_agg(a.attname ORDER BY k.position)
+                        FROM pg_catalog.unnest(f.confkey) WITH ORDINALITY AS k(attnum, position)
+                        JOIN pg_catalog.pg_attribute a ON a.attrelid = f.confrelid AND a.attnum = k.attnum),
+            'on_delete', CASE f.confdeltype WHEN 'a' THEN 'NO ACTION' WHEN 'r' THEN 'RESTRICT' WHEN 'c' THEN 'CASCADE'
+                         WHEN 'n' THEN 'SET NULL' ELSE 'SET DEFAULT' END,
+            'on_update', CASE f.confupdtype WHEN 'a' THEN 'NO ACTION' WHEN 'r' THEN 'RESTRICT' WHEN 'c' THEN 'CASCADE'
+                         WHEN 'n' THEN 'SET NULL' ELSE 'SET DEFAULT' END,
+            'validated', f.convalidated) ORDER BY f.conkey, f.conname)
+        FROM pg_catalog.pg_constraint f
+        JOIN pg_catalog.pg_class rc ON rc.oid = f.confrelid
+        JOIN pg_catalog.pg_namespace rn ON rn.oid = rc.relnamespace
+        WHERE f.conrelid = w.oid AND f.contype = 'f' AND f.conparentid = 0), '[]'),
+    'uniques', coalesce((
+        SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+            'name', ic.relname,
+            'columns', (SELECT pg_catalog.jsonb_agg(a.attname ORDER BY k.position)
+                        FROM pg_catalog.unnest(i.indkey) WITH ORDINALITY AS k(attnum, position)
+                        JOIN pg_catalog.pg_attribute a ON a.attrelid = w.oid AND a.attnum = k.attnum
+                        WHERE k.position <= i.indnkeyatts),
+            'nulls_not_distinct', coalesce((pg_catalog.to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false),
+            'predicate', pg_catalog.pg_get_expr(i.indpred, i.indrelid)) ORDER BY ic.relname)
+        FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class ic ON ic.oid = i.indexrelid
+        WHERE i.indrelid = w.oid AND i.indisunique AND NOT i.indisprimary AND i.indexprs IS NULL), '[]'),
+    'checks', coalesce((
+        SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+            'name', c.conname, 'expression', pg_catalog.pg_get_expr(c.conbin, c.conrelid),
+            'columns', coalesce((SELECT pg_catalog.jsonb_agg(a.attname ORDER BY a.attnum)
+                        FROM pg_catalog.pg_attribute a
+                        WHERE a.attrelid = w.oid AND a.attnum = ANY(c.conkey)), '[]'),
+            'validated', c.convalidated) ORDER BY c.conname)
+        FROM pg_catalog.pg_constraint c WHERE c.conrelid = w.oid AND c.contype = 'c'), '[]'),
+    'indexes', coalesce((
+        SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+            'name', ic.relname, 'unique', i.indisunique, 'method', am.amname,
+            'definition', pg_catalog.pg_get_indexdef(i.indexrelid),
+            'predicate', pg_catalog.pg_get_expr(i.indpred, i.indrelid),
+            'columns', (SELECT pg_catalog.jsonb_agg(a.attname ORDER BY k.position)
+                        FROM pg_catalog.unnest(i.indkey) WITH ORDINALITY AS k(attnum, position)
+                        LEFT JOIN pg_catalog.pg_attribute a
+                          ON a.attrelid = w.oid AND a.attnum = k.attnum AND k.attnum > 0
+                        WHERE k.position <= i.indnkeyatts)) ORDER BY ic.relname)
+        FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class ic ON ic.oid = i.indexrelid
+        JOIN pg_catalog.pg_am am ON am.oid = ic.relam
+        WHERE i.indrelid = w.oid AND NOT i.indisprimary), '[]'),
+    'policies', coalesce((
+        SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+            'name', p.polname,
+            'command', CASE p.polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE'
+                       WHEN 'd' THEN 'DELETE' ELSE 'ALL' END,
+            'roles', (SELECT pg_catalog.jsonb_agg(coalesce(r.rolname, 'public') ORDER BY r.rolname)
+                      FROM pg_catalog.unnest(p.polroles) AS o(oid) LEFT JOIN pg_catalog.pg_roles r ON r.oid = o.oid),
+            'using', pg_catalog.pg_get_expr(p.polqual, p.polrelid),
+            'with_check', pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid)) ORDER BY p.polname)
+        FROM pg_catalog.pg_policy p WHERE p.polrelid = w.oid), '[]'),
+    'triggers', coalesce((
+        SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+            'name', g.tgname, 'definition', pg_catalog.pg_get_triggerdef(g.oid)) ORDER BY g.tgname)
+        FROM pg_catalog.pg_trigger g WHERE g.tgrelid = w.oid AND NOT g.tgisinternal), '[]'))
+FROM wanted w ORDER BY w.nspname, w.relname
+"""
+
+_TYPES = """
+SELECT t.oid::int8, t.typname, n.nspname, t.typtype, t.typelem::int8, t.typcategory, t.typbasetype::int8, t.typtypmod,
+       pg_catalog.format_type(t.oid, NULL),
+       (SELECT pg_catalog.array_agg(e.enumlabel ORDER BY e.enumsortorder) FROM pg_catalog.pg_enum e
+        WHERE e.enumtypid = t.oid)
+FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+"""
+
+_OTHERS = """
+SELECT CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'f' THEN 'foreign table'
+       ELSE 'sequence' END, n.nspname || '.' || c.relname, ''
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('v', 'm', 'f', 'S') AND n.nspname = ANY(%(schemas)s)
+  AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d
+                  WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid
+                    AND d.deptype IN ('e', 'i', 'a'))
+UNION ALL
+SELECT CASE p.prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE 'function' END,
+       n.nspname || '.' || p.proname,
+       pg_catalog.pg_get_function_identity_arguments(p.oid)
+FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+WHERE n.nspname = ANY(%(schemas)s)
+  AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d
+                  WHERE d.classid = 'pg_catalog.pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
+UNION ALL
+SELECT 'enum', n.nspname || '.' || t.typname,
+       (SELECT pg_catalog.string_agg(e.enumlabel, ', ' ORDER BY e.enumsortorder) FROM pg_catalog.pg_enum e
+        WHERE e.enumtypid = t.oid)
+FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+WHERE t.typtype = 'e' AND n.nspname = ANY(%(schemas)s)
+UNION ALL
+SELECT 'publication', p.pubname, pg_catalog.string_agg(t.schemaname || '.' || t.tablename, ', '
+       ORDER BY t.schemaname, t.tablename)
+FROM pg_catalog.pg_publication p JOIN pg_catalog.pg_publication_tables t ON t.pubname = p.pubname
+WHERE t.schemaname = ANY(%(schemas)s) GROUP BY p.pubname
+ORDER BY 1, 2, 3
+"""
+
+
+def inspect_catalog(connection: psycopg.Connection, schemas: list[str]) -> Catalog:
+    """The catalog of ``schemas``. Foreign keys may still name tables of other schemas (``auth.users``)."""
+    types = {row[0]: row for row in connection.execute(_TYPES)}
+    tables = []
+    for (data,) in connection.execute(_TABLES, {"schemas": schemas}):
+        for column in data["columns"]:
+            oid, typmod, name = column.pop("type_oid"), column.pop("typmod"), column.pop("type_name")
+            column["type"] = _type(types, oid, typmod, name)
+        tables.append(table_from_json(data))
+    others = tuple(NamedObject(*row) for row in connection.execute(_OTHERS, {"schemas": schemas}))
+    (version,) = connection.execute("SHOW server_version").fetchone() or ("",)
+    return Catalog(str(version).split()[0], tuple(tables), others)
+
+
+def _type(types: dict[int, tuple], oid: int, typmod: int, name: str) -> dict[str, object]:  # type: ignore[type-arg]
+    _, typname, schema, typtype, typelem, category, basetype, basemod, _, labels = types[oid]
+    if typtype == "d":
+        base = _type(types, basetype, basemod, types[basetype][8])
+        return {**base, "name": name, "domain": f"{schema}.{typname}"}
+    data: dict[str, object] = {"name": name, "base": typname, "schema": schema, "category": typtype}
+    if category == "A" and typelem:
+        data["element"] = _type(types, typelem, typmod, types[typelem][8])
+    data["labels"] = tuple(labels or ())
+    if typmod >= 4 and typname in ("varchar", "bpchar"):
+        data["length"] = typmod - 4
+    elif typmod >= 4 and typname == "numeric":
+        # The scale is an 11-bit signed number (PostgreSQL 15 and later allow negative ones).
+        scale = (typmod - 4) & 0x7FF
+        data["precision"], data["scale"] = ((typmod - 4) >> 16) & 0xFFFF, (scale ^ 1024) - 1024
+    return data

@@ -1,0 +1,82 @@
+"""One consistent moment of the source, shared by every connection that reads it.
+
+Source: PostgreSQL's manual, "Snapshot Synchronization Functions". The snapshot lives as long as the transaction that
+exported it; every reader imports it in a ``READ ONLY REPEATABLE READ`` transaction, while the app keeps writing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psycopg
+
+from supavex.errors import SupavexError
+from supavex.postgres.connection import connect, without_password
+
+_BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """An exported snapshot: where to import it, its name, and when it was taken (ISO 8601, UTC)."""
+
+    url: str
+    name: str
+    taken_at: str
+
+
+@contextmanager
+def exported(url: str) -> Iterator[tuple[Snapshot, psycopg.Connection]]:
+    """Takes a snapshot of the database at ``url`` and holds it until the block ends.
+
+    Gives the snapshot and the connection that holds it, which may run queries of its own at that moment.
+    """
+    connection = connect(url)
+    try:
+        connection.execute(_BEGIN)
+        row = connection.execute(
+            "SELECT pg_catalog.pg_export_snapshot(), pg_catalog.to_char(pg_catalog.now() AT TIME ZONE 'UTC', "
+            '\'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\')'
+        ).fetchone()
+        assert row is not None
+        yield Snapshot(url, row[0], row[1]), connection
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise denied(error, url) from None
+    finally:
+        connection.close()
+
+
+@contextmanager
+def imported(snapshot: Snapshot) -> Iterator[psycopg.Connection]:
+    """A connection that sees the database as ``snapshot`` does. Raises where the snapshot is gone."""
+    connection = connect(snapshot.url)
+    try:
+        try:
+            connection.execute(_BEGIN)
+            connection.execute(f"SET TRANSACTION SNAPSHOT '{snapshot.name}'")
+        except psycopg.Error as error:
+            raise SupavexError(
+                "SnapshotGone",
+                f"the snapshot {snapshot.name} can't be used any more: {error.diag.message_primary}",
+                where=without_password(snapshot.url),
+                hint="The connection that held it has ended. Run the command again.",
+                retryable=True,
+            ) from None
+        yield connection
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise denied(error, snapshot.url) from None
+    finally:
+        connection.close()
+
+
+def denied(error: psycopg.Error, url: str) -> SupavexError:
+    """The error for a table that this role may not read whole (a missing grant, or row-level security)."""
+    return SupavexError(
+        "PermissionDenied",
+        f"PostgreSQL refuses to read: {error.diag.message_primary}",
+        where=without_password(url),
+        hint="Connect as the role postgres (Supabase: Project settings, Database), which may read every row.",
+        exit_code=2,
+    )

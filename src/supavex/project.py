@@ -1,0 +1,314 @@
+"""A project: ``supavex.toml`` and what it names.
+
+Everything has a default; for the plain case the file is a few lines, or empty. Unknown keys are errors that suggest
+the nearest name. Paths are relative to the project's folder.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from supavex.convex.schema import Schema
+from supavex.diagnostics import Place
+from supavex.errors import SupavexError, UsageError
+
+CONFIG_NAME = "supavex.toml"
+Nulls = Literal["default", "reject"]
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnRule:
+    """What supavex.toml says of a column.
+
+    ``to``: the field's name. ``skip``: leave it behind, and why. ``sql``: an SQL expression over the row's columns,
+    evaluated by PostgreSQL instead of the plain column. ``ids``: a CSV or JSON file of old ids and new ones.
+    ``null``: ``reject`` says that NULL in a required field is meant to reject the row. ``format``: of a time,
+    ``HH:MM`` or ``HH:MM:SS``.
+    """
+
+    to: str | None = None
+    skip: str | None = None
+    sql: str | None = None
+    ids: str | None = None
+    null: Nulls = "default"
+    format: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TableRule:
+    """What supavex.toml says of a source table.
+
+    ``to``: the Convex table. ``skip``: leave it behind, and why. ``existing``: it is in Convex already, with ids of
+    its own; ``match`` pairs a Convex field with a source column. ``created``: the column that ``_creationTime`` comes
+    from. ``key``: the columns that tell rows apart, where there is no primary key. ``fields``: fields that come from
+    an SQL expression and no column.
+    """
+
+    to: str | None = None
+    skip: str | None = None
+    existing: Mapping[str, str] | None = None
+    created: str | None = None
+    key: tuple[str, ...] = ()
+    columns: Mapping[str, ColumnRule] = field(default_factory=dict)
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project's folder and what its ``supavex.toml`` says. All paths are absolute."""
+
+    root: Path
+    config: Path
+    schema_file: Path
+    convex_folder: Path
+    lock_file: Path
+    migrations: Path
+    seeds: tuple[Path, ...]
+    database_url: str | None
+    schemas: tuple[str, ...]
+    summary: Path | None
+    max_rejects: int
+    tables: Mapping[str, TableRule]
+    columns: Mapping[str, ColumnRule]
+
+    @property
+    def state(self) -> Path:
+        """``.supavex/``: the local deployment, the replayed source, archives, reports. Ignored by git."""
+        return self.root / ".supavex"
+
+    def table_rule(self, schema: str, name: str) -> TableRule:
+        """What the file says of ``schema.name`` (by its full name, or by its bare name in the first schema)."""
+        qualified = self.tables.get(f"{schema}.{name}")
+        if qualified is None and schema == self.schemas[0]:
+            qualified = self.tables.get(name)
+        return qualified or TableRule()
+
+    def column_rule(self, rule: TableRule, column: str) -> ColumnRule:
+        """What the file says of a column: under its table, else under ``[columns]`` for every table."""
+        return rule.columns.get(column) or self.columns.get(column) or ColumnRule()
+
+    def shown(self, path: Path) -> str:
+        """``path`` as a person in the project's folder would write it."""
+        try:
+            return str(path.relative_to(self.root))
+        except ValueError:
+            return str(path)
+
+
+class _Reader:
+    """Takes values out of a parsed TOML table, each checked for its type; what is left over is unknown."""
+
+    def __init__(self, data: Mapping[str, Any], where: str) -> None:
+        self.data, self.where, self.known = dict(data), where, set[str]()
+
+    def take(self, key: str, kind: type | tuple[type, ...], default: Any = None) -> Any:
+        self.known.add(key)
+        if key not in self.data:
+            return default
+        value = self.data.pop(key)
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is int):
+            names = " or ".join(k.__name__ for k in (kind if isinstance(kind, tuple) else (kind,)))
+            names = names.replace("dict", "a table").replace("list", "a list").replace("str", "a text")
+            raise UsageError(
+                "InvalidConfig", f"{key} is {names.replace('int', 'a whole number')}, not {value!r}.", where=self.where
+            )
+        return value
+
+    def done(self) -> None:
+        for key in self.data:
+            close = difflib.get_close_matches(key, self.known, n=1)
+            raise UsageError(
+                "UnknownKey",
+                f"{key} is no setting here.",
+                where=self.where,
+                hint=f"Did you mean {close[0]}?" if close else f"Known here: {', '.join(sorted(self.known))}.",
+            )
+
+
+def load_project(folder: Path, config: str | None = None) -> Project:
+    """The project in ``folder``. Raises :class:`~supavex.errors.UsageError` where the file is missing or wrong."""
+    root = folder.resolve()
+    path = root / (config or CONFIG_NAME)
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UsageError(
+            "NoProject",
+            f"there is no {path.name} here.",
+            where=str(root),
+            hint="Go to the project's folder, name it with -C DIR, or make a supavex.toml (it may be empty).",
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError("InvalidConfig", f"not TOML: {error}.", where=str(path)) from None
+    return _project(root, path, data)
+
+
+def _project(root: Path, path: Path, data: Mapping[str, Any]) -> Project:
+    top = _Reader(data, path.name)
+    source = _Reader(top.take("source", dict, {}), f"{path.name} [source]")
+    schema_file = root / top.take("schema", str, "schema.py")
+    migrations = root / source.take("migrations", str, "supabase/migrations")
+    default_seed = ["supabase/seed.sql"] if (root / "supabase/seed.sql").is_file() else []
+    seeds = tuple(root / seed for seed in source.take("seed", list, default_seed))
+    for seed in seeds:
+        if not seed.is_file():
+            raise UsageError("NoSeed", "the seed file is missing.", where=str(seed))
+    project = Project(
+        root=root,
+        config=path,
+        schema_file=schema_file,
+        convex_folder=root / top.take("convex", str, "convex"),
+        lock_file=root / top.take("lock", str, "supavex.lock"),
+        migrations=migrations,
+        seeds=seeds,
+        database_url=_database_url(source),
+        schemas=tuple(source.take("schemas", list, ["public"])) or ("public",),
+        summary=_maybe_path(root, top.take("summary", str)),
+        max_rejects=top.take("max_rejects", int, 0),
+        tables={
+            name: _table_rule(rule, f"{path.name} [tables.{name}]")
+            for name, rule in top.take("tables", dict, {}).items()
+        },
+        columns={
+            name: _column_rule(rule, f"{path.name} [columns.{name}]")
+            for name, rule in top.take("columns", dict, {}).items()
+        },
+    )
+    source.done()
+    top.done()
+    return project
+
+
+def _maybe_path(root: Path, name: str | None) -> Path | None:
+    return None if name is None else root / name
+
+
+def _database_url(source: _Reader) -> str | None:
+    url = source.take("database_url", str)
+    variable = source.take("database_url_env", str)
+    if url and variable:
+        raise UsageError("InvalidConfig", "database_url and database_url_env: give one of them.", where=source.where)
+    if variable:
+        url = os.environ.get(variable)
+        if not url:
+            raise UsageError(
+                "NoDatabaseUrl",
+                f"the environment variable {variable} is not set.",
+                where=source.where,
+                hint=f"export {variable}=postgresql://…",
+            )
+    return url  # type: ignore[no-any-return]
+
+
+def _table_rule(data: Any, where: str) -> TableRule:
+    if not isinstance(data, dict):
+        raise UsageError("InvalidConfig", "a table's rules are a TOML table.", where=where)
+    reader = _Reader(data, where)
+    existing = reader.take("existing", dict)
+    rule = TableRule(
+        to=reader.take("to", str),
+        skip=reader.take("skip", str),
+        existing=None if existing is None else _match(existing, where),
+        created=reader.take("created", str),
+        key=tuple(reader.take("key", list, [])),
+        columns={
+            name: _column_rule(column, f"{where[:-1]}.columns.{name}]")
+            for name, column in reader.take("columns", dict, {}).items()
+        },
+        fields={
+            name: _expression(expression, f"{where[:-1]}.fields.{name}]")
+            for name, expression in reader.take("fields", dict, {}).items()
+        },
+    )
+    reader.done()
+    return rule
+
+
+def _match(data: Mapping[str, Any], where: str) -> dict[str, str]:
+    reader = _Reader(data, f"{where} existing")
+    match = reader.take("match", dict)
+    reader.done()
+    if not match or not all(isinstance(column, str) for column in match.values()):
+        raise UsageError(
+            "InvalidConfig",
+            "existing names what matches a row with its document.",
+            where=where,
+            hint='existing = { match = { slug = "slug" } }: a Convex field, and the source column that equals it.',
+        )
+    return dict(match)
+
+
+def _expression(data: Any, where: str) -> str:
+    if not isinstance(data, dict):
+        raise UsageError("InvalidConfig", 'a field of its own is { sql = "…" }.', where=where)
+    reader = _Reader(data, where)
+    expression = reader.take("sql", str)
+    reader.done()
+    if not expression:
+        raise UsageError("InvalidConfig", 'a field of its own is { sql = "…" }.', where=where)
+    return str(expression)
+
+
+def _column_rule(data: Any, where: str) -> ColumnRule:
+    if not isinstance(data, dict):
+        raise UsageError("InvalidConfig", "a column's rules are a TOML table.", where=where)
+    reader = _Reader(data, where)
+    values = {f.name: reader.take(f.name, str) for f in fields(ColumnRule)}
+    reader.done()
+    if values["null"] is None:
+        values["null"] = "default"
+    if values["null"] not in get_args(Nulls):
+        raise UsageError("InvalidConfig", f"null is one of {', '.join(get_args(Nulls))}.", where=where)
+    return ColumnRule(**values)
+
+
+def load_schema(project: Project) -> Schema:
+    """The ``schema`` that the project's ``schema.py`` defines. Raises with file and line where it can't be had."""
+    path = project.schema_file
+    shown = project.shown(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UsageError(
+            "NoSchema",
+            "there is no schema file.",
+            where=shown,
+            hint="It defines schema = define_schema({…}); supavex.toml's `schema` names another file.",
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError("NoSchema", f"the schema file can't be read: {error}.", where=shown) from None
+    namespace: dict[str, Any] = {"__name__": "supavex_project_schema", "__file__": str(path)}
+    try:
+        exec(compile(text, shown, "exec"), namespace)
+    except SyntaxError as error:
+        raise SupavexError("SchemaSyntaxError", f"{error.msg}.", where=f"{shown}:{error.lineno}") from None
+    except (Exception, SystemExit) as error:
+        line = _line_of(error, shown)
+        raise SupavexError(
+            "SchemaRaises",
+            f"the schema file raises {type(error).__name__}: {error}",
+            where=str(Place(shown, line)) if line else shown,
+            hint="It is plain Python: run it to see the whole story.",
+        ) from None
+    schema = namespace.get("schema")
+    if not isinstance(schema, Schema):
+        found = "does not define schema" if schema is None else f"defines schema as {type(schema).__name__}"
+        raise SupavexError(
+            "MissingSchemaExportError", f"the file {found}.", where=shown, hint="schema = define_schema({…})"
+        )
+    return schema
+
+
+def _line_of(error: BaseException, file: str) -> int | None:
+    line, trace = None, error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == file:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line
