@@ -6,6 +6,9 @@
 
 from __future__ import annotations
 
+import os
+import time
+
 from supavex.convex.limits import MAX_TABLE_NUMBER
 from supavex.errors import SupavexError
 
@@ -53,6 +56,11 @@ def encode_id(table_number: int, internal_id: bytes) -> str:
     digits = (bits + 4) // 5
     number = int.from_bytes(data, "big") << (digits * 5 - bits)
     return "".join(ALPHABET[(number >> shift) & 31] for shift in range((digits - 1) * 5, -1, -5))
+
+
+def new_internal_id() -> bytes:
+    """A new document's 16 bytes, as Convex makes them: 14 random ones, then the day since 1970 as 16 bits."""
+    return os.urandom(14) + int(time.time() // 86_400).to_bytes(2, "big")
 
 
 def decode_id(text: str) -> tuple[int, bytes]:

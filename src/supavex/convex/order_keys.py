@@ -1,0 +1,92 @@
+"""Order keys: bytes that sort as Convex orders values, and the ranges that index queries scan.
+
+Order: undefined, null, int64, float64, false, true, string, bytes, array, object. Each value's bytes are no prefix of
+another's, so keys of several values can be joined. Source: ``value/src/sorting.rs`` of convex-backend.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from typing import Any
+
+from supavex.convex.values import Document, Value
+
+_ZERO = 0x08
+_WIDTHS = ((1, 0), (2, 1), (4, 2), (8, 3))
+
+
+class _Undefined:
+    """The value of a field that a document does not have."""
+
+    def __repr__(self) -> str:
+        return "UNDEFINED"
+
+
+UNDEFINED: Any = _Undefined()
+
+
+def order_key(value: Value) -> bytes:
+    """The bytes of one value (or :data:`UNDEFINED`)."""
+    if value is UNDEFINED:
+        return b"\x01"
+    if value is None:
+        return b"\x03"
+    if value is False:
+        return b"\x0e"
+    if value is True:
+        return b"\x0f"
+    if isinstance(value, int):
+        return _integer(value)
+    if isinstance(value, float):
+        bits = int.from_bytes(struct.pack(">d", value), "big")
+        bits = bits ^ 0xFFFFFFFFFFFFFFFF if bits >> 63 else bits | 1 << 63
+        return b"\x0d" + bits.to_bytes(8, "big")
+    if isinstance(value, str):
+        return b"\x10" + _terminated(value.encode())
+    if isinstance(value, bytes):
+        return b"\x11" + _terminated(value)
+    if isinstance(value, list):
+        return b"\x12" + b"".join(map(order_key, value)) + b"\x00"
+    return b"\x15" + b"".join(_name(key) + order_key(value[key]) for key in sorted(value)) + b"\x00"
+
+
+def _name(key: str) -> bytes:
+    # An empty name would look like the end of the object; FF marks it.
+    return _terminated(key.encode()) if key else b"\x00\xff"
+
+
+def _integer(value: int) -> bytes:
+    if value == 0:
+        return bytes([_ZERO])
+    for width, step in _WIDTHS:
+        if -(1 << (8 * width - 1)) <= value < 1 << (8 * width - 1):
+            tag = _ZERO + 1 + step if value > 0 else _ZERO - 1 - step
+            return bytes([tag]) + (value & ((1 << 8 * width) - 1)).to_bytes(width, "big")
+    raise ValueError(f"{value} is outside int64")
+
+
+def _terminated(data: bytes) -> bytes:
+    return data.replace(b"\x00", b"\x00\xff") + b"\x00"
+
+
+def field_at(document: Document, path: str) -> Value:
+    """The value at a dotted path; :data:`UNDEFINED` where there is none."""
+    value: Any = document
+    for part in path.split("."):
+        if not isinstance(value, dict) or part not in value:
+            return UNDEFINED
+        value = value[part]
+    return value
+
+
+def index_key(document: Document, fields: Iterable[str], internal_id: bytes) -> bytes:
+    """A document's key in an index on ``fields``: their values, the creation time, the id."""
+    values = [field_at(document, field) for field in fields]
+    return b"".join(map(order_key, [*values, document["_creationTime"]])) + internal_id
+
+
+def successor(prefix: bytes) -> bytes | None:
+    """The first byte string after every string that starts with ``prefix``; None where there is none."""
+    stripped = prefix.rstrip(b"\xff")
+    return stripped[:-1] + bytes([stripped[-1] + 1]) if stripped else None

@@ -1,0 +1,80 @@
+"""Reads Convex's schema JSON back into :class:`~supavex.convex.schema.Schema`: what a deployment is given."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from supavex.convex import validators as kinds
+from supavex.convex.schema import Index, Schema, SearchIndex, TableDefinition, VectorIndex
+from supavex.convex.validators import Optional, Validator
+from supavex.convex.values import from_internal_json
+from supavex.errors import SupavexError
+
+_SCALARS: dict[str, Callable[[], Validator]] = {
+    "null": kinds.Null,
+    "number": kinds.Number,
+    "bigint": kinds.Int64,
+    "boolean": kinds.Boolean,
+    "string": kinds.String,
+    "bytes": kinds.Bytes,
+    "any": kinds.AnyValue,
+    # At rest a commit timestamp is an int64.
+    "commitTs": kinds.Int64,
+}
+
+
+def schema_from_json(text: str) -> Schema:
+    """The schema that ``text`` (as ``schema.export()`` gives it) describes. Raises where it is no such JSON."""
+    try:
+        data = json.loads(text)
+        tables = {table["tableName"]: _table(table) for table in data["tables"]}
+        return Schema(tables, bool(data.get("schemaValidation", False)))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SupavexError("InvalidSchemaExport", f"not the JSON of a Convex schema: {error!r}.") from None
+
+
+def _table(data: dict[str, Any]) -> TableDefinition:
+    document = data.get("documentType")
+    table = TableDefinition(kinds.AnyValue() if document is None else validator_from_json(document))
+    for key, staged in (("indexes", False), ("stagedDbIndexes", True)):
+        for item in data.get(key) or ():
+            table.indexes.append(Index(item["indexDescriptor"], tuple(item["fields"]), staged))
+    for key, staged in (("searchIndexes", False), ("stagedSearchIndexes", True)):
+        for item in data.get(key) or ():
+            filters = tuple(item.get("filterFields") or ())
+            table.search_indexes.append(SearchIndex(item["indexDescriptor"], item["searchField"], filters, staged))
+    for key, staged in (("vectorIndexes", False), ("stagedVectorIndexes", True)):
+        for item in data.get(key) or ():
+            filters = tuple(item.get("filterFields") or ())
+            dimensions = int(item["dimensions"])
+            index = VectorIndex(item["indexDescriptor"], item["vectorField"], dimensions, filters, staged)
+            table.vector_indexes.append(index)
+    return table
+
+
+def validator_from_json(data: dict[str, Any]) -> Validator:
+    """The validator that its JSON describes."""
+    kind = data["type"]
+    if kind in _SCALARS:
+        return _SCALARS[kind]()
+    if kind == "id":
+        return kinds.Id(table=data["tableName"])
+    if kind == "literal":
+        return kinds.Literal(value=from_internal_json(data["value"]))
+    if kind == "array":
+        return kinds.Array(element=validator_from_json(data["value"]))
+    if kind == "record":
+        values = validator_from_json(data["values"]["fieldType"])
+        return kinds.Record(keys=validator_from_json(data["keys"]), values=values)
+    if kind == "union":
+        return kinds.Union(members=tuple(map(validator_from_json, data["value"])))
+    if kind == "object":
+        return kinds.Object(fields={name: _field(field) for name, field in data["value"].items()})
+    raise ValueError(f"unknown validator type {kind!r}")
+
+
+def _field(data: dict[str, Any]) -> Validator:
+    inner = validator_from_json(data["fieldType"])
+    return Optional(inner=inner) if data.get("optional") else inner

@@ -1,0 +1,204 @@
+"""Imports a snapshot archive into a deployment: atomic, with Convex's checks and codes.
+
+Source: ``application/src/snapshot_import`` of convex-backend. Every table is loaded beside the one it replaces, each
+document checked for limits and against the schema with the table numbers as they will be, the indexes are built, and
+then all tables are swapped in one transaction.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from supavex.convex import validators as kinds
+from supavex.convex.ids import InvalidId, decode_id, encode_id, new_internal_id
+from supavex.convex.limits import FIRST_USER_TABLE_NUMBER, MAX_CREATION_TIME
+from supavex.convex.snapshot import SnapshotArchive
+from supavex.convex.validators import Validator
+from supavex.convex.values import Document
+from supavex.deployment.deployment import Deployment
+from supavex.deployment.enforcement import check_limits, enforced, mismatch_of
+from supavex.deployment.store import CREATION_INDEX, StoredTable
+from supavex.errors import SupavexError
+
+Mode = Literal["requireEmpty", "replace", "replaceAll"]
+#: Called with a table and the documents of it done so far.
+Progress = Callable[[str, int], None]
+
+
+@dataclass(slots=True)
+class Imported:
+    """What an import did: documents written and deleted, by table."""
+
+    written: dict[str, int] = field(default_factory=dict)
+    deleted: dict[str, int] = field(default_factory=dict)
+
+
+def import_snapshot(
+    deployment: Deployment,
+    archive: SnapshotArchive,
+    mode: Mode = "requireEmpty",
+    *,
+    progress: Progress = lambda table, done: None,
+) -> Imported:
+    """Imports ``archive``. ``replace`` replaces the tables that it holds, ``replaceAll`` also empties all others."""
+    imported = Imported()
+    store = deployment.store
+    with store.transaction():
+        old = store.tables()
+        numbers = _numbers(archive, old)
+        if mode == "requireEmpty":
+            for name in numbers:
+                if deployment.count(name):
+                    raise SupavexError("TableExists", f"the table {name} holds documents already.", where=name)
+        surviving = {name: table for name, table in old.items() if name not in numbers}
+        if mode == "replaceAll":
+            for name, table in surviving.items():
+                imported.deleted[name] = deployment.count(name)
+                _replace(deployment, table, table.number, _empty_copy(deployment, table))
+            surviving = {}
+        _check_numbers(deployment, old, numbers, surviving)
+        names = {table.number: name for name, table in old.items() if name not in numbers}
+        names |= {number: name for name, number in numbers.items()}
+        fresh = {name: _load(deployment, archive, name, numbers[name], names, progress, imported) for name in numbers}
+        # A number may pass from one imported table to another: all old entries go before the new ones come.
+        for name in numbers:
+            if name in old:
+                imported.deleted[name] = deployment.count(name)
+                store.connection.execute("DELETE FROM tables WHERE name = ?", (name,))
+        for name, storage in fresh.items():
+            store.connection.execute("INSERT INTO tables VALUES (?, ?, ?)", (name, numbers[name], storage))
+            if name in old:
+                store.drop_storage(old[name].storage)
+    return imported
+
+
+def _numbers(archive: SnapshotArchive, old: dict[str, StoredTable]) -> dict[str, int]:
+    """Each table's number: that of ``_tables``, else of its first document's id, else the present one, else new."""
+    listed = archive.numbers
+    numbers: dict[str, int] = {}
+    for name in archive.tables:
+        if name in listed:
+            numbers[name] = listed[name]
+            continue
+        first = next(archive.documents(name), None)
+        if first is not None and "_id" in first:
+            try:
+                numbers[name] = decode_id(str(first["_id"]))[0]
+            except InvalidId as error:
+                raise SupavexError("InvalidId", error.message, where=name) from None
+        elif name in old:
+            numbers[name] = old[name].number
+        else:
+            used = {table.number for table in old.values()} | set(numbers.values()) | set(listed.values())
+            numbers[name] = next(
+                n for n in range(FIRST_USER_TABLE_NUMBER, FIRST_USER_TABLE_NUMBER + len(used) + 1) if n not in used
+            )
+    return numbers
+
+
+def _check_numbers(
+    deployment: Deployment, old: dict[str, StoredTable], numbers: dict[str, int], surviving: dict[str, StoredTable]
+) -> None:
+    taken = {table.number: name for name, table in surviving.items()}
+    for name, number in numbers.items():
+        if number in taken:
+            raise SupavexError(
+                "TableConflict",
+                f"{name} has the number {number} in the archive, which is the number of {taken[number]} here.",
+                where=name,
+                hint="Migrate into this deployment (--to), so that its numbers are used.",
+            )
+    schema = deployment.schema
+    changed = {name for name, number in numbers.items() if name in old and old[name].number != number}
+    if schema is None or not changed:
+        return
+    for other, definition in schema.tables.items():
+        if other in numbers or other not in surviving or not deployment.count(other):
+            continue
+        broken = sorted(changed & _referenced(definition.document))
+        if broken:
+            raise SupavexError(
+                "ImportForeignKey",
+                f"importing {broken[0]} would change its number, and {other} refers to it by id.",
+                where=broken[0],
+                hint=f"Import {other} with it.",
+            )
+
+
+def _referenced(validator: Validator) -> set[str]:
+    return {inner.table for _, inner in validator.walk() if isinstance(inner, kinds.Id)}
+
+
+def _empty_copy(deployment: Deployment, table: StoredTable) -> int:
+    storage = deployment.store.create_storage()
+    for index in deployment.store.indexes(table).values():
+        if index.name != CREATION_INDEX:
+            deployment.store.create_index(storage, index.name, index.fields, staged=index.staged)
+    return storage
+
+
+def _replace(deployment: Deployment, table: StoredTable, number: int, storage: int) -> None:
+    sql = "UPDATE tables SET number = ?, storage = ? WHERE name = ?"
+    deployment.store.connection.execute(sql, (number, storage, table.name))
+    deployment.store.drop_storage(table.storage)
+
+
+def _load(
+    deployment: Deployment,
+    archive: SnapshotArchive,
+    name: str,
+    number: int,
+    names: dict[int, str],
+    progress: Progress,
+    imported: Imported,
+) -> int:
+    """Loads a table's documents into a storage of their own, indexed like the table's present one; its number."""
+    store = deployment.store
+    old = store.tables().get(name)
+    schema = deployment.schema
+    definition = schema.tables.get(name) if schema is not None and schema.schema_validation else None
+    validator = None if definition is None else enforced(definition)
+    storage = store.create_storage() if old is None else _empty_copy(deployment, old)
+    done = 0
+    for document in archive.documents(name):
+        internal_id = _complete(name, number, document)
+        check_limits(name, document)
+        mismatch = None if validator is None else mismatch_of(validator, document, names.get)
+        if mismatch:
+            raise SupavexError(
+                "SchemaEnforcementError",
+                f'failed to insert a document in table "{name}" because it does not match the schema: {mismatch}',
+                where=f"{name} {document['_id']}",
+                hint="Nothing was imported.",
+            )
+        if store.insert(storage, internal_id, document) is None:
+            raise SupavexError("DuplicateId", f"the id {document['_id']} stands twice.", where=name)
+        done += 1
+        if done % 1000 == 0:
+            progress(name, done)
+    for index in store.indexes(StoredTable(name, number, storage)).values():
+        store.fill_index(storage, index)
+    imported.written[name] = done
+    progress(name, done)
+    return storage
+
+
+def _complete(table: str, number: int, document: Document) -> bytes:
+    """Checks ``_id`` and ``_creationTime``, or gives them; the internal id."""
+    if "_id" not in document:
+        document["_id"] = encode_id(number, new_internal_id())
+    try:
+        found, internal_id = decode_id(str(document["_id"]))
+    except InvalidId as error:
+        raise SupavexError("InvalidId", error.message, where=table) from None
+    if found != number:
+        message = f"{document['_id']} is an id of table number {found}; {table} has {number}."
+        raise SupavexError("ImportConflict", message, where=table)
+    created = document.setdefault("_creationTime", time.time_ns() / 1e6)
+    if not (isinstance(created, float) and 0 < created < MAX_CREATION_TIME):
+        message = f"_creationTime {created!r} is no float64 above 0 and below 2^53."
+        raise SupavexError("InvalidCreationTimeError", message, where=f"{table} {document['_id']}")
+    return internal_id

@@ -1,0 +1,143 @@
+"""Reading documents: by index range, in Convex's order, as ``ctx.db.query`` does.
+
+    deployment.query("ariPayments").with_index("by_status", lambda q: q.eq("status", "success")).order("desc").take(10)
+
+Source: ``common/src/query.rs`` of convex-backend; Convex's documentation, "Reading Data".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from supavex.convex.order_keys import order_key, successor
+from supavex.convex.values import Document, Value
+from supavex.deployment.store import CREATION_INDEX, Store, StoredIndex, StoredTable, read_body
+from supavex.errors import SupavexError
+
+
+@dataclass(slots=True)
+class IndexRange:
+    """What ``with_index`` is given: equalities, then at most one lower and one upper bound on one field."""
+
+    equal: dict[str, Value] = field(default_factory=dict)
+    lower: tuple[str, Value, bool] | None = None
+    upper: tuple[str, Value, bool] | None = None
+
+    def eq(self, path: str, value: Value) -> IndexRange:
+        """The field equals ``value`` (of the same type: 1.0 is not the int64 1)."""
+        if path in self.equal:
+            raise SupavexError("AlreadyDefinedBound", f"eq is given twice for {path}.")
+        self.equal[path] = value
+        return self
+
+    def gt(self, path: str, value: Value) -> IndexRange:
+        """The field comes after ``value``."""
+        return self._lower(path, value, inclusive=False)
+
+    def gte(self, path: str, value: Value) -> IndexRange:
+        """The field is ``value`` or comes after it."""
+        return self._lower(path, value, inclusive=True)
+
+    def lt(self, path: str, value: Value) -> IndexRange:
+        """The field comes before ``value``; a document without the field does."""
+        return self._upper(path, value, inclusive=False)
+
+    def lte(self, path: str, value: Value) -> IndexRange:
+        """The field is ``value`` or comes before it; a document without the field does."""
+        return self._upper(path, value, inclusive=True)
+
+    def _lower(self, path: str, value: Value, *, inclusive: bool) -> IndexRange:
+        if self.lower is not None:
+            raise SupavexError("AlreadyDefinedBound", f"{self.lower[0]} has a lower bound already.")
+        self.lower = (path, value, inclusive)
+        return self
+
+    def _upper(self, path: str, value: Value, *, inclusive: bool) -> IndexRange:
+        if self.upper is not None:
+            raise SupavexError("AlreadyDefinedBound", f"{self.upper[0]} has an upper bound already.")
+        self.upper = (path, value, inclusive)
+        return self
+
+    def interval(self, index: str, fields: tuple[str, ...]) -> tuple[bytes, bytes | None]:
+        """The keys ``start <= key < end`` of an index on ``fields`` (None: no end). Raises Convex's errors."""
+        every = [*fields, "_creationTime", "_id"]
+        named = [*self.equal, *(bound[0] for bound in (self.lower, self.upper) if bound)]
+        for path in named:
+            if path not in every:
+                raise SupavexError("FieldNotInIndex", f"the index {index} does not have the field {path}.")
+        if self.lower and self.upper and self.lower[0] != self.upper[0]:
+            raise SupavexError("BoundsOnMultipleFields", f"bounds on {self.lower[0]} and on {self.upper[0]}.")
+        count = len(self.equal)
+        bound = self.lower or self.upper
+        if set(every[:count]) != self.equal.keys() or (bound and every[count : count + 1] != [bound[0]]):
+            raise SupavexError(
+                "InvalidIndexRange",
+                f"the range on {', '.join(dict.fromkeys(named))} is none of the index {index} ({', '.join(every)}).",
+                hint="Equalities on its first fields, then bounds on the next one.",
+            )
+        prefix = b"".join(order_key(self.equal[path]) for path in every[:count])
+        start, end = prefix, successor(prefix)
+        if self.lower:
+            key = prefix + order_key(self.lower[1])
+            start = key if self.lower[2] else successor(key) or key
+        if self.upper:
+            key = prefix + order_key(self.upper[1])
+            end = successor(key) if self.upper[2] else key
+        return start, end
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A query of one table; each method gives a new one. Iterating it reads the documents."""
+
+    store: Store
+    table: StoredTable
+    index: StoredIndex
+    range: IndexRange = field(default_factory=IndexRange)
+    direction: Literal["asc", "desc"] = "asc"
+
+    def with_index(self, name: str, build: Callable[[IndexRange], IndexRange] | None = None) -> Query:
+        """Reads by the index ``name``, within the range that ``build`` makes."""
+        index = self.store.indexes(self.table).get(name)
+        if index is None:
+            raise SupavexError("IndexNotFoundError", f"{self.table.name} has no index {name}.")
+        if index.staged:
+            raise SupavexError(
+                "IndexStagedError", f"the index {self.table.name}.{name} is staged: it can't be read yet."
+            )
+        range_ = IndexRange() if build is None else build(IndexRange())
+        return replace(self, index=index, range=range_)
+
+    def order(self, direction: Literal["asc", "desc"]) -> Query:
+        """The order of the index, or its reverse."""
+        return replace(self, direction=direction)
+
+    def __iter__(self) -> Iterator[Document]:
+        start, end = self.range.interval(self.index.name, self.index.fields)
+        condition, values = ("e.key >= ?", [start]) if end is None else ("e.key >= ? AND e.key < ?", [start, end])
+        sql = (
+            f"SELECT d.body FROM entries_{self.index.entries} AS e "
+            f"JOIN documents_{self.table.storage} AS d ON d.row = e.row "
+            f"WHERE {condition} ORDER BY e.key {self.direction}"
+        )
+        for (body,) in self.store.connection.execute(sql, values):
+            yield read_body(body)
+
+    def collect(self) -> list[Document]:
+        """All documents."""
+        return list(self)
+
+    def take(self, count: int) -> list[Document]:
+        """The first ``count`` documents."""
+        return [document for document, _ in zip(self, range(count), strict=False)]
+
+    def first(self) -> Document | None:
+        """The first document, or None."""
+        return next(iter(self), None)
+
+
+def full_scan(store: Store, table: StoredTable) -> Query:
+    """A query of the whole table, in the order of creation."""
+    return Query(store, table, store.indexes(table)[CREATION_INDEX])

@@ -1,0 +1,192 @@
+"""The SQLite file under a deployment: tables of documents and of index entries, and what they belong to.
+
+A document table is ``documents_<n>``, an index ``entries_<n>`` whose keys are order keys. An import fills new ones and
+swaps them in; all of it in one SQLite transaction, so that a crash leaves the old ones.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from supavex.convex.order_keys import index_key
+from supavex.convex.values import Document, from_internal_json, to_internal_json
+from supavex.errors import SupavexError
+
+_FORMAT = "1"
+_TABLES = """
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tables (
+  name TEXT PRIMARY KEY, number INTEGER NOT NULL UNIQUE, storage INTEGER NOT NULL UNIQUE) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS indexes (
+  storage INTEGER NOT NULL, name TEXT NOT NULL, fields TEXT NOT NULL, staged INTEGER NOT NULL,
+  entries INTEGER NOT NULL UNIQUE, PRIMARY KEY (storage, name)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS pushes (id INTEGER PRIMARY KEY, pushed_at TEXT NOT NULL, schema TEXT NOT NULL);
+"""
+CREATION_INDEX = "by_creation_time"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTable:
+    """A table of the deployment: its name, its number, and the ``n`` of its ``documents_<n>``."""
+
+    name: str
+    number: int
+    storage: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredIndex:
+    """An index: its fields without the implicit ones, and the ``n`` of its ``entries_<n>``."""
+
+    name: str
+    fields: tuple[str, ...]
+    staged: bool
+    entries: int
+
+
+class Store:
+    """An open SQLite file. One writer at a time; a second waits up to ten seconds."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            fresh = not path.exists()
+            self.connection = sqlite3.connect(path, isolation_level=None, timeout=10, check_same_thread=False)
+            if fresh:
+                os.chmod(path, 0o600)
+            self.connection.execute("PRAGMA journal_mode = WAL")
+            self.connection.execute("PRAGMA synchronous = FULL")
+            self.connection.execute("PRAGMA cache_size = -65536")
+            with self.transaction():
+                for statement in _TABLES.split(";"):
+                    self.connection.execute(statement)
+                self.connection.execute("INSERT OR IGNORE INTO meta VALUES ('format', ?)", (_FORMAT,))
+            (form,) = self.connection.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
+        except sqlite3.DatabaseError as error:
+            raise SupavexError(
+                "CannotOpenDeployment",
+                f"the deployment's file can't be opened: {error}.",
+                where=str(path),
+                hint="If it is no longer needed, remove it: deploy and migrate make it anew.",
+                exit_code=2,
+            ) from None
+        if form != _FORMAT:
+            raise SupavexError("CannotOpenDeployment", "another version of supavex made the file.", where=str(path))
+
+    def close(self) -> None:
+        """Closes the file."""
+        self.connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """A write transaction: all or nothing, also when the process is killed."""
+        if self.connection.in_transaction:
+            yield
+            return
+        self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self.connection.execute("ROLLBACK")
+            raise
+        self.connection.execute("COMMIT")
+
+    def tables(self) -> dict[str, StoredTable]:
+        """All tables by name."""
+        rows = self.connection.execute("SELECT name, number, storage FROM tables ORDER BY name")
+        return {row[0]: StoredTable(*row) for row in rows}
+
+    def indexes(self, table: StoredTable) -> dict[str, StoredIndex]:
+        """The indexes of ``table`` by name, ``by_creation_time`` among them."""
+        rows = self.connection.execute(
+            "SELECT name, fields, staged, entries FROM indexes WHERE storage = ? ORDER BY name", (table.storage,)
+        )
+        return {name: StoredIndex(name, tuple(json.loads(f)), bool(s), entries) for name, f, s, entries in rows}
+
+    def create_storage(self) -> int:
+        """A new, empty document table with its creation index; its number."""
+        storage = self._next("tables", "storage")
+        self.connection.execute(
+            f"CREATE TABLE documents_{storage} "
+            "(row INTEGER PRIMARY KEY, internal_id BLOB NOT NULL UNIQUE, body TEXT NOT NULL)"
+        )
+        self.create_index(storage, CREATION_INDEX, (), staged=False)
+        return storage
+
+    def drop_storage(self, storage: int) -> None:
+        """Drops a document table and its indexes."""
+        for (entries,) in self.connection.execute(
+            "SELECT entries FROM indexes WHERE storage = ?", (storage,)
+        ).fetchall():
+            self.connection.execute(f"DROP TABLE entries_{entries}")
+        self.connection.execute("DELETE FROM indexes WHERE storage = ?", (storage,))
+        self.connection.execute(f"DROP TABLE documents_{storage}")
+
+    def create_index(self, storage: int, name: str, fields: Iterable[str], *, staged: bool) -> None:
+        """A new, empty index. Fill it by :meth:`fill_index`."""
+        entries = self._next("indexes", "entries")
+        self.connection.execute(
+            f"CREATE TABLE entries_{entries} (key BLOB PRIMARY KEY, row INTEGER NOT NULL) WITHOUT ROWID"
+        )
+        self.connection.execute(
+            "INSERT INTO indexes VALUES (?, ?, ?, ?, ?)", (storage, name, json.dumps(list(fields)), staged, entries)
+        )
+
+    def drop_index(self, storage: int, index: StoredIndex) -> None:
+        """Drops an index."""
+        self.connection.execute(f"DROP TABLE entries_{index.entries}")
+        self.connection.execute("DELETE FROM indexes WHERE storage = ? AND name = ?", (storage, index.name))
+
+    def fill_index(self, storage: int, index: StoredIndex) -> None:
+        """Enters every document into ``index``."""
+        rows = self.connection.execute(f"SELECT row, internal_id, body FROM documents_{storage}")
+        keys = ((index_key(read_body(body), index.fields, internal_id), row) for row, internal_id, body in rows)
+        self.connection.executemany(f"INSERT INTO entries_{index.entries} VALUES (?, ?)", keys)
+
+    def _next(self, table: str, column: str) -> int:
+        # Numbers are never used twice, so that a swap can't meet the name of what it replaces.
+        key = f"next_{table}_{column}"
+        self.connection.execute("INSERT OR IGNORE INTO meta VALUES (?, '0')", (key,))
+        self.connection.execute("UPDATE meta SET value = value + 1 WHERE key = ?", (key,))
+        (value,) = self.connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return int(value)
+
+    def insert(self, storage: int, internal_id: bytes, document: Document) -> int | None:
+        """Stores a document without entering it into indexes; its row, or None where the id is there already."""
+        try:
+            cursor = self.connection.execute(
+                f"INSERT INTO documents_{storage} (internal_id, body) VALUES (?, ?)",
+                (internal_id, write_body(document)),
+            )
+        except sqlite3.IntegrityError:
+            return None
+        return cursor.lastrowid
+
+    def enter(self, storage_indexes: Iterable[StoredIndex], row: int, internal_id: bytes, document: Document) -> None:
+        """Enters one document into its table's indexes."""
+        for index in storage_indexes:
+            key = index_key(document, index.fields, internal_id)
+            self.connection.execute(f"INSERT INTO entries_{index.entries} VALUES (?, ?)", (key, row))
+
+    def withdraw(self, storage_indexes: Iterable[StoredIndex], internal_id: bytes, document: Document) -> None:
+        """Takes one document out of its table's indexes."""
+        for index in storage_indexes:
+            key = index_key(document, index.fields, internal_id)
+            self.connection.execute(f"DELETE FROM entries_{index.entries} WHERE key = ?", (key,))
+
+
+def write_body(document: Document) -> str:
+    """A document as it is stored: internal JSON, which keeps every value's type."""
+    return json.dumps(to_internal_json(document), ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+
+
+def read_body(body: str) -> Document:
+    """A stored document."""
+    document: Document = from_internal_json(json.loads(body))
+    return document

@@ -1,0 +1,200 @@
+"""One row against its document, field by field, by another way than the copy's.
+
+The row comes as text through psycopg, its id is computed by the scalar code, and the document's value is decoded back
+to what PostgreSQL says. Nothing here uses Arrow or the copy's encoders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from supavex.convex.ids import InvalidId, decode_id, encode_id
+from supavex.convex.validators import MISSING
+from supavex.convex.values import Document, Value, same
+from supavex.mapping.conversions.datetimes import micros
+from supavex.mapping.plan import ALIAS, FieldPlan, TablePlan
+from supavex.migrate.queries import part_sql
+from supavex.postgres.connection import quoted
+
+_EARLIEST = 1_000
+_LATEST = (1 << 53) * 1000 - 9_000
+_ABSENT: Any = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """One field that differs: both values as text."""
+
+    table: str
+    key: str
+    column: str
+    source: str
+    target: str
+
+
+def proof_sql(table: TablePlan) -> str:
+    """The SELECT of a table's rows as text: the key, each field, each creation column (microseconds)."""
+    assert table.key is not None
+    columns = [table.key.text_sql(table.key.own(ALIAS))]
+    columns += [_text_sql(field) for field in table.fields]
+    for name in table.creation.columns:
+        moment = f"{ALIAS}.{quoted(name)}::timestamptz"
+        columns.append(
+            f"CASE WHEN isfinite({moment}) THEN (extract(epoch FROM {moment}) * 1000000)::numeric(30)::text END"
+        )
+    return f"SELECT {', '.join(columns)} FROM {quoted(table.source.schema, table.source.name)} AS {ALIAS}"
+
+
+def earliest_sql(table: TablePlan) -> str | None:
+    """The SELECT of the earliest creation time in a table, in microseconds; None where it has no creation column."""
+    if not table.creation.columns:
+        return None
+    moment = f"{ALIAS}.{quoted(table.creation.columns[0])}::timestamptz"
+    source = quoted(table.source.schema, table.source.name)
+    return (
+        f"SELECT (extract(epoch FROM min({moment})) * 1000000)::numeric(30)::text FROM {source} AS {ALIAS} "
+        f"WHERE isfinite({moment})"
+    )
+
+
+def _text_sql(field: FieldPlan) -> str:
+    if field.reference is not None:
+        return f"{part_sql(field)}::text"
+    if field.ids is not None:
+        return f"({field.source})::text"
+    return field.conversion.text.replace("{c}", field.source)
+
+
+class RowComparison:
+    """Compares the rows of one table with documents.
+
+    ``numbers`` are the target's table numbers, ``existing`` old key to id for tables that were in Convex already,
+    ``earliest`` the table's earliest creation time in microseconds.
+    """
+
+    def __init__(
+        self,
+        table: TablePlan,
+        numbers: Mapping[str, int],
+        existing: Mapping[str, Mapping[str, str]],
+        earliest: int | None,
+    ) -> None:
+        self.table, self.numbers, self.existing, self.earliest = table, numbers, existing, earliest
+        self._expected_fields = {field.name for field in table.fields}
+        self._defaults = {
+            name: validator.rules.default
+            for name, validator in (table.definition.fields if table.definition else {}).items()
+            if name not in self._expected_fields and validator.rules.default is not MISSING
+        }
+        self._checks = [self._check_of(field) for field in table.fields]
+
+    def id_of(self, key: str) -> str:
+        """The id of the document of the row with that key."""
+        assert self.table.key is not None
+        return encode_id(self.numbers[self.table.target], self.table.key.internal_id(key))
+
+    def compare(self, row: tuple[str | None, ...], document: Document) -> Iterator[Mismatch]:
+        """Every difference between ``row`` (as :func:`proof_sql` reads it) and ``document``."""
+        key = str(row[0])
+        for field, check, text in zip(self.table.fields, self._checks, row[1:], strict=False):
+            value = document.get(field.name, _ABSENT)
+            expected = check(text, value)
+            if expected is not None:
+                yield Mismatch(self.table.name, key, field.place, expected, _shown(value))
+        created = self._creation(row[1 + len(self.table.fields) :])
+        if micros(document.get("_creationTime")) != created:
+            shown = _shown(document.get("_creationTime"))
+            yield Mismatch(self.table.name, key, "_creationTime", f"{created / 1000} ms", shown)
+        for name in document.keys() - self._expected_fields - {"_id", "_creationTime"}:
+            if name in self._defaults and same(self._defaults[name], document[name]):
+                continue
+            yield Mismatch(self.table.name, key, name, "(no such field)", _shown(document[name]))
+
+    def _creation(self, moments: tuple[str | None, ...]) -> int:
+        """The microseconds that ``_creationTime`` must say: the rule of the copy, evaluated here."""
+        found = next((int(moment) for moment in moments if moment is not None), None)
+        if found is None:
+            found = self.earliest if self.earliest is not None else _EARLIEST
+        return min(max(found, _EARLIEST), _LATEST)
+
+    def _check_of(self, field: FieldPlan) -> Callable[[str | None, Value], str | None]:
+        """A function of the row's text and the document's value: None where they agree, else what was expected."""
+        decode = self._decoder(field)
+        parse = field.conversion.parse
+
+        def check(text: str | None, value: Value) -> str | None:
+            if text is None:
+                return _null_expectation(field, value)
+            if field.ids is not None:
+                new = field.ids.get(text)
+                return None if new is not None and value == new else f"{new!r} (for {text})"
+            if value is _ABSENT:
+                return text
+            if field.reference is not None:
+                return None if decode(value) == text else text
+            expected, found = parse(text), decode(value)
+            agree = same(expected, found) if isinstance(expected, float | list | dict) else expected == found
+            return None if agree and type(expected) is type(found) else text
+
+        return check
+
+    def _decoder(self, field: FieldPlan) -> Callable[[Value], object]:
+        reference = field.reference
+        if reference is None:
+            return field.conversion.decode
+        if reference.existing:
+            old_keys = {id_: old for old, id_ in self.existing[reference.target].items()}
+            return lambda value: old_keys.get(value)
+        number = self.numbers[reference.target]
+
+        def decode(value: Value) -> object:
+            try:
+                found, internal_id = decode_id(value)
+            except (InvalidId, TypeError):
+                return None
+            return reference.key.text_of(internal_id) if found == number else None
+
+        if reference.key.form == "hash":
+            raise_hash = reference.key.internal_id
+
+            def decode_hash(value: Value) -> object:
+                return value
+
+            # A hash can't be taken back: the expected id is computed from the text instead.
+            return _Hashed(decode_hash, lambda text: encode_id(number, raise_hash(text)))
+        return decode
+
+
+class _Hashed:
+    """Decodes a reference by a hashed key: the result equals a text when the id is the one computed from it."""
+
+    def __init__(self, decode: Callable[[Value], object], expected: Callable[[str], str]) -> None:
+        self._decode, self._expected = decode, expected
+
+    def __call__(self, value: Value) -> object:
+        return _EqualsHash(value, self._expected)
+
+
+class _EqualsHash:
+    def __init__(self, value: Value, expected: Callable[[str], str]) -> None:
+        self._value, self._expected = value, expected
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, str) and self._expected(other) == self._value
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _null_expectation(field: FieldPlan, value: Value) -> str | None:
+    """What must stand in a document where the source is NULL; None where it does."""
+    if field.default is not MISSING:
+        return None if value is not _ABSENT and same(value, field.default) else f"{field.default!r} (NULL's default)"
+    if field.takes_null:
+        return None if value is None else "NULL"
+    return None if value is _ABSENT else "NULL"
+
+
+def _shown(value: Value) -> str:
+    return "(absent)" if value is _ABSENT else repr(value)

@@ -1,0 +1,101 @@
+"""Where a proof reads documents: a deployment, or an archive."""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol
+
+from supavex.convex.snapshot import SnapshotArchive
+from supavex.convex.values import Document, parse_export_json, to_export_json
+from supavex.errors import SupavexError
+
+_BATCH = 1000
+
+
+class Documents(Protocol):
+    """Documents by table and id. A local deployment is one; so is :class:`ArchiveDocuments`."""
+
+    def table_numbers(self) -> dict[str, int]:
+        """Table name to number."""
+
+    def count(self, table: str) -> int:
+        """How many documents a table holds."""
+
+    def get_many(self, table: str, ids: Sequence[str]) -> dict[str, Document]:
+        """Those of ``ids`` that are documents of ``table``."""
+
+    def documents(self, table: str) -> Iterator[Document]:
+        """All documents of a table."""
+
+
+class ArchiveDocuments:
+    """The documents of a snapshot archive, by id: kept in a temporary file, so that memory stays flat.
+
+    Raises where an id stands twice. A context manager.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._archive = SnapshotArchive(path)
+        self._folder = tempfile.TemporaryDirectory(prefix="supavex-archive-")
+        self._database = sqlite3.connect(Path(self._folder.name) / "documents.sqlite3", isolation_level=None)
+        self._database.execute("PRAGMA journal_mode = OFF")
+        self._database.execute("PRAGMA synchronous = OFF")
+        self._loaded: set[str] = set()
+
+    def __enter__(self) -> ArchiveDocuments:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._database.close()
+        self._folder.cleanup()
+        self._archive.__exit__()
+
+    def table_numbers(self) -> dict[str, int]:
+        """Table name to number, as ``_tables`` gives them."""
+        return self._archive.numbers
+
+    def _load(self, table: str) -> None:
+        if table in self._loaded:
+            return
+        self._database.execute(f'CREATE TABLE "{table}" (id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID')
+        self._database.execute("BEGIN")
+        for document in self._archive.documents(table):
+            try:
+                row = (str(document.get("_id")), to_export_json(document))
+                self._database.execute(f'INSERT INTO "{table}" VALUES (?, ?)', row)
+            except sqlite3.IntegrityError:
+                raise SupavexError(
+                    "DuplicateId", f"the id {document.get('_id')} stands twice.", where=f"{self._archive.path} {table}"
+                ) from None
+        self._database.execute("COMMIT")
+        self._loaded.add(table)
+
+    def count(self, table: str) -> int:
+        """How many documents a table holds."""
+        self._load(table)
+        (count,) = self._database.execute(f'SELECT count(*) FROM "{table}"').fetchone()
+        return int(count)
+
+    def get_many(self, table: str, ids: Sequence[str]) -> dict[str, Document]:
+        """Those of ``ids`` that are documents of ``table``."""
+        self._load(table)
+        found = {}
+        for start in range(0, len(ids), _BATCH):
+            some = ids[start : start + _BATCH]
+            marks = ",".join("?" * len(some))
+            sql = f'SELECT id, body FROM "{table}" WHERE id IN ({marks})'
+            for id_, body in self._database.execute(sql, some):
+                found[id_] = parse_export_json(body, uniform=True)
+        return found
+
+    def documents(self, table: str) -> Iterator[Document]:
+        """All documents of a table, in the order of their ids."""
+        self._load(table)
+        for (body,) in self._database.execute(f'SELECT body FROM "{table}" ORDER BY id'):
+            yield parse_export_json(body, uniform=True)
