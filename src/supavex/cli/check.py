@@ -1,0 +1,42 @@
+"""``supavex check``."""
+
+from __future__ import annotations
+
+import click
+
+from supavex.cli.options import counted, json_option, open_project, print_diagnostics, print_json, project_options
+from supavex.mapping.check import check
+
+
+@click.command("check")
+@project_options
+@json_option
+@click.option("--strict", is_flag=True, help="Warnings count as errors.")
+def command(folder: str, config: str | None, as_json: bool, strict: bool) -> int:
+    r"""Check that the schema compiles and covers the source.
+
+    Every source table has a Convex table (or a reason to have none), every column a field that it fits.
+
+    \b
+    Example:
+      supavex check -C projects/my21staff
+    """
+    result = check(open_project(folder, config))
+    if as_json:
+        print_json(result.to_json(strict=strict))
+        return 0 if result.ok(strict=strict) else 1
+    print_diagnostics(result.diagnostics)
+    severities = [d.severity for d in result.diagnostics]
+    found = ", ".join(counted(severities.count(s), s) for s in ("error", "warning", "note"))
+    if result.plan is not None:
+        statuses = [table.status for table in result.plan.tables]
+        named = {
+            "mapped": "mapped",
+            "existing": "existing in Convex",
+            "skipped": "skipped",
+            "missing": "without a table",
+        }
+        tables = ", ".join(f"{statuses.count(s)} {named[s]}" for s in named if s in statuses)
+        click.echo(f"{counted(len(statuses), 'source table')}: {tables or 'nothing to move'}.")
+    click.echo(f"{'ok' if result.ok(strict=strict) else 'not ok'}: {found}.")
+    return 0 if result.ok(strict=strict) else 1

@@ -1,0 +1,169 @@
+"""``supavex demo``."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections import Counter
+from importlib import resources
+from pathlib import Path
+
+import click
+
+from supavex.cli import migrate as migrate_command
+from supavex.cli import verify as verify_command
+from supavex.cli.deploy import deploy, push_lines, write_summary
+from supavex.cli.options import counted, json_option, print_diagnostics, print_json, table_text
+from supavex.errors import SupavexError, UsageError
+from supavex.mapping.build import build
+from supavex.mapping.check import Check, check
+from supavex.mapping.source import Source
+from supavex.migrate.migration import Migration
+from supavex.migrate.verification import Proof
+from supavex.project import Project, load_project
+
+_EXAMPLE = "my21staff"
+
+
+@click.command("demo")
+@click.option("-C", "folder", metavar="DIR", help="Where the example goes. Default: ./supavex-demo.")
+@json_option
+def command(folder: str | None, as_json: bool) -> int:
+    r"""Move an example project, from its Supabase migrations to a proven Convex deployment, on this machine.
+
+    It is a WhatsApp CRM: twelve tables and the three around them. An embedded PostgreSQL holds the rows and a local
+    deployment takes them; three rows are broken on purpose. No account, no network, no Node.
+
+    \b
+    Example:
+      supavex demo -C /tmp/demo
+    """
+    started = time.monotonic()
+    project = load_project(_example(None if folder is None else Path(folder)))
+    say = _quiet if as_json else click.echo
+    checked = _check(project, say)
+    build_result = build(project)
+    changed = [project.shown(f.path) for f in build_result.files if f.state == "written"]
+    say(f"3  build    {', '.join(project.shown(f.path) for f in build_result.files)}: {_changes(changed)}")
+    _fresh_deployment(project)
+    schema, push = deploy(project, "local")
+    summary = write_summary(project, schema, push, "local", None)
+    say(f"4  deploy   {' '.join(push_lines(push, schema))}")
+    migration = migrate_command.run(project, "local", quiet=True)
+    documents = sum(table.documents for table in migration.copy.tables)
+    rejected = f"{counted(len(migration.copy.rejects), 'row')} rejected ({migration.allowed} allowed)"
+    say(f"5  migrate  {counted(documents, 'document')} imported, {rejected}, as of {migration.copy.taken_at}")
+    proof = verify_command.run(project)
+    fields = sum(table.fields for table in proof.tables)
+    say(f"6  verify   {'proven' if proof.ok else 'NOT proven'}: every row read again, {fields} fields compared")
+    ok = checked.ok() and migration.ok and proof.ok
+    if as_json:
+        print_json({"ok": ok, "migration": migration.to_json(), "verification": proof.to_json()})
+        return 0 if ok else 1
+    click.echo("")
+    click.echo(_table(project, migration, proof))
+    click.echo("")
+    for reject in migration.copy.rejects:
+        click.echo(f"rejected: {reject.table.removeprefix('public.')} {reject.key}: {reject.column}: {reject.reason}")
+    click.echo("")
+    places = [
+        ("schema", project.convex_folder / "schema.ts"),
+        ("archive", migration.copy.archive),
+        ("rejects", migration.folder.rejects),
+        ("report", migration.folder.report),
+        ("summary", summary),
+    ]
+    for name, path in places:
+        if path is not None:
+            click.echo(f"{name:<8} {_short(path)}")
+    click.echo(f"\nDone in {time.monotonic() - started:.1f} s.")
+    return 0 if ok else 1
+
+
+def _quiet(text: str) -> None:
+    """Says nothing: the JSON says it."""
+
+
+def _changes(changed: list[str]) -> str:
+    return f"{len(changed)} written" if changed else "up to date"
+
+
+def _check(project: Project, say: object) -> Check:
+    assert callable(say)
+    started = time.monotonic()
+    say(f"1  source   {Source(project).described}, replayed into an embedded PostgreSQL …")
+    checked = check(project)
+    if not checked.ok():
+        print_diagnostics(checked.diagnostics, err=True)
+        raise SupavexError("CheckFailed", "the example does not pass its check.", where=str(project.root))
+    assert checked.plan is not None
+    replay = checked.replay
+    if replay is not None:
+        said = f"{replay.files} files, {replay.statements} statements, {len(replay.failed)} failed"
+        say(f"            {said}; PostgreSQL {checked.plan.catalog.server_version}, {time.monotonic() - started:.1f} s")
+    severities = Counter(d.severity for d in checked.diagnostics)
+    found = ", ".join(counted(severities[s], s) for s in ("error", "warning", "note"))
+    say(f"2  check    {counted(len(checked.plan.tables), 'table')}, each with a Convex table that fits: {found}")
+    return checked
+
+
+def _example(folder: Path | None) -> Path:
+    """The example's folder: the checkout's own, or a copy of the one in the package."""
+    checkout = Path(__file__).parents[3] / "projects" / _EXAMPLE
+    packaged = resources.files("supavex").joinpath("_examples", _EXAMPLE)
+    if checkout.is_dir() and folder is None:
+        return checkout
+    origin = checkout if checkout.is_dir() else Path(str(packaged))
+    if not origin.is_dir():
+        raise UsageError("NoExample", "this installation does not hold the example project.", where=str(origin))
+    folder = folder or Path("supavex-demo")
+    if folder.exists() and any(folder.iterdir()) and not (folder / "supavex.toml").exists():
+        raise UsageError(
+            "FolderNotEmpty", "the folder holds something else.", where=str(folder), hint="Choose another."
+        )
+    shutil.copytree(origin, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".supavex", "node_modules"))
+    return folder
+
+
+def _fresh_deployment(project: Project) -> None:
+    """The demo starts from an empty deployment each time, so that each run shows the same."""
+    for suffix in ("", "-wal", "-shm"):
+        (project.state / f"deployment.sqlite3{suffix}").unlink(missing_ok=True)
+
+
+def _table(project: Project, migration: Migration, proof: Proof) -> str:
+    proofs = {table.source: table for table in proof.tables}
+    schema = build_indexes(project)
+    rows = []
+    for table in migration.copy.tables:
+        found = proofs[table.source]
+        reasons = Counter(reject.code for reject in table.rejects)
+        rejected = ", ".join(f"{n} {code}" for code, n in reasons.items())
+        verdict = "equal" if found.ok else "differs"
+        rows.append(
+            (
+                table.target,
+                table.source.removeprefix("public."),
+                table.rows,
+                table.documents,
+                schema.get(table.target, 0),
+                f"{verdict} ({found.fields} fields)",
+                rejected,
+            )
+        )
+    return table_text(["table", "from", "rows", "documents", "indexes", "verified", "rejected"], rows, left=2)
+
+
+def build_indexes(project: Project) -> dict[str, int]:
+    """How many indexes each table of the local deployment has, as the deployment says."""
+    from supavex.cli.targets import open_target
+
+    with open_target(project, "local") as deployment:
+        schema = deployment.schema
+    return {} if schema is None else {name: len(table.indexes) for name, table in schema.tables.items()}
+
+
+def _short(path: Path) -> str:
+    shown = os.path.relpath(path)
+    return shown if len(shown) < len(str(path)) else str(path)

@@ -1,0 +1,91 @@
+"""The ``supavex`` command: subcommands are imported when they are called, so that ``--help`` is quick."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import signal
+import sys
+from typing import Any
+
+import click
+
+from supavex import __version__
+from supavex.errors import SupavexError
+
+#: Command to its one line, in the order of ``--help``; the module of the same name holds it.
+COMMANDS = {
+    "check": "The schema compiles and covers the source.",
+    "build": "schema.py to convex/schema.ts and convex/defaults.ts.",
+    "deploy": "Push the schema to a deployment.",
+    "migrate": "Copy the rows, with ids that are computed.",
+    "verify": "Prove that every row arrived, field by field.",
+    "demo": "All of it on an example project, embedded.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands' names and imports one only to run it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands, in the order in which a move uses them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"supavex.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="supavex")
+def cli() -> None:
+    """Takes a Supabase project to Convex: the schema, the data, and the proof.
+
+    Try `supavex demo` first; then, in a folder with a supavex.toml, `supavex check`.
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs the command line and exits: 0 good, 1 findings or failure, 2 misuse or a missing piece."""
+    signal.signal(signal.SIGTERM, _terminate)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        code: Any = cli.main(arguments, prog_name="supavex", standalone_mode=False)
+    except SupavexError as error:
+        _show(error, as_json="--json" in arguments)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("Interrupted. What was written before is whole; run the command again.", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our output went away, as `| head` does.
+        sys.stderr.close()
+        sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _terminate(signum: int, frame: object) -> None:
+    # An exception lets servers stop and temporary folders go, as Ctrl-C does.
+    raise KeyboardInterrupt
+
+
+def _show(error: SupavexError, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"ok": False, "error": error.to_json()}, ensure_ascii=False))
+        return
+    where = f" {error.where}:" if error.where else ""
+    click.echo(f"{click.style('error', fg='red', bold=True)}[{error.code}]{where} {error.message}", err=True)
+    if error.hint:
+        click.echo(f"    {error.hint}", err=True)

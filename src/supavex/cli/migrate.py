@@ -1,0 +1,154 @@
+"""``supavex migrate``."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from supavex.cli.options import (
+    counted,
+    json_option,
+    open_project,
+    print_diagnostics,
+    print_json,
+    project_options,
+    table_text,
+)
+from supavex.cli.progress import bars
+from supavex.cli.targets import open_target, to_option
+from supavex.convex.snapshot import SnapshotArchive
+from supavex.deployment.importing import import_snapshot
+from supavex.errors import UsageError
+from supavex.mapping.check import checked_plan
+from supavex.migrate.documents import ArchiveDocuments
+from supavex.migrate.migration import Migration, migrate
+from supavex.project import Project
+
+
+@click.command("migrate")
+@project_options
+@to_option
+@json_option
+@click.option("--out", metavar="FILE.zip", help="Write the archive only; no deployment is needed.")
+@click.option("--tables", metavar="A,B", help="Only these source tables.")
+@click.option("--existing", metavar="FILE.zip", help="An export of the target: ids of tables that are there already.")
+@click.option("--max-rejects", type=click.IntRange(min=0), metavar="N", help="Rejected rows that are allowed.")
+@click.option("--dry-run", is_flag=True, help="Do all of it, and write nothing.")
+def command(
+    folder: str,
+    config: str | None,
+    to: str,
+    as_json: bool,
+    out: str | None,
+    tables: str | None,
+    existing: str | None,
+    max_rejects: int | None,
+    dry_run: bool,
+) -> int:
+    r"""Copy the rows at one moment, with ids that are computed.
+
+    They go into a snapshot archive and from it into the deployment, replacing the tables that are moved. Rejected rows
+    are listed with key, column, reason and fix; more of them than allowed, and nothing is imported.
+
+    \b
+    Examples:
+      supavex migrate
+      supavex migrate --out snapshot.zip && npx convex import --replace snapshot.zip
+    """
+    project = open_project(folder, config)
+    result = run(
+        project,
+        to,
+        out=None if out is None else Path(out).resolve(),
+        tables=None if tables is None else frozenset(name.strip() for name in tables.split(",") if name.strip()),
+        existing=None if existing is None else Path(existing),
+        max_rejects=max_rejects,
+        dry_run=dry_run,
+        quiet=as_json,
+    )
+    if as_json:
+        print_json(result.to_json())
+    else:
+        for line in report_lines(project, result):
+            click.echo(line)
+    return 0 if result.ok else 1
+
+
+def run(
+    project: Project,
+    to: str,
+    *,
+    out: Path | None = None,
+    tables: frozenset[str] | None = None,
+    existing: Path | None = None,
+    max_rejects: int | None = None,
+    dry_run: bool = False,
+    quiet: bool = False,
+) -> Migration:
+    """Migrates ``project``; see :func:`supavex.migrate.migration.migrate`."""
+    plan, diagnostics = checked_plan(project)
+    if not quiet:
+        print_diagnostics([d for d in diagnostics if d.severity == "warning"], err=True)
+    if out is not None and to != "local":
+        raise UsageError("OutAndTo", "--out writes an archive only; --to names a deployment.", hint="Give one of them.")
+    with ExitStack() as stack:
+        target = None if out is not None else stack.enter_context(open_target(project, to))
+        known = None if existing is None else stack.enter_context(ArchiveDocuments(existing))
+        report = stack.enter_context(bars("copying"))
+
+        def put(archive: SnapshotArchive) -> object:
+            assert target is not None
+            with bars("importing") as importing:
+                return import_snapshot(target, archive, "replace", progress=lambda t, n: importing(t, n, 0))
+
+        return migrate(
+            plan,
+            target=target,
+            put=None if target is None else put,
+            out=out,
+            existing=known,
+            tables=tables,
+            max_rejects=max_rejects,
+            dry_run=dry_run,
+            progress=report,
+        )
+
+
+def report_lines(project: Project, result: Migration) -> list[str]:
+    """The report that a person reads."""
+    copied = result.copy
+    rows = [
+        (t.source.removeprefix("public."), t.rows, t.documents, len(t.rejects), sum(t.filled.values()), t.target)
+        for t in copied.tables
+    ]
+    lines = [table_text(["source", "rows", "documents", "rejected", "NULLs filled", "target"], rows), ""]
+    lines += [
+        f"{matched.target} is existing: {matched.matched} of {counted(matched.rows, 'row')} matched "
+        f"({counted(matched.documents, 'document')} there, {matched.ambiguous} ambiguous)."
+        for matched in copied.matched
+    ]
+    adjusted = sum(table.creation_adjusted for table in copied.tables)
+    if adjusted:
+        lines.append(
+            f"{counted(adjusted, 'row')} without a creation time after 1970 got a substitute (docs/migrate.md)."
+        )
+    for (code, place), count in Counter((r.code, f"{r.table}.{r.column}") for r in copied.rejects).items():
+        lines.append(f"rejected: {count} × {place} {code}")
+    if copied.rejects and not result.dry_run:
+        lines.append(f"Rejected rows, each with its reason and fix: {project.shown(result.folder.rejects)}")
+    if not result.ok:
+        lines.append(
+            f"{counted(len(copied.rejects), 'row')} rejected, {result.allowed} allowed: nothing was imported. "
+            "Mend them, or allow them with --max-rejects."
+        )
+    if result.dry_run:
+        lines.append("Dry run: nothing was written.")
+    elif copied.archive is not None:
+        lines.append(f"Archive: {project.shown(copied.archive)}")
+    documents = sum(table.documents for table in copied.tables)
+    done = "imported into the local deployment" if result.imported else "copied"
+    lines.append(f"{counted(documents, 'document')} {done}, as of {copied.taken_at}, in {copied.seconds:.1f} s.")
+    return lines

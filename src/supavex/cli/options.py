@@ -1,0 +1,81 @@
+"""Options that many commands share, and how findings and tables are printed."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from supavex.diagnostics import Diagnostic
+from supavex.project import Project, load_project
+
+F = TypeVar("F", bound=Callable[..., Any])
+_COLOURS = {"error": "red", "warning": "yellow", "note": "blue"}
+_LISTED = 5
+
+
+def project_options(function: F) -> F:
+    """``-C DIR`` as ``folder`` and ``--config FILE``; :func:`open_project` takes both."""
+    function = click.option("--config", metavar="FILE", help="Another file than supavex.toml.")(function)
+    return click.option(
+        "-C", "folder", metavar="DIR", default=".", help="The project's folder. Default: here.", show_default=False
+    )(function)
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+
+
+def open_project(folder: str, config: str | None) -> Project:
+    """The project that ``-C`` and ``--config`` name."""
+    return load_project(Path(folder), config)
+
+
+def print_json(data: Any) -> None:
+    """One JSON object on standard output."""
+    click.echo(json.dumps(data, ensure_ascii=False, indent=2))
+
+
+def print_diagnostics(diagnostics: Sequence[Diagnostic], *, err: bool = False) -> None:
+    """Findings, worst first; the same finding at many places is said once, with the places."""
+    groups: dict[tuple[str, str, str, str], list[Diagnostic]] = defaultdict(list)
+    for diagnostic in diagnostics:
+        groups[diagnostic.severity, diagnostic.code, diagnostic.message, diagnostic.hint].append(diagnostic)
+    rank = {"error": 0, "warning": 1, "note": 2}
+    for (severity, code, message, hint), group in sorted(groups.items(), key=lambda item: rank[item[0][0]]):
+        label = click.style(severity, fg=_COLOURS[severity], bold=True)
+        places = [d.where for d in group]
+        if len(places) == 1:
+            click.echo(f"{label}[{code}] {places[0]}: {message}", err=err)
+        else:
+            click.echo(f"{label}[{code}] at {len(places)} places: {message}", err=err)
+            for place in places[:_LISTED]:
+                click.echo(f"    {place}", err=err)
+            if len(places) > _LISTED:
+                click.echo(f"    … and {len(places) - _LISTED} more (all of them: --json)", err=err)
+        if hint:
+            click.echo(f"    {hint}", err=err)
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 error``, ``2 errors``, ``no errors``."""
+    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
+
+
+def table_text(headings: Sequence[str], rows: Iterable[Sequence[Any]], *, left: int = 1) -> str:
+    """Rows as aligned columns; the first ``left`` columns and the last one are text, the others numbers."""
+    cells = [[str(cell) for cell in row] for row in rows]
+    widths = [max(len(line[i]) for line in [list(headings), *cells]) for i in range(len(headings))]
+    last = len(headings) - 1
+
+    def line(row: Sequence[str]) -> str:
+        parts = [
+            c.ljust(w) if i < left or i == last else c.rjust(w)
+            for i, (c, w) in enumerate(zip(row, widths, strict=True))
+        ]
+        return "  ".join(parts).rstrip()
+
+    return "\n".join([line(headings), "  ".join("─" * width for width in widths), *map(line, cells)])

@@ -1,0 +1,75 @@
+"""``supavex check``: the schema compiles, and it covers the source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from supavex.convex.compile import compile_schema
+from supavex.convex.schema import Schema
+from supavex.diagnostics import Diagnostic, has_errors
+from supavex.errors import SupavexError
+from supavex.mapping.coverage import coverage, table_statuses
+from supavex.mapping.plan import Plan, make_plan
+from supavex.mapping.source import Source, replay_diagnostics
+from supavex.postgres.replay import Report
+from supavex.project import Project, load_schema
+
+
+@dataclass(slots=True)
+class Check:
+    """What a check found. ``plan`` is None where the schema could not be loaded or is not made of validators."""
+
+    schema: Schema | None
+    plan: Plan | None
+    replay: Report | None
+    diagnostics: list[Diagnostic]
+
+    def ok(self, *, strict: bool = False) -> bool:
+        """Whether there is no error (with ``strict``, no warning either)."""
+        return not has_errors(self.diagnostics, strict=strict)
+
+    def to_json(self, *, strict: bool = False) -> dict[str, Any]:
+        """The contract of ``check --json``."""
+        return {
+            "ok": self.ok(strict=strict),
+            "tables": [] if self.plan is None else table_statuses(self.plan),
+            "diagnostics": [diagnostic.to_json() for diagnostic in self.diagnostics],
+        }
+
+
+def check(project: Project) -> Check:
+    """Compiles the schema and holds it against the source; all findings at once.
+
+    Raises :class:`~supavex.errors.UsageError` where a piece is missing (no schema file, no source).
+    """
+    try:
+        schema = load_schema(project)
+    except SupavexError as error:
+        if error.exit_code == 2:
+            raise
+        found = Diagnostic(error.code, "error", error.message, error.where or "", error.hint or "")
+        return Check(None, None, None, [found])
+    diagnostics = compile_schema(schema)
+    if any(d.code == "NotAValidator" for d in diagnostics):
+        return Check(schema, None, None, diagnostics)
+    catalog, report = Source(project).catalog()
+    plan = make_plan(project, schema, catalog)
+    diagnostics += replay_diagnostics(report)
+    diagnostics += coverage(plan)
+    return Check(schema, plan, report, diagnostics)
+
+
+def checked_plan(project: Project) -> tuple[Plan, list[Diagnostic]]:
+    """The plan to carry out, and its warnings. Raises where :func:`check` finds an error."""
+    result = check(project)
+    errors = [d for d in result.diagnostics if d.severity == "error"]
+    if errors or result.plan is None:
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        raise SupavexError(
+            "CheckFailed",
+            f"{errors[0].code}: {errors[0].message}{more}",
+            where=errors[0].where,
+            hint="`supavex check` shows all findings.",
+        )
+    return result.plan, result.diagnostics

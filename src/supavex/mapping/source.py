@@ -1,0 +1,59 @@
+"""The source of a project: a live database, or the replay of its migration files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from supavex.diagnostics import Diagnostic
+from supavex.postgres import replay
+from supavex.postgres.catalog import Catalog
+from supavex.postgres.connection import connect, without_password
+from supavex.postgres.inspection import inspect_catalog
+from supavex.project import Project
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a project's rows and their shape come from."""
+
+    project: Project
+
+    @property
+    def described(self) -> str:
+        """The source in a few words, without a password."""
+        if self.project.database_url:
+            return without_password(self.project.database_url)
+        return self.project.shown(self.project.migrations)
+
+    def _replay(self) -> replay.Replay:
+        files = [*replay.sql_files(self.project.migrations), *self.project.seeds]
+        return replay.Replay(self.project.state / "source", files, self.project.schemas)
+
+    def catalog(self) -> tuple[Catalog, replay.Report | None]:
+        """The catalog, and what the replay did where there was one (a cached one costs no server)."""
+        if self.project.database_url:
+            with connect(self.project.database_url) as connection:
+                return inspect_catalog(connection, list(self.project.schemas)), None
+        return self._replay().catalog()
+
+    @contextmanager
+    def running(self) -> Iterator[str]:
+        """The connection string of the database that holds the rows, up until the block ends."""
+        if self.project.database_url:
+            yield self.project.database_url
+            return
+        with self._replay().running() as url:
+            yield url
+
+
+def replay_diagnostics(report: replay.Report | None) -> list[Diagnostic]:
+    """The statements that failed to replay, as warnings: a table or column may be missing for their sake."""
+    if report is None:
+        return []
+    hint = "If it makes a table or column that you move, mend the file, or use a live database (database_url)."
+    return [
+        Diagnostic("StatementFailed", "warning", failure.error, f"{failure.file}:{failure.line}", hint)
+        for failure in report.failed
+    ]

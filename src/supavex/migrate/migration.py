@@ -1,0 +1,203 @@
+"""``supavex migrate``: the rows into an archive, and from it into the local deployment."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from supavex.convex.snapshot import SnapshotArchive
+from supavex.errors import SupavexError, UsageError
+from supavex.mapping.plan import Plan
+from supavex.mapping.source import Source
+from supavex.mapping.table_numbers import load_lock, with_new_tables
+from supavex.migrate.copy import CopyResult, Progress, TableResult, copy
+from supavex.migrate.documents import Documents
+from supavex.migrate.rejects import write_rejects
+
+
+class Target(Documents, Protocol):
+    """A deployment that rows can go to."""
+
+    @property
+    def schema_text(self) -> str | None:
+        """The JSON of its active schema."""
+
+
+#: Puts an archive into the target, replacing the tables that it holds.
+Import = Callable[[SnapshotArchive], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """The files that a migration leaves under ``.supavex/migration``."""
+
+    path: Path
+
+    def make(self) -> None:
+        """Makes the folder, and removes the work of a run that was killed."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        for leftover in self.path.glob("work-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+    @property
+    def archive(self) -> Path:
+        """The snapshot archive of the last migration into a deployment."""
+        return self.path / "snapshot.zip"
+
+    @property
+    def rejects(self) -> Path:
+        """Every rejected row of the last migration, one JSON object a line."""
+        return self.path / "rejects.jsonl"
+
+    @property
+    def report(self) -> Path:
+        """The last migration's report as JSON; beside it as Markdown."""
+        return self.path / "report.json"
+
+
+@dataclass(slots=True)
+class Migration:
+    """What a migration did. ``imported`` is False where the rows stayed in the archive, or nothing was written."""
+
+    copy: CopyResult
+    folder: Folder
+    allowed: int
+    imported: bool
+    dry_run: bool
+
+    @property
+    def ok(self) -> bool:
+        """Whether no more rows were rejected than are allowed."""
+        return len(self.copy.rejects) <= self.allowed
+
+    def to_json(self) -> dict[str, Any]:
+        """As ``migrate --json`` shows it and ``report.json`` keeps it."""
+        return {
+            "ok": self.ok,
+            "dryRun": self.dry_run,
+            "imported": self.imported,
+            "takenAt": self.copy.taken_at,
+            "seconds": round(self.copy.seconds, 3),
+            "archive": None if self.copy.archive is None else str(self.copy.archive),
+            "rejects": None if self.dry_run else str(self.folder.rejects),
+            "rejected": len(self.copy.rejects),
+            "rejectsAllowed": self.allowed,
+            "reasons": dict(Counter(f"{r.table}.{r.column}: {r.code}" for r in self.copy.rejects)),
+            "tables": [_table_json(table) for table in self.copy.tables],
+            "existing": [
+                {
+                    "source": m.table,
+                    "target": m.target,
+                    "rows": m.rows,
+                    "documents": m.documents,
+                    "matched": m.matched,
+                    "ambiguous": m.ambiguous,
+                }
+                for m in self.copy.matched
+            ],
+        }
+
+
+def _table_json(table: TableResult) -> dict[str, Any]:
+    return {
+        "source": table.source,
+        "target": table.target,
+        "rows": table.rows,
+        "documents": table.documents,
+        "rejected": len(table.rejects),
+        "filled": dict(sorted(table.filled.items())),
+        "creationTimeAdjusted": table.creation_adjusted,
+        "bytes": table.bytes,
+        "seconds": round(table.seconds, 3),
+    }
+
+
+def migrate(
+    plan: Plan,
+    *,
+    target: Target | None = None,
+    put: Import | None = None,
+    out: Path | None = None,
+    existing: Documents | None = None,
+    tables: frozenset[str] | None = None,
+    max_rejects: int | None = None,
+    dry_run: bool = False,
+    progress: Progress = lambda table, done, estimate: None,
+) -> Migration:
+    """Copies the rows of ``plan`` to ``out``, or to an archive that ``put`` imports into ``target``.
+
+    ``existing`` gives ids and documents of tables that are in Convex already; by default ``target``. A dry run does
+    all of the work and leaves no file but the cached source. More rejected rows than allowed: nothing is imported.
+    """
+    project = plan.project
+    _check_tables(plan, tables)
+    if target is not None:
+        _check_schema(plan, target)
+    known = existing or target
+    numbers = with_new_tables(load_lock(project.lock_file), plan.schema.tables)
+    if known is not None:
+        numbers = _with_target(numbers, known.table_numbers())
+    folder = Folder(project.state / "migration")
+    allowed = project.max_rejects if max_rejects is None else max_rejects
+    archive = None if dry_run else (out or folder.archive)
+    if not dry_run:
+        folder.make()
+    place = None if dry_run else folder.path
+    with tempfile.TemporaryDirectory(prefix="work-", dir=place) as work, Source(project).running() as url:
+        result = copy(
+            plan,
+            url,
+            numbers,
+            archive,
+            Path(work) / "parts",
+            tables=tables,
+            existing=None if known is None else known.documents,
+            progress=progress,
+        )
+    migration = Migration(result, folder, allowed, imported=False, dry_run=dry_run)
+    if dry_run:
+        return migration
+    write_rejects(folder.rejects, result.rejects)
+    if migration.ok and put is not None and archive is not None:
+        with SnapshotArchive(archive) as opened:
+            put(opened)
+        migration.imported = True
+    folder.report.write_text(json.dumps(migration.to_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return migration
+
+
+def _check_tables(plan: Plan, tables: frozenset[str] | None) -> None:
+    known = {name for table in plan.moved for name in (table.name, table.source.name)}
+    for name in sorted(tables or ()):
+        if name not in known:
+            raise UsageError(
+                "UnknownTable",
+                f"{name} is no table that is moved.",
+                hint=f"Tables: {', '.join(sorted(t.source.name for t in plan.moved))}.",
+            )
+
+
+def _check_schema(plan: Plan, target: Target) -> None:
+    if target.schema_text is None or json.loads(target.schema_text) != plan.schema.to_json():
+        what = "has no schema yet" if target.schema_text is None else "has another schema than schema.py"
+        raise SupavexError("SchemaNotDeployed", f"the deployment {what}.", hint="Run `supavex deploy` first.")
+
+
+def _with_target(numbers: dict[str, int], target: dict[str, int]) -> dict[str, int]:
+    """``numbers`` with those of the target in their place; tables that the target lacks get numbers free in both."""
+    result = dict(target)
+    used = set(target.values())
+    for name, number in sorted(numbers.items(), key=lambda item: item[1]):
+        if name in result:
+            continue
+        while number in used:
+            number += 1
+        result[name] = number
+        used.add(number)
+    return result
