@@ -82,6 +82,12 @@ class Project:
         """``.supavex/``: the local deployment, the replayed source, archives, reports. Ignored by git."""
         return self.root / ".supavex"
 
+    @property
+    def migration_folder(self) -> Path:
+        """Where a migration leaves archive, rejects and report: each configuration file has one of its own."""
+        name = "migration" if self.config.name == CONFIG_NAME else f"migration-{self.config.stem}"
+        return self.state / name
+
     def table_rule(self, schema: str, name: str) -> TableRule:
         """What the file says of ``schema.name`` (by its full name, or by its bare name in the first schema)."""
         qualified = self.tables.get(f"{schema}.{name}")

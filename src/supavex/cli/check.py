@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from supavex.cli.options import counted, json_option, open_project, print_diagnostics, print_json, project_options
+from supavex.cli.options import json_option, open_project, print_diagnostics, print_json, project_options
 from supavex.mapping.check import check
+from supavex.text import counted
 
 
 @click.command("check")

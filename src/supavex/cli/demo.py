@@ -14,7 +14,7 @@ import click
 from supavex.cli import migrate as migrate_command
 from supavex.cli import verify as verify_command
 from supavex.cli.deploy import deploy, push_lines, write_summary
-from supavex.cli.options import counted, json_option, print_diagnostics, print_json, table_text
+from supavex.cli.options import json_option, print_diagnostics, print_json
 from supavex.errors import SupavexError, UsageError
 from supavex.mapping.build import build
 from supavex.mapping.check import Check, check
@@ -22,6 +22,7 @@ from supavex.mapping.source import Source
 from supavex.migrate.migration import Migration
 from supavex.migrate.verification import Proof
 from supavex.project import Project, load_project
+from supavex.text import counted, table_text
 
 _EXAMPLE = "my21staff"
 

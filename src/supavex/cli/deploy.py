@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from supavex.cli.options import counted, json_option, open_project, print_diagnostics, print_json, project_options
+from supavex.cli.options import json_option, open_project, print_diagnostics, print_json, project_options
 from supavex.cli.summaries import deployment_summary
 from supavex.cli.targets import open_target, to_option
 from supavex.convex.compile import compile_schema
@@ -18,6 +18,7 @@ from supavex.errors import SupavexError
 from supavex.mapping.plan import make_plan
 from supavex.mapping.source import Source
 from supavex.project import Project, load_schema
+from supavex.text import counted
 
 
 @click.command("deploy")

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 
 import click
 
 from supavex.cli.options import (
-    counted,
     json_option,
     open_project,
     print_diagnostics,
     print_json,
     project_options,
-    table_text,
 )
 from supavex.cli.progress import bars
 from supavex.cli.targets import open_target, to_option
@@ -25,6 +22,7 @@ from supavex.errors import UsageError
 from supavex.mapping.check import checked_plan
 from supavex.migrate.documents import ArchiveDocuments
 from supavex.migrate.migration import Migration, migrate
+from supavex.migrate.report import report_lines
 from supavex.project import Project
 
 
@@ -72,7 +70,7 @@ def command(
     if as_json:
         print_json(result.to_json())
     else:
-        for line in report_lines(project, result):
+        for line in report_lines(result, project.shown):
             click.echo(line)
     return 0 if result.ok else 1
 
@@ -104,7 +102,7 @@ def run(
             with bars("importing") as importing:
                 return import_snapshot(target, archive, "replace", progress=lambda t, n: importing(t, n, 0))
 
-        return migrate(
+        result = migrate(
             plan,
             target=target,
             put=None if target is None else put,
@@ -115,40 +113,7 @@ def run(
             dry_run=dry_run,
             progress=report,
         )
-
-
-def report_lines(project: Project, result: Migration) -> list[str]:
-    """The report that a person reads."""
-    copied = result.copy
-    rows = [
-        (t.source.removeprefix("public."), t.rows, t.documents, len(t.rejects), sum(t.filled.values()), t.target)
-        for t in copied.tables
-    ]
-    lines = [table_text(["source", "rows", "documents", "rejected", "NULLs filled", "target"], rows), ""]
-    lines += [
-        f"{matched.target} is existing: {matched.matched} of {counted(matched.rows, 'row')} matched "
-        f"({counted(matched.documents, 'document')} there, {matched.ambiguous} ambiguous)."
-        for matched in copied.matched
-    ]
-    adjusted = sum(table.creation_adjusted for table in copied.tables)
-    if adjusted:
-        lines.append(
-            f"{counted(adjusted, 'row')} without a creation time after 1970 got a substitute (docs/migrate.md)."
-        )
-    for (code, place), count in Counter((r.code, f"{r.table}.{r.column}") for r in copied.rejects).items():
-        lines.append(f"rejected: {count} × {place} {code}")
-    if copied.rejects and not result.dry_run:
-        lines.append(f"Rejected rows, each with its reason and fix: {project.shown(result.folder.rejects)}")
-    if not result.ok:
-        lines.append(
-            f"{counted(len(copied.rejects), 'row')} rejected, {result.allowed} allowed: nothing was imported. "
-            "Mend them, or allow them with --max-rejects."
-        )
-    if result.dry_run:
-        lines.append("Dry run: nothing was written.")
-    elif copied.archive is not None:
-        lines.append(f"Archive: {project.shown(copied.archive)}")
-    documents = sum(table.documents for table in copied.tables)
-    done = "imported into the local deployment" if result.imported else "copied"
-    lines.append(f"{counted(documents, 'document')} {done}, as of {copied.taken_at}, in {copied.seconds:.1f} s.")
-    return lines
+    if not dry_run:
+        text = "\n".join(report_lines(result, project.shown))
+        result.folder.report.with_suffix(".md").write_text(f"# Migration\n\n```\n{text}\n```\n", encoding="utf-8")
+    return result

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -58,24 +58,3 @@ def print_diagnostics(diagnostics: Sequence[Diagnostic], *, err: bool = False) -
                 click.echo(f"    … and {len(places) - _LISTED} more (all of them: --json)", err=err)
         if hint:
             click.echo(f"    {hint}", err=err)
-
-
-def counted(number: int, noun: str) -> str:
-    """``1 error``, ``2 errors``, ``no errors``."""
-    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
-
-
-def table_text(headings: Sequence[str], rows: Iterable[Sequence[Any]], *, left: int = 1) -> str:
-    """Rows as aligned columns; the first ``left`` columns and the last one are text, the others numbers."""
-    cells = [[str(cell) for cell in row] for row in rows]
-    widths = [max(len(line[i]) for line in [list(headings), *cells]) for i in range(len(headings))]
-    last = len(headings) - 1
-
-    def line(row: Sequence[str]) -> str:
-        parts = [
-            c.ljust(w) if i < left or i == last else c.rjust(w)
-            for i, (c, w) in enumerate(zip(row, widths, strict=True))
-        ]
-        return "  ".join(parts).rstrip()
-
-    return "\n".join([line(headings), "  ".join("─" * width for width in widths), *map(line, cells)])

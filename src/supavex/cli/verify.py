@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from supavex.cli.options import counted, json_option, open_project, print_json, project_options, table_text
+from supavex.cli.options import json_option, open_project, print_json, project_options
 from supavex.cli.progress import bars
 from supavex.cli.targets import open_target, to_option
 from supavex.errors import UsageError
@@ -18,6 +18,7 @@ from supavex.migrate.migration import Folder
 from supavex.migrate.rejects import read_rejects
 from supavex.migrate.verification import LISTED, Proof, verify
 from supavex.project import Project
+from supavex.text import counted, table_text
 
 
 @click.command("verify")
@@ -65,7 +66,7 @@ def run(
 ) -> Proof:
     """Verifies ``project``; see :func:`supavex.migrate.verification.verify`."""
     plan, _ = checked_plan(project)
-    file = Folder(project.state / "migration").rejects if rejects is None else Path(rejects)
+    file = Folder(project.migration_folder).rejects if rejects is None else Path(rejects)
     if rejects is not None and not file.exists():
         raise UsageError("NoRejects", "there is no such file.", where=str(file))
     with ExitStack() as stack:

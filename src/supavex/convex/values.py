@@ -75,7 +75,7 @@ def value_problem(value: Value) -> str | None:
         for key, item in value.items():
             problem = key_problem(key)
             if problem:
-                return f"key {key!r}: {problem}"
+                return f"key {key[:60] + '…' if len(key) > 60 else key!r}: {problem}"
             problem = value_problem(item)
             if problem:
                 return problem

@@ -296,6 +296,9 @@ def _not_carried(table: Table) -> Iterator[NotCarried]:
     for column in table.columns:
         if column.default and not column.generated:
             yield NotCarried("default", f"{where}.{column.name}", column.default, "withDefaults in convex/defaults.ts.")
+        if column.type.length is not None:
+            detail = f"at most {column.type.length} characters"
+            yield NotCarried("length", f"{where}.{column.name}", detail, "Check it in the mutation that writes.")
         if column.generated:
             yield NotCarried("generated column", f"{where}.{column.name}", "", "Compute it when writing or reading.")
         if column.identity:

@@ -14,7 +14,7 @@ from supavex.convex.ids import InvalidId, decode_id, encode_id
 from supavex.convex.validators import MISSING
 from supavex.convex.values import Document, Value, same
 from supavex.mapping.conversions.datetimes import micros
-from supavex.mapping.plan import ALIAS, FieldPlan, TablePlan
+from supavex.mapping.plan import ALIAS, FieldPlan, Reference, TablePlan
 from supavex.migrate.queries import part_sql
 from supavex.postgres.connection import quoted
 
@@ -133,12 +133,19 @@ class RowComparison:
             if value is _ABSENT:
                 return text
             if field.reference is not None:
-                return None if decode(value) == text else text
+                return None if self._refers(field.reference, text, value, decode) else text
             expected, found = parse(text), decode(value)
             agree = same(expected, found) if isinstance(expected, float | list | dict) else expected == found
             return None if agree and type(expected) is type(found) else text
 
         return check
+
+    def _refers(self, reference: Reference, text: str, value: Value, decode: Callable[[Value], object]) -> bool:
+        if reference.key.form == "hash" and not reference.existing:
+            # A hash can't be taken back: the id is computed from the text instead.
+            number = self.numbers.get(reference.target)
+            return number is not None and bool(value == encode_id(number, reference.key.internal_id(text)))
+        return decode(value) == text
 
     def _decoder(self, field: FieldPlan) -> Callable[[Value], object]:
         reference = field.reference
@@ -147,7 +154,7 @@ class RowComparison:
         if reference.existing:
             old_keys = {id_: old for old, id_ in self.existing[reference.target].items()}
             return lambda value: old_keys.get(value)
-        number = self.numbers[reference.target]
+        number = self.numbers.get(reference.target)  # None: no id of a table that is not there is right
 
         def decode(value: Value) -> object:
             try:
@@ -156,35 +163,7 @@ class RowComparison:
                 return None
             return reference.key.text_of(internal_id) if found == number else None
 
-        if reference.key.form == "hash":
-            raise_hash = reference.key.internal_id
-
-            def decode_hash(value: Value) -> object:
-                return value
-
-            # A hash can't be taken back: the expected id is computed from the text instead.
-            return _Hashed(decode_hash, lambda text: encode_id(number, raise_hash(text)))
         return decode
-
-
-class _Hashed:
-    """Decodes a reference by a hashed key: the result equals a text when the id is the one computed from it."""
-
-    def __init__(self, decode: Callable[[Value], object], expected: Callable[[str], str]) -> None:
-        self._decode, self._expected = decode, expected
-
-    def __call__(self, value: Value) -> object:
-        return _EqualsHash(value, self._expected)
-
-
-class _EqualsHash:
-    def __init__(self, value: Value, expected: Callable[[str], str]) -> None:
-        self._value, self._expected = value, expected
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, str) and self._expected(other) == self._value
-
-    __hash__ = None  # type: ignore[assignment]
 
 
 def _null_expectation(field: FieldPlan, value: Value) -> str | None:

@@ -21,8 +21,10 @@ from supavex.mapping.conversions.json import numbers_as_doubles
 _ODD_KEY = r'[{,]\s*"(?:\$|[^"\\]*\\|[^"\\]*[^ -~"\\][^"\\]*":)'
 #: A number with an exponent or so many digits that a double may not hold it.
 _LONG_NUMBER = r"[0-9]{300}|[0-9][eE]"
-#: Bytes of JSON below which neither an array nor an object can have too many members.
-_MANY = min(limits.MAX_ARRAY_LENGTH, limits.MAX_OBJECT_FIELDS) * 2
+#: A string so long that it may be a key beyond the limit (RE2 repeats at most 1000 times).
+_LONG_STRING = r'"[^"]{1000}'
+#: Bytes of JSON below which neither an array ("0,") nor an object ('"a":0,') can have too many members.
+_MANY = min(limits.MAX_ARRAY_LENGTH * 2, limits.MAX_OBJECT_FIELDS * 6)
 #: Bytes of JSON below which a document can't be too large: a one-digit number weighs 9 bytes and takes 2.
 LARGE = limits.MAX_DOCUMENT_BYTES // 9
 
@@ -40,6 +42,7 @@ class Problem:
 def problems(column: pa.Array, mask: np.ndarray[Any, Any] | None = None) -> Iterator[Problem]:
     """The rows of a column of JSON texts that Convex refuses. ``mask`` limits it to rows that are True."""
     suspicious = pc.or_(pc.match_substring_regex(column, _ODD_KEY), pc.match_substring_regex(column, _LONG_NUMBER))
+    suspicious = pc.or_(suspicious, pc.match_substring_regex(column, _LONG_STRING))
     suspicious = pc.or_(suspicious, pc.greater(pc.binary_length(column), _MANY))
     depth = pc.add(pc.count_substring(column, "{"), pc.count_substring(column, "["))
     suspicious = pc.or_(suspicious, pc.greater_equal(depth, limits.MAX_DOCUMENT_NESTING))

@@ -35,7 +35,7 @@ Import = Callable[[SnapshotArchive], object]
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """The files that a migration leaves under ``.supavex/migration``."""
+    """The files that a migration leaves; see :attr:`Project.migration_folder`."""
 
     path: Path
 
@@ -143,7 +143,7 @@ def migrate(
     numbers = with_new_tables(load_lock(project.lock_file), plan.schema.tables)
     if known is not None:
         numbers = _with_target(numbers, known.table_numbers())
-    folder = Folder(project.state / "migration")
+    folder = Folder(project.migration_folder)
     allowed = project.max_rejects if max_rejects is None else max_rejects
     archive = None if dry_run else (out or folder.archive)
     if not dry_run:

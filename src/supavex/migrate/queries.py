@@ -85,7 +85,9 @@ def value_sql(field: FieldPlan) -> str:
 
 def guards_sql(field: FieldPlan) -> list[str]:
     """SQL conditions that are false where the row can't go; true or NULL elsewhere."""
-    guards = [guard.sql.replace("{c}", field.source) for guard in field.conversion.guards]
+    guards = [
+        f"({field.source} IS NULL OR ({guard.sql.replace('{c}', field.source)}))" for guard in field.conversion.guards
+    ]
     if field.reference is not None and field.reference.through is not None:
         guards.append(f"({field.source} IS NULL OR {part_sql(field)} IS NOT NULL)")
     return guards

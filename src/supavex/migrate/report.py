@@ -1,0 +1,47 @@
+"""The report of a migration, for people."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from supavex.migrate.migration import Migration
+from supavex.text import counted, table_text
+
+
+def report_lines(result: Migration, shown: Callable[[Path], str]) -> list[str]:
+    """The report that a person reads; ``shown`` writes a path as that person would."""
+    copied = result.copy
+    rows = [
+        (t.source.removeprefix("public."), t.rows, t.documents, len(t.rejects), sum(t.filled.values()), t.target)
+        for t in copied.tables
+    ]
+    lines = [table_text(["source", "rows", "documents", "rejected", "NULLs filled", "target"], rows), ""]
+    lines += [
+        f"{matched.target} is existing: {matched.matched} of {counted(matched.rows, 'row')} matched "
+        f"({counted(matched.documents, 'document')} there, {matched.ambiguous} ambiguous)."
+        for matched in copied.matched
+    ]
+    adjusted = sum(table.creation_adjusted for table in copied.tables)
+    if adjusted:
+        lines.append(
+            f"{counted(adjusted, 'row')} without a creation time after 1970 got a substitute (docs/migrate.md)."
+        )
+    for (code, place), count in Counter((r.code, f"{r.table}.{r.column}") for r in copied.rejects).items():
+        lines.append(f"rejected: {count} × {place} {code}")
+    if copied.rejects and not result.dry_run:
+        lines.append(f"Rejected rows, each with its reason and fix: {shown(result.folder.rejects)}")
+    if not result.ok:
+        lines.append(
+            f"{counted(len(copied.rejects), 'row')} rejected, {result.allowed} allowed: nothing was imported. "
+            "Mend them, or allow them with --max-rejects."
+        )
+    if result.dry_run:
+        lines.append("Dry run: nothing was written.")
+    elif copied.archive is not None:
+        lines.append(f"Archive: {shown(copied.archive)}")
+    documents = sum(table.documents for table in copied.tables)
+    done = "imported into the local deployment" if result.imported else "copied"
+    lines.append(f"{counted(documents, 'document')} {done}, as of {copied.taken_at}, in {copied.seconds:.1f} s.")
+    return lines
