@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,10 +20,12 @@ from supavex.errors import SupavexError, UsageError
 from supavex.mapping.build import build
 from supavex.mapping.check import Check, check
 from supavex.mapping.source import Source
-from supavex.migrate.migration import Migration
 from supavex.migrate.verification import Proof
 from supavex.project import Project, load_project
 from supavex.text import counted, table_text
+
+if TYPE_CHECKING:
+    from supavex.migrate.migration import Migration
 
 _EXAMPLE = "my21staff"
 

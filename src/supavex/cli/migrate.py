@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -20,10 +21,10 @@ from supavex.convex.snapshot import SnapshotArchive
 from supavex.deployment.importing import import_snapshot
 from supavex.errors import UsageError
 from supavex.mapping.check import checked_plan
-from supavex.migrate.documents import ArchiveDocuments
-from supavex.migrate.migration import Migration, migrate
-from supavex.migrate.report import report_lines
 from supavex.project import Project
+
+if TYPE_CHECKING:
+    from supavex.migrate.migration import Migration
 
 
 @click.command("migrate")
@@ -70,6 +71,8 @@ def command(
     if as_json:
         print_json(result.to_json())
     else:
+        from supavex.migrate.report import report_lines
+
         for line in report_lines(result, project.shown):
             click.echo(line)
     return 0 if result.ok else 1
@@ -87,6 +90,11 @@ def run(
     quiet: bool = False,
 ) -> Migration:
     """Migrates ``project``; see :func:`supavex.migrate.migration.migrate`."""
+    # Arrow and what comes with it are an extra, and slow to import: `--help` does without.
+    from supavex.migrate.documents import ArchiveDocuments
+    from supavex.migrate.migration import migrate
+    from supavex.migrate.report import report_lines
+
     plan, diagnostics = checked_plan(project)
     if not quiet:
         print_diagnostics([d for d in diagnostics if d.severity == "warning"], err=True)

@@ -14,7 +14,6 @@ from supavex.errors import UsageError
 from supavex.mapping.check import checked_plan
 from supavex.mapping.source import Source
 from supavex.migrate.documents import ArchiveDocuments, Documents
-from supavex.migrate.migration import Folder
 from supavex.migrate.rejects import read_rejects
 from supavex.migrate.verification import LISTED, Proof, verify
 from supavex.project import Project
@@ -66,7 +65,7 @@ def run(
 ) -> Proof:
     """Verifies ``project``; see :func:`supavex.migrate.verification.verify`."""
     plan, _ = checked_plan(project)
-    file = Folder(project.migration_folder).rejects if rejects is None else Path(rejects)
+    file = project.migration_folder / "rejects.jsonl" if rejects is None else Path(rejects)
     if rejects is not None and not file.exists():
         raise UsageError("NoRejects", "there is no such file.", where=str(file))
     with ExitStack() as stack:

@@ -11,6 +11,7 @@ import difflib
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from supavex.convex import limits, names
@@ -54,6 +55,11 @@ class _Table:
         self.schema, self.name, self.table = schema, name, table
 
     def __iter__(self) -> Iterator[Diagnostic]:
+        if not isinstance(self.table, TableDefinition) or not isinstance(self.table.document, Validator):
+            place = self.table.place if isinstance(self.table, TableDefinition) else self.schema.place
+            message = "expected define_table({…})."
+            yield Diagnostic("NotAValidator", "error", message, self.name, "Use define_table({…}).", place)
+            return
         yield from self._name()
         yield from self._document_type()
         yield from self._validators()
@@ -130,7 +136,7 @@ class _Table:
             yield self._finding("TooNestedError", message, at=path, place=validator.place)
             return
         for step, child in validator.children():
-            if isinstance(child, kinds.Optional) and not isinstance(validator, kinds.Object):
+            if isinstance(child, kinds.Optional) and not isinstance(validator, kinds.Object | kinds.Optional):
                 yield self._finding(
                     "OptionalOutsideObject",
                     f"v.optional(…) inside {_article(validator)}: only a field of an object can be optional.",
@@ -196,6 +202,15 @@ class _Table:
                 yield self._finding("OptionalOutsideObject", message, at=path, place=validator.place)
             return  # the rules are those of the validator inside, which comes next
         rules = validator.rules
+        if not all(isinstance(inside, Validator) for _, inside in _everything(validator)):
+            return
+        if rules.pattern is not None:
+            try:
+                re.compile(rules.pattern)
+            except re.error as error:
+                message = f"pattern {rules.pattern!r} is no regular expression: {error}."
+                yield self._finding("InvalidPattern", message, at=path, place=validator.place)
+                rules = replace(rules, pattern=None)
         for name, value in _rule_values(rules):
             problem = None
             mismatch = validator.check(value, lambda number: None)
@@ -217,18 +232,12 @@ class _Table:
                 message = f"default {broken}."
                 hint = "Correct the default or the rule."
                 yield self._finding("DefaultDoesNotFit", message, at=path, hint=hint, place=validator.place)
-        low = max((b for b in (rules.ge, rules.gt) if b is not None), default=None)
-        high = min((b for b in (rules.le, rules.lt) if b is not None), default=None)
-        strict = rules.gt is not None or rules.lt is not None
-        if low is not None and high is not None and (low > high or (low == high and strict)):
-            message = f"no number is at or above {low:g} and at or below {high:g}."
+        lows = [(bound, strict) for bound, strict in ((rules.ge, False), (rules.gt, True)) if bound is not None]
+        highs = [(bound, not strict) for bound, strict in ((rules.le, False), (rules.lt, True)) if bound is not None]
+        (low, above), (high, at_most) = max(lows, default=(None, False)), min(highs, default=(None, True))
+        if low is not None and high is not None and (low > high or (low == high and (above or not at_most))):
+            message = f"no number is at or above {printed(low)} and at or below {printed(high)}."
             yield self._finding("EmptyRange", message, at=path, place=validator.place)
-        if rules.pattern is not None:
-            try:
-                re.compile(rules.pattern)
-            except re.error as error:
-                message = f"pattern {rules.pattern!r} is no regular expression: {error}."
-                yield self._finding("InvalidPattern", message, at=path, place=validator.place)
         if rules.one_of is not None and len(set(map(printed, rules.one_of))) != len(rules.one_of):
             message = "one_of names a value twice."
             yield self._finding("AllowedValueTwice", message, at=path, place=validator.place, severity="warning")
@@ -303,19 +312,23 @@ class _Table:
         for field, count in Counter(fields).items():
             if count > 1:
                 message = f"names the filter field {field} {count} times."
-                yield self._finding("FieldsNotUniqueWithinIndex", message, at=index.name, place=index.place)
-            yield from self._index_field(index, field)
+                yield self._finding(
+                    "FieldsNotUniqueWithinIndex", message, at=index.name, place=index.place, severity="warning"
+                )
+            if field != "_creationTime":
+                yield from self._index_field(index, field)
 
     def _index_field(self, index: AnyIndex, field: str) -> Iterator[Diagnostic]:
         at, place = index.name, index.place
-        first = field.strip(".").split(".")[0]
+        parts = field.strip(".").split(".")
+        reserved = parts if isinstance(index, Index) else parts[:1]
         if field == "_id":
             hint = "Use db.get(id)."
             yield self._finding("IndexFieldsContainId", "_id can't be indexed.", at=at, hint=hint, place=place)
         elif field == "_creationTime":
             message = "_creationTime is the last field of every index already."
             yield self._finding("IndexFieldsContainCreationTime", message, at=at, hint="Leave it out.", place=place)
-        elif first.startswith("_"):
+        elif any(part.startswith("_") for part in reserved):
             message = f"the field {field} is reserved (it starts with an underscore)."
             yield self._finding("IndexFieldNameReserved", message, at=at, place=place)
         elif problem := names.field_path_problem(field):
@@ -400,6 +413,13 @@ def _string_keys(validator: Validator) -> bool:
     return isinstance(validator, kinds.String | kinds.Id)
 
 
+def _everything(validator: Any) -> Iterator[tuple[str, Any]]:
+    yield "", validator
+    if isinstance(validator, Validator):
+        for _, child in validator.children():
+            yield from _everything(child)
+
+
 def _rule_values(rules: kinds.Rules) -> Iterator[tuple[str, Any]]:
     if rules.default is not MISSING:
         yield "default", rules.default
@@ -409,7 +429,7 @@ def _rule_values(rules: kinds.Rules) -> Iterator[tuple[str, Any]]:
 
 def _article(validator: Validator) -> str:
     kind = "null" if isinstance(validator, kinds.Null) else validator.kind
-    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
+    return f"an {kind}" if kind[0] in "aeio" else f"a {kind}"
 
 
 def _place(validator: Any) -> Place | None:

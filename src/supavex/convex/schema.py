@@ -91,27 +91,29 @@ class TableDefinition:
 
     def index(self, name: str, fields: Sequence[str], *, staged: bool = False) -> TableDefinition:
         """Adds a database index on ``fields`` (dotted paths). A staged index is built but can't be queried yet."""
-        self.indexes.append(Index(name, tuple(fields), staged, place_of_caller()))
+        self.indexes.append(Index(name, _field_list(fields), staged, place_of_caller()))
         return self
 
     def search_index(
         self, name: str, *, search_field: str, filter_fields: Sequence[str] = (), staged: bool = False
     ) -> TableDefinition:
         """Adds a full text index on ``search_field``; ``filter_fields`` can be compared for equality with it."""
-        self.search_indexes.append(SearchIndex(name, search_field, tuple(filter_fields), staged, place_of_caller()))
+        self.search_indexes.append(
+            SearchIndex(name, search_field, _field_list(filter_fields), staged, place_of_caller())
+        )
         return self
 
     def vector_index(
         self, name: str, *, vector_field: str, dimensions: int, filter_fields: Sequence[str] = (), staged: bool = False
     ) -> TableDefinition:
         """Adds a vector index on ``vector_field``, whose arrays have ``dimensions`` (2 to 4096) float64 elements."""
-        index = VectorIndex(name, vector_field, dimensions, tuple(filter_fields), staged, place_of_caller())
+        index = VectorIndex(name, vector_field, dimensions, _field_list(filter_fields), staged, place_of_caller())
         self.vector_indexes.append(index)
         return self
 
     def unique(self, fields: Sequence[str]) -> TableDefinition:
         """Says that no two documents have the same values in ``fields``. Convex has no such rule; verify checks it."""
-        self.uniques.append(tuple(fields))
+        self.uniques.append(_field_list(fields))
         return self
 
     @property
@@ -151,6 +153,12 @@ class Schema:
     def export(self) -> str:
         """The schema as Convex's JSON text: what the official package's ``schema.export()`` returns."""
         return json.dumps(self.to_json(), ensure_ascii=False, separators=(",", ":"))
+
+
+def _field_list(fields: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(fields, str):
+        raise TypeError(f"fields are a list: [{fields!r}], not {fields!r}")
+    return tuple(fields)
 
 
 def define_table(document: Validator | Mapping[str, Validator], *, comment: str = "") -> TableDefinition:
@@ -290,8 +298,10 @@ class V:
 
     def optional(self, inner: Validator) -> Validator:
         """A field that may be absent. Rules and comment are those of ``inner``."""
-        rules = unwrap(inner)
-        return Optional(inner=inner, rules=rules.rules, comment=rules.comment, place=place_of_caller())
+        inside = unwrap(inner)
+        if not isinstance(inside, Validator):  # a finding of the compiler
+            return Optional(inner=inner, place=place_of_caller())
+        return Optional(inner=inner, rules=inside.rules, comment=inside.comment, place=place_of_caller())
 
 
 v = V()

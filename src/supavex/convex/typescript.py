@@ -6,6 +6,7 @@ The official ``convex`` package, evaluating what this module writes, exports the
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 
 from supavex.convex import validators as kinds
@@ -36,15 +37,15 @@ export function withDefaults<T extends keyof typeof defaults, F extends object>(
   table: T,
   fields: F,
 ): Omit<(typeof defaults)[T], keyof F> & F {
-  return { ...defaults[table], ...fields };
+  return { ...(defaults[table] as object), ...fields } as Omit<(typeof defaults)[T], keyof F> & F;
 }
 
 export type Rule = {
   oneOf?: (string | number | bigint | boolean)[];
-  ge?: number;
-  le?: number;
-  gt?: number;
-  lt?: number;
+  ge?: number | bigint;
+  le?: number | bigint;
+  gt?: number | bigint;
+  lt?: number | bigint;
   pattern?: string;
 };
 
@@ -52,20 +53,29 @@ export type Rule = {
 export const rules: Record<string, Record<string, Rule>> = {
 %rules%};
 
+/** Patterns are Python's; one that JavaScript can't read is left to `supavex verify`. */
+function matches(pattern: string, text: string): boolean {
+  try {
+    return new RegExp(pattern, "u").test(text);
+  } catch {
+    return true;
+  }
+}
+
 /** The rules that `fields` breaks, one sentence each; empty when all hold. */
 export function ruleProblems(table: string, fields: Record<string, unknown>): string[] {
   const problems: string[] = [];
   for (const [name, rule] of Object.entries(rules[table] ?? {})) {
     const value = fields[name];
     if (value === undefined) continue;
-    const number = Number(value);
+    const number = typeof value === "bigint" ? value : Number(value);
     const wrong = [
       rule.oneOf && !rule.oneOf.some((x) => x === value) && `is not one of ${rule.oneOf.join(", ")}`,
       rule.ge !== undefined && !(number >= rule.ge) && `is not at least ${rule.ge}`,
       rule.gt !== undefined && !(number > rule.gt) && `is not above ${rule.gt}`,
       rule.le !== undefined && !(number <= rule.le) && `is not at most ${rule.le}`,
       rule.lt !== undefined && !(number < rule.lt) && `is not below ${rule.lt}`,
-      rule.pattern && !new RegExp(rule.pattern, "u").test(String(value)) && `does not match ${rule.pattern}`,
+      rule.pattern && !matches(rule.pattern, String(value)) && `does not match ${rule.pattern}`,
     ];
     for (const what of wrong) {
       if (what) problems.push(`${table}.${name}: ${String(value)} ${what}`);
@@ -224,8 +234,8 @@ def _braces(items: list[str], indent: int) -> str:
 
 
 def _default(validator: Validator) -> str:
-    text = value_text(validator.rules.default)
-    return f"{text} as const" if isinstance(validator, kinds.Union | kinds.Literal) else text
+    narrow = any(isinstance(inside, kinds.Union | kinds.Literal) for _, inside in validator.walk())
+    return value_text(validator.rules.default, narrow=narrow)
 
 
 def _rule(rules: Rules) -> str:
@@ -235,24 +245,30 @@ def _rule(rules: Rules) -> str:
     for name in ("ge", "le", "gt", "lt"):
         bound = getattr(rules, name)
         if bound is not None:
-            parts.append(f"{name}: {literal_text(float(bound))}")
+            exact = isinstance(bound, int) and float(bound) != bound
+            parts.append(f"{name}: {literal_text(bound if exact else float(bound))}")
     if rules.pattern is not None:
         parts.append(f"pattern: {_string(rules.pattern)}")
     return "{ " + ", ".join(parts) + " }" if parts else ""
 
 
-def value_text(value: Value) -> str:
-    """A Convex value as a TypeScript expression."""
+def value_text(value: Value, *, narrow: bool = False) -> str:
+    """A Convex value as a TypeScript expression; ``narrow`` keeps literals from widening to string and the like."""
     if value is None:
         return "null"
     if isinstance(value, bytes):
         return f"new Uint8Array([{', '.join(map(str, value))}]).buffer"
     if isinstance(value, list):
-        return "[" + ", ".join(map(value_text, value)) + "]"
+        return "[" + ", ".join(value_text(item, narrow=narrow) for item in value) + "]"
     if isinstance(value, dict):
-        fields = ", ".join(f"{_string(key)}: {value_text(item)}" for key, item in value.items())
+        fields = ", ".join(f"{_data_key(key)}: {value_text(item, narrow=narrow)}" for key, item in value.items())
         return "{ " + fields + " }" if fields else "{}"
-    return literal_text(value)
+    finite = not isinstance(value, float) or math.isfinite(value)
+    return f"{literal_text(value)} as const" if narrow and finite else literal_text(value)
+
+
+def _data_key(key: str) -> str:
+    return '["__proto__"]' if key == "__proto__" else _string(key)
 
 
 def _key(name: str) -> str:

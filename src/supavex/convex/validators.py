@@ -54,7 +54,7 @@ class Rules:
             return f"{printed(value)} is not one of {', '.join(map(printed, self.one_of))}"
         for sign, bound, holds in self.bounds():
             if not (isinstance(value, int | float) and not isinstance(value, bool) and holds(value, bound)):
-                return f"{printed(value)} is not {sign} {bound:g}"
+                return f"{printed(value)} is not {sign} {printed(bound)}"
         if self.pattern is not None and not (isinstance(value, str) and re.search(self.pattern, value)):
             return f"{printed(value)} does not match {self.pattern}"
         return None
@@ -76,10 +76,10 @@ class Rules:
         if self.one_of is not None:
             parts.append(" | ".join(map(printed, self.one_of)))
         if self.ge is not None and self.le is not None:
-            parts.append(f"{self.ge:g} to {self.le:g}")
+            parts.append(f"{printed(self.ge)} to {printed(self.le)}")
         else:
-            parts += [f"{sign} {bound:g}" for sign, bound, _ in self.bounds() if sign in ("at least", "at most")]
-        parts += [f"{sign} {bound:g}" for sign, bound, _ in self.bounds() if sign in ("above", "below")]
+            parts += [f"{sign} {printed(bound)}" for sign, bound, _ in self.bounds() if sign in ("at least", "at most")]
+        parts += [f"{sign} {printed(bound)}" for sign, bound, _ in self.bounds() if sign in ("above", "below")]
         if self.pattern is not None:
             parts.append(f"matches {self.pattern}")
         if self.unique:
@@ -259,7 +259,12 @@ class Literal(Validator):
     """``v.literal(value)``: a string, float64, int64 or boolean."""
 
     kind = "literal"
-    value: Value = None
+    value: Value = field(default=None, compare=False)
+    # What counts for equality: Python's 5 == 5.0 == ... and True == 1 are different types to Convex.
+    identity: str = field(init=False, repr=False, default="")
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "identity", f"{type(self.value).__name__} {self.value!r}")
 
     def to_json(self) -> dict[str, Any]:
         return {"type": "literal", "value": to_internal_json(self.value)}
@@ -441,7 +446,9 @@ def coerce(value: Value, validator: Validator) -> Value:
     validator = unwrap(validator)
     if isinstance(value, bool) or value is None:
         return value
-    if isinstance(validator, Number) and isinstance(value, int):
+    wants_float = isinstance(validator, Number)
+    wants_float |= isinstance(validator, Literal) and isinstance(validator.value, float)
+    if wants_float and isinstance(value, int):
         return float(value)
     if isinstance(validator, Array) and isinstance(value, list | tuple):
         return [coerce(item, validator.element) for item in value]
@@ -454,7 +461,7 @@ def coerce(value: Value, validator: Validator) -> Value:
     if isinstance(validator, Union):
         for member in validator.members:
             candidate = coerce(value, member)
-            if member.check(candidate, lambda number: None) is None:
+            if isinstance(member, Validator) and member.check(candidate, lambda number: None) is None:
                 return candidate
     return value
 

@@ -116,20 +116,21 @@ def from_internal_json(data: Any) -> Value:
 def parse_export_json(text: str | bytes, *, uniform: bool) -> Value:
     """The value of one line of a snapshot's ``documents.jsonl``.
 
-    ``uniform`` is whether the table's ``generated_schema.jsonl`` says so: only then is a bare integer an int64.
+    ``uniform`` is whether the table's ``generated_schema.jsonl`` says so: only then is a bare integer an int64, and an
+    object with one key that starts with ``$`` a special value.
     """
     try:
         data = json.loads(text, parse_int=None if uniform else float, parse_constant=_no_constant)
     except ValueError as error:
         raise InvalidValue(f"not JSON: {error}") from None
-    return _from_json(data, bare_integers=uniform)
+    return _from_json(data, bare_integers=uniform, special=uniform)
 
 
 def _no_constant(name: str) -> float:
     raise InvalidValue(f"{name} is not JSON.")
 
 
-def _from_json(data: Any, *, bare_integers: bool) -> Value:
+def _from_json(data: Any, *, bare_integers: bool, special: bool = True) -> Value:
     if data is None or isinstance(data, bool | str):
         return data
     if isinstance(data, float):
@@ -139,14 +140,19 @@ def _from_json(data: Any, *, bare_integers: bool) -> Value:
     if isinstance(data, int):
         if bare_integers and INT64_MIN <= data <= INT64_MAX:
             return data
-        return float(data)
+        try:
+            return float(data)
+        except OverflowError:
+            raise InvalidValue("a number is too large for float64.") from None
     if isinstance(data, list):
-        return [_from_json(item, bare_integers=bare_integers) for item in data]
+        return [_from_json(item, bare_integers=bare_integers, special=special) for item in data]
     if len(data) == 1:
         ((key, payload),) = data.items()
         if key.startswith("$"):
+            if not special:
+                raise InvalidValue(f"{key} has no meaning in a table without generated_schema.jsonl.")
             return _from_special(key, payload)
-    return {key: _from_json(item, bare_integers=bare_integers) for key, item in data.items()}
+    return {key: _from_json(item, bare_integers=bare_integers, special=special) for key, item in data.items()}
 
 
 def _from_special(key: str, payload: Any) -> Value:

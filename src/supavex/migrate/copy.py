@@ -24,7 +24,7 @@ from supavex.convex.values import Document
 from supavex.errors import SupavexError, UsageError, missing_extra
 from supavex.mapping.plan import ALIAS, Plan, TablePlan
 from supavex.migrate.encoding import SLICE_ROWS, BadKeys, Encoded, Lookup, TableEncoder
-from supavex.migrate.existing import Matched, lookup_of, match_documents
+from supavex.migrate.existing import Matched, match_documents
 from supavex.migrate.pipeline import ahead
 from supavex.migrate.references import children, missing_keys, names_any, parents_first
 from supavex.migrate.rejects import Reject
@@ -150,7 +150,7 @@ def _lookups(state: _State, existing: ExistingDocuments | None) -> list[Matched]
                 hint="Copy into a deployment (--to), or name an export of it with --existing FILE.zip.",
             )
         ids, report = match_documents(state.holder, table, existing(table.target))
-        state.lookups[table.target] = lookup_of(ids)
+        state.lookups[table.target] = Lookup.of(ids)
         matched.append(report)
     return matched
 

@@ -270,7 +270,7 @@ class _Slice:
         for sign, bound, holds in rules.bounds():
             compare = {"ge": pc.less, "gt": pc.less_equal, "le": pc.greater, "lt": pc.greater_equal}[holds.__name__]
             wrong = compare(column.cast(pa.float64()), float(bound))
-            self._mark(wrong, field.place, "ValueOutOfRange", f"the value is not {sign} {bound:g}", _MEANT)
+            self._mark(wrong, field.place, "ValueOutOfRange", f"the value is not {sign} {printed(bound)}", _MEANT)
         if rules.pattern is not None and kind == "string":
             pattern = re.compile(rules.pattern)
             texts = pc.unique(column.cast(pa.string()).drop_null()).to_pylist()

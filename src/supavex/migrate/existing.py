@@ -12,7 +12,6 @@ import psycopg
 
 from supavex.convex.values import Document
 from supavex.mapping.plan import ALIAS, TablePlan
-from supavex.migrate.encoding import Lookup
 from supavex.postgres.connection import quoted
 
 
@@ -73,8 +72,3 @@ def _text(value: object) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value)
-
-
-def lookup_of(ids: dict[str, str]) -> Lookup:
-    """The ids as a lookup for the encoder."""
-    return Lookup.of(ids)

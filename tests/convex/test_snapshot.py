@@ -1,0 +1,460 @@
+"""Snapshot archives: what is written is what zipfile and Convex read, and what is read is checked."""
+
+import io
+import os
+import shutil
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from supavex.convex.ids import encode_id
+from supavex.convex.snapshot import ArchiveWriter, Deflated, SnapshotArchive, schema_entry, tables_entry
+from supavex.convex.values import same, to_export_json
+from supavex.errors import SupavexError, UsageError
+from tests.deployment.archives import UNIFORM, lines, tables, write_archive
+from tests.official.strategies import values
+
+FOUR_GIB = 0xFFFFFFFF
+
+
+def deflated(folder: Path, content: bytes, name: str = "part") -> Deflated:
+    """``content`` deflated into a file of its own."""
+    path = folder / name
+    deflate = zlib.compressobj(6, zlib.DEFLATED, -15)
+    path.write_bytes(deflate.compress(content) + deflate.flush())
+    return Deflated(path, zlib.crc32(content), len(content))
+
+
+def written(*entries: tuple[str, bytes]) -> bytes:
+    """An archive of small entries."""
+    file = io.BytesIO()
+    writer = ArchiveWriter(file)
+    for name, content in entries:
+        writer.add(name, content)
+    writer.close()
+    return file.getvalue()
+
+
+def opened(archive: bytes) -> zipfile.ZipFile:
+    return zipfile.ZipFile(io.BytesIO(archive))
+
+
+# Writing
+
+
+def test_zipfile_reads_what_was_written(tmp_path: Path):
+    documents = b'{"a":"\xc3\xa9"}\n' * 10_000
+    file = io.BytesIO()
+    writer = ArchiveWriter(file)
+    writer.add("_tables/documents.jsonl", b"{}\n")
+    writer.add_deflated("posts/documents.jsonl", deflated(tmp_path, documents))
+    writer.add("posts/generated_schema.jsonl", schema_entry())
+    writer.add("empty/documents.jsonl", b"")
+    writer.close()
+    with opened(file.getvalue()) as archive:
+        assert archive.testzip() is None
+        assert {name: archive.read(name) for name in archive.namelist()} == {
+            "_tables/documents.jsonl": b"{}\n",
+            "posts/documents.jsonl": documents,
+            "posts/generated_schema.jsonl": b'"uniform"\n',
+            "empty/documents.jsonl": b"",
+        }
+    assert len(file.getvalue()) < len(documents) / 10
+
+
+def test_entries_are_in_the_order_they_were_added_with_mode_0644_and_a_fixed_date():
+    with opened(written(("b/documents.jsonl", b"x"), ("ä", b"y"), ("a", b""))) as archive:
+        entries = archive.infolist()
+    assert [entry.filename for entry in entries] == ["b/documents.jsonl", "ä", "a"]
+    for entry in entries:
+        assert entry.external_attr >> 16 == 0o100644
+        assert entry.create_system == 3, "Unix, so that the mode counts"
+        assert entry.date_time == (1980, 1, 1, 0, 0, 0)
+        assert entry.compress_type == zipfile.ZIP_DEFLATED
+
+
+@given(contents=st.dictionaries(st.text("abc/é_.", min_size=1, max_size=8), st.binary(max_size=99), max_size=5))
+def test_any_contents(contents: dict[str, bytes]):
+    archive = written(*contents.items())
+    assert archive == written(*contents.items()), "equal contents give equal bytes"
+    with opened(archive) as found:
+        assert found.testzip() is None
+        assert {name: found.read(name) for name in found.namelist()} == contents
+
+
+def test_the_writer_leaves_the_file_open_and_starts_where_it_stands():
+    file = io.BytesIO()
+    file.write(b"#!/bin/sh\n")
+    writer = ArchiveWriter(file)
+    writer.add("a", b"1")
+    writer.close()
+    assert not file.closed
+    with opened(file.getvalue()) as archive:
+        assert archive.read("a") == b"1"
+
+
+def test_no_entries():
+    with opened(written()) as archive:
+        assert archive.namelist() == []
+
+
+@pytest.mark.parametrize(("count", "zip64"), [(0xFFFE, False), (0xFFFF, True)])
+def test_many_entries(count: int, zip64: bool):
+    """A count of 65,535 is what ZIP64 says in the old field, so from there on the new one is needed."""
+    file = io.BytesIO()
+    writer = ArchiveWriter(file)
+    for number in range(count):
+        writer.add(f"t{number:05}/documents.jsonl", b"")
+    writer.close()
+    archive = file.getvalue()
+    assert (b"PK\x06\x06" in archive) == zip64
+    with opened(archive) as found:
+        names = found.namelist()
+    assert (len(names), names[0], names[-1]) == (count, "t00000/documents.jsonl", f"t{count - 1:05}/documents.jsonl")
+
+
+@pytest.mark.parametrize("start", [FOUR_GIB - 1, FOUR_GIB, FOUR_GIB + 7])
+def test_an_entry_that_starts_beyond_four_gib(tmp_path: Path, start: int):
+    """The file has a hole of four GiB in front, which takes no room on the disk."""
+    path = tmp_path / "big.zip"
+    with path.open("wb") as file:
+        file.seek(start)
+        writer = ArchiveWriter(file)
+        writer.add("a/documents.jsonl", b"1\n")
+        writer.add("b/documents.jsonl", b"2\n")
+        writer.close()
+    with zipfile.ZipFile(path) as archive:
+        assert archive.infolist()[0].header_offset == start
+        assert archive.testzip() is None
+        assert [archive.read(name) for name in archive.namelist()] == [b"1\n", b"2\n"]
+
+
+def local_sizes(header: bytes) -> tuple[int, int]:
+    """Packed size and size as a local file header says them (APPNOTE 6.3.9, sections 4.3.7 and 4.5.3)."""
+    packed, size, name, extra = struct.unpack("<IIHH", header[18:30])
+    if (packed, size) != (FOUR_GIB, FOUR_GIB):
+        return packed, size
+    tag, length, size, packed = struct.unpack("<HHQQ", header[30 + name : 30 + name + extra])
+    assert (tag, length) == (1, 16)
+    return packed, size
+
+
+@pytest.mark.parametrize(
+    ("packed", "size"),
+    [
+        (10, FOUR_GIB - 1),
+        (10, FOUR_GIB),
+        (10, FOUR_GIB + 1),
+        (FOUR_GIB - 1, FOUR_GIB - 1),
+        (FOUR_GIB, 20 << 30),
+        (5 << 30, 20 << 30),
+    ],
+)
+def test_an_entry_larger_than_four_gib(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packed: int, size: int):
+    """The deflated data is a hole in a file, and is skipped over instead of copied."""
+    monkeypatch.setattr(shutil, "copyfileobj", lambda source, target, length: target.seek(packed, os.SEEK_CUR))
+    hole = tmp_path / "hole"
+    hole.touch()
+    os.truncate(hole, packed)
+    path = tmp_path / "big.zip"
+    with path.open("wb") as file:
+        writer = ArchiveWriter(file)
+        writer.add_deflated("big/documents.jsonl", Deflated(hole, 0x12345678, size))
+        writer.add("small/documents.jsonl", b"{}\n")
+        writer.close()
+    with zipfile.ZipFile(path) as archive:
+        big, small = archive.infolist()
+        assert (big.compress_size, big.file_size, big.CRC) == (packed, size, 0x12345678)
+        assert small.header_offset == 30 + len("big/documents.jsonl") + (20 if size >= FOUR_GIB else 0) + packed
+        assert archive.read(small) == b"{}\n"
+    with path.open("rb") as file:
+        assert local_sizes(file.read(100)) == (packed, size)
+
+
+def test_the_list_of_tables_is_by_number():
+    assert tables_entry({"users": 10_002, "Posts": 10_003, "accounts": 10_001}) == (
+        b'{"name": "accounts", "id": 10001}\n{"name": "users", "id": 10002}\n{"name": "Posts", "id": 10003}\n'
+    )
+    assert tables_entry({}) == b""
+
+
+# Reading
+
+
+def read(folder: Path, entries: dict[str, str], table: str = "posts") -> list[dict[str, Any]]:
+    with SnapshotArchive(write_archive(folder / "a.zip", entries)) as archive:
+        return list(archive.documents(table))
+
+
+def read_whole(path: Path) -> None:
+    with SnapshotArchive(path) as archive:
+        for table in archive.tables:
+            list(archive.documents(table))
+
+
+def refused(folder: Path, entries: dict[str, str]) -> SupavexError:
+    """What the reader says when everything in the archive is read."""
+    path = write_archive(folder / "a.zip", entries)
+    with pytest.raises(SupavexError) as caught:
+        read_whole(path)
+    return caught.value
+
+
+def test_what_the_writer_wrote_is_read_back(tmp_path: Path):
+    document = {"_id": encode_id(10_001, bytes(16)), "_creationTime": 1.5, "count": 5, "data": b"\x00"}
+    file = tmp_path / "a.zip"
+    file.write_bytes(
+        written(
+            ("_tables/documents.jsonl", tables_entry({"posts": 10_001, "users": 10_002})),
+            ("posts/documents.jsonl", to_export_json(document).encode() + b"\n"),
+            ("posts/generated_schema.jsonl", schema_entry()),
+        )
+    )
+    with SnapshotArchive(file) as archive:
+        assert archive.path == file
+        assert archive.tables == ["posts", "users"]
+        assert archive.numbers == {"posts": 10_001, "users": 10_002}
+        assert (archive.uniform("posts"), archive.uniform("users")) == (True, False)
+        assert list(archive.documents("posts")) == [document]
+        assert list(archive.documents("users")) == []
+
+
+@given(found=st.lists(st.dictionaries(st.text("abc", min_size=1, max_size=2), values(), max_size=3), max_size=3))
+def test_a_uniform_table_keeps_every_value(tmp_path_factory: pytest.TempPathFactory, found: list[dict[str, Any]]):
+    folder = tmp_path_factory.mktemp("archive")
+    text = "".join(to_export_json(document) + "\n" for document in found)
+    back = read(folder, {"posts/documents.jsonl": text, "posts/generated_schema.jsonl": UNIFORM})
+    assert len(back) == len(found) and all(map(same, back, found))
+
+
+def test_without_the_schema_file_every_number_is_a_float(tmp_path: Path):
+    """A table without int64, bytes and special floats needs no schema file; then JSON means what it means to an app."""
+    text = '{"a":1,"b":[-2,{"c":3}],"d":1.0,"e":9007199254740993}\n'
+    assert same(
+        read(tmp_path, {"posts/documents.jsonl": text})[0], {"a": 1.0, "b": [-2.0, {"c": 3.0}], "d": 1.0, "e": 2.0**53}
+    )
+    assert same(
+        read(tmp_path, {"posts/documents.jsonl": text, "posts/generated_schema.jsonl": UNIFORM})[0],
+        {"a": 1, "b": [-2, {"c": 3}], "d": 1.0, "e": 2**53 + 1},
+    )
+
+
+@pytest.mark.parametrize("special", ['{"$integer":"AQAAAAAAAAA="}', '{"$bytes":"AA=="}', '{"$float":"AAAAAAAA8H8="}'])
+def test_without_the_schema_file_convex_takes_no_special_values(tmp_path: Path, special: str):
+    """Convex reads such a file by its older rules, to which a key that starts with $ is no field."""
+    entries = {"posts/documents.jsonl": f'{{"a":{special}}}\n'}
+    assert len(read(tmp_path, {**entries, "posts/generated_schema.jsonl": UNIFORM})) == 1
+    assert "posts/documents.jsonl:1" in refused(tmp_path, entries).where
+
+
+def test_tables_are_those_with_documents_or_a_number(tmp_path: Path):
+    entries = {**tables(users=10_002, Accounts=10_003), "posts/documents.jsonl": "", "users/documents.jsonl": "{}"}
+    with SnapshotArchive(write_archive(tmp_path / "a.zip", entries)) as archive:
+        assert archive.tables == ["Accounts", "posts", "users"]
+        assert list(archive.documents("Accounts")) == []
+        assert list(archive.documents("nowhere")) == []
+
+
+def test_an_archive_without_a_list_of_tables_gives_no_numbers(tmp_path: Path):
+    with SnapshotArchive(write_archive(tmp_path / "a.zip", {"posts/documents.jsonl": "{}\n"})) as archive:
+        assert (archive.numbers, archive.tables) == ({}, ["posts"])
+
+
+@pytest.mark.parametrize("folder", ["snapshot_1700000000/", "a/b/", "all_components/", "./"])
+def test_folders_above_do_not_count(tmp_path: Path, folder: str):
+    entries = {**tables(posts=10_001), "posts/documents.jsonl": '{"a":1}\n', "posts/generated_schema.jsonl": UNIFORM}
+    path = write_archive(tmp_path / "a.zip", {folder + name: text for name, text in entries.items()})
+    with SnapshotArchive(path) as archive:
+        assert (archive.tables, archive.numbers) == (["posts"], {"posts": 10_001})
+        assert list(archive.documents("posts")) == [{"a": 1}]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "README.md",
+        "posts/notes.txt",
+        "posts/documents.json",
+        "posts/documents.jsonl.bak",
+        "documents.jsonl",
+        "_storage/documents.jsonl",
+        "_storage/kg204m40v9m1bmkthp86n486mh85s0rc.png",
+        "_scheduled_functions/documents.jsonl",
+        "_components/waitlist/posts/documents.jsonl",
+        "_components/waitlist/_tables/documents.jsonl",
+        "snapshot/_components/a/_components/b/posts/documents.jsonl",
+    ],
+)
+def test_other_entries_are_passed_over(tmp_path: Path, name: str):
+    entries = {**tables(posts=10_001), "posts/documents.jsonl": '{"a":1.0}\n', name: "no JSON"}
+    with SnapshotArchive(write_archive(tmp_path / "a.zip", entries)) as archive:
+        assert (archive.tables, archive.numbers) == (["posts"], {"posts": 10_001})
+        assert list(archive.documents("posts")) == [{"a": 1.0}]
+
+
+@pytest.mark.parametrize("table", ["my-table", "9lives", "a b", "é", "t" * 65])
+def test_a_folder_that_can_name_no_table_is_refused(tmp_path: Path, table: str):
+    """Its documents would be lost otherwise. Convex refuses it too."""
+    assert refused(tmp_path, {f"{table}/documents.jsonl": "{}\n"}).code == "InvalidTableName"
+
+
+def test_a_table_in_two_folders_is_not_read_by_half(tmp_path: Path):
+    """Convex reads both, one after the other."""
+    entries = {"x/posts/documents.jsonl": '{"a":1}\n', "y/posts/documents.jsonl": '{"a":2}\n'}
+    assert read(tmp_path, entries) == [{"a": 1.0}, {"a": 2.0}]
+
+
+def test_empty_lines_are_passed_over(tmp_path: Path):
+    assert read(tmp_path, {"posts/documents.jsonl": '\n{"a":1}\r\n  \n{"a":2}'}) == [{"a": 1.0}, {"a": 2.0}]
+
+
+def test_the_older_form_of_generated_schema_is_refused(tmp_path: Path):
+    entries = {"posts/documents.jsonl": "{}\n", "posts/generated_schema.jsonl": '{"a": "int64"}\n'}
+    error = refused(tmp_path, entries)
+    assert error.code == "UnsupportedArchive"
+    assert "posts/generated_schema.jsonl" in error.message
+    assert "Export again" in error.hint
+    assert error.where == str(tmp_path / "a.zip")
+
+
+# What is wrong is said, with its place
+
+
+BAD_LINES = {
+    "no JSON": ("{bad", "not JSON"),
+    "half a document": ('{"a":1', "not JSON"),
+    "two documents": ("{} {}", "not JSON"),
+    "an array": ("[]", "no JSON object"),
+    "a text": ('"a"', "no JSON object"),
+    "NaN": ('{"a":NaN}', "NaN is not JSON"),
+    "Infinity": ('{"a":[-Infinity]}', "-Infinity is not JSON"),
+    "too large for a float": ('{"a":1e400}', "too large for float64"),
+    "an integer too large for a float": ('{"a":1' + "0" * 400 + "}", "too large for float64"),
+    "an integer of thousands of digits": ('{"a":1' + "0" * 9000 + "}", ""),
+    "an unknown special value": ('{"a":{"$set":[]}}', "$set"),
+    "a broken special value": ('{"a":{"$integer":"AA=="}}', "$integer"),
+    "containers without end": ('{"a":' + "[" * 100_000 + "]" * 100_000 + "}", ""),
+    "containers six hundred deep": ('{"a":' + "[" * 600 + "]" * 600 + "}", ""),
+}
+
+
+@pytest.mark.parametrize("uniform", [True, False], ids=["uniform", "floats"])
+@pytest.mark.parametrize(("line", "why"), BAD_LINES.values(), ids=BAD_LINES)
+def test_a_bad_line_is_named(tmp_path: Path, line: str, why: str, uniform: bool):
+    entries = {"posts/documents.jsonl": f'{{"a":1.0}}\n\n{line}\n{{"a":2.0}}\n'}
+    if uniform:
+        entries["posts/generated_schema.jsonl"] = UNIFORM
+    error = refused(tmp_path, entries)
+    assert error.where == f"{tmp_path / 'a.zip'} posts/documents.jsonl:3"
+    assert why in error.message
+
+
+def test_a_line_that_is_not_utf8_is_named(tmp_path: Path):
+    path = tmp_path / "a.zip"
+    path.write_bytes(written(("posts/documents.jsonl", b'{"a":"\xff"}\n')))
+    with SnapshotArchive(path) as archive, pytest.raises(SupavexError, match="not JSON") as caught:
+        list(archive.documents("posts"))
+    assert caught.value.where == f"{path} posts/documents.jsonl:1"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *('{"id":10001}', '{"name":"a"}', '{"name":5,"id":10001}', '{"name":null,"id":10001}', "[]", "{bad"),
+        *('{"name":"a","id":"10001"}', '{"name":"a","id":null}', '{"name":"a","id":true}', '{"name":"a","id":[]}'),
+        *('{"name":"a","id":0}', '{"name":"a","id":-1}', '{"name":"a","id":4294967296}', '{"name":"a","id":1e400}'),
+        *('{"name":"a b","id":10001}', '{"name":"","id":10001}', '{"name":"_private","id":10001}'),
+    ],
+)
+def test_a_bad_line_in_the_list_of_tables_is_named(tmp_path: Path, line: str):
+    error = refused(tmp_path, {"_tables/documents.jsonl": f'{{"name":"posts","id":10007}}\n{line}\n'})
+    assert error.where == f"{tmp_path / 'a.zip'} _tables/documents.jsonl:2"
+
+
+def test_a_table_listed_twice(tmp_path: Path):
+    rows = [{"name": "a", "id": 10_001}, {"name": "b", "id": 10_002}, {"name": "a", "id": 10_003}]
+    error = refused(tmp_path, {"_tables/documents.jsonl": lines(*rows)})
+    assert error.code == "DuplicateTableName"
+    assert "a stands twice" in error.message
+
+
+def test_a_number_given_twice(tmp_path: Path):
+    error = refused(tmp_path, tables(a=10_001, b=10_002, c=10_001))
+    assert error.code == "InvalidId"
+    assert "10001" in error.message
+
+
+def test_no_such_file(tmp_path: Path):
+    with pytest.raises(UsageError) as caught:
+        SnapshotArchive(tmp_path / "missing.zip")
+    assert (caught.value.code, caught.value.where) == ("NoArchive", str(tmp_path / "missing.zip"))
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b'{"a":1}\n' * 99, bytes(1000)])
+def test_not_a_zip(tmp_path: Path, content: bytes):
+    path = tmp_path / "a.zip"
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match="not a ZIP archive") as caught:
+        SnapshotArchive(path)
+    assert (caught.value.code, caught.value.where) == ("InvalidArchive", str(path))
+
+
+def test_a_folder_is_not_a_zip(tmp_path: Path):
+    with pytest.raises(UsageError) as caught:
+        SnapshotArchive(tmp_path)
+    assert caught.value.code == "InvalidArchive"
+
+
+ORDINARY = {
+    **tables(posts=10_001),
+    "posts/documents.jsonl": "".join(f'{{"a":{n}}}\n' for n in range(50)),
+    "posts/generated_schema.jsonl": UNIFORM,
+}
+
+
+def test_an_archive_cut_off_anywhere_is_refused(tmp_path: Path):
+    """As an interrupted download leaves it."""
+    path = write_archive(tmp_path / "a.zip", ORDINARY)
+    whole = path.read_bytes()
+    read_whole(path)
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        with pytest.raises(SupavexError) as caught:
+            read_whole(path)
+        assert caught.value.code == "InvalidArchive", length
+
+
+@pytest.mark.parametrize("entry", ORDINARY)
+def test_damaged_contents_are_refused(tmp_path: Path, entry: str):
+    path = write_archive(tmp_path / "a.zip", ORDINARY)
+    with zipfile.ZipFile(path) as archive:
+        info = archive.getinfo(entry)
+    damaged = bytearray(path.read_bytes())
+    at = info.header_offset + 30 + len(entry) + info.compress_size // 2
+    damaged[at] ^= 0xFF
+    path.write_bytes(damaged)
+    with pytest.raises(SupavexError) as caught:
+        read_whole(path)
+    assert caught.value.code == "InvalidArchive"
+    assert str(path) in caught.value.where
+
+
+@pytest.mark.parametrize("bits", [0x01, 0x80, 0xFF])
+def test_no_damaged_byte_breaks_the_reader(tmp_path: Path, bits: int):
+    """It is an error that says so, or nothing that counts was hit: never an exception of another kind."""
+    path = write_archive(tmp_path / "a.zip", ORDINARY)
+    whole = path.read_bytes()
+    refusals = 0
+    for at in range(len(whole)):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ bits]) + whole[at + 1 :])
+        try:
+            read_whole(path)
+        except SupavexError:
+            refusals += 1
+    assert refusals > len(whole) / 3

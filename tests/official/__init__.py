@@ -1,0 +1,1 @@
+"""Tests whose judge is Convex's own npm package, or TypeScript's compiler."""
