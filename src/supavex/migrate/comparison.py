@@ -16,6 +16,7 @@ from supavex.convex.values import Document, Value, same
 from supavex.mapping.conversions.datetimes import micros
 from supavex.mapping.plan import ALIAS, FieldPlan, Reference, TablePlan
 from supavex.migrate.queries import part_sql
+from supavex.migrate.rejects import NO_KEY
 from supavex.postgres.connection import quoted
 
 _EARLIEST = 1_000
@@ -90,14 +91,16 @@ class RowComparison:
         }
         self._checks = [self._check_of(field) for field in table.fields]
 
-    def id_of(self, key: str) -> str:
-        """The id of the document of the row with that key."""
+    def id_of(self, key: str | None) -> str | None:
+        """The id of the document of the row with that key; None where the key is NULL, and no document can be."""
+        if key is None:
+            return None
         assert self.table.key is not None
         return encode_id(self.numbers[self.table.target], self.table.key.internal_id(key))
 
     def compare(self, row: tuple[str | None, ...], document: Document) -> Iterator[Mismatch]:
         """Every difference between ``row`` (as :func:`proof_sql` reads it) and ``document``."""
-        key = str(row[0])
+        key = NO_KEY if row[0] is None else row[0]
         for field, check, text in zip(self.table.fields, self._checks, row[1:], strict=False):
             value = document.get(field.name, _ABSENT)
             expected = check(text, value)

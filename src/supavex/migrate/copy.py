@@ -26,7 +26,7 @@ from supavex.mapping.plan import ALIAS, Plan, TablePlan
 from supavex.migrate.encoding import SLICE_ROWS, BadKeys, Encoded, Lookup, TableEncoder
 from supavex.migrate.existing import Matched, match_documents
 from supavex.migrate.pipeline import ahead
-from supavex.migrate.references import children, missing_keys, names_any, parents_first
+from supavex.migrate.references import children, missing_keys, names_any, parents_first, shared_keys
 from supavex.migrate.rejects import Reject
 from supavex.postgres.columns import ColumnReader
 from supavex.postgres.connection import quoted
@@ -173,7 +173,8 @@ def _copy_tables(state: _State, reader: ColumnReader, wanted: list[TablePlan]) -
 
 def _copy_table(state: _State, reader: ColumnReader, table: TablePlan) -> None:
     started = time.monotonic()
-    encoder = TableEncoder(table, state.numbers, _bad(state, table), _table_lookups(state, table))
+    shared = shared_keys(state.holder, table)
+    encoder = TableEncoder(table, state.numbers, _bad(state, table), _table_lookups(state, table), shared)
     result = TableResult(table.name, table.target)
     keys: set[bytes] = set()
     estimate = _estimate(state.holder, table)

@@ -20,7 +20,7 @@ from supavex.mapping.conversions import Target
 from supavex.mapping.plan import FieldPlan, TablePlan
 from supavex.migrate import json_columns, json_limits
 from supavex.migrate.queries import CopyQuery, copy_query, guards_sql
-from supavex.migrate.rejects import Reject
+from supavex.migrate.rejects import NO_KEY, Reject
 
 #: Rows encoded at once: enough to make Python's share small, few enough to stay in the processor's cache.
 SLICE_ROWS = 16_384
@@ -66,7 +66,8 @@ class TableEncoder:
     """Encodes the batches that :attr:`query` gives.
 
     ``numbers``: table name to number. ``bad``: field name to keys it may not name. ``lookups``: field name to the
-    texts its values become (id files, and ids of tables that are in Convex already).
+    texts its values become (id files, and ids of tables that are in Convex already). ``shared_keys``: keys that
+    several rows have.
     """
 
     def __init__(
@@ -75,12 +76,14 @@ class TableEncoder:
         numbers: Mapping[str, int],
         bad: Mapping[str, list[BadKeys]] | None = None,
         lookups: Mapping[str, Lookup] | None = None,
+        shared_keys: frozenset[bytes] = frozenset(),
     ) -> None:
         self.table = table
         self.query: CopyQuery = copy_query(table)
         self.numbers = numbers
         self.bad = bad or {}
         self.lookups = lookups or {}
+        self.shared_keys = shared_keys
         self.uniform = needs_uniform(table)
         self._prefixes = _prefixes([field.name for field in table.fields])
 
@@ -112,6 +115,7 @@ class _Slice:
     def encode(self) -> Encoded:
         table = self.encoder.table
         number = self.encoder.numbers[table.target]
+        self._own_keys()
         texts: dict[str, pa.Array] = {
             "_id": pc.binary_join_element_wise('"', json_columns.ids(self.keys, number), '"', ""),
             "_creationTime": json_columns.micros(self.batch.column("_created")),
@@ -134,6 +138,20 @@ class _Slice:
             [self.keys[index].tobytes() for index in sorted(self.rejected)],
             self.filled,
         )
+
+    def _own_keys(self) -> None:
+        """Rejects rows whose own key is NULL or shared: a key that supavex.toml chose need not be one."""
+        column = self.batch.column("_key")
+        if isinstance(column, pa.ExtensionArray):
+            column = column.storage
+        assert self.encoder.table.key is not None
+        names = ", ".join(self.encoder.table.key.columns)
+        fix = "Choose other columns as `key` in supavex.toml."
+        self._mark(pc.is_null(column), names, "NullKey", "a part of the key is NULL", fix)
+        if self.encoder.shared_keys:
+            shared = pa.array(sorted(self.encoder.shared_keys), pa.binary(16))
+            repeated = pc.is_in(column.cast(pa.binary(16)), value_set=shared)
+            self._mark(repeated, names, "DuplicateKey", "another row has the same key", fix)
 
     def _lines(self, texts: Mapping[str, pa.Array]) -> pa.Array:
         parts: list[Any] = ["{"]
@@ -297,4 +315,6 @@ class _Slice:
             key = self.batch.column("_text")[index].as_py()
         else:
             key = table.key.text_of(self.keys[index].tobytes())
-        return Reject(table.name, str(key), column, code, reason, fix)
+        if self.batch.column("_key")[index].as_py() is None:
+            key = None
+        return Reject(table.name, NO_KEY if key is None else key, column, code, reason, fix)

@@ -43,6 +43,21 @@ def names_any(connection: psycopg.Connection, table: TablePlan, field: FieldPlan
     return bool(row and row[0])
 
 
+def shared_keys(connection: psycopg.Connection, table: TablePlan) -> frozenset[bytes]:
+    """The keys (16 bytes each) that several rows of ``table`` have: none, where PostgreSQL itself keeps them unique."""
+    key = table.key
+    assert key is not None
+    kept = [table.source.primary_key, *(unique.columns for unique in table.source.uniques if not unique.predicate)]
+    if any(columns and set(columns) <= set(key.columns) for columns in kept):
+        return frozenset()
+    expression = key.sql(key.own(ALIAS))
+    if key.form == "uuid":
+        expression = f"uuid_send({expression})"
+    source = quoted(table.source.schema, table.source.name)
+    sql = f"SELECT {expression} AS k FROM {source} AS {ALIAS} GROUP BY 1 HAVING count(*) > 1"
+    return frozenset(bytes(row[0]) for row in connection.execute(sql.encode()) if row[0] is not None)
+
+
 def children(plan: Plan, parent: TablePlan) -> list[tuple[TablePlan, FieldPlan]]:
     """The fields of moved tables that refer to ``parent``."""
     return [

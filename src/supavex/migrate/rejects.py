@@ -9,6 +9,9 @@ from pathlib import Path
 
 from supavex.errors import UsageError
 
+#: What stands for the key of a row whose key is NULL.
+NO_KEY = "NULL"
+
 
 @dataclass(frozen=True, slots=True)
 class Reject:

@@ -29,7 +29,7 @@ from supavex.mapping.plan import ALIAS, Plan, TablePlan
 from supavex.migrate.comparison import Mismatch, RowComparison, earliest_sql, proof_sql
 from supavex.migrate.documents import Documents
 from supavex.migrate.existing import match_documents
-from supavex.migrate.rejects import Reject
+from supavex.migrate.rejects import NO_KEY, Reject
 from supavex.postgres.connection import literal, quoted
 from supavex.postgres.snapshot import Snapshot, exported, imported
 
@@ -185,10 +185,10 @@ class _TableCheck:
             limit = "" if sample is None else f" LIMIT {sample}"
             cursor.execute((proof_sql(self.table) + limit).encode())
             for rows in _chunks(cursor, _CHUNK):
-                ids = [comparison.id_of(str(row[0])) for row in rows]
-                documents = self.target.get_many(self.table.target, ids)
+                ids = [comparison.id_of(row[0]) for row in rows]
+                documents = self.target.get_many(self.table.target, [id_ for id_ in ids if id_ is not None])
                 for id_, row in zip(ids, rows, strict=True):
-                    self._row(comparison, row, documents.get(id_), unexplained)
+                    self._row(comparison, row, None if id_ is None else documents.get(id_), unexplained)
                 proof.rows += len(rows)
                 progress(self.table.name, proof.rows)
         for key in sorted(unexplained) if sample is None else ():
@@ -201,7 +201,7 @@ class _TableCheck:
         document: Document | None,
         unexplained: set[str],
     ) -> None:
-        proof, key = self.proof, str(row[0])
+        proof, key = self.proof, NO_KEY if row[0] is None else row[0]
         rejected = key in self.rejects
         unexplained.discard(key)
         if document is None:
@@ -267,7 +267,7 @@ class _TableCheck:
                 source = quoted(self.table.source.schema, self.table.source.name)
                 with connection.cursor(name="supavex_keys") as cursor:
                     cursor.execute(f"SELECT {own} FROM {source} AS {ALIAS}".encode())
-                    keys = ((self.table.key.internal_id(str(key)),) for (key,) in cursor)
+                    keys = ((self.table.key.internal_id(str(key)),) for (key,) in cursor if key is not None)
                     seen.executemany("INSERT OR IGNORE INTO keys VALUES (?)", keys)
                 for document in self.target.documents(self.table.target):
                     _, internal_id = decode_id(str(document["_id"]))
