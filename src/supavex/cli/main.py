@@ -15,6 +15,9 @@ from supavex.errors import SupavexError, missing_extra
 
 #: Command to its one line, in the order of ``--help``; the module of the same name holds it.
 COMMANDS = {
+    "init": "Write supavex.toml and scaffold schema.py.",
+    "inspect": "What a source holds, and what Convex won't carry over.",
+    "scaffold": "Python definitions for source tables that have none.",
     "check": "The schema compiles and covers the source.",
     "build": "schema.py to convex/schema.ts and convex/defaults.ts.",
     "deploy": "Push the schema to a deployment.",

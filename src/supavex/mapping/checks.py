@@ -26,3 +26,23 @@ def allowed_values(table: Table, column: str) -> tuple[str, ...] | None:
             if values:
                 return values
     return None
+
+
+_BOUND = re.compile(
+    r"\(*\"?(?P<column>[A-Za-z_][A-Za-z0-9_]*)\"?\)*(?:::[a-z ]+)? (?P<sign>>=|<=|>|<) "
+    r"\(*'?(?P<number>-?[0-9]+(?:\.[0-9]+)?)'?\)*(?:::[a-z ]+)?\)*"
+)
+_SIGNS = {">=": "ge", "<=": "le", ">": "gt", "<": "lt"}
+
+
+def numeric_bounds(table: Table, column: str) -> dict[str, str]:
+    """``ge``, ``le``, ``gt``, ``lt`` to numbers (as text) that CHECK constraints on ``column`` alone say plainly."""
+    bounds: dict[str, str] = {}
+    for check in table.checks:
+        if check.columns != (column,) or " OR " in check.expression:
+            continue
+        terms = check.expression.removeprefix("(").removesuffix(")").split(" AND ")
+        matches = [_BOUND.fullmatch(term) for term in terms]
+        if all(match is not None and match["column"] == column for match in matches):
+            bounds |= {_SIGNS[match["sign"]]: match["number"] for match in matches if match is not None}
+    return bounds

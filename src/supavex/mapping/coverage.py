@@ -17,7 +17,7 @@ from supavex.mapping.checks import allowed_values
 from supavex.mapping.conversions import Target
 from supavex.mapping.names import camel_case
 from supavex.mapping.plan import SOURCE_KEY_FIELDS, FieldPlan, Plan, TablePlan
-from supavex.postgres.catalog import Table
+from supavex.postgres.catalog import Catalog, Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,22 +259,26 @@ def _indexes(table: TablePlan) -> Iterator[Diagnostic]:
 
 def not_carried(plan: Plan) -> list[NotCarried]:
     """What Convex does not take over, of the tables that are moved, and of the whole database."""
-    found = [item for table in plan.moved for item in _not_carried(table.source)]
-    instead = {
-        "view": "A query function.",
-        "materialized view": "A table that mutations keep up to date, or an aggregate component.",
-        "foreign table": "An action that calls the other system.",
-        "function": "A query, mutation or action.",
-        "procedure": "A mutation or action.",
-        "aggregate": "Code in a query.",
-        "sequence": "A counter document.",
-        "enum": "A union of literals, or one_of in schema.py.",
-        "publication": "Nothing: every Convex query is live.",
-    }
-    found += [
-        NotCarried(other.kind, other.name, other.detail, instead.get(other.kind, "")) for other in plan.catalog.others
-    ]
-    return found
+    return not_carried_of(plan.catalog, [table.source for table in plan.moved])
+
+
+_INSTEAD = {
+    "view": "A query function.",
+    "materialized view": "A table that mutations keep up to date, or an aggregate component.",
+    "foreign table": "An action that calls the other system.",
+    "function": "A query, mutation or action.",
+    "procedure": "A mutation or action.",
+    "aggregate": "Code in a query.",
+    "sequence": "A counter document.",
+    "enum": "A union of literals, or one_of in schema.py.",
+    "publication": "Nothing: every Convex query is live.",
+}
+
+
+def not_carried_of(catalog: Catalog, tables: list[Table]) -> list[NotCarried]:
+    """What Convex does not take over of ``tables``, and of the rest of the database."""
+    found = [item for table in tables for item in _not_carried(table)]
+    return found + [NotCarried(o.kind, o.name, o.detail, _INSTEAD.get(o.kind, "")) for o in catalog.others]
 
 
 def _not_carried(table: Table) -> Iterator[NotCarried]:

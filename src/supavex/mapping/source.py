@@ -10,7 +10,7 @@ from supavex.diagnostics import Diagnostic
 from supavex.postgres import replay
 from supavex.postgres.catalog import Catalog
 from supavex.postgres.connection import connect, without_password
-from supavex.postgres.inspection import inspect_catalog
+from supavex.postgres.inspection import inspect_catalog, user_schemas
 from supavex.project import Project
 
 
@@ -37,6 +37,11 @@ class Source:
             with connect(self.project.database_url) as connection:
                 return inspect_catalog(connection, list(self.project.schemas)), None
         return self._replay().catalog()
+
+    def schemas(self) -> list[str]:
+        """The schemas of the source that hold the project's own tables."""
+        with self.running() as url, connect(url) as connection:
+            return user_schemas(connection)
 
     @contextmanager
     def running(self) -> Iterator[str]:

@@ -153,6 +153,18 @@ ORDER BY 1, 2, 3
 """
 
 
+def user_schemas(connection: psycopg.Connection) -> list[str]:
+    """The schemas with tables that are neither PostgreSQL's nor Supabase's own; ``public`` first, then by name."""
+    rows = connection.execute(
+        "SELECT DISTINCT n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+        "WHERE c.relkind IN ('r', 'p') AND n.nspname NOT LIKE 'pg\\_%%' AND n.nspname <> ALL(%s) "
+        "AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::regclass "
+        "AND d.objid = c.oid AND d.deptype = 'e')",
+        (list(SYSTEM_SCHEMAS),),
+    )
+    return sorted((row[0] for row in rows), key=lambda name: (name != "public", name))
+
+
 def inspect_catalog(connection: psycopg.Connection, schemas: list[str]) -> Catalog:
     """The catalog of ``schemas``. Foreign keys may still name tables of other schemas (``auth.users``)."""
     types = {row[0]: row for row in connection.execute(_TYPES)}

@@ -225,6 +225,13 @@ CREATE FUNCTION extensions.gen_salt(kind text) RETURNS text LANGUAGE sql VOLATIL
 CREATE FUNCTION extensions.crypt(password text, salt text) RETURNS text LANGUAGE sql IMMUTABLE AS
   $$ SELECT salt || md5(password || salt) $$;
 
+-- Text without regard to case, as text: values come out the same, comparisons don't.
+CREATE DOMAIN extensions.citext AS text;
+
+-- Triggers on auth.users, and changes to storage, belong to what migrations do.
+ALTER TABLE auth.users OWNER TO postgres;
+ALTER TABLE auth.identities OWNER TO postgres;
+ALTER TABLE auth.sessions OWNER TO postgres;
 GRANT ALL ON ALL TABLES IN SCHEMA auth, storage, realtime, vault, cron TO postgres;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA auth, storage, realtime, vault, cron, net, extensions TO PUBLIC;
 ALTER DEFAULT PRIVILEGES FOR ROLE postgres IN SCHEMA public GRANT ALL ON TABLES TO anon, authenticated, service_role;

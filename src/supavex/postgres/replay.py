@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib import resources
@@ -25,8 +26,12 @@ from supavex.postgres.connection import connect
 from supavex.postgres.inspection import inspect_catalog
 
 #: Raise when the same files would replay differently.
-REPLAY_VERSION = 1
+REPLAY_VERSION = 2
 _STATEMENT_TIMEOUT = "60s"
+_EXTENSION = re.compile(
+    r"(CREATE|DROP|ALTER|COMMENT)\s+(?:ON\s+)?EXTENSION\s+(?:IF\s+(?:NOT\s+)?EXISTS\s+)?\"?([A-Za-z0-9_-]+)",
+    re.IGNORECASE,
+)
 _AVAILABLE_EXTENSIONS = frozenset({"vector"})
 _FILE_SETTINGS = {
     "search_path": '"$user", public, extensions',
@@ -251,8 +256,8 @@ def _run(server: servers.Server, statements: Sequence[Statement]) -> list[tuple[
             if kind == "transaction":
                 continue  # each statement stands by itself, so that one failure does not undo its neighbours
             try:
-                if kind.startswith("extension:"):
-                    _create_extension(server, kind.removeprefix("extension:"))
+                if kind.startswith("extension "):
+                    _extension(server, *kind.split(" ")[1:])
                     continue
                 connection.execute(statement.sql.encode())
             except psycopg.Error as error:
@@ -268,22 +273,21 @@ def _words(error: psycopg.Error) -> str:
 
 
 def _special(sql: str) -> str:
-    """``transaction``, ``extension:NAME``, or empty for a statement that is run as it is."""
+    """``transaction``, ``extension VERB NAME``, or empty for a statement that is run as it is."""
     word = sql[:16].split(None, 1)[0].upper().rstrip(";") if sql[:16].split() else ""
     if word in ("BEGIN", "START", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE", "ABORT"):
         return "transaction"
-    if word != "CREATE":
-        return ""
-    words = sql.replace('"', " ").replace(";", " ").split()
-    if len(words) < 3 or words[1].upper() != "EXTENSION":
-        return ""
-    name = words[5] if [w.upper() for w in words[2:5]] == ["IF", "NOT", "EXISTS"] and len(words) > 5 else words[2]
-    return f"extension:{name.lower()}"
+    match = _EXTENSION.match(sql)
+    return f"extension {match[1].lower()} {match[2].lower()}" if match else ""
 
 
-def _create_extension(server: servers.Server, name: str) -> None:
-    # The server's own extensions are made by the superuser; others are stood in for by the prelude, or their
-    # absence shows in the statement that uses them.
-    if name in _AVAILABLE_EXTENSIONS:
-        with connect(server.url(servers.SUPERUSER)) as connection:
+def _extension(server: servers.Server, verb: str, name: str) -> None:
+    # The server's own extensions are made by the superuser, in words of our own; others are stood in for by the
+    # prelude, or their absence shows in the statement that uses them.
+    if name not in _AVAILABLE_EXTENSIONS or verb not in ("create", "drop"):
+        return
+    with connect(server.url(servers.SUPERUSER)) as connection:
+        if verb == "create":
             connection.execute(f'CREATE EXTENSION IF NOT EXISTS "{name}" SCHEMA extensions')
+        else:
+            connection.execute(f'DROP EXTENSION IF EXISTS "{name}"')

@@ -1,0 +1,94 @@
+"""``supavex init``."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from supavex.cli import scaffold as scaffold_command
+from supavex.cli.options import json_option, print_json
+from supavex.errors import UsageError
+from supavex.mapping.source import Source
+from supavex.postgres.replay import sql_files
+from supavex.project import CONFIG_NAME, load_project
+from supavex.text import counted
+
+_VARIABLE = "SUPABASE_DB_URL"
+
+
+@click.command("init")
+@click.option(
+    "-C", "folder", metavar="DIR", default=".", help="The project's folder. Default: here.", show_default=False
+)
+@click.option("--migrations", metavar="DIR", help="Where the migration files are. Default: supabase/migrations.")
+@click.option("--database-url-env", metavar="NAME", help="The environment variable with a live database's address.")
+@click.option("--database-url", metavar="URL", help="A live database's address: used now, not written down.")
+@json_option
+def command(
+    folder: str, migrations: str | None, database_url_env: str | None, database_url: str | None, as_json: bool
+) -> int:
+    r"""Write supavex.toml, scaffold schema.py, and say what to do next.
+
+    \b
+    Examples:
+      supavex init
+      supavex init --database-url-env SUPABASE_DB_URL
+    """
+    root = Path(folder)
+    config = root / CONFIG_NAME
+    if config.exists():
+        raise UsageError(
+            "ProjectExists",
+            "there is a supavex.toml already.",
+            where=str(config),
+            hint="`supavex scaffold` adds definitions for tables that have none.",
+        )
+    config.write_text(_toml(root, migrations, database_url_env, database_url), encoding="utf-8")
+    try:
+        project = load_project(root)
+        schemas = Source(project).schemas()
+        if schemas and schemas != list(project.schemas):
+            config.write_text(_with_schemas(config.read_text(encoding="utf-8"), schemas), encoding="utf-8")
+            project = load_project(root)
+        made = scaffold_command.run(project)
+        _, report = Source(project).catalog()
+    except BaseException:
+        config.unlink()
+        raise
+    if as_json:
+        failed = [] if report is None else [asdict(failure) for failure in report.failed]
+        print_json({"ok": True, "tables": made.names, "failed": failed})
+        return 0
+    click.echo(f"{CONFIG_NAME} written. {scaffold_command.said(project, made)}")
+    if report is not None and report.failed:
+        click.echo(f"{counted(len(report.failed), 'statement')} failed to replay; a table or column may be missing:")
+        for failure in report.failed:
+            click.echo(f"    {failure.file}:{failure.line}: {failure.error}")
+    if database_url:
+        click.echo(f"The address is not written down: export {_VARIABLE}=postgresql://… for the commands that follow.")
+    click.echo("\nNext:\n    read schema.py\n    supavex check\n    supavex build\n    supavex deploy")
+    click.echo("    supavex migrate\n    supavex verify")
+    return 0
+
+
+def _with_schemas(text: str, schemas: list[str]) -> str:
+    """supavex.toml with the schemas that hold tables, where that is not just ``public``."""
+    return (text or "[source]\n") + f"schemas = {json.dumps(schemas)}\n"
+
+
+def _toml(root: Path, migrations: str | None, env: str | None, url: str | None) -> str:
+    if url and env:
+        raise UsageError("InvalidConfig", "--database-url and --database-url-env: give one of them.")
+    if url:
+        # An address holds a password, which does not belong in a file that is committed.
+        env = _VARIABLE
+        os.environ[env] = url
+    if env:
+        return f'[source]\ndatabase_url_env = "{env}"\n'
+    where = migrations or "supabase/migrations"
+    sql_files(root / where)
+    return "" if migrations is None else f'[source]\nmigrations = "{migrations}"\n'

@@ -1,0 +1,81 @@
+"""``supavex inspect``."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import click
+
+from supavex.cli.options import json_option, open_project, print_json, project_options
+from supavex.errors import UsageError
+from supavex.mapping.inspect import Inspection, inspect
+from supavex.text import counted, table_text
+
+
+@click.command("inspect")
+@click.argument("source", required=False, metavar="[SOURCE]")
+@project_options
+@json_option
+@click.option("--schemas", default=None, metavar="A,B", help="PostgreSQL schemas. Default: the project's, or public.")
+def command(source: str | None, folder: str, config: str | None, as_json: bool, schemas: str | None) -> int:
+    r"""Show what a source holds, and what Convex won't carry over.
+
+    SOURCE is a folder of migrations, a .sql file, or postgresql://…; without it, what supavex.toml says.
+
+    \b
+    Examples:
+      supavex inspect supabase/migrations
+      supavex inspect --json
+    """
+    names = ["public"] if schemas is None else [name.strip() for name in schemas.split(",") if name.strip()]
+    if source is None:
+        try:
+            project = open_project(folder, config)
+        except UsageError:
+            # No project: the usual place of migrations will do.
+            source = str(Path(folder) / "supabase/migrations")
+        else:
+            names = list(project.schemas) if schemas is None else names
+            source = project.database_url or str(project.migrations)
+    with tempfile.TemporaryDirectory(prefix="supavex-inspect-", dir="/tmp") as scratch:
+        Path(scratch).chmod(0o755)  # the embedded server may run as another user
+        found = inspect(source, names, Path(scratch))
+    if as_json:
+        print_json(found.to_json())
+    else:
+        for line in report_lines(found):
+            click.echo(line)
+    return 0
+
+
+def report_lines(found: Inspection) -> list[str]:
+    """The report that a person reads."""
+    lines = []
+    if found.replay is not None:
+        replay = found.replay
+        lines.append(
+            f"{found.source}: {counted(replay.files, 'file')}, {counted(replay.statements, 'statement')}, "
+            f"{len(replay.failed)} failed."
+        )
+        lines += [f"    {failure.file}:{failure.line}: {failure.error}" for failure in replay.failed]
+    rows = [
+        (
+            table.qualified.removeprefix("public."),
+            len(table.columns),
+            found.rows.get(table.qualified, "?"),
+            ", ".join(table.primary_key) or "none",
+            ", ".join(sorted({k.referenced_table for k in table.foreign_keys})),
+        )
+        for table in found.catalog
+    ]
+    lines += ["", table_text(["table", "columns", "rows", "key", "refers to"], rows)] if rows else ["No tables."]
+    kinds = Counter(item.kind for item in found.not_carried)
+    if kinds:
+        lines += ["", "Convex won't carry over by itself:"]
+        instead = {item.kind: item.instead for item in found.not_carried}
+        counts = [(kind, count, instead[kind]) for kind, count in kinds.items()]
+        lines.append(table_text(["what", "how many", "instead"], counts))
+        lines.append("Where each of them is: --json.")
+    return lines

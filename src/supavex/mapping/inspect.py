@@ -1,0 +1,112 @@
+"""``supavex inspect``: what a source holds, and what Convex won't carry over."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from supavex.errors import UsageError
+from supavex.mapping.coverage import NotCarried, not_carried_of
+from supavex.postgres import replay as replays
+from supavex.postgres.catalog import Catalog, Column, Table
+from supavex.postgres.connection import connect, quoted
+from supavex.postgres.inspection import inspect_catalog
+from supavex.postgres.replay import Report
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What was found. ``rows`` counts each table by its qualified name; ``replay`` is None for a live database."""
+
+    source: str
+    catalog: Catalog
+    rows: dict[str, int]
+    replay: Report | None
+
+    @property
+    def not_carried(self) -> list[NotCarried]:
+        """Everything that Convex will not do by itself."""
+        return not_carried_of(self.catalog, list(self.catalog))
+
+    def to_json(self) -> dict[str, Any]:
+        """The contract of ``inspect --json``."""
+        replay = self.replay
+        return {
+            "source": self.source,
+            "server": self.catalog.server_version,
+            "tables": [self._table(table) for table in self.catalog],
+            "not_carried": [asdict(item) for item in self.not_carried],
+            "replay": None if replay is None else replay.to_json(),
+        }
+
+    def _table(self, table: Table) -> dict[str, Any]:
+        data: dict[str, Any] = {
+            "schema": table.schema,
+            "name": table.name,
+            "columns": [_column(column) for column in table.columns],
+            "primary_key": list(table.primary_key),
+        }
+        for name in ("foreign_keys", "uniques", "checks", "indexes", "policies", "triggers"):
+            data[name] = [asdict(item) for item in getattr(table, name)]
+        if table.qualified in self.rows:
+            data["rows"] = self.rows[table.qualified]
+        return data
+
+
+def _column(column: Column) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "name": column.name,
+        "type": column.type.name,
+        "nullable": column.nullable,
+        "default": column.default,
+    }
+    for name in ("generated", "identity", "comment"):
+        if getattr(column, name):
+            data[name] = getattr(column, name)
+    if column.type.labels:
+        data["values"] = list(column.type.labels)
+    return data
+
+
+def count_rows(connection: psycopg.Connection, catalog: Catalog) -> dict[str, int]:
+    """The rows of each table, counted; a table that this role may not read is left out."""
+    rows = {}
+    for table in catalog:
+        try:
+            row = connection.execute(f"SELECT count(*) FROM {quoted(table.schema, table.name)}".encode()).fetchone()
+        except psycopg.errors.InsufficientPrivilege:
+            continue
+        rows[table.qualified] = int(row[0]) if row else 0
+    return rows
+
+
+def inspect(source: str, schemas: list[str], scratch: Path) -> Inspection:
+    """What ``source`` holds: a folder of migrations, one SQL file, or a connection string.
+
+    Files are replayed into a server under ``scratch``.
+    """
+    if "://" in source or "=" in source:
+        with connect(source) as connection:
+            catalog = inspect_catalog(connection, schemas)
+            return Inspection("live database", catalog, count_rows(connection, catalog), None)
+    path = Path(source)
+    if path.is_file():
+        files = [path]
+    elif path.is_dir():
+        files = replays.sql_files(path)
+        seed = path.parent / "seed.sql"
+        files += [seed] if path.name == "migrations" and seed.is_file() else []
+    else:
+        raise UsageError(
+            "NoSource",
+            "there is no such file or folder.",
+            where=source,
+            hint="A folder, a .sql file, or postgresql://…",
+        )
+    replay = replays.Replay(scratch, files, schemas)
+    with replay.running() as url, connect(url) as connection:
+        catalog, report = replay.catalog()
+        return Inspection(str(path), catalog, count_rows(connection, catalog), report)
