@@ -29,7 +29,7 @@ def allowed_values(table: Table, column: str) -> tuple[str, ...] | None:
 
 
 _BOUND = re.compile(
-    r"\(*\"?(?P<column>[A-Za-z_][A-Za-z0-9_]*)\"?\)*(?:::[a-z ]+)? (?P<sign>>=|<=|>|<) "
+    r"\(*(?P<column>\"[^\"]+\"|[a-z_][a-z0-9_]*)\)*(?:::[a-z ]+)? (?P<sign>>=|<=|>|<) "
     r"\(*'?(?P<number>-?[0-9]+(?:\.[0-9]+)?)'?\)*(?:::[a-z ]+)?\)*"
 )
 _SIGNS = {">=": "ge", "<=": "le", ">": "gt", "<": "lt"}
@@ -43,6 +43,6 @@ def numeric_bounds(table: Table, column: str) -> dict[str, str]:
             continue
         terms = check.expression.removeprefix("(").removesuffix(")").split(" AND ")
         matches = [_BOUND.fullmatch(term) for term in terms]
-        if all(match is not None and match["column"] == column for match in matches):
+        if all(match is not None and match["column"].strip('"') == column for match in matches):
             bounds |= {_SIGNS[match["sign"]]: match["number"] for match in matches if match is not None}
     return bounds

@@ -1,0 +1,230 @@
+"""From a folder of migrations to a proven deployment, without a line written by hand."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from supavex.deployment import Deployment
+from supavex.postgres import server as servers
+from supavex.project import load_project, load_schema
+from tests import projects
+from tests.projects import supavex
+
+STRANGE = """
+CREATE EXTENSION IF NOT EXISTS vector;
+CREATE EXTENSION IF NOT EXISTS citext;
+CREATE TYPE plan AS ENUM ('free', 'pro "x"');
+CREATE TABLE "User Accounts" (
+  id uuid PRIMARY KEY REFERENCES auth.users (id), email citext UNIQUE NOT NULL, "größe" int CHECK ("größe" >= 0),
+  _private text, plan plan NOT NULL DEFAULT 'free', prefs jsonb DEFAULT '{"a": [1]}', odd jsonb DEFAULT '{"$x": 1}',
+  ratio numeric(5,2) DEFAULT 1.5, total numeric(30,5), big int8, tags text[] NOT NULL DEFAULT '{}', scores float8[],
+  embedding vector(3), fts tsvector GENERATED ALWAYS AS (to_tsvector('simple', 'x')) STORED,
+  born date, opens time, span interval, spot point, raw bytea, flag boolean DEFAULT false,
+  at timestamptz DEFAULT now());
+COMMENT ON TABLE "User Accounts" IS 'People
+who pay';
+CREATE INDEX ON "User Accounts" USING gin (fts);
+CREATE INDEX ON "User Accounts" (plan, born);
+CREATE INDEX ON "User Accounts" (plan, born) WHERE flag;
+CREATE TABLE posts (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, author uuid NOT NULL REFERENCES "User Accounts",
+  parent bigint REFERENCES posts, slug text NOT NULL, lang text NOT NULL,
+  state text NOT NULL CHECK (state IN ('new', 'it''s done')), score int CHECK (score >= 0 AND score <= 10),
+  UNIQUE (lang, slug));
+CREATE TABLE likes (post bigint REFERENCES posts, account uuid REFERENCES "User Accounts", PRIMARY KEY (post, account));
+CREATE TABLE countries (code char(2) PRIMARY KEY, name text);
+CREATE TABLE keyless (a int);
+CREATE TABLE "class" (id uuid PRIMARY KEY, "from" text, "order" int, country char(2) REFERENCES countries);
+INSERT INTO auth.users (id) VALUES ('00000000-0000-4000-8000-000000000001');
+INSERT INTO "User Accounts" (id, email, "größe", big, scores, embedding, raw, spot, odd)
+  VALUES ('00000000-0000-4000-8000-000000000001', 'A@b', 3, 7, '{1.5}', '[1,2,3]', '\\x00', '(1,2)', NULL);
+INSERT INTO posts (author, slug, lang, state) VALUES ('00000000-0000-4000-8000-000000000001', 's', 'id', 'it''s done');
+INSERT INTO posts (author, parent, slug, lang, state)
+  VALUES ('00000000-0000-4000-8000-000000000001', 1, 't', 'id', 'new');
+INSERT INTO likes VALUES (1, '00000000-0000-4000-8000-000000000001');
+INSERT INTO countries VALUES ('ID', 'Indonesia');
+INSERT INTO "class" VALUES ('00000000-0000-4000-8000-000000000002', 'x', 1, 'ID');
+"""
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with projects.folder() as path:
+        yield path
+
+
+def migrations(folder: Path, **files: str) -> Path:
+    (folder / "supabase/migrations").mkdir(parents=True)
+    for name, text in files.items():
+        (folder / f"supabase/migrations/{name}.sql").write_text(text)
+    return folder
+
+
+def proven(folder: Path) -> None:
+    for command in (["check", "--strict"], ["build"], ["deploy"], ["migrate"], ["verify"]):
+        ran = supavex(*command, "-C", folder)
+        assert ran.code == 0, ran.out + ran.err
+
+
+def test_a_strangers_project_is_proven_without_a_line_by_hand(folder: Path) -> None:
+    migrations(folder, a=STRANGE)
+    ran = supavex("init", "-C", folder)
+    assert ran.code == 0, ran.err
+    assert "supavex check" in ran.out
+    proven(folder)
+    with Deployment(folder / ".supavex/deployment.sqlite3") as deployment:
+        account = next(deployment.documents("userAccounts"))
+        assert (account["prefs"], account["gr_e"], account.get("private")) == ({"a": [1.0]}, 3.0, None)
+        replies = [post for post in deployment.documents("posts") if "parent" in post]
+        assert [post["_id"] for post in deployment.documents("posts") if post["slug"] == "s"] == [replies[0]["parent"]]
+        assert deployment.count("likes") == 1
+
+
+def test_what_it_writes_is_what_a_careful_person_would_write(folder: Path) -> None:
+    migrations(folder, a=STRANGE)
+    supavex("init", "-C", folder)
+    text = (folder / "schema.py").read_text()
+    for line in (
+        '"plan": v.union(v.literal("free"), v.literal("pro \\"x\\""), default="free"),',
+        '"email": v.string(unique=True),',
+        '"gr_e": v.optional(v.number(ge=0)),',
+        "\"prefs\": v.any(default={'a': [1]}),",
+        '"odd": v.optional(v.any()),',
+        '"ratio": v.number(default=1.5),',
+        '"total": v.optional(v.string()),',
+        '"tags": v.array(v.string(), default=[]),',
+        '"state": v.string(one_of=["new", "it\'s done"]),',
+        '"score": v.optional(v.number(ge=0, le=10)),',
+        '"author": v.id("userAccounts"),',
+        '"parent": v.optional(v.id("posts")),',
+        '"country": v.optional(v.id("countries")),',
+        '.unique(["lang", "slug"])',
+        '.unique(["post", "account"])',
+        '.vector_index("vector_embedding", vector_field="embedding", dimensions=3)',
+        '.index("by_plan_born", ["plan", "born"])',
+        'comment="People who pay"',
+        "# refers to auth.users",
+    ):
+        assert line in text, line
+    assert '"fts"' not in text
+    assert text.count("by_plan_born") == 1
+    toml = (folder / "supavex.toml").read_text()
+    assert 'columns."größe".to = "gr_e"' in toml
+    assert "[tables.keyless]\nskip = " in toml
+
+
+def test_a_second_scaffold_adds_nothing(folder: Path) -> None:
+    migrations(folder, a=STRANGE)
+    supavex("init", "-C", folder)
+    before = {name: (folder / name).read_bytes() for name in ("schema.py", "supavex.toml")}
+    ran = supavex("scaffold", "-C", folder)
+    assert "Nothing to add" in ran.out
+    assert {name: (folder / name).read_bytes() for name in before} == before
+
+
+@pytest.mark.parametrize(
+    "hand_written",
+    [
+        'schema = define_schema({"a": define_table({"x": v.optional(v.string())})})\n',
+        'schema = define_schema(\n    {\n        # mine, "quoted" é\n'
+        '        "a": define_table({"x": v.optional(v.string())}),\n'
+        "    },\n    schema_validation=True,\n)\nafter = 1  # stays\n",
+        'schema = define_schema({\n    "a": define_table({"x": v.optional(v.string())})  # no comma but this\n})\n',
+        "schema = define_schema({})\n",
+    ],
+)
+def test_what_is_there_stays_to_the_letter(folder: Path, hand_written: str) -> None:
+    migrations(
+        folder,
+        a="CREATE TABLE a (id uuid PRIMARY KEY, x text); CREATE TABLE b (id uuid PRIMARY KEY, a uuid REFERENCES a);",
+    )
+    projects.write(folder, schema=hand_written)
+    old = (folder / "schema.py").read_text()
+    ran = supavex("scaffold", "-C", folder)
+    assert ran.code == 0, ran.err
+    new = (folder / "schema.py").read_text()
+    kept = iter(new.replace(" ", "").replace("\n", ""))
+    assert all(character in kept for character in old.replace(" ", "").replace("\n", "")), "in order, all of it"
+    assert set(load_schema(load_project(folder)).tables) == {"a", "b"}
+    assert supavex("check", "-C", folder, "--strict").code == 0
+
+
+def test_a_schema_that_is_no_literal_is_left_alone(folder: Path) -> None:
+    migrations(folder, a="CREATE TABLE a (id uuid PRIMARY KEY);")
+    projects.write(folder, schema="tables = {}\nschema = define_schema(tables)\n")
+    before = (folder / "schema.py").read_text()
+    ran = supavex("scaffold", "-C", folder)
+    assert (ran.code, "CannotInsert" in ran.err, "--stdout" in ran.err) == (1, True, True)
+    assert (folder / "schema.py").read_text() == before
+    printed = supavex("scaffold", "-C", folder, "--stdout")
+    assert '"a": define_table({' in printed.out
+
+
+def test_init_finds_tables_outside_public(folder: Path) -> None:
+    migrations(folder, a="CREATE SCHEMA app; CREATE TABLE app.things (id uuid PRIMARY KEY, n int);")
+    assert supavex("init", "-C", folder).code == 0
+    assert (folder / "supavex.toml").read_text() == '[source]\nschemas = ["app"]\n'
+    proven(folder)
+
+
+def test_init_says_which_statements_failed_and_still_succeeds(folder: Path) -> None:
+    migrations(folder, a="CREATE TABLE a (id uuid PRIMARY KEY);\nSELECT nothing();")
+    ran = supavex("init", "-C", folder)
+    assert ran.code == 0
+    assert "a.sql:2" in ran.out
+
+
+def test_init_leaves_a_project_alone_and_nothing_behind_when_it_fails(folder: Path) -> None:
+    ran = supavex("init", "-C", folder)
+    assert (ran.code, "NoMigrations" in ran.err) == (2, True)
+    assert list(folder.iterdir()) == []
+    migrations(folder, a="CREATE TABLE a (id uuid PRIMARY KEY);")
+    assert supavex("init", "-C", folder).code == 0
+    again = supavex("init", "-C", folder)
+    assert (again.code, "ProjectExists" in again.err) == (2, True)
+
+
+def test_init_from_a_live_database_writes_no_address(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUPABASE_DB_URL", "overwritten and put back by this test")
+    with servers.temporary() as server:
+        servers.execute_script(
+            server, "CREATE TABLE a (id uuid PRIMARY KEY, n int); INSERT INTO a VALUES (gen_random_uuid(), 1)"
+        )
+        url = f"postgresql://{servers.SUPERUSER}:hush@/postgres?host={server.socket_folder}"
+        ran = supavex("init", "-C", folder, "--database-url", url)
+        assert ran.code == 0, ran.err
+        assert (folder / "supavex.toml").read_text() == '[source]\ndatabase_url_env = "SUPABASE_DB_URL"\n'
+        proven(folder)
+
+
+def test_inspect_keeps_its_contract(folder: Path) -> None:
+    migrations(folder, a=STRANGE, b="SELECT nothing();")
+    (folder / "supabase/seed.sql").write_text("INSERT INTO countries VALUES ('MY', 'Malaysia');")
+    ran = supavex("inspect", folder / "supabase/migrations", "--json")
+    assert ran.code == 0
+    assert set(ran.json) >= {"tables", "not_carried", "replay"}
+    countries = next(t for t in ran.json["tables"] if t["name"] == "countries")
+    assert set(countries) >= {
+        "schema", "name", "columns", "primary_key", "foreign_keys", "uniques", "checks", "indexes", "policies",
+        "triggers",
+    }  # fmt: skip
+    assert countries["rows"] == 2
+    assert countries["columns"][0] == {"name": "code", "type": "character(2)", "nullable": False, "default": None}
+    assert ran.json["replay"]["failed"] == [{"file": "b.sql", "line": 1, "error": "function nothing() does not exist"}]
+    assert {item["kind"] for item in ran.json["not_carried"]} >= {
+        "unique",
+        "check",
+        "enum",
+        "generated column",
+        "default",
+    }
+
+
+def test_inspect_reads_one_file_and_needs_no_project(folder: Path) -> None:
+    (folder / "dump.sql").write_text("CREATE TABLE a (id int PRIMARY KEY);")
+    ran = supavex("inspect", folder / "dump.sql")
+    assert ran.code == 0
+    assert "a " in ran.out
+    assert [path.name for path in folder.iterdir()] == ["dump.sql"]
+    missing = supavex("inspect", folder / "nowhere")
+    assert (missing.code, "NoSource" in missing.err) == (2, True)
