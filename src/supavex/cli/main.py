@@ -18,6 +18,7 @@ COMMANDS = {
     "init": "Write supavex.toml and scaffold schema.py.",
     "inspect": "What a source holds, and what Convex won't carry over.",
     "scaffold": "Python definitions for source tables that have none.",
+    "explain": "Column by column: what happens to a table, and why.",
     "check": "The schema compiles and covers the source.",
     "build": "schema.py to convex/schema.ts and convex/defaults.ts.",
     "deploy": "Push the schema to a deployment.",

@@ -1,0 +1,76 @@
+"""``supavex explain``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import click
+
+from supavex.cli.options import json_option, open_project, print_json, project_options
+from supavex.errors import SupavexError
+from supavex.mapping.check import check
+from supavex.mapping.source import Source
+from supavex.migrate.explain import Explanation, explain, find_table, with_example
+
+
+@click.command("explain")
+@click.argument("table")
+@project_options
+@json_option
+def command(table: str, folder: str, config: str | None, as_json: bool) -> int:
+    r"""Show what happens to each column of TABLE, and why, with one row before and after.
+
+    \b
+    Example:
+      supavex explain ari_payments
+    """
+    project = open_project(folder, config)
+    checked = check(project)
+    if checked.plan is None:
+        first = checked.diagnostics[0]
+        raise SupavexError(first.code, first.message, where=first.where, hint=first.hint)
+    found = find_table(checked.plan, table)
+    explained = explain(found)
+    if found.status == "mapped" and not found.misfits:
+        with Source(project).running() as url:
+            explained = with_example(checked.plan, explained, found, url)
+    if as_json:
+        print_json(asdict(explained))
+    else:
+        for line in report_lines(explained):
+            click.echo(line)
+    return 0
+
+
+def report_lines(explained: Explanation) -> list[str]:
+    """The explanation that a person reads."""
+    if explained.status == "skipped":
+        return [f"{explained.source} is left behind: {explained.reason}"]
+    if explained.status == "missing":
+        return [f"{explained.source} has no Convex table. `supavex scaffold` writes one."]
+    lines = [
+        f"{explained.source} -> {explained.target}"
+        + (" (in Convex already)" if explained.status == "existing" else ""),
+        f"    _id            {explained.key}",
+        f"    _creationTime  {explained.creation}",
+    ]
+    for column in explained.columns:
+        origin = f"{column.column} {column.type}" if column.column else "(no column)"
+        arrow = f" -> {column.field}: {column.validator}" if column.field else ""
+        lines += ["", f"{origin}{arrow}", f"    {column.how}"]
+        if column.null:
+            lines.append(f"    NULL {column.null}")
+        if column.rejects:
+            lines.append(f"    the row is rejected where {'; or '.join(column.rejects)}")
+    if explained.after is not None:
+        lines += ["", "A row before:"]
+        lines += [f"    {name}: {_value(value)}" for name, value in (explained.before or {}).items()]
+        lines += ["and after:"]
+        lines += [f"    {name}: {_value(value)}" for name, value in explained.after.items()]
+    return lines
+
+
+def _value(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 100 else text[:99] + "…"

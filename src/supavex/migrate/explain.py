@@ -1,0 +1,165 @@
+"""``supavex explain``: column by column, what happens to a table and why, with one row before and after."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import Any
+
+from supavex.convex.validators import MISSING, printed
+from supavex.errors import UsageError
+from supavex.mapping.plan import ALIAS, FieldPlan, Plan, TablePlan
+from supavex.mapping.table_numbers import load_lock, with_new_tables
+from supavex.postgres.columns import ColumnReader
+from supavex.postgres.connection import quoted
+from supavex.postgres.snapshot import exported
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """One column or field: where from, where to, how, what becomes of NULL, and what rejects the row."""
+
+    column: str
+    type: str
+    field: str
+    validator: str
+    how: str
+    null: str
+    rejects: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A whole table; ``before`` and ``after`` are one row of the source and its document, where there is a row."""
+
+    source: str
+    target: str
+    status: str
+    reason: str
+    key: str
+    creation: str
+    columns: list[Explained]
+    before: dict[str, Any] | None = None
+    after: dict[str, Any] | None = None
+
+
+def find_table(plan: Plan, name: str) -> TablePlan:
+    """The table that a person means by ``name``: the source's name (with schema or without), or Convex's."""
+    for table in plan.tables:
+        if name in (table.name, table.source.name, table.target):
+            return table
+    known = ", ".join(table.source.name for table in plan.tables)
+    raise UsageError("UnknownTable", f"there is no table {name}.", hint=f"Tables: {known}.")
+
+
+def explain(table: TablePlan) -> Explanation:
+    """What happens to ``table``, without reading a row."""
+    columns = [_field(table, field) for field in table.fields]
+    own = set(table.key.columns) if table.key else set()
+    known = {field.column.name for field in table.fields if field.column}
+    for column in table.source.columns:
+        if column.name in known:
+            continue
+        if column.name in table.skipped:
+            how = f"left behind: {table.skipped[column.name]}"
+        elif column.name in own:
+            how = "becomes the document's _id"
+        else:
+            how = "has no field: `supavex check` says what to do"
+        columns.append(Explained(column.name, column.type.name, "", "", how, "", ()))
+    order = {column.name: position for position, column in enumerate(table.source.columns)}
+    columns.sort(key=lambda explained: order.get(explained.column, len(order)))
+    return Explanation(
+        table.name,
+        table.target,
+        table.status,
+        table.rule.skip or "",
+        _key(table),
+        ", then ".join(table.creation.columns) or "no column: one millisecond after 1970",
+        columns,
+    )
+
+
+def _key(table: TablePlan) -> str:
+    if table.key is None:
+        return "none"
+    forms = {
+        "uuid": "its 16 bytes are the id's",
+        "integer": "packed into the id's 16 bytes",
+        "hash": "the id's 16 bytes are its SHA-256, cut",
+    }
+    return f"{', '.join(table.key.columns)}: {forms[table.key.form]}"
+
+
+def _field(table: TablePlan, field: FieldPlan) -> Explained:
+    validator = f"v.optional({field.validator})" if field.optional else str(field.validator)
+    rules = field.validator.rules
+    rejects = [guard.message for guard in field.conversion.guards]
+    if field.reference is not None:
+        rejects.append("it refers to a row that is not there, or was rejected")
+    if field.ids is not None:
+        rejects.append(f"{field.ids_file} has no new id for it")
+    if rules.one_of is not None:
+        rejects.append(f"it is not one of {', '.join(map(printed, rules.one_of))}")
+    rejects += [f"it is not {sign} {printed(bound)}" for sign, bound, _ in rules.bounds()]
+    if rules.pattern is not None:
+        rejects.append(f"it does not match {rules.pattern}")
+    column = field.column
+    return Explained(
+        column.name if column else "",
+        column.type.name if column else "",
+        field.name,
+        validator,
+        _how(table, field),
+        _null(field),
+        tuple(rejects),
+    )
+
+
+def _how(table: TablePlan, field: FieldPlan) -> str:
+    rule = table.rule.columns.get(field.column.name) if field.column else None
+    expression = rule.sql if rule and rule.sql else table.rule.fields.get(field.name)
+    prefix = f"sql = {expression}; " if expression else ""
+    if field.reference is not None:
+        kind = "found in the target by its key" if field.reference.existing else "computed from the key"
+        through = f", by way of {field.reference.through}" if field.reference.through else ""
+        return f"{prefix}the id of the {field.reference.target} it refers to, {kind}{through}"
+    if field.ids is not None:
+        return f"{prefix}the new id that {field.ids_file} gives"
+    if field.column is None and not expression:
+        return "the row's key as text"
+    return prefix + field.conversion.name
+
+
+def _null(field: FieldPlan) -> str:
+    if field.default is not MISSING:
+        return f"becomes {printed(field.default)}"
+    if field.optional:
+        return "leaves the field out"
+    if field.takes_null:
+        return "stays null"
+    return "rejects the row" if field.nullable else "does not occur"
+
+
+def with_example(plan: Plan, explanation: Explanation, table: TablePlan, url: str) -> Explanation:
+    """``explanation`` with the table's first row that goes, before and after."""
+    # Arrow is an extra: only the example needs it.
+    from supavex.migrate.encoding import Lookup, TableEncoder
+
+    if any(field.reference is not None and field.reference.existing for field in table.fields):
+        return explanation  # ids that only the target knows
+    numbers = with_new_tables(load_lock(plan.project.lock_file), plan.schema.tables)
+    lookups = {field.name: Lookup.of(field.ids) for field in table.fields if field.ids is not None}
+    encoder = TableEncoder(table, numbers, lookups=lookups)
+    with exported(url) as (snapshot, holder), ColumnReader(snapshot) as reader:
+        for batch in reader.read(f"{encoder.query.sql} LIMIT 20"):
+            for index in range(batch.num_rows):
+                encoded = encoder.encode(batch.slice(index, 1))
+                if encoded.documents:
+                    document = json.loads(encoded.lines)
+                    assert table.key is not None
+                    source = quoted(table.source.schema, table.source.name)
+                    sql = f"SELECT to_jsonb({ALIAS}) FROM {source} AS {ALIAS} OFFSET {index} LIMIT 1"
+                    row = holder.execute(sql.encode()).fetchone()
+                    return replace(explanation, before=row[0] if row else None, after=document)
+    return explanation
