@@ -37,7 +37,7 @@ def test_a_schema_is_read_whole():
       "searchIndexes": [{"indexDescriptor": "find", "searchField": "title", "filterFields": ["author"]}],
       "stagedSearchIndexes": [{"indexDescriptor": "find_later", "searchField": "title", "filterFields": []}],
       "vectorIndexes": [{"indexDescriptor": "near", "vectorField": "v", "dimensions": 3, "filterFields": ["author"]}],
-      "stagedVectorIndexes": [{"indexDescriptor": "near_later", "vectorField": "v", "dimensions": 4, "filterFields": []}],
+      "stagedVectorIndexes": [{"indexDescriptor": "soon", "vectorField": "v", "dimensions": 4, "filterFields": []}],
       "documentType": {"type": "object", "value": {
         "title": {"fieldType": {"type": "string"}, "optional": false},
         "author": {"fieldType": {"type": "id", "tableName": "users"}, "optional": true},
@@ -62,7 +62,7 @@ def test_a_schema_is_read_whole():
     ]
     assert table.vector_indexes == [
         VectorIndex("near", "v", 3, ("author",)),
-        VectorIndex("near_later", "v", 4, (), staged=True),
+        VectorIndex("soon", "v", 4, (), staged=True),
     ]
 
 

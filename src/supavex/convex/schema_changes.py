@@ -19,12 +19,13 @@ class SchemaChange:
     removed_tables: tuple[str, ...]
     new_indexes: tuple[str, ...]
     removed_indexes: tuple[str, ...]
+    validation_changed: bool = False
 
     @property
     def nothing(self) -> bool:
         """Whether the two schemas are the same."""
         lists = (self.new_tables, self.changed_tables, self.removed_tables, self.new_indexes, self.removed_indexes)
-        return not any(lists)
+        return not any(lists) and not self.validation_changed
 
     def to_json(self) -> dict[str, list[str]]:
         """As ``deploy --json`` shows it."""
@@ -59,6 +60,7 @@ def schema_change(old: Schema | None, new: Schema) -> SchemaChange:
         tuple(sorted(before.keys() - new.tables.keys())),
         tuple(sorted(n for n, index in new_indexes.items() if old_indexes.get(n) != index)),
         tuple(sorted(n for n, index in old_indexes.items() if new_indexes.get(n) != index)),
+        old is not None and old.schema_validation != new.schema_validation,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from supavex.convex import validators as kinds
 from supavex.convex.schema import Index, Schema, SearchIndex, TableDefinition, VectorIndex
 from supavex.convex.validators import Optional, Validator
-from supavex.convex.values import from_internal_json
+from supavex.convex.values import InvalidValue, from_internal_json
 from supavex.errors import SupavexError
 
 _SCALARS: dict[str, Callable[[], Validator]] = {
@@ -29,25 +29,50 @@ def schema_from_json(text: str) -> Schema:
     """The schema that ``text`` (as ``schema.export()`` gives it) describes. Raises where it is no such JSON."""
     try:
         data = json.loads(text)
-        tables = {table["tableName"]: _table(table) for table in data["tables"]}
+        tables: dict[str, TableDefinition] = {}
+        for table in _list(data["tables"]):
+            name = _text(table["tableName"])
+            if name in tables:
+                raise ValueError(f"the table {name} stands twice")
+            tables[name] = _table(table)
         return Schema(tables, bool(data.get("schemaValidation", False)))
+    except RecursionError:
+        raise SupavexError("InvalidSchemaExport", "not the JSON of a Convex schema: nested too deep.") from None
+    except InvalidValue as error:
+        raise SupavexError("InvalidSchemaExport", f"not the JSON of a Convex schema: {error.message}") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SupavexError("InvalidSchemaExport", f"not the JSON of a Convex schema: {error!r}.") from None
+
+
+def _list(data: Any) -> list[Any]:
+    if not isinstance(data, list):
+        raise TypeError(f"expected a list, got {type(data).__name__}")
+    return data
+
+
+def _text(data: Any) -> str:
+    if not isinstance(data, str):
+        raise TypeError(f"expected a text, got {type(data).__name__}")
+    return data
+
+
+def _texts(data: Any) -> tuple[str, ...]:
+    return tuple(map(_text, _list(data)))
 
 
 def _table(data: dict[str, Any]) -> TableDefinition:
     document = data.get("documentType")
     table = TableDefinition(kinds.AnyValue() if document is None else validator_from_json(document))
     for key, staged in (("indexes", False), ("stagedDbIndexes", True)):
-        for item in data.get(key) or ():
-            table.indexes.append(Index(item["indexDescriptor"], tuple(item["fields"]), staged))
+        for item in _list(data.get(key) or []):
+            table.indexes.append(Index(_text(item["indexDescriptor"]), _texts(item["fields"]), staged))
     for key, staged in (("searchIndexes", False), ("stagedSearchIndexes", True)):
-        for item in data.get(key) or ():
-            filters = tuple(item.get("filterFields") or ())
+        for item in _list(data.get(key) or []):
+            filters = _texts(item.get("filterFields") or [])
             table.search_indexes.append(SearchIndex(item["indexDescriptor"], item["searchField"], filters, staged))
     for key, staged in (("vectorIndexes", False), ("stagedVectorIndexes", True)):
-        for item in data.get(key) or ():
-            filters = tuple(item.get("filterFields") or ())
+        for item in _list(data.get(key) or []):
+            filters = _texts(item.get("filterFields") or [])
             dimensions = int(item["dimensions"])
             index = VectorIndex(item["indexDescriptor"], item["vectorField"], dimensions, filters, staged)
             table.vector_indexes.append(index)
@@ -60,7 +85,7 @@ def validator_from_json(data: dict[str, Any]) -> Validator:
     if kind in _SCALARS:
         return _SCALARS[kind]()
     if kind == "id":
-        return kinds.Id(table=data["tableName"])
+        return kinds.Id(table=_text(data["tableName"]))
     if kind == "literal":
         return kinds.Literal(value=from_internal_json(data["value"]))
     if kind == "array":
@@ -69,7 +94,7 @@ def validator_from_json(data: dict[str, Any]) -> Validator:
         values = validator_from_json(data["values"]["fieldType"])
         return kinds.Record(keys=validator_from_json(data["keys"]), values=values)
     if kind == "union":
-        return kinds.Union(members=tuple(map(validator_from_json, data["value"])))
+        return kinds.Union(members=tuple(map(validator_from_json, _list(data["value"]))))
     if kind == "object":
         return kinds.Object(fields={name: _field(field) for name, field in data["value"].items()})
     raise ValueError(f"unknown validator type {kind!r}")

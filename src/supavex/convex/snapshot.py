@@ -21,12 +21,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from supavex.convex.limits import MAX_TABLE_NUMBER
+from supavex.convex.names import table_name_problem
 from supavex.convex.values import Document, InvalidValue, parse_export_json
 from supavex.errors import SupavexError, UsageError
 
 _DOS_TIME = (1 << 5 | 1) << 16  # 1980-01-01 00:00, the first that ZIP can say
 _ZIP64 = 0xFFFFFFFF
-_TABLE_FILE = re.compile(r"(?:^|/)([A-Za-z_][A-Za-z0-9_]*)/(documents|generated_schema)\.jsonl\Z")
+_TABLE_FILE = re.compile(r"(?:^|/)([^/]+)/(documents|generated_schema)\.jsonl\Z")
+#: What ``zipfile`` raises for an archive that is damaged, encrypted, or deflated in a way it does not know.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    struct.error,
+)
 _UNIFORM = b'"uniform"\n'
 
 
@@ -124,18 +137,24 @@ class SnapshotArchive:
     """A snapshot archive opened for reading. A context manager."""
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         try:
             self._zip = zipfile.ZipFile(path)
         except FileNotFoundError:
             raise UsageError("NoArchive", "there is no such archive.", where=str(path)) from None
-        except (zipfile.BadZipFile, OSError) as error:
+        except _DAMAGE as error:
             raise UsageError("InvalidArchive", f"not a ZIP archive: {error}.", where=str(path)) from None
-        self.path = path
-        self._entries: dict[tuple[str, str], str] = {}
+        self._entries: dict[tuple[str, str], list[str]] = {}
         for name in self._zip.namelist():
             match = _TABLE_FILE.search(name)
-            if match and "_components/" not in name:
-                self._entries[match[1], match[2]] = name
+            if match and "_components" not in name.split("/"):
+                self._entries.setdefault((match[1], match[2]), []).append(name)
+        for table, _ in self._entries:
+            problem = None if table.startswith("_") else table_name_problem(table)
+            if problem:
+                self._zip.close()
+                message = f"the folder {table!r} can't name a table: {problem}."
+                raise SupavexError("InvalidTableName", message, where=str(path))
 
     def __enter__(self) -> SnapshotArchive:
         return self
@@ -151,11 +170,17 @@ class SnapshotArchive:
 
     @property
     def numbers(self) -> dict[str, int]:
-        """Table numbers, as ``_tables`` gives them. Raises on a name or number that stands there twice."""
+        """Table numbers, as ``_tables`` gives them. Raises on a name or number that is none, or stands there twice."""
         numbers: dict[str, int] = {}
-        for _, line in self._lines("_tables"):
-            data = self._parsed("_tables", line, uniform=False)
-            name, number = str(data["name"]), int(data["id"])
+        for line_number, line in self._lines("_tables"):
+            data = self._parsed("_tables", line, uniform=True, number=line_number)
+            name, number = data.get("name"), data.get("id")
+            valid = isinstance(name, str) and table_name_problem(name) is None
+            valid = valid and type(number) is int and 1 <= number <= MAX_TABLE_NUMBER
+            if not valid:
+                raise self._invalid("_tables", line_number, "a line gives a table's name and its number as id.")
+            assert isinstance(name, str)
+            assert isinstance(number, int)
             if name in numbers:
                 raise SupavexError("DuplicateTableName", f"{name} stands twice in _tables.", where=str(self.path))
             if number in numbers.values():
@@ -165,18 +190,20 @@ class SnapshotArchive:
 
     def uniform(self, table: str) -> bool:
         """Whether the table's bare integers are int64. Raises for the older form of generated_schema.jsonl."""
-        name = self._entries.get((table, "generated_schema"))
-        if name is None:
-            return False
-        first = self._zip.read(name).partition(b"\n")[0].strip()
-        if first != _UNIFORM.strip():
-            raise SupavexError(
-                "UnsupportedArchive",
-                f"{table}/generated_schema.jsonl has the form of exports before March 2026.",
-                where=str(self.path),
-                hint="Export again from a current deployment.",
-            )
-        return True
+        for name in self._entries.get((table, "generated_schema"), ()):
+            try:
+                first = self._zip.read(name).partition(b"\n")[0].strip()
+            except _DAMAGE as error:
+                raise SupavexError("InvalidArchive", f"{name} is damaged: {error}.", where=str(self.path)) from None
+            if first != _UNIFORM.strip():
+                raise SupavexError(
+                    "UnsupportedArchive",
+                    f"{table}/generated_schema.jsonl has the form of exports before March 2026.",
+                    where=str(self.path),
+                    hint="Export again from a current deployment.",
+                )
+            return True
+        return False
 
     def documents(self, table: str) -> Iterator[Document]:
         """The documents of ``table``, in the order of the archive."""
@@ -184,26 +211,24 @@ class SnapshotArchive:
         for number, line in self._lines(table):
             yield self._parsed(table, line, uniform=uniform, number=number)
 
-    def _parsed(self, table: str, line: bytes, *, uniform: bool, number: int = 0) -> dict[str, Any]:
+    def _parsed(self, table: str, line: bytes, *, uniform: bool, number: int) -> dict[str, Any]:
         try:
             document = parse_export_json(line, uniform=uniform)
         except InvalidValue as error:
-            raise SupavexError(
-                "InvalidArchive", error.message, where=f"{self.path} {table}/documents.jsonl:{number}"
-            ) from None
+            raise self._invalid(table, number, error.message) from None
         if not isinstance(document, dict):
-            where = f"{self.path} {table}/documents.jsonl:{number}"
-            raise SupavexError("InvalidArchive", "a line is no JSON object.", where=where)
+            raise self._invalid(table, number, "a line is no JSON object.")
         return document
 
+    def _invalid(self, table: str, line: int, message: str) -> SupavexError:
+        return SupavexError("InvalidArchive", message, where=f"{self.path} {table}/documents.jsonl:{line}")
+
     def _lines(self, table: str) -> Iterator[tuple[int, bytes]]:
-        name = self._entries.get((table, "documents"))
-        if name is None:
-            return
-        try:
-            with self._zip.open(name) as file:
-                for number, line in enumerate(file, start=1):
-                    if line.strip():
-                        yield number, line
-        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-            raise SupavexError("InvalidArchive", f"{name} is damaged: {error}.", where=str(self.path)) from None
+        for name in self._entries.get((table, "documents"), ()):
+            try:
+                with self._zip.open(name) as file:
+                    for number, line in enumerate(file, start=1):
+                        if line.strip():
+                            yield number, line
+            except _DAMAGE as error:
+                raise SupavexError("InvalidArchive", f"{name} is damaged: {error}.", where=str(self.path)) from None

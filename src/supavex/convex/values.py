@@ -15,9 +15,10 @@ import base64
 import json
 import math
 import struct
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from supavex.convex.limits import INT64_MAX, INT64_MIN, MAX_ARRAY_LENGTH, MAX_OBJECT_FIELDS
+from supavex.convex.limits import INT64_MAX, INT64_MIN, MAX_ARRAY_LENGTH, MAX_OBJECT_FIELDS, MAX_VALUE_NESTING
 from supavex.convex.names import key_problem
 from supavex.errors import SupavexError
 
@@ -110,7 +111,7 @@ def to_internal_json(value: Value) -> Any:
 
 def from_internal_json(data: Any) -> Value:
     """The value that ``data`` (parsed internal JSON) stands for. Raises :class:`InvalidValue`."""
-    return _from_json(data, bare_integers=False)
+    return _Reader(bare_integers=False, special=True).value(data)
 
 
 def parse_export_json(text: str | bytes, *, uniform: bool) -> Value:
@@ -121,38 +122,51 @@ def parse_export_json(text: str | bytes, *, uniform: bool) -> Value:
     """
     try:
         data = json.loads(text, parse_int=None if uniform else float, parse_constant=_no_constant)
+    except RecursionError:
+        raise InvalidValue(f"nested more than {MAX_VALUE_NESTING} deep.") from None
     except ValueError as error:
         raise InvalidValue(f"not JSON: {error}") from None
-    return _from_json(data, bare_integers=uniform, special=uniform)
+    return _Reader(bare_integers=uniform, special=uniform).value(data)
 
 
 def _no_constant(name: str) -> float:
     raise InvalidValue(f"{name} is not JSON.")
 
 
-def _from_json(data: Any, *, bare_integers: bool, special: bool = True) -> Value:
-    if data is None or isinstance(data, bool | str):
-        return data
-    if isinstance(data, float):
-        if not math.isfinite(data):
-            raise InvalidValue("a number is too large for float64.")
-        return data
-    if isinstance(data, int):
-        if bare_integers and INT64_MIN <= data <= INT64_MAX:
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads parsed JSON: whether a bare integer is an int64, and whether ``$`` objects are special values."""
+
+    bare_integers: bool
+    special: bool
+
+    def value(self, data: Any, depth: int = 0) -> Value:
+        if data is None or isinstance(data, bool | str):
+            return data
+        if isinstance(data, float | int):
+            return self._number(data)
+        if depth >= MAX_VALUE_NESTING:
+            raise InvalidValue(f"nested more than {MAX_VALUE_NESTING} deep.")
+        if isinstance(data, list):
+            return [self.value(item, depth + 1) for item in data]
+        if len(data) == 1:
+            ((key, payload),) = data.items()
+            if key.startswith("$"):
+                if not self.special:
+                    raise InvalidValue(f"{key} has no meaning in a table without generated_schema.jsonl.")
+                return _from_special(key, payload)
+        return {key: self.value(item, depth + 1) for key, item in data.items()}
+
+    def _number(self, data: float) -> Value:
+        if isinstance(data, int) and self.bare_integers and INT64_MIN <= data <= INT64_MAX:
             return data
         try:
-            return float(data)
+            number = float(data)
         except OverflowError:
-            raise InvalidValue("a number is too large for float64.") from None
-    if isinstance(data, list):
-        return [_from_json(item, bare_integers=bare_integers, special=special) for item in data]
-    if len(data) == 1:
-        ((key, payload),) = data.items()
-        if key.startswith("$"):
-            if not special:
-                raise InvalidValue(f"{key} has no meaning in a table without generated_schema.jsonl.")
-            return _from_special(key, payload)
-    return {key: _from_json(item, bare_integers=bare_integers, special=special) for key, item in data.items()}
+            number = math.inf
+        if not math.isfinite(number):
+            raise InvalidValue("a number is too large for float64.")
+        return number
 
 
 def _from_special(key: str, payload: Any) -> Value:
