@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from supavex.convex.compile import compile_schema
 from supavex.convex.ids import InvalidId, decode_id, encode_id, new_internal_id
 from supavex.convex.limits import FIRST_USER_TABLE_NUMBER
+from supavex.convex.names import table_name_problem
 from supavex.convex.schema import Schema
 from supavex.convex.schema_changes import SchemaChange, schema_change
 from supavex.convex.schema_json import schema_from_json
@@ -19,6 +21,9 @@ from supavex.deployment.enforcement import check_limits, enforced, mismatch_of
 from supavex.deployment.queries import Query, full_scan
 from supavex.deployment.store import CREATION_INDEX, Store, StoredTable, read_body, write_body
 from supavex.errors import SupavexError
+
+#: Findings about top-level fields that start with an underscore: Convex drops them from a pushed schema.
+_DROPPED = ("SystemField", "FieldNameReserved")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +132,9 @@ class Deployment:
         indexes are built and old ones dropped before it returns. ``dry_run`` does all of it and takes it back.
         """
         schema = schema_from_json(schema_text)
+        for finding in compile_schema(schema):
+            if finding.severity == "error" and finding.code not in _DROPPED:
+                raise SupavexError(finding.code, finding.message, where=finding.where, hint=finding.hint)
         change = schema_change(self.schema, schema)
         try:
             with self.store.transaction():
@@ -149,6 +157,10 @@ class Deployment:
 
     def create_table(self, name: str, number: int | None = None, storage: int | None = None) -> StoredTable:
         """A new table with ``number``, or the lowest free one from 10001 as Convex gives it."""
+        problem = table_name_problem(name)
+        if problem:
+            code = "TableNameReserved" if name.startswith("_") else "InvalidTableName"
+            raise SupavexError(code, f"{name!r} can't name a table: {problem}.")
         if number is None:
             used = set(self.table_numbers().values())
             number = next(n for n in itertools.count(FIRST_USER_TABLE_NUMBER) if n not in used)

@@ -7,8 +7,10 @@ then all tables are swapped in one transaction.
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -55,12 +57,10 @@ def import_snapshot(
                     raise SupavexError("TableExists", f"the table {name} holds documents already.", where=name)
         surviving = {name: table for name, table in old.items() if name not in numbers}
         if mode == "replaceAll":
-            for name, table in surviving.items():
-                imported.deleted[name] = deployment.count(name)
-                _replace(deployment, table, table.number, _empty_copy(deployment, table))
+            _clear(deployment, surviving, numbers, imported)
             surviving = {}
         _check_numbers(deployment, old, numbers, surviving)
-        names = {table.number: name for name, table in old.items() if name not in numbers}
+        names = {table.number: name for name, table in store.tables().items() if name not in numbers}
         names |= {number: name for name, number in numbers.items()}
         fresh = {name: _load(deployment, archive, name, numbers[name], names, progress, imported) for name in numbers}
         # A number may pass from one imported table to another: all old entries go before the new ones come.
@@ -78,25 +78,52 @@ def import_snapshot(
 def _numbers(archive: SnapshotArchive, old: dict[str, StoredTable]) -> dict[str, int]:
     """Each table's number: that of ``_tables``, else of its first document's id, else the present one, else new."""
     listed = archive.numbers
-    numbers: dict[str, int] = {}
+    numbers = {name: number for name, number in listed.items() if name in archive.tables}
+    unsaid = []
     for name in archive.tables:
-        if name in listed:
-            numbers[name] = listed[name]
-            continue
-        first = next(archive.documents(name), None)
+        first = None if name in numbers else next(archive.documents(name), None)
         if first is not None and "_id" in first:
             try:
                 numbers[name] = decode_id(str(first["_id"]))[0]
             except InvalidId as error:
                 raise SupavexError("InvalidId", error.message, where=name) from None
-        elif name in old:
+        elif name not in numbers:
+            unsaid.append(name)
+    for number, count in Counter(numbers.values()).items():
+        if count > 1:
+            both = ", ".join(sorted(name for name, given in numbers.items() if given == number))
+            raise SupavexError("InvalidId", f"{both} all have the number {number}.", where=str(archive.path))
+    taken = set(numbers.values())
+    for name in list(unsaid):
+        if name in old and old[name].number not in taken:
             numbers[name] = old[name].number
-        else:
-            used = {table.number for table in old.values()} | set(numbers.values()) | set(listed.values())
-            numbers[name] = next(
-                n for n in range(FIRST_USER_TABLE_NUMBER, FIRST_USER_TABLE_NUMBER + len(used) + 1) if n not in used
-            )
-    return numbers
+            unsaid.remove(name)
+    taken = set(numbers.values()) | {table.number for table in old.values()}
+    for name in unsaid:
+        numbers[name] = _free(taken)
+        taken.add(numbers[name])
+    return dict(sorted(numbers.items()))
+
+
+def _free(taken: Collection[int]) -> int:
+    return next(number for number in itertools.count(FIRST_USER_TABLE_NUMBER) if number not in taken)
+
+
+def _clear(deployment: Deployment, tables: dict[str, StoredTable], numbers: dict[str, int], imported: Imported) -> None:
+    """Empties the tables of the schema, under another number where the archive needs theirs; deletes the others."""
+    store, schema = deployment.store, deployment.schema
+    taken = {table.number for table in store.tables().values()} | set(numbers.values())
+    for name, table in tables.items():
+        imported.deleted[name] = deployment.count(name)
+        if schema is None or name not in schema.tables:
+            store.connection.execute("DELETE FROM tables WHERE name = ?", (name,))
+            store.drop_storage(table.storage)
+            continue
+        number = table.number
+        if number in numbers.values():
+            number = _free(taken)
+            taken.add(number)
+        _replace(deployment, table, number, _empty_copy(deployment, table))
 
 
 def _check_numbers(

@@ -11,10 +11,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from supavex.convex.ids import decode_id
 from supavex.convex.order_keys import order_key, successor
 from supavex.convex.values import Document, Value
 from supavex.deployment.store import CREATION_INDEX, Store, StoredIndex, StoredTable, read_body
 from supavex.errors import SupavexError
+
+#: Every table's index by id: the documents themselves are in that order.
+BY_ID = StoredIndex("by_id", (), staged=False, entries=0)
 
 
 @dataclass(slots=True)
@@ -62,13 +66,17 @@ class IndexRange:
 
     def interval(self, index: str, fields: tuple[str, ...]) -> tuple[bytes, bytes | None]:
         """The keys ``start <= key < end`` of an index on ``fields`` (None: no end). Raises Convex's errors."""
-        every = [*fields, "_creationTime", "_id"]
-        named = [*self.equal, *(bound[0] for bound in (self.lower, self.upper) if bound)]
+        every = ["_id"] if index == BY_ID.name else [*fields, "_creationTime", "_id"]
+        bounds = [bound[0] for bound in (self.lower, self.upper) if bound]
+        named = [*self.equal, *bounds]
+        if len(set(bounds)) > 1:
+            raise SupavexError("BoundsOnMultipleFields", f"bounds on {bounds[0]} and on {bounds[1]}.")
+        for path in bounds:
+            if path in self.equal:
+                raise SupavexError("AlreadyDefinedBound", f"{path} has an equality and a bound.")
         for path in named:
             if path not in every:
                 raise SupavexError("FieldNotInIndex", f"the index {index} does not have the field {path}.")
-        if self.lower and self.upper and self.lower[0] != self.upper[0]:
-            raise SupavexError("BoundsOnMultipleFields", f"bounds on {self.lower[0]} and on {self.upper[0]}.")
         count = len(self.equal)
         bound = self.lower or self.upper
         if set(every[:count]) != self.equal.keys() or (bound and every[count : count + 1] != [bound[0]]):
@@ -77,15 +85,20 @@ class IndexRange:
                 f"the range on {', '.join(dict.fromkeys(named))} is none of the index {index} ({', '.join(every)}).",
                 hint="Equalities on its first fields, then bounds on the next one.",
             )
-        prefix = b"".join(order_key(self.equal[path]) for path in every[:count])
+        prefix = b"".join(_key(path, self.equal[path]) for path in every[:count])
         start, end = prefix, successor(prefix)
         if self.lower:
-            key = prefix + order_key(self.lower[1])
+            key = prefix + _key(*self.lower[:2])
             start = key if self.lower[2] else successor(key) or key
         if self.upper:
-            key = prefix + order_key(self.upper[1])
+            key = prefix + _key(*self.upper[:2])
             end = successor(key) if self.upper[2] else key
         return start, end
+
+
+def _key(path: str, value: Value) -> bytes:
+    """A part of an index key. Ids stand in it by their 16 bytes, which sort as their texts do within a table."""
+    return decode_id(str(value))[1] if path == "_id" else order_key(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +113,7 @@ class Query:
 
     def with_index(self, name: str, build: Callable[[IndexRange], IndexRange] | None = None) -> Query:
         """Reads by the index ``name``, within the range that ``build`` makes."""
-        index = self.store.indexes(self.table).get(name)
+        index = BY_ID if name == BY_ID.name else self.store.indexes(self.table).get(name)
         if index is None:
             raise SupavexError("IndexNotFoundError", f"{self.table.name} has no index {name}.")
         if index.staged:
@@ -117,6 +130,12 @@ class Query:
     def __iter__(self) -> Iterator[Document]:
         start, end = self.range.interval(self.index.name, self.index.fields)
         condition, values = ("e.key >= ?", [start]) if end is None else ("e.key >= ? AND e.key < ?", [start, end])
+        if self.index is BY_ID:
+            where = condition.replace("e.key", "internal_id")
+            sql = f"SELECT body FROM documents_{self.table.storage} WHERE {where} ORDER BY internal_id {self.direction}"
+            for (body,) in self.store.connection.execute(sql, values):
+                yield read_body(body)
+            return
         sql = (
             f"SELECT d.body FROM entries_{self.index.entries} AS e "
             f"JOIN documents_{self.table.storage} AS d ON d.row = e.row "

@@ -54,8 +54,8 @@ class Store:
     """An open SQLite file. One writer at a time; a second waits up to ten seconds."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             fresh = not path.exists()
             self.connection = sqlite3.connect(path, isolation_level=None, timeout=10, check_same_thread=False)
             if fresh:
@@ -68,7 +68,7 @@ class Store:
                     self.connection.execute(statement)
                 self.connection.execute("INSERT OR IGNORE INTO meta VALUES ('format', ?)", (_FORMAT,))
             (form,) = self.connection.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, OSError) as error:
             raise SupavexError(
                 "CannotOpenDeployment",
                 f"the deployment's file can't be opened: {error}.",
@@ -89,7 +89,15 @@ class Store:
         if self.connection.in_transaction:
             yield
             return
-        self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            self.connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            raise SupavexError(
+                "DeploymentInUse",
+                f"another process is writing to the deployment: {error}.",
+                hint="Try again when it is done.",
+                retryable=True,
+            ) from None
         try:
             yield
         except BaseException:

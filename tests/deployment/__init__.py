@@ -1,0 +1,1 @@
+"""Tests of the local deployment, on SQLite files of their own."""
