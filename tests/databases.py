@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,10 @@ from supavex.postgres.connection import connect, quoted
 from supavex.postgres.inspection import inspect_catalog
 
 _NUMBERS = itertools.count(1)
+#: A database is a thousand small files: in memory they are made ten times as fast, where there is room for them.
+_MEMORY = Path("/dev/shm")
+_ROOMY = _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > 4 << 30
+_BASE = _MEMORY if _ROOMY else Path("/var/tmp")
 PRELUDE = resources.files("supavex.postgres").joinpath("prelude.sql").read_text(encoding="utf-8")
 
 
@@ -34,10 +39,14 @@ class Database(servers.Server):
 
     def run(self, sql: str, *, role: str = "postgres") -> None:
         """Runs statements as a migration would see them: with Supabase's search path."""
-        with connect(self.url(role), settings={"search_path": "public, extensions", "row_security": "on"}) as connection:
+        with connect(
+            self.url(role), settings={"search_path": "public, extensions", "row_security": "on"}
+        ) as connection:
             connection.execute(sql.encode())
 
-    def rows(self, sql: str, parameters: Sequence[Any] | None = None, *, role: str = "postgres") -> list[tuple[Any, ...]]:
+    def rows(
+        self, sql: str, parameters: Sequence[Any] | None = None, *, role: str = "postgres"
+    ) -> list[tuple[Any, ...]]:
         """What a query gives, on a connection as supavex reads with."""
         with connect(self.url(role)) as connection:
             return connection.execute(sql.encode(), parameters).fetchall()
@@ -62,16 +71,18 @@ def new_database(server: servers.Server) -> Iterator[Database]:
     """A database with what a new Supabase project holds, dropped when the block ends."""
     name = f"test_{next(_NUMBERS)}"
     with connect(server.url(servers.SUPERUSER, "template1")) as connection:
-        connection.execute(f"CREATE DATABASE {quoted(name)} TEMPLATE postgres")
+        connection.execute(f"CREATE DATABASE {quoted(name)} TEMPLATE postgres STRATEGY FILE_COPY")
         connection.execute(f"GRANT CREATE ON DATABASE {quoted(name)} TO postgres")
-        yield Database(server, name)
-        connection.execute(f"DROP DATABASE {quoted(name)} WITH (FORCE)")
+        try:
+            yield Database(server, name)
+        finally:
+            connection.execute(f"DROP DATABASE {quoted(name)} WITH (FORCE)")
 
 
 @contextmanager
 def open_folder() -> Iterator[Path]:
-    """A temporary folder that any user may pass through: root's server runs as nobody, below it."""
-    folder = Path(tempfile.mkdtemp(prefix="supavex-tests-", dir="/tmp"))
+    """A temporary folder that any user may pass through, for the server that root starts runs as nobody."""
+    folder = Path(tempfile.mkdtemp(prefix="supavex-tests-", dir=_BASE))
     folder.chmod(0o755)
     try:
         yield folder

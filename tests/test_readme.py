@@ -77,6 +77,13 @@ def test_every_code_of_coverage_is_in_the_documents() -> None:
 
 def test_every_setting_is_in_the_documents() -> None:
     source = Path(ROOT / "src/supavex/project.py").read_text()
-    settings = set(re.findall(r'\.take\("([a-z_]+)"', source)) | {"to", "skip", "sql", "ids", "null", "format"}
+    settings = set(re.findall(r'\.(?:take|texts)\("([a-z_]+)"', source)) | {
+        "to",
+        "skip",
+        "sql",
+        "ids",
+        "null",
+        "format",
+    }
     documented = (ROOT / "docs/configuration.md").read_text()
     assert {name for name in settings if name not in documented} == set()

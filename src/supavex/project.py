@@ -126,6 +126,13 @@ class _Reader:
             )
         return value
 
+    def texts(self, key: str, default: list[str]) -> tuple[str, ...]:
+        """A list of texts."""
+        items = self.take(key, list, default)
+        if not all(isinstance(item, str) and item for item in items):
+            raise UsageError("InvalidConfig", f"{key} is a list of texts, not {items!r}.", where=self.where)
+        return tuple(items)
+
     def done(self) -> None:
         for key in self.data:
             close = difflib.get_close_matches(key, self.known, n=1)
@@ -161,7 +168,7 @@ def _project(root: Path, path: Path, data: Mapping[str, Any]) -> Project:
     schema_file = root / top.take("schema", str, "schema.py")
     migrations = root / source.take("migrations", str, "supabase/migrations")
     default_seed = ["supabase/seed.sql"] if (root / "supabase/seed.sql").is_file() else []
-    seeds = tuple(root / seed for seed in source.take("seed", list, default_seed))
+    seeds = tuple(root / seed for seed in source.texts("seed", default_seed))
     for seed in seeds:
         if not seed.is_file():
             raise UsageError("NoSeed", "the seed file is missing.", where=str(seed))
@@ -174,7 +181,7 @@ def _project(root: Path, path: Path, data: Mapping[str, Any]) -> Project:
         migrations=migrations,
         seeds=seeds,
         database_url=_database_url(source),
-        schemas=tuple(source.take("schemas", list, ["public"])) or ("public",),
+        schemas=source.texts("schemas", ["public"]) or ("public",),
         summary=_maybe_path(root, top.take("summary", str)),
         max_rejects=top.take("max_rejects", int, 0),
         tables={
@@ -188,6 +195,8 @@ def _project(root: Path, path: Path, data: Mapping[str, Any]) -> Project:
     )
     source.done()
     top.done()
+    if project.max_rejects < 0:
+        raise UsageError("InvalidConfig", "max_rejects is 0 or more.", where=path.name)
     return project
 
 
@@ -222,7 +231,7 @@ def _table_rule(data: Any, where: str) -> TableRule:
         skip=reader.take("skip", str),
         existing=None if existing is None else _match(existing, where),
         created=reader.take("created", str),
-        key=tuple(reader.take("key", list, [])),
+        key=reader.texts("key", []),
         columns={
             name: _column_rule(column, f"{where[:-1]}.columns.{name}]")
             for name, column in reader.take("columns", dict, {}).items()
@@ -293,7 +302,9 @@ def load_schema(project: Project) -> Schema:
     try:
         exec(compile(text, shown, "exec"), namespace)
     except SyntaxError as error:
-        raise SupavexError("SchemaSyntaxError", f"{error.msg}.", where=f"{shown}:{error.lineno}") from None
+        # Of this file, or of one that it imports.
+        file = shown if error.filename in (None, shown) else str(error.filename)
+        raise SupavexError("SchemaSyntaxError", f"{error.msg}.", where=f"{file}:{error.lineno}") from None
     except (Exception, SystemExit) as error:
         line = _line_of(error, shown)
         raise SupavexError(

@@ -15,7 +15,7 @@ from supavex.convex.values import same
 from supavex.deployment import Deployment
 from supavex.errors import SupavexError
 from supavex.schema import define_schema, define_table, v
-from tests.deployment.archives import everything
+from tests.deployment.archives import document, documents, everything, id_of, import_entries
 from tests.official.strategies import values
 
 UNKNOWN_ID = encode_id(10_001, b"nobody has these")
@@ -43,7 +43,7 @@ def test_an_inserted_document_has_an_id_of_its_table_and_the_time(deployment: De
 
 def test_documents_of_one_moment_are_ordered_by_id(deployment: Deployment, clock: list[int]):
     ids = [deployment.insert("posts", {}) for _ in range(20)]
-    assert [document["_id"] for document in deployment.query("posts")] == sorted(ids)
+    assert [row["_id"] for row in deployment.query("posts")] == sorted(ids)
 
 
 def test_a_table_is_made_by_its_first_document(deployment: Deployment):
@@ -88,8 +88,8 @@ def test_deleting(deployment: Deployment):
     gone, stays = deployment.insert("posts", {}), deployment.insert("posts", {})
     deployment.delete(gone)
     assert deployment.get(gone) is None
-    assert [document["_id"] for document in deployment.documents("posts")] == [stays]
-    assert [document["_id"] for document in deployment.query("posts")] == [stays]
+    assert [row["_id"] for row in deployment.documents("posts")] == [stays]
+    assert [row["_id"] for row in deployment.query("posts")] == [stays]
     assert deployment.tables() == ["posts"], "a table stays when it is empty"
 
 
@@ -116,14 +116,24 @@ def test_getting_many_gives_those_of_the_table(deployment: Deployment):
     a, b = (deployment.insert("posts", {"n": n}) for n in (1, 2))
     user = deployment.insert("users", {"n": 3})
     found = deployment.get_many("posts", [b, user, UNKNOWN_ID, a, a])
-    assert {id_: document["n"] for id_, document in found.items()} == {a: 1, b: 2}
+    assert {id_: row["n"] for id_, row in found.items()} == {a: 1, b: 2}
     assert deployment.get_many("posts", []) == {}
     assert deployment.get_many("nowhere", [a]) == {}
 
 
+def test_documents_of_two_tables_with_the_same_internal_id(deployment: Deployment):
+    """As a user and the user's profile have it, where both had one uuid."""
+    import_entries(deployment, documents(posts=[document(10_001, 1)], users=[document(10_002, 1)]))
+    post, user = id_of(10_001, 1), id_of(10_002, 1)
+    assert list(deployment.get_many("posts", [user, post])) == [post]
+    assert list(deployment.get_many("users", [user, post])) == [user]
+    deployment.delete(user)
+    assert deployment.get(post)["_id"] == post
+
+
 def test_documents_come_in_the_order_of_their_ids(deployment: Deployment):
     ids = [deployment.insert("posts", {}) for _ in range(20)]
-    assert [document["_id"] for document in deployment.documents("posts")] == sorted(ids)
+    assert [row["_id"] for row in deployment.documents("posts")] == sorted(ids)
     assert list(deployment.documents("nowhere")) == []
 
 
@@ -161,11 +171,11 @@ def test_all_of_it_is_there_when_the_file_is_opened_again(tmp_path: Path):
         assert everything(deployment) == before
         assert deployment.schema_text == schema.export()
         assert deployment.schema.tables["posts"].fields == {"n": v.number()}
-        assert [document["n"] for document in deployment.query("posts").with_index("by_n")] == [1.0, 2.0, 3.0]
+        assert [row["n"] for row in deployment.query("posts").with_index("by_n")] == [1.0, 2.0, 3.0]
         with pytest.raises(SupavexError, match="does not match the schema"):
             deployment.insert("posts", {"n": "4"})
         deployment.insert("posts", {"n": 0.0})
-        assert [document["n"] for document in deployment.query("posts").with_index("by_n")] == [0.0, 1.0, 2.0, 3.0]
+        assert [row["n"] for row in deployment.query("posts").with_index("by_n")] == [0.0, 1.0, 2.0, 3.0]
 
 
 def test_two_may_have_the_file_open(tmp_path: Path):

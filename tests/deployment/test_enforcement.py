@@ -59,6 +59,7 @@ BEYOND = {
     "a key with $": ({"a": {"$b": 1.0}}, "InvalidDocumentError", "$b"),
     "a key that is not ASCII": ({"é": 1.0}, "InvalidDocumentError", "é"),
     "a key too long": ({"k" * 1025: 1.0}, "InvalidDocumentError", "1024"),
+    "a key that reads like another message": ({"an array hasé": 1.0}, "InvalidDocumentError", "an array hasé"),
     "no Convex value": ({"a": (1.0,)}, "InvalidDocumentError", "tuple"),
 }
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,23 @@ def test_progress_is_told_every_thousand_documents_and_at_the_end(deployment: De
     entries = documents(a=[{"n": n} for n in range(2001)], b=[])
     import_entries(deployment, entries, progress=lambda table, done: told.append((table, done)))
     assert told == [("a", 1000), ("a", 2000), ("a", 2001), ("b", 0)]
+
+
+def test_an_archive_of_many_tables_is_not_read_over_and_over(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
+    """Its list of tables is read a few times, not once for each table in it: there may be 10,000."""
+    opened: list[str] = []
+    plain = zipfile.ZipFile.open
+
+    def counted(archive: zipfile.ZipFile, name: Any, mode: str = "r", **options: Any) -> Any:
+        if mode == "r":
+            opened.append(str(name))
+        return plain(archive, name, mode, **options)
+
+    monkeypatch.setattr(zipfile.ZipFile, "open", counted)
+    entries = tables(**{f"t{number}": number for number in range(10_001, 10_101)})
+    import_entries(deployment, entries)
+    assert len(deployment.tables()) == 100
+    assert 1 <= opened.count("_tables/documents.jsonl") < 10
 
 
 # Modes

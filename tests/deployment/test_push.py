@@ -317,6 +317,15 @@ def test_what_is_no_schema_is_refused(deployment: Deployment):
     assert everything(deployment) == before
 
 
+def test_an_id_of_a_table_that_is_not_in_the_schema_is_taken_as_convex_takes_it(deployment: Deployment):
+    """No document can fit it until there is such a table; `compile_schema` finds it before, in a project's schema."""
+    push(deployment, posts=define_table({"author": v.optional(v.id("users"))}))
+    deployment.insert("posts", {})
+    user = deployment.insert("users", {})
+    deployment.insert("posts", {"author": user})
+    assert deployment.count("posts") == 2
+
+
 BROKEN = {
     "a name kept by Convex": (anything().index("by_creation_time", ["a"]), "IndexNameReserved"),
     "two indexes of one name": (anything().index("i", ["a"]).index("i", ["b"]), "IndexNamesNotUnique"),

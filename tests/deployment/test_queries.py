@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from supavex.convex.ids import encode_id
 from supavex.convex.order_keys import UNDEFINED
 from supavex.deployment import Deployment
 from supavex.deployment.queries import IndexRange
 from supavex.errors import SupavexError
 from supavex.schema import define_schema, define_table, v
+from tests.deployment.archives import document, documents, id_of, import_entries
 from tests.deployment.order import at, compare, in_order
 from tests.official.strategies import values
 
@@ -57,7 +60,7 @@ def ladder(deployment: Deployment) -> Deployment:
 
 def rungs(deployment: Deployment, build: Build | None = None) -> list[int]:
     """Which values a range of the index gives, by their place in LADDER."""
-    return [document["rung"] for document in deployment.query("t").with_index("by_f", build)]
+    return [row["rung"] for row in deployment.query("t").with_index("by_f", build)]
 
 
 def gives(deployment: Deployment, build: Build, *expected: Any) -> bool:
@@ -72,8 +75,8 @@ def test_an_index_sorts_as_convex_does(ladder: Deployment):
 
 def test_descending_is_the_reverse(ladder: Deployment):
     found = ladder.query("t").with_index("by_f").order("desc")
-    assert [document["rung"] for document in found] == list(reversed(range(len(LADDER))))
-    assert [document["rung"] for document in found.order("asc")] == list(range(len(LADDER)))
+    assert [row["rung"] for row in found] == list(reversed(range(len(LADDER))))
+    assert [row["rung"] for row in found.order("asc")] == list(range(len(LADDER)))
 
 
 @pytest.mark.parametrize("rung", range(len(LADDER)), ids=map(repr, LADDER))
@@ -119,7 +122,7 @@ def test_text_that_goes_on_with_nul_is_found_as_convex_finds_it(deployment: Depl
         deployment.insert("t", {"f": text})
 
     def found(build: Build) -> list[str]:
-        return [document["f"] for document in deployment.query("t").with_index("by_f", build)]
+        return [row["f"] for row in deployment.query("t").with_index("by_f", build)]
 
     assert found(lambda q: q.eq("f", "a")) == ["a", "a\x00b"]
     assert found(lambda q: q.gt("f", "a")) == ["ab"]
@@ -130,9 +133,9 @@ def test_a_full_scan_is_in_the_order_of_creation(deployment: Deployment):
     ids = [deployment.insert("t", {"n": n}) for n in (3, 1, 2)]
     created = {id_: deployment.get(id_)["_creationTime"] for id_ in ids}
     expected = sorted(ids, key=lambda id_: (created[id_], id_))
-    assert [document["_id"] for document in deployment.query("t")] == expected
-    assert [document["_id"] for document in deployment.query("t").order("desc")] == expected[::-1]
-    assert [document["_id"] for document in deployment.query("t").with_index("by_creation_time")] == expected
+    assert [row["_id"] for row in deployment.query("t")] == expected
+    assert [row["_id"] for row in deployment.query("t").order("desc")] == expected[::-1]
+    assert [row["_id"] for row in deployment.query("t").with_index("by_creation_time")] == expected
 
 
 def test_a_range_of_creation(deployment: Deployment):
@@ -140,16 +143,41 @@ def test_a_range_of_creation(deployment: Deployment):
     times = sorted(deployment.get(id_)["_creationTime"] for id_ in ids)
     by_time = deployment.query("t")
     found = by_time.with_index("by_creation_time", lambda q: q.gte("_creationTime", times[2]))
-    assert [document["_creationTime"] for document in found] == [time for time in times if time >= times[2]]
+    assert [row["_creationTime"] for row in found] == [time for time in times if time >= times[2]]
 
 
 def test_every_table_has_an_index_by_id(deployment: Deployment):
     """Convex's documentation lists it beside by_creation_time."""
     ids = sorted(deployment.insert("t", {}) for _ in range(5))
     by_id = deployment.query("t").with_index("by_id")
-    assert [document["_id"] for document in by_id] == ids
+    assert [row["_id"] for row in by_id] == ids
     found = deployment.query("t").with_index("by_id", lambda q: q.gt("_id", ids[2]))
-    assert [document["_id"] for document in found] == ids[3:]
+    assert [row["_id"] for row in found] == ids[3:]
+
+
+def test_ids_are_compared_as_the_texts_they_are(deployment: Deployment):
+    """With ids of other tables too, and with what is no id; and there is a last id of a table."""
+    last = encode_id(10_001, b"\xff" * 16)
+    mine = [*(id_of(10_001, which) for which in (1, 2)), last]
+    rows = [{**document(10_001, 1), "_id": id_} for id_ in mine]
+    import_entries(deployment, documents(t=rows, u=[document(10_002, 1)]))
+
+    def found(build: Build) -> list[str]:
+        return [row["_id"] for row in deployment.query("t").with_index("by_id", build)]
+
+    others = [id_of(number, which) for number in (1, 10_000, 10_002) for which in (0, 1, 2)]
+    for id_ in [*mine, *others, "", "j", "j57", "k", mine[0] + "0", "\U0010ffff"]:
+        assert found(lambda q, id_=id_: q.eq("_id", id_)) == [other for other in mine if other == id_], id_
+        assert found(lambda q, id_=id_: q.gt("_id", id_)) == [other for other in mine if other > id_], id_
+        assert found(lambda q, id_=id_: q.gte("_id", id_)) == [other for other in mine if other >= id_], id_
+        assert found(lambda q, id_=id_: q.lt("_id", id_)) == [other for other in mine if other < id_], id_
+        assert found(lambda q, id_=id_: q.lte("_id", id_)) == [other for other in mine if other <= id_], id_
+    for before_all_texts in (UNDEFINED, None, 5, 1.5, True):
+        assert found(lambda q, value=before_all_texts: q.gt("_id", value)) == mine
+        assert found(lambda q, value=before_all_texts: q.lte("_id", value)) == []
+    for after_all_texts in (b"", [], {}):
+        assert found(lambda q, value=after_all_texts: q.lt("_id", value)) == mine
+        assert found(lambda q, value=after_all_texts: q.eq("_id", value)) == []
 
 
 def test_the_id_ends_every_index(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
@@ -160,7 +188,7 @@ def test_the_id_ends_every_index(deployment: Deployment, monkeypatch: pytest.Mon
 
     def found(build: Build) -> list[str]:
         query = deployment.query("t").with_index("by_n", build)
-        return [document["_id"] for document in query]
+        return [row["_id"] for row in query]
 
     def moment(q: IndexRange) -> IndexRange:
         return q.eq("n", 1).eq("_creationTime", 1_700_000_000_000.0)
@@ -179,8 +207,8 @@ def test_first_and_take(deployment: Deployment):
     by_n = deployment.query("t").with_index("by_n")
     assert by_n.first()["n"] == 0
     assert by_n.order("desc").first()["n"] == 4
-    assert [document["n"] for document in by_n.take(2)] == [0, 1]
-    assert [document["n"] for document in by_n.take(99)] == [0, 1, 2, 3, 4]
+    assert [row["n"] for row in by_n.take(2)] == [0, 1]
+    assert [row["n"] for row in by_n.take(99)] == [0, 1, 2, 3, 4]
     assert by_n.take(0) == []
     assert len(by_n.collect()) == 5
     nothing = deployment.query("t").with_index("by_n", lambda q: q.eq("n", 9))
@@ -192,7 +220,7 @@ def test_a_query_can_be_read_again_and_sees_what_is_there_then(deployment: Deplo
     query = deployment.query("t")
     assert len(query.collect()) == 1
     deployment.insert("t", {"n": 2})
-    assert [document["n"] for document in query] == [1, 2]
+    assert [row["n"] for row in query] == [1, 2]
 
 
 # Which ranges there are
@@ -208,7 +236,7 @@ def indexed(deployment: Deployment) -> Deployment:
 
 
 def pairs(deployment: Deployment, build: Build) -> list[tuple[int, int]]:
-    return [(document["a"], document["b"]["c"]) for document in deployment.query("t").with_index("i", build)]
+    return [(row["a"], row["b"]["c"]) for row in deployment.query("t").with_index("i", build)]
 
 
 def test_equalities_then_bounds_on_the_next_field(indexed: Deployment):
@@ -274,7 +302,9 @@ def fresh() -> Iterator[Deployment]:
 
 
 INDEXES = {"i": ["a"], "j": ["a", "b"], "k": ["b.c", "a", "d"]}
-ALL = {**INDEXES, "by_creation_time": []}
+#: What each index compares, in turn.
+KEYS = {name: [*fields, "_creationTime", "_id"] for name, fields in INDEXES.items()}
+KEYS |= {"by_creation_time": ["_creationTime", "_id"], "by_id": ["_id"]}
 SCHEMA = define_schema({"t": define_table(v.any())})
 for _name, _fields in INDEXES.items():
     SCHEMA.tables["t"].index(_name, _fields)
@@ -297,19 +327,36 @@ field_values = common | common | common | values().filter(without_nul)
 rows = st.dictionaries(st.sampled_from(["a", "b", "d"]), field_values | st.fixed_dictionaries({"c": field_values}))
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """A range: its index, its words, each with a field and a value, and the number of one document.
+
+    Where a value is None, it is the one that the document has in that field.
+    """
+
+    index: str
+    words: list[tuple[str, str, Any]]
+    number: int
+
+    def given(self, rows: list[dict[str, Any]]) -> list[tuple[str, str, Any]]:
+        """The words, with the document's values in them."""
+        row = rows[self.number % len(rows)] if rows else {}
+        return [(word, path, at(row, path) if value is None else value) for word, path, value in self.words]
+
+
 @st.composite
-def ranges(draw: st.DrawFn) -> tuple[str, list[tuple[str, str, Any]]]:
-    """An index and a range of it: words, each with its field and value."""
-    name = draw(st.sampled_from(sorted(ALL)))
-    fields = [*ALL[name], "_creationTime"]
-    some = field_values | st.just(UNDEFINED)
-    count = draw(st.integers(0, len(fields)))
-    words = [("eq", path, draw(some)) for path in fields[:count]]
-    if count < len(fields):
+def ranges(draw: st.DrawFn) -> Drawn:
+    """An index and a range that it has."""
+    index = draw(st.sampled_from(sorted(KEYS)))
+    keys = KEYS[index]
+    some = st.none() | st.none() | field_values | st.just(UNDEFINED)
+    count = draw(st.integers(0, len(keys)))
+    words = [("eq", path, draw(some)) for path in keys[:count]]
+    if count < len(keys):
         lower = draw(st.sampled_from([None, "gt", "gte"]))
         upper = draw(st.sampled_from([None, "lt", "lte"]))
-        words += [(word, fields[count], draw(some)) for word in (lower, upper) if word]
-    return name, draw(st.permutations(words))
+        words += [(word, keys[count], draw(some)) for word in (lower, upper) if word]
+    return Drawn(index, draw(st.permutations(words)), draw(st.integers(0, 11)))
 
 
 HOLDS = {
@@ -323,30 +370,26 @@ HOLDS = {
 
 @settings(max_examples=150)
 @given(found=st.lists(rows, max_size=12), asked=st.lists(ranges(), min_size=1, max_size=12), late=st.booleans())
-def test_a_range_is_what_filtering_and_sorting_gives(
-    found: list[dict[str, Any]], asked: list[tuple[str, list[tuple[str, str, Any]]]], late: bool
-):
+def test_a_range_is_what_filtering_and_sorting_gives(found: list[dict[str, Any]], asked: list[Drawn], late: bool):
     """Whether the index was there before the documents or was built later."""
     with fresh() as deployment, deployment.store.transaction():
         deployment.push(define_schema({"t": define_table(v.any())}).export() if late else SCHEMA.export())
-        for row in found:
-            deployment.insert("t", row)
+        for fields in found:
+            deployment.insert("t", fields)
         if late:
             deployment.push(SCHEMA.export())
-        documents = list(deployment.documents("t"))
-        assert len(documents) == len(found)
-        for name, words in asked:
-            expected = in_order(
-                (x for x in documents if all(HOLDS[word](compare(at(x, path), value)) for word, path, value in words)),
-                ALL[name],
-            )
+        every = list(deployment.documents("t"))
+        assert len(every) == len(found)
+        for drawn in asked:
+            words = drawn.given(every)
+            held = [x for x in every if all(HOLDS[word](compare(at(x, path), value)) for word, path, value in words)]
+            ids = [row["_id"] for row in in_order(held, KEYS[drawn.index])]
 
             def build(q: IndexRange, words: list[tuple[str, str, Any]] = words) -> IndexRange:
                 for word, path, value in words:
                     getattr(q, word)(path, value)
                 return q
 
-            query = deployment.query("t").with_index(name, build)
-            ids = [document["_id"] for document in expected]
-            assert [document["_id"] for document in query] == ids
-            assert [document["_id"] for document in query.order("desc")] == ids[::-1]
+            query = deployment.query("t").with_index(drawn.index, build)
+            assert [row["_id"] for row in query] == ids
+            assert [row["_id"] for row in query.order("desc")] == ids[::-1]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -29,15 +28,26 @@ READING = {
 }
 
 
+#: scheme://user:password@…: the password ends at the last @, for people paste unencoded ones.
+_IN_URL = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://[^:/@?#]*):(.*)@", re.DOTALL)
+_IN_QUERY = re.compile(r"([?&]password=)([^&\s]*)", re.IGNORECASE)
+_IN_WORDS = re.compile(r"(password\s*=\s*)('(?:[^'\\]|\\.)*'|(?:\\.|[^\s\\])+)", re.IGNORECASE)
+
+
 def without_password(url: str) -> str:
     """A connection string with its password replaced by three asterisks."""
     if "://" in url:
-        parts = urlsplit(url)
-        if parts.password is not None:
-            host = parts.netloc.rpartition("@")[2]
-            parts = parts._replace(netloc=f"{parts.username or ''}:***@{host}")
-        return re.sub(r"(?i)(password=)[^&\s]+", r"\1***", urlunsplit(parts))
-    return re.sub(r"(?i)(password\s*=\s*)('(?:[^'\\]|\\.)*'|\S+)", r"\1***", url)
+        return _IN_QUERY.sub(r"\1***", _IN_URL.sub(r"\1:***@", url))
+    return _IN_WORDS.sub(r"\1***", url)
+
+
+def _secrets(url: str, info: Mapping[str, object]) -> list[str]:
+    """What an error message about ``url`` may not show: its password, and the pieces a wrong reading makes of it."""
+    found = [str(info["password"])] if info.get("password") else []
+    for pattern in (_IN_URL, _IN_QUERY, _IN_WORDS):
+        for match in pattern.finditer(url):
+            found += [match[2], *re.split(r"[/@:?#%&\[\]]", match[2])]
+    return sorted({piece for piece in found if len(piece) > 2}, key=len, reverse=True)
 
 
 def _check_pooler(info: Mapping[str, object], shown: str) -> None:
@@ -78,7 +88,7 @@ def connect(url: str, *, autocommit: bool = True, settings: dict[str, str] | Non
     except psycopg.OperationalError as error:
         raise SupavexError(
             "CannotConnect",
-            f"PostgreSQL does not answer: {_first_line(error, info)}",
+            f"PostgreSQL does not answer: {_first_line(error, url, info)}",
             where=shown,
             hint="Check host, port, database and password, and that this machine may connect.",
             exit_code=2,
@@ -88,10 +98,11 @@ def connect(url: str, *, autocommit: bool = True, settings: dict[str, str] | Non
     return connection
 
 
-def _first_line(error: Exception, info: Mapping[str, object]) -> str:
+def _first_line(error: Exception, url: str, info: Mapping[str, object]) -> str:
     text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    password = info.get("password")
-    return text.replace(str(password), "***") if password else text
+    for secret in _secrets(url, info):
+        text = text.replace(secret, "***")
+    return text
 
 
 def quoted(*names: str) -> str:

@@ -22,16 +22,20 @@ import psycopg
 from supavex.errors import UsageError, missing_extra
 from supavex.postgres import server as servers
 from supavex.postgres.catalog import Catalog
-from supavex.postgres.connection import connect
+from supavex.postgres.connection import connect, quoted
 from supavex.postgres.inspection import inspect_catalog
 
 #: Raise when the same files would replay differently.
-REPLAY_VERSION = 2
+REPLAY_VERSION = 3
 _STATEMENT_TIMEOUT = "60s"
 _EXTENSION = re.compile(
-    r"(CREATE|DROP|ALTER|COMMENT)\s+(?:ON\s+)?EXTENSION\s+(?:IF\s+(?:NOT\s+)?EXISTS\s+)?\"?([A-Za-z0-9_-]+)",
+    r"(CREATE|DROP|ALTER|COMMENT)\s+(?:ON\s+)?EXTENSION\s+(?:IF\s+(?:NOT\s+)?EXISTS\s+)?\"?([A-Za-z0-9_-]+)\"?"
+    r"(?:\s+(?:WITH\s+)?SCHEMA\s+\"?([A-Za-z0-9_]+)\"?)?",
     re.IGNORECASE,
 )
+#: As pg_dump writes it: on one line, at its beginning.
+_COPY = re.compile(r"^COPY [^\n;]+ FROM stdin(?: [^\n;]*)?;[ \t]*\r?\n", re.IGNORECASE | re.MULTILINE)
+_END_OF_DATA = re.compile(r"\n\\\.[ \t]*\r?(?:\n|$)")
 _AVAILABLE_EXTENSIONS = frozenset({"vector"})
 _FILE_SETTINGS = {
     "search_path": '"$user", public, extensions',
@@ -43,11 +47,21 @@ _FILE_SETTINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One SQL statement and the line of its file where it begins."""
+    """One SQL statement and the line of its file where it begins; ``data`` are the rows of a COPY FROM stdin."""
 
     file: str
     line: int
     sql: str
+    data: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """A statement that failed, why, and the settings that its file had made before it."""
+
+    statement: Statement
+    error: str
+    settings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +125,7 @@ class Replay:
             data = json.loads((self.folder / "catalog.json").read_text())
         except (OSError, ValueError):
             return None
-        if data.get("fingerprint") != self._fingerprint:
+        if not isinstance(data, dict) or data.get("fingerprint") != self._fingerprint:
             return None
         report = data["report"]
         failed = tuple(Failure(**failure) for failure in report["failed"])
@@ -152,12 +166,8 @@ class _Running:
     def __enter__(self) -> str:
         replay = self.replay
         replay.folder.mkdir(parents=True, exist_ok=True)
-        fresh = replay.cached() is None
-        database = replay.folder / "database"
-        if fresh:
-            (replay.folder / "catalog.json").unlink(missing_ok=True)
-            servers.remove(database)
-        self._context = servers.running(database)
+        # Asked when the folder is ours: another command may have made the replay while we waited.
+        self._context = servers.running(replay.folder / "database", fresh=lambda: replay.cached() is None)
         server = self._context.__enter__()
         try:
             if replay.cached() is None or not _has_prelude(server):
@@ -181,28 +191,66 @@ def _prelude() -> str:
     return resources.files("supavex.postgres").joinpath("prelude.sql").read_text(encoding="utf-8")
 
 
+def read_text(content: bytes) -> str:
+    """A file's text: UTF-8, or UTF-16 with its mark; anything else as Latin-1, so that nothing is lost."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return content.decode("utf-16", "replace")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
+
+
 def split(text: str, file: str) -> Iterator[Statement]:
-    """The statements of ``text`` with their lines, cut by PostgreSQL's own grammar (its scanner where that fails)."""
+    """The statements of ``text`` with their lines; the rows of a dump's COPY FROM stdin stay with their statement."""
+    line, rest = 1, text.removeprefix("\ufeff")
+    while True:
+        match = _COPY.search(rest)
+        if match is None:
+            yield from _statements(rest, file, line)
+            return
+        yield from _statements(rest[: match.start()], file, line)
+        start = line + rest.count("\n", 0, match.start())
+        end = _END_OF_DATA.search(rest, match.end() - 1)
+        stop, after = (end.start() + 1, end.end()) if end else (len(rest), len(rest))
+        yield Statement(file, start, match[0].strip().rstrip(";"), rest[match.end() : stop])
+        line, rest = line + rest.count("\n", 0, after), rest[after:]
+
+
+def _statements(text: str, file: str, line: int) -> Iterator[Statement]:
+    """Statements cut by PostgreSQL's own grammar; by its scanner where one of them is no SQL."""
     try:
         import pglast
         from pglast.parser import ParseError
     except ImportError:
         raise missing_extra("pglast", "embedded", "Reading migration files") from None
-    text = text.removeprefix("\ufeff")
     try:
-        slices = pglast.split(text, with_parser=True, only_slices=True)
+        slices = list(pglast.split(text, with_parser=True, only_slices=True))
     except ParseError:
         try:
-            slices = pglast.split(text, with_parser=False, only_slices=True)
+            slices = list(pglast.split(text, with_parser=False, only_slices=True))
         except ParseError:
-            yield Statement(file, 1, text)
-            return
-    for piece in slices:
-        # A slice starts at the blanks and comments before its statement.
-        start = piece.start + _lead(text[piece.start : piece.stop])
-        sql = text[start : piece.stop].strip()
-        if sql:
-            yield Statement(file, text.count("\n", 0, start) + 1, sql)
+            slices = _cut_roughly(text)
+    position = 0
+    for piece in [*slices, slice(len(text), len(text))]:
+        # The scanner passes over a statement without a word that it knows, such as a psql command.
+        yield from _statement(text, file, line, position, piece.start)
+        yield from _statement(text, file, line, piece.start, piece.stop)
+        position = piece.stop
+
+
+def _statement(text: str, file: str, line: int, start: int, stop: int) -> Iterator[Statement]:
+    """The statement in ``text[start:stop]``, without the blanks, comments and semicolons before it, if there is one."""
+    start += _lead(text[start:stop])
+    sql = text[start:stop].strip().rstrip(";").rstrip()
+    if sql:
+        yield Statement(file, line + text.count("\n", 0, start), sql)
+
+
+def _cut_roughly(text: str) -> list[slice]:
+    """Cuts after each ; at the end of a line, where not even the scanner reads a file: a quote that never ends, say."""
+    ends = [match.end() for match in re.finditer(r";[ \t]*(?:--[^\n]*)?(?:\r?\n|$)", text)]
+    return [slice(start, end) for start, end in zip([0, *ends], [*ends, len(text)], strict=True)]
 
 
 def _lead(text: str) -> int:
@@ -230,27 +278,29 @@ def _lead(text: str) -> int:
 
 def replay_files(server: servers.Server, files: Sequence[Path]) -> Report:
     """Runs every statement of ``files``; those that fail are tried again until none of them gets further."""
-    failed: list[tuple[Statement, str]] = []
+    failed: list[_Failed] = []
     count = 0
     for file in files:
-        text = file.read_bytes().decode("utf-8", "replace")
-        statements = list(split(text, file.name))
+        statements = list(split(read_text(file.read_bytes()), file.name))
         count += len(statements)
         failed += _run(server, statements)
     while failed:
-        again: list[tuple[Statement, str]] = []
-        for statement, _ in failed:
-            again += _run(server, [statement])
-        if len(again) == len(failed):
+        again: list[_Failed] = []
+        for one in failed:
+            again += _run(server, [one.statement], one.settings)
+        stuck, failed = len(again) == len(failed), again
+        if stuck:
             break
-        failed = again
-    return Report(len(files), count, tuple(Failure(s.file, s.line, error) for s, error in failed))
+    failures = (Failure(one.statement.file, one.statement.line, one.error) for one in failed)
+    return Report(len(files), count, tuple(failures))
 
 
-def _run(server: servers.Server, statements: Sequence[Statement]) -> list[tuple[Statement, str]]:
-    """Runs statements in one session of their own, each by itself; returns those that failed, with the reason."""
-    failed: list[tuple[Statement, str]] = []
-    with connect(server.url(), settings=_FILE_SETTINGS) as connection:
+def _run(server: servers.Server, statements: Sequence[Statement], settings: Sequence[str] = ()) -> list[_Failed]:
+    """Runs statements in one session of their own, each by itself, after ``settings``; returns those that failed."""
+    failed: list[_Failed] = []
+    made = list(settings)
+    connection = _session(server, made)
+    try:
         for statement in statements:
             kind = _special(statement.sql)
             if kind == "transaction":
@@ -259,12 +309,40 @@ def _run(server: servers.Server, statements: Sequence[Statement]) -> list[tuple[
                 if kind.startswith("extension "):
                     _extension(server, *kind.split(" ")[1:])
                     continue
-                connection.execute(statement.sql.encode())
+                _execute(connection, statement)
+                if kind == "setting":
+                    made.append(statement.sql)
+                if kind in ("setting", "query"):
+                    _limit(connection)
             except psycopg.Error as error:
-                failed.append((statement, _words(error)))
+                failed.append(_Failed(statement, _words(error), tuple(made)))
                 if connection.closed:
-                    connection = connect(server.url(), settings=_FILE_SETTINGS)
+                    connection = _session(server, made)
+    finally:
+        connection.close()
     return failed
+
+
+def _session(server: servers.Server, settings: Sequence[str]) -> psycopg.Connection:
+    connection = connect(server.url(), settings=_FILE_SETTINGS)
+    for setting in settings:
+        connection.execute(setting.encode())
+    _limit(connection)
+    return connection
+
+
+def _limit(connection: psycopg.Connection) -> None:
+    """Puts the time limit of a statement back: dumps begin by taking it away."""
+    limit = _FILE_SETTINGS["statement_timeout"]
+    connection.execute("SELECT pg_catalog.set_config('statement_timeout', %s, false)", (limit,))
+
+
+def _execute(connection: psycopg.Connection, statement: Statement) -> None:
+    if statement.data is None:
+        connection.execute(statement.sql.encode())
+        return
+    with connection.cursor() as cursor, cursor.copy(statement.sql.encode()) as copy:
+        copy.write(statement.data.encode())
 
 
 def _words(error: psycopg.Error) -> str:
@@ -273,21 +351,25 @@ def _words(error: psycopg.Error) -> str:
 
 
 def _special(sql: str) -> str:
-    """``transaction``, ``extension VERB NAME``, or empty for a statement that is run as it is."""
+    """``transaction``, ``extension VERB NAME SCHEMA``, ``setting``, ``query``, or empty."""
     word = sql[:16].split(None, 1)[0].upper().rstrip(";") if sql[:16].split() else ""
     if word in ("BEGIN", "START", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE", "ABORT"):
         return "transaction"
+    if word in ("SET", "RESET"):
+        return "setting"
+    if word in ("SELECT", "DO", "WITH", "CALL", "DISCARD"):
+        return "query"
     match = _EXTENSION.match(sql)
-    return f"extension {match[1].lower()} {match[2].lower()}" if match else ""
+    return f"extension {match[1].lower()} {match[2].lower()} {match[3] or 'extensions'}" if match else ""
 
 
-def _extension(server: servers.Server, verb: str, name: str) -> None:
+def _extension(server: servers.Server, verb: str, name: str, schema: str) -> None:
     # The server's own extensions are made by the superuser, in words of our own; others are stood in for by the
     # prelude, or their absence shows in the statement that uses them.
     if name not in _AVAILABLE_EXTENSIONS or verb not in ("create", "drop"):
         return
     with connect(server.url(servers.SUPERUSER)) as connection:
         if verb == "create":
-            connection.execute(f'CREATE EXTENSION IF NOT EXISTS "{name}" SCHEMA extensions')
+            connection.execute(f'CREATE EXTENSION IF NOT EXISTS "{name}" SCHEMA {quoted(schema)}'.encode())
         else:
-            connection.execute(f'DROP EXTENSION IF EXISTS "{name}"')
+            connection.execute(f'DROP EXTENSION IF EXISTS "{name}"'.encode())

@@ -19,7 +19,7 @@ import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -31,6 +31,8 @@ from supavex.postgres.connection import connect
 
 SUPERUSER = "supabase_admin"
 DATABASE = "postgres"
+#: Names the socket folder of the server that ran last, for whoever finds it killed.
+_SOCKETS = "socket_folder"
 _START_SECONDS = 60
 _LOCK_SECONDS = 60
 _SETTINGS = {
@@ -89,7 +91,7 @@ def _own_copy(bin_folder: Path) -> Path:
 def data_folder(wanted: Path) -> Path:
     """Where a server for ``wanted`` can keep its data: there, or under /var/tmp where its user can't get there."""
     wanted = wanted.resolve()
-    if _as_other_user() is None or _reachable(wanted / "data"):
+    if _as_other_user() is None or _reachable(wanted):
         return wanted
     name = hashlib.sha256(str(wanted).encode()).hexdigest()[:16]
     return Path("/var/tmp") / f"supavex-data-{name}"
@@ -107,11 +109,11 @@ class Server:
 
 
 @contextmanager
-def running(folder: Path, *, create: bool = True) -> Iterator[Server]:
-    """The server whose data lie in ``folder`` (made where missing and ``create``), until the block ends.
+def running(folder: Path, *, fresh: Callable[[], bool] = lambda: False) -> Iterator[Server]:
+    """The server whose data lie in ``folder`` (made where missing), until the block ends.
 
     One process at a time: a second waits up to a minute for the first, then is told. A server that a killed process
-    left behind is stopped first.
+    left behind is stopped first. ``fresh``, asked when the folder is ours, says whether to begin with an empty server.
     """
     folder = data_folder(folder)
     user = _as_other_user()
@@ -123,12 +125,12 @@ def running(folder: Path, *, create: bool = True) -> Iterator[Server]:
         data = folder / "data"
         bin_folder = _own_copy(programs()) if user else programs()
         _stop_leftover(data)
-        if not (data / "PG_VERSION").exists():
-            if not create:
-                raise SupavexError("NoServerData", f"{folder} holds no database.", exit_code=2)
+        _remove_leftover_sockets(folder)
+        if fresh() or not (data / "PG_VERSION").exists():
             shutil.rmtree(data, ignore_errors=True)
             _initdb(bin_folder, folder, user)
         sockets = Path(tempfile.mkdtemp(prefix="supavex-", dir="/tmp"))
+        (folder / _SOCKETS).write_text(str(sockets))
         if user:
             os.chown(sockets, user.pw_uid, user.pw_gid)
         try:
@@ -261,6 +263,13 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGQUIT)
         process.wait(20)
+
+
+def _remove_leftover_sockets(folder: Path) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        sockets = Path((folder / _SOCKETS).read_text())
+        if sockets.parent == Path("/tmp") and sockets.name.startswith("supavex-"):
+            shutil.rmtree(sockets, ignore_errors=True)
 
 
 def _stop_leftover(data: Path) -> None:

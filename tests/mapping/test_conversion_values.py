@@ -1,0 +1,269 @@
+"""Values on their way: what the copy makes of them, that the proof agrees, and which ones may not go.
+
+Each value takes both ways that a conversion has: ``select`` as an Arrow column, written as its kind, taken back by
+``decode``; and ``text`` through the other driver, parsed. They must meet, or a guard must have refused the value.
+"""
+
+import base64
+import json
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from supavex.convex.validators import Validator
+from supavex.mapping.conversions import Conversion, Target, choose
+from supavex.migrate.json_columns import to_json
+from supavex.postgres import server as servers
+from supavex.postgres.columns import ColumnReader
+from supavex.postgres.connection import literal, quoted
+from supavex.postgres.snapshot import exported
+from supavex.project import ColumnRule
+from supavex.schema import v
+from tests.databases import Database
+from tests.mapping.test_conversions import FIELDS, TABLE, database_with_types
+
+N, S, I64, B, A = v.number(), v.string(), v.int64(), v.bytes(), v.any()
+NUMBERS, STRINGS = v.array(v.union(v.number(), v.null())), v.array(v.union(v.string(), v.null()))
+#: Type, field, a value as PostgreSQL's text of it, and the document's value.
+ARRIVE: list[tuple[str, Validator, str, object]] = [
+    ("text", S, 'it\'s "quoted"\n\t\\ 日本', 'it\'s "quoted"\n\t\\ 日本'),
+    ("text", S, "", ""),
+    ("text", A, "null", "null"),
+    ("char(5)", S, "ab", "ab"),
+    ("uuid", S, "0B7F3C52-91D4-4E0A-8A6F-5D2C1E9B4A01", "0b7f3c52-91d4-4e0a-8a6f-5d2c1e9b4a01"),
+    ("public.mood", S, "good", "good"),
+    ("public.short_text", S, "short", "short"),
+    ("bool", v.boolean(), "yes", True),
+    ("bool", v.boolean(), "f", False),
+    ("int2", N, "-32768", -32768.0),
+    ("int4", N, "7", 7.0),
+    ("oid", N, "4294967295", 4294967295.0),
+    ("int8", N, "9007199254740992", 2.0**53),
+    ("int8", N, "-9007199254740992", -(2.0**53)),
+    ("int8", I64, "9223372036854775807", 2**63 - 1),
+    ("int8", I64, "-9223372036854775808", -(2**63)),
+    ("int8", S, "-9223372036854775808", "-9223372036854775808"),
+    ("numeric", N, "0.1", 0.1),
+    ("numeric", N, "1.10", 1.1),
+    ("numeric", N, "-0.000", 0.0),
+    ("numeric", N, "1e300", 1e300),
+    ("numeric", N, "123456789.123456", 123456789.123456),
+    ("numeric(12, 2)", N, "9999999999.99", 9999999999.99),
+    ("numeric(5, -2)", N, "12345", 12300.0),
+    ("numeric(15, 0)", N, "999999999999999", 999999999999999.0),
+    ("numeric", I64, "9223372036854775807", 2**63 - 1),
+    ("numeric", I64, "7.00", 7),
+    ("numeric", S, "1.10", "1.10"),
+    ("numeric", S, "NaN", "NaN"),
+    ("numeric(78, 0)", S, "1" + "0" * 77, "1" + "0" * 77),
+    ("float8", N, "0.1", 0.1),
+    ("float8", N, "-0", -0.0),
+    ("float8", N, "1.7976931348623157e308", 1.7976931348623157e308),
+    ("float8", N, "5e-324", 5e-324),
+    ("float8", S, "NaN", "NaN"),
+    ("float4", N, "0.1", 0.1),
+    ("float4", N, "3.4028235e38", 3.4028235e38),
+    ("money", N, "1234.56", 1234.56),
+    ("money", S, "1234.56", "1234.56"),
+    ("money", I64, "7", 7),
+    ("bytea", B, "\\x00ff", b"\x00\xff"),
+    ("bytea", B, "", b""),
+    ("bytea", S, "\\x" + "00ff" * 100, base64.b64encode(b"\x00\xff" * 100).decode()),
+    ("timestamptz", N, "1970-01-01 00:00+00", 0.0),
+    ("timestamptz", N, "2024-02-29 12:34:56.789123+00", 1709210096789.123),
+    ("timestamptz", N, "2024-02-29 12:34:56.789+02", 1709202896789.0),
+    ("timestamptz", N, "1969-12-31 23:59:59.9995+00", -0.5),
+    ("timestamptz", N, "0001-01-01 00:00+00", -62135596800000.0),
+    ("timestamptz", N, "4714-11-24 00:00+00 BC", -210866803200000.0),
+    ("timestamptz", N, "2300-01-01 00:00:00.123+00", 10413792000123.0),
+    ("timestamptz", S, "2024-02-29 12:34:56.5+02", "2024-02-29 10:34:56.5+00"),
+    ("timestamptz", S, "infinity", "infinity"),
+    ("timestamp", N, "2024-02-29 12:34:56.789123", 1709210096789.123),
+    ("timestamp", S, "2024-02-29 12:34:56", "2024-02-29 12:34:56"),
+    ("date", S, "2024-02-29", "2024-02-29"),
+    ("date", S, "0044-03-15 BC", "0044-03-15 BC"),
+    ("date", N, "2024-02-29", 1709164800000.0),
+    ("date", N, "0001-01-01", -62135596800000.0),
+    ("time", S, "08:30", "08:30:00"),
+    ("time", S, "08:30:15.25", "08:30:15.25"),
+    ("time", S, "24:00", "24:00:00"),
+    ("timetz", S, "08:30+02", "08:30:00+02"),
+    ("interval", S, "1 day 2 hours", "P1DT2H"),
+    ("inet", S, "10.0.0.1/8", "10.0.0.1/8"),
+    ("int4range", S, "[1,5)", "[1,5)"),
+    ("app.place", S, "(1,2)", "(1,2)"),
+    ("jsonb", A, '{"b": [1, 2.5, null, "x"], "a": {"c": true}}', {"b": [1.0, 2.5, None, "x"], "a": {"c": True}}),
+    ("jsonb", A, '"text"', "text"),
+    ("jsonb", A, "null", None),
+    ("json", A, ' {"a" : 1e2} ', {"a": 100.0}),
+    ("jsonb", S, '{"a":1}', '{"a": 1}'),
+    ("extensions.vector(3)", v.array(v.number()), "[1,2.5,-3]", [1.0, 2.5, -3.0]),
+    ("extensions.halfvec(3)", v.array(v.number()), "[1,2.5,-3]", [1.0, 2.5, -3.0]),
+    ("text[]", STRINGS, '{a,NULL,"b,c","d\\"e",""}', ["a", None, "b,c", 'd"e', ""]),
+    ("text[]", STRINGS, "{}", []),
+    ("text[]", STRINGS, "[0:1]={a,b}", ["a", "b"]),
+    ("public.mood[]", STRINGS, "{good,bad}", ["good", "bad"]),
+    ("uuid[]", STRINGS, "{0b7f3c52-91d4-4e0a-8a6f-5d2c1e9b4a01}", ["0b7f3c52-91d4-4e0a-8a6f-5d2c1e9b4a01"]),
+    ("public.tags", STRINGS, "{a,b}", ["a", "b"]),
+    ("date[]", STRINGS, "{2024-02-29}", ["2024-02-29"]),
+    ("int4[]", NUMBERS, "{1,NULL,-3}", [1.0, None, -3.0]),
+    ("int8[]", NUMBERS, "{9007199254740992}", [2.0**53]),
+    ("numeric[]", NUMBERS, "{0.1,1.10}", [0.1, 1.1]),
+    ("float8[]", NUMBERS, "{0.1,1e300}", [0.1, 1e300]),
+    ("numeric[]", STRINGS, "{0.10}", ["0.10"]),
+    ("bool[]", v.array(v.boolean()), "{t,f}", [True, False]),
+]
+#: Type, field, a value that would not arrive as it is, and the code it is refused with.
+REFUSED: list[tuple[str, Validator, str, str]] = [
+    ("int8", N, "9007199254740993", "InexactNumber"),
+    ("int8", N, "-9223372036854775808", "InexactNumber"),
+    ("numeric", N, "0.12345678901234567890", "InexactNumber"),
+    ("numeric", N, "123456789012345678901234567890", "InexactNumber"),
+    ("numeric", N, "1e400", "InexactNumber"),
+    ("numeric", N, "-1e400", "InexactNumber"),
+    ("numeric", N, "1e-400", "InexactNumber"),
+    ("numeric", N, "NaN", "InexactNumber"),
+    ("numeric", N, "Infinity", "InexactNumber"),
+    ("numeric(12, 2)", N, "NaN", "InexactNumber"),
+    ("numeric(3, 400)", N, "1e-399", "InexactNumber"),
+    ("numeric(3, -400)", N, "1e402", "InexactNumber"),
+    ("numeric", I64, "9223372036854775808", "InexactNumber"),
+    ("numeric", I64, "7.5", "InexactNumber"),
+    ("numeric", I64, "NaN", "InexactNumber"),
+    ("numeric", I64, "-Infinity", "InexactNumber"),
+    ("money", I64, "7.50", "InexactNumber"),
+    ("money", N, "92233720368547758.07", "InexactNumber"),
+    ("float8", N, "NaN", "NonFiniteNumber"),
+    ("float8", N, "-Infinity", "NonFiniteNumber"),
+    ("float4", N, "Infinity", "NonFiniteNumber"),
+    ("timestamptz", N, "infinity", "InfiniteTime"),
+    ("timestamptz", N, "-infinity", "InfiniteTime"),
+    ("timestamptz", N, "1500-01-01 00:00:00.000001+00", "InexactTime"),
+    ("timestamptz", N, "2300-01-01 00:00:00.1234+00", "InexactTime"),
+    ("timestamptz", N, "294276-12-31 23:59:59+00", "InexactTime"),
+    ("timestamp", N, "infinity", "InfiniteTime"),
+    ("timestamp", N, "294276-12-31 23:59:59", "InexactTime"),
+    ("date", N, "infinity", "InfiniteTime"),
+    ("date", N, "5874897-12-31", "InexactTime"),
+    ("text[]", STRINGS, "{{a,b},{c,d}}", "NestedArray"),
+    ("int4[]", NUMBERS, "{{1,2}}", "NestedArray"),
+    ("int8[]", NUMBERS, "{1,9007199254740993}", "InexactNumber"),
+    ("numeric[]", NUMBERS, "{0.12345678901234567890}", "InexactNumber"),
+    ("numeric[]", NUMBERS, "{NaN}", "InexactNumber"),
+    ("numeric[]", NUMBERS, "{1e400}", "InexactNumber"),
+    ("numeric[]", NUMBERS, "{1e-400}", "InexactNumber"),
+    ("float8[]", NUMBERS, "{1,NaN}", "InexactNumber"),
+    ("float8[]", NUMBERS, "{Infinity}", "InexactNumber"),
+]
+
+
+@dataclass(frozen=True)
+class Way:
+    """A column's type and its conversion, and the database to try values in."""
+
+    database: Database
+    type: str
+    how: Conversion
+
+    def move(self, value: str | None) -> tuple[Any, list[str]]:
+        """The document's value for this text of a value, or the codes of the guards that refuse it."""
+        given = "NULL" if value is None else literal(value)
+        source = f"FROM (SELECT {given}::{self.type} AS c) AS t"
+        with exported(self.database.url()) as (snapshot, holder):
+
+            def ask(*expressions: str) -> tuple[Any, ...]:
+                sql = f"SELECT {', '.join(expressions)} {source}".replace("{c}", "t.c")
+                row = holder.execute(sql.encode()).fetchone()
+                assert row is not None
+                return row
+
+            holds = ask("true", *(guard.sql for guard in self.how.guards))[1:]
+            with ColumnReader(snapshot) as columns:
+                (batch,) = columns.read(f"SELECT {self.how.select} AS v {source}".replace("{c}", "t.c"))
+            refused = [guard.code for guard, held in zip(self.how.guards, holds, strict=True) if held is False]
+            if refused:
+                return None, refused
+            (text,) = ask(self.how.text)
+        written = to_json(batch.column("v"), self.how.kind)[0].as_py()
+        if written is None or text is None:
+            assert (written, text) == (None, None), "the copy and the proof disagree about NULL"
+            return None, []
+        document = from_json(self.how, written)
+        assert self.how.decode(document) == self.how.parse(text), "the copy and the proof disagree"
+        return document, []
+
+
+Through = Callable[..., Way]
+
+
+@pytest.fixture(scope="module")
+def through(server: servers.Server) -> Iterator[Through]:
+    """``through(type, field, rule)``: the way of a column of that type into that field."""
+    names = {*TABLE, *(case[0] for case in [*ARRIVE, *REFUSED])}
+    with database_with_types(server, sorted(names)) as (database, types):
+        name = quoted(database.name)
+        database.run(f"ALTER DATABASE {name} SET lc_monetary = 'C'", role=servers.SUPERUSER)
+
+        def through(type_: str, field: Validator, rule: ColumnRule = ColumnRule()) -> Way:  # noqa: B008
+            how = choose(types[type_], Target(field), rule)
+            assert isinstance(how, Conversion), how
+            return Way(database, type_, how)
+
+        yield through
+
+
+def from_json(how: Conversion, text: str) -> Any:
+    """A value of a document as Convex reads it from an archive."""
+    if how.kind == "bytes":
+        return base64.b64decode(json.loads(text)["$bytes"])
+    if how.kind == "json":
+        return json.loads(text, parse_int=float)
+    return json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+
+
+@pytest.mark.parametrize(("type_", "field", "value", "expected"), ARRIVE)
+def test_a_value_arrives(through: Through, type_: str, field: Validator, value: str, expected: object) -> None:
+    document, refused = through(type_, field).move(value)
+    assert refused == []
+    assert document == expected
+    assert type(document) is type(expected)
+    if isinstance(expected, float):
+        assert math.copysign(1, document) == math.copysign(1, expected), "the sign of zero"
+
+
+@pytest.mark.parametrize(("type_", "field", "value", "code"), REFUSED)
+def test_a_value_that_would_change_is_refused(
+    through: Through, type_: str, field: Validator, value: str, code: str
+) -> None:
+    assert through(type_, field).move(value) == (None, [code])
+
+
+@pytest.mark.parametrize(
+    ("format_", "value", "expected"),
+    [
+        ("HH:MM", "08:30", "08:30"),
+        ("HH:MM", "00:00", "00:00"),
+        ("HH:MM", "23:59", "23:59"),
+        ("HH:MM:SS", "08:30:15", "08:30:15"),
+        ("HH:MM:SS", "08:30", "08:30:00"),
+        ("HH:MM", "08:30:15", None),
+        ("HH:MM", "08:30:00.5", None),
+        ("HH:MM", "24:00", None),
+        ("HH:MM:SS", "08:30:15.000001", None),
+        ("HH:MM:SS", "24:00:00", None),
+    ],
+)
+def test_a_time_is_cut_only_where_that_loses_nothing(
+    through: Through, format_: str, value: str, expected: str | None
+) -> None:
+    way = through("time", S, ColumnRule(format=format_))
+    assert way.move(value) == ((expected, []) if expected else (None, ["InexactTime"]))
+
+
+@pytest.mark.parametrize("type_", TABLE)
+def test_null_is_no_value_and_no_guard_refuses_it(through: Through, type_: str) -> None:
+    ways = {way.how.name: way for way in (through(type_, FIELDS[name]) for name in TABLE[type_])}
+    assert {name: way.move(None) for name, way in ways.items()} == dict.fromkeys(ways, (None, []))

@@ -1,0 +1,48 @@
+"""Names of PostgreSQL as names of Convex."""
+
+import pytest
+
+from supavex.mapping.names import camel_case, snake_case
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("ari_payments", "ariPayments"),
+        ("notes", "notes"),
+        ("ariPayments", "ariPayments"),
+        ("FriendRequest", "FriendRequest"),
+        ("a_b_c", "aBC"),
+        ("Order_lines", "orderLines"),
+        ("_prisma_migrations", "prismaMigrations"),
+        ("trailing_", "trailing"),
+        ("two__underscores", "twoUnderscores"),
+        ("level_2_support", "level2Support"),
+        ("_private", "private"),
+        ("_", "_"),
+        ("__", "__"),
+        ("größe_x", "größeX"),
+    ],
+)
+def test_camel_case(name: str, expected: str) -> None:
+    assert camel_case(name) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("ariPayments", "ari_payments"),
+        ("notes", "notes"),
+        ("ari_payments", "ari_payments"),
+        ("userID", "user_id"),
+        ("FriendRequest", "friend_request"),
+        ("", ""),
+    ],
+)
+def test_snake_case(name: str, expected: str) -> None:
+    assert snake_case(name) == expected
+
+
+@pytest.mark.parametrize("name", ["ari_payments", "notes", "webinar_registrations", "a1_b2"])
+def test_there_and_back(name: str) -> None:
+    assert snake_case(camel_case(name)) == name

@@ -1,0 +1,598 @@
+"""The plan: where each table goes, and how each field gets its value."""
+
+from supavex.convex.validators import MISSING, String
+from supavex.mapping.keys import Key
+from supavex.mapping.plan import FieldPlan, Misfit, Plan, Reference, TablePlan
+from supavex.schema import define_table, v
+from tests.mapping.conftest import Make
+
+NOTES = "CREATE TABLE notes (id uuid PRIMARY KEY, text text);"
+UUID_KEY = Key(("id",), "uuid")
+
+
+def table(plan: Plan, name: str) -> TablePlan:
+    found = plan.of_source(*(name.split(".") if "." in name else ("public", name)))
+    assert found is not None
+    return found
+
+
+def field(plan: Plan, name: str) -> FieldPlan:
+    """The plan of ``table.field``, of a table of the source."""
+    owner, name = name.rsplit(".", 1)
+    (found,) = [planned for planned in table(plan, owner).fields if planned.name == name]
+    return found
+
+
+def reference(plan: Plan, name: str) -> Reference:
+    found = field(plan, name).reference
+    assert found is not None
+    assert field(plan, name).conversion.kind == "id"
+    return found
+
+
+def misfit(plan: Plan, name: str) -> Misfit:
+    """Why ``table.field`` can't have what goes to it."""
+    owner, name = name.rsplit(".", 1)
+    (found,) = [found for _, field, found in table(plan, owner).misfits if field == name]
+    return found
+
+
+# --------------------------------------------------------------------------------------------------------------- tables
+
+
+def test_a_table_goes_to_the_table_of_its_name(make: Make) -> None:
+    plan = make(NOTES, {"notes": define_table({"text": v.string()})})
+    (only,) = plan.tables
+    assert (only.name, only.status, only.target) == ("public.notes", "mapped", "notes")
+    assert only.key == UUID_KEY
+    assert only.definition is plan.schema.tables["notes"]
+    assert plan.moved == [only]
+    assert plan.to_target("notes") is only
+
+
+def test_a_name_in_snake_case_goes_to_the_same_name_in_camel_case(make: Make) -> None:
+    plan = make(
+        "CREATE TABLE ari_flow_stages (id uuid PRIMARY KEY, stage_order int);",
+        {"ariFlowStages": define_table({"stageOrder": v.number()})},
+    )
+    assert table(plan, "ari_flow_stages").target == "ariFlowStages"
+    assert field(plan, "ari_flow_stages.stageOrder").place == "stage_order"
+
+
+def test_the_very_name_comes_before_the_camel_case_one(make: Make) -> None:
+    plan = make(
+        "CREATE TABLE my_notes (id uuid PRIMARY KEY, a_b text);",
+        {
+            "my_notes": define_table({"a_b": v.string(), "aB": v.optional(v.string())}),
+            "myNotes": define_table({"x": v.optional(v.string())}),
+        },
+    )
+    assert table(plan, "my_notes").target == "my_notes"
+    assert field(plan, "my_notes.a_b").place == "a_b"
+
+
+def test_the_project_may_name_another_table(make: Make) -> None:
+    plan = make(NOTES, {"memos": define_table({"text": v.string()})}, 'tables.notes.to = "memos"')
+    assert (table(plan, "notes").status, table(plan, "notes").target) == ("mapped", "memos")
+
+
+def test_a_named_table_that_there_is_not_is_missing(make: Make) -> None:
+    plan = make(NOTES, {"notes": define_table({"text": v.string()})}, 'tables.notes.to = "memos"')
+    assert (table(plan, "notes").status, plan.moved) == ("missing", [])
+
+
+def test_a_skipped_table_goes_nowhere(make: Make) -> None:
+    plan = make(NOTES, {"notes": define_table({"text": v.string()})}, 'tables.notes.skip = "nobody reads it"')
+    assert (table(plan, "notes").status, table(plan, "notes").target) == ("skipped", "")
+    assert plan.to_target("notes") is None
+
+
+def test_an_existing_table_is_matched_not_moved(make: Make) -> None:
+    plan = make(
+        NOTES,
+        {"notes": define_table({"text": v.string()})},
+        'tables.notes.existing.match.text = "text"',
+    )
+    assert (table(plan, "notes").status, table(plan, "notes").target) == ("existing", "notes")
+    assert plan.moved == []
+    assert plan.to_target("notes") is table(plan, "notes")
+
+
+def test_tables_come_in_the_order_of_the_schema(make: Make) -> None:
+    plan = make(
+        "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY);"
+        "CREATE TABLE d (id int PRIMARY KEY);",
+        {"c": define_table({}), "b": define_table({})},
+        'tables.a.skip = "x"',
+    )
+    assert [planned.name for planned in plan.tables] == ["public.c", "public.b", "public.a", "public.d"]
+
+
+def test_tables_of_several_schemas(make: Make) -> None:
+    plan = make(
+        "CREATE SCHEMA app; CREATE TABLE app.notes (id uuid PRIMARY KEY);" + NOTES,
+        {"notes": define_table({"text": v.string()}), "appNotes": define_table({})},
+        'source.schemas = ["public", "app"]\ntables."app.notes".to = "appNotes"',
+    )
+    assert {planned.name: planned.target for planned in plan.tables} == {
+        "public.notes": "notes",
+        "app.notes": "appNotes",
+    }
+
+
+# -------------------------------------------------------------------------------------------------------------- columns
+
+
+def test_a_column_goes_to_the_field_of_its_name(make: Make) -> None:
+    plan = make(NOTES, {"notes": define_table({"text": v.optional(v.string(default="?", comment="c"))})})
+    planned = field(plan, "notes.text")
+    assert planned.column == table(plan, "notes").source.column("text")
+    assert isinstance(planned.validator, String)
+    assert (planned.optional, planned.default, planned.conversion.name) == (True, "?", "text")
+    assert (planned.reference, planned.ids, planned.nullable, planned.takes_null) == (None, None, True, False)
+
+
+def test_where_null_goes(make: Make) -> None:
+    plan = make(
+        "CREATE TABLE notes (id int PRIMARY KEY, a text NOT NULL, b text, c text, d text, e text);",
+        {
+            "notes": define_table(
+                {
+                    "a": v.string(),
+                    "b": v.optional(v.string()),
+                    "c": v.union(v.string(), v.null()),
+                    "d": v.union(v.string(), v.null(), default="x"),
+                    "e": v.any(),
+                }
+            )
+        },
+    )
+    found = {planned.name: (planned.nullable, planned.takes_null) for planned in table(plan, "notes").fields}
+    assert found == {
+        "a": (False, False),
+        "b": (True, False),
+        "c": (True, True),
+        "d": (True, False),
+        "e": (True, True),
+    }
+
+
+def test_fields_come_in_the_order_of_the_definition(make: Make) -> None:
+    plan = make(
+        "CREATE TABLE notes (id int PRIMARY KEY, a text, b text, c text);",
+        {"notes": define_table({"c": v.any(), "a": v.any(), "extra": v.any(), "b": v.any()})},
+        """tables.notes.fields.extra.sql = "1::text" """,
+    )
+    assert [planned.name for planned in table(plan, "notes").fields] == ["c", "a", "extra", "b"]
+
+
+def test_the_primary_key_needs_no_field_and_may_have_one(make: Make) -> None:
+    plan = make(
+        "CREATE TABLE a (id uuid PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY);",
+        {"a": define_table({}), "b": define_table({"id": v.number()})},
+    )
+    assert (table(plan, "a").fields, table(plan, "a").unmapped) == ([], [])
+    assert field(plan, "b.id").conversion.name == "integer as number"
+
+
+def test_a_column_without_a_field_is_unmapped(make: Make) -> None:
+    plan = make(NOTES, {"notes": define_table({})})
+    assert [column.name for column in table(plan, "notes").unmapped] == ["text"]
+
+
+def test_a_column_may_be_renamed_skipped_or_both_for_all_tables(make: Make) -> None:
+    plan = make(
+        "CREATE TABLE notes (id int PRIMARY KEY, body text, old text, secret text, created_by text);",
+        {"notes": define_table({"text": v.string(), "author": v.string()})},
+        """
+columns.secret.skip = "stays behind"
+columns.created_by.to = "author"
+tables.notes.columns.body.to = "text"
+tables.notes.columns.old.skip = "unused"
+""",
+    )
+    assert {planned.name: planned.place for planned in table(plan, "notes").fields} == {
+        "text": "body",
+        "author": "created_by",
+    }
+    assert table(plan, "notes").skipped == {"old": "unused", "secret": "stays behind"}
+    assert table(plan, "notes").unmapped == []
+
+
+def test_a_column_that_does_not_fit_is_a_misfit_and_no_field(make: Make) -> None:
+    plan = make(NOTES, {"notes": define_table({"text": v.number()})})
+    assert misfit(plan, "notes.text").message == "text does not fit v.number()."
+    assert table(plan, "notes").fields == []
+
+
+def test_a_table_that_takes_anything_has_no_fields_to_fill(make: Make) -> None:
+    plan = make(NOTES, {"notes": define_table(v.any())})
+    assert [column.name for column in table(plan, "notes").unmapped] == ["text"]
+
+
+# ------------------------------------------------------------------------------------------------------- expressions
+
+
+def test_an_expression_in_the_place_of_a_column(make: Make) -> None:
+    plan = make(
+        "CREATE TABLE notes (id int PRIMARY KEY, text text, at timestamptz, tags text, yes text, size text);",
+        {
+            "notes": define_table(
+                {
+                    "text": v.string(),
+                    "at": v.number(),
+                    "tags": v.array(v.string()),
+                    "yes": v.boolean(),
+                    "size": v.number(),
+                }
+            )
+        },
+        """
+[tables.notes.columns]
+text.sql = "upper(t.text)"
+at.sql = "coalesce(t.at, now())"
+tags.sql = "to_jsonb(string_to_array(t.tags, ','))"
+yes.sql = "t.yes = 'y'"
+size.sql = "length(t.size)"
+""",
+    )
+    assert field(plan, "notes.text").source == "(upper(t.text))"
+    assert field(plan, "notes.text").column is not None
+    # The column's type where the field takes it, else the one that the field wants.
+    assert {planned.name: planned.conversion.name for planned in table(plan, "notes").fields} == {
+        "text": "text",
+        "at": "moment as milliseconds",
+        "tags": "json",
+        "yes": "boolean",
+        "size": "float as number",
+    }
+
+
+def test_a_field_of_its_own(make: Make) -> None:
+    plan = make(
+        NOTES,
+        {"notes": define_table({"text": v.string(), "kind": v.string(), "size": v.optional(v.number())})},
+        """
+tables.notes.fields.kind.sql = "'note'"
+tables.notes.fields.size.sql = "length(t.text)"
+""",
+    )
+    planned = field(plan, "notes.kind")
+    assert (planned.source, planned.column, planned.nullable, planned.place) == ("('note')", None, True, "kind")
+    assert field(plan, "notes.size").conversion.name == "float as number"
+
+
+def test_a_field_of_its_own_takes_the_place_of_the_column_of_its_name(make: Make) -> None:
+    plan = make(
+        "CREATE TABLE notes (id int PRIMARY KEY, text text, body text);",
+        {"notes": define_table({"text": v.string()})},
+        """tables.notes.fields.text.sql = "coalesce(t.text, t.body)" """,
+    )
+    assert field(plan, "notes.text").source == "(coalesce(t.text, t.body))"
+    assert [column.name for column in table(plan, "notes").unmapped] == ["text", "body"]
+
+
+def test_a_field_of_its_own_that_no_expression_can_give(make: Make) -> None:
+    plan = make(
+        NOTES + "CREATE TABLE other (id uuid PRIMARY KEY);",
+        {"notes": define_table({"text": v.string(), "other": v.id("other")}), "other": define_table({})},
+        """tables.notes.fields.other.sql = "t.id" """,
+    )
+    assert misfit(plan, "notes.other").message == 'text does not fit v.id("other").'
+
+
+def test_an_expression_says_what_becomes_of_null(make: Make) -> None:
+    toml = """
+columns.text.sql = "nullif(t.text, '')"
+columns.size.null = "reject"
+"""
+    plan = make(
+        "CREATE TABLE notes (id int PRIMARY KEY, text text, size int, plain int);",
+        {"notes": define_table({"text": v.string(), "size": v.number(), "plain": v.number()})},
+        toml,
+    )
+    rejected = {planned.name: planned.null_is_rejected for planned in table(plan, "notes").fields}
+    assert rejected == {"text": True, "size": True, "plain": False}
+
+
+# ---------------------------------------------------------------------------------------------------------- id files
+
+
+def test_ids_of_users_come_from_a_file(make: Make) -> None:
+    plan = make(
+        "CREATE TABLE notes (id int PRIMARY KEY, author uuid REFERENCES auth.users (id), editor uuid);",
+        {"notes": define_table({"author": v.optional(v.string()), "editor": v.optional(v.string())})},
+        'columns.author.ids = "ids.csv"\ncolumns.editor.ids = "ids.csv"',
+        {"ids.csv": "old,new\n0B7F3C52-91D4-4E0A-8A6F-5D2C1E9B4A01,user_1\n"},
+    )
+    planned = field(plan, "notes.author")
+    assert planned.ids == {"0b7f3c52-91d4-4e0a-8a6f-5d2c1e9b4a01": "user_1"}
+    assert (planned.ids_file, planned.reference, planned.conversion.kind) == ("ids.csv", None, "string")
+    assert field(plan, "notes.editor").ids is planned.ids, "a file is read once"
+
+
+def test_new_ids_need_a_field_that_takes_text(make: Make) -> None:
+    plan = make(
+        "CREATE TABLE notes (id int PRIMARY KEY, author uuid);",
+        {"notes": define_table({"author": v.number()})},
+        'columns.author.ids = "ids.csv"',
+        {"ids.csv": "old,new\n"},
+    )
+    assert "does not fit v.number()" in misfit(plan, "notes.author").message
+
+
+def test_old_ids_are_found_as_the_column_has_them(make: Make) -> None:
+    plan = make(
+        "CREATE TABLE notes (id int PRIMARY KEY, author text);",
+        {"notes": define_table({"author": v.string()})},
+        'columns.author.ids = "ids.csv"',
+        {"ids.csv": "old,new\nAnn@Example.com,user_1\n"},
+    )
+    assert field(plan, "notes.author").ids == {"Ann@Example.com": "user_1"}
+
+
+# --------------------------------------------------------------------------------------------------------- references
+
+AUTHORS = "CREATE TABLE authors (id uuid PRIMARY KEY, slug text NOT NULL UNIQUE, number int UNIQUE);"
+
+
+def test_a_foreign_key_becomes_the_id_of_the_row_it_names(make: Make) -> None:
+    plan = make(
+        AUTHORS + "CREATE TABLE notes (id int PRIMARY KEY, author_id uuid REFERENCES authors);",
+        {"authors": define_table({}), "notes": define_table({"author_id": v.optional(v.id("authors"))})},
+    )
+    assert reference(plan, "notes.author_id") == Reference("public", "authors", "authors", UUID_KEY, "id")
+
+
+def test_a_foreign_key_to_a_unique_column_leads_through_it(make: Make) -> None:
+    plan = make(
+        AUTHORS + "CREATE TABLE notes (id int PRIMARY KEY, author text REFERENCES authors (slug));",
+        {"authors": define_table({}), "notes": define_table({"author": v.id("authors")})},
+    )
+    assert reference(plan, "notes.author") == Reference("public", "authors", "authors", UUID_KEY, "id", through="slug")
+
+
+def test_a_row_may_refer_to_its_own_table(make: Make) -> None:
+    plan = make(
+        "CREATE TABLE notes (id int PRIMARY KEY, parent int REFERENCES notes);",
+        {"notes": define_table({"parent": v.optional(v.id("notes"))})},
+    )
+    assert reference(plan, "notes.parent") == Reference("public", "notes", "notes", Key(("id",), "integer"), "id")
+
+
+def test_two_tables_may_refer_to_each_other(make: Make) -> None:
+    plan = make(
+        AUTHORS + "CREATE TABLE notes (id int PRIMARY KEY, author uuid REFERENCES authors);"
+        "ALTER TABLE authors ADD COLUMN best int REFERENCES notes;",
+        {
+            "authors": define_table({"best": v.optional(v.id("notes"))}),
+            "notes": define_table({"author": v.id("authors")}),
+        },
+    )
+    assert reference(plan, "authors.best").table == "notes"
+    assert reference(plan, "notes.author").table == "authors"
+
+
+def test_a_table_whose_key_is_a_foreign_key_has_ids_of_its_own_and_names_the_other_s(make: Make) -> None:
+    plan = make(
+        AUTHORS + "CREATE TABLE profiles (id uuid PRIMARY KEY REFERENCES authors, bio text);",
+        {"authors": define_table({}), "profiles": define_table({"author": v.id("authors"), "bio": v.any()})},
+        'tables.profiles.columns.id.to = "author"',
+    )
+    assert table(plan, "profiles").key == UUID_KEY
+    assert reference(plan, "profiles.author").target == "authors"
+
+
+def test_without_a_constraint_the_schema_says_where_it_points(make: Make) -> None:
+    plan = make(
+        AUTHORS + "CREATE TABLE notes (id int PRIMARY KEY, author_id uuid);",
+        {"authors": define_table({}), "notes": define_table({"author_id": v.id("authors")})},
+    )
+    assert reference(plan, "notes.author_id") == Reference("public", "authors", "authors", UUID_KEY, "id")
+
+
+def test_a_reference_to_an_existing_table_is_marked(make: Make) -> None:
+    plan = make(
+        AUTHORS + "CREATE TABLE notes (id int PRIMARY KEY, author_id uuid REFERENCES authors);",
+        {"people": define_table({"slug": v.string()}), "notes": define_table({"author_id": v.id("people")})},
+        'tables.authors = { to = "people", existing = { match = { slug = "slug" } } }',
+    )
+    assert reference(plan, "notes.author_id") == Reference("public", "authors", "people", UUID_KEY, "id", existing=True)
+
+
+def test_a_table_without_a_primary_key_can_be_named_by_its_chosen_key(make: Make) -> None:
+    plan = make(
+        "CREATE TABLE authors (slug text UNIQUE, name text);"
+        "CREATE TABLE notes (id int PRIMARY KEY, author text REFERENCES authors (slug));",
+        {"authors": define_table({"slug": v.string(), "name": v.any()}), "notes": define_table({"author": v.any()})},
+    )
+    assert table(plan, "authors").key is None
+    plan = make(
+        "",
+        {
+            "authors": define_table({"slug": v.any(), "name": v.any()}),
+            "notes": define_table({"author": v.id("authors")}),
+        },
+        'tables.authors.key = ["slug"]',
+    )
+    assert reference(plan, "notes.author").key == Key(("slug",), "hash")
+
+
+def test_an_expression_may_give_the_key_of_the_row(make: Make) -> None:
+    plan = make(
+        AUTHORS + "CREATE TABLE notes (id int PRIMARY KEY, author_id text);",
+        {"authors": define_table({}), "notes": define_table({"author_id": v.id("authors")})},
+        "columns.author_id.sql = \"nullif(t.author_id, '')::uuid\"",
+    )
+    assert reference(plan, "notes.author_id").column == "id"
+    assert field(plan, "notes.author_id").source == "(nullif(t.author_id, '')::uuid)"
+
+
+def test_a_column_with_two_foreign_keys_takes_the_one_that_the_field_names(make: Make) -> None:
+    """Projects add a second key beside the one to auth.users, so that PostgREST can join the profiles."""
+    plan = make(
+        "CREATE TABLE profiles (id uuid PRIMARY KEY);"
+        "CREATE TABLE notes (id int PRIMARY KEY, author uuid REFERENCES auth.users (id));"
+        "ALTER TABLE notes ADD CONSTRAINT notes_profile FOREIGN KEY (author) REFERENCES profiles (id);",
+        {"profiles": define_table({}), "notes": define_table({"author": v.id("profiles")})},
+    )
+    assert reference(plan, "notes.author").table == "profiles"
+
+
+# ------------------------------------------------------------------------------------------ references that don't fit
+
+
+def test_a_user_of_supabase_is_in_no_table_that_is_moved(make: Make) -> None:
+    plan = make(
+        "CREATE TABLE notes (id int PRIMARY KEY, author uuid REFERENCES auth.users (id));",
+        {"users": define_table({}), "notes": define_table({"author": v.id("users")})},
+    )
+    found = misfit(plan, "notes.author")
+    assert found.message == (
+        "it refers to auth.users, which no source table that is moved or declared existing stands for."
+    )
+    assert "`ids` file" in found.hint
+
+
+def test_a_reference_to_a_table_that_is_left_behind(make: Make) -> None:
+    plan = make(
+        AUTHORS + "CREATE TABLE notes (id int PRIMARY KEY, author uuid REFERENCES authors);",
+        {"authors": define_table({}), "notes": define_table({"author": v.id("authors")})},
+        'tables.authors.skip = "not needed"',
+    )
+    assert misfit(plan, "notes.author").message.startswith("it refers to public.authors, which no source table")
+
+
+def test_an_id_of_a_table_that_nothing_goes_to(make: Make) -> None:
+    plan = make(NOTES, {"empty": define_table({}), "notes": define_table({"text": v.id("empty")})})
+    assert misfit(plan, "notes.text").message.startswith("it refers to empty, which no source table")
+
+
+def test_a_field_that_names_another_table_than_the_foreign_key(make: Make) -> None:
+    plan = make(
+        AUTHORS + NOTES + "ALTER TABLE notes ADD COLUMN author uuid REFERENCES authors;",
+        {"authors": define_table({}), "notes": define_table({"author": v.id("notes"), "text": v.any()})},
+    )
+    found = misfit(plan, "notes.author")
+    assert found.message == (
+        'its foreign key refers to public.authors, which is authors, but the field is v.id("notes").'
+    )
+    assert found.hint == 'Make it v.id("authors").'
+
+
+def test_a_table_whose_key_has_several_columns_cannot_be_named_by_one(make: Make) -> None:
+    plan = make(
+        "CREATE TABLE parts (a int, b int UNIQUE, PRIMARY KEY (a, b)); CREATE TABLE notes (id int PRIMARY KEY, part int"
+        " REFERENCES parts (b), other int);",
+        {
+            "parts": define_table({"a": v.any(), "b": v.any()}),
+            "notes": define_table({"part": v.id("parts"), "other": v.id("parts")}),
+        },
+    )
+    for name in ("part", "other"):
+        assert misfit(plan, f"notes.{name}").message.startswith("public.parts has no key of one column")
+
+
+def test_a_column_whose_type_cannot_name_the_key(make: Make) -> None:
+    """Without a constraint nothing says that the types match, and comparing them fails when rows are copied."""
+    plan = make(
+        AUTHORS + "CREATE TABLE numbered (id int8 PRIMARY KEY); CREATE TABLE coded (code text PRIMARY KEY);"
+        "CREATE TABLE notes (id int PRIMARY KEY, a text, b text, c int, d uuid, e int2, f varchar(9));",
+        {
+            "authors": define_table({}),
+            "numbered": define_table({}),
+            "coded": define_table({"code": v.string()}),
+            "notes": define_table(
+                {
+                    "a": v.id("authors"),
+                    "b": v.id("numbered"),
+                    "c": v.id("coded"),
+                    "d": v.id("coded"),
+                    "e": v.id("numbered"),
+                    "f": v.id("coded"),
+                }
+            ),
+        },
+    )
+    assert misfit(plan, "notes.a").message == "it is text, but public.authors.id is uuid."
+    assert misfit(plan, "notes.a").hint == 'Give the column an sql expression, such as sql = "a::uuid".'
+    assert misfit(plan, "notes.d").message == "it is uuid, but public.coded.code is text."
+    assert reference(plan, "notes.e").table == "numbered"
+    assert reference(plan, "notes.f").table == "coded"
+    assert misfit(plan, "notes.b").message == "it is text, but public.numbered.id is bigint."
+    assert misfit(plan, "notes.c").message == "it is integer, but public.coded.code is text."
+
+
+# ---------------------------------------------------------------------------------------------------- the source's key
+
+
+def test_supabase_id_holds_the_row_s_key_as_text(make: Make) -> None:
+    plan = make(
+        NOTES + "CREATE TABLE pairs (a text, b int, PRIMARY KEY (a, b));",
+        {
+            "notes": define_table({"text": v.any(), "supabaseId": v.optional(v.string())}),
+            "pairs": define_table({"a": v.any(), "b": v.any(), "supabase_id": v.string()}),
+        },
+    )
+    assert field(plan, "notes.supabaseId").source == '(t."id"::text)'
+    assert field(plan, "notes.supabaseId").column is None
+    assert "to_jsonb" in field(plan, "pairs.supabase_id").source
+
+
+def test_a_column_of_that_name_comes_first(make: Make) -> None:
+    plan = make(
+        "CREATE TABLE notes (id int PRIMARY KEY, supabase_id text);",
+        {"notes": define_table({"supabase_id": v.optional(v.string())})},
+    )
+    assert field(plan, "notes.supabase_id").place == "supabase_id"
+    assert field(plan, "notes.supabase_id").column is not None
+
+
+def test_a_supabase_id_that_is_no_text_or_has_no_key_gets_nothing(make: Make) -> None:
+    plan = make(
+        NOTES + "CREATE TABLE keyless (text text);",
+        {
+            "notes": define_table({"text": v.any(), "supabaseId": v.number()}),
+            "keyless": define_table({"text": v.any(), "supabaseId": v.string()}),
+        },
+    )
+    assert [planned.name for planned in table(plan, "notes").fields] == ["text"]
+    assert [planned.name for planned in table(plan, "keyless").fields] == ["text"]
+
+
+# ------------------------------------------------------------------------------------------------------ creation time
+
+
+def creation(make: Make, columns: str, toml: str = "") -> tuple[str, ...]:
+    make(f"DROP TABLE IF EXISTS notes; CREATE TABLE notes (id int PRIMARY KEY, {columns})", {}, toml)
+    plan = make("", {"notes": define_table(v.any())}, toml)
+    return table(plan, "notes").creation.columns
+
+
+def test_the_creation_time_is_the_first_column_that_says_so(make: Make) -> None:
+    for columns, expected in [
+        ("inserted_at timestamptz, created_at timestamptz", ("created_at",)),
+        ('"createdAt" timestamp, created date', ("createdAt",)),
+        ("created_on date", ("created_on",)),
+        ("created_at text, inserted_at timestamptz", ("inserted_at",)),
+        ("created_at timestamptz, updated_at timestamptz", ("created_at", "updated_at")),
+        ("updated_at timestamptz", ()),
+        ("created_at time", ()),
+        ("text text", ()),
+    ]:
+        assert creation(make, columns) == expected, columns
+
+
+def test_the_project_may_choose_the_column(make: Make) -> None:
+    columns = "created_at timestamptz, written timestamptz, updated_at timestamptz"
+    assert creation(make, columns, 'tables.notes.created = "written"') == ("written", "updated_at")
+    assert creation(make, columns, 'tables.notes.created = "updated_at"') == ("updated_at",)
+
+
+def test_defaults_are_those_of_the_field(make: Make) -> None:
+    plan = make(
+        "CREATE TABLE notes (id int PRIMARY KEY, a int DEFAULT 5, b int DEFAULT 6);",
+        {"notes": define_table({"a": v.number(default=7), "b": v.number()})},
+    )
+    assert field(plan, "notes.a").default == 7.0
+    assert field(plan, "notes.b").default is MISSING, "what Supabase's default was is for schema.py to say"

@@ -1,0 +1,356 @@
+"""The catalog of everything.sql: what inspection reads, and that it reads the same wherever the database is."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from supavex.mapping.source import Source
+from supavex.postgres import server as servers
+from supavex.postgres.catalog import (
+    Catalog,
+    Check,
+    Column,
+    ForeignKey,
+    Index,
+    NamedObject,
+    Policy,
+    Table,
+    Trigger,
+    Type,
+    Unique,
+)
+from supavex.postgres.connection import connect
+from supavex.postgres.inspection import SYSTEM_SCHEMAS, inspect_catalog
+from supavex.postgres.replay import Replay, replay_files
+from supavex.project import load_project
+from tests.databases import Database, new_database
+
+EVERYTHING = Path(__file__).parent / "everything.sql"
+SCHEMAS = ["public", "app"]
+
+
+@pytest.fixture(scope="module")
+def everything(server: servers.Server) -> Iterator[Database]:
+    with new_database(server) as database:
+        report = replay_files(database, [EVERYTHING])
+        assert report.failed == ()
+        yield database
+
+
+@pytest.fixture(scope="module")
+def catalog(everything: Database) -> Catalog:
+    return everything.catalog(*SCHEMAS)
+
+
+@pytest.fixture(scope="module")
+def people(catalog: Catalog) -> Table:
+    return table(catalog, "people")
+
+
+def table(catalog: Catalog, name: str, schema: str = "public") -> Table:
+    found = catalog.table(schema, name)
+    assert found is not None
+    return found
+
+
+def column(table: Table, name: str) -> Column:
+    found = table.column(name)
+    assert found is not None
+    return found
+
+
+# -------------------------------------------------------------------------------------------------------------- tables
+
+
+def test_tables_come_by_schema_and_name_partitions_only_as_their_parent(catalog: Catalog) -> None:
+    assert [table.qualified for table in catalog] == [
+        "app.teams",
+        "public.events",
+        "public.fast",
+        "public.keyless",
+        "public.people",
+        "public.types",
+    ]
+
+
+def test_other_schemas_are_read_when_they_are_asked_for(everything: Database) -> None:
+    assert [table.qualified for table in everything.catalog("aside")] == ["aside.hidden"]
+    assert "auth.users" in [table.qualified for table in everything.catalog("auth")]
+    assert [table.qualified for table in everything.catalog("nowhere")] == []
+
+
+def test_tables_of_an_extension_belong_to_it(everything: Database) -> None:
+    """As spatial_ref_sys does, in every project with PostGIS."""
+    with new_database(everything) as database:
+        database.run("CREATE TABLE spatial_ref_sys (id int); CREATE TABLE notes (id int);")
+        database.run("ALTER EXTENSION plpgsql ADD TABLE spatial_ref_sys", role=servers.SUPERUSER)
+        assert [table.name for table in database.catalog()] == ["notes"]
+
+
+def test_the_server_s_version(catalog: Catalog) -> None:
+    assert catalog.server_version.split(".")[0] == "18"
+
+
+def test_comments(people: Table) -> None:
+    assert people.comment == "Who works here"
+    assert column(people, "boss").comment == "Nobody's own"
+    assert column(people, "age").comment == ""
+
+
+def test_row_security(catalog: Catalog, people: Table) -> None:
+    assert people.row_security
+    assert not table(catalog, "types").row_security
+
+
+# -------------------------------------------------------------------------------------------------------------- columns
+
+
+def test_columns_come_in_their_order_without_dropped_ones(people: Table) -> None:
+    assert [column.name for column in people.columns] == [
+        "id",
+        "team_id",
+        "team_slug",
+        "boss",
+        "auth_id",
+        "email",
+        "order",
+        "age",
+        "born",
+    ]
+
+
+def test_nulls_and_defaults(catalog: Catalog, people: Table) -> None:
+    assert [column.name for column in people.columns if not column.nullable] == ["id", "team_id", "email"]
+    assert column(people, "email").default == "('nobody'::text || '@example.com'::text)"
+    assert column(people, "age").default is None
+    assert column(table(catalog, "types"), "id").default == "gen_random_uuid()"
+
+
+def test_identity_and_generated_columns(catalog: Catalog, people: Table) -> None:
+    teams = table(catalog, "teams", "app")
+    assert [(c.name, c.identity, c.generated, c.default) for c in teams.columns] == [
+        ("id", "always", "", None),
+        ("slug", "", "", None),
+        ("Name", "", "", None),
+        ("upper_name", "", "stored", None),
+        ("lower_name", "", "virtual", None),
+    ]
+    assert column(people, "id").identity == "by default"
+
+
+POINT = Type("app.point", "point", "app", "c")
+MOOD = Type("public.mood", "mood", "public", "e", labels=("best", "good", "so-so", "it's bad"))
+TEXT = Type("text", "text")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("id", Type("uuid", "uuid")),
+        ("small", Type("smallint", "int2")),
+        ("whole", Type("integer", "int4")),
+        ("big", Type("bigint", "int8")),
+        ("exact", Type("numeric", "numeric")),
+        ("money_like", Type("numeric(12,2)", "numeric", precision=12, scale=2)),
+        ("hundreds", Type("numeric(5,-2)", "numeric", precision=5, scale=-2)),
+        ("tiny", Type("numeric(3,5)", "numeric", precision=3, scale=5)),
+        ("digits", Type("numeric(78,0)", "numeric", precision=78, scale=0)),
+        ("real4", Type("real", "float4")),
+        ("real8", Type("double precision", "float8")),
+        ("coin", Type("money", "money")),
+        ("words", TEXT),
+        ("up_to_three", Type("character varying(3)", "varchar", length=3)),
+        ("unbounded", Type("character varying", "varchar")),
+        ("fixed", Type("character(5)", "bpchar", length=5)),
+        ("one_char", Type('"char"', "char")),
+        ("label", Type("name", "name")),
+        ("yes", Type("boolean", "bool")),
+        ("raw", Type("bytea", "bytea")),
+        ("document", Type("json", "json")),
+        ("binary_document", Type("jsonb", "jsonb")),
+        ("day", Type("date", "date")),
+        ("at_time", Type("time without time zone", "time")),
+        ("at_time_3", Type("time(3) without time zone", "time")),
+        ("moment", Type("timestamp with time zone", "timestamptz")),
+        ("local_moment", Type("timestamp(3) without time zone", "timestamp")),
+        ("span", Type("interval", "interval")),
+        ("feeling", MOOD),
+        ("text_domain", Type("public.short_text", "varchar", length=20, domain="public.short_text")),
+        ("nested_domain", Type("public.shorter_text", "varchar", length=20, domain="public.shorter_text")),
+        ("array_domain", Type("public.tags", "_text", element=TEXT, domain="public.tags")),
+        ("many_words", Type("text[]", "_text", element=TEXT)),
+        (
+            "many_short",
+            Type("character varying(10)[]", "_varchar", element=Type("character varying", "varchar", length=10)),
+        ),
+        ("matrix", Type("integer[]", "_int4", element=Type("integer", "int4"))),
+        ("feelings", Type("public.mood[]", "_mood", "public", element=MOOD)),
+        (
+            "amounts",
+            Type("numeric(10,2)[]", "_numeric", element=Type("numeric", "numeric", precision=10, scale=2)),
+        ),
+        ("place", POINT),
+        ("places", Type("app.point[]", "_point", "app", element=POINT)),
+        ("address", Type("inet", "inet")),
+        ("ranges", Type("int4range", "int4range", category="r")),
+        ("ranges_many", Type("int4multirange", "int4multirange", category="m")),
+        ("embedding", Type("extensions.vector(3)", "vector", "extensions")),
+        ("xml_text", Type("xml", "xml")),
+        ("search", Type("tsvector", "tsvector")),
+    ],
+)
+def test_types(catalog: Catalog, name: str, expected: Type) -> None:
+    assert column(table(catalog, "types"), name).type == expected
+
+
+def test_every_column_of_types_is_among_the_examples(catalog: Catalog) -> None:
+    (marks,) = [m for m in test_types.pytestmark if m.name == "parametrize"]  # type: ignore[attr-defined]
+    assert {name for name, _ in marks.args[1]} == {column.name for column in table(catalog, "types").columns}
+
+
+# ------------------------------------------------------------------------------------------------------ constraints
+
+
+def test_primary_keys_have_their_columns_in_the_key_s_order(catalog: Catalog, people: Table) -> None:
+    assert people.primary_key == ("team_id", "id")
+    assert table(catalog, "events").primary_key == ("id", "at")
+    assert table(catalog, "keyless").primary_key == ()
+
+
+def test_foreign_keys(people: Table) -> None:
+    assert {key.name: key for key in people.foreign_keys} == {
+        "people_team_slug_fkey": ForeignKey(
+            "people_team_slug_fkey", ("team_slug",), "app", "teams", ("slug",), "SET NULL", "CASCADE"
+        ),
+        "people_auth_id_fkey": ForeignKey("people_auth_id_fkey", ("auth_id",), "auth", "users", ("id",), "CASCADE"),
+        "people_team_id_fkey": ForeignKey("people_team_id_fkey", ("team_id",), "app", "teams", ("id",)),
+        "boss_in_team": ForeignKey(
+            "boss_in_team", ("team_id", "boss"), "public", "people", ("team_id", "id"), "RESTRICT"
+        ),
+    }
+    assert people.foreign_key_of("auth_id") is not None
+    assert people.foreign_key_of("boss") is None, "a part of a composite key is no foreign key of its own"
+
+
+def test_a_foreign_key_of_a_partitioned_table_comes_once(catalog: Catalog) -> None:
+    (key,) = table(catalog, "events").foreign_keys
+    assert (key.columns, key.referenced_schema, key.referenced_table) == (("owner",), "auth", "users")
+
+
+def test_uniques_are_constraints_and_indexes_on_plain_columns(catalog: Catalog, people: Table) -> None:
+    assert people.uniques == (
+        Unique("email_once", ("email",)),
+        Unique("order_once", ("team_id", "order"), nulls_not_distinct=True),
+        Unique("people_boss", ("boss", "order")),
+        Unique("people_partial", ("team_slug",), predicate="(age > 20)"),
+    )
+    assert table(catalog, "events").uniques == (Unique("events_at_id_key", ("at", "id")),)
+
+
+def test_checks(people: Table) -> None:
+    assert people.checks == (
+        Check("born_first", "((born < '2100-01-01'::date) OR (age IS NULL))", ("age", "born")),
+        Check("grown", "((age >= 18) AND (age < 150))", ("age",)),
+        Check("later", "(age <> 99)", ("age",), validated=False),
+        Check("people_email_check", "(email ~~ '%@%'::text)", ("email",)),
+    )
+
+
+def test_indexes(people: Table) -> None:
+    by_name = {index.name: index for index in people.indexes}
+    assert sorted(by_name) == [
+        "email_once",
+        "order_once",
+        "people_boss",
+        "people_lower",
+        "people_mixed",
+        "people_partial",
+        "people_words",
+    ]
+    assert by_name["people_mixed"] == Index(
+        "people_mixed",
+        ("team_slug", None, "born"),
+        unique=False,
+        method="btree",
+        definition="CREATE INDEX people_mixed ON public.people USING btree (team_slug, ((age + 1)), born DESC) "
+        "INCLUDE (email)",
+    )
+    assert (by_name["people_lower"].unique, by_name["people_lower"].columns) == (True, (None,))
+    assert by_name["people_partial"].predicate == "(age > 20)"
+    assert by_name["people_words"].method == "gin"
+
+
+def test_policies(people: Table) -> None:
+    assert people.policies == (
+        Policy("everybody", "ALL", ("public",), "true", None),
+        Policy("reading", "SELECT", ("anon", "authenticated"), "(auth_id = auth.uid())", None),
+        Policy("writing", "INSERT", ("authenticated",), None, "(age > 17)"),
+    )
+
+
+def test_triggers_are_those_that_a_person_made(people: Table) -> None:
+    assert people.triggers == (
+        Trigger(
+            "touch",
+            "CREATE TRIGGER touch BEFORE UPDATE OF email ON public.people FOR EACH ROW WHEN ((old.age > 1)) "
+            "EXECUTE FUNCTION public.touch()",
+        ),
+    )
+
+
+def test_what_else_there_is(catalog: Catalog) -> None:
+    assert catalog.others == (
+        NamedObject("aggregate", "app.total", "integer"),
+        NamedObject("enum", "public.mood", "best, good, so-so, it's bad"),
+        NamedObject("function", "public.touch", ""),
+        NamedObject("function", "public.touch", "text, VARIADIC many integer[]"),
+        NamedObject("materialized view", "app.people_count", ""),
+        NamedObject("procedure", "app.sweep", "IN days integer"),
+        NamedObject("publication", "supabase_realtime", "app.teams, public.people"),
+        NamedObject("sequence", "public.tickets", ""),
+        NamedObject("view", "public.people_view", ""),
+    )
+
+
+# ------------------------------------------------------------------------------------------- the same wherever it is
+
+
+def test_the_whole_catalog_goes_to_json_and_back(catalog: Catalog) -> None:
+    again = Catalog.from_json(json.loads(json.dumps(catalog.to_json())))
+    assert again == catalog
+    assert hash(again) == hash(catalog), "tuples all the way down, not lists"
+
+
+def test_a_changed_catalog_is_not_equal(catalog: Catalog) -> None:
+    data = json.loads(json.dumps(catalog.to_json()))
+    data["tables"][4]["columns"][0]["nullable"] = True
+    assert Catalog.from_json(data) != catalog
+
+
+def test_a_replay_a_live_database_and_a_project_with_its_address_read_the_same(
+    catalog: Catalog, everything: Database, folder: Path
+) -> None:
+    replay = Replay(folder / "source", [EVERYTHING], SCHEMAS)
+    with replay.running() as url, connect(url) as connection:
+        assert inspect_catalog(connection, SCHEMAS) == catalog
+    assert replay.cached() is not None and replay.cached()[0] == catalog
+
+    (folder / "supavex.toml").write_text(
+        f"[source]\ndatabase_url = '{everything.url()}'\nschemas = ['public', 'app']\n"
+    )
+    live, report = Source(load_project(folder)).catalog()
+    assert live == catalog
+    assert report is None
+
+
+def test_another_role_reads_the_same_catalog(catalog: Catalog, everything: Database) -> None:
+    """The catalog is everybody's: a role that may not read the rows can still check a schema."""
+    with connect(everything.url("authenticator")) as connection:
+        assert inspect_catalog(connection, SCHEMAS).tables == catalog.tables
+
+
+def test_the_schemas_of_a_new_project_are_all_known_as_supabase_s(database: Database) -> None:
+    found = database.rows("SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname !~ '^pg_'")
+    assert {name for (name,) in found} - {"public"} <= set(SYSTEM_SCHEMAS)

@@ -1,0 +1,134 @@
+"""One moment of the source for every connection that reads it, as rows and as columns."""
+
+import re
+
+import psycopg
+import pyarrow as pa
+import pytest
+
+from supavex.errors import SupavexError
+from supavex.postgres.columns import ColumnReader
+from supavex.postgres.connection import READING
+from supavex.postgres.snapshot import Snapshot, exported, imported
+from tests.databases import Database
+
+COUNT = "SELECT count(*) FROM public.notes"
+
+
+@pytest.fixture
+def notes(database: Database) -> Database:
+    database.run("CREATE TABLE notes (id int PRIMARY KEY, text text); INSERT INTO notes VALUES (1, 'one'), (2, NULL);")
+    return database
+
+
+def one(connection: psycopg.Connection, sql: str) -> object:
+    row = connection.execute(sql.encode()).fetchone()
+    return row and row[0]
+
+
+def test_all_readers_see_the_moment_of_the_export_while_the_app_writes(notes: Database) -> None:
+    with exported(notes.url()) as (snapshot, holder):
+        notes.run("INSERT INTO notes VALUES (3, 'three'); DELETE FROM notes WHERE id = 1;")
+        assert one(holder, COUNT) == 2
+        with imported(snapshot) as reader:
+            assert one(reader, COUNT) == 2
+        with ColumnReader(snapshot) as columns:
+            batches = list(columns.read("SELECT id, text FROM public.notes ORDER BY id"))
+    assert pa.Table.from_batches(batches).to_pylist() == [{"id": 1, "text": "one"}, {"id": 2, "text": None}]
+    assert notes.rows("SELECT id FROM public.notes ORDER BY id") == [(2,), (3,)]
+
+
+def test_a_snapshot_knows_its_moment(notes: Database) -> None:
+    with exported(notes.url()) as (snapshot, holder):
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", snapshot.taken_at)
+        moment = one(holder, f"SELECT now() = '{snapshot.taken_at}'::timestamptz")
+        assert moment is True
+        assert snapshot.url == notes.url()
+
+
+def test_readers_cannot_write(notes: Database) -> None:
+    with exported(notes.url()) as (snapshot, holder):
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction), imported(snapshot) as reader:
+            reader.execute("DELETE FROM public.notes")
+        with ColumnReader(snapshot) as columns, pytest.raises(SupavexError, match="read-only transaction"):
+            list(columns.read("DELETE FROM public.notes RETURNING id"))
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+            holder.execute("DELETE FROM public.notes")
+    assert notes.value(COUNT) == 2
+
+
+def test_a_snapshot_whose_holder_has_left_is_gone(notes: Database) -> None:
+    with exported(notes.url()) as (snapshot, _):
+        pass
+    with pytest.raises(SupavexError) as caught, imported(snapshot):
+        pass
+    assert (caught.value.code, caught.value.retryable) == ("SnapshotGone", True)
+    with pytest.raises(SupavexError) as caught, ColumnReader(snapshot):
+        pass
+    assert caught.value.retryable
+
+
+def test_a_role_that_may_not_read_a_table_is_told_which_one_may(notes: Database) -> None:
+    url = notes.url("authenticator")
+    with pytest.raises(SupavexError) as caught, exported(url) as (_, holder):
+        holder.execute(COUNT.encode())
+    assert (caught.value.code, caught.value.exit_code) == ("PermissionDenied", 2)
+    assert "postgres" in (caught.value.hint or "")
+    with exported(url) as (snapshot, _):
+        with pytest.raises(SupavexError) as caught, imported(snapshot) as reader:
+            reader.execute(COUNT.encode())
+        assert caught.value.code == "PermissionDenied"
+        with ColumnReader(snapshot) as columns, pytest.raises(SupavexError) as caught:
+            list(columns.read("SELECT id FROM public.notes"))
+        assert (caught.value.code, caught.value.exit_code) == ("PermissionDenied", 2)
+
+
+def test_columns_behind_a_policy_are_refused_not_left_out(notes: Database) -> None:
+    notes.run("ALTER TABLE notes ENABLE ROW LEVEL SECURITY; GRANT USAGE ON SCHEMA public TO authenticator;")
+    notes.run("GRANT SELECT ON notes TO authenticator;")
+    with (
+        exported(notes.url("authenticator")) as (snapshot, _),
+        ColumnReader(snapshot) as columns,
+        pytest.raises(SupavexError) as caught,
+    ):
+        list(columns.read("SELECT id FROM public.notes"))
+    assert caught.value.code == "PermissionDenied"
+    assert "row-level security" in caught.value.message
+
+
+def test_columns_are_read_with_a_reader_s_settings(notes: Database) -> None:
+    names = [name for name in READING if name not in ("client_encoding", "DateStyle")]
+    select = ", ".join(f"current_setting('{name}') AS \"{name}\"" for name in names)
+    with exported(notes.url()) as (snapshot, _), ColumnReader(snapshot) as columns:
+        (row,) = pa.Table.from_batches(list(columns.read(f"SELECT {select}"))).to_pylist()
+    # SET LOCAL search_path = '' is a path of one schema without a name: none.
+    assert row == {name: READING[name] for name in names} | {"search_path": '""'}
+
+
+def test_a_large_result_comes_in_several_batches_and_whole(notes: Database) -> None:
+    with exported(notes.url()) as (snapshot, _), ColumnReader(snapshot) as columns:
+        sql = "SELECT n, repeat('x', 1000) AS text FROM generate_series(1, 20000) AS n"
+        batches = list(columns.read(sql))
+    assert len(batches) > 1
+    assert [n for batch in batches for n in batch.column("n").to_pylist()] == list(range(1, 20001))
+
+
+def test_an_empty_result_has_no_rows(notes: Database) -> None:
+    with exported(notes.url()) as (snapshot, _), ColumnReader(snapshot) as columns:
+        assert sum(batch.num_rows for batch in columns.read("SELECT id FROM public.notes WHERE false")) == 0
+
+
+def test_a_query_that_fails_says_why_without_the_password(notes: Database) -> None:
+    with exported(notes.url() + " password=topsecret") as (snapshot, _), ColumnReader(snapshot) as columns:
+        with pytest.raises(SupavexError) as caught:
+            list(columns.read("SELECT 1 / (id - id) FROM public.notes"))
+        assert caught.value.code == "ReadFailed"
+        assert "division by zero" in caught.value.message
+        assert "topsecret" not in str(caught.value.to_json())
+
+
+def test_an_address_where_nothing_answers(tmp_path: object) -> None:
+    snapshot = Snapshot(f"host={tmp_path} user=ann password=topsecret", "00000003-00000002-1", "")
+    with pytest.raises(SupavexError) as caught, ColumnReader(snapshot):
+        pass
+    assert caught.value.where == f"host={tmp_path} user=ann password=***"

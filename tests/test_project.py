@@ -1,0 +1,420 @@
+"""supavex.toml and schema.py: what they say, and what they are told when they say it wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from supavex.errors import SupavexError, UsageError
+from supavex.project import ColumnRule, Project, TableRule, load_project, load_schema
+
+
+def project(folder: Path, toml: str = "", *, schema: str | None = None) -> Project:
+    (folder / "supavex.toml").write_text(toml)
+    if schema is not None:
+        (folder / "schema.py").write_text(schema)
+    return load_project(folder)
+
+
+def refused(folder: Path, toml: str) -> UsageError:
+    """The error that this file is refused with."""
+    with pytest.raises(UsageError) as caught:
+        project(folder, toml)
+    assert caught.value.exit_code == 2
+    return caught.value
+
+
+# ----------------------------------------------------------------------------------------------------------- defaults
+
+
+def test_an_empty_file_is_a_project_with_supabase_s_own_places(tmp_path: Path) -> None:
+    assert project(tmp_path) == Project(
+        root=tmp_path,
+        config=tmp_path / "supavex.toml",
+        schema_file=tmp_path / "schema.py",
+        convex_folder=tmp_path / "convex",
+        lock_file=tmp_path / "supavex.lock",
+        migrations=tmp_path / "supabase/migrations",
+        seeds=(),
+        database_url=None,
+        schemas=("public",),
+        summary=None,
+        max_rejects=0,
+        tables={},
+        columns={},
+    )
+
+
+def test_the_seed_that_is_there_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "supabase").mkdir()
+    (tmp_path / "supabase/seed.sql").touch()
+    assert project(tmp_path).seeds == (tmp_path / "supabase/seed.sql",)
+    assert project(tmp_path, "[source]\nseed = []").seeds == ()
+
+
+def test_an_empty_list_of_schemas_is_the_default(tmp_path: Path) -> None:
+    assert project(tmp_path, "[source]\nschemas = []").schemas == ("public",)
+
+
+def test_every_setting(tmp_path: Path) -> None:
+    (tmp_path / "one.sql").touch()
+    (tmp_path / "two.sql").touch()
+    loaded = project(
+        tmp_path,
+        """
+schema = "model/convex_schema.py"
+convex = "app/convex"
+lock = "locks/ids.lock"
+summary = "docs/summary.md"
+max_rejects = 7
+
+[source]
+migrations = "db/migrations"
+seed = ["one.sql", "two.sql"]
+schemas = ["app", "public"]
+database_url = "postgresql://localhost/app"
+
+[columns.created_at]
+null = "reject"
+
+[tables.notes]
+to = "memos"
+created = "written_at"
+key = ["team", "number"]
+fields.title = { sql = "upper(t.name)" }
+fields.kind = { sql = "'note'" }
+
+[tables.notes.columns]
+author = { to = "author_id", ids = "ids.csv" }
+old = { skip = "nobody reads it" }
+starts = { format = "HH:MM", null = "default" }
+text = { sql = "trim(t.text)" }
+
+[tables.logs]
+skip = "not moved"
+
+[tables."audit.entries"]
+existing = { match = { slug = "slug_column", team = "team" } }
+""",
+    )
+    assert loaded == Project(
+        root=tmp_path,
+        config=tmp_path / "supavex.toml",
+        schema_file=tmp_path / "model/convex_schema.py",
+        convex_folder=tmp_path / "app/convex",
+        lock_file=tmp_path / "locks/ids.lock",
+        migrations=tmp_path / "db/migrations",
+        seeds=(tmp_path / "one.sql", tmp_path / "two.sql"),
+        database_url="postgresql://localhost/app",
+        schemas=("app", "public"),
+        summary=tmp_path / "docs/summary.md",
+        max_rejects=7,
+        columns={"created_at": ColumnRule(null="reject")},
+        tables={
+            "notes": TableRule(
+                to="memos",
+                created="written_at",
+                key=("team", "number"),
+                fields={"title": "upper(t.name)", "kind": "'note'"},
+                columns={
+                    "author": ColumnRule(to="author_id", ids="ids.csv"),
+                    "old": ColumnRule(skip="nobody reads it"),
+                    "starts": ColumnRule(format="HH:MM"),
+                    "text": ColumnRule(sql="trim(t.text)"),
+                },
+            ),
+            "logs": TableRule(skip="not moved"),
+            "audit.entries": TableRule(existing={"slug": "slug_column", "team": "team"}),
+        },
+    )
+
+
+def test_another_file_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "supavex.remaining.toml").write_text("max_rejects = 3")
+    loaded = load_project(tmp_path, "supavex.remaining.toml")
+    assert loaded.max_rejects == 3
+    assert loaded.config == tmp_path / "supavex.remaining.toml"
+
+
+def test_paths_are_absolute_wherever_one_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "supavex.toml").touch()
+    monkeypatch.chdir(tmp_path / "inner")
+    loaded = load_project(Path(".."))
+    assert loaded.root == tmp_path.resolve()
+    assert loaded.schema_file == tmp_path.resolve() / "schema.py"
+
+
+def test_paths_as_a_person_in_the_folder_writes_them(tmp_path: Path) -> None:
+    loaded = project(tmp_path)
+    assert loaded.shown(tmp_path / "supabase/migrations/1.sql") == "supabase/migrations/1.sql"
+    assert loaded.shown(Path("/elsewhere/schema.py")) == "/elsewhere/schema.py"
+    assert loaded.state == tmp_path / ".supavex"
+
+
+def test_each_configuration_file_has_a_migration_folder_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "supavex.remaining.toml").touch()
+    whole, rest = project(tmp_path), load_project(tmp_path, "supavex.remaining.toml")
+    assert whole.migration_folder == tmp_path / ".supavex/migration"
+    assert rest.migration_folder == tmp_path / ".supavex/migration-supavex.remaining"
+
+
+# -------------------------------------------------------------------------------------------------------------- rules
+
+
+def test_a_table_s_rule_is_found_by_bare_name_in_the_first_schema_only(tmp_path: Path) -> None:
+    loaded = project(
+        tmp_path,
+        """
+source.schemas = ["app", "public"]
+tables.notes.to = "bare"
+tables."public.notes".to = "public"
+tables."app.logs".to = "qualified"
+""",
+    )
+    assert loaded.table_rule("app", "notes").to == "bare"
+    assert loaded.table_rule("public", "notes").to == "public"
+    assert loaded.table_rule("app", "logs").to == "qualified"
+    assert loaded.table_rule("public", "logs") == TableRule()
+
+
+def test_a_table_s_own_column_rule_takes_the_place_of_the_one_for_all_tables(tmp_path: Path) -> None:
+    loaded = project(
+        tmp_path,
+        """
+columns.created_at.null = "reject"
+columns.name.to = "title"
+tables.notes.columns.created_at.to = "written"
+""",
+    )
+    rule = loaded.table_rule("public", "notes")
+    assert loaded.column_rule(rule, "created_at") == ColumnRule(to="written")
+    assert loaded.column_rule(rule, "name") == ColumnRule(to="title")
+    assert loaded.column_rule(loaded.table_rule("public", "logs"), "created_at") == ColumnRule(null="reject")
+    assert loaded.column_rule(rule, "other") == ColumnRule()
+
+
+# ------------------------------------------------------------------------------------------------------- database_url
+
+
+def test_the_address_may_be_in_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("APP_DATABASE", "postgresql://localhost/app")
+    assert project(tmp_path, 'source.database_url_env = "APP_DATABASE"').database_url == "postgresql://localhost/app"
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_a_variable_that_is_not_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str | None) -> None:
+    monkeypatch.delenv("APP_DATABASE", raising=False)
+    if value is not None:
+        monkeypatch.setenv("APP_DATABASE", value)
+    error = refused(tmp_path, 'source.database_url_env = "APP_DATABASE"')
+    assert error.code == "NoDatabaseUrl"
+    assert "APP_DATABASE" in error.message
+    assert error.hint == "export APP_DATABASE=postgresql://…"
+
+
+def test_two_addresses_are_one_too_many(tmp_path: Path) -> None:
+    error = refused(tmp_path, '[source]\ndatabase_url = "postgresql://u:topsecret@h/d"\ndatabase_url_env = "X"')
+    assert error.code == "InvalidConfig"
+    assert "topsecret" not in str(error.to_json())
+
+
+# ------------------------------------------------------------------------------------------------------- what is wrong
+
+
+def test_a_folder_without_a_project(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        load_project(tmp_path)
+    assert (caught.value.code, caught.value.where) == ("NoProject", str(tmp_path))
+    assert "-C DIR" in (caught.value.hint or "")
+    with pytest.raises(UsageError, match=r"there is no other\.toml here"):
+        load_project(tmp_path, "other.toml")
+
+
+@pytest.mark.parametrize("content", [b"schema = ", b"schema = 'a'\nschema = 'b'", b"\xff\xfe", b"[tables.notes"])
+def test_a_file_that_is_not_toml(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "supavex.toml").write_bytes(content)
+    with pytest.raises(UsageError) as caught:
+        load_project(tmp_path)
+    assert caught.value.code == "InvalidConfig"
+    assert caught.value.where == str(tmp_path / "supavex.toml")
+
+
+@pytest.mark.parametrize(
+    ("toml", "where", "nearest"),
+    [
+        ('shema = "x.py"', "supavex.toml", "schema"),
+        ("max_reject = 3", "supavex.toml", "max_rejects"),
+        ("table.notes.skip = 'x'", "supavex.toml", "tables"),
+        ('source.migration = "x"', "supavex.toml [source]", "migrations"),
+        ('source.databse_url = "x"', "supavex.toml [source]", "database_url"),
+        ('tables.notes.skipp = "x"', "supavex.toml [tables.notes]", "skip"),
+        ('tables.notes.column.a.to = "x"', "supavex.toml [tables.notes]", "columns"),
+        ('tables.notes.columns.a.nul = "reject"', "supavex.toml [tables.notes.columns.a]", "null"),
+        ('columns.a.sq = "x"', "supavex.toml [columns.a]", "sql"),
+        ('tables.notes.fields.a.sqll = "x"', "supavex.toml [tables.notes.fields.a]", "sql"),
+        ('tables.notes.existing.mach.slug = "x"', "supavex.toml [tables.notes] existing", "match"),
+    ],
+)
+def test_an_unknown_key_is_named_with_the_nearest_known_one(
+    tmp_path: Path, toml: str, where: str, nearest: str
+) -> None:
+    error = refused(tmp_path, toml)
+    assert (error.code, error.where, error.hint) == ("UnknownKey", where, f"Did you mean {nearest}?")
+
+
+def test_a_key_that_is_like_none_is_told_all_that_are_known(tmp_path: Path) -> None:
+    error = refused(tmp_path, "source.zzz = 1")
+    assert error.message == "zzz is no setting here."
+    assert error.hint == "Known here: database_url, database_url_env, migrations, schemas, seed."
+
+
+@pytest.mark.parametrize(
+    ("toml", "said"),
+    [
+        ("schema = 1", "schema is a text, not 1."),
+        ("convex = ['a']", "convex is a text, not ['a']."),
+        ("max_rejects = '3'", "max_rejects is a whole number, not '3'."),
+        ("max_rejects = true", "max_rejects is a whole number, not True."),
+        ("max_rejects = 1.5", "max_rejects is a whole number, not 1.5."),
+        ("source = 'supabase'", "source is a table, not 'supabase'."),
+        ("source.seed = 'seed.sql'", "seed is a list, not 'seed.sql'."),
+        ("source.schemas = 'public'", "schemas is a list, not 'public'."),
+        ("source.database_url = 1", "database_url is a text, not 1."),
+        ("tables = []", "tables is a table, not []."),
+        ("tables.notes = 1", "a table's rules are a TOML table."),
+        ("tables.notes.skip = true", "skip is a text, not True."),
+        ("tables.notes.key = 'id'", "key is a list, not 'id'."),
+        ("tables.notes.columns = 1", "columns is a table, not 1."),
+        ("tables.notes.columns.a = 'b'", "a column's rules are a TOML table."),
+        ("tables.notes.columns.a.sql = 1", "sql is a text, not 1."),
+        ("tables.notes.columns.a.null = 'refuse'", "null is one of default, reject."),
+        ("tables.notes.fields.a = 'b'", 'a field of its own is { sql = "…" }.'),
+        ("tables.notes.fields.a = {}", 'a field of its own is { sql = "…" }.'),
+        ("tables.notes.existing = {}", "existing names what matches a row with its document."),
+        ("tables.notes.existing.match = {}", "existing names what matches a row with its document."),
+        ("tables.notes.existing.match.slug = 1", "existing names what matches a row with its document."),
+        ("tables.notes.existing.match = 'slug'", "match is a table, not 'slug'."),
+        ("columns.a = 1", "a column's rules are a TOML table."),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_told_what_it_is_instead(tmp_path: Path, toml: str, said: str) -> None:
+    error = refused(tmp_path, toml)
+    assert (error.code, error.message) == ("InvalidConfig", said)
+    assert error.where is not None and error.where.startswith("supavex.toml")
+
+
+@pytest.mark.parametrize(
+    "toml", ["source.seed = [1]", "source.schemas = [1]", "tables.notes.key = [1]", "source.schemas = ['a', {}]"]
+)
+def test_what_a_list_holds_is_checked_too(tmp_path: Path, toml: str) -> None:
+    assert refused(tmp_path, toml).code == "InvalidConfig"
+
+
+def test_a_number_of_rejects_below_zero(tmp_path: Path) -> None:
+    assert refused(tmp_path, "max_rejects = -1").code == "InvalidConfig"
+
+
+def test_a_seed_that_is_missing(tmp_path: Path) -> None:
+    error = refused(tmp_path, "source.seed = ['supabase/seed.sql']")
+    assert (error.code, error.where) == ("NoSeed", str(tmp_path / "supabase/seed.sql"))
+
+
+# ----------------------------------------------------------------------------------------------------------- schema.py
+
+GOOD = """
+from supavex.schema import define_schema, define_table, v
+
+schema = define_schema({"notes": define_table({"text": v.string()})})
+"""
+
+
+def schema_error(folder: Path, text: str) -> SupavexError:
+    with pytest.raises(SupavexError) as caught:
+        load_schema(project(folder, schema=text))
+    return caught.value
+
+
+def test_the_schema_that_the_file_defines(tmp_path: Path) -> None:
+    schema = load_schema(project(tmp_path, schema=GOOD))
+    assert list(schema.tables) == ["notes"]
+    assert str(schema.tables["notes"].place) == "schema.py:4"
+
+
+def test_the_file_knows_its_own_name_and_is_not_the_program_that_runs(tmp_path: Path) -> None:
+    text = GOOD + "assert __file__.endswith('schema.py') and __name__ != '__main__'\n"
+    assert list(load_schema(project(tmp_path, schema=text)).tables) == ["notes"]
+
+
+def test_a_schema_in_another_place(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/tables.py").write_text(GOOD)
+    schema = load_schema(project(tmp_path, 'schema = "model/tables.py"'))
+    assert str(schema.tables["notes"].place) == "model/tables.py:4"
+
+
+def test_a_schema_file_that_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        load_schema(project(tmp_path, 'schema = "model/tables.py"'))
+    assert (caught.value.code, caught.value.where) == ("NoSchema", "model/tables.py")
+
+
+@pytest.mark.parametrize("content", [b"schema = '\xff'", None])
+def test_a_schema_file_that_cannot_be_read(tmp_path: Path, content: bytes | None) -> None:
+    if content is None:
+        (tmp_path / "schema.py").mkdir()
+    else:
+        (tmp_path / "schema.py").write_bytes(content)
+    with pytest.raises(UsageError) as caught:
+        load_schema(project(tmp_path))
+    assert (caught.value.code, caught.value.where) == ("NoSchema", "schema.py")
+
+
+def test_a_syntax_error_has_its_line(tmp_path: Path) -> None:
+    error = schema_error(tmp_path, "from supavex.schema import v\n\nschema = define_schema({\n")
+    assert (error.code, error.where, error.exit_code) == ("SchemaSyntaxError", "schema.py:3", 1)
+    assert error.message == "'{' was never closed."
+
+
+def test_a_syntax_error_of_another_file_is_not_laid_on_this_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken_part.py").write_text("\n" * 40 + "def\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    error = schema_error(tmp_path, "# the schema\n\nimport broken_part\n")
+    assert error.where == "schema.py:3" or "broken_part.py:41" in str(error.where)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("v.strin()", "AttributeError: 'V' object has no attribute 'strin'"),
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("import nothing_of_that_name", "ModuleNotFoundError: No module named 'nothing_of_that_name'"),
+        ("raise SystemExit(3)", "SystemExit: 3"),
+        ("v.string(default=1, colour='red')", "TypeError: "),
+    ],
+)
+def test_a_file_that_raises_has_the_line(tmp_path: Path, line: str, said: str) -> None:
+    error = schema_error(tmp_path, f"from supavex.schema import v\n\n{line}\n")
+    assert (error.code, error.where, error.exit_code) == ("SchemaRaises", "schema.py:3", 1)
+    assert said in error.message
+
+
+def test_the_line_is_the_innermost_of_the_file(tmp_path: Path) -> None:
+    error = schema_error(tmp_path, "def broken():\n    return {}['missing']\n\n\nbroken()\n")
+    assert error.where == "schema.py:2"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "the file does not define schema."),
+        ("shema = 1", "the file does not define schema."),
+        ("schema = None", "the file does not define schema."),
+        ("schema = {'notes': {}}", "the file defines schema as dict."),
+    ],
+)
+def test_a_file_without_a_schema(tmp_path: Path, text: str, said: str) -> None:
+    error = schema_error(tmp_path, text)
+    assert (error.code, error.message, error.where) == ("MissingSchemaExportError", said, "schema.py")
+    assert error.hint == "schema = define_schema({…})"
