@@ -399,6 +399,13 @@ def test_ids_are_held_against_the_numbers_as_they_will_be(deployment: Deployment
     assert deployment.table_numbers() == {"posts": 10_002, "users": 10_001}
 
 
+def test_an_old_number_of_an_imported_table_is_no_longer_good(deployment: Deployment):
+    push(deployment, **POSTS_AND_USERS)
+    stale = documents(posts=[document(10_001, 1, author=id_of(10_002, 1))], users=[document(10_009, 1)])
+    error = refused(deployment, stale)
+    assert (error.code, error.where) == ("SchemaEnforcementError", f"posts {id_of(10_001, 1)}")
+
+
 def test_ids_of_tables_that_stay_are_good(deployment: Deployment):
     push(deployment, **POSTS_AND_USERS)
     user = deployment.insert("users", {})
@@ -500,6 +507,22 @@ def test_indexes_of_replaced_tables_work_on(deployment: Deployment):
     deployment.delete(id_of(10_001, 5))
     assert ns(deployment, "a", "by_n") == [1, 5.5, 6]
     assert [row["_id"] for row in deployment.query("a").with_index("by_n", lambda q: q.eq("n", 5.5))] == [id_]
+
+
+@pytest.mark.parametrize("mode", ["replace", "replaceAll"])
+def test_nothing_of_the_old_tables_is_left_in_the_file(deployment: Deployment, mode: Mode):
+    """Or it would grow with every rehearsal."""
+    filled(deployment)
+    entries = documents(a=[{"n": 9}])
+
+    def statements() -> int:
+        (count,) = deployment.store.connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        return count
+
+    before = statements()
+    for _ in range(3):
+        import_entries(deployment, entries, mode)
+        assert statements() == before
 
 
 def test_staged_indexes_of_replaced_tables_are_built(deployment: Deployment):

@@ -351,6 +351,24 @@ def test_a_schema_that_convex_would_refuse_is_refused(deployment: Deployment, ta
     assert everything(deployment) == before
 
 
+def test_what_is_only_unwise_is_taken(deployment: Deployment):
+    """Two names that differ in case, more indexes than Convex's documentation allows, a union of nothing."""
+    table = define_table({"a": v.union(), **{f"f{n}": v.any() for n in range(40)}})
+    for n in range(40):
+        table.index(f"i{n}", [f"f{n}"])
+    assert push(deployment, posts=table, Posts=anything()).change.new_tables == ("Posts", "posts")
+
+
+def test_nothing_of_a_removed_index_is_left_in_the_file(deployment: Deployment):
+    push(deployment, people=anything())
+    people(deployment)
+    count_all = "SELECT count(*) FROM sqlite_master"
+    before = deployment.store.connection.execute(count_all).fetchone()
+    push(deployment, people=anything().index("by_age", ["age"]).index("later", ["name"], staged=True))
+    push(deployment, people=anything())
+    assert deployment.store.connection.execute(count_all).fetchone() == before
+
+
 @pytest.mark.parametrize("name", ["_private", "my table", "9lives"])
 def test_a_table_that_convex_would_refuse_is_refused(deployment: Deployment, name: str):
     with pytest.raises(SupavexError) as caught:

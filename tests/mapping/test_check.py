@@ -134,7 +134,7 @@ def test_findings_of_the_schema_and_of_the_source_come_together(live: Project, d
     result = check(load_project(live.root))
     assert not result.ok()
     assert findings(result) == [
-        ("IndexFieldNotInSchema", "error", "schema.py:2 notes"),
+        ("SchemaDefinitionError", "error", "schema.py:2 notes.by_size"),
         ("ColumnNotMapped", "error", "schema.py:2 notes.colour"),
     ]
 

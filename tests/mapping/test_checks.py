@@ -1,15 +1,26 @@
 """What CHECK constraints and enums say of a column, read from what PostgreSQL makes of them."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from supavex.mapping.checks import allowed_values, numeric_bounds
-from tests.databases import Database
+from supavex.postgres import server as servers
+from supavex.postgres.catalog import Table
+from tests.databases import Database, new_database
 
 
-def column(database: Database, definition: str) -> tuple[str, ...] | None:
-    """What ``allowed_values`` finds for a column ``c`` with this definition."""
-    database.run(f"CREATE TABLE notes (other text, n int, {definition})")
-    return allowed_values(database.table("notes"), "c")
+@pytest.fixture(scope="module")
+def shared(server: servers.Server) -> Iterator[Database]:
+    with new_database(server) as database:
+        database.run("CREATE TYPE mood AS ENUM ('so-so', 'good')")
+        yield database
+
+
+def table(database: Database, definition: str) -> Table:
+    """A table with a column ``c`` of this definition, and the columns ``other`` and ``n``."""
+    database.run(f"DROP TABLE IF EXISTS notes; CREATE TABLE notes (other text, n int, {definition})")
+    return database.table("notes")
 
 
 @pytest.mark.parametrize(
@@ -43,18 +54,16 @@ def column(database: Database, definition: str) -> tuple[str, ...] | None:
         ("c text[] CHECK ('a' = ANY (c))", None),
     ],
 )
-def test_allowed_values(database: Database, definition: str, expected: tuple[str, ...] | None) -> None:
-    assert column(database, definition) == expected
+def test_allowed_values(shared: Database, definition: str, expected: tuple[str, ...] | None) -> None:
+    assert allowed_values(table(shared, definition), "c") == expected
 
 
-def test_the_labels_of_an_enum(database: Database) -> None:
-    database.run("CREATE TYPE mood AS ENUM ('so-so', 'good')")
-    assert column(database, "c mood") == ("so-so", "good")
+def test_the_labels_of_an_enum(shared: Database) -> None:
+    assert allowed_values(table(shared, "c mood"), "c") == ("so-so", "good")
 
 
-def test_a_column_that_there_is_not(database: Database) -> None:
-    database.run("CREATE TABLE notes (a text CHECK (a IN ('x')))")
-    assert allowed_values(database.table("notes"), "c") is None
+def test_a_column_that_there_is_not(shared: Database) -> None:
+    assert allowed_values(table(shared, "a text CHECK (a IN ('x'))"), "c") is None
 
 
 @pytest.mark.parametrize(
@@ -78,6 +87,5 @@ def test_a_column_that_there_is_not(database: Database) -> None:
         ("c date CHECK (c > '2020-01-01')", {}),
     ],
 )
-def test_numeric_bounds(database: Database, definition: str, expected: dict[str, str]) -> None:
-    database.run(f"CREATE TABLE notes (other text, n int, {definition})")
-    assert numeric_bounds(database.table("notes"), "c") == expected
+def test_numeric_bounds(shared: Database, definition: str, expected: dict[str, str]) -> None:
+    assert numeric_bounds(table(shared, definition), "c") == expected

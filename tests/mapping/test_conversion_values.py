@@ -8,9 +8,11 @@ import base64
 import json
 import math
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg
 import pytest
 
 from supavex.convex.validators import Validator
@@ -160,34 +162,56 @@ REFUSED: list[tuple[str, Validator, str, str]] = [
 ]
 
 
+class Drivers:
+    """Both ways to read a database, at one snapshot; opened when they are needed, and anew after a query failed."""
+
+    def __init__(self, database: Database) -> None:
+        self.database, self._stack = database, ExitStack()
+        self._open: tuple[psycopg.Connection, ColumnReader] | None = None
+
+    @contextmanager
+    def both(self) -> Iterator[tuple[psycopg.Connection, ColumnReader]]:
+        if self._open is None:
+            snapshot, holder = self._stack.enter_context(exported(self.database.url()))
+            self._open = holder, self._stack.enter_context(ColumnReader(snapshot))
+        try:
+            yield self._open
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        self._open = None
+        self._stack.close()
+
+
 @dataclass(frozen=True)
 class Way:
-    """A column's type and its conversion, and the database to try values in."""
+    """A column's type and its conversion, and the drivers to try values with."""
 
-    database: Database
+    drivers: Drivers
     type: str
     how: Conversion
 
     def move(self, value: str | None) -> tuple[Any, list[str]]:
         """The document's value for this text of a value, or the codes of the guards that refuse it."""
         given = "NULL" if value is None else literal(value)
-        source = f"FROM (SELECT {given}::{self.type} AS c) AS t"
-        with exported(self.database.url()) as (snapshot, holder):
+        # OFFSET keeps PostgreSQL from computing with the constant while it plans, as it can not with a column.
+        source = f"FROM (SELECT {given}::{self.type} AS c OFFSET 0) AS t"
 
-            def ask(*expressions: str) -> tuple[Any, ...]:
-                sql = f"SELECT {', '.join(expressions)} {source}".replace("{c}", "t.c")
-                row = holder.execute(sql.encode()).fetchone()
-                assert row is not None
-                return row
+        def query(*expressions: str) -> str:
+            return f"SELECT {', '.join(expressions)} {source}".replace("{c}", "t.c")
 
-            holds = ask("true", *(guard.sql for guard in self.how.guards))[1:]
-            with ColumnReader(snapshot) as columns:
-                (batch,) = columns.read(f"SELECT {self.how.select} AS v {source}".replace("{c}", "t.c"))
-            refused = [guard.code for guard, held in zip(self.how.guards, holds, strict=True) if held is False]
+        with self.drivers.both() as (connection, columns):
+            guards = connection.execute(query("true", *(guard.sql for guard in self.how.guards)).encode()).fetchone()
+            assert guards is not None
+            (batch,) = columns.read(query(f"{self.how.select} AS v"))
+            refused = [guard.code for guard, held in zip(self.how.guards, guards[1:], strict=True) if held is False]
             if refused:
                 return None, refused
-            (text,) = ask(self.how.text)
-        written = to_json(batch.column("v"), self.how.kind)[0].as_py()
+            row = connection.execute(query(self.how.text).encode()).fetchone()
+            assert row is not None
+        written, text = to_json(batch.column("v"), self.how.kind)[0].as_py(), row[0]
         if written is None or text is None:
             assert (written, text) == (None, None), "the copy and the proof disagree about NULL"
             return None, []
@@ -204,15 +228,16 @@ def through(server: servers.Server) -> Iterator[Through]:
     """``through(type, field, rule)``: the way of a column of that type into that field."""
     names = {*TABLE, *(case[0] for case in [*ARRIVE, *REFUSED])}
     with database_with_types(server, sorted(names)) as (database, types):
-        name = quoted(database.name)
-        database.run(f"ALTER DATABASE {name} SET lc_monetary = 'C'", role=servers.SUPERUSER)
+        database.run(f"ALTER DATABASE {quoted(database.name)} SET lc_monetary = 'C'", role=servers.SUPERUSER)
+        drivers = Drivers(database)
 
         def through(type_: str, field: Validator, rule: ColumnRule = ColumnRule()) -> Way:  # noqa: B008
             how = choose(types[type_], Target(field), rule)
             assert isinstance(how, Conversion), how
-            return Way(database, type_, how)
+            return Way(drivers, type_, how)
 
         yield through
+        drivers.close()
 
 
 def from_json(how: Conversion, text: str) -> Any:

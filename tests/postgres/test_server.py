@@ -137,6 +137,31 @@ def test_remove_of_nothing_is_no_error(folder: Path) -> None:
     servers.remove(folder / "never")
 
 
+def test_a_server_may_be_begun_anew(used: Path) -> None:
+    with servers.running(used) as server:
+        servers.execute_script(server, "CREATE TABLE notes (text text)")
+    with servers.running(used, fresh=lambda: False) as server:
+        assert ask(server, "SELECT to_regclass('public.notes')::text") == "public.notes"
+    with servers.running(used, fresh=lambda: True) as server:
+        assert ask(server, "SELECT to_regclass('public.notes')::text") is None
+
+
+def test_whether_to_begin_anew_is_asked_once_nobody_else_uses_the_folder(
+    used: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked_too_early() -> bool:
+        raise AssertionError("the folder is not ours yet")
+
+    monkeypatch.setattr(servers, "_LOCK_SECONDS", 0.1)
+    with servers.running(used) as first:
+        with (
+            pytest.raises(SupavexError, match="another supavex command"),
+            servers.running(used, fresh=asked_too_early),
+        ):
+            pass
+        assert ask(first, "SELECT 1") == 1
+
+
 def test_data_that_are_broken_are_told_with_the_words_of_the_log(used: Path) -> None:
     with servers.running(used) as server:
         pass

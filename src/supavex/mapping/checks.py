@@ -10,8 +10,13 @@ import re
 
 from supavex.postgres.catalog import Table
 
-_ANY = re.compile(r"= ANY \(+ARRAY\[(.*)\]")
+_ITEM = r"'(?:[^']|'')*'(?:::[a-z_ .\"]+)?"
+_ANY = re.compile(
+    r"\(*(?P<column>\"[^\"]+\"|[a-z_][a-z0-9_]*)\)?(?:::[a-z ]+)? = ANY \(+"
+    rf"ARRAY\[(?P<items>{_ITEM}(?:, {_ITEM})*)\]\)?(?:::[a-z \[\]]+)?\)*"
+)
 _TEXT = re.compile(r"'((?:[^']|'')*)'")
+_NUMERIC = ("int2", "int4", "int8", "numeric", "float4", "float8")
 
 
 def allowed_values(table: Table, column: str) -> tuple[str, ...] | None:
@@ -20,11 +25,9 @@ def allowed_values(table: Table, column: str) -> tuple[str, ...] | None:
     if found is not None and found.type.labels:
         return found.type.labels
     for check in table.checks:
-        match = _ANY.search(check.expression)
-        if check.columns == (column,) and match and " OR " not in check.expression and " AND " not in check.expression:
-            values = tuple(value.replace("''", "'") for value in _TEXT.findall(match[1]))
-            if values:
-                return values
+        match = _ANY.fullmatch(check.expression)
+        if check.columns == (column,) and match and match["column"].strip('"') == column:
+            return tuple(value.replace("''", "'") for value in _TEXT.findall(match["items"]))
     return None
 
 
@@ -38,6 +41,9 @@ _SIGNS = {">=": "ge", "<=": "le", ">": "gt", "<": "lt"}
 def numeric_bounds(table: Table, column: str) -> dict[str, str]:
     """``ge``, ``le``, ``gt``, ``lt`` to numbers (as text) that CHECK constraints on ``column`` alone say plainly."""
     bounds: dict[str, str] = {}
+    found = table.column(column)
+    if found is None or found.type.base not in _NUMERIC:
+        return bounds
     for check in table.checks:
         if check.columns != (column,) or " OR " in check.expression:
             continue

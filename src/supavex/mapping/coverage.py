@@ -38,14 +38,34 @@ def coverage(plan: Plan) -> list[Diagnostic]:
         if name not in fed:
             message = "no source table goes here; it stays empty."
             findings.append(Diagnostic("TableWithoutSource", "note", message, name, "", definition.place))
-    known = {name for table in plan.catalog for name in (table.name, table.qualified)}
+    first = plan.project.schemas[0]
+    known = {table.qualified for table in plan.catalog}
+    known |= {table.name for table in plan.catalog if table.schema == first}
     for name in plan.project.tables:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
             hint = f"Did you mean {close[0]}?" if close else "Remove it."
             message = f"supavex.toml has rules for {name}, which the source does not have."
             findings.append(Diagnostic("UnknownTable", "error", message, name, hint))
-    return findings
+    return findings + list(_whole(plan))
+
+
+def _whole(plan: Plan) -> Iterator[Diagnostic]:
+    """Findings that concern no one table: a target that two go to, a rule for a column that no table has."""
+    seen: dict[str, str] = {}
+    for table in plan.tables:
+        if table.target and table.status in ("mapped", "existing"):
+            other = seen.setdefault(table.target, table.name)
+            if other != table.name:
+                message = f"{other} and {table.name} both go to {table.target}."
+                yield Diagnostic("TargetTwice", "error", message, table.name, "Rename one with `to`, or skip it.")
+    columns = {column.name for table in plan.catalog for column in table.columns}
+    for name in plan.project.columns:
+        if name not in columns:
+            close = difflib.get_close_matches(name, columns, n=1)
+            hint = f"Did you mean {close[0]}?" if close else "Remove it."
+            message = f"supavex.toml has a rule for columns called {name}, which no table has."
+            yield Diagnostic("UnknownColumn", "error", message, name, hint)
 
 
 def table_statuses(plan: Plan) -> list[dict[str, Any]]:
@@ -68,13 +88,13 @@ def _table(plan: Plan, table: TablePlan) -> Iterator[Diagnostic]:
         close = difflib.get_close_matches(wanted, list(plan.schema.tables), n=1)
         hint = f"Define {wanted} in {plan.project.shown(plan.project.schema_file)}, or skip the table with a reason."
         if close:
-            hint = f'Is it {close[0]}? Then set to = "{close[0]}" under [tables.{table.source.name}]. Else: {hint}'
+            hint = f'Is it {close[0]}? Then set to = "{close[0]}" under [tables.{_toml(plan, table)}]. Else: {hint}'
         yield Diagnostic("TableNotMapped", "error", "the source table has no Convex table.", table.name, hint)
     if table.status != "mapped":
         yield from _existing(table)
         return
     yield from _rules(table)
-    yield from _key(table)
+    yield from _key(plan, table)
     for column in table.unmapped:
         assert table.definition is not None
         close = difflib.get_close_matches(column.name, table.definition.fields, n=1)
@@ -107,6 +127,11 @@ def _finding(
     return Diagnostic(code, severity, message, f"{table.source.name}.{column}" if column else table.name, hint, place)
 
 
+def _toml(plan: Plan, table: TablePlan) -> str:
+    """The table's name as supavex.toml writes it in ``[tables.…]``."""
+    return table.source.name if table.source.schema == plan.project.schemas[0] else f'"{table.name}"'
+
+
 def _existing(table: TablePlan) -> Iterator[Diagnostic]:
     if table.status != "existing":
         return
@@ -129,6 +154,11 @@ def _rules(table: TablePlan) -> Iterator[Diagnostic]:
             message = f"supavex.toml names the column {name}, which {table.name} does not have."
             hint = f"Did you mean {close[0]}?" if close else ""
             yield _finding("UnknownColumn", table, name, message, hint)
+    created = table.source.column(table.rule.created or "")
+    if created is not None and created.name not in table.creation.columns:
+        message = f"{created.type.name} is no moment that _creationTime could come from."
+        hint = "Name a timestamptz, timestamp or date column."
+        yield _finding("CreatedIsNoMoment", table, created.name, message, hint)
     assert table.definition is not None
     fields = table.definition.fields
     wanted = {rule.to for rule in table.rule.columns.values() if rule.to} | set(table.rule.fields)
@@ -144,15 +174,16 @@ def _rules(table: TablePlan) -> Iterator[Diagnostic]:
             yield _finding("FieldTwice", table, planned.place, message, "Rename one with `to`.", field=planned.name)
 
 
-def _key(table: TablePlan) -> Iterator[Diagnostic]:
+def _key(plan: Plan, table: TablePlan) -> Iterator[Diagnostic]:
     if table.key is None:
         message = "the table has no primary key and no unique key without NULLs: its rows can't be told apart."
-        hint = f'Set key = ["column", …] under [tables.{table.source.name}] to columns that are unique together.'
+        hint = f'Set key = ["column", …] under [tables.{_toml(plan, table)}] to columns that are unique together.'
         yield _finding("NoKey", table, "", message, hint)
     elif table.key.form == "hash":
         fields = {planned.column.name for planned in table.fields if planned.column}
         lost = [column for column in table.key.columns if column not in fields]
-        if lost:
+        as_text = any(planned.name in SOURCE_KEY_FIELDS and planned.column is None for planned in table.fields)
+        if lost and not as_text:
             message = f"the key {', '.join(lost)} is kept in no field, and its text can't be told from the id."
             yield _finding("KeyNotKept", table, lost[0], message, "Add a field for it.", severity="warning")
 
@@ -196,7 +227,7 @@ def _allowed(table: TablePlan, planned: FieldPlan, target: Target) -> Iterator[D
     literals = target.allowed()
     one_of = planned.validator.rules.one_of
     field = literals if literals is not None else (list(one_of) if one_of is not None else None)
-    if source is None or planned.conversion.kind != "string":
+    if source is None or planned.conversion.kind != "string" or planned.expression or planned.ids is not None:
         return
     if field is None:
         message = f"the source allows only {', '.join(map(printed, source))}; the field takes any text."
@@ -271,6 +302,8 @@ _INSTEAD = {
     "aggregate": "Code in a query.",
     "sequence": "A counter document.",
     "enum": "A union of literals, or one_of in schema.py.",
+    "domain": "A rule in schema.py, or code in the mutation.",
+    "exclusion": "Look for an overlap by an index in the mutation that inserts.",
     "publication": "Nothing: every Convex query is live.",
 }
 
@@ -286,6 +319,10 @@ def _not_carried(table: Table) -> Iterator[NotCarried]:
     for unique in table.uniques:
         detail = f"unique ({', '.join(unique.columns)})" + (f" where {unique.predicate}" if unique.predicate else "")
         yield NotCarried("unique", where, detail, "Look it up by an index in the mutation that inserts.")
+    for index in table.indexes:
+        if index.unique and None in index.columns:
+            instead = "Look it up by an index on a field that holds the expression's value."
+            yield NotCarried("unique", where, index.definition.partition(" USING ")[2], instead)
     for check in table.checks:
         yield NotCarried("check", where, check.expression, "rules in convex/defaults.ts, or code in the mutation.")
     for key in table.foreign_keys:

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 from supavex.errors import SupavexError, UsageError
 
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
 
 def load_id_file(path: Path, shown: str) -> dict[str, str]:
-    """Old id to new id, both as text; old ids in lower case, as PostgreSQL writes uuids. Raises where it is wrong."""
+    """Old id to new id, both as text; old uuids in lower case, as PostgreSQL writes them. Raises where it is wrong."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
@@ -41,16 +45,42 @@ def _csv_rows(text: str, shown: str) -> list[tuple[int, str, str]]:
             raise SupavexError(
                 "InvalidIdFile", "a line holds an old id and a new one.", where=f"{shown}:{line}", hint="old,new"
             )
-        rows.append((line, row[0].strip().lower(), row[1].strip()))
+        rows.append((line, _old(row[0].strip()), row[1].strip()))
     return rows
+
+
+def _old(text: str) -> str:
+    """An old id as PostgreSQL writes it: a uuid in lower case, other text as it is."""
+    return text.lower() if _UUID.fullmatch(text) else text
 
 
 def _json_rows(text: str, shown: str) -> list[tuple[int, str, str]]:
     try:
-        data = json.loads(text)
-        pairs = list(data.items()) if isinstance(data, dict) else [tuple(entry.values())[:2] for entry in data]
-        return [(number, str(old).lower(), str(new)) for number, (old, new) in enumerate(pairs, start=1)]
-    except (ValueError, AttributeError, TypeError) as error:
-        raise SupavexError(
-            "InvalidIdFile", f"not an object of old ids and new ones: {error}.", where=shown, hint='{"old": "new"}'
-        ) from None
+        # Pairs, not a dict: a key that stands twice is to be found.
+        data = json.loads(text, object_pairs_hook=list)
+    except ValueError as error:
+        raise _invalid(shown, f"not JSON: {error}") from None
+    if not isinstance(data, list):
+        raise _invalid(shown, "not an object of old ids and new ones")
+    if data and all(isinstance(entry, list) for entry in data):
+        data = [tuple(value for _, value in entry)[:2] for entry in data if _is_object(entry, shown)]
+    rows = []
+    for number, pair in enumerate(data, start=1):
+        if not (isinstance(pair, tuple) and len(pair) == 2 and all(map(_is_id, pair))):
+            raise _invalid(f"{shown}:{number}", "an entry holds an old id and a new one")
+        rows.append((number, _old(str(pair[0])), str(pair[1])))
+    return rows
+
+
+def _is_object(entry: list[Any], shown: str) -> bool:
+    if not all(isinstance(pair, tuple) for pair in entry):
+        raise _invalid(shown, "not a list of objects")
+    return True
+
+
+def _is_id(value: object) -> bool:
+    return (isinstance(value, str) and bool(value.strip())) or (isinstance(value, int) and not isinstance(value, bool))
+
+
+def _invalid(where: str, message: str) -> SupavexError:
+    return SupavexError("InvalidIdFile", f"{message}.", where=where, hint='{"old": "new"}')

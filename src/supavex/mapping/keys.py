@@ -29,6 +29,8 @@ class Key:
 
     columns: tuple[str, ...]
     form: Literal["uuid", "integer", "hash"]
+    #: Which parts are numeric: 7 and 7.00 are one key, so their text is made alike.
+    numeric: tuple[bool, ...] = ()
 
     def sql(self, columns: Sequence[str]) -> str:
         """SQL for the 16 bytes (``uuid`` or ``bytea``) of the key whose parts the SQL expressions ``columns`` give.
@@ -43,9 +45,13 @@ class Key:
 
     def text_sql(self, columns: Sequence[str]) -> str:
         """SQL for the key as text, for messages and for the proof: the value, or a JSON array of several."""
+        numeric = self.numeric or (False,) * len(columns)
+        texts = [
+            f"trim_scale({c}::numeric)::text" if n else f"{c}::text" for c, n in zip(columns, numeric, strict=True)
+        ]
         if len(columns) == 1:
-            return f"{columns[0]}::text"
-        parts = ", ".join(f"{column}::text" for column in columns)
+            return texts[0]
+        parts = ", ".join(texts)
         whole = " AND ".join(f"{column} IS NOT NULL" for column in columns)
         return f"CASE WHEN {whole} THEN to_jsonb(ARRAY[{parts}])::text END"
 
@@ -84,7 +90,9 @@ def key_of(table: Table, chosen: Sequence[str] = ()) -> Key | None:
             return Key(columns, "uuid")
         if column is not None and column.type.base in _INTEGERS:
             return Key(columns, "integer")
-    return Key(columns, "hash")
+    types = [table.column(name) for name in columns]
+    numeric = tuple(column is not None and column.type.base == "numeric" for column in types)
+    return Key(columns, "hash", numeric if any(numeric) else ())
 
 
 def _unique_key(table: Table) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from supavex.mapping.conversions import Conversion, Misfit, Target, choose
 from supavex.mapping.idfiles import load_id_file
 from supavex.mapping.keys import Key, key_of
 from supavex.mapping.names import camel_case
-from supavex.postgres.catalog import Catalog, Column, Table, Type
+from supavex.postgres.catalog import Catalog, Column, ForeignKey, Table, Type
 from supavex.postgres.connection import quoted
 from supavex.project import ColumnRule, Project, TableRule
 
@@ -69,6 +69,8 @@ class FieldPlan:
     ids: Mapping[str, str] | None = None
     ids_file: str = ""
     null_is_rejected: bool = False
+    #: Whether the value comes from an ``sql`` expression, and not from the column as it is.
+    expression: bool = False
 
     @property
     def nullable(self) -> bool:
@@ -250,6 +252,7 @@ def _add_field(
             rule.ids or "",
             # Who writes an expression has thought of NULL.
             rule.null == "reject" or rule.sql is not None,
+            rule.sql is not None,
         )
     )
 
@@ -280,7 +283,7 @@ def _add_expression(table: TablePlan, name: str, validator: Validator, expressio
 
 
 def _reference(plan: Plan, table: TablePlan, column: Column, validator: kinds.Id, sql: bool) -> Reference | Misfit:
-    foreign_key = table.source.foreign_key_of(column.name)
+    foreign_key = _foreign_key(plan, table, column, validator)
     if foreign_key is None:
         # No constraint says where it points: the schema does, and every value is looked for there.
         parent = plan.to_target(validator.table)
@@ -307,7 +310,7 @@ def _reference(plan: Plan, table: TablePlan, column: Column, validator: kinds.Id
         )
     through = None if referenced == parent.key.columns[0] else referenced
     expected = parent.source.column(referenced)
-    if not sql and expected is not None and (column.type.base == "uuid") != (expected.type.base == "uuid"):
+    if not sql and foreign_key is None and expected is not None and _kin(column.type) != _kin(expected.type):
         return Misfit(
             f"it is {column.type.name}, but {parent.name}.{referenced} is {expected.type.name}.",
             f'Give the column an sql expression, such as sql = "{column.name}::{expected.type.name}".',
@@ -321,3 +324,21 @@ def _reference(plan: Plan, table: TablePlan, column: Column, validator: kinds.Id
         parent.status == "existing",
         through,
     )
+
+
+def _foreign_key(plan: Plan, table: TablePlan, column: Column, validator: kinds.Id) -> ForeignKey | None:
+    """The foreign key of a column; of several, the one to the table that the field names."""
+    keys = [key for key in table.source.foreign_keys if key.columns == (column.name,)]
+    for key in keys:
+        parent = plan.of_source(key.referenced_schema, key.referenced_table)
+        if parent is not None and parent.target == validator.table:
+            return key
+    return keys[0] if keys else None
+
+
+def _kin(type_: Type) -> str:
+    """Types that PostgreSQL compares without a cast have one name."""
+    for kin in (("int2", "int4", "int8"), ("text", "varchar", "bpchar", "name", "citext")):
+        if type_.base in kin:
+            return kin[0]
+    return type_.base

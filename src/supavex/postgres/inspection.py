@@ -145,6 +145,17 @@ SELECT 'enum', n.nspname || '.' || t.typname,
 FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
 WHERE t.typtype = 'e' AND n.nspname = ANY(%(schemas)s)
 UNION ALL
+SELECT 'domain', n.nspname || '.' || t.typname,
+       pg_catalog.string_agg(pg_catalog.pg_get_constraintdef(c.oid), ' ' ORDER BY c.conname)
+FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+JOIN pg_catalog.pg_constraint c ON c.contypid = t.oid
+WHERE t.typtype = 'd' AND n.nspname = ANY(%(schemas)s) GROUP BY 1, 2
+UNION ALL
+SELECT 'exclusion', n.nspname || '.' || r.relname, pg_catalog.pg_get_constraintdef(c.oid)
+FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_class r ON r.oid = c.conrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
+WHERE c.contype = 'x' AND n.nspname = ANY(%(schemas)s)
+UNION ALL
 SELECT 'publication', p.pubname, pg_catalog.string_agg(t.schemaname || '.' || t.tablename, ', '
        ORDER BY t.schemaname, t.tablename)
 FROM pg_catalog.pg_publication p JOIN pg_catalog.pg_publication_tables t ON t.pubname = p.pubname

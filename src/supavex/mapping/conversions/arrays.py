@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from supavex.convex.values import Value
 from supavex.mapping.conversions.conversion import Conversion, Guard, Misfit, Target, choose, converts, misfit
+from supavex.mapping.conversions.numbers import EXACT, FINITE, SAFE
 from supavex.postgres.catalog import Type
 from supavex.project import ColumnRule
 
@@ -36,9 +37,12 @@ def arrays(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit
     elif inner.kind == "boolean":
         select, text = "{c}", "to_jsonb({c})::text"
     elif inner.kind == "number" and type_.element.base in ("int2", "int4", "int8", "numeric", "float8"):
-        select = "{c}::float8[]"
+        base = type_.element.base
+        holds = {"numeric": EXACT, "float8": FINITE, "int8": SAFE}.get(base, "true").replace("{c}", "e.x")
+        every = f"NOT EXISTS (SELECT 1 FROM unnest({{c}}) AS e(x) WHERE NOT coalesce({holds}, true))"
+        select = f"CASE WHEN {every} THEN {{c}}::float8[] END"
         same = Guard(
-            "({c}::float8[])::text[]::numeric[] = {c}::text[]::numeric[]",
+            every,
             "InexactNumber",
             "an element is not exactly a finite double",
             "Make the elements v.string(), or give the column an sql expression.",

@@ -21,7 +21,8 @@ _FINITE = Guard(
     "Give the column an sql expression, such as nullif(column, 'infinity').",
 )
 _EXACT = Guard(
-    "(({c} BETWEEN '1684-07-29' AND '2255-06-05') OR date_trunc('milliseconds', {c}) = {c})",
+    "(({c} BETWEEN '1684-07-29' AND '2255-06-05') OR "
+    "(date_trunc('milliseconds', {c}) = {c} AND {c} < '287396-10-12 08:59:00.992+00') OR NOT isfinite({c}))",
     "InexactTime",
     "a double can't hold microseconds this far from 1970",
     "Give the column an sql expression, such as date_trunc('milliseconds', column).",
@@ -34,19 +35,27 @@ def micros(value: Value) -> object:
     return round(Fraction(value) * 1000) if isinstance(value, float) else value
 
 
-def _moment(cast: str) -> Conversion:
-    inner = f"({{c}}{cast})"
-    guards = tuple(Guard(g.sql.replace("{c}", inner), g.code, g.message, g.hint) for g in (_FINITE, _EXACT))
+#: A date that no timestamp can say.
+_FAR = Guard(
+    "({c} < '287396-10-12' OR NOT isfinite({c}))",
+    "InexactTime",
+    "the date is too far away for a number of milliseconds",
+    "Make the field v.string().",
+)
+
+
+def _moment(inner: str = "{c}", *first: Guard) -> Conversion:
+    guards = [Guard(g.sql.replace("{c}", inner), g.code, g.message, g.hint) for g in (_FINITE, _EXACT)]
     # extract() is exact (numeric), and a way of its own beside the binary timestamps that the copy reads.
-    text = f"CASE WHEN isfinite({inner}) THEN (extract(epoch FROM {inner}) * 1000000)::int8::text END"
-    return Conversion("moment as milliseconds", "micros", inner, text, guards, parse=int, decode=micros)
+    text = f"CASE WHEN isfinite({inner}) THEN (extract(epoch FROM {inner}) * 1000000)::numeric(30)::text END"
+    return Conversion("moment as milliseconds", "micros", inner, text, (*first, *guards), parse=int, decode=micros)
 
 
 @converts("timestamptz", "timestamp")
 def timestamps(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
     """A moment: milliseconds, or PostgreSQL's ISO text. A timestamp without time zone is taken as UTC."""
     if target.takes(kinds.Number):
-        return _moment("")
+        return _moment()
     if target.takes(kinds.String):
         return Conversion("moment as text", "string", "{c}::text")
     return misfit(type_, target, "v.number()")
@@ -58,7 +67,7 @@ def dates(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
     if target.takes(kinds.String):
         return Conversion("date as text", "string", "{c}::text")
     if target.takes(kinds.Number):
-        return _moment("::timestamp")
+        return _moment(f"(CASE WHEN {_FAR.sql} THEN {{c}}::timestamp END)", _FAR)
     return misfit(type_, target, "v.string()", "v.number()")
 
 

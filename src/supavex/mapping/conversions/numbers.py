@@ -14,7 +14,12 @@ from supavex.mapping.conversions.conversion import Conversion, Guard, Misfit, Ta
 from supavex.postgres.catalog import Type
 from supavex.project import ColumnRule
 
-_SAFE = 1 << 53
+#: Where a decimal is in the range of doubles, so that casting it raises no error.
+_WITHIN = "(abs({c}) <= 1e308 AND ({c} = 0 OR abs({c}) >= 1e-300))"
+#: Whether a decimal is exactly what its double says; NULL for NULL.
+EXACT = f"CASE WHEN {_WITHIN} THEN ({{c}}::float8)::text::numeric = {{c}} WHEN {{c}} IS NOT NULL THEN false END"
+FINITE = "{c} NOT IN ('NaN', 'Infinity', '-Infinity')"
+SAFE = f"{{c}} BETWEEN -{1 << 53} AND {1 << 53}"
 _USE_STRING = "Make the field v.string() (or v.int64() for whole numbers), or give the column an sql expression."
 #: Decimal digits that every double keeps (DBL_DIG).
 _EXACT_DIGITS = 15
@@ -34,9 +39,8 @@ def integers(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misf
     if target.takes(kinds.Number):
         guards: tuple[Guard, ...] = ()
         if type_.base == "int8":
-            sql = f"{{c}} BETWEEN -{_SAFE} AND {_SAFE}"
             message = "the number is beyond 2^53, where a double skips whole numbers"
-            guards = (Guard(sql, "InexactNumber", message, "Make the field v.int64() or v.string()."),)
+            guards = (Guard(SAFE, "InexactNumber", message, "Make the field v.int64() or v.string()."),)
         return Conversion("integer as number", "number", "{c}::int8", guards=guards, parse=int, decode=_integer)
     if target.takes(kinds.Int64):
         return Conversion("integer as int64", "int64", "{c}::int8", parse=int)
@@ -49,12 +53,11 @@ def integers(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misf
 def numeric(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
     """Decimals: a number where exact, else text or int64."""
     if target.takes(kinds.Number):
-        within = "(abs({c}) <= 1e308 AND ({c} = 0 OR abs({c}) >= 1e-300))"
-        select = f"CASE WHEN {within} THEN {{c}}::float8 END"
-        if type_.precision is not None and type_.precision <= _EXACT_DIGITS:
-            exact = "{c} <> 'NaN'"
-        else:
-            exact = f"CASE WHEN {within} THEN ({{c}}::float8)::text::numeric = {{c}} ELSE false END"
+        select = f"CASE WHEN {_WITHIN} THEN {{c}}::float8 END"
+        small = (
+            type_.precision is not None and type_.precision <= _EXACT_DIGITS and abs(type_.scale or 0) <= _EXACT_DIGITS
+        )
+        exact = "{c} <> 'NaN'" if small else EXACT
         guard = Guard(exact, "InexactNumber", "the decimal is not exactly a double", _USE_STRING)
         return Conversion("numeric as number", "number", select, guards=(guard,), parse=Decimal, decode=_decimal)
     if target.takes(kinds.Int64):
@@ -73,7 +76,7 @@ def floats(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit
     if target.takes(kinds.Number):
         select = "{c}::text::float8" if type_.base == "float4" else "{c}"
         guard = Guard(
-            "{c} NOT IN ('NaN', 'Infinity', '-Infinity')",
+            FINITE,
             "NonFiniteNumber",
             "the value is NaN or infinite, which an app's JSON can't hold",
             "Give the column an sql expression that replaces it, such as nullif(column, 'NaN').",
@@ -89,7 +92,7 @@ def money(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
     """Money: its amount as numeric; the currency sign depends on the server's locale and is not carried."""
     inner = numeric(Type("numeric", "numeric"), target, rule)
     if isinstance(inner, Misfit):
-        return inner
+        return misfit(type_, target, "v.number()", "v.string()")
     cast = "({c}::numeric)"
     return Conversion(
         inner.name.replace("numeric", "money"),
