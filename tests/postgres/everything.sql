@@ -76,6 +76,7 @@ CREATE TABLE events_2024 PARTITION OF events FOR VALUES FROM ('2024-01-01') TO (
 CREATE TABLE events_rest PARTITION OF events DEFAULT;
 ALTER TABLE events ADD COLUMN owner uuid REFERENCES auth.users (id);
 
+CREATE TABLE bookings (during int4range PRIMARY KEY, EXCLUDE USING gist (during WITH &&) WHERE (NOT isempty(during)));
 CREATE TABLE aside.hidden (id int PRIMARY KEY);
 CREATE TABLE keyless (text text);
 CREATE UNLOGGED TABLE fast (id int PRIMARY KEY);

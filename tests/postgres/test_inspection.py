@@ -67,6 +67,7 @@ def column(table: Table, name: str) -> Column:
 def test_tables_come_by_schema_and_name_partitions_only_as_their_parent(catalog: Catalog) -> None:
     assert [table.qualified for table in catalog] == [
         "app.teams",
+        "public.bookings",
         "public.events",
         "public.fast",
         "public.keyless",
@@ -303,7 +304,12 @@ def test_triggers_are_those_that_a_person_made(people: Table) -> None:
 def test_what_else_there_is(catalog: Catalog) -> None:
     assert catalog.others == (
         NamedObject("aggregate", "app.total", "integer"),
+        NamedObject("domain", "public.short_text", "CHECK (((VALUE)::text <> ''::text))"),
+        NamedObject("domain", "public.shorter_text", "CHECK ((length((VALUE)::text) < 9))"),
         NamedObject("enum", "public.mood", "best, good, so-so, it's bad"),
+        NamedObject(
+            "exclusion", "public.bookings", "EXCLUDE USING gist (during WITH &&) WHERE ((NOT isempty(during)))"
+        ),
         NamedObject("function", "public.touch", ""),
         NamedObject("function", "public.touch", "text, VARIADIC many integer[]"),
         NamedObject("materialized view", "app.people_count", ""),
@@ -325,7 +331,7 @@ def test_the_whole_catalog_goes_to_json_and_back(catalog: Catalog) -> None:
 
 def test_a_changed_catalog_is_not_equal(catalog: Catalog) -> None:
     data = json.loads(json.dumps(catalog.to_json()))
-    data["tables"][4]["columns"][0]["nullable"] = True
+    data["tables"][0]["columns"][1]["nullable"] = True
     assert Catalog.from_json(data) != catalog
 
 

@@ -232,7 +232,15 @@ def test_a_statement_that_ends_the_session_is_told_and_the_next_has_a_new_one(da
     assert tables(database) == ["public.one"]
 
 
-@pytest.mark.parametrize("first", ["SELECT 1;", "SET statement_timeout = 0;"])
+@pytest.mark.parametrize(
+    "first",
+    [
+        "SELECT 1;",
+        "SET statement_timeout = 0;",
+        "SELECT set_config('statement_timeout', '0', false);",
+        "CREATE TABLE two AS SELECT set_config('statement_timeout', '0', false);",
+    ],
+)
 def test_each_statement_has_a_time_limit(run: Run, monkeypatch: pytest.MonkeyPatch, first: str) -> None:
     """Also in a dump of Supabase, whose first line takes the limit away."""
     monkeypatch.setitem(replays._FILE_SETTINGS, "statement_timeout", "100ms")
@@ -427,6 +435,21 @@ def test_without_its_catalog_a_replay_is_done_again(replay: Callable[[], Replay]
     with replay().running() as url, connect(url) as connection:
         assert connection.execute("SELECT count(*) FROM public.notes").fetchone() == (1,)
     assert replay().cached() == first
+
+
+def test_an_interrupted_replay_is_not_taken_for_an_earlier_one_of_the_same_files(
+    replay: Callable[[], Replay], migrations: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Edit a file, stop the replay, take the edit back: the database is not the one of the first replay any more."""
+    replay().catalog()
+    (migrations / "2_edit.sql").write_text("DROP TABLE notes;")
+    with monkeypatch.context() as patch:
+        patch.setattr(replays, "inspect_catalog", no_server)
+        with pytest.raises(AssertionError):
+            replay().catalog()
+    (migrations / "2_edit.sql").unlink()
+    with replay().running() as url, connect(url) as connection:
+        assert connection.execute("SELECT id FROM public.notes").fetchall() == [(1,)]
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", "{}", '{"fingerprint": null}'])

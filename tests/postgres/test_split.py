@@ -67,6 +67,40 @@ def test_semicolons_inside_a_statement_do_not_cut_it(statement: str) -> None:
     assert lines(text) == [(1, "SELECT 0"), (2, statement), (last, "SELECT 9")]
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE FUNCTION f() RETURNS text LANGUAGE plpgsql AS $$\nBEGIN\n  RETURN '\nCOPY a FROM stdin;\n';\nEND $$",
+        "COMMENT ON TABLE a IS 'Filled by\nCOPY a FROM stdin;\nonce a day'",
+    ],
+)
+def test_copy_from_stdin_inside_a_text_begins_no_rows(statement: str) -> None:
+    last = 2 + statement.count("\n")
+    assert lines(f"{statement};\nSELECT 9;") == [(1, statement), (last, "SELECT 9")]
+
+
+def test_the_rows_of_a_dump_stay_with_their_statement() -> None:
+    text = """CREATE TABLE a (x text);
+-- rows
+COPY public.a (x) FROM stdin;
+one; two
+it's
+\\.
+
+copy a from STDIN with (format csv);
+"a;b"
+\\.
+SELECT 9;
+"""
+    statements = list(split(text, "1.sql"))
+    assert [(statement.line, statement.sql, statement.data) for statement in statements] == [
+        (1, "CREATE TABLE a (x text)", None),
+        (3, "COPY public.a (x) FROM stdin", "one; two\nit's\n"),
+        (8, "copy a from STDIN with (format csv)", '"a;b"\n'),
+        (11, "SELECT 9", None),
+    ]
+
+
 def test_lines_are_counted_in_characters_not_bytes() -> None:
     """PostgreSQL's parser counts bytes; every letter here but the ASCII ones has several."""
     text = "SELECT 'čaj € 日本 😀';\n-- ünïcode\nSELECT 'ä;ö' AS \"ключ\";\nSELECT 2;"

@@ -1,7 +1,8 @@
-"""Order keys: bytes that sort as Convex orders values, and the ranges that index queries scan.
+r"""Order keys: bytes that sort as Convex orders values, and the ranges that index queries scan.
 
-Order: undefined, null, int64, float64, false, true, string, bytes, array, object. Each value's bytes are no prefix of
-another's, so keys of several values can be joined. Source: ``value/src/sorting.rs`` of convex-backend.
+Order: undefined, null, int64, float64, false, true, string, bytes, array, object. Values end themselves, so keys of
+several can be joined. (Convex's own bytes of ``"a"`` begin those of ``"a\0"``, and so does a range on it there.)
+Source: ``value/src/sorting.rs`` of convex-backend.
 """
 
 from __future__ import annotations
@@ -80,10 +81,10 @@ def field_at(document: Document, path: str) -> Value:
     return value
 
 
-def index_key(document: Document, fields: Iterable[str], internal_id: bytes) -> bytes:
+def index_key(document: Document, fields: Iterable[str]) -> bytes:
     """A document's key in an index on ``fields``: their values, the creation time, the id."""
     values = [field_at(document, field) for field in fields]
-    return b"".join(map(order_key, [*values, document["_creationTime"]])) + internal_id
+    return b"".join(map(order_key, [*values, document["_creationTime"], document["_id"]]))
 
 
 def successor(prefix: bytes) -> bytes | None:

@@ -22,8 +22,9 @@ from supavex.deployment.queries import Query, full_scan
 from supavex.deployment.store import CREATION_INDEX, Store, StoredTable, read_body, write_body
 from supavex.errors import SupavexError
 
-#: Findings about top-level fields that start with an underscore: Convex drops them from a pushed schema.
-_DROPPED = ("SystemField", "FieldNameReserved")
+#: What Convex itself lets pass when a schema is pushed: top-level fields that start with an underscore (it drops them),
+#: and ids of tables that the schema does not name.
+_LET_PASS = ("SystemField", "FieldNameReserved", "UnknownTable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,7 @@ class Deployment:
         """
         schema = schema_from_json(schema_text)
         for finding in compile_schema(schema):
-            if finding.severity == "error" and finding.code not in _DROPPED:
+            if finding.severity == "error" and finding.code not in _LET_PASS:
                 raise SupavexError(finding.code, finding.message, where=finding.where, hint=finding.hint)
         change = schema_change(self.schema, schema)
         try:
@@ -225,7 +226,7 @@ class Deployment:
             self._enforce("insert", table, document)
             row = self.store.insert(stored.storage, internal_id, document)
             assert row is not None
-            self.store.enter(self.store.indexes(stored).values(), row, internal_id, document)
+            self.store.enter(self.store.indexes(stored).values(), row, document)
         return id_
 
     def replace(self, id_: str, fields: Document) -> None:
@@ -235,20 +236,20 @@ class Deployment:
             document = {**fields, "_id": id_, "_creationTime": old["_creationTime"]}
             self._enforce("update", table.name, document)
             indexes = list(self.store.indexes(table).values())
-            self.store.withdraw(indexes, internal_id, old)
+            self.store.withdraw(indexes, old)
             self.store.connection.execute(
                 f"UPDATE documents_{table.storage} SET body = ? WHERE internal_id = ?",
                 (write_body(document), internal_id),
             )
             sql = f"SELECT row FROM documents_{table.storage} WHERE internal_id = ?"
             (row,) = self.store.connection.execute(sql, (internal_id,)).fetchone()
-            self.store.enter(indexes, row, internal_id, document)
+            self.store.enter(indexes, row, document)
 
     def delete(self, id_: str) -> None:
         """Removes a document."""
         with self.store.transaction():
             table, internal_id, old = self._existing(id_)
-            self.store.withdraw(self.store.indexes(table).values(), internal_id, old)
+            self.store.withdraw(self.store.indexes(table).values(), old)
             sql = f"DELETE FROM documents_{table.storage} WHERE internal_id = ?"
             self.store.connection.execute(sql, (internal_id,))
 

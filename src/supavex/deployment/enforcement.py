@@ -24,7 +24,7 @@ def check_limits(table: str, document: Document) -> None:
     if problem is None and depth > limits.MAX_DOCUMENT_NESTING:
         problem = f"it is nested more than {limits.MAX_DOCUMENT_NESTING} deep"
     if problem:
-        code = next((code for words, code in _CODES.items() if words in problem), "InvalidDocumentError")
+        code = next((c for words, c in _CODES.items() if problem.startswith(words)), "InvalidDocumentError")
         raise SupavexError(code, f"{problem}.", where=where)
     weight = size(document)
     if weight > limits.MAX_DOCUMENT_BYTES:

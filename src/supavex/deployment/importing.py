@@ -78,7 +78,7 @@ def import_snapshot(
 def _numbers(archive: SnapshotArchive, old: dict[str, StoredTable]) -> dict[str, int]:
     """Each table's number: that of ``_tables``, else of its first document's id, else the present one, else new."""
     listed = archive.numbers
-    numbers = {name: number for name, number in listed.items() if name in archive.tables}
+    numbers = dict(listed)
     unsaid = []
     for name in archive.tables:
         first = None if name in numbers else next(archive.documents(name), None)

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from supavex.convex.ids import decode_id
 from supavex.convex.order_keys import order_key, successor
 from supavex.convex.values import Document, Value
 from supavex.deployment.store import CREATION_INDEX, Store, StoredIndex, StoredTable, read_body
@@ -85,20 +84,15 @@ class IndexRange:
                 f"the range on {', '.join(dict.fromkeys(named))} is none of the index {index} ({', '.join(every)}).",
                 hint="Equalities on its first fields, then bounds on the next one.",
             )
-        prefix = b"".join(_key(path, self.equal[path]) for path in every[:count])
+        prefix = b"".join(order_key(self.equal[path]) for path in every[:count])
         start, end = prefix, successor(prefix)
         if self.lower:
-            key = prefix + _key(*self.lower[:2])
+            key = prefix + order_key(self.lower[1])
             start = key if self.lower[2] else successor(key) or key
         if self.upper:
-            key = prefix + _key(*self.upper[:2])
+            key = prefix + order_key(self.upper[1])
             end = successor(key) if self.upper[2] else key
         return start, end
-
-
-def _key(path: str, value: Value) -> bytes:
-    """A part of an index key. Ids stand in it by their 16 bytes, which sort as their texts do within a table."""
-    return decode_id(str(value))[1] if path == "_id" else order_key(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +125,13 @@ class Query:
         start, end = self.range.interval(self.index.name, self.index.fields)
         condition, values = ("e.key >= ?", [start]) if end is None else ("e.key >= ? AND e.key < ?", [start, end])
         if self.index is BY_ID:
-            where = condition.replace("e.key", "internal_id")
-            sql = f"SELECT body FROM documents_{self.table.storage} WHERE {where} ORDER BY internal_id {self.direction}"
-            for (body,) in self.store.connection.execute(sql, values):
-                yield read_body(body)
+            # Within a table, ids sort as their 16 bytes do.
+            sql = f"SELECT body FROM documents_{self.table.storage} ORDER BY internal_id {self.direction}"
+            for (body,) in self.store.connection.execute(sql):
+                document = read_body(body)
+                key = order_key(document["_id"])
+                if key >= start and (end is None or key < end):
+                    yield document
             return
         sql = (
             f"SELECT d.body FROM entries_{self.index.entries} AS e "

@@ -153,8 +153,8 @@ class Store:
 
     def fill_index(self, storage: int, index: StoredIndex) -> None:
         """Enters every document into ``index``."""
-        rows = self.connection.execute(f"SELECT row, internal_id, body FROM documents_{storage}")
-        keys = ((index_key(read_body(body), index.fields, internal_id), row) for row, internal_id, body in rows)
+        rows = self.connection.execute(f"SELECT row, body FROM documents_{storage}")
+        keys = ((index_key(read_body(body), index.fields), row) for row, body in rows)
         self.connection.executemany(f"INSERT INTO entries_{index.entries} VALUES (?, ?)", keys)
 
     def _next(self, table: str, column: str) -> int:
@@ -176,16 +176,16 @@ class Store:
             return None
         return cursor.lastrowid
 
-    def enter(self, storage_indexes: Iterable[StoredIndex], row: int, internal_id: bytes, document: Document) -> None:
+    def enter(self, storage_indexes: Iterable[StoredIndex], row: int, document: Document) -> None:
         """Enters one document into its table's indexes."""
         for index in storage_indexes:
-            key = index_key(document, index.fields, internal_id)
+            key = index_key(document, index.fields)
             self.connection.execute(f"INSERT INTO entries_{index.entries} VALUES (?, ?)", (key, row))
 
-    def withdraw(self, storage_indexes: Iterable[StoredIndex], internal_id: bytes, document: Document) -> None:
+    def withdraw(self, storage_indexes: Iterable[StoredIndex], document: Document) -> None:
         """Takes one document out of its table's indexes."""
         for index in storage_indexes:
-            key = index_key(document, index.fields, internal_id)
+            key = index_key(document, index.fields)
             self.connection.execute(f"DELETE FROM entries_{index.entries} WHERE key = ?", (key,))
 
 
