@@ -276,7 +276,9 @@ def _stop_leftover(data: Path) -> None:
     # We hold the lock, so a live postmaster in this folder belongs to a process that was killed.
     with contextlib.suppress(FileNotFoundError, ValueError, ProcessLookupError, PermissionError):
         pid = int((data / "postmaster.pid").read_text().split()[0])
-        if "postgres" not in Path(f"/proc/{pid}/cmdline").read_text() and Path("/proc").exists():
+        if Path("/proc").exists() and "postgres" not in Path(f"/proc/{pid}/cmdline").read_text():
+            # The id is another process's by now. PostgreSQL would not start while a process of this user has it.
+            (data / "postmaster.pid").unlink()
             return
         os.kill(pid, signal.SIGINT)
         deadline = time.monotonic() + 20
