@@ -61,6 +61,7 @@ def test_every_command_is_in_the_documents_and_has_help_with_an_example() -> Non
         ran = supavex(name, "--help")
         assert ran.code == 0
         assert "Example" in ran.out, name
+        assert f"\n    supavex {name}" in ran.out, "examples stand on lines of their own"
 
 
 def test_every_code_of_coverage_is_in_the_documents() -> None:

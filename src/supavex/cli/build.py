@@ -13,7 +13,7 @@ from supavex.mapping.build import TABLES, Build, build
 @json_option
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 where a file is not up to date.")
 def command(folder: str, config: str | None, as_json: bool, check: bool) -> int:
-    r"""Write convex/schema.ts and convex/defaults.ts from schema.py.
+    """Write convex/schema.ts and convex/defaults.ts from schema.py.
 
     A schema.ts that supavex did not write is left alone: the tables go to convex/supavexTables.ts, to be spread
     into it.

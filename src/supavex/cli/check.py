@@ -14,7 +14,7 @@ from supavex.text import counted
 @json_option
 @click.option("--strict", is_flag=True, help="Warnings count as errors.")
 def command(folder: str, config: str | None, as_json: bool, strict: bool) -> int:
-    r"""Check that the schema compiles and covers the source.
+    """Check that the schema compiles and covers the source.
 
     Every source table has a Convex table (or a reason to have none), every column a field that it fits.
 

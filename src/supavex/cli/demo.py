@@ -34,7 +34,7 @@ _EXAMPLE = "my21staff"
 @click.option("-C", "folder", metavar="DIR", help="Where the example goes. Default: ./supavex-demo.")
 @json_option
 def command(folder: str | None, as_json: bool) -> int:
-    r"""Move an example project, from its Supabase migrations to a proven Convex deployment, on this machine.
+    """Move an example project, from its Supabase migrations to a proven Convex deployment, on this machine.
 
     It is a WhatsApp CRM: twelve tables and the three around them. An embedded PostgreSQL holds the rows and a local
     deployment takes them; three rows are broken on purpose. No account, no network, no Node.

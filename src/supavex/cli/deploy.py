@@ -28,7 +28,7 @@ from supavex.text import counted
 @click.option("--summary", metavar="FILE", help="Where the Markdown summary goes. Default: supavex.toml's `summary`.")
 @click.option("--dry-run", is_flag=True, help="Do all the checks, and change nothing.")
 def command(folder: str, config: str | None, to: str, as_json: bool, summary: str | None, dry_run: bool) -> int:
-    r"""Push the schema to a deployment.
+    """Push the schema to a deployment.
 
     Existing documents are held against the new schema first: one that does not fit refuses the push, and nothing
     changes.

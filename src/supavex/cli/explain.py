@@ -19,7 +19,7 @@ from supavex.migrate.explain import Explanation, explain, find_table, with_examp
 @project_options
 @json_option
 def command(table: str, folder: str, config: str | None, as_json: bool) -> int:
-    r"""Show what happens to each column of TABLE, and why, with one row before and after.
+    """Show what happens to each column of TABLE, and why, with one row before and after.
 
     \b
     Example:

@@ -31,7 +31,7 @@ _VARIABLE = "SUPABASE_DB_URL"
 def command(
     folder: str, migrations: str | None, database_url_env: str | None, database_url: str | None, as_json: bool
 ) -> int:
-    r"""Write supavex.toml, scaffold schema.py, and say what to do next.
+    """Write supavex.toml, scaffold schema.py, and say what to do next.
 
     \b
     Examples:

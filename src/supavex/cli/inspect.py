@@ -20,7 +20,7 @@ from supavex.text import counted, table_text
 @json_option
 @click.option("--schemas", default=None, metavar="A,B", help="PostgreSQL schemas. Default: the project's, or public.")
 def command(source: str | None, folder: str, config: str | None, as_json: bool, schemas: str | None) -> int:
-    r"""Show what a source holds, and what Convex won't carry over.
+    """Show what a source holds, and what Convex won't carry over.
 
     SOURCE is a folder of migrations, a .sql file, or postgresql://…; without it, what supavex.toml says.
 

@@ -47,7 +47,7 @@ def command(
     max_rejects: int | None,
     dry_run: bool,
 ) -> int:
-    r"""Copy the rows at one moment, with ids that are computed.
+    """Copy the rows at one moment, with ids that are computed.
 
     They go into a snapshot archive and from it into the deployment, replacing the tables that are moved. Rejected rows
     are listed with key, column, reason and fix; more of them than allowed, and nothing is imported.

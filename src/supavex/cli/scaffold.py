@@ -17,7 +17,7 @@ from supavex.text import counted
 @json_option
 @click.option("--stdout", "to_stdout", is_flag=True, help="Print the definitions, and change no file.")
 def command(folder: str, config: str | None, as_json: bool, to_stdout: bool) -> int:
-    r"""Write Python definitions for source tables that have none.
+    """Write Python definitions for source tables that have none.
 
     They are added to schema.py (what is there stays to the letter); renames and columns left behind go to supavex.toml.
 

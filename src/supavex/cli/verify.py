@@ -36,7 +36,7 @@ def command(
     rejects: str | None,
     sample: int | None,
 ) -> int:
-    r"""Prove that every row arrived, field by field.
+    """Prove that every row arrived, field by field.
 
     Source and target are read again, by another way than the copy's. Exit code 1: something is missing, extra or
     different, and no rejected row explains it.
