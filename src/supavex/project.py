@@ -82,6 +82,13 @@ class Project:
         """``.supavex/``: the local deployment, the replayed source, archives, reports. Ignored by git."""
         return self.root / ".supavex"
 
+    def make_state(self) -> None:
+        """Makes the folder of :attr:`state`, with a .gitignore in it: rows and keys don't belong in version control."""
+        self.state.mkdir(parents=True, exist_ok=True)
+        ignore = self.state / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n", encoding="utf-8")
+
     @property
     def migration_folder(self) -> Path:
         """Where a migration leaves archive, rejects and report: each configuration file has one of its own."""

@@ -104,6 +104,18 @@ def test_check_finds_errors_of_schema_and_source_at_once(folder: Path) -> None:
     assert {"source": "public.lost", "target": "", "status": "missing", "columns": 1} in ran.json["tables"]
 
 
+def test_what_a_command_keeps_is_ignored_by_git(folder: Path) -> None:
+    projects.write(folder, schema=GOOD, migrations=SQL)
+    subprocess.run(["git", "init", "-q", str(folder)], check=True, timeout=60)
+    for command in ("check", "deploy", "migrate", "verify"):
+        assert supavex(command, "-C", folder).code == 0
+    ran = subprocess.run(
+        ["git", "-C", str(folder), "status", "--short", "-uall"], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert ".supavex" not in ran.stdout
+    assert "schema.py" in ran.stdout
+
+
 def test_migrate_refuses_what_check_refuses(folder: Path) -> None:
     projects.write(folder, schema='schema = define_schema({"t": define_table({"a": v.number()})})', migrations=SQL)
     ran = supavex("migrate", "-C", folder, "--out", folder / "x.zip")

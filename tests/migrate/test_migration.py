@@ -184,5 +184,6 @@ def test_a_terminated_run_stops_its_server(folder: Path) -> None:
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 130
     assert "Interrupted" in ended.stderr
-    processes = subprocess.run(["ps", "-ef"], capture_output=True, text=True, check=True).stdout
-    assert str(folder) not in processes
+    data = folder / ".supavex/source/database/data"
+    assert (data / "PG_VERSION").exists(), "the server was there"
+    assert not (data / "postmaster.pid").exists(), "and has stopped"

@@ -22,4 +22,5 @@ def open_target(project: Project, to: str) -> Deployment:
             hint="Push with `npx convex dev --once`, and import the archive of `supavex migrate --out FILE.zip` with "
             "`npx convex import --replace FILE.zip`.",
         )
+    project.make_state()
     return Deployment(project.state / "deployment.sqlite3")

@@ -28,6 +28,7 @@ class Source:
         return self.project.shown(self.project.migrations)
 
     def _replay(self) -> replay.Replay:
+        self.project.make_state()
         files = [*replay.sql_files(self.project.migrations), *self.project.seeds]
         return replay.Replay(self.project.state / "source", files, self.project.schemas)
 

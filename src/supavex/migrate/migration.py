@@ -147,6 +147,7 @@ def migrate(
     allowed = project.max_rejects if max_rejects is None else max_rejects
     archive = None if dry_run else (out or folder.archive)
     if not dry_run:
+        project.make_state()
         folder.make()
     place = None if dry_run else folder.path
     with tempfile.TemporaryDirectory(prefix="work-", dir=place) as work, Source(project).running() as url:
