@@ -62,6 +62,14 @@ def test_the_labels_of_an_enum(shared: Database) -> None:
     assert allowed_values(table(shared, "c mood"), "c") == ("so-so", "good")
 
 
+@pytest.mark.parametrize("name", ["order", "Mixed", "two words"])
+def test_a_column_whose_name_needs_quotes(shared: Database, name: str) -> None:
+    found = table(shared, f"\"{name}\" text CHECK (\"{name}\" IN ('a', 'b')), c int CHECK (c > 0)")
+    assert allowed_values(found, name) == ("a", "b")
+    found = table(shared, f'"{name}" int CHECK ("{name}" > 5)')
+    assert numeric_bounds(found, name) in ({"gt": "5"}, {})
+
+
 def test_a_column_that_there_is_not(shared: Database) -> None:
     assert allowed_values(table(shared, "a text CHECK (a IN ('x'))"), "c") is None
 

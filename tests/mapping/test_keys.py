@@ -235,6 +235,10 @@ def test_what_the_project_chooses_comes_first() -> None:
     assert key_of(table(ID, SLUG, primary_key=["id"]), ["slug"]) == Key(("slug",), "hash")
 
 
+def test_a_chosen_column_that_there_is_not_is_for_the_check_to_report() -> None:
+    assert key_of(table(ID, primary_key=["id"]), ["idd"]) == Key(("idd",), "hash")
+
+
 def test_without_a_primary_key_a_unique_one_serves() -> None:
     uniques = [Unique("a", ("nick",)), Unique("b", ("slug",), predicate="(number > 1)"), Unique("c", ("number",))]
     assert key_of(table(NUMBER, SLUG, NICK, uniques=uniques)) == Key(("number",), "integer")

@@ -28,8 +28,8 @@ class Source:
         return self.project.shown(self.project.migrations)
 
     def _replay(self) -> replay.Replay:
-        self.project.make_state()
         files = [*replay.sql_files(self.project.migrations), *self.project.seeds]
+        self.project.make_state()
         return replay.Replay(self.project.state / "source", files, self.project.schemas)
 
     def catalog(self) -> tuple[Catalog, replay.Report | None]:
