@@ -213,6 +213,7 @@ def test_an_array_whose_elements_do_not_fit_says_what_would(types: dict[str, Typ
         ("int4", v.union(v.literal(1), v.literal(2)), "integer as number"),
         ("int4", v.union(v.literal_int64(1), v.literal_int64(2)), "integer as int64"),
         ("int4", v.union(v.string(), v.number()), "integer as number"),
+        ("int4", v.union(v.literal("1"), v.literal("2")), "integer as text"),
         ("int8", v.union(v.null(), v.int64()), "integer as int64"),
         ("bool", v.literal(True), "boolean"),
         ("date", v.union(v.number(), v.null()), "moment as milliseconds"),

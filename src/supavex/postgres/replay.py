@@ -35,6 +35,9 @@ _EXTENSION = re.compile(
 )
 #: As pg_dump writes it: on one line, at its beginning.
 _COPY = re.compile(r"^COPY [^\n;]+ FROM stdin(?: [^\n;]*)?;[ \t]*\r?\n", re.IGNORECASE | re.MULTILINE)
+_QUOTED = re.compile(
+    r"--[^\n]*|/\*.*?\*/|\b[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\$(\w*)\$.*?\$\1\$", re.DOTALL
+)
 _END_OF_DATA = re.compile(r"\n\\\.[ \t]*\r?(?:\n|$)")
 _AVAILABLE_EXTENSIONS = frozenset({"vector"})
 _FILE_SETTINGS = {
@@ -131,6 +134,13 @@ class Replay:
         failed = tuple(Failure(**failure) for failure in report["failed"])
         return Catalog.from_json(data["catalog"]), Report(report["files"], report["statements"], failed)
 
+    def forget(self) -> bool:
+        """Whether the database has to be made anew; if so, what was known of the old one is removed first."""
+        stale = self.cached() is None
+        if stale:
+            (self.folder / "catalog.json").unlink(missing_ok=True)
+        return stale
+
     def catalog(self) -> tuple[Catalog, Report]:
         """Catalog and report, from the cache or by replaying now."""
         cached = self.cached()
@@ -167,7 +177,7 @@ class _Running:
         replay = self.replay
         replay.folder.mkdir(parents=True, exist_ok=True)
         # Asked when the folder is ours: another command may have made the replay while we waited.
-        self._context = servers.running(replay.folder / "database", fresh=lambda: replay.cached() is None)
+        self._context = servers.running(replay.folder / "database", fresh=replay.forget)
         server = self._context.__enter__()
         try:
             if replay.cached() is None or not _has_prelude(server):
@@ -205,7 +215,7 @@ def split(text: str, file: str) -> Iterator[Statement]:
     """The statements of ``text`` with their lines; the rows of a dump's COPY FROM stdin stay with their statement."""
     line, rest = 1, text.removeprefix("\ufeff")
     while True:
-        match = _COPY.search(rest)
+        match = next((found for found in _COPY.finditer(rest) if not _inside(rest, found.start())), None)
         if match is None:
             yield from _statements(rest, file, line)
             return
@@ -215,6 +225,16 @@ def split(text: str, file: str) -> Iterator[Statement]:
         stop, after = (end.start() + 1, end.end()) if end else (len(rest), len(rest))
         yield Statement(file, start, match[0].strip().rstrip(";"), rest[match.end() : stop])
         line, rest = line + rest.count("\n", 0, after), rest[after:]
+
+
+def _inside(text: str, position: int) -> bool:
+    """Whether ``position`` is inside a quoted text, a quoted name, a function's body or a comment."""
+    for token in _QUOTED.finditer(text):
+        if token.start() >= position:
+            return False
+        if token.end() > position:
+            return True
+    return False
 
 
 def _statements(text: str, file: str, line: int) -> Iterator[Statement]:
@@ -312,8 +332,7 @@ def _run(server: servers.Server, statements: Sequence[Statement], settings: Sequ
                 _execute(connection, statement)
                 if kind == "setting":
                     made.append(statement.sql)
-                if kind in ("setting", "query"):
-                    _limit(connection)
+                _limit(connection)
             except psycopg.Error as error:
                 failed.append(_Failed(statement, _words(error), tuple(made)))
                 if connection.closed:
@@ -351,14 +370,12 @@ def _words(error: psycopg.Error) -> str:
 
 
 def _special(sql: str) -> str:
-    """``transaction``, ``extension VERB NAME SCHEMA``, ``setting``, ``query``, or empty."""
+    """``transaction``, ``extension VERB NAME SCHEMA``, ``setting``, or empty."""
     word = sql[:16].split(None, 1)[0].upper().rstrip(";") if sql[:16].split() else ""
     if word in ("BEGIN", "START", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE", "ABORT"):
         return "transaction"
     if word in ("SET", "RESET"):
         return "setting"
-    if word in ("SELECT", "DO", "WITH", "CALL", "DISCARD"):
-        return "query"
     match = _EXTENSION.match(sql)
     return f"extension {match[1].lower()} {match[2].lower()} {match[3] or 'extensions'}" if match else ""
 

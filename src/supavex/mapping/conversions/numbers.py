@@ -29,6 +29,10 @@ def _integer(value: Value) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _whole(value: Value) -> object:
+    return Decimal(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 def _decimal(value: Value) -> object:
     return Decimal(repr(value)) if isinstance(value, float) else value
 
@@ -64,7 +68,7 @@ def numeric(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfi
         sql = "({c} BETWEEN -9223372036854775808 AND 9223372036854775807 AND {c} = trunc({c}))"
         guard = Guard(sql, "InexactNumber", "the decimal is no 64-bit integer", _USE_STRING)
         select = f"CASE WHEN {sql} THEN {{c}}::int8 END"
-        return Conversion("numeric as int64", "int64", select, guards=(guard,), parse=Decimal, decode=Decimal)
+        return Conversion("numeric as int64", "int64", select, guards=(guard,), parse=Decimal, decode=_whole)
     if target.takes(kinds.String):
         return Conversion("numeric as text", "string", "{c}::text")
     return misfit(type_, target, "v.number()", "v.string()")
