@@ -129,12 +129,13 @@ def test_a_column_goes_to_the_field_of_its_name(make: Make) -> None:
     assert planned.column == table(plan, "notes").source.column("text")
     assert isinstance(planned.validator, String)
     assert (planned.optional, planned.default, planned.conversion.name) == (True, "?", "text")
-    assert (planned.reference, planned.ids, planned.nullable, planned.takes_null) == (None, None, True, False)
+    assert (planned.reference, planned.ids, planned.ids_file) == (None, None, "")
+    assert (planned.nullable, planned.takes_null, planned.null_is_rejected) == (True, False, False)
 
 
 def test_where_null_goes(make: Make) -> None:
     plan = make(
-        "CREATE TABLE notes (id int PRIMARY KEY, a text NOT NULL, b text, c text, d text, e text);",
+        "CREATE TABLE notes (id int PRIMARY KEY, a text NOT NULL, b text, c text, d text, e text, f text);",
         {
             "notes": define_table(
                 {
@@ -143,6 +144,7 @@ def test_where_null_goes(make: Make) -> None:
                     "c": v.union(v.string(), v.null()),
                     "d": v.union(v.string(), v.null(), default="x"),
                     "e": v.any(),
+                    "f": v.optional(v.union(v.string(), v.null())),
                 }
             )
         },
@@ -154,6 +156,7 @@ def test_where_null_goes(make: Make) -> None:
         "c": (True, True),
         "d": (True, False),
         "e": (True, True),
+        "f": (True, False),
     }
 
 
@@ -203,6 +206,12 @@ def test_a_column_that_does_not_fit_is_a_misfit_and_no_field(make: Make) -> None
     plan = make(NOTES, {"notes": define_table({"text": v.number()})})
     assert misfit(plan, "notes.text").message == "text does not fit v.number()."
     assert table(plan, "notes").fields == []
+
+
+def test_a_column_without_a_field_of_a_table_without_a_key(make: Make) -> None:
+    plan = make("CREATE TABLE notes (a text, b text);", {"notes": define_table({"a": v.any()})})
+    assert table(plan, "notes").key is None
+    assert [column.name for column in table(plan, "notes").unmapped] == ["b"]
 
 
 def test_a_table_that_takes_anything_has_no_fields_to_fill(make: Make) -> None:
@@ -439,6 +448,24 @@ def test_a_column_with_two_foreign_keys_takes_the_one_that_the_field_names(make:
     assert reference(plan, "notes.author").table == "profiles"
 
 
+def test_of_two_foreign_keys_to_moved_tables_it_takes_the_one_that_the_field_names(make: Make) -> None:
+    sql = AUTHORS + "CREATE TABLE profiles (id uuid PRIMARY KEY REFERENCES authors);"
+    sql += "CREATE TABLE notes (id int PRIMARY KEY, by uuid REFERENCES authors, FOREIGN KEY (by) REFERENCES profiles);"
+    for name in ("authors", "profiles"):
+        schema = {"authors": define_table({}), "profiles": define_table({}), "notes": define_table({"by": v.id(name)})}
+        assert reference(make(sql, schema), "notes.by").table == name
+        sql = ""
+
+
+def test_a_constraint_vouches_for_types_that_differ(make: Make) -> None:
+    plan = make(
+        "CREATE TABLE parts (code numeric(9, 2) PRIMARY KEY);"
+        "CREATE TABLE notes (id int PRIMARY KEY, part int REFERENCES parts);",
+        {"parts": define_table({"code": v.number()}), "notes": define_table({"part": v.id("parts")})},
+    )
+    assert reference(plan, "notes.part").key.columns == ("code",)
+
+
 # ------------------------------------------------------------------------------------------ references that don't fit
 
 
@@ -491,6 +518,28 @@ def test_a_table_whose_key_has_several_columns_cannot_be_named_by_one(make: Make
     )
     for name in ("part", "other"):
         assert misfit(plan, f"notes.{name}").message.startswith("public.parts has no key of one column")
+
+
+def test_a_table_without_a_key_cannot_be_named_at_all(make: Make) -> None:
+    plan = make(
+        "CREATE TABLE parts (code text UNIQUE);"
+        "CREATE TABLE notes (id int PRIMARY KEY, part text REFERENCES parts (code), other text);",
+        {
+            "parts": define_table({"code": v.any()}),
+            "notes": define_table({"part": v.id("parts"), "other": v.id("parts")}),
+        },
+    )
+    for name in ("part", "other"):
+        assert misfit(plan, f"notes.{name}").message.startswith("public.parts has no key of one column")
+
+
+def test_a_key_that_there_is_not_is_for_the_check_to_report(make: Make) -> None:
+    plan = make(
+        AUTHORS + "CREATE TABLE notes (id int PRIMARY KEY, author uuid);",
+        {"authors": define_table({}), "notes": define_table({"author": v.id("authors")})},
+        'tables.authors.key = ["idd"]',
+    )
+    assert table(plan, "authors").key == Key(("idd",), "hash")
 
 
 def test_a_column_whose_type_cannot_name_the_key(make: Make) -> None:
