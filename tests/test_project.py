@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from supavex.errors import SupavexError, UsageError
-from supavex.project import ColumnRule, Project, TableRule, load_project, load_schema
+from supavex.project import ColumnRule, FieldRule, Project, TableRule, load_project, load_schema
+
+FIELD = 'a field of its own is { sql = "…" } or { references = ["…"] }.'
 
 
 def project(folder: Path, toml: str = "", *, schema: str | None = None) -> Project:
@@ -37,8 +39,11 @@ def test_an_empty_file_is_a_project_with_supabase_s_own_places(tmp_path: Path) -
         seeds=(),
         database_url=None,
         schemas=("public",),
+        replay_gb=4.0,
+        replay_minutes=15.0,
         summary=None,
         max_rejects=0,
+        unknown_types="text",
         tables={},
         columns={},
     )
@@ -66,12 +71,15 @@ convex = "app/convex"
 lock = "locks/ids.lock"
 summary = "docs/summary.md"
 max_rejects = 7
+unknown_types = "refuse"
 
 [source]
 migrations = "db/migrations"
 seed = ["one.sql", "two.sql"]
 schemas = ["app", "public"]
 database_url = "postgresql://localhost/app"
+replay_gb = 8
+replay_minutes = 0.5
 
 [columns.created_at]
 null = "reject"
@@ -82,15 +90,21 @@ created = "written_at"
 key = ["team", "number"]
 fields.title = { sql = "upper(t.name)" }
 fields.kind = { sql = "'note'" }
+fields.place = { references = ["country", "city"] }
 
 [tables.notes.columns]
 author = { to = "author_id", ids = "ids.csv" }
 old = { skip = "nobody reads it" }
 starts = { format = "HH:MM", null = "default" }
 text = { sql = "trim(t.text)" }
+size = { lossy = true, nonfinite = "null" }
+data = { invalid_json = "escape" }
 
 [tables.logs]
 skip = "not moved"
+
+[tables.events]
+key = ["*"]
 
 [tables."audit.entries"]
 existing = { match = { slug = "slug_column", team = "team" } }
@@ -106,23 +120,33 @@ existing = { match = { slug = "slug_column", team = "team" } }
         seeds=(tmp_path / "one.sql", tmp_path / "two.sql"),
         database_url="postgresql://localhost/app",
         schemas=("app", "public"),
+        replay_gb=8.0,
+        replay_minutes=0.5,
         summary=tmp_path / "docs/summary.md",
         max_rejects=7,
+        unknown_types="refuse",
         columns={"created_at": ColumnRule(null="reject")},
         tables={
             "notes": TableRule(
                 to="memos",
                 created="written_at",
                 key=("team", "number"),
-                fields={"title": "upper(t.name)", "kind": "'note'"},
+                fields={
+                    "title": FieldRule(sql="upper(t.name)"),
+                    "kind": FieldRule(sql="'note'"),
+                    "place": FieldRule(references=("country", "city")),
+                },
                 columns={
                     "author": ColumnRule(to="author_id", ids="ids.csv"),
                     "old": ColumnRule(skip="nobody reads it"),
                     "starts": ColumnRule(format="HH:MM"),
                     "text": ColumnRule(sql="trim(t.text)"),
+                    "size": ColumnRule(lossy=True, nonfinite="null"),
+                    "data": ColumnRule(invalid_json="escape"),
                 },
             ),
             "logs": TableRule(skip="not moved"),
+            "events": TableRule(key=("*",)),
             "audit.entries": TableRule(existing={"slug": "slug_column", "team": "team"}),
         },
     )
@@ -252,6 +276,10 @@ def test_a_file_that_is_not_toml(tmp_path: Path, content: bytes) -> None:
         ('tables.notes.columns.a.nul = "reject"', "supavex.toml [tables.notes.columns.a]", "null"),
         ('columns.a.sq = "x"', "supavex.toml [columns.a]", "sql"),
         ('tables.notes.fields.a.sqll = "x"', "supavex.toml [tables.notes.fields.a]", "sql"),
+        ('tables.notes.fields.a.reference = ["x"]', "supavex.toml [tables.notes.fields.a]", "references"),
+        ('columns.a.non_finite = "keep"', "supavex.toml [columns.a]", "nonfinite"),
+        ("columns.a.losy = true", "supavex.toml [columns.a]", "lossy"),
+        ('unknown_type = "text"', "supavex.toml", "unknown_types"),
         ('tables.notes.existing.mach.slug = "x"', "supavex.toml [tables.notes] existing", "match"),
     ],
 )
@@ -265,7 +293,8 @@ def test_an_unknown_key_is_named_with_the_nearest_known_one(
 def test_a_key_that_is_like_none_is_told_all_that_are_known(tmp_path: Path) -> None:
     error = refused(tmp_path, "source.zzz = 1")
     assert error.message == "zzz is no setting here."
-    assert error.hint == "Known here: database_url, database_url_env, migrations, schemas, seed."
+    known = "database_url, database_url_env, migrations, replay_gb, replay_minutes, schemas, seed"
+    assert error.hint == f"Known here: {known}."
 
 
 @pytest.mark.parametrize(
@@ -288,8 +317,18 @@ def test_a_key_that_is_like_none_is_told_all_that_are_known(tmp_path: Path) -> N
         ("tables.notes.columns.a = 'b'", "a column's rules are a TOML table."),
         ("tables.notes.columns.a.sql = 1", "sql is a text, not 1."),
         ("tables.notes.columns.a.null = 'refuse'", "null is one of default, reject."),
-        ("tables.notes.fields.a = 'b'", 'a field of its own is { sql = "…" }.'),
-        ("tables.notes.fields.a = {}", 'a field of its own is { sql = "…" }.'),
+        ("tables.notes.fields.a = 'b'", FIELD),
+        ("tables.notes.fields.a = {}", FIELD),
+        ("tables.notes.fields.a = { sql = 't.b', references = ['b'] }", FIELD),
+        ("tables.notes.fields.a.references = []", FIELD),
+        ("tables.notes.fields.a.references = 'b'", "references is a list, not 'b'."),
+        ("tables.notes.fields.a.references = [1]", "references is a list of texts, not [1]."),
+        ("columns.a.lossy = 'yes'", "lossy is true or false, not 'yes'."),
+        ("columns.a.lossy = 1", "lossy is true or false, not 1."),
+        ("columns.a.nonfinite = 'drop'", "nonfinite is one of refuse, keep, null."),
+        ("columns.a.nonfinite = true", "nonfinite is a text, not True."),
+        ("columns.a.invalid_json = 'null'", "invalid_json is one of refuse, escape, text."),
+        ("unknown_types = 'skip'", "unknown_types is one of text, refuse."),
         ("tables.notes.existing = {}", "existing names what matches a row with its document."),
         ("tables.notes.existing.match = {}", "existing names what matches a row with its document."),
         ("tables.notes.existing.match.slug = 1", "existing names what matches a row with its document."),

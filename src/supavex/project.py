@@ -7,10 +7,11 @@ the nearest name. Paths are relative to the project's folder.
 from __future__ import annotations
 
 import difflib
+import math
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -20,6 +21,9 @@ from supavex.errors import SupavexError, UsageError
 
 CONFIG_NAME = "supavex.toml"
 Nulls = Literal["default", "reject"]
+NonFinite = Literal["refuse", "keep", "null"]
+InvalidJson = Literal["refuse", "escape", "text"]
+UnknownTypes = Literal["text", "refuse"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,10 @@ class ColumnRule:
     ``to``: the field's name. ``skip``: leave it behind, and why. ``sql``: an SQL expression over the row's columns,
     evaluated by PostgreSQL instead of the plain column. ``ids``: a CSV or JSON file of old ids and new ones.
     ``null``: ``reject`` says that NULL in a required field is meant to reject the row. ``format``: of a time,
-    ``HH:MM`` or ``HH:MM:SS``.
+    ``HH:MM`` or ``HH:MM:SS``. ``lossy``: a value that does not fit exactly becomes the nearest that does, instead of
+    rejecting its row. ``nonfinite``: what becomes of NaN and infinity (of moments too): ``refuse``, ``keep`` as such a
+    number, or ``null``. ``invalid_json``: what becomes of JSON that Convex refuses: ``refuse``, ``escape`` its keys
+    (percent-encoding), or keep the value as its ``text``.
     """
 
     to: str | None = None
@@ -38,6 +45,19 @@ class ColumnRule:
     ids: str | None = None
     null: Nulls = "default"
     format: str | None = None
+    lossy: bool = False
+    nonfinite: NonFinite = "refuse"
+    invalid_json: InvalidJson = "refuse"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRule:
+    """What supavex.toml says of a field that no column gives: an ``sql`` expression, or the columns that it
+    ``references`` a row of another table by.
+    """
+
+    sql: str | None = None
+    references: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +66,8 @@ class TableRule:
 
     ``to``: the Convex table. ``skip``: leave it behind, and why. ``existing``: it is in Convex already, with ids of
     its own; ``match`` pairs a Convex field with a source column. ``created``: the column that ``_creationTime`` comes
-    from. ``key``: the columns that tell rows apart, where there is no primary key. ``fields``: fields that come from
-    an SQL expression and no column.
+    from. ``key``: the columns that tell rows apart, where there is no primary key (``["*"]``: the whole row, and of
+    equal rows their number). ``fields``: fields that come from no single column.
     """
 
     to: str | None = None
@@ -56,7 +76,7 @@ class TableRule:
     created: str | None = None
     key: tuple[str, ...] = ()
     columns: Mapping[str, ColumnRule] = field(default_factory=dict)
-    fields: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, FieldRule] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +92,11 @@ class Project:
     seeds: tuple[Path, ...]
     database_url: str | None
     schemas: tuple[str, ...]
+    replay_gb: float
+    replay_minutes: float
     summary: Path | None
     max_rejects: int
+    unknown_types: UnknownTypes
     tables: Mapping[str, TableRule]
     columns: Mapping[str, ColumnRule]
 
@@ -128,9 +151,26 @@ class _Reader:
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is int):
             names = " or ".join(k.__name__ for k in (kind if isinstance(kind, tuple) else (kind,)))
             names = names.replace("dict", "a table").replace("list", "a list").replace("str", "a text")
+            names = names.replace("bool", "true or false")
             raise UsageError(
-                "InvalidConfig", f"{key} is {names.replace('int', 'a whole number')}, not {value!r}.", where=self.where
+                "InvalidConfig",
+                f"{key} is {names.replace('int', 'a whole number').replace('float', 'number')}, not {value!r}.",
+                where=self.where,
             )
+        return value
+
+    def positive(self, key: str, default: float) -> float:
+        """A number above zero."""
+        value = self.take(key, (int, float), default)
+        if isinstance(value, bool) or not 0 < value < math.inf:
+            raise UsageError("InvalidConfig", f"{key} is a number above 0, not {value!r}.", where=self.where)
+        return float(value)
+
+    def choice(self, key: str, choices: tuple[str, ...]) -> Any:
+        """One of ``choices``; the first where the key is not there."""
+        value = self.take(key, str, choices[0])
+        if value not in choices:
+            raise UsageError("InvalidConfig", f"{key} is one of {', '.join(choices)}.", where=self.where)
         return value
 
     def texts(self, key: str, default: list[str]) -> tuple[str, ...]:
@@ -189,8 +229,11 @@ def _project(root: Path, path: Path, data: Mapping[str, Any]) -> Project:
         seeds=seeds,
         database_url=_database_url(source),
         schemas=source.texts("schemas", ["public"]) or ("public",),
+        replay_gb=source.positive("replay_gb", 4),
+        replay_minutes=source.positive("replay_minutes", 15),
         summary=_maybe_path(root, top.take("summary", str)),
         max_rejects=top.take("max_rejects", int, 0),
+        unknown_types=top.choice("unknown_types", get_args(UnknownTypes)),
         tables={
             name: _table_rule(rule, f"{path.name} [tables.{name}]")
             for name, rule in top.take("tables", dict, {}).items()
@@ -244,8 +287,8 @@ def _table_rule(data: Any, where: str) -> TableRule:
             for name, column in reader.take("columns", dict, {}).items()
         },
         fields={
-            name: _expression(expression, f"{where[:-1]}.fields.{name}]")
-            for name, expression in reader.take("fields", dict, {}).items()
+            name: _field_rule(rule, f"{where[:-1]}.fields.{name}]")
+            for name, rule in reader.take("fields", dict, {}).items()
         },
     )
     reader.done()
@@ -266,28 +309,35 @@ def _match(data: Mapping[str, Any], where: str) -> dict[str, str]:
     return dict(match)
 
 
-def _expression(data: Any, where: str) -> str:
+def _field_rule(data: Any, where: str) -> FieldRule:
+    wrong = UsageError("InvalidConfig", 'a field of its own is { sql = "…" } or { references = ["…"] }.', where=where)
     if not isinstance(data, dict):
-        raise UsageError("InvalidConfig", 'a field of its own is { sql = "…" }.', where=where)
+        raise wrong
     reader = _Reader(data, where)
-    expression = reader.take("sql", str)
+    rule = FieldRule(reader.take("sql", str), reader.texts("references", []))
     reader.done()
-    if not expression:
-        raise UsageError("InvalidConfig", 'a field of its own is { sql = "…" }.', where=where)
-    return str(expression)
+    if bool(rule.sql) == bool(rule.references):
+        raise wrong
+    return rule
 
 
 def _column_rule(data: Any, where: str) -> ColumnRule:
     if not isinstance(data, dict):
         raise UsageError("InvalidConfig", "a column's rules are a TOML table.", where=where)
     reader = _Reader(data, where)
-    values = {f.name: reader.take(f.name, str) for f in fields(ColumnRule)}
+    rule = ColumnRule(
+        to=reader.take("to", str),
+        skip=reader.take("skip", str),
+        sql=reader.take("sql", str),
+        ids=reader.take("ids", str),
+        null=reader.choice("null", get_args(Nulls)),
+        format=reader.take("format", str),
+        lossy=reader.take("lossy", bool, False),
+        nonfinite=reader.choice("nonfinite", get_args(NonFinite)),
+        invalid_json=reader.choice("invalid_json", get_args(InvalidJson)),
+    )
     reader.done()
-    if values["null"] is None:
-        values["null"] = "default"
-    if values["null"] not in get_args(Nulls):
-        raise UsageError("InvalidConfig", f"null is one of {', '.join(get_args(Nulls))}.", where=where)
-    return ColumnRule(**values)
+    return rule
 
 
 def load_schema(project: Project) -> Schema:

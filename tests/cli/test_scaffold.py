@@ -110,7 +110,7 @@ def test_what_it_writes_is_what_a_careful_person_would_write(folder: Path) -> No
     assert text.count("by_plan_born") == 1
     toml = (folder / "supavex.toml").read_text()
     assert 'columns."größe".to = "gr_e"' in toml
-    assert "[tables.keyless]\nskip = " in toml
+    assert '[tables.keyless]\nkey = ["*"]' in toml
 
 
 def test_a_second_scaffold_adds_nothing(folder: Path) -> None:

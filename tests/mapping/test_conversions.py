@@ -6,10 +6,10 @@ from contextlib import contextmanager
 import pytest
 
 from supavex.convex.validators import Validator
-from supavex.mapping.conversions import Conversion, Misfit, Target, choose
+from supavex.mapping.conversions import Conversion, Misfit, Target, choose, registered
 from supavex.postgres import server as servers
 from supavex.postgres.catalog import Type
-from supavex.project import ColumnRule
+from supavex.project import ColumnRule, InvalidJson, NonFinite
 from supavex.schema import v
 from tests.databases import Database, new_database
 
@@ -44,13 +44,24 @@ _INTEGER = {
 }
 _FLOAT = {"number": "float as number", "string": "float as text", "any": "float as number"}
 _MOMENT = {"number": "moment as milliseconds", "string": "moment as text", "any": "moment as milliseconds"}
-_STRINGS = {"strings": "array of text", "anys": "array of text", "any": "array of text"}
-_NUMBERS = {
-    "numbers": "array of numbers",
-    "strings": "array of integer as text",
-    "anys": "array of numbers",
-    "any": "array of numbers",
-}
+_ANY = ("anys", "any")
+
+
+def _array(**elements: str) -> dict[str, str]:
+    """The conversions of an array, by kind of field, from those of its elements; ``any`` stands for both such kinds."""
+    named = {kind: f"array of {name}" for kind, name in elements.items()}
+    anything = named.pop("any")
+    return {**named, **dict.fromkeys(_ANY, anything)}
+
+
+_STRINGS = _array(strings="text", any="text")
+_INTEGERS = _array(
+    numbers="integer as number", int64s="integer as int64", strings="integer as text", any="integer as number"
+)
+_DECIMALS = _array(
+    numbers="numeric as number", int64s="numeric as int64", strings="numeric as text", any="numeric as number"
+)
+_FLOATS = _array(numbers="float as number", strings="float as text", any="float as number")
 
 
 def _as_text(name: str) -> dict[str, str]:
@@ -103,28 +114,29 @@ TABLE: dict[str, dict[str, str]] = {
     "point": _as_text("point"),
     "bit(3)": _as_text("bit"),
     "app.place": _as_text("place"),
-    "extensions.vector(3)": {"numbers": "vector", "any": "vector"},
-    "extensions.halfvec(3)": {"numbers": "vector", "any": "vector"},
+    "extensions.vector(3)": {"string": "vector as text", "numbers": "vector", "any": "vector"},
+    "extensions.halfvec(3)": {"string": "vector as text", "numbers": "vector", "any": "vector"},
     "extensions.sparsevec(3)": _as_text("sparsevec"),
     "text[]": _STRINGS,
     "varchar(3)[]": _STRINGS,
     "uuid[]": _STRINGS,
     "public.mood[]": _STRINGS,
     "public.tags": _STRINGS,
-    "int4[]": _NUMBERS,
-    "int8[]": _NUMBERS,
-    "numeric[]": {**_NUMBERS, "strings": "array of numeric as text"},
-    "float8[]": {**_NUMBERS, "strings": "array of float as text"},
-    "float4[]": {"strings": "array of float as text"},
-    "bool[]": {"booleans": "array of boolean", "anys": "array of boolean", "any": "array of boolean"},
-    "date[]": dict.fromkeys(("strings", "anys", "any"), "array of date as text"),
-    "time[]": dict.fromkeys(("strings", "anys", "any"), "array of time as text"),
-    "timestamptz[]": {"strings": "array of moment as text"},
-    "jsonb[]": {"strings": "array of json as text"},
-    "inet[]": dict.fromkeys(("strings", "anys", "any"), "array of inet as text"),
-    "app.place[]": dict.fromkeys(("strings", "anys", "any"), "array of place as text"),
-    "bytea[]": {},
-    "money[]": {},
+    "int4[]": _INTEGERS,
+    "int8[]": _INTEGERS,
+    "numeric[]": _DECIMALS,
+    "money[]": {kind: name.replace("numeric", "money") for kind, name in _DECIMALS.items()},
+    "float8[]": _FLOATS,
+    "float4[]": _FLOATS,
+    "bool[]": _array(booleans="boolean", any="boolean"),
+    "date[]": _array(numbers="moment as milliseconds", strings="date as text", any="date as text"),
+    "time[]": _array(strings="time as text", any="time as text"),
+    "timestamptz[]": _array(numbers="moment as milliseconds", strings="moment as text", any="moment as milliseconds"),
+    "json[]": {kind: "json" for kind in _JSON if kind not in ("object", "record")},
+    "jsonb[]": {kind: "json" for kind in _JSON if kind not in ("object", "record")},
+    "bytea[]": _array(bytes_array="bytes", strings="bytes as base64 text", any="bytes"),
+    "inet[]": _array(strings="inet as text", any="inet as text"),
+    "app.place[]": _array(strings="place as text", any="place as text"),
 }
 
 
@@ -194,9 +206,9 @@ def test_an_array_whose_elements_do_not_fit_says_what_would(types: dict[str, Typ
     assert choose(types["text[]"], Target(v.array(v.number())), ColumnRule()) == Misfit(
         "text[] does not fit v.array(v.number()): text does not fit v.number().", "Use v.string()."
     )
-    found = choose(types["timestamptz[]"], Target(v.any()), ColumnRule())
+    found = choose(types["int4[]"], Target(v.array(v.array(v.boolean()))), ColumnRule())
     assert isinstance(found, Misfit)
-    assert "to_jsonb(column)" in found.hint
+    assert found.message.endswith("integer does not fit v.boolean().")
 
 
 # ------------------------------------------------------------------------------------------------------ kinds of fields
@@ -222,7 +234,10 @@ def test_an_array_whose_elements_do_not_fit_says_what_would(types: dict[str, Typ
         ("text[]", v.union(v.array(v.string()), v.null()), "array of text"),
         ("text[]", v.array(v.union(v.string(), v.null())), "array of text"),
         ("text[]", v.array(v.union(v.literal("a"), v.literal("b"))), "array of text"),
-        ("int4[]", v.array(v.union(v.number(), v.null())), "array of numbers"),
+        ("text[]", v.array(v.array(v.array(v.string()))), "array of text"),
+        ("int4[]", v.array(v.union(v.number(), v.null())), "array of integer as number"),
+        ("int4[]", v.union(v.array(v.array(v.int64())), v.null()), "array of integer as int64"),
+        ("jsonb[]", v.array(v.object({"a": v.number()})), "json"),
         ("extensions.vector(3)", v.optional(v.array(v.float64())), "vector"),
     ],
 )
@@ -280,12 +295,69 @@ def test_a_format_that_there_is_not(types: dict[str, Type]) -> None:
     assert found == Misfit("format 'H:M' is unknown.", "Use one of HH:MM, HH:MM:SS.")
 
 
-def test_rows_of_json_are_checked_one_by_one_only_where_the_field_has_a_shape(types: dict[str, Type]) -> None:
-    def check_rows(type_: str, field: Validator) -> bool:
-        found = choose(types[type_], Target(field), ColumnRule())
-        assert isinstance(found, Conversion)
-        return found.check_rows
+def test_a_time_that_is_cut_at_any_price_is_never_refused(types: dict[str, Type]) -> None:
+    found = choose(types["time"], Target(v.string()), ColumnRule(format="HH:MM", lossy=True))
+    assert isinstance(found, Conversion)
+    assert (found.name, found.guards) == ("time cut to HH:MM", ())
 
-    assert not check_rows("jsonb", v.any())
-    assert check_rows("jsonb", v.object({}))
-    assert check_rows("json", v.any()), "json may hold a key twice, which jsonb can't"
+
+def test_json_that_may_become_text_needs_a_field_that_takes_text(types: dict[str, Type]) -> None:
+    rule = ColumnRule(invalid_json="text")
+    assert choose(types["jsonb"], Target(v.object({})), rule) == Misfit(
+        'invalid_json = "text" makes strings, which v.object({}) does not take.',
+        "Make the field v.any(), or a union with v.string().",
+    )
+    for field in (v.any(), v.union(v.object({}), v.string())):
+        assert isinstance(choose(types["jsonb"], Target(field), rule), Conversion)
+
+
+@pytest.mark.parametrize(
+    ("type_", "field", "invalid_json", "loaded"),
+    [
+        ("jsonb", v.any(), "refuse", False),
+        ("jsonb", v.object({}), "refuse", True),
+        ("json", v.any(), "refuse", True),  # it may hold a key twice, which jsonb can't
+        ("jsonb", v.any(), "escape", True),
+        ("jsonb", v.any(), "text", True),
+    ],
+)
+def test_rows_of_json_are_read_one_by_one_only_where_they_must(
+    types: dict[str, Type], type_: str, field: Validator, invalid_json: InvalidJson, loaded: bool
+) -> None:
+    found = choose(types[type_], Target(field), ColumnRule(invalid_json=invalid_json))
+    assert isinstance(found, Conversion)
+    assert (found.load is not None) == loaded
+
+
+@pytest.mark.parametrize(
+    ("type_", "field", "nonfinite", "special"),
+    [
+        ("int8", v.int64(), "refuse", True),
+        ("numeric", v.int64(), "refuse", True),
+        ("bytea", v.bytes(), "refuse", True),
+        ("float8", v.number(), "keep", True),
+        ("timestamptz", v.number(), "keep", True),
+        ("int8[]", v.array(v.int64()), "refuse", True),
+        ("bytea[]", v.any(), "refuse", True),
+        ("float8[]", v.array(v.number()), "keep", True),
+        ("float8", v.number(), "null", False),
+        ("float8", v.number(), "refuse", False),
+        ("bytea", v.string(), "refuse", False),
+        ("jsonb", v.any(), "refuse", False),
+    ],
+)
+def test_what_plain_json_cannot_say_is_known_beforehand(
+    types: dict[str, Type], type_: str, field: Validator, nonfinite: NonFinite, special: bool
+) -> None:
+    found = choose(types[type_], Target(field), ColumnRule(nonfinite=nonfinite))
+    assert isinstance(found, Conversion)
+    assert found.special == special
+    assert found.makes_null == (nonfinite == "null")
+
+
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [("text", True), ("public.mood", True), ("app.place[]", True), ("extensions.sparsevec(3)", False)],
+)
+def test_types_whose_text_is_all_that_is_known(types: dict[str, Type], name: str, known: bool) -> None:
+    assert registered(types[name]) == known

@@ -5,7 +5,9 @@ import pytest
 from supavex.diagnostics import Diagnostic, has_errors
 from supavex.mapping.coverage import NotCarried, coverage, not_carried, table_statuses
 from supavex.mapping.plan import Plan
+from supavex.postgres.server import SUPERUSER
 from supavex.schema import define_table, v
+from tests.databases import Database
 from tests.mapping.conftest import Make
 
 NOTES = "CREATE TABLE notes (id uuid PRIMARY KEY, text text NOT NULL);"
@@ -88,9 +90,15 @@ def test_two_tables_that_go_to_one(make: Make) -> None:
 
 def test_no_key(make: Make) -> None:
     found = the(make("CREATE TABLE notes (text text NOT NULL);", SCHEMA), "NoKey")
-    assert (found.severity, found.where) == ("error", "schema.py:4 public.notes")
-    assert found.hint == 'Set key = ["column", …] under [tables.notes] to columns that are unique together.'
-    assert coverage(make("", SCHEMA, 'tables.notes.key = ["text"]')) == []
+    assert (found.severity, found.where) == ("warning", "schema.py:4 public.notes")
+    assert found.hint.startswith('Set key = ["column", …] under [tables.notes] to columns that are unique together, or')
+    for key in ("text", "*"):
+        assert coverage(make("", SCHEMA, f'tables.notes.key = ["{key}"]')) == []
+
+
+def test_no_key_of_a_table_without_columns(make: Make) -> None:
+    found = the(make("CREATE TABLE notes ();", {"notes": define_table({})}), "NoKey")
+    assert (found.severity, found.hint) == ("error", "Skip it.")
 
 
 def test_key_not_kept(make: Make) -> None:
@@ -238,6 +246,37 @@ def test_columns_of_a_table_that_is_not_moved_are_nobody_s_business(make: Make) 
     assert codes(make("", SCHEMA, 'tables.notes.skip = "not needed"')) == ["TableWithoutSource"]
 
 
+@pytest.mark.parametrize(
+    ("type_", "field"),
+    [("float8", "v.number()"), ("numeric", "v.number()"), ("timestamptz", "v.number()"), ("date", "v.number()")],
+)
+def test_a_choice_that_makes_null_of_a_number_makes_the_column_nullable(make: Make, type_: str, field: str) -> None:
+    sql = f"CREATE TABLE notes (id uuid PRIMARY KEY, text {type_} NOT NULL);"
+    schema = SCHEMA.replace("v.string()", field)
+    assert codes(make(sql, schema)) == []
+    assert codes(make("", schema, 'columns.text.nonfinite = "keep"')) == []
+    assert codes(make("", schema, 'columns.text.nonfinite = "null"')) == ["NullableIntoRequired"]
+
+
+def test_unknown_type(make: Make, database: Database) -> None:
+    database.run("CREATE EXTENSION IF NOT EXISTS vector SCHEMA extensions", role=SUPERUSER)
+    sql = "CREATE TABLE notes (id uuid PRIMARY KEY, text extensions.sparsevec(3) NOT NULL);"
+    assert coverage(make(sql, SCHEMA)) == []
+    found = the(make("", SCHEMA, 'unknown_types = "refuse"'), "UnknownType")
+    assert (found.severity, found.where) == ("error", "schema.py:5 notes.text")
+    assert found.hint == "Give the column an sql expression, or skip it with a reason."
+    mended = """unknown_types = "refuse"\ncolumns.text.sql = "t.text::text" """
+    assert coverage(make("", SCHEMA, mended)) == []
+
+
+def test_types_of_postgresql_s_own_are_known(make: Make) -> None:
+    sql = "CREATE TYPE place AS (x int, y int); CREATE TABLE notes (id uuid PRIMARY KEY, text {} NOT NULL);"
+    for type_ in ("interval", "int4range", "place", "inet"):
+        plan = make(sql.format(type_), SCHEMA, 'unknown_types = "refuse"')
+        assert coverage(plan) == [], type_
+        sql = "ALTER TABLE notes ALTER text TYPE {} USING NULL;"
+
+
 # ------------------------------------------------------------------------------------------------------ allowed values
 
 
@@ -315,6 +354,52 @@ def test_foreign_key_without_index(make: Make) -> None:
         assert coverage(make("", indexed)) == []
     second = schema.replace("    }),\n}", '    }).index("by_text", ["text", "author_id"]),\n}')
     assert codes(make("", second)) == ["ForeignKeyWithoutIndex"]
+
+
+CITIES = "CREATE TABLE cities (country text, name text, PRIMARY KEY (country, name));"
+SHOPS = """{
+    "cities": define_table({"country": v.string(), "name": v.string()}),
+    "shops": define_table({
+        "city": v.optional(v.id("cities")),
+    }).index("by_city", ["city"]),
+}"""
+
+
+def test_a_reference_by_several_columns_that_is_covered(make: Make) -> None:
+    sql = CITIES + "CREATE TABLE shops (id uuid PRIMARY KEY, land text, town text,"
+    sql += " FOREIGN KEY (land, town) REFERENCES cities);"
+    toml = 'tables.shops.fields.city.references = ["land", "town"]'
+    assert coverage(make(sql, SHOPS, toml)) == []
+    plan = make("", SHOPS.replace('.index("by_city", ["city"])', ""), toml)
+    assert the(plan, "ForeignKeyWithoutIndex").where == "schema.py:6 shops.land, town"
+    assert [finding.subject for finding in coverage(make("", SHOPS)) if finding.code == "ColumnNotMapped"] == [
+        "shops.land",
+        "shops.town",
+    ]
+
+
+def test_columns_that_cannot_be_null_into_a_required_reference(make: Make) -> None:
+    schema = SHOPS.replace('v.optional(v.id("cities"))', 'v.id("cities")')
+    toml = 'tables.shops.fields.city.references = ["land", "town"]'
+    sql = CITIES + "CREATE TABLE shops (id uuid PRIMARY KEY, land text NOT NULL, town text NOT NULL);"
+    assert coverage(make(sql, schema, toml)) == []
+    plan = make("ALTER TABLE shops ALTER town DROP NOT NULL", schema, toml)
+    assert the(plan, "NullableIntoRequired").subject == "shops.land, town"
+
+
+def test_columns_that_refer_to_nothing(make: Make) -> None:
+    sql = CITIES + "CREATE TABLE shops (id uuid PRIMARY KEY);"
+    found = the(make(sql, SHOPS, 'tables.shops.fields.city.references = ["land"]'), "TypeDoesNotFit")
+    assert (found.severity, found.where) == ("error", "schema.py:6 shops.city")
+    assert found.message == "public.shops has no column land."
+
+
+def test_an_array_of_references_needs_no_index(make: Make) -> None:
+    sql = AUTHORS + "CREATE TABLE notes (id uuid PRIMARY KEY, text uuid[] NOT NULL);"
+    schema = SCHEMA.replace("v.string()", 'v.array(v.id("authors"))').replace(
+        "{\n", '{\n    "authors": define_table({}),\n', 1
+    )
+    assert coverage(make(sql, schema)) == []
 
 
 def test_unique_without_index(make: Make) -> None:

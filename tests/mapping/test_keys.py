@@ -194,6 +194,31 @@ def test_the_key_s_own_columns_are_quoted(shared: Database) -> None:
     assert Key(("order", 'a"b'), "hash").own("t") == ['t."order"', 't."a""b"']
 
 
+# ------------------------------------------------------------------------------------------------------ the whole row
+
+
+def row_keys(database: Database, rows: str) -> list[tuple[str, bytes]]:
+    """Text and bytes of each of ``rows`` (VALUES), in the order of the texts, which Python has to agree on."""
+    key = Key(("a", "b"), "row")
+    own = key.own("t")
+    found = database.rows(f"SELECT {key.text_sql(own)} AS k, {key.sql(own)} FROM ({rows}) AS t (a, b) ORDER BY k")
+    assert [key.internal_id(text) for text, _ in found] == [content for _, content in found]
+    assert {key.text_of(content) for _, content in found} == {None}
+    return found
+
+
+def test_equal_rows_are_numbered(shared: Database) -> None:
+    rows = row_keys(shared, "VALUES (1, 'x'), (1, 'x'), (2, 'x'), (1, 'x')")
+    assert [text for text, _ in rows] == ["(1,x) #1", "(1,x) #2", "(1,x) #3", "(2,x) #1"]
+    assert len({content for _, content in rows}) == 4
+
+
+def test_rows_that_only_look_alike_are_different(shared: Database) -> None:
+    rows = "VALUES ('a', NULL), ('a', ''), (NULL, NULL), ('', NULL), ('a,', NULL), ('a', ','), ('a #1', NULL), "
+    rows += "('(a,) #1', NULL), ('a\"', NULL), ('a\\', NULL)"
+    assert len({content for _, content in row_keys(shared, rows)}) == 10
+
+
 # ------------------------------------------------------------------------------------------------------- which it is
 
 
@@ -247,5 +272,15 @@ def test_without_a_primary_key_a_unique_one_serves() -> None:
 @pytest.mark.parametrize(
     "uniques", [[], [Unique("a", ("nick",))], [Unique("a", ("slug", "nick"))], [Unique("a", ("slug",), False, "x")]]
 )
-def test_a_table_whose_rows_cannot_be_told_apart_has_none(uniques: list[Unique]) -> None:
-    assert key_of(table(SLUG, NICK, uniques=uniques)) is None
+def test_where_no_column_tells_rows_apart_the_whole_row_does(uniques: list[Unique]) -> None:
+    key = key_of(table(SLUG, NICK, uniques=uniques))
+    assert key == Key(("slug", "nick"), "row")
+    assert not key.refers
+
+
+def test_the_project_may_choose_the_whole_row() -> None:
+    assert key_of(table(ID, SLUG, primary_key=["id"]), ["*"]) == Key(("id", "slug"), "row")
+
+
+def test_a_table_without_columns_has_no_key() -> None:
+    assert key_of(table()) is None

@@ -1,8 +1,11 @@
 """The plan: where each table goes, and how each field gets its value."""
 
-from supavex.convex.validators import MISSING, String
+import pytest
+
+from supavex.convex.validators import MISSING, String, Validator
+from supavex.mapping.conversions import Misfit
 from supavex.mapping.keys import Key
-from supavex.mapping.plan import FieldPlan, Misfit, Plan, Reference, TablePlan
+from supavex.mapping.plan import FieldPlan, Plan, Reference, TablePlan
 from supavex.schema import define_table, v
 from tests.mapping.conftest import Make
 
@@ -210,8 +213,8 @@ def test_a_column_that_does_not_fit_is_a_misfit_and_no_field(make: Make) -> None
 
 def test_a_column_without_a_field_of_a_table_without_a_key(make: Make) -> None:
     plan = make("CREATE TABLE notes (a text, b text);", {"notes": define_table({"a": v.any()})})
-    assert table(plan, "notes").key is None
-    assert [column.name for column in table(plan, "notes").unmapped] == ["b"]
+    assert table(plan, "notes").key == Key(("a", "b"), "row")
+    assert [column.name for column in table(plan, "notes").unmapped] == ["b"], "the whole row keeps nothing"
 
 
 def test_a_table_that_takes_anything_has_no_fields_to_fill(make: Make) -> None:
@@ -345,12 +348,33 @@ def test_old_ids_are_found_as_the_column_has_them(make: Make) -> None:
 AUTHORS = "CREATE TABLE authors (id uuid PRIMARY KEY, slug text NOT NULL UNIQUE, number int UNIQUE);"
 
 
+def to_author(
+    *parts: str,
+    columns: tuple[str, ...] = ("id",),
+    target: str = "authors",
+    existing: bool = False,
+    through: bool = False,
+    many: bool = False,
+) -> Reference:
+    """A reference to the table of :data:`AUTHORS`, by its key unless ``columns`` says otherwise."""
+    return Reference("public", "authors", target, UUID_KEY, columns, parts, existing, through, many)
+
+
 def test_a_foreign_key_becomes_the_id_of_the_row_it_names(make: Make) -> None:
     plan = make(
         AUTHORS + "CREATE TABLE notes (id int PRIMARY KEY, author_id uuid REFERENCES authors);",
         {"authors": define_table({}), "notes": define_table({"author_id": v.optional(v.id("authors"))})},
     )
-    assert reference(plan, "notes.author_id") == Reference("public", "authors", "authors", UUID_KEY, "id")
+    assert reference(plan, "notes.author_id") == to_author('t."author_id"')
+
+
+def test_a_reference_may_stand_beside_null(make: Make) -> None:
+    plan = make(
+        AUTHORS + "CREATE TABLE notes (id int PRIMARY KEY, author_id uuid REFERENCES authors);",
+        {"authors": define_table({}), "notes": define_table({"author_id": v.union(v.id("authors"), v.null())})},
+    )
+    assert reference(plan, "notes.author_id") == to_author('t."author_id"')
+    assert field(plan, "notes.author_id").takes_null
 
 
 def test_a_foreign_key_to_a_unique_column_leads_through_it(make: Make) -> None:
@@ -358,7 +382,7 @@ def test_a_foreign_key_to_a_unique_column_leads_through_it(make: Make) -> None:
         AUTHORS + "CREATE TABLE notes (id int PRIMARY KEY, author text REFERENCES authors (slug));",
         {"authors": define_table({}), "notes": define_table({"author": v.id("authors")})},
     )
-    assert reference(plan, "notes.author") == Reference("public", "authors", "authors", UUID_KEY, "id", through="slug")
+    assert reference(plan, "notes.author") == to_author('t."author"', columns=("slug",), through=True)
 
 
 def test_a_row_may_refer_to_its_own_table(make: Make) -> None:
@@ -366,7 +390,8 @@ def test_a_row_may_refer_to_its_own_table(make: Make) -> None:
         "CREATE TABLE notes (id int PRIMARY KEY, parent int REFERENCES notes);",
         {"notes": define_table({"parent": v.optional(v.id("notes"))})},
     )
-    assert reference(plan, "notes.parent") == Reference("public", "notes", "notes", Key(("id",), "integer"), "id")
+    key = Key(("id",), "integer")
+    assert reference(plan, "notes.parent") == Reference("public", "notes", "notes", key, ("id",), ('t."parent"',))
 
 
 def test_two_tables_may_refer_to_each_other(make: Make) -> None:
@@ -397,7 +422,7 @@ def test_without_a_constraint_the_schema_says_where_it_points(make: Make) -> Non
         AUTHORS + "CREATE TABLE notes (id int PRIMARY KEY, author_id uuid);",
         {"authors": define_table({}), "notes": define_table({"author_id": v.id("authors")})},
     )
-    assert reference(plan, "notes.author_id") == Reference("public", "authors", "authors", UUID_KEY, "id")
+    assert reference(plan, "notes.author_id") == to_author('t."author_id"')
 
 
 def test_a_reference_to_an_existing_table_is_marked(make: Make) -> None:
@@ -406,7 +431,7 @@ def test_a_reference_to_an_existing_table_is_marked(make: Make) -> None:
         {"people": define_table({"slug": v.string()}), "notes": define_table({"author_id": v.id("people")})},
         'tables.authors = { to = "people", existing = { match = { slug = "slug" } } }',
     )
-    assert reference(plan, "notes.author_id") == Reference("public", "authors", "people", UUID_KEY, "id", existing=True)
+    assert reference(plan, "notes.author_id") == to_author('t."author_id"', target="people", existing=True)
 
 
 def test_a_table_without_a_primary_key_can_be_named_by_its_chosen_key(make: Make) -> None:
@@ -415,7 +440,7 @@ def test_a_table_without_a_primary_key_can_be_named_by_its_chosen_key(make: Make
         "CREATE TABLE notes (id int PRIMARY KEY, author text REFERENCES authors (slug));",
         {"authors": define_table({"slug": v.string(), "name": v.any()}), "notes": define_table({"author": v.any()})},
     )
-    assert table(plan, "authors").key is None
+    assert table(plan, "authors").key == Key(("slug", "name"), "row")
     plan = make(
         "",
         {
@@ -433,7 +458,7 @@ def test_an_expression_may_give_the_key_of_the_row(make: Make) -> None:
         {"authors": define_table({}), "notes": define_table({"author_id": v.id("authors")})},
         "columns.author_id.sql = \"nullif(t.author_id, '')::uuid\"",
     )
-    assert reference(plan, "notes.author_id").column == "id"
+    assert reference(plan, "notes.author_id").columns == ("id",)
     assert field(plan, "notes.author_id").source == "(nullif(t.author_id, '')::uuid)"
 
 
@@ -464,6 +489,177 @@ def test_a_constraint_vouches_for_types_that_differ(make: Make) -> None:
         {"parts": define_table({"code": v.number()}), "notes": define_table({"part": v.id("parts")})},
     )
     assert reference(plan, "notes.part").key.columns == ("code",)
+
+
+# ---------------------------------------------------------------------------------------- references by several columns
+
+CITIES = "CREATE TABLE cities (country text, name text, code int, zone int, PRIMARY KEY (country, name));"
+CITIES += "ALTER TABLE cities ADD UNIQUE (zone, code);"
+CITY = define_table({"country": v.any(), "name": v.any(), "code": v.any(), "zone": v.any()})
+CITY_KEY = Key(("country", "name"), "hash")
+SHOPS = {"cities": CITY, "shops": define_table({"city": v.optional(v.id("cities"))})}
+
+
+def to_city(columns: tuple[str, ...], *parts: str, through: bool = False) -> Reference:
+    return Reference("public", "cities", "cities", CITY_KEY, columns, parts, through=through)
+
+
+def test_a_reference_by_several_columns(make: Make) -> None:
+    plan = make(
+        CITIES + "CREATE TABLE shops (id int PRIMARY KEY, land text, town text,"
+        " FOREIGN KEY (land, town) REFERENCES cities (country, name));",
+        SHOPS,
+        'tables.shops.fields.city.references = ["land", "town"]',
+    )
+    assert reference(plan, "shops.city") == to_city(("country", "name"), 't."land"', 't."town"')
+    planned = field(plan, "shops.city")
+    assert (planned.column, planned.by_columns, planned.place) == (None, ("land", "town"), "land, town")
+    assert table(plan, "shops").unmapped == [], "the columns need no fields of their own"
+
+
+def test_the_foreign_key_says_which_column_is_which(make: Make) -> None:
+    plan = make(
+        CITIES + "CREATE TABLE shops (id int PRIMARY KEY, country text, name text,"
+        " FOREIGN KEY (country, name) REFERENCES cities (name, country));",
+        SHOPS,
+        'tables.shops.fields.city.references = ["name", "country"]',
+    )
+    assert reference(plan, "shops.city") == to_city(("country", "name"), 't."name"', 't."country"')
+
+
+def test_a_foreign_key_to_another_unique_key_leads_through_it(make: Make) -> None:
+    plan = make(
+        CITIES + "CREATE TABLE shops (id int PRIMARY KEY, code int, zone int,"
+        " FOREIGN KEY (code, zone) REFERENCES cities (code, zone));",
+        SHOPS,
+        'tables.shops.fields.city.references = ["code", "zone"]',
+    )
+    assert reference(plan, "shops.city") == to_city(("code", "zone"), 't."code"', 't."zone"', through=True)
+
+
+def test_several_columns_may_lead_to_a_key_of_one(make: Make) -> None:
+    plan = make(
+        AUTHORS + "ALTER TABLE authors ADD UNIQUE (slug, number);"
+        "CREATE TABLE notes (id int PRIMARY KEY, slug text, number int,"
+        " FOREIGN KEY (slug, number) REFERENCES authors (slug, number));",
+        {"authors": define_table({}), "notes": define_table({"author": v.id("authors")})},
+        'tables.notes.fields.author.references = ["slug", "number"]',
+    )
+    expected = to_author('t."slug"', 't."number"', columns=("slug", "number"), through=True)
+    assert reference(plan, "notes.author") == expected
+
+
+def test_one_column_may_lead_to_a_key_of_several(make: Make) -> None:
+    plan = make(
+        CITIES + "ALTER TABLE cities ADD UNIQUE (code);"
+        "CREATE TABLE shops (id int PRIMARY KEY, city int REFERENCES cities (code));",
+        SHOPS,
+    )
+    assert reference(plan, "shops.city") == to_city(("code",), 't."city"', through=True)
+
+
+def test_without_a_constraint_the_columns_are_the_key_s_in_its_order(make: Make) -> None:
+    plan = make(
+        CITIES + "CREATE TABLE shops (id int PRIMARY KEY, land text, town text);",
+        SHOPS,
+        'tables.shops.fields.city.references = ["land", "town"]',
+    )
+    assert reference(plan, "shops.city") == to_city(("country", "name"), 't."land"', 't."town"')
+
+
+def test_columns_of_a_reference_may_have_fields_of_their_own(make: Make) -> None:
+    plan = make(
+        AUTHORS + "CREATE TABLE notes (id int PRIMARY KEY, author_id uuid REFERENCES authors);",
+        {"authors": define_table({}), "notes": define_table({"author": v.id("authors"), "author_id": v.string()})},
+        'tables.notes.fields.author.references = ["author_id"]',
+    )
+    assert reference(plan, "notes.author") == to_author('t."author_id"')
+    assert field(plan, "notes.author_id").reference is None
+
+
+def test_of_two_foreign_keys_by_the_same_columns_the_field_names_one(make: Make) -> None:
+    plan = make(
+        AUTHORS + "CREATE TABLE notes (id int PRIMARY KEY, by uuid REFERENCES auth.users (id),"
+        " FOREIGN KEY (by) REFERENCES authors);",
+        {"authors": define_table({}), "notes": define_table({"author": v.id("authors"), "by": v.string()})},
+        'tables.notes.fields.author.references = ["by"]',
+    )
+    assert reference(plan, "notes.author") == to_author('t."by"')
+
+
+@pytest.mark.parametrize(
+    ("columns", "kind", "message"),
+    [
+        ('["land", "twon"]', v.id("cities"), "public.shops has no column twon."),
+        ('["land", "town"]', v.string(), "v.string() holds no id."),
+        ('["land", "town"]', v.array(v.id("cities")), 'v.array(v.id("cities")) holds no id.'),
+        ('["land"]', v.id("cities"), "public.cities has no key of one column that it could refer to."),
+        ('["land", "town", "id"]', v.id("cities"), "public.cities has no key of 3 columns that it could refer to."),
+        ('["land", "town"]', v.id("shops"), "public.shops has no key of 2 columns that it could refer to."),
+        ('["land", "id"]', v.id("cities"), "it is integer, but public.cities.name is text."),
+    ],
+)
+def test_columns_that_refer_to_nothing(make: Make, columns: str, kind: Validator, message: str) -> None:
+    plan = make(
+        CITIES + "CREATE TABLE shops (id int PRIMARY KEY, land text, town text);",
+        {"cities": CITY, "shops": define_table({"city": kind})},
+        f"tables.shops.fields.city.references = {columns}",
+    )
+    assert misfit(plan, "shops.city").message == message
+
+
+# ------------------------------------------------------------------------------------------------- arrays of references
+
+
+def test_an_array_of_keys_is_an_array_of_references(make: Make) -> None:
+    plan = make(
+        AUTHORS + "CREATE TABLE notes (id int PRIMARY KEY, authors uuid[], tags uuid[]);",
+        {
+            "authors": define_table({}),
+            "notes": define_table({"authors": v.array(v.id("authors")), "tags": v.array(v.string())}),
+        },
+    )
+    assert reference(plan, "notes.authors") == to_author("e.x", many=True)
+    assert field(plan, "notes.authors").source == 't."authors"'
+    assert field(plan, "notes.tags").reference is None
+
+
+@pytest.mark.parametrize(
+    "kind", [v.array(v.union(v.id("authors"), v.null())), v.union(v.array(v.id("authors")), v.null())]
+)
+def test_an_array_of_references_and_its_elements_may_be_null(make: Make, kind: Validator) -> None:
+    plan = make(
+        AUTHORS + "CREATE TABLE notes (id int PRIMARY KEY, authors uuid[]);",
+        {"authors": define_table({}), "notes": define_table({"authors": kind})},
+    )
+    assert reference(plan, "notes.authors") == to_author("e.x", many=True)
+
+
+def test_an_expression_may_give_the_array(make: Make) -> None:
+    plan = make(
+        AUTHORS + "CREATE TABLE notes (id int PRIMARY KEY, authors text);",
+        {"authors": define_table({}), "notes": define_table({"authors": v.array(v.id("authors"))})},
+        "columns.authors.sql = \"string_to_array(t.authors, ',')::uuid[]\"",
+    )
+    assert reference(plan, "notes.authors") == to_author("e.x", many=True)
+    assert field(plan, "notes.authors").source == "(string_to_array(t.authors, ',')::uuid[])"
+
+
+@pytest.mark.parametrize(
+    ("type_", "message", "hint"),
+    [
+        ("uuid", "uuid is no array.", 'Make it v.id("authors").'),
+        ("text[]", "it is text, but public.authors.id is uuid.", 'sql = "authors::uuid[]".'),
+    ],
+)
+def test_a_column_that_is_no_array_of_keys(make: Make, type_: str, message: str, hint: str) -> None:
+    plan = make(
+        AUTHORS + f"CREATE TABLE notes (id int PRIMARY KEY, authors {type_});",
+        {"authors": define_table({}), "notes": define_table({"authors": v.array(v.id("authors"))})},
+    )
+    found = misfit(plan, "notes.authors")
+    assert found.message == message
+    assert found.hint.endswith(hint)
 
 
 # ------------------------------------------------------------------------------------------ references that don't fit
@@ -509,15 +705,12 @@ def test_a_field_that_names_another_table_than_the_foreign_key(make: Make) -> No
 
 def test_a_table_whose_key_has_several_columns_cannot_be_named_by_one(make: Make) -> None:
     plan = make(
-        "CREATE TABLE parts (a int, b int UNIQUE, PRIMARY KEY (a, b)); CREATE TABLE notes (id int PRIMARY KEY, part int"
-        " REFERENCES parts (b), other int);",
-        {
-            "parts": define_table({"a": v.any(), "b": v.any()}),
-            "notes": define_table({"part": v.id("parts"), "other": v.id("parts")}),
-        },
+        "CREATE TABLE parts (a int, b int, PRIMARY KEY (a, b)); CREATE TABLE notes (id int PRIMARY KEY, part int);",
+        {"parts": define_table({"a": v.any(), "b": v.any()}), "notes": define_table({"part": v.id("parts")})},
     )
-    for name in ("part", "other"):
-        assert misfit(plan, f"notes.{name}").message.startswith("public.parts has no key of one column")
+    found = misfit(plan, "notes.part")
+    assert found.message == "public.parts has no key of one column that it could refer to."
+    assert found.hint.endswith('{ references = ["…"] } with a column for each of a, b.')
 
 
 def test_a_table_without_a_key_cannot_be_named_at_all(make: Make) -> None:
@@ -597,7 +790,7 @@ def test_a_column_of_that_name_comes_first(make: Make) -> None:
     assert field(plan, "notes.supabase_id").column is not None
 
 
-def test_a_supabase_id_that_is_no_text_or_has_no_key_gets_nothing(make: Make) -> None:
+def test_a_supabase_id_that_is_no_text_gets_nothing_and_one_of_a_row_without_a_key_the_row(make: Make) -> None:
     plan = make(
         NOTES + "CREATE TABLE keyless (text text);",
         {
@@ -606,7 +799,7 @@ def test_a_supabase_id_that_is_no_text_or_has_no_key_gets_nothing(make: Make) ->
         },
     )
     assert [planned.name for planned in table(plan, "notes").fields] == ["text"]
-    assert [planned.name for planned in table(plan, "keyless").fields] == ["text"]
+    assert [planned.name for planned in table(plan, "keyless").fields] == ["text", "supabaseId"]
 
 
 # ------------------------------------------------------------------------------------------------------ creation time

@@ -317,7 +317,26 @@ def test_what_else_there_is(catalog: Catalog) -> None:
         NamedObject("publication", "supabase_realtime", "app.teams, public.people"),
         NamedObject("sequence", "public.tickets", ""),
         NamedObject("view", "public.people_view", ""),
+        NamedObject("extension", "vector", ""),
     )
+
+
+def test_what_a_project_keeps_in_supabase_s_own_schemas(database: Database) -> None:
+    database.run("""
+        SELECT cron.schedule('nightly', '0 3 * * *', 'SELECT 1');
+        INSERT INTO storage.buckets (id, name, public) VALUES ('avatars', 'avatars', true), ('files', 'files', false);
+        CREATE FUNCTION public.welcome() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+        CREATE TRIGGER on_sign_up AFTER INSERT ON auth.users FOR EACH ROW EXECUTE FUNCTION public.welcome();
+        CREATE POLICY anyone ON storage.objects FOR SELECT USING (bucket_id = 'avatars');
+    """)
+    found = [(other.kind, other.name) for other in database.catalog().others if other.kind != "function"]
+    assert found == [
+        ("bucket", "avatars"),
+        ("bucket", "files"),
+        ("cron job", "nightly"),
+        ("policy", "storage.objects"),
+        ("trigger", "auth.users"),
+    ]
 
 
 # ------------------------------------------------------------------------------------------- the same wherever it is

@@ -60,6 +60,9 @@ def report_lines(found: Inspection) -> list[str]:
             f"{len(replay.failed)} failed."
         )
         lines += [f"    {failure.file}:{failure.line}: {failure.error}" for failure in replay.failed]
+        if found.missing_tables:
+            lines.append(f"No file creates {', '.join(found.missing_tables)}.")
+            lines.append("Inspect a dump (supabase db dump > dump.sql) or the live database (postgresql://…) instead.")
     rows = [
         (
             table.qualified.removeprefix("public."),

@@ -482,3 +482,21 @@ def with_rules(validator: Validator, rules: Rules, comment: str) -> Validator:
     default = rules.default if rules.default is MISSING else coerce(rules.default, validator)
     one_of = None if rules.one_of is None else tuple(coerce(item, validator) for item in rules.one_of)
     return replace(validator, rules=replace(rules, default=default, one_of=one_of), comment=comment)
+
+
+def rules_problem(validator: Validator, value: Value) -> str | None:
+    """The first rule that ``value`` breaks, at any level, where it fits ``validator``; or None. Null breaks none."""
+    if value is None:
+        return None
+    validator = unwrap(validator)
+    problem = validator.rules.problem(value)
+    if problem:
+        return problem
+    if isinstance(validator, Array) and isinstance(value, list):
+        return next((p for item in value if (p := rules_problem(validator.element, item))), None)
+    if isinstance(validator, Object) and isinstance(value, dict):
+        fields = ((inner, value[name]) for name, inner in validator.fields.items() if name in value)
+        return next((p for inner, item in fields if (p := rules_problem(inner, item))), None)
+    if isinstance(validator, Record) and isinstance(value, dict):
+        return next((p for item in value.values() if (p := rules_problem(validator.values, item))), None)
+    return None

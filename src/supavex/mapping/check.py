@@ -55,7 +55,7 @@ def check(project: Project) -> Check:
         return Check(schema, None, None, diagnostics)
     catalog, report = Source(project).catalog()
     plan = make_plan(project, schema, catalog)
-    diagnostics += replay_diagnostics(report)
+    diagnostics += replay_diagnostics(report, catalog)
     diagnostics += coverage(plan)
     return Check(schema, plan, report, diagnostics)
 

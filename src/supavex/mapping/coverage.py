@@ -14,7 +14,8 @@ from supavex.convex import validators as kinds
 from supavex.convex.validators import MISSING, Optional, printed, unwrap
 from supavex.diagnostics import Diagnostic, Severity
 from supavex.mapping.checks import allowed_values
-from supavex.mapping.conversions import Target
+from supavex.mapping.conversions import Target, registered
+from supavex.mapping.keys import WHOLE_ROW
 from supavex.mapping.names import camel_case
 from supavex.mapping.plan import SOURCE_KEY_FIELDS, FieldPlan, Plan, TablePlan
 from supavex.postgres.catalog import Catalog, Table
@@ -105,7 +106,7 @@ def _table(plan: Plan, table: TablePlan) -> Iterator[Diagnostic]:
         where = misplaced.name if misplaced else field
         yield _finding("TypeDoesNotFit", table, where, misfit.message, misfit.hint, field=field)
     for planned in table.fields:
-        yield from _field(table, planned)
+        yield from _field(plan, table, planned)
     yield from _fields_without_column(table)
     yield from _indexes(table)
 
@@ -147,7 +148,8 @@ def _existing(table: TablePlan) -> Iterator[Diagnostic]:
 def _rules(table: TablePlan) -> Iterator[Diagnostic]:
     """Rules of supavex.toml about things that are not there."""
     columns = [column.name for column in table.source.columns]
-    named = [*table.rule.columns, *table.rule.key, *([table.rule.created] if table.rule.created else [])]
+    keys = () if table.rule.key == WHOLE_ROW else table.rule.key
+    named = [*table.rule.columns, *keys, *([table.rule.created] if table.rule.created else [])]
     for name in named:
         if name not in columns:
             close = difflib.get_close_matches(name, columns, n=1)
@@ -176,9 +178,12 @@ def _rules(table: TablePlan) -> Iterator[Diagnostic]:
 
 def _key(plan: Plan, table: TablePlan) -> Iterator[Diagnostic]:
     if table.key is None:
-        message = "the table has no primary key and no unique key without NULLs: its rows can't be told apart."
-        hint = f'Set key = ["column", …] under [tables.{_toml(plan, table)}] to columns that are unique together.'
-        yield _finding("NoKey", table, "", message, hint)
+        yield _finding("NoKey", table, "", "the table has no columns: its rows can't be told apart.", "Skip it.")
+    elif table.key.form == "row" and not table.rule.key:
+        message = "the table has no primary key and no unique key without NULLs: each id comes from the whole row."
+        hint = f'Set key = ["column", …] under [tables.{_toml(plan, table)}] to columns that are unique together, '
+        hint += 'or key = ["*"] to leave it so (a row that changes gets another id).'
+        yield _finding("NoKey", table, "", message, hint, severity="warning")
     elif table.key.form == "hash":
         fields = {planned.column.name for planned in table.fields if planned.column}
         lost = [column for column in table.key.columns if column not in fields]
@@ -188,11 +193,20 @@ def _key(plan: Plan, table: TablePlan) -> Iterator[Diagnostic]:
             yield _finding("KeyNotKept", table, lost[0], message, "Add a field for it.", severity="warning")
 
 
-def _field(table: TablePlan, planned: FieldPlan) -> Iterator[Diagnostic]:
+def _unknown_type(plan: Plan, table: TablePlan, planned: FieldPlan) -> Iterator[Diagnostic]:
+    column = planned.column
+    assert column is not None
+    plain = planned.reference is None and planned.ids is None and not planned.expression
+    if plan.project.unknown_types == "refuse" and plain and not registered(column.type):
+        message = f"{column.type.name} would go as PostgreSQL's text of it, which unknown_types refuses."
+        hint = "Give the column an sql expression, or skip it with a reason."
+        yield _finding("UnknownType", table, column.name, message, hint, field=planned.name)
+
+
+def _field(plan: Plan, table: TablePlan, planned: FieldPlan) -> Iterator[Diagnostic]:
     target = Target(planned.validator)
     rules = planned.validator.rules
-    loses_null = not (planned.optional or planned.takes_null or rules.default is not MISSING)
-    if planned.column is not None and planned.nullable and loses_null and not planned.null_is_rejected:
+    if planned.loses_null and (planned.column is not None or planned.by_columns):
         yield _finding(
             "NullableIntoRequired",
             table,
@@ -207,10 +221,12 @@ def _field(table: TablePlan, planned: FieldPlan) -> Iterator[Diagnostic]:
         yield _finding("DefaultOfOptional", table, planned.place, message, severity="note", field=planned.name)
     if planned.column is None:
         return
+    yield from _unknown_type(plan, table, planned)
     yield from _allowed(table, planned, target)
     if planned.reference is None and planned.ids is None:
         key = table.source.foreign_key_of(planned.column.name)
-        outside = key is not None and key.referenced_schema not in ("auth",)
+        by_several = any(planned.column.name in other.by_columns for other in table.fields)
+        outside = key is not None and key.referenced_schema not in ("auth",) and not by_several
         if key is not None and outside and target.takes(kinds.String) and not target.any:
             message = (
                 f"it refers to {key.referenced_schema}.{key.referenced_table}, but the field keeps the old key as text."
@@ -261,7 +277,8 @@ def _indexes(table: TablePlan) -> Iterator[Diagnostic]:
     indexes = [index.fields for index in table.definition.indexes]
     by_column = {planned.column.name: planned.name for planned in table.fields if planned.column}
     for planned in table.fields:
-        if planned.reference is not None and not any(fields[0] == planned.name for fields in indexes if fields):
+        indexed = any(fields[0] == planned.name for fields in indexes if fields)
+        if planned.reference is not None and not planned.reference.many and not indexed:
             yield _finding(
                 "ForeignKeyWithoutIndex",
                 table,
@@ -305,6 +322,11 @@ _INSTEAD = {
     "domain": "A rule in schema.py, or code in the mutation.",
     "exclusion": "Look for an overlap by an index in the mutation that inserts.",
     "publication": "Nothing: every Convex query is live.",
+    "cron job": "convex/crons.ts.",
+    "bucket": "Convex file storage: ctx.storage, with a table of the files.",
+    "extension": "Whatever used it: a component, an npm package in an action, or code of your own.",
+    "trigger": "Code in the mutations that write the table; of auth.users, in the sign-up flow.",
+    "policy": "Check ctx.auth in each function that reads or writes the table or the files.",
 }
 
 

@@ -31,6 +31,11 @@ class Inspection:
         """Everything that Convex will not do by itself."""
         return not_carried_of(self.catalog, list(self.catalog))
 
+    @property
+    def missing_tables(self) -> list[str]:
+        """Tables that statements of the files needed, and that none of them creates."""
+        return [] if self.replay is None else list(replays.missing_tables(self.replay, self.catalog))
+
     def to_json(self) -> dict[str, Any]:
         """The contract of ``inspect --json``."""
         replay = self.replay

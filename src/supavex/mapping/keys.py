@@ -3,6 +3,7 @@
     uuid                its own 16 bytes
     int2, int4, int8    the bytes ``supavex0`` and the number in 8 bytes, big-endian two's complement: injective
     text and the rest   the first 16 bytes of SHA-256 of the key's text; of several columns, of their JSON array
+    none                of the whole row's text, and of equal rows their number: they are interchangeable
 
 PostgreSQL computes them for the copy (:meth:`Key.sql`); :meth:`Key.internal_id` computes them again from text, for
 the proof.
@@ -21,6 +22,8 @@ from supavex.postgres.connection import quoted
 
 _INTEGER_PREFIX = b"supavex0"
 _INTEGERS = ("int2", "int4", "int8")
+#: A chosen key that says: rows have no key.
+WHOLE_ROW = ("*",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,7 @@ class Key:
     """The key of a table: its columns, and how they become 16 bytes."""
 
     columns: tuple[str, ...]
-    form: Literal["uuid", "integer", "hash"]
+    form: Literal["uuid", "integer", "hash", "row"]
     #: Which parts are numeric: 7 and 7.00 are one key, so their text is made alike.
     numeric: tuple[bool, ...] = ()
 
@@ -43,8 +46,19 @@ class Key:
             return f"'\\x{_INTEGER_PREFIX.hex()}'::bytea || int8send({columns[0]}::int8)"
         return f"substr(sha256(convert_to({self.text_sql(columns)}, 'UTF8')), 1, 16)"
 
+    @property
+    def refers(self) -> bool:
+        """Whether other rows can refer to a row by this key."""
+        return self.form != "row"
+
     def text_sql(self, columns: Sequence[str]) -> str:
-        """SQL for the key as text, for messages and for the proof: the value, or a JSON array of several."""
+        """SQL for the key as text, for messages and for the proof: the value, or a JSON array of several.
+
+        Of a row without a key, its parts are the row's columns; the expression is a window function then.
+        """
+        if self.form == "row":
+            row = f"ROW({', '.join(columns)})::text"
+            return f"{row} || ' #' || row_number() OVER (PARTITION BY {row})"
         numeric = self.numeric or (False,) * len(columns)
         texts = [
             f"trim_scale({c}::numeric)::text" if n else f"{c}::text" for c, n in zip(columns, numeric, strict=True)
@@ -79,11 +93,12 @@ class Key:
 def key_of(table: Table, chosen: Sequence[str] = ()) -> Key | None:
     """The key of ``table``: ``chosen`` columns, its primary key, or its first unique key that can't be NULL.
 
-    None where there is none: two rows could not be told apart.
+    Where there is none, or where :data:`WHOLE_ROW` is chosen, the whole row. None for a table without columns.
     """
-    columns = tuple(chosen) or table.primary_key or _unique_key(table)
-    if not columns:
-        return None
+    columns = tuple(chosen) or table.primary_key or _unique_key(table) or WHOLE_ROW
+    if columns == WHOLE_ROW:
+        own = tuple(column.name for column in table.columns)
+        return Key(own, "row") if own else None
     if len(columns) == 1:
         column = table.column(columns[0])
         if column is not None and column.type.base == "uuid":

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 
 def camel_case(name: str) -> str:
-    """``ari_payments`` as ``ariPayments``; a name without underscores stays as it is."""
-    head, *rest = [part for part in name.split("_") if part] or [name]
-    return head[:1].lower() + head[1:] + "".join(part[:1].upper() + part[1:] for part in rest) if rest else head
+    """``ari_payments`` as ``ariPayments``, ``API_ACCESS`` as ``apiAccess``, ``FriendRequest`` as ``friendRequest``."""
+    words = [word.lower() if word.isupper() else word for word in name.split("_") if word]
+    if not words:
+        return name
+    head, *rest = words
+    return head[:1].lower() + head[1:] + "".join(word[:1].upper() + word[1:] for word in rest)
 
 
 def snake_case(name: str) -> str:

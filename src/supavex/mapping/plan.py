@@ -7,14 +7,14 @@ a plan with errors is never carried out.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from supavex.convex import validators as kinds
 from supavex.convex.schema import Schema, TableDefinition
 from supavex.convex.validators import MISSING, Optional, Validator, unwrap
 from supavex.convex.values import Value
-from supavex.mapping.conversions import Conversion, Misfit, Target, choose
+from supavex.mapping.conversions import Conversion, Misfit, Target, arrays, choose
 from supavex.mapping.idfiles import load_id_file
 from supavex.mapping.keys import Key, key_of
 from supavex.mapping.names import camel_case
@@ -37,17 +37,20 @@ ALIAS = "t"
 class Reference:
     """Where a field's id points: the source table (schema, name), its key, and how the row names it.
 
-    ``columns``: SQL for the parts of the referenced row's key. ``through`` is the unique column that the foreign key
-    names where that is not the key.
+    ``parts`` are SQL over the child's row for the parent's ``columns``: those of its key, or of the unique key that
+    the foreign key names (``through``), from which the parent's own key is then read. ``many``: the field is an array
+    of ids; the part is ``e.x``, an element of the column's array.
     """
 
     schema: str
     table: str
     target: str
     key: Key
-    column: str
+    columns: tuple[str, ...]
+    parts: tuple[str, ...]
     existing: bool = False
-    through: str | None = None
+    through: bool = False
+    many: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +74,19 @@ class FieldPlan:
     null_is_rejected: bool = False
     #: Whether the value comes from an ``sql`` expression, and not from the column as it is.
     expression: bool = False
+    #: The columns of a reference by several.
+    by_columns: tuple[str, ...] = ()
 
     @property
     def nullable(self) -> bool:
         """Whether the source can be NULL, as far as the catalog knows."""
-        return self.column is None or self.column.nullable
+        return self.column is None or self.column.nullable or self.conversion.makes_null
+
+    @property
+    def loses_null(self) -> bool:
+        """Whether NULL would reject the row, and nobody said that it is meant to."""
+        kept = self.optional or self.takes_null or self.default is not MISSING
+        return self.nullable and not kept and not self.null_is_rejected
 
     @property
     def takes_null(self) -> bool:
@@ -84,8 +95,8 @@ class FieldPlan:
 
     @property
     def place(self) -> str:
-        """The column's name, or the field's where it has none."""
-        return self.column.name if self.column else self.name
+        """The column's name (or those of a reference by several), or the field's where it has none."""
+        return self.column.name if self.column else ", ".join(self.by_columns) or self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,15 +191,23 @@ def _fill(plan: Plan, table: TablePlan, files: dict[str, dict[str, str]]) -> Non
     assert table.definition is not None
     fields = table.definition.fields
     used: set[str] = set()
+    referring = {column for rule in table.rule.fields.values() for column in rule.references}
+    rules = {column.name: plan.project.column_rule(table.rule, column.name) for column in table.source.columns}
+    # A field that is named after one column, or that supavex.toml gives to one, is no other column's in camel case.
+    taken = {rule.to for rule in rules.values() if rule.to} | {name for name, rule in rules.items() if not rule.to}
+    taken |= table.rule.fields.keys()
     for column in table.source.columns:
-        rule = plan.project.column_rule(table.rule, column.name)
+        rule = rules[column.name]
         if rule.skip is not None:
             table.skipped[column.name] = rule.skip
             continue
-        names = [rule.to] if rule.to else [column.name, camel_case(column.name)]
+        names = [rule.to] if rule.to else [column.name]
+        if not rule.to and camel_case(column.name) not in taken:
+            names.append(camel_case(column.name))
         name = next((n for n in names if n in fields and n not in table.rule.fields), None)
         if name is None:
-            if table.key is None or column.name not in table.key.columns:
+            kept = table.key.columns if table.key is not None and table.key.form != "row" else ()
+            if column.name not in (*kept, *referring):
                 table.unmapped.append(column)
             continue
         used.add(name)
@@ -196,8 +215,11 @@ def _fill(plan: Plan, table: TablePlan, files: dict[str, dict[str, str]]) -> Non
     for name, validator in fields.items():
         if name in used:
             continue
-        if name in table.rule.fields:
-            _add_expression(table, name, validator, table.rule.fields[name])
+        own = table.rule.fields.get(name)
+        if own is not None and own.references:
+            _add_references(plan, table, name, validator, own.references)
+        elif own is not None:
+            _add_expression(table, name, validator, own.sql or "NULL")
         elif name in SOURCE_KEY_FIELDS and table.key is not None and Target(validator).takes(kinds.String):
             expression = table.key.text_sql(table.key.own(ALIAS))
             _add_expression(table, name, validator, expression)
@@ -224,13 +246,15 @@ def _add_field(
             files[rule.ids] = load_id_file(plan.project.root / rule.ids, rule.ids)
         ids = files[rule.ids]
         conversion = choose(Type("text", "text"), Target(inner), rule)
-    elif isinstance(inner, kinds.Id):
-        found = _reference(plan, table, column, inner, bool(rule.sql))
+    elif (pointer := pointer_of(inner)) is not None:
+        found = _reference(plan, table, column, pointer, source, sql=bool(rule.sql))
         if isinstance(found, Misfit):
             conversion = found
         else:
             reference = found
-            conversion = Conversion("reference", "id", "{c}", "{c}::text")
+            conversion = Conversion("reference", "id")
+            if found.many:
+                conversion = Conversion("array of references", "id", guards=(arrays.ONE_DIMENSION, arrays.SHORT))
     else:
         # An expression's type is PostgreSQL's to know; it is read as what the field wants.
         type_ = column.type if not rule.sql else _type_for(inner, column)
@@ -282,56 +306,147 @@ def _add_expression(table: TablePlan, name: str, validator: Validator, expressio
     table.fields.append(FieldPlan(name, inner, optional, source, None, conversion, inner.rules.default))
 
 
-def _reference(plan: Plan, table: TablePlan, column: Column, validator: kinds.Id, sql: bool) -> Reference | Misfit:
-    foreign_key = _foreign_key(plan, table, column, validator)
+def pointer_of(validator: Validator) -> tuple[kinds.Id, bool] | None:
+    """The ``v.id(…)`` that a field takes, and whether it is an array of them; null may stand beside each. Else None."""
+    member = _only_member(validator)
+    many = isinstance(member, kinds.Array)
+    if isinstance(member, kinds.Array):
+        member = _only_member(member.element)
+    return (member, many) if isinstance(member, kinds.Id) else None
+
+
+def _only_member(validator: Validator) -> Validator | None:
+    members = [member for member in Target(validator).members if not isinstance(member, kinds.Null)]
+    return members[0] if len(members) == 1 else None
+
+
+def _add_references(plan: Plan, table: TablePlan, name: str, validator: Validator, columns: tuple[str, ...]) -> None:
+    """A field for a reference by several columns (or by one that has a field of its own too)."""
+    inner, optional = unwrap(validator), isinstance(validator, Optional)
+    pointer = pointer_of(inner)
+    unknown = next((column for column in columns if table.source.column(column) is None), None)
+    found: Reference | Misfit
+    if unknown is not None:
+        found = Misfit(f"{table.name} has no column {unknown}.", "`references` names columns of this table.")
+    elif pointer is None or pointer[1]:
+        found = Misfit(f"{inner} holds no id.", "Make it v.id(…) of the table that the columns refer to.")
+    else:
+        parts = {column: f"{ALIAS}.{quoted(column)}" for column in columns}
+        key = _foreign_key(plan, table, columns, pointer[0])
+        found = _referred(plan, pointer[0], key, parts)
+        if key is None and not isinstance(found, Misfit):
+            found = _comparable(plan, table, columns, found) or found
+    if isinstance(found, Misfit):
+        table.misfits.append((None, name, found))
+        return
+    there = " AND ".join(f"{part} IS NOT NULL" for part in found.parts)
+    texts = ", ".join(f"{part}::text" for part in found.parts)
+    source = f"(CASE WHEN {there} THEN to_jsonb(ARRAY[{texts}])::text END)"
+    nulls = [column.nullable for name in columns if (column := table.source.column(name)) is not None]
+    table.fields.append(
+        FieldPlan(
+            name,
+            inner,
+            optional,
+            source,
+            None,
+            Conversion("reference", "id"),
+            inner.rules.default,
+            found,
+            null_is_rejected=not any(nulls),
+            by_columns=columns,
+        )
+    )
+
+
+def _referred(
+    plan: Plan, pointer: kinds.Id, foreign_key: ForeignKey | None, parts: Mapping[str, str]
+) -> Reference | Misfit:
+    """What a foreign key leads to, or, without one, the table of ``pointer``; ``parts`` are SQL by column."""
     if foreign_key is None:
         # No constraint says where it points: the schema does, and every value is looked for there.
-        parent = plan.to_target(validator.table)
-        referenced = parent.key.columns[0] if parent and parent.key and len(parent.key.columns) == 1 else None
+        parent = plan.to_target(pointer.table)
+        referenced = parent.key.columns if parent is not None and parent.key is not None else ()
+        named = tuple(parts.values())
     else:
         parent = plan.of_source(foreign_key.referenced_schema, foreign_key.referenced_table)
-        referenced = foreign_key.referenced_columns[0]
+        referenced = foreign_key.referenced_columns
+        named = tuple(parts[column] for column in foreign_key.columns)
     if parent is None or parent.status not in ("mapped", "existing"):
-        where = f"{foreign_key.referenced_schema}.{foreign_key.referenced_table}" if foreign_key else validator.table
+        where = f"{foreign_key.referenced_schema}.{foreign_key.referenced_table}" if foreign_key else pointer.table
         return Misfit(
             f"it refers to {where}, which no source table that is moved or declared existing stands for.",
             "Move that table, declare it existing, give the column an `ids` file, or make the field v.string().",
         )
-    if parent.target != validator.table:
+    if parent.target != pointer.table:
         return Misfit(
             f"its foreign key refers to {parent.name}, which is {parent.target}, but the field is "
-            f'v.id("{validator.table}").',
+            f'v.id("{pointer.table}").',
             f'Make it v.id("{parent.target}").',
         )
-    if parent.key is None or referenced is None or len(parent.key.columns) != 1:
+    if parent.key is None or not parent.key.refers or len(referenced) != len(named):
+        count = "one column" if len(named) == 1 else f"{len(named)} columns"
         return Misfit(
-            f"{parent.name} has no key of one column that it could refer to.",
-            "Give that table a `key` in supavex.toml, or make the field a string.",
+            f"{parent.name} has no key of {count} that it could refer to.",
+            f"Give that table a `key` in supavex.toml, make the field a string, or set fields.NAME = "
+            f'{{ references = ["…"] }} with a column for each of {", ".join(referenced) or "its key"}.',
         )
-    through = None if referenced == parent.key.columns[0] else referenced
-    expected = parent.source.column(referenced)
-    if not sql and foreign_key is None and expected is not None and _kin(column.type) != _kin(expected.type):
-        return Misfit(
-            f"it is {column.type.name}, but {parent.name}.{referenced} is {expected.type.name}.",
-            f'Give the column an sql expression, such as sql = "{column.name}::{expected.type.name}".',
-        )
+    through = set(referenced) != set(parent.key.columns)
+    if not through:
+        by_column = dict(zip(referenced, named, strict=True))
+        referenced, named = parent.key.columns, tuple(by_column[column] for column in parent.key.columns)
     return Reference(
         parent.source.schema,
         parent.source.name,
         parent.target,
         parent.key,
-        parent.key.columns[0],
+        referenced,
+        named,
         parent.status == "existing",
         through,
     )
 
 
-def _foreign_key(plan: Plan, table: TablePlan, column: Column, validator: kinds.Id) -> ForeignKey | None:
-    """The foreign key of a column; of several, the one to the table that the field names."""
-    keys = [key for key in table.source.foreign_keys if key.columns == (column.name,)]
+def _reference(
+    plan: Plan, table: TablePlan, column: Column, pointer: tuple[kinds.Id, bool], source: str, *, sql: bool
+) -> Reference | Misfit:
+    id_, many = pointer
+    foreign_key = None if many else _foreign_key(plan, table, (column.name,), id_)
+    if many and not sql and column.type.element is None:
+        return Misfit(f"{column.type.name} is no array.", f'Make it v.id("{id_.table}").')
+    found = _referred(plan, id_, foreign_key, {column.name: "e.x" if many else source})
+    if isinstance(found, Misfit):
+        return found
+    found = replace(found, many=many)
+    if sql or foreign_key is not None:
+        return found
+    return _comparable(plan, table, (column.name,), found) or found
+
+
+def _comparable(plan: Plan, table: TablePlan, columns: tuple[str, ...], found: Reference) -> Misfit | None:
+    """Why columns that no foreign key holds to it can't be compared with what they refer to; None where they can."""
+    parent = plan.of_source(found.schema, found.table)
+    assert parent is not None
+    for name, referenced in zip(columns, found.columns, strict=True):
+        column, expected = table.source.column(name), parent.source.column(referenced)
+        if column is None or expected is None:
+            continue
+        type_ = column.type.element or column.type if found.many else column.type
+        if _kin(type_) != _kin(expected.type):
+            cast = f"{name}::{expected.type.name}{'[]' if found.many else ''}"
+            return Misfit(
+                f"it is {type_.name}, but {found.schema}.{found.table}.{referenced} is {expected.type.name}.",
+                f'Give the column an sql expression, such as sql = "{cast}".',
+            )
+    return None
+
+
+def _foreign_key(plan: Plan, table: TablePlan, columns: tuple[str, ...], pointer: kinds.Id) -> ForeignKey | None:
+    """The foreign key of some columns; of several, the one to the table that the field names."""
+    keys = [key for key in table.source.foreign_keys if sorted(key.columns) == sorted(columns)]
     for key in keys:
         parent = plan.of_source(key.referenced_schema, key.referenced_table)
-        if parent is not None and parent.target == validator.table:
+        if parent is not None and parent.target == pointer.table:
             return key
     return keys[0] if keys else None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import json
+import operator
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -51,6 +52,7 @@ class _Draft:
     comments: dict[str, str] = field(default_factory=dict)
     by_column: dict[str, str] = field(default_factory=dict)
     toml: list[str] = field(default_factory=list)
+    references: dict[tuple[str, ...], str] = field(default_factory=dict)
 
 
 def scaffold(project: Project, schema: Schema | None, catalog: Catalog) -> Scaffolded:
@@ -70,8 +72,7 @@ def scaffold(project: Project, schema: Schema | None, catalog: Catalog) -> Scaff
             continue
         key = key_of(table, rule.key)
         if key is None:
-            reason = "no primary key: set key = [columns that tell rows apart] and remove this line"
-            toml += ["", f"[tables.{_toml_key(_table_key(project, table))}]", f"skip = {json.dumps(reason)}"]
+            toml += ["", f"[tables.{_toml_key(_table_key(project, table))}]", 'skip = "the table has no columns"']
             continue
         name = _free(rule.to or _identifier(camel_case(_ascii(table.name)), "table"), {*present, *targets.values()})
         targets[table.schema, table.name] = name
@@ -82,7 +83,10 @@ def scaffold(project: Project, schema: Schema | None, catalog: Catalog) -> Scaff
     tables: dict[str, str] = {}
     for table, key in new:
         draft = _Draft(table, targets[table.schema, table.name], key)
+        if key.form == "row" and not project.table_rule(table.schema, table.name).key:
+            draft.toml.append('key = ["*"]  # no primary key: name the columns that tell rows apart, if there are any')
         _fields(project, draft, targets, keys)
+        _references(draft, targets, keys)
         tables[draft.target] = _text(draft)
         rename = draft.target not in (table.name, camel_case(table.name))
         rename = rename and project.table_rule(table.schema, table.name).to is None
@@ -133,11 +137,32 @@ def _fields(
             reason = "a search index of Convex takes its place"
             draft.toml.append(f"columns.{_toml_key(column.name)}.skip = {json.dumps(reason)}")
             continue
-        name = rule.to or _free(_identifier(column.name, "field"), draft.fields)
+        others = {n for c in table.columns if c is not column for n in (c.name, camel_case(c.name))}
+        name = rule.to or _free(_identifier(column.name, "field"), {*draft.fields, *others})
         if name not in (column.name, camel_case(column.name)) and rule.to is None:
             draft.toml.append(f"columns.{_toml_key(column.name)}.to = {json.dumps(name)}")
         draft.by_column[column.name] = name
         draft.fields[name], draft.comments[name] = _validator(draft, column, targets, keys, bool(rule.ids))
+
+
+def _references(draft: _Draft, targets: dict[tuple[str, str], str], keys: dict[tuple[str, str], Key | None]) -> None:
+    """A field for each foreign key of several columns: the id of the row that they name together."""
+    for key in draft.table.foreign_keys:
+        where = (key.referenced_schema, key.referenced_table)
+        parent_key = keys.get(where)
+        if len(key.columns) == 1 or where not in targets or parent_key is None or not parent_key.refers:
+            continue
+        last = key.columns[-1]
+        wanted = last.removesuffix("_id") if last.endswith("_id") and len(last) > 3 else f"{targets[where]}_ref"
+        name = _free(_identifier(wanted, "field"), {*draft.fields, *draft.by_column})
+        columns = [draft.table.column(column) for column in key.columns]
+        validator = f'v.id("{targets[where]}")'
+        optional = any(column is not None and column.nullable for column in columns)
+        draft.fields[name] = f"v.optional({validator})" if optional else validator
+        draft.comments[name] = f"the row that {', '.join(key.columns)} refer to together"
+        draft.references[key.columns] = name
+        listed = ", ".join(json.dumps(column, ensure_ascii=False) for column in key.columns)
+        draft.toml.append(f"fields.{name}.references = [{listed}]")
 
 
 def _validator(
@@ -155,7 +180,7 @@ def _validator(
     if foreign_key is not None:
         where = (foreign_key.referenced_schema, foreign_key.referenced_table)
         parent_key = keys.get(where)
-        if where in targets and parent_key is not None and len(parent_key.columns) == 1:
+        if where in targets and parent_key is not None and parent_key.refers:
             base = f'v.id("{targets[where]}"'
         else:
             shown = ".".join(where)
@@ -164,7 +189,12 @@ def _validator(
         base, more, comment = _scalar(table, column)
         options += more
         comments += [comment] if comment else []
-    default = None if base.startswith("v.id(") else _constant_default(column)
+    # NULLs that a default fills would no longer be unique.
+    in_unique = column.nullable and any(column.name in unique.columns for unique in table.uniques)
+    default = None if base.startswith("v.id(") or in_unique else _constant_default(column)
+    if default is not None and not _allows(table, column, default):
+        comments.append(f"the source's default {default} breaks its own check")
+        default = None
     if default is not None:
         options.append(f"default={default}")
     single = any(u.columns == (column.name,) and u.predicate is None for u in table.uniques)
@@ -186,6 +216,8 @@ def _scalar(table: Table, column: Column) -> tuple[str, list[str], str]:
     type_ = column.type
     if type_.element is not None:
         element, comment = _element(type_.element)
+        for _ in range(column.dimensions - 1):
+            element = f"v.array({element})"
         return f"v.array({element}", [], comment
     if type_.category == "e":
         return f"v.union({', '.join(f'v.literal({_quoted(label)})' for label in type_.labels)}", [], ""
@@ -212,12 +244,15 @@ def _scalar(table: Table, column: Column) -> tuple[str, list[str], str]:
 
 
 def _element(type_: Type) -> tuple[str, str]:
-    if type_.base in ("int2", "int4", "int8", "float8"):
-        return "v.number()", ""
-    if type_.base == "bool":
-        return "v.boolean()", ""
-    plain = ("text", "varchar", "bpchar", "name", "citext", "uuid")
-    return "v.string()", "" if type_.base in plain or type_.category == "e" else f"{type_.name}, as its text"
+    """The Python text of an array's element, and a comment."""
+    number = type_.base in _NUMBERS or type_.base in _MOMENTS or (type_.base == "numeric" and _exact(type_))
+    simple = {"bool": "v.boolean()", "json": "v.any()", "jsonb": "v.any()", "bytea": "v.bytes()"}
+    if number or type_.base in simple:
+        return simple.get(type_.base, "v.number()"), ""
+    if type_.category == "e":
+        return f"v.union({', '.join(f'v.literal({_quoted(label)})' for label in type_.labels)})", ""
+    plain = ("text", "varchar", "bpchar", "name", "citext", "uuid", "date", "time", "char")
+    return "v.string()", "" if type_.base in plain else f"{type_.name}, as its text"
 
 
 def _exact(type_: Type) -> bool:
@@ -260,6 +295,17 @@ def _constant_default(column: Column) -> str | None:
     return _quoted(literal) if literal is not None and (type_.base in texts or type_.category == "e") else None
 
 
+def _allows(table: Table, column: Column, default: str) -> bool:
+    """Whether the checks of the source that the scaffold keeps allow a default (Python text)."""
+    value = ast.literal_eval(default)
+    allowed = allowed_values(table, column.name)
+    if allowed is not None and isinstance(value, str):
+        return value in allowed
+    holds = {"ge": operator.ge, "gt": operator.gt, "le": operator.le, "lt": operator.lt}
+    bounds = numeric_bounds(table, column.name)
+    return not isinstance(value, int | float) or all(holds[sign](value, float(bound)) for sign, bound in bounds.items())
+
+
 def _odd_keys(value: object) -> bool:
     if isinstance(value, dict):
         return any(names.key_problem(key) or _odd_keys(item) for key, item in value.items())
@@ -291,7 +337,10 @@ def _plain(draft: _Draft, columns: Sequence[str | None]) -> tuple[str, ...] | No
 
 def _indexes(draft: _Draft) -> list[str]:
     table = draft.table
-    wanted = [_plain(draft, key.columns) for key in table.foreign_keys]
+    wanted: list[tuple[str, ...] | None] = [
+        (draft.references[key.columns],) if key.columns in draft.references else _plain(draft, key.columns)
+        for key in table.foreign_keys
+    ]
     wanted += [_plain(draft, unique.columns) for unique in table.uniques]
     wanted += [_plain(draft, i.columns) for i in table.indexes if i.method == "btree"]
     if draft.key.form == "hash" or len(draft.key.columns) > 1:
@@ -360,7 +409,7 @@ def _is_text(table: Table, name: str | None) -> bool:
 
 def _uniques(draft: _Draft) -> list[str]:
     groups = [u.columns for u in draft.table.uniques if len(u.columns) > 1 and u.predicate is None]
-    groups += [draft.key.columns] if len(draft.key.columns) > 1 else []
+    groups += [draft.key.columns] if len(draft.key.columns) > 1 and draft.key.form == "hash" else []
     calls = []
     for columns in dict.fromkeys(groups):
         fields = [draft.by_column[c] for c in columns if c in draft.by_column]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from supavex.diagnostics import Diagnostic
 from supavex.postgres import replay
+from supavex.postgres.budget import Limits
 from supavex.postgres.catalog import Catalog
 from supavex.postgres.connection import connect, without_password
 from supavex.postgres.inspection import inspect_catalog, user_schemas
@@ -30,7 +31,8 @@ class Source:
     def _replay(self) -> replay.Replay:
         files = [*replay.sql_files(self.project.migrations), *self.project.seeds]
         self.project.make_state()
-        return replay.Replay(self.project.state / "source", files, self.project.schemas)
+        limits = Limits(self.project.replay_gb, self.project.replay_minutes)
+        return replay.Replay(self.project.state / "source", files, self.project.schemas, limits)
 
     def catalog(self) -> tuple[Catalog, replay.Report | None]:
         """The catalog, and what the replay did where there was one (a cached one costs no server)."""
@@ -54,12 +56,23 @@ class Source:
             yield url
 
 
-def replay_diagnostics(report: replay.Report | None) -> list[Diagnostic]:
+def replay_diagnostics(report: replay.Report | None, catalog: Catalog) -> list[Diagnostic]:
     """The statements that failed to replay, as warnings: a table or column may be missing for their sake."""
     if report is None:
         return []
+    found = [
+        Diagnostic(
+            "BaseTableMissing",
+            "warning",
+            f"no file creates the table {name}, which {failure.file}:{failure.line} needs: it can't be moved.",
+            name,
+            "Use a live database (database_url), or put a dump of it before the migrations: "
+            "supabase db dump > supabase/migrations/0000_base.sql",
+        )
+        for name, failure in replay.missing_tables(report, catalog).items()
+    ]
     hint = "If it makes a table or column that you move, mend the file, or use a live database (database_url)."
-    return [
+    return found + [
         Diagnostic("StatementFailed", "warning", failure.error, f"{failure.file}:{failure.line}", hint)
         for failure in report.failed
     ]

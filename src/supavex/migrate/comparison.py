@@ -6,6 +6,7 @@ to what PostgreSQL says. Nothing here uses Arrow or the copy's encoders.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from supavex.convex.validators import MISSING
 from supavex.convex.values import Document, Value, same
 from supavex.mapping.conversions.datetimes import micros
 from supavex.mapping.plan import ALIAS, FieldPlan, Reference, TablePlan
-from supavex.migrate.queries import part_sql
+from supavex.migrate.queries import reference_text_sql
 from supavex.migrate.rejects import NO_KEY
 from supavex.postgres.connection import quoted
 
@@ -62,7 +63,7 @@ def earliest_sql(table: TablePlan) -> str | None:
 
 def _text_sql(field: FieldPlan) -> str:
     if field.reference is not None:
-        return f"{part_sql(field)}::text"
+        return reference_text_sql(field)
     if field.ids is not None:
         return f"({field.source})::text"
     return field.conversion.text.replace("{c}", field.source)
@@ -135,6 +136,8 @@ class RowComparison:
                 return None if new is not None and value == new else f"{new!r} (for {text})"
             if value is _ABSENT:
                 return text
+            if field.reference is not None and field.reference.many:
+                return None if self._refers_to_all(field.reference, json.loads(text), value, decode) else text
             if field.reference is not None:
                 return None if self._refers(field.reference, text, value, decode) else text
             expected, found = parse(text), decode(value)
@@ -142,6 +145,18 @@ class RowComparison:
             return None if agree and type(expected) is type(found) else text
 
         return check
+
+    def _refers_to_all(
+        self, reference: Reference, texts: list[str | None], values: Value, decode: Callable[[Value], object]
+    ) -> bool:
+        return (
+            isinstance(values, list)
+            and len(texts) == len(values)
+            and all(
+                value is None if text is None else self._refers(reference, text, value, decode)
+                for text, value in zip(texts, values, strict=True)
+            )
+        )
 
     def _refers(self, reference: Reference, text: str, value: Value, decode: Callable[[Value], object]) -> bool:
         if reference.key.form == "hash" and not reference.existing:

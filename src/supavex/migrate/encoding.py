@@ -13,10 +13,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from supavex.convex import limits
-from supavex.convex.validators import MISSING, Rules, printed
+from supavex.convex.ids import encode_id
+from supavex.convex.validators import MISSING, Rules, printed, rules_problem
 from supavex.convex.values import to_export_json
 from supavex.mapping.conversions import Target
+from supavex.mapping.conversions.arrays import NO_NULLS
+from supavex.mapping.conversions.json import numbers_as_doubles
 from supavex.mapping.plan import FieldPlan, TablePlan
 from supavex.migrate import json_columns, json_limits
 from supavex.migrate.queries import CopyQuery, copy_query, guards_sql
@@ -94,7 +96,7 @@ class TableEncoder:
 
 def needs_uniform(table: TablePlan) -> bool:
     """Whether the table's archive entry must be read with bare integers as int64 (``"uniform"``)."""
-    return any(field.conversion.kind in ("int64", "bytes") for field in table.fields)
+    return any(field.conversion.special for field in table.fields)
 
 
 def _prefixes(names: list[str]) -> list[tuple[str, str]]:
@@ -103,6 +105,13 @@ def _prefixes(names: list[str]) -> list[tuple[str, str]]:
     Fields before ``_creationTime`` carry a comma after them, since the first of them may be absent.
     """
     return [(name, json.dumps(name)) for name in sorted([*names, "_creationTime", "_id"])]
+
+
+def _any_element(column: pa.Array, elements: pa.Array) -> pa.Array:
+    """Of a column of lists, the rows where ``elements`` (booleans over the flattened lists) is True anywhere."""
+    mask = np.zeros(len(column), np.bool_)
+    mask[pc.list_parent_indices(column).filter(elements).to_numpy()] = True
+    return pa.array(mask)
 
 
 class _Slice:
@@ -181,7 +190,9 @@ class _Slice:
             column = column.storage
         self._guards(index, field)
         missing = pc.is_null(column)
-        if field.name in self.encoder.lookups:
+        if field.reference is not None and field.reference.many:
+            text = self._references(field, column)
+        elif field.name in self.encoder.lookups:
             text = self._looked_up(field, column)
         elif field.reference is not None:
             text = self._reference(field, column)
@@ -238,34 +249,77 @@ class _Slice:
         text = pc.binary_join_element_wise('"', ids, '"', "")
         return pc.if_else(pc.is_null(column), None, text) if column.null_count else text
 
+    def _references(self, field: FieldPlan, column: pa.Array) -> pa.Array:
+        """Arrays of ids, from JSON arrays of key texts: a Python object per element, for the kind is rare."""
+        reference = field.reference
+        assert reference is not None
+        lookup = self.encoder.lookups.get(field.name)
+        ids = dict(zip(lookup.keys.to_pylist(), lookup.values.to_pylist(), strict=True)) if lookup else {}
+        elements = Target(field.validator).elements
+        nulls = any(Target(element).null for element in elements)
+
+        def id_of(text: str | None, index: int) -> str | None:
+            if text is None:
+                if not nulls:
+                    self._refuse(index, field, NO_NULLS.code, NO_NULLS.message, NO_NULLS.hint)
+                return None
+            if lookup is not None:
+                if text not in ids:
+                    reason = f"no document of {reference.target} in the target matches a row that it refers to"
+                    self._refuse(index, field, "UnresolvedReference", reason, _MEANT)
+                return ids.get(text)
+            key = reference.key.internal_id(text)
+            for bad in self.encoder.bad.get(field.name, []):
+                if key in bad.keys:
+                    self._refuse(index, field, bad.code, f"of an element: {bad.reason}", bad.fix)
+            return encode_id(self.encoder.numbers[reference.target], key)
+
+        texts = [
+            None if text is None else json.dumps([id_of(item, index) for item in json.loads(text)])
+            for index, text in enumerate(column.to_pylist())
+        ]
+        return pa.array(texts, pa.string())
+
+    def _refuse(self, index: int, field: FieldPlan, code: str, reason: str, fix: str) -> None:
+        self.rejected.setdefault(index, (field.place, code, reason, fix))
+
     def _value(self, field: FieldPlan, column: pa.Array) -> pa.Array:
         kind = field.conversion.kind
         self._rules(field, column)
         if kind == "json":
             column = json_columns.json_texts(column)
-            if field.conversion.check_rows or self.encoder.uniform:
-                column, found = json_limits.checked_rows(column, field.validator)
+            load = field.conversion.load
+            if load is not None or self.encoder.uniform:
+                column, found = json_limits.checked_rows(
+                    column, field.validator, load or numbers_as_doubles, special=field.conversion.special
+                )
             else:
                 found = list(json_limits.problems(column))
             for problem in found:
-                self.rejected.setdefault(problem.index, (field.place, problem.code, problem.reason, problem.fix))
+                self._refuse(problem.index, field, problem.code, problem.reason, problem.fix)
             return column
         if kind == "array":
             self._array(field, column)
         return json_columns.to_json(column, kind)
 
     def _array(self, field: FieldPlan, column: pa.Array) -> None:
-        lengths = pc.list_value_length(column)
-        too_long = pc.greater(lengths, limits.MAX_ARRAY_LENGTH)
-        reason = f"the array has more than {limits.MAX_ARRAY_LENGTH} elements"
-        self._mark(too_long, field.place, "ArrayTooLong", reason, "Keep the elements in a table of their own.")
+        """What the elements' own validators allow; length and NULLs are the guards' business."""
         elements = Target(field.validator).elements
-        if column.flatten().null_count and not any(Target(element).null for element in elements):
-            parents = pc.list_parent_indices(column).filter(pc.is_null(column.flatten()))
-            mask = np.zeros(len(column), np.bool_)
-            mask[parents.to_numpy()] = True
-            fix = "Use v.array(v.union(…, v.null())), or an sql expression such as array_remove(column, NULL)."
-            self._mark(pa.array(mask), field.place, "NullElement", "an element of the array is NULL", fix)
+        element = elements[0] if len(elements) == 1 else None
+        if element is None:
+            return
+        allowed = Target(element).allowed()
+        if allowed is not None:
+            flat = column.flatten()
+            known = pc.is_in(flat, value_set=pa.array(allowed, flat.type))
+            wrong = pc.and_(pc.is_valid(flat), pc.invert(known))
+            reason = f"an element is not one of {', '.join(map(printed, allowed))}"
+            self._mark(_any_element(column, wrong), field.place, "ValueNotAllowed", reason, _MEANT)
+        elif element.rules != Rules():
+            for index, items in enumerate(column.to_pylist()):
+                problem = next((p for item in items or () if (p := rules_problem(element, item))), None)
+                if problem:
+                    self._refuse(index, field, "ValueNotAllowed", f"of an element: {problem}", _MEANT)
 
     def _rules(self, field: FieldPlan, column: pa.Array) -> None:
         rules = field.validator.rules
@@ -286,8 +340,9 @@ class _Slice:
             wrong = pc.and_(pc.is_valid(values), pc.invert(known))
             self._mark(wrong, field.place, "ValueNotAllowed", f"the value is not one of {shown}", _MEANT)
         for sign, bound, holds in rules.bounds():
-            compare = {"ge": pc.less, "gt": pc.less_equal, "le": pc.greater, "lt": pc.greater_equal}[holds.__name__]
-            wrong = compare(column.cast(pa.float64()), float(bound))
+            compare = {"ge": pc.greater_equal, "gt": pc.greater, "le": pc.less_equal, "lt": pc.less}[holds.__name__]
+            # Inverted, so that NaN, which compares with nothing, is found too.
+            wrong = pc.invert(compare(column.cast(pa.float64()), float(bound)))
             self._mark(wrong, field.place, "ValueOutOfRange", f"the value is not {sign} {printed(bound)}", _MEANT)
         if rules.pattern is not None and kind == "string":
             pattern = re.compile(rules.pattern)

@@ -6,6 +6,9 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
+import psycopg
+
+from supavex.convex.ids import decode_id
 from supavex.convex.validators import MISSING, printed
 from supavex.errors import UsageError
 from supavex.mapping.plan import ALIAS, FieldPlan, Plan, TablePlan
@@ -87,6 +90,7 @@ def _key(table: TablePlan) -> str:
         "uuid": "its 16 bytes are the id's",
         "integer": "packed into the id's 16 bytes",
         "hash": "the id's 16 bytes are its SHA-256, cut",
+        "row": "no key: the id's 16 bytes are the SHA-256 of the whole row, cut",
     }
     return f"{', '.join(table.key.columns)}: {forms[table.key.form]}"
 
@@ -118,11 +122,12 @@ def _field(table: TablePlan, field: FieldPlan) -> Explained:
 
 def _how(table: TablePlan, field: FieldPlan) -> str:
     rule = table.rule.columns.get(field.column.name) if field.column else None
-    expression = rule.sql if rule and rule.sql else table.rule.fields.get(field.name)
+    own = table.rule.fields.get(field.name)
+    expression = rule.sql if rule and rule.sql else own.sql if own else None
     prefix = f"sql = {expression}; " if expression else ""
     if field.reference is not None:
         kind = "found in the target by its key" if field.reference.existing else "computed from the key"
-        through = f", by way of {field.reference.through}" if field.reference.through else ""
+        through = f", by way of {', '.join(field.reference.columns)}" if field.reference.through else ""
         return f"{prefix}the id of the {field.reference.target} it refers to, {kind}{through}"
     if field.ids is not None:
         return f"{prefix}the new id that {field.ids_file} gives"
@@ -157,9 +162,27 @@ def with_example(plan: Plan, explanation: Explanation, table: TablePlan, url: st
                 encoded = encoder.encode(batch.slice(index, 1))
                 if encoded.documents:
                     document = json.loads(encoded.lines)
-                    assert table.key is not None
-                    source = quoted(table.source.schema, table.source.name)
-                    sql = f"SELECT to_jsonb({ALIAS}) FROM {source} AS {ALIAS} OFFSET {index} LIMIT 1"
-                    row = holder.execute(sql.encode()).fetchone()
-                    return replace(explanation, before=row[0] if row else None, after=document)
+                    key = batch.column("_text")[index].as_py() if encoder.query.has_text else None
+                    row = _row(holder, table, key or _key_text(table, document))
+                    return replace(explanation, before=row, after=document)
     return explanation
+
+
+def _key_text(table: TablePlan, document: dict[str, Any]) -> str:
+    assert table.key is not None
+    _, internal_id = decode_id(document["_id"])
+    return table.key.text_of(internal_id) or ""
+
+
+def _row(connection: psycopg.Connection, table: TablePlan, key: str) -> dict[str, Any] | None:
+    """The source row with that key, as JSON."""
+    assert table.key is not None
+    own = table.key.own(ALIAS)
+    text = table.key.text_sql(own)
+    if table.key.form == "row":
+        # A window function can't stand in WHERE; of equal rows, one is like the other.
+        text, key = f"ROW({', '.join(own)})::text", key.rpartition(" #")[0]
+    source = quoted(table.source.schema, table.source.name)
+    sql = f"SELECT to_jsonb({ALIAS}) FROM {source} AS {ALIAS} WHERE {text} = %s LIMIT 1"
+    found = connection.execute(sql.encode(), (key,)).fetchone()
+    return found[0] if found else None

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from supavex.convex.ids import ALPHABET, INTERNAL_ID_BYTES, varint
+from supavex.convex.values import to_export_json
 
 _DIGITS = np.frombuffer(ALPHABET.encode(), np.uint8)
 #: The letter after the backslash of the characters that have a short escape; 255 for other control characters.
@@ -87,7 +88,12 @@ def numbers(column: pa.Array) -> pa.Array:
     text = column.cast(pa.string())
     if pa.types.is_integer(column.type):
         return pc.binary_join_element_wise(text, ".0", "")
-    return pc.replace_substring_regex(text, r"^(-?[0-9]+)$", r"\1.0")
+    text = pc.replace_substring_regex(text, r"^(-?[0-9]+)$", r"\1.0")
+    if pc.all(pc.is_finite(column)).as_py() is False:
+        kinds = [pc.is_nan(column), pc.equal(column, np.inf), pc.equal(column, -np.inf)]
+        for which, number in zip(kinds, (np.nan, np.inf, -np.inf), strict=True):
+            text = pc.if_else(pc.fill_null(which, False), to_export_json(float(number)), text)
+    return text
 
 
 def integers(column: pa.Array) -> pa.Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from supavex.convex import limits
-from supavex.convex.validators import Validator
-from supavex.convex.values import nesting, size, to_export_json, value_problem
-from supavex.mapping.conversions.json import numbers_as_doubles
+from supavex.convex.validators import Validator, rules_problem
+from supavex.convex.values import Value, size, to_export_json
+from supavex.mapping.conversions.json import json_problem, numbers_as_doubles, value_problem_of
 
 #: A key that starts with $, holds a backslash, or holds something outside printable ASCII; matches inside strings
 #: too, which only costs a closer look. PostgreSQL writes jsonb with a blank after commas, and none after braces.
@@ -48,45 +48,30 @@ def problems(column: pa.Array, mask: np.ndarray[Any, Any] | None = None) -> Iter
     suspicious = pc.or_(suspicious, pc.greater_equal(depth, limits.MAX_DOCUMENT_NESTING))
     found = pc.fill_null(suspicious, False).to_numpy(zero_copy_only=False)
     for index in np.flatnonzero(found if mask is None else found & mask):
-        problem = text_problem(column[int(index)].as_py())
+        problem = json_problem(column[int(index)].as_py())
         if problem:
             yield Problem(int(index), *problem)
 
 
-def text_problem(text: str) -> tuple[str, str, str] | None:
-    """Code, reason and fix of the first thing in a JSON text that Convex refuses, or None."""
-    value = numbers_as_doubles(text)
-    if _infinite(value):
-        return "InexactNumber", "a number inside is too large for a double", "Correct it at the source."
-    problem = value_problem(value)
-    if problem:
-        return "InvalidValue", f"Convex refuses it: {problem}", "Give the column an sql expression that changes it."
-    if nesting(value) + 1 > limits.MAX_DOCUMENT_NESTING:
-        reason = f"it is nested deeper than {limits.MAX_DOCUMENT_NESTING - 1}"
-        return "TooNestedError", reason, "Keep it as text: make the field v.string()."
-    return None
+def checked_rows(
+    column: pa.Array, validator: Validator, load: Callable[[str], Value], *, special: bool = False
+) -> tuple[pa.Array, list[Problem]]:
+    """JSON texts written anew in Convex's form, each checked against ``validator``: a Python object per row.
 
-
-def _infinite(value: Any) -> bool:
-    if isinstance(value, float):
-        return value in (float("inf"), float("-inf"))
-    if isinstance(value, list):
-        return any(map(_infinite, value))
-    return isinstance(value, dict) and any(map(_infinite, value.values()))
-
-
-def checked_rows(column: pa.Array, validator: Validator) -> tuple[pa.Array, list[Problem]]:
-    """JSON texts written anew in Convex's form, each checked against ``validator``: a Python object per row."""
+    ``load`` makes the value from the text; ``special`` says that it may make infinity.
+    """
     texts: list[str | None] = []
     found: list[Problem] = []
     for index, text in enumerate(column.to_pylist()):
         if text is None:
             texts.append(None)
             continue
-        value = numbers_as_doubles(text)
-        problem = text_problem(text)
+        value, problem = _loaded(text, load, special)
         if problem is None:
             mismatch = validator.check(value, lambda number: None)
+            broken = None if mismatch else rules_problem(validator, value)
+            if broken:
+                problem = ("ValueNotAllowed", broken, "Correct the row, or the rule in schema.py.")
             if mismatch:
                 fix = "Correct the row, the field's type, or give the column an sql expression."
                 problem = ("DoesNotFitValidator", str(mismatch), fix)
@@ -96,6 +81,18 @@ def checked_rows(column: pa.Array, validator: Validator) -> tuple[pa.Array, list
             texts.append("null")
             found.append(Problem(index, *problem))
     return pa.array(texts, pa.string()), found
+
+
+def _loaded(text: str, load: Callable[[str], Value], special: bool) -> tuple[Value, tuple[str, str, str] | None]:
+    """The value that ``load`` makes of a text, and what Convex refuses in it."""
+    if load is numbers_as_doubles:
+        problem = json_problem(text)
+        return (None, problem) if problem else (load(text), None)
+    try:
+        value = load(text)
+        return value, value_problem_of(value, special=special)
+    except RecursionError:
+        return None, json_problem(text)
 
 
 def document_problem(line: str, *, uniform: bool) -> str | None:

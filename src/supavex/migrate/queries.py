@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from supavex.mapping.plan import ALIAS, FieldPlan, Reference, TablePlan
+from supavex.mapping.plan import ALIAS, FieldPlan, TablePlan
 from supavex.postgres.connection import quoted
 
 #: The bounds of ``_creationTime``: above zero, below 2**53 milliseconds.
@@ -55,29 +55,43 @@ def creation_sql(table: TablePlan) -> str:
     return f"LEAST(GREATEST(COALESCE({', '.join([*choices, EARLIEST])}), {EARLIEST}), {LATEST})"
 
 
-def part_sql(field: FieldPlan) -> str:
-    """SQL for the key that a reference field names: the foreign key's value, or what a unique column leads to."""
+def parts_sql(field: FieldPlan) -> list[str]:
+    """SQL for each part of the key that a reference names: the row's own values, or what a unique key leads to."""
     reference = field.reference
     assert reference is not None
-    if reference.through is None:
+    if not reference.through:
         cast = "::uuid" if reference.key.form == "uuid" else ""
-        return f"({field.source}){cast}"
+        return [f"({part}){cast}" for part in reference.parts]
     parent = quoted(reference.schema, reference.table)
-    key, through = quoted(reference.column), quoted(reference.through)
-    return f"(SELECT p.{key} FROM {parent} AS p WHERE p.{through} = {field.source})"
+    named = " AND ".join(
+        f"p.{quoted(column)} = {part}" for column, part in zip(reference.columns, reference.parts, strict=True)
+    )
+    return [f"(SELECT p.{quoted(column)} FROM {parent} AS p WHERE {named})" for column in reference.key.columns]
 
 
-def reference_sql(field: FieldPlan, reference: Reference) -> str:
-    """SQL for the 16 bytes of the row that a field refers to."""
-    return reference.key.sql([part_sql(field)])
+def reference_sql(field: FieldPlan) -> str:
+    """SQL for the 16 bytes of the row that a field (or an element of it, ``e.x``) refers to."""
+    assert field.reference is not None
+    return field.reference.key.sql(parts_sql(field))
+
+
+def reference_text_sql(field: FieldPlan) -> str:
+    """SQL for the key, as text, of the row that a field refers to; of many, a JSON array of them."""
+    assert field.reference is not None
+    text = field.reference.key.text_sql(parts_sql(field))
+    if not field.reference.many:
+        return text
+    every = f"SELECT to_jsonb(array_agg({text} ORDER BY e.i))::text FROM unnest({field.source}) "
+    every += "WITH ORDINALITY AS e(x, i)"
+    return f"CASE WHEN {field.source} IS NOT NULL THEN coalesce(({every}), '[]') END"
 
 
 def value_sql(field: FieldPlan) -> str:
     """SQL for what the copy reads of a field."""
     if field.reference is not None:
-        if field.reference.existing:
-            return field.reference.key.text_sql([part_sql(field)])
-        return reference_sql(field, field.reference)
+        if field.reference.existing or field.reference.many:
+            return reference_text_sql(field)
+        return reference_sql(field)
     if field.ids is not None:
         return f"({field.source})::text"
     return field.conversion.select.replace("{c}", field.source)
@@ -88,6 +102,6 @@ def guards_sql(field: FieldPlan) -> list[str]:
     guards = [
         f"({field.source} IS NULL OR ({guard.sql.replace('{c}', field.source)}))" for guard in field.conversion.guards
     ]
-    if field.reference is not None and field.reference.through is not None:
-        guards.append(f"({field.source} IS NULL OR {part_sql(field)} IS NOT NULL)")
+    if field.reference is not None and field.reference.through:
+        guards.append(f"({field.source} IS NULL OR {parts_sql(field)[0]} IS NOT NULL)")
     return guards

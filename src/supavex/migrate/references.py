@@ -7,38 +7,43 @@ from collections.abc import Iterable
 import psycopg
 
 from supavex.mapping.plan import ALIAS, FieldPlan, Plan, TablePlan
-from supavex.migrate.queries import reference_sql
+from supavex.migrate.queries import parts_sql, reference_sql
 from supavex.postgres.connection import quoted
 
 
 def _bytes_sql(field: FieldPlan) -> str:
     assert field.reference is not None
-    expression = reference_sql(field, field.reference)
+    expression = reference_sql(field)
     return f"uuid_send({expression})" if field.reference.key.form == "uuid" else expression
+
+
+def _rows_sql(table: TablePlan, field: FieldPlan) -> str:
+    """What to read the field's references from: the table, or each element of its arrays."""
+    source = f"{quoted(table.source.schema, table.source.name)} AS {ALIAS}"
+    assert field.reference is not None
+    return f"{source}, unnest({field.source}) AS e(x)" if field.reference.many else source
 
 
 def missing_keys(connection: psycopg.Connection, table: TablePlan, field: FieldPlan) -> frozenset[bytes]:
     """The keys (16 bytes each) that ``field`` names and that no row of the referenced table has."""
     reference = field.reference
     assert reference is not None
-    if reference.through is not None:
+    if reference.through:
         return frozenset()  # a unique key that leads nowhere shows in the row's guard
     parent = quoted(reference.schema, reference.table)
-    cast = "::uuid" if reference.key.form == "uuid" else ""
+    parts = parts_sql(field)
+    named = " AND ".join(f"p.{quoted(c)} = {part}" for c, part in zip(reference.columns, parts, strict=True))
+    there = " AND ".join(f"{part} IS NOT NULL" for part in reference.parts)
     sql = (
-        f"SELECT DISTINCT {_bytes_sql(field)} FROM {quoted(table.source.schema, table.source.name)} AS {ALIAS} "
-        f"WHERE {field.source} IS NOT NULL AND NOT EXISTS "
-        f"(SELECT 1 FROM {parent} AS p WHERE p.{quoted(reference.column)} = ({field.source}){cast})"
+        f"SELECT DISTINCT {_bytes_sql(field)} FROM {_rows_sql(table, field)} "
+        f"WHERE {there} AND NOT EXISTS (SELECT 1 FROM {parent} AS p WHERE {named})"
     )
     return frozenset(bytes(row[0]) for row in connection.execute(sql.encode()))
 
 
 def names_any(connection: psycopg.Connection, table: TablePlan, field: FieldPlan, keys: Iterable[bytes]) -> bool:
     """Whether some row's ``field`` names one of ``keys``."""
-    sql = (
-        f"SELECT EXISTS (SELECT 1 FROM {quoted(table.source.schema, table.source.name)} AS {ALIAS} "
-        f"WHERE {_bytes_sql(field)} = ANY(%s))"
-    )
+    sql = f"SELECT EXISTS (SELECT 1 FROM {_rows_sql(table, field)} WHERE {_bytes_sql(field)} = ANY(%s))"
     row = connection.execute(sql.replace("%", "%%").replace("%%s", "%s").encode(), (list(keys),)).fetchone()
     return bool(row and row[0])
 
@@ -47,6 +52,8 @@ def shared_keys(connection: psycopg.Connection, table: TablePlan) -> frozenset[b
     """The keys (16 bytes each) that several rows of ``table`` have: none, where PostgreSQL itself keeps them unique."""
     key = table.key
     assert key is not None
+    if key.form == "row":
+        return frozenset()  # it numbers equal rows
     kept = [table.source.primary_key, *(unique.columns for unique in table.source.uniques if not unique.predicate)]
     if any(columns and set(columns) <= set(key.columns) for columns in kept):
         return frozenset()

@@ -19,13 +19,12 @@ from typing import Any
 
 import psycopg
 
-from supavex.convex import validators as kinds
 from supavex.convex.ids import InvalidId, decode_id
 from supavex.convex.order_keys import UNDEFINED, field_at
-from supavex.convex.validators import MISSING, unwrap
-from supavex.convex.values import Document, to_export_json
+from supavex.convex.validators import MISSING, rules_problem, unwrap
+from supavex.convex.values import Document, Value, to_export_json
 from supavex.errors import SupavexError
-from supavex.mapping.plan import ALIAS, Plan, TablePlan
+from supavex.mapping.plan import ALIAS, Plan, TablePlan, pointer_of
 from supavex.migrate.comparison import Mismatch, RowComparison, earliest_sql, proof_sql
 from supavex.migrate.documents import Documents
 from supavex.migrate.existing import match_documents
@@ -241,7 +240,9 @@ class _TableCheck:
                 name = f"COALESCE({name}, {literal(text)}{cast}::{column.type.name})"
             columns.append(f"{name} AS {quoted(column.name)}")
         source = quoted(self.table.source.schema, self.table.source.name)
-        key = self.table.key.text_sql([f"s.{quoted(c)}" for c in self.table.key.columns])
+        # A name that no column has: PostgreSQL's own are no longer than this.
+        key = quoted("supavex key".ljust(63))
+        columns.append(f"{self.table.key.text_sql(self.table.key.own(ALIAS))} AS {key}")
         for check in self.table.source.checks:
             sql = (
                 f"SELECT {key} FROM (SELECT {', '.join(columns)} FROM {source} AS {ALIAS}) AS s "
@@ -282,19 +283,19 @@ class _TableCheck:
         definition = self.table.definition
         assert definition is not None
         references = {
-            name: inner.table
+            name: found[0].table
             for name, validator in definition.fields.items()
-            if isinstance(inner := unwrap(validator), kinds.Id)
+            if (found := pointer_of(unwrap(validator))) is not None
         }
-        ruled = {name: unwrap(x).rules for name, x in definition.fields.items()}
-        uniques = [*definition.uniques, *((name,) for name, rules in ruled.items() if rules.unique)]
+        singles = ((name,) for name, validator in definition.fields.items() if unwrap(validator).rules.unique)
+        uniques = [*definition.uniques, *singles]
         with _Uniques(uniques) as seen:
             for documents in _chunks(self.target.documents(self.table.target), _CHUNK):
                 self._references(documents, references)
                 for document in documents:
-                    for name, rules in ruled.items():
-                        problem = rules.problem(document[name]) if name in document else None
-                        if problem and document[name] is not None:
+                    for name, validator in definition.fields.items():
+                        problem = rules_problem(validator, document.get(name))
+                        if problem:
                             self.proof.add("broken rule", str(document["_id"]), f"{name}: {problem}")
                     for fields in seen.repeated(document):
                         detail = f"{', '.join(fields)} are not unique"
@@ -302,14 +303,14 @@ class _TableCheck:
 
     def _references(self, documents: list[Document], references: Mapping[str, str]) -> None:
         for name, table in references.items():
-            ids = {value for d in documents if isinstance(value := d.get(name), str)}
+            ids = {value for d in documents for value in _ids(d.get(name))}
             valid = sorted(id_ for id_ in ids if self._is_id(id_, table))
             there = self.target.get_many(table, valid)
             for document in documents:
-                value = document.get(name)
-                if value is not None and value not in there:
-                    detail = f"{name} refers to {value}, which {table} does not have"
-                    self.proof.add("dangling reference", str(document["_id"]), detail)
+                for value in _ids(document.get(name)):
+                    if value not in there:
+                        detail = f"{name} refers to {value}, which {table} does not have"
+                        self.proof.add("dangling reference", str(document["_id"]), detail)
 
     def _is_id(self, text: str, table: str) -> bool:
         try:
@@ -340,6 +341,11 @@ class _Uniques:
             digest = hashlib.sha256(to_export_json([float(number), *values]).encode()).digest()
             if self._database.execute("INSERT OR IGNORE INTO seen VALUES (?)", (digest,)).rowcount == 0:
                 yield fields
+
+
+def _ids(value: Value) -> list[str]:
+    """The ids in a field of references: one, or those of an array."""
+    return [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, str)]
 
 
 def _chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:

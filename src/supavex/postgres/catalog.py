@@ -34,7 +34,10 @@ class Type:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column. ``default`` is SQL text; ``generated`` is ``stored``, ``virtual`` or empty; ``identity`` likewise."""
+    """A column. ``default`` is SQL text; ``generated`` is ``stored``, ``virtual`` or empty; ``identity`` likewise.
+
+    ``dimensions`` of an array are those that its declaration names; PostgreSQL does not hold rows to them.
+    """
 
     name: str
     type: Type
@@ -43,6 +46,7 @@ class Column:
     generated: str = ""
     identity: str = ""
     comment: str = ""
+    dimensions: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,8 @@ class ColumnReader:
 
     def read(self, sql: str) -> Iterator[pa.RecordBatch]:
         """The result of ``sql`` as record batches of about :data:`BATCH_BYTES`; extension types kept as they come."""
+        import pyarrow as pa
+
         with self._connection.cursor() as cursor:
             cursor.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(BATCH_BYTES)})
             try:
@@ -66,7 +68,7 @@ class ColumnReader:
                     except StopIteration:
                         return
                     yield batch
-            except (self._connection.Error, OSError) as error:
+            except (self._connection.Error, OSError, pa.ArrowException) as error:
                 raise self._failure(error) from None
 
     def _failure(self, error: Exception) -> SupavexError:

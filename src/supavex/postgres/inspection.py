@@ -33,7 +33,7 @@ SELECT pg_catalog.jsonb_build_object(
             'name', a.attname,
             'type_oid', a.atttypid::int8, 'typmod', a.atttypmod,
             'type_name', pg_catalog.format_type(a.atttypid, a.atttypmod),
-            'nullable', NOT a.attnotnull,
+            'nullable', NOT a.attnotnull, 'dimensions', a.attndims,
             'default', CASE WHEN a.attgenerated = '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END,
             'generated', CASE a.attgenerated WHEN 's' THEN 'stored' WHEN 'v' THEN 'virtual' ELSE '' END,
             'identity', CASE a.attidentity WHEN 'a' THEN 'always' WHEN 'd' THEN 'by default' ELSE '' END,
@@ -163,6 +163,31 @@ WHERE t.schemaname = ANY(%(schemas)s) GROUP BY p.pubname
 ORDER BY 1, 2, 3
 """
 
+#: What a Supabase project keeps in schemas that are not its own: a table that must be there (and readable), and SQL.
+_ELSEWHERE = (
+    ("cron.job", "SELECT 'cron job', coalesce(jobname, 'job ' || jobid), schedule || ' ' || command FROM cron.job"),
+    ("storage.buckets", "SELECT 'bucket', id, CASE WHEN public THEN 'public' ELSE 'private' END FROM storage.buckets"),
+    (
+        "supabase_migrations.supavex_extensions",
+        "SELECT 'extension', name, '' FROM supabase_migrations.supavex_extensions",
+    ),
+    ("pg_catalog.pg_extension", "SELECT 'extension', extname, '' FROM pg_catalog.pg_extension"),
+    (
+        "pg_catalog.pg_trigger",
+        "SELECT 'trigger', g.tgrelid::regclass::text, g.tgname || ' ' || pg_catalog.pg_get_triggerdef(g.oid) "
+        "FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_class c ON c.oid = g.tgrelid "
+        "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+        "WHERE NOT g.tgisinternal AND n.nspname IN ('auth', 'storage', 'realtime') AND n.nspname <> ALL(%(schemas)s)",
+    ),
+    (
+        "pg_catalog.pg_policy",
+        "SELECT 'policy', p.polrelid::regclass::text, p.polname "
+        "FROM pg_catalog.pg_policy p JOIN pg_catalog.pg_class c ON c.oid = p.polrelid "
+        "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+        "WHERE n.nspname IN ('auth', 'storage', 'realtime') AND n.nspname <> ALL(%(schemas)s)",
+    ),
+)
+
 
 def user_schemas(connection: psycopg.Connection) -> list[str]:
     """The schemas with tables that are neither PostgreSQL's nor Supabase's own; ``public`` first, then by name."""
@@ -185,9 +210,26 @@ def inspect_catalog(connection: psycopg.Connection, schemas: list[str]) -> Catal
             oid, typmod, name = column.pop("type_oid"), column.pop("typmod"), column.pop("type_name")
             column["type"] = _type(types, oid, typmod, name)
         tables.append(table_from_json(data))
-    others = tuple(NamedObject(*row) for row in connection.execute(_OTHERS, {"schemas": schemas}))
+    others = [NamedObject(*row) for row in connection.execute(_OTHERS, {"schemas": schemas})]
+    others += sorted(_elsewhere(connection, schemas), key=lambda other: (other.kind, other.name, other.detail))
     (version,) = connection.execute("SHOW server_version").fetchone() or ("",)
-    return Catalog(str(version).split()[0], tuple(tables), others)
+    return Catalog(str(version).split()[0], tuple(tables), tuple(others))
+
+
+def _elsewhere(connection: psycopg.Connection, schemas: list[str]) -> set[NamedObject]:
+    found = set()
+    for table, sql in _ELSEWHERE:
+        # Privileges of a name that is not there are NULL.
+        readable = "SELECT pg_catalog.has_table_privilege(pg_catalog.to_regclass(%s), 'SELECT')"
+        try:
+            with connection.transaction():
+                row = connection.execute(readable, (table,)).fetchone()
+                if not row or not row[0]:
+                    continue
+                found |= {NamedObject(*values) for values in connection.execute(sql.encode(), {"schemas": schemas})}
+        except psycopg.Error:
+            continue  # a schema that this role may not enter, or a table of another shape
+    return {other for other in found if (other.kind, other.name) != ("extension", "plpgsql")}
 
 
 def _type(types: dict[int, tuple], oid: int, typmod: int, name: str) -> dict[str, object]:  # type: ignore[type-arg]

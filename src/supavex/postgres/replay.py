@@ -21,12 +21,13 @@ import psycopg
 
 from supavex.errors import UsageError, missing_extra
 from supavex.postgres import server as servers
+from supavex.postgres.budget import DEFAULT_LIMITS, Budget, Limits
 from supavex.postgres.catalog import Catalog
 from supavex.postgres.connection import connect, quoted
 from supavex.postgres.inspection import inspect_catalog
 
 #: Raise when the same files would replay differently.
-REPLAY_VERSION = 4
+REPLAY_VERSION = 5
 _STATEMENT_TIMEOUT = "60s"
 _EXTENSION = re.compile(
     r"(CREATE|DROP|ALTER|COMMENT)\s+(?:ON\s+)?EXTENSION\s+(?:IF\s+(?:NOT\s+)?EXISTS\s+)?\"?([A-Za-z0-9_-]+)\"?"
@@ -89,6 +90,21 @@ class Report:
         return asdict(self)
 
 
+_NO_RELATION = re.compile(r'relation "([^"]+)" does not exist')
+
+
+def missing_tables(report: Report, catalog: Catalog) -> dict[str, Failure]:
+    """Tables that statements needed and that no file creates, with the first statement that failed for want of it."""
+    known = {name for table in catalog for name in (table.name, table.qualified)}
+    known |= {name for other in catalog.others for name in (other.name, other.name.rpartition(".")[2])}
+    found: dict[str, Failure] = {}
+    for failure in report.failed:
+        match = _NO_RELATION.search(failure.error)
+        if match and match[1] not in known:
+            found.setdefault(match[1], failure)
+    return found
+
+
 def sql_files(folder: Path) -> list[Path]:
     """The migration files of ``folder`` in the order the Supabase CLI applies them: by name."""
     if not folder.is_dir():
@@ -118,8 +134,10 @@ def fingerprint(files: Sequence[Path], schemas: Sequence[str]) -> str:
 class Replay:
     """The database made from a project's files, kept in ``folder`` and made again when the files change."""
 
-    def __init__(self, folder: Path, files: Sequence[Path], schemas: Sequence[str]) -> None:
-        self.folder, self.files, self.schemas = folder, list(files), list(schemas)
+    def __init__(
+        self, folder: Path, files: Sequence[Path], schemas: Sequence[str], limits: Limits = DEFAULT_LIMITS
+    ) -> None:
+        self.folder, self.files, self.schemas, self.limits = folder, list(files), list(schemas), limits
         self._fingerprint = fingerprint(self.files, self.schemas)
 
     def cached(self) -> tuple[Catalog, Report] | None:
@@ -159,7 +177,7 @@ class Replay:
     def make(self, server: servers.Server) -> None:
         """Replays into an empty server and writes the cache."""
         servers.execute_script(server, _prelude())
-        report = replay_files(server, self.files)
+        report = replay_files(server, self.files, self.limits)
         with connect(server.url()) as connection:
             catalog = inspect_catalog(connection, self.schemas)
             connection.execute("ANALYZE")
@@ -296,26 +314,32 @@ def _lead(text: str) -> int:
     return position
 
 
-def replay_files(server: servers.Server, files: Sequence[Path]) -> Report:
-    """Runs every statement of ``files``; those that fail are tried again until none of them gets further."""
+def replay_files(server: servers.Server, files: Sequence[Path], limits: Limits = DEFAULT_LIMITS) -> Report:
+    """Runs every statement of ``files``; those that fail are tried again until none of them gets further.
+
+    Raises where they take more time or disk than ``limits`` allow.
+    """
     failed: list[_Failed] = []
     count = 0
-    for file in files:
-        statements = list(split(read_text(file.read_bytes()), file.name))
-        count += len(statements)
-        failed += _run(server, statements)
-    while failed:
-        again: list[_Failed] = []
-        for one in failed:
-            again += _run(server, [one.statement], one.settings)
-        stuck, failed = len(again) == len(failed), again
-        if stuck:
-            break
+    with Budget(server, sum(file.stat().st_size for file in files), limits) as budget:
+        for file in files:
+            statements = list(split(read_text(file.read_bytes()), file.name))
+            count += len(statements)
+            failed += _run(server, statements, budget)
+        while failed:
+            again: list[_Failed] = []
+            for one in failed:
+                again += _run(server, [one.statement], budget, one.settings)
+            stuck, failed = len(again) == len(failed), again
+            if stuck:
+                break
     failures = (Failure(one.statement.file, one.statement.line, one.error) for one in failed)
     return Report(len(files), count, tuple(failures))
 
 
-def _run(server: servers.Server, statements: Sequence[Statement], settings: Sequence[str] = ()) -> list[_Failed]:
+def _run(
+    server: servers.Server, statements: Sequence[Statement], budget: Budget, settings: Sequence[str] = ()
+) -> list[_Failed]:
     """Runs statements in one session of their own, each by itself, after ``settings``; returns those that failed."""
     failed: list[_Failed] = []
     made = list(settings)
@@ -334,11 +358,13 @@ def _run(server: servers.Server, statements: Sequence[Statement], settings: Sequ
                     made.append(statement.sql)
                 _limit(connection)
             except psycopg.Error as error:
+                budget.check()
                 failed.append(_Failed(statement, _words(error), tuple(made)))
                 if connection.closed:
                     connection = _session(server, made)
     finally:
         connection.close()
+    budget.check()
     return failed
 
 
@@ -350,9 +376,9 @@ def _session(server: servers.Server, settings: Sequence[str]) -> psycopg.Connect
     return connection
 
 
-def _limit(connection: psycopg.Connection) -> None:
+def _limit(connection: psycopg.Connection, limit: str | None = None) -> None:
     """Puts the time limit of a statement back: dumps begin by taking it away."""
-    limit = _FILE_SETTINGS["statement_timeout"]
+    limit = limit or _FILE_SETTINGS["statement_timeout"]
     connection.execute("SELECT pg_catalog.set_config('statement_timeout', %s, false)", (limit,))
 
 
@@ -360,6 +386,8 @@ def _execute(connection: psycopg.Connection, statement: Statement) -> None:
     if statement.data is None:
         connection.execute(statement.sql.encode())
         return
+    # Rows take the time that their number needs; the replay's own limit holds all the same.
+    _limit(connection, f"{60 + len(statement.data) // 1_000_000}s")
     with connection.cursor() as cursor, cursor.copy(statement.sql.encode()) as copy:
         copy.write(statement.data.encode())
 
@@ -383,10 +411,15 @@ def _special(sql: str) -> str:
 def _extension(server: servers.Server, verb: str, name: str, schema: str) -> None:
     # The server's own extensions are made by the superuser, in words of our own; others are stood in for by the
     # prelude, or their absence shows in the statement that uses them.
-    if name not in _AVAILABLE_EXTENSIONS or verb not in ("create", "drop"):
+    if verb not in ("create", "drop"):
         return
+    known = "supabase_migrations.supavex_extensions"
     with connect(server.url(servers.SUPERUSER)) as connection:
         if verb == "create":
-            connection.execute(f'CREATE EXTENSION IF NOT EXISTS "{name}" SCHEMA {quoted(schema)}'.encode())
+            connection.execute(f"INSERT INTO {known} VALUES (%s) ON CONFLICT DO NOTHING".encode(), (name,))
+            if name in _AVAILABLE_EXTENSIONS:
+                connection.execute(f'CREATE EXTENSION IF NOT EXISTS "{name}" SCHEMA {quoted(schema)}'.encode())
         else:
-            connection.execute(f'DROP EXTENSION IF EXISTS "{name}"'.encode())
+            connection.execute(f"DELETE FROM {known} WHERE name = %s".encode(), (name,))
+            if name in _AVAILABLE_EXTENSIONS:
+                connection.execute(f'DROP EXTENSION IF EXISTS "{name}"'.encode())

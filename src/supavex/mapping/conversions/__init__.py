@@ -1,7 +1,7 @@
 """Conversions of PostgreSQL's types, one module a family; importing this package registers them all."""
 
 from supavex.mapping.conversions import arrays, datetimes, json, numbers, text
-from supavex.mapping.conversions.conversion import Conversion, Guard, Kind, Misfit, Target, choose
+from supavex.mapping.conversions.conversion import Conversion, Guard, Kind, Misfit, Target, choose, registered
 
 __all__ = [
     "Conversion",
@@ -14,5 +14,6 @@ __all__ = [
     "datetimes",
     "json",
     "numbers",
+    "registered",
     "text",
 ]

@@ -1,67 +1,172 @@
-"""Arrays: one-dimensional ones of scalars, element by element."""
+"""Arrays, element by element, of any number of dimensions.
+
+One dimension of text, numbers or booleans goes as an Arrow list. Everything else goes as JSON that PostgreSQL makes of
+the elements' texts, and that Python makes values of, row by row.
+"""
 
 from __future__ import annotations
 
 import json
-from decimal import Decimal
+from collections.abc import Callable
+from dataclasses import replace
 
+from supavex.convex import limits
 from supavex.convex.values import Value
 from supavex.mapping.conversions.conversion import Conversion, Guard, Misfit, Target, choose, converts, misfit
-from supavex.mapping.conversions.numbers import EXACT, FINITE, SAFE
+from supavex.mapping.conversions.json import documents
 from supavex.postgres.catalog import Type
 from supavex.project import ColumnRule
 
-_ONE_DIMENSION = Guard(
+ONE_DIMENSION = Guard(
     "(cardinality({c}) = 0 OR array_ndims({c}) = 1)",
     "NestedArray",
     "the array has more than one dimension",
-    "Give the column an sql expression, such as to_jsonb(column), for a field of v.any().",
+    "Make the field v.array(v.array(…)) where its elements can go so, or give the column an sql expression.",
 )
+SHORT = Guard(
+    f"cardinality({{c}}) <= {limits.MAX_ARRAY_LENGTH}",
+    "ArrayTooLong",
+    f"the array has more than {limits.MAX_ARRAY_LENGTH} elements",
+    "Keep the elements in a table of their own.",
+)
+NO_NULLS = Guard(
+    "array_position({c}, NULL) IS NULL",
+    "NullElement",
+    "an element of the array is NULL",
+    "Use v.array(v.union(…, v.null())), or an sql expression such as array_remove(column, NULL).",
+)
+#: Arrow takes no array whose first element has another number than 1.
+_FROM_ONE = "[:]"
+_TEXTS = "to_jsonb({c}::text[])::text"
+_JSON = "to_jsonb({c})::text"
+_HINT = "Use v.array(v.string()), or v.any() with an sql expression such as to_jsonb(column)."
 
 
 @converts("array")
 def arrays(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
     """An array of what its elements become. NULL elements need ``v.null()`` among the element's types."""
     assert type_.element is not None
-    wanted = target.elements
-    if target.any:
-        inner = choose(type_.element, target, ColumnRule())
-    elif wanted:
-        inner = choose(type_.element, Target(wanted[0]), ColumnRule())
-    else:
+    nested = False
+    leaf = target
+    while not leaf.any and leaf.elements:
+        nested = leaf is not target
+        leaf = Target(leaf.elements[0])
+    if leaf is target and not target.any:
         return misfit(type_, target, "v.array(…)")
+    # NaN as NULL would be a NULL among the elements.
+    rule = replace(rule, nonfinite="refuse") if rule.nonfinite == "null" else rule
+    if type_.element.base in ("json", "jsonb"):
+        # An array of JSON is JSON.
+        whole = documents(Type("jsonb", "jsonb"), target, rule)
+        return whole if isinstance(whole, Misfit) else replace(whole, select=_JSON, text=_JSON)
+    inner = choose(type_.element, leaf, rule)
     if isinstance(inner, Misfit):
         return Misfit(f"{type_.name} does not fit {target}: {inner.message}", inner.hint)
+    if inner.kind == "json":
+        return Misfit(f"{type_.name} does not fit {target}.", _HINT)
+    return _nested(inner, leaf, checked=not target.any) if nested or target.any else _flat(inner, leaf)
+
+
+def _guards(inner: Conversion) -> tuple[Guard, ...]:
+    """The guards of the elements, each over the whole array."""
+    return tuple(
+        replace(
+            guard,
+            sql="NOT EXISTS (SELECT 1 FROM unnest({c}) AS e(x) WHERE NOT coalesce("
+            + guard.sql.replace("{c}", "e.x")
+            + ", true))",
+            message=f"of an element: {guard.message}",
+        )
+        for guard in inner.guards
+    )
+
+
+def _each(sql: str, type_: str) -> str:
+    """An array of ``sql`` over each element of a one-dimensional array."""
+    element = sql.replace("{c}", "e.x")
+    every = f"SELECT array_agg({element} ORDER BY e.i) FROM unnest({{c}}) WITH ORDINALITY AS e(x, i)"
+    return f"CASE WHEN {{c}} IS NOT NULL THEN coalesce(({every}), '{{}}'::{type_}[]) END"
+
+
+def _flat(inner: Conversion, leaf: Target) -> Conversion:
+    """One dimension, of anything."""
+    # Of several dimensions PostgreSQL finds no position, so that guard asks only where the first one holds.
+    no_nulls = replace(NO_NULLS, sql=f"(CASE WHEN {ONE_DIMENSION.sql} THEN {NO_NULLS.sql} END)")
+    guards = (ONE_DIMENSION, SHORT, *(() if leaf.null else (no_nulls,)), *_guards(inner))
+    name = f"array of {inner.name}"
+    text = f"to_jsonb({_each(f'({inner.text})', 'text')})::text"
+    if inner.kind == "boolean":
+        return Conversion(name, "array", f"({{c}}){_FROM_ONE}", _JSON, guards, json.loads, element=inner)
+    if inner.kind == "string":
+        plain = inner.select in ("{c}", "{c}::text")
+        select = f"({{c}}::text[]){_FROM_ONE}" if plain else _each(f"({inner.select})", "text")
+        text = _TEXTS if plain else text
+        return Conversion(name, "array", select, text, guards, _leaves(inner.parse), element=inner)
+    if inner.kind == "number":
+        holds = " AND ".join(guard.sql for guard in guards) or "true"
+        plain = inner.select in ("{c}", "{c}::int8")
+        select = (
+            f"({{c}}{'::int8[]' if '::' in inner.select else ''}::float8[]){_FROM_ONE}"
+            if plain
+            else _each(f"({inner.select})::float8", "float8")
+        )
+        select = f"CASE WHEN {holds} THEN {select} END"
+        return Conversion(
+            name, "array", select, text, guards, _leaves(inner.parse), _values(inner.decode), inner,
+            special=inner.special,
+        )  # fmt: skip
+    select = f"CASE WHEN {' AND '.join(guard.sql for guard in guards)} THEN {text} END"
+    return Conversion(
+        name, "json", select, text, guards, _leaves(inner.parse), _values(inner.decode), inner,
+        load=_leaves(_from_text(inner)), special=inner.special,
+    )  # fmt: skip
+
+
+def _nested(inner: Conversion, leaf: Target, *, checked: bool) -> Conversion:
+    """Any number of dimensions, of what an array's text says; ``checked`` against the field's validator."""
+    name, guards = f"array of {inner.name}", _guards(inner)
+    load = json.loads if checked else None
+    if inner.kind == "boolean":
+        return Conversion(name, "json", _JSON, _JSON, guards, json.loads, element=inner, load=load)
     if inner.kind == "string" and inner.select in ("{c}", "{c}::text"):
-        select, text = "{c}::text[]", "to_jsonb({c}::text[])::text"
-    elif inner.kind == "boolean":
-        select, text = "{c}", "to_jsonb({c})::text"
-    elif inner.kind == "number" and type_.element.base in ("int2", "int4", "int8", "numeric", "float8"):
-        base = type_.element.base
-        holds = {"numeric": EXACT, "float8": FINITE, "int8": SAFE}.get(base, "true").replace("{c}", "e.x")
-        every = f"NOT EXISTS (SELECT 1 FROM unnest({{c}}) AS e(x) WHERE NOT coalesce({holds}, true))"
-        select = f"CASE WHEN {every} THEN {{c}}::float8[] END"
-        same = Guard(
-            every,
-            "InexactNumber",
-            "an element is not exactly a finite double",
-            "Make the elements v.string(), or give the column an sql expression.",
-        )
-        text = "to_jsonb({c}::text[])::text"
-        return Conversion("array of numbers", "array", select, text, (_ONE_DIMENSION, same), _decimals, _doubles, inner)
-    else:
-        return Misfit(
-            f"{type_.name} does not fit {target}.",
-            "Use v.array(v.string()), or v.any() with an sql expression such as to_jsonb(column).",
-        )
-    return Conversion(f"array of {inner.name}", "array", select, text, (_ONE_DIMENSION,), json.loads, element=inner)
+        return Conversion(name, "json", _TEXTS, _TEXTS, guards, json.loads, element=inner, load=load)
+    if inner.text == "{c}::text":
+        return Conversion(
+            name, "json", _TEXTS, _TEXTS, guards, _leaves(inner.parse), _values(inner.decode), inner,
+            load=_leaves(_from_text(inner)), special=inner.special,
+        )  # fmt: skip
+    # Elements that need SQL of their own are taken one by one, which loses the dimensions.
+    return _flat(inner, leaf)
 
 
-def _decimals(text: str) -> Value:
-    return [item if item is None else Decimal(item) for item in json.loads(text)]
+def _from_text(inner: Conversion) -> Callable[[str], Value]:
+    """The value of an element, of the text that the proof reads it by."""
+    if inner.kind == "micros":
+        return lambda text: float(text) if "infinity" in text else int(text) / 1000
+    if inner.kind == "number":
+        return lambda text: float(inner.parse(text))
+    if inner.kind == "int64":
+        return lambda text: int(inner.parse(text))
+    return inner.parse
 
 
-def _doubles(value: Value) -> Value:
-    if not isinstance(value, list):
-        return value
-    return [Decimal(repr(item)) if isinstance(item, float) else item for item in value]
+def _leaves(function: Callable[[str], Value]) -> Callable[[str], Value]:
+    """A function of a JSON text of nested arrays: their texts through ``function``, NULL as it is."""
+
+    def apply(value: Value) -> Value:
+        if isinstance(value, list):
+            return [apply(item) for item in value]
+        return value if value is None else function(value)
+
+    return lambda text: apply(json.loads(text))
+
+
+def _values(function: Callable[[Value], Value]) -> Callable[[Value], Value]:
+    """``function`` for each leaf of nested lists."""
+
+    def apply(value: Value) -> Value:
+        if isinstance(value, list):
+            return [apply(item) for item in value]
+        return value if value is None else function(value)
+
+    return apply

@@ -49,8 +49,13 @@ class Conversion:
     parse: Callable[[str], Any] = same_value
     decode: Callable[[Value], Any] = same_value
     element: Conversion | None = None
-    #: The whole value is checked in Python against the field's validator, row by row (structured JSON).
-    check_rows: bool = False
+    #: Of kind ``json``: makes the value from the text that ``select`` gives, and has the value checked against the
+    #: field's validator, in Python, row by row. None: the text is embedded as it is.
+    load: Callable[[str], Value] | None = None
+    #: Whether a value that is not NULL can become NULL.
+    makes_null: bool = False
+    #: Whether it may write an int64, bytes or a number that is not finite, which JSON alone can't say.
+    special: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +137,22 @@ def converts(*bases: str) -> Callable[[Choice], Choice]:
 
 def choose(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
     """The conversion of a column of ``type_`` into ``target``, or why there is none."""
+    return _REGISTRY[_family(type_) or "other"](type_, target, rule)
+
+
+def _family(type_: Type) -> str | None:
+    """The name that the type's family is registered by; None for a type of an unknown extension."""
     if type_.element is not None:
-        family = _REGISTRY["array"]
-    elif type_.category == "e":
-        family = _REGISTRY["enum"]
-    else:
-        family = _REGISTRY.get(type_.base) or _REGISTRY["other"]
-    return family(type_, target, rule)
+        return "array"
+    categories = {"e": "enum", "c": "composite", "r": "range", "m": "range"}
+    return categories.get(type_.category) or (type_.base if type_.base in _REGISTRY else None)
+
+
+def registered(type_: Type) -> bool:
+    """Whether a family decides about ``type_`` (or what it is an array of); else only its text is known."""
+    if type_.element is not None:
+        return registered(type_.element)
+    return _family(type_) is not None
 
 
 def misfit(type_: Type, target: Target, *better: str) -> Misfit:

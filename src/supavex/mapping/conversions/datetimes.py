@@ -6,6 +6,8 @@ between 1684 and 2255; outside, whole milliseconds go and finer values are refus
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from fractions import Fraction
 
 from supavex.convex import validators as kinds
@@ -14,25 +16,33 @@ from supavex.mapping.conversions.conversion import Conversion, Guard, Misfit, Ta
 from supavex.postgres.catalog import Type
 from supavex.project import ColumnRule
 
+_IS_FINITE = "isfinite({c})"
 _FINITE = Guard(
-    "isfinite({c})",
+    _IS_FINITE,
     "InfiniteTime",
     "the value is infinity, which is no moment",
-    "Give the column an sql expression, such as nullif(column, 'infinity').",
+    'Set nonfinite = "null" or "keep", or give the column an sql expression.',
 )
+_WITHIN = "({c} < '287396-10-12 08:59:00.992+00' OR NOT isfinite({c}))"
+_FINE = f"(({{c}} BETWEEN '1684-07-29' AND '2255-06-05') OR (date_trunc('milliseconds', {{c}}) = {{c}} AND {_WITHIN}))"
 _EXACT = Guard(
-    "(({c} BETWEEN '1684-07-29' AND '2255-06-05') OR "
-    "(date_trunc('milliseconds', {c}) = {c} AND {c} < '287396-10-12 08:59:00.992+00') OR NOT isfinite({c}))",
+    f"({_FINE} OR NOT isfinite({{c}}))",
     "InexactTime",
     "a double can't hold microseconds this far from 1970",
-    "Give the column an sql expression, such as date_trunc('milliseconds', column).",
+    "Set lossy = true (whole milliseconds), or give the column an sql expression.",
 )
+_TOO_FAR = Guard(_WITHIN, "InexactTime", "the moment is beyond 2^53 milliseconds", "Make the field v.string().")
 FORMATS = {"HH:MM": ("HH24:MI", 5, ":00"), "HH:MM:SS": ("HH24:MI:SS", 8, "")}
 
 
 def micros(value: Value) -> object:
-    """Milliseconds as a double, back to whole microseconds."""
-    return round(Fraction(value) * 1000) if isinstance(value, float) else value
+    """Milliseconds as a double, back to whole microseconds; infinity as it is."""
+    return round(Fraction(value) * 1000) if isinstance(value, float) and math.isfinite(value) else value
+
+
+def _microseconds(text: str) -> object:
+    """Whole microseconds from the proof's text; infinity as a float."""
+    return float(text) if "infinity" in text else int(text)
 
 
 #: A date that no timestamp can say.
@@ -44,18 +54,43 @@ _FAR = Guard(
 )
 
 
-def _moment(inner: str = "{c}", *first: Guard) -> Conversion:
-    guards = [Guard(g.sql.replace("{c}", inner), g.code, g.message, g.hint) for g in (_FINITE, _EXACT)]
+def _moment(rule: ColumnRule, inner: str = "{c}", *first: Guard) -> Conversion:
+    exact = _EXACT
+    if rule.lossy:
+        inner = f"(CASE WHEN {_FINE.replace('{c}', inner)} THEN {inner} ELSE date_trunc('milliseconds', {inner}) END)"
+        exact = _TOO_FAR
     # extract() is exact (numeric), and a way of its own beside the binary timestamps that the copy reads.
-    text = f"CASE WHEN isfinite({inner}) THEN (extract(epoch FROM {inner}) * 1000000)::numeric(30)::text END"
-    return Conversion("moment as milliseconds", "micros", inner, text, (*first, *guards), parse=int, decode=micros)
+    finite, select, kind = _IS_FINITE.replace("{c}", inner), inner, "micros"
+    text = f"CASE WHEN {finite} THEN (extract(epoch FROM {inner}) * 1000000)::numeric(30)::text END"
+    guards = [exact]
+    if rule.nonfinite == "refuse":
+        guards.insert(0, _FINITE)
+    elif rule.nonfinite == "null":
+        select = f"CASE WHEN {finite} THEN {inner} END"
+    else:
+        # No binary timestamp of a column of Arrow's says infinity.
+        select, kind = f"(extract(epoch FROM {inner}) * 1000)::float8", "number"
+        text = (
+            f"CASE WHEN {finite} THEN (extract(epoch FROM {inner}) * 1000000)::numeric(30)::text ELSE {inner}::text END"
+        )
+    return Conversion(
+        "moment as milliseconds",
+        "number" if kind == "number" else "micros",
+        select,
+        text,
+        (*first, *(replace(guard, sql=guard.sql.replace("{c}", inner)) for guard in guards)),
+        parse=_microseconds,
+        decode=micros,
+        makes_null=rule.nonfinite == "null",
+        special=rule.nonfinite == "keep",
+    )
 
 
 @converts("timestamptz", "timestamp")
 def timestamps(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
     """A moment: milliseconds, or PostgreSQL's ISO text. A timestamp without time zone is taken as UTC."""
     if target.takes(kinds.Number):
-        return _moment()
+        return _moment(rule)
     if target.takes(kinds.String):
         return Conversion("moment as text", "string", "{c}::text")
     return misfit(type_, target, "v.number()")
@@ -67,7 +102,7 @@ def dates(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
     if target.takes(kinds.String):
         return Conversion("date as text", "string", "{c}::text")
     if target.takes(kinds.Number):
-        return _moment(f"(CASE WHEN {_FAR.sql} THEN {{c}}::timestamp END)", _FAR)
+        return _moment(rule, f"(CASE WHEN {_FAR.sql} THEN {{c}}::timestamp END)", _FAR)
     return misfit(type_, target, "v.string()", "v.number()")
 
 
@@ -85,8 +120,12 @@ def times(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
         f"to_char({{c}}, '{pattern}')::time = {{c}} AND {{c}} <> '24:00'",
         "InexactTime",
         f"the time does not fit {rule.format}",
-        "Drop the format, or give the column an sql expression that rounds.",
+        "Drop the format, set lossy = true (it is cut), or give the column an sql expression that rounds.",
     )
+    if rule.lossy:
+        return Conversion(
+            f"time cut to {rule.format}", "string", f"to_char({{c}}, '{pattern}')", parse=lambda text: text[:length]
+        )
     return Conversion(
         f"time as {rule.format}",
         "string",

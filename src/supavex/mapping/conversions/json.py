@@ -1,19 +1,26 @@
 """json, jsonb and pgvector's vectors.
 
 Numbers inside JSON become doubles, as in every app that reads them through JSON.parse. What Convex refuses (keys that
-start with ``$`` or aren't ASCII, nesting, sizes) is found row by row, after a scan of the whole column for rows that
-might hold such a thing.
+start with ``$`` or aren't ASCII, nesting, sizes) rejects its row, or is escaped, or kept as text, by the column's
+``invalid_json``.
 """
 
 from __future__ import annotations
 
 import json
+import re
+from typing import Any
+from urllib.parse import unquote
 
+from supavex.convex import limits
 from supavex.convex import validators as kinds
-from supavex.convex.values import Value
+from supavex.convex.values import Value, nesting, value_problem
 from supavex.mapping.conversions.conversion import Conversion, Misfit, Target, converts, misfit
 from supavex.postgres.catalog import Type
 from supavex.project import ColumnRule
+
+#: What an escaped key may not hold as it is: the escape itself, a $ at the beginning, all but printable ASCII.
+_ESCAPED = re.compile(r"%|^\$|[^\x20-\x7e]")
 
 
 def numbers_as_doubles(text: str) -> Value:
@@ -21,12 +28,99 @@ def numbers_as_doubles(text: str) -> Value:
     return json.loads(text, parse_int=float)
 
 
+_TOO_DEEP = (
+    "TooNestedError",
+    f"it is nested deeper than {limits.MAX_DOCUMENT_NESTING - 1}",
+    'Keep it as text: set invalid_json = "text", or make the field v.string().',
+)
+
+
+def json_problem(text: str) -> tuple[str, str, str] | None:
+    """Code, reason and fix of the first thing in a JSON text that Convex refuses, or None."""
+    try:
+        return value_problem_of(numbers_as_doubles(text))
+    except RecursionError:
+        return _TOO_DEEP
+
+
+def value_problem_of(value: Value, *, special: bool = False) -> tuple[str, str, str] | None:
+    """Code, reason and fix of the first thing in a field's value that Convex refuses, or None.
+
+    ``special``: infinity is meant.
+    """
+    if not special and _infinite(value):
+        return "InexactNumber", "a number inside is too large for a double", "Correct it at the source."
+    problem = value_problem(value)
+    if problem and problem.startswith("an array has"):
+        return "ArrayTooLong", problem, "Keep the elements in a table of their own."
+    if problem:
+        fix = 'Set invalid_json = "escape" or "text", or give the column an sql expression that changes it.'
+        return "InvalidValue", f"Convex refuses it: {problem}", fix
+    return _TOO_DEEP if nesting(value) + 1 > limits.MAX_DOCUMENT_NESTING else None
+
+
+def _infinite(value: Any) -> bool:
+    if isinstance(value, float):
+        return value in (float("inf"), float("-inf"))
+    if isinstance(value, list):
+        return any(map(_infinite, value))
+    return isinstance(value, dict) and any(map(_infinite, value.values()))
+
+
+def escape_keys(value: Value) -> Value:
+    """``value`` with every key percent-encoded where Convex would refuse it: ``$ref`` as ``%24ref``, ``%`` as ``%25``.
+
+    Injective, so that :func:`unescape_keys` takes it back.
+    """
+    if isinstance(value, list):
+        return [escape_keys(item) for item in value]
+    if isinstance(value, dict):
+        return {_ESCAPED.sub(_percent, key): escape_keys(item) for key, item in value.items()}
+    return value
+
+
+def _percent(match: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in match[0].encode("utf-8", "surrogatepass"))
+
+
+def unescape_keys(value: Value) -> Value:
+    """What :func:`escape_keys` was given."""
+    if isinstance(value, list):
+        return [unescape_keys(item) for item in value]
+    if isinstance(value, dict):
+        return {unquote(key, errors="surrogatepass"): unescape_keys(item) for key, item in value.items()}
+    return value
+
+
+def _escaped(text: str) -> Value:
+    return escape_keys(numbers_as_doubles(text))
+
+
+def _text_where_refused(text: str) -> Value:
+    return text if json_problem(text) else numbers_as_doubles(text)
+
+
 @converts("json", "jsonb")
 def documents(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
     """JSON: embedded as it is, or as its text where the field is a string."""
     if target.any or target.structured:
+        if rule.invalid_json == "escape":
+            return Conversion(
+                "json with escaped keys", "json", "{c}::text", parse=numbers_as_doubles, load=_escaped,
+                decode=unescape_keys,
+            )  # fmt: skip
+        if rule.invalid_json == "text":
+            if not target.takes(kinds.String):
+                return Misfit(
+                    f'invalid_json = "text" makes strings, which {target} does not take.',
+                    "Make the field v.any(), or a union with v.string().",
+                )
+            name = "json, as text where Convex refuses it"
+            return Conversion(name, "json", "{c}::text", parse=_text_where_refused, load=_text_where_refused)
+        # The type json may hold a key twice and any blanks; jsonb is in one form already.
+        as_it_is = type_.base == "jsonb" and target.any
         return Conversion(
-            "json", "json", "{c}::text", parse=numbers_as_doubles, check_rows=type_.base == "json" or not target.any
+            "json", "json", "{c}::text", parse=numbers_as_doubles, load=None if as_it_is else numbers_as_doubles
         )
     if target.takes(kinds.String):
         return Conversion("json as text", "string", "{c}::text")
@@ -35,7 +129,9 @@ def documents(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Mis
 
 @converts("vector", "halfvec")
 def vectors(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
-    """A vector: an array of numbers; its text is a JSON array already."""
+    """A vector: an array of numbers; its text, which a string may hold, is a JSON array already."""
     if target.any or any(isinstance(element, kinds.Number) for element in target.elements):
         return Conversion("vector", "json", "{c}::text", parse=numbers_as_doubles)
+    if target.takes(kinds.String):
+        return Conversion("vector as text", "string", "{c}::text")
     return misfit(type_, target, "v.array(v.float64())")

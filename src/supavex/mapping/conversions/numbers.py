@@ -6,6 +6,8 @@ numeric`` go exactly; anything else is refused, row by row, unless the field is 
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from decimal import Decimal
 
 from supavex.convex import validators as kinds
@@ -20,9 +22,21 @@ _WITHIN = "(abs({c}) <= 1e308 AND ({c} = 0 OR abs({c}) >= 1e-300))"
 EXACT = f"CASE WHEN {_WITHIN} THEN ({{c}}::float8)::text::numeric = {{c}} WHEN {{c}} IS NOT NULL THEN false END"
 FINITE = "{c} NOT IN ('NaN', 'Infinity', '-Infinity')"
 SAFE = f"{{c}} BETWEEN -{1 << 53} AND {1 << 53}"
-_USE_STRING = "Make the field v.string() (or v.int64() for whole numbers), or give the column an sql expression."
+#: The double nearest to a decimal; NULL where that is none but infinity.
+_NEAREST = f"CASE WHEN {_WITHIN} THEN {{c}}::float8 WHEN abs({{c}}) < 1e-300 THEN 0::float8 END"
+_USE_STRING = (
+    "Make the field v.string() (or v.int64() for whole numbers), set lossy = true, "
+    "or give the column an sql expression."
+)
+_NON_FINITE = Guard(
+    FINITE,
+    "NonFiniteNumber",
+    "the value is NaN or infinite, which an app's JSON can't hold",
+    'Set nonfinite = "null" or "keep", or give the column an sql expression that replaces it.',
+)
 #: Decimal digits that every double keeps (DBL_DIG).
 _EXACT_DIGITS = 15
+_SPECIAL = ("NaN", "Infinity", "-Infinity")
 
 
 def _integer(value: Value) -> object:
@@ -33,21 +47,36 @@ def _whole(value: Value) -> object:
     return Decimal(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def _decimal(value: Value) -> object:
-    return Decimal(repr(value)) if isinstance(value, float) else value
+def decimal(text: str) -> object:
+    """A decimal from PostgreSQL's text; NaN and infinity as floats, which compare as Convex's do."""
+    return float(text) if text in _SPECIAL else Decimal(text)
+
+
+def decimal_of(value: Value) -> object:
+    """A double as the decimal that its shortest text says."""
+    return Decimal(repr(value)) if isinstance(value, float) and math.isfinite(value) else value
+
+
+def nearest(text: str) -> float:
+    """The double nearest to a decimal's text; what is nearer to zero than 1e-300 is zero."""
+    number = float(text)
+    return 0.0 if abs(number) < 1e-300 else number
 
 
 @converts("int2", "int4", "int8", "oid")
 def integers(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
-    """Whole numbers: a number (int8 within 2**53), an int64, or their digits as text."""
+    """Whole numbers: a number (int8 within 2**53, beyond it by choice), an int64, or their digits as text."""
     if target.takes(kinds.Number):
+        if type_.base == "int8" and rule.lossy:
+            return Conversion("integer as the nearest number", "number", "{c}::float8", parse=float)
         guards: tuple[Guard, ...] = ()
         if type_.base == "int8":
             message = "the number is beyond 2^53, where a double skips whole numbers"
-            guards = (Guard(SAFE, "InexactNumber", message, "Make the field v.int64() or v.string()."),)
+            hint = "Make the field v.int64() or v.string(), or set lossy = true."
+            guards = (Guard(SAFE, "InexactNumber", message, hint),)
         return Conversion("integer as number", "number", "{c}::int8", guards=guards, parse=int, decode=_integer)
     if target.takes(kinds.Int64):
-        return Conversion("integer as int64", "int64", "{c}::int8", parse=int)
+        return Conversion("integer as int64", "int64", "{c}::int8", parse=int, special=True)
     if target.takes(kinds.String):
         return Conversion("integer as text", "string", "{c}::text")
     return misfit(type_, target, "v.number()", "v.int64()")
@@ -55,23 +84,31 @@ def integers(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misf
 
 @converts("numeric")
 def numeric(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
-    """Decimals: a number where exact, else text or int64."""
+    """Decimals: a number where exact (the nearest by choice), else text or int64."""
     if target.takes(kinds.Number):
-        select = f"CASE WHEN {_WITHIN} THEN {{c}}::float8 END"
-        small = (
-            type_.precision is not None and type_.precision <= _EXACT_DIGITS and abs(type_.scale or 0) <= _EXACT_DIGITS
-        )
-        exact = "{c} <> 'NaN'" if small else EXACT
-        guard = Guard(exact, "InexactNumber", "the decimal is not exactly a double", _USE_STRING)
-        return Conversion("numeric as number", "number", select, guards=(guard,), parse=Decimal, decode=_decimal)
+        return _non_finite(_numeric_as_number(type_, rule), rule)
     if target.takes(kinds.Int64):
         sql = "({c} BETWEEN -9223372036854775808 AND 9223372036854775807 AND {c} = trunc({c}))"
-        guard = Guard(sql, "InexactNumber", "the decimal is no 64-bit integer", _USE_STRING)
+        guard = Guard(sql, "InexactNumber", "the decimal is no 64-bit integer", "Make the field v.string().")
         select = f"CASE WHEN {sql} THEN {{c}}::int8 END"
-        return Conversion("numeric as int64", "int64", select, guards=(guard,), parse=Decimal, decode=_whole)
+        return Conversion(
+            "numeric as int64", "int64", select, guards=(guard,), parse=Decimal, decode=_whole, special=True
+        )
     if target.takes(kinds.String):
         return Conversion("numeric as text", "string", "{c}::text")
     return misfit(type_, target, "v.number()", "v.string()")
+
+
+def _numeric_as_number(type_: Type, rule: ColumnRule) -> Conversion:
+    if rule.lossy:
+        large = Guard("abs({c}) <= 1e308", "InexactNumber", "the decimal is beyond every double", _USE_STRING)
+        return Conversion("numeric as the nearest number", "number", _NEAREST, guards=(large,), parse=nearest)
+    small = type_.precision is not None and type_.precision <= _EXACT_DIGITS and abs(type_.scale or 0) <= _EXACT_DIGITS
+    select = f"CASE WHEN {_WITHIN} THEN {{c}}::float8 END"
+    guard = Guard(EXACT, "InexactNumber", "the decimal is not exactly a double", _USE_STRING)
+    return Conversion(
+        "numeric as number", "number", select, guards=() if small else (guard,), parse=decimal, decode=decimal_of
+    )
 
 
 @converts("float4", "float8")
@@ -79,16 +116,24 @@ def floats(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit
     """Floats: a number. A float4 becomes the double that PostgreSQL's text of it reads as."""
     if target.takes(kinds.Number):
         select = "{c}::text::float8" if type_.base == "float4" else "{c}"
-        guard = Guard(
-            FINITE,
-            "NonFiniteNumber",
-            "the value is NaN or infinite, which an app's JSON can't hold",
-            "Give the column an sql expression that replaces it, such as nullif(column, 'NaN').",
-        )
-        return Conversion("float as number", "number", select, guards=(guard,), parse=float)
+        return _non_finite(Conversion("float as number", "number", select, parse=float), rule)
     if target.takes(kinds.String):
         return Conversion("float as text", "string", "{c}::text")
     return misfit(type_, target, "v.number()")
+
+
+def _non_finite(finite: Conversion, rule: ColumnRule) -> Conversion:
+    """``finite`` (a conversion to numbers) with what the column's rule says of NaN and infinity."""
+    if rule.nonfinite == "refuse":
+        return replace(finite, guards=(_NON_FINITE, *finite.guards))
+    if rule.nonfinite == "null":
+        select = f"CASE WHEN {FINITE} THEN {finite.select} END"
+        text = f"CASE WHEN {FINITE} THEN {finite.text} END"
+        guards = tuple(replace(g, sql=f"CASE WHEN {FINITE} THEN {g.sql} END") for g in finite.guards)
+        return replace(finite, select=select, text=text, guards=guards, makes_null=True)
+    select = f"CASE WHEN {FINITE} THEN {finite.select} ELSE {{c}}::float8 END"
+    guards = tuple(replace(g, sql=f"CASE WHEN {FINITE} THEN {g.sql} END") for g in finite.guards)
+    return replace(finite, select=select, guards=guards, special=True)
 
 
 @converts("money")
@@ -98,12 +143,10 @@ def money(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
     if isinstance(inner, Misfit):
         return misfit(type_, target, "v.number()", "v.string()")
     cast = "({c}::numeric)"
-    return Conversion(
-        inner.name.replace("numeric", "money"),
-        inner.kind,
-        inner.select.replace("{c}", cast),
-        inner.text.replace("{c}", cast),
-        tuple(Guard(g.sql.replace("{c}", cast), g.code, g.message, g.hint) for g in inner.guards),
-        inner.parse,
-        inner.decode,
+    return replace(
+        inner,
+        name=inner.name.replace("numeric", "money"),
+        select=inner.select.replace("{c}", cast),
+        text=inner.text.replace("{c}", cast),
+        guards=tuple(replace(guard, sql=guard.sql.replace("{c}", cast)) for guard in inner.guards),
     )

@@ -28,7 +28,7 @@ def booleans(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misf
 def binary(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
     """Bytes: bytes, or base64 text."""
     if target.takes(kinds.Bytes):
-        return Conversion("bytes", "bytes", parse=lambda text: bytes.fromhex(text[2:]))
+        return Conversion("bytes", "bytes", parse=lambda text: bytes.fromhex(text[2:]), special=True)
     if target.takes(kinds.String):
         # encode() breaks base64 into lines of 76 characters.
         sql = "translate(encode({c}, 'base64'), E'\\n', '')"
@@ -36,9 +36,12 @@ def binary(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit
     return misfit(type_, target, "v.bytes()", "v.string()")
 
 
-@converts("other")
-def other(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
-    """Any other type: PostgreSQL's own text of it, for a field that takes strings."""
+@converts(
+    "interval", "timetz", "inet", "cidr", "macaddr", "macaddr8", "bit", "varbit", "tsvector", "tsquery", "jsonpath",
+    "point", "line", "lseg", "box", "path", "polygon", "circle", "pg_lsn", "composite", "range", "other",
+)  # fmt: skip
+def described(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
+    """Types that Convex has nothing like, and every type of an extension: PostgreSQL's own text, in a string."""
     if target.takes(kinds.String):
         return Conversion(f"{type_.base} as text", "string", "{c}::text")
     return misfit(type_, target, "v.string()")

@@ -1,0 +1,36 @@
+"""The official package accepts what ``supavex scaffold`` writes for random databases, and exports the same schema."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from hypothesis import HealthCheck, Phase, given, settings
+
+from supavex.convex.typescript import schema_module
+from supavex.mapping.scaffold import new_file, scaffold
+from supavex.postgres import server as servers
+from supavex.project import load_project, load_schema
+from tests import catalogs
+from tests.databases import new_database, server
+
+from .node import Node
+from .test_schema_export import canonical
+
+__all__ = ["server"]
+
+
+def test_the_official_package_accepts_every_scaffold(server: servers.Server, node: Node) -> None:
+    @settings(max_examples=60, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(sql=catalogs.databases())
+    def accepted(sql: str) -> None:
+        with new_database(server) as database, tempfile.TemporaryDirectory() as folder:
+            database.run(catalogs.PRELUDE, role=servers.SUPERUSER)
+            database.run(sql, role=servers.SUPERUSER)
+            (Path(folder) / "supavex.toml").write_text("")
+            project = load_project(Path(folder))
+            project.schema_file.write_text(new_file(scaffold(project, None, database.catalog())))
+            schema = load_schema(project)
+            assert canonical(node.schema(schema_module(schema))) == canonical(schema.export())
+
+    accepted()

@@ -1,0 +1,138 @@
+"""Takes real projects all the way, and reports on each: for checkouts of public repositories.
+
+    python -m tests.public_projects CHECKOUT… [--rows 30] [--json]
+
+In each checkout every folder of migrations is found and replayed, its tables are scaffolded and filled with made-up
+rows, and the rows are migrated and proven. Exit code 1 where a project fails: a crash, a table without a definition,
+an error of the check, a row that the proof does not explain.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shutil
+import sys
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from supavex.mapping.source import Source
+from supavex.postgres import server as servers
+from supavex.postgres.connection import connect
+from supavex.project import load_project
+from supavex.text import table_text
+from tests import faker, projects
+from tests.projects import Ran, supavex
+
+
+@dataclass
+class Report:
+    """What came of one project. ``problem`` is empty where it went well."""
+
+    name: str
+    files: int = 0
+    failed_statements: int = 0
+    tables: int = 0
+    scaffolded: int = 0
+    errors: int = 0
+    rows: int = 0
+    refused: int = 0
+    empty: int = 0
+    rejected: int = 0
+    verified: int = 0
+    seconds: float = 0.0
+    problem: str = ""
+    reasons: dict[str, int] = field(default_factory=dict)
+    refusals: dict[str, str] = field(default_factory=dict)
+
+
+def migration_folders(checkout: Path) -> list[Path]:
+    """The folders of SQL files in a checkout that are a project's migrations."""
+    found = sorted({path.parent for path in checkout.rglob("*.sql") if path.parent.name == "migrations"})
+    return found or sorted({path.parent for path in checkout.rglob("*.sql")})[:1]
+
+
+def try_project(name: str, migrations: Path, rows: int) -> Report:
+    """Takes the project of one folder of migrations all the way."""
+    report, started = Report(name), time.monotonic()
+    with projects.folder() as folder:
+        shutil.copytree(migrations, folder / "supabase/migrations")
+        try:
+            _go(report, folder, rows)
+        except Exception as error:
+            report.problem = f"{type(error).__name__}: {error}"
+    report.seconds = round(time.monotonic() - started, 1)
+    return report
+
+
+def _ran(report: Report, folder: Path, *command: str) -> Ran:
+    ran = supavex(*command, "-C", folder)
+    if ran.code or "Traceback" in ran.err:
+        report.problem = f"{command[0]} exits {ran.code}: {(ran.err or ran.out).strip()[:2000]}"
+    return ran
+
+
+def _go(report: Report, folder: Path, rows: int) -> None:
+    _ran(report, folder, "init")
+    inspected = _ran(report, folder, "inspect", "--json").json
+    report.files = inspected["replay"]["files"]
+    report.failed_statements = len(inspected["replay"]["failed"])
+    report.tables = sum(table["schema"] == "public" for table in inspected["tables"])
+    if not inspected["tables"]:
+        return
+    checked = _ran(report, folder, "check", "--json").json
+    report.scaffolded = sum(table["status"] == "mapped" for table in checked["tables"])
+    errors = [found for found in checked["diagnostics"] if found["severity"] == "error"]
+    report.errors = len(errors)
+    if errors:
+        report.problem = json.dumps(errors[:3])
+    for table in checked["tables"]:
+        if table["status"] != "mapped":
+            report.problem = f"{table['source']} is {table['status']}"
+    if report.problem:
+        return
+    project = load_project(folder)
+    with Source(project).running() as url:
+        superuser = re.sub(r"user=\w+", f"user={servers.SUPERUSER}", url)
+        filled = faker.fill(superuser, Source(project).catalog()[0], rows)
+        with connect(url) as connection:
+            connection.execute("ANALYZE")
+    report.rows, report.refused = sum(filled.rows.values()), sum(filled.refused.values())
+    report.empty = sum(not count for count in filled.rows.values())
+    report.refusals = filled.reasons
+    for command in (["build"], ["deploy"], ["migrate", "--max-rejects", "1000000"]):
+        _ran(report, folder, *command)
+    rejects = (folder / ".supavex/migration/rejects.jsonl").read_text(encoding="utf-8").split("\n")[:-1]
+    report.rejected = len(rejects)
+    report.reasons = dict(Counter(json.loads(line)["code"] for line in rejects))
+    proof = _ran(report, folder, "verify", "--json").json
+    report.verified = sum(table["matched"] for table in proof["tables"])
+
+
+def main() -> int:
+    """The command line; see the module."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("checkouts", nargs="+", type=Path)
+    parser.add_argument("--rows", type=int, default=30)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    reports = []
+    for checkout in options.checkouts:
+        for migrations in migration_folders(checkout):
+            name = f"{checkout.name}:{migrations.relative_to(checkout)}"
+            reports.append(try_project(name, migrations, options.rows))
+            print(f"{name}: {reports[-1].problem or 'good'}", file=sys.stderr, flush=True)
+    if options.json:
+        print(json.dumps([asdict(report) for report in reports], indent=1))
+    else:
+        names = ["name", "files", "failed_statements", "tables", "scaffolded", "errors", "rows", "refused", "empty"]
+        names += ["rejected", "verified", "seconds"]
+        print(table_text([name.replace("_", " ") for name in names], [[getattr(r, n) for n in names] for r in reports]))
+    return int(any(report.problem for report in reports))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
