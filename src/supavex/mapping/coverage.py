@@ -193,11 +193,16 @@ def _key(plan: Plan, table: TablePlan) -> Iterator[Diagnostic]:
             yield _finding("KeyNotKept", table, lost[0], message, "Add a field for it.", severity="warning")
 
 
+#: Domains that stand in for the types of extensions where files are replayed.
+_STAND_INS = ("extensions.geometry", "extensions.geography", "extensions.hstore", "extensions.ltree")
+
+
 def _unknown_type(plan: Plan, table: TablePlan, planned: FieldPlan) -> Iterator[Diagnostic]:
     column = planned.column
     assert column is not None
     plain = planned.reference is None and planned.ids is None and not planned.expression
-    if plan.project.unknown_types == "refuse" and plain and not registered(column.type):
+    unknown = not registered(column.type) or column.type.domain in _STAND_INS
+    if plan.project.unknown_types == "refuse" and plain and unknown:
         message = f"{column.type.name} would go as PostgreSQL's text of it, which unknown_types refuses."
         hint = "Give the column an sql expression, or skip it with a reason."
         yield _finding("UnknownType", table, column.name, message, hint, field=planned.name)

@@ -195,6 +195,10 @@ CREATE TABLE cron.job (
   active boolean NOT NULL DEFAULT true,
   jobname text UNIQUE
 );
+CREATE TABLE cron.job_run_details (
+  jobid bigint, runid bigint, job_pid int, database text, username text, command text, status text,
+  return_message text, start_time timestamptz, end_time timestamptz
+);
 CREATE FUNCTION cron.schedule(job_name text, schedule text, command text) RETURNS bigint LANGUAGE sql AS
   $$ INSERT INTO cron.job (jobname, schedule, command) VALUES (job_name, schedule, command)
      ON CONFLICT (jobname) DO UPDATE SET schedule = excluded.schedule, command = excluded.command RETURNING jobid $$;
@@ -227,8 +231,20 @@ CREATE FUNCTION extensions.gen_salt(kind text) RETURNS text LANGUAGE sql VOLATIL
 CREATE FUNCTION extensions.crypt(password text, salt text) RETURNS text LANGUAGE sql IMMUTABLE AS
   $$ SELECT salt || md5(password || salt) $$;
 
+CREATE FUNCTION extensions.moddatetime() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN new; END $$;
+CREATE FUNCTION extensions.jsonb_matches_schema(schema json, instance jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE AS
+  $$ SELECT true $$;
+CREATE FUNCTION extensions.json_matches_schema(schema json, instance json) RETURNS boolean LANGUAGE sql IMMUTABLE AS
+  $$ SELECT true $$;
+CREATE FUNCTION extensions.unaccent(t text) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT t $$;
+
 -- Text without regard to case, as text: values come out the same, comparisons don't.
 CREATE DOMAIN extensions.citext AS text;
+-- Types of extensions, as their text.
+CREATE DOMAIN extensions.geometry AS text;
+CREATE DOMAIN extensions.geography AS text;
+CREATE DOMAIN extensions.hstore AS text;
+CREATE DOMAIN extensions.ltree AS text;
 
 -- Triggers on auth.users, and changes to storage, belong to what migrations do.
 ALTER TABLE auth.users OWNER TO postgres;

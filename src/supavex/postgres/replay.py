@@ -24,10 +24,10 @@ from supavex.postgres import server as servers
 from supavex.postgres.budget import DEFAULT_LIMITS, Budget, Limits
 from supavex.postgres.catalog import Catalog
 from supavex.postgres.connection import connect, quoted
-from supavex.postgres.inspection import inspect_catalog
+from supavex.postgres.inspection import SYSTEM_SCHEMAS, inspect_catalog
 
 #: Raise when the same files would replay differently.
-REPLAY_VERSION = 5
+REPLAY_VERSION = 6
 _STATEMENT_TIMEOUT = "60s"
 _EXTENSION = re.compile(
     r"(CREATE|DROP|ALTER|COMMENT)\s+(?:ON\s+)?EXTENSION\s+(?:IF\s+(?:NOT\s+)?EXISTS\s+)?\"?([A-Za-z0-9_-]+)\"?"
@@ -40,6 +40,8 @@ _QUOTED = re.compile(
     r"--[^\n]*|/\*.*?\*/|\b[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\$(\w*)\$.*?\$\1\$", re.DOTALL
 )
 _END_OF_DATA = re.compile(r"\n\\\.[ \t]*\r?(?:\n|$)")
+#: A stand-in for a type of an extension with a modifier, which a domain does not take: geography(Point, 4326).
+_MODIFIED = re.compile(r"\b(geometry|geography)\s*\([^()]*\)", re.IGNORECASE)
 _AVAILABLE_EXTENSIONS = frozenset({"vector"})
 _FILE_SETTINGS = {
     "search_path": '"$user", public, extensions',
@@ -100,7 +102,7 @@ def missing_tables(report: Report, catalog: Catalog) -> dict[str, Failure]:
     found: dict[str, Failure] = {}
     for failure in report.failed:
         match = _NO_RELATION.search(failure.error)
-        if match and match[1] not in known:
+        if match and match[1] not in known and match[1].partition(".")[0] not in SYSTEM_SCHEMAS:
             found.setdefault(match[1], failure)
     return found
 
@@ -384,7 +386,13 @@ def _limit(connection: psycopg.Connection, limit: str | None = None) -> None:
 
 def _execute(connection: psycopg.Connection, statement: Statement) -> None:
     if statement.data is None:
-        connection.execute(statement.sql.encode())
+        try:
+            connection.execute(statement.sql.encode())
+        except psycopg.errors.SyntaxError as error:
+            plain = _MODIFIED.sub(r"\1", statement.sql)
+            if plain == statement.sql or "type modifier is not allowed" not in str(error):
+                raise
+            connection.execute(plain.encode())
         return
     # Rows take the time that their number needs; the replay's own limit holds all the same.
     _limit(connection, f"{60 + len(statement.data) // 1_000_000}s")
