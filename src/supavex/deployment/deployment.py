@@ -132,10 +132,7 @@ class Deployment:
         Every document is held against it first; one that does not fit refuses the push whole, and is named. New
         indexes are built and old ones dropped before it returns. ``dry_run`` does all of it and takes it back.
         """
-        schema = schema_from_json(schema_text)
-        for finding in compile_schema(schema):
-            if finding.severity == "error" and finding.code not in _LET_PASS:
-                raise SupavexError(finding.code, finding.message, where=finding.where, hint=finding.hint)
+        schema = _compiled(schema_text)
         change = schema_change(self.schema, schema)
         try:
             with self.store.transaction():
@@ -151,6 +148,15 @@ class Deployment:
         except _TakeBack:
             pass
         return Push(change, checked, indexed)
+
+    def change_to(self, schema_text: str) -> SchemaChange:
+        """What pushing ``schema_text`` would change. Raises where it does not compile; reads no document."""
+        return schema_change(self.schema, _compiled(schema_text))
+
+    def check_documents(self, schema_text: str) -> int:
+        """Holds the documents against a schema that is to come; how many. Raises for the first that does not fit."""
+        schema = _compiled(schema_text)
+        return self._check_documents(schema, schema_change(self.schema, schema))
 
     def _create_tables(self, schema: Schema) -> None:
         for name in sorted(schema.tables.keys() - self.store.tables().keys()):
@@ -190,7 +196,7 @@ class Deployment:
                 if mismatch:
                     raise SupavexError(
                         "SchemaValidationFailed",
-                        f'document "{document["_id"]}" in table "{name}" does not match the schema: {mismatch}',
+                        f'Document with ID "{document["_id"]}" in table "{name}" does not match the schema: {mismatch}',
                         where=f"{name} {document['_id']}",
                         hint="Nothing was changed. Mend the document, or make the schema accept it.",
                     )
@@ -223,7 +229,7 @@ class Deployment:
             internal_id = new_internal_id()
             id_ = encode_id(stored.number, internal_id)
             document = {**fields, "_id": id_, "_creationTime": time.time_ns() / 1e6}
-            self._enforce("insert", table, document)
+            self._enforce(table, document)
             row = self.store.insert(stored.storage, internal_id, document)
             assert row is not None
             self.store.enter(self.store.indexes(stored).values(), row, document)
@@ -234,7 +240,7 @@ class Deployment:
         with self.store.transaction():
             table, internal_id, old = self._existing(id_)
             document = {**fields, "_id": id_, "_creationTime": old["_creationTime"]}
-            self._enforce("update", table.name, document)
+            self._enforce(table.name, document)
             indexes = list(self.store.indexes(table).values())
             self.store.withdraw(indexes, old)
             self.store.connection.execute(
@@ -261,7 +267,7 @@ class Deployment:
             raise InvalidId(id_, "no document has it")
         return table, internal_id, document
 
-    def _enforce(self, verb: str, table: str, document: Document) -> None:
+    def _enforce(self, table: str, document: Document) -> None:
         check_limits(table, document)
         schema = self.schema
         if schema is None or not schema.schema_validation or table not in schema.tables:
@@ -270,9 +276,19 @@ class Deployment:
         if mismatch:
             raise SupavexError(
                 "SchemaEnforcementError",
-                f'failed to {verb} a document in table "{table}" because it does not match the schema: {mismatch}',
+                f'Failed to insert or update a document in table "{table}" because it does not match the schema: '
+                f"{mismatch}",
                 where=table,
             )
+
+
+def _compiled(schema_text: str) -> Schema:
+    """The schema of a JSON text. Raises the first error that Convex would."""
+    schema = schema_from_json(schema_text)
+    for finding in compile_schema(schema):
+        if finding.severity == "error" and finding.code not in _LET_PASS:
+            raise SupavexError(finding.code, finding.message, where=finding.where, hint=finding.hint)
+    return schema
 
 
 class _TakeBack(Exception):

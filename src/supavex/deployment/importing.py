@@ -10,14 +10,14 @@ from __future__ import annotations
 import itertools
 import time
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from pathlib import Path
+from typing import Literal, Protocol
 
 from supavex.convex import validators as kinds
 from supavex.convex.ids import InvalidId, decode_id, encode_id, new_internal_id
 from supavex.convex.limits import FIRST_USER_TABLE_NUMBER, MAX_CREATION_TIME
-from supavex.convex.snapshot import SnapshotArchive
 from supavex.convex.validators import Validator
 from supavex.convex.values import Document
 from supavex.deployment.deployment import Deployment
@@ -25,9 +25,28 @@ from supavex.deployment.enforcement import check_limits, enforced, mismatch_of
 from supavex.deployment.store import CREATION_INDEX, StoredTable
 from supavex.errors import SupavexError
 
-Mode = Literal["requireEmpty", "replace", "replaceAll"]
+Mode = Literal["requireEmpty", "append", "replace", "replaceAll"]
 #: Called with a table and the documents of it done so far.
 Progress = Callable[[str, int], None]
+
+
+class Archive(Protocol):
+    """What is imported: a snapshot archive, or a file of one table's documents."""
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+
+    @property
+    def tables(self) -> list[str]:
+        """The tables that it holds."""
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """The numbers that it says."""
+
+    def documents(self, table: str) -> Iterator[Document]:
+        """The documents of a table."""
 
 
 @dataclass(slots=True)
@@ -40,15 +59,21 @@ class Imported:
 
 def import_snapshot(
     deployment: Deployment,
-    archive: SnapshotArchive,
+    archive: Archive,
     mode: Mode = "requireEmpty",
     *,
     progress: Progress = lambda table, done: None,
 ) -> Imported:
-    """Imports ``archive``. ``replace`` replaces the tables that it holds, ``replaceAll`` also empties all others."""
+    """Imports ``archive``. ``replace`` replaces the tables that it holds, ``replaceAll`` also empties all others.
+
+    ``append`` adds to what is there (and is atomic too, which Convex's own is not).
+    """
     imported = Imported()
     store = deployment.store
     with store.transaction():
+        if mode == "append":
+            _append(deployment, archive, progress, imported)
+            return imported
         old = store.tables()
         numbers = _numbers(archive, old)
         if mode == "requireEmpty":
@@ -75,7 +100,61 @@ def import_snapshot(
     return imported
 
 
-def _numbers(archive: SnapshotArchive, old: dict[str, StoredTable]) -> dict[str, int]:
+def _append(deployment: Deployment, archive: Archive, progress: Progress, imported: Imported) -> None:
+    store, schema = deployment.store, deployment.schema
+    old = store.tables()
+    numbers = _numbers(archive, old)
+    for name, number in numbers.items():
+        if name in old and old[name].number != number:
+            message = f"{name} has the number {old[name].number} here and {number} in the archive."
+            raise SupavexError("TableNumberConflict", message, where=name, hint="Import with --replace.")
+    new = {name: number for name, number in numbers.items() if name not in old}
+    _check_numbers(deployment, old, new, old)
+    for name, number in new.items():
+        deployment.create_table(name, number)
+    names = deployment.table_names()
+    for name in numbers:
+        table = store.tables()[name]
+        indexes = list(store.indexes(table).values())
+        definition = schema.tables.get(name) if schema is not None and schema.schema_validation else None
+        validator = None if definition is None else enforced(definition)
+        done = 0
+        for document in archive.documents(name):
+            row = _insert(deployment, table, document, validator, names)
+            store.enter(indexes, row, document)
+            done += 1
+            if done % 1000 == 0:
+                progress(name, done)
+        imported.written[name] = done
+        progress(name, done)
+
+
+def _insert(
+    deployment: Deployment,
+    table: StoredTable,
+    document: Document,
+    validator: Validator | None,
+    names: Mapping[int, str],
+) -> int:
+    """Checks a document and stores it, without entering it into indexes; its row."""
+    internal_id = _complete(table.name, table.number, document)
+    check_limits(table.name, document)
+    mismatch = None if validator is None else mismatch_of(validator, document, names.get)
+    if mismatch:
+        raise SupavexError(
+            "SchemaEnforcementError",
+            f'Failed to insert or update a document in table "{table.name}" because it does not match the schema: '
+            f"{mismatch}",
+            where=f"{table.name} {document['_id']}",
+            hint="Nothing was imported.",
+        )
+    row = deployment.store.insert(table.storage, internal_id, document)
+    if row is None:
+        raise SupavexError("DuplicateId", f"the id {document['_id']} stands twice.", where=table.name)
+    return row
+
+
+def _numbers(archive: Archive, old: dict[str, StoredTable]) -> dict[str, int]:
     """Each table's number: that of ``_tables``, else of its first document's id, else the present one, else new."""
     listed = archive.numbers
     numbers = dict(listed)
@@ -175,7 +254,7 @@ def _replace(deployment: Deployment, table: StoredTable, number: int, storage: i
 
 def _load(
     deployment: Deployment,
-    archive: SnapshotArchive,
+    archive: Archive,
     name: str,
     number: int,
     names: dict[int, str],
@@ -191,18 +270,7 @@ def _load(
     storage = store.create_storage() if old is None else _empty_copy(deployment, old)
     done = 0
     for document in archive.documents(name):
-        internal_id = _complete(name, number, document)
-        check_limits(name, document)
-        mismatch = None if validator is None else mismatch_of(validator, document, names.get)
-        if mismatch:
-            raise SupavexError(
-                "SchemaEnforcementError",
-                f'failed to insert a document in table "{name}" because it does not match the schema: {mismatch}',
-                where=f"{name} {document['_id']}",
-                hint="Nothing was imported.",
-            )
-        if store.insert(storage, internal_id, document) is None:
-            raise SupavexError("DuplicateId", f"the id {document['_id']} stands twice.", where=name)
+        _insert(deployment, StoredTable(name, number, storage), document, validator, names)
         done += 1
         if done % 1000 == 0:
             progress(name, done)

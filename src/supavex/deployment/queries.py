@@ -7,6 +7,8 @@ Source: ``common/src/query.rs`` of convex-backend; Convex's documentation, "Read
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -96,6 +98,19 @@ class IndexRange:
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a query: its documents, whether none comes after it, and where the next one continues."""
+
+    page: list[Document]
+    is_done: bool
+    continue_cursor: str
+
+
+#: The cursor behind the last page.
+END = "_end_"
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
     """A query of one table; each method gives a new one. Iterating it reads the documents."""
 
@@ -122,24 +137,75 @@ class Query:
         return replace(self, direction=direction)
 
     def __iter__(self) -> Iterator[Document]:
+        for _, document in self._keyed(None):
+            yield document
+
+    def _keyed(self, after: bytes | None) -> Iterator[tuple[bytes, Document]]:
+        """Index keys and documents, those that come after the key ``after`` in the query's order."""
         start, end = self.range.interval(self.index.name, self.index.fields)
-        condition, values = ("e.key >= ?", [start]) if end is None else ("e.key >= ? AND e.key < ?", [start, end])
         if self.index is BY_ID:
-            # Within a table, ids sort as their 16 bytes do.
-            sql = f"SELECT body FROM documents_{self.table.storage} ORDER BY internal_id {self.direction}"
-            for (body,) in self.store.connection.execute(sql):
-                document = read_body(body)
-                key = order_key(document["_id"])
-                if key >= start and (end is None or key < end):
-                    yield document
+            yield from self._by_id(start, end, after)
             return
+        conditions, values = ["e.key >= ?"], [start]
+        if end is not None:
+            conditions.append("e.key < ?")
+            values.append(end)
+        if after is not None:
+            conditions.append(f"e.key {'>' if self.direction == 'asc' else '<'} ?")
+            values.append(after)
         sql = (
-            f"SELECT d.body FROM entries_{self.index.entries} AS e "
+            f"SELECT e.key, d.body FROM entries_{self.index.entries} AS e "
             f"JOIN documents_{self.table.storage} AS d ON d.row = e.row "
-            f"WHERE {condition} ORDER BY e.key {self.direction}"
+            f"WHERE {' AND '.join(conditions)} ORDER BY e.key {self.direction}"
         )
-        for (body,) in self.store.connection.execute(sql, values):
-            yield read_body(body)
+        for key, body in self.store.connection.execute(sql, values):
+            yield key, read_body(body)
+
+    def _by_id(self, start: bytes, end: bytes | None, after: bytes | None) -> Iterator[tuple[bytes, Document]]:
+        # Within a table, ids sort as their 16 bytes do.
+        sql = f"SELECT body FROM documents_{self.table.storage} ORDER BY internal_id {self.direction}"
+        for (body,) in self.store.connection.execute(sql):
+            document = read_body(body)
+            key = order_key(document["_id"])
+            passed = after is None or (key > after if self.direction == "asc" else key < after)
+            if key >= start and (end is None or key < end) and passed:
+                yield key, document
+
+    def paginate(self, cursor: str | None, num_items: int) -> Page:
+        """The page of at most ``num_items`` documents after ``cursor`` (None: the first page).
+
+        ``is_done`` only where the query is known to have no more; a page that ends with its last document is followed
+        by an empty one. Raises ``InvalidCursor`` for a cursor of another query.
+        """
+        if num_items < 1:
+            raise SupavexError("NoDocumentsForPagination", "a page has at least one document.")
+        if cursor == END:
+            return Page([], True, END)
+        page: list[Document] = []
+        last = None if cursor is None else self._position(cursor)
+        for key, document in self._keyed(last):
+            page.append(document)
+            last = key
+            if len(page) == num_items:
+                return Page(page, False, self._cursor(key))
+        return Page(page, True, END)
+
+    def _cursor(self, key: bytes) -> str:
+        return base64.urlsafe_b64encode(self._fingerprint() + key).decode()
+
+    def _position(self, cursor: str) -> bytes:
+        try:
+            data = base64.urlsafe_b64decode(cursor.encode())
+        except ValueError:
+            data = b""
+        if data[:8] != self._fingerprint():
+            raise SupavexError("InvalidCursor", "the cursor is of another query.")
+        return data[8:]
+
+    def _fingerprint(self) -> bytes:
+        """Eight bytes that tell this query from others."""
+        text = repr((self.table.name, self.index.name, self.index.fields, self.direction, self.range))
+        return hashlib.sha256(text.encode()).digest()[:8]
 
     def collect(self) -> list[Document]:
         """All documents."""

@@ -27,6 +27,15 @@ CREATE TABLE IF NOT EXISTS indexes (
   storage INTEGER NOT NULL, name TEXT NOT NULL, fields TEXT NOT NULL, staged INTEGER NOT NULL,
   entries INTEGER NOT NULL UNIQUE, PRIMARY KEY (storage, name)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS pushes (id INTEGER PRIMARY KEY, pushed_at TEXT NOT NULL, schema TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS modules (
+  path TEXT PRIMARY KEY, source TEXT NOT NULL, source_map TEXT, environment TEXT NOT NULL, sha256 TEXT NOT NULL,
+  analysis TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS environment (
+  name TEXT PRIMARY KEY, value TEXT NOT NULL, id TEXT NOT NULL, created REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS jobs (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, state TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS files (
+  internal_id BLOB PRIMARY KEY, name TEXT NOT NULL UNIQUE, created REAL NOT NULL, sha256 BLOB NOT NULL,
+  size INTEGER NOT NULL, content_type TEXT) WITHOUT ROWID;
 """
 CREATION_INDEX = "by_creation_time"
 
@@ -104,6 +113,15 @@ class Store:
             self.connection.execute("ROLLBACK")
             raise
         self.connection.execute("COMMIT")
+
+    def meta(self, key: str) -> str | None:
+        """A value kept beside the tables, or None."""
+        row = self.connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def set_meta(self, key: str, value: str) -> None:
+        """Keeps a value beside the tables."""
+        self.connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
     def tables(self) -> dict[str, StoredTable]:
         """All tables by name."""

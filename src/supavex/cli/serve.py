@@ -1,0 +1,43 @@
+"""``supavex serve``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from supavex.project import CONFIG_NAME
+
+
+@click.command("serve")
+@click.option("-C", "folder", metavar="DIR", default=".", help="The project's folder. Default: here.")
+@click.option("--data", metavar="DIR", help="Where the deployment is kept. Default: .supavex in the project's folder.")
+@click.option("--port", type=click.IntRange(0, 65535), default=3210, show_default=True, help="0 takes any free one.")
+@click.option("--site-port", type=click.IntRange(0, 65535), default=3211, show_default=True, help="For HTTP actions.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+def command(folder: str, data: str | None, port: int, site_port: int, host: str) -> int:
+    """Serve a Convex deployment on this machine, for the official CLI and clients.
+
+    The first two lines are what `npx convex` reads from its environment or .env.local.
+
+    \b
+    Example:
+      supavex serve --port 3210
+    """
+    from supavex.deployment.server.host import Host
+    from supavex.deployment.server.serving import Settings, serve
+
+    root = Path(folder).resolve()
+    place = Path(data).resolve() if data else root / ".supavex"
+    place.mkdir(parents=True, exist_ok=True)
+    ignore = place / ".gitignore"
+    if not ignore.exists() and (root / CONFIG_NAME).exists():
+        ignore.write_text("*\n", encoding="utf-8")
+
+    def say(served: Host) -> None:
+        click.echo(f"CONVEX_SELF_HOSTED_URL={served.addresses.cloud}")
+        click.echo(f"CONVEX_SELF_HOSTED_ADMIN_KEY={served.admin_key}")
+        click.echo(f"Serving {place}. Dashboard: {served.addresses.cloud}/  Stop with Ctrl-C.", err=True)
+
+    serve(Settings(place, host, port, site_port), say)
+    return 0

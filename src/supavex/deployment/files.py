@@ -1,0 +1,80 @@
+"""Stored files: their contents in a folder beside the deployment's file, their metadata in it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from supavex.convex.ids import decode_id, encode_id, new_internal_id
+from supavex.deployment.store import Store
+
+#: The number of Convex's virtual table ``_storage``.
+STORAGE_NUMBER = 540
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A stored file. ``name`` is the uuid by which its address names it; ``sha256`` are 32 bytes."""
+
+    id: str
+    name: str
+    created: float
+    sha256: bytes
+    size: int
+    content_type: str | None
+    path: Path
+
+
+class Files:
+    """The stored files of the deployment in ``folder``."""
+
+    def __init__(self, store: Store, folder: Path) -> None:
+        self._store, self._folder = store, folder / "storage"
+
+    def new_path(self) -> Path:
+        """A path for contents that are still coming in; :meth:`keep` takes it from there."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return self._folder / f"incoming-{uuid.uuid4().hex}"
+
+    def keep(
+        self, incoming: Path, content_type: str | None, *, id_: str | None = None, created: float | None = None
+    ) -> StoredFile:
+        """Makes the contents at ``incoming`` a stored file, with a new id where none is given."""
+        internal_id = new_internal_id() if id_ is None else decode_id(id_)[1]
+        name = str(uuid.uuid4())
+        digest, size = hashlib.sha256(), 0
+        with incoming.open("rb") as file:
+            while piece := file.read(1 << 20):
+                digest.update(piece)
+                size += len(piece)
+        os.replace(incoming, self._folder / name)
+        row = (internal_id, name, created or time.time_ns() / 1e6, digest.digest(), size, content_type)
+        with self._store.transaction():
+            self._store.connection.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)", row)
+        return self._file(row)
+
+    def _file(self, row: tuple[bytes, str, float, bytes, int, str | None]) -> StoredFile:
+        internal_id, name, created, sha256, size, content_type = row
+        id_ = encode_id(STORAGE_NUMBER, internal_id)
+        return StoredFile(id_, name, created, sha256, size, content_type, self._folder / name)
+
+    def all(self) -> Iterator[StoredFile]:
+        """Every stored file, the oldest first."""
+        for row in self._store.connection.execute("SELECT * FROM files ORDER BY created, internal_id").fetchall():
+            yield self._file(row)
+
+    def named(self, name: str) -> StoredFile | None:
+        """The file of that uuid, or None."""
+        row = self._store.connection.execute("SELECT * FROM files WHERE name = ?", (name,)).fetchone()
+        return None if row is None else self._file(row)
+
+    def forget_all(self) -> list[Path]:
+        """Removes the metadata of every file; the paths whose contents may be removed afterwards."""
+        paths = [file.path for file in self.all()]
+        self._store.connection.execute("DELETE FROM files")
+        return paths

@@ -1,0 +1,1 @@
+"""``supavex serve``: a deployment behind Convex's own protocol, for the official CLI."""

@@ -1,0 +1,509 @@
+"""The HTTP routes of a deployment, as Convex's clients call them.
+
+Source: ``local_backend/src/router.rs`` of convex-backend. What is not there answers 400 with "Not supported here: …",
+for the official CLI tries a 404 again and again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import json
+import re
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import brotli
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocket
+
+from supavex.convex.values import InvalidValue, from_internal_json, to_internal_json
+from supavex.deployment.files import Files
+from supavex.deployment.server import modules, security, system
+from supavex.deployment.server.host import Host
+from supavex.deployment.server.pushing import Pushes
+from supavex.deployment.server.sync import NO_FUNCTIONS, sync
+from supavex.deployment.server.transfers import Transfers
+from supavex.errors import SupavexError
+
+MAX_PUSH_BYTES = 200 << 20
+MAX_BODY_BYTES = 16 << 20
+MAX_PART_BYTES = 1 << 30
+MAX_FILE_BYTES = 4 << 30
+_LOG_SECONDS = 60.0
+_STORAGE_TOKEN_SECONDS = 3600
+Handler = Callable[[Request], Awaitable[Response]]
+_CODES = {
+    "BadDeployKey": 401,
+    "RequestTooLarge": 413,
+    "ExportNotFound": 404,
+    "RaceDetected": 409,
+}
+
+
+def make_app(host: Host, pages: list[BaseRoute] | None = None) -> Starlette:
+    """The application that serves ``host``; ``pages`` are the dashboard's routes."""
+    api = _Api(host)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        api.transfers.clean()
+        watcher = asyncio.create_task(host.watch_file())
+        try:
+            yield
+        finally:
+            host.closing = True
+            host.changed()
+            watcher.cancel()
+            for task in list(api.transfers.tasks):
+                await asyncio.wait({task}, timeout=10)
+
+    app = Starlette(
+        routes=[*api.routes(), *(pages or []), Route("/{path:path}", api.unknown, methods=_METHODS)],
+        lifespan=lifespan,
+        exception_handlers={SupavexError: _on_error, HTTPException: _on_http, Exception: _on_bug},
+    )
+    app.add_middleware(_Guard, host=host)
+    return app
+
+
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"]
+
+
+async def _on_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, SupavexError)
+    message = error.message + (f" {error.hint}" if error.hint else "")
+    return JSONResponse({"code": error.code, "message": message}, _CODES.get(error.code, 400))
+
+
+async def _on_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"code": "BadRequest", "message": str(error.detail)}, error.status_code)
+
+
+async def _on_bug(request: Request, error: Exception) -> Response:
+    message = f"supavex failed at this: {type(error).__name__}. The server's own output says more."
+    return JSONResponse({"code": "InternalServerError", "message": message}, 500)
+
+
+class _Guard:
+    """Refuses requests that name another host, or come from a page of another site; answers CORS for those that may."""
+
+    def __init__(self, app: ASGIApp, host: Host) -> None:
+        self.app, self.host = app, host
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        if (scope.get("server") or (None, None))[1] == self.host.site_port:
+            message = "Not supported here: HTTP actions are not run by this version of supavex."
+            await _refuse(scope, receive, send, message, 501)
+            return
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        origin = headers.get("origin")
+        good = security.host_allowed(headers.get("host", ""), self.host.names)
+        if not good or not security.origin_allowed(origin, self.host.names):
+            what = f"the host {headers.get('host', '')!r}" if not good else f"the origin {origin!r}"
+            await _refuse(scope, receive, send, f"Requests for {what} are refused.")
+            return
+        if scope["type"] == "websocket" or origin is None:
+            await self.app(scope, receive, send)
+            return
+        cors = [
+            (b"access-control-allow-origin", origin.encode("latin-1")),
+            (b"access-control-allow-credentials", b"true"),
+            (b"vary", b"Origin"),
+        ]
+        if scope["method"] == "OPTIONS":
+            asked = headers.get("access-control-request-headers", "")
+            more = {"access-control-allow-methods": ", ".join(_METHODS), "access-control-allow-headers": asked}
+            response = Response(status_code=204, headers={**{k.decode(): v.decode("latin-1") for k, v in cors}, **more})
+            await response(scope, receive, send)
+            return
+
+        async def with_cors(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], *cors]}
+            await send(message)
+
+        await self.app(scope, receive, with_cors)
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send, message: str, status: int = 403) -> None:
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.close", "code": 1008, "reason": message[:100]})
+        return
+    code = "ForbiddenOrigin" if status == 403 else "NotSupportedHere"
+    await JSONResponse({"code": code, "message": message}, status)(scope, receive, send)
+
+
+class _Api:
+    def __init__(self, host: Host) -> None:
+        self.host, self.pushes, self.transfers = host, Pushes(), Transfers(host)
+
+    def routes(self) -> list[BaseRoute]:
+        """Every route there is; see docs/compatibility.md."""
+        admin = self._admin
+        return [
+            Route("/version", self.version),
+            Route("/instance_version", self.version),
+            Route("/instance_name", self.name),
+            Route("/api/v1/get_canonical_urls", admin(self.urls)),
+            Route("/api/check_admin_key", admin(self.check_key), methods=["GET", "POST"]),
+            Route("/api/get_config_hashes", admin(self.config_hashes), methods=["POST"]),
+            Route("/api/deploy2/start_push", admin(self.start_push), methods=["POST"]),
+            Route("/api/deploy2/evaluate_push", admin(self.evaluate_push), methods=["POST"]),
+            Route("/api/deploy2/wait_for_schema", admin(self.wait_for_schema), methods=["POST"]),
+            Route("/api/deploy2/finish_push", admin(self.finish_push), methods=["POST"]),
+            Route("/api/deploy2/report_push_completed", admin(self.report_push), methods=["POST"]),
+            Route("/api/update_environment_variables", admin(self.update_variables), methods=["POST"]),
+            Route("/api/v1/update_environment_variables", admin(self.update_variables), methods=["POST"]),
+            Route("/api/list_environment_variables", admin(self.list_variables)),
+            Route("/api/v1/list_environment_variables", admin(self.list_variables)),
+            Route("/api/stream_function_logs", admin(self.logs)),
+            Route("/api/import", admin(self.import_now), methods=["POST"]),
+            Route("/api/import/start_upload", admin(self.start_upload), methods=["POST"]),
+            Route("/api/import/upload_part", admin(self.upload_part), methods=["POST"]),
+            Route("/api/import/finish_upload", admin(self.finish_upload), methods=["POST"]),
+            Route("/api/perform_import", admin(self.perform_import), methods=["POST"]),
+            Route("/api/cancel_import", admin(self.cancel_import), methods=["POST"]),
+            Route("/api/export/request/zip", admin(self.request_export), methods=["POST"]),
+            Route("/api/export/zip/{name}", admin(self.download_export)),
+            Route("/api/shapes2", admin(self.shapes)),
+            Route("/api/query", self.function, methods=["GET", "POST"]),
+            Route("/api/mutation", self.function, methods=["POST"]),
+            Route("/api/action", self.function, methods=["POST"]),
+            Route("/api/function", admin(self.function), methods=["POST"]),
+            Route("/api/query_ts", self.query_ts, methods=["POST"]),
+            Route("/api/query_at_ts", self.function, methods=["POST"]),
+            Route("/api/run_test_function", admin(self.run_test_function), methods=["POST"]),
+            Route("/api/storage/generate_upload_url", admin(self.upload_url), methods=["POST"]),
+            Route("/api/storage/upload", self.upload_file, methods=["POST"]),
+            Route("/api/storage/{name}", self.download_file, methods=["GET", "HEAD"]),
+            WebSocketRoute("/api/sync", self.socket),
+            WebSocketRoute("/api/{version}/sync", self.socket),
+        ]
+
+    # Who asks, and what
+
+    def _admin(self, handler: Handler) -> Handler:
+        async def checked(request: Request) -> Response:
+            self._check(security.given_key(request.headers.get("authorization", "")))
+            return await handler(request)
+
+        return checked
+
+    def _check(self, key: str) -> None:
+        if not security.is_admin_key(self.host.admin_key, key):
+            message = "The provided deploy key was invalid for this deployment. Double check that the environment this "
+            message += "deployment is running in and the provided deploy key match."
+            raise SupavexError("BadDeployKey", message)
+
+    async def _bytes(self, request: Request, limit: int) -> bytes:
+        """The body, unpacked where it is brotli, never more than ``limit`` bytes."""
+        chunks, count = [], 0
+        packed = request.headers.get("content-encoding", "") == "br"
+        decompressor = brotli.Decompressor() if packed else None
+        async for chunk in request.stream():
+            piece = chunk
+            while decompressor is not None and (piece or not decompressor.can_accept_more_data()):
+                try:
+                    out = decompressor.process(piece, output_buffer_limit=1 << 20)
+                except brotli.error:
+                    raise SupavexError("BadBody", "the body is not brotli.") from None
+                chunks.append(out)
+                count += len(out)
+                piece = b""
+                if count > limit:
+                    raise _too_large(limit)
+                if decompressor.can_accept_more_data():
+                    break
+            if decompressor is None:
+                chunks.append(chunk)
+                count += len(chunk)
+            if count > limit:
+                raise _too_large(limit)
+        return b"".join(chunks)
+
+    async def _json(self, request: Request, limit: int = MAX_BODY_BYTES) -> dict[str, Any]:
+        body = await self._bytes(request, limit)
+        try:
+            data = json.loads(body)
+        except (ValueError, RecursionError):
+            raise SupavexError("BadJsonBody", "the body is no JSON.") from None
+        if not isinstance(data, dict):
+            raise SupavexError("BadJsonBody", "the body is no JSON object.")
+        return data
+
+    async def _to_file(self, request: Request, path: Path, limit: int) -> None:
+        count = 0
+        with path.open("wb") as file:
+            async for chunk in request.stream():
+                count += len(chunk)
+                if count > limit:
+                    raise _too_large(limit)
+                await asyncio.to_thread(file.write, chunk)
+
+    async def unknown(self, request: Request) -> Response:
+        """Whatever is not there: said at once."""
+        message = f"Not supported here: {request.method} /{request.path_params['path']}"
+        return JSONResponse({"code": "NotSupportedHere", "message": message}, 400)
+
+    # Setting up
+
+    async def version(self, request: Request) -> Response:
+        """Which deployment this is."""
+        return PlainTextResponse("supavex")
+
+    async def name(self, request: Request) -> Response:
+        """The deployment's name."""
+        return PlainTextResponse(self.host.name)
+
+    async def urls(self, request: Request) -> Response:
+        """Where clients reach it."""
+        return JSONResponse({"convexCloudUrl": self.host.addresses.cloud, "convexSiteUrl": self.host.addresses.site})
+
+    async def check_key(self, request: Request) -> Response:
+        """That the key is right."""
+        return JSONResponse({"success": True})
+
+    # Pushing
+
+    async def config_hashes(self, request: Request) -> Response:
+        """What was pushed before, so that only changed modules are sent."""
+        hashes = await self.host.run(lambda d: modules.module_hashes(d.store))
+        version = await self.host.run(lambda d: d.store.meta("udf_version"))
+        config = {"functions": "convex/", "authInfo": []}
+        return JSONResponse({"config": config, "moduleHashes": hashes, "udfServerVersion": version})
+
+    async def _pushed(self, request: Request) -> dict[str, Any]:
+        body = await self._json(request, MAX_PUSH_BYTES)
+        try:
+            return await self.host.run(lambda d: self.pushes.start(d, body))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise SupavexError("BadJsonBody", f"the push lacks {error}.") from None
+
+    async def start_push(self, request: Request) -> Response:
+        """See :meth:`Pushes.start`."""
+        answer = await self._pushed(request)
+        return JSONResponse(answer)
+
+    async def evaluate_push(self, request: Request) -> Response:
+        """What a push would change, without its modules' analysis."""
+        return JSONResponse({"schemaChange": (await self._pushed(request))["schemaChange"]})
+
+    async def wait_for_schema(self, request: Request) -> Response:
+        """See :meth:`Pushes.wait`."""
+        body = await self._json(request)
+        return JSONResponse(await self.host.run(lambda d: self.pushes.wait(d, body)))
+
+    async def finish_push(self, request: Request) -> Response:
+        """See :meth:`Pushes.finish`."""
+        body = await self._json(request, MAX_PUSH_BYTES)
+        answer = await self.host.run(lambda d: self.pushes.finish(d, body))
+        self.host.changed()
+        return JSONResponse(answer)
+
+    async def report_push(self, request: Request) -> Response:
+        """The CLI's own timings: not kept."""
+        return JSONResponse(None)
+
+    # Environment
+
+    async def update_variables(self, request: Request) -> Response:
+        """Sets and removes environment variables."""
+        changes = (await self._json(request)).get("changes")
+        if not isinstance(changes, list):
+            raise SupavexError("BadJsonBody", "changes is a list.")
+        await self.host.run(lambda d: modules.change_variables(d.store, changes))
+        self.host.changed()
+        return Response(status_code=200)
+
+    async def list_variables(self, request: Request) -> Response:
+        """All environment variables."""
+        return JSONResponse({"environmentVariables": await self.host.run(lambda d: modules.variables(d.store))})
+
+    async def logs(self, request: Request) -> Response:
+        """Log entries after a cursor; waits for some, as `convex logs` and `convex dev` do."""
+        try:
+            cursor = float(request.query_params.get("cursor", "0"))
+        except ValueError:
+            raise SupavexError("BadCursor", "cursor is a number.") from None
+        deadline = time.monotonic() + _LOG_SECONDS
+        while True:
+            entries = [entry for entry in self.host.logs if entry["cursor"] > cursor]
+            left = deadline - time.monotonic()
+            if entries or cursor == 0 or left <= 0 or self.host.closing or await request.is_disconnected():
+                break
+            await self.host.change(min(left, 1.0))
+        newest = entries[-1]["cursor"] if entries else max(cursor, time.time() * 1000 if cursor == 0 else cursor)
+        return JSONResponse({"entries": entries, "newCursor": newest})
+
+    # Data
+
+    async def start_upload(self, request: Request) -> Response:
+        """A token for an upload in parts."""
+        return JSONResponse({"uploadToken": self.transfers.start_upload()})
+
+    async def upload_part(self, request: Request) -> Response:
+        """One part of an upload."""
+        query = request.query_params
+        number = query.get("partNumber", "")
+        path = self.transfers.part(query.get("uploadToken", ""), number)
+        await self._to_file(request, path, MAX_PART_BYTES)
+        return JSONResponse(number)
+
+    async def finish_upload(self, request: Request) -> Response:
+        """Begins an import of what was uploaded."""
+        return JSONResponse({"importId": await self.transfers.finish_upload(await self._json(request))})
+
+    async def perform_import(self, request: Request) -> Response:
+        """Runs an import that was confirmed."""
+        await self.transfers.perform(str((await self._json(request)).get("importId")))
+        return JSONResponse(None)
+
+    async def cancel_import(self, request: Request) -> Response:
+        """Cancels an import."""
+        await self.transfers.cancel(str((await self._json(request)).get("importId")))
+        return JSONResponse(None)
+
+    async def import_now(self, request: Request) -> Response:
+        """Imports the body into one table, at once."""
+        query = request.query_params
+        form, mode = query.get("format", "jsonLines"), query.get("mode", "requireEmpty")
+        if form not in ("csv", "jsonLines", "jsonArray") or mode not in ("requireEmpty", "append", "replace"):
+            raise SupavexError("BadRequest", f"Not supported here: mode {mode!r} with format {form!r}.")
+        folder = self.host.folder / "uploads"
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"direct-{time.time_ns()}"
+        try:
+            await self._to_file(request, path, MAX_BODY_BYTES)
+            written = await self.transfers.import_now(query.get("tableName", ""), form, mode, path)  # type: ignore[arg-type]
+        finally:
+            path.unlink(missing_ok=True)
+        return JSONResponse({"numWritten": written})
+
+    async def request_export(self, request: Request) -> Response:
+        """Begins an export."""
+        await self.transfers.request_export(storage=request.query_params.get("includeStorage") == "true")
+        return JSONResponse(None)
+
+    async def download_export(self, request: Request) -> Response:
+        """The archive of an export."""
+        path = await self.transfers.export_file(request.path_params["name"])
+        return FileResponse(path, media_type="application/zip", filename=path.name)
+
+    async def shapes(self, request: Request) -> Response:
+        """The tables; what their documents look like is not inferred here."""
+        names = await self.host.run(lambda d: d.tables())
+        return JSONResponse({name: {"type": "Unknown"} for name in names})
+
+    # Functions
+
+    async def function(self, request: Request) -> Response:
+        """A system function for the admin; the app's own are not run here."""
+        if request.method == "GET":
+            body: dict[str, Any] = {"path": request.query_params.get("path", "")}
+            body["args"] = _arguments(request.query_params.get("args", "{}"))
+        else:
+            body = await self._json(request)
+        path, arguments = body.get("path"), body.get("args", {})
+        if isinstance(arguments, list):
+            arguments = arguments[0] if arguments else {}
+        if not isinstance(path, str) or not isinstance(arguments, dict):
+            raise SupavexError("BadJsonBody", "path is a text, args an object.")
+        key = security.given_key(request.headers.get("authorization", ""))
+        if not path.startswith("_system/"):
+            return _failed(f"Could not find function for '{path}'. {NO_FUNCTIONS}")
+        self._check(key)
+        try:
+            decoded = from_internal_json(arguments)
+            addresses = self.host.addresses
+            value = await self.host.run(lambda d: system.call(d, addresses, path, decoded))
+        except SupavexError as error:
+            return _failed(error.message)
+        return JSONResponse({"status": "success", "value": to_internal_json(value)})
+
+    async def query_ts(self, request: Request) -> Response:
+        """The present moment, for queries at one moment."""
+        return JSONResponse({"ts": base64.b64encode(self.host.timestamp().to_bytes(8, "little")).decode()})
+
+    async def run_test_function(self, request: Request) -> Response:
+        """`convex run --inline-query`: needs functions to run."""
+        await self._json(request)
+        return _failed(NO_FUNCTIONS)
+
+    # Files
+
+    async def upload_url(self, request: Request) -> Response:
+        """An address that a file can be sent to, for an hour."""
+        until = int(time.time()) + _STORAGE_TOKEN_SECONDS
+        return JSONResponse({"uploadUrl": f"{self.host.addresses.cloud}/api/storage/upload?token={self._token(until)}"})
+
+    def _token(self, until: int) -> str:
+        digest = hashlib.sha256(f"{self.host.admin_key} storage {until}".encode()).hexdigest()
+        return f"{until}-{digest}"
+
+    async def upload_file(self, request: Request) -> Response:
+        """Stores the body as a file."""
+        token = request.query_params.get("token", "")
+        until = token.partition("-")[0]
+        known = until.isdecimal() and len(until) < 12 and security.same(token, self._token(int(until)))
+        if not known or int(until) < time.time():
+            raise SupavexError("StorageTokenInvalid", "the upload's address is not valid any more.")
+        files = Files(self.host.deployment.store, self.host.folder)
+        path = files.new_path()
+        try:
+            await self._to_file(request, path, MAX_FILE_BYTES)
+            kept = await self.host.run(lambda d: files.keep(path, request.headers.get("content-type")))
+        except ClientDisconnect:
+            raise SupavexError("UploadInterrupted", "the upload broke off.") from None
+        finally:
+            path.unlink(missing_ok=True)
+        wanted = re.search(r"sha-256=([A-Za-z0-9+/=]+)", request.headers.get("digest", ""))
+        if wanted and wanted[1] != base64.b64encode(kept.sha256).decode():
+            raise SupavexError("DigestMismatch", "the file has another SHA-256 than the Digest header says.")
+        self.host.changed()
+        return JSONResponse({"storageId": kept.id})
+
+    async def download_file(self, request: Request) -> Response:
+        """A stored file, whole or one range of it."""
+        name = request.path_params["name"]
+        files = Files(self.host.deployment.store, self.host.folder)
+        found = await self.host.run(lambda d: files.named(name))
+        if found is None or not found.path.is_file():
+            return JSONResponse({"code": "FileNotFound", "message": "there is no such file."}, 404)
+        headers = {"Cache-Control": "private, max-age=2592000", "X-Content-Type-Options": "nosniff"}
+        # A stored page must not run as one of this server's own.
+        headers["Content-Security-Policy"] = "sandbox"
+        return FileResponse(found.path, media_type=found.content_type or "application/octet-stream", headers=headers)
+
+    async def socket(self, socket: WebSocket) -> None:
+        """See :func:`sync`."""
+        await sync(self.host, socket)
+
+
+def _too_large(limit: int) -> SupavexError:
+    return SupavexError("RequestTooLarge", f"the body is larger than {limit:,} bytes.")
+
+
+def _failed(message: str) -> Response:
+    return JSONResponse({"status": "error", "errorMessage": message})
+
+
+def _arguments(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError, InvalidValue):
+        raise SupavexError("BadJsonBody", "args is no JSON.") from None

@@ -1,0 +1,176 @@
+"""Evaluates pushed modules in V8, in a process of their own that is killed when it takes too much.
+
+V8's own limits don't hold against typed arrays, endless microtasks and backtracking regular expressions; the
+process's do.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from supavex.deployment.server.linking import link
+from supavex.errors import SupavexError
+
+#: Wall-clock seconds and bytes of memory that evaluating one push may take.
+SECONDS = 30.0
+MEMORY_BYTES = 1 << 30
+_STACK_LINES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A pushed module: path below ``convex/`` (``messages.js``), source, source map, and ``isolate`` or ``node``."""
+
+    path: str
+    source: str
+    source_map: str | None
+    environment: str
+
+    @property
+    def is_chunk(self) -> bool:
+        """Whether it is code that several modules share, and no module of the app's own."""
+        return self.path.startswith("_deps/")
+
+
+@dataclass(slots=True)
+class Evaluation:
+    """What modules say of themselves: functions by module (as the CLI takes them), schema JSON, authentication."""
+
+    functions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    schema: str | None = None
+    auth: list[dict[str, Any]] = field(default_factory=list)
+    config: dict[str, Any] | None = None
+
+
+def evaluate(
+    modules: Sequence[Module],
+    schema: Module | None,
+    definition: Module | None,
+    environment: Mapping[str, str],
+    *,
+    seconds: float = SECONDS,
+    memory: int = MEMORY_BYTES,
+) -> Evaluation:
+    """Imports every module, the schema and the app's definition. Raises :class:`SupavexError` with Convex's codes."""
+    every = [*modules, *(module for module in (schema, definition) if module is not None)]
+    linked = [link(module.path, module.source) for module in every]
+    wanted = [module.path for module in every if not module.is_chunk]
+    request = {
+        "environment": dict(environment),
+        "scripts": [{"path": one.path, "text": one.script()} for one in linked],
+        "request": {
+            "modules": wanted,
+            "schema": schema.path if schema else None,
+            "definition": definition.path if definition else None,
+        },
+    }
+    answer = _in_child(json.dumps(request).encode(), seconds, memory)
+    failure = answer.get("failure")
+    if failure:
+        raise _failure(failure)
+    found = answer["schema"]
+    if found is not None and found.get("missing"):
+        message = "Schema file missing default export. Have you run `export default defineSchema(...)`?"
+        raise _evaluating("MissingSchemaExportError", message)
+    if found is not None and found.get("invalid"):
+        raise _evaluating("InvalidSchemaExport", "Default export from schema file isn't a Convex schema.")
+    config = answer["config"]
+    return Evaluation(
+        answer["functions"],
+        None if found is None else found["text"],
+        answer["auth"],
+        json.loads(config) if isinstance(config, str) else config,
+    )
+
+
+def _evaluating(code: str, message: str) -> SupavexError:
+    return SupavexError(code, f"Hit an error while evaluating your schema:\n{message}")
+
+
+def _failure(failure: Mapping[str, str]) -> SupavexError:
+    """The error of a module that could not be imported, in the shape of Convex's."""
+    frames = [line.strip() for line in failure.get("stack", "").splitlines() if line.strip().startswith("at ")]
+    frames = [line for line in frames if not re.search(r"__evaluate|\bload\b", line)][:_STACK_LINES]
+    where = failure["module"]
+    name = failure.get("name", "Error")
+    lines = [f"Uncaught {name}: {failure['message'].strip()}" if where else failure["message"]]
+    lines += [f"    {frame}" for frame in frames]
+    said = "your schema" if where == "schema.js" else f"module {where}" if where else "your modules"
+    text = "\n".join(lines)
+    return SupavexError("InvalidModules", f"Hit an error while evaluating {said}:\n{text}", where=where or None)
+
+
+def _in_child(request: bytes, seconds: float, memory: int) -> dict[str, Any]:
+    # Its environment is empty, so the package's own folder is named.
+    command = [sys.executable, "-c", _START, str(Path(__file__).parents[3])]
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+        env={"PATH": "", "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"},
+        start_new_session=True,
+    )
+    watcher = _Watcher(process, seconds, memory)
+    watcher.start()
+    try:
+        output, _ = process.communicate(request)
+    finally:
+        watcher.stop()
+    if watcher.reason:
+        raise SupavexError("InvalidModules", f"Evaluating the modules was stopped: {watcher.reason}.")
+    try:
+        answer: dict[str, Any] = json.loads(output)
+    except ValueError:
+        reason = "it used up its processor time" if process.returncode in (-24, -9) else "V8 gave up"
+        message = f"Evaluating the modules failed: {reason} (exit code {process.returncode})."
+        raise SupavexError("InvalidModules", message) from None
+    return answer
+
+
+_START = "import sys; sys.path.insert(0, sys.argv[1]); from supavex.deployment.server.v8_child import main; main()"
+
+
+class _Watcher(threading.Thread):
+    """Kills a process that takes more time or memory than it may."""
+
+    def __init__(self, process: subprocess.Popen[bytes], seconds: float, memory: int) -> None:
+        super().__init__(name="supavex-v8-watcher", daemon=True)
+        self.process, self.deadline, self.memory = process, time.monotonic() + seconds, memory
+        self.reason = ""
+        self._done = threading.Event()
+
+    def run(self) -> None:
+        while not self._done.wait(0.05):
+            if time.monotonic() > self.deadline:
+                self.reason = "it took too long"
+            elif _resident(self.process.pid) > self.memory:
+                self.reason = f"it took more than {self.memory >> 20} MB of memory"
+            if self.reason:
+                self.process.kill()
+                return
+
+    def stop(self) -> None:
+        """Ends the watch."""
+        self._done.set()
+        self.join()
+
+
+def _resident(pid: int) -> int:
+    """Bytes of memory that a process holds; 0 where the system does not say (V8's own limit holds there)."""
+    try:
+        with open(f"/proc/{pid}/statm", "rb") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return 0

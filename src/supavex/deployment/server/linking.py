@@ -1,0 +1,97 @@
+"""Pushed modules as scripts: V8 is embedded without its module loader, so imports and exports are taken out.
+
+What comes is what the official CLI's bundler prints: every import at the head, relative to other pushed modules or to
+Node's own, and one ``export { … }`` at the end. Imports become getters in a scope around the module, so that bindings
+stay live.
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import re
+from dataclasses import dataclass
+
+from supavex.errors import SupavexError
+
+_BLANK = re.compile(r"(?:\s+|//[^\n]*|/\*.*?\*/|\"use (?:node|strict)\"\s*;|'use (?:node|strict)'\s*;)+", re.DOTALL)
+_IMPORT = re.compile(
+    r"import\s*(?:(?P<names>[\w$*{},\s]+?)\s*from\s*)?(?P<quote>[\"'])(?P<path>[^\"'\n]+)(?P=quote)\s*;?"
+)
+_EXPORT = re.compile(r"export\s*\{(?P<names>[^{}]*)\}\s*;?\s*(?://[^\n]*\s*)*\Z")
+_NAMED = re.compile(r"(?P<name>[\w$]+|\"[^\"]*\")(?:\s+as\s+(?P<other>[\w$]+|\"[^\"]*\"))?\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """A module's body, what it imports (local name to module and export; ``*`` is all), and its exports by name."""
+
+    path: str
+    body: str
+    requires: tuple[str, ...]
+    imports: dict[str, tuple[str, str]]
+    exports: dict[str, str]
+
+    def script(self) -> str:
+        """The module as a call of ``__define``; see ``runtime.js``."""
+        imports = json.dumps(self.imports)
+        getters = ", ".join(f"{json.dumps(name)}: () => {local}" for name, local in self.exports.items())
+        return (
+            f"__define({json.dumps(self.path)}, {json.dumps(list(self.requires))}, {imports}, "
+            f"async function (__scope, __export) {{ with (__scope) {{ "
+            f"__export({{ {getters} }});\n{self.body}\n}} }});\n"
+        )
+
+
+def link(path: str, source: str) -> Linked:
+    """Takes a module apart. Raises where it is not what the bundler prints."""
+    position = 0
+    requires: list[str] = []
+    imports: dict[str, tuple[str, str]] = {}
+    while True:
+        blank = _BLANK.match(source, position)
+        after = blank.end() if blank else position
+        found = _IMPORT.match(source, after)
+        if found is None:
+            break
+        target = _resolved(path, found["path"])
+        requires.append(target)
+        imports |= {local: (target, name) for local, name in _imported(path, found["names"] or "")}
+        position = found.end()
+    body = source[position:]
+    exports: dict[str, str] = {}
+    end = _EXPORT.search(body)
+    if end is not None:
+        body = body[: end.start()]
+        for part in filter(None, map(str.strip, end["names"].split(","))):
+            name = _NAMED.match(part)
+            if name is None:
+                raise _odd(path, part)
+            exports[(name["other"] or name["name"]).strip('"')] = name["name"]
+    return Linked(path, body, tuple(dict.fromkeys(requires)), imports, exports)
+
+
+def _resolved(path: str, target: str) -> str:
+    """Relative to the module; anything else is a module of Node's own."""
+    if not target.startswith("."):
+        return f"node:{target.removeprefix('node:')}"
+    return posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
+
+
+def _imported(path: str, names: str) -> list[tuple[str, str]]:
+    """Local name and export of each import of one statement."""
+    found = []
+    braces = re.search(r"\{([^}]*)\}", names)
+    for part in filter(None, map(str.strip, braces[1].split(",") if braces else ())):
+        match = _NAMED.match(part)
+        if match is None:
+            raise _odd(path, part)
+        found.append((match["other"] or match["name"], match["name"].strip('"')))
+    for part in filter(None, map(str.strip, re.sub(r"\{[^}]*\}", "", names).split(","))):
+        star = re.match(r"\*\s*as\s+([\w$]+)\Z", part)
+        found.append((star[1], "*") if star else (part, "default"))
+    return found
+
+
+def _odd(path: str, part: str) -> SupavexError:
+    return SupavexError("InvalidModules", f"the import or export {part!r} is not understood.", where=path)

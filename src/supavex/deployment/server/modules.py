@@ -1,0 +1,89 @@
+"""The app's pushed modules and its environment variables, as the deployment's file keeps them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from supavex.convex.ids import encode_id, new_internal_id
+from supavex.deployment.server.evaluation import Module
+from supavex.deployment.store import Store
+from supavex.errors import SupavexError
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_MAX_VARIABLES, _MAX_NAME, _MAX_VALUE = 1000, 256, 8 << 10
+#: The number of Convex's system table ``_environment_variables``.
+_VARIABLES_NUMBER = 520
+
+
+def sha256_of(module: Module) -> str:
+    """The hash by which the CLI knows a module that has not changed."""
+    return hashlib.sha256(module.source.encode() + (module.source_map or "").encode()).hexdigest()
+
+
+def stored_modules(store: Store) -> dict[str, Module]:
+    """The pushed modules by path."""
+    rows = store.connection.execute("SELECT path, source, source_map, environment FROM modules ORDER BY path")
+    return {row[0]: Module(*row) for row in rows}
+
+
+def module_hashes(store: Store) -> list[dict[str, str]]:
+    """Path, hash and environment of each module, as ``get_config_hashes`` gives them."""
+    rows = store.connection.execute("SELECT path, sha256, environment FROM modules ORDER BY path")
+    return [{"path": path, "hash": hash_, "environment": environment} for path, hash_, environment in rows]
+
+
+def analyses(store: Store) -> dict[str, dict[str, Any]]:
+    """What each module of the app's own says of its functions."""
+    rows = store.connection.execute("SELECT path, analysis FROM modules WHERE analysis IS NOT NULL ORDER BY path")
+    return {path: json.loads(text) for path, text in rows}
+
+
+def save_modules(store: Store, modules: Mapping[str, Module], found: Mapping[str, dict[str, Any]]) -> None:
+    """Puts ``modules`` in the place of all that were there. Call it in a transaction."""
+    store.connection.execute("DELETE FROM modules")
+    store.connection.executemany(
+        "INSERT INTO modules VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            (m.path, m.source, m.source_map, m.environment, sha256_of(m), json.dumps(found[p]) if p in found else None)
+            for p, m in modules.items()
+        ],
+    )
+
+
+def variables(store: Store) -> dict[str, str]:
+    """The environment variables."""
+    return dict(store.connection.execute("SELECT name, value FROM environment ORDER BY name"))
+
+
+def variable_documents(store: Store) -> list[dict[str, Any]]:
+    """The environment variables as documents of their system table."""
+    rows = store.connection.execute("SELECT id, created, name, value FROM environment ORDER BY created, name")
+    return [{"_id": i, "_creationTime": created, "name": name, "value": value} for i, created, name, value in rows]
+
+
+def change_variables(store: Store, changes: list[Any]) -> None:
+    """Sets variables, or removes those whose value is None. Raises before anything is changed."""
+    for change in changes:
+        if not (isinstance(change, dict) and isinstance(change.get("name"), str)):
+            raise SupavexError("BadJsonBody", "a change names a variable and gives its value or null.")
+        name, value = change["name"], change.get("value")
+        if not _NAME.match(name) or len(name) > _MAX_NAME:
+            message = f"{name[:60]!r} can't name a variable: letters, digits and underscores, no digit at first."
+            raise SupavexError("EnvVarNameForbidden" if name else "InvalidEnvVarName", message)
+        if value is not None and (not isinstance(value, str) or len(value.encode()) > _MAX_VALUE):
+            raise SupavexError("EnvVarValueTooLong", f"the value of {name} is a text of at most {_MAX_VALUE} bytes.")
+    with store.transaction():
+        for change in changes:
+            store.connection.execute("DELETE FROM environment WHERE name = ?", (change["name"],))
+            if change.get("value") is not None:
+                id_ = encode_id(_VARIABLES_NUMBER, new_internal_id())
+                row = (change["name"], change["value"], id_, time.time_ns() / 1e6)
+                store.connection.execute("INSERT INTO environment VALUES (?, ?, ?, ?)", row)
+        (count,) = store.connection.execute("SELECT count(*) FROM environment").fetchone()
+        if count > _MAX_VARIABLES:
+            raise SupavexError("EnvVarLimitExceeded", f"a deployment has at most {_MAX_VARIABLES} variables.")

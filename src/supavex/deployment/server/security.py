@@ -1,0 +1,63 @@
+"""Who may ask: the admin key, and the Host and Origin of a request (no DNS rebinding, no page of another site)."""
+
+from __future__ import annotations
+
+import hmac
+import os
+import secrets
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from supavex.errors import UsageError
+
+_KEY_FILE = "admin_key"
+
+
+def admin_key(folder: Path, name: str) -> str:
+    """The admin key of the deployment in ``folder``, made at its first start; only its owner may read the file."""
+    path = folder / _KEY_FILE
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        key = path.read_text(encoding="utf-8").strip()
+        if not key:
+            raise UsageError("NoAdminKey", "the file is empty.", where=str(path), hint="Remove it.") from None
+        return key
+    key = f"{name}|{secrets.token_hex(32)}"
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(key + "\n")
+    return key
+
+
+def is_admin_key(expected: str, given: str) -> bool:
+    """Whether ``given`` (perhaps with an identity to act as behind it) is the key; in constant time."""
+    name, _, rest = given.partition("|")
+    key = f"{name}|{rest.partition(':')[0]}"
+    return hmac.compare_digest(expected.encode(), key.encode())
+
+
+def same(left: str, right: str) -> bool:
+    """Whether two secrets are equal; in constant time."""
+    return hmac.compare_digest(left.encode(), right.encode())
+
+
+def given_key(authorization: str) -> str:
+    """The admin key in an ``Authorization`` header; empty where there is none."""
+    scheme, _, value = authorization.partition(" ")
+    return value.strip() if scheme.lower() == "convex" else ""
+
+
+def host_allowed(host: str, allowed: frozenset[str]) -> bool:
+    """Whether a ``Host`` header names this server: by an address, or by a name that it was told."""
+    name = urlsplit(f"//{host}").hostname or ""
+    return name in allowed
+
+
+def origin_allowed(origin: str | None, allowed: frozenset[str]) -> bool:
+    """Whether a page of ``origin`` may talk to this server: none at all, or one on this machine."""
+    if origin is None:
+        return True
+    try:
+        return (urlsplit(origin).hostname or "") in allowed
+    except ValueError:
+        return False

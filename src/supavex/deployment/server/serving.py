@@ -1,0 +1,118 @@
+"""Starts and stops the server: one a folder, on ports that are free, its key in a file of the owner's own."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+
+from supavex.deployment.deployment import Deployment
+from supavex.deployment.server.app import make_app
+from supavex.deployment.server.host import Addresses, Host
+from supavex.deployment.server.security import admin_key
+from supavex.errors import UsageError
+
+DEPLOYMENT_FILE = "deployment.sqlite3"
+_NAME = "supavex-local"
+_MAX_MESSAGE_BYTES = 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where the deployment is kept, and where it listens. Port 0 takes any that is free."""
+
+    folder: Path
+    host: str = "127.0.0.1"
+    port: int = 3210
+    site_port: int = 3211
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Holds ``folder`` against a second server. Raises where another one has it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "serve.lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            other = file.read().strip()
+            raise UsageError(
+                "DeploymentServed",
+                f"another server has this deployment{f' (process {other})' if other else ''}.",
+                where=str(folder),
+                hint="Stop it, or serve another folder with --data.",
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        hint = "Choose another with --port and --site-port; 0 takes any that is free."
+        raise UsageError("PortTaken", f"port {port} can't be used: {error.strerror}.", where=host, hint=hint) from None
+    listener.listen(128)
+    return listener
+
+
+def serve(settings: Settings, say: Callable[[Host], None]) -> None:
+    """Serves until the process is told to stop. ``say`` is called once, when the ports listen."""
+    with held(settings.folder):
+        listener = _listen(settings.host, settings.port)
+        site = _listen(settings.host, settings.site_port)
+        try:
+            shown = f"[{settings.host}]" if ":" in settings.host else settings.host
+            port, site_port = listener.getsockname()[1], site.getsockname()[1]
+            addresses = Addresses(f"http://{shown}:{port}", f"http://{shown}:{site_port}")
+            with Deployment(settings.folder / DEPLOYMENT_FILE) as deployment:
+                names = {"127.0.0.1", "localhost", "::1", settings.host, socket.gethostname()}
+                key = admin_key(settings.folder, _NAME)
+                host = Host(deployment, settings.folder, key, addresses, frozenset(names), _NAME, site_port)
+                say(host)
+                _run(host, listener, site)
+        finally:
+            listener.close()
+            site.close()
+
+
+def _run(host: Host, listener: socket.socket, site: socket.socket) -> None:
+    config = uvicorn.Config(
+        make_app(host),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=True,
+        ws="websockets-sansio",
+        ws_max_size=_MAX_MESSAGE_BYTES,
+        ws_ping_interval=5,
+        timeout_graceful_shutdown=5,
+        h11_max_incomplete_event_size=64 << 10,
+    )
+    server = _Server(config, host)
+    server.run([listener, site])
+
+
+class _Server(uvicorn.Server):
+    """Tells whoever waits on the host when it is to stop, so that no long poll holds it up."""
+
+    def __init__(self, config: uvicorn.Config, host: Host) -> None:
+        super().__init__(config)
+        self._host = host
+
+    def handle_exit(self, sig: int, frame: object) -> None:
+        self._host.closing = True
+        super().handle_exit(sig, frame)  # type: ignore[arg-type]

@@ -1,0 +1,208 @@
+"""The system functions that the official CLI calls: ``_system/cli/…``, by name.
+
+Source: ``npm-packages/system-udfs/convex/_system`` of convex-backend.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from typing import Any
+
+from supavex.convex.ids import encode_id
+from supavex.convex.values import Document, Value, size
+from supavex.deployment.deployment import Deployment
+from supavex.deployment.files import STORAGE_NUMBER
+from supavex.deployment.queries import END
+from supavex.deployment.server import jobs, modules
+from supavex.deployment.server.host import Addresses
+from supavex.errors import SupavexError
+
+_PAGE_BYTES = 5 << 20
+_PAGE_ROWS = 10_000
+Arguments = dict[str, Value]
+_FUNCTIONS: dict[str, Callable[[Deployment, Addresses, Arguments], Value]] = {}
+
+
+def _system(name: str) -> Callable[[Callable[[Deployment, Addresses, Arguments], Value]], Any]:
+    def register(function: Callable[[Deployment, Addresses, Arguments], Value]) -> Any:
+        _FUNCTIONS[name] = function
+        return function
+
+    return register
+
+
+def canonical(path: str) -> str:
+    """A function's path as the table here has it: ``_system/cli/tables.js:default`` is ``_system/cli/tables``."""
+    path = path.replace(".js:", ":")
+    return path.removesuffix(":default")
+
+
+def call(deployment: Deployment, addresses: Addresses, path: str, arguments: Arguments) -> Value:
+    """The result of a system function. Raises :class:`SupavexError` for one that is not there."""
+    function = _FUNCTIONS.get(canonical(path))
+    if function is None:
+        raise SupavexError("FunctionNotFound", f"Could not find function for '{path}'. Not supported here.")
+    return function(deployment, addresses, arguments)
+
+
+@_system("_system/cli/tables")
+def tables(deployment: Deployment, addresses: Addresses, arguments: Arguments) -> Value:
+    """All tables, in one page."""
+    return {"page": [{"name": name} for name in deployment.tables()], "isDone": True, "continueCursor": END}
+
+
+@_system("_system/cli/tableData")
+def table_data(deployment: Deployment, addresses: Addresses, arguments: Arguments) -> Value:
+    """A page of a table's documents, by creation time."""
+    name, order = str(arguments.get("table")), arguments.get("order")
+    options = arguments.get("paginationOpts") or {}
+    cursor, count = options.get("cursor"), int(min(options.get("numItems") or 100, _PAGE_ROWS))
+    if name.startswith("_"):
+        return {"page": _system_documents(deployment, name)[:count], "isDone": True, "continueCursor": END}
+    if name not in deployment.tables():
+        return {"page": [], "isDone": True, "continueCursor": END}
+    query = deployment.query(name).order("asc" if order == "asc" else "desc")
+    page: list[Document] = []
+    weight = 0
+    while len(page) < count and weight < _PAGE_BYTES:
+        found = query.paginate(cursor, min(200, count - len(page)))
+        page += found.page
+        weight += sum(map(size, found.page))
+        cursor = found.continue_cursor
+        if found.is_done:
+            break
+    return {"page": page, "isDone": cursor == END, "continueCursor": cursor}
+
+
+def _system_documents(deployment: Deployment, name: str) -> list[Document]:
+    if name == "_storage":
+        return stored_files(deployment)
+    if name == "_tables":
+        return [{"name": table, "number": float(number)} for table, number in deployment.table_numbers().items()]
+    if name == "_environment_variables":
+        return modules.variable_documents(deployment.store)
+    if name == "_scheduled_functions":
+        return []
+    raise SupavexError("TableNotFound", f"Not supported here: the system table {name}.")
+
+
+def stored_files(deployment: Deployment) -> list[Document]:
+    """The documents of ``_storage``: one for each stored file, sha256 as base64."""
+    rows = deployment.store.connection.execute(
+        "SELECT internal_id, created, sha256, size, content_type FROM files ORDER BY created"
+    )
+    return [
+        {
+            "_id": encode_id(STORAGE_NUMBER, internal_id),
+            "_creationTime": created,
+            "sha256": base64.b64encode(sha256).decode(),
+            "size": float(count),
+            **({} if content_type is None else {"contentType": content_type}),
+        }
+        for internal_id, created, sha256, count, content_type in rows
+    ]
+
+
+@_system("_system/cli/tableSize")
+def table_size(deployment: Deployment, addresses: Addresses, arguments: Arguments) -> Value:
+    """How many documents a table holds."""
+    return float(deployment.count(str(arguments.get("tableName"))))
+
+
+@_system("_system/cli/queryTable")
+def query_table(deployment: Deployment, addresses: Addresses, arguments: Arguments) -> Value:
+    """Something that changes when the table does: `convex dev` waits for that after a failed push."""
+    name = str(arguments.get("tableName"))
+    connection = deployment.store.connection
+    stored = deployment.store.tables().get(name)
+    if stored is None:
+        return None
+    (last, count) = connection.execute(f"SELECT max(row), count(*) FROM documents_{stored.storage}").fetchone()
+    (version,) = connection.execute("PRAGMA data_version").fetchone()
+    return {
+        "storage": float(stored.storage),
+        "last": float(last or 0),
+        "count": float(count),
+        "version": float(version),
+    }
+
+
+@_system("_system/cli/queryEnvironmentVariables")
+def environment_variables(deployment: Deployment, addresses: Addresses, arguments: Arguments) -> Value:
+    """All environment variables."""
+    return modules.variable_documents(deployment.store)
+
+
+@_system("_system/cli/queryEnvironmentVariables:get")
+def environment_variable(deployment: Deployment, addresses: Addresses, arguments: Arguments) -> Value:
+    """One environment variable, or null."""
+    name = str(arguments.get("name"))
+    value = modules.variables(deployment.store).get(name)
+    return None if value is None else {"name": name, "value": value}
+
+
+@_system("_system/cli/modules:apiSpec")
+def api_spec(deployment: Deployment, addresses: Addresses, arguments: Arguments) -> Value:
+    """Every pushed function, with its validators."""
+    spec: list[Value] = []
+    for path, analysis in modules.analyses(deployment.store).items():
+        spec += [_function_spec(path, function) for function in analysis["functions"]]
+        spec += [{"functionType": "HttpAction", **route["route"]} for route in analysis.get("httpRoutes") or []]
+    return spec
+
+
+def _function_spec(path: str, function: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "identifier": f"{path}:{function['name']}",
+        "functionType": function["udfType"],
+        "visibility": function["visibility"],
+        "args": json.loads(function["args"] or '{"type":"any"}'),
+        "returns": json.loads(function["returns"] or '{"type":"any"}') or {"type": "any"},
+    }
+
+
+@_system("_system/cli/convexUrl:cloudUrl")
+def cloud_url(deployment: Deployment, addresses: Addresses, arguments: Arguments) -> Value:
+    """The deployment's own address."""
+    return addresses.cloud
+
+
+@_system("_system/cli/convexUrl:siteUrl")
+def site_url(deployment: Deployment, addresses: Addresses, arguments: Arguments) -> Value:
+    """The address of HTTP actions."""
+    return addresses.site
+
+
+@_system("_system/cli/queryImport")
+def query_import(deployment: Deployment, addresses: Addresses, arguments: Arguments) -> Value:
+    """One import's state."""
+    return jobs.job_document(deployment.store, "import", str(arguments.get("importId")))
+
+
+@_system("_system/cli/queryImport:list")
+def list_imports(deployment: Deployment, addresses: Addresses, arguments: Arguments) -> Value:
+    """All imports, the newest first."""
+    return jobs.job_documents(deployment.store, "import")
+
+
+@_system("_system/cli/exports:getLatest")
+def latest_export(deployment: Deployment, addresses: Addresses, arguments: Arguments) -> Value:
+    """The state of the newest export, or null."""
+    found = jobs.job_documents(deployment.store, "export")
+    return found[0]["state"] | {"_id": found[0]["_id"]} if found else None
+
+
+@_system("_system/frontend/components:list")
+def components(deployment: Deployment, addresses: Addresses, arguments: Arguments) -> Value:
+    """No components are mounted."""
+    return []
+
+
+@_system("_system/frontend/getSchemas")
+@_system("_system/frontend/getSchemas:default")
+def schemas(deployment: Deployment, addresses: Addresses, arguments: Arguments) -> Value:
+    """The active schema, as the text of its JSON."""
+    text = deployment.schema_text
+    return {} if text is None else {"active": text}

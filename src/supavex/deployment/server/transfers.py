@@ -1,0 +1,290 @@
+"""Imports and exports as the official CLI runs them: uploaded in parts, confirmed, then done in a thread of their own.
+
+A transfer works on a connection of its own, so that reading goes on; other writers wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+import shutil
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from supavex.convex.snapshot import SnapshotArchive
+from supavex.deployment.deployment import Deployment
+from supavex.deployment.exporting import export_snapshot
+from supavex.deployment.files import STORAGE_NUMBER, Files
+from supavex.deployment.importing import Archive, Mode, import_snapshot
+from supavex.deployment.server import jobs
+from supavex.deployment.server.host import Host
+from supavex.deployment.table_files import TableFile
+from supavex.errors import SupavexError
+from supavex.text import table_text
+
+_MAX_PARTS = 10_000
+_TOKEN = re.compile(r"[0-9a-f]{32}\Z")
+_MODES = ("requireEmpty", "append", "replace", "replaceAll")
+_FORMATS = ("csv", "jsonLines", "jsonArray", "zip")
+_PROGRESS_SECONDS = 0.2
+
+
+@dataclass(slots=True)
+class Transfers:
+    """The imports and exports of one served deployment."""
+
+    host: Host
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @property
+    def _uploads(self) -> Path:
+        return self.host.folder / "uploads"
+
+    @property
+    def _exports(self) -> Path:
+        return self.host.folder / "exports"
+
+    def clean(self) -> None:
+        """Removes what an earlier server left unfinished."""
+        shutil.rmtree(self._uploads, ignore_errors=True)
+        jobs.fail_interrupted(self.host.deployment.store)
+
+    # Uploads
+
+    def start_upload(self) -> str:
+        """A token for an upload."""
+        token = secrets.token_hex(16)
+        (self._uploads / token).mkdir(parents=True)
+        return token
+
+    def part(self, token: str, number: str) -> Path:
+        """Where a part goes. Raises for a token or number that is none."""
+        folder = self._uploads / token
+        if not _TOKEN.match(token) or not folder.is_dir():
+            raise SupavexError("UploadTokenInvalid", "the upload is not known here.")
+        if not number.isdecimal() or not 1 <= int(number) <= _MAX_PARTS:
+            raise SupavexError("InvalidPartNumber", f"a part's number is 1 to {_MAX_PARTS}.")
+        return folder / f"part-{int(number):05d}"
+
+    async def finish_upload(self, body: dict[str, Any]) -> str:
+        """Joins the parts and begins the import; its id."""
+        wanted = body.get("import")
+        token = str(body.get("uploadToken"))
+        first = self.part(token, "1")
+        if not isinstance(wanted, dict):
+            raise SupavexError("BadJsonBody", "import is an object.")
+        mode, form = wanted.get("mode", "requireEmpty"), wanted.get("format")
+        if mode not in _MODES or form not in _FORMATS:
+            raise SupavexError("BadJsonBody", f"Not supported here: mode {mode!r} with format {form!r}.")
+        if wanted.get("componentPath"):
+            raise SupavexError("NotSupportedHere", "Not supported here: components.")
+        whole = first.parent / "whole"
+        await asyncio.to_thread(_join, sorted(first.parent.glob("part-*")), whole)
+        state = {"state": "uploaded"}
+        table = wanted.get("tableName")
+        details = {"mode": mode, "format": form, "path": str(whole), **({"table": table} if table else {})}
+        id_ = await self.host.run(lambda d: jobs.add_job(d.store, "import", state, **details))
+        self.host.changed()
+        self._start(self._parse(id_, mode, form, table, whole))
+        return id_
+
+    def _start(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def _state(self, kind: str, id_: str, state: dict[str, Any]) -> None:
+        await self.host.run(lambda d: jobs.set_state(d.store, kind, id_, state))
+        self.host.changed()
+
+    async def _parse(self, id_: str, mode: Mode, form: str, table: str | None, whole: Path) -> None:
+        """Counts what an import would write and delete, and asks."""
+
+        def count() -> tuple[str, bool]:
+            with Deployment(self.host.deployment.path) as deployment:
+                archive = _open(deployment, form, table, whole)
+                return _summary(deployment, archive, mode)
+
+        try:
+            message, deletes = await asyncio.to_thread(count)
+        except SupavexError as error:
+            await self._fail(id_, error, whole)
+            return
+        state = {"state": "waiting_for_confirmation", "message_to_confirm": message}
+        await self._state("import", id_, {**state, "require_manual_confirmation": deletes})
+
+    async def _fail(self, id_: str, error: SupavexError, whole: Path) -> None:
+        where = f" ({error.where})" if error.where and str(whole) not in error.where else ""
+        message = f"{error.code}: {error.message.replace(str(whole), 'the file')}{where}"
+        await self._state("import", id_, {"state": "failed", "error_message": message})
+        shutil.rmtree(whole.parent, ignore_errors=True)
+
+    async def perform(self, id_: str) -> None:
+        """Runs an import that waits for confirmation. Raises where none does."""
+        job = await self.host.run(lambda d: jobs.job_document(d.store, "import", id_))
+        if job is None:
+            raise SupavexError("ImportNotFound", "there is no such import.")
+        if job["state"]["state"] != "waiting_for_confirmation":
+            raise SupavexError("ImportNotWaiting", "the import does not wait for confirmation.")
+        await self._state("import", id_, {"state": "in_progress", "progress_message": "Importing"})
+        self._start(self._import(id_, job["mode"], job["format"], job.get("table"), Path(job["path"])))
+
+    async def cancel(self, id_: str) -> None:
+        """Cancels an import that has not begun. Raises where it is too late."""
+        job = await self.host.run(lambda d: jobs.job_document(d.store, "import", id_))
+        if job is None or job["state"]["state"] not in ("uploaded", "waiting_for_confirmation"):
+            raise SupavexError("CannotCancelImport", "the import can't be cancelled any more.")
+        await self._state("import", id_, {"state": "failed", "error_message": "Import canceled."})
+
+    async def _import(self, id_: str, mode: Mode, form: str, table: str | None, whole: Path) -> None:
+        loop = asyncio.get_running_loop()
+        told = 0.0
+
+        def progress(name: str, done: int) -> None:
+            nonlocal told
+            if time.monotonic() - told < _PROGRESS_SECONDS:
+                return
+            told = time.monotonic()
+            state = {"state": "in_progress", "progress_message": f'Importing "{name}" ({done:,} documents)'}
+            asyncio.run_coroutine_threadsafe(self._announce(id_, state), loop)
+
+        def work() -> int:
+            with Deployment(self.host.deployment.path) as deployment:
+                archive = _open(deployment, form, table, whole)
+                imported = import_snapshot(deployment, archive, mode, progress=progress)
+                files = Files(deployment.store, self.host.folder)
+                stored = _import_files(files, archive, replace=mode in ("replace", "replaceAll"))
+                return sum(imported.written.values()) + stored
+
+        try:
+            written = await asyncio.to_thread(work)
+        except SupavexError as error:
+            await self._fail(id_, error, whole)
+            return
+        self.host.progress.pop(id_, None)
+        await self._state(
+            "import", id_, {"state": "completed", "num_rows_written": written, "timestamp": time.time_ns()}
+        )
+        shutil.rmtree(whole.parent, ignore_errors=True)
+
+    async def _announce(self, id_: str, state: dict[str, Any]) -> None:
+        # The import's own transaction keeps writers away: progress is kept in memory.
+        self.host.progress[id_] = state
+        self.host.changed()
+
+    async def import_now(self, table: str, form: str, mode: Mode, content: Path) -> int:
+        """Imports at once, without asking; how many documents."""
+
+        def work() -> int:
+            with Deployment(self.host.deployment.path) as deployment:
+                imported = import_snapshot(deployment, _open(deployment, form, table, content), mode)
+                return sum(imported.written.values())
+
+        written = await asyncio.to_thread(work)
+        self.host.changed()
+        return written
+
+    # Exports
+
+    async def request_export(self, *, storage: bool) -> None:
+        """Begins an export. Raises where one is under way."""
+        latest = await self.host.run(lambda d: jobs.job_documents(d.store, "export"))
+        if latest and latest[0]["state"]["state"] in ("requested", "in_progress"):
+            raise SupavexError("ExportInProgress", "There is already an export requested or in progress.")
+        id_ = await self.host.run(lambda d: jobs.add_job(d.store, "export", {"state": "requested"}))
+        self.host.changed()
+        self._start(self._export(id_, storage=storage))
+
+    async def _export(self, id_: str, *, storage: bool) -> None:
+        start = self.host.timestamp()
+        key = f"snapshot_{self.host.name}_{start}.zip"
+        path = self._exports / key
+
+        def work() -> None:
+            self._exports.mkdir(parents=True, exist_ok=True)
+            for old in self._exports.glob("snapshot_*.zip*"):
+                old.unlink(missing_ok=True)
+            partial = path.with_suffix(".zip.partial")
+            with Deployment(self.host.deployment.path) as deployment:
+                files = Files(deployment.store, self.host.folder) if storage else None
+                export_snapshot(deployment, partial, files)
+            partial.replace(path)
+
+        await self._state("export", id_, {"state": "in_progress", "start_ts": start})
+        try:
+            await asyncio.to_thread(work)
+        except (SupavexError, OSError):
+            await self._state("export", id_, {"state": "failed", "start_ts": start})
+            return
+        done = {"state": "completed", "start_ts": start, "complete_ts": self.host.timestamp(), "zip_object_key": key}
+        await self._state("export", id_, done)
+
+    async def export_file(self, name: str) -> Path:
+        """The archive of an export, by its start or its id. Raises where there is none."""
+        for job in await self.host.run(lambda d: jobs.job_documents(d.store, "export")):
+            state = job["state"]
+            if state["state"] == "completed" and name in (job["_id"], str(state["start_ts"])):
+                path = self._exports / str(state["zip_object_key"])
+                if path.is_file():
+                    return path
+        raise SupavexError("ExportNotFound", "there is no such export.")
+
+
+def _join(parts: list[Path], whole: Path) -> None:
+    with whole.open("wb") as file:
+        for part in parts:
+            with part.open("rb") as source:
+                shutil.copyfileobj(source, file, 1 << 20)
+            part.unlink()
+
+
+def _open(deployment: Deployment, form: str, table: str | None, path: Path) -> Archive:
+    if form == "zip":
+        return SnapshotArchive(path)
+    if not table:
+        raise SupavexError("TableNameRequired", f"a table is named for the format {form}.")
+    return TableFile(path, table, form, deployment.schema)  # type: ignore[arg-type]
+
+
+def _summary(deployment: Deployment, archive: Archive, mode: Mode) -> tuple[str, bool]:
+    """What an import would change, as a table, and whether it deletes anything."""
+    rows = []
+    deletes = False
+    names = set(archive.tables) | (set(deployment.tables()) if mode == "replaceAll" else set())
+    for name in sorted(names):
+        create = sum(1 for _ in archive.documents(name)) if name in archive.tables else 0
+        there = deployment.count(name)
+        if mode == "requireEmpty" and there:
+            raise SupavexError(
+                "TableExists", f'The table "{name}" is not empty. Use --append or --replace.', where=name
+            )
+        delete = there if mode in ("replace", "replaceAll") else 0
+        deletes = deletes or delete > 0
+        rows.append([name, create, f"{delete} of {there}" if there else 0])
+    lines = ["Import change summary:", table_text(["table", "create", "delete"], rows)] if rows else []
+    lines.append("Once the import has started, it will run in the background.")
+    lines.append("Interrupting `npx convex import` will not cancel it.")
+    return "\n".join(lines), deletes
+
+
+def _import_files(files: Files, archive: Archive, *, replace: bool) -> int:
+    """Stores the files that a snapshot archive carries; how many."""
+    if not isinstance(archive, SnapshotArchive):
+        return 0
+    stored = list(archive.stored_files(STORAGE_NUMBER))
+    if not stored:
+        return 0
+    old = files.forget_all() if replace else []
+    for file in stored:
+        path = files.new_path()
+        with archive.open_stored(file.entry) as source, path.open("wb") as target:
+            shutil.copyfileobj(source, target, 1 << 20)
+        kept = files.keep(path, file.content_type, id_=file.id, created=file.created)
+        if file.sha256 is not None and kept.sha256 != file.sha256:
+            raise SupavexError("InvalidStorageFile", f"{file.entry} has another SHA-256 than its metadata says.")
+    for path in old:
+        path.unlink(missing_ok=True)
+    return len(stored)

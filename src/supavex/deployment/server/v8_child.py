@@ -1,0 +1,64 @@
+"""The process that evaluates pushed code: reads one request from standard input, writes one answer, and ends.
+
+It has limits of its own on CPU time, files and core dumps; the parent watches its memory and its time, and kills it.
+V8 gets no function of the host, so code in it reaches neither files, nor the network, nor other processes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+from importlib import resources
+
+CPU_SECONDS = 20
+HEAP_BYTES = 512 << 20
+
+
+def main() -> None:
+    """Evaluates the request: ``{"environment", "scripts", "request"}``; the answer is JSON of ``runtime.js``."""
+    from py_mini_racer import JSEvalException, JSPromise, MiniRacer
+
+    request = json.loads(sys.stdin.buffer.read())
+    runtime = resources.files("supavex.deployment.server").joinpath("runtime.js").read_text(encoding="utf-8")
+    answer = os.dup(1)
+    # What V8 or a library prints is no part of the answer.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    context = MiniRacer()
+    _limit()
+    try:
+        context.set_hard_memory_limit(HEAP_BYTES)
+        context.eval(f"globalThis.__environment = {json.dumps(request['environment'])};")
+        context.eval(runtime)
+        for script in request["scripts"]:
+            try:
+                context.eval(script["text"])
+            except JSEvalException as error:
+                _write(answer, {"failure": {"module": script["path"], "message": str(error), "name": "SyntaxError"}})
+                return
+        promise = context.eval(f"__evaluate({json.dumps(request['request'])})")
+        if not isinstance(promise, JSPromise):
+            raise TypeError("evaluation gives no promise")
+        _write_text(answer, str(promise.get(timeout=CPU_SECONDS)))
+    except Exception as error:
+        _write(answer, {"failure": {"module": "", "message": f"{type(error).__name__}: {error}", "name": "Error"}})
+
+
+def _limit() -> None:
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 1))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # the answer goes through a pipe
+
+
+def _write(descriptor: int, answer: object) -> None:
+    _write_text(descriptor, json.dumps(answer))
+
+
+def _write_text(descriptor: int, text: str) -> None:
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(text.encode())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""One table's documents in a file of another form than a snapshot: CSV, JSON lines, or one JSON array.
+
+Source: ``application/src/snapshot_import/parse.rs`` of convex-backend. Such files can't say int64, bytes or special
+numbers: every number is a float64.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from supavex.convex.schema import Schema
+from supavex.convex.validators import Optional
+from supavex.convex.values import Document, InvalidValue, parse_export_json
+from supavex.errors import SupavexError
+
+Format = Literal["csv", "jsonLines", "jsonArray"]
+_MAX_ARRAY_BYTES = 16 << 20
+#: What Rust's ``parse::<f64>`` takes.
+_NUMBER = re.compile(
+    r"[+-]?(?:[0-9]+\.?[0-9]*(?:[eE][+-]?[0-9]+)?|\.[0-9]+(?:[eE][+-]?[0-9]+)?|inf(?:inity)?|nan)\Z", re.I
+)
+_BOM = "\ufeff"
+
+
+class TableFile:
+    """A file of one table's documents, read as :class:`~supavex.convex.snapshot.SnapshotArchive` is."""
+
+    def __init__(self, path: Path, table: str, form: Format, schema: Schema | None = None) -> None:
+        self.path, self.table, self.form = path, table, form
+        definition = None if schema is None else schema.tables.get(table)
+        fields = {} if definition is None else definition.fields
+        self._optional = {name for name, validator in fields.items() if isinstance(validator, Optional)}
+
+    @property
+    def tables(self) -> list[str]:
+        """The one table."""
+        return [self.table]
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """No file of one table says its number."""
+        return {}
+
+    def documents(self, table: str) -> Iterator[Document]:
+        """The documents, in the order of the file. Raises where it is not of its form, with the line."""
+        return {"csv": self._csv, "jsonLines": self._lines, "jsonArray": self._array}[self.form]()
+
+    def _open(self) -> io.TextIOWrapper:
+        return self.path.open(encoding="utf-8", newline="")
+
+    def _invalid(self, code: str, message: str, line: int | None = None) -> SupavexError:
+        return SupavexError(code, message, where=self.table if line is None else f"{self.table}, line {line}")
+
+    def _lines(self) -> Iterator[Document]:
+        with self._open() as file:
+            number = 0
+            try:
+                for number, line in enumerate(file, start=1):
+                    if line.startswith(_BOM) or not line.strip():
+                        raise self._invalid("InvalidJson", f"line {number} is empty or begins with a mark.", number)
+                    yield self._object(line, number)
+            except UnicodeDecodeError:
+                raise self._invalid("NotUtf8", f"the file is not UTF-8 after line {number}.") from None
+
+    def _object(self, text: str, line: int) -> Document:
+        try:
+            value = parse_export_json(text, uniform=False)
+        except InvalidValue as error:
+            raise self._invalid("InvalidJson", f"JSON at line {line}: {error.message}", line) from None
+        if not isinstance(value, dict):
+            raise self._invalid("RowIsNotObject", f"line {line} is no JSON object.", line)
+        return value
+
+    def _array(self) -> Iterator[Document]:
+        if self.path.stat().st_size > _MAX_ARRAY_BYTES:
+            hint = "Use JSON lines instead: one object a line."
+            message = f"a JSON array is at most {_MAX_ARRAY_BYTES >> 20} MiB. {hint}"
+            raise self._invalid("JsonArrayTooLarge", message)
+        try:
+            text = self.path.read_text(encoding="utf-8")
+            value = parse_export_json(text, uniform=False)
+        except (UnicodeDecodeError, InvalidValue) as error:
+            raise self._invalid("NotJsonArray", f"not JSON: {error}") from None
+        if not isinstance(value, list):
+            raise self._invalid("NotJsonArray", "the file holds no JSON array.")
+        for number, item in enumerate(value, start=1):
+            if not isinstance(item, dict):
+                raise self._invalid("RowIsNotObject", f"element {number} is no object.")
+            yield item
+
+    def _csv(self) -> Iterator[Document]:
+        with self._open() as file:
+            reader = csv.reader(file, strict=True)
+            try:
+                header = [name.strip() for name in next(reader, [])]
+                if header and header[0].startswith(_BOM):
+                    raise self._invalid("CsvInvalidHeader", "the file begins with a byte order mark.", 1)
+                for row in reader:
+                    if len(row) != len(header):
+                        message = f"line {reader.line_num} has {len(row)} cells, the header {len(header)}."
+                        raise self._invalid("CsvRowMissingFields", message, reader.line_num)
+                    yield {
+                        name: _cell(cell)
+                        for name, cell in zip(header, row, strict=True)
+                        if cell or name not in self._optional
+                    }
+            except (csv.Error, UnicodeDecodeError) as error:
+                raise self._invalid("CsvInvalid", f"line {reader.line_num}: {error}.", reader.line_num) from None
+
+
+def _cell(text: str) -> str | float | None:
+    if not _NUMBER.match(text):
+        return text
+    number = float(text)
+    # JSON, through which Convex reads a row, has no infinity.
+    return number if math.isfinite(number) else None
