@@ -39,5 +39,9 @@ def command(folder: str, data: str | None, port: int, site_port: int, host: str)
         click.echo(f"CONVEX_SELF_HOSTED_ADMIN_KEY={served.admin_key}")
         click.echo(f"Serving {place}. Dashboard: {served.addresses.cloud}/  Stop with Ctrl-C.", err=True)
 
-    serve(Settings(place, host, port, site_port), say)
+    try:
+        serve(Settings(place, host, port, site_port), say)
+    except KeyboardInterrupt:
+        # Being told to stop is how a server ends.
+        click.echo("Stopped.", err=True)
     return 0

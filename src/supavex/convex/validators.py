@@ -107,10 +107,17 @@ def printed(value: Value) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """Why a value does not fit: the path inside the document, and one sentence."""
+    """Why a value does not fit: the path inside the document, and one sentence.
+
+    ``value`` and ``validator`` are what did not meet; ``sentence`` is Convex's own where it is a special one (see
+    :mod:`supavex.convex.messages`).
+    """
 
     path: str
     message: str
+    value: Value = None
+    validator: Validator | None = None
+    sentence: str = ""
 
     def __str__(self) -> str:
         return f"{self.message} Path: {self.path or '(the document)'}"
@@ -141,7 +148,7 @@ class Validator:
         raise NotImplementedError
 
     def _no_match(self, value: Value, path: str) -> Mismatch:
-        return Mismatch(path, f"Value {printed(value)} does not match validator {self}.")
+        return Mismatch(path, f"Value {printed(value)} does not match validator {self}.", value, self)
 
     def children(self) -> Iterator[tuple[str, Validator]]:
         """The validators inside this one, each with the step of the path that leads to it."""
@@ -177,7 +184,10 @@ class Id(Validator):
             if found == self.table:
                 return None
             if found is not None:
-                return Mismatch(path, f'Found ID "{value}" from table "{found}", which does not match {self}.')
+                sentence = f'Found ID "{value}" from table `{found}`, which does not match the table name in validator '
+                sentence += f"`{self}`."
+                message = f'Found ID "{value}" from table "{found}", which does not match {self}.'
+                return Mismatch(path, message, sentence=sentence)
         return self._no_match(value, path)
 
 
@@ -331,9 +341,13 @@ class Object(Validator):
                 if mismatch:
                     return mismatch
             elif not isinstance(inner, Optional):
-                return Mismatch(path, f"Object is missing the required field `{name}`. Validator: {self}")
+                sentence = f"Object is missing the required field `{name}`. Consider wrapping the field validator in "
+                sentence += "`v.optional(...)` if this is expected."
+                message = f"Object is missing the required field `{name}`. Validator: {self}"
+                return Mismatch(path, message, value, self, sentence)
         for name in sorted(value.keys() - self.fields.keys()):
-            return Mismatch(path, f"Object contains extra field `{name}` that is not in the validator.")
+            sentence = f"Object contains extra field `{name}` that is not in the validator."
+            return Mismatch(path, sentence, value, self, sentence)
         return None
 
     def children(self) -> Iterator[tuple[str, Validator]]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from supavex.convex.compile import compile_schema
 from supavex.convex.ids import InvalidId, decode_id, encode_id, new_internal_id
 from supavex.convex.limits import FIRST_USER_TABLE_NUMBER
+from supavex.convex.messages import mismatch_text
 from supavex.convex.names import table_name_problem
 from supavex.convex.schema import Schema
 from supavex.convex.schema_changes import SchemaChange, schema_change
@@ -196,7 +197,8 @@ class Deployment:
                 if mismatch:
                     raise SupavexError(
                         "SchemaValidationFailed",
-                        f'Document with ID "{document["_id"]}" in table "{name}" does not match the schema: {mismatch}',
+                        f'Document with ID "{document["_id"]}" in table "{name}" does not match the schema: '
+                        f"{mismatch_text(mismatch)}",
                         where=f"{name} {document['_id']}",
                         hint="Nothing was changed. Mend the document, or make the schema accept it.",
                     )
@@ -277,7 +279,7 @@ class Deployment:
             raise SupavexError(
                 "SchemaEnforcementError",
                 f'Failed to insert or update a document in table "{table}" because it does not match the schema: '
-                f"{mismatch}",
+                f"{mismatch_text(mismatch)}",
                 where=table,
             )
 

@@ -18,6 +18,7 @@ from typing import Literal, Protocol
 from supavex.convex import validators as kinds
 from supavex.convex.ids import InvalidId, decode_id, encode_id, new_internal_id
 from supavex.convex.limits import FIRST_USER_TABLE_NUMBER, MAX_CREATION_TIME
+from supavex.convex.messages import mismatch_text
 from supavex.convex.validators import Validator
 from supavex.convex.values import Document
 from supavex.deployment.deployment import Deployment
@@ -144,7 +145,7 @@ def _insert(
         raise SupavexError(
             "SchemaEnforcementError",
             f'Failed to insert or update a document in table "{table.name}" because it does not match the schema: '
-            f"{mismatch}",
+            f"{mismatch_text(mismatch)}",
             where=f"{table.name} {document['_id']}",
             hint="Nothing was imported.",
         )

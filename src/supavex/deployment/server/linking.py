@@ -43,21 +43,28 @@ class Linked:
         )
 
 
-def link(path: str, source: str) -> Linked:
+#: In a file for Node, imports of Node's own modules stand wherever the source that needs them was put in.
+_NODE_IMPORT = re.compile(r"^import\b[^;'\"]*?(?:from\s*)?[\"'](?!\.)[^\"'\n]+[\"'];?[ \t]*$", re.MULTILINE)
+
+
+def link(path: str, source: str, *, node: bool = False) -> Linked:
     """Takes a module apart. Raises where it is not what the bundler prints."""
+    if node:
+        found = list(_NODE_IMPORT.finditer(source))
+        source = "\n".join(match[0] for match in found) + "\n" + _NODE_IMPORT.sub("", source)
     position = 0
     requires: list[str] = []
     imports: dict[str, tuple[str, str]] = {}
     while True:
         blank = _BLANK.match(source, position)
         after = blank.end() if blank else position
-        found = _IMPORT.match(source, after)
-        if found is None:
+        statement = _IMPORT.match(source, after)
+        if statement is None:
             break
-        target = _resolved(path, found["path"])
+        target = _resolved(path, statement["path"])
         requires.append(target)
-        imports |= {local: (target, name) for local, name in _imported(path, found["names"] or "")}
-        position = found.end()
+        imports |= {local: (target, name) for local, name in _imported(path, statement["names"] or "")}
+        position = statement.end()
     body = source[position:]
     exports: dict[str, str] = {}
     end = _EXPORT.search(body)
