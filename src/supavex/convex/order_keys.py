@@ -29,6 +29,9 @@ UNDEFINED: Any = _Undefined()
 
 def order_key(value: Value) -> bytes:
     """The bytes of one value (or :data:`UNDEFINED`)."""
+    kind = type(value)
+    if kind is str:
+        return b"\x10" + _terminated(value.encode())
     if value is UNDEFINED:
         return b"\x01"
     if value is None:
@@ -43,8 +46,6 @@ def order_key(value: Value) -> bytes:
         bits = int.from_bytes(struct.pack(">d", value), "big")
         bits = bits ^ 0xFFFFFFFFFFFFFFFF if bits >> 63 else bits | 1 << 63
         return b"\x0d" + bits.to_bytes(8, "big")
-    if isinstance(value, str):
-        return b"\x10" + _terminated(value.encode())
     if isinstance(value, bytes):
         return b"\x11" + _terminated(value)
     if isinstance(value, list):
@@ -68,11 +69,13 @@ def _integer(value: int) -> bytes:
 
 
 def _terminated(data: bytes) -> bytes:
-    return data.replace(b"\x00", b"\x00\xff") + b"\x00"
+    return (data.replace(b"\x00", b"\x00\xff") if b"\x00" in data else data) + b"\x00"
 
 
 def field_at(document: Document, path: str) -> Value:
     """The value at a dotted path; :data:`UNDEFINED` where there is none."""
+    if "." not in path:
+        return document.get(path, UNDEFINED)
     value: Any = document
     for part in path.split("."):
         if not isinstance(value, dict) or part not in value:
@@ -83,8 +86,12 @@ def field_at(document: Document, path: str) -> Value:
 
 def index_key(document: Document, fields: Iterable[str]) -> bytes:
     """A document's key in an index on ``fields``: their values, the creation time, the id."""
-    values = [field_at(document, field) for field in fields]
-    return b"".join(map(order_key, [*values, document["_creationTime"], document["_id"]]))
+    return b"".join([order_key(field_at(document, field)) for field in fields]) + key_end(document)
+
+
+def key_end(document: Document) -> bytes:
+    """What every index key of a document ends with: its creation time and its id."""
+    return order_key(document["_creationTime"]) + order_key(document["_id"])
 
 
 def successor(prefix: bytes) -> bytes | None:

@@ -25,7 +25,7 @@ from typing import IO, Any
 from supavex.convex.ids import InvalidId, decode_id
 from supavex.convex.limits import MAX_TABLE_NUMBER
 from supavex.convex.names import table_name_problem
-from supavex.convex.values import Document, InvalidValue, parse_export_json
+from supavex.convex.values import Document, InvalidValue, parse_export_json, plain_document
 from supavex.errors import SupavexError, UsageError
 
 _DOS_TIME = (1 << 5 | 1) << 16  # 1980-01-01 00:00, the first that ZIP can say
@@ -224,6 +224,13 @@ class SnapshotArchive:
         uniform = self.uniform(table)
         for number, line in self._lines(table):
             yield self._parsed(table, line, uniform=uniform, number=number)
+
+    def rows(self, table: str) -> Iterator[tuple[Document, str | None]]:
+        """As :meth:`documents`, with the text of those that plainly keep Convex's limits (None: not looked at)."""
+        uniform = self.uniform(table)
+        for number, line in self._lines(table):
+            plain = plain_document(line, uniform=uniform)
+            yield plain or (self._parsed(table, line, uniform=uniform, number=number), None)
 
     def stored_files(self, number: int) -> Iterator[StoredEntry]:
         """The stored files of the archive: those with contents, by the ids that name them. ``number``: of _storage."""

@@ -14,11 +14,19 @@ from __future__ import annotations
 import base64
 import json
 import math
+import re
 import struct
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from supavex.convex.limits import INT64_MAX, INT64_MIN, MAX_ARRAY_LENGTH, MAX_OBJECT_FIELDS, MAX_VALUE_NESTING
+from supavex.convex.limits import (
+    INT64_MAX,
+    INT64_MIN,
+    MAX_ARRAY_LENGTH,
+    MAX_DOCUMENT_NESTING,
+    MAX_OBJECT_FIELDS,
+    MAX_VALUE_NESTING,
+)
 from supavex.convex.names import key_problem
 from supavex.errors import SupavexError
 
@@ -127,6 +135,36 @@ def parse_export_json(text: str | bytes, *, uniform: bool) -> Value:
     except ValueError as error:
         raise InvalidValue(f"not JSON: {error}") from None
     return _Reader(bare_integers=uniform, special=uniform).value(data)
+
+
+#: What keeps a line from being taken as it is: ``$`` objects, escaped or non-ASCII keys, escapes of code units, numbers
+#: with exponents or of hundreds of digits. Inside strings too, which only costs a closer look.
+_ODD = re.compile(rb'"\$|\\u|[{,]\s*"[^"\\]*(?:[^ -~"\\]|\\)[^"]*"\s*:|[0-9][eE]|[0-9]{300}|NaN|Infinity')
+_BARE_INTEGER = re.compile(rb"[:\[,]\s*-?[0-9]+\s*[,\]}]")
+#: Bytes of JSON in which neither an array nor an object can have too many members.
+_SMALL = MAX_OBJECT_FIELDS * 5
+
+
+def plain_document(line: bytes, *, uniform: bool) -> tuple[Document, str] | None:
+    """The document of a line and the line's text, where it plainly keeps all of Convex's limits on values.
+
+    The text is internal JSON too then. None where a closer look is needed; most documents need none.
+    """
+    if len(line) > _SMALL or line.count(b"{") + line.count(b"[") > MAX_DOCUMENT_NESTING or _ODD.search(line):
+        return None
+    if uniform and _BARE_INTEGER.search(line):
+        return None
+    try:
+        text = line.decode().strip()
+        document = json.loads(text, parse_int=float, parse_constant=_no_constant)
+    except (ValueError, InvalidValue):
+        return None
+    if not isinstance(document, dict) or "_id" not in document or "_creationTime" not in document:
+        return None
+    return None if any(key.startswith("_") for key in document.keys() - _SYSTEM_FIELDS) else (document, text)
+
+
+_SYSTEM_FIELDS = {"_id", "_creationTime"}
 
 
 def _no_constant(name: str) -> float:

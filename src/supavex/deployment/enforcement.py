@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from supavex.convex import limits
 from supavex.convex import validators as kinds
+from supavex.convex.ids import InvalidId, decode_id
 from supavex.convex.schema import TableDefinition
 from supavex.convex.validators import Mismatch, TableNames, Validator
 from supavex.convex.values import Document, Value, size, value_problem
@@ -58,6 +61,74 @@ def enforced(definition: TableDefinition) -> Validator:
         return validator
 
     return without_system_fields(definition.document)
+
+
+def quick_check(validator: Validator, numbers: Mapping[str, int]) -> Callable[[Value], bool]:
+    """A function that says of most values that fit ``validator`` that they do; False asks for :func:`mismatch_of`.
+
+    ``numbers`` are the tables' numbers. Of a document its system fields are passed over.
+    """
+    if isinstance(validator, kinds.Object):
+        return _quick_object(validator, numbers, system=2)
+    if isinstance(validator, kinds.AnyValue):
+        return lambda value: True
+    return lambda value: False
+
+
+def _quick_object(validator: kinds.Object, numbers: Mapping[str, int], *, system: int) -> Callable[[Value], bool]:
+    required, optional = [], []
+    for name, inner in validator.fields.items():
+        if isinstance(inner, kinds.Optional):
+            optional.append((name, _quick(inner.inner, numbers)))
+        else:
+            required.append((name, _quick(inner, numbers)))
+
+    def fits(value: Value) -> bool:
+        if type(value) is not dict:
+            return False
+        count = len(required) + system
+        for name, check in required:
+            if name not in value or not check(value[name]):
+                return False
+        for name, check in optional:
+            if name in value:
+                count += 1
+                if not check(value[name]):
+                    return False
+        return len(value) == count
+
+    return fits
+
+
+def _quick(validator: Validator, numbers: Mapping[str, int]) -> Callable[[Value], bool]:
+    types = {kinds.Number: float, kinds.String: str, kinds.Boolean: bool, kinds.Null: type(None), kinds.Bytes: bytes}
+    wanted = types.get(type(validator))
+    if wanted is not None:
+        return lambda value: type(value) is wanted
+    if isinstance(validator, kinds.AnyValue):
+        return lambda value: True
+    if isinstance(validator, kinds.Literal) and isinstance(validator.value, str):
+        literal = validator.value
+        return lambda value: value == literal
+    if isinstance(validator, kinds.Array):
+        element = _quick(validator.element, numbers)
+        return lambda value: type(value) is list and all(map(element, value))
+    if isinstance(validator, kinds.Union):
+        members = [_quick(member, numbers) for member in validator.members]
+        return lambda value: any(member(value) for member in members)
+    if isinstance(validator, kinds.Object):
+        return _quick_object(validator, numbers, system=0)
+    if isinstance(validator, kinds.Id) and validator.table in numbers:
+        number = numbers[validator.table]
+
+        def is_id(value: Value) -> bool:
+            try:
+                return type(value) is str and decode_id(value)[0] == number
+            except InvalidId:
+                return False
+
+        return is_id
+    return lambda value: False
 
 
 def mismatch_of(validator: Validator, document: Document, tables: TableNames) -> Mismatch | None:

@@ -22,8 +22,8 @@ from supavex.convex.messages import mismatch_text
 from supavex.convex.validators import Validator
 from supavex.convex.values import Document
 from supavex.deployment.deployment import Deployment
-from supavex.deployment.enforcement import check_limits, enforced, mismatch_of
-from supavex.deployment.store import CREATION_INDEX, StoredTable
+from supavex.deployment.enforcement import check_limits, enforced, mismatch_of, quick_check
+from supavex.deployment.store import CREATION_INDEX, BulkLoad, DuplicateRow, StoredTable, write_body
 from supavex.errors import SupavexError
 
 Mode = Literal["requireEmpty", "append", "replace", "replaceAll"]
@@ -48,6 +48,9 @@ class Archive(Protocol):
 
     def documents(self, table: str) -> Iterator[Document]:
         """The documents of a table."""
+
+    def rows(self, table: str) -> Iterator[tuple[Document, str | None]]:
+        """The documents, with their text where they plainly keep Convex's limits."""
 
 
 @dataclass(slots=True)
@@ -140,19 +143,23 @@ def _insert(
     """Checks a document and stores it, without entering it into indexes; its row."""
     internal_id = _complete(table.name, table.number, document)
     check_limits(table.name, document)
-    mismatch = None if validator is None else mismatch_of(validator, document, names.get)
-    if mismatch:
-        raise SupavexError(
-            "SchemaEnforcementError",
-            f'Failed to insert or update a document in table "{table.name}" because it does not match the schema: '
-            f"{mismatch_text(mismatch)}",
-            where=f"{table.name} {document['_id']}",
-            hint="Nothing was imported.",
-        )
+    _check_schema(table.name, document, validator, names)
     row = deployment.store.insert(table.storage, internal_id, document)
     if row is None:
         raise SupavexError("DuplicateId", f"the id {document['_id']} stands twice.", where=table.name)
     return row
+
+
+def _check_schema(table: str, document: Document, validator: Validator | None, names: Mapping[int, str]) -> None:
+    mismatch = None if validator is None else mismatch_of(validator, document, names.get)
+    if mismatch:
+        raise SupavexError(
+            "SchemaEnforcementError",
+            f'Failed to insert or update a document in table "{table}" because it does not match the schema: '
+            f"{mismatch_text(mismatch)}",
+            where=f"{table} {document['_id']}",
+            hint="Nothing was imported.",
+        )
 
 
 def _numbers(archive: Archive, old: dict[str, StoredTable]) -> dict[str, int]:
@@ -239,8 +246,8 @@ def _referenced(validator: Validator) -> set[str]:
     return {inner.table for _, inner in validator.walk() if isinstance(inner, kinds.Id)}
 
 
-def _empty_copy(deployment: Deployment, table: StoredTable) -> int:
-    storage = deployment.store.create_storage()
+def _empty_copy(deployment: Deployment, table: StoredTable, *, unique: bool = True) -> int:
+    storage = deployment.store.create_storage(unique=unique)
     for index in deployment.store.indexes(table).values():
         if index.name != CREATION_INDEX:
             deployment.store.create_index(storage, index.name, index.fields, staged=index.staged)
@@ -268,15 +275,24 @@ def _load(
     schema = deployment.schema
     definition = schema.tables.get(name) if schema is not None and schema.schema_validation else None
     validator = None if definition is None else enforced(definition)
-    storage = store.create_storage() if old is None else _empty_copy(deployment, old)
+    storage = _empty_copy(deployment, old, unique=False) if old else store.create_storage(unique=False)
+    load = BulkLoad(store, StoredTable(name, number, storage))
+    fits = None if validator is None else quick_check(validator, {table: key for key, table in names.items()})
     done = 0
-    for document in archive.documents(name):
-        _insert(deployment, StoredTable(name, number, storage), document, validator, names)
+    for document, text in archive.rows(name):
+        internal_id = _complete(name, number, document)
+        if text is None:
+            check_limits(name, document)
+        if fits is not None and not fits(document):
+            _check_schema(name, document, validator, names)
+        load.add(internal_id, document, text or write_body(document))
         done += 1
         if done % 1000 == 0:
             progress(name, done)
-    for index in store.indexes(StoredTable(name, number, storage)).values():
-        store.fill_index(storage, index)
+    try:
+        load.finish()
+    except DuplicateRow as error:
+        raise SupavexError("DuplicateId", f"the id {error.id} stands twice.", where=name) from None
     imported.written[name] = done
     progress(name, done)
     return storage

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from supavex.convex.order_keys import index_key
+from supavex.convex.order_keys import field_at, index_key, key_end, order_key
 from supavex.convex.values import Document, from_internal_json, to_internal_json
 from supavex.errors import SupavexError
 
@@ -135,15 +135,23 @@ class Store:
         )
         return {name: StoredIndex(name, tuple(json.loads(f)), bool(s), entries) for name, f, s, entries in rows}
 
-    def create_storage(self) -> int:
-        """A new, empty document table with its creation index; its number."""
+    def create_storage(self, *, unique: bool = True) -> int:
+        """A new, empty document table with its creation index; its number.
+
+        Without ``unique`` it is to be filled by a :class:`BulkLoad`, which sees to that in the end.
+        """
         storage = self._next("tables", "storage")
         self.connection.execute(
-            f"CREATE TABLE documents_{storage} "
-            "(row INTEGER PRIMARY KEY, internal_id BLOB NOT NULL UNIQUE, body TEXT NOT NULL)"
+            f"CREATE TABLE documents_{storage} (row INTEGER PRIMARY KEY, internal_id BLOB NOT NULL, body TEXT NOT NULL)"
         )
+        if unique:
+            self.make_unique(storage)
         self.create_index(storage, CREATION_INDEX, (), staged=False)
         return storage
+
+    def make_unique(self, storage: int) -> None:
+        """Makes the ids of a document table unique, and found by index."""
+        self.connection.execute(f"CREATE UNIQUE INDEX ids_{storage} ON documents_{storage} (internal_id)")
 
     def drop_storage(self, storage: int) -> None:
         """Drops a document table and its indexes."""
@@ -207,6 +215,72 @@ class Store:
             self.connection.execute(f"DELETE FROM entries_{index.entries} WHERE key = ?", (key,))
 
 
+class BulkLoad:
+    """Fills an empty document table and its indexes: rows in blocks, index keys sorted and entered at the end.
+
+    Raises :class:`DuplicateRow` from :meth:`finish` where two documents have one id.
+    """
+
+    _BLOCK = 500
+
+    def __init__(self, store: Store, table: StoredTable) -> None:
+        self._store, self._table = store, table
+        self._indexes = list(store.indexes(table).values())
+        self._fields = [index.fields for index in self._indexes]
+        self._rows: list[tuple[int, bytes, str]] = []
+        self._keys: list[tuple[int | bytes, ...]] = []
+        self._count = 0
+        columns = ", ".join(f"k{number} BLOB" for number in range(len(self._indexes)))
+        store.connection.execute(f"CREATE TEMP TABLE bulk_{table.storage} (row INTEGER, {columns})")
+
+    def add(self, internal_id: bytes, document: Document, body: str) -> None:
+        """One document; ``body`` is its internal JSON."""
+        self._count += 1
+        end = key_end(document)
+        self._rows.append((self._count, internal_id, body))
+        self._keys.append(
+            (
+                self._count,
+                *[b"".join([order_key(field_at(document, f)) for f in fields]) + end for fields in self._fields],
+            )
+        )
+        if len(self._rows) == self._BLOCK:
+            self._write()
+
+    def _write(self) -> None:
+        connection, storage = self._store.connection, self._table.storage
+        connection.executemany(f"INSERT INTO documents_{storage} VALUES (?, ?, ?)", self._rows)
+        marks = ", ".join("?" * (len(self._indexes) + 1))
+        connection.executemany(f"INSERT INTO bulk_{storage} VALUES ({marks})", self._keys)
+        self._rows, self._keys = [], []
+
+    def finish(self) -> int:
+        """Builds the indexes; how many documents were loaded."""
+        connection, storage = self._store.connection, self._table.storage
+        self._write()
+        try:
+            self._store.make_unique(storage)
+        except sqlite3.IntegrityError:
+            sql = f"SELECT max(row) FROM documents_{storage} GROUP BY internal_id HAVING count(*) > 1 LIMIT 1"
+            (row,) = connection.execute(sql).fetchone()
+            (body,) = connection.execute(f"SELECT body FROM documents_{storage} WHERE row = ?", (row,)).fetchone()
+            raise DuplicateRow(read_body(body)["_id"]) from None
+        for number, index in enumerate(self._indexes):
+            sql = f"INSERT INTO entries_{index.entries} SELECT k{number}, row FROM bulk_{storage} ORDER BY k{number}"
+            connection.execute(sql)
+        connection.execute(f"DROP TABLE bulk_{storage}")
+        return self._count
+
+
+class DuplicateRow(Exception):
+    """Two documents of a :class:`BulkLoad` have this id."""
+
+    @property
+    def id(self) -> str:
+        """The id."""
+        return str(self.args[0])
+
+
 def write_body(document: Document) -> str:
     """A document as it is stored: internal JSON, which keeps every value's type."""
     return json.dumps(to_internal_json(document), ensure_ascii=False, separators=(",", ":"), sort_keys=True)
@@ -214,5 +288,7 @@ def write_body(document: Document) -> str:
 
 def read_body(body: str) -> Document:
     """A stored document."""
-    document: Document = from_internal_json(json.loads(body))
+    # Without special values, every number is a float64.
+    plain = '"$' not in body
+    document: Document = json.loads(body, parse_int=float) if plain else from_internal_json(json.loads(body))
     return document

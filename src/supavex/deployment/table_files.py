@@ -51,6 +51,10 @@ class TableFile:
         """The documents, in the order of the file. Raises where it is not of its form, with the line."""
         return {"csv": self._csv, "jsonLines": self._lines, "jsonArray": self._array}[self.form]()
 
+    def rows(self, table: str) -> Iterator[tuple[Document, str | None]]:
+        """As :meth:`documents`; none of them has been looked at."""
+        return ((document, None) for document in self.documents(table))
+
     def _open(self) -> io.TextIOWrapper:
         return self.path.open(encoding="utf-8", newline="")
 
