@@ -137,9 +137,10 @@ def parse_export_json(text: str | bytes, *, uniform: bool) -> Value:
     return _Reader(bare_integers=uniform, special=uniform).value(data)
 
 
-#: What keeps a line from being taken as it is: ``$`` objects, escaped or non-ASCII keys, escapes of code units, numbers
-#: with exponents or of hundreds of digits. Inside strings too, which only costs a closer look.
-_ODD = re.compile(rb'"\$|\\u|[{,]\s*"[^"\\]*(?:[^ -~"\\]|\\)[^"]*"\s*:|[0-9][eE]|[0-9]{300}|NaN|Infinity')
+#: A key that may hold something else than printable ASCII; asked only of lines that hold such a thing anywhere.
+_ODD_KEY = re.compile(rb'[{,]\s*"[^"\\]*(?:[^ -~"\\]|\\)[^"]*"\s*:')
+#: A number that a double may not hold; inside strings too, which only costs a closer look.
+_HUGE = re.compile(rb"[eE][+-]?[0-9]{3}|[0-9]{200}")
 _BARE_INTEGER = re.compile(rb"[:\[,]\s*-?[0-9]+\s*[,\]}]")
 #: Bytes of JSON in which neither an array nor an object can have too many members.
 _SMALL = MAX_OBJECT_FIELDS * 5
@@ -150,7 +151,11 @@ def plain_document(line: bytes, *, uniform: bool) -> tuple[Document, str] | None
 
     The text is internal JSON too then. None where a closer look is needed; most documents need none.
     """
-    if len(line) > _SMALL or line.count(b"{") + line.count(b"[") > MAX_DOCUMENT_NESTING or _ODD.search(line):
+    if len(line) > _SMALL or line.count(b"{") + line.count(b"[") > MAX_DOCUMENT_NESTING:
+        return None
+    if b'"$' in line or b"\\u" in line or _HUGE.search(line):
+        return None
+    if (b"\\" in line or not line.isascii()) and _ODD_KEY.search(line):
         return None
     if uniform and _BARE_INTEGER.search(line):
         return None
