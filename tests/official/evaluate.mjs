@@ -60,7 +60,33 @@ function each(items, compute) {
   });
 }
 
+/**
+ * What `convex-test` gives for queries of one table. `documents` are inserted in their order; each query names an index,
+ * its range as [method, field, value] triples, an order, and answers with the documents' `n`.
+ */
+async function queries({ schema, documents, queries: asked }) {
+  const { convexTest } = await import("convex-test");
+  const definition = (await load(schema)).default;
+  const t = convexTest(definition, { "./_generated/api.js": async () => ({}) });
+  const answers = await t.run(async (ctx) => {
+    for (const document of documents) await ctx.db.insert("rows", jsonToConvex(document));
+    const results = [];
+    for (const { index, range, order } of asked) {
+      try {
+        const build = (q) => range.reduce((r, [method, field, value]) => r[method](field, jsonToConvex(value)), q);
+        const found = await ctx.db.query("rows").withIndex(index, build).order(order).collect();
+        results.push({ value: found.map((document) => document.n) });
+      } catch (error) {
+        results.push({ error: String(error.message) });
+      }
+    }
+    return results;
+  });
+  return answers;
+}
+
 const operations = {
+  queries,
   async schema({ source, modules }) {
     return (await load(source, modules)).default.export();
   },

@@ -18,7 +18,7 @@ from typing import Any
 HERE = Path(__file__).parent
 NODE_MODULES = HERE / "node_modules"
 SCRIPT = HERE / "evaluate.mjs"
-PACKAGES = ("convex", "esbuild", "typescript")
+PACKAGES = ("convex", "convex-test", "esbuild", "typescript")
 
 
 class OfficialError(Exception):
@@ -132,6 +132,11 @@ class Node:
     def sizes(self, json_values: Sequence[Any]) -> list[Any]:
         """``getConvexSize`` of each value (given as internal JSON), or :class:`Refused`."""
         return self._ask_each("sizes", json=json_values)
+
+    def queries(self, schema: str, documents: Sequence[Any], queries: Sequence[Any]) -> list[dict[str, Any]]:
+        """What ``convex-test`` gives for queries of the table ``rows``: the documents' ``n``, or an error each."""
+        answers: list[dict[str, Any]] = self._ask("queries", schema=schema, documents=documents, queries=queries)
+        return answers
 
     def compare(self, pairs: Sequence[tuple[Any, Any]]) -> list[Any]:
         """``compareValues`` of each pair of values (given as internal JSON): -1, 0 or 1."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,6 +53,10 @@ class Deployment:
 
     def __exit__(self, *details: object) -> None:
         self.store.close()
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Several reads and writes as one: all or nothing, and what is read in it is what it wrote."""
+        return self.store.transaction()
 
     # Reading
 

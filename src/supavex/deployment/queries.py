@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from supavex.convex.ids import InvalidId, decode_id
 from supavex.convex.order_keys import order_key, successor
 from supavex.convex.values import Document, Value
 from supavex.deployment.store import CREATION_INDEX, Store, StoredIndex, StoredTable, read_body
@@ -163,13 +164,24 @@ class Query:
 
     def _by_id(self, start: bytes, end: bytes | None, after: bytes | None) -> Iterator[tuple[bytes, Document]]:
         # Within a table, ids sort as their 16 bytes do.
-        sql = f"SELECT body FROM documents_{self.table.storage} ORDER BY internal_id {self.direction}"
-        for (body,) in self.store.connection.execute(sql):
+        condition, values = "", list[bytes]()
+        if "_id" in self.range.equal:
+            condition, values = "WHERE internal_id = ?", [self._internal_id(self.range.equal["_id"])]
+        sql = f"SELECT body FROM documents_{self.table.storage} {condition} ORDER BY internal_id {self.direction}"
+        for (body,) in self.store.connection.execute(sql, values):
             document = read_body(body)
             key = order_key(document["_id"])
             passed = after is None or (key > after if self.direction == "asc" else key < after)
             if key >= start and (end is None or key < end) and passed:
                 yield key, document
+
+    def _internal_id(self, id_: Value) -> bytes:
+        """The 16 bytes of an id of this table; none at all for anything else."""
+        try:
+            number, internal_id = decode_id(id_) if isinstance(id_, str) else (0, b"")
+        except InvalidId:
+            return b""
+        return internal_id if number == self.table.number else b""
 
     def paginate(self, cursor: str | None, num_items: int) -> Page:
         """The page of at most ``num_items`` documents after ``cursor`` (None: the first page).
@@ -214,6 +226,13 @@ class Query:
     def take(self, count: int) -> list[Document]:
         """The first ``count`` documents."""
         return [document for document, _ in zip(self, range(count), strict=False)]
+
+    def unique(self) -> Document | None:
+        """The only document, or None. Raises ``NotUnique`` where there are several."""
+        found = self.take(2)
+        if len(found) > 1:
+            raise SupavexError("NotUnique", f"the query of {self.table.name} gives more than one document.")
+        return found[0] if found else None
 
     def first(self) -> Document | None:
         """The first document, or None."""
