@@ -13,7 +13,7 @@ from dataclasses import replace
 from supavex.convex import limits
 from supavex.convex.values import Value
 from supavex.mapping.conversions.conversion import Conversion, Guard, Misfit, Target, choose, converts, misfit
-from supavex.mapping.conversions.json import documents
+from supavex.mapping.conversions.json import documents, json_text, numbers_as_doubles
 from supavex.postgres.catalog import Type
 from supavex.project import ColumnRule
 
@@ -58,13 +58,17 @@ def arrays(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit
     if type_.element.base in ("json", "jsonb"):
         # An array of JSON is JSON.
         whole = documents(Type("jsonb", "jsonb"), target, rule)
-        return whole if isinstance(whole, Misfit) else replace(whole, select=_JSON, text=_JSON)
+        if isinstance(whole, Misfit):
+            return whole
+        return replace(whole, select=_JSON, text=_JSON, restore=_json_elements(whole.restore, rule))
     inner = choose(type_.element, leaf, rule)
     if isinstance(inner, Misfit):
         return Misfit(f"{type_.name} does not fit {target}: {inner.message}", inner.hint)
     if inner.kind == "json":
         return Misfit(f"{type_.name} does not fit {target}.", _HINT)
-    return _nested(inner, leaf, checked=not target.any) if nested or target.any else _flat(inner, leaf)
+    made = _nested(inner, leaf, checked=not target.any) if nested or target.any else _flat(inner, leaf)
+    # Of PostgreSQL's own types box alone has another delimiter, for its text holds commas.
+    return replace(made, restore=_array_text(inner.restore, ";" if type_.element.base == "box" else ","))
 
 
 def _guards(inner: Conversion) -> tuple[Guard, ...]:
@@ -148,6 +152,49 @@ def _from_text(inner: Conversion) -> Callable[[str], Value]:
     if inner.kind == "int64":
         return lambda text: int(inner.parse(text))
     return inner.parse
+
+
+def _array_text(restore: Callable[[Value], str | None], delimiter: str = ",") -> Callable[[Value], str | None]:
+    """The text of an array, of any number of dimensions, whose elements' text ``restore`` gives."""
+
+    def element(item: Value) -> str:
+        if isinstance(item, list):
+            return nested(item)
+        text = None if item is None else restore(item)
+        return "NULL" if text is None else '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+    def nested(items: list[Value]) -> str:
+        return "{" + delimiter.join(map(element, items)) + "}"
+
+    def array(value: Value) -> str | None:
+        if value is None:
+            return None
+        if not isinstance(value, list):
+            raise ValueError("it is no array")
+        return nested(value)
+
+    return array
+
+
+#: The text of an array of keys, which are text already.
+array_of_texts = _array_text(lambda text: text)
+
+
+def _json_elements(whole: Callable[[Value], str | None], rule: ColumnRule) -> Callable[[Value], str | None]:
+    """The text of an array of JSON, of one dimension: an array among the elements is JSON. null becomes NULL."""
+
+    def restore(value: Value) -> str | None:
+        if isinstance(value, str) and rule.invalid_json == "text":
+            value = numbers_as_doubles(value)
+        if value is None:
+            return None
+        if not isinstance(value, list):
+            raise ValueError("it is no array")
+        # A string among the elements is one: text stands for the whole array or for nothing.
+        each = json_text if rule.invalid_json == "text" else whole
+        return array_of_texts([None if item is None else each(item) for item in value])
+
+    return restore
 
 
 def _leaves(function: Callable[[str], Value]) -> Callable[[str], Value]:

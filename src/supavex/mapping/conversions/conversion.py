@@ -3,10 +3,12 @@
 The copy reads ``select`` (SQL over ``{c}``, the column) as an Arrow column and writes it as ``kind``. The proof reads
 ``text`` as text through another driver, and compares ``parse(text)`` with ``decode(value of the document)``: the two
 ways share nothing but the rule. ``guards`` are SQL conditions that are false for the rows whose value can't go.
+``restore`` gives the text that a column of the type reads the value from, on the way back.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -25,6 +27,28 @@ Kind = Literal["string", "number", "micros", "boolean", "int64", "bytes", "json"
 def same_value(value: Any) -> Any:
     """The value itself: for conversions that change nothing."""
     return value
+
+
+def plain_text(value: Value) -> str | None:
+    """The text that PostgreSQL reads a scalar from; None (NULL) for null. Raises ValueError for arrays and objects."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return _number_text(value)
+    if isinstance(value, bytes):
+        return f"\\x{value.hex()}"
+    if isinstance(value, int):
+        return str(value)
+    raise ValueError("it is no single value")
+
+
+def _number_text(number: float) -> str:
+    """The text of a double, whole numbers without a dot or exponent, as columns of integers read them."""
+    if not math.isfinite(number):
+        return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
+    return f"{number:.0f}" if number.is_integer() and abs(number) < 1e21 else repr(number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +80,9 @@ class Conversion:
     makes_null: bool = False
     #: Whether it may write an int64, bytes or a number that is not finite, which JSON alone can't say.
     special: bool = False
+    #: The way back: the text that PostgreSQL reads a document's value from, None for NULL. Raises ValueError or
+    #: TypeError for a value that the copy would not have written.
+    restore: Callable[[Value], str | None] = plain_text
 
 
 @dataclass(frozen=True, slots=True)

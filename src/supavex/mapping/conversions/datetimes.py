@@ -32,6 +32,8 @@ _EXACT = Guard(
     "Set lossy = true (whole milliseconds), or give the column an sql expression.",
 )
 _TOO_FAR = Guard(_WITHIN, "InexactTime", "the moment is beyond 2^53 milliseconds", "Make the field v.string().")
+#: The Julian day of 1970-01-01.
+_JULIAN_1970 = 2_440_588
 FORMATS = {"HH:MM": ("HH24:MI", 5, ":00"), "HH:MM:SS": ("HH24:MI:SS", 8, "")}
 
 
@@ -43,6 +45,22 @@ def micros(value: Value) -> object:
 def _microseconds(text: str) -> object:
     """Whole microseconds from the proof's text; infinity as a float."""
     return float(text) if "infinity" in text else int(text)
+
+
+def moment_text(value: Value) -> str | None:
+    """The text that a date or timestamp reads a number of milliseconds from: its Julian day, and the time in UTC.
+
+    Julian days (PostgreSQL's manual, "Date/Time Types") reach as far as PostgreSQL's dates; Python's own don't.
+    """
+    if value is None or isinstance(value, str):
+        return value
+    if not math.isfinite(value):
+        if math.isnan(value):
+            raise ValueError("NaN is no moment")
+        return "infinity" if value > 0 else "-infinity"
+    day, rest = divmod(round(Fraction(value) * 1000), 86_400_000_000)
+    seconds, fraction = divmod(rest, 1_000_000)
+    return f"J{_JULIAN_1970 + day} {seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}.{fraction:06}+00"
 
 
 #: A date that no timestamp can say.
@@ -83,6 +101,7 @@ def _moment(rule: ColumnRule, inner: str = "{c}", *first: Guard) -> Conversion:
         decode=micros,
         makes_null=rule.nonfinite == "null",
         special=rule.nonfinite == "keep",
+        restore=moment_text,
     )
 
 

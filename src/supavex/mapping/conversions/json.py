@@ -92,6 +92,52 @@ def unescape_keys(value: Value) -> Value:
     return value
 
 
+def json_text(value: Value) -> str:
+    """A value as JSON text, null too; whole numbers without a dot. Raises ValueError or TypeError for bytes and NaN."""
+    text = json.dumps(_whole_numbers(value), ensure_ascii=False, allow_nan=False)
+    # Keys that were escaped may hold half of a surrogate pair, which only an escape of JSON's can say.
+    return text if text.isascii() or _encodable(text) else json.dumps(_whole_numbers(value), allow_nan=False)
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _whole_numbers(value: Value) -> Value:
+    if isinstance(value, float):
+        whole = value.is_integer() and abs(value) < 1e21 and str(value) != "-0.0"
+        return int(value) if whole else value
+    if isinstance(value, list):
+        return [_whole_numbers(item) for item in value]
+    return {key: _whole_numbers(item) for key, item in value.items()} if isinstance(value, dict) else value
+
+
+def _as_it_was(value: Value) -> str:
+    """Of ``invalid_json = "text"``: a string that is JSON which Convex refuses stands for that JSON.
+
+    A JSON string with such a text in it can't be told from it.
+    """
+    return value if isinstance(value, str) and _is_refused(value) else json_text(value)
+
+
+def _is_refused(text: str) -> bool:
+    try:
+        json.loads(text, parse_constant=_no_constant)
+    except RecursionError:
+        return True
+    except ValueError:
+        return False
+    return json_problem(text) is not None
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
 def _escaped(text: str) -> Value:
     return escape_keys(numbers_as_doubles(text))
 
@@ -107,7 +153,7 @@ def documents(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Mis
         if rule.invalid_json == "escape":
             return Conversion(
                 "json with escaped keys", "json", "{c}::text", parse=numbers_as_doubles, load=_escaped,
-                decode=unescape_keys,
+                decode=unescape_keys, restore=lambda value: json_text(unescape_keys(value)),
             )  # fmt: skip
         if rule.invalid_json == "text":
             if not target.takes(kinds.String):
@@ -116,12 +162,16 @@ def documents(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Mis
                     "Make the field v.any(), or a union with v.string().",
                 )
             name = "json, as text where Convex refuses it"
-            return Conversion(name, "json", "{c}::text", parse=_text_where_refused, load=_text_where_refused)
+            return Conversion(
+                name, "json", "{c}::text", parse=_text_where_refused, load=_text_where_refused,
+                restore=_as_it_was,
+            )  # fmt: skip
         # The type json may hold a key twice and any blanks; jsonb is in one form already.
         as_it_is = type_.base == "jsonb" and target.any
         return Conversion(
-            "json", "json", "{c}::text", parse=numbers_as_doubles, load=None if as_it_is else numbers_as_doubles
-        )
+            "json", "json", "{c}::text", parse=numbers_as_doubles, load=None if as_it_is else numbers_as_doubles,
+            restore=json_text,
+        )  # fmt: skip
     if target.takes(kinds.String):
         return Conversion("json as text", "string", "{c}::text")
     return misfit(type_, target, "v.any()", "v.object({…})", "v.string()")
@@ -131,7 +181,10 @@ def documents(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Mis
 def vectors(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
     """A vector: an array of numbers; its text, which a string may hold, is a JSON array already."""
     if target.any or any(isinstance(element, kinds.Number) for element in target.elements):
-        return Conversion("vector", "json", "{c}::text", parse=numbers_as_doubles)
+        return Conversion(
+            "vector", "json", "{c}::text", parse=numbers_as_doubles,
+            restore=lambda value: None if value is None else json_text(value),
+        )  # fmt: skip
     if target.takes(kinds.String):
         return Conversion("vector as text", "string", "{c}::text")
     return misfit(type_, target, "v.array(v.float64())")

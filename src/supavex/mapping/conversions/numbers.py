@@ -11,8 +11,17 @@ from dataclasses import replace
 from decimal import Decimal
 
 from supavex.convex import validators as kinds
+from supavex.convex.limits import INT64_MAX, INT64_MIN
 from supavex.convex.values import Value
-from supavex.mapping.conversions.conversion import Conversion, Guard, Misfit, Target, converts, misfit
+from supavex.mapping.conversions.conversion import (
+    Conversion,
+    Guard,
+    Misfit,
+    Target,
+    converts,
+    misfit,
+    plain_text,
+)
 from supavex.postgres.catalog import Type
 from supavex.project import ColumnRule
 
@@ -43,6 +52,12 @@ def _integer(value: Value) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _within_int8(value: Value) -> str | None:
+    """The text of the whole number of 64 bits that is nearest to a double: 2**63 itself is none."""
+    within = isinstance(value, float) and math.isfinite(value)
+    return plain_text(min(max(int(value), INT64_MIN), INT64_MAX) if within else value)
+
+
 def _whole(value: Value) -> object:
     return Decimal(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
@@ -68,7 +83,9 @@ def integers(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misf
     """Whole numbers: a number (int8 within 2**53, beyond it by choice), an int64, or their digits as text."""
     if target.takes(kinds.Number):
         if type_.base == "int8" and rule.lossy:
-            return Conversion("integer as the nearest number", "number", "{c}::float8", parse=float)
+            return Conversion(
+                "integer as the nearest number", "number", "{c}::float8", parse=float, restore=_within_int8
+            )
         guards: tuple[Guard, ...] = ()
         if type_.base == "int8":
             message = "the number is beyond 2^53, where a double skips whole numbers"

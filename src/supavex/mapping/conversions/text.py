@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+
 from supavex.convex import validators as kinds
+from supavex.convex.values import Value
 from supavex.mapping.conversions.conversion import Conversion, Misfit, Target, converts, misfit
 from supavex.postgres.catalog import Type
 from supavex.project import ColumnRule
@@ -32,8 +35,12 @@ def binary(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit
     if target.takes(kinds.String):
         # encode() breaks base64 into lines of 76 characters.
         sql = "translate(encode({c}, 'base64'), E'\\n', '')"
-        return Conversion("bytes as base64 text", "string", sql, sql)
+        return Conversion("bytes as base64 text", "string", sql, sql, restore=_from_base64)
     return misfit(type_, target, "v.bytes()", "v.string()")
+
+
+def _from_base64(value: Value) -> str | None:
+    return None if value is None else f"\\x{base64.b64decode(value, validate=True).hex()}"
 
 
 @converts(

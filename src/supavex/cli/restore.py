@@ -1,0 +1,65 @@
+"""``supavex restore``."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from pathlib import Path
+
+import click
+
+from supavex.cli.options import json_option, open_project, print_json, project_options
+from supavex.cli.progress import bars
+from supavex.mapping.check import checked_plan
+from supavex.migrate.documents import ArchiveDocuments
+from supavex.migrate.restore import Restored, restore
+from supavex.text import counted, table_text
+
+
+@click.command("restore")
+@click.argument("archive", metavar="ARCHIVE.zip")
+@project_options
+@click.option("--to", required=True, metavar="URL", help="A database that has the source's tables (postgresql://…).")
+@click.option("--replace", is_flag=True, help="Empty tables that hold rows, instead of refusing.")
+@json_option
+def command(archive: str, folder: str, config: str | None, to: str, replace: bool, as_json: bool) -> int:
+    """The way back: the documents of an archive or export into the source's tables, in another database.
+
+    Run the project's migrations there first. Everything is written in one transaction, or nothing is. What can't be
+    taken back is listed: columns that were skipped, that an sql expression made, whose values were made the nearest.
+
+    \b
+    Examples:
+      supavex restore snapshot.zip --to postgresql://postgres@localhost:5432/copy
+      npx convex export --path export.zip && supavex restore export.zip --to "$URL" --replace
+    """
+    project = open_project(folder, config)
+    plan, _ = checked_plan(project)
+    with ArchiveDocuments(Path(archive)) as documents, bars("restoring") as report:
+        result = restore(plan, documents, to, replace=replace, progress=lambda table, done: report(table, done, 0))
+    if as_json:
+        print_json(result.to_json())
+    else:
+        for line in report_lines(result):
+            click.echo(line)
+    return 0
+
+
+def report_lines(result: Restored) -> list[str]:
+    """The report that a person reads."""
+    rows = [(t.target, t.rows, t.source.removeprefix("public.")) for t in result.tables]
+    lines = [table_text(["from", "rows", "to"], rows), ""]
+    for (table, kind, reason), notes in groupby(result.notes, key=lambda note: (note.table, note.kind, note.reason)):
+        columns = ", ".join(note.column for note in notes)
+        what = "left to its default" if kind == "left" else "not as it was"
+        lines.append(f"{what if columns else 'left'}: {f'{table}.{columns}' if columns else table}: {reason}")
+    for t in result.tables:
+        lines += [f"default: {t.source}.{c}: {counted(n, 'value')} may have been NULL" for c, n in t.maybe_null.items()]
+        lines += [
+            f"unknown: {t.source}.{c}: {counted(n, 'id')} without an old one, NULL now" for c, n in t.unknown.items()
+        ]
+        lines += [
+            f"not taken: {t.target}.{f}: {counted(n, 'value')}; no column is for it" for f, n in t.untaken.items()
+        ]
+    total = sum(table.rows for table in result.tables)
+    lines.append(f"{counted(total, 'row')} in {counted(len(result.tables), 'table')}, in {result.seconds:.1f} s.")
+    return lines
