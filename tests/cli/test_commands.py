@@ -147,11 +147,38 @@ def test_misuse_is_exit_code_2(arguments: list[str]) -> None:
     assert "Usage" in ran.err or "Error" in ran.err
 
 
-def test_a_target_that_is_not_local_is_refused_with_the_way_out(folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("target", "code", "hint"),
+    [
+        ("https://happy-animal-1.convex.cloud", "NoApp", "convex folder of your app"),
+        ("cloud", "NoApp", "convex folder of your app"),
+    ],
+)
+@pytest.mark.parametrize("command", ["deploy", "migrate", "verify"])
+def test_a_target_that_is_not_local_needs_the_app(
+    folder: Path, command: str, target: str, code: str, hint: str
+) -> None:
     projects.write(folder, schema=GOOD, migrations=SQL)
-    ran = supavex("deploy", "-C", folder, "--to", "https://happy-animal-1.convex.cloud")
+    ran = supavex(command, "-C", folder, "--to", target)
     assert ran.code == 2
-    assert "npx convex" in ran.err
+    assert code in ran.err
+    assert hint in ran.err
+
+
+def test_what_the_app_lacks_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    projects.write(folder, schema=GOOD, migrations=SQL)
+    for name in ("CONVEX_SELF_HOSTED_ADMIN_KEY", "CONVEX_SELF_HOSTED_URL", "CONVEX_DEPLOYMENT", "CONVEX_DEPLOY_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    (folder / "package.json").write_text("{}")
+    assert "npm install convex" in supavex("deploy", "-C", folder, "--to", "cloud").err
+    (folder / "node_modules/convex/bin").mkdir(parents=True)
+    (folder / "node_modules/convex/bin/main.js").write_text("")
+    assert "npx convex dev" in supavex("deploy", "-C", folder, "--to", "cloud").err
+    ran = supavex("deploy", "-C", folder, "--to", "http://127.0.0.1:1")
+    assert (ran.code, "CONVEX_SELF_HOSTED_ADMIN_KEY" in ran.err) == (2, True)
+    assert "UnknownTarget" in supavex("deploy", "-C", folder, "--to", "somewhere").err
+    monkeypatch.setenv("PATH", str(folder))
+    assert "Node 20" in supavex("deploy", "-C", folder, "--to", "cloud").err
 
 
 def test_deploy_refuses_whole_what_a_document_does_not_fit(folder: Path) -> None:

@@ -7,16 +7,21 @@ from pathlib import Path
 
 import click
 
+from supavex.cli.build import spread_hint
 from supavex.cli.options import json_option, open_project, print_diagnostics, print_json, project_options
 from supavex.cli.summaries import deployment_summary
 from supavex.cli.targets import open_target, to_option
 from supavex.convex.compile import compile_schema
 from supavex.convex.schema import Schema
+from supavex.convex.schema_changes import schema_change
+from supavex.convex.schema_json import schema_from_json
 from supavex.deployment.deployment import Push
 from supavex.diagnostics import has_errors
-from supavex.errors import SupavexError
+from supavex.errors import SupavexError, UsageError
+from supavex.mapping.build import build, existing_targets
 from supavex.mapping.plan import make_plan
 from supavex.mapping.source import Source
+from supavex.migrate.official import official_cli, read_back
 from supavex.project import Project, load_schema
 from supavex.text import counted
 
@@ -27,18 +32,26 @@ from supavex.text import counted
 @json_option
 @click.option("--summary", metavar="FILE", help="Where the Markdown summary goes. Default: supavex.toml's `summary`.")
 @click.option("--dry-run", is_flag=True, help="Do all the checks, and change nothing.")
-def command(folder: str, config: str | None, to: str, as_json: bool, summary: str | None, dry_run: bool) -> int:
+@click.option("--production", is_flag=True, help="With --to: `convex deploy`, to the production deployment.")
+def command(
+    folder: str, config: str | None, to: str, as_json: bool, summary: str | None, dry_run: bool, production: bool
+) -> int:
     """Push the schema to a deployment.
 
     Existing documents are held against the new schema first: one that does not fit refuses the push, and nothing
-    changes.
+    changes. To another deployment than the local one, Convex's own CLI pushes, in the app's folder, with the app's own
+    functions; then the tables and indexes are read back.
 
     \b
-    Example:
+    Examples:
       supavex deploy --summary SUMMARY.md
+      supavex deploy --to http://127.0.0.1:3210
     """
     project = open_project(folder, config)
-    schema, push = deploy(project, to, dry_run=dry_run)
+    if to != "local":
+        schema, push = deploy_by_cli(project, to, dry_run=dry_run, production=production)
+    else:
+        schema, push = deploy(project, to, dry_run=dry_run)
     file = None if dry_run else write_summary(project, schema, push, to, None if summary is None else Path(summary))
     if as_json:
         data = {
@@ -69,6 +82,30 @@ def deploy(project: Project, to: str, *, dry_run: bool = False) -> tuple[Schema,
         raise SupavexError("CheckFailed", "the schema has errors; nothing was pushed.", hint="Mend them first.")
     with open_target(project, to) as deployment:
         return schema, deployment.push(schema.export(), dry_run=dry_run)
+
+
+def deploy_by_cli(project: Project, to: str, *, dry_run: bool = False, production: bool = False) -> tuple[Schema, Push]:
+    """Has Convex's CLI push the app, generated tables included, and reads back that they are there."""
+    cli = official_cli(project.convex_folder, to)
+    built = build(project, check=dry_run)
+    if built.stale:
+        raise SupavexError("NotBuilt", "the generated files are not up to date.", hint="Run `supavex build`.")
+    schema = load_schema(project)
+    before = cli.schema_text()
+    arguments = ["deploy", "--yes"] if production else ["dev", "--once"]
+    if dry_run and not production:
+        raise UsageError("NoDryRun", "Convex's `dev --once` has no dry run.", hint="Rehearse on the local deployment.")
+    cli.run(*arguments, *(["--dry-run"] if dry_run else []), say=lambda line: click.echo(line, err=True))
+    if not dry_run:
+        existing = existing_targets(project, schema)
+        exported = {table["tableName"]: table for table in schema.to_json()["tables"]}
+        wanted = {name: table for name, table in exported.items() if name not in existing}
+        problems = read_back(cli, wanted)
+        if problems:
+            more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+            hint = f"Does the app's schema.ts take the generated tables? {spread_hint(built)}" if built.spread else ""
+            raise SupavexError("NotDeployed", f"pushed, but {problems[0]}{more}.", where=to, hint=hint)
+    return schema, Push(schema_change(None if before is None else schema_from_json(before), schema), 0, 0)
 
 
 def push_lines(push: Push, schema: Schema) -> list[str]:

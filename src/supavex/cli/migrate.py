@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 @click.option("--existing", metavar="FILE.zip", help="An export of the target: ids of tables that are there already.")
 @click.option("--max-rejects", type=click.IntRange(min=0), metavar="N", help="Rejected rows that are allowed.")
 @click.option("--dry-run", is_flag=True, help="Do all of it, and write nothing.")
+@click.option("--yes", is_flag=True, help="With --to: import without asking.")
 def command(
     folder: str,
     config: str | None,
@@ -46,23 +48,32 @@ def command(
     existing: str | None,
     max_rejects: int | None,
     dry_run: bool,
+    yes: bool,
 ) -> int:
     """Copy the rows at one moment, with ids that are computed.
 
     They go into a snapshot archive and from it into the deployment, replacing the tables that are moved. Rejected rows
-    are listed with key, column, reason and fix; more of them than allowed, and nothing is imported.
+    are listed with key, column, reason and fix; more of them than allowed, and nothing is imported. Into another
+    deployment than the local one, Convex's own CLI exports before, imports, and exports after; the proof follows.
 
     \b
     Examples:
       supavex migrate
+      supavex migrate --to cloud
       supavex migrate --out snapshot.zip && npx convex import --replace snapshot.zip
     """
     project = open_project(folder, config)
+    if to != "local":
+        if out is not None:
+            raise UsageError("OutAndTo", "--out writes an archive only; --to names a deployment.", hint="Give one.")
+        if dry_run or existing is not None:
+            raise UsageError("UnsupportedOption", "--dry-run and --existing work with the local deployment and --out.")
+        return _by_cli(project, to, tables, max_rejects, as_json=as_json, yes=yes)
     result = run(
         project,
         to,
         out=None if out is None else Path(out).resolve(),
-        tables=None if tables is None else frozenset(name.strip() for name in tables.split(",") if name.strip()),
+        tables=_names(tables),
         existing=None if existing is None else Path(existing),
         max_rejects=max_rejects,
         dry_run=dry_run,
@@ -76,6 +87,43 @@ def command(
         for line in report_lines(result, project.shown):
             click.echo(line)
     return 0 if result.ok else 1
+
+
+def _by_cli(project: Project, to: str, tables: str | None, max_rejects: int | None, *, as_json: bool, yes: bool) -> int:
+    from supavex.migrate.official import official_cli
+    from supavex.migrate.remote import migrate_by_cli, remote_lines
+    from supavex.migrate.report import report_lines
+
+    def confirm(changes: str) -> bool:
+        click.echo(changes, err=True)
+        if not yes and not sys.stdin.isatty():
+            raise UsageError("NotConfirmed", "there is no terminal to ask on.", hint="Add --yes to import.")
+        return yes or click.confirm("Import?", err=True)
+
+    cli = official_cli(project.convex_folder, to)
+    plan, diagnostics = checked_plan(project)
+    if not as_json:
+        print_diagnostics([d for d in diagnostics if d.severity == "warning"], err=True)
+    with bars("copying") as report:
+        remote = migrate_by_cli(
+            plan,
+            cli,
+            confirm=confirm,
+            say=lambda line: click.echo(line, err=True),
+            tables=_names(tables),
+            max_rejects=max_rejects,
+            progress=report,
+        )
+    if as_json:
+        print_json(remote.to_json())
+    else:
+        for line in [*report_lines(remote.migration, project.shown), *remote_lines(remote, project.shown)]:
+            click.echo(line)
+    return 0 if remote.ok else 1
+
+
+def _names(tables: str | None) -> frozenset[str] | None:
+    return None if tables is None else frozenset(name.strip() for name in tables.split(",") if name.strip())
 
 
 def run(
@@ -98,8 +146,6 @@ def run(
     plan, diagnostics = checked_plan(project)
     if not quiet:
         print_diagnostics([d for d in diagnostics if d.severity == "warning"], err=True)
-    if out is not None and to != "local":
-        raise UsageError("OutAndTo", "--out writes an archive only; --to names a deployment.", hint="Give one of them.")
     with ExitStack() as stack:
         target = None if out is not None else stack.enter_context(open_target(project, to))
         known = None if existing is None else stack.enter_context(ArchiveDocuments(existing))

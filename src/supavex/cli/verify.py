@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from supavex.errors import UsageError
 from supavex.mapping.check import checked_plan
 from supavex.mapping.source import Source
 from supavex.migrate.documents import ArchiveDocuments, Documents
+from supavex.migrate.official import official_cli
 from supavex.migrate.rejects import read_rejects
 from supavex.migrate.verification import LISTED, Proof, verify
 from supavex.project import Project
@@ -70,6 +72,10 @@ def run(
         raise UsageError("NoRejects", "there is no such file.", where=str(file))
     with ExitStack() as stack:
         target: Documents
+        if archive is None and to != "local":
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="supavex-export-"))
+            archive = Path(folder) / "export.zip"
+            official_cli(project.convex_folder, to).run("export", "--path", str(archive))
         if archive is None:
             target = stack.enter_context(open_target(project, to))
         else:

@@ -1,0 +1,215 @@
+"""Convex's own CLI, run in the app's folder: supavex drives it and does none of its work.
+
+A target is ``cloud`` (whatever the app's folder is configured for) or the URL of a deployment, whose key is in the
+environment or the app's ``.env.local``, as the CLI itself reads it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from supavex.errors import SupavexError, UsageError
+
+CLOUD = "cloud"
+_URL, _KEY = "CONVEX_SELF_HOSTED_URL", "CONVEX_SELF_HOSTED_ADMIN_KEY"
+#: What else would tell the CLI which deployment to use.
+_OTHERS = ("CONVEX_DEPLOYMENT", "CONVEX_DEPLOY_KEY")
+_ENV_FILES = (".env.local", ".env")
+_LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*\Z")
+_KEPT_LINES = 12
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class OfficialCli:
+    """The CLI in an app's folder, set to one deployment. Make it by :func:`official_cli`."""
+
+    app: Path
+    target: str
+    node: str
+    program: Path
+    environment: Mapping[str, str] = field(repr=False)
+    #: The deployment's address and admin key, where they are known (never for ``cloud``).
+    url: str = ""
+    key: str = field(default="", repr=False)
+
+    def run(self, *arguments: str, say: Say | None = None) -> str:
+        """Runs ``convex ARGUMENTS`` and gives what it printed; each line goes to ``say`` as it comes.
+
+        Raises where it fails, with its last lines. It gets no terminal, so it asks nothing.
+        """
+        command = [self.node, str(self.program), *arguments]
+        process = subprocess.Popen(
+            command,
+            cwd=self.app,
+            env=dict(self.environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+        )
+        lines = []
+        assert process.stdout is not None
+        with process:
+            try:
+                for raw in process.stdout:
+                    line = self._scrubbed(raw.rstrip("\n"))
+                    lines.append(line)
+                    if say is not None:
+                        say(line)
+            except BaseException:
+                process.terminate()
+                raise
+        code = process.returncode
+        if code:
+            said = "\n".join(line for line in lines[-_KEPT_LINES:] if line.strip()) or "it says nothing."
+            raise SupavexError(
+                "OfficialCliFailed",
+                f"`npx convex {' '.join(arguments[:2])}` ended with exit code {code}:\n{said}",
+                where=str(self.app),
+                hint="Mend what it says, and run the command again.",
+            )
+        return "\n".join(lines)
+
+    def _scrubbed(self, line: str) -> str:
+        return line.replace(self.key, "***") if self.key else line
+
+    def schema_text(self) -> str | None:
+        """The deployment's active schema as JSON, asked over HTTP; None where it has none, or it can't be asked."""
+        if not self.key:
+            return None
+        body = json.dumps({"path": "_system/frontend/getSchemas", "args": {}, "format": "json"}).encode()
+        headers = {"Content-Type": "application/json", "Authorization": f"Convex {self.key}"}
+        request = urllib.request.Request(f"{self.url}/api/query", body, headers)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as response:
+                answer = json.load(response)
+        except (urllib.error.URLError, ValueError, OSError):
+            return None
+        value = answer.get("value") if isinstance(answer, dict) else None
+        active = value.get("active") if isinstance(value, dict) else None
+        return active if isinstance(active, str) else None
+
+
+def official_cli(convex_folder: Path, target: str) -> OfficialCli:
+    """The CLI of the app that ``convex_folder`` belongs to, for ``target``. Raises with what is missing."""
+    app = convex_folder.parent
+    if not (app / "package.json").is_file():
+        raise UsageError(
+            "NoApp",
+            "there is no package.json beside the convex folder.",
+            where=str(app),
+            hint="Set `convex` in supavex.toml to the convex folder of your app.",
+        )
+    node = shutil.which("node")
+    if node is None:
+        hint = "Install Node 20 or later: Convex's CLI runs on it."
+        raise UsageError("NoNode", "the program node is not there.", where=str(app), hint=hint)
+    package = next((p for p in (f / "node_modules/convex" for f in (app, *app.parents)) if p.is_dir()), None)
+    program = None if package is None else package / "bin/main.js"
+    if program is None or not program.is_file():
+        raise UsageError(
+            "NoConvexPackage", "the app's convex package is not installed.", where=str(app), hint="npm install convex"
+        )
+    environment = dict(os.environ)
+    known = {**_env_files(app), **environment}
+    environment.setdefault("CI", "1")  # no questions, no colours
+    environment["npm_config_loglevel"] = "error"
+    if target == CLOUD:
+        if not any(known.get(name) for name in (*_OTHERS, _URL)):
+            raise UsageError(
+                "NoDeployment",
+                "the app is not connected with a Convex deployment.",
+                where=str(app),
+                hint="Run `npx convex dev` there once, or set CONVEX_DEPLOY_KEY.",
+            )
+        return OfficialCli(app, target, node, program, environment)
+    url = _checked_url(target)
+    key = known.get(_KEY, "")
+    if not key:
+        raise UsageError(
+            "NoAdminKey",
+            f"{_KEY} is set neither in the environment nor in the app's .env.local.",
+            where=url,
+            hint=f"export {_KEY}=…  (`supavex serve` prints it for its own deployment)",
+        )
+    for name in _OTHERS:
+        environment.pop(name, None)
+    return OfficialCli(app, target, node, program, {**environment, _URL: url, _KEY: key}, url, key)
+
+
+def _checked_url(target: str) -> str:
+    parts = urlsplit(target)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+        raise UsageError(
+            "UnknownTarget",
+            f"{target} is no deployment.",
+            hint="--to is `local`, `cloud`, or the URL of a deployment, such as http://127.0.0.1:3210.",
+        )
+    return target.rstrip("/")
+
+
+def _env_files(app: Path) -> dict[str, str]:
+    """The variables of the app's .env files that the CLI reads, the first file's before the second's."""
+    found: dict[str, str] = {}
+    for name in _ENV_FILES:
+        try:
+            lines = (app / name).read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError):
+            continue
+        for line in lines:
+            match = _LINE.match(line)
+            if match and not line.lstrip().startswith("#"):
+                value = match[2].partition(" #")[0].strip() if match[2][:1] not in "\"'" else match[2].strip("\"'")
+                found.setdefault(match[1], value)
+    return found
+
+
+def read_back(cli: OfficialCli, wanted: Mapping[str, Any]) -> list[str]:
+    """What of the tables ``wanted`` (name to exported definition) is not in the deployment as it should be.
+
+    Where the schema can be asked for, validators and indexes are compared too; else only that the tables are there.
+    """
+    text = cli.schema_text()
+    if text is None:
+        there = {line.strip() for line in cli.run("data").splitlines()}
+        return [f"the table {name} is not there" for name in wanted if name not in there]
+    tables = {table["tableName"]: table for table in json.loads(text)["tables"]}
+    problems = []
+    for name, definition in wanted.items():
+        table = tables.get(name)
+        if table is None:
+            problems.append(f"the table {name} is not there")
+            continue
+        if table["documentType"] != definition["documentType"]:
+            problems.append(f"the table {name} has another validator")
+        for kind in ("indexes", "searchIndexes", "vectorIndexes"):
+            have = {index["indexDescriptor"]: _plain(index) for index in table.get(kind) or []}
+            problems += [
+                f"the index {name}.{index['indexDescriptor']} is not there as it should be"
+                for index in definition.get(kind) or []
+                if have.get(index["indexDescriptor"]) != _plain(index)
+            ]
+    return problems
+
+
+def _plain(index: Mapping[str, Any]) -> dict[str, Any]:
+    """An index without the field that Convex appends by itself."""
+    data = dict(index)
+    fields = data.get("fields")
+    if isinstance(fields, list) and fields[-1:] == ["_creationTime"]:
+        data["fields"] = fields[:-1]
+    return data

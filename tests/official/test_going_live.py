@@ -1,0 +1,151 @@
+"""A move into a deployment that only the official CLI reaches: `supavex serve` stands in for Convex, by its URL."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from supavex.convex.snapshot import SnapshotArchive
+from supavex.deployment import Deployment
+from tests import projects
+from tests.projects import supavex
+
+from .node import NODE_MODULES
+from .served import Served
+
+REMAINING = "supavex.remaining.toml"
+EXISTING = ("workspaces", "contacts", "ariConversations")
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    with projects.folder() as folder, Served(folder / "data") as server:
+        yield server
+
+
+@pytest.fixture
+def project(served: Served, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The user's project with its app installed, and the served deployment's key in the environment."""
+    with projects.folder() as folder:
+        projects.copy_of_my21staff(folder)
+        (folder / "remaining/node_modules").symlink_to(NODE_MODULES)
+        (folder / "remaining/convex/people.ts").write_text(
+            'import { query } from "./_generated/server";\n'
+            'export const all = query({ args: {}, handler: async (ctx) => ctx.db.query("contacts").collect() });\n'
+        )
+        for name in ("CONVEX_SELF_HOSTED_URL", "CONVEX_DEPLOYMENT", "CONVEX_DEPLOY_KEY"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("CONVEX_SELF_HOSTED_ADMIN_KEY", served.key)
+        yield folder
+
+
+def earlier_documents(project: Path, served: Served) -> dict[str, Any]:
+    """Puts the three tables that are in Convex already there, under ids of Convex's choosing; document by table."""
+    archive = project / "full.zip"
+    assert supavex("migrate", "-C", project, "--out", archive).code == 0
+    found: dict[str, Any] = {}
+    new: dict[str, str] = {}
+    with SnapshotArchive(archive) as opened, Deployment(served.data / "deployment.sqlite3") as deployment:
+        for table in EXISTING:
+            found[table] = []
+            for document in opened.documents(table):
+                fields = {
+                    name: new.get(value, value) if isinstance(value, str) else value for name, value in document.items()
+                }
+                old = fields.pop("_id")
+                fields.pop("_creationTime")
+                new[old] = deployment.insert(table, fields)
+                found[table].append(deployment.get(new[old]))
+    return found
+
+
+def test_the_remaining_tables_go_live(project: Path, served: Served) -> None:
+    to = ("--to", served.url)
+    config = ("-C", project, "--config", REMAINING)
+    deployed = supavex("deploy", *config, *to)
+    assert deployed.code == 0, deployed.out + deployed.err
+    assert "Convex functions ready!" in deployed.err
+    assert served.key not in deployed.out + deployed.err
+    assert (project / ".planning/phases/05-data-migration/05-01-SUMMARY.md").is_file()
+
+    earlier = earlier_documents(project, served)
+    asked = supavex("migrate", *config, *to)
+    assert (asked.code, "NotConfirmed" in asked.err) == (2, True), asked.err
+    assert "replaces" in asked.err, "what an import would do is shown first"
+    migrated = supavex("migrate", *config, *to, "--yes", "--json")
+    assert migrated.code == 0, migrated.out + migrated.err
+    report = migrated.json
+    assert (report["ok"], report["imported"], report["changedMeanwhile"]) == (True, True, [])
+    assert report["proof"]["ok"] is True
+    assert sum(table["documents"] for table in report["tables"]) == sum(t["matched"] for t in report["proof"]["tables"])
+
+    with Deployment(served.data / "deployment.sqlite3") as deployment:
+        assert len(deployment.tables()) == 15
+        for table in EXISTING:
+            by_id = {document["_id"]: document for document in earlier[table]}
+            assert {d["_id"]: d for d in deployment.documents(table)} == by_id, "nothing else has changed"
+        payment = next(iter(deployment.query("ariPayments")))
+        assert payment["ari_conversation_id"] in {document["_id"] for document in earlier["ariConversations"]}
+    assert supavex("verify", *config, *to).code == 0
+    # Going back: the export from before is a whole way back.
+    with zipfile.ZipFile(report["before"]) as archive:
+        assert archive.read("ariPayments/documents.jsonl") == b""
+
+
+def test_a_target_that_would_conflict_is_found_before_anything_is_imported(project: Path, served: Served) -> None:
+    to, config = ("--to", served.url), ("-C", project, "--config", REMAINING)
+    assert supavex("deploy", *config, *to).code == 0
+    earlier_documents(project, served)
+    migrated = supavex("migrate", *config, *to, "--yes", "--max-rejects", "0")
+    assert migrated.code == 1, "three rows are broken on purpose"
+    with Deployment(served.data / "deployment.sqlite3") as deployment:
+        assert deployment.count("ariPayments") == 0
+
+
+def test_documents_that_do_not_fit_are_convex_s_to_refuse(project: Path, served: Served) -> None:
+    with Deployment(served.data / "deployment.sqlite3") as deployment:
+        deployment.insert("ariPayments", {"amount": "much"})
+    deployed = supavex("deploy", "-C", project, "--config", REMAINING, "--to", served.url)
+    assert deployed.code == 1
+    assert "Schema validation failed" in deployed.err
+    assert 'in table "ariPayments" does not match the schema' in deployed.err
+
+
+def test_tables_that_the_app_does_not_take_are_missed(project: Path, served: Served) -> None:
+    schema = project / "remaining/convex/schema.ts"
+    schema.write_text(schema.read_text().replace("...supavexTables,", ""))
+    deployed = supavex("deploy", "-C", project, "--config", REMAINING, "--to", served.url)
+    assert deployed.code == 1
+    assert "NotDeployed" in deployed.err
+    assert "supavexTables" in deployed.err
+
+
+def test_a_wrong_key_is_said(project: Path, served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONVEX_SELF_HOSTED_ADMIN_KEY", "supavex-local|wrong")
+    deployed = supavex("deploy", "-C", project, "--config", REMAINING, "--to", served.url)
+    assert deployed.code == 1
+    assert "BadDeployKey" in deployed.err
+
+
+def test_a_table_that_someone_else_changes_meanwhile_is_noticed(tmp_path: Path) -> None:
+    from supavex.migrate.remote import changed_tables
+
+    def archive(name: str, **tables: list[dict[str, Any]]) -> Path:
+        path = tmp_path / name
+        with zipfile.ZipFile(path, "w") as file:
+            for table, documents in tables.items():
+                file.writestr(f"{table}/documents.jsonl", "".join(json.dumps(d) + "\n" for d in documents))
+        return path
+
+    before = archive("a.zip", a=[{"x": 1.0}, {"x": 2.0}], b=[{"y": "z"}], moved=[])
+    same = archive("b.zip", a=[{"x": 2.0}, {"x": 1.0}], b=[{"y": "z"}], moved=[{"x": 1.0}])
+    other = archive("c.zip", a=[{"x": 2.0}, {"x": 3.0}], b=[{"y": "z"}], moved=[], new=[{"x": 1.0}])
+    assert changed_tables(before, same, {"moved"}) == []
+    assert changed_tables(before, other, {"moved"}) == ["a", "new"]
+    shutil.rmtree(tmp_path)
