@@ -371,7 +371,7 @@ def test_nulls_that_became_defaults_are_counted(server: servers.Server) -> None:
         assert restored(folder, target)["tables"][0]["maybeNull"] == {"a": 2}
         assert rows(target, "SELECT a FROM t ORDER BY id") == [(5,), (5,), (6,)]
         ran = supavex("restore", folder / "archive.zip", "-C", folder, "--to", target.url(), "--replace")
-        assert "default: public.t.a: 2 values may have been NULL" in ran.out
+        assert "default: public.t: a (2): these values are defaults, and may have been NULL" in ran.out
 
 
 def test_null_of_json_and_of_sql_are_told_apart_where_the_field_is_optional(server: servers.Server) -> None:
@@ -476,3 +476,28 @@ def test_references_to_tables_that_were_in_convex_already(server: servers.Server
             (1, "00000000-0000-4000-8000-000000000001"), (2, None)
         ]  # fmt: skip
         assert one(target, "SELECT count(*) FROM shops") == 2
+
+
+def test_keys_that_only_refer_to_each_other_come_from_ids(server: servers.Server) -> None:
+    sql = """
+    CREATE TABLE users (id uuid PRIMARY KEY);
+    CREATE TABLE profiles (id uuid PRIMARY KEY REFERENCES users, name text);
+    ALTER TABLE users ADD FOREIGN KEY (id) REFERENCES profiles (id) DEFERRABLE INITIALLY DEFERRED;
+    CREATE TABLE posts (id int PRIMARY KEY, profile uuid REFERENCES profiles);
+    -- rows
+    BEGIN;
+    INSERT INTO users VALUES ('00000000-0000-4000-8000-000000000001');
+    INSERT INTO profiles VALUES ('00000000-0000-4000-8000-000000000001', 'Ani');
+    COMMIT;
+    INSERT INTO posts VALUES (1, '00000000-0000-4000-8000-000000000001');
+    """
+    schema = (
+        '"users": define_table({"id": v.id("profiles")}), "profiles": define_table({"id": v.id("users"), '
+        '"name": v.string()}), "posts": define_table({"profile": o(v.id("profiles"))})'
+    )
+    with moved(server, sql, schema) as (folder, _, target):
+        assert restored(folder, target)["notes"] == []
+        key = "00000000-0000-4000-8000-000000000001"
+        assert rows(target, "SELECT id::text FROM users") == [(key,)]
+        assert rows(target, "SELECT id::text, name FROM profiles") == [(key, "Ani")]
+        assert rows(target, "SELECT id, profile::text FROM posts") == [(1, key)]

@@ -53,13 +53,15 @@ def report_lines(result: Restored) -> list[str]:
         what = "left to its default" if kind == "left" else "not as it was"
         lines.append(f"{what if columns else 'left'}: {f'{table}.{columns}' if columns else table}: {reason}")
     for t in result.tables:
-        lines += [f"default: {t.source}.{c}: {counted(n, 'value')} may have been NULL" for c, n in t.maybe_null.items()]
-        lines += [
-            f"unknown: {t.source}.{c}: {counted(n, 'id')} without an old one, NULL now" for c, n in t.unknown.items()
-        ]
-        lines += [
-            f"not taken: {t.target}.{f}: {counted(n, 'value')}; no column is for it" for f, n in t.untaken.items()
-        ]
+        said = (
+            ("default", t.source, t.maybe_null, "these values are defaults, and may have been NULL"),
+            ("unknown", t.source, t.unknown, "these ids have no old one, and are NULL now"),
+            ("not taken", t.target, t.untaken, "no column is for these values"),
+        )
+        for word, table, counts, meaning in said:
+            if counts:
+                each = ", ".join(f"{name} ({number})" for name, number in counts.items())
+                lines.append(f"{word}: {table}: {each}: {meaning}")
     total = sum(table.rows for table in result.tables)
     lines.append(f"{counted(total, 'row')} in {counted(len(result.tables), 'table')}, in {result.seconds:.1f} s.")
     return lines
