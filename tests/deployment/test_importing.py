@@ -394,7 +394,7 @@ def test_ids_are_held_against_the_numbers_as_they_will_be(deployment: Deployment
     stale = documents(posts=[document(10_002, 1, author=id_of(10_002, 1))], users=[document(10_001, 1)])
     error = refused(deployment, stale, mode)
     assert error.code == "SchemaEnforcementError"
-    assert 'from table "posts"' in error.message
+    assert "from table `posts`" in error.message
     import_entries(deployment, good, mode)
     assert deployment.table_numbers() == {"posts": 10_002, "users": 10_001}
 

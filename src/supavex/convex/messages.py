@@ -22,9 +22,9 @@ def mismatch_text(mismatch: Mismatch) -> str:
         return f"{mismatch.sentence or mismatch.message}{path}"
     kind = "Object" if isinstance(mismatch.validator, kinds.Object) and isinstance(mismatch.value, dict) else "Value"
     if isinstance(mismatch.validator, kinds.Literal):
-        literal = mismatch.validator.value
-        shown = "<bigint>" if isinstance(literal, int) and not isinstance(literal, bool) else json.dumps(literal)
-        text = f"`{value_text(mismatch.value)}` does not match literal validator `v.literal({shown})`."
+        text = (
+            f"`{value_text(mismatch.value)}` does not match literal validator `{validator_text(mismatch.validator)}`."
+        )
         return text + path
     sentence = mismatch.sentence or "Value does not match validator."
     if kind == "Object" and not mismatch.sentence:
@@ -50,10 +50,17 @@ def validator_text(validator: Validator) -> str:
         fields = ", ".join(f"{name}: {validator_text(inner)}" for name, inner in sorted(validator.fields.items()))
         return f"v.object({{{fields}}})"
     if isinstance(validator, kinds.Literal):
-        literal = validator.value
-        whole = isinstance(literal, int) and not isinstance(literal, bool)
-        return f"v.literal({'<bigint>' if whole else json.dumps(literal, ensure_ascii=False)})"
+        return f"v.literal({_literal(validator.value)})"
     return str(validator)
+
+
+def _literal(value: Value) -> str:
+    """A literal as JSON; its type where JSON can't say it."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return "<bigint>"
+    if isinstance(value, float):
+        return _float(value) if math.isfinite(value) else "<number>"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def value_text(value: Value) -> str:
@@ -65,7 +72,7 @@ def value_text(value: Value) -> str:
     if isinstance(value, float):
         return _float(value)
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
+        return f'"{"".join(map(_character, value))}"'
     if isinstance(value, bytes):
         return f'b"{base64.b64encode(value).decode()}"'
     if isinstance(value, list):
@@ -80,5 +87,15 @@ def _float(value: float) -> str:
         return "NaN"
     if math.isinf(value):
         return "inf" if value > 0 else "-inf"
-    text = repr(value)
-    return f"{value:.1f}" if value.is_integer() and ("e" in text or abs(value) < 1e16) else text
+    mantissa, exponent, power = repr(value).partition("e")
+    return f"{mantissa}e{int(power)}" if exponent else mantissa
+
+
+#: The characters that Rust writes with a backslash of their own.
+_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\0"}
+
+
+def _character(character: str) -> str:
+    if character in _ESCAPES:
+        return _ESCAPES[character]
+    return character if character.isprintable() else f"\\u{{{ord(character):x}}}"

@@ -15,6 +15,7 @@ import json
 import re
 import shutil
 import struct
+import uuid
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -44,6 +45,8 @@ _DAMAGE = (
     struct.error,
 )
 _UNIFORM = b'"uniform"\n'
+#: No document is as long, however its text is escaped: what inflates to more is no snapshot.
+_MAX_LINE = 32 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +60,14 @@ class Deflated:
 
 @dataclass(frozen=True, slots=True)
 class StoredEntry:
-    """A stored file in an archive: its entry, its id, and what its metadata says."""
+    """A stored file in an archive: its entry, its id, and what its metadata says; ``name``: its address's uuid."""
 
     entry: str
     id: str
     created: float | None
     sha256: bytes | None
     content_type: str | None
+    name: str | None
 
 
 class ArchiveWriter:
@@ -206,7 +210,8 @@ class SnapshotArchive:
         """Whether the table's bare integers are int64. Raises for the older form of generated_schema.jsonl."""
         for name in self._entries.get((table, "generated_schema"), ()):
             try:
-                first = self._zip.read(name).partition(b"\n")[0].strip()
+                with self._zip.open(name) as file:
+                    first = file.readline(1 << 10).strip()
             except _DAMAGE as error:
                 raise SupavexError("InvalidArchive", f"{name} is damaged: {error}.", where=str(self.path)) from None
             if first != _UNIFORM.strip():
@@ -258,11 +263,17 @@ class SnapshotArchive:
                 created if isinstance(created, float) else None,
                 sha256,
                 kind if isinstance(kind, str) else None,
+                _uuid(row.get("internalId")),
             )
 
-    def open_stored(self, entry: str) -> IO[bytes]:
-        """The contents of a stored file."""
-        return self._zip.open(entry)
+    def read_stored(self, entry: str) -> Iterator[bytes]:
+        """The contents of a stored file, piece by piece. Raises where the archive is damaged."""
+        try:
+            with self._zip.open(entry) as file:
+                while piece := file.read(1 << 20):
+                    yield piece
+        except _DAMAGE as error:
+            raise SupavexError("InvalidArchive", f"{entry} is damaged: {error}.", where=str(self.path)) from None
 
     def _parsed(self, table: str, line: bytes, *, uniform: bool, number: int) -> dict[str, Any]:
         try:
@@ -280,8 +291,20 @@ class SnapshotArchive:
         for name in self._entries.get((table, "documents"), ()):
             try:
                 with self._zip.open(name) as file:
-                    for number, line in enumerate(file, start=1):
+                    number = 0
+                    while line := file.readline(_MAX_LINE):
+                        number += 1
+                        if len(line) == _MAX_LINE:
+                            raise self._invalid(table, number, "a line is longer than any document.")
                         if line.strip():
                             yield number, line
             except _DAMAGE as error:
                 raise SupavexError("InvalidArchive", f"{name} is damaged: {error}.", where=str(self.path)) from None
+
+
+def _uuid(text: object) -> str | None:
+    """``text`` where it is a uuid as Convex writes it."""
+    try:
+        return text if isinstance(text, str) and str(uuid.UUID(text)) == text else None
+    except ValueError:
+        return None

@@ -12,6 +12,9 @@ from supavex.convex.validators import Mismatch, TableNames, Validator
 from supavex.convex.values import Document, Value, size, value_problem
 from supavex.errors import SupavexError
 
+#: The system tables that documents refer to, by number.
+SYSTEM_TABLES = {539: "_scheduled_functions", 540: "_storage"}
+
 
 def check_limits(table: str, document: Document) -> None:
     """Raises where ``document`` (with its system fields) breaks a limit on values. Codes are Convex's."""
@@ -134,4 +137,4 @@ def _quick(validator: Validator, numbers: Mapping[str, int]) -> Callable[[Value]
 def mismatch_of(validator: Validator, document: Document, tables: TableNames) -> Mismatch | None:
     """Why ``document``, its system fields aside, does not fit; None where it does."""
     fields = {name: value for name, value in document.items() if name not in ("_id", "_creationTime")}
-    return validator.check(fields, tables)
+    return validator.check(fields, lambda number: SYSTEM_TABLES.get(number) or tables(number))

@@ -73,6 +73,7 @@ def _storage(archive: zipfile.ZipFile, files: Files) -> None:
     archive.writestr(_entry("_storage/documents.jsonl"), "".join(f"{line}\n" for line in lines))
     for file in stored:
         ending = mimetypes.guess_extension(file.content_type or "") or ""
-        with file.path.open("rb") as source, archive.open(_entry(f"_storage/{file.id}{ending}"), "w") as entry:
+        name = _entry(f"_storage/{file.id}{ending}")
+        with file.path.open("rb") as source, archive.open(name, "w", force_zip64=True) as entry:
             while piece := source.read(1 << 20):
                 entry.write(piece)

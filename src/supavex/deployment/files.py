@@ -12,6 +12,7 @@ from pathlib import Path
 
 from supavex.convex.ids import decode_id, encode_id, new_internal_id
 from supavex.deployment.store import Store
+from supavex.errors import SupavexError
 
 #: The number of Convex's virtual table ``_storage``.
 STORAGE_NUMBER = 540
@@ -42,21 +43,40 @@ class Files:
         return self._folder / f"incoming-{uuid.uuid4().hex}"
 
     def keep(
-        self, incoming: Path, content_type: str | None, *, id_: str | None = None, created: float | None = None
+        self,
+        incoming: Path,
+        content_type: str | None,
+        *,
+        id_: str | None = None,
+        created: float | None = None,
+        name: str | None = None,
+        sha256: bytes | None = None,
     ) -> StoredFile:
-        """Makes the contents at ``incoming`` a stored file, with a new id where none is given."""
+        """Makes the contents at ``incoming`` a stored file, with a new id and name where none is given.
+
+        Raises where their SHA-256 is not the one that is given.
+        """
         internal_id = new_internal_id() if id_ is None else decode_id(id_)[1]
-        name = str(uuid.uuid4())
+        name = name or str(uuid.uuid4())
         digest, size = hashlib.sha256(), 0
         with incoming.open("rb") as file:
             while piece := file.read(1 << 20):
                 digest.update(piece)
                 size += len(piece)
+        if sha256 not in (None, digest.digest()):
+            raise SupavexError("DigestMismatch", "the file has another SHA-256 than is said of it.")
+        if (self._folder / name).exists() and self._known(name) != (internal_id, digest.digest()):
+            name = str(uuid.uuid4())  # the name keeps its contents
         os.replace(incoming, self._folder / name)
         row = (internal_id, name, created or time.time_ns() / 1e6, digest.digest(), size, content_type)
         with self._store.transaction():
             self._store.connection.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)", row)
         return self._file(row)
+
+    def _known(self, name: str) -> tuple[bytes, bytes] | None:
+        sql = "SELECT internal_id, sha256 FROM files WHERE name = ?"
+        row: tuple[bytes, bytes] | None = self._store.connection.execute(sql, (name,)).fetchone()
+        return row
 
     def _file(self, row: tuple[bytes, str, float, bytes, int, str | None]) -> StoredFile:
         internal_id, name, created, sha256, size, content_type = row
@@ -73,8 +93,10 @@ class Files:
         row = self._store.connection.execute("SELECT * FROM files WHERE name = ?", (name,)).fetchone()
         return None if row is None else self._file(row)
 
-    def forget_all(self) -> list[Path]:
-        """Removes the metadata of every file; the paths whose contents may be removed afterwards."""
-        paths = [file.path for file in self.all()]
-        self._store.connection.execute("DELETE FROM files")
-        return paths
+    def forget_all_but(self, ids: set[str]) -> set[Path]:
+        """Removes the metadata of all other files; the paths whose contents may be removed afterwards."""
+        others = [file for file in self.all() if file.id not in ids]
+        for file in others:
+            internal_id = decode_id(file.id)[1]
+            self._store.connection.execute("DELETE FROM files WHERE internal_id = ?", (internal_id,))
+        return {file.path for file in others}

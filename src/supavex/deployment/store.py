@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -72,10 +73,11 @@ class Store:
             self.connection.execute("PRAGMA journal_mode = WAL")
             self.connection.execute("PRAGMA synchronous = FULL")
             self.connection.execute("PRAGMA cache_size = -65536")
-            with self.transaction():
-                for statement in _TABLES.split(";"):
-                    self.connection.execute(statement)
-                self.connection.execute("INSERT OR IGNORE INTO meta VALUES ('format', ?)", (_FORMAT,))
+            if not self._made():
+                with self.transaction():
+                    for statement in _TABLES.split(";"):
+                        self.connection.execute(statement)
+                    self.connection.execute("INSERT OR IGNORE INTO meta VALUES ('format', ?)", (_FORMAT,))
             (form,) = self.connection.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
         except (sqlite3.DatabaseError, OSError) as error:
             raise SupavexError(
@@ -87,6 +89,14 @@ class Store:
             ) from None
         if form != _FORMAT:
             raise SupavexError("CannotOpenDeployment", "another version of supavex made the file.", where=str(path))
+
+    def _made(self) -> bool:
+        """Whether the file has its tables: then opening it need not wait for who is writing to it."""
+        wanted = _TABLES.count("CREATE TABLE")
+        names = re.findall(r"EXISTS (\w+)", _TABLES)
+        sql = f"SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ({','.join('?' * wanted)})"
+        (found,) = self.connection.execute(sql, names).fetchone()
+        return int(found) == wanted
 
     def close(self) -> None:
         """Closes the file."""

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
+from supavex.convex.names import key_problem, table_name_problem
 from supavex.convex.schema import Schema
 from supavex.convex.validators import Optional
 from supavex.convex.values import Document, InvalidValue, parse_export_json
@@ -21,6 +22,9 @@ from supavex.errors import SupavexError
 
 Format = Literal["csv", "jsonLines", "jsonArray"]
 _MAX_ARRAY_BYTES = 16 << 20
+#: No document is as long, however its text is escaped.
+_MAX_LINE = 32 << 20
+csv.field_size_limit(_MAX_LINE)
 #: What Rust's ``parse::<f64>`` takes.
 _NUMBER = re.compile(
     r"[+-]?(?:[0-9]+\.?[0-9]*(?:[eE][+-]?[0-9]+)?|\.[0-9]+(?:[eE][+-]?[0-9]+)?|inf(?:inity)?|nan)\Z", re.I
@@ -32,6 +36,9 @@ class TableFile:
     """A file of one table's documents, read as :class:`~supavex.convex.snapshot.SnapshotArchive` is."""
 
     def __init__(self, path: Path, table: str, form: Format, schema: Schema | None = None) -> None:
+        problem = table_name_problem(table)
+        if problem:
+            raise SupavexError("InvalidName", f"{table[:80]!r} can't name a table: {problem}.")
         self.path, self.table, self.form = path, table, form
         definition = None if schema is None else schema.tables.get(table)
         fields = {} if definition is None else definition.fields
@@ -61,13 +68,20 @@ class TableFile:
     def _invalid(self, code: str, message: str, line: int | None = None) -> SupavexError:
         return SupavexError(code, message, where=self.table if line is None else f"{self.table}, line {line}")
 
+    def _without_mark(self, text: str) -> None:
+        if text.startswith(_BOM):
+            raise self._invalid("Utf8BomNotSupported", "the file begins with a byte order mark. Save it without.", 1)
+
     def _lines(self) -> Iterator[Document]:
         with self._open() as file:
             number = 0
             try:
-                for number, line in enumerate(file, start=1):
-                    if line.startswith(_BOM) or not line.strip():
-                        raise self._invalid("InvalidJson", f"line {number} is empty or begins with a mark.", number)
+                while line := file.readline(_MAX_LINE):
+                    number += 1
+                    if number == 1:
+                        self._without_mark(line)
+                    if len(line) == _MAX_LINE:
+                        raise self._invalid("JsonInvalidRow", f"line {number} is longer than any document.", number)
                     yield self._object(line, number)
             except UnicodeDecodeError:
                 raise self._invalid("NotUtf8", f"the file is not UTF-8 after line {number}.") from None
@@ -76,9 +90,10 @@ class TableFile:
         try:
             value = parse_export_json(text, uniform=False)
         except InvalidValue as error:
-            raise self._invalid("InvalidJson", f"JSON at line {line}: {error.message}", line) from None
+            code = "JsonInvalidRow" if error.message.startswith("not JSON") else "InvalidConvexValue"
+            raise self._invalid(code, f"line {line}: {error.message}", line) from None
         if not isinstance(value, dict):
-            raise self._invalid("RowIsNotObject", f"line {line} is no JSON object.", line)
+            raise self._invalid("NotAnObject", f"line {line} is no JSON object.", line)
         return value
 
     def _array(self) -> Iterator[Document]:
@@ -88,24 +103,34 @@ class TableFile:
             raise self._invalid("JsonArrayTooLarge", message)
         try:
             text = self.path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            raise self._invalid("NotUtf8", "the file is not UTF-8.") from None
+        self._without_mark(text)
+        try:
             value = parse_export_json(text, uniform=False)
-        except (UnicodeDecodeError, InvalidValue) as error:
-            raise self._invalid("NotJsonArray", f"not JSON: {error}") from None
+        except InvalidValue as error:
+            code = "NotJson" if error.message.startswith("not JSON") else "InvalidConvexValue"
+            raise self._invalid(code, error.message) from None
         if not isinstance(value, list):
             raise self._invalid("NotJsonArray", "the file holds no JSON array.")
         for number, item in enumerate(value, start=1):
             if not isinstance(item, dict):
-                raise self._invalid("RowIsNotObject", f"element {number} is no object.")
+                raise self._invalid("NotAnObject", f"element {number} is no object.")
             yield item
 
     def _csv(self) -> Iterator[Document]:
         with self._open() as file:
             reader = csv.reader(file, strict=True)
             try:
-                header = [name.strip() for name in next(reader, [])]
-                if header and header[0].startswith(_BOM):
-                    raise self._invalid("CsvInvalidHeader", "the file begins with a byte order mark.", 1)
+                header = [name.strip(" ") for name in next(reader, [])]
+                self._without_mark("".join(header))
+                for name in header:
+                    problem = key_problem(name)
+                    if problem:
+                        raise self._invalid("CsvInvalidHeader", f"{name[:80]!r} can't name a field: {problem}.", 1)
                 for row in reader:
+                    if not row:
+                        continue  # as the CSV reader of Convex does
                     if len(row) != len(header):
                         message = f"line {reader.line_num} has {len(row)} cells, the header {len(header)}."
                         raise self._invalid("CsvRowMissingFields", message, reader.line_num)
@@ -114,8 +139,10 @@ class TableFile:
                         for name, cell in zip(header, row, strict=True)
                         if cell or name not in self._optional
                     }
-            except (csv.Error, UnicodeDecodeError) as error:
-                raise self._invalid("CsvInvalid", f"line {reader.line_num}: {error}.", reader.line_num) from None
+            except UnicodeDecodeError:
+                raise self._invalid("NotUtf8", f"the file is not UTF-8 after line {reader.line_num}.") from None
+            except csv.Error as error:
+                raise self._invalid("CsvInvalidRow", f"line {reader.line_num}: {error}.", reader.line_num) from None
 
 
 def _cell(text: str) -> str | float | None:

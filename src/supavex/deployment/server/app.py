@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-import json
+import math
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -26,13 +26,14 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from supavex.convex.values import InvalidValue, from_internal_json, to_internal_json
+from supavex.convex.values import from_internal_json, to_internal_json
 from supavex.deployment.files import Files
 from supavex.deployment.server import modules, security, system
 from supavex.deployment.server.host import Host
 from supavex.deployment.server.pushing import Pushes
 from supavex.deployment.server.sync import NO_FUNCTIONS, sync
 from supavex.deployment.server.transfers import Transfers
+from supavex.deployment.server.wire import json_text, parse_json
 from supavex.errors import SupavexError
 
 MAX_PUSH_BYTES = 200 << 20
@@ -82,17 +83,25 @@ _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"]
 async def _on_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, SupavexError)
     message = error.message + (f" {error.hint}" if error.hint else "")
-    return JSONResponse({"code": error.code, "message": message}, _CODES.get(error.code, 400))
+    return _Json({"code": error.code, "message": message}, _CODES.get(error.code, 400))
 
 
 async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return JSONResponse({"code": "BadRequest", "message": str(error.detail)}, error.status_code)
+    return _Json({"code": "BadRequest", "message": str(error.detail)}, error.status_code)
 
 
 async def _on_bug(request: Request, error: Exception) -> Response:
     message = f"supavex failed at this: {type(error).__name__}. The server's own output says more."
-    return JSONResponse({"code": "InternalServerError", "message": message}, 500)
+    return _Json({"code": "InternalServerError", "message": message}, 500)
+
+
+class _Json(JSONResponse):
+    """An answer in JSON of ASCII characters."""
+
+    def render(self, content: Any) -> bytes:
+        """The answer's bytes."""
+        return json_text(content).encode()
 
 
 class _Guard:
@@ -145,12 +154,14 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, message: str, stat
         await send({"type": "websocket.close", "code": 1008, "reason": message[:100]})
         return
     code = "ForbiddenOrigin" if status == 403 else "NotSupportedHere"
-    await JSONResponse({"code": code, "message": message}, status)(scope, receive, send)
+    await _Json({"code": code, "message": message}, status)(scope, receive, send)
 
 
 class _Api:
     def __init__(self, host: Host) -> None:
-        self.host, self.pushes, self.transfers = host, Pushes(), Transfers(host)
+        self.host, self.pushes, self.transfers = host, Pushes(host.addresses), Transfers(host)
+        #: Evaluating takes memory: one push at a time.
+        self._evaluating = asyncio.Lock()
 
     def routes(self) -> list[BaseRoute]:
         """Every route there is; see docs/compatibility.md."""
@@ -239,8 +250,8 @@ class _Api:
     async def _json(self, request: Request, limit: int = MAX_BODY_BYTES) -> dict[str, Any]:
         body = await self._bytes(request, limit)
         try:
-            data = json.loads(body)
-        except (ValueError, RecursionError):
+            data = parse_json(body)
+        except ValueError:
             raise SupavexError("BadJsonBody", "the body is no JSON.") from None
         if not isinstance(data, dict):
             raise SupavexError("BadJsonBody", "the body is no JSON object.")
@@ -258,7 +269,7 @@ class _Api:
     async def unknown(self, request: Request) -> Response:
         """Whatever is not there: said at once."""
         message = f"Not supported here: {request.method} /{request.path_params['path']}"
-        return JSONResponse({"code": "NotSupportedHere", "message": message}, 400)
+        return _Json({"code": "NotSupportedHere", "message": message}, 400)
 
     # Setting up
 
@@ -272,11 +283,11 @@ class _Api:
 
     async def urls(self, request: Request) -> Response:
         """Where clients reach it."""
-        return JSONResponse({"convexCloudUrl": self.host.addresses.cloud, "convexSiteUrl": self.host.addresses.site})
+        return _Json({"convexCloudUrl": self.host.addresses.cloud, "convexSiteUrl": self.host.addresses.site})
 
     async def check_key(self, request: Request) -> Response:
         """That the key is right."""
-        return JSONResponse({"success": True})
+        return _Json({"success": True})
 
     # Pushing
 
@@ -285,39 +296,40 @@ class _Api:
         hashes = await self.host.run(lambda d: modules.module_hashes(d.store))
         version = await self.host.run(lambda d: d.store.meta("udf_version"))
         config = {"functions": "convex/", "authInfo": []}
-        return JSONResponse({"config": config, "moduleHashes": hashes, "udfServerVersion": version})
+        return _Json({"config": config, "moduleHashes": hashes, "udfServerVersion": version})
 
     async def _pushed(self, request: Request) -> dict[str, Any]:
         body = await self._json(request, MAX_PUSH_BYTES)
-        try:
-            return await self.host.run(lambda d: self.pushes.start(d, body))
-        except (KeyError, TypeError, AttributeError) as error:
-            raise SupavexError("BadJsonBody", f"the push lacks {error}.") from None
+        pushed = await self.host.run(lambda d: self.pushes.read(d, body))
+        # Others go on reading and writing while the modules are evaluated.
+        async with self._evaluating:
+            evaluation = await asyncio.to_thread(pushed.evaluate)
+        return await self.host.run(lambda d: self.pushes.start(d, pushed, evaluation))
 
     async def start_push(self, request: Request) -> Response:
         """See :meth:`Pushes.start`."""
         answer = await self._pushed(request)
-        return JSONResponse(answer)
+        return _Json(answer)
 
     async def evaluate_push(self, request: Request) -> Response:
         """What a push would change, without its modules' analysis."""
-        return JSONResponse({"schemaChange": (await self._pushed(request))["schemaChange"]})
+        return _Json({"schemaChange": (await self._pushed(request))["schemaChange"]})
 
     async def wait_for_schema(self, request: Request) -> Response:
         """See :meth:`Pushes.wait`."""
         body = await self._json(request)
-        return JSONResponse(await self.host.run(lambda d: self.pushes.wait(d, body)))
+        return _Json(await self.host.run(lambda d: self.pushes.wait(d, body)))
 
     async def finish_push(self, request: Request) -> Response:
         """See :meth:`Pushes.finish`."""
         body = await self._json(request, MAX_PUSH_BYTES)
         answer = await self.host.run(lambda d: self.pushes.finish(d, body))
         self.host.changed()
-        return JSONResponse(answer)
+        return _Json(answer)
 
     async def report_push(self, request: Request) -> Response:
         """The CLI's own timings: not kept."""
-        return JSONResponse(None)
+        return _Json(None)
 
     # Environment
 
@@ -332,14 +344,16 @@ class _Api:
 
     async def list_variables(self, request: Request) -> Response:
         """All environment variables."""
-        return JSONResponse({"environmentVariables": await self.host.run(lambda d: modules.variables(d.store))})
+        return _Json({"environmentVariables": await self.host.run(lambda d: modules.variables(d.store))})
 
     async def logs(self, request: Request) -> Response:
         """Log entries after a cursor; waits for some, as `convex logs` and `convex dev` do."""
         try:
             cursor = float(request.query_params.get("cursor", "0"))
         except ValueError:
-            raise SupavexError("BadCursor", "cursor is a number.") from None
+            cursor = math.nan
+        if not math.isfinite(cursor):
+            raise SupavexError("BadCursor", "cursor is a number.")
         deadline = time.monotonic() + _LOG_SECONDS
         while True:
             entries = [entry for entry in self.host.logs if entry["cursor"] > cursor]
@@ -348,13 +362,13 @@ class _Api:
                 break
             await self.host.change(min(left, 1.0))
         newest = entries[-1]["cursor"] if entries else max(cursor, time.time() * 1000 if cursor == 0 else cursor)
-        return JSONResponse({"entries": entries, "newCursor": newest})
+        return _Json({"entries": entries, "newCursor": newest})
 
     # Data
 
     async def start_upload(self, request: Request) -> Response:
         """A token for an upload in parts."""
-        return JSONResponse({"uploadToken": self.transfers.start_upload()})
+        return _Json({"uploadToken": self.transfers.start_upload()})
 
     async def upload_part(self, request: Request) -> Response:
         """One part of an upload."""
@@ -362,21 +376,21 @@ class _Api:
         number = query.get("partNumber", "")
         path = self.transfers.part(query.get("uploadToken", ""), number)
         await self._to_file(request, path, MAX_PART_BYTES)
-        return JSONResponse(number)
+        return _Json(number)
 
     async def finish_upload(self, request: Request) -> Response:
         """Begins an import of what was uploaded."""
-        return JSONResponse({"importId": await self.transfers.finish_upload(await self._json(request))})
+        return _Json({"importId": await self.transfers.finish_upload(await self._json(request))})
 
     async def perform_import(self, request: Request) -> Response:
         """Runs an import that was confirmed."""
         await self.transfers.perform(str((await self._json(request)).get("importId")))
-        return JSONResponse(None)
+        return _Json(None)
 
     async def cancel_import(self, request: Request) -> Response:
         """Cancels an import."""
         await self.transfers.cancel(str((await self._json(request)).get("importId")))
-        return JSONResponse(None)
+        return _Json(None)
 
     async def import_now(self, request: Request) -> Response:
         """Imports the body into one table, at once."""
@@ -392,12 +406,12 @@ class _Api:
             written = await self.transfers.import_now(query.get("tableName", ""), form, mode, path)  # type: ignore[arg-type]
         finally:
             path.unlink(missing_ok=True)
-        return JSONResponse({"numWritten": written})
+        return _Json({"numWritten": written})
 
     async def request_export(self, request: Request) -> Response:
         """Begins an export."""
         await self.transfers.request_export(storage=request.query_params.get("includeStorage") == "true")
-        return JSONResponse(None)
+        return _Json(None)
 
     async def download_export(self, request: Request) -> Response:
         """The archive of an export."""
@@ -407,7 +421,7 @@ class _Api:
     async def shapes(self, request: Request) -> Response:
         """The tables; what their documents look like is not inferred here."""
         names = await self.host.run(lambda d: d.tables())
-        return JSONResponse({name: {"type": "Unknown"} for name in names})
+        return _Json({name: {"type": "Unknown"} for name in names})
 
     # Functions
 
@@ -433,11 +447,11 @@ class _Api:
             value = await self.host.run(lambda d: system.call(d, addresses, path, decoded))
         except SupavexError as error:
             return _failed(error.message)
-        return JSONResponse({"status": "success", "value": to_internal_json(value)})
+        return _Json({"status": "success", "value": to_internal_json(value)})
 
     async def query_ts(self, request: Request) -> Response:
         """The present moment, for queries at one moment."""
-        return JSONResponse({"ts": base64.b64encode(self.host.timestamp().to_bytes(8, "little")).decode()})
+        return _Json({"ts": base64.b64encode(self.host.timestamp().to_bytes(8, "little")).decode()})
 
     async def run_test_function(self, request: Request) -> Response:
         """`convex run --inline-query`: needs functions to run."""
@@ -449,7 +463,7 @@ class _Api:
     async def upload_url(self, request: Request) -> Response:
         """An address that a file can be sent to, for an hour."""
         until = int(time.time()) + _STORAGE_TOKEN_SECONDS
-        return JSONResponse({"uploadUrl": f"{self.host.addresses.cloud}/api/storage/upload?token={self._token(until)}"})
+        return _Json({"uploadUrl": f"{self.host.addresses.cloud}/api/storage/upload?token={self._token(until)}"})
 
     def _token(self, until: int) -> str:
         digest = hashlib.sha256(f"{self.host.admin_key} storage {until}".encode()).hexdigest()
@@ -466,16 +480,15 @@ class _Api:
         path = files.new_path()
         try:
             await self._to_file(request, path, MAX_FILE_BYTES)
-            kept = await self.host.run(lambda d: files.keep(path, request.headers.get("content-type")))
+            wanted = _digest(request.headers.get("digest", ""))
+            kind = request.headers.get("content-type")
+            kept = await self.host.run(lambda d: files.keep(path, kind, sha256=wanted))
         except ClientDisconnect:
             raise SupavexError("UploadInterrupted", "the upload broke off.") from None
         finally:
             path.unlink(missing_ok=True)
-        wanted = re.search(r"sha-256=([A-Za-z0-9+/=]+)", request.headers.get("digest", ""))
-        if wanted and wanted[1] != base64.b64encode(kept.sha256).decode():
-            raise SupavexError("DigestMismatch", "the file has another SHA-256 than the Digest header says.")
         self.host.changed()
-        return JSONResponse({"storageId": kept.id})
+        return _Json({"storageId": kept.id})
 
     async def download_file(self, request: Request) -> Response:
         """A stored file, whole or one range of it."""
@@ -483,7 +496,7 @@ class _Api:
         files = Files(self.host.deployment.store, self.host.folder)
         found = await self.host.run(lambda d: files.named(name))
         if found is None or not found.path.is_file():
-            return JSONResponse({"code": "FileNotFound", "message": "there is no such file."}, 404)
+            return _Json({"code": "FileNotFound", "message": "there is no such file."}, 404)
         headers = {"Cache-Control": "private, max-age=2592000", "X-Content-Type-Options": "nosniff"}
         # A stored page must not run as one of this server's own.
         headers["Content-Security-Policy"] = "sandbox"
@@ -499,11 +512,22 @@ def _too_large(limit: int) -> SupavexError:
 
 
 def _failed(message: str) -> Response:
-    return JSONResponse({"status": "error", "errorMessage": message})
+    return _Json({"status": "error", "errorMessage": message})
+
+
+def _digest(header: str) -> bytes | None:
+    """The SHA-256 that a ``Digest`` header gives; None where it gives none."""
+    found = re.search(r"sha-256=([A-Za-z0-9+/=]+)", header)
+    if found is None:
+        return None
+    try:
+        return base64.b64decode(found[1], validate=True)
+    except ValueError:
+        raise SupavexError("BadDigest", "the Digest header is no base64.") from None
 
 
 def _arguments(text: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError, InvalidValue):
+        return parse_json(text)
+    except ValueError:
         raise SupavexError("BadJsonBody", "args is no JSON.") from None

@@ -102,12 +102,15 @@ def _failure(failure: Mapping[str, str]) -> SupavexError:
     frames = [line.strip() for line in failure.get("stack", "").splitlines() if line.strip().startswith("at ")]
     frames = [line for line in frames if not re.search(r"__evaluate|\bload\b", line)][:_STACK_LINES]
     where = failure["module"]
+    if where == "auth.config.js" and failure["message"].startswith("Environment variable "):
+        return SupavexError("AuthConfigMissingEnvironmentVariable", failure["message"], where=where)
     name = failure.get("name", "Error")
     lines = [f"Uncaught {name}: {failure['message'].strip()}" if where else failure["message"]]
     lines += [f"    {frame}" for frame in frames]
     said = "your schema" if where == "schema.js" else f"module {where}" if where else "your modules"
     text = "\n".join(lines)
-    return SupavexError("InvalidModules", f"Hit an error while evaluating {said}:\n{text}", where=where or None)
+    code = "InvalidAuthConfig" if where == "auth.config.js" else "InvalidModules"
+    return SupavexError(code, f"Hit an error while evaluating {said}:\n{text}", where=where or None)
 
 
 def _in_child(request: bytes, seconds: float, memory: int) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from supavex.errors import SupavexError
 
 _BLANK = re.compile(r"(?:\s+|//[^\n]*|/\*.*?\*/|\"use (?:node|strict)\"\s*;|'use (?:node|strict)'\s*;)+", re.DOTALL)
 _IMPORT = re.compile(
-    r"import\s*(?:(?P<names>[\w$*{},\s]+?)\s*from\s*)?(?P<quote>[\"'])(?P<path>[^\"'\n]+)(?P=quote)\s*;?"
+    r"import\b\s*(?:(?P<names>[\w$*{},\s]*[\w$*}])\s*from\s*)?(?P<quote>[\"'])(?P<path>[^\"'\n]+)(?P=quote)\s*;?"
 )
 _EXPORT = re.compile(r"export\s*\{(?P<names>[^{}]*)\}\s*;?\s*(?://[^\n]*\s*)*\Z")
 _NAMED = re.compile(r"(?P<name>[\w$]+|\"[^\"]*\")(?:\s+as\s+(?P<other>[\w$]+|\"[^\"]*\"))?\Z")

@@ -18,6 +18,7 @@ from supavex.convex.schema_json import schema_from_json
 from supavex.deployment.deployment import Deployment
 from supavex.deployment.server import modules as stored
 from supavex.deployment.server.evaluation import Evaluation, Module, evaluate
+from supavex.deployment.server.host import Addresses
 from supavex.errors import SupavexError
 
 #: Pushes that were started and may still be finished.
@@ -25,17 +26,36 @@ _REMEMBERED = 20
 _NO_SCHEMA = '{"tables":[],"schemaValidation":true}'
 
 
-@dataclass(slots=True)
-class _Started:
-    """A push between its start and its end."""
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What a push brings, and what it found: the schema that was active, and the environment variables."""
 
     modules: dict[str, Module]
-    evaluation: Evaluation
-    #: The schema that was active when it started.
+    schema: Module | None
+    definition: Module | None
     before: str | None
     variables: dict[str, str]
     udf_version: str
     dry_run: bool
+    addresses: Addresses
+
+    def evaluate(self) -> Evaluation:
+        """Evaluates the modules, which takes a while and no deployment."""
+        own = {"CONVEX_CLOUD_URL": self.addresses.cloud, "CONVEX_SITE_URL": self.addresses.site}
+        return evaluate(list(self.modules.values()), self.schema, self.definition, {**self.variables, **own})
+
+
+@dataclass(slots=True)
+class _Started:
+    """A push between its start and its end."""
+
+    pushed: Pushed
+    evaluation: Evaluation
+
+    @property
+    def before(self) -> str | None:
+        """The schema that was active when it started."""
+        return self.pushed.before
 
     @property
     def schema(self) -> str | None:
@@ -48,29 +68,32 @@ class _Started:
 class Pushes:
     """The pushes of one deployment."""
 
-    def __init__(self) -> None:
+    def __init__(self, addresses: Addresses) -> None:
+        self._addresses = addresses
         self._started: OrderedDict[str, _Started] = OrderedDict()
 
-    def start(self, deployment: Deployment, body: dict[str, Any]) -> dict[str, Any]:
-        """``start_push``: evaluates the modules, and says what a push would change."""
-        app = body["appDefinition"]
+    def read(self, deployment: Deployment, body: dict[str, Any]) -> Pushed:
+        """What a body of ``start_push`` brings. Raises where it is not of its form."""
+        app = body.get("appDefinition")
+        if not isinstance(app, dict):
+            raise _bad("appDefinition")
         if body.get("componentDefinitions"):
             message = "components don't run on a local deployment of supavex."
             raise SupavexError("NotSupportedHere", f"Not supported here: {message}")
-        modules = _modules(deployment, app)
-        variables = stored.variables(deployment.store)
-        every = list(modules.values())
-        schema = None if app.get("schema") is None else _module(app["schema"])
-        definition = None if app.get("definition") is None else _module(app["definition"])
-        evaluation = evaluate(every, schema, definition, variables)
-        started = _Started(
-            modules,
-            evaluation,
+        return Pushed(
+            _modules(deployment, app),
+            None if app.get("schema") is None else _module(app["schema"]),
+            None if app.get("definition") is None else _module(app["definition"]),
             deployment.schema_text,
-            variables,
+            stored.variables(deployment.store),
             str(app.get("udfServerVersion", "")),
             bool(body.get("dryRun")),
+            self._addresses,
         )
+
+    def start(self, deployment: Deployment, pushed: Pushed, evaluation: Evaluation) -> dict[str, Any]:
+        """``start_push``: remembers the push, and says what it would change."""
+        started = _Started(pushed, evaluation)
         if started.schema is not None:
             try:
                 deployment.change_to(started.schema)
@@ -84,7 +107,8 @@ class Pushes:
         return _start_answer(deployment, key, started)
 
     def _of(self, schema_change: Any) -> _Started:
-        key = schema_change.get("schemaIds", {}).get("") if isinstance(schema_change, dict) else None
+        ids = schema_change.get("schemaIds") if isinstance(schema_change, dict) else None
+        key = ids.get("") if isinstance(ids, dict) else None
         started = self._started.get(str(key))
         if started is None:
             raise SupavexError("RaceDetected", "The push is not known any more: start it again.")
@@ -112,35 +136,55 @@ class Pushes:
         started = self._of(start.get("schemaChange") if isinstance(start, dict) else None)
         if deployment.schema_text != started.before:
             raise SupavexError("RaceDetected", "Schema was overwritten by another push.")
-        if stored.variables(deployment.store) != started.variables:
+        if stored.variables(deployment.store) != started.pushed.variables:
             raise SupavexError("RaceDetected", "Environment variables have changed during push.")
         old = stored.stored_modules(deployment.store)
         answer = _finish_answer(deployment, started, old)
-        if started.dry_run or body.get("dryRun"):
+        if started.pushed.dry_run or body.get("dryRun"):
             return answer
         with deployment.store.transaction():
             if started.schema is not None:
                 deployment.push(started.schema)
-            stored.save_modules(deployment.store, started.modules, started.evaluation.functions)
+            stored.save_modules(deployment.store, started.pushed.modules, started.evaluation.functions)
             deployment.store.set_meta("auth", json.dumps(started.evaluation.auth))
-            deployment.store.set_meta("udf_version", started.udf_version)
+            deployment.store.set_meta("udf_version", started.pushed.udf_version)
         return answer
 
 
-def _module(data: dict[str, Any]) -> Module:
-    return Module(str(data["path"]), str(data["source"]), data.get("sourceMap"), str(data["environment"]))
+def _bad(field: str) -> SupavexError:
+    return SupavexError("BadJsonBody", f"the push has no {field}, or one of another form.")
+
+
+def _text(data: Any, field: str) -> str:
+    value = data.get(field) if isinstance(data, dict) else None
+    if not isinstance(value, str):
+        raise _bad(field)
+    return value
+
+
+def _module(data: Any) -> Module:
+    source_map = None if isinstance(data, dict) and data.get("sourceMap") is None else _text(data, "sourceMap")
+    return Module(_text(data, "path"), _text(data, "source"), source_map, _text(data, "environment"))
+
+
+def _list(data: dict[str, Any], field: str) -> list[Any]:
+    value = data.get(field) or []
+    if not isinstance(value, list):
+        raise _bad(field)
+    return value
 
 
 def _modules(deployment: Deployment, app: dict[str, Any]) -> dict[str, Module]:
     """The modules as they will be: those that changed, and those that are kept by their hash."""
     kept = stored.stored_modules(deployment.store)
     modules = {}
-    for unchanged in app.get("unchangedModuleHashes") or []:
-        module = kept.get(unchanged["path"])
-        if module is None or stored.sha256_of(module) != unchanged["sha256"]:
-            raise SupavexError("RaceDetected", f"The module {unchanged['path']} has changed during push.")
-        modules[module.path] = module
-    for data in app["changedModules"]:
+    for unchanged in _list(app, "unchangedModuleHashes"):
+        path = _text(unchanged, "path")
+        module = kept.get(path)
+        if module is None or stored.sha256_of(module) != _text(unchanged, "sha256"):
+            raise SupavexError("RaceDetected", f"The module {path} has changed during push.")
+        modules[path] = module
+    for data in _list(app, "changedModules"):
         module = _module(data)
         modules[module.path] = module
     return dict(sorted(modules.items()))
@@ -186,12 +230,12 @@ def _start_answer(deployment: Deployment, key: str, started: _Started) -> dict[s
         "exports": {"type": "branch", "branch": []},
     }
     udf_config = {
-        "serverVersion": started.udf_version,
+        "serverVersion": started.pushed.udf_version,
         "importPhaseRngSeed": {"$bytes": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="},
         "importPhaseUnixTimestamp": {"$integer": "AAAAAAAAAAA="},
     }
     return {
-        "environmentVariables": started.variables,
+        "environmentVariables": started.pushed.variables,
         "externalDepsId": None,
         "componentDefinitionPackages": {"": {}},
         "appAuth": evaluation.auth,
@@ -225,11 +269,11 @@ def _start_answer(deployment: Deployment, key: str, started: _Started) -> dict[s
 def _finish_answer(deployment: Deployment, started: _Started, old: dict[str, Module]) -> dict[str, Any]:
     before = [json.dumps(info, sort_keys=True) for info in json.loads(deployment.store.meta("auth") or "[]")]
     after = [json.dumps(info, sort_keys=True) for info in started.evaluation.auth]
-    same = {path for path, module in started.modules.items() if old.get(path) == module}
+    same = {path for path, module in started.pushed.modules.items() if old.get(path) == module}
     previous = deployment.store.meta("udf_version")
     versions = None
-    if previous is not None and previous != started.udf_version:
-        versions = {"previous_version": previous, "next_version": started.udf_version}
+    if previous is not None and previous != started.pushed.udf_version:
+        versions = {"previous_version": previous, "next_version": started.pushed.udf_version}
     schemas = None
     if started.schema != started.before:
         schemas = {"previous_schema": started.before, "next_schema": started.schema}
@@ -245,7 +289,7 @@ def _finish_answer(deployment: Deployment, started: _Started, old: dict[str, Mod
             "": {
                 "diffType": {"type": "create" if previous is None else "modify"},
                 "moduleDiff": {
-                    "added": sorted(started.modules.keys() - same),
+                    "added": sorted(started.pushed.modules.keys() - same),
                     "removed": sorted(old.keys() - same),
                 },
                 "udfConfigDiff": versions,

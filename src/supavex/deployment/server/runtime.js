@@ -7,7 +7,17 @@
   const env = globalThis.__environment ?? {};
   delete globalThis.__environment;
   globalThis.queueMicrotask ??= (job) => void Promise.resolve().then(job);
-  globalThis.process = { env: { ...env }, version: "", platform: "convex", nextTick: queueMicrotask };
+  // An auth.config.ts that reads a variable which is not set is refused, with words that the official CLI looks for.
+  let strict = false;
+  const variables = new Proxy({ ...env }, {
+    get: (target, name) => {
+      if (strict && typeof name === "string" && target[name] === undefined) {
+        throw new Error(`Environment variable ${name} is used in auth config file but its value was not set`);
+      }
+      return target[name];
+    },
+  });
+  globalThis.process = { env: variables, version: "", platform: "convex", nextTick: queueMicrotask };
   globalThis.self = globalThis;
   globalThis.global = globalThis;
   globalThis.Convex = {
@@ -165,6 +175,14 @@
     return result;
   };
 
+  const providersOf = (exports) => {
+    const providers = exports.default?.providers;
+    if (!Array.isArray(providers)) {
+      throw new Error("The default export of `convex/auth.config.ts` has no list of providers.");
+    }
+    return JSON.parse(JSON.stringify(providers));
+  };
+
   const schemaOf = (exports) => {
     const schema = exports.default;
     if (schema === undefined) return { missing: true };
@@ -183,9 +201,10 @@
     const answer = { functions: {}, schema: null, auth: [], config: null, failure: null };
     for (const path of request.modules) {
       try {
+        strict = path === "auth.config.js";
         const exports = await load(path);
         if (path === request.schema) answer.schema = schemaOf(exports);
-        else if (path === "auth.config.js") answer.auth = exports.default?.providers ?? [];
+        else if (path === "auth.config.js") answer.auth = providersOf(exports);
         else if (path === request.definition) {
           const definition = exports.default;
           answer.config = typeof definition?.export === "function" ? definition.export() : null;

@@ -33,12 +33,12 @@ def is_admin_key(expected: str, given: str) -> bool:
     """Whether ``given`` (perhaps with an identity to act as behind it) is the key; in constant time."""
     name, _, rest = given.partition("|")
     key = f"{name}|{rest.partition(':')[0]}"
-    return hmac.compare_digest(expected.encode(), key.encode())
+    return same(expected, key)
 
 
 def same(left: str, right: str) -> bool:
     """Whether two secrets are equal; in constant time."""
-    return hmac.compare_digest(left.encode(), right.encode())
+    return hmac.compare_digest(left.encode(errors="replace"), right.encode(errors="replace"))
 
 
 def given_key(authorization: str) -> str:
@@ -49,15 +49,16 @@ def given_key(authorization: str) -> str:
 
 def host_allowed(host: str, allowed: frozenset[str]) -> bool:
     """Whether a ``Host`` header names this server: by an address, or by a name that it was told."""
-    name = urlsplit(f"//{host}").hostname or ""
-    return name in allowed
+    return _named(f"//{host}", allowed)
 
 
 def origin_allowed(origin: str | None, allowed: frozenset[str]) -> bool:
     """Whether a page of ``origin`` may talk to this server: none at all, or one on this machine."""
-    if origin is None:
-        return True
+    return origin is None or _named(origin, allowed)
+
+
+def _named(url: str, allowed: frozenset[str]) -> bool:
     try:
-        return (urlsplit(origin).hostname or "") in allowed
+        return (urlsplit(url).hostname or "") in allowed
     except ValueError:
         return False

@@ -11,15 +11,17 @@ import base64
 import json
 import struct
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from supavex.convex.values import to_internal_json
+from supavex.convex.values import from_internal_json, to_internal_json
 from supavex.deployment.server import system
 from supavex.deployment.server.host import Host
 from supavex.deployment.server.security import is_admin_key
+from supavex.deployment.server.wire import json_text, parse_json
 from supavex.errors import SupavexError
 
 _SILENCE_SECONDS = 15.0
@@ -58,7 +60,7 @@ class _Session:
         return {"querySet": self.query_set, "identity": self.identity, "ts": _timestamp(self.ts)}
 
     async def send(self, message: dict[str, Any]) -> None:
-        await self.socket.send_text(json.dumps(message, ensure_ascii=False))
+        await self.socket.send_text(json_text(message))
 
     async def transition(self, start: dict[str, Any], removed: list[int], *, quiet: bool = False) -> None:
         """Sends what has changed since ``start``; nothing at all where ``quiet`` and nothing has."""
@@ -91,7 +93,8 @@ class _Session:
             return {"type": "QueryFailed", "errorMessage": message}
         try:
             addresses = self.host.addresses
-            value = await self.host.run(lambda d: system.call(d, addresses, query.path, query.arguments))
+            arguments = from_internal_json(query.arguments)
+            value = await self.host.run(lambda d: system.call(d, addresses, query.path, arguments))
         except SupavexError as error:
             return {"type": "QueryFailed", "errorMessage": error.message}
         if isinstance(value, dict) and value.get("_id") in self.host.progress:
@@ -104,7 +107,7 @@ class _Session:
         if kind == "Connect":
             self.connected = True
             sent = message.get("clientTs")
-            self.skew = float(sent) - time.time() * 1000 if isinstance(sent, int | float) else 0.0
+            self.skew = sent - time.time() * 1000 if isinstance(sent, float | int) and abs(sent) < 1e18 else 0.0
         elif not self.connected:
             raise _Fatal("The first message is Connect.")
         elif kind == "Authenticate":
@@ -138,12 +141,15 @@ class _Session:
         await self.transition(start, [])
 
     async def _modify(self, message: dict[str, Any]) -> None:
-        if message.get("baseVersion") != self.query_set or not isinstance(message.get("newVersion"), int):
+        changes = message.get("modifications")
+        if message.get("baseVersion") != self.query_set or type(message.get("newVersion")) is not int:
             raise _Fatal("BaseVersionMismatch: the query set's version is another one.")
+        if not isinstance(changes, list) or not all(isinstance(change, dict) for change in changes):
+            raise _Fatal("modifications is a list of objects.")
         start, removed = self.version(), []
-        for change in message.get("modifications") or []:
+        for change in changes:
             id_ = change.get("queryId")
-            if not isinstance(id_, int):
+            if type(id_) is not int:
                 raise _Fatal("A modification names a query by a number.")
             if change.get("type") == "Remove":
                 if self.queries.pop(id_, None) is not None:
@@ -167,7 +173,7 @@ async def sync(host: Host, socket: WebSocket) -> None:
     changing: asyncio.Task[bool] | None = None
     try:
         while not host.closing:
-            receiving = receiving or asyncio.create_task(socket.receive_text())
+            receiving = receiving or asyncio.create_task(_received(socket))
             changing = changing or asyncio.create_task(host.change(_SILENCE_SECONDS))
             done, _ = await asyncio.wait({receiving, changing}, return_when=asyncio.FIRST_COMPLETED)
             if receiving in done:
@@ -179,9 +185,11 @@ async def sync(host: Host, socket: WebSocket) -> None:
                     await session.transition(session.version(), [], quiet=True)
                 elif not changed:
                     await session.send({"type": "Ping"})
+        await socket.close(1012)
     except _Fatal as error:
-        await session.send({"type": "FatalError", "error": str(error)})
-        await socket.close(1008)
+        with suppress(WebSocketDisconnect):
+            await session.send({"type": "FatalError", "error": str(error)})
+            await socket.close(1008)
     except WebSocketDisconnect:
         pass
     finally:
@@ -190,10 +198,21 @@ async def sync(host: Host, socket: WebSocket) -> None:
                 task.cancel()
 
 
+async def _received(socket: WebSocket) -> str:
+    """The next message's text. Raises for a binary one, and where the client has gone."""
+    message = await socket.receive()
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message.get("code") or 1005)
+    text = message.get("text")
+    if text is None:
+        raise _Fatal("A message is a text.")
+    return str(text)
+
+
 def _parsed(text: str) -> dict[str, Any]:
     try:
-        message = json.loads(text)
-    except (ValueError, RecursionError):
+        message = parse_json(text)
+    except ValueError:
         raise _Fatal("A message is a JSON object.") from None
     if not isinstance(message, dict):
         raise _Fatal("A message is a JSON object.")

@@ -57,8 +57,7 @@ def tables(deployment: Deployment, addresses: Addresses, arguments: Arguments) -
 def table_data(deployment: Deployment, addresses: Addresses, arguments: Arguments) -> Value:
     """A page of a table's documents, by creation time."""
     name, order = str(arguments.get("table")), arguments.get("order")
-    options = arguments.get("paginationOpts") or {}
-    cursor, count = options.get("cursor"), int(min(options.get("numItems") or 100, _PAGE_ROWS))
+    cursor, count = _page_wanted(arguments)
     if name.startswith("_"):
         return {"page": _system_documents(deployment, name)[:count], "isDone": True, "continueCursor": END}
     if name not in deployment.tables():
@@ -74,6 +73,16 @@ def table_data(deployment: Deployment, addresses: Addresses, arguments: Argument
         if found.is_done:
             break
     return {"page": page, "isDone": cursor == END, "continueCursor": cursor}
+
+
+def _page_wanted(arguments: Arguments) -> tuple[str | None, int]:
+    """Cursor and number of documents of a call's ``paginationOpts``."""
+    options = arguments.get("paginationOpts") or {}
+    cursor = options.get("cursor") if isinstance(options, dict) else None
+    count = options.get("numItems", 100) if isinstance(options, dict) else None
+    if not isinstance(count, int | float) or count < 1 or not (cursor is None or isinstance(cursor, str)):
+        raise SupavexError("InvalidArguments", "paginationOpts names a cursor, or null, and at least one item.")
+    return cursor, int(min(count, _PAGE_ROWS))
 
 
 def _system_documents(deployment: Deployment, name: str) -> list[Document]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from supavex.convex.snapshot import SnapshotArchive
+from supavex.convex.snapshot import SnapshotArchive, StoredEntry
 from supavex.deployment.deployment import Deployment
 from supavex.deployment.exporting import export_snapshot
 from supavex.deployment.files import STORAGE_NUMBER, Files
@@ -65,15 +65,14 @@ class Transfers:
         folder = self._uploads / token
         if not _TOKEN.match(token) or not folder.is_dir():
             raise SupavexError("UploadTokenInvalid", "the upload is not known here.")
-        if not number.isdecimal() or not 1 <= int(number) <= _MAX_PARTS:
+        if not re.fullmatch(r"[0-9]{1,5}", number) or not 1 <= int(number) <= _MAX_PARTS:
             raise SupavexError("InvalidPartNumber", f"a part's number is 1 to {_MAX_PARTS}.")
-        return folder / f"part-{int(number):05d}"
+        return folder / _part_name(int(number))
 
     async def finish_upload(self, body: dict[str, Any]) -> str:
         """Joins the parts and begins the import; its id."""
         wanted = body.get("import")
-        token = str(body.get("uploadToken"))
-        first = self.part(token, "1")
+        folder = self.part(str(body.get("uploadToken")), "1").parent
         if not isinstance(wanted, dict):
             raise SupavexError("BadJsonBody", "import is an object.")
         mode, form = wanted.get("mode", "requireEmpty"), wanted.get("format")
@@ -81,15 +80,29 @@ class Transfers:
             raise SupavexError("BadJsonBody", f"Not supported here: mode {mode!r} with format {form!r}.")
         if wanted.get("componentPath"):
             raise SupavexError("NotSupportedHere", "Not supported here: components.")
-        whole = first.parent / "whole"
-        await asyncio.to_thread(_join, sorted(first.parent.glob("part-*")), whole)
-        state = {"state": "uploaded"}
         table = wanted.get("tableName")
+        if table is not None and not isinstance(table, str):
+            raise SupavexError("BadJsonBody", "tableName is a text.")
+        parts, whole = self._parts(folder, body.get("partTokens")), folder / "whole"
+        await asyncio.to_thread(_join, parts, whole)
+        state = {"state": "uploaded"}
         details = {"mode": mode, "format": form, "path": str(whole), **({"table": table} if table else {})}
         id_ = await self.host.run(lambda d: jobs.add_job(d.store, "import", state, **details))
         self.host.changed()
         self._start(self._parse(id_, mode, form, table, whole))
         return id_
+
+    def _parts(self, folder: Path, tokens: object) -> list[Path]:
+        """The parts of an upload in the order of their tokens. Raises where one is missing, or it was joined before."""
+        if (folder / "whole").exists():
+            raise SupavexError("UploadTokenInvalid", "the upload was finished before.")
+        if not isinstance(tokens, list):
+            raise SupavexError("BadJsonBody", "partTokens is a list.")
+        parts = [self.part(folder.name, str(token)) for token in tokens]
+        for number, part in enumerate(parts, start=1):
+            if part.name != _part_name(number) or not part.is_file():
+                raise SupavexError("InvalidPartToken", f"part {number} of the upload is missing.")
+        return parts
 
     def _start(self, work: Any) -> None:
         task = asyncio.create_task(work)
@@ -97,8 +110,16 @@ class Transfers:
         task.add_done_callback(self.tasks.discard)
 
     async def _state(self, kind: str, id_: str, state: dict[str, Any]) -> None:
-        await self.host.run(lambda d: jobs.set_state(d.store, kind, id_, state))
-        self.host.changed()
+        while True:
+            try:
+                await self.host.run(lambda d: jobs.set_state(d.store, kind, id_, state))
+            except SupavexError as error:
+                # Another import writes. Whoever waits for this one must not wait for ever.
+                if not error.retryable or self.host.closing:
+                    raise
+            else:
+                self.host.changed()
+                return
 
     async def _parse(self, id_: str, mode: Mode, form: str, table: str | None, whole: Path) -> None:
         """Counts what an import would write and delete, and asks."""
@@ -110,15 +131,18 @@ class Transfers:
 
         try:
             message, deletes = await asyncio.to_thread(count)
-        except SupavexError as error:
+        except Exception as error:
             await self._fail(id_, error, whole)
             return
         state = {"state": "waiting_for_confirmation", "message_to_confirm": message}
         await self._state("import", id_, {**state, "require_manual_confirmation": deletes})
 
-    async def _fail(self, id_: str, error: SupavexError, whole: Path) -> None:
-        where = f" ({error.where})" if error.where and str(whole) not in error.where else ""
-        message = f"{error.code}: {error.message.replace(str(whole), 'the file')}{where}"
+    async def _fail(self, id_: str, error: Exception, whole: Path) -> None:
+        if isinstance(error, SupavexError):
+            where = f" ({error.where})" if error.where and str(whole) not in error.where else ""
+            message = f"{error.code}: {error.message.replace(str(whole), 'the file')}{where}"
+        else:
+            message = f"InternalServerError: supavex failed at this: {type(error).__name__}: {error}"
         await self._state("import", id_, {"state": "failed", "error_message": message})
         shutil.rmtree(whole.parent, ignore_errors=True)
 
@@ -138,6 +162,7 @@ class Transfers:
         if job is None or job["state"]["state"] not in ("uploaded", "waiting_for_confirmation"):
             raise SupavexError("CannotCancelImport", "the import can't be cancelled any more.")
         await self._state("import", id_, {"state": "failed", "error_message": "Import canceled."})
+        shutil.rmtree(Path(job["path"]).parent, ignore_errors=True)
 
     async def _import(self, id_: str, mode: Mode, form: str, table: str | None, whole: Path) -> None:
         loop = asyncio.get_running_loop()
@@ -149,19 +174,23 @@ class Transfers:
                 return
             told = time.monotonic()
             state = {"state": "in_progress", "progress_message": f'Importing "{name}" ({done:,} documents)'}
-            asyncio.run_coroutine_threadsafe(self._announce(id_, state), loop)
+            loop.call_soon_threadsafe(self._announce, id_, state)
 
         def work() -> int:
             with Deployment(self.host.deployment.path) as deployment:
                 archive = _open(deployment, form, table, whole)
-                imported = import_snapshot(deployment, archive, mode, progress=progress)
                 files = Files(deployment.store, self.host.folder)
-                stored = _import_files(files, archive, replace=mode in ("replace", "replaceAll"))
+                with deployment.store.transaction():
+                    imported = import_snapshot(deployment, archive, mode, progress=progress)
+                    stored, old = _import_files(files, archive, replace=mode in ("replace", "replaceAll"))
+                for path in old:
+                    path.unlink(missing_ok=True)
                 return sum(imported.written.values()) + stored
 
         try:
             written = await asyncio.to_thread(work)
-        except SupavexError as error:
+        except Exception as error:
+            self.host.progress.pop(id_, None)
             await self._fail(id_, error, whole)
             return
         self.host.progress.pop(id_, None)
@@ -170,7 +199,7 @@ class Transfers:
         )
         shutil.rmtree(whole.parent, ignore_errors=True)
 
-    async def _announce(self, id_: str, state: dict[str, Any]) -> None:
+    def _announce(self, id_: str, state: dict[str, Any]) -> None:
         # The import's own transaction keeps writers away: progress is kept in memory.
         self.host.progress[id_] = state
         self.host.changed()
@@ -191,10 +220,14 @@ class Transfers:
 
     async def request_export(self, *, storage: bool) -> None:
         """Begins an export. Raises where one is under way."""
-        latest = await self.host.run(lambda d: jobs.job_documents(d.store, "export"))
-        if latest and latest[0]["state"]["state"] in ("requested", "in_progress"):
-            raise SupavexError("ExportInProgress", "There is already an export requested or in progress.")
-        id_ = await self.host.run(lambda d: jobs.add_job(d.store, "export", {"state": "requested"}))
+
+        def add(deployment: Deployment) -> str:
+            latest = jobs.job_documents(deployment.store, "export")
+            if latest and latest[0]["state"]["state"] in ("requested", "in_progress"):
+                raise SupavexError("ExportInProgress", "There is already an export requested or in progress.")
+            return jobs.add_job(deployment.store, "export", {"state": "requested"})
+
+        id_ = await self.host.run(add)
         self.host.changed()
         self._start(self._export(id_, storage=storage))
 
@@ -216,7 +249,7 @@ class Transfers:
         await self._state("export", id_, {"state": "in_progress", "start_ts": start})
         try:
             await asyncio.to_thread(work)
-        except (SupavexError, OSError):
+        except Exception:
             await self._state("export", id_, {"state": "failed", "start_ts": start})
             return
         done = {"state": "completed", "start_ts": start, "complete_ts": self.host.timestamp(), "zip_object_key": key}
@@ -231,6 +264,10 @@ class Transfers:
                 if path.is_file():
                     return path
         raise SupavexError("ExportNotFound", "there is no such export.")
+
+
+def _part_name(number: int) -> str:
+    return f"part-{number:05d}"
 
 
 def _join(parts: list[Path], whole: Path) -> None:
@@ -264,27 +301,42 @@ def _summary(deployment: Deployment, archive: Archive, mode: Mode) -> tuple[str,
         delete = there if mode in ("replace", "replaceAll") else 0
         deletes = deletes or delete > 0
         rows.append([name, create, f"{delete} of {there}" if there else 0])
+    stored = _stored(archive)
+    if stored:
+        there = deployment.store.connection.execute("SELECT count(*) FROM files").fetchone()[0]
+        delete = there if mode in ("replace", "replaceAll") else 0
+        deletes = deletes or delete > 0
+        rows.append(["_storage", len(stored), f"{delete} of {there}" if there else 0])
     lines = ["Import change summary:", table_text(["table", "create", "delete"], rows)] if rows else []
     lines.append("Once the import has started, it will run in the background.")
     lines.append("Interrupting `npx convex import` will not cancel it.")
     return "\n".join(lines), deletes
 
 
-def _import_files(files: Files, archive: Archive, *, replace: bool) -> int:
-    """Stores the files that a snapshot archive carries; how many."""
-    if not isinstance(archive, SnapshotArchive):
-        return 0
-    stored = list(archive.stored_files(STORAGE_NUMBER))
+def _stored(archive: Archive) -> list[StoredEntry]:
+    return list(archive.stored_files(STORAGE_NUMBER)) if isinstance(archive, SnapshotArchive) else []
+
+
+def _import_files(files: Files, archive: Archive, *, replace: bool) -> tuple[int, set[Path]]:
+    """Stores the files that a snapshot archive carries: how many, and the paths that no file has any more."""
+    stored = _stored(archive)
     if not stored:
-        return 0
-    old = files.forget_all() if replace else []
-    for file in stored:
+        return 0, set()
+    assert isinstance(archive, SnapshotArchive)
+    before = {file.id: file.path for file in files.all()}
+    kept = {}
+    for entry in stored:
         path = files.new_path()
-        with archive.open_stored(file.entry) as source, path.open("wb") as target:
-            shutil.copyfileobj(source, target, 1 << 20)
-        kept = files.keep(path, file.content_type, id_=file.id, created=file.created)
-        if file.sha256 is not None and kept.sha256 != file.sha256:
-            raise SupavexError("InvalidStorageFile", f"{file.entry} has another SHA-256 than its metadata says.")
-    for path in old:
-        path.unlink(missing_ok=True)
-    return len(stored)
+        try:
+            with path.open("wb") as target:
+                target.writelines(archive.read_stored(entry.entry))
+            file = files.keep(
+                path, entry.content_type, id_=entry.id, created=entry.created, name=entry.name, sha256=entry.sha256
+            )
+        finally:
+            path.unlink(missing_ok=True)
+        kept[file.id] = file.path
+    old = {path for id_, path in before.items() if id_ in kept}
+    if replace:
+        old |= files.forget_all_but(set(kept))
+    return len(stored), old - set(kept.values())
