@@ -32,6 +32,8 @@ def order_key(value: Value) -> bytes:
     kind = type(value)
     if kind is str:
         return b"\x10" + _terminated(value.encode())
+    if kind is float:
+        return _float(value)
     if value is UNDEFINED:
         return b"\x01"
     if value is None:
@@ -43,14 +45,21 @@ def order_key(value: Value) -> bytes:
     if isinstance(value, int):
         return _integer(value)
     if isinstance(value, float):
-        bits = int.from_bytes(struct.pack(">d", value), "big")
-        bits = bits ^ 0xFFFFFFFFFFFFFFFF if bits >> 63 else bits | 1 << 63
-        return b"\x0d" + bits.to_bytes(8, "big")
+        return _float(value)
     if isinstance(value, bytes):
         return b"\x11" + _terminated(value)
     if isinstance(value, list):
         return b"\x12" + b"".join(map(order_key, value)) + b"\x00"
     return b"\x15" + b"".join(_name(key) + order_key(value[key]) for key in sorted(value)) + b"\x00"
+
+
+_DOUBLE, _BITS = struct.Struct(">d"), struct.Struct(">Q")
+_SIGN, _ALL = 1 << 63, (1 << 64) - 1
+
+
+def _float(value: float) -> bytes:
+    (bits,) = _BITS.unpack(_DOUBLE.pack(value))
+    return b"\x0d" + _BITS.pack(bits ^ _ALL if bits & _SIGN else bits | _SIGN)
 
 
 def _name(key: str) -> bytes:

@@ -276,23 +276,23 @@ def _load(
     definition = schema.tables.get(name) if schema is not None and schema.schema_validation else None
     validator = None if definition is None else enforced(definition)
     storage = _empty_copy(deployment, old, unique=False) if old else store.create_storage(unique=False)
-    load = BulkLoad(store, StoredTable(name, number, storage))
     fits = None if validator is None else quick_check(validator, {table: key for key, table in names.items()})
     done = 0
-    for document, text in archive.rows(name):
-        internal_id = _complete(name, number, document)
-        if text is None:
-            check_limits(name, document)
-        if fits is not None and not fits(document):
-            _check_schema(name, document, validator, names)
-        load.add(internal_id, document, text or write_body(document))
-        done += 1
-        if done % 1000 == 0:
-            progress(name, done)
-    try:
-        load.finish()
-    except DuplicateRow as error:
-        raise SupavexError("DuplicateId", f"the id {error.id} stands twice.", where=name) from None
+    with BulkLoad(store, StoredTable(name, number, storage)) as load:
+        for document, text in archive.rows(name):
+            internal_id = _complete(name, number, document)
+            if text is None:
+                check_limits(name, document)
+            if fits is not None and not fits(document):
+                _check_schema(name, document, validator, names)
+            load.add(internal_id, document, text or write_body(document))
+            done += 1
+            if done % 1000 == 0:
+                progress(name, done)
+        try:
+            load.finish()
+        except DuplicateRow as error:
+            raise SupavexError("DuplicateId", f"the id {error.id} stands twice.", where=name) from None
     imported.written[name] = done
     progress(name, done)
     return storage
