@@ -139,8 +139,8 @@ def parse_export_json(text: str | bytes, *, uniform: bool) -> Value:
 
 #: A key that may hold something else than printable ASCII; asked only of lines that hold such a thing anywhere.
 _ODD_KEY = re.compile(rb'[{,]\s*"[^"\\]*(?:[^ -~"\\]|\\)[^"]*"\s*:')
-#: A number that a double may not hold; inside strings too, which only costs a closer look.
-_HUGE = re.compile(rb"[0-9](?:[0-9]{199}|\.?[eE][+-]?[0-9]{3})")
+#: A number that a double may not hold; in a string, after a comma, too, which only costs a closer look.
+_HUGE = re.compile(rb"[:\[,]\s*-?[0-9](?:[0-9]{199}|[0-9.]*[eE][+-]?[0-9]{3})")
 _BARE_INTEGER = re.compile(rb"[:\[,]\s*-?[0-9]+\s*[,\]}]")
 #: Bytes of JSON in which neither an array nor an object can have too many members.
 _SMALL = MAX_OBJECT_FIELDS * 5

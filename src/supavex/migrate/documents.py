@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Protocol
 
 from supavex.convex.snapshot import SnapshotArchive
-from supavex.convex.values import Document, parse_export_json, to_export_json
+from supavex.convex.values import Document, parse_export_json, plain_document, to_export_json
 from supavex.errors import SupavexError
 
 _BATCH = 1000
@@ -63,16 +63,21 @@ class ArchiveDocuments:
     def _load(self, table: str) -> None:
         if table in self._loaded:
             return
-        self._database.execute(f'CREATE TABLE "{table}" (id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID')
+        self._database.execute(
+            f'CREATE TABLE "{table}" (id TEXT PRIMARY KEY, body TEXT NOT NULL, uniform INTEGER NOT NULL) WITHOUT ROWID'
+        )
         self._database.execute("BEGIN")
-        for document in self._archive.documents(table):
-            try:
-                row = (str(document.get("_id")), to_export_json(document))
-                self._database.execute(f'INSERT INTO "{table}" VALUES (?, ?)', row)
-            except sqlite3.IntegrityError:
-                raise SupavexError(
-                    "DuplicateId", f"the id {document.get('_id')} stands twice.", where=f"{self._archive.path} {table}"
-                ) from None
+        uniform = self._archive.uniform(table)
+        rows = (
+            # What was looked at in any other way is kept in the form that says every type.
+            (str(document.get("_id")), text or to_export_json(document), text is None or uniform)
+            for document, text in self._archive.rows(table)
+        )
+        sql = f'INSERT OR IGNORE INTO "{table}" VALUES (?, ?, ?)'
+        for row in rows:
+            if self._database.execute(sql, row).rowcount == 0:
+                where = f"{self._archive.path} {table}"
+                raise SupavexError("DuplicateId", f"the id {row[0]} stands twice.", where=where)
         self._database.execute("COMMIT")
         self._loaded.add(table)
 
@@ -89,13 +94,20 @@ class ArchiveDocuments:
         for start in range(0, len(ids), _BATCH):
             some = ids[start : start + _BATCH]
             marks = ",".join("?" * len(some))
-            sql = f'SELECT id, body FROM "{table}" WHERE id IN ({marks})'
-            for id_, body in self._database.execute(sql, some):
-                found[id_] = parse_export_json(body, uniform=True)
+            sql = f'SELECT id, body, uniform FROM "{table}" WHERE id IN ({marks})'
+            for id_, body, uniform in self._database.execute(sql, some):
+                found[id_] = _document(body, uniform=bool(uniform))
         return found
 
     def documents(self, table: str) -> Iterator[Document]:
         """All documents of a table, in the order of their ids."""
         self._load(table)
-        for (body,) in self._database.execute(f'SELECT body FROM "{table}" ORDER BY id'):
-            yield parse_export_json(body, uniform=True)
+        for body, uniform in self._database.execute(f'SELECT body, uniform FROM "{table}" ORDER BY id'):
+            yield _document(body, uniform=bool(uniform))
+
+
+def _document(body: str, *, uniform: bool) -> Document:
+    """A document from its line."""
+    plain = plain_document(body.encode(), uniform=uniform)
+    document: Document = plain[0] if plain else parse_export_json(body, uniform=uniform)
+    return document
