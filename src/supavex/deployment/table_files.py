@@ -90,7 +90,7 @@ class TableFile:
         try:
             value = parse_export_json(text, uniform=False)
         except InvalidValue as error:
-            code = "JsonInvalidRow" if error.message.startswith("not JSON") else "InvalidConvexValue"
+            code = "JsonInvalidRow" if "not JSON" in error.message else "InvalidConvexValue"
             raise self._invalid(code, f"line {line}: {error.message}", line) from None
         if not isinstance(value, dict):
             raise self._invalid("NotAnObject", f"line {line} is no JSON object.", line)
@@ -109,7 +109,7 @@ class TableFile:
         try:
             value = parse_export_json(text, uniform=False)
         except InvalidValue as error:
-            code = "NotJson" if error.message.startswith("not JSON") else "InvalidConvexValue"
+            code = "NotJson" if "not JSON" in error.message else "InvalidConvexValue"
             raise self._invalid(code, error.message) from None
         if not isinstance(value, list):
             raise self._invalid("NotJsonArray", "the file holds no JSON array.")

@@ -82,7 +82,7 @@ def evaluate(
     if found is not None and found.get("missing"):
         message = "Schema file missing default export. Have you run `export default defineSchema(...)`?"
         raise _evaluating("MissingSchemaExportError", message)
-    if found is not None and found.get("invalid"):
+    if found is not None and not _is_schema(found.get("text")):
         raise _evaluating("InvalidSchemaExport", "Default export from schema file isn't a Convex schema.")
     config = answer["config"]
     return Evaluation(
@@ -91,6 +91,14 @@ def evaluate(
         answer["auth"],
         json.loads(config) if isinstance(config, str) else config,
     )
+
+
+def _is_schema(text: object) -> bool:
+    try:
+        data = json.loads(text) if isinstance(text, str) else None
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(data, dict) and "tables" in data
 
 
 def _evaluating(code: str, message: str) -> SupavexError:

@@ -16,7 +16,8 @@ from supavex.errors import SupavexError
 
 _BLANK = re.compile(r"(?:\s+|//[^\n]*|/\*.*?\*/|\"use (?:node|strict)\"\s*;|'use (?:node|strict)'\s*;)+", re.DOTALL)
 _IMPORT = re.compile(
-    r"import\b\s*(?:(?P<names>[\w$*{},\s]*[\w$*}])\s*from\s*)?(?P<quote>[\"'])(?P<path>[^\"'\n]+)(?P=quote)\s*;?"
+    r"import\b\s*+(?:(?P<names>(?:[\w$*{},\s]|\"[^\"\n]*\"\s+as\b)*[\w$*}])\s*from\s*)?"
+    r"(?P<quote>[\"'])(?P<path>[^\"'\n]+)(?P=quote)\s*;?"
 )
 _EXPORT = re.compile(r"export\s*\{(?P<names>[^{}]*)\}\s*;?\s*(?://[^\n]*\s*)*\Z")
 _NAMED = re.compile(r"(?P<name>[\w$]+|\"[^\"]*\")(?:\s+as\s+(?P<other>[\w$]+|\"[^\"]*\"))?\Z")
@@ -96,6 +97,8 @@ def _imported(path: str, names: str) -> list[tuple[str, str]]:
         found.append((match["other"] or match["name"], match["name"].strip('"')))
     for part in filter(None, map(str.strip, re.sub(r"\{[^}]*\}", "", names).split(","))):
         star = re.match(r"\*\s*as\s+([\w$]+)\Z", part)
+        if star is None and not re.match(r"[\w$]+\Z", part):
+            raise _odd(path, part)
         found.append((star[1], "*") if star else (part, "default"))
     return found
 

@@ -25,6 +25,9 @@
     asyncSyscall: refuse("the database"),
     jsSyscall: refuse("the database"),
   };
+  // A timer that is set while importing never comes: the process ends before.
+  globalThis.setTimeout = globalThis.setInterval = () => 0;
+  globalThis.clearTimeout = globalThis.clearInterval = () => {};
   globalThis.fetch = () => Promise.reject(new Error("Can't use fetch() while importing a module."));
 
   class TextEncoder {
@@ -190,11 +193,19 @@
     return { text: schema.export() };
   };
 
+  // Whatever is thrown: reading it may throw again.
+  const said = (read, otherwise) => {
+    try {
+      return String(read());
+    } catch {
+      return otherwise;
+    }
+  };
   const failure = (path, error) => ({
     module: path,
-    name: error?.name ?? "Error",
-    message: String(error?.message ?? error),
-    stack: String(error?.stack ?? ""),
+    name: said(() => error?.name ?? "Error", "Error"),
+    message: said(() => error?.message ?? error, "something that can't be read was thrown"),
+    stack: said(() => error?.stack ?? "", ""),
   });
 
   globalThis.__evaluate = async (request) => {

@@ -11,6 +11,7 @@ import os
 import resource
 import sys
 from importlib import resources
+from typing import NoReturn
 
 CPU_SECONDS = 20
 HEAP_BYTES = 512 << 20
@@ -35,14 +36,14 @@ def main() -> None:
             try:
                 context.eval(script["text"])
             except JSEvalException as error:
-                _write(answer, {"failure": {"module": script["path"], "message": str(error), "name": "SyntaxError"}})
-                return
+                message = str(error).strip().rpartition("SyntaxError: ")[2]
+                _end(answer, {"failure": {"module": script["path"], "message": message, "name": "SyntaxError"}})
         promise = context.eval(f"__evaluate({json.dumps(request['request'])})")
         if not isinstance(promise, JSPromise):
             raise TypeError("evaluation gives no promise")
-        _write_text(answer, str(promise.get(timeout=CPU_SECONDS)))
+        _end(answer, str(promise.get(timeout=CPU_SECONDS)))
     except Exception as error:
-        _write(answer, {"failure": {"module": "", "message": f"{type(error).__name__}: {error}", "name": "Error"}})
+        _end(answer, {"failure": {"module": "", "message": f"{type(error).__name__}: {error}", "name": "Error"}})
 
 
 def _limit() -> None:
@@ -51,13 +52,12 @@ def _limit() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # the answer goes through a pipe
 
 
-def _write(descriptor: int, answer: object) -> None:
-    _write_text(descriptor, json.dumps(answer))
-
-
-def _write_text(descriptor: int, text: str) -> None:
+def _end(descriptor: int, answer: object) -> NoReturn:
+    """Writes the answer and ends the process, whatever V8 is still about."""
+    text = answer if isinstance(answer, str) else json.dumps(answer)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(text.encode())
+        file.write(text.encode(errors="replace"))
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,96 @@
+"""Modules taken apart: the statements that the bundler prints, and text that only looks like them."""
+
+import time
+
+import pytest
+
+from supavex.deployment.server.linking import Linked, link
+from supavex.errors import SupavexError
+
+
+@pytest.mark.parametrize(
+    ("source", "imports"),
+    [
+        ('import { a } from "./x.js";', {"a": ("x.js", "a")}),
+        ('import{a}from"./x.js";', {"a": ("x.js", "a")}),
+        ("import { a as b, c } from './x.js'", {"b": ("x.js", "a"), "c": ("x.js", "c")}),
+        ('import {\n  a,\n  b as $b\n} from "./x.js";\n', {"a": ("x.js", "a"), "$b": ("x.js", "b")}),
+        ('import d from "./x.js";', {"d": ("x.js", "default")}),
+        ('import d, { a } from "./x.js";', {"d": ("x.js", "default"), "a": ("x.js", "a")}),
+        ('import * as all from "./x.js";', {"all": ("x.js", "*")}),
+        ('import { "a-b" as c } from "./x.js";', {"c": ("x.js", "a-b")}),
+        ('import { from } from "./x.js";', {"from": ("x.js", "from")}),
+        ('import "./x.js";', {}),
+        ('import { readFile } from "fs";', {"readFile": ("node:fs", "readFile")}),
+        ('import { readFile } from "node:fs";', {"readFile": ("node:fs", "readFile")}),
+        (
+            'import { a } from "./x.js";import { b } from "./_deps/Y.js";',
+            {"a": ("x.js", "a"), "b": ("_deps/Y.js", "b")},
+        ),
+        ('// a\n/* b\n */ "use strict";\nimport { a } from "./x.js";', {"a": ("x.js", "a")}),
+    ],
+)
+def test_imports(source: str, imports: dict[str, tuple[str, str]]):
+    linked = link("m.js", source)
+    assert linked.imports == imports
+    assert linked.body.strip() == ""
+    assert linked.requires
+
+
+def test_paths_are_relative_to_the_module():
+    linked = link("a/b/m.js", 'import "./x.js"; import "../y.js"; import "../../_deps/z.js"; import "./x.js";')
+    assert linked.requires == ("a/b/x.js", "a/y.js", "_deps/z.js")
+
+
+@pytest.mark.parametrize(
+    ("source", "exports"),
+    [
+        ("export { a };", {"a": "a"}),
+        ("export { a as b, c as default };", {"b": "a", "default": "c"}),
+        ('export{a as "b-c"}', {"b-c": "a"}),
+        ("export {\n  a\n};\n//# sourceMappingURL=m.js.map\n", {"a": "a"}),
+        ("export {};", {}),
+        ("", {}),
+    ],
+)
+def test_exports(source: str, exports: dict[str, str]):
+    linked = link("m.js", f"var a = 1;\n{source}")
+    assert linked.exports == exports
+    assert linked.body.strip() == "var a = 1;"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "const text = \"import { a } from './x.js'\";",
+        'const f = () => import("./x.js");',
+        "const text = `\nexport { a };\n`;",
+        "important('./x.js');",
+        "var importance = 1, exported = { a: 1 };",
+    ],
+)
+def test_what_only_looks_like_it_stays(body: str):
+    assert link("m.js", body) == Linked("m.js", body, (), {}, {})
+
+
+def test_imports_of_node_stand_anywhere_in_a_file_for_node():
+    source = 'var a = 1;\nimport fs from "fs";\nimport { b } from "./b.js";\nexport { a };\n'
+    linked = link("m.js", source, node=True)
+    assert linked.imports["fs"] == ("node:fs", "default")
+    assert "fs" not in linked.body
+    assert linked.exports == {"a": "a"}
+
+
+@pytest.mark.parametrize("source", ["import { a b } from './x.js';", "export { a b };", "import * from './x.js';"])
+def test_what_is_not_understood_is_said(source: str):
+    with pytest.raises(SupavexError) as caught:
+        link("m.js", source)
+    assert (caught.value.code, caught.value.where) == ("InvalidModules", "m.js")
+
+
+@pytest.mark.parametrize("piece", ["import " + " " * 200_000, "import " + "a" * 200_000, "import {" + "a, " * 60_000,
+                                   "/*" * 100_000, "export {" * 30_000, " " * 300_000 + "x"])  # fmt: skip
+def test_text_that_never_ends_takes_no_time(piece: str):
+    start = time.monotonic()
+    link("m.js", piece)
+    assert time.monotonic() - start < 5
