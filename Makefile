@@ -12,6 +12,7 @@ demo: $(INSTALLED)
 	@$(BIN)/supavex demo
 
 test: $(INSTALLED) $(NPM_INSTALLED)
+	@PATH="$(BIN):$$PATH" sh tests/browser/install.sh
 	$(BIN)/python -m pytest
 
 lint: $(INSTALLED)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import uvicorn
 
+from supavex.deployment import dashboard
 from supavex.deployment.deployment import Deployment
 from supavex.deployment.server.app import make_app
 from supavex.deployment.server.host import Addresses, Host
@@ -91,7 +92,7 @@ def serve(settings: Settings, say: Callable[[Host], None]) -> None:
 
 def _run(host: Host, listener: socket.socket, site: socket.socket) -> None:
     config = uvicorn.Config(
-        make_app(host),
+        make_app(host, dashboard.routes(host)),
         log_config=None,
         access_log=False,
         server_header=False,

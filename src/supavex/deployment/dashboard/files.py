@@ -1,0 +1,83 @@
+"""Stored files."""
+
+from __future__ import annotations
+
+import base64
+import sqlite3
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from supavex.convex.ids import encode_id
+from supavex.convex.values import Document
+from supavex.deployment.dashboard.pages import Asked
+from supavex.deployment.deployment import Deployment
+from supavex.deployment.files import STORAGE_NUMBER
+from supavex.errors import SupavexError
+
+_ROWS = 50
+_COLUMNS = "internal_id, name, created, sha256, size, content_type"
+
+
+@dataclass(frozen=True, slots=True)
+class FileRow:
+    """A stored file as its document in ``_storage``, and the path where it can be fetched."""
+
+    document: Document
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class FilesPage:
+    """Some of the stored files, the newest first."""
+
+    template: ClassVar[str] = "files.html"
+    section: ClassVar[str] = "files"
+    title: ClassVar[str] = "Files"
+    files: list[FileRow]
+    count: int
+    total_bytes: int
+    #: How many files come before these.
+    skipped: int
+
+    @property
+    def next(self) -> int | None:
+        """What ``after`` is for the next page; None where there is none."""
+        shown = self.skipped + len(self.files)
+        return shown if shown < self.count else None
+
+    def to_json(self) -> dict[str, Any]:
+        """The twin."""
+        files = [{**row.document, "address": row.address} for row in self.files]
+        return {"count": self.count, "bytes": self.total_bytes, "files": files, "next": self.next}
+
+
+def files_page(asked: Asked) -> FilesPage:
+    """Stored files; those before the ``after`` newest are left out."""
+    skipped = asked.number("after", 0, most=10**12)
+    connection = asked.deployment.store.connection
+    (count, total) = connection.execute("SELECT count(*), coalesce(sum(size), 0) FROM files").fetchone()
+    sql = f"SELECT {_COLUMNS} FROM files ORDER BY created DESC, internal_id LIMIT ? OFFSET ?"
+    rows = [_row(row) for row in connection.execute(sql, (_ROWS, skipped))]
+    return FilesPage(rows, count, total, skipped)
+
+
+def file_document(deployment: Deployment, internal_id: bytes) -> tuple[Document, str]:
+    """A stored file's document and address. Raises ``DocumentNotFound``."""
+    sql = f"SELECT {_COLUMNS} FROM files WHERE internal_id = ?"
+    row = deployment.store.connection.execute(sql, (internal_id,)).fetchone()
+    if row is None:
+        raise SupavexError("DocumentNotFound", "No stored file has this id.", hint="It may have been deleted.")
+    found = _row(row)
+    return found.document, found.address
+
+
+def _row(row: sqlite3.Row) -> FileRow:
+    internal_id, name, created, sha256, size, content_type = row
+    document = {
+        "_id": encode_id(STORAGE_NUMBER, internal_id),
+        "_creationTime": created,
+        "sha256": base64.b64encode(sha256).decode(),
+        "size": float(size),
+        **({} if content_type is None else {"contentType": content_type}),
+    }
+    return FileRow(document, f"/api/storage/{name}")

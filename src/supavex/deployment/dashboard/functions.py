@@ -1,0 +1,86 @@
+"""The functions that were pushed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from supavex.convex.schema_json import validator_from_json
+from supavex.deployment.dashboard.pages import Asked
+from supavex.deployment.server import modules
+from supavex.errors import SupavexError
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionRow:
+    """A function: how an app names it, and what it takes and returns."""
+
+    name: str
+    kind: str
+    visibility: str
+    arguments: str
+    returns: str
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionsPage:
+    """Every pushed function, HTTP route and cron job."""
+
+    template: ClassVar[str] = "functions.html"
+    section: ClassVar[str] = "functions"
+    title: ClassVar[str] = "Functions"
+    functions: list[FunctionRow]
+    #: Method and path.
+    routes: list[tuple[str, str]]
+    #: Name, and what it is as JSON.
+    crons: list[tuple[str, str]]
+
+    def to_json(self) -> dict[str, Any]:
+        """The twin."""
+        return {
+            "functions": [
+                {
+                    "name": function.name,
+                    "kind": function.kind,
+                    "visibility": function.visibility,
+                    "args": function.arguments,
+                    "returns": function.returns,
+                }
+                for function in self.functions
+            ],
+            "httpRoutes": [{"method": method, "path": path} for method, path in self.routes],
+            "crons": dict(self.crons),
+        }
+
+
+def functions_page(asked: Asked) -> FunctionsPage:
+    """What the last push's modules say of themselves."""
+    functions: list[FunctionRow] = []
+    routes: list[tuple[str, str]] = []
+    crons: list[tuple[str, str]] = []
+    for path, analysis in modules.analyses(asked.deployment.store).items():
+        functions += (_function(path.removesuffix(".js"), found) for found in analysis.get("functions") or [])
+        found_routes = [item["route"] for item in analysis.get("httpRoutes") or []]
+        routes += ((str(route["method"]), str(route["path"])) for route in found_routes)
+        crons += ((str(name), json.dumps(spec, ensure_ascii=False)) for name, spec in analysis.get("cronSpecs") or [])
+    return FunctionsPage(functions, routes, crons)
+
+
+def _function(module: str, function: dict[str, Any]) -> FunctionRow:
+    return FunctionRow(
+        name=f"{module}:{function['name']}",
+        kind=str(function.get("udfType", "")),
+        visibility=str((function.get("visibility") or {}).get("kind", "")),
+        arguments=_validator(function.get("args")),
+        returns=_validator(function.get("returns")),
+    )
+
+
+def _validator(text: str | None) -> str:
+    """A validator's JSON as Convex prints it."""
+    try:
+        data = json.loads(text or "null")
+        return "v.any()" if data is None else str(validator_from_json(data))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, SupavexError):
+        return "unknown"

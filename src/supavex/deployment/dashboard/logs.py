@@ -1,0 +1,72 @@
+"""What the functions and the server have logged, as far as the server still has it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from supavex.deployment.dashboard.pages import Asked
+from supavex.deployment.dashboard.written import shortened
+
+_ROWS = 200
+_MAX_CHARACTERS = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class LogRow:
+    """An entry: when (milliseconds since 1970), what it is of, and its lines."""
+
+    time: float
+    what: str
+    lines: list[str]
+    error: str
+    #: All of it, for what this page does not know how to read.
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogsPage:
+    """The newest entries, the newest first."""
+
+    template: ClassVar[str] = "logs.html"
+    section: ClassVar[str] = "logs"
+    title: ClassVar[str] = "Logs"
+    rows: list[LogRow]
+    entries: list[dict[str, Any]]
+    kept: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The twin."""
+        return {"entries": self.entries, "kept": self.kept}
+
+
+def logs_page(asked: Asked) -> LogsPage:
+    """The newest log entries."""
+    # One step for the interpreter: the server goes on logging while this is made.
+    kept = list(asked.host.logs)
+    entries = kept[: -_ROWS - 1 : -1]
+    return LogsPage([_row(entry) for entry in entries], entries, len(kept))
+
+
+def _row(entry: dict[str, Any]) -> LogRow:
+    cursor = entry.get("cursor")
+    kinds = [str(entry[key]) for key in ("udfType", "identifier", "kind") if entry.get(key)]
+    lines = entry.get("logLines")
+    shown = [_line(line) for line in lines] if isinstance(lines, list) else []
+    return LogRow(
+        time=float(cursor) if isinstance(cursor, int | float) else 0.0,
+        what=shortened(" ".join(kinds) or "entry", 200),
+        lines=[shortened(line, _MAX_CHARACTERS) for line in shown[:50]],
+        error=shortened(str(entry.get("error") or ""), _MAX_CHARACTERS),
+        text=shortened(json.dumps(entry, ensure_ascii=False, indent=2, default=str), _MAX_CHARACTERS),
+    )
+
+
+def _line(line: Any) -> str:
+    """A log line: a text, or an object with its level and its messages."""
+    if not isinstance(line, dict):
+        return str(line)
+    messages = line.get("messages")
+    text = " ".join(map(str, messages)) if isinstance(messages, list) else json.dumps(line, default=str)
+    return f"[{line['level']}] {text}" if line.get("level") else text

@@ -1,0 +1,103 @@
+"""The last migration into this deployment: its report and its rejected rows, as the data folder keeps them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from supavex.deployment.dashboard.pages import Asked
+from supavex.errors import SupavexError
+
+_MAX_REPORT_BYTES = 8 << 20
+_MAX_LINE_BYTES = 1 << 20
+_ROWS = 50
+_REJECT_FIELDS = ("table", "key", "column", "code", "reason", "fix")
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationPage:
+    """The report (None: there was no migration), and some of the rejected rows."""
+
+    template: ClassVar[str] = "migration.html"
+    section: ClassVar[str] = "migration"
+    title: ClassVar[str] = "Migration"
+    report: dict[str, Any] | None
+    #: Why there is no report to show, where there is a file.
+    problem: str
+    rejects: list[dict[str, str]]
+    #: Which line the first of them is, from 1; ``next`` is the byte where the next page begins.
+    next: int | None
+    later: bool
+
+    @property
+    def tables(self) -> list[dict[str, Any]]:
+        """The report's tables."""
+        tables = (self.report or {}).get("tables")
+        return [table for table in tables if isinstance(table, dict)] if isinstance(tables, list) else []
+
+    @property
+    def reasons(self) -> list[tuple[str, Any]]:
+        """Why rows were rejected, and how many for each reason."""
+        reasons = (self.report or {}).get("reasons")
+        return list(reasons.items()) if isinstance(reasons, dict) else []
+
+    def to_json(self) -> dict[str, Any]:
+        """The twin."""
+        return {"report": self.report, "problem": self.problem, "rejects": self.rejects, "next": self.next}
+
+
+def migration_page(asked: Asked) -> MigrationPage:
+    """The report, and the rejected rows from the byte ``from`` of their file on."""
+    folder = asked.host.folder / "migration"
+    report, problem = _report(folder / "report.json")
+    start = asked.number("from", 0, most=2**53)
+    rejects, following = _rejects(folder / "rejects.jsonl", start)
+    return MigrationPage(report, problem, rejects, following, start > 0)
+
+
+def _report(path: Path) -> tuple[dict[str, Any] | None, str]:
+    try:
+        with path.open("rb") as file:
+            text = file.read(_MAX_REPORT_BYTES + 1)
+        if len(text) > _MAX_REPORT_BYTES:
+            return None, f"{path.name} has more than {_MAX_REPORT_BYTES:,} bytes."
+        report = json.loads(text, parse_constant=str)
+    except FileNotFoundError:
+        return None, ""
+    except (OSError, ValueError, RecursionError):
+        return None, f"{path.name} can't be read: run supavex migrate again; it writes the file anew."
+    return (report, "") if isinstance(report, dict) else (None, f"{path.name} is no report.")
+
+
+def _rejects(path: Path, start: int) -> tuple[list[dict[str, str]], int | None]:
+    """Rejected rows from the byte ``start`` on, and where the next ones begin. Raises ``InvalidCursor``."""
+    rejects: list[dict[str, str]] = []
+    try:
+        with path.open("rb") as file:
+            if start:
+                file.seek(start - 1)
+                if file.read(1) != b"\n":
+                    raise SupavexError("InvalidCursor", "no rejected row begins there.", hint="Go to the first page.")
+            while len(rejects) < _ROWS:
+                line = file.readline(_MAX_LINE_BYTES)
+                if not line:
+                    return rejects, None
+                rejects.append(_reject(line))
+            more = file.tell()
+            return rejects, more if file.read(1) else None
+    except FileNotFoundError:
+        return [], None
+    except OSError:
+        return [], None
+
+
+def _reject(line: bytes) -> dict[str, str]:
+    try:
+        data = json.loads(line)
+    except (ValueError, RecursionError):
+        data = None
+    if not isinstance(data, dict):
+        return {**dict.fromkeys(_REJECT_FIELDS, ""), "code": "InvalidRejects", "reason": "The line is no rejected row."}
+    return {name: str(data.get(name, "")) for name in _REJECT_FIELDS}

@@ -1,0 +1,53 @@
+"""What every page is made of: what was asked for, and what there is to show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+from supavex.deployment.deployment import Deployment
+from supavex.deployment.server.host import Host
+from supavex.errors import SupavexError
+
+#: The number of Convex's system table ``_storage``, whose documents are the stored files.
+STORAGE = "_storage"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request: the names in its path, and its query parameters."""
+
+    host: Host
+    deployment: Deployment
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+
+    def number(self, name: str, default: int, *, most: int) -> int:
+        """The query parameter ``name`` as a number from 1 to ``most``. Raises ``BadParameter`` for other text."""
+        text = self.query.get(name, "")
+        if not text:
+            return default
+        if not (text.isascii() and text.isdecimal() and len(text) < 19) or int(text) < 1:
+            raise SupavexError("BadParameter", f"the parameter {name} is a number from 1.", hint="Leave it out.")
+        return min(int(text), most)
+
+
+class Page(Protocol):
+    """What a page shows. Its twin ends with ``.json`` and holds the same."""
+
+    #: The file in ``templates/`` that shows it.
+    template: ClassVar[str]
+    #: Which part of the navigation it belongs to.
+    section: ClassVar[str]
+
+    @property
+    def title(self) -> str:
+        """What the browser's tab says."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The twin."""
+
+
+#: Makes a page of what was asked for. Raises :class:`SupavexError`: see ``routes.py`` for what becomes of it.
+Make = Callable[[Asked], Page]

@@ -1,0 +1,125 @@
+"""Pages as HTML: templates that escape everything, and headers that let nothing else in."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+from starlette.responses import Response
+
+from supavex.convex.order_keys import UNDEFINED
+from supavex.convex.values import Value
+from supavex.deployment.dashboard.written import moment, pieces, shortened
+from supavex.text import counted
+
+_HERE = Path(__file__).parent
+#: Files of the pages' own, by name: contents and type.
+ASSETS = {
+    "style.css": ((_HERE / "assets/style.css").read_bytes(), "text/css"),
+    "icon.svg": ((_HERE / "assets/icon.svg").read_bytes(), "image/svg+xml"),
+}
+#: Changes when an asset does: browsers may then keep them for good.
+_VERSION = hashlib.sha256(b"".join(data for data, _ in ASSETS.values())).hexdigest()[:12]
+_CELL_CHARACTERS = 70
+_VALUE_CHARACTERS = 20_000
+
+#: No script, no frame, nothing from elsewhere; forms go nowhere else.
+_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    # Not no-referrer: browsers then send `Origin: null` with the forms, which can't be told from another site's.
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+def short_id(id_: str) -> str:
+    """Enough of an id to tell it from its neighbours: ids of one table begin alike, their checksums end them."""
+    return f"{id_[:6]}…{id_[-5:]}"
+
+
+def _markup(value: Value, names: Mapping[int, str], most: int, *, lines: bool) -> Markup:
+    if value is UNDEFINED:
+        return Markup('<span class="absent">undefined</span>')
+    out = []
+    for piece in pieces(value, names, most, lines=lines):
+        text = escape(piece.text)
+        if piece.id:
+            shown = text if lines else short_id(piece.text)
+            out.append(Markup('<a class="id" href="/documents/{0}" title="{1}">{2}</a>').format(piece.id, text, shown))
+        elif piece.kind:
+            out.append(Markup('<span class="{0}">{1}</span>').format(piece.kind, text))
+        else:
+            out.append(text)
+    return Markup("").join(out)
+
+
+def _cell(value: Value, names: Mapping[int, str]) -> Markup:
+    """A value on one line, shortened; ids are links."""
+    return _markup(value, names, _CELL_CHARACTERS, lines=False)
+
+
+def _whole(value: Value, names: Mapping[int, str]) -> Markup:
+    """A value on as many lines as it has parts."""
+    return _markup(value, names, _VALUE_CHARACTERS, lines=True)
+
+
+def _grouped(number: object) -> str:
+    """A whole number with its thousands apart; other things as they are."""
+    whole = isinstance(number, int | float) and not isinstance(number, bool) and number == number // 1
+    return f"{int(number):,}" if whole else str(number)  # type: ignore[call-overload]
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters |= {
+        "cell": _cell,
+        "whole": _whole,
+        "moment": moment,
+        "counted": counted,
+        "grouped": _grouped,
+        "shortened": shortened,
+        "short_id": short_id,
+    }
+    environment.globals |= {"version": _VERSION, "UNDEFINED": UNDEFINED}
+    return environment
+
+
+_TEMPLATES = _environment()
+
+
+def html(template: str, content: Mapping[str, Any], status: int = 200) -> Response:
+    """A page of HTML: ``template`` with ``content``."""
+    text = _TEMPLATES.get_template(template).render(content)
+    # What no UTF-8 can hold must not break a page: a lone surrogate becomes a question mark.
+    return Response(text.encode("utf-8", "replace"), status, dict(_HEADERS), "text/html; charset=utf-8")
+
+
+def json_twin(data: Any, status: int = 200) -> Response:
+    """A page's twin. ASCII, so that no text can break it."""
+    text = json.dumps(data, default=str, indent=1)
+    return Response(text, status, dict(_HEADERS), "application/json")
+
+
+def secured(response: Response) -> Response:
+    """``response`` with the headers of every page."""
+    response.headers.update(_HEADERS)
+    return response

@@ -1,0 +1,239 @@
+"""The dashboard's routes: who may see a page, the page or its twin, and what is said where there is none."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import parse_qs, quote, urlencode
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from supavex.convex.ids import InvalidId, decode_id
+from supavex.deployment.dashboard.documents import document_page
+from supavex.deployment.dashboard.files import files_page
+from supavex.deployment.dashboard.functions import functions_page
+from supavex.deployment.dashboard.logs import logs_page
+from supavex.deployment.dashboard.migration import migration_page
+from supavex.deployment.dashboard.pages import Asked, Make, Page
+from supavex.deployment.dashboard.pushes import pushes_page
+from supavex.deployment.dashboard.rendering import ASSETS, html, json_twin, secured
+from supavex.deployment.dashboard.schemas import schema_page
+from supavex.deployment.dashboard.sessions import SECONDS, Sessions, from_this_site
+from supavex.deployment.dashboard.tables import table_page, tables_page
+from supavex.deployment.deployment import Deployment
+from supavex.deployment.server.app import Handler
+from supavex.deployment.server.host import Host
+from supavex.errors import SupavexError
+
+_MAX_FORM_BYTES = 8 << 10
+_NOT_FOUND = ("TableNotFound", "DocumentNotFound", "InvalidId")
+#: The navigation: section and what it is called.
+SECTIONS = {
+    "tables": "Tables",
+    "schema": "Schema",
+    "deployments": "Deployments",
+    "migration": "Migration",
+    "functions": "Functions",
+    "files": "Files",
+    "logs": "Logs",
+}
+_PAGES: dict[str, Make] = {
+    "/tables": tables_page,
+    "/tables/{name}": table_page,
+    "/documents/{id}": document_page,
+    "/schema": schema_page,
+    "/deployments": pushes_page,
+    "/migration": migration_page,
+    "/functions": functions_page,
+    "/files": files_page,
+    "/logs": logs_page,
+}
+
+
+def routes(host: Host) -> list[BaseRoute]:
+    """Every page of the dashboard of ``host``, its twin, signing in and out, and the pages' own files."""
+    dashboard = _Dashboard(host)
+    found: list[BaseRoute] = [
+        Route("/", dashboard.start),
+        Route("/sign-in", dashboard.sign_in_page),
+        Route("/sign-in", dashboard.sign_in, methods=["POST"]),
+        Route("/sign-out", dashboard.sign_out, methods=["POST"]),
+        Route("/assets/{name}", asset),
+        Route("/documents", dashboard.find_document),
+    ]
+    for path, make in _PAGES.items():
+        found.append(Route(f"{path}.json", dashboard.page(make, twin=True)))
+        found.append(Route(path, dashboard.page(make, twin=False)))
+    return found
+
+
+async def asset(request: Request) -> Response:
+    """A stylesheet or a picture."""
+    name = request.path_params["name"]
+    if name not in ASSETS:
+        return json_twin({"code": "NotFound", "message": "there is no such file."}, 404)
+    data, media_type = ASSETS[name]
+    response = secured(Response(data, media_type=media_type))
+    response.headers["Cache-Control"] = "max-age=31536000, immutable"
+    return response
+
+
+@contextmanager
+def _one_moment(deployment: Deployment) -> Iterator[None]:
+    """Everything a page reads is of one moment, whatever other processes write meanwhile."""
+    connection = deployment.store.connection
+    if connection.in_transaction:
+        yield
+        return
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("COMMIT")
+
+
+class _Dashboard:
+    def __init__(self, host: Host) -> None:
+        self.host, self.sessions = host, Sessions(host)
+
+    def page(self, make: Make, *, twin: bool) -> Handler:
+        """The handler of a page, or of its twin."""
+
+        async def handler(request: Request) -> Response:
+            refused = self._refused(request, twin=twin)
+            if refused is not None:
+                return refused
+
+            def made(deployment: Deployment) -> Page:
+                with _one_moment(deployment):
+                    return make(Asked(self.host, deployment, request.path_params, request.query_params))
+
+            try:
+                page = await self.host.run(made)
+            except SupavexError as error:
+                status = 404 if error.code in _NOT_FOUND else 400
+                return self._problem(request, error, status, twin=twin)
+            return await asyncio.to_thread(self._shown, request, page, twin=twin)
+
+        return handler
+
+    def _shown(self, request: Request, page: Page, *, twin: bool) -> Response:
+        if twin:
+            return json_twin(page.to_json())
+        path, query = _address(request)
+        return html(page.template, {**self._frame(page.section), "page": page, "twin": f"{path}.json{query}"})
+
+    def _frame(self, section: str | None = None) -> dict[str, Any]:
+        """What every page shows around its own; without a section, no navigation."""
+        return {"host": self.host, "section": section, "sections": {} if section is None else SECTIONS}
+
+    def _refused(self, request: Request, *, twin: bool = False) -> Response | None:
+        """What a request is told that may not see anything; None for one that may."""
+        if not from_this_site(request):
+            error = SupavexError("ForbiddenOrigin", "Pages of other sites can't read the dashboard.")
+            return self._problem(request, error, 403, twin=twin)
+        if self.sessions.allowed(request):
+            return None
+        if twin:
+            message = "Sign in, or send the header Authorization: Convex ADMIN_KEY."
+            return json_twin({"code": "BadDeployKey", "message": message}, 401)
+        wanted = "".join(_address(request))
+        query = f"?{urlencode({'next': wanted})}" if wanted != "/" else ""
+        return secured(RedirectResponse(f"/sign-in{query}", 303))
+
+    def _problem(self, request: Request, error: SupavexError, status: int, *, twin: bool) -> Response:
+        if twin:
+            message = error.message + (f" {error.hint}" if error.hint else "")
+            return json_twin({"code": error.code, "message": message}, status)
+        known = self.sessions.allowed(request) and from_this_site(request)
+        return html("error.html", {**self._frame("" if known else None), "error": error, "status": status}, status)
+
+    async def start(self, request: Request) -> Response:
+        """The first page."""
+        return self._refused(request) or secured(RedirectResponse("/tables", 303))
+
+    async def find_document(self, request: Request) -> Response:
+        """Leads to the document whose id was typed."""
+        id_ = request.query_params.get("id", "").strip()
+        refused = self._refused(request)
+        if refused is not None:
+            return refused
+        try:
+            decode_id(id_)
+        except InvalidId as error:
+            return self._problem(request, error, 404, twin=False)
+        return secured(RedirectResponse(f"/documents/{id_}", 303))
+
+    # Signing in and out
+
+    def _sign_in_form(self, status: int = 200, *, wanted: str = "", problem: str = "") -> Response:
+        return html("sign_in.html", {**self._frame(), "wanted": wanted, "problem": problem}, status)
+
+    async def sign_in_page(self, request: Request) -> Response:
+        """The form that asks for the admin key."""
+        wanted = _own_path(request.query_params.get("next", ""))
+        if from_this_site(request) and self.sessions.allowed(request):
+            return secured(RedirectResponse(wanted, 303))
+        return self._sign_in_form(wanted=wanted)
+
+    async def sign_in(self, request: Request) -> Response:
+        """Takes the admin key; gives a session for it."""
+        if not from_this_site(request):
+            return self._sign_in_form(403, problem="The form was sent by a page of another site.")
+        form = await _form(request)
+        if form is None:
+            return self._sign_in_form(400, problem="That was no form that this page sends.")
+        wanted = _own_path(form.get("next", ""))
+        if not self.sessions.key_is(form.get("key", "").strip()):
+            problem = "This is not the deployment's admin key. supavex serve prints it when it starts."
+            return self._sign_in_form(403, wanted=wanted, problem=problem)
+        response = secured(RedirectResponse(wanted, 303))
+        name, secure = self.sessions.cookie, request.scope["scheme"] == "https"
+        response.set_cookie(name, self.sessions.begin(), SECONDS, secure=secure, httponly=True, samesite="strict")
+        return response
+
+    async def sign_out(self, request: Request) -> Response:
+        """Ends the session."""
+        if not from_this_site(request):
+            return self._sign_in_form(403, problem="The form was sent by a page of another site.")
+        name, secure = self.sessions.cookie, request.scope["scheme"] == "https"
+        self.sessions.end(request.cookies.get(name, ""))
+        response = secured(RedirectResponse("/sign-in", 303))
+        response.delete_cookie(name, secure=secure, httponly=True, samesite="strict")
+        return response
+
+
+def _address(request: Request) -> tuple[str, str]:
+    """The path of a request, and its query with the question mark. Not ``request.url``: it trusts the Host header."""
+    query = request.scope["query_string"].decode("latin-1")
+    return quote(request.scope["path"]), f"?{query}" if query else ""
+
+
+def _own_path(path: str) -> str:
+    """``path`` where it is one of the dashboard's pages, or else the first page: never another site."""
+    section = path.removeprefix("/").partition("?")[0].partition("/")[0]
+    fine = path.startswith("/") and section in (*SECTIONS, "documents") and path.isprintable() and "\\" not in path
+    return path if fine else "/tables"
+
+
+async def _form(request: Request) -> dict[str, str] | None:
+    """The fields of a form; None where the body is none, or is too long."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    body = b""
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > _MAX_FORM_BYTES:
+                return None
+    except ClientDisconnect:
+        return None
+    if kind != "application/x-www-form-urlencoded":
+        return None
+    try:
+        return {name: values[0] for name, values in parse_qs(body.decode("ascii"), max_num_fields=10).items()}
+    except ValueError:
+        return None

@@ -1,0 +1,78 @@
+"""Who is signed in: a cookie that proves the admin key was known, and never holds it."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+import time
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+
+from supavex.deployment.server import security
+from supavex.deployment.server.host import Host
+
+SECONDS = 12 * 3600
+_TOKEN = re.compile(r"([0-9]{1,12})\.([0-9a-f]{32})\.([0-9a-f]{64})")
+
+
+class Sessions:
+    """The sessions of one deployment. They end by themselves, by signing out, and when the admin key changes."""
+
+    def __init__(self, host: Host) -> None:
+        self._admin_key = host.admin_key
+        self._secret = hmac.digest(host.admin_key.encode(), b"supavex dashboard session", "sha256")
+        #: The cookie's name: one a port, for browsers share cookies between the ports of a host.
+        self.cookie = f"supavex_session_{urlsplit(host.addresses.cloud).port}"
+        #: Tokens that were signed out before their time, and when that is.
+        self._ended: dict[str, int] = {}
+
+    def begin(self) -> str:
+        """A new token: when it ends, random digits, and a proof of both."""
+        claim = f"{int(time.time()) + SECONDS}.{secrets.token_hex(16)}"
+        return f"{claim}.{self._proof(claim)}"
+
+    def holds(self, token: str) -> bool:
+        """Whether ``token`` is one of :meth:`begin`, and has not ended."""
+        match = _TOKEN.fullmatch(token)
+        if match is None:
+            return False
+        until, nonce, proof = match.groups()
+        genuine = security.same(proof, self._proof(f"{until}.{nonce}"))
+        return genuine and time.time() < int(until) and token not in self._ended
+
+    def end(self, token: str) -> None:
+        """Signs ``token`` out."""
+        if self.holds(token):
+            now = time.time()
+            self._ended = {old: until for old, until in self._ended.items() if until > now}
+            self._ended[token] = int(token.partition(".")[0])
+
+    def _proof(self, claim: str) -> str:
+        return hmac.new(self._secret, claim.encode(), hashlib.sha256).hexdigest()
+
+    def allowed(self, request: Request) -> bool:
+        """Whether a request carries a session's cookie, or the admin key itself as Convex's programs send it."""
+        key = security.given_key(request.headers.get("authorization", ""))
+        if key:
+            return security.is_admin_key(self._admin_key, key)
+        return self.holds(request.cookies.get(self.cookie, ""))
+
+    def key_is(self, given: str) -> bool:
+        """Whether ``given`` is the admin key; in constant time."""
+        return security.is_admin_key(self._admin_key, given)
+
+
+def from_this_site(request: Request) -> bool:
+    """Whether a request comes from these pages, from the browser's own bar, or from a program.
+
+    SameSite lets pages of other ports on this host through, and so does the API's CORS: apps that are developed here
+    may use the API, with a key of their own, but not the session of whoever looks at the dashboard.
+    """
+    origin = request.headers.get("origin")
+    if origin is not None and origin.partition("://")[2] != request.headers.get("host"):
+        return False
+    followed_link = request.method in ("GET", "HEAD") and request.headers.get("sec-fetch-mode") == "navigate"
+    return followed_link or request.headers.get("sec-fetch-site", "none") in ("none", "same-origin")

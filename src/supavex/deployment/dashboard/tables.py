@@ -1,0 +1,192 @@
+"""The tables, and the documents of one: paged by an index, filtered by one field."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from supavex.convex.schema import TableDefinition
+from supavex.convex.values import Document, to_internal_json
+from supavex.deployment.dashboard.filters import read_filter
+from supavex.deployment.dashboard.pages import Asked
+from supavex.deployment.dashboard.reading import Budget, Found, read
+from supavex.deployment.dashboard.references import index_for, known_tables
+from supavex.deployment.store import CREATION_INDEX, StoredIndex
+from supavex.errors import SupavexError
+
+#: Seconds after which the tables that are left are not counted.
+_COUNTING_SECONDS = 2.0
+_DEFAULT_ROWS, _MAX_ROWS = 25, 200
+_MAX_COLUMNS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """A table in the list. ``count`` is None where counting would have taken too long."""
+
+    name: str
+    number: int
+    count: int | None
+    indexes: list[StoredIndex]
+    in_schema: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TablesPage:
+    """All tables."""
+
+    template: ClassVar[str] = "tables.html"
+    section: ClassVar[str] = "tables"
+    title: ClassVar[str] = "Tables"
+    tables: list[TableRow]
+
+    def to_json(self) -> dict[str, Any]:
+        """The twin."""
+        return {
+            "tables": [
+                {
+                    "name": table.name,
+                    "number": table.number,
+                    "documents": table.count,
+                    "indexes": [_index_json(index) for index in table.indexes],
+                    "inSchema": table.in_schema,
+                }
+                for table in self.tables
+            ]
+        }
+
+
+def _index_json(index: StoredIndex) -> dict[str, Any]:
+    return {"name": index.name, "fields": list(index.fields), "staged": index.staged}
+
+
+def tables_page(asked: Asked) -> TablesPage:
+    """Every table with its number, count and indexes."""
+    deployment = asked.deployment
+    schema = deployment.schema
+    until = time.monotonic() + _COUNTING_SECONDS
+    rows = []
+    for name, table in deployment.store.tables().items():
+        count = deployment.count(name) if time.monotonic() < until else None
+        indexes = list(deployment.store.indexes(table).values())
+        rows.append(TableRow(name, table.number, count, indexes, schema is not None and name in schema.tables))
+    return TablesPage(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class TablePage:
+    """Some documents of a table, in the order of ``index``."""
+
+    template: ClassVar[str] = "table.html"
+    section: ClassVar[str] = "tables"
+    name: str
+    number: int
+    count: int
+    indexes: list[StoredIndex]
+    index: str
+    order: str
+    limit: int
+    #: The filter as it was typed; ``field`` is empty where there is none.
+    field: str
+    text: str
+    #: What the filter compares with.
+    value: Any
+    #: Whether an index found the documents that the filter keeps; else they were looked for one by one.
+    through_index: bool
+    found: Found
+    #: Whether documents before these were left out, for they are on earlier pages.
+    later: bool
+    columns: list[str]
+    columns_left_out: int
+    #: Fields to choose a filter from.
+    fields: list[str]
+    names: Mapping[int, str]
+
+    @property
+    def title(self) -> str:
+        """The table's name."""
+        return self.name
+
+    def link(self, **changes: str) -> dict[str, str]:
+        """The query parameters of this page with ``changes``; empty ones are left out."""
+        now = {"index": self.index, "order": self.order, "limit": str(self.limit)}
+        if self.field:
+            now |= {"field": self.field, "value": self.text}
+        return {name: text for name, text in {**now, **changes}.items() if text}
+
+    def to_json(self) -> dict[str, Any]:
+        """The twin; documents in Convex's internal JSON."""
+        return {
+            "table": self.name,
+            "number": self.number,
+            "count": self.count,
+            "indexes": [_index_json(index) for index in self.indexes],
+            "index": self.index,
+            "order": self.order,
+            "filter": {"field": self.field, "value": self.text, "throughIndex": self.through_index}
+            if self.field
+            else None,
+            "documents": [to_internal_json(document) for document in self.found.documents],
+            "documentsRead": self.found.read,
+            "stopped": self.found.stopped,
+            "cursor": self.found.cursor,
+        }
+
+
+def table_page(asked: Asked) -> TablePage:
+    """A page of a table's documents.
+
+    Query parameters: ``index``, ``order`` (``asc``, ``desc``), ``limit``, ``cursor``, and ``field`` with ``value``.
+    Raises ``TableNotFound``, ``IndexNotFoundError``, ``InvalidCursor`` and ``BadParameter``.
+    """
+    deployment, parameters = asked.deployment, asked.query
+    name = asked.path["name"]
+    query = deployment.query(name)
+    schema = deployment.schema
+    definition = None if schema is None else schema.tables.get(name)
+    names = known_tables(deployment)
+    index, order = parameters.get("index") or CREATION_INDEX, parameters.get("order") or "desc"
+    if order not in ("asc", "desc"):
+        raise SupavexError("BadParameter", f"the order is asc or desc, not {order[:40]!r}.")
+    limit = asked.number("limit", _DEFAULT_ROWS, most=_MAX_ROWS)
+    field, text = parameters.get("field", "").strip(), parameters.get("value", "")
+    wanted = read_filter(field, text, definition, names) if field else None
+    by_index = None if wanted is None else index_for(query, wanted.field, index)
+    if wanted is not None and by_index is not None:
+        index = by_index
+        query = query.with_index(index, lambda q: q.eq(wanted.field, wanted.value))
+    else:
+        query = query.with_index(index)
+    keep = wanted.keeps if wanted is not None and by_index is None else None
+    cursor = parameters.get("cursor") or None
+    found = read(query.order("asc" if order == "asc" else "desc"), cursor, limit, Budget(), keep)
+    columns = _columns(definition, found.documents)
+    return TablePage(
+        name=name,
+        number=query.table.number,
+        count=deployment.count(name),
+        indexes=list(deployment.store.indexes(query.table).values()),
+        index=index,
+        order=order,
+        limit=limit,
+        field=field,
+        text=text,
+        value=None if wanted is None else wanted.value,
+        through_index=by_index is not None,
+        found=found,
+        later=cursor is not None,
+        columns=columns[:_MAX_COLUMNS],
+        columns_left_out=max(0, len(columns) - _MAX_COLUMNS),
+        fields=[column for column in columns if column != "_id"],
+        names=names,
+    )
+
+
+def _columns(definition: TableDefinition | None, documents: list[Document]) -> list[str]:
+    """The id, the fields in the order of the schema, those that only the documents have, the creation time."""
+    declared = [] if definition is None else list(definition.fields)
+    others = sorted({field for document in documents for field in document})
+    fields = [field for field in dict.fromkeys([*declared, *others]) if not field.startswith("_")]
+    return ["_id", *fields, "_creationTime"]
