@@ -27,7 +27,7 @@ class MigrationPage:
     #: Why there is no report to show, where there is a file.
     problem: str
     rejects: list[dict[str, str]]
-    #: Which line the first of them is, from 1; ``next`` is the byte where the next page begins.
+    #: The byte where the next page of them begins; None where there is none.
     next: int | None
     later: bool
 
