@@ -57,7 +57,7 @@ def test_pages_of_every_size_join_to_the_whole(posts: Deployment, build: Callabl
     whole = query.collect()
     for size in range(1, COUNT + 2):
         found = pages(query, size)
-        assert sum(found, []) == whole
+        assert [document for page in found for document in page] == whole
         assert all(len(page) == size for page in found[:-1])
 
 
