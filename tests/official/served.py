@@ -1,0 +1,266 @@
+"""A served deployment and an app's folder, for tests with the official CLI: every wait is bounded, nothing is left."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from .node import NODE_MODULES
+
+START_SECONDS = 30.0
+STOP_SECONDS = 20.0
+CLI_SECONDS = 60.0
+URL, KEY = "CONVEX_SELF_HOSTED_URL", "CONVEX_SELF_HOSTED_ADMIN_KEY"
+_COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+class Lines:
+    """The lines that a process prints, read by a thread so that waiting for one can end."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self.text = ""
+        self._queue: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._read, args=(stream,), daemon=True)
+        self._thread.start()
+
+    def _read(self, stream: IO[str]) -> None:
+        for line in stream:
+            self._queue.put(line)
+        stream.close()
+        self._queue.put("")
+
+    def next(self, seconds: float) -> str:
+        """The next line; empty at the end. Raises :class:`queue.Empty` where none comes in time."""
+        line = _COLOURS.sub("", self._queue.get(timeout=seconds))
+        self.text += line
+        return line
+
+    def until(self, wanted: str, seconds: float = CLI_SECONDS) -> str:
+        """Waits for a line with ``wanted`` in it; that line."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            try:
+                line = self.next(left)
+            except queue.Empty:
+                break
+            if wanted in line:
+                return line
+            if not line:
+                break
+        raise AssertionError(f"no line with {wanted!r} within {seconds} s. So far:\n{self.text}")
+
+
+class Served:
+    """``supavex serve`` on the folder ``data``, in a process of its own."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self._process: subprocess.Popen[str] | None = None
+        self.url = self.key = ""
+
+    def __enter__(self) -> Served:
+        self.start()
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self.kill()
+
+    @property
+    def port(self) -> int:
+        """The port of its API."""
+        return int(self.url.rpartition(":")[2])
+
+    @property
+    def pid(self) -> int:
+        """The id of its process."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What the official CLI reads from its environment."""
+        return {URL: self.url, KEY: self.key}
+
+    def start(self) -> None:
+        """Starts it, and waits until it has said where it is."""
+        self._process = launch(self.data)
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        self.out, self.err = Lines(self._process.stdout), Lines(self._process.stderr)
+        try:
+            found = dict(self.out.next(START_SECONDS).strip().split("=", 1) for _ in range(2))
+        except (queue.Empty, ValueError):
+            self.kill()
+            raise AssertionError(f"the server did not start:\n{self.out.text}{self.err.text}") from None
+        self.url, self.key = found[URL], found[KEY]
+
+    def stop(self, sent: int = signal.SIGTERM) -> int:
+        """Tells it to stop; its exit code."""
+        assert self._process is not None
+        self._process.send_signal(sent)
+        try:
+            return self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"the server did not stop within {STOP_SECONDS} s") from None
+
+    def kill(self) -> None:
+        """Ends it as a power failure would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def resident_bytes(self) -> int:
+        """Memory that its process holds."""
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def launch(data: Path) -> subprocess.Popen[str]:
+    """Starts ``supavex serve`` and waits for nothing."""
+    command = [sys.executable, "-m", "supavex", "serve", "--data", str(data), "--port", "0", "--site-port", "0"]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What the CLI did: exit code, and what it printed, standard error first."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def text(self) -> str:
+        """All that it printed."""
+        return self.err + self.out
+
+
+class App:
+    """An app's folder that the official CLI runs in, against ``served``."""
+
+    def __init__(self, path: Path, served: Served) -> None:
+        self.path, self.served = path, served
+        (path / "convex").mkdir(parents=True, exist_ok=True)
+        if not (path / "node_modules").exists():
+            (path / "node_modules").symlink_to(NODE_MODULES)
+        self.write("package.json", json.dumps({"name": "app", "private": True, "dependencies": {"convex": "*"}}))
+
+    def write(self, name: str, text: str | bytes) -> Path:
+        """Writes a file of the app."""
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
+        return path
+
+    def schema(self, tables: str) -> None:
+        """Writes convex/schema.ts with these tables."""
+        head = 'import { defineSchema, defineTable } from "convex/server";\nimport { v } from "convex/values";\n'
+        self.write("convex/schema.ts", f"{head}export default defineSchema({{ {tables} }});\n")
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The CLI's environment. Without the two variables it would look for a deployment elsewhere."""
+        assert self.served.url and self.served.key
+        return {**os.environ, **self.served.variables, "CI": "1", "npm_config_loglevel": "error", "NO_COLOR": "1"}
+
+    def convex(self, *arguments: str | Path, text: str = "", seconds: float = CLI_SECONDS) -> Ran:
+        """Runs ``npx convex ARGUMENTS`` with ``text`` on its standard input."""
+        with self.running(*arguments) as process:
+            try:
+                out, err = process.communicate(text, timeout=seconds)
+            except subprocess.TimeoutExpired:
+                end(process)
+                raise AssertionError(f"convex {' '.join(map(str, arguments))} took over {seconds} s") from None
+        return Ran(process.returncode, _COLOURS.sub("", out), _COLOURS.sub("", err))
+
+    def push(self) -> Ran:
+        """``convex dev --once``, which must succeed."""
+        ran = self.convex("dev", "--once", "--typecheck", "disable")
+        assert ran.code == 0, ran.text
+        assert "Convex functions ready!" in ran.text
+        return ran
+
+    def documents(self, table: str) -> list[dict[str, Any]]:
+        """A table's documents, the oldest first, as ``convex data`` gives them."""
+        ran = self.convex("data", table, "--format", "jsonLines", "--order", "asc", "--limit", "1000")
+        assert ran.code == 0, ran.text
+        return [json.loads(line) for line in ran.out.splitlines() if line.startswith("{")]
+
+    def tables(self) -> list[str]:
+        """The deployment's tables."""
+        ran = self.convex("data")
+        assert ran.code == 0, ran.text
+        return ran.out.split()
+
+    def export(self, name: str, *options: str) -> Path:
+        """``convex export`` into the file ``name`` of the app's folder."""
+        path = self.path / name
+        ran = self.convex("export", "--path", path, *options)
+        assert ran.code == 0, ran.text
+        return path
+
+    @contextmanager
+    def running(self, *arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
+        """``npx convex ARGUMENTS`` while it runs; ended with the block, and whatever it started too."""
+        process = subprocess.Popen(
+            ["npx", "--no-install", "convex", *map(str, arguments)],
+            cwd=self.path,
+            env=dict(self.environment),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            yield process
+        finally:
+            end(process)
+            for stream in (process.stdin, process.stdout, process.stderr):
+                if stream is not None and not stream.closed:
+                    stream.close()
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """Kills a process that leads a session, and whatever else is in it."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = 30.0) -> None:
+    """Asks again and again, for at most ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"it did not come true within {seconds} s"
+        time.sleep(0.05)
+
+
+@contextmanager
+def served_app(**files: str) -> Iterator[App]:
+    """A deployment of its own and an app for it, gone afterwards. ``files`` are written below convex/."""
+    folder = Path(tempfile.mkdtemp(prefix="supavex-test-", dir="/tmp"))
+    folder.chmod(0o755)
+    try:
+        with Served(folder / "data") as served:
+            app = App(folder / "app", served)
+            for name, text in files.items():
+                app.write(f"convex/{name}", text)
+            yield app
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
