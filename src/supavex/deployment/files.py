@@ -68,7 +68,14 @@ class Files:
         if (self._folder / name).exists() and self._known(name) != (internal_id, digest.digest()):
             name = str(uuid.uuid4())  # the name keeps its contents
         os.replace(incoming, self._folder / name)
-        row = (internal_id, name, created or time.time_ns() / 1e6, digest.digest(), size, content_type)
+        row = (
+            internal_id,
+            name,
+            time.time_ns() / 1e6 if created is None else created,
+            digest.digest(),
+            size,
+            content_type,
+        )
         with self._store.transaction():
             self._store.connection.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)", row)
         return self._file(row)

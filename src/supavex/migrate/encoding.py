@@ -107,6 +107,22 @@ def _prefixes(names: list[str]) -> list[tuple[str, str]]:
     return [(name, json.dumps(name)) for name in sorted([*names, "_creationTime", "_id"])]
 
 
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A column of JSON; of strings without their quotes, which are put around them where the line is joined."""
+
+    column: pa.Array
+    quoted: bool = False
+
+    def filled(self, missing: pa.Array, json_text: str) -> _Text:
+        """The same with ``json_text`` where ``missing`` is True."""
+        if self.quoted and json_text.startswith('"'):
+            text = json_columns.scalar(json_text[1:-1])
+            return _Text(pc.if_else(missing, text, self.column), quoted=True)
+        column = json_columns.joined('"', self.column, '"') if self.quoted else self.column
+        return _Text(pc.if_else(missing, json_columns.scalar(json_text), column))
+
+
 def _any_element(column: pa.Array, elements: pa.Array) -> pa.Array:
     """Of a column of lists, the rows where ``elements`` (booleans over the flattened lists) is True anywhere."""
     mask = np.zeros(len(column), np.bool_)
@@ -125,9 +141,9 @@ class _Slice:
         table = self.encoder.table
         number = self.encoder.numbers[table.target]
         self._own_keys()
-        texts: dict[str, pa.Array] = {
-            "_id": pc.binary_join_element_wise('"', json_columns.ids(self.keys, number), '"', ""),
-            "_creationTime": json_columns.micros(self.batch.column("_created")),
+        texts = {
+            "_id": _Text(json_columns.ids(self.keys, number), quoted=True),
+            "_creationTime": _Text(json_columns.micros(self.batch.column("_created"))),
         }
         for index, field in enumerate(table.fields):
             texts[field.name] = self._field(index, field)
@@ -138,7 +154,7 @@ class _Slice:
             mask = np.ones(self.rows, np.bool_)
             mask[list(self.rejected)] = False
             kept = lines.filter(pa.array(mask))
-        _, content = json_columns._buffers(kept)
+        _, content = json_columns.buffers(kept)
         return Encoded(
             content.tobytes(),
             self.rows,
@@ -162,20 +178,29 @@ class _Slice:
             repeated = pc.is_in(column.cast(pa.binary(16)), value_set=shared)
             self._mark(repeated, names, "DuplicateKey", "another row has the same key", fix)
 
-    def _lines(self, texts: Mapping[str, pa.Array]) -> pa.Array:
-        parts: list[Any] = ["{"]
+    def _lines(self, texts: Mapping[str, _Text]) -> pa.Array:
+        parts: list[Any] = []
+        constant = "{"  # what is to stand before the next column
         before = True  # no member that is always there has been written yet
         for name, key in self.encoder._prefixes:
             text = texts[name]
+            quote = '"' if text.quoted else ""
+            comma = "" if before else ","
+            if name != "_creationTime" and text.column.null_count:
+                member = json_columns.joined(f"{comma}{key}:{quote}", text.column, quote + "," * before)
+                parts += [constant, member] if constant else [member]
+                constant = ""
+                continue
+            parts += [f"{constant}{comma}{key}:{quote}", text.column]
+            constant = quote
             if name == "_creationTime":
-                parts += [f"{key}:", text]
                 before = False
-            elif text.null_count:
-                parts.append(pc.binary_join_element_wise(f"{key}:" if before else f",{key}:", text, "," * before, ""))
-            else:
-                parts += [f"{key}:" if before else f",{key}:", text] + ([","] if before else [])
-        parts.append("}\n")
-        return pc.binary_join_element_wise(*parts, "", null_handling="replace", null_replacement="")
+            elif before:
+                constant += ","
+        parts.append(constant + "}\n")
+        scalars = [json_columns.scalar(part) if isinstance(part, str) else part for part in parts]
+        empty = json_columns.scalar("")
+        return pc.binary_join_element_wise(*scalars, empty, null_handling="replace", null_replacement="")
 
     def _mark(self, mask: Any, column: str, code: str, reason: str, fix: str) -> None:
         """Rejects the rows where ``mask`` (a boolean column, NULL as False) is True, unless rejected already."""
@@ -183,7 +208,7 @@ class _Slice:
         for index in np.flatnonzero(found):
             self.rejected.setdefault(int(index), (column, code, reason, fix))
 
-    def _field(self, index: int, field: FieldPlan) -> pa.Array:
+    def _field(self, index: int, field: FieldPlan) -> _Text:
         """The JSON of field number ``index``: NULL where the document is without it."""
         column = self.batch.column(f"v{index}")
         if isinstance(column, pa.ExtensionArray):
@@ -191,7 +216,7 @@ class _Slice:
         self._guards(index, field)
         missing = pc.is_null(column)
         if field.reference is not None and field.reference.many:
-            text = self._references(field, column)
+            text = _Text(self._references(field, column))
         elif field.name in self.encoder.lookups:
             text = self._looked_up(field, column)
         elif field.reference is not None:
@@ -202,9 +227,9 @@ class _Slice:
             return text
         if field.default is not MISSING:
             self.filled[field.name] += column.null_count
-            return pc.if_else(missing, to_export_json(field.default), text)
+            return text.filled(missing, to_export_json(field.default))
         if field.takes_null:
-            return pc.if_else(missing, "null", text)
+            return text.filled(missing, "null")
         if not field.optional:
             reason = f"the column is NULL, and the field {field.name} is required"
             fix = f"Give {field.name} a default or make it v.optional(…), or correct the row."
@@ -223,7 +248,7 @@ class _Slice:
                     reason = "it refers to a row that is not there"
                     self._mark(pc.invert(holds), field.place, "DanglingReference", reason, _MEANT)
 
-    def _looked_up(self, field: FieldPlan, column: pa.Array) -> pa.Array:
+    def _looked_up(self, field: FieldPlan, column: pa.Array) -> _Text:
         lookup = self.encoder.lookups[field.name]
         positions = pc.index_in(column, value_set=lookup.keys)
         unknown = pc.and_(pc.is_valid(column), pc.is_null(positions))
@@ -236,9 +261,9 @@ class _Slice:
             reason = f"no document of {target} in the target matches the row that it refers to"
             fix = f"See that the row is in {target}, matched by its key."
             self._mark(unknown, field.place, "UnresolvedReference", reason, fix)
-        return json_columns.strings(lookup.values.take(positions))
+        return _Text(json_columns.escaped(lookup.values.take(positions)), quoted=True)
 
-    def _reference(self, field: FieldPlan, column: pa.Array) -> pa.Array:
+    def _reference(self, field: FieldPlan, column: pa.Array) -> _Text:
         assert field.reference is not None
         keys = json_columns.key_bytes(column)
         for bad in self.encoder.bad.get(field.name, []):
@@ -246,8 +271,9 @@ class _Slice:
             named = pc.is_in(values, value_set=pa.array(sorted(bad.keys), pa.binary(16)))
             self._mark(named, field.place, bad.code, bad.reason, bad.fix)
         ids = json_columns.ids(keys, self.encoder.numbers[field.reference.target])
-        text = pc.binary_join_element_wise('"', ids, '"', "")
-        return pc.if_else(pc.is_null(column), None, text) if column.null_count else text
+        if column.null_count:
+            ids = pc.if_else(pc.is_null(column), json_columns.scalar(None), ids)
+        return _Text(ids, quoted=True)
 
     def _references(self, field: FieldPlan, column: pa.Array) -> pa.Array:
         """Arrays of ids, from JSON arrays of key texts: a Python object per element, for the kind is rare."""
@@ -283,9 +309,11 @@ class _Slice:
     def _refuse(self, index: int, field: FieldPlan, code: str, reason: str, fix: str) -> None:
         self.rejected.setdefault(index, (field.place, code, reason, fix))
 
-    def _value(self, field: FieldPlan, column: pa.Array) -> pa.Array:
+    def _value(self, field: FieldPlan, column: pa.Array) -> _Text:
         kind = field.conversion.kind
         self._rules(field, column)
+        if kind == "string":
+            return _Text(json_columns.escaped(column), quoted=True)
         if kind == "json":
             column = json_columns.json_texts(column)
             load = field.conversion.load
@@ -297,10 +325,10 @@ class _Slice:
                 found = list(json_limits.problems(column))
             for problem in found:
                 self._refuse(problem.index, field, problem.code, problem.reason, problem.fix)
-            return column
+            return _Text(column)
         if kind == "array":
             self._array(field, column)
-        return json_columns.to_json(column, kind)
+        return _Text(json_columns.to_json(column, kind))
 
     def _array(self, field: FieldPlan, column: pa.Array) -> None:
         """What the elements' own validators allow; length and NULLs are the guards' business."""

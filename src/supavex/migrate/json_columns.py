@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,14 @@ from supavex.convex.ids import ALPHABET, INTERNAL_ID_BYTES, varint
 from supavex.convex.values import to_export_json
 
 _DIGITS = np.frombuffer(ALPHABET.encode(), np.uint8)
+#: Both digits of ten bits, as one 16-bit number in the machine's own byte order.
+_PAIRS = np.stack([np.repeat(_DIGITS, 32), np.tile(_DIGITS, 32)], axis=1).copy().view(np.uint16).reshape(1024)
 #: The letter after the backslash of the characters that have a short escape; 255 for other control characters.
 _ESCAPE = np.zeros(256, np.uint8)
 _ESCAPE[:32] = 255
 for _character, _letter in {'"': '"', "\\": "\\", "\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f"}.items():
     _ESCAPE[ord(_character)] = ord(_letter)
+_QUOTE, _BACKSLASH, _BLANK = np.uint8(ord('"')), np.uint8(ord("\\")), np.uint8(ord(" "))
 _FRACTIONS = pa.array([f".{n:03d}".rstrip("0") if n else ".0" for n in range(1000)])
 
 
@@ -31,20 +35,31 @@ def to_json(column: pa.Array, kind: str) -> pa.Array:
     return _WRITERS[kind](column)
 
 
+@cache
+def scalar(text: str | None) -> pa.Scalar:
+    """A constant for Arrow's functions: made once, for making one looks for packages that may not be there."""
+    return pa.scalar(text, pa.string())
+
+
+def joined(*parts: pa.Array | str) -> pa.Array:
+    """The texts of columns and constants, one after another; NULL where any of them is."""
+    return pc.binary_join_element_wise(*[scalar(p) if isinstance(p, str) else p for p in parts], scalar(""))
+
+
 def strings(column: pa.Array) -> pa.Array:
     """Strings, quoted and escaped."""
-    return pc.binary_join_element_wise('"', escaped(column), '"', "")
+    return joined('"', escaped(column), '"')
 
 
 def escaped(column: pa.Array) -> pa.Array:
     """Strings with the escapes of JSON, without quotes. One pass over the bytes of the whole column."""
     column = _plain_strings(column)
-    offsets, values = _buffers(column)
-    letters = _ESCAPE[values]
-    positions = np.flatnonzero(letters)
+    offsets, values = buffers(column)
+    # Three comparisons of whole buffers are much faster than a look into a table for each byte.
+    positions = np.flatnonzero((values == _QUOTE) | (values == _BACKSLASH) | (values < _BLANK))
     if not len(positions):
         return column
-    special = letters[positions]
+    special = _ESCAPE[values[positions]]
     if (special == 255).any():
         # Other control characters are so rare that the exact, slow way does.
         texts = [None if text is None else json.dumps(text, ensure_ascii=False)[1:-1] for text in column.to_pylist()]
@@ -65,7 +80,7 @@ def _plain_strings(column: pa.Array) -> pa.Array:
     return column
 
 
-def _buffers(column: pa.Array) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+def buffers(column: pa.Array) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """Offsets (n + 1, from 0) and bytes of a string or binary column."""
     _, offsets, values = column.buffers()
     positions = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column) + 1]
@@ -80,14 +95,14 @@ def _strings_from(offsets: np.ndarray[Any, Any], values: np.ndarray[Any, Any], l
     out = pa.Array.from_buffers(
         pa.string(), len(like), [None, pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(values)]
     )
-    return out if mask is None else pc.if_else(mask, None, out)
+    return out if mask is None else pc.if_else(mask, scalar(None), out)
 
 
 def numbers(column: pa.Array) -> pa.Array:
     """Numbers as float64 JSON: always with a dot or an exponent, so that no reader takes one for an int64."""
     text = column.cast(pa.string())
     if pa.types.is_integer(column.type):
-        return pc.binary_join_element_wise(text, ".0", "")
+        return joined(text, ".0")
     text = pc.replace_substring_regex(text, r"^(-?[0-9]+)$", r"\1.0")
     if pc.all(pc.is_finite(column)).as_py() is False:
         kinds = [pc.is_nan(column), pc.equal(column, np.inf), pc.equal(column, -np.inf)]
@@ -113,14 +128,14 @@ def micros(column: pa.Array) -> pa.Array:
     negative = micros_ < 0
     parts = [whole, fraction]
     if negative.any():
-        parts.insert(0, pc.if_else(pa.array(negative), "-", ""))
-    text = pc.binary_join_element_wise(*parts, "")
-    return pc.if_else(pc.is_null(column), None, text) if column.null_count else text
+        parts.insert(0, pc.if_else(pa.array(negative), scalar("-"), scalar("")))
+    text = joined(*parts)
+    return pc.if_else(pc.is_null(column), scalar(None), text) if column.null_count else text
 
 
 def booleans(column: pa.Array) -> pa.Array:
     """``true`` and ``false``."""
-    return pc.if_else(column, "true", "false")
+    return pc.if_else(column, scalar("true"), scalar("false"))
 
 
 def bytes_(column: pa.Array) -> pa.Array:
@@ -150,8 +165,8 @@ def arrays(column: pa.Array) -> pa.Array:
     lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
     offsets = np.concatenate(([0], np.cumsum(lengths))).astype(np.int32)
     lists = pa.ListArray.from_arrays(pa.array(offsets), texts)
-    joined = pc.binary_join_element_wise("[", pc.binary_join(lists, ","), "]", "")
-    return pc.if_else(pc.is_null(column), None, joined) if column.null_count else joined
+    text = joined("[", pc.binary_join(lists, ","), "]")
+    return pc.if_else(pc.is_null(column), scalar(None), text) if column.null_count else text
 
 
 def key_bytes(column: pa.Array) -> np.ndarray[Any, Any]:
@@ -177,26 +192,28 @@ def ids(keys: np.ndarray[Any, Any], table_number: int) -> pa.Array:
     The same bytes as :func:`supavex.convex.ids.encode_id`, by arithmetic on columns.
     """
     prefix = np.frombuffer(varint(table_number), np.uint8)
-    count, body = len(keys), len(prefix) + INTERNAL_ID_BYTES
+    count, head = len(keys), len(prefix)
+    body = head + INTERNAL_ID_BYTES
     size = body + 2
     groups = -(-size // 5)
     data = np.zeros((count, groups * 5), np.uint8)
-    data[:, : len(prefix)] = prefix
-    data[:, len(prefix) : body] = keys
-    # Fletcher-16: the plain sum, and the sum weighted by how many bytes are left, both modulo 256 (uint8 wraps).
-    data[:, body] = data[:, :body].sum(axis=1, dtype=np.uint8)
-    weights = np.arange(body, 0, -1).astype(np.uint8)
-    data[:, body + 1] = (data[:, :body] * weights).sum(axis=1, dtype=np.uint8)
-    # Five bytes are eight digits.
-    five = data.reshape(count, groups, 5).astype(np.uint64)
-    packed = np.zeros((count, groups), np.uint64)
-    for index in range(5):
-        packed = packed << np.uint64(8) | five[:, :, index]
-    digits = np.empty((count, groups, 8), np.uint8)
-    for index in range(8):
-        digits[:, :, index] = _DIGITS[((packed >> np.uint64(35 - 5 * index)) & np.uint64(31)).astype(np.uint8)]
+    data[:, :head] = prefix
+    data[:, head:body] = keys
+    # Fletcher-16: the plain sum, and the sum weighted by how many bytes are left, both modulo 256. float32 holds them
+    # exactly, and multiplies matrices much faster than integers.
+    weights = np.arange(body, 0, -1)
+    columns = np.stack([np.ones(INTERNAL_ID_BYTES), weights[head:]], axis=1).astype(np.float32)
+    constant = np.array([int(prefix.sum()), int((prefix * weights[:head]).sum())], np.int32)
+    data[:, body:size] = ((keys.astype(np.float32) @ columns).astype(np.int32) + constant).astype(np.uint8)
+    # Five bytes are eight digits: four pairs.
+    wide = np.zeros((count, groups, 8), np.uint8)
+    wide[:, :, 3:] = data.reshape(count, groups, 5)
+    packed = wide.view(">u8").reshape(count, groups).astype(np.uint64)
+    pairs = np.empty((count, groups, 4), np.uint16)
+    for index in range(4):
+        pairs[:, :, index] = _PAIRS[((packed >> np.uint64(30 - 10 * index)) & np.uint64(1023)).astype(np.intp)]
     length = (size * 8 + 4) // 5
-    text = np.ascontiguousarray(digits.reshape(count, groups * 8)[:, :length])
+    text = np.ascontiguousarray(pairs.view(np.uint8).reshape(count, groups * 8)[:, :length])
     offsets = np.arange(0, (count + 1) * length, length, dtype=np.int32)
     return pa.Array.from_buffers(pa.string(), count, [None, pa.py_buffer(offsets), pa.py_buffer(text)])
 
