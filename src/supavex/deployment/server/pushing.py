@@ -98,7 +98,8 @@ class Pushes:
             try:
                 deployment.change_to(started.schema)
             except SupavexError as error:
-                message = f"Hit an error while evaluating your schema:\n{error.message}"
+                place = f"{error.where}: " if error.where else ""
+                message = f"Hit an error while evaluating your schema:\n{place}{error.message}"
                 raise SupavexError(error.code, message, where=error.where) from None
         key = uuid.uuid4().hex
         self._started[key] = started
