@@ -98,8 +98,9 @@ def _chromium() -> str | None:
     return None
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Chromium. Not for the whole session: while it is there, an event loop runs in this thread."""
     arguments = ["--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
     if os.geteuid() == 0:
         arguments.append("--no-sandbox")

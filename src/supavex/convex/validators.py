@@ -184,7 +184,8 @@ class Id(Validator):
             if found == self.table:
                 return None
             if found is not None:
-                sentence = f'Found ID "{value}" from table `{found}`, which does not match the table name in validator '
+                table = "a system table" if found.startswith("_") else f"table `{found}`"
+                sentence = f'Found ID "{value}" from {table}, which does not match the table name in validator '
                 sentence += f"`{self}`."
                 message = f'Found ID "{value}" from table "{found}", which does not match {self}.'
                 return Mismatch(path, message, sentence=sentence)

@@ -144,7 +144,7 @@ def official_cli(convex_folder: Path, target: str) -> OfficialCli:
             "NoAdminKey",
             f"{_KEY} is set neither in the environment nor in the app's .env.local.",
             where=url,
-            hint=f"export {_KEY}=…  (`supavex serve` prints it for its own deployment)",
+            hint=f"export {_KEY}='…'  (`supavex serve` prints it for its own deployment)",
         )
     for name in _OTHERS:
         environment.pop(name, None)

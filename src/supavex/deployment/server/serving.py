@@ -6,7 +6,7 @@ import fcntl
 import os
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,6 +70,17 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+def _own_names(host: str) -> set[str]:
+    """How others call this machine, where it listens to more than itself: by its name and its addresses."""
+    if host in ("127.0.0.1", "localhost", "::1"):
+        return set()
+    name = socket.gethostname()
+    names = {name, socket.getfqdn()}
+    with suppress(OSError):  # a machine whose own name leads nowhere
+        names |= {str(found[4][0]) for found in socket.getaddrinfo(name, None)}
+    return names
+
+
 def serve(settings: Settings, say: Callable[[Host], None]) -> None:
     """Serves until the process is told to stop. ``say`` is called once, when the ports listen."""
     with held(settings.folder):
@@ -80,7 +91,7 @@ def serve(settings: Settings, say: Callable[[Host], None]) -> None:
             port, site_port = listener.getsockname()[1], site.getsockname()[1]
             addresses = Addresses(f"http://{shown}:{port}", f"http://{shown}:{site_port}")
             with Deployment(settings.folder / DEPLOYMENT_FILE) as deployment:
-                names = {"127.0.0.1", "localhost", "::1", settings.host, socket.gethostname()}
+                names = {"127.0.0.1", "localhost", "::1", settings.host, *_own_names(settings.host)}
                 key = admin_key(settings.folder, _NAME)
                 host = Host(deployment, settings.folder, key, addresses, frozenset(names), _NAME, site_port)
                 say(host)
