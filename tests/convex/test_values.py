@@ -2,17 +2,21 @@
 
 import json
 import math
+import sys
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from supavex.convex import values
+from supavex.convex.limits import MAX_DOCUMENT_BYTES, MAX_DOCUMENT_NESTING
 from supavex.convex.values import (
     InvalidValue,
     from_internal_json,
     nesting,
     parse_export_json,
+    plain_document,
     same,
     size,
     to_export_json,
@@ -209,3 +213,66 @@ def test_size_and_nesting_grow_with_what_is_around(value: Any):
 def test_json_of_a_float_never_reads_as_an_integer(number: float):
     assert isinstance(parse_export_json(to_export_json(number), uniform=True), float)
     assert not math.isfinite(number) or set(to_export_json(number)) & set(".e")
+
+
+_KEYS = st.sampled_from(["a", "b c", "", "$x", "_x", "é", 'q"', "back\\slash", "k" * 1100]) | st.text(max_size=5)
+_LEAVES = st.none() | st.booleans() | st.floats(allow_nan=False) | st.integers(-(10**25), 10**25) | st.text(max_size=20)
+_DOCUMENTS = st.dictionaries(
+    _KEYS,
+    st.recursive(_LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_KEYS, inner, max_size=4)),
+    max_size=6,
+)
+
+
+@settings(max_examples=1500)
+@given(fields=_DOCUMENTS, uniform=st.booleans(), ascii_only=st.booleans(), compact=st.booleans())
+def test_a_plain_document_is_what_the_careful_reader_reads(
+    fields: dict[str, Any], uniform: bool, ascii_only: bool, compact: bool
+) -> None:
+    document = {"_creationTime": 1.5, "_id": "x", **fields}
+    separators = (",", ":") if compact else (", ", ": ")
+    line = json.dumps(document, ensure_ascii=ascii_only, separators=separators).encode("utf-8", "surrogatepass")
+    plain = plain_document(line, uniform=uniform)
+    if plain is not None:
+        found, text = plain
+        assert same(found, parse_export_json(line, uniform=uniform))
+        assert value_problem(found) is None
+        assert nesting(found) <= MAX_DOCUMENT_NESTING
+        assert size(found) <= MAX_DOCUMENT_BYTES
+        assert same(from_internal_json(json.loads(text)), found), "the line is internal JSON as it is"
+        assert all(not key.startswith("_") or key in ("_id", "_creationTime") for key in found)
+
+
+@pytest.mark.parametrize(
+    ("line", "uniform", "plain"),
+    [
+        ('{"_creationTime":1.0,"_id":"a","n":1.5}', True, True),
+        ('{"_creationTime":1.0,"_id":"a","n":1}', False, True),
+        ('{"_creationTime":1.0,"_id":"a","n":1}', True, False),
+        ('{"_creationTime":1.0,"_id":"a","n":1e400}', False, False),
+        ('{"_creationTime":1.0,"_id":"a","n":' + "9" * 400 + "}", False, False),
+        ('{"_creationTime":1.0,"_id":"a","n":' + "9" * 400 + ".5}", False, False),
+        ('{"_creationTime":1.0,"_id":"a","n":NaN}', False, False),
+        ('{"_creationTime":1.0,"_id":"a","s":"\\ud800"}', False, False),
+        ('{"_creationTime":1.0,"_id":"a","s":"\\ud800","n":1}', False, False),
+        ('{"_creationTime":1.0,"_id":"a","$k":1.5}', False, False),
+        ('{"_creationTime":1.0,"_id":"a","é":1.5}', False, False),
+        ('{"_creationTime":1.0,"_id":"a","_other":1.5}', False, False),
+        ('{"_id":"a","n":1.5}', False, False),
+        ("[1.5]", False, False),
+        ("{", False, False),
+    ],
+)
+def test_which_documents_are_plain(line: str, uniform: bool, plain: bool) -> None:
+    assert (plain_document(line.encode(), uniform=uniform) is not None) is plain
+
+
+def test_without_orjson_it_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "orjson", None)
+    values._strict_loads.cache_clear()
+    try:
+        line = b'{"_creationTime":1.0,"_id":"a","n":1.5}'
+        assert plain_document(line, uniform=True) == ({"_creationTime": 1.0, "_id": "a", "n": 1.5}, line.decode())
+        assert plain_document(b'{"_creationTime":1.0,"_id":"a","n":1e400}', uniform=True) is None
+    finally:
+        values._strict_loads.cache_clear()

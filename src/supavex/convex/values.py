@@ -16,7 +16,9 @@ import json
 import math
 import re
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeAlias
 
 from supavex.convex.limits import (
@@ -24,6 +26,7 @@ from supavex.convex.limits import (
     INT64_MIN,
     MAX_ARRAY_LENGTH,
     MAX_DOCUMENT_NESTING,
+    MAX_KEY_BYTES,
     MAX_OBJECT_FIELDS,
     MAX_VALUE_NESTING,
 )
@@ -139,6 +142,7 @@ def parse_export_json(text: str | bytes, *, uniform: bool) -> Value:
 
 #: A key that may hold something else than printable ASCII; asked only of lines that hold such a thing anywhere.
 _ODD_KEY = re.compile(rb'[{,]\s*"[^"\\]*(?:[^ -~"\\]|\\)[^"]*"\s*:')
+_LONG_KEY = re.compile(rb'"[^"]{%d,}"\s*:' % (MAX_KEY_BYTES + 1))
 #: A number that a double may not hold; in a string, after a comma, too, which only costs a closer look.
 _HUGE = re.compile(rb"[:\[,]\s*-?[0-9](?:[0-9]{199}|[0-9.]*[eE][+-]?[0-9]{3})")
 _BARE_INTEGER = re.compile(rb"[:\[,]\s*-?[0-9]+\s*[,\]}]")
@@ -151,22 +155,41 @@ def plain_document(line: bytes, *, uniform: bool) -> tuple[Document, str] | None
 
     The text is internal JSON too then. None where a closer look is needed; most documents need none.
     """
-    if len(line) > _SMALL or line.count(b"{") + line.count(b"[") > MAX_DOCUMENT_NESTING:
-        return None
-    if b'"$' in line or b"\\u" in line or _HUGE.search(line):
+    if len(line) > _SMALL or line.count(b"{") + line.count(b"[") > MAX_DOCUMENT_NESTING or b'"$' in line:
         return None
     if (b"\\" in line or not line.isascii()) and _ODD_KEY.search(line):
         return None
-    if uniform and _BARE_INTEGER.search(line):
+    if len(line) > MAX_KEY_BYTES and _LONG_KEY.search(line):
+        return None
+    whole = _BARE_INTEGER.search(line) is not None
+    if whole and uniform:
         return None
     try:
+        document = (_doubles if whole else _strict_loads())(line)
         text = line.decode().strip()
-        document = json.loads(text, parse_int=float, parse_constant=_no_constant)
     except (ValueError, InvalidValue):
         return None
     if not isinstance(document, dict) or "_id" not in document or "_creationTime" not in document:
         return None
     return None if any(key.startswith("_") for key in document.keys() - _SYSTEM_FIELDS) else (document, text)
+
+
+def _doubles(line: bytes) -> Any:
+    """Parsed JSON whose numbers are all doubles. Raises where one of them may not be, and for escapes of code units."""
+    if b"\\u" in line or _HUGE.search(line):
+        raise InvalidValue("a closer look is needed")
+    return json.loads(line, parse_int=float, parse_constant=_no_constant)
+
+
+@cache
+def _strict_loads() -> Callable[[bytes], Any]:
+    """A parser for JSON without whole numbers: orjson, which refuses infinity and unpaired surrogates by itself."""
+    try:
+        import orjson
+    except ImportError:
+        return _doubles
+    loads: Callable[[bytes], Any] = orjson.loads
+    return loads
 
 
 _SYSTEM_FIELDS = {"_id", "_creationTime"}
