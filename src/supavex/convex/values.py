@@ -141,8 +141,8 @@ def parse_export_json(text: str | bytes, *, uniform: bool) -> Value:
 
 
 #: A key that may hold something else than printable ASCII; asked only of lines that hold such a thing anywhere.
-_ODD_KEY = re.compile(rb'[{,]\s*"[^"\\]*(?:[^ -~"\\]|\\)[^"]*"\s*:')
-_LONG_KEY = re.compile(rb'"[^"]{%d,}"\s*:' % (MAX_KEY_BYTES + 1))
+_ODD_KEY = re.compile(rb'[{,]\s*"[^"\\]*(?:[^ -~"\\]|\\.)(?:[^"\\]|\\.)*"\s*:', re.DOTALL)
+_LONG_KEY = re.compile(rb'"[^"\\]{%d,}"\s*:' % (MAX_KEY_BYTES + 1))
 #: A number that a double may not hold; in a string, after a comma, too, which only costs a closer look.
 _HUGE = re.compile(rb"[:\[,]\s*-?[0-9](?:[0-9]{199}|[0-9.]*[eE][+-]?[0-9]{3})")
 _BARE_INTEGER = re.compile(rb"[:\[,]\s*-?[0-9]+\s*[,\]}]")
@@ -157,7 +157,7 @@ def plain_document(line: bytes, *, uniform: bool) -> tuple[Document, str] | None
     """
     if len(line) > _SMALL or line.count(b"{") + line.count(b"[") > MAX_DOCUMENT_NESTING or b'"$' in line:
         return None
-    if (b"\\" in line or not line.isascii()) and _ODD_KEY.search(line):
+    if (b"\\" in line or b"\x7f" in line or not line.isascii()) and _ODD_KEY.search(line):
         return None
     if len(line) > MAX_KEY_BYTES and _LONG_KEY.search(line):
         return None
