@@ -171,7 +171,10 @@ def plain_document(line: bytes, *, uniform: bool) -> tuple[Document, str] | None
         return None
     if not isinstance(document, dict) or "_id" not in document or "_creationTime" not in document:
         return None
-    return None if any(key.startswith("_") for key in document.keys() - _SYSTEM_FIELDS) else (document, text)
+    for key in document:
+        if key[:1] == "_" and key not in _SYSTEM_FIELDS:
+            return None
+    return document, text
 
 
 def _doubles(line: bytes) -> Any:

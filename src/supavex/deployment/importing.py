@@ -278,21 +278,21 @@ def _load(
     storage = _empty_copy(deployment, old, unique=False) if old else store.create_storage(unique=False)
     fits = None if validator is None else quick_check(validator, {table: key for key, table in names.items()})
     done = 0
-    with BulkLoad(store, StoredTable(name, number, storage)) as load:
-        for document, text in archive.rows(name):
-            internal_id = _complete(name, number, document)
-            if text is None:
-                check_limits(name, document)
-            if fits is not None and not fits(document):
-                _check_schema(name, document, validator, names)
-            load.add(internal_id, document, text or write_body(document))
-            done += 1
-            if done % 1000 == 0:
-                progress(name, done)
-        try:
-            load.finish()
-        except DuplicateRow as error:
-            raise SupavexError("DuplicateId", f"the id {error.id} stands twice.", where=name) from None
+    load = BulkLoad(store, StoredTable(name, number, storage))
+    for document, text in archive.rows(name):
+        internal_id = _complete(name, number, document)
+        if text is None:
+            check_limits(name, document)
+        if fits is not None and not fits(document):
+            _check_schema(name, document, validator, names)
+        load.add(internal_id, document, text or write_body(document))
+        done += 1
+        if done % 1000 == 0:
+            progress(name, done)
+    try:
+        load.finish()
+    except DuplicateRow as error:
+        raise SupavexError("DuplicateId", f"the id {error.id} stands twice.", where=name) from None
     imported.written[name] = done
     progress(name, done)
     return storage

@@ -10,9 +10,7 @@ import json
 import os
 import re
 import sqlite3
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -234,8 +232,6 @@ class BulkLoad:
     """
 
     _BLOCK = 500
-    #: Blocks that may wait to be written while the next one is made.
-    _WAITING = 3
 
     def __init__(self, store: Store, table: StoredTable) -> None:
         self._store, self._table = store, table
@@ -244,9 +240,6 @@ class BulkLoad:
         self._rows: list[tuple[int, bytes, str]] = []
         self._keys: list[tuple[int | bytes, ...]] = []
         self._count = 0
-        # SQLite works without the interpreter's lock: it writes one block while the next one is made ready.
-        self._writer = ThreadPoolExecutor(1, "supavex-bulk-load")
-        self._pending: deque[Future[None]] = deque()
         columns = ", ".join(f"k{number} BLOB" for number in range(len(self._indexes)))
         store.connection.execute(f"CREATE TEMP TABLE bulk_{table.storage} (row INTEGER, {columns})")
 
@@ -262,30 +255,19 @@ class BulkLoad:
             )
         )
         if len(self._rows) == self._BLOCK:
-            self._pending.append(self._writer.submit(self._write, self._rows, self._keys))
-            self._rows, self._keys = [], []
-            if len(self._pending) > self._WAITING:
-                self._pending.popleft().result()
+            self._write()
 
-    def _write(self, rows: list[tuple[int, bytes, str]], keys: list[tuple[int | bytes, ...]]) -> None:
+    def _write(self) -> None:
         connection, storage = self._store.connection, self._table.storage
-        connection.executemany(f"INSERT INTO documents_{storage} VALUES (?, ?, ?)", rows)
+        connection.executemany(f"INSERT INTO documents_{storage} VALUES (?, ?, ?)", self._rows)
         marks = ", ".join("?" * (len(self._indexes) + 1))
-        connection.executemany(f"INSERT INTO bulk_{storage} VALUES ({marks})", keys)
-
-    def __enter__(self) -> BulkLoad:
-        return self
-
-    def __exit__(self, *details: object) -> None:
-        # Nothing may be written any more when the caller takes its transaction back.
-        self._writer.shutdown(wait=True, cancel_futures=True)
+        connection.executemany(f"INSERT INTO bulk_{storage} VALUES ({marks})", self._keys)
+        self._rows, self._keys = [], []
 
     def finish(self) -> int:
         """Builds the indexes; how many documents were loaded."""
         connection, storage = self._store.connection, self._table.storage
-        while self._pending:
-            self._pending.popleft().result()
-        self._write(self._rows, self._keys)
+        self._write()
         try:
             self._store.make_unique(storage)
         except sqlite3.IntegrityError:
