@@ -78,6 +78,7 @@ def test_the_remaining_tables_go_live(project: Path, served: Served) -> None:
     asked = supavex("migrate", *config, *to)
     assert (asked.code, "NotConfirmed" in asked.err) == (2, True), asked.err
     assert "replaces" in asked.err, "what an import would do is shown first"
+    assert not list(project.glob(".supavex/migration-*/before-*.zip")), "nothing has changed: nothing to go back to"
     migrated = supavex("migrate", *config, *to, "--yes", "--json")
     assert migrated.code == 0, migrated.out + migrated.err
     report = migrated.json

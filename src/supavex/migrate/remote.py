@@ -6,6 +6,7 @@ The export taken before anything changes is kept: importing it with ``--replace`
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import tempfile
 import time
@@ -58,7 +59,7 @@ class RemoteMigration:
             "imported": self.after is not None,
             "target": self.target,
             "cancelled": self.cancelled,
-            "before": str(self.before),
+            "before": None if self.after is None else str(self.before),
             "after": None if self.after is None else str(self.after),
             "changedMeanwhile": self.changed_meanwhile,
             "proof": None if self.proof is None else self.proof.to_json(),
@@ -80,23 +81,29 @@ def migrate_by_cli(
     project.make_state()
     folder = Folder(project.migration_folder)
     folder.make()
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    before = folder.path / f"before-{stamp}.zip"
+    before = _new_path(folder.path)
     cli.run("export", "--path", str(before), say=say)
-    with ArchiveDocuments(before) as existing:
-        result = migrate(
-            plan,
-            out=folder.archive,
-            existing=existing,
-            tables=tables,
-            max_rejects=max_rejects,
-            progress=progress,
-        )
-    remote = RemoteMigration(result, cli.target, before)
-    if not result.ok:
-        return remote
-    rehearse(plan, before, folder.archive)
-    if not confirm(change_table(result, before, cli.target)):
+    agreed = False
+    try:
+        with ArchiveDocuments(before) as existing:
+            result = migrate(
+                plan,
+                out=folder.archive,
+                existing=existing,
+                tables=tables,
+                max_rejects=max_rejects,
+                progress=progress,
+            )
+        remote = RemoteMigration(result, cli.target, before)
+        if not result.ok:
+            return remote
+        rehearse(plan, before, folder.archive)
+        agreed = confirm(change_table(result, before, cli.target))
+    finally:
+        if not agreed:
+            # Nothing has changed, so there is nothing to go back to.
+            before.unlink(missing_ok=True)
+    if not agreed:
         remote.cancelled = True
         return remote
     cli.run("import", "--replace", "--yes", str(folder.archive), say=say)
@@ -113,6 +120,13 @@ def migrate_by_cli(
     remote.proof = proof
     folder.report.write_text(json.dumps(remote.to_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return remote
+
+
+def _new_path(folder: Path) -> Path:
+    """Where the export from before goes: named after the moment, and never over another one."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    names = (f"before-{stamp}{'' if n == 1 else f'-{n}'}.zip" for n in itertools.count(1))
+    return next(path for name in names if not (path := folder / name).exists())
 
 
 def _only(plan: Plan, moved: set[str]) -> Plan:
