@@ -1,6 +1,7 @@
 """What a restore does with what the database has and lacks, and with documents that Convex changed."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -178,7 +179,10 @@ def test_an_interrupted_restore_leaves_nothing(server: servers.Server, stage: st
             f"m.{kind}.{name} = lambda *a: os.kill(os.getpid(), signal.SIGKILL)\n"
             f"from supavex.cli.main import main\nmain({arguments!r})\n"
         )
-        killed = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=False)
+        # What a killed process leaves in the system's temporary folder goes with the project's.
+        environment = {**os.environ, "TMPDIR": str(folder)}
+        command = [sys.executable, "-c", code]
+        killed = subprocess.run(command, env=environment, capture_output=True, timeout=60, check=False)
         assert killed.returncode == -signal.SIGKILL, killed.stderr
         assert rows(target, "SELECT name FROM teams") == [("blue",)]
         restored(folder, target, "--replace")
