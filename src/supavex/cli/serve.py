@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from supavex.errors import UsageError
 from supavex.project import CONFIG_NAME
 
 
@@ -18,7 +19,7 @@ from supavex.project import CONFIG_NAME
 def command(folder: str, data: str | None, port: int, site_port: int, host: str) -> int:
     """Serve a Convex deployment on this machine, for the official CLI and clients.
 
-    The first two lines are what `npx convex` reads from its environment or .env.local.
+    The first two lines are what `npx convex` reads: put them into .env.local in your app's folder.
 
     \b
     Example:
@@ -29,10 +30,14 @@ def command(folder: str, data: str | None, port: int, site_port: int, host: str)
 
     root = Path(folder).resolve()
     place = Path(data).resolve() if data else root / ".supavex"
-    place.mkdir(parents=True, exist_ok=True)
-    ignore = place / ".gitignore"
-    if not ignore.exists() and (root / CONFIG_NAME).exists():
-        ignore.write_text("*\n", encoding="utf-8")
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        ignore = place / ".gitignore"
+        if not ignore.exists() and (root / CONFIG_NAME).exists():
+            ignore.write_text("*\n", encoding="utf-8")
+    except OSError as error:
+        hint = "Choose another folder with --data."
+        raise UsageError("CannotWrite", f"{error.strerror}.", where=str(place), hint=hint) from None
 
     def say(served: Host) -> None:
         click.echo(f"CONVEX_SELF_HOSTED_URL={served.addresses.cloud}")

@@ -106,6 +106,7 @@ class OfficialCli:
 
 def official_cli(convex_folder: Path, target: str) -> OfficialCli:
     """The CLI of the app that ``convex_folder`` belongs to, for ``target``. Raises with what is missing."""
+    url = "" if target == CLOUD else _checked_url(target)
     app = convex_folder.parent
     if not (app / "package.json").is_file():
         raise UsageError(
@@ -137,7 +138,6 @@ def official_cli(convex_folder: Path, target: str) -> OfficialCli:
                 hint="Run `npx convex dev` there once, or set CONVEX_DEPLOY_KEY.",
             )
         return OfficialCli(app, target, node, program, environment)
-    url = _checked_url(target)
     key = known.get(_KEY, "")
     if not key:
         raise UsageError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import socket
@@ -64,6 +65,8 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
+        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+            raise UsageError("UnknownHost", f"{host} is no address of this machine.", hint="Try 127.0.0.1.") from None
         hint = "Choose another with --port and --site-port; 0 takes any that is free."
         raise UsageError("PortTaken", f"port {port} can't be used: {error.strerror}.", where=host, hint=hint) from None
     listener.listen(128)
@@ -87,7 +90,9 @@ def serve(settings: Settings, say: Callable[[Host], None]) -> None:
         listener = _listen(settings.host, settings.port)
         site = _listen(settings.host, settings.site_port)
         try:
-            shown = f"[{settings.host}]" if ":" in settings.host else settings.host
+            # Who listens to every address is reached on this machine by its own.
+            reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
+            shown = f"[{reached}]" if ":" in reached else reached
             port, site_port = listener.getsockname()[1], site.getsockname()[1]
             addresses = Addresses(f"http://{shown}:{port}", f"http://{shown}:{site_port}")
             with Deployment(settings.folder / DEPLOYMENT_FILE) as deployment:
