@@ -13,6 +13,7 @@ import pytest
 
 from supavex.convex.snapshot import SnapshotArchive
 from supavex.deployment import Deployment
+from supavex.migrate import migration
 from tests import projects
 from tests.projects import supavex
 
@@ -99,14 +100,34 @@ def test_the_remaining_tables_go_live(project: Path, served: Served) -> None:
         assert archive.read("ariPayments/documents.jsonl") == b""
 
 
-def test_a_target_that_would_conflict_is_found_before_anything_is_imported(project: Path, served: Served) -> None:
+def test_more_rejects_than_allowed_import_nothing(project: Path, served: Served) -> None:
     to, config = ("--to", served.url), ("-C", project, "--config", REMAINING)
     assert supavex("deploy", *config, *to).code == 0
     earlier_documents(project, served)
+    exported = len(list(project.glob(".supavex/*/before-*.zip")))
     migrated = supavex("migrate", *config, *to, "--yes", "--max-rejects", "0")
     assert migrated.code == 1, "three rows are broken on purpose"
+    assert len(list(project.glob(".supavex/*/before-*.zip"))) == exported
     with Deployment(served.data / "deployment.sqlite3") as deployment:
         assert deployment.count("ariPayments") == 0
+
+
+def test_what_convex_would_refuse_is_found_before_anything_is_imported(
+    project: Path, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    to, config = ("--to", served.url), ("-C", project, "--config", REMAINING)
+    assert supavex("deploy", *config, *to).code == 0
+    earlier = earlier_documents(project, served)
+    # As if the numbers had been chosen without looking at the target: payments get the number of the contacts.
+    monkeypatch.setattr(
+        migration, "_with_target", lambda numbers, target: {**target, "ariPayments": target["contacts"]}
+    )
+    migrated = supavex("migrate", *config, *to, "--yes")
+    assert (migrated.code, "TableConflict" in migrated.err) == (1, True), migrated.out + migrated.err
+    assert not list(project.glob(".supavex/*/before-*.zip")), "found on this machine: the import was not begun"
+    with Deployment(served.data / "deployment.sqlite3") as deployment:
+        assert deployment.count("ariPayments") == 0
+        assert len(list(deployment.documents("contacts"))) == len(earlier["contacts"])
 
 
 def test_documents_that_do_not_fit_are_convex_s_to_refuse(project: Path, served: Served) -> None:

@@ -475,6 +475,13 @@ def test_logs_are_watched(app: App):
         assert process.poll() is None
 
 
+def test_what_was_called_in_vain_is_in_the_logs(app: App):
+    with app.running("logs", "--history", "5") as process:
+        Lines(process.stderr).until("Watching logs")
+        assert app.convex("run", "a:b", "{}", seconds=25).code != 0
+        assert "not run by this version" in Lines(process.stdout).until("a:b")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [("run", "a:b", "{}"), ("run", "a:b", "{}", "--watch"), ("run", "--inline-query", "1 + 1")],

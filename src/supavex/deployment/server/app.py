@@ -14,34 +14,37 @@ import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
-import brotli
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
-from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from supavex.convex.values import from_internal_json, to_internal_json
 from supavex.deployment.files import Files
+from supavex.deployment.importing import Mode
 from supavex.deployment.server import modules, security, system
+from supavex.deployment.server.bodies import MAX_BODY_BYTES, read_json, to_file
+from supavex.deployment.server.guard import METHODS, Guard, Json
 from supavex.deployment.server.host import Host
 from supavex.deployment.server.pushing import Pushes
 from supavex.deployment.server.sync import NO_FUNCTIONS, sync
 from supavex.deployment.server.transfers import Transfers
-from supavex.deployment.server.wire import json_text, parse_json
+from supavex.deployment.server.wire import parse_json
+from supavex.deployment.table_files import Format
 from supavex.errors import SupavexError
 
 MAX_PUSH_BYTES = 200 << 20
-MAX_BODY_BYTES = 16 << 20
 MAX_PART_BYTES = 1 << 30
 MAX_FILE_BYTES = 4 << 30
 _LOG_SECONDS = 60.0
 _STORAGE_TOKEN_SECONDS = 3600
+_FORMATS: dict[str, Format] = {"csv": "csv", "jsonLines": "jsonLines", "jsonArray": "jsonArray"}
+_MODES: dict[str, Mode] = {"requireEmpty": "requireEmpty", "append": "append", "replace": "replace"}
+_UDF_TYPES = {"mutation": "Mutation", "action": "Action"}
 Handler = Callable[[Request], Awaitable[Response]]
 _CODES = {
     "BadDeployKey": 401,
@@ -69,92 +72,28 @@ def make_app(host: Host, pages: list[BaseRoute] | None = None) -> Starlette:
                 await asyncio.wait({task}, timeout=10)
 
     app = Starlette(
-        routes=[*api.routes(), *(pages or []), Route("/{path:path}", api.unknown, methods=_METHODS)],
+        routes=[*api.routes(), *(pages or []), Route("/{path:path}", api.unknown, methods=METHODS)],
         lifespan=lifespan,
         exception_handlers={SupavexError: _on_error, HTTPException: _on_http, Exception: _on_bug},
     )
-    app.add_middleware(_Guard, host=host)
+    app.add_middleware(Guard, host=host)
     return app
-
-
-_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"]
 
 
 async def _on_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, SupavexError)
     message = error.message + (f" {error.hint}" if error.hint else "")
-    return _Json({"code": error.code, "message": message}, _CODES.get(error.code, 400))
+    return Json({"code": error.code, "message": message}, _CODES.get(error.code, 400))
 
 
 async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _Json({"code": "BadRequest", "message": str(error.detail)}, error.status_code)
+    return Json({"code": "BadRequest", "message": str(error.detail)}, error.status_code)
 
 
 async def _on_bug(request: Request, error: Exception) -> Response:
     message = f"supavex failed at this: {type(error).__name__}. The server's own output says more."
-    return _Json({"code": "InternalServerError", "message": message}, 500)
-
-
-class _Json(JSONResponse):
-    """An answer in JSON of ASCII characters."""
-
-    def render(self, content: Any) -> bytes:
-        """The answer's bytes."""
-        return json_text(content).encode()
-
-
-class _Guard:
-    """Refuses requests that name another host, or come from a page of another site; answers CORS for those that may."""
-
-    def __init__(self, app: ASGIApp, host: Host) -> None:
-        self.app, self.host = app, host
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket"):
-            await self.app(scope, receive, send)
-            return
-        if (scope.get("server") or (None, None))[1] == self.host.site_port:
-            message = "Not supported here: HTTP actions are not run by this version of supavex."
-            await _refuse(scope, receive, send, message, 501)
-            return
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        origin = headers.get("origin")
-        good = security.host_allowed(headers.get("host", ""), self.host.names)
-        if not good or not security.origin_allowed(origin, self.host.names):
-            what = f"the host {headers.get('host', '')!r}" if not good else f"the origin {origin!r}"
-            await _refuse(scope, receive, send, f"Requests for {what} are refused.")
-            return
-        if scope["type"] == "websocket" or origin is None:
-            await self.app(scope, receive, send)
-            return
-        cors = [
-            (b"access-control-allow-origin", origin.encode("latin-1")),
-            (b"access-control-allow-credentials", b"true"),
-            (b"vary", b"Origin"),
-        ]
-        if scope["method"] == "OPTIONS":
-            asked = headers.get("access-control-request-headers", "")
-            more = {"access-control-allow-methods": ", ".join(_METHODS), "access-control-allow-headers": asked}
-            response = Response(status_code=204, headers={**{k.decode(): v.decode("latin-1") for k, v in cors}, **more})
-            await response(scope, receive, send)
-            return
-
-        async def with_cors(message: Any) -> None:
-            if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message["headers"], *cors]}
-            await send(message)
-
-        await self.app(scope, receive, with_cors)
-
-
-async def _refuse(scope: Scope, receive: Receive, send: Send, message: str, status: int = 403) -> None:
-    if scope["type"] == "websocket":
-        await receive()
-        await send({"type": "websocket.close", "code": 1008, "reason": message[:100]})
-        return
-    code = "ForbiddenOrigin" if status == 403 else "NotSupportedHere"
-    await _Json({"code": code, "message": message}, status)(scope, receive, send)
+    return Json({"code": "InternalServerError", "message": message}, 500)
 
 
 class _Api:
@@ -221,55 +160,10 @@ class _Api:
             message += "deployment is running in and the provided deploy key match."
             raise SupavexError("BadDeployKey", message)
 
-    async def _bytes(self, request: Request, limit: int) -> bytes:
-        """The body, unpacked where it is brotli, never more than ``limit`` bytes."""
-        chunks, count = [], 0
-        packed = request.headers.get("content-encoding", "") == "br"
-        decompressor = brotli.Decompressor() if packed else None
-        async for chunk in request.stream():
-            piece = chunk
-            while decompressor is not None and (piece or not decompressor.can_accept_more_data()):
-                try:
-                    out = decompressor.process(piece, output_buffer_limit=1 << 20)
-                except brotli.error:
-                    raise SupavexError("BadBody", "the body is not brotli.") from None
-                chunks.append(out)
-                count += len(out)
-                piece = b""
-                if count > limit:
-                    raise _too_large(limit)
-                if decompressor.can_accept_more_data():
-                    break
-            if decompressor is None:
-                chunks.append(chunk)
-                count += len(chunk)
-            if count > limit:
-                raise _too_large(limit)
-        return b"".join(chunks)
-
-    async def _json(self, request: Request, limit: int = MAX_BODY_BYTES) -> dict[str, Any]:
-        body = await self._bytes(request, limit)
-        try:
-            data = parse_json(body)
-        except ValueError:
-            raise SupavexError("BadJsonBody", "the body is no JSON.") from None
-        if not isinstance(data, dict):
-            raise SupavexError("BadJsonBody", "the body is no JSON object.")
-        return data
-
-    async def _to_file(self, request: Request, path: Path, limit: int) -> None:
-        count = 0
-        with path.open("wb") as file:
-            async for chunk in request.stream():
-                count += len(chunk)
-                if count > limit:
-                    raise _too_large(limit)
-                await asyncio.to_thread(file.write, chunk)
-
     async def unknown(self, request: Request) -> Response:
         """Whatever is not there: said at once."""
         message = f"Not supported here: {request.method} /{request.path_params['path']}"
-        return _Json({"code": "NotSupportedHere", "message": message}, 400)
+        return Json({"code": "NotSupportedHere", "message": message}, 400)
 
     # Setting up
 
@@ -283,11 +177,11 @@ class _Api:
 
     async def urls(self, request: Request) -> Response:
         """Where clients reach it."""
-        return _Json({"convexCloudUrl": self.host.addresses.cloud, "convexSiteUrl": self.host.addresses.site})
+        return Json({"convexCloudUrl": self.host.addresses.cloud, "convexSiteUrl": self.host.addresses.site})
 
     async def check_key(self, request: Request) -> Response:
         """That the key is right."""
-        return _Json({"success": True})
+        return Json({"success": True})
 
     # Pushing
 
@@ -296,10 +190,10 @@ class _Api:
         hashes = await self.host.run(lambda d: modules.module_hashes(d.store))
         version = await self.host.run(lambda d: d.store.meta("udf_version"))
         config = {"functions": "convex/", "authInfo": []}
-        return _Json({"config": config, "moduleHashes": hashes, "udfServerVersion": version})
+        return Json({"config": config, "moduleHashes": hashes, "udfServerVersion": version})
 
     async def _pushed(self, request: Request) -> dict[str, Any]:
-        body = await self._json(request, MAX_PUSH_BYTES)
+        body = await read_json(request, MAX_PUSH_BYTES)
         pushed = await self.host.run(lambda d: self.pushes.read(d, body))
         # Others go on reading and writing while the modules are evaluated.
         async with self._evaluating:
@@ -309,33 +203,33 @@ class _Api:
     async def start_push(self, request: Request) -> Response:
         """See :meth:`Pushes.start`."""
         answer = await self._pushed(request)
-        return _Json(answer)
+        return Json(answer)
 
     async def evaluate_push(self, request: Request) -> Response:
         """What a push would change, without its modules' analysis."""
-        return _Json({"schemaChange": (await self._pushed(request))["schemaChange"]})
+        return Json({"schemaChange": (await self._pushed(request))["schemaChange"]})
 
     async def wait_for_schema(self, request: Request) -> Response:
         """See :meth:`Pushes.wait`."""
-        body = await self._json(request)
-        return _Json(await self.host.run(lambda d: self.pushes.wait(d, body)))
+        body = await read_json(request)
+        return Json(await self.host.run(lambda d: self.pushes.wait(d, body)))
 
     async def finish_push(self, request: Request) -> Response:
         """See :meth:`Pushes.finish`."""
-        body = await self._json(request, MAX_PUSH_BYTES)
+        body = await read_json(request, MAX_PUSH_BYTES)
         answer = await self.host.run(lambda d: self.pushes.finish(d, body))
         self.host.changed()
-        return _Json(answer)
+        return Json(answer)
 
     async def report_push(self, request: Request) -> Response:
         """The CLI's own timings: not kept."""
-        return _Json(None)
+        return Json(None)
 
     # Environment
 
     async def update_variables(self, request: Request) -> Response:
         """Sets and removes environment variables."""
-        changes = (await self._json(request)).get("changes")
+        changes = (await read_json(request)).get("changes")
         if not isinstance(changes, list):
             raise SupavexError("BadJsonBody", "changes is a list.")
         await self.host.run(lambda d: modules.change_variables(d.store, changes))
@@ -344,7 +238,7 @@ class _Api:
 
     async def list_variables(self, request: Request) -> Response:
         """All environment variables."""
-        return _Json({"environmentVariables": await self.host.run(lambda d: modules.variables(d.store))})
+        return Json({"environmentVariables": await self.host.run(lambda d: modules.variables(d.store))})
 
     async def logs(self, request: Request) -> Response:
         """Log entries after a cursor; waits for some, as `convex logs` and `convex dev` do."""
@@ -362,56 +256,58 @@ class _Api:
                 break
             await self.host.change(min(left, 1.0))
         newest = entries[-1]["cursor"] if entries else max(cursor, time.time() * 1000 if cursor == 0 else cursor)
-        return _Json({"entries": entries, "newCursor": newest})
+        return Json({"entries": entries, "newCursor": newest})
 
     # Data
 
     async def start_upload(self, request: Request) -> Response:
         """A token for an upload in parts."""
-        return _Json({"uploadToken": self.transfers.start_upload()})
+        return Json({"uploadToken": self.transfers.start_upload()})
 
     async def upload_part(self, request: Request) -> Response:
         """One part of an upload."""
         query = request.query_params
         number = query.get("partNumber", "")
         path = self.transfers.part(query.get("uploadToken", ""), number)
-        await self._to_file(request, path, MAX_PART_BYTES)
-        return _Json(number)
+        await to_file(request, path, MAX_PART_BYTES)
+        return Json(number)
 
     async def finish_upload(self, request: Request) -> Response:
         """Begins an import of what was uploaded."""
-        return _Json({"importId": await self.transfers.finish_upload(await self._json(request))})
+        return Json({"importId": await self.transfers.finish_upload(await read_json(request))})
 
     async def perform_import(self, request: Request) -> Response:
         """Runs an import that was confirmed."""
-        await self.transfers.perform(str((await self._json(request)).get("importId")))
-        return _Json(None)
+        await self.transfers.perform(str((await read_json(request)).get("importId")))
+        return Json(None)
 
     async def cancel_import(self, request: Request) -> Response:
         """Cancels an import."""
-        await self.transfers.cancel(str((await self._json(request)).get("importId")))
-        return _Json(None)
+        await self.transfers.cancel(str((await read_json(request)).get("importId")))
+        return Json(None)
 
     async def import_now(self, request: Request) -> Response:
         """Imports the body into one table, at once."""
         query = request.query_params
-        form, mode = query.get("format", "jsonLines"), query.get("mode", "requireEmpty")
-        if form not in ("csv", "jsonLines", "jsonArray") or mode not in ("requireEmpty", "append", "replace"):
-            raise SupavexError("BadRequest", f"Not supported here: mode {mode!r} with format {form!r}.")
+        form = _FORMATS.get(query.get("format", "jsonLines"))
+        mode = _MODES.get(query.get("mode", "requireEmpty"))
+        if form is None or mode is None:
+            asked = f"mode {query.get('mode')!r} with format {query.get('format')!r}"
+            raise SupavexError("BadRequest", f"Not supported here: {asked}.")
         folder = self.host.folder / "uploads"
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"direct-{time.time_ns()}"
         try:
-            await self._to_file(request, path, MAX_BODY_BYTES)
-            written = await self.transfers.import_now(query.get("tableName", ""), form, mode, path)  # type: ignore[arg-type]
+            await to_file(request, path, MAX_BODY_BYTES)
+            written = await self.transfers.import_now(query.get("tableName", ""), form, mode, path)
         finally:
             path.unlink(missing_ok=True)
-        return _Json({"numWritten": written})
+        return Json({"numWritten": written})
 
     async def request_export(self, request: Request) -> Response:
         """Begins an export."""
         await self.transfers.request_export(storage=request.query_params.get("includeStorage") == "true")
-        return _Json(None)
+        return Json(None)
 
     async def download_export(self, request: Request) -> Response:
         """The archive of an export."""
@@ -421,7 +317,7 @@ class _Api:
     async def shapes(self, request: Request) -> Response:
         """The tables; what their documents look like is not inferred here."""
         names = await self.host.run(lambda d: d.tables())
-        return _Json({name: {"type": "Unknown"} for name in names})
+        return Json({name: {"type": "Unknown"} for name in names})
 
     # Functions
 
@@ -431,7 +327,7 @@ class _Api:
             body: dict[str, Any] = {"path": request.query_params.get("path", "")}
             body["args"] = _arguments(request.query_params.get("args", "{}"))
         else:
-            body = await self._json(request)
+            body = await read_json(request)
         path, arguments = body.get("path"), body.get("args", {})
         if isinstance(arguments, list):
             arguments = arguments[0] if arguments else {}
@@ -439,6 +335,8 @@ class _Api:
             raise SupavexError("BadJsonBody", "path is a text, args an object.")
         key = security.given_key(request.headers.get("authorization", ""))
         if not path.startswith("_system/"):
+            called = request.url.path.removeprefix("/api/")
+            self.host.log_refused(_UDF_TYPES.get(called, "Query"), path, NO_FUNCTIONS)
             return _failed(f"Could not find function for '{path}'. {NO_FUNCTIONS}")
         self._check(key)
         try:
@@ -447,15 +345,15 @@ class _Api:
             value = await self.host.run(lambda d: system.call(d, addresses, path, decoded))
         except SupavexError as error:
             return _failed(error.message)
-        return _Json({"status": "success", "value": to_internal_json(value)})
+        return Json({"status": "success", "value": to_internal_json(value)})
 
     async def query_ts(self, request: Request) -> Response:
         """The present moment, for queries at one moment."""
-        return _Json({"ts": base64.b64encode(self.host.timestamp().to_bytes(8, "little")).decode()})
+        return Json({"ts": base64.b64encode(self.host.timestamp().to_bytes(8, "little")).decode()})
 
     async def run_test_function(self, request: Request) -> Response:
         """`convex run --inline-query`: needs functions to run."""
-        await self._json(request)
+        await read_json(request)
         return _failed(NO_FUNCTIONS)
 
     # Files
@@ -463,7 +361,7 @@ class _Api:
     async def upload_url(self, request: Request) -> Response:
         """An address that a file can be sent to, for an hour."""
         until = int(time.time()) + _STORAGE_TOKEN_SECONDS
-        return _Json({"uploadUrl": f"{self.host.addresses.cloud}/api/storage/upload?token={self._token(until)}"})
+        return Json({"uploadUrl": f"{self.host.addresses.cloud}/api/storage/upload?token={self._token(until)}"})
 
     def _token(self, until: int) -> str:
         digest = hashlib.sha256(f"{self.host.admin_key} storage {until}".encode()).hexdigest()
@@ -479,7 +377,7 @@ class _Api:
         files = Files(self.host.deployment.store, self.host.folder)
         path = files.new_path()
         try:
-            await self._to_file(request, path, MAX_FILE_BYTES)
+            await to_file(request, path, MAX_FILE_BYTES)
             wanted = _digest(request.headers.get("digest", ""))
             kind = request.headers.get("content-type")
             kept = await self.host.run(lambda d: files.keep(path, kind, sha256=wanted))
@@ -488,7 +386,7 @@ class _Api:
         finally:
             path.unlink(missing_ok=True)
         self.host.changed()
-        return _Json({"storageId": kept.id})
+        return Json({"storageId": kept.id})
 
     async def download_file(self, request: Request) -> Response:
         """A stored file, whole or one range of it."""
@@ -496,7 +394,7 @@ class _Api:
         files = Files(self.host.deployment.store, self.host.folder)
         found = await self.host.run(lambda d: files.named(name))
         if found is None or not found.path.is_file():
-            return _Json({"code": "FileNotFound", "message": "there is no such file."}, 404)
+            return Json({"code": "FileNotFound", "message": "there is no such file."}, 404)
         headers = {"Cache-Control": "private, max-age=2592000", "X-Content-Type-Options": "nosniff"}
         # A stored page must not run as one of this server's own.
         headers["Content-Security-Policy"] = "sandbox"
@@ -507,12 +405,8 @@ class _Api:
         await sync(self.host, socket)
 
 
-def _too_large(limit: int) -> SupavexError:
-    return SupavexError("RequestTooLarge", f"the body is larger than {limit:,} bytes.")
-
-
 def _failed(message: str) -> Response:
-    return _Json({"status": "error", "errorMessage": message})
+    return Json({"status": "error", "errorMessage": message})
 
 
 def _digest(header: str) -> bytes | None:

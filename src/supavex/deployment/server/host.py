@@ -16,6 +16,8 @@ from supavex.deployment.deployment import Deployment
 T = TypeVar("T")
 #: Log entries that are kept for `convex logs`.
 _LOG_ENTRIES = 1000
+#: Characters of a function's path that an entry keeps.
+_LOG_PATH = 200
 
 
 @dataclass(slots=True)
@@ -88,6 +90,12 @@ class Host:
     def log(self, entry: dict[str, Any]) -> None:
         """Keeps an entry for `convex logs`."""
         self.logs.append({**entry, "cursor": max(time.time() * 1000, self._last_cursor() + 0.001)})
+
+    def log_refused(self, udf_type: str, path: str, error: str) -> None:
+        """Keeps the entry of a function that was called and failed at once. To be called in the event loop."""
+        entry = {"kind": "Completion", "udfType": udf_type, "identifier": path[:_LOG_PATH], "logLines": []}
+        self.log({**entry, "error": error, "timestamp": time.time(), "executionTime": 0.0, "success": None})
+        self.changed()
 
     def _last_cursor(self) -> float:
         return float(self.logs[-1]["cursor"]) if self.logs else 0.0

@@ -193,7 +193,6 @@ def _modules(deployment: Deployment, app: dict[str, Any]) -> dict[str, Module]:
 
 def _index_json(name: str, definition: dict[str, Any]) -> dict[str, Any]:
     """An index as a diff names it."""
-    table_index = {"name": name}
     staged = {"staged": True} if definition.get("staged") else {}
     if "searchField" in definition:
         body = {"type": "search", **{k: definition[k] for k in ("searchField", "filterFields")}}
@@ -201,7 +200,7 @@ def _index_json(name: str, definition: dict[str, Any]) -> dict[str, Any]:
         body = {"type": "vector", **{k: definition[k] for k in ("dimensions", "vectorField", "filterFields")}}
     else:
         body = {"type": "database", "fields": definition["fields"]}
-    return {**table_index, **body, **staged}
+    return {"name": name, **body, **staged}
 
 
 def _definitions(schema: Schema | None) -> dict[str, dict[str, Any]]:

@@ -70,6 +70,8 @@ class _Session:
             text = json.dumps(result, sort_keys=True)
             if text != query.last:
                 query.last = text
+                if not query.path.startswith("_system/"):
+                    self.host.log_refused("Query", query.path, NO_FUNCTIONS)
                 modifications.append({"queryId": id_, "logLines": [], "journal": None, **result})
         if quiet and not modifications:
             return
@@ -115,6 +117,7 @@ class _Session:
         elif kind == "ModifyQuerySet":
             await self._modify(message)
         elif kind in ("Mutation", "Action"):
+            self.host.log_refused(kind, str(message.get("udfPath")), NO_FUNCTIONS)
             answer = {"type": f"{kind}Response", "requestId": message.get("requestId"), "success": False}
             answer |= {"result": NO_FUNCTIONS, "logLines": []} | ({"ts": None} if kind == "Mutation" else {})
             await self.send(answer)

@@ -12,7 +12,7 @@ import shutil
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from supavex.convex.snapshot import SnapshotArchive, StoredEntry
 from supavex.deployment.deployment import Deployment
@@ -21,11 +21,12 @@ from supavex.deployment.files import STORAGE_NUMBER, Files
 from supavex.deployment.importing import Archive, Mode, import_snapshot
 from supavex.deployment.server import jobs
 from supavex.deployment.server.host import Host
-from supavex.deployment.table_files import TableFile
+from supavex.deployment.table_files import Format, TableFile
 from supavex.errors import SupavexError
 from supavex.text import table_text
 
 _MAX_PARTS = 10_000
+Form = Format | Literal["zip"]
 _TOKEN = re.compile(r"[0-9a-f]{32}\Z")
 _MODES = ("requireEmpty", "append", "replace", "replaceAll")
 _FORMATS = ("csv", "jsonLines", "jsonArray", "zip")
@@ -121,7 +122,7 @@ class Transfers:
                 self.host.changed()
                 return
 
-    async def _parse(self, id_: str, mode: Mode, form: str, table: str | None, whole: Path) -> None:
+    async def _parse(self, id_: str, mode: Mode, form: Form, table: str | None, whole: Path) -> None:
         """Counts what an import would write and delete, and asks."""
 
         def count() -> tuple[str, bool]:
@@ -164,7 +165,7 @@ class Transfers:
         await self._state("import", id_, {"state": "failed", "error_message": "Import canceled."})
         shutil.rmtree(Path(job["path"]).parent, ignore_errors=True)
 
-    async def _import(self, id_: str, mode: Mode, form: str, table: str | None, whole: Path) -> None:
+    async def _import(self, id_: str, mode: Mode, form: Form, table: str | None, whole: Path) -> None:
         loop = asyncio.get_running_loop()
         told = 0.0
 
@@ -204,7 +205,7 @@ class Transfers:
         self.host.progress[id_] = state
         self.host.changed()
 
-    async def import_now(self, table: str, form: str, mode: Mode, content: Path) -> int:
+    async def import_now(self, table: str, form: Format, mode: Mode, content: Path) -> int:
         """Imports at once, without asking; how many documents."""
 
         def work() -> int:
@@ -278,12 +279,12 @@ def _join(parts: list[Path], whole: Path) -> None:
             part.unlink()
 
 
-def _open(deployment: Deployment, form: str, table: str | None, path: Path) -> Archive:
+def _open(deployment: Deployment, form: Form, table: str | None, path: Path) -> Archive:
     if form == "zip":
         return SnapshotArchive(path)
     if not table:
         raise SupavexError("TableNameRequired", f"a table is named for the format {form}.")
-    return TableFile(path, table, form, deployment.schema)  # type: ignore[arg-type]
+    return TableFile(path, table, form, deployment.schema)
 
 
 def _summary(deployment: Deployment, archive: Archive, mode: Mode) -> tuple[str, bool]:

@@ -1,0 +1,76 @@
+"""Which requests get in: none that name another host, or come from a page of another site."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from supavex.deployment.server import security
+from supavex.deployment.server.host import Host
+from supavex.deployment.server.wire import json_text
+
+METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"]
+
+
+class Json(JSONResponse):
+    """An answer in JSON of ASCII characters."""
+
+    def render(self, content: Any) -> bytes:
+        """The answer's bytes."""
+        return json_text(content).encode()
+
+
+class Guard:
+    """Refuses requests that name another host, or come from a page of another site; answers CORS for those that may."""
+
+    def __init__(self, app: ASGIApp, host: Host) -> None:
+        self.app, self.host = app, host
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Lets a request pass, or answers it."""
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        if (scope.get("server") or (None, None))[1] == self.host.site_port:
+            message = "Not supported here: HTTP actions are not run by this version of supavex."
+            await _refuse(scope, receive, send, message, 501)
+            return
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        origin = headers.get("origin")
+        good = security.host_allowed(headers.get("host", ""), self.host.names)
+        if not good or not security.origin_allowed(origin, self.host.names):
+            what = f"the host {headers.get('host', '')!r}" if not good else f"the origin {origin!r}"
+            await _refuse(scope, receive, send, f"Requests for {what} are refused.")
+            return
+        if scope["type"] == "websocket" or origin is None:
+            await self.app(scope, receive, send)
+            return
+        cors = [
+            (b"access-control-allow-origin", origin.encode("latin-1")),
+            (b"access-control-allow-credentials", b"true"),
+            (b"vary", b"Origin"),
+        ]
+        if scope["method"] == "OPTIONS":
+            asked = headers.get("access-control-request-headers", "")
+            more = {"access-control-allow-methods": ", ".join(METHODS), "access-control-allow-headers": asked}
+            response = Response(status_code=204, headers={**{k.decode(): v.decode("latin-1") for k, v in cors}, **more})
+            await response(scope, receive, send)
+            return
+
+        async def with_cors(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], *cors]}
+            await send(message)
+
+        await self.app(scope, receive, with_cors)
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send, message: str, status: int = 403) -> None:
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.close", "code": 1008, "reason": message[:100]})
+        return
+    code = "ForbiddenOrigin" if status == 403 else "NotSupportedHere"
+    await Json({"code": code, "message": message}, status)(scope, receive, send)
