@@ -217,7 +217,7 @@ class _Deflater:
         self._deflate: Any = isal_zlib.compressobj(1, zlib.DEFLATED, -15)
         self._crc = self._size = 0
 
-    def write(self, content: bytes) -> None:
+    def write(self, content: bytes | memoryview) -> None:
         self._crc = self._crc32(content, self._crc)
         self._size += len(content)
         self._file.write(self._deflate.compress(content))

@@ -56,7 +56,7 @@ class Lookup:
 class Encoded:
     """A slice of rows: the lines of those that go, each with its newline, and the rows that don't."""
 
-    lines: bytes
+    lines: memoryview
     rows: int
     documents: int
     rejects: list[Reject]
@@ -130,12 +130,24 @@ def _any_element(column: pa.Array, elements: pa.Array) -> pa.Array:
     return pa.array(mask)
 
 
+def _failed(batch: pa.RecordBatch) -> dict[str, list[int]]:
+    """The rows that a guard stops, by the guard's name; see :class:`CopyQuery`."""
+    column = batch.column("_failed")
+    found: dict[str, list[int]] = {}
+    if column.null_count < batch.num_rows:
+        for row in np.flatnonzero(pc.is_valid(column).to_numpy(zero_copy_only=False)):
+            for name in column[int(row)].as_py().split():
+                found.setdefault(name, []).append(int(row))
+    return found
+
+
 class _Slice:
     def __init__(self, encoder: TableEncoder, batch: pa.RecordBatch) -> None:
         self.encoder, self.batch, self.rows = encoder, batch, batch.num_rows
         self.keys = json_columns.key_bytes(batch.column("_key"))
         self.rejected: dict[int, tuple[str, str, str, str]] = {}
         self.filled: Counter[str] = Counter()
+        self.failed = _failed(batch) if encoder.query.has_failed else {}
 
     def encode(self) -> Encoded:
         table = self.encoder.table
@@ -156,7 +168,7 @@ class _Slice:
             kept = lines.filter(pa.array(mask))
         _, content = json_columns.buffers(kept)
         return Encoded(
-            content.tobytes(),
+            memoryview(content),
             self.rows,
             len(kept),
             [self._reject(index) for index in sorted(self.rejected)],
@@ -204,8 +216,11 @@ class _Slice:
 
     def _mark(self, mask: Any, column: str, code: str, reason: str, fix: str) -> None:
         """Rejects the rows where ``mask`` (a boolean column, NULL as False) is True, unless rejected already."""
-        found = pc.fill_null(mask, False).to_numpy(zero_copy_only=False)
-        for index in np.flatnonzero(found):
+        if mask.null_count:
+            mask = pc.fill_null(mask, False)
+        if not mask.true_count:
+            return
+        for index in np.flatnonzero(mask.to_numpy(zero_copy_only=False)):
             self.rejected.setdefault(int(index), (column, code, reason, fix))
 
     def _field(self, index: int, field: FieldPlan) -> _Text:
@@ -238,15 +253,15 @@ class _Slice:
 
     def _guards(self, index: int, field: FieldPlan) -> None:
         guards = field.conversion.guards
+        if not self.failed:
+            return
         for number in range(len(guards_sql(field))):
-            holds = self.batch.column(f"g{index}_{number}")
-            if pc.all(holds, min_count=0).as_py() is not True:
+            for row in self.failed.get(f"{index}_{number}", ()):
                 if number < len(guards):
                     guard = guards[number]
-                    self._mark(pc.invert(holds), field.place, guard.code, guard.message, guard.hint)
+                    self._refuse(row, field, guard.code, guard.message, guard.hint)
                 else:
-                    reason = "it refers to a row that is not there"
-                    self._mark(pc.invert(holds), field.place, "DanglingReference", reason, _MEANT)
+                    self._refuse(row, field, "DanglingReference", "it refers to a row that is not there", _MEANT)
 
     def _looked_up(self, field: FieldPlan, column: pa.Array) -> _Text:
         lookup = self.encoder.lookups[field.name]
@@ -382,8 +397,8 @@ class _Slice:
                 self._mark(wrong, field.place, "PatternMismatch", reason, _MEANT)
 
     def _large(self, lines: pa.Array) -> None:
-        large = pc.greater(pc.binary_length(lines), json_limits.LARGE)
-        for index in np.flatnonzero(large.to_numpy(zero_copy_only=False)):
+        offsets, _ = json_columns.buffers(lines)
+        for index in np.flatnonzero(np.diff(offsets) > json_limits.LARGE):
             if int(index) not in self.rejected:
                 reason = json_limits.document_problem(lines[int(index)].as_py(), uniform=self.encoder.uniform)
                 if reason:

@@ -161,7 +161,7 @@ def with_example(plan: Plan, explanation: Explanation, table: TablePlan, url: st
             for index in range(batch.num_rows):
                 encoded = encoder.encode(batch.slice(index, 1))
                 if encoded.documents:
-                    document = json.loads(encoded.lines)
+                    document = json.loads(bytes(encoded.lines))
                     key = batch.column("_text")[index].as_py() if encoder.query.has_text else None
                     row = _row(holder, table, key or _key_text(table, document))
                     return replace(explanation, before=row, after=document)

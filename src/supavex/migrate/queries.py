@@ -17,11 +17,13 @@ class CopyQuery:
     """The SELECT that reads a table.
 
     Its columns: ``_key`` (16 bytes), ``_text`` (the key as text, where the bytes don't tell it), ``_created`` (a
-    moment), ``v<i>`` (the value of field i) and ``g<i>_<j>`` (its guard j: false rejects the row).
+    moment), ``v<i>`` (the value of field i) and ``_failed`` (of a row that can't go, the guards that say so:
+    ``i_j`` for guard j of field i, with a blank behind each; else NULL). One column, for reading each costs.
     """
 
     sql: str
     has_text: bool
+    has_failed: bool
 
 
 def copy_query(table: TablePlan) -> CopyQuery:
@@ -35,9 +37,11 @@ def copy_query(table: TablePlan) -> CopyQuery:
     columns.append(f"{creation_sql(table)} AS _created")
     for index, field in enumerate(table.fields):
         columns.append(f"{value_sql(field)} AS v{index}")
-        columns += [f"{guard} AS g{index}_{number}" for number, guard in enumerate(guards_sql(field))]
+    failed = _failed_sql(table)
+    if failed:
+        columns.append(f"{failed} AS _failed")
     sql = f"SELECT {', '.join(columns)} FROM {quoted(table.source.schema, table.source.name)} AS {ALIAS}"
-    return CopyQuery(sql, has_text)
+    return CopyQuery(sql, has_text, bool(failed))
 
 
 def creation_sql(table: TablePlan) -> str:
@@ -52,7 +56,13 @@ def creation_sql(table: TablePlan) -> str:
         name = quoted(table.creation.columns[0])
         source = quoted(table.source.schema, table.source.name)
         choices.append(f"(SELECT min(e.{name})::timestamptz FROM {source} AS e WHERE isfinite(e.{name}))")
-    return f"LEAST(GREATEST(COALESCE({', '.join([*choices, EARLIEST])}), {EARLIEST}), {LATEST})"
+    within = f"LEAST(GREATEST(COALESCE({', '.join([*choices, EARLIEST])}), {EARLIEST}), {LATEST})"
+    # Nearly every row needs no more than one look.
+    return (
+        f"CASE WHEN {columns[0]} BETWEEN {EARLIEST} AND {LATEST} THEN {columns[0]} ELSE {within} END"
+        if columns
+        else within
+    )
 
 
 def parts_sql(field: FieldPlan) -> list[str]:
@@ -105,3 +115,19 @@ def guards_sql(field: FieldPlan) -> list[str]:
     if field.reference is not None and field.reference.through:
         guards.append(f"({field.source} IS NULL OR {parts_sql(field)[0]} IS NOT NULL)")
     return guards
+
+
+def _failed_sql(table: TablePlan) -> str:
+    """SQL for which guards of a row fail; empty where the table has none."""
+    holds, names = [], []
+    for index, field in enumerate(table.fields):
+        guards = guards_sql(field)
+        quick = field.conversion.quick
+        if quick and len(guards) == len(field.conversion.guards):
+            holds.append(f"({field.source} IS NULL OR {quick.replace('{c}', field.source)})")
+        else:
+            holds += [f"({guard} IS NOT FALSE)" for guard in guards]
+        names += [f"CASE WHEN {guard} IS FALSE THEN '{index}_{n} ' ELSE '' END" for n, guard in enumerate(guards)]
+    if not names:
+        return ""
+    return f"CASE WHEN {' AND '.join(holds)} THEN NULL ELSE NULLIF({' || '.join(names)}, '') END"

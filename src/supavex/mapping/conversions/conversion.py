@@ -83,6 +83,8 @@ class Conversion:
     #: The way back: the text that PostgreSQL reads a document's value from, None for NULL. Raises ValueError or
     #: TypeError for a value that the copy would not have written.
     restore: Callable[[Value], str | None] = plain_text
+    #: SQL over ``{c}`` that is true only where every guard holds, and quicker than they are; empty: there is none.
+    quick: str = ""
 
 
 @dataclass(frozen=True, slots=True)

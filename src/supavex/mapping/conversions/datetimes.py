@@ -24,7 +24,8 @@ _FINITE = Guard(
     'Set nonfinite = "null" or "keep", or give the column an sql expression.',
 )
 _WITHIN = "({c} < '287396-10-12 08:59:00.992+00' OR NOT isfinite({c}))"
-_FINE = f"(({{c}} BETWEEN '1684-07-29' AND '2255-06-05') OR (date_trunc('milliseconds', {{c}}) = {{c}} AND {_WITHIN}))"
+_NEAR = "{c} BETWEEN '1684-07-29' AND '2255-06-05'"
+_FINE = f"(({_NEAR}) OR (date_trunc('milliseconds', {{c}}) = {{c}} AND {_WITHIN}))"
 _EXACT = Guard(
     f"({_FINE} OR NOT isfinite({{c}}))",
     "InexactTime",
@@ -102,6 +103,7 @@ def _moment(rule: ColumnRule, inner: str = "{c}", *first: Guard) -> Conversion:
         makes_null=rule.nonfinite == "null",
         special=rule.nonfinite == "keep",
         restore=moment_text,
+        quick=f"({_NEAR})",
     )
 
 

@@ -121,11 +121,12 @@ def _numeric_as_number(type_: Type, rule: ColumnRule) -> Conversion:
         large = Guard("abs({c}) <= 1e308", "InexactNumber", "the decimal is beyond every double", _USE_STRING)
         return Conversion("numeric as the nearest number", "number", _NEAREST, guards=(large,), parse=nearest)
     small = type_.precision is not None and type_.precision <= _EXACT_DIGITS and abs(type_.scale or 0) <= _EXACT_DIGITS
+    if small:
+        # Declared so, every value is in the range of doubles and exact; NaN, which fits every numeric, is NaN there.
+        return Conversion("numeric as number", "number", "{c}::float8", parse=decimal, decode=decimal_of)
     select = f"CASE WHEN {_WITHIN} THEN {{c}}::float8 END"
     guard = Guard(EXACT, "InexactNumber", "the decimal is not exactly a double", _USE_STRING)
-    return Conversion(
-        "numeric as number", "number", select, guards=() if small else (guard,), parse=decimal, decode=decimal_of
-    )
+    return Conversion("numeric as number", "number", select, guards=(guard,), parse=decimal, decode=decimal_of)
 
 
 @converts("float4", "float8")
@@ -142,7 +143,9 @@ def floats(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit
 def _non_finite(finite: Conversion, rule: ColumnRule) -> Conversion:
     """``finite`` (a conversion to numbers) with what the column's rule says of NaN and infinity."""
     if rule.nonfinite == "refuse":
-        return replace(finite, guards=(_NON_FINITE, *finite.guards))
+        # A numeric of declared digits takes NaN, but no infinity.
+        quick = "({c} <> 'NaN')" if finite.select == "{c}::float8" else ""
+        return replace(finite, guards=(_NON_FINITE, *finite.guards), quick=quick)
     if rule.nonfinite == "null":
         select = f"CASE WHEN {FINITE} THEN {finite.select} END"
         text = f"CASE WHEN {FINITE} THEN {finite.text} END"
