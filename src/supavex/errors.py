@@ -30,6 +30,10 @@ class SupavexError(Exception):
         self.exit_code = exit_code
         self.retryable = retryable
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # From a worker's process to ours: whatever its class, all of it is in these.
+        return _made_again, (self.code, self.message, self.where, self.hint, self.exit_code, self.retryable)
+
     def to_json(self) -> dict[str, object]:
         """The error as one JSON object, for ``--json``."""
         return {
@@ -40,6 +44,12 @@ class SupavexError(Exception):
             "hint": self.hint or "",
             "retryable": self.retryable,
         }
+
+
+def _made_again(
+    code: str, message: str, where: str | None, hint: str | None, exit_code: int, retryable: bool
+) -> SupavexError:
+    return SupavexError(code, message, where=where, hint=hint, exit_code=exit_code, retryable=retryable)
 
 
 class UsageError(SupavexError):

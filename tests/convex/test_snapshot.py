@@ -1,11 +1,10 @@
 """Snapshot archives: what is written is what zipfile and Convex read, and what is read is checked."""
 
 import io
-import os
-import shutil
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from supavex.convex.ids import encode_id
-from supavex.convex.snapshot import ArchiveWriter, Deflated, SnapshotArchive, schema_entry, tables_entry
+from supavex.convex.snapshot import ArchiveWriter, JoinedEntry, SnapshotArchive, schema_entry, tables_entry
 from supavex.convex.values import same, to_export_json
 from supavex.errors import SupavexError, UsageError
 from tests.deployment.archives import UNIFORM, lines, tables, write_archive
@@ -23,12 +22,11 @@ from tests.official.strategies import values
 FOUR_GIB = 0xFFFFFFFF
 
 
-def deflated(folder: Path, content: bytes, name: str = "part") -> Deflated:
-    """``content`` deflated into a file of its own."""
-    path = folder / name
+def deflated(name: str, content: bytes) -> tuple[JoinedEntry, list[bytes]]:
+    """``content`` as an entry of two deflated pieces."""
     deflate = zlib.compressobj(6, zlib.DEFLATED, -15)
-    path.write_bytes(deflate.compress(content) + deflate.flush())
-    return Deflated(path, zlib.crc32(content), len(content))
+    pieces = [deflate.compress(content) + deflate.flush(zlib.Z_FULL_FLUSH), deflate.flush()]
+    return JoinedEntry(name, zlib.crc32(content), len(content), sum(map(len, pieces))), pieces
 
 
 def written(*entries: tuple[str, bytes]) -> bytes:
@@ -48,12 +46,18 @@ def opened(archive: bytes) -> zipfile.ZipFile:
 # Writing
 
 
-def test_zipfile_reads_what_was_written(tmp_path: Path):
+def test_pieces_that_are_not_as_announced_are_refused():
+    entry, pieces = deflated("posts/documents.jsonl", b"{}\n" * 100)
+    with pytest.raises(SupavexError, match="announced"):
+        ArchiveWriter(io.BytesIO()).add_joined(entry, pieces[:1])
+
+
+def test_zipfile_reads_what_was_written():
     documents = b'{"a":"\xc3\xa9"}\n' * 10_000
     file = io.BytesIO()
     writer = ArchiveWriter(file)
     writer.add("_tables/documents.jsonl", b"{}\n")
-    writer.add_deflated("posts/documents.jsonl", deflated(tmp_path, documents))
+    writer.add_joined(*deflated("posts/documents.jsonl", documents))
     writer.add("posts/generated_schema.jsonl", schema_entry())
     writer.add("empty/documents.jsonl", b"")
     writer.close()
@@ -123,6 +127,11 @@ def test_many_entries(count: int, zip64: bool):
 def test_an_entry_that_starts_beyond_four_gib(tmp_path: Path, start: int):
     """The file has a hole of four GiB in front, which takes no room on the disk."""
     path = tmp_path / "big.zip"
+
+    def hole(file: IO[bytes]) -> Iterator[bytes]:
+        file.seek(packed, io.SEEK_CUR)
+        yield b""
+
     with path.open("wb") as file:
         file.seek(start)
         writer = ArchiveWriter(file)
@@ -156,16 +165,17 @@ def local_sizes(header: bytes) -> tuple[int, int]:
         (5 << 30, 20 << 30),
     ],
 )
-def test_an_entry_larger_than_four_gib(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packed: int, size: int):
-    """The deflated data is a hole in a file, and is skipped over instead of copied."""
-    monkeypatch.setattr(shutil, "copyfileobj", lambda source, target, length: target.seek(packed, os.SEEK_CUR))
-    hole = tmp_path / "hole"
-    hole.touch()
-    os.truncate(hole, packed)
+def test_an_entry_larger_than_four_gib(tmp_path: Path, packed: int, size: int):
+    """The deflated data is a hole in the file."""
     path = tmp_path / "big.zip"
+
+    def hole(file: IO[bytes]) -> Iterator[bytes]:
+        file.seek(packed, io.SEEK_CUR)
+        yield b""
+
     with path.open("wb") as file:
         writer = ArchiveWriter(file)
-        writer.add_deflated("big/documents.jsonl", Deflated(hole, 0x12345678, size))
+        writer.add_joined(JoinedEntry("big/documents.jsonl", 0x12345678, size, packed), hole(file))
         writer.add("small/documents.jsonl", b"{}\n")
         writer.close()
     with zipfile.ZipFile(path) as archive:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from supavex.mapping.check import checked_plan
 from supavex.project import Project
 
 if TYPE_CHECKING:
+    from supavex.migrate.copy import CopyOptions, Moments
     from supavex.migrate.migration import Migration
 
 
@@ -38,6 +40,11 @@ if TYPE_CHECKING:
 @click.option("--max-rejects", type=click.IntRange(min=0), metavar="N", help="Rejected rows that are allowed.")
 @click.option("--dry-run", is_flag=True, help="Do all of it, and write nothing.")
 @click.option("--yes", is_flag=True, help="With --to: import without asking.")
+@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Processes that copy parts of tables.")
+@click.option("--cluster", metavar="ADDRESS", help="Copy by the workers of this Dask scheduler: tcp://host:8786.")
+@click.option("--parts", metavar="PLACE", help="With --cluster: a folder or URL that this machine and the workers see.")
+@click.option("--restart", is_flag=True, help="Throw away what an interrupted copy has done.")
+@click.option("--accept-two-moments", is_flag=True, help="Keep the tables of an interrupted copy, though rows changed.")
 def command(
     folder: str,
     config: str | None,
@@ -49,12 +56,18 @@ def command(
     max_rejects: int | None,
     dry_run: bool,
     yes: bool,
+    workers: int | None,
+    cluster: str | None,
+    parts: str | None,
+    restart: bool,
+    accept_two_moments: bool,
 ) -> int:
     """Copy the rows at one moment, with ids that are computed.
 
     They go into a snapshot archive and from it into the deployment, replacing the tables that are moved. Rejected rows
     are listed with key, column, reason and fix; more of them than allowed, and nothing is imported. Into another
     deployment than the local one, Convex's own CLI exports before, imports, and exports after; the proof follows.
+    A run that was cut short goes on where it was.
 
     \b
     Examples:
@@ -63,12 +76,13 @@ def command(
       supavex migrate --out snapshot.zip && npx convex import --replace snapshot.zip
     """
     project = open_project(folder, config)
+    how = Copying(workers, cluster, parts, restart, accept_two_moments)
     if to != "local":
         if out is not None:
             raise UsageError("OutAndTo", "--out writes an archive only; --to names a deployment.", hint="Give one.")
         if dry_run or existing is not None:
             raise UsageError("UnsupportedOption", "--dry-run and --existing work with the local deployment and --out.")
-        return _by_cli(project, to, tables, max_rejects, as_json=as_json, yes=yes)
+        return _by_cli(project, to, tables, max_rejects, how, as_json=as_json, yes=yes)
     result = run(
         project,
         to,
@@ -78,6 +92,7 @@ def command(
         max_rejects=max_rejects,
         dry_run=dry_run,
         quiet=as_json,
+        how=how,
     )
     if as_json:
         print_json(result.to_json())
@@ -89,7 +104,49 @@ def command(
     return 0 if result.ok else 1
 
 
-def _by_cli(project: Project, to: str, tables: str | None, max_rejects: int | None, *, as_json: bool, yes: bool) -> int:
+@dataclass(frozen=True)
+class Copying:
+    """Who copies, and what becomes of an interrupted copy."""
+
+    workers: int | None = None
+    cluster: str | None = None
+    parts: str | None = None
+    restart: bool = False
+    accept_two_moments: bool = False
+
+    def options(self) -> CopyOptions:
+        """The arguments of :func:`~supavex.migrate.copy.copy`. Raises where the options contradict each other."""
+        from supavex.migrate.executors import Cluster, Executor, Here, Processes
+
+        if self.workers is not None and self.cluster is not None:
+            raise UsageError("TwoChoices", "--workers are processes here, --cluster has its own.", hint="Give one.")
+        if self.restart and self.accept_two_moments:
+            raise UsageError("TwoChoices", "--restart throws away what --accept-two-moments keeps.", hint="Give one.")
+        if (self.cluster is None) != (self.parts is None):
+            hint = "Give both: --cluster tcp://host:8786 --parts /mnt/shared/parts (or s3://bucket/parts)."
+            raise UsageError("NoPlaceForParts", "--cluster needs --parts: a place that all workers see.", hint=hint)
+        executor: Executor = Here()
+        if self.cluster is not None:
+            executor = Cluster(self.cluster)
+        elif self.workers is not None and self.workers > 1:
+            executor = Processes(self.workers)
+        place = None
+        if self.parts is not None:
+            place = self.parts if "://" in self.parts else str(Path(self.parts).resolve())
+        accept: Moments = "accept two" if self.accept_two_moments else "ask"
+        return {"executor": executor, "place": place, "moments": "restart" if self.restart else accept}
+
+
+def _by_cli(
+    project: Project,
+    to: str,
+    tables: str | None,
+    max_rejects: int | None,
+    how: Copying,
+    *,
+    as_json: bool,
+    yes: bool,
+) -> int:
     from supavex.migrate.official import official_cli
     from supavex.migrate.remote import migrate_by_cli, remote_lines
     from supavex.migrate.report import report_lines
@@ -113,6 +170,7 @@ def _by_cli(project: Project, to: str, tables: str | None, max_rejects: int | No
             tables=_names(tables),
             max_rejects=max_rejects,
             progress=report,
+            **how.options(),
         )
     if as_json:
         print_json(remote.to_json())
@@ -136,6 +194,7 @@ def run(
     max_rejects: int | None = None,
     dry_run: bool = False,
     quiet: bool = False,
+    how: Copying = Copying(),
 ) -> Migration:
     """Migrates ``project``; see :func:`supavex.migrate.migration.migrate`."""
     # Arrow and what comes with it are an extra, and slow to import: `--help` does without.
@@ -166,6 +225,7 @@ def run(
             max_rejects=max_rejects,
             dry_run=dry_run,
             progress=report,
+            **how.options(),
         )
     if not dry_run:
         text = "\n".join(report_lines(result, project.shown))

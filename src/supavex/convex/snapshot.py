@@ -13,12 +13,11 @@ from __future__ import annotations
 import base64
 import json
 import re
-import shutil
 import struct
 import uuid
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -50,12 +49,13 @@ _MAX_LINE = 32 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Deflated:
-    """A file that holds one complete raw deflate stream: CRC-32 and size of what it unpacks to, in bytes."""
+class JoinedEntry:
+    """An entry of deflated pieces: its name; CRC-32 and bytes of what it unpacks to; bytes of the pieces."""
 
-    path: Path
+    name: str
     crc: int
     size: int
+    packed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +81,17 @@ class ArchiveWriter:
         self._file = file
         self._directory: list[bytes] = []
 
-    def add_deflated(self, name: str, data: Deflated) -> None:
-        """Adds the entry ``name`` from ``data``, without compressing again."""
-        size = data.path.stat().st_size
-        offset = self._header(name, data.crc, size, data.size)
-        with data.path.open("rb") as source:
-            shutil.copyfileobj(source, self._file, 1 << 20)
-        self._remember(name, data.crc, size, data.size, offset)
+    def add_joined(self, entry: JoinedEntry, pieces: Iterable[bytes]) -> None:
+        """Adds an entry whose ``pieces`` are one raw deflate stream, without compressing again."""
+        offset = self._header(entry.name, entry.crc, entry.packed, entry.size)
+        start = self._file.tell()
+        for piece in pieces:
+            self._file.write(piece)
+        written = self._file.tell() - start
+        if written != entry.packed:
+            message = f"{entry.name}: {written:,} bytes where {entry.packed:,} were announced."
+            raise SupavexError("PartChanged", message, hint="Run the command again.", retryable=True)
+        self._remember(entry.name, entry.crc, entry.packed, entry.size, offset)
 
     def add(self, name: str, content: bytes) -> None:
         """Adds a small entry."""

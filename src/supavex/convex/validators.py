@@ -31,6 +31,10 @@ class _Missing:
     def __repr__(self) -> str:
         return "MISSING"
 
+    def __reduce__(self) -> str:
+        # A worker that gets a plan compares with its own.
+        return "MISSING"
+
 
 MISSING: Any = _Missing()
 

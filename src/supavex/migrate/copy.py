@@ -1,47 +1,63 @@
 """The copy: every row of the moved tables, at one moment, into a snapshot archive.
 
-The archive's bytes depend on the source's rows, the plan and the table numbers, and on nothing else: two runs on the
-same source give the same file. It appears under its name only when it is whole.
+The archive's bytes depend on the source's rows as they lie on its disk, the plan and the table numbers, and on nothing
+else: two runs on the same source give the same file, with one worker or with many. It appears under its name only when
+it is whole; what an interrupted run has done is kept beside it (see :mod:`supavex.migrate.journal`).
 """
 
 from __future__ import annotations
 
 import shutil
 import time
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Literal, TypedDict, Unpack
 
 import psycopg
-import pyarrow as pa
 
 from supavex import __version__
-from supavex.convex.snapshot import ArchiveWriter, Deflated, schema_entry, tables_entry
+from supavex.convex.snapshot import ArchiveWriter, JoinedEntry, schema_entry, tables_entry
 from supavex.convex.values import Document
-from supavex.errors import SupavexError, UsageError, missing_extra
-from supavex.mapping.plan import ALIAS, Plan, TablePlan
-from supavex.migrate.encoding import SLICE_ROWS, BadKeys, Encoded, Lookup, TableEncoder
+from supavex.errors import SupavexError, UsageError
+from supavex.mapping.plan import Plan, TablePlan
+from supavex.migrate.encoding import BadKeys, Lookup, needs_uniform
+from supavex.migrate.executors import Executor, Here
 from supavex.migrate.existing import Matched, match_documents
-from supavex.migrate.pipeline import ahead
+from supavex.migrate.journal import Journal, Moment
+from supavex.migrate.part_files import PartFiles
+from supavex.migrate.parts import LAST_BLOCK, PartResult, PartTask, TableJob, cut, joined_crc, whole
 from supavex.migrate.references import children, missing_keys, names_any, parents_first, shared_keys
 from supavex.migrate.rejects import Reject
-from supavex.postgres.columns import ColumnReader
 from supavex.postgres.connection import quoted
 from supavex.postgres.snapshot import Snapshot, exported
+from supavex.text import counted
 
 #: Called with a source table, the rows done so far, and PostgreSQL's estimate of all.
 Progress = Callable[[str, int, int], None]
 #: Gives the documents of a table that is in the target already.
 ExistingDocuments = Callable[[str], Iterator[Document]]
+#: What to do with the parts of an interrupted run where rows have been written since: see :func:`copy`.
+Moments = Literal["ask", "restart", "accept two"]
 _README = "A Convex snapshot written by supavex {version}. Import it with: npx convex import --replace FILE.zip\n"
+
+
+class CopyOptions(TypedDict, total=False):
+    """How the parts are copied; see :func:`copy`."""
+
+    executor: Executor
+    place: str | None
+    moments: Moments
 
 
 @dataclass(slots=True)
 class TableResult:
-    """What the copy did with one table. ``bytes`` are those of the documents as JSON; ``seconds`` wall-clock."""
+    """What the copy did with one table. ``bytes`` are those of the documents as JSON; ``seconds`` wall-clock.
+
+    ``taken_at``: the moment it was read at, where an earlier run read it.
+    """
 
     source: str
     target: str
@@ -52,17 +68,19 @@ class TableResult:
     rejects: list[Reject] = field(default_factory=list)
     filled: Counter[str] = field(default_factory=Counter)
     creation_adjusted: int = 0
+    taken_at: str | None = None
 
 
 @dataclass(slots=True)
 class CopyResult:
-    """What the copy did: each table, the moment it read, and the archive."""
+    """What the copy did: each table, the moment it read, the archive, and how many parts an earlier run had done."""
 
     archive: Path | None
     taken_at: str
     tables: list[TableResult]
     matched: list[Matched]
     seconds: float = 0.0
+    parts_kept: int = 0
 
     @property
     def rejects(self) -> list[Reject]:
@@ -74,15 +92,19 @@ class CopyResult:
 class _State:
     plan: Plan
     numbers: Mapping[str, int]
-    work: Path
+    files: PartFiles
     snapshot: Snapshot
     holder: psycopg.Connection
+    journal: Journal
+    executor: Executor
     progress: Progress
     lookups: dict[str, Lookup]
     missing: dict[tuple[str, str], frozenset[bytes]] = field(default_factory=dict)
     rejected: dict[str, set[bytes]] = field(default_factory=dict)
     results: dict[str, TableResult] = field(default_factory=dict)
-    parts: dict[str, Deflated] = field(default_factory=dict)
+    #: The parts of each table, in order: the names of their files, and what they hold.
+    parts: dict[str, list[tuple[str, PartResult]]] = field(default_factory=dict)
+    kept: int = 0
 
 
 def copy(
@@ -95,40 +117,69 @@ def copy(
     tables: frozenset[str] | None = None,
     existing: ExistingDocuments | None = None,
     progress: Progress = lambda table, done, estimate: None,
+    **how: Unpack[CopyOptions],
 ) -> CopyResult:
     """Copies the moved tables of ``plan`` from ``url`` to ``archive``; with None, everything but the writing is done.
 
     ``numbers`` are the table numbers of all tables that ids name. ``tables`` limits the copy to some source tables
-    (by name); references to others still get their computed ids. ``work`` is a folder for parts, emptied at the end.
-    ``existing`` gives the documents of tables that are declared existing.
+    (by name); references to others still get their computed ids. ``existing`` gives the documents of tables that are
+    declared existing. Of ``how``: ``executor`` copies the parts (by default this process); ``place`` is where they go,
+    for workers on other machines (by default ``work``).
+
+    ``work`` is a folder for the journal and the parts, removed at the end. Where an earlier run left one and the
+    source has not changed since, its parts are used. Where it has changed, they are of another moment: ``moments``
+    says whether that is an error, they are thrown away, or those of whole tables are used all the same.
     """
     started = time.monotonic()
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
+    files = PartFiles(how.get("place") or str(work))
     try:
-        with exported(url) as (snapshot, holder):
-            state = _State(plan, numbers, work, snapshot, holder, progress, {})
+        work.mkdir(parents=True, exist_ok=True)
+        files.make()
+        with ExitStack() as stack:
+            journal = stack.enter_context(Journal(work))
+            last = journal.moment
+            snapshot, holder = stack.enter_context(exported(url, None if last is None else last.snapshot))
+            _begin(journal, Moment.of(snapshot, holder), how.get("moments", "ask"), work)
+            files.keep_only(journal.names())
+            running = stack.enter_context(how.get("executor") or Here())
+            state = _State(plan, numbers, files, snapshot, holder, journal, running, progress, {})
             matched = _lookups(state, existing)
             wanted = [t for t in parents_first(plan) if tables is None or t.name in tables or t.source.name in tables]
-            with ColumnReader(snapshot) as reader:
-                _copy_tables(state, reader, wanted)
-            for table in wanted:
-                state.results[table.name].creation_adjusted = _creation_adjusted(holder, table)
+            _copy_tables(state, wanted)
             moved = [table for table in plan.moved if table.name in state.results]
             if archive is not None:
                 _write(state, moved, archive)
             results = [state.results[table.name] for table in moved]
-        return CopyResult(archive, snapshot.taken_at, results, matched, time.monotonic() - started)
+        files.keep_only(set())
+        shutil.rmtree(work, ignore_errors=True)
+        return CopyResult(archive, snapshot.taken_at, results, matched, time.monotonic() - started, state.kept)
     except OSError as error:
         raise SupavexError(
             "CannotWrite",
             f"{error.strerror or error}.",
             where=str(error.filename or archive or work),
-            hint="Nothing was replaced. Make room or another place (--out), and run the command again.",
+            hint="Nothing was replaced, and what is done is kept. Make room, and run the command again.",
             retryable=True,
         ) from None
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+
+
+def _begin(journal: Journal, moment: Moment, moments: Moments, work: Path) -> None:
+    """Makes the journal one of ``moment``. Raises where the parts in it are of another one, and nobody chose."""
+    last = journal.moment
+    if moments == "restart":
+        journal.clear()
+    elif last is not None and not last.same(moment):
+        journal.forget_unfinished()
+        finished = journal.finished()
+        if finished and moments == "ask":
+            raise UsageError(
+                "TwoMoments",
+                f"an interrupted copy of {last.taken_at} has {counted(len(finished), 'table')} done "
+                f"({', '.join(sorted(finished))}). Rows may have been written since: to go on would mix two moments.",
+                where=str(work),
+                hint="Add --restart to copy all anew, or --accept-two-moments to keep those tables as they were.",
+            )
+    journal.begin(moment)
 
 
 def _lookups(state: _State, existing: ExistingDocuments | None) -> list[Matched]:
@@ -155,12 +206,12 @@ def _lookups(state: _State, existing: ExistingDocuments | None) -> list[Matched]
     return matched
 
 
-def _copy_tables(state: _State, reader: ColumnReader, wanted: list[TablePlan]) -> None:
+def _copy_tables(state: _State, wanted: list[TablePlan]) -> None:
     waiting = list(wanted)
     while waiting:
         table = waiting.pop(0)
         before = frozenset(state.rejected.get(table.name, ()))
-        _copy_table(state, reader, table)
+        _copy_table(state, table)
         new = state.rejected[table.name] - before
         if not new:
             continue
@@ -171,60 +222,74 @@ def _copy_tables(state: _State, reader: ColumnReader, wanted: list[TablePlan]) -
                 waiting.append(child)
 
 
-def _copy_table(state: _State, reader: ColumnReader, table: TablePlan) -> None:
+def _copy_table(state: _State, table: TablePlan) -> None:
     started = time.monotonic()
     shared = shared_keys(state.holder, table)
-    encoder = TableEncoder(table, state.numbers, _bad(state, table), _table_lookups(state, table), shared)
+    job = TableJob(table, state.numbers, _bad(state, table), _table_lookups(state, table), shared)
+    digest = job.digest()
     result = TableResult(table.name, table.target)
+    done = _finished(state, table, digest)
+    if done is not None:
+        parts, taken_at = done
+        result.taken_at = taken_at if taken_at != state.snapshot.taken_at else None
+    else:
+        parts = _copy_parts(state, job, digest)
+        state.journal.finish(table.name, [name for name, _ in parts], state.snapshot.taken_at)
     keys: set[bytes] = set()
-    estimate = _estimate(state.holder, table)
-    path = state.work / f"{table.target}.deflate"
-
-    def slices() -> Iterator[pa.RecordBatch]:
-        for batch in reader.read(encoder.query.sql):
-            for start in range(0, batch.num_rows, SLICE_ROWS):
-                yield batch.slice(start, SLICE_ROWS)
-
-    def encoded(batches: Iterator[pa.RecordBatch]) -> Iterator[Encoded]:
-        return map(encoder.encode, batches)
-
-    with path.open("wb") as file, ahead(slices) as batches, ahead(lambda: encoded(batches)) as pieces:
-        writer = _Deflater(file)
-        for piece in pieces:
-            writer.write(piece.lines)
-            result.rows += piece.rows
-            result.documents += piece.documents
-            result.rejects += piece.rejects
-            keys.update(piece.rejected_keys)
-            result.filled.update(piece.filled)
-            state.progress(table.name, result.rows, estimate)
-        state.parts[table.name] = writer.close(path)
-    result.bytes = state.parts[table.name].size
+    for _, part in parts:
+        result.rows += part.rows
+        result.documents += part.documents
+        result.bytes += part.size
+        result.rejects += part.rejects
+        result.filled.update(part.filled)
+        result.creation_adjusted += part.adjusted
+        keys.update(part.rejected_keys)
     result.seconds = time.monotonic() - started
+    state.parts[table.name] = parts
     state.results[table.name] = result
     state.rejected[table.name] = keys
 
 
-class _Deflater:
-    """Deflates what is written to it into a file (ISA-L level 1), counting size and CRC-32."""
+def _finished(state: _State, table: TablePlan, digest: str) -> tuple[list[tuple[str, PartResult]], str] | None:
+    """The parts of a table that an earlier run has done, and when; None where it has not, or not the same way."""
+    found = state.journal.finished().get(table.name)
+    if found is None:
+        return None
+    parts = []
+    for name in found[0]:
+        result = state.journal.result(name)
+        if not name.startswith(digest[:16]) or result is None or not whole(state.files, name, result):
+            return None
+        parts.append((name, result))
+    state.kept += len(parts)
+    return parts, found[1]
 
-    def __init__(self, file: IO[bytes]) -> None:
-        try:
-            from isal import isal_zlib
-        except ImportError:
-            raise missing_extra("isal", "copy", "Writing archives") from None
-        self._file, self._crc32 = file, isal_zlib.crc32
-        self._deflate: Any = isal_zlib.compressobj(1, zlib.DEFLATED, -15)
-        self._crc = self._size = 0
 
-    def write(self, content: bytes | memoryview) -> None:
-        self._crc = self._crc32(content, self._crc)
-        self._size += len(content)
-        self._file.write(self._deflate.compress(content))
+def _copy_parts(state: _State, job: TableJob, digest: str) -> list[tuple[str, PartResult]]:
+    """Copies the parts of a table that are not done yet; all of them, in order."""
+    pages = cut(state.holder, job.table)
+    tasks = [PartTask(digest, number, page, state.snapshot, state.files) for number, page in enumerate(pages)]
+    done: dict[str, PartResult] = {}
+    for task in tasks:
+        result = state.journal.result(task.name)
+        if result is not None and whole(state.files, task.name, result):
+            done[task.name] = result
+    state.kept += len(done)
+    estimate = _estimate(state.holder, job.table)
+    rows = sum(result.rows for result in done.values())
 
-    def close(self, path: Path) -> Deflated:
-        self._file.write(self._deflate.flush())
-        return Deflated(path, self._crc, self._size)
+    def more(count: int) -> None:
+        nonlocal rows
+        rows += count
+        state.progress(job.table.name, rows, estimate)
+
+    waiting = [task for task in tasks if task.name not in done]
+    if waiting:
+        for task, result in state.executor.run(job, waiting, more):
+            state.journal.add(task, job.table.name, result)
+            done[task.name] = result
+    more(0)
+    return [(task.name, done[task.name]) for task in tasks]
 
 
 def _bad(state: _State, table: TablePlan) -> dict[str, list[BadKeys]]:
@@ -271,17 +336,6 @@ def _estimate(connection: psycopg.Connection, table: TablePlan) -> int:
     return max(int(row[0]), 0) if row else 0
 
 
-def _creation_adjusted(connection: psycopg.Connection, table: TablePlan) -> int:
-    """Rows whose ``_creationTime`` is not their creation column's value: NULL, infinite, or not above the epoch."""
-    source = quoted(table.source.schema, table.source.name)
-    condition = "true"
-    if table.creation.columns:
-        column = f"{ALIAS}.{quoted(table.creation.columns[0])}::timestamptz"
-        condition = f"({column} IS NULL OR NOT isfinite({column}) OR {column} < '1970-01-01 00:00:00.001+00')"
-    row = connection.execute(f"SELECT count(*) FROM {source} AS {ALIAS} WHERE {condition}".encode()).fetchone()
-    return int(row[0]) if row else 0
-
-
 def _write(state: _State, moved: list[TablePlan], archive: Path) -> None:
     archive.parent.mkdir(parents=True, exist_ok=True)
     partial = archive.with_name(archive.name + ".partial")
@@ -292,10 +346,23 @@ def _write(state: _State, moved: list[TablePlan], archive: Path) -> None:
             numbers = {table.target: state.numbers[table.target] for table in moved}
             writer.add("_tables/documents.jsonl", tables_entry(numbers))
             for table in moved:
-                writer.add_deflated(f"{table.target}/documents.jsonl", state.parts[table.name])
-                if TableEncoder(table, state.numbers).uniform:
+                parts = state.parts[table.name]
+                results = [result for _, result in parts]
+                sizes = sum(r.size for r in results), sum(r.packed for r in results) + len(LAST_BLOCK)
+                entry = JoinedEntry(f"{table.target}/documents.jsonl", joined_crc(results), *sizes)
+                writer.add_joined(entry, _pieces(state.files, [name for name, _ in parts]))
+                if needs_uniform(table):
                     writer.add(f"{table.target}/generated_schema.jsonl", schema_entry())
             writer.close()
         partial.replace(archive)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _pieces(files: PartFiles, names: list[str]) -> Iterator[bytes]:
+    """The bytes of parts, one after another, and what ends them."""
+    for name in names:
+        with files.read(name) as file:
+            while piece := file.read(1 << 20):
+                yield piece
+    yield LAST_BLOCK

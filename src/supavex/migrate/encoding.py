@@ -62,6 +62,8 @@ class Encoded:
     rejects: list[Reject]
     rejected_keys: list[bytes]
     filled: Counter[str]
+    #: Rows whose ``_creationTime`` is not their creation column's value: NULL, infinite, or not above the epoch.
+    adjusted: int
 
 
 class TableEncoder:
@@ -130,9 +132,9 @@ def _any_element(column: pa.Array, elements: pa.Array) -> pa.Array:
     return pa.array(mask)
 
 
-def _failed(batch: pa.RecordBatch) -> dict[str, list[int]]:
-    """The rows that a guard stops, by the guard's name; see :class:`CopyQuery`."""
-    column = batch.column("_failed")
+def _notes(batch: pa.RecordBatch) -> dict[str, list[int]]:
+    """The rows of which there is something to say, by what; see :class:`CopyQuery`."""
+    column = batch.column("_notes")
     found: dict[str, list[int]] = {}
     if column.null_count < batch.num_rows:
         for row in np.flatnonzero(pc.is_valid(column).to_numpy(zero_copy_only=False)):
@@ -147,7 +149,7 @@ class _Slice:
         self.keys = json_columns.key_bytes(batch.column("_key"))
         self.rejected: dict[int, tuple[str, str, str, str]] = {}
         self.filled: Counter[str] = Counter()
-        self.failed = _failed(batch) if encoder.query.has_failed else {}
+        self.notes = _notes(batch)
 
     def encode(self) -> Encoded:
         table = self.encoder.table
@@ -168,12 +170,13 @@ class _Slice:
             kept = lines.filter(pa.array(mask))
         _, content = json_columns.buffers(kept)
         return Encoded(
-            memoryview(content),
+            content.data,
             self.rows,
             len(kept),
             [self._reject(index) for index in sorted(self.rejected)],
             [self.keys[index].tobytes() for index in sorted(self.rejected)],
             self.filled,
+            self.rows if not table.creation.columns else len(self.notes.get("created", ())),
         )
 
     def _own_keys(self) -> None:
@@ -253,10 +256,10 @@ class _Slice:
 
     def _guards(self, index: int, field: FieldPlan) -> None:
         guards = field.conversion.guards
-        if not self.failed:
+        if not self.notes:
             return
         for number in range(len(guards_sql(field))):
-            for row in self.failed.get(f"{index}_{number}", ()):
+            for row in self.notes.get(f"{index}_{number}", ()):
                 if number < len(guards):
                     guard = guards[number]
                     self._refuse(row, field, guard.code, guard.message, guard.hint)

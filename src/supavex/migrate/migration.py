@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Unpack
 
 from supavex.convex.snapshot import SnapshotArchive
 from supavex.errors import SupavexError, UsageError
 from supavex.mapping.plan import Plan
 from supavex.mapping.source import Source
 from supavex.mapping.table_numbers import load_lock, with_new_tables
-from supavex.migrate.copy import CopyResult, Progress, TableResult, copy
+from supavex.migrate.copy import CopyOptions, CopyResult, Progress, TableResult, copy
 from supavex.migrate.documents import Documents
 from supavex.migrate.rejects import write_rejects
 
@@ -40,10 +39,8 @@ class Folder:
     path: Path
 
     def make(self) -> None:
-        """Makes the folder, and removes the work of a run that was killed."""
+        """Makes the folder."""
         self.path.mkdir(parents=True, exist_ok=True)
-        for leftover in self.path.glob("work-*"):
-            shutil.rmtree(leftover, ignore_errors=True)
 
     @property
     def archive(self) -> Path:
@@ -84,6 +81,7 @@ class Migration:
             "imported": self.imported,
             "takenAt": self.copy.taken_at,
             "seconds": round(self.copy.seconds, 3),
+            "partsKept": self.copy.parts_kept,
             "archive": None if self.copy.archive is None else str(self.copy.archive),
             "rejects": None if self.dry_run else str(self.folder.rejects),
             "rejected": len(self.copy.rejects),
@@ -115,6 +113,7 @@ def _table_json(table: TableResult) -> dict[str, Any]:
         "creationTimeAdjusted": table.creation_adjusted,
         "bytes": table.bytes,
         "seconds": round(table.seconds, 3),
+        **({} if table.taken_at is None else {"takenAt": table.taken_at}),
     }
 
 
@@ -129,11 +128,13 @@ def migrate(
     max_rejects: int | None = None,
     dry_run: bool = False,
     progress: Progress = lambda table, done, estimate: None,
+    **how: Unpack[CopyOptions],
 ) -> Migration:
     """Copies the rows of ``plan`` to ``out``, or to an archive that ``put`` imports into ``target``.
 
     ``existing`` gives ids and documents of tables that are in Convex already; by default ``target``. A dry run does
     all of the work and leaves no file but the cached source. More rejected rows than allowed: nothing is imported.
+    ``how``: see :func:`~supavex.migrate.copy.copy`.
     """
     project = plan.project
     _check_tables(plan, tables)
@@ -149,17 +150,17 @@ def migrate(
     if not dry_run:
         project.make_state()
         folder.make()
-    place = None if dry_run else folder.path
-    with tempfile.TemporaryDirectory(prefix="work-", dir=place) as work, Source(project).running() as url:
+    with tempfile.TemporaryDirectory(prefix="supavex-dry-") as empty, Source(project).running() as url:
         result = copy(
             plan,
             url,
             numbers,
             archive,
-            Path(work) / "parts",
+            Path(empty) / "work" if archive is None else work_folder(archive),
             tables=tables,
             existing=None if known is None else known.documents,
             progress=progress,
+            **how,
         )
     migration = Migration(result, folder, allowed, imported=False, dry_run=dry_run)
     if dry_run:
@@ -171,6 +172,11 @@ def migrate(
         migration.imported = True
     folder.report.write_text(json.dumps(migration.to_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return migration
+
+
+def work_folder(archive: Path) -> Path:
+    """Where the copy into ``archive`` keeps its journal and its parts until it is done."""
+    return archive.with_name(f"{archive.name}.work")
 
 
 def _check_tables(plan: Plan, tables: frozenset[str] | None) -> None:

@@ -17,13 +17,13 @@ class CopyQuery:
     """The SELECT that reads a table.
 
     Its columns: ``_key`` (16 bytes), ``_text`` (the key as text, where the bytes don't tell it), ``_created`` (a
-    moment), ``v<i>`` (the value of field i) and ``_failed`` (of a row that can't go, the guards that say so:
-    ``i_j`` for guard j of field i, with a blank behind each; else NULL). One column, for reading each costs.
+    moment), ``v<i>`` (the value of field i) and ``_notes`` (of a row that can't go, the guards that say so:
+    ``i_j`` for guard j of field i, with a blank behind each; ``created`` of one whose creation time is a substitute;
+    else NULL). One column, for reading each costs.
     """
 
     sql: str
     has_text: bool
-    has_failed: bool
 
 
 def copy_query(table: TablePlan) -> CopyQuery:
@@ -37,11 +37,9 @@ def copy_query(table: TablePlan) -> CopyQuery:
     columns.append(f"{creation_sql(table)} AS _created")
     for index, field in enumerate(table.fields):
         columns.append(f"{value_sql(field)} AS v{index}")
-    failed = _failed_sql(table)
-    if failed:
-        columns.append(f"{failed} AS _failed")
+    columns.append(f"{_notes_sql(table)} AS _notes")
     sql = f"SELECT {', '.join(columns)} FROM {quoted(table.source.schema, table.source.name)} AS {ALIAS}"
-    return CopyQuery(sql, has_text, bool(failed))
+    return CopyQuery(sql, has_text)
 
 
 def creation_sql(table: TablePlan) -> str:
@@ -50,19 +48,23 @@ def creation_sql(table: TablePlan) -> str:
     The creation column; where that is NULL or infinite, the column of the last update; then the table's earliest
     creation time; then the earliest moment Convex takes. So it depends on the rows only, not on when they are copied.
     """
-    columns = [f"{ALIAS}.{quoted(name)}::timestamptz" for name in table.creation.columns]
+    columns = [_moment(table, index) for index in range(len(table.creation.columns))]
     choices = [f"CASE WHEN isfinite({column}) THEN {column} END" for column in columns]
     if columns:
         name = quoted(table.creation.columns[0])
         source = quoted(table.source.schema, table.source.name)
         choices.append(f"(SELECT min(e.{name})::timestamptz FROM {source} AS e WHERE isfinite(e.{name}))")
-    within = f"LEAST(GREATEST(COALESCE({', '.join([*choices, EARLIEST])}), {EARLIEST}), {LATEST})"
+    bounded = f"LEAST(GREATEST(COALESCE({', '.join([*choices, EARLIEST])}), {EARLIEST}), {LATEST})"
     # Nearly every row needs no more than one look.
-    return (
-        f"CASE WHEN {columns[0]} BETWEEN {EARLIEST} AND {LATEST} THEN {columns[0]} ELSE {within} END"
-        if columns
-        else within
-    )
+    return f"CASE WHEN {_within(columns[0])} THEN {columns[0]} ELSE {bounded} END" if columns else bounded
+
+
+def _moment(table: TablePlan, index: int) -> str:
+    return f"{ALIAS}.{quoted(table.creation.columns[index])}::timestamptz"
+
+
+def _within(moment: str) -> str:
+    return f"({moment} BETWEEN {EARLIEST} AND {LATEST})"
 
 
 def parts_sql(field: FieldPlan) -> list[str]:
@@ -117,9 +119,12 @@ def guards_sql(field: FieldPlan) -> list[str]:
     return guards
 
 
-def _failed_sql(table: TablePlan) -> str:
-    """SQL for which guards of a row fail; empty where the table has none."""
+def _notes_sql(table: TablePlan) -> str:
+    """SQL for what there is to say of a row besides its values; NULL for nearly every row."""
     holds, names = [], []
+    if table.creation.columns:
+        holds.append(f"{_within(_moment(table, 0))} IS TRUE")
+        names.append(f"CASE WHEN {holds[0]} THEN '' ELSE 'created ' END")
     for index, field in enumerate(table.fields):
         guards = guards_sql(field)
         quick = field.conversion.quick
@@ -129,5 +134,5 @@ def _failed_sql(table: TablePlan) -> str:
             holds += [f"({guard} IS NOT FALSE)" for guard in guards]
         names += [f"CASE WHEN {guard} IS FALSE THEN '{index}_{n} ' ELSE '' END" for n, guard in enumerate(guards)]
     if not names:
-        return ""
+        return "NULL::text"
     return f"CASE WHEN {' AND '.join(holds)} THEN NULL ELSE NULLIF({' || '.join(names)}, '') END"

@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from supavex.convex.snapshot import SnapshotArchive
 from supavex.convex.values import to_export_json
@@ -24,7 +24,7 @@ from supavex.deployment.importing import import_snapshot
 from supavex.errors import SupavexError
 from supavex.mapping.plan import Plan
 from supavex.mapping.source import Source
-from supavex.migrate.copy import Progress
+from supavex.migrate.copy import CopyOptions, Progress
 from supavex.migrate.documents import ArchiveDocuments
 from supavex.migrate.migration import Folder, Migration, migrate
 from supavex.migrate.official import OfficialCli, Say
@@ -75,6 +75,7 @@ def migrate_by_cli(
     tables: frozenset[str] | None = None,
     max_rejects: int | None = None,
     progress: Progress = lambda table, done, estimate: None,
+    **how: Unpack[CopyOptions],
 ) -> RemoteMigration:
     """Migrates the rows of ``plan`` into the deployment of ``cli``, asking ``confirm`` before anything changes."""
     project = plan.project
@@ -93,6 +94,7 @@ def migrate_by_cli(
                 tables=tables,
                 max_rejects=max_rejects,
                 progress=progress,
+                **how,
             )
         remote = RemoteMigration(result, cli.target, before)
         if not result.ok:

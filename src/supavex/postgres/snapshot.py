@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import psycopg
 
 from supavex.errors import SupavexError
-from supavex.postgres.connection import connect, without_password
+from supavex.postgres.connection import connect, literal, without_password
 
 _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
@@ -28,14 +28,17 @@ class Snapshot:
 
 
 @contextmanager
-def exported(url: str) -> Iterator[tuple[Snapshot, psycopg.Connection]]:
+def exported(url: str, last: str | None = None) -> Iterator[tuple[Snapshot, psycopg.Connection]]:
     """Takes a snapshot of the database at ``url`` and holds it until the block ends.
 
-    Gives the snapshot and the connection that holds it, which may run queries of its own at that moment.
+    Gives the snapshot and the connection that holds it, which may run queries of its own at that moment. ``last`` is
+    the name of an earlier snapshot: where some connection still holds it (of a client that was cut off, say), its
+    moment is used.
     """
     connection = connect(url)
     try:
-        connection.execute(_BEGIN)
+        if last is None or not _taken_over(connection, last):
+            connection.execute(_BEGIN)
         row = connection.execute(
             "SELECT pg_catalog.pg_export_snapshot(), pg_catalog.to_char(pg_catalog.now() AT TIME ZONE 'UTC', "
             '\'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\')'
@@ -46,6 +49,16 @@ def exported(url: str) -> Iterator[tuple[Snapshot, psycopg.Connection]]:
         raise denied(error, url) from None
     finally:
         connection.close()
+
+
+def _taken_over(connection: psycopg.Connection, name: str) -> bool:
+    connection.execute(_BEGIN)
+    try:
+        connection.execute(f"SET TRANSACTION SNAPSHOT {literal(name)}")
+    except psycopg.Error:
+        connection.execute("ROLLBACK")
+        return False
+    return True
 
 
 @contextmanager

@@ -1,0 +1,271 @@
+"""A part of the copy: some pages of one table, read, encoded and deflated on their own.
+
+Parts are cut by the pages of the heap, at places that the table's size on disk decides and nothing else. So the joined
+archive is the same however many workers there were, skewed keys don't matter, and no key needs an index.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import IO, Any
+
+import psycopg
+import pyarrow as pa
+
+from supavex import __version__
+from supavex.errors import missing_extra
+from supavex.mapping.plan import ALIAS, TablePlan
+from supavex.migrate.encoding import SLICE_ROWS, BadKeys, Encoded, Lookup, TableEncoder
+from supavex.migrate.part_files import SUFFIX, PartFiles
+from supavex.migrate.pipeline import ahead
+from supavex.migrate.rejects import Reject
+from supavex.postgres.columns import ColumnReader
+from supavex.postgres.connection import quoted
+from supavex.postgres.snapshot import Snapshot
+
+#: Bytes on disk, the TOAST table's included, that a part aims at.
+PART_BYTES = 32 << 20
+#: PostgreSQL reads a range of pages without looking at the others since this version.
+_TID_RANGES = 140_000
+#: Called with the rows of a part that have been encoded.
+Rows = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """Pages of a heap: from ``first``, up to but without ``end`` (None: to the last)."""
+
+    first: int
+    end: int | None
+
+    @property
+    def condition(self) -> str:
+        """SQL for the rows that lie there; empty for all of them."""
+        parts = [f"{ALIAS}.ctid >= '({self.first},0)'::tid"] if self.first else []
+        if self.end is not None:
+            parts.append(f"{ALIAS}.ctid < '({self.end},0)'::tid")
+        return " AND ".join(parts)
+
+
+def cut(connection: psycopg.Connection, table: TablePlan) -> list[Pages]:
+    """The parts of ``table``. One only where it can't be read by pages: partitioned, inherited, or without a key."""
+    assert table.key is not None
+    # A key that is the whole row numbers equal rows over the whole table.
+    if table.key.form == "row" or connection.info.server_version < _TID_RANGES:
+        return [Pages(0, None)]
+    row = connection.execute(
+        "SELECT c.relkind::text = ANY('{r,m}') AND NOT c.relhassubclass, pg_catalog.pg_relation_size(c.oid), "
+        "CASE WHEN c.reltoastrelid = 0 THEN 0 ELSE pg_catalog.pg_relation_size(c.reltoastrelid) END, "
+        "pg_catalog.current_setting('block_size')::int FROM pg_catalog.pg_class AS c WHERE c.oid = %s::regclass",
+        (quoted(table.source.schema, table.source.name),),
+    ).fetchone()
+    assert row is not None
+    plain, heap, toast, block = row
+    pages = heap // block
+    if not plain or not pages:
+        return [Pages(0, None)]
+    count = max(1, round((heap + toast) / PART_BYTES))
+    step = -(-pages // count)
+    starts = list(range(0, pages, step))
+    # The last part has no end: a page that is added while the copy runs holds nothing that the snapshot sees.
+    return [Pages(start, start + step if start != starts[-1] else None) for start in starts]
+
+
+@dataclass(frozen=True, slots=True)
+class TableJob:
+    """What the encoder of a table needs, besides the rows; see :class:`TableEncoder`."""
+
+    table: TablePlan
+    numbers: Mapping[str, int]
+    bad: Mapping[str, list[BadKeys]]
+    lookups: Mapping[str, Lookup]
+    shared_keys: frozenset[bytes]
+
+    def encoder(self) -> TableEncoder:
+        """The encoder."""
+        return TableEncoder(self.table, self.numbers, self.bad, self.lookups, self.shared_keys)
+
+    def digest(self) -> str:
+        """Of all that decides what becomes of a row: two jobs of one digest write the same bytes for it."""
+        hashed = hashlib.sha256(__version__.encode())
+
+        def add(*texts: object) -> None:
+            for text in texts:
+                hashed.update(repr(text).encode() + b"\0")
+
+        add(self.encoder().query.sql, self.table.target, self.table.rule)
+        # The fields say how a value is written, and what their rules are.
+        add(
+            *[
+                (f.name, f.validator, f.optional, f.conversion.name, f.conversion.kind, f.default)
+                for f in self.table.fields
+            ]
+        )
+        add(sorted(self.numbers.items()), sorted(self.shared_keys))
+        for name, found in sorted(self.bad.items()):
+            add(name, *[(bad.code, sorted(bad.keys)) for bad in found])
+        for name, lookup in sorted(self.lookups.items()):
+            add(name)
+            for column in (lookup.keys, lookup.values):
+                for buffer in column.buffers():
+                    hashed.update(b"" if buffer is None else buffer)
+        return hashed.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class PartTask:
+    """One part to be copied, as a worker gets it. ``job`` names the :class:`TableJob` by its digest."""
+
+    job: str
+    number: int
+    pages: Pages
+    snapshot: Snapshot
+    files: PartFiles
+
+    @property
+    def name(self) -> str:
+        """The name of the part's file."""
+        return f"{self.job[:16]}-{self.number:06}{SUFFIX}"
+
+
+@dataclass(frozen=True, slots=True)
+class PartResult:
+    """What became of a part. ``crc`` and ``size`` are of the lines, ``packed`` the bytes of the file."""
+
+    rows: int
+    documents: int
+    crc: int
+    size: int
+    packed: int
+    adjusted: int
+    rejects: list[Reject]
+    rejected_keys: list[bytes]
+    filled: Counter[str]
+    seconds: float
+
+
+class PartCopier:
+    """Copies parts over one connection. A context manager; to be used by one thread."""
+
+    def __init__(self) -> None:
+        self._reader: ColumnReader | None = None
+        self._snapshot: Snapshot | None = None
+        self._encoders: dict[str, TableEncoder] = {}
+
+    def __enter__(self) -> PartCopier:
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the connection: until then, the source keeps what the snapshot sees."""
+        if self._reader is not None:
+            self._reader.__exit__()
+        self._reader = self._snapshot = None
+
+    def copy(self, task: PartTask, job: Callable[[], TableJob], rows: Rows = lambda count: None) -> PartResult:
+        """Copies one part into its file. ``job`` is called where the task's is not known yet."""
+        started = time.monotonic()
+        if self._reader is None or self._snapshot != task.snapshot:
+            self.close()
+            self._reader, self._snapshot = ColumnReader(task.snapshot), task.snapshot
+        if task.job not in self._encoders:
+            self._encoders = {task.job: job().encoder()}
+        encoder, reader = self._encoders[task.job], self._reader
+        condition = task.pages.condition
+        sql = encoder.query.sql + (f" WHERE {condition}" if condition else "")
+
+        def slices() -> Iterator[pa.RecordBatch]:
+            for batch in reader.read(sql):
+                for start in range(0, batch.num_rows, SLICE_ROWS):
+                    yield batch.slice(start, SLICE_ROWS)
+
+        def encoded(batches: Iterator[pa.RecordBatch]) -> Iterator[Encoded]:
+            return map(encoder.encode, batches)
+
+        done = adjusted = documents = 0
+        rejects: list[Reject] = []
+        keys: list[bytes] = []
+        filled: Counter[str] = Counter()
+        with task.files.write(task.name) as file, ahead(slices) as batches, ahead(lambda: encoded(batches)) as pieces:
+            deflater = Deflater(file)
+            for piece in pieces:
+                deflater.write(piece.lines)
+                done += piece.rows
+                documents += piece.documents
+                adjusted += piece.adjusted
+                rejects += piece.rejects
+                keys += piece.rejected_keys
+                filled.update(piece.filled)
+                rows(piece.rows)
+            deflater.close()
+        seconds = time.monotonic() - started
+        return PartResult(
+            done, documents, deflater.crc, deflater.size, deflater.packed, adjusted, rejects, keys, filled, seconds
+        )
+
+
+class Deflater:
+    """Deflates into a file (ISA-L level 1), so that the file of another part may follow: it ends on a whole byte."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._isal = _isal()
+        self._file = file
+        self._deflate: Any = self._isal.compressobj(1, zlib.DEFLATED, -15)
+        self.crc = self.size = self.packed = 0
+
+    def write(self, content: memoryview) -> None:
+        """Adds some bytes."""
+        self.crc = self._isal.crc32(content, self.crc)
+        self.size += len(content)
+        self._put(self._deflate.compress(content))
+
+    def close(self) -> None:
+        """Writes what is left. The stream stays open: :data:`LAST_BLOCK` ends it."""
+        self._put(self._deflate.flush(zlib.Z_FULL_FLUSH))
+
+    def _put(self, packed: bytes) -> None:
+        self.packed += len(packed)
+        self._file.write(packed)
+
+
+#: An empty deflate block that says that it is the last one.
+LAST_BLOCK = b"\x03\x00"
+
+
+def joined_crc(results: list[PartResult]) -> int:
+    """The CRC-32 of the lines of several parts, one after another."""
+    crc = 0
+    for result in results:
+        crc = _isal().crc32_combine(crc, result.crc, result.size)
+    return crc
+
+
+def whole(files: PartFiles, name: str, result: PartResult) -> bool:
+    """Whether the part's file is there and unpacks to the lines that were written."""
+    if files.size(name) != result.packed:
+        return False
+    isal = _isal()
+    inflate, crc, size = isal.decompressobj(-15), 0, 0
+    try:
+        with files.read(name) as file:
+            while piece := file.read(1 << 20):
+                content = inflate.decompress(piece)
+                crc, size = isal.crc32(content, crc), size + len(content)
+    except (OSError, isal.error):
+        return False
+    return bool(crc == result.crc and size == result.size)
+
+
+def _isal() -> Any:
+    try:
+        from isal import isal_zlib
+    except ImportError:
+        raise missing_extra("isal", "copy", "Writing archives") from None
+    return isal_zlib
