@@ -6,7 +6,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from hypothesis import given
@@ -127,11 +127,6 @@ def test_many_entries(count: int, zip64: bool):
 def test_an_entry_that_starts_beyond_four_gib(tmp_path: Path, start: int):
     """The file has a hole of four GiB in front, which takes no room on the disk."""
     path = tmp_path / "big.zip"
-
-    def hole(file: IO[bytes]) -> Iterator[bytes]:
-        file.seek(packed, io.SEEK_CUR)
-        yield b""
-
     with path.open("wb") as file:
         file.seek(start)
         writer = ArchiveWriter(file)

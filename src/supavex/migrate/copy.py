@@ -8,6 +8,7 @@ it is whole; what an interrupted run has done is kept beside it (see :mod:`supav
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -31,7 +32,7 @@ from supavex.migrate.part_files import PartFiles
 from supavex.migrate.parts import LAST_BLOCK, PartResult, PartTask, TableJob, cut, joined_crc, whole
 from supavex.migrate.references import children, missing_keys, names_any, parents_first, shared_keys
 from supavex.migrate.rejects import Reject
-from supavex.postgres.connection import quoted
+from supavex.postgres.connection import quoted, without_password
 from supavex.postgres.snapshot import Snapshot, exported
 from supavex.text import counted
 
@@ -153,11 +154,21 @@ def copy(
         files.keep_only(set())
         shutil.rmtree(work, ignore_errors=True)
         return CopyResult(archive, snapshot.taken_at, results, matched, time.monotonic() - started, state.kept)
-    except OSError as error:
+    except psycopg.Error as error:
+        reason = error.diag.message_primary or (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise SupavexError(
+            "ReadFailed",
+            f"PostgreSQL stopped the read: {reason}",
+            where=without_password(url),
+            hint="What is done is kept: run the command again.",
+            retryable=True,
+        ) from None
+    except (OSError, sqlite3.Error) as error:
+        full = "the journal of the copy can't be written" if isinstance(error, sqlite3.Error) else error.strerror
         raise SupavexError(
             "CannotWrite",
-            f"{error.strerror or error}.",
-            where=str(error.filename or archive or work),
+            f"{full or error}.",
+            where=str(getattr(error, "filename", None) or archive or work),
             hint="Nothing was replaced, and what is done is kept. Make room, and run the command again.",
             retryable=True,
         ) from None

@@ -25,6 +25,7 @@ from supavex.migrate.parts import PartCopier, PartResult, PartTask, Rows, TableJ
 Done = Iterator[tuple[PartTask, PartResult]]
 #: How often lost workers are replaced before the copy gives up.
 _REPLACED = 3
+CONNECT_SECONDS = 15
 
 
 class Executor(Protocol):
@@ -112,7 +113,7 @@ class Cluster:
             raise missing_extra("distributed", "cluster", "--cluster") from None
         try:
             client: Any = Client
-            self._client: Any = client(address, timeout=15, set_as_default=False)
+            self._client: Any = client(address, timeout=CONNECT_SECONDS, set_as_default=False)
         except (OSError, ValueError) as error:
             hint = "It looks like tcp://host:8786: start `dask scheduler` there, and `dask worker` for each worker."
             raise UsageError("NoCluster", f"no scheduler answers: {error}", where=address, hint=hint) from None
@@ -138,7 +139,7 @@ class Cluster:
         }
         try:
             completed: Any = as_done
-            for future in completed(list(futures)):
+            for future in completed(list(futures), loop=self._client.loop):
                 try:
                     result: PartResult = future.result()
                 except KilledWorker:
@@ -160,26 +161,20 @@ def _lost() -> SupavexError:
 
 # In the workers
 
-_own = threading.local()
+#: By thread: a connection is used by one at a time.
+_copiers: dict[int, PartCopier] = {}
 
 
 def copy_part(task: PartTask, digest: str) -> PartResult:
     """Copies one part in a worker. ``digest`` is the SHA-256 of the :class:`TableJob` that lies beside the parts."""
-    if not hasattr(_own, "copier"):
-        _own.copier = PartCopier()
-        _COPIERS.append(_own.copier)
-    copier: PartCopier = _own.copier
+    copier = _copiers.setdefault(threading.get_ident(), PartCopier())
     return copier.copy(task, lambda: _read(task, digest))
-
-
-_COPIERS: list[PartCopier] = []
 
 
 def close_copier() -> None:
     """Ends the connections of a worker."""
-    while _COPIERS:
-        _COPIERS.pop().close()
-    _own.__dict__.clear()
+    for copier in list(_copiers.values()):
+        copier.close()
 
 
 def _job_name(task: PartTask) -> str:

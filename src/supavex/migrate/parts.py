@@ -7,6 +7,7 @@ archive is the same however many workers there were, skewed keys don't matter, a
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
 import zlib
 from collections import Counter
@@ -150,9 +151,11 @@ class PartResult:
 
 
 class PartCopier:
-    """Copies parts over one connection. A context manager; to be used by one thread."""
+    """Copies parts over one connection, one at a time. A context manager."""
 
     def __init__(self) -> None:
+        self._busy = threading.Lock()
+        self._closing = False
         self._reader: ColumnReader | None = None
         self._snapshot: Snapshot | None = None
         self._encoders: dict[str, TableEncoder] = {}
@@ -164,16 +167,33 @@ class PartCopier:
         self.close()
 
     def close(self) -> None:
-        """Ends the connection: until then, the source keeps what the snapshot sees."""
+        """Ends the connection, as soon as no part is read over it: until then, the source keeps what it sees."""
+        self._closing = True
+        if self._busy.acquire(blocking=False):
+            try:
+                self._disconnect()
+            finally:
+                self._busy.release()
+
+    def _disconnect(self) -> None:
         if self._reader is not None:
             self._reader.__exit__()
         self._reader = self._snapshot = None
 
     def copy(self, task: PartTask, job: Callable[[], TableJob], rows: Rows = lambda count: None) -> PartResult:
         """Copies one part into its file. ``job`` is called where the task's is not known yet."""
+        with self._busy:
+            self._closing = False
+            try:
+                return self._copy(task, job, rows)
+            finally:
+                if self._closing:
+                    self._disconnect()
+
+    def _copy(self, task: PartTask, job: Callable[[], TableJob], rows: Rows) -> PartResult:
         started = time.monotonic()
         if self._reader is None or self._snapshot != task.snapshot:
-            self.close()
+            self._disconnect()
             self._reader, self._snapshot = ColumnReader(task.snapshot), task.snapshot
         if task.job not in self._encoders:
             self._encoders = {task.job: job().encoder()}
