@@ -176,10 +176,11 @@ def test_a_killed_run_leaves_nothing_that_hurts_the_next(folder: Path, stage: st
 
 
 def test_a_terminated_run_stops_its_server(folder: Path) -> None:
+    arguments = ["migrate", "-C", str(folder), "--out", str(folder / "x.zip")]
     code = (
         "import os, signal, supavex.migrate.copy as m\n"
         "m._copy_table = lambda *a: os.kill(os.getpid(), signal.SIGTERM)\n"
-        f"from supavex.cli.main import main\nmain(['migrate', '-C', {str(folder)!r}, '--out', 'x.zip'])\n"
+        f"from supavex.cli.main import main\nmain({arguments!r})\n"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 130

@@ -207,14 +207,12 @@ def test_workers_that_always_end_are_given_up(source: Source) -> None:
     assert (caught.value.code, caught.value.retryable) == ("WorkerLost", True)
 
 
-def test_workers_end_with_a_killed_parent(source: Source, whole: str) -> None:
+def test_workers_end_with_a_killed_parent(source: Source) -> None:
     code = (
-        "import os, signal, time\nfrom concurrent.futures import ProcessPoolExecutor\n"
-        "import multiprocessing\nfrom supavex.migrate.executors import _end_with_parent\n"
+        "import os, signal\nfrom supavex.migrate.executors import Processes\n"
         "if __name__ == '__main__':\n"
-        "    spawn = multiprocessing.get_context('spawn')\n"
-        "    pool = ProcessPoolExecutor(1, mp_context=spawn, initializer=_end_with_parent)\n"
-        "    print(pool.submit(os.getpid).result(), flush=True)\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    processes = Processes(1)\n    pipe = processes._start()\n"
+        "    print(processes._workers[pipe].pid, flush=True)\n    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     script = source.folder / "parent.py"
     script.write_text(code)

@@ -20,7 +20,7 @@ from supavex.errors import SupavexError, UsageError
 from supavex.mapping.build import build
 from supavex.mapping.check import Check, check
 from supavex.mapping.source import Source
-from supavex.migrate.verification import Proof
+from supavex.migrate.proof import Proof
 from supavex.project import Project, load_project
 from supavex.text import counted, table_text
 

@@ -16,8 +16,9 @@ from supavex.mapping.check import checked_plan
 from supavex.mapping.source import Source
 from supavex.migrate.documents import ArchiveDocuments, Documents
 from supavex.migrate.official import official_cli
+from supavex.migrate.proof import LISTED, Proof
 from supavex.migrate.rejects import read_rejects
-from supavex.migrate.verification import LISTED, Proof, verify
+from supavex.migrate.verification import verify
 from supavex.project import Project
 from supavex.text import counted, table_text
 

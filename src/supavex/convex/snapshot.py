@@ -234,6 +234,10 @@ class SnapshotArchive:
         for number, line in self._lines(table):
             yield self._parsed(table, line, uniform=uniform, number=number)
 
+    def lines(self, table: str) -> Iterator[bytes]:
+        """The documents of ``table`` as JSON, not looked at."""
+        return (line for _, line in self._lines(table))
+
     def rows(self, table: str) -> Iterator[tuple[Document, str | None]]:
         """As :meth:`documents`, with the text of those that plainly keep Convex's limits (None: not looked at)."""
         uniform = self.uniform(table)

@@ -145,7 +145,7 @@ _ODD_KEY = re.compile(rb'[{,]\s*"[^"\\]*(?:[^ -~"\\]|\\.)(?:[^"\\]|\\.)*"\s*:', 
 _LONG_KEY = re.compile(rb'"[^"\\]{%d,}"\s*:' % (MAX_KEY_BYTES + 1))
 #: A number that a double may not hold; in a string, after a comma, too, which only costs a closer look.
 _HUGE = re.compile(rb"[:\[,]\s*-?[0-9](?:[0-9]{199}|[0-9.]*[eE][+-]?[0-9]{3})")
-_BARE_INTEGER = re.compile(rb"[:\[,]\s*-?[0-9]+\s*[,\]}]")
+BARE_INTEGER = re.compile(rb"[:\[,]\s*-?[0-9]+\s*[,\]}]")
 #: Bytes of JSON in which neither an array nor an object can have too many members.
 _SMALL = MAX_OBJECT_FIELDS * 5
 
@@ -161,7 +161,7 @@ def plain_document(line: bytes, *, uniform: bool) -> tuple[Document, str] | None
         return None
     if len(line) > MAX_KEY_BYTES and _LONG_KEY.search(line):
         return None
-    whole = _BARE_INTEGER.search(line) is not None
+    whole = BARE_INTEGER.search(line) is not None
     if whole and uniform:
         return None
     try:

@@ -120,6 +120,17 @@ class Deployment:
             for (body,) in self.store.connection.execute(sql):
                 yield read_body(body)
 
+    def lines(self, table: str) -> Iterator[bytes | str]:
+        """All documents of a table as internal JSON, in the order in which they lie in the file."""
+        stored = self.store.tables().get(table)
+        if stored is not None:
+            for (body,) in self.store.connection.execute(f"SELECT body FROM documents_{stored.storage}"):
+                yield body
+
+    def uniform(self, table: str) -> bool:
+        """Whether bare integers in :meth:`lines` are int64: never."""
+        return False
+
     def query(self, table: str) -> Query:
         """A query of ``table``; see :mod:`supavex.deployment.queries`."""
         return full_scan(self.store, self._table(table))

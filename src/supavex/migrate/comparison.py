@@ -20,9 +20,9 @@ from supavex.migrate.queries import reference_text_sql
 from supavex.migrate.rejects import NO_KEY
 from supavex.postgres.connection import quoted
 
-_EARLIEST = 1_000
-_LATEST = (1 << 53) * 1000 - 9_000
-_ABSENT: Any = object()
+EARLIEST = 1_000
+LATEST = (1 << 53) * 1000 - 9_000
+ABSENT: Any = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def proof_sql(table: TablePlan) -> str:
     """The SELECT of a table's rows as text: the key, each field, each creation column (microseconds)."""
     assert table.key is not None
     columns = [table.key.text_sql(table.key.own(ALIAS))]
-    columns += [_text_sql(field) for field in table.fields]
+    columns += [text_sql(field) for field in table.fields]
     for name in table.creation.columns:
         moment = f"{ALIAS}.{quoted(name)}::timestamptz"
         columns.append(
@@ -61,7 +61,8 @@ def earliest_sql(table: TablePlan) -> str | None:
     )
 
 
-def _text_sql(field: FieldPlan) -> str:
+def text_sql(field: FieldPlan) -> str:
+    """SQL for a field's value as text."""
     if field.reference is not None:
         return reference_text_sql(field)
     if field.ids is not None:
@@ -103,7 +104,7 @@ class RowComparison:
         """Every difference between ``row`` (as :func:`proof_sql` reads it) and ``document``."""
         key = NO_KEY if row[0] is None else row[0]
         for field, check, text in zip(self.table.fields, self._checks, row[1:], strict=False):
-            value = document.get(field.name, _ABSENT)
+            value = document.get(field.name, ABSENT)
             expected = check(text, value)
             if expected is not None:
                 yield Mismatch(self.table.name, key, field.place, expected, _shown(value))
@@ -120,8 +121,8 @@ class RowComparison:
         """The microseconds that ``_creationTime`` must say: the rule of the copy, evaluated here."""
         found = next((int(moment) for moment in moments if moment is not None), None)
         if found is None:
-            found = self.earliest if self.earliest is not None else _EARLIEST
-        return min(max(found, _EARLIEST), _LATEST)
+            found = self.earliest if self.earliest is not None else EARLIEST
+        return min(max(found, EARLIEST), LATEST)
 
     def _check_of(self, field: FieldPlan) -> Callable[[str | None, Value], str | None]:
         """A function of the row's text and the document's value: None where they agree, else what was expected."""
@@ -134,7 +135,7 @@ class RowComparison:
             if field.ids is not None:
                 new = field.ids.get(text)
                 return None if new is not None and value == new else f"{new!r} (for {text})"
-            if value is _ABSENT:
+            if value is ABSENT:
                 return text
             if field.reference is not None and field.reference.many:
                 return None if self._refers_to_all(field.reference, json.loads(text), value, decode) else text
@@ -187,11 +188,11 @@ class RowComparison:
 def _null_expectation(field: FieldPlan, value: Value) -> str | None:
     """What must stand in a document where the source is NULL; None where it does."""
     if field.default is not MISSING:
-        return None if value is not _ABSENT and same(value, field.default) else f"{field.default!r} (NULL's default)"
+        return None if value is not ABSENT and same(value, field.default) else f"{field.default!r} (NULL's default)"
     if field.takes_null:
         return None if value is None else "NULL"
-    return None if value is _ABSENT else "NULL"
+    return None if value is ABSENT else "NULL"
 
 
 def _shown(value: Value) -> str:
-    return "(absent)" if value is _ABSENT else repr(value)
+    return "(absent)" if value is ABSENT else repr(value)

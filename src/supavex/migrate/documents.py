@@ -31,6 +31,12 @@ class Documents(Protocol):
     def documents(self, table: str) -> Iterator[Document]:
         """All documents of a table."""
 
+    def lines(self, table: str) -> Iterator[bytes | str]:
+        """All documents of a table as JSON, in any order."""
+
+    def uniform(self, table: str) -> bool:
+        """Whether bare integers in :meth:`lines` are int64; else they are float64."""
+
 
 class ArchiveDocuments:
     """The documents of a snapshot archive, by id: kept in a temporary file, so that memory stays flat.
@@ -104,6 +110,14 @@ class ArchiveDocuments:
         self._load(table)
         for body, uniform in self._database.execute(f'SELECT body, uniform FROM "{table}" ORDER BY id'):
             yield _document(body, uniform=bool(uniform))
+
+    def lines(self, table: str) -> Iterator[bytes | str]:
+        """All documents of a table as JSON, in the order of the archive."""
+        return self._archive.lines(table)
+
+    def uniform(self, table: str) -> bool:
+        """Whether bare integers are int64."""
+        return self._archive.uniform(table)
 
 
 def _document(body: str, *, uniform: bool) -> Document:

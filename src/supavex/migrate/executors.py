@@ -9,12 +9,13 @@ import hashlib
 import hmac
 import multiprocessing
 import os
+import signal
 import threading
+from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack
-from multiprocessing.connection import wait
+from contextlib import ExitStack, suppress
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -60,47 +61,65 @@ class Here:
 
 
 class Processes:
-    """``count`` processes on this machine. They end with this one, however it ends."""
+    """``count`` processes on this machine. They end with this one, however it ends.
+
+    Each has a pipe of its own: one that is killed holds no lock that another waits for.
+    """
 
     def __init__(self, count: int) -> None:
         self._count = count
-        self._pool: ProcessPoolExecutor | None = None
+        self._workers: dict[Connection, BaseProcess] = {}
 
     def __enter__(self) -> Processes:
         return self
 
     def __exit__(self, *details: object) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
+        for pipe, worker in self._workers.items():
+            pipe.close()
+            # A worker that reads from the source would only notice at its part's end.
+            worker.terminate()
+            worker.join()
+        self._workers.clear()
 
-    def _started(self) -> ProcessPoolExecutor:
+    def _start(self) -> Connection:
         # Not forked: this process has threads.
         context = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(self._count, mp_context=context, initializer=_end_with_parent)
-        return self._pool
+        ours, theirs = context.Pipe()
+        worker = context.Process(target=_work, args=(theirs,), daemon=True)
+        worker.start()
+        theirs.close()
+        self._workers[ours] = worker
+        return ours
 
     def run(self, job: TableJob, tasks: list[PartTask], rows: Rows) -> Done:
         """See :class:`Executor`."""
         digest = _write(job, tasks)
-        waiting = {task.number: task for task in tasks}
-        for attempt in range(_REPLACED + 1):
-            pool = self._pool or self._started()
-            try:
-                futures: dict[Future[PartResult], PartTask] = {
-                    pool.submit(copy_part, task, digest): task for task in waiting.values()
-                }
-                for future in as_completed(futures):
-                    result = future.result()
-                    del waiting[futures[future].number]
-                    rows(result.rows)
-                    yield futures[future], result
-            except BrokenProcessPool:
-                pool.shutdown(cancel_futures=True)
-                self._pool = None
-                if attempt == _REPLACED:
-                    raise _lost() from None
-            else:
-                return
+        waiting = deque(tasks)
+        busy: dict[Connection, PartTask] = {}
+        lost = 0
+        while waiting or busy:
+            while waiting and len(busy) < self._count:
+                pipe = next((pipe for pipe in self._workers if pipe not in busy), None) or self._start()
+                busy[pipe] = waiting.popleft()
+                with suppress(OSError):  # a worker that has ended is noticed below
+                    pipe.send((busy[pipe], digest))
+            ready = wait(list(busy))
+            for pipe in [pipe for pipe in busy if pipe in ready]:
+                task = busy.pop(pipe)
+                try:
+                    result = pipe.recv()
+                except (EOFError, OSError):
+                    self._workers.pop(pipe).join()
+                    pipe.close()
+                    lost += 1
+                    if lost > _REPLACED:
+                        raise _lost() from None
+                    waiting.append(task)
+                    continue
+                if isinstance(result, BaseException):
+                    raise result
+                rows(result.rows)
+                yield task, result
 
 
 class Cluster:
@@ -206,13 +225,17 @@ def _read(task: PartTask, digest: str) -> TableJob:
     return job
 
 
-def _end_with_parent() -> None:
-    """A worker waits for work for ever; where its parent was killed, nobody else would end it."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+def _work(pipe: Connection) -> None:
+    """The life of a process: parts come by the pipe, results go back, until its other end is closed."""
+    # Ctrl-C reaches every process of a terminal; this one ends with its parent.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with suppress(EOFError, OSError):
+        while True:
+            task, digest = pipe.recv()
+            try:
+                result: object = copy_part(task, digest)
+            except (SupavexError, OSError) as error:
+                result = error
+            except Exception as error:
+                result = SupavexError("WorkerFailed", f"a worker failed: {type(error).__name__}: {error}")
+            pipe.send(result)

@@ -28,7 +28,8 @@ from supavex.migrate.copy import CopyOptions, Progress
 from supavex.migrate.documents import ArchiveDocuments
 from supavex.migrate.migration import Folder, Migration, migrate
 from supavex.migrate.official import OfficialCli, Say
-from supavex.migrate.verification import Proof, verify
+from supavex.migrate.proof import Proof
+from supavex.migrate.verification import verify
 from supavex.text import counted, table_text
 
 

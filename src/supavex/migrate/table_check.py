@@ -1,0 +1,357 @@
+"""The proof of one table: its rows against its documents, and what the rules said of them."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psycopg
+
+from supavex.convex.ids import InvalidId, decode_id
+from supavex.convex.order_keys import UNDEFINED, field_at
+from supavex.convex.validators import MISSING, rules_problem, unwrap
+from supavex.convex.values import Document, Value, to_export_json
+from supavex.errors import SupavexError
+from supavex.mapping.plan import ALIAS, TablePlan, pointer_of
+from supavex.migrate.comparison import RowComparison, earliest_sql, proof_sql
+from supavex.migrate.digests import Sums, TableDigests, table_digests
+from supavex.migrate.documents import Documents
+from supavex.migrate.pipeline import ahead
+from supavex.migrate.proof import LISTED, TableProof
+from supavex.migrate.references import missing_keys
+from supavex.migrate.rejects import NO_KEY, Reject
+from supavex.postgres.connection import literal, quoted
+from supavex.postgres.snapshot import Snapshot, imported
+
+#: Called with a source table and the rows of it compared so far.
+Progress = Callable[[str, int], None]
+_CHUNK = 2000
+
+
+class TableCheck:
+    """The proof of one table: :meth:`compare` for its rows, then :meth:`finish` for what else must hold."""
+
+    def __init__(
+        self,
+        table: TablePlan,
+        moved: list[TablePlan],
+        snapshot: Snapshot,
+        target: Documents,
+        numbers: Mapping[str, int],
+        existing: Mapping[str, Mapping[str, str]],
+        rejects: Mapping[str, Mapping[str, Reject]],
+        proof: TableProof,
+    ) -> None:
+        self.table, self.moved, self.snapshot, self.target, self.numbers = table, moved, snapshot, target, numbers
+        self.existing, self.all_rejects, self.proof = existing, rejects, proof
+        self.rejects = rejects.get(table.name, {})
+        self._equal = False
+
+    def compare(self, sample: int | None, progress: Progress) -> None:
+        """Compares every row with its document; with ``sample``, that many rows, and nothing proves anything."""
+        with self._connection() as connection:
+            earliest = _one(connection, earliest_sql(self.table))
+            comparison = RowComparison(
+                self.table, self.numbers, self.existing, None if earliest is None else int(earliest)
+            )
+            digests = None if sample is not None else table_digests(self.table, comparison)
+            suspects = None if digests is None else self._digests(connection, digests, progress)
+            if digests is None or suspects is not None:
+                self._rows(connection, comparison, sample, progress, digests, suspects)
+            self._source_checks(connection)
+        self._equal = digests is not None and suspects is None and not digests.broken
+
+    def finish(self, failed: frozenset[str]) -> None:
+        """Looks for what the comparison of rows can't see. ``failed``: tables of the target that are not proven."""
+        with self._connection() as connection:
+            if not (self._equal and self._holds(connection, failed)):
+                self._extra(connection)
+                self._documents()
+
+    @contextmanager
+    def _connection(self) -> Iterator[psycopg.Connection]:
+        with imported(self.snapshot) as connection:
+            try:
+                yield connection
+            except psycopg.Error as error:
+                raise SupavexError(
+                    "ReadFailed",
+                    f"PostgreSQL stopped the read: {error.diag.message_primary or error}",
+                    where=self.table.name,
+                    retryable=True,
+                ) from None
+
+    def _digests(
+        self, connection: psycopg.Connection, digests: TableDigests, progress: Progress
+    ) -> np.ndarray[Any, Any] | None:
+        """Compares the digests of both sides. None where all of them agree; else the buckets that don't."""
+        proof, source, target = self.proof, Sums(), Sums()
+        seen: set[str] = set()
+        # Both sides at once: the server works while documents are read here.
+        with ahead(lambda: digests.source(connection, list(self.rejects), source, seen), depth=1 << 20) as blocks:
+            uniform = self.target.uniform(self.table.target)
+            documents = digests.target(self.target.lines(self.table.target), target, uniform=uniform)
+            for rows in blocks:
+                proof.rows += rows
+                progress(self.table.name, proof.rows)
+        differing = source.differing(target)
+        if differing.any() or len(seen) < len(self.rejects):
+            return differing
+        proof.documents, proof.rejected = documents, len(self.rejects)
+        proof.matched = documents
+        proof.fields = documents * (len(self.table.fields) + 1)
+        return None
+
+    def _holds(self, connection: psycopg.Connection, failed: frozenset[str]) -> bool:
+        """Whether no look at the documents is needed: they are the rows, and what must hold holds of those."""
+        moved = {table.target for table in self.moved} - failed
+        for planned in self.table.fields:
+            reference = planned.reference
+            if reference is None or reference.existing:
+                continue
+            parent = f"{reference.schema}.{reference.table}"
+            if reference.target not in moved or reference.through or self.all_rejects.get(parent):
+                return False
+            if missing_keys(connection, self.table, planned):
+                return False
+        return all(self._unique(connection, fields) for fields in self._uniques())
+
+    def _uniques(self) -> list[tuple[str, ...]]:
+        """The groups of fields that the schema says are unique."""
+        definition = self.table.definition
+        assert definition is not None
+        singles = ((name,) for name, validator in definition.fields.items() if unwrap(validator).rules.unique)
+        return [*definition.uniques, *singles]
+
+    def _unique(self, connection: psycopg.Connection, fields: tuple[str, ...]) -> bool:
+        """Whether the columns behind some fields are unique, where that says that the fields are; False if unsure."""
+        planned = {field.name: field for field in self.table.fields}
+        columns = []
+        for name in fields:
+            found = planned.get(name)
+            if found is None or found.column is None or found.expression or found.ids is not None:
+                return False
+            rule = self.table.rule.columns.get(found.column.name)
+            if found.default is not MISSING or (rule is not None and rule.lossy):
+                return False
+            columns.append(f"{ALIAS}.{quoted(found.column.name)}")
+        source = quoted(self.table.source.schema, self.table.source.name)
+        there = " AND ".join(f"{column} IS NOT NULL" for column in columns)
+        sql = (
+            f"SELECT 1 FROM {source} AS {ALIAS} WHERE {there} GROUP BY {', '.join(columns)} HAVING count(*) > 1 LIMIT 1"
+        )
+        return connection.execute(sql.encode()).fetchone() is None
+
+    def _rows(
+        self,
+        connection: psycopg.Connection,
+        comparison: RowComparison,
+        sample: int | None,
+        progress: Progress,
+        digests: TableDigests | None,
+        suspects: np.ndarray[Any, Any] | None,
+    ) -> None:
+        """Compares rows one by one: all of them, or those of the buckets that are ``suspects``."""
+        proof = self.proof
+        proof.rows = 0
+        unexplained = set(self.rejects)
+        with connection.cursor(name="supavex_proof") as cursor:
+            cursor.itersize = _CHUNK
+            limit = "" if sample is None else f" LIMIT {sample}"
+            cursor.execute((proof_sql(self.table) + limit).encode())
+            for rows in _chunks(cursor, _CHUNK):
+                looked_at = self._suspected(rows, digests, suspects)
+                ids = [comparison.id_of(row[0]) for row in looked_at]
+                documents = self.target.get_many(self.table.target, [id_ for id_ in ids if id_ is not None])
+                for id_, row in zip(ids, looked_at, strict=True):
+                    self._row(comparison, row, None if id_ is None else documents.get(id_), unexplained)
+                proof.rows += len(rows)
+                progress(self.table.name, proof.rows)
+        for key in sorted(unexplained) if sample is None else ():
+            proof.add("stale reject", key, "the rejects file names a row that the source does not have")
+
+    def _suspected(
+        self, rows: list[tuple[Any, ...]], digests: TableDigests | None, suspects: np.ndarray[Any, Any] | None
+    ) -> list[tuple[Any, ...]]:
+        """The rows that are to be compared; the others are equal, and counted."""
+        if digests is None or suspects is None or suspects.all() or any(row[0] is None for row in rows):
+            return rows
+        found = suspects[digests.bucket_of([row[0] for row in rows])]
+        some = []
+        for row, look in zip(rows, found, strict=True):
+            if look or row[0] in self.rejects:
+                some.append(row)
+            else:
+                self.proof.matched += 1
+                self.proof.fields += len(self.table.fields) + 1
+        return some
+
+    def _row(
+        self,
+        comparison: RowComparison,
+        row: tuple[str | None, ...],
+        document: Document | None,
+        unexplained: set[str],
+    ) -> None:
+        proof, key = self.proof, NO_KEY if row[0] is None else row[0]
+        rejected = key in self.rejects
+        unexplained.discard(key)
+        if document is None:
+            if rejected:
+                proof.rejected += 1
+            else:
+                proof.add("missing document", key, "the row has no document, and was not rejected")
+            return
+        if rejected:
+            proof.add("rejected but there", key, f"{document['_id']} is in the target though the row was rejected")
+        proof.fields += len(self.table.fields) + 1
+        differing = 0
+        for mismatch in comparison.compare(row, document):
+            differing += 1
+            proof.counts["mismatch"] += 1
+            if proof.counts["mismatch"] <= LISTED:
+                proof.mismatches.append(mismatch)
+        if not differing:
+            proof.matched += 1
+
+    def _source_checks(self, connection: psycopg.Connection) -> None:
+        """The source's own CHECK constraints over its rows as they went: NULLs filled, rejected rows aside.
+
+        Every field was compared, so what holds there holds in the target.
+        """
+        assert self.table.key is not None
+        filled = {f.column.name: f for f in self.table.fields if f.column is not None and f.default is not MISSING}
+        columns = []
+        for column in self.table.source.columns:
+            name = f"{ALIAS}.{quoted(column.name)}"
+            planned = filled.get(column.name)
+            default = None if planned is None else planned.default
+            if isinstance(default, str | bool | float | int):
+                text = default if isinstance(default, str) else to_export_json(default)
+                # 60.0 is the text of a default of 60, which an integer column reads by way of numeric.
+                cast = "" if isinstance(default, str | bool) else "::numeric"
+                name = f"COALESCE({name}, {literal(text)}{cast}::{column.type.name})"
+            columns.append(f"{name} AS {quoted(column.name)}")
+        source = quoted(self.table.source.schema, self.table.source.name)
+        # A name that no column has: PostgreSQL's own are no longer than this.
+        key = quoted("supavex key".ljust(63))
+        columns.append(f"{self.table.key.text_sql(self.table.key.own(ALIAS))} AS {key}")
+        for check in self.table.source.checks:
+            sql = (
+                f"SELECT {key} FROM (SELECT {', '.join(columns)} FROM {source} AS {ALIAS}) AS s "
+                f"WHERE NOT ({check.expression}) LIMIT {LISTED + len(self.rejects)}"
+            )
+            for (found,) in connection.execute(sql.encode()):
+                if str(found) not in self.rejects:
+                    self.proof.add("broken check", str(found), f"{check.name}: {check.expression}")
+
+    def _extra(self, connection: psycopg.Connection) -> None:
+        """Documents of the table that no row of the source stands for."""
+        proof = self.proof
+        proof.documents = self.target.count(self.table.target)
+        found = proof.rows - proof.rejected - proof.counts["missing document"]
+        if proof.documents == found:
+            return
+        assert self.table.key is not None
+        with tempfile.TemporaryDirectory(prefix="supavex-proof-") as folder:
+            seen = sqlite3.connect(Path(folder) / "keys.sqlite3", isolation_level=None)
+            try:
+                seen.execute("CREATE TABLE keys (key BLOB PRIMARY KEY) WITHOUT ROWID")
+                own = self.table.key.text_sql(self.table.key.own(ALIAS))
+                source = quoted(self.table.source.schema, self.table.source.name)
+                with connection.cursor(name="supavex_keys") as cursor:
+                    cursor.execute(f"SELECT {own} FROM {source} AS {ALIAS}".encode())
+                    keys = ((self.table.key.internal_id(str(key)),) for (key,) in cursor if key is not None)
+                    seen.executemany("INSERT OR IGNORE INTO keys VALUES (?)", keys)
+                for document in self.target.documents(self.table.target):
+                    _, internal_id = decode_id(str(document["_id"]))
+                    if seen.execute("SELECT 1 FROM keys WHERE key = ?", (internal_id,)).fetchone() is None:
+                        key = self.table.key.text_of(internal_id) or document["_id"]
+                        proof.add("extra document", str(key), f"{document['_id']} stands for no row of the source")
+            finally:
+                seen.close()
+
+    def _documents(self) -> None:
+        """What the target's documents say by themselves: references, uniques, and the rules of the schema."""
+        definition = self.table.definition
+        assert definition is not None
+        references = {
+            name: found[0].table
+            for name, validator in definition.fields.items()
+            if (found := pointer_of(unwrap(validator))) is not None
+        }
+        with _Uniques(self._uniques()) as seen:
+            for documents in _chunks(self.target.documents(self.table.target), _CHUNK):
+                self._references(documents, references)
+                for document in documents:
+                    for name, validator in definition.fields.items():
+                        problem = rules_problem(validator, document.get(name))
+                        if problem:
+                            self.proof.add("broken rule", str(document["_id"]), f"{name}: {problem}")
+                    for fields in seen.repeated(document):
+                        detail = f"{', '.join(fields)} are not unique"
+                        self.proof.add("broken unique", str(document["_id"]), detail)
+
+    def _references(self, documents: list[Document], references: Mapping[str, str]) -> None:
+        for name, table in references.items():
+            ids = {value for d in documents for value in _ids(d.get(name))}
+            valid = sorted(id_ for id_ in ids if self._is_id(id_, table))
+            there = self.target.get_many(table, valid)
+            for document in documents:
+                for value in _ids(document.get(name)):
+                    if value not in there:
+                        detail = f"{name} refers to {value}, which {table} does not have"
+                        self.proof.add("dangling reference", str(document["_id"]), detail)
+
+    def _is_id(self, text: str, table: str) -> bool:
+        try:
+            return decode_id(text)[0] == self.numbers.get(table)
+        except InvalidId:
+            return False
+
+
+class _Uniques:
+    """Finds repeated values of groups of fields, in a temporary file. As in SQL, a missing part is never equal."""
+
+    def __init__(self, groups: list[tuple[str, ...]]) -> None:
+        self._groups = groups
+        self._database = sqlite3.connect("", isolation_level=None)  # SQLite keeps it in a file of its own, if it grows
+        self._database.execute("CREATE TABLE seen (digest BLOB PRIMARY KEY) WITHOUT ROWID")
+
+    def __enter__(self) -> _Uniques:
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self._database.close()
+
+    def repeated(self, document: Document) -> Iterator[tuple[str, ...]]:
+        for number, fields in enumerate(self._groups):
+            values = [field_at(document, name) for name in fields]
+            if any(value is UNDEFINED or value is None for value in values):
+                continue
+            digest = hashlib.sha256(to_export_json([float(number), *values]).encode()).digest()
+            if self._database.execute("INSERT OR IGNORE INTO seen VALUES (?)", (digest,)).rowcount == 0:
+                yield fields
+
+
+def _ids(value: Value) -> list[str]:
+    """The ids in a field of references: one, or those of an array."""
+    return [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, str)]
+
+
+def _chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
+
+
+def _one(connection: psycopg.Connection, sql: str | None) -> Any:
+    row = None if sql is None else connection.execute(sql.encode()).fetchone()
+    return None if row is None else row[0]
