@@ -25,8 +25,9 @@ from starlette.websockets import WebSocket
 
 from supavex.convex.values import from_internal_json, to_internal_json
 from supavex.deployment.files import Files
+from supavex.deployment.functions import modules
 from supavex.deployment.importing import Mode
-from supavex.deployment.server import modules, security, system
+from supavex.deployment.server import security, system
 from supavex.deployment.server.bodies import MAX_BODY_BYTES, read_json, to_file
 from supavex.deployment.server.guard import METHODS, Guard, Json
 from supavex.deployment.server.host import Host

@@ -14,8 +14,9 @@ from supavex.convex.ids import encode_id
 from supavex.convex.values import Document, Value, size
 from supavex.deployment.deployment import Deployment
 from supavex.deployment.files import STORAGE_NUMBER
+from supavex.deployment.functions import modules
 from supavex.deployment.queries import END
-from supavex.deployment.server import jobs, modules
+from supavex.deployment.server import jobs
 from supavex.deployment.server.host import Addresses
 from supavex.errors import SupavexError
 

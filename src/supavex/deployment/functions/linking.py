@@ -34,7 +34,7 @@ class Linked:
     exports: dict[str, str]
 
     def script(self) -> str:
-        """The module as a call of ``__define``; see ``runtime.js``."""
+        """The module as a call of ``__define``; see ``analysis.js``."""
         imports = json.dumps(self.imports)
         getters = ", ".join(f"{json.dumps(name)}: () => {local}" for name, local in self.exports.items())
         return (

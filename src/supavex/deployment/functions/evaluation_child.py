@@ -18,11 +18,11 @@ HEAP_BYTES = 512 << 20
 
 
 def main() -> None:
-    """Evaluates the request: ``{"environment", "scripts", "request"}``; the answer is JSON of ``runtime.js``."""
+    """Evaluates the request: ``{"environment", "scripts", "request"}``; the answer is JSON of ``analysis.js``."""
     from py_mini_racer import JSEvalException, JSPromise, MiniRacer
 
     request = json.loads(sys.stdin.buffer.read())
-    runtime = resources.files("supavex.deployment.server").joinpath("runtime.js").read_text(encoding="utf-8")
+    runtime = resources.files("supavex.deployment.functions").joinpath("analysis.js").read_text(encoding="utf-8")
     answer = os.dup(1)
     # What V8 or a library prints is no part of the answer.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
