@@ -35,7 +35,7 @@ class StoredFile:
 
 
 def file_documents(connection: sqlite3.Connection) -> Iterator[tuple[float, bytes, str, Document]]:
-    """Of each stored file, the oldest first: when it was stored, its 16 bytes, its name, its document in ``_storage``."""
+    """Of each stored file, the oldest first: when it was stored, its 16 bytes, its name, its document."""
     rows = connection.execute(
         "SELECT internal_id, name, created, sha256, size, content_type FROM files ORDER BY created, internal_id"
     )

@@ -67,7 +67,9 @@ class StoredIndex:
 
 def tables_of(connection: sqlite3.Connection, *, system: bool = False) -> dict[str, StoredTable]:
     """The tables of a file by name: the app's, or those that the deployment keeps for itself."""
-    rows = connection.execute(f"SELECT name, number, storage FROM {'system_tables' if system else 'tables'} ORDER BY name")
+    rows = connection.execute(
+        f"SELECT name, number, storage FROM {'system_tables' if system else 'tables'} ORDER BY name"
+    )
     return {row[0]: StoredTable(*row) for row in rows}
 
 

@@ -69,7 +69,7 @@ class App:
         return [link(path, source, node=kind == "node").script() for path, (source, _, kind) in self._modules.items()]
 
     def find(self, path: str) -> Function | None:
-        """The function that a path names: ``messages:list``, ``messages.js:list`` or, of a default export, ``messages``."""
+        """The function that a path names: ``messages:list``, ``messages.js:list``; ``messages``, its default export."""
         if not _PATH.match(path):
             return None
         module, _, name = path.partition(":")

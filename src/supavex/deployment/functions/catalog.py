@@ -18,6 +18,8 @@ from supavex.deployment.store import CREATION_INDEX, StoredIndex, StoredTable, i
 SCHEDULED, STORAGE = "_scheduled_functions", "_storage"
 SYSTEM_NUMBERS = MappingProxyType({name: number for number, name in SYSTEM_TABLES.items()})
 
+#: Their indexes besides the one by creation time, for the deployment's own use.
+SYSTEM_INDEXES = {SCHEDULED: {"by_state": ("state.kind", "scheduledTime")}}
 #: The stored files as a table. Their keys are in one space, whichever way they are read.
 STORED_FILES = StoredTable(STORAGE, SYSTEM_NUMBERS[STORAGE], -FILES)
 _FILE_INDEXES = {CREATION_INDEX: StoredIndex(CREATION_INDEX, (), staged=False, entries=FILES)}

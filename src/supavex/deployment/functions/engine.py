@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from supavex.deployment.files import Files
-from supavex.deployment.functions.catalog import SYSTEM_NUMBERS, Catalog
+from supavex.deployment.functions.catalog import SYSTEM_INDEXES, SYSTEM_NUMBERS, Catalog
 from supavex.deployment.functions.commits import CATALOG, FILES, Commit, CommitLog, ReadSet
 from supavex.deployment.functions.transaction import Transaction, Written, keys_of
 from supavex.deployment.store import Store, StoredIndex, StoredTable
@@ -176,6 +176,8 @@ class Engine:
         tables = {**catalog.tables, **{name: t for name in SYSTEM_NUMBERS if (t := catalog.readable(name)) is not None}}
         for name, new in transaction.new_tables.items():
             tables[name] = StoredTable(name, new.number, self._store.create_storage())
+            for index, fields in SYSTEM_INDEXES.get(name, {}).items():
+                self._store.create_index(tables[name].storage, index, fields, staged=False)
             kind = "system_tables" if name in SYSTEM_NUMBERS else "tables"
             connection.execute(f"INSERT INTO {kind} VALUES (?, ?, ?)", (name, new.number, tables[name].storage))
             yield CATALOG, b""

@@ -150,7 +150,8 @@ def _in_child(request: bytes, seconds: float, memory: int) -> dict[str, Any]:
     return answer
 
 
-_START = "import sys; sys.path.insert(0, sys.argv[1]); from supavex.deployment.functions.evaluation_child import main; main()"
+_CHILD = "supavex.deployment.functions.evaluation_child"
+_START = f"import sys; sys.path.insert(0, sys.argv[1]); from {_CHILD} import main; main()"
 
 
 class _Watcher(threading.Thread):

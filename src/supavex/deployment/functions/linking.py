@@ -43,7 +43,7 @@ class Linked:
         scope, end = ("with (__scope) { ", " }") if self.imports else ("", "")
         return (
             f"__define({json.dumps(self.path)}, {json.dumps(list(self.requires))}, {imports}, "
-            f"function (__scope, __export, Convex) {{ {scope}return (async function () {{ \"use strict\"; "
+            f'function (__scope, __export, Convex) {{ {scope}return (async function () {{ "use strict"; '
             f"__export({{ {getters} }});\n{self.body}\n}})();{end} }});\n//# sourceURL={self.path}\n"
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 import time
@@ -67,6 +66,8 @@ class Outcome:
     read_at: int = 0
     reads: ReadSet = field(default_factory=ReadSet)
     journal: str | None = None
+    #: Whether it depends on who calls.
+    saw_identity: bool = False
     request_id: str = field(default_factory=lambda: secrets.token_hex(8))
     seconds: float = 0.0
     #: How often it was run again because of a conflict.
@@ -77,13 +78,11 @@ class Outcome:
         """The log as clients print it."""
         return [line.text() for line in self.logs]
 
-    def answer(self) -> str:
-        """As the HTTP API answers, as JSON."""
-        logs = f',"logLines":{json.dumps(self.log_texts)}' if self.logs else ""
-        if self.failure is None:
-            return f'{{"status":"success","value":{self.value}{logs}}}'
-        data = "" if self.failure.data is None else f',"errorData":{self.failure.data}'
-        return f'{{"status":"error","errorMessage":{json.dumps(self.failure.text(self.request_id))}{data}{logs}}}'
+    @property
+    def error(self) -> str:
+        """What a client gets to read of a failure."""
+        assert self.failure is not None
+        return self.failure.text(self.request_id)
 
     def add_log(self, level: str, messages: list[str]) -> None:
         """One more line; Convex keeps so many, and says so."""

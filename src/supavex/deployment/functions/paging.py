@@ -264,7 +264,8 @@ class InvalidCursor(SupavexError):
     DATA = '{"isConvexSystemError":true,"paginationError":"InvalidCursor"}'
 
     def __init__(self) -> None:
-        super().__init__("InvalidCursor", "InvalidCursor: Tried to run a query starting from a cursor, but it looks like "
-                         "this cursor is from a different query.")
-
-
+        super().__init__(
+            "InvalidCursor",
+            "InvalidCursor: Tried to run a query starting from a cursor, but it looks like "
+            "this cursor is from a different query.",
+        )

@@ -123,7 +123,7 @@ def _bounds(name: str, fields: Sequence[str], range_: list[dict[str, Any]]) -> t
         else:
             upper = (path, key, kind == "Lte")
     if lower and upper and lower[0] != upper[0]:
-        message = f"Upper and lower bounds in `range` can only be applied to a single index field. This query against "
+        message = "Upper and lower bounds in `range` can only be applied to a single index field. This query against "
         message += f'index {name} attempted to set a range bound on both "{lower[0]}" and "{upper[0]}". Consider using '
         raise SupavexError("BoundsOnMultipleFields", f"{message}`filter` instead. {_HELP}")
     return equal, lower, upper

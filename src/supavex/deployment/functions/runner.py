@@ -1,6 +1,7 @@
 """Processes that run pushed functions: one function from outside at a time in each, and each can be killed.
 
-V8's own limits don't hold against typed arrays, endless microtasks and backtracking regular expressions; a process's do.
+V8's own limits don't hold against typed arrays, endless microtasks and backtracking regular expressions; a process's
+do.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +26,11 @@ MEMORY_BYTES = 1 << 30
 _LOOK_SECONDS = 0.05
 #: Wall-clock seconds after which one is given up, where its processor time can't be read or it waits for nothing.
 _WALL_FACTOR = 30
-_KEPT = 2
-_START = "import sys; sys.path.insert(0, sys.argv[1]); from supavex.deployment.functions.runner_child import main; main()"
+#: Runners that wait for the next run.
+_KEPT = 4
+_START = (
+    "import sys; sys.path.insert(0, sys.argv[1]); from supavex.deployment.functions.runner_child import main; main()"
+)
 
 
 class RunnerLost(Exception):
@@ -67,13 +72,17 @@ class Runner:
 
     def step(self, instructions: list[Any], seconds: float) -> list[Any]:
         """Begins and answers what ``instructions`` say; what came out. ``seconds``: processor time that it may take."""
+        self.ready()
+        answer: list[Any] = json.loads(self._exchange(b"S" + json.dumps(instructions).encode(), seconds))
+        return answer
+
+    def ready(self) -> None:
+        """Loads the modules, where that is not done."""
         if not self._loaded:
             for script in self._scripts:
                 self._exchange(b"L" + script.encode(), 30)
             self._loaded = True
             self.begin()
-        answer: list[Any] = json.loads(self._exchange(b"S" + json.dumps(instructions).encode(), seconds))
-        return answer
 
     def load(self, script: str) -> None:
         """Loads one more script."""
@@ -175,6 +184,13 @@ class Runners:
                 runner.begin()
                 return runner
         return Runner(scripts)
+
+    def warm(self, push: object, scripts: Sequence[str]) -> None:
+        """Makes a runner before it is needed."""
+        runner = self.take(push, scripts)
+        with suppress(RunnerLost):
+            runner.ready()
+        self.give(push, runner)
 
     def give(self, push: object, runner: Runner) -> None:
         """Takes back a runner. One that a function has changed is not used again."""

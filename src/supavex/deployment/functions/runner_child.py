@@ -12,12 +12,14 @@ import struct
 import sys
 import threading
 import time
-from typing import BinaryIO
+from collections.abc import Callable
+from typing import BinaryIO, cast
 
 from supavex.deployment.functions.evaluation_child import script
 
 HEAP_BYTES = 512 << 20
-#: What comes: ``L`` a script to load, ``S`` a step, ``C`` the end of a run. An answer: ``+`` and a text, or ``-`` and why.
+#: What stands before each message: its bytes. What comes: ``L`` and a script to load, ``S`` and a step, ``C`` for the
+#: end of a run. What goes: ``+`` and an answer, or ``-`` and why there is none.
 LENGTH = struct.Struct("<I")
 
 
@@ -35,7 +37,7 @@ def main() -> None:
     context.set_hard_memory_limit(HEAP_BYTES)
     for name in ("globals.js", "modules.js", "inspect.js", "run.js"):
         context.eval(script(name))
-    step, take, clean = (context.eval(name) for name in ("__step", "__take", "__clean"))
+    step, take, clean = (cast("Callable[..., str]", context.eval(name)) for name in ("__step", "__take", "__clean"))
     context.eval("__ready()")
     requests = sys.stdin.buffer
     while True:

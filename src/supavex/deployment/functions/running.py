@@ -8,23 +8,23 @@ from __future__ import annotations
 import json
 import random
 import secrets
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from supavex.convex.messages import mismatch_text
 from supavex.convex.values import InvalidValue, from_internal_json, size, to_internal_json
-from supavex.deployment.functions import modules
 from supavex.deployment.functions.app import App, Function, Kind, canonical
 from supavex.deployment.functions.engine import Conflict, Engine, Snapshot
 from supavex.deployment.functions.identity import ADMIN, NOBODY, Identity
 from supavex.deployment.functions.outcome import Failure, Outcome, failure_of
 from supavex.deployment.functions.paging import InvalidCursor
 from supavex.deployment.functions.runner import Runner, RunnerLost, Runners
-from supavex.deployment.functions.syscalls import Frame, answer
+from supavex.deployment.functions.syscalls import Frame, Services, answer
 from supavex.deployment.functions.transaction import Transaction
 from supavex.errors import SupavexError
 
@@ -32,16 +32,15 @@ from supavex.errors import SupavexError
 QUERY_SECONDS, ACTION_SECONDS, ACTION_CPU_SECONDS = 1.0, 600.0, 60.0
 MAX_ARGUMENT_BYTES = MAX_RESULT_BYTES = 16 << 20
 _RETRIES = 20
+#: Queries and mutations that run at the same time; others wait.
+_AT_ONCE = 8
 _DEPTH = 8
 Arguments = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Addresses:
-    """Where clients reach the deployment; functions read both from the environment."""
-
-    cloud: str = "http://127.0.0.1:3210"
-    site: str = "http://127.0.0.1:3211"
+#: Gives, for an outcome, what is to be done with the file's connection at a commit's timestamp.
+Also = Callable[["Outcome"], Callable[[Any, int], None]]
+Settle = Callable[[Transaction, "Outcome"], None]
 
 
 @dataclass(slots=True)
@@ -61,11 +60,13 @@ class Call:
 class Functions:
     """The functions of the deployment in the file ``path``. Thread-safe; close it in the end."""
 
-    def __init__(self, path: Path, addresses: Addresses | None = None) -> None:
+    def __init__(self, path: Path, services: Services | None = None) -> None:
         self.engine = Engine(path)
-        self.addresses = addresses or Addresses()
+        self.services = services or Services()
         self._runners = Runners()
         self._app: App | None = None
+        #: Queries and mutations wait for nobody, so that as many may run at once as there are processes for.
+        self.gate = threading.BoundedSemaphore(_AT_ONCE)
         self.query_seconds = QUERY_SECONDS
         self.action_seconds = ACTION_SECONDS
         #: Called with each outcome of a call from outside, for logs.
@@ -89,6 +90,13 @@ class Functions:
             self._app = App(snapshot.connection, version)
         return self._app
 
+    def warm(self) -> None:
+        """Makes a process ready for the functions that are pushed now."""
+        with self.engine.snapshot() as snapshot:
+            app = self.app(snapshot)
+            if app.functions:
+                self._runners.warm(app.version, app.scripts)
+
     # Calls from outside
 
     def query(self, call: Call, snapshot: Snapshot | None = None) -> Outcome:
@@ -96,15 +104,19 @@ class Functions:
         if snapshot is None:
             with self.engine.snapshot() as now:
                 return self.query(call, now)
-        return self._told(self._in_transaction(call, "query", snapshot, None))
+        return self._told(self._in_transaction(call, "query", snapshot))
 
-    def mutation(self, call: Call, also: Callable[[Outcome], Callable[[Any, int], None]] | None = None) -> Outcome:
-        """Runs a mutation until it commits. ``also`` gives what is to be written to the file along with its outcome."""
+    def mutation(self, call: Call, also: Also | None = None, settle: Settle | None = None) -> Outcome:
+        """Runs a mutation until it commits.
+
+        ``also`` gives what is to be written to the file along with its outcome, be it good or bad; ``settle`` writes
+        documents along with it.
+        """
         retries = 0
         while True:
             with self.engine.snapshot() as snapshot:
                 try:
-                    outcome = self._in_transaction(call, "mutation", snapshot, also)
+                    outcome = self._in_transaction(call, "mutation", snapshot, also, settle)
                     outcome.retries = retries
                     return self._told(outcome)
                 except Conflict:
@@ -141,17 +153,19 @@ class Functions:
         call: Call,
         kind: Kind,
         snapshot: Snapshot,
-        also: Callable[[Outcome], Callable[[Any, int], None]] | None,
+        also: Also | None = None,
+        settle: Settle | None = None,
     ) -> Outcome:
         outcome = Outcome(canonical(call.path), kind.capitalize(), ts=snapshot.ts, read_at=snapshot.ts)
         started = time.monotonic()
         transaction = self.engine.begin(snapshot)
+        begun = transaction.mark()
         app = self.app(snapshot)
         try:
             function = checked(app, call, kind)
             outcome.path = function.path
             check_arguments(function, call.args, transaction)
-            with self.runner(app) as leased:
+            with self.gate, self.runner(app) as leased:
                 run = TransactionRun(self, app, leased.runner, transaction, call, outcome)
                 outcome.value = run.outermost(function, call)
         except Failure as failure:
@@ -164,20 +178,24 @@ class Functions:
         outcome.seconds = time.monotonic() - started
         if kind == "mutation":
             if outcome.failure is not None:
-                transaction.go_back(((), (), 0.0, ()))
-            if outcome.failure is None or also is not None:
-                outcome.ts = self.engine.commit(transaction, None if also is None else also(outcome))
+                transaction.go_back(begun)
+            if settle is not None:
+                settle(transaction, outcome)
+            outcome.ts = self.engine.commit(transaction, None if also is None else also(outcome))
         return outcome
 
     def runner(self, app: App) -> Leased:
         """A process for one call, given back when the block ends."""
         return Leased(self._runners, app)
 
-    def start_request(self, app: App, function: Function, call: Call, snapshot: Snapshot | Transaction) -> dict[str, Any]:
+    def start_request(
+        self, app: App, function: Function, call: Call, snapshot: Snapshot | Transaction
+    ) -> dict[str, Any]:
         """What V8 is told of a function that is to run."""
         catalog = snapshot.catalog
         connection = snapshot.connection if isinstance(snapshot, Snapshot) else None
-        own = {"CONVEX_CLOUD_URL": self.addresses.cloud, "CONVEX_SITE_URL": self.addresses.site}
+        addresses = self.services.addresses
+        own = {"CONVEX_CLOUD_URL": addresses.cloud, "CONVEX_SITE_URL": addresses.site}
         if connection is not None:
             own |= dict(connection.execute("SELECT name, value FROM environment"))
         return {
@@ -216,10 +234,12 @@ def checked(app: App, call: Call, kind: Kind) -> Function:
     if not function.public and not call.internal:
         raise Failure(f"Could not find public function for '{shown}'. Did you forget to run `npx convex dev`?")
     if function.kind != kind:
-        raise Failure(f"Trying to execute {function.udf_path} as {kind.capitalize()}, but it is defined as "
-                      f"{function.kind.capitalize()}.")
+        raise Failure(
+            f"Trying to execute {function.udf_path} as {kind.capitalize()}, but it is defined as "
+            f"{function.kind.capitalize()}."
+        )
     if function.node:
-        raise Failure(f"Not supported here: {shown} is in a file with \"use node\", and Node does not run here.")
+        raise Failure(f'Not supported here: {shown} is in a file with "use node", and Node does not run here.')
     return function
 
 
@@ -267,13 +287,6 @@ def lost_message(reason: str, seconds: float) -> str:
     return "The process that ran the function ended unexpectedly."
 
 
-class Nested(Protocol):
-    """Runs a function within another one."""
-
-    def __call__(self, frame: Frame, arguments: Arguments) -> str:
-        """Its result as JSON."""
-
-
 @dataclass(slots=True)
 class TransactionRun:
     """A query or a mutation while it runs, with the functions that it calls, in one transaction and one process."""
@@ -292,10 +305,19 @@ class TransactionRun:
 
     def outermost(self, function: Function, call: Call) -> str:
         """Runs the function that was called from outside; its result as JSON."""
-        frame = Frame(function.path, function.kind, self.transaction, call.identity, journal=call.journal)
-        result = self._run(frame, function, call, outermost=True)
-        self.outcome.journal = frame.next_journal
-        return result
+        frame = self._frame(function, call)
+        frame.journal = call.journal
+        try:
+            return self._run(frame, function, call, outermost=True)
+        finally:
+            self.outcome.journal = frame.next_journal
+            self.outcome.saw_identity = any(each.saw_identity for each in self._frames.values())
+
+    def _frame(self, function: Function, call: Call) -> Frame:
+        services = self.functions.services
+        return Frame(
+            function.path, function.kind, self.transaction, call.identity, self.app, services, job=self.call.scheduled
+        )
 
     def _run(self, frame: Frame, function: Function, call: Call, *, outermost: bool = False) -> str:
         id_ = len(self._frames) + 1
@@ -379,13 +401,12 @@ class TransactionRun:
         mark = self.transaction.mark()
         self._calling += 1
         try:
-            return self._run(Frame(function.path, kind, self.transaction, frame.identity), function, call)
+            return self._run(self._frame(function, call), function, call)
         except Failure:
             self.transaction.go_back(mark)
             raise
         finally:
             self._calling -= 1
-
 
 
 def named(arguments: Arguments) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 from supavex.convex.ids import InvalidId, decode_id
 from supavex.convex.names import table_name_problem
 from supavex.convex.values import Document, from_internal_json
+from supavex.deployment.functions.app import App
 from supavex.deployment.functions.catalog import SYSTEM_NUMBERS
 from supavex.deployment.functions.identity import Identity
 from supavex.deployment.functions.paging import OpenQuery, PageWanted, read_page
@@ -36,6 +37,27 @@ MAX_SCHEDULED = 1000
 Arguments = dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where clients reach the deployment; functions read both from the environment."""
+
+    cloud: str = "http://127.0.0.1:3210"
+    site: str = "http://127.0.0.1:3211"
+
+
+@dataclass(slots=True)
+class Services:
+    """What a deployment gives its functions besides its data.
+
+    ``upload_url`` makes an address for uploads; None where nothing listens to them. ``fetch_hosts``: the hosts that
+    actions may fetch from; ``*`` is any.
+    """
+
+    addresses: Addresses = field(default_factory=Addresses)
+    upload_url: Callable[[], str] | None = None
+    fetch_hosts: frozenset[str] = frozenset()
+
+
 @dataclass(slots=True)
 class Frame:
     """A function that runs in a transaction: what it has open, and what its result depends on."""
@@ -44,6 +66,10 @@ class Frame:
     kind: str
     transaction: Transaction
     identity: Identity
+    app: App
+    services: Services
+    #: The scheduled job that runs the function.
+    job: str | None = None
     queries: dict[int, OpenQuery] = field(default_factory=dict)
     #: The end of the page that an earlier run of the same query read, and of this one's.
     journal: str | None = None
@@ -62,7 +88,9 @@ Answer = Callable[[Frame, Arguments], str]
 _ANSWERS: dict[str, Answer] = {}
 
 
-def _syscall(name: str) -> Callable[[Answer], Answer]:
+def syscall(name: str) -> Callable[[Answer], Answer]:
+    """Makes a function the answer to the operation ``name``."""
+
     def register(answer: Answer) -> Answer:
         _ANSWERS[name] = answer
         return answer
@@ -83,14 +111,15 @@ def answer(frame: Frame, operation: str, text: str) -> str:
     return found(frame, json.loads(text))
 
 
-def _invalid(name: str, method: str, cause: str) -> SupavexError:
+def invalid(name: str, method: str, cause: str) -> SupavexError:
+    """The error for an argument."""
     return SupavexError("InvalidArgument", f"Invalid argument `{name}` for `{method}`: {cause}")
 
 
 # Reading
 
 
-@_syscall("next")
+@syscall("next")
 def query_next(frame: Frame, arguments: Arguments) -> str:
     """The next documents of a query that is iterated over."""
     id_ = arguments["queryId"]
@@ -117,7 +146,7 @@ def _new_table(frame: Frame, query: OpenQuery) -> None:
             query.plan = plan.of_new(new)
 
 
-@_syscall("1.0/get")
+@syscall("1.0/get")
 def get(frame: Frame, arguments: Arguments) -> str:
     """A document, or null; null also for an id of a table that is not there."""
     system = arguments.get("isSystem") is True
@@ -125,7 +154,7 @@ def get(frame: Frame, arguments: Arguments) -> str:
     try:
         number, internal_id = decode_id(arguments["id"])
     except InvalidId as error:
-        raise _invalid("id", method, f"Unable to decode ID: {error.message}") from None
+        raise invalid("id", method, f"Unable to decode ID: {error.message}") from None
     table = frame.transaction.table_of(number)
     if table is None:
         frame.transaction.read(0)
@@ -148,10 +177,10 @@ def _check_table(arguments: Arguments, table: StoredTable, method: str) -> None:
     wanted = arguments.get("table")
     if wanted is not None and wanted != table.name:
         cause = f'expected to be an Id<"{wanted}">, got Id<"{table.name}"> instead.'
-        raise _invalid("id", method, cause)
+        raise invalid("id", method, cause)
 
 
-@_syscall("1.0/queryPage")
+@syscall("1.0/queryPage")
 def query_page(frame: Frame, arguments: Arguments) -> str:
     """One page of a query."""
     size, cursor, end = arguments["pageSize"], arguments.get("cursor"), arguments.get("endCursor")
@@ -185,7 +214,7 @@ def query_page(frame: Frame, arguments: Arguments) -> str:
     return f'{head[:-1]}, "page": [{",".join(page.documents)}]}}'
 
 
-@_syscall("1.0/count")
+@syscall("1.0/count")
 def count(frame: Frame, arguments: Arguments) -> str:
     """How many documents a table holds."""
     table = frame.transaction.table(str(arguments["table"]))
@@ -195,7 +224,8 @@ def count(frame: Frame, arguments: Arguments) -> str:
 # Writing
 
 
-def _writable(frame: Frame) -> Transaction:
+def writable(frame: Frame) -> Transaction:
+    """The transaction of a mutation. Raises for a query."""
     if frame.kind != "mutation":
         raise SupavexError("WriteInQuery", f"Can't write to the database in a {frame.kind}.")
     return frame.transaction
@@ -204,17 +234,17 @@ def _writable(frame: Frame) -> Transaction:
 def _document(method: str, data: Any) -> Document:
     value = from_internal_json(data)
     if not isinstance(value, dict):
-        raise _invalid("value", method, "Value must be an Object")
+        raise invalid("value", method, "Value must be an Object")
     return value
 
 
-@_syscall("1.0/insert")
+@syscall("1.0/insert")
 def insert(frame: Frame, arguments: Arguments) -> str:
     """A new document's id."""
-    transaction, name = _writable(frame), str(arguments["table"])
+    transaction, name = writable(frame), str(arguments["table"])
     problem = table_name_problem(name)
     if problem:
-        raise _invalid("table", "db.insert", f"{problem}.")
+        raise invalid("table", "db.insert", f"{problem}.")
     return json.dumps({"_id": transaction.insert(name, _document("db.insert", arguments["value"]))})
 
 
@@ -223,20 +253,20 @@ def _named(frame: Frame, arguments: Arguments, method: str) -> tuple[StoredTable
     try:
         number, internal_id = decode_id(arguments["id"])
     except InvalidId as error:
-        raise _invalid("id", method, f"Unable to decode ID: {error.message}") from None
+        raise invalid("id", method, f"Unable to decode ID: {error.message}") from None
     table = frame.transaction.table_of(number)
     if table is None:
-        raise _invalid("id", method, f"Table for ID {arguments['id']} not found")
+        raise invalid("id", method, f"Table for ID {arguments['id']} not found")
     _check_table(arguments, table, method)
     if table.name in SYSTEM_NUMBERS:
         raise _system_table(expected=False)
     return table, internal_id
 
 
-@_syscall("1.0/shallowMerge")
+@syscall("1.0/shallowMerge")
 def patch(frame: Frame, arguments: Arguments) -> str:
     """Sets some fields, and removes those that are undefined."""
-    transaction = _writable(frame)
+    transaction = writable(frame)
     table, internal_id = _named(frame, arguments, "db.patch")
     data = arguments["value"]
     removed = {name for name, value in data.items() if value == {"$undefined": None}}
@@ -244,25 +274,25 @@ def patch(frame: Frame, arguments: Arguments) -> str:
     return write_body(transaction.patch(table, internal_id, fields, removed))
 
 
-@_syscall("1.0/replace")
+@syscall("1.0/replace")
 def replace(frame: Frame, arguments: Arguments) -> str:
     """Puts another document in the place of one."""
-    transaction = _writable(frame)
+    transaction = writable(frame)
     table, internal_id = _named(frame, arguments, "db.replace")
     return write_body(transaction.replace(table, internal_id, _document("db.replace", arguments["value"])))
 
 
-@_syscall("1.0/remove")
+@syscall("1.0/remove")
 def remove(frame: Frame, arguments: Arguments) -> str:
     """Removes a document."""
-    transaction = _writable(frame)
+    transaction = writable(frame)
     return write_body(transaction.delete(*_named(frame, arguments, "db.delete")))
 
 
 # Who and where
 
 
-@_syscall("1.0/getUserIdentity")
+@syscall("1.0/getUserIdentity")
 def user_identity(frame: Frame, arguments: Arguments) -> str:
     """Who calls, or null."""
     frame.saw_identity = True
@@ -270,19 +300,44 @@ def user_identity(frame: Frame, arguments: Arguments) -> str:
     return "null" if user is None else json.dumps(dict(user))
 
 
-@_syscall("1.0/getFunctionMetadata")
+@syscall("1.0/getFunctionMetadata")
 def function_metadata(frame: Frame, arguments: Arguments) -> str:
     """The function's own name."""
     return json.dumps({"name": frame.path, "componentPath": ""})
 
 
-@_syscall("1.0/getDeploymentMetadata")
+@syscall("1.0/getDeploymentMetadata")
 def deployment_metadata(frame: Frame, arguments: Arguments) -> str:
     """The deployment's name."""
     return json.dumps({"name": "supavex-local", "region": None, "class": "s16"})
 
 
-@_syscall("1.0/getTransactionMetrics")
+@syscall("1.0/getRequestMetadata")
+def request_metadata(frame: Frame, arguments: Arguments) -> str:
+    """Of the request that called a mutation."""
+    if frame.kind != "mutation":
+        raise SupavexError("RequestMetadataNotAllowed", f"Cannot get request metadata in a {frame.kind}")
+    frame.saw_identity = True
+    data = {"ip": None, "userAgent": None, "requestId": "", "scheduledFunctionId": frame.job}
+    return json.dumps({**data, "authToken": frame.identity.token})
+
+
+@syscall("1.0/createFunctionHandle")
+def function_handle(frame: Frame, arguments: Arguments) -> str:
+    """A text that names a function, for ``runMutation`` and others."""
+    function = frame.app.find(str(arguments.get("name")))
+    if function is None:
+        raise SupavexError("FunctionNotFound", f"Couldn't find function {arguments.get('name')!r}")
+    return json.dumps(f"function://;{function.udf_path}")
+
+
+@syscall("1.0/auditLog")
+def audit_log(frame: Frame, arguments: Arguments) -> str:
+    """Kept nowhere here."""
+    return "null"
+
+
+@syscall("1.0/getTransactionMetrics")
 def transaction_metrics(frame: Frame, arguments: Arguments) -> str:
     """What the transaction has used of its limits, and what is left."""
     transaction = frame.transaction

@@ -150,7 +150,7 @@ class Transaction:
         Fewer only where no more are there. Nothing is remembered of it: the reader says how far it came.
         """
         table = plan.table
-        if table is None or plan.end is not None and plan.start >= plan.end:
+        if table is None or (plan.end is not None and plan.start >= plan.end):
             return []
         if table is STORED_FILES:
             return self._file_rows(plan, after)[:count]
@@ -279,7 +279,8 @@ class Transaction:
         for name in ("_id", "_creationTime"):
             if name in new and new[name] != old[name]:
                 raise SupavexError(
-                    "ImmutableField", f"Provided `{name}` field value does not match the document's: it can't be changed."
+                    "ImmutableField",
+                    f"Provided `{name}` field value does not match the document's: it can't be changed.",
                 )
             new[name] = old[name]
         self._write(table, internal_id, old, new)
@@ -354,7 +355,12 @@ class Transaction:
     def go_back(self, mark: tuple[Any, ...]) -> None:
         """Takes back what was written since :meth:`mark`. What was read stays read."""
         writes, tables, created, files = mark
-        self.writes, self.new_tables, self._created, self.removed_files = dict(writes), dict(tables), created, list(files)
+        self.writes, self.new_tables, self._created, self.removed_files = (
+            dict(writes),
+            dict(tables),
+            created,
+            list(files),
+        )
 
     @property
     def wrote(self) -> bool:
@@ -362,7 +368,9 @@ class Transaction:
         return bool(self.writes or self.new_tables or self.removed_files)
 
 
-def keys_of(table: StoredTable, indexes: Iterator[StoredIndex], internal_id: bytes, written: Written) -> Iterator[tuple[int, bytes]]:
+def keys_of(
+    table: StoredTable, indexes: Iterator[StoredIndex], internal_id: bytes, written: Written
+) -> Iterator[tuple[int, bytes]]:
     """The spaces and keys that a write touches: before it, and after it."""
     yield -table.storage, internal_id
     for index in indexes:
@@ -374,5 +382,3 @@ def keys_of(table: StoredTable, indexes: Iterator[StoredIndex], internal_id: byt
 def json_of(value: Value) -> str:
     """An internal value as text."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-

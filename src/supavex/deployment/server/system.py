@@ -5,12 +5,10 @@ Source: ``npm-packages/system-udfs/convex/_system`` of convex-backend.
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Callable
 from typing import Any
 
-from supavex.convex.ids import encode_id
 from supavex.convex.values import Document, Value, size
 from supavex.deployment.deployment import Deployment
 from supavex.deployment.files import file_documents
