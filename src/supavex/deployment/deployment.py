@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from supavex.convex.compile import compile_schema
 from supavex.convex.ids import InvalidId, decode_id, encode_id, new_internal_id
@@ -18,11 +19,14 @@ from supavex.convex.names import table_name_problem
 from supavex.convex.schema import Schema
 from supavex.convex.schema_changes import SchemaChange, schema_change
 from supavex.convex.schema_json import schema_from_json
-from supavex.convex.values import Document
+from supavex.convex.values import Document, Value
 from supavex.deployment.enforcement import check_limits, enforced, mismatch_of
 from supavex.deployment.queries import Query, full_scan
 from supavex.deployment.store import CREATION_INDEX, Store, StoredTable, read_body, write_body
-from supavex.errors import SupavexError
+from supavex.errors import SupavexError, UsageError
+
+if TYPE_CHECKING:
+    from supavex.deployment.functions.running import Functions
 
 #: What Convex itself lets pass when a schema is pushed: top-level fields that start with an underscore (it drops them),
 #: and ids of tables that the schema does not name.
@@ -47,16 +51,57 @@ class Deployment:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.store = Store(path)
+        self._functions: Functions | None = None
 
     def __enter__(self) -> Deployment:
         return self
 
     def __exit__(self, *details: object) -> None:
+        if self._functions is not None:
+            self._functions.close()
         self.store.close()
 
     def transaction(self) -> AbstractContextManager[None]:
         """Several reads and writes as one: all or nothing, and what is read in it is what it wrote."""
         return self.store.transaction()
+
+    # Functions
+
+    @property
+    def functions(self) -> Functions:
+        """The app's functions that were pushed; see :mod:`supavex.deployment.functions`."""
+        if self._functions is None:
+            # V8 and what comes with it are an extra.
+            from supavex.deployment.functions.runner import shared_runners
+            from supavex.deployment.functions.running import Functions
+
+            self._functions = Functions(self.path, runners=shared_runners())
+        return self._functions
+
+    def run(
+        self, path: str, args: Mapping[str, Value] | None = None, *, user: Mapping[str, Value] | None = None
+    ) -> Value:
+        """Runs one of the app's functions, an internal one too: ``run("articles:list", {"slug": "a"})``; its result.
+
+        Values are Python's: float for ``v.number()``, int for ``v.int64()``, str, bool, None, bytes, list, dict. An int is
+        taken as a float where the function's validator asks for one. ``user`` is what ``ctx.auth.getUserIdentity()`` is to
+        give: ``issuer`` and ``subject``, and any other claims. Raises :class:`FunctionFailed` where the function throws.
+        """
+        from supavex.deployment.functions.in_process import run_now
+
+        if self.store.connection.in_transaction:
+            hint = "Run functions outside of `with deployment.transaction()`."
+            raise UsageError("InTransaction", "a function has a transaction of its own.", hint=hint)
+        return run_now(self.functions, path, dict(args or {}), user)
+
+    def run_scheduled(self, *, until: float | None = None) -> int:
+        """Runs the scheduled functions that are due at ``until`` (seconds since 1970; now), and those that they schedule.
+
+        How many ran. Nothing runs by itself in a deployment that is not served.
+        """
+        from supavex.deployment.functions.in_process import run_scheduled
+
+        return run_scheduled(self.functions, until)
 
     # Reading
 

@@ -6,6 +6,7 @@ do.
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import select
@@ -15,6 +16,7 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -213,3 +215,11 @@ class Runners:
         with self._lock:
             self._closed = True
             self._retire()
+
+
+@cache
+def shared_runners() -> Runners:
+    """Runners for deployments that come and go in this process, as tests make them: one after another finds them warm."""
+    runners = Runners()
+    atexit.register(runners.close)
+    return runners

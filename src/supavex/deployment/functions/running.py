@@ -60,10 +60,11 @@ class Call:
 class Functions:
     """The functions of the deployment in the file ``path``. Thread-safe; close it in the end."""
 
-    def __init__(self, path: Path, services: Services | None = None) -> None:
+    def __init__(self, path: Path, services: Services | None = None, runners: Runners | None = None) -> None:
         self.engine = Engine(path)
         self.services = services or Services()
-        self._runners = Runners()
+        self._own_runners = runners is None
+        self._runners = runners or Runners()
         self._app: App | None = None
         #: Queries and mutations wait for nobody, so that as many may run at once as there are processes for.
         self.gate = threading.BoundedSemaphore(_AT_ONCE)
@@ -80,7 +81,8 @@ class Functions:
 
     def close(self) -> None:
         """Ends the processes and closes the file."""
-        self._runners.close()
+        if self._own_runners:
+            self._runners.close()
         self.engine.close()
 
     def app(self, snapshot: Snapshot) -> App:
