@@ -83,9 +83,10 @@ class Deployment:
     ) -> Value:
         """Runs one of the app's functions, an internal one too: ``run("articles:list", {"slug": "a"})``; its result.
 
-        Values are Python's: float for ``v.number()``, int for ``v.int64()``, str, bool, None, bytes, list, dict. An int is
-        taken as a float where the function's validator asks for one. ``user`` is what ``ctx.auth.getUserIdentity()`` is to
-        give: ``issuer`` and ``subject``, and any other claims. Raises :class:`FunctionFailed` where the function throws.
+        Values are Python's: float for ``v.number()``, int for ``v.int64()``, str, bool, None, bytes, list, dict. An int
+        is taken as a float where the function's validator asks for one, or has none. ``user`` is what
+        ``ctx.auth.getUserIdentity()`` is to give: ``issuer`` and ``subject``, and any other claims. Raises
+        :class:`~supavex.deployment.functions.in_process.FunctionFailed` where the function throws.
         """
         from supavex.deployment.functions.in_process import run_now
 
@@ -95,9 +96,9 @@ class Deployment:
         return run_now(self.functions, path, dict(args or {}), user)
 
     def run_scheduled(self, *, until: float | None = None) -> int:
-        """Runs the scheduled functions that are due at ``until`` (seconds since 1970; now), and those that they schedule.
+        """Runs the scheduled functions that are due, and those that they schedule in turn; how many.
 
-        How many ran. Nothing runs by itself in a deployment that is not served.
+        ``until``: seconds since 1970; by default now. Nothing runs by itself in a deployment that is not served.
         """
         from supavex.deployment.functions.in_process import run_scheduled
 

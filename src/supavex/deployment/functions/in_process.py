@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 
 from supavex.convex.validators import AnyValue, coerce
-from supavex.convex.values import Value
+from supavex.convex.values import Value, from_internal_json, to_internal_json
 from supavex.deployment.functions.identity import ADMIN, Identity, acting
 from supavex.deployment.functions.outcome import Outcome
 from supavex.deployment.functions.running import Call, Functions
@@ -21,9 +21,8 @@ class FunctionFailed(SupavexError):
     def __init__(self, outcome: Outcome) -> None:
         assert outcome.failure is not None
         super().__init__("FunctionFailed", outcome.failure.message.strip(), where=outcome.path)
-        self.data: Value = (
-            None if outcome.failure.data is None else from_internal_json(json.loads(outcome.failure.data))
-        )
+        data = outcome.failure.data
+        self.data: Value = None if data is None else from_internal_json(json.loads(data))
         self.logs = outcome.log_texts
 
 

@@ -219,7 +219,7 @@ class Runners:
 
 @cache
 def shared_runners() -> Runners:
-    """Runners for deployments that come and go in this process, as tests make them: one after another finds them warm."""
+    """Runners for deployments that come and go in this process, as tests make them: each finds them warm."""
     runners = Runners()
     atexit.register(runners.close)
     return runners
