@@ -140,9 +140,15 @@ class Store:
         try:
             yield
         except BaseException:
-            self.connection.execute("ROLLBACK")
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
             raise
-        self.connection.execute("COMMIT")
+        self.commit()
+
+    def commit(self) -> None:
+        """Commits the transaction that is open, if there is one: within a ``with transaction()``, before its end."""
+        if self.connection.in_transaction:
+            self.connection.execute("COMMIT")
 
     def meta(self, key: str) -> str | None:
         """A value kept beside the tables, or None."""

@@ -44,6 +44,8 @@ class Engine:
         self.path = path
         self._store = Store(path)
         self._lock = threading.RLock()
+        #: Held by who uses the writing connection; taken before the other lock where it has to be waited for.
+        self._writing = threading.Lock()
         self._version = self._data_version()
         self.log = CommitLog(time.time_ns())
         self._readers: list[sqlite3.Connection] = []
@@ -56,7 +58,6 @@ class Engine:
     def close(self) -> None:
         """Closes the file. No snapshot may be in use."""
         with self._lock:
-            self._retire()
             for reader in self._readers:
                 reader.close()
             self._readers.clear()
@@ -70,9 +71,18 @@ class Engine:
     def notice(self) -> None:
         """Looks whether others have written to the file since."""
         with self._lock:
-            commit = self._noticed()
+            commit = self._noticed_if_free()
         if commit is not None:
             self._tell(commit)
+
+    def _noticed_if_free(self) -> Commit | None:
+        # A commit may be waiting for another process's; it looks by itself, and nobody has to wait for it here.
+        if not self._writing.acquire(blocking=False):
+            return None
+        try:
+            return self._noticed()
+        finally:
+            self._writing.release()
 
     def _noticed(self) -> Commit | None:
         version = self._data_version()
@@ -94,9 +104,8 @@ class Engine:
     def snapshot(self) -> Iterator[Snapshot]:
         """The file as it is now, for as long as the block runs."""
         with self._lock:
-            commit = self._noticed()
+            commit = self._noticed_if_free()
             if self._current is None or self._current.ts != self.log.last:
-                self._retire()
                 self._current = self._taken()
             snapshot = self._current
             snapshot.users += 1
@@ -107,14 +116,11 @@ class Engine:
         finally:
             with self._lock:
                 snapshot.users -= 1
-                if not snapshot.users and snapshot is not self._current:
+                if not snapshot.users:
+                    # An open transaction would keep what is written from then on out of the file itself.
+                    if snapshot is self._current:
+                        self._current = None
                     self._return(snapshot)
-
-    def _retire(self) -> None:
-        """Lets go of the current snapshot, as soon as nobody uses it."""
-        snapshot, self._current = self._current, None
-        if snapshot is not None and not snapshot.users:
-            self._return(snapshot)
 
     def _return(self, snapshot: Snapshot) -> None:
         snapshot.connection.execute("ROLLBACK")
@@ -152,16 +158,16 @@ class Engine:
             return transaction.ts
         foreign: Commit | None = None
         try:
-            # Whoever takes a snapshot holds the same lock, and finds the file and the log of one moment.
-            with self._lock:
-                with self._store.transaction():
-                    foreign = self._noticed()
-                    if self.log.touched(transaction.reads, transaction.ts):
-                        raise Conflict
-                    ts = self._next_ts()
-                    commit = Commit.of(ts, self._written(transaction))
-                    if also is not None:
-                        also(self._store.connection, ts)
+            with self._writing, self._store.transaction(), self._lock:
+                foreign = self._noticed()
+                if self.log.touched(transaction.reads, transaction.ts):
+                    raise Conflict
+                ts = self._next_ts()
+                commit = Commit.of(ts, self._written(transaction))
+                if also is not None:
+                    also(self._store.connection, ts)
+                # Whoever takes a snapshot holds the same lock, and finds the file and the log of one moment.
+                self._store.commit()
                 self.log.append(commit)
         finally:
             if foreign is not None:
@@ -213,9 +219,3 @@ class Engine:
         for name in transaction.removed_files:
             with suppress(OSError):
                 (self.path.parent / "storage" / name).unlink()
-
-    @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        """A transaction of the file for what is no document."""
-        with self._lock, self._store.transaction():
-            yield self._store.connection

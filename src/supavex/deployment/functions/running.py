@@ -50,7 +50,6 @@ class Call:
     path: str
     args: Any
     identity: Identity = NOBODY
-    kind: Kind | None = None
     #: Whether internal functions may be called.
     internal: bool = False
     journal: str | None = None
