@@ -63,6 +63,7 @@ class Runner:
         self._loaded = False
         self.broken = False
         self._began = 0.0
+        self._finishing = False
 
     def begin(self) -> None:
         """A run begins: its processor time is counted from here."""
@@ -90,9 +91,23 @@ class Runner:
         """Loads one more script."""
         self._exchange(b"L" + script.encode(), 30)
 
-    def finish(self) -> bool:
-        """Ends a run; whether another one finds everything as it was."""
-        return not self.broken and self._exchange(b"C", 5) == b""
+    def finish(self) -> None:
+        """Ends a run. The process looks whether everything is as it was, while nobody waits for it."""
+        if not self.broken and not self._finishing:
+            with suppress(RunnerLost):
+                self._send(b"C")
+                self._finishing = True
+
+    def usable(self) -> bool:
+        """Whether another run finds everything as it was; waits for the end of the last one."""
+        if self._finishing:
+            self._finishing = False
+            try:
+                if self._receive(5) != b"":
+                    self.kill()
+            except RunnerLost:
+                return False
+        return not self.broken
 
     def cpu_seconds(self) -> float:
         """The processor time that the process has taken; NaN where the system does not say."""
@@ -104,36 +119,40 @@ class Runner:
             return float("nan")
 
     def _exchange(self, request: bytes, seconds: float) -> bytes:
+        self._send(request)
+        return self._receive(seconds)
+
+    def _send(self, request: bytes) -> None:
         if self.broken:
             raise RunnerLost("crash")
         assert self._process.stdin is not None
-        started, before = time.monotonic(), None
         try:
             left = memoryview(LENGTH.pack(len(request)) + request)
             while left:
                 left = left[self._process.stdin.write(left) :]
-            output = bytearray()
-            while True:
-                if len(output) >= LENGTH.size:
-                    (length,) = LENGTH.unpack(output[: LENGTH.size])
-                    if len(output) == LENGTH.size + length:
-                        break
-                if not self._readable():
-                    now = self.cpu_seconds()
-                    before = now if before is None else before
-                    # Processor time, so that a busy machine stops no function.
-                    if now - before > seconds or time.monotonic() - started > seconds * _WALL_FACTOR + 10:
-                        raise RunnerLost("timeout")
-                    if resident(self._process.pid) > MEMORY_BYTES:
-                        raise RunnerLost("memory")
-                    continue
-                piece = self._read()
-                if not piece:
-                    raise RunnerLost("crash")
-                output += piece
-        except RunnerLost:
+        except OSError:
             self.kill()
-            raise
+            raise RunnerLost("crash") from None
+
+    def _receive(self, seconds: float) -> bytes:
+        """The answer. Raises, and kills the process, where it takes more processor time or memory than it may."""
+        started, before = time.monotonic(), None
+        output = bytearray()
+        try:
+            while len(output) < LENGTH.size or len(output) < LENGTH.size + LENGTH.unpack(output[: LENGTH.size])[0]:
+                if self._readable():
+                    piece = self._read()
+                    if not piece:
+                        raise RunnerLost("crash")
+                    output += piece
+                    continue
+                now = self.cpu_seconds()
+                before = now if before is None else before
+                # Processor time, so that a busy machine stops no function.
+                if now - before > seconds or time.monotonic() - started > seconds * _WALL_FACTOR + 10:
+                    raise RunnerLost("timeout")
+                if resident(self._process.pid) > MEMORY_BYTES:
+                    raise RunnerLost("memory")
         except OSError:
             self.kill()
             raise RunnerLost("crash") from None
@@ -181,11 +200,11 @@ class Runners:
             if push != self._push:
                 self._retire()
                 self._push, self._scripts = push, scripts
-            if self._idle:
-                runner = self._idle.pop()
-                runner.begin()
-                return runner
-        return Runner(scripts)
+            runner = self._idle.pop() if self._idle else None
+        if runner is None or not runner.usable():
+            return Runner(scripts)
+        runner.begin()
+        return runner
 
     def warm(self, push: object, scripts: Sequence[str]) -> None:
         """Makes a runner before it is needed."""
@@ -196,12 +215,9 @@ class Runners:
 
     def give(self, push: object, runner: Runner) -> None:
         """Takes back a runner. One that a function has changed is not used again."""
-        try:
-            usable = runner.finish()
-        except RunnerLost:
-            usable = False
+        runner.finish()
         with self._lock:
-            if usable and push == self._push and len(self._idle) < _KEPT and not self._closed:
+            if not runner.broken and push == self._push and len(self._idle) < _KEPT and not self._closed:
                 self._idle.append(runner)
                 return
         runner.kill()
