@@ -223,6 +223,10 @@ class _Api:
         answer = await self.host.run(lambda d: self.pushes.finish(d, body))
         self.host.changed()
         self.host.warm()
+        if (await self.host.run(lambda d: modules.analyses(d.store))).get("crons.js", {}).get("cronSpecs"):
+            self.host.log_warning(
+                "crons.js", "Not yet: crons are not run by a local deployment. Call them by `convex run`."
+            )
         return Json(answer)
 
     async def report_push(self, request: Request) -> Response:
