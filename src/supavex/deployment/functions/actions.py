@@ -122,7 +122,8 @@ class _ActionRun:
         if operation.startswith("1.0/actions/") and kind in ("query", "mutation", "action"):
             return self._called(kind, arguments)
         if operation == "sleep":
-            time.sleep(min(arguments["milliseconds"] / 1000, max(0.0, self.deadline - time.monotonic())))
+            left = max(0.0, self.deadline - time.monotonic())
+            self.functions.closing.wait(min(arguments["milliseconds"] / 1000, left))
             return "null"
         if operation == "fetch":
             return json.dumps(fetch(arguments, self.functions.services.fetch_hosts))

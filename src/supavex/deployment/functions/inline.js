@@ -1,5 +1,7 @@
 // What a query that comes with a request imports from Convex: `query`, with a reader of the database.
 "use strict";
+{
+const { base64, unbase64 } = globalThis.__bytes;
 __define("_inline/wrappers.js", [], {}, function (__scope, __export, Convex) {
   return (async function () {
     "use strict";
@@ -15,13 +17,13 @@ __define("_inline/wrappers.js", [], {}, function (__scope, __export, Convex) {
     const bytes = (size, write) => {
       const buffer = new ArrayBuffer(size);
       write(new DataView(buffer));
-      return globalThis.__bytes.base64(new Uint8Array(buffer));
+      return base64(new Uint8Array(buffer));
     };
     const special = (value) => !Number.isFinite(value) || Object.is(value, -0);
     const coded = (value) => {
       if (typeof value === "bigint") return { $integer: bytes(8, (view) => view.setBigInt64(0, value, true)) };
       if (typeof value === "number" && special(value)) return { $float: bytes(8, (view) => view.setFloat64(0, value, true)) };
-      if (value instanceof ArrayBuffer) return { $bytes: globalThis.__bytes.base64(new Uint8Array(value)) };
+      if (value instanceof ArrayBuffer) return { $bytes: base64(new Uint8Array(value)) };
       if (Array.isArray(value)) return value.map(coded);
       if (typeof value === "object" && value !== null) {
         const members = Object.entries(value).filter(([, member]) => member !== undefined);
@@ -37,7 +39,7 @@ __define("_inline/wrappers.js", [], {}, function (__scope, __export, Convex) {
       if (typeof data !== "object" || data === null) return data;
       const keys = Object.keys(data);
       if (keys.length === 1 && keys[0].startsWith("$")) {
-        const raw = globalThis.__bytes.unbase64(data[keys[0]]);
+        const raw = unbase64(data[keys[0]]);
         const view = new DataView(raw.buffer);
         if (keys[0] === "$integer") return view.getBigInt64(0, true);
         if (keys[0] === "$float") return view.getFloat64(0, true);
@@ -146,3 +148,4 @@ __define("_inline/wrappers.js", [], {}, function (__scope, __export, Convex) {
     };
   })();
 });
+}

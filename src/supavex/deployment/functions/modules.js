@@ -3,7 +3,6 @@
 {
   const definitions = new Map();
   globalThis.__define = (path, requires, imports, body) => definitions.set(path, { requires, imports, body });
-  globalThis.__defined = (path) => definitions.has(path);
 
   // Node's own modules: enough to import a file for actions in Node, whose functions don't run here.
   const anything = new Proxy(function () {}, {

@@ -4,6 +4,7 @@
 {
   const { base64, unbase64, of: bytesOf } = globalThis.__bytes;
   const inspected = globalThis.__inspect;
+  const instances = globalThis.__instances;
   const { stringify, parse } = JSON;
   const outbox = [];
   const frames = new Map();
@@ -66,22 +67,27 @@
 
   // Console
 
-  const log = (level, values) => outbox.push([0, 0, "log", level, values.map(inspected)]);
+  // The host keeps fewer lines, and shorter ones.
+  const MAX_LINES = 300;
+  let lines = 0;
+  const line = (level, texts) => {
+    if (++lines <= MAX_LINES) outbox.push([0, 0, "log", level, texts.map((text) => text.slice(0, 40000))]);
+  };
+  const log = (level, values) => (lines > MAX_LINES ? undefined : line(level, values.map(inspected)));
   const timers = new Map();
   const took = (label) => `${label}: ${now() - (timers.get(label) ?? now())}ms`;
   const said = (label) => (label === undefined ? "default" : String(label));
-  const raw = (level, text) => outbox.push([0, 0, "log", level, [text]]);
   const console = {
     log: (...values) => log("LOG", values),
     debug: (...values) => log("DEBUG", values),
     info: (...values) => log("INFO", values),
     warn: (...values) => log("WARN", values),
     error: (...values) => log("ERROR", values),
-    trace: (...values) => outbox.push([0, 0, "log", "LOG", [...values.map(inspected), new Error().stack]]),
+    trace: (...values) => line("LOG", [...values.map(inspected), String(new Error().stack)]),
     time: (label) => void timers.set(said(label), now()),
-    timeLog: (label, ...values) => outbox.push([0, 0, "log", "INFO", [took(said(label)), ...values.map(inspected)]]),
+    timeLog: (label, ...values) => line("INFO", [took(said(label)), ...values.map(inspected)]),
     timeEnd: (label) => {
-      raw("INFO", took(said(label)));
+      line("INFO", [took(said(label))]);
       timers.delete(said(label));
     },
     assert: (holds, ...values) => (holds ? undefined : log("ERROR", ["Assertion failed", ...values])),
@@ -97,10 +103,17 @@
   const onlyInActions = (what) => {
     if (kind !== "action") throw new Error(`Can't use ${what} in queries and mutations. ${HELP}`);
   };
+  // What is longer than this breaks a limit for certain, and the host need not see it.
+  const MAX_TEXT = 48 << 20;
+  const bounded = (text, what) => {
+    if (text.length > MAX_TEXT) throw new Error(`${what} too large (limit: 16 MiB)`);
+    return text;
+  };
   const calls = new Map();
   let lastCall = 0;
   const ask = (frame, operation, text, read) =>
     new Promise((resolve, reject) => {
+      bounded(text, `The arguments of ${operation} are`);
       const call = ++lastCall;
       calls.set(call, { resolve, reject });
       outbox.push(read === undefined ? [frame, call, operation, text] : [frame, call, operation, text, read]);
@@ -345,6 +358,7 @@
       clock = kind === "action" ? null : request.now;
       seed(request.seed);
       timers.clear();
+      lines = 0;
       waiting.clear();
       calls.clear();
     }
@@ -354,8 +368,9 @@
       asyncSyscall: (operation, text) => frame.asyncSyscall(operation, text),
       jsSyscall: (operation, argument) => frame.jsSyscall(operation, argument),
     };
-    run(frame, { ...request, load: globalThis.__instances(Convex) }).then(
-      (result) => outbox.push([id, 0, "done", result, frame.read()]),
+    run(frame, { ...request, load: instances(Convex) }).then(
+      (result) => outbox.push([id, 0, "done", bounded(String(result), "The return value is"), frame.read()]),
+    ).catch(
       (error) => outbox.push([id, 0, "failed", thrown(error), frame.read()]),
     );
   };

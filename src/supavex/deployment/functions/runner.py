@@ -24,6 +24,8 @@ from supavex.deployment.functions.evaluation import _resident as resident
 from supavex.deployment.functions.runner_child import LENGTH
 
 MEMORY_BYTES = 1 << 30
+#: What one message of a process may hold.
+MAX_MESSAGE_BYTES = 256 << 20
 #: How often a process that takes its time is looked at, in seconds.
 _LOOK_SECONDS = 0.05
 #: Wall-clock seconds after which one is given up, where its processor time can't be read or it waits for nothing.
@@ -145,6 +147,8 @@ class Runner:
                     if not piece:
                         raise RunnerLost("crash")
                     output += piece
+                    if len(output) > MAX_MESSAGE_BYTES:
+                        raise RunnerLost("memory")
                     continue
                 now = self.cpu_seconds()
                 before = now if before is None else before
@@ -192,6 +196,7 @@ class Runners:
         self._push: object = None
         self._scripts: Sequence[str] = ()
         self._idle: list[Runner] = []
+        self._leased: set[Runner] = set()
         self._closed = False
 
     def take(self, push: object, scripts: Sequence[str]) -> Runner:
@@ -202,8 +207,11 @@ class Runners:
                 self._push, self._scripts = push, scripts
             runner = self._idle.pop() if self._idle else None
         if runner is None or not runner.usable():
-            return Runner(scripts)
-        runner.begin()
+            runner = Runner(scripts)
+        else:
+            runner.begin()
+        with self._lock:
+            self._leased.add(runner)
         return runner
 
     def warm(self, push: object, scripts: Sequence[str]) -> None:
@@ -217,6 +225,7 @@ class Runners:
         """Takes back a runner. One that a function has changed is not used again."""
         runner.finish()
         with self._lock:
+            self._leased.discard(runner)
             if not runner.broken and push == self._push and len(self._idle) < _KEPT and not self._closed:
                 self._idle.append(runner)
                 return
@@ -231,6 +240,8 @@ class Runners:
         with self._lock:
             self._closed = True
             self._retire()
+            for runner in self._leased:
+                runner.kill()
 
 
 @cache

@@ -21,6 +21,15 @@ HEAP_BYTES = 512 << 20
 #: What stands before each message: its bytes. What comes: ``L`` and a script to load, ``S`` and a step, ``C`` for the
 #: end of a run. What goes: ``+`` and an answer, or ``-`` and why there is none.
 LENGTH = struct.Struct("<I")
+#: What the scripts of this package share is seen while one is loaded, and never by a function that runs.
+_OPENED = """(() => {
+  const names = ["__define", "__instances", "__bytes", "__inspect", "__step", "__take", "__clean", "__ready"];
+  const own = Object.fromEntries(names.map((name) => [name, globalThis[name]]));
+  return (open) => {
+    for (const name of names) open ? (globalThis[name] = own[name]) : delete globalThis[name];
+    return open ? "" : own.__ready();
+  };
+})()"""
 
 
 def main() -> None:
@@ -37,8 +46,10 @@ def main() -> None:
     context.set_hard_memory_limit(HEAP_BYTES)
     for name in ("globals.js", "modules.js", "inspect.js", "run.js"):
         context.eval(script(name))
-    step, take, clean = (cast("Callable[..., str]", context.eval(name)) for name in ("__step", "__take", "__clean"))
-    context.eval("__ready()")
+    step, take, clean, opened = (
+        cast("Callable[..., str]", context.eval(name)) for name in ("__step", "__take", "__clean", _OPENED)
+    )
+    opened(False)
     requests = sys.stdin.buffer
     while True:
         request = _read(requests)
@@ -47,9 +58,9 @@ def main() -> None:
         kind, text = request[:1], request[1:].decode()
         try:
             if kind == b"L":
+                opened(True)
                 context.eval(text)
-                context.eval("__ready()")
-                answer = ""
+                answer = opened(False)
             elif kind == b"S":
                 step(text)
                 answer = take()

@@ -65,6 +65,8 @@ class Functions:
         self._own_runners = runners is None
         self._runners = runners or Runners()
         self._app: App | None = None
+        #: Set where nothing is waited for any more.
+        self.closing = threading.Event()
         #: Queries and mutations wait for nobody, so that as many may run at once as there are processes for.
         self.gate = threading.BoundedSemaphore(_AT_ONCE)
         self.query_seconds = QUERY_SECONDS
@@ -80,9 +82,14 @@ class Functions:
 
     def close(self) -> None:
         """Ends the processes and closes the file."""
+        self.abort()
+        self.engine.close()
+
+    def abort(self) -> None:
+        """Ends whatever runs, as a failure."""
+        self.closing.set()
         if self._own_runners:
             self._runners.close()
-        self.engine.close()
 
     def app(self, snapshot: Snapshot) -> App:
         """The app as it was at the moment of ``snapshot``."""
@@ -244,13 +251,18 @@ def checked(app: App, call: Call, kind: Kind) -> Function:
     return function
 
 
+_SURROGATE = "a string holds an unpaired surrogate"
+
+
 def check_arguments(function: Function, args: Any, transaction: Transaction) -> None:
     """Raises :class:`Failure` where arguments don't fit."""
     try:
         value = from_internal_json(args)
+        weight = size([value])
     except InvalidValue as error:
         raise Failure(f"Invalid arguments for {function.path}: {error.message}") from None
-    weight = size([value])
+    except UnicodeEncodeError:
+        raise Failure(f"Invalid arguments for {function.path}: {_SURROGATE}") from None
     if weight > MAX_ARGUMENT_BYTES:
         raise Failure(f"Arguments for {function.path} are too large (actual: {_shown(weight)}, limit: 16 MiB)")
     mismatch = None if function.args is None else function.args.check(value, transaction.catalog.name_of)
@@ -262,10 +274,11 @@ def checked_result(function: Function, text: str, catalog_name: Callable[[int], 
     """A function's result. Raises :class:`Failure` where it is none, too large, or does not fit."""
     try:
         value = from_internal_json(json.loads(text))
-    except (InvalidValue, ValueError) as error:
+        weight = size(value)
+    except (InvalidValue, ValueError, RecursionError) as error:
         said = error.message if isinstance(error, InvalidValue) else str(error)
+        said = _SURROGATE if isinstance(error, UnicodeEncodeError) else said
         raise Failure(f"Function {function.path} return value invalid: {said}") from None
-    weight = size(value)
     if weight > MAX_RESULT_BYTES:
         said = f"Function {function.path} return value is too large (actual: {_shown(weight)}, limit: 16 MiB)"
         raise Failure(said)
@@ -381,6 +394,8 @@ class TransactionRun:
             return ["settle", call_id, False, {"message": error.message}]
         except InvalidValue as error:
             return ["settle", call_id, False, {"message": error.message}]
+        except RecursionError:
+            return ["settle", call_id, False, {"message": "The value is nested too deeply."}]
         except Failure as failure:
             thrown: dict[str, Any] = {"message": failure.message.strip()}
             if failure.data is not None:

@@ -29,6 +29,8 @@ from supavex.errors import SupavexError
 _YEARS = 5 * 365.25 * 86_400
 #: Seconds after which the scheduler looks again, though nothing told it to.
 _LOOK_SECONDS = 5.0
+#: Jobs that run at the same time.
+_AT_ONCE = 16
 
 
 @syscall("1.0/schedule")
@@ -130,7 +132,7 @@ class Scheduler:
             due, after = due_jobs(self._functions, time.time() * 1000)
             for job in due:
                 id_ = str(job["_id"])
-                if id_ not in self._running and not self._closing:
+                if id_ not in self._running and not self._closing and len(self._running) < _AT_ONCE:
                     thread = threading.Thread(target=self._run, args=(job,), name="supavex-job", daemon=True)
                     self._running[id_] = thread
                     thread.start()

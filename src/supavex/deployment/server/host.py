@@ -118,6 +118,7 @@ class Host:
         """Ends what :meth:`start` has begun."""
         self._loop = None
         if "functions" in self.__dict__:
+            self.functions.abort()
             self.scheduler.close()
             self._pool.shutdown(cancel_futures=True)
             self.functions.close()
