@@ -44,6 +44,8 @@ EXTRAS = {
     "websockets": "serve",
     "brotli": "serve",
     "py_mini_racer": "serve",
+    "jwt": "serve",
+    "urllib3": "serve",
 }
 
 
