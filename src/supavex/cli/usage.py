@@ -76,10 +76,16 @@ def report_lines(found: Usage) -> list[str]:
     for kind, title in KINDS.items():
         if found.others[kind]:
             lines += ["", title]
-            for one in found.others[kind]:
-                name = one.use.name or (f"({one.use.expression})" if one.use.expression else "")
-                lines += [f"  {one.use.place}  {' '.join(part for part in (name, one.use.what) if part)}"]
-                lines += [f"      {note}" for note in one.notes]
+            for notes in dict.fromkeys(tuple(one.notes) for one in found.others[kind]):
+                lines += [f"  instead: {note}" for note in notes]
+                lines += [f"    {_other_line(one)}" for one in found.others[kind] if tuple(one.notes) == notes]
+    guarded = sum(bool(table.convex and table.notes) for table in found.tables)
+    if guarded:
+        lines += [
+            "",
+            "Policies checked who asks for rows of "
+            f"{guarded} of these tables: now each function checks ctx.auth.getUserIdentity().",
+        ]
     if found.types:
         lines += ["", "Types that Supabase generated, to delete when nothing imports them:"]
         lines += [f"  {path}" for path in found.types]
@@ -89,6 +95,11 @@ def report_lines(found: Usage) -> list[str]:
     return [*lines, "", _total(found)] if lines else [_total(found)]
 
 
+def _other_line(one: Advice) -> str:
+    name = one.use.name or (f"({one.use.expression})" if one.use.expression else "")
+    return f"{one.use.place}  {' '.join(part for part in (name, one.use.what) if part)}"
+
+
 def _table_lines(table: TableUsage) -> list[str]:
     if not table.name:
         lines = ["Queries of a table that is not known here"]
@@ -96,7 +107,6 @@ def _table_lines(table: TableUsage) -> list[str]:
         lines = [table.name]
     else:
         lines = [f"{table.name} -> {table.convex}" if table.convex else f"{table.name}: {'; '.join(table.notes)}"]
-        lines += [f"  {note}" for note in table.notes] if table.convex else []
     for one in table.uses:
         lines += _use_lines(one, with_notes=bool(table.convex) or not table.name)
     return lines
@@ -111,7 +121,7 @@ def _use_lines(one: Advice, *, with_notes: bool) -> list[str]:
         add = f"; better: {one.add_index}" if one.add_index else ""
         lines.append(f"      index: {one.index or 'none'}{add}")
         if one.replaces:
-            lines.append(f"      which takes the place of {', '.join(one.replaces)}")
+            lines.append(f"      (it serves what {', '.join(one.replaces)} does, but for the order of creation)")
     if one.snippet is not None:
         lines.append(f"      {one.snippet.kind}:")
         lines += [f"        {part}" for line in one.snippet.body for part in line.split("\n")]

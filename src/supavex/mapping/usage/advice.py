@@ -8,6 +8,7 @@ from typing import Any
 
 from supavex.mapping.usage.calls import Use
 from supavex.mapping.usage.functions import ConvexFunction
+from supavex.mapping.usage.queries import canonical
 from supavex.mapping.usage.snippets import Snippet, write
 from supavex.mapping.usage.tables import Sides, TableSide
 
@@ -84,11 +85,11 @@ def advise(use: Use, sides: Sides, functions: Sequence[ConvexFunction]) -> Advic
     elif use.kind == "rpc":
         advice.notes.append(_rpc(use, sides))
     elif use.kind == "auth":
-        word = use.name.split(".")[1] if "." in use.name else ""
+        word = canonical(use.name.split(".")[1]) if "." in use.name else ""
         instead = _AUTH.get(word, "signIn of Clerk or Convex Auth" if word.startswith("signIn") else "")
         advice.notes.append(instead or "Clerk's or Convex Auth's own")
     elif use.kind == "storage":
-        advice.notes.append(_STORAGE.get(use.what, _OTHER_STORAGE))
+        advice.notes.append(_STORAGE.get(canonical(use.what), _OTHER_STORAGE))
     elif use.kind == "realtime":
         _realtime(advice, sides)
     elif use.kind == "function":
@@ -132,7 +133,8 @@ def _table(advice: Advice, sides: Sides, functions: Sequence[ConvexFunction]) ->
         advice.replaces = ()
     writing = use.query.operation not in ("select", "")
     serving = [f for f in functions if f.serves(side.target, writing=writing)]
-    serving.sort(key=lambda f: (advice.index not in f.indexes, f.name))
+    same = [f for f in serving if advice.index in f.indexes]
+    serving = sorted(same if same and not writing else serving, key=lambda f: f.name)
     advice.functions = tuple(f.name for f in serving)
 
 
@@ -146,10 +148,9 @@ def table_notes(side: TableSide) -> list[str]:
         return [f"a {side.reason}: write a query function that reads the tables behind it."]
     if side.status == "unknown":
         return ["the source has no table of that name."]
-    notes = []
     if side.plan is not None and side.plan.source.policies:
-        notes.append("Its policies checked who asks: each function checks ctx.auth.getUserIdentity().")
-    return notes
+        return ["its policies checked who asks: each function checks ctx.auth.getUserIdentity()."]
+    return []
 
 
 def _rpc(use: Use, sides: Sides) -> str:

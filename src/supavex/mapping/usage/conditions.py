@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from supavex.convex import validators as kinds
 from supavex.convex.typescript import render, value_text
 from supavex.convex.validators import Validator
 from supavex.convex.values import Value as ConvexValue
-from supavex.mapping.usage.queries import Filter
+from supavex.mapping.usage.queries import Filter, canonical_operator
 from supavex.mapping.usage.syntax import Value
 from supavex.mapping.usage.tables import ColumnSide, TableSide
 
@@ -110,12 +110,13 @@ class Condition:
     column: ColumnSide
     operand: str
     values: tuple[str, ...] = ()
+    parts: tuple[Condition, ...] = ()
 
     @property
     def is_equal(self) -> bool:
         """Whether an index can have it among its first fields."""
-        plain = self.filter.operator == "eq" or (self.filter.operator == "is" and not self.filter.negated)
-        return plain and not self.filter.maybe and not self.filter.negated and is_scalar(self.column)
+        certain = not self.filter.maybe and not self.filter.negated
+        return certain and self.filter.operator in ("eq", "is") and is_scalar(self.column)
 
     @property
     def is_range(self) -> bool:
@@ -126,13 +127,19 @@ class Condition:
     @property
     def needs_code(self) -> bool:
         """Whether Convex's own filters can't say it."""
+        if self.parts:
+            return any(part.needs_code for part in self.parts)
         return self.filter.operator not in ("eq", "neq", "is", "in", *RANGES)
 
     def in_filter(self) -> str:
         """It as an expression of ``.filter((q) => …)``."""
+        if self.parts:
+            return f"q.or({', '.join(part.in_filter() for part in self.parts)})"
         found = self._expression()
         if self.filter.negated:
             found = f"q.not({found})"
+            if absent(self.column):
+                found = f"q.and(q.neq(q.field({quoted(self.column.field)}), {absent(self.column)}), {found})"
         return f"{self.operand} === undefined ? true : {found}" if self.filter.maybe else found
 
     def _expression(self) -> str:
@@ -150,9 +157,13 @@ class Condition:
 
     def on_row(self, row: str = "row") -> str:
         """It as an expression over a row."""
-        found = self._on_row(row + member(self.column.field))
+        if self.parts:
+            return f"({' || '.join(part.on_row(row) for part in self.parts)})"
+        at = row + member(self.column.field)
+        found = self._on_row(at)
         if self.filter.negated:
-            found = f"!({found})"
+            there = f"{at} !== {absent(self.column)} && " if absent(self.column) else ""
+            found = f"({there}!({found}))"
         return f"({self.operand} === undefined || {found})" if self.filter.maybe else found
 
     def _on_row(self, at: str) -> str:
@@ -181,8 +192,13 @@ def _else(at: str, may_lack: bool) -> str:
     return f"({at} ?? [])" if may_lack else at
 
 
-def condition(side: TableSide, column: ColumnSide, filter_: Filter, arguments: Arguments) -> Condition | None:
+def condition(
+    side: TableSide, column: ColumnSide, filter_: Filter, arguments: Arguments, *, in_mutation: bool = False
+) -> Condition | None:
     """The condition of a filter on a field; None for one that no code here stands for. Adds the argument it needs."""
+    is_ = filter_.operator == "is"
+    if filter_.negated and filter_.operator in ("eq", "is"):
+        filter_ = replace(filter_, operator="neq", negated=False)
     operator, value = filter_.operator, filter_.value
     name = "id" if column.field == "_id" else column.field
     kind = validator_text(side, column)
@@ -190,17 +206,18 @@ def condition(side: TableSide, column: ColumnSide, filter_: Filter, arguments: A
     def made(operand: str) -> Condition:
         return Condition(filter_, column, operand)
 
-    if operator == "is" or (value is not None and value.kind == "null"):
+    if is_ or (value is not None and value.kind == "null"):
         null = value is None or value.kind == "null" or value.text.lower() == "null"
         if null:
-            return made(absent(column) or "undefined") if absent(column) and operator in ("is", "eq", "neq") else None
+            return made(absent(column)) if absent(column) and operator in ("is", "eq", "neq") else None
         word = value.text.lower() if value is not None else ""
         return made(word) if word in ("true", "false") else None
     if operator in ("eq", "neq", *RANGES):
         fixed = literal(column, value)
         if fixed is not None and not filter_.maybe:
             return made(fixed)
-        if column.moment and value is not None and is_now(value) and not filter_.maybe:
+        # A query is run again when its data changes, not when time goes by: there the moment is an argument.
+        if in_mutation and column.moment and value is not None and is_now(value) and not filter_.maybe:
             return made("Date.now()")
         suffix = "" if operator == "eq" else f"_{operator}"
         return made(arguments.add(name + suffix, kind, optional=filter_.maybe))
@@ -215,3 +232,38 @@ def condition(side: TableSide, column: ColumnSide, filter_: Filter, arguments: A
     if operator in ("like", "ilike", "textSearch") and not isinstance(column.inner, kinds.Array):
         return made(arguments.add(f"{name}_text", "v.string()", optional=filter_.maybe))
     return None
+
+
+def alternatives(
+    side: TableSide, filter_: Filter, arguments: Arguments, *, in_mutation: bool = False
+) -> Condition | None:
+    """The condition of an ``or``; None where one of its conditions can't be said."""
+    parts = []
+    trial = Arguments(dict(arguments.validators))
+    for one in filter_.conditions:
+        column = side.column(one.column)
+        if not column.field or filter_.negated or filter_.maybe:
+            return None
+        part = Filter(canonical_operator(one.operator), one.column, _written(column, one.value), one.negated)
+        made = condition(side, column, part, trial, in_mutation=in_mutation)
+        if made is None:
+            return None
+        parts.append(made)
+    arguments.validators = trial.validators
+    return Condition(filter_, ColumnSide(""), "", (), tuple(parts)) if parts else None
+
+
+def _written(column: ColumnSide, text: str) -> Value:
+    """A value inside an ``or``, as the field would have it written in code."""
+    bare = text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
+    if "${" in text:
+        return Value("code", text)
+    if bare.lower() == "null":
+        return Value("null", text)
+    if bare in ("true", "false") and not isinstance(column.inner, kinds.String):
+        return Value("boolean", text, bare)
+    if text.startswith("(") and text.endswith(")"):
+        return Value("list", text, items=tuple(_written(column, one.strip()) for one in text[1:-1].split(",")))
+    if not isinstance(column.inner, kinds.String) and re.fullmatch(r"-?\d+(\.\d+)?", bare):
+        return Value("number", text, bare)
+    return Value("text", text, bare)

@@ -29,7 +29,7 @@ class ConvexFunction:
     def serves(self, table: str, *, writing: bool) -> bool:
         """Whether it reads ``table`` (as a query), or writes it (as a mutation)."""
         if writing:
-            # patch and delete take an id: the table is known where the function reads it too.
+            # An id may come from a document that was read.
             return self.kind == "mutation" and (table in self.writes or (self.changes and table in self.reads))
         return self.kind == "query" and table in self.reads
 
@@ -58,7 +58,7 @@ def _functions(syntax: Syntax, path: str) -> Sequence[ConvexFunction]:
             current = chain if _KIND.search(chain.steps[0].name) else None
             if current is not None:
                 own[id(current)] = []
-        elif current is not None and chain.scope != 0:
+        elif current is not None:
             own[id(current)].append(chain)
     for chain in syntax.chains:
         if id(chain) not in own:
@@ -71,10 +71,13 @@ def _functions(syntax: Syntax, path: str) -> Sequence[ConvexFunction]:
         reads: set[str] = set()
         writes: set[str] = set()
         indexes: set[str] = set()
+        ids: set[str] = set()
         changes = False
         for inner in own[id(chain)]:
             for at, step in enumerate(inner.steps):
-                if at and inner.steps[at - 1].name == "db" and step.called:
+                if at and inner.steps[at - 1].name == "v" and step.name == "id" and step.called:
+                    ids.add(_first(step))
+                elif at and inner.steps[at - 1].name == "db" and step.called:
                     table = _first(step)
                     reads |= {table} if step.name in ("query", "get") else set()
                     writes |= {table} if step.name in _WRITES else set()
@@ -88,7 +91,8 @@ def _functions(syntax: Syntax, path: str) -> Sequence[ConvexFunction]:
                 "query" if kind == "query" else "mutation" if kind == "mutation" else "action",
                 place,
                 frozenset(reads - {""}),
-                frozenset(writes - {""}),
+                # patch and delete take an id: its validator says the table.
+                frozenset((writes | ids if changes else writes) - {""}),
                 frozenset(indexes),
                 changes,
             )

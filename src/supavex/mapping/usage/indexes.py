@@ -40,7 +40,7 @@ class Choice:
     """The best index there is, and what it serves. ``index`` None: the whole table is read.
 
     ``rest`` are wanted fields that it doesn't serve, ``ordered`` whether the order is. ``add`` is the index (name and
-    fields) that would serve more; ``replaces`` names indexes that it makes superfluous.
+    fields) that would serve more; ``replaces`` names indexes that it could stand for, but for their order of creation.
     """
 
     index: Index | None
@@ -95,10 +95,15 @@ def _served(index: Index, wanted: Wanted) -> Choice | None:
     return Choice(index, tuple(equal), ranged, ordered, rest)
 
 
-def _rank(choice: Choice) -> tuple[int, bool, int]:
+def _rank(choice: Choice) -> tuple[int, int, bool, int]:
     served = len(choice.equal) + bool(choice.ranged)
     # Of two that serve the same, the narrower one.
-    return served, choice.ordered, -len(choice.index.fields) if choice.index is not None else -MAX_INDEX_FIELDS - 1
+    return (
+        served,
+        len(choice.equal),
+        choice.ordered,
+        -len(choice.index.fields) if choice.index is not None else -MAX_INDEX_FIELDS - 1,
+    )
 
 
 def _fields_to_add(best: Choice, wanted: Wanted) -> tuple[str, ...]:
@@ -107,6 +112,8 @@ def _fields_to_add(best: Choice, wanted: Wanted) -> tuple[str, ...]:
     order = wanted.sorted_by
     same_way = len({desc for _, desc in order}) <= 1
     sorted_names = [name for name, _ in order] if same_way else []
+    if sorted_names == [wanted.created]:
+        sorted_names = []  # the order in which the rows of an index come anyway
     first_range = next((name for name in wanted.ranged if name not in fields), "")
     if first_range and (not sorted_names or sorted_names[0] != first_range):
         fields.append(first_range)

@@ -102,6 +102,11 @@ def canonical(name: str) -> str:
     return head + "".join(word[:1].upper() + word[1:] for word in rest)
 
 
+def canonical_operator(name: str) -> str:
+    """supabase-js' name of an operator of PostgREST: ``contains`` for ``cs``; ``?`` for an unknown one."""
+    return _FILTERS.get(name, "?")
+
+
 def read_steps(query: Query, steps: tuple[Step, ...], *, maybe: bool = False) -> None:
     """Adds to ``query`` what ``steps`` say. ``maybe``: they are taken in some cases only."""
     negated = False
@@ -179,7 +184,7 @@ def _filters(name: str, arguments: tuple[Value, ...], *, negated: bool, maybe: b
     if name in ("filter", "not"):
         operator = arguments[1].text if len(arguments) > 1 else ""
         inverse = operator.startswith("not.")
-        operator = _FILTERS.get(operator.removeprefix("not."), "?")
+        operator = canonical_operator(operator.removeprefix("not."))
         value = arguments[2] if len(arguments) > 2 else None
         return [Filter(operator, _column(first), value, (name == "not") != inverse, maybe)]
     value = arguments[1] if len(arguments) > 1 else None

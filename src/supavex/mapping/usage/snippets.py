@@ -13,6 +13,7 @@ from supavex.mapping.usage.conditions import (
     Arguments,
     Condition,
     absent,
+    alternatives,
     condition,
     is_now,
     is_scalar,
@@ -22,12 +23,13 @@ from supavex.mapping.usage.conditions import (
     quoted,
 )
 from supavex.mapping.usage.indexes import Choice, Wanted, choose
-from supavex.mapping.usage.queries import Query
+from supavex.mapping.usage.queries import Filter, Query
 from supavex.mapping.usage.selects import Embed
 from supavex.mapping.usage.syntax import Value
 from supavex.mapping.usage.tables import ColumnSide, Sides, TableSide
 
 WIDTH = 96
+_NOT_HERE = "Not in this code"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ class _Writer:
     arguments: Arguments = field(default_factory=Arguments)
     imports: dict[str, None] = field(default_factory=dict)
     result: Written = field(default_factory=Written)
+    omitted: bool = False
 
     def write(self) -> Written:
         query, result = self.query, self.result
@@ -101,35 +104,44 @@ class _Writer:
         if text not in self.result.notes:
             self.result.notes.append(text)
 
+    def _omit(self, filter_: Filter, why: str) -> None:
+        """Says of a filter that the function does not have it."""
+        self.omitted = True
+        self._note(f"{_NOT_HERE if self.query.operation == 'select' else 'No code'}: {filter_}: {why}.")
+
     # What the filters come to
 
     def _conditions(self) -> list[Condition]:
         found = []
+        mutates = self.query.operation != "select"
         for filter_ in self.query.filters:
             if filter_.operator == "or":
-                self._note(
-                    f"{filter_}: q.or(…) in .filter, or one query for each condition; an index serves one at a time."
-                )
+                made = alternatives(self.side, filter_, self.arguments, in_mutation=mutates)
+                if made is None:
+                    self._omit(filter_, "q.or(…) in .filter, or one query for each condition")
+                else:
+                    found.append(made)
+                    self._note("An index serves one condition of an or: a query for each may be faster.")
                 continue
             name = filter_.column.partition("->")[0]
             if not name:
-                self._note(f"{filter_}: the column is not known here.")
+                self._omit(filter_, "the column is not known here")
                 continue
             if "." in name:
-                self._note(f"{filter_}: of an embedded table; compare it on the document that ctx.db.get gives.")
+                self._omit(filter_, "of an embedded table; compare it on the document that ctx.db.get gives")
                 continue
             if name != filter_.column:
-                self._note(f"{filter_}: inside JSON; compare it in code.")
+                self._omit(filter_, "inside JSON; compare it in code")
                 continue
             column = self.side.column(name)
             if not column.field:
-                self._note(f"{name} {column.why}: nothing to filter by.")
+                self._omit(filter_, f"{name} {column.why}")
                 continue
-            made = condition(self.side, column, filter_, self.arguments)
+            made = condition(self.side, column, filter_, self.arguments, in_mutation=mutates)
             if made is None:
-                self._note(f"{filter_}: Convex has nothing like it; compare in code.")
+                self._omit(filter_, "Convex has nothing like it; compare in code")
                 continue
-            if column.moment and not made.operand.startswith("Date.now"):
+            if column.moment and made.operand.startswith("args."):
                 self._note(f"{column.field} is milliseconds since the epoch, not a text.")
             found.append(made)
         return found
@@ -144,7 +156,8 @@ class _Writer:
                 continue
             column = self.side.column(name)
             if not column.field:
-                self._note(f"{name} {column.why}.")
+                if not any(f"{name} {column.why}" in note for note in self.result.notes):
+                    self._note(f"{name} {column.why}.")
             elif column.field not in (name, "_id"):
                 self._note(f"{name} is {column.field} in Convex.")
 
@@ -250,30 +263,41 @@ class _Writer:
         if by_id is not None and by_id.filter.operator == "in" and not by_id.filter.negated:
             others = [c.on_row() for c in conditions if c is not by_id]
             test = " && ".join(["row !== null", *others])
-            rows = f"(await Promise.all({by_id.operand}.map((id) => ctx.db.get(id)))).filter((row) => {test})"
-            return self._rows(rows, [])
+            found = f"(await Promise.all({by_id.operand}.map((id) => ctx.db.get(id))))"
+            sort = self._sort()
+            return self._rows([found, f".filter((row) => {test})", *([sort] if sort else [])])
         links, left = self._base(conditions, ordered=not query.head)
         links, code = self._filtered(links, left)
         choice = self.result.choice
         sort = "" if choice is None or choice.ordered or query.head or self.result.search else self._sort()
         if query.head:
             self._note("Convex counts nothing by itself: keep a count in a document, or use the aggregate component.")
-            rows = f"({_joined([f'await {links[0]}', *links[1:], '.collect()'])})"
-            return [f"return {rows}{f'.filter((row) => {code})' if code else ''}.length;"]
+            self._say_whole()
+            counted = f"({_awaited([*links, '.collect()'])})"
+            return [f"return {counted}{f'.filter((row) => {code})' if code else ''}.length;"]
         if query.count:
             self._note("The count of all rows is another query; Convex gives none beside a page.")
         if not code and not sort:
             return self._direct(links)
-        if choice is not None and choice.index is None and not self.result.search:
-            self._note("It reads the whole table.")
-        rows = f"({_joined([f'await {links[0]}', *links[1:], '.collect()'])})"
-        rows += f".filter((row) => {code})" if code else ""
-        return self._rows(rows, [sort] if sort else [])
+        self._say_whole()
+        rows = [f"({_awaited([*links, '.collect()'])})"]
+        rows += [f".filter((row) => {code})"] if code else []
+        return self._rows([*rows, sort] if sort else rows)
+
+    def _say_whole(self, more: str = "") -> None:
+        choice = self.result.choice
+        if choice is not None and choice.index is None and self.result.search is None:
+            self._note(f"It reads the whole table{more}.")
 
     def _direct(self, links: list[str]) -> list[str]:
         """A query whose rows come as Convex gives them."""
-        query, choice = self.query, self.result.choice
+        query = self.query
         one = query.limit is not None and query.limit.text in ("1", "1.0")
+        if query.single or query.limit is not None or query.paged:
+            if any(link.startswith(".filter") for link in links):
+                self._say_whole(", as far as it must")
+        else:
+            self._say_whole(": .take(n) or .paginate where it grows")
         if query.single:
             return self._one([*links, ".first()" if one else ".unique()"])
         if query.paged:
@@ -290,8 +314,6 @@ class _Writer:
             ]
         if query.limit is not None:
             return self._many([*links, f".take({self._limit()})"])
-        if choice is not None and choice.index is None and not self.result.search:
-            self._note("It reads the whole table: .take(n) or .paginate where it grows.")
         return self._many([*links, ".collect()"])
 
     def _limit(self) -> str:
@@ -300,14 +322,15 @@ class _Writer:
             return limit.text
         return self.arguments.add("limit", "v.number()")
 
-    def _rows(self, rows: str, then: Sequence[str]) -> list[str]:
+    def _rows(self, links: list[str]) -> list[str]:
         """Rows that code filters and sorts, cut to what is wanted."""
         query = self.query
-        rows += "".join(then)
         if query.paged:
-            rows += f".slice({self.arguments.add('from', 'v.number()')}, {self.arguments.add('to', 'v.number()')} + 1)"
+            ends = [self.arguments.add(name, "v.number()") for name in ("from", "to")]
+            links = [*links, f".slice({ends[0]}, {ends[1]} + 1)"]
         elif query.limit is not None and not query.single:
-            rows += f".slice(0, {self._limit()})"
+            links = [*links, f".slice(0, {self._limit()})"]
+        rows = _joined(links)
         if query.single:
             return self._found([f"const row = {rows}[0] ?? null;"])
         embedded = self._embedded()
@@ -563,6 +586,9 @@ class _Writer:
 
     def _change(self, conditions: list[Condition]) -> list[str]:
         """Update or delete, by id or by whatever the filters find."""
+        if self.omitted:
+            # Without a filter it would change rows that it must not.
+            return []
         deletes = self.query.operation == "delete"
         if deletes:
             self._say_cascades()
@@ -586,11 +612,10 @@ class _Writer:
             return [f"for (const id of {by_id.operand}) {change('id')}"]
         links, left = self._base(conditions, ordered=False)
         links, code = self._filtered(links, left)
-        if self.result.choice is not None and self.result.choice.index is None:
-            self._note("It reads the whole table.")
+        self._say_whole()
         self._note("Where it may be thousands of documents, in batches: ctx.scheduler.runAfter.")
-        loop = f"for (const row of {_awaited([*links, '.collect()'])}) "
-        return [loop + (f"if ({code}) " if code else "") + change("row._id")]
+        loop = "for (const row of rows) " + (f"if ({code}) " if code else "")
+        return [f"const rows = {_awaited([*links, '.collect()'])};", loop + change("row._id")]
 
     def _say_cascades(self) -> None:
         plan = self.sides.plan
@@ -615,4 +640,8 @@ def _awaited(links: Sequence[str]) -> str:
 
 def _joined(links: Sequence[str]) -> str:
     flat = "".join(links)
-    return flat if len(flat) <= WIDTH else "\n  ".join([links[0] + links[1], *links[2:]])
+    if len(flat) <= WIDTH and "\n" not in flat:
+        return flat
+    # `ctx.db` and its table stay together.
+    first = 2 if links[0].endswith("ctx.db") else 1
+    return "\n  ".join(["".join(links[:first]), *links[first:]])
