@@ -14,7 +14,9 @@ from supavex.mapping.usage.syntax import PARSE_SECONDS, Chain, Step, Syntax, Val
 
 UseKind = Literal["table", "rpc", "auth", "storage", "realtime", "function", "client"]
 #: A file with none of these words has nothing to parse for.
-_WORTH = re.compile(rb"supabase|\.\s*(?:from_?|table|rpc|storage|functions|channel)\s*[.<(]", re.IGNORECASE)
+_WORTH = re.compile(
+    rb"supabase|\.\s*(?:from_?|table|rpc|auth|storage|functions|channel)\s*[.<(?]|\bexport\s*[*{]", re.IGNORECASE
+)
 _VARIABLE = re.compile(r"SUPABASE")
 #: What has a ``from`` of its own.
 _OTHERS = re.compile(

@@ -120,6 +120,9 @@ def _targets(
 
 def _bring(names: Names, imported: Import, exporters: Sequence[Names]) -> None:
     for exporter in exporters:
+        if imported.names.get("*") == "*":
+            names.clients |= exporter.clients
+            names.makers |= exporter.makers
         for name, local in imported.names.items():
             if name in exporter.clients:
                 names.clients.add(local)

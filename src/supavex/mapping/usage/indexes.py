@@ -66,12 +66,12 @@ def choose(definition: TableDefinition, wanted: Wanted) -> Choice:
     if not fields or (best.index is not None and fields == best.index.fields):
         return best
     known = {index.name: index.fields for index in definition.indexes}
-    if fields in known.values():
+    name = _name(fields, known)
+    added = _served(Index(name, fields), wanted)
+    if fields in known.values() or added is None or _rank(added)[:3] <= _rank(best)[:3]:
         return best
     replaces = tuple(name for name, own in known.items() if own == fields[: len(own)])
-    return Choice(
-        best.index, best.equal, best.ranged, best.ordered, best.rest, (_name(fields, known), fields), replaces
-    )
+    return Choice(best.index, best.equal, best.ranged, best.ordered, best.rest, (name, fields), replaces)
 
 
 def _served(index: Index, wanted: Wanted) -> Choice | None:

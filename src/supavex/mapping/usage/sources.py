@@ -117,7 +117,7 @@ def _text(root: Path, path: str) -> bytes | str:
     """The file's text as UTF-8, or why it is left out."""
     full = root / path
     try:
-        if Path(os.path.realpath(full)) != full:
+        if full.is_symlink() or Path(os.path.realpath(full)) != full:
             return "a link"
         # A pipe would wait for a writer.
         descriptor = os.open(full, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)

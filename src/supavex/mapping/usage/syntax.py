@@ -115,7 +115,10 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """An import: the module, and local name by imported name (``*`` for all of it, ``default``)."""
+    """An import: the module, and local name by imported name.
+
+    The name is ``default``, or ``*`` for the module as one; ``*`` as ``*`` passes all of its names on.
+    """
 
     module: str
     names: dict[str, str]
@@ -462,10 +465,12 @@ def _import(node: Node, syntax: Syntax) -> bool:
                 names[_text(name)] = _text(alias or name)
         elif child.type == "namespace_import":
             names["*"] = _text(child).rpartition(" ")[2]
-        elif child.type == "identifier":
+        elif child.type == "identifier" and node.type == "import_statement":
             names["default"] = _text(child)
         else:
             stack += child.named_children
+    if node.type == "export_statement" and not names:
+        names["*"] = "*"
     syntax.imports.append(Import(_value(source).text, names, line))
     return True
 
