@@ -103,7 +103,8 @@ def is_now(value: Value) -> bool:
 class Condition:
     """A filter of a query, with its column.
 
-    ``operand`` is what it compares with, as TypeScript; ``values`` those of a list that stands in the code.
+    ``operand`` is what it compares with, as TypeScript; ``values`` those of a list that stands in the code. ``parts``
+    are those of an ``or``. ``off`` is true, in the function, where a filter that is added in some cases only is not.
     """
 
     filter: Filter
@@ -111,6 +112,7 @@ class Condition:
     operand: str
     values: tuple[str, ...] = ()
     parts: tuple[Condition, ...] = ()
+    off: str = ""
 
     @property
     def is_equal(self) -> bool:
@@ -140,7 +142,7 @@ class Condition:
             found = f"q.not({found})"
             if absent(self.column):
                 found = f"q.and(q.neq(q.field({quoted(self.column.field)}), {absent(self.column)}), {found})"
-        return f"{self.operand} === undefined ? true : {found}" if self.filter.maybe else found
+        return f"{self.off} ? true : {found}" if self.off else found
 
     def _expression(self) -> str:
         at, operator = f"q.field({quoted(self.column.field)})", self.filter.operator
@@ -164,7 +166,7 @@ class Condition:
         if self.filter.negated:
             there = f"{at} !== {absent(self.column)} && " if absent(self.column) else ""
             found = f"({there}!({found}))"
-        return f"({self.operand} === undefined || {found})" if self.filter.maybe else found
+        return f"({self.off} || {found})" if self.off else found
 
     def _on_row(self, at: str) -> str:
         operator, operand = self.filter.operator, self.operand
@@ -177,12 +179,19 @@ class Condition:
             return f"({there}{found})" if there and operand != absent(self.column) else found
         if operator == "in":
             return f"({there}{operand}.includes({at}))" if there else f"{operand}.includes({at})"
+        found = self._of_text_or_list(at, may_lack)
+        return f"({there}{found})" if there else found
+
+    def _of_text_or_list(self, at: str, may_lack: bool) -> str:
+        operator, operand = self.filter.operator, self.operand
         if operator in ("contains", "overlaps"):
             every = "every" if operator == "contains" else "some"
             return f"{operand}.{every}((one) => {_else(at, may_lack)}.includes(one))"
         if operator == "containedBy":
+            # TypeScript forgets inside a function that an argument was found to be there.
+            operand = f"{operand}!" if self.off else operand
             return f"{_else(at, may_lack)}.every((one) => {operand}.includes(one))"
-        text = at if isinstance(self.column.inner, kinds.String) and not may_lack else f'String({at} ?? "")'
+        text = at if isinstance(self.column.inner, kinds.String) else f"String({at})"
         if operator == "like":
             return f"{text}.includes({operand})"
         return f"{text}.toLowerCase().includes({operand}.toLowerCase())"
@@ -203,15 +212,22 @@ def condition(
     name = "id" if column.field == "_id" else column.field
     kind = validator_text(side, column)
 
-    def made(operand: str) -> Condition:
-        return Condition(filter_, column, operand)
+    def made(operand: str, *, fixed: bool = False) -> Condition:
+        off = ""
+        if filter_.maybe:
+            off = f"{operand} === undefined"
+            if fixed:
+                off = "!" + arguments.add(f"with_{name}", "v.boolean()", optional=True)
+        return Condition(filter_, column, operand, off=off)
 
     if is_ or (value is not None and value.kind == "null"):
         null = value is None or value.kind == "null" or value.text.lower() == "null"
         if null:
-            return made(absent(column)) if absent(column) and operator in ("is", "eq", "neq") else None
+            known = absent(column) and operator in ("is", "eq", "neq")
+            return made(absent(column), fixed=True) if known else None
         word = value.text.lower() if value is not None else ""
-        return made(word) if word in ("true", "false") else None
+        fits = word in ("true", "false") and literal(column, Value("boolean", word, word)) is not None
+        return made(word, fixed=True) if fits else None
     if operator in ("eq", "neq", *RANGES):
         fixed = literal(column, value)
         if fixed is not None and not filter_.maybe:
