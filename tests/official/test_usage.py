@@ -17,11 +17,12 @@ from hypothesis import strategies as st
 
 from supavex.convex.schema import TableDefinition, define_schema, define_table, v
 from supavex.convex.typescript import schema_module
+from supavex.mapping.usage.code import Snippet
 from supavex.mapping.usage.queries import Filter, Query
 from supavex.mapping.usage.selects import Condition
-from supavex.mapping.usage.snippets import Snippet, write
-from supavex.mapping.usage.syntax import Value
+from supavex.mapping.usage.snippets import write
 from supavex.mapping.usage.tables import Sides, TableSide
+from supavex.mapping.usage.values import Value
 from supavex.postgres.connection import connect
 from supavex.postgres.server import Server
 from tests import projects

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from supavex.mapping.usage.calls import Use
+from supavex.mapping.usage.code import Snippet
 from supavex.mapping.usage.functions import ConvexFunction
 from supavex.mapping.usage.queries import canonical
-from supavex.mapping.usage.snippets import Snippet, write
+from supavex.mapping.usage.snippets import write
 from supavex.mapping.usage.tables import Sides, TableSide
 
 _AUTH = {

@@ -10,7 +10,8 @@ from typing import Literal
 from supavex.mapping.usage.clients import PACKAGE, Names, find_clients
 from supavex.mapping.usage.queries import OPERATIONS, Query, canonical, read_steps
 from supavex.mapping.usage.sources import SourceFile, Sources
-from supavex.mapping.usage.syntax import PARSE_SECONDS, Chain, Step, Syntax, Value, parse
+from supavex.mapping.usage.syntax import PARSE_SECONDS, Chain, Step, Syntax, parse
+from supavex.mapping.usage.values import Value
 
 UseKind = Literal["table", "rpc", "auth", "storage", "realtime", "function", "client"]
 #: A file with none of these words has nothing to parse for.

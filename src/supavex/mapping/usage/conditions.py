@@ -11,8 +11,8 @@ from supavex.convex.typescript import render, value_text
 from supavex.convex.validators import Validator
 from supavex.convex.values import Value as ConvexValue
 from supavex.mapping.usage.queries import Filter, canonical_operator
-from supavex.mapping.usage.syntax import Value
 from supavex.mapping.usage.tables import ColumnSide, TableSide
+from supavex.mapping.usage.values import Value
 
 #: Operators of index ranges, and of ``q`` in filters.
 RANGES = ("gt", "gte", "lt", "lte")
@@ -242,7 +242,8 @@ def condition(
             values = tuple(text for item in value.items if (text := literal(column, item)) is not None)
             if values and len(values) == len(value.items):
                 return Condition(filter_, column, f"[{', '.join(values)}]", values)
-        return made(arguments.add(f"{name}s", f"v.array({kind})", optional=filter_.maybe))
+        many = "ids" if column.field == "_id" else f"{name}_in"
+        return made(arguments.add(many, f"v.array({kind})", optional=filter_.maybe))
     if operator in ("contains", "overlaps", "containedBy") and isinstance(column.inner, kinds.Array):
         return made(arguments.add(name, kind, optional=filter_.maybe))
     if operator in ("like", "ilike", "textSearch") and not isinstance(column.inner, kinds.Array):

@@ -125,8 +125,10 @@ def _fields_to_add(best: Choice, wanted: Wanted) -> tuple[str, ...]:
 def _name(fields: Sequence[str], known: dict[str, tuple[str, ...]]) -> str:
     words = [name.replace(".", "_").strip("_").removesuffix("_id") or name for name in fields]
     name = "by_" + "_".join(words)
-    if len(name) > MAX_IDENTIFIER_BYTES or index_name_problem(name):
+    if len(name) > MAX_IDENTIFIER_BYTES:
         name = f"by_{words[0]}_and_more"[:MAX_IDENTIFIER_BYTES]
+    elif index_name_problem(name):
+        name += "_field"
     number, base = 2, name
     while name in known:
         name = f"{base}_{number}"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from supavex.mapping.usage.selects import Condition, Embed, parse_conditions, parse_select
-from supavex.mapping.usage.syntax import Step, Value
+from supavex.mapping.usage.syntax import Step
+from supavex.mapping.usage.values import Value
 
 OPERATIONS = ("select", "insert", "upsert", "update", "delete")
 #: Filter methods of supabase-js, and supabase-py's and PostgREST's names for them.

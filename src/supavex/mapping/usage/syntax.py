@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Literal
 
 import tree_sitter
 import tree_sitter_python
@@ -19,13 +18,11 @@ import tree_sitter_typescript
 from tree_sitter import Node
 
 from supavex.mapping.usage.sources import Language, SourceFile
+from supavex.mapping.usage.values import Value, arguments_of, text_of, value_of
 
-Kind = Literal["text", "template", "number", "boolean", "null", "list", "object", "code"]
 #: Seconds of computing that one file may cost: some texts take a parser time that grows with their square.
 PARSE_SECONDS = 5.0
 _CHUNK = 4096
-_SHOWN = 60
-_DEPTH = 6
 
 _CALLS = frozenset({"call_expression", "call"})
 _MEMBERS = frozenset({"member_expression", "attribute"})
@@ -56,27 +53,6 @@ _PARAMETERS = frozenset(
         "public_field_definition", "property_signature",
     }
 )  # fmt: skip
-_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\n": ""}
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """An argument. ``source`` is its text, on one line and cut short.
-
-    ``text``: of a text its value, of a template too, with ``${…}`` where it has holes. ``items`` of a list, ``fields``
-    of an object; ``whole`` is False where spread or computed ones are not among them.
-    """
-
-    kind: Kind
-    source: str
-    text: str = ""
-    items: tuple[Value, ...] = ()
-    fields: tuple[tuple[str, Value], ...] = ()
-    whole: bool = True
-
-    def field(self, *names: str) -> Value | None:
-        """The value of the first of ``names`` that the object has."""
-        return next((value for name, value in self.fields if name in names), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +177,7 @@ def _walk(root: Node, syntax: Syntax) -> None:
             continue
         if kind == "identifier" and (place.names or place.returned):
             returned = place.function if place.returned else ""
-            step = Step(_text(node), None, node.start_point.row + 1)
+            step = Step(text_of(node), None, node.start_point.row + 1)
             syntax.chains.append(Chain((step,), place.scope, place.branch, place.names, returned))
             continue
         if kind in ("import_statement", "import_from_statement", "export_statement") and _import(node, syntax):
@@ -231,11 +207,11 @@ def _entered(node: Node, place: _Place, syntax: Syntax) -> tuple[_Place, dict[in
                 and right.type in ("string", "template_string")
                 and (place.constant or kind == "assignment")
             ):
-                value = _value(right)
+                value = value_of(right)
                 if value.kind == "text":
                     syntax.constants[names[0]] = value.text
     elif kind in ("lexical_declaration", "variable_declaration"):
-        plain = replace(plain, constant=_text(node.children[0]) == "const")
+        plain = replace(plain, constant=text_of(node.children[0]) == "const")
     elif kind in _PARAMETERS:
         target = next((node.child_by_field_name(f) for f in ("pattern", "name") if node.child_by_field_name(f)), None)
         target = target or (node.named_children[0] if node.named_children else None)
@@ -248,13 +224,13 @@ def _entered(node: Node, place: _Place, syntax: Syntax) -> tuple[_Place, dict[in
             inner[value_node.id] = replace(plain, names=names)
     elif kind in _FUNCTIONS:
         own = node.child_by_field_name("name")
-        name = _text(own) if own is not None else (place.names[0] if place.names else "")
+        name = text_of(own) if own is not None else (place.names[0] if place.names else "")
         parameter = node.child_by_field_name("parameter")
         if parameter is not None:
             syntax.declared.update(_pattern_names(parameter))
         parameters = node.child_by_field_name("parameters")
         if node.type in ("function_definition", "lambda") and parameters is not None:
-            syntax.declared.update(_text(child) for child in parameters.named_children if child.type == "identifier")
+            syntax.declared.update(text_of(child) for child in parameters.named_children if child.type == "identifier")
         plain = _Place(node.id, 0, name)
         body = node.child_by_field_name("body")
         if body is not None and body.type not in ("statement_block", "block"):
@@ -262,7 +238,7 @@ def _entered(node: Node, place: _Place, syntax: Syntax) -> tuple[_Place, dict[in
     elif kind in ("return_statement", "export_statement"):
         plain = replace(plain, returned=kind == "return_statement")
     elif kind in _BRANCHES or (
-        kind == "binary_expression" and node.child_count == 3 and _text(node.children[1]) in _LAZY
+        kind == "binary_expression" and node.child_count == 3 and text_of(node.children[1]) in _LAZY
     ):
         plain = replace(plain, branch=node.id)
     return plain, inner
@@ -274,25 +250,25 @@ _LAZY = ("&&", "||", "??")
 def _typed(node: Node, names: tuple[str, ...], syntax: Syntax) -> None:
     type_ = node.child_by_field_name("type")
     if type_ is not None and type_.end_byte - type_.start_byte < 500:
-        syntax.typed.update(dict.fromkeys(names, _text(type_)))
+        syntax.typed.update(dict.fromkeys(names, text_of(type_)))
 
 
 def _pattern_names(node: Node) -> Iterator[str]:
     """The local names that a pattern declares; of one that takes things apart, those of its first level."""
     if node.type in ("identifier", "property_identifier", "private_property_identifier"):
-        yield _text(node)
+        yield text_of(node)
     elif node.type in ("object_pattern", "array_pattern", "pattern_list", "tuple_pattern"):
         for child in node.named_children:
             if child.type in ("shorthand_property_identifier_pattern", "identifier"):
-                yield _text(child)
+                yield text_of(child)
             elif child.type == "pair_pattern":
                 value = child.child_by_field_name("value")
                 if value is not None and value.type == "identifier":
-                    yield _text(value)
+                    yield text_of(value)
     elif node.type in _MEMBERS:
         name = node.child_by_field_name("property") or node.child_by_field_name("attribute")
         if name is not None:
-            yield _text(name)
+            yield text_of(name)
 
 
 def _chain(node: Node) -> tuple[list[Step], list[Node]]:
@@ -305,7 +281,7 @@ def _chain(node: Node) -> tuple[list[Step], list[Node]]:
         nonlocal called
         arguments = None
         if called is not None:
-            arguments = _arguments(called)
+            arguments = arguments_of(called)
             # Collected last to first, as the chain is read.
             inside[:0] = called.named_children if called.type != "template_string" else [called]
         steps.append(Step(name, arguments, at.start_point.row + 1))
@@ -326,11 +302,11 @@ def _chain(node: Node) -> tuple[list[Step], list[Node]]:
         elif kind in _MEMBERS:
             name = current.child_by_field_name("property") or current.child_by_field_name("attribute")
             if name is not None:
-                step(_text(name), name)
+                step(text_of(name), name)
             current = current.child_by_field_name("object")
         elif kind in _SUBSCRIPTS:
             index = current.child_by_field_name("index") or current.child_by_field_name("subscript")
-            value = _value(index) if index is not None else None
+            value = value_of(index) if index is not None else None
             if index is not None:
                 inside.insert(0, index)
             step(value.text if value is not None and value.kind == "text" else "", current)
@@ -339,7 +315,7 @@ def _chain(node: Node) -> tuple[list[Step], list[Node]]:
             called = current.child_by_field_name("arguments") if called is None else called
             current = current.child_by_field_name("constructor")
         elif kind in _NAMES:
-            step(_text(current), current)
+            step(text_of(current), current)
             break
         else:
             if steps or called is not None:
@@ -347,103 +323,6 @@ def _chain(node: Node) -> tuple[list[Step], list[Node]]:
             inside.insert(0, current)
             break
     return steps[::-1], inside
-
-
-def _arguments(node: Node) -> tuple[Value, ...]:
-    if node.type == "template_string":
-        return (_value(node),)
-    values, keywords = [], []
-    for child in node.named_children:
-        if child.type == "keyword_argument":
-            name, value = child.child_by_field_name("name"), child.child_by_field_name("value")
-            if name is not None and value is not None:
-                keywords.append((_text(name), _value(value)))
-        elif child.type != "comment":
-            values.append(_value(child))
-    if keywords:
-        values.append(Value("object", "", fields=tuple(keywords)))
-    return tuple(values)
-
-
-def _value(node: Node, depth: int = 0) -> Value:
-    source = _shown(node)
-    kind = node.type
-    if depth > _DEPTH:
-        return Value("code", source)
-    if kind in ("as_expression", "satisfies_expression", "parenthesized_expression", "non_null_expression"):
-        return _value(node.named_children[0], depth + 1) if node.named_children else Value("code", source)
-    if kind in ("string", "template_string", "concatenated_string", "binary_expression", "binary_operator"):
-        text = _joined(node)
-        if text is not None:
-            return Value("template" if "${…}" in text else "text", source, text)
-        return Value("code", source)
-    if kind in ("number", "integer", "float", "unary_expression", "unary_operator"):
-        return Value("number" if source.lstrip("-+")[:1].isdigit() else "code", source, source)
-    if kind in ("true", "false"):
-        return Value("boolean", source, kind)
-    if kind in ("null", "undefined", "none"):
-        return Value("null", source)
-    if kind in ("array", "list", "tuple"):
-        children = [child for child in node.named_children if child.type != "comment"]
-        items = tuple(_value(child, depth + 1) for child in children[:1000])
-        return Value(
-            "list", source, items=items, whole=not any("spread" in c.type or "splat" in c.type for c in children)
-        )
-    if kind in ("object", "dictionary"):
-        return _object(node, source, depth)
-    return Value("code", source)
-
-
-def _object(node: Node, source: str, depth: int) -> Value:
-    fields, whole = [], True
-    for child in node.named_children:
-        key = child.child_by_field_name("key")
-        value = child.child_by_field_name("value")
-        if child.type == "shorthand_property_identifier":
-            fields.append((_text(child), Value("code", _text(child))))
-        elif child.type == "pair" and key is not None and value is not None:
-            name = _value(key)
-            if key.type in ("property_identifier", "number"):
-                fields.append((_text(key), _value(value, depth + 1)))
-            elif name.kind == "text":
-                fields.append((name.text, _value(value, depth + 1)))
-            else:
-                whole = False
-        elif child.type != "comment":
-            whole = False
-    return Value("object", source, fields=tuple(fields), whole=whole)
-
-
-def _joined(node: Node) -> str | None:
-    """The text of strings, one or several joined with ``+``; ``${…}`` stands for what is not known. None: no string."""
-    parts: list[str] = []
-    stack, known = [node], False
-    while stack and len(parts) < 10_000:
-        current = stack.pop()
-        kind = current.type
-        if kind in ("string", "template_string"):
-            known = True
-            parts += map(_piece, current.named_children)
-        elif kind == "concatenated_string":
-            stack += reversed(current.named_children)
-        elif kind in ("binary_expression", "binary_operator") and _text(current.children[1]) == "+":
-            stack += reversed([current.children[0], current.children[-1]])
-        elif current is node:
-            return None
-        elif kind != "comment":
-            parts.append("${…}")
-    return "".join(parts) if known else None
-
-
-def _piece(node: Node) -> str:
-    if node.type in ("string_start", "string_end", "comment"):
-        return ""
-    if node.type in ("template_substitution", "interpolation"):
-        return "${…}"
-    text = _text(node)
-    if node.type == "escape_sequence" and len(text) == 2:
-        return _ESCAPES.get(text[1], text[1])
-    return text
 
 
 def _import(node: Node, syntax: Syntax) -> bool:
@@ -462,16 +341,16 @@ def _import(node: Node, syntax: Syntax) -> bool:
         if child.type in ("import_specifier", "export_specifier"):
             name, alias = child.child_by_field_name("name"), child.child_by_field_name("alias")
             if name is not None:
-                names[_text(name)] = _text(alias or name)
+                names[text_of(name)] = text_of(alias or name)
         elif child.type == "namespace_import":
-            names["*"] = _text(child).rpartition(" ")[2]
+            names["*"] = text_of(child).rpartition(" ")[2]
         elif child.type == "identifier" and node.type == "import_statement":
-            names["default"] = _text(child)
+            names["default"] = text_of(child)
         else:
             stack += child.named_children
     if node.type == "export_statement" and not names:
         names["*"] = "*"
-    syntax.imports.append(Import(_value(source).text, names, line))
+    syntax.imports.append(Import(value_of(source).text, names, line))
     return True
 
 
@@ -480,19 +359,9 @@ def _python_import(node: Node, syntax: Syntax, line: int) -> None:
     names: dict[str, str] = {}
     for child in node.children_by_field_name("name"):
         name, alias = child.child_by_field_name("name") or child, child.child_by_field_name("alias")
-        names[_text(name)] = _text(alias or name)
+        names[text_of(name)] = text_of(alias or name)
     if module is not None:
-        syntax.imports.append(Import(_text(module), names, line))
+        syntax.imports.append(Import(text_of(module), names, line))
         return
     for name_, local in names.items():
         syntax.imports.append(Import(name_, {"*": local}, line))
-
-
-def _text(node: Node) -> str:
-    return (node.text or b"").decode("utf-8", "replace")
-
-
-def _shown(node: Node) -> str:
-    start = (node.text or b"")[: 4 * _SHOWN].decode("utf-8", "replace")
-    flat = " ".join(start.split())
-    return flat if len(flat) <= _SHOWN and node.end_byte - node.start_byte <= 4 * _SHOWN else flat[: _SHOWN - 1] + "…"

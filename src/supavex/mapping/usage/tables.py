@@ -61,6 +61,7 @@ class TableSide:
     definition: TableDefinition | None = None
     rule: TableRule = field(default_factory=TableRule)
     plan: TablePlan | None = None
+    #: The column that is the key by itself, where ids are made of it.
     key: str = ""
     #: The field whose value ``_creationTime`` was made from.
     created: str = ""
@@ -154,7 +155,9 @@ def read_sides(project: Project | None, why: str = "") -> Sides:
 
 
 def _planned(table: TablePlan) -> TableSide:
-    key = table.key.columns[0] if table.key is not None and len(table.key.columns) == 1 else ""
+    # A key of text stays what the app calls a row by: its id is but a hash of it.
+    by_id = table.key is not None and len(table.key.columns) == 1 and table.key.form in ("uuid", "integer")
+    key = table.key.columns[0] if by_id and table.key is not None else ""
     reason = table.rule.skip or ""
     side = TableSide(table.source.name, table.status, table.target, reason, table.definition, table.rule, table, key)
     for planned in table.fields:
