@@ -92,6 +92,7 @@ def report_lines(found: Usage) -> list[str]:
     if found.left_out:
         lines += ["", "Not read:"]
         lines += [f"  {path}: {reason}" for path, reason in found.left_out.items()]
+    lines = lines[1:] if lines[:1] == [""] else lines
     return [*lines, "", _total(found)] if lines else [_total(found)]
 
 

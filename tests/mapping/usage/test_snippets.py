@@ -152,6 +152,7 @@ def test_arguments_have_the_fields_validators(tmp_path: Path) -> None:
         (".select().contains('data', x)", "Not in this code: data contains x: Convex has nothing like it"),
         (".select().or('and(a.eq.1,b.eq.2)')", "Not in this code: or(and(a.eq.1,b.eq.2)): q.or(…) in .filter"),
         (".select().ilike('title', x)", "a search index finds words by their beginnings"),
+        (".select().in('title', ['a', 'b'])", "a query of by_title for each title, with Promise.all, reads less"),
         (".select().order('score')", "Rows without score sort as the least"),
         (".select('*', { count: 'exact' })", "The count of all rows is another query"),
         (".select()", "It reads the whole table: .take(n)"),

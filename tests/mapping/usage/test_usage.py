@@ -2,7 +2,10 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
+
+import pytest
 
 from tests import projects
 from tests.projects import supavex
@@ -40,6 +43,24 @@ def test_a_person_reads_places_indexes_functions_and_what_is_left_out(my21staff:
     assert "types/database.types.ts" in ran.out
     last = ran.out.splitlines()[-1]
     assert "31 queries, 2 database function calls" in last and "in 11 of 13 files." in last
+
+
+def test_what_the_documentation_shows_is_what_is_printed(my21staff: Path) -> None:
+    shown = (projects.ROOT / "docs/usage.md").read_text().partition("ari_payments,ari_scoring_config\n")[2]
+    ran = supavex("usage", my21staff / "web", "-C", my21staff, "--tables", "ari_payments,ari_scoring_config")
+    assert ran.out.strip().replace("\n\n", "\n") == "\n".join(
+        line.removeprefix("    ") for line in shown.partition("\n\nIt ")[0].strip("\n").splitlines() if line.strip()
+    )
+
+
+def test_without_the_extra_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("supavex.mapping.usage")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "tree_sitter", None)
+    ran = supavex("usage", "-C", tmp_path)
+    assert ran.code == 2
+    assert "pip install 'supavex[usage]'" in ran.err
+    assert supavex("usage", "--help").code == 0
 
 
 def test_some_tables_only_by_either_name(my21staff: Path) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from supavex.mapping.usage.code import awaited, joined
-from supavex.mapping.usage.conditions import Condition, absent, member, quoted
+from supavex.mapping.usage.conditions import Condition, absent, is_scalar, member, quoted
 from supavex.mapping.usage.embeds import Embedding
+from supavex.mapping.usage.indexes import Wanted, choose
 from supavex.mapping.usage.tables import ColumnSide
 
 
@@ -29,6 +30,7 @@ class Reading(Embedding):
         links, code = self._filtered(links, left)
         choice = self.result.choice
         self._say_nulls()
+        self._say_each(left)
         sort = "" if choice is None or choice.ordered or query.head or self.result.search else self._sort()
         if query.head:
             self._note("Convex counts nothing by itself: keep a count in a document, or use the aggregate component.")
@@ -70,6 +72,18 @@ class Reading(Embedding):
         if query.limit is not None:
             return self._many([*links, f".take({self._limit()})"])
         return self._many([*links, ".collect()"])
+
+    def _say_each(self, left: Sequence[Condition]) -> None:
+        """Says of a list of values that an index could find each of them."""
+        assert self.side.definition is not None
+        equal = self.result.choice.equal if self.result.choice is not None else ()
+        for one in left:
+            plain = one.filter.operator == "in" and not one.filter.negated and not one.filter.maybe
+            if plain and is_scalar(one.column):
+                found = choose(self.side.definition, Wanted((*equal, one.column.field)))
+                if found.index is not None and not found.rest:
+                    each = f"a query of {found.index.name} for each {one.column.field}, with Promise.all"
+                    self._note(f"{one.filter}: {each}, reads less.")
 
     def _say_nulls(self) -> None:
         for name, _ in self.query.order if not self.query.head else ():
