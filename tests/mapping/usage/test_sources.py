@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from supavex.mapping.usage import sources, syntax
+from supavex.mapping.usage import calls, sources, syntax
+from supavex.mapping.usage.calls import find_uses
 from supavex.mapping.usage.sources import read_sources
 from tests.projects import supavex
 
@@ -143,6 +144,38 @@ def test_deep_nesting_overflows_nothing(tmp_path: Path) -> None:
     python = "[\n" * 5000 + "supabase.table('t').select('a')"
     found = uses_of(tmp_path, a__ts=CALL + deep, b__ts=chain, c__ts="x(" * 5000 + CALL, d__py=python)
     assert {use.file for use in found} == {"a.ts", "b.ts", "c.ts", "d.py"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        CALL + "x" + ".a()\n" * 190_000,
+        CALL + "supabase.from('t').select(`" + "a.b:\n" * 150_000 + "`)",
+        CALL + "supabase.from('t').select().or(`" + "a.a\n." * 100_000 + "`)",
+        CALL + "let q = supabase.from('t').select()\n" + "q = q.eq('a', 1)\n" * 3_000,
+        CALL + "\n".join("create" + "Component" * 2_000 + f"{n}()" for n in range(40)),
+    ],
+    ids=["chain", "select", "or", "variable", "names"],
+)
+def test_the_time_does_not_grow_with_the_square(tmp_path: Path, text: str) -> None:
+    """Were it to, these would take hours."""
+    assert uses_of(tmp_path, a__ts=text[:990_000])[0].line == 1
+
+
+def test_scripts_that_never_open_cost_little(tmp_path: Path) -> None:
+    assert uses_of(tmp_path, a__vue="<script \n" * 100_000) == []
+
+
+def test_all_files_together_are_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "MAX_TOTAL_BYTES", 10)
+    monkeypatch.setattr(calls, "TOTAL_SECONDS", -1)
+    uses_of(tmp_path, a__ts=CALL, b__ts=CALL)
+    found = read_sources(tmp_path)
+    assert find_uses(found) == []
+    assert found.left_out == {
+        "a.ts": "beyond -1 seconds of parsing in all",
+        "b.ts": "beyond 10 bytes in all",
+    }
 
 
 def test_only_the_scripts_of_a_component_are_code(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -18,6 +19,8 @@ UseKind = Literal["table", "rpc", "auth", "storage", "realtime", "function", "cl
 _WORTH = re.compile(
     rb"supabase|\.\s*(?:from_?|table|rpc|auth|storage|functions|channel)\s*[.<(?]|\bexport\s*[*{]", re.IGNORECASE
 )
+#: Seconds of computing that all files together may cost.
+TOTAL_SECONDS = 600
 _VARIABLE = re.compile(r"SUPABASE")
 #: What has a ``from`` of its own.
 _OTHERS = re.compile(
@@ -64,8 +67,12 @@ class _Open:
 def find_uses(sources: Sources) -> list[Use]:
     """All uses, by file and line. Files whose reading takes too long are added to those that were left out."""
     files = []
+    end = time.thread_time() + TOTAL_SECONDS
     for source in sources.files:
         if not _WORTH.search(source.text):
+            continue
+        if time.thread_time() > end:
+            sources.left_out[source.path] = f"beyond {TOTAL_SECONDS} seconds of parsing in all"
             continue
         syntax = parse(source)
         if syntax is None:

@@ -15,7 +15,8 @@ PACKAGE = re.compile(
 )
 _NAMED = re.compile(r"supabase|^supa$|^sb(Client|Admin|Server)?$", re.IGNORECASE)
 _MAKER = re.compile(
-    r"^(a?create_client|create_async_client|create(Browser|Server)Client|create\w+(Component|Handler|Middleware|Action|Pages)\w*Client)$"
+    r"^(a?create_client|create_async_client|create(Browser|Server)Client"
+    r"|create\w{1,40}?(Component|Handler|Middleware|Action|Pages)\w{0,40}Client)$"
 )
 _TYPE = re.compile(r"\bSupabaseClient\b|\b(Async)?Client\b")
 _ROUNDS = 6

@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _DEPTH = 8
+#: Characters of a text that is read; and of one part of it. What is longer is no list that a person wrote.
+_LONGEST = 20_000
+_LONGEST_PART = 500
 _EMBED = re.compile(r"\s*(?:(?P<alias>[\w$]+)\s*:\s*)?(?P<spread>\.\.\.)?(?P<name>[\w$.]+)(?P<hints>(?:![\w$]+)*)\s*\Z")
 _COLUMN = re.compile(
     r"\s*(?:(?P<alias>[^:()]+?)\s*:(?!:)\s*)?(?P<name>[^:()]+?)(?:::\w+)?(?:\.\w+\(\))?(?:::\w+)?\s*\Z"
@@ -49,9 +52,9 @@ class Condition:
 def parse_select(text: str, depth: int = 0) -> tuple[tuple[str, ...], tuple[Embed, ...]]:
     """The columns and the embedded tables of a select list. What is no such list gives what can be read of it."""
     columns, embeds = [], []
-    for part in _split(text):
+    for part in _split(text[:_LONGEST]):
         head, bracket, rest = part.partition("(")
-        found = _EMBED.match(head) if bracket else None
+        found = _EMBED.match(head) if bracket and len(head) < _LONGEST_PART else None
         if found and rest.rstrip().endswith(")") and depth < _DEPTH and not found["name"].endswith(")"):
             inside = rest.rstrip()[:-1]
             if "." in found["name"] and not inside:  # an aggregate: amount.sum()
@@ -60,7 +63,7 @@ def parse_select(text: str, depth: int = 0) -> tuple[tuple[str, ...], tuple[Embe
             names, deeper = parse_select(inside, depth + 1)
             hints = tuple(hint for hint in found["hints"].split("!") if hint)
             embeds.append(Embed(found["name"], found["alias"] or "", hints, names, deeper))
-        elif column := _COLUMN.match(part):
+        elif column := _COLUMN.match(part[:_LONGEST_PART]):
             columns.append(column["name"])
     return tuple(columns), tuple(embeds)
 
@@ -68,8 +71,8 @@ def parse_select(text: str, depth: int = 0) -> tuple[tuple[str, ...], tuple[Embe
 def parse_conditions(text: str) -> tuple[Condition, ...] | None:
     """The conditions of an ``or``; None where they are nested, or no conditions."""
     conditions = []
-    for part in _split(text):
-        found = None if _GROUP.match(part) else _CONDITION.match(part)
+    for part in _split(text) if len(text) <= _LONGEST else ():
+        found = None if _GROUP.match(part) else _CONDITION.match(part[:_LONGEST_PART])
         if found is None:
             return None
         value = found["value"].strip()

@@ -23,10 +23,11 @@ _NEVER = frozenset({"node_modules", "bower_components", ".git", "_generated", "_
 _BUILT = frozenset({"dist", "build", "out", "coverage", "target", "vendor", "venv", "env", ".venv", "storybook-static"})
 MAX_BYTES = 1_000_000
 MAX_FILES = 100_000
+MAX_TOTAL_BYTES = 200_000_000
 GIT_SECONDS = 60
 #: A line this long is no person's.
 _MINIFIED = 20_000
-_SCRIPT = re.compile(rb"<!--|<script\b[^>]*>", re.IGNORECASE)
+_SCRIPT = re.compile(rb"<!--|<script\b[^>]{0,2000}>", re.IGNORECASE)
 _TYPES = re.compile(rb"\b(?:interface|type)\s+Database\b")
 
 
@@ -67,8 +68,10 @@ def read_sources(folder: Path) -> Sources:
     wanted = sorted(path for path in _listed(root, found) if Path(path).suffix.lower() in LANGUAGES)
     for path in wanted[MAX_FILES:]:
         found.left_out[path] = f"beyond {MAX_FILES:,} files"
+    total = 0
     for path in wanted[:MAX_FILES]:
-        text = _text(root, path)
+        text = _text(root, path) if total < MAX_TOTAL_BYTES else f"beyond {MAX_TOTAL_BYTES:,} bytes in all"
+        total += len(text)
         if isinstance(text, str):
             found.left_out[path] = text
         elif _TYPES.search(text) and re.search(rb"\bTables\s*:", text) and not path.endswith(".py"):

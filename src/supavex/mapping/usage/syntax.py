@@ -274,7 +274,8 @@ def _pattern_names(node: Node) -> Iterator[str]:
 def _chain(node: Node) -> tuple[list[Step], list[Node]]:
     """The steps of a chain, first to last, and the nodes inside its arguments; no steps where there is no chain."""
     steps: list[Step] = []
-    inside: list[Node] = []
+    # Collected last to first, as the chain is read.
+    groups: list[list[Node]] = []
     called: Node | None = None
 
     def step(name: str, at: Node) -> None:
@@ -282,8 +283,7 @@ def _chain(node: Node) -> tuple[list[Step], list[Node]]:
         arguments = None
         if called is not None:
             arguments = arguments_of(called)
-            # Collected last to first, as the chain is read.
-            inside[:0] = called.named_children if called.type != "template_string" else [called]
+            groups.append(called.named_children if called.type != "template_string" else [called])
         steps.append(Step(name, arguments, at.start_point.row + 1))
         called = None
 
@@ -308,7 +308,7 @@ def _chain(node: Node) -> tuple[list[Step], list[Node]]:
             index = current.child_by_field_name("index") or current.child_by_field_name("subscript")
             value = value_of(index) if index is not None else None
             if index is not None:
-                inside.insert(0, index)
+                groups.append([index])
             step(value.text if value is not None and value.kind == "text" else "", current)
             current = current.child_by_field_name("object") or current.child_by_field_name("value")
         elif kind == "new_expression":
@@ -320,9 +320,9 @@ def _chain(node: Node) -> tuple[list[Step], list[Node]]:
         else:
             if steps or called is not None:
                 step("", current)
-            inside.insert(0, current)
+            groups.append([current])
             break
-    return steps[::-1], inside
+    return steps[::-1], [inner for group in reversed(groups) for inner in group]
 
 
 def _import(node: Node, syntax: Syntax) -> bool:
