@@ -186,6 +186,7 @@ ROWS = define_schema(
                 "c": v.union(v.string(), v.null()),
                 "d": v.boolean(),
                 "e": v.string(),
+                "f": v.optional(v.number()),
                 "tags": v.array(v.string()),
             }
         )
@@ -200,20 +201,20 @@ SIDE = TableSide("rows", "mapped", "rows", definition=ROWS.tables["rows"])
 SQL = """
 CREATE TABLE rows (
     n float8 NOT NULL, a float8, b text COLLATE "C", c text COLLATE "C", d bool NOT NULL, e text COLLATE "C" NOT NULL,
-    tags text[] NOT NULL
+    f float8, tags text[] NOT NULL
 )
 """
 WORDS = ["", "a", "A", "ab", "b", "bab"]
 words = st.sampled_from(WORDS)
 numbers = st.sampled_from([-1.0, 0.0, 1.0, 2.5])
 lists = st.lists(words, max_size=3)
-VALUES = {"a": numbers, "b": words, "c": words, "d": st.booleans(), "e": words, "tags": lists}
+VALUES = {"a": numbers, "b": words, "c": words, "d": st.booleans(), "e": words, "f": numbers, "tags": lists}
 TEXTS = ("b", "c", "e")
 SIGNS = {"eq": "=", "neq": "<>", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 rows = st.lists(
     st.fixed_dictionaries(
         {"a": st.none() | numbers, "b": st.none() | words, "c": st.none() | words, "d": st.booleans(), "e": words}
-        | {"tags": lists}
+        | {"f": st.none() | numbers, "tags": lists}
     ),
     max_size=7,
 )
@@ -241,7 +242,7 @@ def filters(draw: st.DrawFn) -> tuple[Filter, str, list[Any], list[Any]]:
         if column == "d":
             value = draw(st.booleans())
             return Filter("is", "d", written(value), negated), f"d IS {no}{value}", [], []
-        known = column in "abc"
+        known = column in "abcf"
         column = column if known else "a"
         return Filter("is", column, null, negated), f"{column} IS {no}NULL", [], []
     literal = draw(st.booleans())
@@ -289,7 +290,7 @@ def shared(server: Server) -> Iterator[Database]:
         yield database
 
 
-@settings(max_examples=60)
+@settings(max_examples=200)
 @given(
     held=rows,
     asked=st.lists(st.lists(filters() | or_filters(), max_size=3), min_size=8, max_size=8),
@@ -302,7 +303,11 @@ def shared(server: Server) -> Iterator[Database]:
 def test_a_function_finds_what_the_query_found(
     node: Node, shared: Database, held: list[dict[str, Any]], asked: Any, order: Any, limit: Any, operation: str
 ) -> None:
-    """Against PostgreSQL itself, over NULLs too: what is absent is neither less than a value nor different from it."""
+    """Against PostgreSQL itself, over NULLs too: what is absent is neither less than a value nor different from it.
+
+    In ``.filter``, convex-test compares as JavaScript does, to which undefined is not less than a number; that Convex's
+    own order is minded there, tests/mapping/usage/test_snippets.py shows.
+    """
     held = [{"n": float(number), **row} for number, row in enumerate(held)]
     documents = [{key: x for key, x in row.items() if x is not None or key == "c"} for row in held]
     shared.run(f"DROP TABLE IF EXISTS rows; {SQL}")
@@ -328,7 +333,7 @@ def test_a_function_finds_what_the_query_found(
     with connect(shared.url()) as connection:
         for row in held:
             connection.execute(
-                "INSERT INTO public.rows VALUES (%(n)s, %(a)s, %(b)s, %(c)s, %(d)s, %(e)s, %(tags)s)", row
+                "INSERT INTO public.rows VALUES (%(n)s, %(a)s, %(b)s, %(c)s, %(d)s, %(e)s, %(f)s, %(tags)s)", row
             )
         for asked_for, answer, (where, parameters) in zip(calls, answers, expected, strict=True):
             found = connection.execute(

@@ -71,6 +71,13 @@ def suggested(folder: Path, code: str, table: str = "posts") -> Written:
             'return (await ctx.db.query("posts").withIndex("by_author", (q) => q.eq("author", args.author)).collect())'
             ".length;",
         ]),
+        # SQL's NULL is not less than anything; what is absent in Convex is less than everything.
+        (".select().eq('title', t).lt('score', 5)", [
+            'return await ctx.db.query("posts")',
+            '  .withIndex("by_title", (q) => q.eq("title", args.title))',
+            '  .filter((q) => q.and(q.neq(q.field("score"), undefined), q.lt(q.field("score"), 5)))',
+            "  .collect();",
+        ]),
         (".select().eq('id', id)", ["return await ctx.db.get(args.id);"]),
         (".select().eq('id', id).eq('status', 'published').single()", [
             "const row = await ctx.db.get(args.id);",
