@@ -131,6 +131,8 @@ def _use_lines(one: Advice, *, with_notes: bool) -> list[str]:
 
 def _total(found: Usage) -> str:
     read = counted(found.files, "file")
+    if found.ok and found.only:
+        return f"No queries of {', '.join(found.only)}: {read} read."
     if found.ok:
         return f"Nothing calls Supabase: {read} read."
     totals = found.totals()

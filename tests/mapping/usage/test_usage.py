@@ -1,5 +1,6 @@
 """The whole report: of an app over the user's tables, without a project, of some tables, of an app that is done."""
 
+import importlib
 import json
 import shutil
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from supavex.mapping.source import Source
 from tests import projects
 from tests.projects import supavex
 
@@ -53,6 +55,15 @@ def test_what_the_documentation_shows_is_what_is_printed(my21staff: Path) -> Non
     )
 
 
+def test_without_what_replays_the_source_columns_go_by_their_names(
+    my21staff: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Source, "catalog", lambda self: importlib.import_module("pglast_is_not_here"))
+    found = supavex("usage", my21staff / "web", "-C", my21staff, "--json").json
+    assert "pip install 'supavex[embedded]'" in found["notes"][0]
+    assert found["advised"] is True
+
+
 def test_without_the_extra_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.startswith("supavex.mapping.usage")]:
         monkeypatch.delitem(sys.modules, name)
@@ -71,7 +82,7 @@ def test_some_tables_only_by_either_name(my21staff: Path) -> None:
     assert [use["name"] for use in by_source["realtime"]] == ["`payments-${conversationId}`"]
     assert by_source["client"] == []
     done = supavex("usage", my21staff / "web", "-C", my21staff, "--tables", "ari_destinations")
-    assert (done.code, done.out) == (0, "Nothing calls Supabase: 13 files read.\n")
+    assert (done.code, done.out) == (0, "No queries of ari_destinations: 13 files read.\n")
 
 
 def test_a_table_that_nobody_knows_is_misuse(my21staff: Path) -> None:

@@ -138,6 +138,9 @@ def read_sides(project: Project | None, why: str = "") -> Sides:
     try:
         catalog, _ = Source(project).catalog()
         plan = make_plan(project, schema, catalog)
+    except ModuleNotFoundError as error:
+        note = f"Columns are matched by their names only: reading the source needs the Python package {error.name}"
+        return Sides(schema=schema, project=project, notes=[f"{note} (pip install 'supavex[embedded]')."])
     except SupavexError as error:
         note = f"Columns are matched by their names only, for the source can't be read: {error.message}"
         return Sides(schema=schema, project=project, notes=[note])

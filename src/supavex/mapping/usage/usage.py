@@ -50,10 +50,12 @@ class Usage:
     left_out: dict[str, str]
     files: int
     notes: list[str]
+    #: The tables that alone were asked for.
+    only: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
-        """Whether nothing calls Supabase any more."""
+        """Whether nothing calls Supabase any more (of what was asked for)."""
         return not self.tables and not any(self.others.values())
 
     def totals(self) -> dict[str, int]:
@@ -116,6 +118,7 @@ def usage(
         left_out=dict(sorted(sources.left_out.items())),
         files=len(sources.files),
         notes=[note for note in sides.notes if note],
+        only=tuple(sorted(tables or ())),
     )
 
 
