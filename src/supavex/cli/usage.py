@@ -107,7 +107,10 @@ def _table_lines(table: TableUsage) -> list[str]:
     elif not table.status:
         lines = [table.name]
     else:
-        lines = [f"{table.name} -> {table.convex}" if table.convex else f"{table.name}: {'; '.join(table.notes)}"]
+        there = " (in Convex already)" if table.status == "existing" else ""
+        lines = [
+            f"{table.name} -> {table.convex}{there}" if table.convex else f"{table.name}: {'; '.join(table.notes)}"
+        ]
     for one in table.uses:
         lines += _use_lines(one, with_notes=bool(table.convex) or not table.name)
     return lines

@@ -85,6 +85,16 @@ def test_some_tables_only_by_either_name(my21staff: Path) -> None:
     assert (done.code, done.out) == (0, "No queries of ari_destinations: 13 files read.\n")
 
 
+def test_tables_that_are_in_convex_already(my21staff: Path) -> None:
+    options = ["-C", my21staff, "--config", "supavex.remaining.toml"]
+    ran = supavex("usage", my21staff / "web", *options, "--tables", "contacts")
+    assert "contacts -> contacts (in Convex already)\n  pages/contacts.ts:6" in ran.out
+    assert "archive" not in ran.out
+    assert "archive.contacts" in supavex("usage", my21staff / "web", *options, "--tables", "archive.contacts").out
+    # By default it is the folder of the app that these settings name.
+    assert supavex("usage", *options).out == "Nothing calls Supabase: 3 files read.\n"
+
+
 def test_a_table_that_nobody_knows_is_misuse(my21staff: Path) -> None:
     ran = supavex("usage", my21staff / "web", "-C", my21staff, "--tables", "artikles")
     assert ran.code == 2

@@ -142,7 +142,8 @@ def _names(use: Use, sides: Sides) -> set[str]:
     if not name:
         return set()
     side = sides.table(name, use.schema)
-    return {name, f"{use.schema}.{name}", side.target, side.plan.name if side.plan is not None else ""} - {""}
+    own = f"{use.schema}.{name}" if use.schema else name
+    return {own, side.source if side.plan is not None else "", side.target, side.plan.name if side.plan else ""} - {""}
 
 
 def _wanted(tables: frozenset[str], uses: Sequence[Use], sides: Sides) -> set[str]:
