@@ -25,6 +25,7 @@ COMMANDS = {
     "migrate": "Copy the rows, with ids that are computed.",
     "verify": "Prove that every row arrived, field by field.",
     "restore": "The way back: an archive's documents into PostgreSQL's tables.",
+    "usage": "What of the app's code still calls Supabase, and what to write instead.",
     "serve": "A Convex deployment on this machine, for the official CLI.",
     "demo": "All of it on an example project, embedded.",
 }
@@ -46,6 +47,9 @@ EXTRAS = {
     "py_mini_racer": "serve",
     "jwt": "serve",
     "urllib3": "serve",
+    "tree_sitter": "usage",
+    "tree_sitter_typescript": "usage",
+    "tree_sitter_python": "usage",
 }
 
 
