@@ -6,7 +6,7 @@ import hashlib
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,21 +18,22 @@ from supavex.convex.ids import InvalidId, decode_id
 from supavex.convex.order_keys import UNDEFINED, field_at
 from supavex.convex.validators import MISSING, rules_problem, unwrap
 from supavex.convex.values import Document, Value, to_export_json
-from supavex.errors import SupavexError
 from supavex.mapping.plan import ALIAS, TablePlan, pointer_of
 from supavex.migrate.comparison import RowComparison, earliest_sql, proof_sql
+from supavex.migrate.digest_process import DigestProcess, ProcessLost
 from supavex.migrate.digests import Sums, TableDigests, table_digests
 from supavex.migrate.documents import Documents
-from supavex.migrate.pipeline import ahead
 from supavex.migrate.proof import LISTED, TableProof
 from supavex.migrate.references import missing_keys
 from supavex.migrate.rejects import NO_KEY, Reject
 from supavex.postgres.connection import literal, quoted
-from supavex.postgres.snapshot import Snapshot, imported
+from supavex.postgres.snapshot import Snapshot, reading
 
 #: Called with a source table and the rows of it compared so far.
 Progress = Callable[[str, int], None]
 _CHUNK = 2000
+#: Bytes of a table from which on a process of its own is worth starting.
+_LARGE = 8 << 20
 
 
 class TableCheck:
@@ -48,15 +49,17 @@ class TableCheck:
         existing: Mapping[str, Mapping[str, str]],
         rejects: Mapping[str, Mapping[str, Reject]],
         proof: TableProof,
+        process: DigestProcess,
     ) -> None:
         self.table, self.moved, self.snapshot, self.target, self.numbers = table, moved, snapshot, target, numbers
         self.existing, self.all_rejects, self.proof = existing, rejects, proof
         self.rejects = rejects.get(table.name, {})
+        self._process = process
         self._equal = False
 
     def compare(self, sample: int | None, progress: Progress) -> None:
         """Compares every row with its document; with ``sample``, that many rows, and nothing proves anything."""
-        with self._connection() as connection:
+        with reading(self.snapshot, self.table.name) as connection:
             earliest = _one(connection, earliest_sql(self.table))
             comparison = RowComparison(
                 self.table, self.numbers, self.existing, None if earliest is None else int(earliest)
@@ -70,37 +73,19 @@ class TableCheck:
 
     def finish(self, failed: frozenset[str]) -> None:
         """Looks for what the comparison of rows can't see. ``failed``: tables of the target that are not proven."""
-        with self._connection() as connection:
+        with reading(self.snapshot, self.table.name) as connection:
             if not (self._equal and self._holds(connection, failed)):
                 self._extra(connection)
                 self._documents()
-
-    @contextmanager
-    def _connection(self) -> Iterator[psycopg.Connection]:
-        with imported(self.snapshot) as connection:
-            try:
-                yield connection
-            except psycopg.Error as error:
-                raise SupavexError(
-                    "ReadFailed",
-                    f"PostgreSQL stopped the read: {error.diag.message_primary or error}",
-                    where=self.table.name,
-                    retryable=True,
-                ) from None
 
     def _digests(
         self, connection: psycopg.Connection, digests: TableDigests, progress: Progress
     ) -> np.ndarray[Any, Any] | None:
         """Compares the digests of both sides. None where all of them agree; else the buckets that don't."""
-        proof, source, target = self.proof, Sums(), Sums()
-        seen: set[str] = set()
-        # Both sides at once: the server works while documents are read here.
-        with ahead(lambda: digests.source(connection, list(self.rejects), source, seen), depth=1 << 20) as blocks:
-            uniform = self.target.uniform(self.table.target)
-            documents = digests.target(self.target.lines(self.table.target), target, uniform=uniform)
-            for rows in blocks:
-                proof.rows += rows
-                progress(self.table.name, proof.rows)
+        proof = self.proof
+        source, target, seen = self._sums(connection, digests, progress)
+        proof.rows, documents = source.read, target.read
+        progress(self.table.name, proof.rows)
         differing = source.differing(target)
         if differing.any() or len(seen) < len(self.rejects):
             return differing
@@ -108,6 +93,28 @@ class TableCheck:
         proof.matched = documents
         proof.fields = documents * (len(self.table.fields) + 1)
         return None
+
+    def _sums(
+        self, connection: psycopg.Connection, digests: TableDigests, progress: Progress
+    ) -> tuple[Sums, Sums, set[str]]:
+        """The sums of both sides, and the rejected keys that the source has."""
+        rejected, name = list(self.rejects), self.table.name
+        target = Sums()
+        uniform = self.target.uniform(self.table.target)
+        steps = digests.target(self.target.blocks(self.table.target), target, uniform=uniform)
+        if _table_bytes(connection, self.table) >= _LARGE:
+            with suppress(ProcessLost):
+                self._process.begin(digests, self.snapshot, rejected)
+                for _ in steps:
+                    progress(name, target.read)
+                source, seen = self._process.result()
+                return source, target, seen
+        source, seen = Sums(), set[str]()
+        for _ in digests.source(connection, rejected, source, seen):
+            progress(name, source.read)
+        for _ in steps:
+            pass
+        return source, target, seen
 
     def _holds(self, connection: psycopg.Connection, failed: frozenset[str]) -> bool:
         """Whether no look at the documents is needed: they are the rows, and what must hold holds of those."""
@@ -350,6 +357,12 @@ def _chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
     iterator = iter(items)
     while chunk := list(islice(iterator, size)):
         yield chunk
+
+
+def _table_bytes(connection: psycopg.Connection, table: TablePlan) -> int:
+    """The bytes of a table on the source's disk, what is stored beside its rows included."""
+    name = literal(quoted(table.source.schema, table.source.name))
+    return int(_one(connection, f"SELECT pg_catalog.pg_table_size({name}::regclass)") or 0)
 
 
 def _one(connection: psycopg.Connection, sql: str | None) -> Any:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable
 
 from supavex.mapping.plan import Plan
+from supavex.migrate.digest_process import DigestProcess
 from supavex.migrate.documents import Documents
 from supavex.migrate.existing import match_documents
 from supavex.migrate.proof import Proof, TableProof
@@ -36,7 +37,7 @@ def verify(
     for reject in rejects:
         by_table.setdefault(reject.table, {})[reject.key] = reject
     numbers = target.table_numbers()
-    with exported(url) as (snapshot, holder):
+    with exported(url) as (snapshot, holder), DigestProcess() as process:
         existing = {
             table.target: match_documents(holder, table, target.documents(table.target))[0]
             for table in plan.tables
@@ -50,7 +51,7 @@ def verify(
                 proof.add("missing table", "", f"the target has no table {table.target}")
                 tables.append(proof)
                 continue
-            check = TableCheck(table, plan.moved, snapshot, target, numbers, existing, by_table, proof)
+            check = TableCheck(table, plan.moved, snapshot, target, numbers, existing, by_table, proof, process)
             check.compare(sample, progress)
             checks.append(check)
             tables.append(proof)
