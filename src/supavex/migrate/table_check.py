@@ -28,9 +28,12 @@ from supavex.migrate.references import missing_keys
 from supavex.migrate.rejects import NO_KEY, Reject
 from supavex.postgres.connection import literal, quoted
 from supavex.postgres.snapshot import Snapshot, reading
+from supavex.postgres.visibility import Visibility, unseen_sql
 
-#: Called with a source table and the rows of it compared so far.
-Progress = Callable[[str, int], None]
+#: Called with a source table, the rows of it compared so far, and PostgreSQL's estimate of all.
+Progress = Callable[[str, int, int], None]
+#: Called with the rows of the table compared so far.
+Rows = Callable[[int], None]
 _CHUNK = 2000
 #: Bytes of a table from which on a process of its own is worth starting.
 _LARGE = 8 << 20
@@ -50,24 +53,33 @@ class TableCheck:
         rejects: Mapping[str, Mapping[str, Reject]],
         proof: TableProof,
         process: DigestProcess,
+        seen: Visibility | None,
+        written: bool,
     ) -> None:
         self.table, self.moved, self.snapshot, self.target, self.numbers = table, moved, snapshot, target, numbers
         self.existing, self.all_rejects, self.proof = existing, rejects, proof
         self.rejects = rejects.get(table.name, {})
-        self._process = process
-        self._equal = False
+        self._process, self._written = process, written
+        self._unseen = None if seen is None else unseen_sql(seen, ALIAS)
+        self._equal, self._missing = False, 0
 
     def compare(self, sample: int | None, progress: Progress) -> None:
         """Compares every row with its document; with ``sample``, that many rows, and nothing proves anything."""
         with reading(self.snapshot, self.table.name) as connection:
+            estimate = _estimate(connection, self.table) if sample is None else sample
+
+            def done(rows: int) -> None:
+                progress(self.table.name, rows, estimate)
+
+            done(0)
             earliest = _one(connection, earliest_sql(self.table))
             comparison = RowComparison(
                 self.table, self.numbers, self.existing, None if earliest is None else int(earliest)
             )
             digests = None if sample is not None else table_digests(self.table, comparison)
-            suspects = None if digests is None else self._digests(connection, digests, progress)
+            suspects = None if digests is None else self._digests(connection, digests, done)
             if digests is None or suspects is not None:
-                self._rows(connection, comparison, sample, progress, digests, suspects)
+                self._rows(connection, comparison, sample, done, digests, suspects)
             self._source_checks(connection)
         self._equal = digests is not None and suspects is None and not digests.broken
 
@@ -79,13 +91,13 @@ class TableCheck:
                 self._documents()
 
     def _digests(
-        self, connection: psycopg.Connection, digests: TableDigests, progress: Progress
+        self, connection: psycopg.Connection, digests: TableDigests, done: Rows
     ) -> np.ndarray[Any, Any] | None:
         """Compares the digests of both sides. None where all of them agree; else the buckets that don't."""
         proof = self.proof
-        source, target, seen = self._sums(connection, digests, progress)
+        source, target, seen = self._sums(connection, digests, done)
         proof.rows, documents = source.read, target.read
-        progress(self.table.name, proof.rows)
+        done(proof.rows)
         differing = source.differing(target)
         if differing.any() or len(seen) < len(self.rejects):
             return differing
@@ -94,11 +106,9 @@ class TableCheck:
         proof.fields = documents * (len(self.table.fields) + 1)
         return None
 
-    def _sums(
-        self, connection: psycopg.Connection, digests: TableDigests, progress: Progress
-    ) -> tuple[Sums, Sums, set[str]]:
+    def _sums(self, connection: psycopg.Connection, digests: TableDigests, done: Rows) -> tuple[Sums, Sums, set[str]]:
         """The sums of both sides, and the rejected keys that the source has."""
-        rejected, name = list(self.rejects), self.table.name
+        rejected = list(self.rejects)
         target = Sums()
         uniform = self.target.uniform(self.table.target)
         steps = digests.target(self.target.blocks(self.table.target), target, uniform=uniform)
@@ -106,12 +116,12 @@ class TableCheck:
             with suppress(ProcessLost):
                 self._process.begin(digests, self.snapshot, rejected)
                 for _ in steps:
-                    progress(name, target.read)
+                    done(target.read)
                 source, seen = self._process.result()
                 return source, target, seen
         source, seen = Sums(), set[str]()
         for _ in digests.source(connection, rejected, source, seen):
-            progress(name, source.read)
+            done(source.read)
         for _ in steps:
             pass
         return source, target, seen
@@ -161,7 +171,7 @@ class TableCheck:
         connection: psycopg.Connection,
         comparison: RowComparison,
         sample: int | None,
-        progress: Progress,
+        done: Rows,
         digests: TableDigests | None,
         suspects: np.ndarray[Any, Any] | None,
     ) -> None:
@@ -172,7 +182,7 @@ class TableCheck:
         with connection.cursor(name="supavex_proof") as cursor:
             cursor.itersize = _CHUNK
             limit = "" if sample is None else f" LIMIT {sample}"
-            cursor.execute((proof_sql(self.table) + limit).encode())
+            cursor.execute((proof_sql(self.table, self._unseen or "false") + limit).encode())
             for rows in _chunks(cursor, _CHUNK):
                 looked_at = self._suspected(rows, digests, suspects)
                 ids = [comparison.id_of(row[0]) for row in looked_at]
@@ -180,9 +190,10 @@ class TableCheck:
                 for id_, row in zip(ids, looked_at, strict=True):
                     self._row(comparison, row, None if id_ is None else documents.get(id_), unexplained)
                 proof.rows += len(rows)
-                progress(self.table.name, proof.rows)
+                done(proof.rows)
         for key in sorted(unexplained) if sample is None else ():
-            proof.add("stale reject", key, "the rejects file names a row that the source does not have")
+            gone = "; it may have been deleted since the copy" if self._written else ""
+            proof.add("stale reject", key, f"the rejects file names a row that the source does not have{gone}")
 
     def _suspected(
         self, rows: list[tuple[Any, ...]], digests: TableDigests | None, suspects: np.ndarray[Any, Any] | None
@@ -203,30 +214,35 @@ class TableCheck:
     def _row(
         self,
         comparison: RowComparison,
-        row: tuple[str | None, ...],
+        row: tuple[Any, ...],
         document: Document | None,
         unexplained: set[str],
     ) -> None:
         proof, key = self.proof, NO_KEY if row[0] is None else row[0]
+        row, changed = row[:-1], row[-1]
         rejected = key in self.rejects
         unexplained.discard(key)
         if document is None:
             if rejected:
                 proof.rejected += 1
+            elif changed:
+                self._missing += 1
+                proof.add_change(key, "it has no document")
             else:
+                self._missing += 1
                 proof.add("missing document", key, "the row has no document, and was not rejected")
             return
         if rejected:
             proof.add("rejected but there", key, f"{document['_id']} is in the target though the row was rejected")
         proof.fields += len(self.table.fields) + 1
-        differing = 0
-        for mismatch in comparison.compare(row, document):
-            differing += 1
-            proof.counts["mismatch"] += 1
-            if proof.counts["mismatch"] <= LISTED:
-                proof.mismatches.append(mismatch)
-        if not differing:
+        mismatches = list(comparison.compare(row, document))
+        if not mismatches:
             proof.matched += 1
+        elif changed:
+            proof.add_change(key, f"it differs in {', '.join(mismatch.column for mismatch in mismatches)}")
+        else:
+            proof.mismatches += mismatches[: max(0, LISTED - proof.counts["mismatch"])]
+            proof.counts["mismatch"] += len(mismatches)
 
     def _source_checks(self, connection: psycopg.Connection) -> None:
         """The source's own CHECK constraints over its rows as they went: NULLs filled, rejected rows aside.
@@ -263,8 +279,7 @@ class TableCheck:
         """Documents of the table that no row of the source stands for."""
         proof = self.proof
         proof.documents = self.target.count(self.table.target)
-        found = proof.rows - proof.rejected - proof.counts["missing document"]
-        if proof.documents == found:
+        if proof.documents == proof.rows - proof.rejected - self._missing:
             return
         assert self.table.key is not None
         with tempfile.TemporaryDirectory(prefix="supavex-proof-") as folder:
@@ -280,8 +295,12 @@ class TableCheck:
                 for document in self.target.documents(self.table.target):
                     _, internal_id = decode_id(str(document["_id"]))
                     if seen.execute("SELECT 1 FROM keys WHERE key = ?", (internal_id,)).fetchone() is None:
-                        key = self.table.key.text_of(internal_id) or document["_id"]
-                        proof.add("extra document", str(key), f"{document['_id']} stands for no row of the source")
+                        key = str(self.table.key.text_of(internal_id) or document["_id"])
+                        kind, detail = "extra document", f"{document['_id']} stands for no row of the source"
+                        if self._written:
+                            # A deleted row is not there to say when it was written.
+                            kind, detail = "deleted or extra", f"{detail}: deleted since the copy, or never there"
+                        proof.add(kind, key, detail)
             finally:
                 seen.close()
 
@@ -357,6 +376,12 @@ def _chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
     iterator = iter(items)
     while chunk := list(islice(iterator, size)):
         yield chunk
+
+
+def _estimate(connection: psycopg.Connection, table: TablePlan) -> int:
+    name = literal(quoted(table.source.schema, table.source.name))
+    found = _one(connection, f"SELECT reltuples::int8 FROM pg_catalog.pg_class WHERE oid = {name}::regclass")
+    return max(int(found or 0), 0)
 
 
 def _table_bytes(connection: psycopg.Connection, table: TablePlan) -> int:
