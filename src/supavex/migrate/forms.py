@@ -104,10 +104,19 @@ def _reference(planned: FieldPlan, comparison: RowComparison) -> Form:
 
 
 def micros_of(milliseconds: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Microseconds of milliseconds. Exact where a double is: between 1684 and 2255; raises :class:`Unlike` outside."""
-    if (np.abs(milliseconds) > 9e12).any():
+    """Microseconds of milliseconds, rounded as the comparison does. Raises :class:`Unlike` where that is not plain.
+
+    A double holds microseconds within 2**43 milliseconds of 1970. Times a thousand, it would be rounded twice; its
+    whole milliseconds and what is behind the point are each exact.
+    """
+    if (np.abs(milliseconds) > 1 << 43).any():
         raise Unlike
-    return np.asarray(np.rint(milliseconds * 1000).astype(np.int64))
+    whole = np.floor(milliseconds)
+    part = (milliseconds - whole) * 1000
+    rounded = np.rint(part)
+    if (np.abs(np.abs(part - rounded) - 0.5) < 1e-6).any():
+        raise Unlike
+    return np.asarray(whole.astype(np.int64) * 1000 + rounded.astype(np.int64))
 
 
 def _micros(column: pa.Array) -> Numbers:
