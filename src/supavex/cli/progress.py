@@ -158,7 +158,8 @@ class _Bars:
     """A bar for each table, with rows a second and the time that is left."""
 
     def __init__(self, progress: RichProgress) -> None:
-        self._progress, self._tasks = progress, dict[str, TaskID]()
+        self._progress = progress
+        self._tasks: dict[str, TaskID] = {}
 
     def running(self, state: _State) -> None:
         # The estimate is PostgreSQL's, from its last ANALYZE: the rows done may pass it.

@@ -77,7 +77,7 @@ def unseen_sql(seen: Visibility, alias: str) -> str:
     back = f"(({upcoming} - {xmin}) & {_ROUND - 1})"
     full = f"({upcoming} - {back})::text::xid8"
     return (
-        f"({xmin} >= {_FIRST} AND {back} BETWEEN 1 AND {_ROUND // 2} AND NOT "
+        f"({xmin} >= {_FIRST} AND {back} BETWEEN 1 AND LEAST({_ROUND // 2}, {upcoming} - {_FIRST}) AND NOT "
         f"pg_catalog.pg_visible_in_snapshot({full}, {literal(seen.transactions)}::pg_snapshot))"
     )
 
