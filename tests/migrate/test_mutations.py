@@ -195,7 +195,8 @@ ALTER TABLE people ADD number int8 REFERENCES numbered, ADD slug text REFERENCES
 INSERT INTO numbered VALUES (-5, 'minus five'), (5, 'five');
 INSERT INTO named VALUES ('a', 'A'), ('b', 'B');
 UPDATE people SET number = -5, slug = 'a', small = 3, whole = 9007199254740991, money = 0.10, free = 0.5,
-  day = '2026-01-01', clerk = '00000000-0000-4000-8000-0000000000c1', local = '1999-12-31 23:59:59.999999', raw = '{"x": 1}';
+  day = '2026-01-01', clerk = '00000000-0000-4000-8000-0000000000c1',
+  local = '1999-12-31 23:59:59.999999', raw = '{"x": 1}';
 """
 )
 QUICK_SCHEMA = """
