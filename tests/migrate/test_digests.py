@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -23,7 +23,7 @@ from supavex.convex.ids import encode_id
 from supavex.convex.values import InvalidValue, parse_export_json
 from supavex.mapping.plan import TablePlan, make_plan
 from supavex.migrate.comparison import RowComparison
-from supavex.migrate.digests import Sums, TableDigests, table_digests
+from supavex.migrate.digests import NotVerbatim, Sums, TableDigests, table_digests
 from supavex.postgres.connection import connect
 from supavex.postgres.inspection import inspect_catalog
 from supavex.project import load_project, load_schema
@@ -290,6 +290,115 @@ def comparison_agrees(table: TablePlan, key: uuid.UUID, cases: dict[str, Case], 
         return False  # no target takes it
     comparison = comparison_of(table)
     return document["_id"] == comparison.id_of(str(key)) and not list(comparison.compare(tuple(row), document))
+
+
+#: Text that could be taken for a field, or for the end of a value.
+TRAPS = st.sampled_from(
+    ['"data":', '{"data": 1}', '"data":0', "}", "{", "]", ',"text":', '\\"data\\":', "null", '"', "\\", '}\n{"data":1']
+)
+TRAP_KEYS = KEYS | st.sampled_from(["data", "text", "_id", "n", "$integer", "$x", "a}b", 'x"', "\\", "{"])
+TRAP_JSONS = st.recursive(
+    LEAVES | TRAPS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TRAP_KEYS, inner, max_size=3),
+    max_leaves=8,
+).filter(lambda value: value is not None)
+
+
+def with_texts(document: dict[str, Any], text: str | None, form: int) -> bytes:
+    """A document's line, with ``text`` for its JSON."""
+    rest = line_of({name: value for name, value in document.items() if name != "data"}, form % 2)
+    if text is None:
+        return rest
+    return rest[:-1] + b',"data":' + text.encode() + b"}" if form < 2 else b'{"data":' + text.encode() + b"," + rest[1:]
+
+
+def only(subject: Subject, *more: str) -> TablePlan:
+    """The table with its plain fields, its jsonb and ``more``."""
+    forms = {"data", *more, *FIELDS} - {"raw", "tags", "free", "single", "day"} | set(more)
+    return replace(subject.table, fields=[planned for planned in subject.table.fields if planned.name in forms])
+
+
+@settings(max_examples=600)
+@given(pairs(), TRAP_JSONS, st.none() | TRAP_JSONS, st.integers(0, 3), st.booleans(), st.data())
+def test_json_as_text_is_never_less_strict(
+    subject: Subject,
+    pair: tuple[uuid.UUID, dict[str, Case]],
+    value: Any,
+    other: Any,
+    form: int,
+    bent: bool,
+    data: st.DataObject,
+) -> None:
+    table = only(subject)
+    names = {planned.name for planned in table.fields}
+    key, cases = pair[0], {name: case for name, case in pair[1].items() if name in names}
+    text = json.dumps(value, ensure_ascii=False)
+    cases["data"] = same(text, floats(value))
+    if cases["text"].value is None:
+        cases["text"] = plain("a")  # null goes the other way
+    document = document_of(key, cases)
+    if bent:
+        document = data.draw(changed(document, cases))
+    found = text if other is None else json.dumps(other, ensure_ascii=False)
+    line = with_texts(document, found, form)
+    digests = table_digests(table, comparison_of(table), verbatim=True)
+    assert digests is not None
+    assert digests.verbatim
+    try:
+        agree = digests_agree(table, [(key, cases)], [line], digests)
+    except NotVerbatim:
+        agree = False
+    if agree:
+        assert comparison_agrees(table, key, cases, line), line
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": 1, "b": [1, 2.50, {"c": "d"}], "e": {"f": {"g": true}}}', "[1, [2, 3], []]", '"text"', "1.5", "true",
+        '{"a": null, "b": "null"}', '{"a": "x\\"y"}', "{}", '{"a b": "ö🎓"}',
+    ],
+)  # fmt: skip
+def test_json_as_text_is_equal_where_it_is_verbatim(subject: Subject, text: str) -> None:
+    table = only(subject)
+    key = uuid.UUID(int=7)
+    cases = {planned.name: Case(None, None, NULLS.get(planned.name, ABSENT)) for planned in table.fields}
+    cases |= {"created_at": moment(5_000), "data": same(text, floats(json.loads(text))), "text": plain("x")}
+    other = {**cases, "data": Case(None, None, ABSENT)}
+    rows = [(key, cases), (uuid.UUID(int=8), other)]
+    lines = [with_texts(document_of(key, cases), text, 0), line_of(document_of(*rows[1]), 0)]
+    digests = table_digests(table, comparison_of(table), verbatim=True)
+    assert digests is not None
+    assert digests_agree(table, rows, lines, digests)
+    assert digests.seems_verbatim(b"\n".join(lines), uniform=False)
+    assert comparison_agrees(table, key, cases, lines[0])
+
+
+def test_json_written_in_another_way_is_parsed(subject: Subject) -> None:
+    table = only(subject)
+    digests = table_digests(table, comparison_of(table), verbatim=True)
+    assert digests is not None
+    line = b'{"_creationTime":5.0,"_id":"x","data":{"a":{"b":1}}}\n'
+    assert not digests.seems_verbatim(line, uniform=False)
+    assert not table_digests(only(subject, "tags"), comparison_of(subject.table), verbatim=True).verbatim  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("key", ["$integer", "$float", "$bytes", "\\u0024integer"])
+def test_an_object_that_is_a_special_value_is_no_object(subject: Subject, key: str) -> None:
+    """In an archive, these are int64, numbers and bytes; in PostgreSQL, they are objects."""
+    text = json.dumps({"$" + key.removeprefix("$").removeprefix("\\u0024"): "AAAAAAAA8D8="})
+    for table in (subject.table, only(subject)):
+        cases = {planned.name: Case(None, None, NULLS.get(planned.name, ABSENT)) for planned in table.fields}
+        cases |= {"created_at": moment(5_000), "data": same(text, None), "text": plain("x")}
+        document = {name: value for name, value in document_of(uuid.UUID(int=7), cases).items() if name != "data"}
+        line = with_texts(document, text.replace("$", "\\u0024") if key.startswith("\\") else text, 0)
+        assert not comparison_agrees(table, uuid.UUID(int=7), cases, line)
+        for verbatim in (True, False):
+            digests = table_digests(table, comparison_of(table), verbatim=verbatim)
+            try:
+                assert not digests_agree(table, [(uuid.UUID(int=7), cases)], [line], digests)
+            except NotVerbatim:
+                assert verbatim
 
 
 def test_every_field_is_in_the_plan(subject: Subject) -> None:

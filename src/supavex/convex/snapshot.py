@@ -17,7 +17,7 @@ import struct
 import uuid
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -235,7 +235,7 @@ class SnapshotArchive:
         for number, line in self._lines(table):
             yield self._parsed(table, line, uniform=uniform, number=number)
 
-    def blocks(self, table: str) -> Iterator[bytes]:
+    def blocks(self, table: str) -> Generator[bytes]:
         """The documents of ``table`` as JSON, one a line, not looked at: some megabytes at a time."""
         for name in self._entries.get((table, "documents"), ()):
             try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -123,7 +123,7 @@ class Deployment:
             for (body,) in self.store.connection.execute(sql):
                 yield read_body(body)
 
-    def blocks(self, table: str) -> Iterator[bytes]:
+    def blocks(self, table: str) -> Generator[bytes]:
         """All documents of a table as internal JSON, one a line, in the order in which they lie in the file."""
         stored = self.store.tables().get(table)
         if stored is not None:

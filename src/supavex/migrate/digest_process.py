@@ -43,6 +43,10 @@ class DigestProcess:
         return self
 
     def __exit__(self, *details: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Ends the process, whatever it does; the next job starts another."""
         process, self._process = self._process, None
         if process is not None:
             process.kill()
@@ -66,7 +70,7 @@ class DigestProcess:
             pickle.dump(job, self._process.stdin)
             self._process.stdin.flush()
         except OSError:
-            self.__exit__()
+            self.stop()
             raise ProcessLost from None
 
     def result(self) -> tuple[Sums, set[str]]:
@@ -76,7 +80,7 @@ class DigestProcess:
         try:
             found = pickle.load(self._process.stdout)
         except (OSError, EOFError, pickle.UnpicklingError):
-            self.__exit__()
+            self.stop()
             raise ProcessLost from None
         if isinstance(found, BaseException):
             raise found

@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -29,14 +29,18 @@ from supavex.convex.validators import MISSING, Rules, Validator, rules_problem, 
 from supavex.mapping.plan import ALIAS, FieldPlan, TablePlan
 from supavex.migrate import text_columns
 from supavex.migrate.comparison import EARLIEST, LATEST, RowComparison
-from supavex.migrate.document_columns import FieldValues, cut, decode_ids, document_columns, halves
-from supavex.migrate.forms import Form, Made, form_of, micros_of
+from supavex.migrate.document_columns import FieldValues, cut, decode_ids, document_columns, halves, verbatim_columns
+from supavex.migrate.forms import Form, Made, form_of, micros_of, of_bytes
 from supavex.migrate.text_columns import NO_MOMENT, Numbers, Unlike, lengths, text_batches
 from supavex.postgres.connection import quoted
 
 BUCKETS = 4096
 #: What a value raises that is not of its field's kind.
 _ODD = (Unlike, pa.ArrowException, ValueError, TypeError, KeyError, OverflowError, AttributeError, RecursionError)
+
+
+class NotVerbatim(Exception):
+    """The documents can't be read without parsing their JSON."""
 
 
 @dataclass(slots=True)
@@ -85,7 +89,7 @@ class _Column:
 class TableDigests:
     """The digests of one table's two sides. ``comparison`` holds what the rules need to know of the target."""
 
-    def __init__(self, table: TablePlan, comparison: RowComparison) -> None:
+    def __init__(self, table: TablePlan, comparison: RowComparison, *, verbatim: bool = False) -> None:
         assert table.key is not None
         self.table, self.key, self._comparison = table, table.key, comparison
         self._number = comparison.numbers[table.target]
@@ -93,6 +97,17 @@ class TableDigests:
         self._types = {planned.name: form.type for planned, form in zip(table.fields, self._forms, strict=True)}
         definition = table.definition
         assert definition is not None
+        #: Whether JSON is compared as text. Sums that differ say nothing then: it may be written in another way.
+        self.verbatim = verbatim and any(form.verbatim for form in self._forms)
+        for planned, form in zip(table.fields, self._forms, strict=True):
+            # A default is no text of PostgreSQL's, and a rule needs the value.
+            plain = form.verbatim and planned.default is MISSING and _ruled(definition.fields[planned.name]) is None
+            self.verbatim &= plain or form.type is not None
+        if self.verbatim:
+            self._forms = [
+                form if form.type is not None else replace(form, of_texts=of_bytes, of_values=of_bytes)
+                for form in self._forms
+            ]
         self._ruled = [_ruled(definition.fields[planned.name]) for planned in table.fields]
         #: Whether a document breaks a rule of the schema.
         self.broken = False
@@ -185,7 +200,8 @@ class TableDigests:
 
     def _add_documents(self, block: bytes, count: int, sums: Sums, *, uniform: bool) -> None:
         try:
-            found = document_columns(block, count, self._types, uniform=uniform)
+            read = verbatim_columns if self.verbatim else document_columns
+            found = read(block, count, self._types, uniform=uniform)
             ids = decode_ids(found.ids, self._number)
             created = micros_of(found.created).view(np.uint64)
             columns = []
@@ -195,6 +211,8 @@ class TableDigests:
                 columns.append(_from_target(form, values))
             digests = self._digests(ids, columns, created, found.others)
         except _ODD:
+            if self.verbatim:
+                raise NotVerbatim from None
             if count > 1:
                 for half, number in halves(block):
                     self._add_documents(half, number, sums, uniform=uniform)
@@ -206,6 +224,19 @@ class TableDigests:
                 return
             digests = np.array(self._nonces[1:2])  # like no row: its bucket's rows are compared one by one
         sums.add(self.buckets(ids), digests)
+
+    def seems_verbatim(self, block: bytes, *, uniform: bool) -> bool:
+        """Whether the first of some documents hold JSON as PostgreSQL writes it, with a blank behind each colon."""
+        for some, count in cut(block):
+            try:
+                found = verbatim_columns(some, count, self._types, uniform=uniform)
+            except _ODD:
+                return False
+            texts = [
+                b"".join(c.values.to_pylist()) for c, f in zip(found.fields, self._forms, strict=True) if not f.type
+            ]
+            return all(b'": ' in text or b'":' not in text for text in texts)
+        return True
 
     # Both
 
@@ -259,12 +290,15 @@ class TableDigests:
         return numbers if texts else np.repeat(numbers, count)
 
 
-def table_digests(table: TablePlan, comparison: RowComparison) -> TableDigests | None:
-    """The digests of a table; None where only the comparison row by row can tell."""
+def table_digests(table: TablePlan, comparison: RowComparison, *, verbatim: bool = False) -> TableDigests | None:
+    """The digests of a table; None where only the comparison row by row can tell.
+
+    ``verbatim``: compares JSON as text, where the table has no other values that would have to be parsed.
+    """
     if any(planned.conversion.special for planned in table.fields):
         return None
     try:
-        return TableDigests(table, comparison)
+        return TableDigests(table, comparison, verbatim=verbatim)
     except Unlike:
         return None
 

@@ -28,6 +28,14 @@ _MOST = 8192
 _END = ord("\n")
 #: A whole number that orjson reads as 0, and that is -0.0.
 _MINUS_ZERO = re.compile(rb"-0\s*[,\]}]")
+#: A key that starts with $, as those of int64, bytes and special numbers do: to orjson they are objects.
+_SPECIAL = re.compile(rb'"(?:\$|\\u0024)[^"]*"\s*:')
+#: A JSON value of objects up to three deep, or an array up to two, or one that holds no other. null is not among them.
+_VALUE = (
+    rb"(\{[^{}\n]*(?:\{[^{}\n]*(?:\{[^{}\n]*\}[^{}\n]*)*\}[^{}\n]*)*\}"
+    rb"|\[[^][\n]*(?:\[[^][\n]*\][^][\n]*)*\]"
+    rb'|"(?:[^"\\\n]|\\.)*"|true|false|-?[0-9][0-9.eE+-]*)'
+)
 _VALUES = np.full(256, 255, np.uint8)
 _VALUES[np.frombuffer(ALPHABET.encode(), np.uint8)] = np.arange(32, dtype=np.uint8)
 
@@ -101,8 +109,43 @@ def document_columns(
     return _by_orjson(_loaded(block, count), types)
 
 
+def verbatim_columns(
+    block: bytes, count: int, types: Mapping[str, pa.DataType | None], *, uniform: bool
+) -> DocumentColumns:
+    """As :func:`document_columns`, with the text of each value that is anything (an Arrow column of bytes), not parsed.
+
+    Such a value is cut out where its field's name stands, up to where it seems to end, and 0 put in its place. What is
+    left has to be documents of plain values only, with a 0 in each of those places: so the name was a field's, and not
+    one inside a value. What was cut out is the value if it is JSON, as it is where it equals PostgreSQL's text.
+    Raises :class:`Unlike` where that can't be had: the caller has to parse.
+    """
+    if (uniform and BARE_INTEGER.search(block)) or _SPECIAL.search(block):
+        raise Unlike
+    texts: dict[str, list[bytes]] = {}
+    for name, type_ in types.items():
+        if type_ is None:
+            field = f'"{name}":'.encode()
+            pieces = re.split(re.escape(field) + _VALUE, block)
+            texts[name] = pieces[1::2]
+            block = (field + b"0").join(pieces[0::2])
+    if b"null" in block:
+        raise Unlike
+    plain = {name: pa.float64() if type_ is None else type_ for name, type_ in types.items()}
+    found = _by_arrow(block, count, plain)
+    if found is None:
+        raise Unlike
+    fields = list(found.fields)
+    for index, name in enumerate(types):
+        if name in texts:
+            zeros = fields[index]
+            if len(zeros.values) != len(texts[name]) or pc.any(pc.not_equal(zeros.values, 0)).as_py():
+                raise Unlike
+            fields[index] = FieldValues(pa.array(texts[name], pa.binary()), zeros.state)
+    return DocumentColumns(found.ids, found.created, fields, found.others)
+
+
 def _loaded(block: bytes, count: int) -> list[dict[str, Any]]:
-    if _MINUS_ZERO.search(block):
+    if _MINUS_ZERO.search(block) or _SPECIAL.search(block):
         raise Unlike
     documents: list[dict[str, Any]] = orjson.loads(b"[" + block.replace(b"}\n{", b"},{") + b"]")
     if len(documents) != count:

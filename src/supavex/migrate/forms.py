@@ -43,25 +43,34 @@ class Form:
 
     ``sql``: the source's text. ``of_texts``: makes it, of those texts (no NULL among them). ``of_values``: makes it of
     the document's values (no null among them): an Arrow column of ``type``, or, without one, a list.
+
+    ``verbatim``: JSON whose text may stand in the document as PostgreSQL writes it. Equal texts are equal values, and
+    most are equal: the copy writes what it reads.
     """
 
     sql: str
     of_texts: Callable[[pa.Array], Made]
     type: pa.DataType | None
     of_values: Callable[[Any], Made]
+    verbatim: bool = False
+
+
+def of_bytes(column: pa.Array) -> pa.Array:
+    """Texts as bytes."""
+    return column.cast(pa.binary())
 
 
 def form_of(planned: FieldPlan, comparison: RowComparison) -> Form:
     """The quickest form of a field. Raises :class:`Unlike` where only both sides together tell what is right."""
     if planned.ids is not None:
-        return Form(text_sql(planned), _mapped(planned.ids), pa.string(), _bytes)
+        return Form(text_sql(planned), _mapped(planned.ids), pa.string(), of_bytes)
     if planned.reference is not None:
         return _reference(planned, comparison)
     conversion = planned.conversion
     plain = conversion.decode is same_value and conversion.parse is same_value
     sql, type_ = text_sql(planned), planned.column.type if planned.column and not planned.expression else None
     if conversion.kind == "string" and plain:
-        return Form(sql, _bytes, pa.string(), _bytes)
+        return Form(sql, of_bytes, pa.string(), of_bytes)
     if conversion.kind == "boolean" and conversion.decode is same_value:
         return Form(sql, lambda column: _flags(pc.equal(column, "true")), pa.bool_(), _flags)
     if conversion.kind == "micros" and type_ is not None and type_.base in ("timestamptz", "timestamp"):
@@ -74,7 +83,7 @@ def form_of(planned: FieldPlan, comparison: RowComparison) -> Form:
         if type_.base == "float8" or (type_.base == "numeric" and small and conversion.parse is decimal):
             return Form(sql, text_columns.doubles, pa.float64(), _doubles)
     if conversion.kind == "json" and conversion.parse is numbers_as_doubles and conversion.decode is same_value:
-        return Form(sql, _json_of_texts, None, _json_of_values)
+        return Form(sql, _json_of_texts, None, _json_of_values, type_ is not None and type_.base == "jsonb")
     return Form(
         sql,
         lambda column: _canonical(map(conversion.parse, column.to_pylist())),
@@ -91,7 +100,7 @@ def _reference(planned: FieldPlan, comparison: RowComparison) -> Form:
         raise Unlike
     sql = reference_text_sql(planned)
     if reference.existing:
-        return Form(sql, _mapped(comparison.existing[reference.target]), pa.string(), _bytes)
+        return Form(sql, _mapped(comparison.existing[reference.target]), pa.string(), of_bytes)
     form, internal_id = reference.key.form, reference.key.internal_id
     assert number is not None
     target = number
@@ -129,10 +138,6 @@ def _doubles(column: pa.Array) -> Numbers:
 
 def _flags(column: pa.Array) -> Numbers:
     return np.asarray(column.cast(pa.uint8()).to_numpy(zero_copy_only=False)).astype(np.uint64)
-
-
-def _bytes(column: pa.Array) -> pa.Array:
-    return column.cast(pa.binary())
 
 
 def _mapped(mapping: Mapping[str, str]) -> Callable[[pa.Array], pa.Array]:

@@ -6,7 +6,7 @@ import hashlib
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from supavex.convex.values import Document, Value, to_export_json
 from supavex.mapping.plan import ALIAS, TablePlan, pointer_of
 from supavex.migrate.comparison import RowComparison, earliest_sql, proof_sql
 from supavex.migrate.digest_process import DigestProcess, ProcessLost
-from supavex.migrate.digests import Sums, TableDigests, table_digests
+from supavex.migrate.digests import NotVerbatim, Sums, TableDigests, table_digests
 from supavex.migrate.documents import Documents
 from supavex.migrate.proof import LISTED, TableProof
 from supavex.migrate.references import missing_keys
@@ -37,6 +37,8 @@ Rows = Callable[[int], None]
 _CHUNK = 2000
 #: Bytes of a table from which on a process of its own is worth starting.
 _LARGE = 8 << 20
+#: Buckets whose rows are compared one by one rather than that all JSON is parsed.
+_FEW = 64
 
 
 class TableCheck:
@@ -76,8 +78,9 @@ class TableCheck:
             comparison = RowComparison(
                 self.table, self.numbers, self.existing, None if earliest is None else int(earliest)
             )
-            digests = None if sample is not None else table_digests(self.table, comparison)
-            suspects = None if digests is None else self._digests(connection, digests, done)
+            digests, suspects = None, None
+            if sample is None:
+                digests, suspects = self._by_digests(connection, comparison, done)
             if digests is None or suspects is not None:
                 self._rows(connection, comparison, sample, done, digests, suspects)
             self._source_checks(connection)
@@ -89,6 +92,32 @@ class TableCheck:
             if not (self._equal and self._holds(connection, failed)):
                 self._extra(connection)
                 self._documents()
+
+    def _by_digests(
+        self, connection: psycopg.Connection, comparison: RowComparison, done: Rows
+    ) -> tuple[TableDigests | None, np.ndarray[Any, Any] | None]:
+        """The digests of the table, and the buckets that differ, as of :meth:`_digests`; without digests, None twice.
+
+        JSON is compared as text first. Where that differs much, it may only be written in another way: it is parsed.
+        """
+        for verbatim in (True, False):
+            digests = table_digests(self.table, comparison, verbatim=verbatim)
+            if digests is None:
+                break
+            if verbatim and not (digests.verbatim and self._seems_verbatim(digests)):
+                continue
+            try:
+                suspects = self._digests(connection, digests, done)
+            except NotVerbatim:
+                continue
+            if suspects is None or not verbatim or suspects.sum() <= _FEW:
+                return digests, suspects
+        return None, None
+
+    def _seems_verbatim(self, digests: TableDigests) -> bool:
+        uniform = self.target.uniform(self.table.target)
+        with closing(self.target.blocks(self.table.target)) as blocks:
+            return digests.seems_verbatim(next(blocks, b""), uniform=uniform)
 
     def _digests(
         self, connection: psycopg.Connection, digests: TableDigests, done: Rows
@@ -115,8 +144,12 @@ class TableCheck:
         if _table_bytes(connection, self.table) >= _LARGE:
             with suppress(ProcessLost):
                 self._process.begin(digests, self.snapshot, rejected)
-                for _ in steps:
-                    done(target.read)
+                try:
+                    for _ in steps:
+                        done(target.read)
+                except NotVerbatim:
+                    self._process.stop()
+                    raise
                 source, seen = self._process.result()
                 return source, target, seen
         source, seen = Sums(), set[str]()
