@@ -238,7 +238,11 @@ def changed(draw: st.DrawFn, document: dict[str, Any], cases: dict[str, Case]) -
     if how == "other" and name in FIELDS:
         made[name] = draw(FIELDS[name]).value
     elif how == "near" and isinstance(old, float):
-        made[name] = draw(st.sampled_from([old + 0.001, old + 1, -old, old * (1 + 2**-52), float(int(old))]))
+        made[name] = draw(
+            st.sampled_from(
+                [old + 0.001, old + 0.0006, old + 0.0004, old + 1, -old, old * (1 + 2**-52), float(int(old))]
+            )
+        )
     elif how == "near" and isinstance(old, str) and old:
         made[name] = draw(
             st.sampled_from([old[:-1], old + " ", old.upper(), old[::-1], old[:-1] + chr(ord(old[-1]) ^ 1)])
@@ -399,6 +403,18 @@ def test_an_object_that_is_a_special_value_is_no_object(subject: Subject, key: s
                 assert not digests_agree(table, [(uuid.UUID(int=7), cases)], [line], digests)
             except NotVerbatim:
                 assert verbatim
+
+
+@pytest.mark.parametrize(
+    "value", [b"9007199254740992", b"9007199254740994.0", b"0.0", b"NaN", b"-0", b"null", b"1e400"]
+)
+@pytest.mark.parametrize("text", ["9007199254740993", "9007199254740994", "-9007199254740993"])
+def test_a_whole_number_that_no_double_is_equals_nothing(subject: Subject, text: str, value: bytes) -> None:
+    table = subject.table
+    cases = {planned.name: Case(None, None, NULLS.get(planned.name, ABSENT)) for planned in table.fields}
+    cases |= {"created_at": moment(5_000), "big": same(text, ABSENT), "text": plain("x")}
+    line = line_of(document_of(uuid.UUID(int=7), cases), 0)[:-1] + b',"big":' + value + b"}"
+    assert not digests_agree(table, [(uuid.UUID(int=7), cases)], [line])
 
 
 def test_every_field_is_in_the_plan(subject: Subject) -> None:
