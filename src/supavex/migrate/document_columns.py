@@ -31,10 +31,11 @@ _MINUS_ZERO = re.compile(rb"-0\s*[,\]}]")
 #: A key that starts with $, as those of int64, bytes and special numbers do: to orjson they are objects.
 _SPECIAL = re.compile(rb'"(?:\$|\\u0024)[^"]*"\s*:')
 #: A JSON value of objects up to three deep, or an array up to two, or one that holds no other. null is not among them.
+#: Nothing is tried twice, so that no text makes it slow.
 _VALUE = (
-    rb"(\{[^{}\n]*(?:\{[^{}\n]*(?:\{[^{}\n]*\}[^{}\n]*)*\}[^{}\n]*)*\}"
-    rb"|\[[^][\n]*(?:\[[^][\n]*\][^][\n]*)*\]"
-    rb'|"(?:[^"\\\n]|\\.)*"|true|false|-?[0-9][0-9.eE+-]*)'
+    rb"(\{[^{}\n]*+(?:\{[^{}\n]*+(?:\{[^{}\n]*+\}[^{}\n]*+)*+\}[^{}\n]*+)*+\}"
+    rb"|\[[^][\n]*+(?:\[[^][\n]*+\][^][\n]*+)*+\]"
+    rb'|"(?:[^"\\\n]++|\\.)*+"|true|false|-?[0-9][0-9.eE+-]*+)'
 )
 _VALUES = np.full(256, 255, np.uint8)
 _VALUES[np.frombuffer(ALPHABET.encode(), np.uint8)] = np.arange(32, dtype=np.uint8)

@@ -238,7 +238,7 @@ def remote_lines(remote: RemoteMigration, shown: Callable[[Path], str]) -> list[
     proof = remote.proof
     assert proof is not None
     fields = sum(table.fields for table in proof.tables)
-    verdict = "proven" if proof.ok else "NOT proven"
+    verdict = "NOT proven" if proof.wrong else proof.verdict
     matched = counted(sum(t.matched for t in proof.tables), "row")
     lines.append(f"{verdict}: {matched} equal in {fields} fields, as of {proof.taken_at}.")
     if proof.changed:
