@@ -17,7 +17,7 @@ from supavex.cli.options import (
     print_json,
     project_options,
 )
-from supavex.cli.progress import bars
+from supavex.cli.progress import Audience, audience, bars
 from supavex.cli.targets import open_target, to_option
 from supavex.convex.snapshot import SnapshotArchive
 from supavex.deployment.importing import import_snapshot
@@ -26,7 +26,7 @@ from supavex.mapping.check import checked_plan
 from supavex.project import Project
 
 if TYPE_CHECKING:
-    from supavex.migrate.copy import CopyOptions, Moments
+    from supavex.migrate.copy import CopyOptions, CopyResult, Moments
     from supavex.migrate.migration import Migration
 
 
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 @click.option("--cluster", metavar="ADDRESS", help="Copy by the workers of this Dask scheduler: tcp://host:8786.")
 @click.option("--parts", metavar="PLACE", help="With --cluster: a folder or URL that this machine and the workers see.")
 @click.option("--restart", is_flag=True, help="Throw away what an interrupted copy has done.")
+@click.option("--measure-floor", is_flag=True, help="Read each table once more, and say how far the copy is from that.")
 @click.option("--accept-two-moments", is_flag=True, help="Keep the tables of an interrupted copy, though rows changed.")
 def command(
     folder: str,
@@ -60,6 +61,7 @@ def command(
     cluster: str | None,
     parts: str | None,
     restart: bool,
+    measure_floor: bool,
     accept_two_moments: bool,
 ) -> int:
     """Copy the rows at one moment, with ids that are computed.
@@ -76,7 +78,7 @@ def command(
       supavex migrate --out snapshot.zip && npx convex import --replace snapshot.zip
     """
     project = open_project(folder, config)
-    how = Copying(workers, cluster, parts, restart, accept_two_moments)
+    how = Copying(workers, cluster, parts, restart, accept_two_moments, measure_floor)
     if to != "local":
         if out is not None:
             raise UsageError("OutAndTo", "--out writes an archive only; --to names a deployment.", hint="Give one.")
@@ -91,7 +93,7 @@ def command(
         existing=None if existing is None else Path(existing),
         max_rejects=max_rejects,
         dry_run=dry_run,
-        quiet=as_json,
+        show=audience(as_json),
         how=how,
     )
     if as_json:
@@ -113,6 +115,7 @@ class Copying:
     parts: str | None = None
     restart: bool = False
     accept_two_moments: bool = False
+    measure_floor: bool = False
 
     def options(self) -> CopyOptions:
         """The arguments of :func:`~supavex.migrate.copy.copy`. Raises where the options contradict each other."""
@@ -161,17 +164,21 @@ def _by_cli(
     plan, diagnostics = checked_plan(project)
     if not as_json:
         print_diagnostics([d for d in diagnostics if d.severity == "warning"], err=True)
-    with bars("copying") as report:
-        remote = migrate_by_cli(
-            plan,
-            cli,
-            confirm=confirm,
-            say=lambda line: click.echo(line, err=True),
-            tables=_names(tables),
-            max_rejects=max_rejects,
-            progress=report,
-            **how.options(),
-        )
+    remote = migrate_by_cli(
+        plan,
+        cli,
+        confirm=confirm,
+        say=lambda line: click.echo(line, err=True),
+        tables=_names(tables),
+        max_rejects=max_rejects,
+        measure_floor=how.measure_floor,
+        showing=lambda step: bars(step, audience(as_json)),
+        **how.options(),
+    )
+    if remote.proof is not None:
+        from supavex.cli.verify import described_target, write_proof
+
+        write_proof(project, remote.proof, remote.migration.copy.rejects, described_target(project, to))
     if as_json:
         print_json(remote.to_json())
     else:
@@ -193,7 +200,7 @@ def run(
     existing: Path | None = None,
     max_rejects: int | None = None,
     dry_run: bool = False,
-    quiet: bool = False,
+    show: Audience = "people",
     how: Copying = Copying(),
 ) -> Migration:
     """Migrates ``project``; see :func:`supavex.migrate.migration.migrate`."""
@@ -203,17 +210,22 @@ def run(
     from supavex.migrate.report import report_lines
 
     plan, diagnostics = checked_plan(project)
-    if not quiet:
+    if show == "people":
         print_diagnostics([d for d in diagnostics if d.severity == "warning"], err=True)
     with ExitStack() as stack:
         target = None if out is not None else stack.enter_context(open_target(project, to))
         known = None if existing is None else stack.enter_context(ArchiveDocuments(existing))
-        report = stack.enter_context(bars("copying"))
+        copying = stack.enter_context(ExitStack())
+        report = copying.enter_context(bars("copied", show))
 
-        def put(archive: SnapshotArchive) -> object:
+        def put(archive: SnapshotArchive, copied: CopyResult) -> object:
             assert target is not None
-            with bars("importing") as importing:
-                return import_snapshot(target, archive, "replace", progress=lambda t, n: importing(t, n, 0))
+            copying.close()
+            counts = {table.target: table.documents for table in copied.tables}
+            with bars("imported", show) as importing:
+                return import_snapshot(
+                    target, archive, "replace", progress=lambda t, n: importing(t, n, counts.get(t, 0))
+                )
 
         result = migrate(
             plan,
@@ -224,6 +236,7 @@ def run(
             tables=tables,
             max_rejects=max_rejects,
             dry_run=dry_run,
+            measure_floor=how.measure_floor,
             progress=report,
             **how.options(),
         )

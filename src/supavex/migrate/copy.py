@@ -34,6 +34,7 @@ from supavex.migrate.references import children, missing_keys, names_any, parent
 from supavex.migrate.rejects import Reject
 from supavex.postgres.connection import quoted, without_password
 from supavex.postgres.snapshot import Snapshot, exported
+from supavex.postgres.visibility import Visibility, visibility
 from supavex.text import counted
 
 #: Called with a source table, the rows done so far, and PostgreSQL's estimate of all.
@@ -51,6 +52,7 @@ class CopyOptions(TypedDict, total=False):
     executor: Executor
     place: str | None
     moments: Moments
+    hold: ExitStack | None
 
 
 @dataclass(slots=True)
@@ -74,7 +76,10 @@ class TableResult:
 
 @dataclass(slots=True)
 class CopyResult:
-    """What the copy did: each table, the moment it read, the archive, and how many parts an earlier run had done."""
+    """What the copy did: each table, the moment it read, the archive, and how many parts an earlier run had done.
+
+    ``visible`` says which rows that moment saw. ``snapshot`` can be imported as long as something holds it.
+    """
 
     archive: Path | None
     taken_at: str
@@ -82,6 +87,8 @@ class CopyResult:
     matched: list[Matched]
     seconds: float = 0.0
     parts_kept: int = 0
+    visible: Visibility | None = None
+    snapshot: Snapshot | None = None
 
     @property
     def rejects(self) -> list[Reject]:
@@ -125,7 +132,7 @@ def copy(
     ``numbers`` are the table numbers of all tables that ids name. ``tables`` limits the copy to some source tables
     (by name); references to others still get their computed ids. ``existing`` gives the documents of tables that are
     declared existing. Of ``how``: ``executor`` copies the parts (by default this process); ``place`` is where they go,
-    for workers on other machines (by default ``work``).
+    for workers on other machines (by default ``work``); ``hold`` keeps the snapshot until it is closed.
 
     ``work`` is a folder for the journal and the parts, removed at the end. Where an earlier run left one and the
     source has not changed since, its parts are used. Where it has changed, they are of another moment: ``moments``
@@ -139,7 +146,9 @@ def copy(
         with ExitStack() as stack:
             journal = stack.enter_context(Journal(work))
             last = journal.moment
-            snapshot, holder = stack.enter_context(exported(url, None if last is None else last.snapshot))
+            held = how.get("hold") or stack
+            snapshot, holder = held.enter_context(exported(url, None if last is None else last.snapshot))
+            visible = visibility(holder, snapshot.taken_at)
             _begin(journal, Moment.of(snapshot, holder), how.get("moments", "ask"), work)
             files.keep_only(journal.names())
             running = stack.enter_context(how.get("executor") or Here())
@@ -153,7 +162,8 @@ def copy(
             results = [state.results[table.name] for table in moved]
         files.keep_only(set())
         shutil.rmtree(work, ignore_errors=True)
-        return CopyResult(archive, snapshot.taken_at, results, matched, time.monotonic() - started, state.kept)
+        seconds = time.monotonic() - started
+        return CopyResult(archive, snapshot.taken_at, results, matched, seconds, state.kept, visible, snapshot)
     except psycopg.Error as error:
         reason = error.diag.message_primary or (str(error).strip() or type(error).__name__).splitlines()[0]
         raise SupavexError(

@@ -1,0 +1,98 @@
+"""What a snapshot saw, kept after its end: which of the rows that are there now were written since.
+
+A snapshot sees the transactions that PostgreSQL's ``pg_snapshot`` says (its manual, "Transaction ID and Snapshot
+Information Functions"), and each row version names the transaction that wrote it in the system column ``xmin``. So a
+row that is there now was written since exactly if its ``xmin`` is of a transaction that the snapshot did not see. What
+this can't tell: a deleted row is not there to ask. And the list of a snapshot names no subtransactions: a row that one
+wrote (a savepoint, an exception block), of a transaction that was running at that moment, counts as seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+import psycopg
+
+from supavex.postgres.connection import literal, quoted
+
+#: ``xmin`` has 32 bits, transactions count with 64.
+_ROUND = 1 << 32
+#: Transaction ids below this one are PostgreSQL's own: their rows are older than any transaction.
+_FIRST = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Visibility:
+    """What a snapshot sees: ``transactions`` (a ``pg_snapshot`` as text) of ``database``."""
+
+    database: str
+    transactions: str
+    taken_at: str
+
+    def to_json(self) -> dict[str, str]:
+        """As a report keeps it."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: object) -> Visibility | None:
+        """What :meth:`to_json` gave; None for anything else."""
+        names = ("database", "transactions", "taken_at")
+        if not isinstance(data, Mapping) or not all(isinstance(data.get(name), str) for name in names):
+            return None
+        return cls(*(data[name] for name in names))
+
+
+def visibility(connection: psycopg.Connection, taken_at: str) -> Visibility:
+    """What the snapshot of the transaction on ``connection`` sees."""
+    row = connection.execute("SELECT pg_catalog.pg_current_snapshot()::text").fetchone()
+    assert row is not None
+    return Visibility(database_identity(connection), row[0], taken_at)
+
+
+def database_identity(connection: psycopg.Connection) -> str:
+    """What tells this database from every other: a restored copy of it has the same name, and counts anew."""
+    row = connection.execute(
+        "SELECT d.oid::text || ' ' || d.datname, "
+        "pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE') "
+        "FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database()"
+    ).fetchone()
+    assert row is not None
+    name, allowed = row
+    if not allowed:
+        return str(name)
+    cluster = connection.execute("SELECT system_identifier::text FROM pg_catalog.pg_control_system()").fetchone()
+    assert cluster is not None
+    return f"{cluster[0]} {name}"
+
+
+def unseen_sql(seen: Visibility, alias: str) -> str:
+    """SQL: whether the row called ``alias`` was written by a transaction that ``seen`` does not see. Never NULL.
+
+    ``xmin`` is made a number of 64 bits, as the latest before the next one that is given out. One that would be half a
+    round back is a frozen row's, which keeps its number when that has come round.
+    """
+    xmin = f"{alias}.xmin::text::bigint"
+    # In a query of its own, it is asked once and not for each row.
+    upcoming = "(SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text::bigint)"
+    back = f"(({upcoming} - {xmin}) & {_ROUND - 1})"
+    full = f"({upcoming} - {back})::text::xid8"
+    return (
+        f"({xmin} >= {_FIRST} AND {back} BETWEEN 1 AND LEAST({_ROUND // 2}, {upcoming} - {_FIRST}) AND NOT "
+        f"pg_catalog.pg_visible_in_snapshot({full}, {literal(seen.transactions)}::pg_snapshot))"
+    )
+
+
+def has_versions(connection: psycopg.Connection, schema: str, table: str) -> bool:
+    """Whether the rows of a table name the transactions that wrote them: not those of a view or a foreign table."""
+    row = connection.execute(
+        "SELECT c.relkind::text = ANY('{r,p,m}') FROM pg_catalog.pg_class AS c WHERE c.oid = %s::regclass",
+        (quoted(schema, table),),
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def unchanged(connection: psycopg.Connection, seen: Visibility) -> bool:
+    """Whether the transaction on ``connection`` sees what ``seen`` did: nothing at all was written in between."""
+    row = connection.execute("SELECT pg_catalog.pg_current_snapshot()::text").fetchone()
+    return row is not None and row[0] == seen.transactions
