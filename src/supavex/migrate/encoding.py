@@ -14,18 +14,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from supavex.convex.ids import encode_id
-from supavex.convex.validators import MISSING, Rules, printed, rules_problem
+from supavex.convex.validators import MISSING, Rules, Validator, printed, rules_problem
 from supavex.convex.values import to_export_json
 from supavex.mapping.conversions import Target
 from supavex.mapping.conversions.arrays import NO_NULLS
 from supavex.mapping.conversions.json import numbers_as_doubles
 from supavex.mapping.plan import FieldPlan, TablePlan
-from supavex.migrate import json_columns, json_limits
+from supavex.migrate import fixed_width, json_columns, json_limits
 from supavex.migrate.queries import CopyQuery, copy_query, guards_sql
 from supavex.migrate.rejects import NO_KEY, Reject
+from supavex.migrate.seen_guards import unfit
 
 #: Rows encoded at once: enough to make Python's share small, few enough to stay in the processor's cache.
-SLICE_ROWS = 16_384
+SLICE_ROWS = 8_192
 _MEANT = "Correct the row, or say what should become of it in schema.py or supavex.toml."
 
 
@@ -89,6 +90,8 @@ class TableEncoder:
         self.lookups = lookups or {}
         self.shared_keys = shared_keys
         self.uniform = needs_uniform(table)
+        #: The fields whose values must be of a list, or within bounds, or match.
+        self.ruled = frozenset(field.name for field in table.fields if _has_rules(field.validator))
         self._prefixes = _prefixes([field.name for field in table.fields])
 
     def encode(self, batch: pa.RecordBatch) -> Encoded:
@@ -99,6 +102,11 @@ class TableEncoder:
 def needs_uniform(table: TablePlan) -> bool:
     """Whether the table's archive entry must be read with bare integers as int64 (``"uniform"``)."""
     return any(field.conversion.special for field in table.fields)
+
+
+def _has_rules(validator: Validator) -> bool:
+    rules = validator.rules
+    return Target(validator).allowed() is not None or rules != Rules(default=rules.default, unique=rules.unique)
 
 
 def _prefixes(names: list[str]) -> list[tuple[str, str]]:
@@ -134,8 +142,10 @@ def _any_element(column: pa.Array, elements: pa.Array) -> pa.Array:
 
 def _notes(batch: pa.RecordBatch) -> dict[str, list[int]]:
     """The rows of which there is something to say, by what; see :class:`CopyQuery`."""
-    column = batch.column("_notes")
     found: dict[str, list[int]] = {}
+    if "_notes" not in batch.schema.names:
+        return found
+    column = batch.column("_notes")
     if column.null_count < batch.num_rows:
         for row in np.flatnonzero(pc.is_valid(column).to_numpy(zero_copy_only=False)):
             for name in column[int(row)].as_py().split():
@@ -155,12 +165,10 @@ class _Slice:
         table = self.encoder.table
         number = self.encoder.numbers[table.target]
         self._own_keys()
-        texts = {
-            "_id": _Text(json_columns.ids(self.keys, number), quoted=True),
-            "_creationTime": _Text(json_columns.micros(self.batch.column("_created"))),
-        }
+        texts = {"_id": _Text(fixed_width.ids(self.keys, number), quoted=True)}
         for index, field in enumerate(table.fields):
             texts[field.name] = self._field(index, field)
+        texts["_creationTime"], adjusted = self._created(texts)
         lines = self._lines(texts)
         self._large(lines)
         kept = lines
@@ -176,8 +184,21 @@ class _Slice:
             [self._reject(index) for index in sorted(self.rejected)],
             [self.keys[index].tobytes() for index in sorted(self.rejected)],
             self.filled,
-            self.rows if not table.creation.columns else len(self.notes.get("created", ())),
+            adjusted,
         )
+
+    def _created(self, texts: Mapping[str, _Text]) -> tuple[_Text, int]:
+        """The creation times, and how many of them are substitutes."""
+        table, column = self.encoder.table, self.batch.column("_created")
+        if self.encoder.query.created is None:
+            adjusted = self.rows if not table.creation.columns else len(self.notes.get("created", ()))
+            return _Text(json_columns.micros(column)), adjusted
+        text = texts[table.fields[self.encoder.query.created].name].column
+        adjusted = self.rows - column.null_count
+        if adjusted:
+            # Also where the field has its default in the place of NULL.
+            text = pc.if_else(pc.is_null(column), text, json_columns.micros(column))
+        return _Text(text), adjusted
 
     def _own_keys(self) -> None:
         """Rejects rows whose own key is NULL or shared: a key that supavex.toml chose need not be one."""
@@ -231,7 +252,7 @@ class _Slice:
         column = self.batch.column(f"v{index}")
         if isinstance(column, pa.ExtensionArray):
             column = column.storage
-        self._guards(index, field)
+        self._guards(index, field, column)
         missing = pc.is_null(column)
         if field.reference is not None and field.reference.many:
             text = _Text(self._references(field, column))
@@ -254,8 +275,11 @@ class _Slice:
             self._mark(missing, field.place, "NullInRequired", reason, fix)
         return text
 
-    def _guards(self, index: int, field: FieldPlan) -> None:
+    def _guards(self, index: int, field: FieldPlan, column: pa.Array) -> None:
         guards = field.conversion.guards
+        if field.conversion.seen:
+            for row, number in unfit(column):
+                self._refuse(row, field, guards[number].code, guards[number].message, guards[number].hint)
         if not self.notes:
             return
         for number in range(len(guards_sql(field))):
@@ -288,7 +312,7 @@ class _Slice:
             values = column if pa.types.is_fixed_size_binary(column.type) else column.cast(pa.binary(16))
             named = pc.is_in(values, value_set=pa.array(sorted(bad.keys), pa.binary(16)))
             self._mark(named, field.place, bad.code, bad.reason, bad.fix)
-        ids = json_columns.ids(keys, self.encoder.numbers[field.reference.target])
+        ids = fixed_width.ids(keys, self.encoder.numbers[field.reference.target])
         if column.null_count:
             ids = pc.if_else(pc.is_null(column), json_columns.scalar(None), ids)
         return _Text(ids, quoted=True)
@@ -368,10 +392,10 @@ class _Slice:
                     self._refuse(index, field, "ValueNotAllowed", f"of an element: {problem}", _MEANT)
 
     def _rules(self, field: FieldPlan, column: pa.Array) -> None:
+        if field.name not in self.encoder.ruled:
+            return
         rules = field.validator.rules
         allowed = Target(field.validator).allowed()
-        if allowed is None and rules == Rules(default=rules.default, unique=rules.unique):
-            return
         if allowed is None and rules.one_of is not None:
             allowed = list(rules.one_of)
         kind = field.conversion.kind

@@ -85,6 +85,8 @@ class Conversion:
     restore: Callable[[Value], str | None] = plain_text
     #: SQL over ``{c}`` that is true only where every guard holds, and quicker than they are; empty: there is none.
     quick: str = ""
+    #: Whether the copy can tell from what ``select`` gives which guards hold: then PostgreSQL need not evaluate them.
+    seen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
