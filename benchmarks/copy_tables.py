@@ -38,7 +38,7 @@ INSERT INTO payments SELECT
   CASE WHEN mod(n, 4) > 0 THEN '2024-01-01'::timestamptz + n * interval '1.000123 seconds' END,
   CASE WHEN mod(n, 2) > 0 THEN '2024-01-01'::timestamptz + n * interval '1.5 seconds' END,
   '2024-01-01'::timestamptz + n * interval '1 second', '2024-01-01'::timestamptz + n * interval '1.000001 seconds'
-FROM generate_series(1, %(rows)s) AS n;
+FROM generate_series(%(first)s, %(last)s) AS n;
 ALTER TABLE payments ADD FOREIGN KEY (conversation_id) REFERENCES conversations,
   ADD FOREIGN KEY (workspace_id) REFERENCES workspaces;
 """
@@ -48,11 +48,12 @@ CREATE TABLE articles (
   content text, status text NOT NULL, published_at timestamptz, created_at timestamptz NOT NULL);
 INSERT INTO articles SELECT
   gen_random_uuid(), md5('w' || mod(n * 104729::bigint, {WORKSPACES}))::uuid, 'Kuliah di luar negeri "' || n || '"',
-  'artikel-' || n, concat_ws(E'\\n\\n', p[1 + mod(n * 7::bigint, {PARAGRAPHS})], p[1 + mod(n * 31::bigint, {PARAGRAPHS})],
-    p[1 + mod(n * 101::bigint, {PARAGRAPHS})], p[1 + mod(n * 997::bigint, {PARAGRAPHS})],
+  'artikel-' || n, concat_ws(E'\\n\\n', p[1 + mod(n * 7::bigint, {PARAGRAPHS})],
+    p[1 + mod(n * 31::bigint, {PARAGRAPHS})], p[1 + mod(n * 101::bigint, {PARAGRAPHS})],
+    p[1 + mod(n * 997::bigint, {PARAGRAPHS})],
     p[1 + mod(n * 2003::bigint, {PARAGRAPHS})]), 'published',
   '2024-01-01'::timestamptz + n * interval '1 minute', '2024-01-01'::timestamptz + n * interval '1 second'
-FROM generate_series(1, %(rows)s) AS n, (SELECT array_agg(text) AS p FROM paragraphs) AS texts;
+FROM generate_series(%(first)s, %(last)s) AS n, (SELECT array_agg(text) AS p FROM paragraphs) AS texts;
 """
 _SCHEMA = """
 from supavex.schema import define_schema, define_table, v
@@ -73,90 +74,14 @@ schema = define_schema({
     }),
 })
 """
-#: Column number of each uuid that is an id in Convex, by table, and the number of the table that it points to.
-_WORDS = [
-    "biaya",
-    "kuliah",
-    "naik",
-    "tahun",
-    "ini",
-    "pendaftaran",
-    "universitas",
-    "beasiswa",
-    "jurusan",
-    "semester",
-    "kampus",
-    "mahasiswa",
-    "konsultan",
-    "jadwal",
-    "dokumen",
-    "visa",
-    "sertifikat",
-    "bahasa",
-    "asing",
-    "pengalaman",
-    "kerja",
-    "magang",
-    "asrama",
-    "kota",
-    "negara",
-    "transportasi",
-    "makanan",
-    "budaya",
-    "the",
-    "of",
-    "and",
-    "admission",
-    "requirement",
-    "scholarship",
-    "deadline",
-    "interview",
-    "portfolio",
-    "recommendation",
-    "transcript",
-    "language",
-    "score",
-    "tuition",
-    "living",
-    "cost",
-    "accommodation",
-    "insurance",
-    "application",
-    "process",
-    "student",
-    "international",
-    "program",
-    "degree",
-    "master",
-    "bachelor",
-    "research",
-    "professor",
-    "faculty",
-    "campus",
-    "library",
-    "laboratory",
-    "exchange",
-    "semester",
-    "credit",
-    "course",
-    "lecture",
-    "seminar",
-    "workshop",
-    "career",
-    "alumni",
-    "network",
-    "opportunity",
-    "experience",
-    "visa",
-    "embassy",
-    "document",
-    "translation",
-    "legalisation",
-    "apostille",
-    "bank",
-    "statement",
-    "sponsor",
-]
+_WORDS = (  # noqa: SIM905 - as a list it would be longer
+    "biaya kuliah naik tahun ini pendaftaran universitas beasiswa jurusan semester kampus mahasiswa konsultan jadwal "
+    "dokumen visa sertifikat bahasa asing pengalaman kerja magang asrama kota negara transportasi makanan budaya the "
+    "of and admission requirement scholarship deadline interview portfolio recommendation transcript language score "
+    "tuition living cost accommodation insurance application process student international program degree master bachelor "
+    "research professor faculty campus library laboratory exchange credit course lecture seminar workshop career "
+    "alumni network opportunity experience embassy translation legalisation apostille bank statement sponsor"
+).split()
 _ODD = ["“panduan”", '"ini"', "—", "🎓", "naïve", "(IELTS 6.5)", "10%", "\\", "é", "东京"]
 
 
@@ -174,12 +99,20 @@ def make_tables(url: str, rows: dict[str, int]) -> None:
             for _ in range(PARAGRAPHS):
                 copy.write_row((_paragraph(rng),))
         made = {"payments": _PAYMENTS, "articles": _ARTICLES}
-        for script in [_PARENTS, *(made[table] % {"rows": count} for table, count in rows.items())]:
+        for script in [_PARENTS, *(made[table] % {"first": 1, "last": count} for table, count in rows.items())]:
             for statement in script.split(";\n"):
                 if statement.strip():
                     connection.execute(statement.encode())
         connection.execute("DROP TABLE paragraphs")
         connection.execute("VACUUM ANALYZE")
+
+
+def add_payments(url: str, first: int, last: int) -> None:
+    """Adds the payments number ``first`` to ``last``."""
+    insert = _PAYMENTS[_PAYMENTS.index("INSERT") : _PAYMENTS.index(";\nALTER")]
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute((insert % {"first": first, "last": last}).encode())
+        connection.execute("VACUUM ANALYZE payments")
 
 
 def plan_of(folder: Path, url: str) -> Plan:

@@ -62,6 +62,10 @@ score = { lossy = true }
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     with temporary() as running:
+        with psycopg.connect(running.url("supabase_admin"), autocommit=True) as connection:
+            # Its transactions would make another moment of one at which nobody has written a row.
+            connection.execute("ALTER SYSTEM SET autovacuum = off")
+            connection.execute("SELECT pg_reload_conf()")
         yield running
 
 

@@ -23,15 +23,17 @@ from supavex import __version__
 from supavex.convex.snapshot import ArchiveWriter, JoinedEntry, schema_entry, tables_entry
 from supavex.convex.values import Document
 from supavex.errors import SupavexError, UsageError
-from supavex.mapping.plan import Plan, TablePlan
+from supavex.mapping.plan import FieldPlan, Plan, TablePlan
 from supavex.migrate.encoding import BadKeys, Lookup, needs_uniform
 from supavex.migrate.executors import Executor, Here
 from supavex.migrate.existing import Matched, match_documents
 from supavex.migrate.journal import Journal, Moment
+from supavex.migrate.key_sets import KeySet
 from supavex.migrate.part_files import PartFiles
 from supavex.migrate.parts import LAST_BLOCK, PartResult, PartTask, TableJob, cut, joined_crc, whole
-from supavex.migrate.references import children, missing_keys, names_any, parents_first, shared_keys
+from supavex.migrate.references import children, known_keys, missing_keys, names_any, parents_first, shared_keys
 from supavex.migrate.rejects import Reject
+from supavex.postgres.columns import ColumnReader
 from supavex.postgres.connection import quoted, without_password
 from supavex.postgres.snapshot import Snapshot, exported
 from supavex.text import counted
@@ -96,11 +98,13 @@ class _State:
     files: PartFiles
     snapshot: Snapshot
     holder: psycopg.Connection
+    reader: ColumnReader
     journal: Journal
     executor: Executor
     progress: Progress
     lookups: dict[str, Lookup]
-    missing: dict[tuple[str, str], frozenset[bytes]] = field(default_factory=dict)
+    #: By table and field: references that lead nowhere.
+    dangling: dict[tuple[str, str], BadKeys | None] = field(default_factory=dict)
     rejected: dict[str, set[bytes]] = field(default_factory=dict)
     results: dict[str, TableResult] = field(default_factory=dict)
     #: The parts of each table, in order: the names of their files, and what they hold.
@@ -143,7 +147,8 @@ def copy(
             _begin(journal, Moment.of(snapshot, holder), how.get("moments", "ask"), work)
             files.keep_only(journal.names())
             running = stack.enter_context(how.get("executor") or Here())
-            state = _State(plan, numbers, files, snapshot, holder, journal, running, progress, {})
+            reader = stack.enter_context(ColumnReader(snapshot))
+            state = _State(plan, numbers, files, snapshot, holder, reader, journal, running, progress, {})
             matched = _lookups(state, existing)
             wanted = [t for t in parents_first(plan) if tables is None or t.name in tables or t.source.name in tables]
             _copy_tables(state, wanted)
@@ -311,22 +316,31 @@ def _bad(state: _State, table: TablePlan) -> dict[str, list[BadKeys]]:
         if reference is None or reference.existing:
             continue
         place = (table.name, planned.name)
-        if place not in state.missing:
-            state.missing[place] = missing_keys(state.holder, table, planned)
-        found = []
+        if place not in state.dangling:
+            state.dangling[place] = _dangling(state, table, planned)
+        dangling = state.dangling[place]
+        found = [dangling] if dangling is not None else []
         parent = f"{reference.schema}.{reference.table}"
-        if state.missing[place]:
-            reason = f"it refers to a row that {parent} does not have"
-            fix = "Insert that row, clear the reference, or delete the row."
-            found.append(BadKeys(state.missing[place], "DanglingReference", reason, fix))
         rejected = state.rejected.get(parent)
         if rejected:
             reason = f"it refers to a row of {parent} that was rejected"
             fix = "Mend that row first: this one is rejected for its sake only."
-            found.append(BadKeys(frozenset(rejected), "RejectedParent", reason, fix))
+            found.append(BadKeys(KeySet.of_bytes(rejected), "RejectedParent", reason, fix))
         if found:
             bad[planned.name] = found
     return bad
+
+
+def _dangling(state: _State, table: TablePlan, planned: FieldPlan) -> BadKeys | None:
+    """The keys that a reference may not name for no row has them; None where no row names such a one."""
+    assert planned.reference is not None
+    reason = f"it refers to a row that {planned.reference.schema}.{planned.reference.table} does not have"
+    about = "DanglingReference", reason, "Insert that row, clear the reference, or delete the row."
+    known = known_keys(state.holder, state.reader, table, planned)
+    if known is not None:
+        return BadKeys(known, *about, others=True)
+    missing = missing_keys(state.holder, table, planned)
+    return BadKeys(KeySet.of_bytes(missing), *about) if missing else None
 
 
 def _table_lookups(state: _State, table: TablePlan) -> dict[str, Lookup]:

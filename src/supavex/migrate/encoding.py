@@ -21,23 +21,30 @@ from supavex.mapping.conversions.arrays import NO_NULLS
 from supavex.mapping.conversions.json import numbers_as_doubles
 from supavex.mapping.plan import FieldPlan, TablePlan
 from supavex.migrate import fixed_width, json_columns, json_limits
+from supavex.migrate.key_sets import KeySet
 from supavex.migrate.queries import CopyQuery, copy_query, guards_sql
 from supavex.migrate.rejects import NO_KEY, Reject
 from supavex.migrate.seen_guards import unfit
 
 #: Rows encoded at once: enough to make Python's share small, few enough to stay in the processor's cache.
-SLICE_ROWS = 8_192
+SLICE_ROWS = 12_288
 _MEANT = "Correct the row, or say what should become of it in schema.py or supavex.toml."
 
 
 @dataclass(frozen=True, slots=True)
 class BadKeys:
-    """Keys (16 bytes each) that references may not name, and what to say of a row that does."""
+    """Keys that references may not name, and what to say of a row that does. ``others``: all but these are bad."""
 
-    keys: frozenset[bytes]
+    keys: KeySet
     code: str
     reason: str
     fix: str
+    others: bool = False
+
+    def among(self, keys: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Which of n rows of key bytes are bad."""
+        lacking = self.keys.lacks(keys)
+        return lacking if self.others else ~lacking
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +95,13 @@ class TableEncoder:
         self.numbers = numbers
         self.bad = bad or {}
         self.lookups = lookups or {}
-        self.shared_keys = shared_keys
+        self.shared_keys = KeySet.of_bytes(shared_keys) if shared_keys else None
+        #: As Python objects, for arrays of references.
+        self.bad_bytes = {
+            field.name: [(bad.keys.to_bytes(), bad) for bad in self.bad.get(field.name, ())]
+            for field in table.fields
+            if field.reference is not None and field.reference.many
+        }
         self.uniform = needs_uniform(table)
         #: The fields whose values must be of a list, or within bounds, or match.
         self.ruled = frozenset(field.name for field in table.fields if _has_rules(field.validator))
@@ -209,10 +222,9 @@ class _Slice:
         names = ", ".join(self.encoder.table.key.columns)
         fix = "Choose other columns as `key` in supavex.toml."
         self._mark(pc.is_null(column), names, "NullKey", "a part of the key is NULL", fix)
-        if self.encoder.shared_keys:
-            shared = pa.array(sorted(self.encoder.shared_keys), pa.binary(16))
-            repeated = pc.is_in(column.cast(pa.binary(16)), value_set=shared)
-            self._mark(repeated, names, "DuplicateKey", "another row has the same key", fix)
+        if self.encoder.shared_keys is not None:
+            repeated = ~self.encoder.shared_keys.lacks(self.keys) & pc.is_valid(column).to_numpy(zero_copy_only=False)
+            self._mark(pa.array(repeated), names, "DuplicateKey", "another row has the same key", fix)
 
     def _lines(self, texts: Mapping[str, _Text]) -> pa.Array:
         parts: list[Any] = []
@@ -241,7 +253,7 @@ class _Slice:
     def _mark(self, mask: Any, column: str, code: str, reason: str, fix: str) -> None:
         """Rejects the rows where ``mask`` (a boolean column, NULL as False) is True, unless rejected already."""
         if mask.null_count:
-            mask = pc.fill_null(mask, False)
+            mask = pc.fill_null(mask, json_columns.FALSE)
         if not mask.true_count:
             return
         for index in np.flatnonzero(mask.to_numpy(zero_copy_only=False)):
@@ -309,9 +321,10 @@ class _Slice:
         assert field.reference is not None
         keys = json_columns.key_bytes(column)
         for bad in self.encoder.bad.get(field.name, []):
-            values = column if pa.types.is_fixed_size_binary(column.type) else column.cast(pa.binary(16))
-            named = pc.is_in(values, value_set=pa.array(sorted(bad.keys), pa.binary(16)))
-            self._mark(named, field.place, bad.code, bad.reason, bad.fix)
+            named = bad.among(keys)
+            if named.any():
+                named &= pc.is_valid(column).to_numpy(zero_copy_only=False)
+                self._mark(pa.array(named), field.place, bad.code, bad.reason, bad.fix)
         ids = fixed_width.ids(keys, self.encoder.numbers[field.reference.target])
         if column.null_count:
             ids = pc.if_else(pc.is_null(column), json_columns.scalar(None), ids)
@@ -337,8 +350,8 @@ class _Slice:
                     self._refuse(index, field, "UnresolvedReference", reason, _MEANT)
                 return ids.get(text)
             key = reference.key.internal_id(text)
-            for bad in self.encoder.bad.get(field.name, []):
-                if key in bad.keys:
+            for keys, bad in self.encoder.bad_bytes[field.name]:
+                if (key in keys) is not bad.others:
                     self._refuse(index, field, bad.code, f"of an element: {bad.reason}", bad.fix)
             return encode_id(self.encoder.numbers[reference.target], key)
 

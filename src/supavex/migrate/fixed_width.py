@@ -99,7 +99,7 @@ def _checksum(first: Words, second: Words, prefix: bytes) -> Words:
 _FIRST, _LAST = 10**15, 10**16 - 1
 _FOUR_DIGITS, _EIGHT_DIGITS = np.uint32(10**4), np.uint64(10**8)
 #: What stands for NULL meanwhile.
-_FILLER = 10**15
+_FILLER = pa.scalar(10**15, pa.int64())
 #: The layout of ``1700000000000.123``: the digits by four, three before the dot, and three after it.
 _MOMENT = np.dtype([("a", "<u4"), ("b", "<u4"), ("c", "<u4"), ("d", "u1"), ("dot", "u1"), ("e", "<u2"), ("f", "u1")])
 

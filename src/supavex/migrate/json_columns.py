@@ -41,6 +41,16 @@ def scalar(text: str | None) -> pa.Scalar:
     return pa.scalar(text, pa.string())
 
 
+FALSE = pa.scalar(False)
+_ZERO = pa.scalar(0, pa.int32())
+_INT64_ZERO = pa.scalar(0, pa.int64())
+
+
+def without_dot(texts: pa.Array) -> pa.Array:
+    """Which texts hold no dot; NULL for NULL."""
+    return pc.less(pc.find_substring(texts, "."), _ZERO)
+
+
 def joined(*parts: pa.Array | str) -> pa.Array:
     """The texts of columns and constants, one after another; NULL where any of them is."""
     return pc.binary_join_element_wise(*[scalar(p) if isinstance(p, str) else p for p in parts], scalar(""))
@@ -84,9 +94,10 @@ def _special(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
     def escapes(piece: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         # Three comparisons are much faster than a look into a table for each byte.
-        mask = piece < _BLANK
+        mask: np.ndarray[Any, Any] = piece < _BLANK
         np.logical_or(mask, piece == _QUOTE, out=mask)
-        return np.logical_or(mask, piece == _BACKSLASH, out=mask)
+        np.logical_or(mask, piece == _BACKSLASH, out=mask)
+        return mask
 
     return positions(values, escapes)
 
@@ -132,7 +143,7 @@ def numbers(column: pa.Array) -> pa.Array:
     text = column.cast(pa.string())
     if pa.types.is_integer(column.type):
         return joined(text, ".0")
-    bare = pc.less(pc.find_substring(text, "."), 0)
+    bare = without_dot(text)
     if bare.true_count:
         # Looking for a dot is much faster than the expression, which only those without one need.
         dotted = pc.replace_substring_regex(text.filter(bare), r"^(-?[0-9]+)$", r"\1.0")
@@ -146,7 +157,7 @@ def numbers(column: pa.Array) -> pa.Array:
 
 def _decimals(column: pa.Array) -> pa.Array:
     """Digits with a dot, which they get where they have none."""
-    bare = pc.less(pc.find_substring(column, "."), 0)
+    bare = without_dot(column)
     if not bare.true_count:
         return column
     if bare.false_count == 0:
@@ -171,7 +182,7 @@ def micros(column: pa.Array) -> pa.Array:
 
 def _any_micros(column: pa.Array) -> pa.Array:
     """As :func:`micros`, of any moments, those of NULLs whatever they are."""
-    micros_ = pc.fill_null(column, 0).to_numpy()
+    micros_ = pc.fill_null(column, _INT64_ZERO).to_numpy()
     # A negative moment is written from its magnitude: floor would turn -0.5 ms into -1 ms and .5.
     magnitude = np.abs(micros_)
     whole = pa.array(magnitude // 1000).cast(pa.string())

@@ -61,7 +61,8 @@ def _suspicious(column: pa.Array) -> np.ndarray[Any, Any]:
         matches = pc.match_substring_regex(column, pattern)
         found |= pc.fill_null(matches, False).to_numpy(zero_copy_only=False)
     found |= np.diff(offsets) > _MANY
-    return found | _deep(offsets, values, longest)
+    found |= _deep(offsets, values, longest)
+    return found
 
 
 def _deep(offsets: np.ndarray[Any, Any], values: np.ndarray[Any, Any], longest: int) -> np.ndarray[Any, Any]:
@@ -74,7 +75,8 @@ def _deep(offsets: np.ndarray[Any, Any], values: np.ndarray[Any, Any], longest: 
     opening = json_columns.positions(values, lambda piece: (piece & np.uint8(0xDF)) == np.uint8(0x5B))
     if len(opening) < levels or (opening[levels - 1 :] - opening[: 1 - levels]).min() >= longest:
         return none
-    return np.diff(np.searchsorted(opening, offsets)) >= levels
+    deep: np.ndarray[Any, Any] = np.diff(np.searchsorted(opening, offsets)) >= levels
+    return deep
 
 
 def problems(column: pa.Array, mask: np.ndarray[Any, Any] | None = None) -> Iterator[Problem]:

@@ -30,7 +30,7 @@ from supavex.postgres.connection import quoted
 from supavex.postgres.snapshot import Snapshot
 
 #: Bytes on disk, the TOAST table's included, that a part aims at.
-PART_BYTES = 32 << 20
+PART_BYTES = 64 << 20
 #: PostgreSQL reads a range of pages without looking at the others since this version.
 _TID_RANGES = 140_000
 #: Called with the rows of a part that have been encoded.
@@ -109,7 +109,7 @@ class TableJob:
         )
         add(sorted(self.numbers.items()), sorted(self.shared_keys))
         for name, found in sorted(self.bad.items()):
-            add(name, *[(bad.code, sorted(bad.keys)) for bad in found])
+            add(name, *[(bad.code, bad.others, bad.keys.digest()) for bad in found])
         for name, lookup in sorted(self.lookups.items()):
             add(name)
             for column in (lookup.keys, lookup.values):

@@ -19,6 +19,7 @@ from supavex.mapping.conversions.datetimes import (
     NEGATIVE_INFINITY,
     POSITIVE_INFINITY,
 )
+from supavex.migrate.json_columns import FALSE, scalar, without_dot
 
 
 def unfit(column: pa.Array) -> Iterator[tuple[int, int]]:
@@ -46,7 +47,7 @@ def _unfit_moments(column: pa.Array) -> Iterator[tuple[int, int]]:
 
 def _unfit_decimals(column: pa.Array) -> Iterator[tuple[int, int]]:
     """0: NaN, which a numeric of declared digits takes; it takes no infinity."""
-    if not column.null_count and not pc.any(pc.less(pc.find_substring(column, "."), 0)).as_py():
+    if not without_dot(column).true_count:
         return
-    for row in np.flatnonzero(pc.fill_null(pc.equal(column, "NaN"), False).to_numpy(zero_copy_only=False)):
+    for row in np.flatnonzero(pc.fill_null(pc.equal(column, scalar("NaN")), FALSE).to_numpy(zero_copy_only=False)):
         yield int(row), 0

@@ -122,8 +122,8 @@ def _numeric_as_number(type_: Type, rule: ColumnRule) -> Conversion:
     if rule.lossy:
         large = Guard("abs({c}) <= 1e308", "InexactNumber", "the decimal is beyond every double", _USE_STRING)
         return Conversion("numeric as the nearest number", "number", _NEAREST, guards=(large,), parse=nearest)
-    # The digits of a decimal that is exactly a double are the number's in JSON too: PostgreSQL gives them faster than the
-    # double. Only beside NaN and infinity, which they can't say, doubles are read.
+    # The digits of a decimal that is exactly a double are the number's in JSON too: PostgreSQL gives them faster than
+    # the double. Only beside NaN and infinity, which they can't say, doubles are read.
     digits = rule.nonfinite != "keep"
     small = type_.precision is not None and type_.precision <= _EXACT_DIGITS and abs(type_.scale or 0) <= _EXACT_DIGITS
     if small:
