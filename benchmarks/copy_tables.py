@@ -78,9 +78,9 @@ _WORDS = (  # noqa: SIM905 - as a list it would be longer
     "biaya kuliah naik tahun ini pendaftaran universitas beasiswa jurusan semester kampus mahasiswa konsultan jadwal "
     "dokumen visa sertifikat bahasa asing pengalaman kerja magang asrama kota negara transportasi makanan budaya the "
     "of and admission requirement scholarship deadline interview portfolio recommendation transcript language score "
-    "tuition living cost accommodation insurance application process student international program degree master bachelor "
-    "research professor faculty campus library laboratory exchange credit course lecture seminar workshop career "
-    "alumni network opportunity experience embassy translation legalisation apostille bank statement sponsor"
+    "tuition living cost accommodation insurance application process student international program degree master "
+    "bachelor research professor faculty campus library laboratory exchange credit course lecture seminar workshop "
+    "career alumni network opportunity experience embassy translation legalisation apostille bank statement sponsor"
 ).split()
 _ODD = ["“panduan”", '"ini"', "—", "🎓", "naïve", "(IELTS 6.5)", "10%", "\\", "é", "东京"]
 

@@ -26,7 +26,7 @@ from supavex.errors import SupavexError, UsageError
 from supavex.mapping.plan import FieldPlan, Plan, TablePlan
 from supavex.migrate.encoding import BadKeys, Lookup, needs_uniform
 from supavex.migrate.executors import Executor, Here
-from supavex.migrate.existing import Matched, match_documents
+from supavex.migrate.existing import ExistingIds, Matched, matched_ids
 from supavex.migrate.journal import Journal, Moment
 from supavex.migrate.key_sets import KeySet
 from supavex.migrate.part_files import PartFiles
@@ -102,7 +102,8 @@ class _State:
     journal: Journal
     executor: Executor
     progress: Progress
-    lookups: dict[str, Lookup]
+    #: Of tables that are in Convex already, by their names there.
+    existing: dict[str, ExistingIds]
     #: By table and field: references that lead nowhere.
     dangling: dict[tuple[str, str], BadKeys | None] = field(default_factory=dict)
     rejected: dict[str, set[bytes]] = field(default_factory=dict)
@@ -149,7 +150,7 @@ def copy(
             running = stack.enter_context(how.get("executor") or Here())
             reader = stack.enter_context(ColumnReader(snapshot))
             state = _State(plan, numbers, files, snapshot, holder, reader, journal, running, progress, {})
-            matched = _lookups(state, existing)
+            matched = _match(state, existing)
             wanted = [t for t in parents_first(plan) if tables is None or t.name in tables or t.source.name in tables]
             _copy_tables(state, wanted)
             moved = [table for table in plan.moved if table.name in state.results]
@@ -198,8 +199,8 @@ def _begin(journal: Journal, moment: Moment, moments: Moments, work: Path) -> No
     journal.begin(moment)
 
 
-def _lookups(state: _State, existing: ExistingDocuments | None) -> list[Matched]:
-    """Fills the lookups of existing tables (by their target's name); returns what matching found."""
+def _match(state: _State, existing: ExistingDocuments | None) -> list[Matched]:
+    """Fills the ids of existing tables; returns what matching found."""
     used = {
         planned.reference.target
         for table in state.plan.moved
@@ -216,8 +217,7 @@ def _lookups(state: _State, existing: ExistingDocuments | None) -> list[Matched]
                 f"{table.target} is declared existing: its ids are in the target, which is needed to copy.",
                 hint="Copy into a deployment (--to), or name an export of it with --existing FILE.zip.",
             )
-        ids, report = match_documents(state.holder, table, existing(table.target))
-        state.lookups[table.target] = Lookup.of(ids)
+        state.existing[table.target], report = matched_ids(state.reader, table, existing(table.target))
         matched.append(report)
     return matched
 
@@ -241,7 +241,13 @@ def _copy_tables(state: _State, wanted: list[TablePlan]) -> None:
 def _copy_table(state: _State, table: TablePlan) -> None:
     started = time.monotonic()
     shared = shared_keys(state.holder, table)
-    job = TableJob(table, state.numbers, _bad(state, table), _table_lookups(state, table), shared)
+    lookups = {planned.name: Lookup.of(planned.ids) for planned in table.fields if planned.ids is not None}
+    existing = {
+        planned.name: state.existing[planned.reference.target]
+        for planned in table.fields
+        if planned.reference is not None and planned.reference.existing
+    }
+    job = TableJob(table, state.numbers, _bad(state, table), lookups, shared, existing)
     digest = job.digest()
     result = TableResult(table.name, table.target)
     done = _finished(state, table, digest)
@@ -341,16 +347,6 @@ def _dangling(state: _State, table: TablePlan, planned: FieldPlan) -> BadKeys | 
         return BadKeys(known, *about, others=True)
     missing = missing_keys(state.holder, table, planned)
     return BadKeys(KeySet.of_bytes(missing), *about) if missing else None
-
-
-def _table_lookups(state: _State, table: TablePlan) -> dict[str, Lookup]:
-    lookups = {}
-    for planned in table.fields:
-        if planned.ids is not None:
-            lookups[planned.name] = Lookup.of(planned.ids)
-        elif planned.reference is not None and planned.reference.existing:
-            lookups[planned.name] = state.lookups[planned.reference.target]
-    return lookups
 
 
 def _estimate(connection: psycopg.Connection, table: TablePlan) -> int:

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from supavex.convex.ids import encode_id
+from supavex.convex.ids import INTERNAL_ID_BYTES, encode_id
 from supavex.convex.validators import MISSING, Rules, Validator, printed, rules_problem
 from supavex.convex.values import to_export_json
 from supavex.mapping.conversions import Target
@@ -21,6 +21,7 @@ from supavex.mapping.conversions.arrays import NO_NULLS
 from supavex.mapping.conversions.json import numbers_as_doubles
 from supavex.mapping.plan import FieldPlan, TablePlan
 from supavex.migrate import fixed_width, json_columns, json_limits
+from supavex.migrate.existing import ExistingIds
 from supavex.migrate.key_sets import KeySet
 from supavex.migrate.queries import CopyQuery, copy_query, guards_sql
 from supavex.migrate.rejects import NO_KEY, Reject
@@ -78,8 +79,8 @@ class TableEncoder:
     """Encodes the batches that :attr:`query` gives.
 
     ``numbers``: table name to number. ``bad``: field name to keys it may not name. ``lookups``: field name to the
-    texts its values become (id files, and ids of tables that are in Convex already). ``shared_keys``: keys that
-    several rows have.
+    texts its values become, of id files. ``shared_keys``: keys that several rows have. ``existing``: field name to the
+    ids of a table that is in Convex already.
     """
 
     def __init__(
@@ -89,18 +90,25 @@ class TableEncoder:
         bad: Mapping[str, list[BadKeys]] | None = None,
         lookups: Mapping[str, Lookup] | None = None,
         shared_keys: frozenset[bytes] = frozenset(),
+        existing: Mapping[str, ExistingIds] | None = None,
     ) -> None:
         self.table = table
         self.query: CopyQuery = copy_query(table)
         self.numbers = numbers
         self.bad = bad or {}
         self.lookups = lookups or {}
+        self.existing = existing or {}
         self.shared_keys = KeySet.of_bytes(shared_keys) if shared_keys else None
         #: As Python objects, for arrays of references.
         self.bad_bytes = {
-            field.name: [(bad.keys.to_bytes(), bad) for bad in self.bad.get(field.name, ())]
+            field.name: [(frozenset(bad.keys.to_list()), bad) for bad in self.bad.get(field.name, ())]
             for field in table.fields
             if field.reference is not None and field.reference.many
+        }
+        self.existing_bytes = {
+            name: dict(zip(known.keys.to_list(), map(bytes, known.ids), strict=True))
+            for name, known in self.existing.items()
+            if name in self.bad_bytes
         }
         self.uniform = needs_uniform(table)
         #: The fields whose values must be of a list, or within bounds, or match.
@@ -270,6 +278,8 @@ class _Slice:
             text = _Text(self._references(field, column))
         elif field.name in self.encoder.lookups:
             text = self._looked_up(field, column)
+        elif field.name in self.encoder.existing:
+            text = self._existing(field, column)
         elif field.reference is not None:
             text = self._reference(field, column)
         else:
@@ -306,16 +316,26 @@ class _Slice:
         lookup = self.encoder.lookups[field.name]
         positions = pc.index_in(column, value_set=lookup.keys)
         unknown = pc.and_(pc.is_valid(column), pc.is_null(positions))
-        if field.ids is not None:
-            reason, fix = f"{field.ids_file} has no new id for it", f"Add it to {field.ids_file}."
-            self._mark(unknown, field.place, "IdNotInFile", reason, fix)
-        else:
-            assert field.reference is not None
-            target = field.reference.target
+        reason, fix = f"{field.ids_file} has no new id for it", f"Add it to {field.ids_file}."
+        self._mark(unknown, field.place, "IdNotInFile", reason, fix)
+        return _Text(json_columns.escaped(lookup.values.take(positions)), quoted=True)
+
+    def _existing(self, field: FieldPlan, column: pa.Array) -> _Text:
+        assert field.reference is not None
+        known, target = self.encoder.existing[field.name], field.reference.target
+        places = known.keys.find(json_columns.key_bytes(column))
+        unknown = places < 0
+        if unknown.any():
             reason = f"no document of {target} in the target matches the row that it refers to"
             fix = f"See that the row is in {target}, matched by its key."
-            self._mark(unknown, field.place, "UnresolvedReference", reason, fix)
-        return _Text(json_columns.escaped(lookup.values.take(positions)), quoted=True)
+            valid = pc.is_valid(column).to_numpy(zero_copy_only=False)
+            self._mark(pa.array(unknown & valid), field.place, "UnresolvedReference", reason, fix)
+        # Those rows don't go: any id will do.
+        none = np.zeros((len(places), INTERNAL_ID_BYTES), np.uint8)
+        ids = fixed_width.ids(known.ids[places] if len(known.keys) else none, known.number)
+        if column.null_count:
+            ids = pc.if_else(pc.is_null(column), json_columns.scalar(None), ids)
+        return _Text(ids, quoted=True)
 
     def _reference(self, field: FieldPlan, column: pa.Array) -> _Text:
         assert field.reference is not None
@@ -334,8 +354,7 @@ class _Slice:
         """Arrays of ids, from JSON arrays of key texts: a Python object per element, for the kind is rare."""
         reference = field.reference
         assert reference is not None
-        lookup = self.encoder.lookups.get(field.name)
-        ids = dict(zip(lookup.keys.to_pylist(), lookup.values.to_pylist(), strict=True)) if lookup else {}
+        known = self.encoder.existing_bytes.get(field.name)
         elements = Target(field.validator).elements
         nulls = any(Target(element).null for element in elements)
 
@@ -344,12 +363,13 @@ class _Slice:
                 if not nulls:
                     self._refuse(index, field, NO_NULLS.code, NO_NULLS.message, NO_NULLS.hint)
                 return None
-            if lookup is not None:
-                if text not in ids:
+            key = reference.key.internal_id(text)
+            if known is not None:
+                if key not in known:
                     reason = f"no document of {reference.target} in the target matches a row that it refers to"
                     self._refuse(index, field, "UnresolvedReference", reason, _MEANT)
-                return ids.get(text)
-            key = reference.key.internal_id(text)
+                    return None
+                return encode_id(self.encoder.existing[field.name].number, known[key])
             for keys, bad in self.encoder.bad_bytes[field.name]:
                 if (key in keys) is not bad.others:
                     self._refuse(index, field, bad.code, f"of an element: {bad.reason}", bad.fix)

@@ -33,26 +33,31 @@ class KeySet:
     @classmethod
     def of(cls, keys: np.ndarray[Any, Any]) -> KeySet:
         """The set of the rows of an (n, 16) matrix of bytes."""
+        return cls.ordered(keys)[0]
+
+    @classmethod
+    def ordered(cls, keys: np.ndarray[Any, Any]) -> tuple[KeySet, np.ndarray[Any, Any]]:
+        """As :meth:`of`, and which row of the matrix stands at each place of the set."""
         first, second = _words(keys)
         bits = max(4, (2 * len(keys)).bit_length())
         slots = _slots(first, second, bits)
         order = np.argsort(slots, kind="stable")
         counts = np.bincount(slots, minlength=1 << bits)
         starts = np.concatenate(([0], np.cumsum(counts))).astype(np.uint32)
-        return cls(first[order], second[order], starts, bits, int(counts.max()))
-
-    def __len__(self) -> int:
-        return len(self.first)
+        return cls(first[order], second[order], starts, bits, int(counts.max())), order
 
     @classmethod
     def of_bytes(cls, keys: Iterable[bytes]) -> KeySet:
         """The set of ``keys``, of 16 bytes each."""
         return cls.of(np.frombuffer(b"".join(sorted(keys)), np.uint8).reshape(-1, 16))
 
-    def to_bytes(self) -> frozenset[bytes]:
-        """The keys, as Python objects."""
+    def to_list(self) -> list[bytes]:
+        """The keys as Python objects, in the order of their places."""
         content = np.stack([self.first, self.second], axis=1).astype("<u8").tobytes()
-        return frozenset(content[start : start + 16] for start in range(0, len(content), 16))
+        return [content[start : start + 16] for start in range(0, len(content), 16)]
+
+    def __len__(self) -> int:
+        return len(self.first)
 
     def digest(self) -> str:
         """SHA-256 of the keys: of two sets the same where they hold the same keys in the same order of slots."""
@@ -60,10 +65,15 @@ class KeySet:
 
     def lacks(self, keys: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """Of n rows of key bytes, those that are not in the set."""
-        first, second = _words(keys)
-        absent = np.ones(len(keys), np.bool_)
+        absent: np.ndarray[Any, np.dtype[np.bool_]] = self.find(keys) < 0
+        return absent
+
+    def find(self, keys: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """Where each of n rows of key bytes stands in the set; -1 for those that don't."""
+        found = np.full(len(keys), -1, np.int64)
         if not len(self):
-            return absent
+            return found
+        first, second = _words(keys)
         slots = _slots(first, second, self.bits)
         place, end = self.starts[slots], self.starts[slots + np.uint32(1)]
         rows = np.arange(len(keys))
@@ -73,12 +83,24 @@ class KeySet:
             if not open_.all():
                 rows, place, end = rows[open_], place[open_], end[open_]
             same = (self.first[place] == first[rows]) & (self.second[place] == second[rows])
-            absent[rows[same]] = False
+            found[rows[same]] = place[same]
             other = ~same
             rows, place, end = rows[other], place[other] + np.uint32(1), end[other]
             if not len(rows):
                 break
-        return absent
+        return found
+
+
+def once(keys: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, np.dtype[np.bool_]], int]:
+    """Of n rows of key bytes, those that no other row equals; and how many different ones several rows share."""
+    first, second = _words(keys)
+    order = np.lexsort((second, first))
+    equal = (first[order][1:] == first[order][:-1]) & (second[order][1:] == second[order][:-1])
+    shared = np.zeros(len(keys), np.bool_)
+    shared[order[1:][equal]] = True
+    shared[order[:-1][equal]] = True
+    # Of each run of equal ones, all but the first equal the one before.
+    return ~shared, int(shared.sum() - equal.sum())
 
 
 def _words(keys: np.ndarray[Any, Any]) -> tuple[Words, Words]:

@@ -12,7 +12,7 @@ import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, Any
 
 import psycopg
@@ -22,6 +22,7 @@ from supavex import __version__
 from supavex.errors import missing_extra
 from supavex.mapping.plan import ALIAS, TablePlan
 from supavex.migrate.encoding import SLICE_ROWS, BadKeys, Encoded, Lookup, TableEncoder
+from supavex.migrate.existing import ExistingIds
 from supavex.migrate.part_files import SUFFIX, PartFiles
 from supavex.migrate.pipeline import ahead
 from supavex.migrate.rejects import Reject
@@ -86,10 +87,11 @@ class TableJob:
     bad: Mapping[str, list[BadKeys]]
     lookups: Mapping[str, Lookup]
     shared_keys: frozenset[bytes]
+    existing: Mapping[str, ExistingIds] = field(default_factory=dict)
 
     def encoder(self) -> TableEncoder:
         """The encoder."""
-        return TableEncoder(self.table, self.numbers, self.bad, self.lookups, self.shared_keys)
+        return TableEncoder(self.table, self.numbers, self.bad, self.lookups, self.shared_keys, self.existing)
 
     def digest(self) -> str:
         """Of all that decides what becomes of a row: two jobs of one digest write the same bytes for it."""
@@ -115,6 +117,8 @@ class TableJob:
             for column in (lookup.keys, lookup.values):
                 for buffer in column.buffers():
                     hashed.update(b"" if buffer is None else buffer)
+        for name, known in sorted(self.existing.items()):
+            add(name, known.digest())
         return hashed.hexdigest()
 
 

@@ -127,9 +127,7 @@ def reference_text_sql(field: FieldPlan) -> str:
 def value_sql(field: FieldPlan) -> str:
     """SQL for what the copy reads of a field."""
     if field.reference is not None:
-        if field.reference.existing or field.reference.many:
-            return reference_text_sql(field)
-        return reference_sql(field)
+        return reference_text_sql(field) if field.reference.many else reference_sql(field)
     if field.ids is not None:
         return f"({field.source})::text"
     return field.conversion.select.replace("{c}", field.source)
