@@ -28,6 +28,7 @@ from supavex.mapping.table_numbers import with_new_tables
 from supavex.migrate import parts
 from supavex.migrate.copy import CopyResult, copy
 from supavex.migrate.executors import Cluster, Here, Processes
+from supavex.migrate.rejects import TooManyRejectsError
 from supavex.postgres.inspection import inspect_catalog
 from supavex.postgres.server import Server, temporary
 from supavex.project import load_project, load_schema
@@ -300,6 +301,18 @@ def test_a_cluster_that_is_not_there_is_said() -> None:
     finally:
         executors.CONNECT_SECONDS = original
     assert caught.value.code == "NoCluster"
+
+
+@pytest.mark.parametrize("executor", [Here, lambda: Processes(2)])
+@pytest.mark.parametrize("most", [0, 1, 2, 5])
+def test_rejects_beyond_any_use_stop_the_copy(source: Source, executor: Callable[[], Any], most: int) -> None:
+    """Two authors in 2000 and their six posts: of one table, of two together, or in one part alone."""
+    with pytest.raises(TooManyRejectsError) as caught:
+        source.copy(executor=executor(), most_rejects=most)
+    assert (caught.value.code, caught.value.most) == ("TooManyRejects", most)
+    assert most < len(caught.value.rejects) <= 8
+    assert "of public." in caught.value.message
+    source.copy(executor=executor(), most_rejects=8)
 
 
 # Going on

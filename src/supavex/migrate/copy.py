@@ -30,9 +30,9 @@ from supavex.migrate.existing import ExistingIds, Matched, matched_ids
 from supavex.migrate.journal import Journal, Moment
 from supavex.migrate.key_sets import KeySet
 from supavex.migrate.part_files import PartFiles
-from supavex.migrate.parts import LAST_BLOCK, PartResult, PartTask, TableJob, cut, joined_crc, whole
+from supavex.migrate.parts import LAST_BLOCK, MOST_REJECTS, PartResult, PartTask, TableJob, cut, joined_crc, whole
 from supavex.migrate.references import children, known_keys, missing_keys, names_any, parents_first, shared_keys
-from supavex.migrate.rejects import Reject
+from supavex.migrate.rejects import Reject, TooManyRejectsError
 from supavex.postgres.columns import ColumnReader
 from supavex.postgres.connection import quoted, without_password
 from supavex.postgres.snapshot import Snapshot, exported
@@ -53,6 +53,7 @@ class CopyOptions(TypedDict, total=False):
     executor: Executor
     place: str | None
     moments: Moments
+    most_rejects: int
 
 
 @dataclass(slots=True)
@@ -111,6 +112,7 @@ class _State:
     #: The parts of each table, in order: the names of their files, and what they hold.
     parts: dict[str, list[tuple[str, PartResult]]] = field(default_factory=dict)
     kept: int = 0
+    most_rejects: int = MOST_REJECTS
 
 
 def copy(
@@ -130,7 +132,8 @@ def copy(
     ``numbers`` are the table numbers of all tables that ids name. ``tables`` limits the copy to some source tables
     (by name); references to others still get their computed ids. ``existing`` gives the documents of tables that are
     declared existing. Of ``how``: ``executor`` copies the parts (by default this process); ``place`` is where they go,
-    for workers on other machines (by default ``work``).
+    for workers on other machines (by default ``work``); ``most_rejects`` is how many rejected rows are held in memory
+    before the copy stops with :class:`~supavex.migrate.rejects.TooManyRejectsError`.
 
     ``work`` is a folder for the journal and the parts, removed at the end. Where an earlier run left one and the
     source has not changed since, its parts are used. Where it has changed, they are of another moment: ``moments``
@@ -150,6 +153,7 @@ def copy(
             running = stack.enter_context(how.get("executor") or Here())
             reader = stack.enter_context(ColumnReader(snapshot))
             state = _State(plan, numbers, files, snapshot, holder, reader, journal, running, progress, {})
+            state.most_rejects = how.get("most_rejects", MOST_REJECTS)
             matched = _match(state, existing)
             wanted = [t for t in parents_first(plan) if tables is None or t.name in tables or t.source.name in tables]
             _copy_tables(state, wanted)
@@ -247,7 +251,7 @@ def _copy_table(state: _State, table: TablePlan) -> None:
         for planned in table.fields
         if planned.reference is not None and planned.reference.existing
     }
-    job = TableJob(table, state.numbers, _bad(state, table), lookups, shared, existing)
+    job = TableJob(table, state.numbers, _bad(state, table), lookups, shared, existing, state.most_rejects)
     digest = job.digest()
     result = TableResult(table.name, table.target)
     done = _finished(state, table, digest)
@@ -306,10 +310,16 @@ def _copy_parts(state: _State, job: TableJob, digest: str) -> list[tuple[str, Pa
         state.progress(job.table.name, rows, estimate)
 
     waiting = [task for task in tasks if task.name not in done]
+    held = [reject for table in state.results.values() for reject in table.rejects if table.source != job.table.name]
+    count = len(held) + sum(len(result.rejects) for result in done.values())
     if waiting:
         for task, result in state.executor.run(job, waiting, more):
             state.journal.add(task, job.table.name, result)
             done[task.name] = result
+            count += len(result.rejects)
+            if count > state.most_rejects:
+                parts = [reject for part in done.values() for reject in part.rejects]
+                raise TooManyRejectsError([*held, *parts], state.most_rejects)
     more(0)
     return [(task.name, done[task.name]) for task in tasks]
 

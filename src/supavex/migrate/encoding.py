@@ -460,10 +460,16 @@ class _Slice:
         offsets, _ = json_columns.buffers(lines)
         for index in np.flatnonzero(np.diff(offsets) > json_limits.LARGE):
             if int(index) not in self.rejected:
-                reason = json_limits.document_problem(lines[int(index)].as_py(), uniform=self.encoder.uniform)
+                line = lines[int(index)].as_py()
+                reason = json_limits.document_problem(line, uniform=self.encoder.uniform)
                 if reason:
-                    fix = "Leave a column out, or keep the large value in file storage."
-                    self.rejected[int(index)] = ("", "ValueTooLargeError", reason, fix)
+                    fix = "Cut its longest text (truncate), leave a column out, or keep the value in file storage."
+                    self.rejected[int(index)] = (self._heaviest(line), "ValueTooLargeError", reason, fix)
+
+    def _heaviest(self, line: str) -> str:
+        """The column that has most to do with a document's size."""
+        sizes = {name: len(json.dumps(value)) for name, value in json.loads(line).items()}
+        return max(self.encoder.table.fields, key=lambda field: sizes.get(field.name, 0)).place
 
     def _reject(self, index: int) -> Reject:
         table = self.encoder.table

@@ -25,13 +25,15 @@ from supavex.migrate.encoding import SLICE_ROWS, BadKeys, Encoded, Lookup, Table
 from supavex.migrate.existing import ExistingIds
 from supavex.migrate.part_files import SUFFIX, PartFiles
 from supavex.migrate.pipeline import ahead
-from supavex.migrate.rejects import Reject
+from supavex.migrate.rejects import Reject, TooManyRejectsError
 from supavex.postgres.columns import ColumnReader
 from supavex.postgres.connection import quoted
 from supavex.postgres.snapshot import Snapshot
 
 #: Bytes on disk, the TOAST table's included, that a part aims at.
 PART_BYTES = 64 << 20
+#: Rejected rows that a copy holds in memory, at some hundred bytes each.
+MOST_REJECTS = 200_000
 #: PostgreSQL reads a range of pages without looking at the others since this version.
 _TID_RANGES = 140_000
 #: Called with the rows of a part that have been encoded.
@@ -88,6 +90,7 @@ class TableJob:
     lookups: Mapping[str, Lookup]
     shared_keys: frozenset[bytes]
     existing: Mapping[str, ExistingIds] = field(default_factory=dict)
+    most_rejects: int = MOST_REJECTS
 
     def encoder(self) -> TableEncoder:
         """The encoder."""
@@ -163,6 +166,7 @@ class PartCopier:
         self._reader: ColumnReader | None = None
         self._snapshot: Snapshot | None = None
         self._encoders: dict[str, TableEncoder] = {}
+        self._most_rejects = MOST_REJECTS
 
     def __enter__(self) -> PartCopier:
         return self
@@ -200,7 +204,8 @@ class PartCopier:
             self._disconnect()
             self._reader, self._snapshot = ColumnReader(task.snapshot), task.snapshot
         if task.job not in self._encoders:
-            self._encoders = {task.job: job().encoder()}
+            known = job()
+            self._encoders, self._most_rejects = {task.job: known.encoder()}, known.most_rejects
         encoder, reader = self._encoders[task.job], self._reader
         condition = task.pages.condition
         sql = encoder.query.sql + (f" WHERE {condition}" if condition else "")
@@ -225,6 +230,8 @@ class PartCopier:
                 documents += piece.documents
                 adjusted += piece.adjusted
                 rejects += piece.rejects
+                if len(rejects) > self._most_rejects:
+                    raise TooManyRejectsError(rejects, self._most_rejects)
                 keys += piece.rejected_keys
                 filled.update(piece.filled)
                 rows(piece.rows)
