@@ -38,7 +38,7 @@ class TooManyRejectsError(SupavexError):
             "TooManyRejects",
             f"more than {most:,} rows are rejected; of {rejects[-1].table} {count:,} for {code}: {reason}.",
             where=f"{rejects[-1].table}.{column}",
-            hint="Nothing was written. Change the field in schema.py or the column's rule in supavex.toml, and run again.",
+            hint="No archive was written. Change the field in schema.py, or the rule in supavex.toml, and run again.",
         )
         self.rejects, self.most = rejects, most
 
