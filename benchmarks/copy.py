@@ -240,7 +240,8 @@ def over_time(server: Server, folder: Path, rows: int) -> list[str]:
         process.join()
         peaks.append(found["peak_mb"])
         archive = folder / "payments-1.zip"
-        _check_independently(archive, count)
+        if count <= 1_000_000:
+            _check_independently(archive, count)
         text.append(
             f"| {count:,} | {found['seconds']:.1f} | {found['peak_mb']:.0f} | {archive.stat().st_size / 1e6:,.0f} | "
             + ", ".join(f"{samples[len(samples) * tenth // 10][1]:.0f}" for tenth in range(1, 10))

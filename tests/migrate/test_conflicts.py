@@ -61,7 +61,7 @@ def refused(numbers: dict[str, int], target: Target) -> str | None:
 def test_each_conflict(
     numbers: dict[str, int], target: dict[str, int], held: tuple[str, ...], code: str | None
 ) -> None:
-    assert refused(numbers, target, *held) == code
+    assert refused(numbers, Target(target, held)) == code
 
 
 def test_an_export_of_another_deployment_is_refused_before_the_copy(tmp_path: Path) -> None:

@@ -63,11 +63,15 @@ score = { lossy = true }
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     with temporary() as running:
-        with psycopg.connect(running.url("supabase_admin"), autocommit=True) as connection:
-            # Its transactions would make another moment of one at which nobody has written a row.
-            connection.execute("ALTER SYSTEM SET autovacuum = off")
-            connection.execute("SELECT pg_reload_conf()")
+        still(running)
         yield running
+
+
+def still(server: Server) -> None:
+    """Keeps autovacuum away: its transactions make another moment of one at which nobody has written a row."""
+    with psycopg.connect(server.url("supabase_admin"), autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET autovacuum = off")
+        connection.execute("SELECT pg_reload_conf()")
 
 
 class Source:
@@ -470,6 +474,21 @@ def test_a_dropped_connection_is_said_and_the_next_run_goes_on(source: Source, w
     assert source.sha() == whole
 
 
+def test_a_snapshot_whose_holder_is_lost_is_said_and_the_next_run_goes_on(source: Source, whole: str) -> None:
+    def drop() -> None:
+        with psycopg.connect(source.url, autocommit=True) as connection:
+            row = connection.execute(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND application_name = 'supavex'"
+            ).fetchone()
+            assert row == (1,)
+
+    error = stopped_by(source, drop)
+    assert (error.code, error.retryable) == ("ReadFailed", True)
+    assert source.copy().parts_kept > 0
+    assert source.sha() == whole
+
+
 def test_a_table_dropped_midway_is_said(source: Source) -> None:
     error = stopped_by(source, lambda: source.run("SET lock_timeout = '5s';\nDROP TABLE notes"))
     assert error.code == "ReadFailed"
@@ -519,6 +538,7 @@ def test_a_server_that_was_restarted_is_the_same_moment(tmp_path: Path, monkeypa
 
     monkeypatch.setattr(parts, "PART_BYTES", 64 << 10)
     with running(tmp_path / "database") as first:
+        still(first)
         source = Source(first, tmp_path, "restarted")
         source.copy(executor=Here())
         whole = source.sha()

@@ -139,7 +139,9 @@ def test_values_come_back_as_they_went(source: Source, rows: list[dict[str, Any]
     gone = {reject.key for reject in result.rejects}
     with connect(source.url) as connection:
         texts = [field.conversion.text.replace("{c}", f'{ALIAS}."{field.name}"') for field in source.table.fields]
-        for number, *said in connection.execute(f"SELECT id, {', '.join(texts)} FROM public.things AS {ALIAS}".encode()):
+        for number, *said in connection.execute(
+            f"SELECT id, {', '.join(texts)} FROM public.things AS {ALIAS}".encode()
+        ):
             if str(number) in gone:
                 continue
             key = source.table.key

@@ -148,9 +148,8 @@ def migrate(
     if known is not None:
         numbers = _with_target(numbers, known.table_numbers())
     moved = {t.target: numbers[t.target] for t in plan.moved if tables is None or {t.name, t.source.name} & tables}
-    for held in (known, target if target is not known else None):
-        if held is not None:
-            check_conflicts(plan.schema, moved, held)
+    if known is not None:
+        check_conflicts(plan.schema, moved, target or known)
     folder = Folder(project.migration_folder)
     allowed = project.max_rejects if max_rejects is None else max_rejects
     archive = None if dry_run else (out or folder.archive)
