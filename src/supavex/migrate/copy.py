@@ -12,7 +12,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypedDict, Unpack
@@ -313,13 +313,14 @@ def _copy_parts(state: _State, job: TableJob, digest: str) -> list[tuple[str, Pa
     held = [reject for table in state.results.values() for reject in table.rejects if table.source != job.table.name]
     count = len(held) + sum(len(result.rejects) for result in done.values())
     if waiting:
-        for task, result in state.executor.run(job, waiting, more):
-            state.journal.add(task, job.table.name, result)
-            done[task.name] = result
-            count += len(result.rejects)
-            if count > state.most_rejects:
-                parts = [reject for part in done.values() for reject in part.rejects]
-                raise TooManyRejectsError([*held, *parts], state.most_rejects)
+        with closing(state.executor.run(job, waiting, more)) as running:
+            for task, result in running:
+                state.journal.add(task, job.table.name, result)
+                done[task.name] = result
+                count += len(result.rejects)
+                if count > state.most_rejects:
+                    parts = [reject for part in done.values() for reject in part.rejects]
+                    raise TooManyRejectsError([*held, *parts], state.most_rejects)
     more(0)
     return [(task.name, done[task.name]) for task in tasks]
 
