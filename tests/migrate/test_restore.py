@@ -44,8 +44,8 @@ NEAREST = {
     },
     "truncated": {"public.posts.body", "public.posts.code"},
 }
-#: What stands for a value of the source: a JSON string that holds refused JSON can't be told from that JSON itself; of a
-#: text that was cut its beginning is left.
+#: What stands for a value of the source: a JSON string that holds refused JSON can't be told from that JSON itself; of
+#: a text that was cut its beginning is left.
 INSTEAD = {
     ("refused_json", "public.as_text", "raw"): "CASE WHEN t.id = 2 THEN '{\"$ref\": 1}'::json ELSE t.raw END",
     ("truncated", "public.posts", "body"): "left(t.body, 10)",
