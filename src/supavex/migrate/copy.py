@@ -31,7 +31,15 @@ from supavex.migrate.journal import Journal, Moment
 from supavex.migrate.key_sets import KeySet
 from supavex.migrate.part_files import PartFiles
 from supavex.migrate.parts import LAST_BLOCK, MOST_REJECTS, PartResult, PartTask, TableJob, cut, joined_crc, whole
-from supavex.migrate.references import children, known_keys, missing_keys, names_any, parents_first, shared_keys
+from supavex.migrate.references import (
+    children,
+    in_memory,
+    known_keys,
+    missing_keys,
+    names_any,
+    parents_first,
+    shared_keys,
+)
 from supavex.migrate.rejects import Reject, TooManyRejectsError
 from supavex.postgres.columns import ColumnReader
 from supavex.postgres.connection import quoted, without_password
@@ -44,6 +52,8 @@ Progress = Callable[[str, int, int], None]
 ExistingDocuments = Callable[[str], Iterator[Document]]
 #: What to do with the parts of an interrupted run where rows have been written since: see :func:`copy`.
 Moments = Literal["ask", "restart", "accept two"]
+#: Keys of referenced tables that are held from one table to the next, at about 32 bytes each.
+_PARENTS_HELD = 4 << 20
 _README = "A Convex snapshot written by supavex {version}. Import it with: npx convex import --replace FILE.zip\n"
 
 
@@ -105,8 +115,10 @@ class _State:
     progress: Progress
     #: Of tables that are in Convex already, by their names there.
     existing: dict[str, ExistingIds]
-    #: By table and field: references that lead nowhere.
-    dangling: dict[tuple[str, str], BadKeys | None] = field(default_factory=dict)
+    #: By table and field: the keys that references name and no row has, where PostgreSQL looked for them.
+    missing: dict[tuple[str, str], frozenset[bytes]] = field(default_factory=dict)
+    #: By table, those last used at the end: its keys, where references to it are looked up in them.
+    parents: dict[str, KeySet] = field(default_factory=dict)
     rejected: dict[str, set[bytes]] = field(default_factory=dict)
     results: dict[str, TableResult] = field(default_factory=dict)
     #: The parts of each table, in order: the names of their files, and what they hold.
@@ -332,10 +344,7 @@ def _bad(state: _State, table: TablePlan) -> dict[str, list[BadKeys]]:
         reference = planned.reference
         if reference is None or reference.existing:
             continue
-        place = (table.name, planned.name)
-        if place not in state.dangling:
-            state.dangling[place] = _dangling(state, table, planned)
-        dangling = state.dangling[place]
+        dangling = _dangling(state, table, planned)
         found = [dangling] if dangling is not None else []
         parent = f"{reference.schema}.{reference.table}"
         rejected = state.rejected.get(parent)
@@ -351,12 +360,21 @@ def _bad(state: _State, table: TablePlan) -> dict[str, list[BadKeys]]:
 def _dangling(state: _State, table: TablePlan, planned: FieldPlan) -> BadKeys | None:
     """The keys that a reference may not name for no row has them; None where no row names such a one."""
     assert planned.reference is not None
-    reason = f"it refers to a row that {planned.reference.schema}.{planned.reference.table} does not have"
+    parent = f"{planned.reference.schema}.{planned.reference.table}"
+    reason = f"it refers to a row that {parent} does not have"
     about = "DanglingReference", reason, "Insert that row, clear the reference, or delete the row."
-    known = known_keys(state.holder, state.reader, table, planned)
+    known = state.parents.pop(parent, None) if in_memory(planned) else None
+    if known is None:
+        known = known_keys(state.holder, state.reader, table, planned)
     if known is not None:
+        state.parents[parent] = known
+        while sum(map(len, state.parents.values())) > _PARENTS_HELD and len(state.parents) > 1:
+            del state.parents[next(iter(state.parents))]
         return BadKeys(known, *about, others=True)
-    missing = missing_keys(state.holder, table, planned)
+    place = (table.name, planned.name)
+    if place not in state.missing:
+        state.missing[place] = missing_keys(state.holder, table, planned)
+    missing = state.missing[place]
     return BadKeys(KeySet.of_bytes(missing), *about) if missing else None
 
 

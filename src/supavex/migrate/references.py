@@ -55,6 +55,13 @@ _PARENT_BYTES = 128 << 20
 _PARENT_KEYS = 1 << 20
 
 
+def in_memory(field: FieldPlan) -> bool:
+    """Whether references can be looked up in memory: of text and decimals PostgreSQL alone knows which are equal."""
+    reference = field.reference
+    assert reference is not None
+    return not reference.through and not reference.many and reference.key.form in ("uuid", "integer")
+
+
 def known_keys(
     connection: psycopg.Connection, reader: ColumnReader, table: TablePlan, field: FieldPlan
 ) -> KeySet | None:
@@ -65,8 +72,8 @@ def known_keys(
     """
     reference = field.reference
     assert reference is not None
-    if reference.through or reference.many or reference.key.form not in ("uuid", "integer"):
-        return None  # of text and decimals PostgreSQL alone knows which are equal
+    if not in_memory(field):
+        return None
     parent = quoted(reference.schema, reference.table)
     sizes = [
         connection.execute("SELECT pg_catalog.pg_table_size(%s::regclass)", (name,)).fetchone()
@@ -77,7 +84,9 @@ def known_keys(
         return None
     expression = reference.key.sql(reference.key.own(ALIAS))
     sql = f"SELECT {expression} AS k FROM {parent} AS {ALIAS} LIMIT {_PARENT_KEYS + 1}"
-    columns = [key_bytes(batch.column(0)) for batch in reader.read(sql)]
+    # A key that was chosen in supavex.toml may be NULL.
+    batches = (batch.filter(batch.column(0).is_valid()) for batch in reader.read(sql))
+    columns = [key_bytes(batch.column(0)) for batch in batches]
     keys = np.concatenate(columns) if columns else np.zeros((0, INTERNAL_ID_BYTES), np.uint8)
     return KeySet.of(keys) if len(keys) <= _PARENT_KEYS else None
 
