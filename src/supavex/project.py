@@ -36,7 +36,7 @@ class ColumnRule:
     ``HH:MM`` or ``HH:MM:SS``. ``lossy``: a value that does not fit exactly becomes the nearest that does, instead of
     rejecting its row. ``nonfinite``: what becomes of NaN and infinity (of moments too): ``refuse``, ``keep`` as such a
     number, or ``null``. ``invalid_json``: what becomes of JSON that Convex refuses: ``refuse``, ``escape`` its keys
-    (percent-encoding), or keep the value as its ``text``.
+    (percent-encoding), or keep the value as its ``text``. ``truncate``: the characters that a longer text is cut to.
     """
 
     to: str | None = None
@@ -48,6 +48,7 @@ class ColumnRule:
     lossy: bool = False
     nonfinite: NonFinite = "refuse"
     invalid_json: InvalidJson = "refuse"
+    truncate: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,8 +336,11 @@ def _column_rule(data: Any, where: str) -> ColumnRule:
         lossy=reader.take("lossy", bool, False),
         nonfinite=reader.choice("nonfinite", get_args(NonFinite)),
         invalid_json=reader.choice("invalid_json", get_args(InvalidJson)),
+        truncate=reader.take("truncate", int),
     )
     reader.done()
+    if rule.truncate is not None and rule.truncate < 1:
+        raise UsageError("InvalidConfig", "truncate is a number of characters, above 0.", where=where)
     return rule
 
 

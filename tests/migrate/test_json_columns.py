@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from supavex.convex.ids import encode_id
-from supavex.migrate import json_columns
+from supavex.migrate import fixed_width, json_columns
 
 TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=20)
 
@@ -48,7 +48,7 @@ def test_micros_are_milliseconds_with_the_fraction_that_is_there(values: list[in
 
 def test_micros_read_timestamps_of_any_unit() -> None:
     seconds = pa.array([1, -1], pa.timestamp("s", tz="UTC"))
-    assert json_columns.micros(seconds).to_pylist() == ["1000.0", "-1000.0"]
+    assert json_columns.micros(seconds).to_pylist() == ["1000.000", "-1000.000"]
 
 
 @given(st.lists(st.none() | st.floats(allow_nan=False, allow_infinity=False)))
@@ -98,7 +98,7 @@ def test_booleans_and_integers() -> None:
 @given(st.integers(1, 2**32 - 1), st.lists(st.binary(min_size=16, max_size=16), min_size=1))
 def test_ids_of_a_column_are_the_ids_of_its_values(number: int, keys: list[bytes]) -> None:
     matrix = json_columns.key_bytes(pa.array(keys, pa.binary(16)))
-    assert json_columns.ids(matrix, number).to_pylist() == [encode_id(number, key) for key in keys]
+    assert fixed_width.ids(matrix, number).to_pylist() == [encode_id(number, key) for key in keys]
 
 
 def test_keys_come_from_uuids_and_from_bytea_alike_and_null_is_zeros() -> None:

@@ -37,7 +37,6 @@ def test_the_scan_misses_nothing(values: list[object]) -> None:
         ("[" * 16 + "]" * 16, "TooNestedError"),
         ("[" + "0, " * 8192 + "0]", "ArrayTooLong"),
         ("{" + ", ".join(f'"k{n}": 0' for n in range(1025)) + "}", "InvalidValue"),
-        ("1e400", "InexactNumber"),
         ("1" + "0" * 310, "InexactNumber"),
     ],
 )

@@ -20,7 +20,7 @@ import pytest
 
 from supavex.convex.ids import decode_id, encode_id
 from supavex.convex.snapshot import SnapshotArchive
-from supavex.migrate import digests, encoding, json_columns, table_check
+from supavex.migrate import digests, encoding, fixed_width, json_columns, table_check
 from supavex.migrate.forms import Form
 from tests import projects
 from tests.projects import supavex
@@ -50,30 +50,32 @@ def off_by_a_microsecond(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def creation_time_off_by_a_millisecond(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = json_columns.micros
-    monkeypatch.setattr(
-        encoding.json_columns,
-        "micros",
-        lambda column: right(pc.add(column.cast(pa.timestamp("us", "UTC")).view(pa.int64()), 1000)),
-    )
+    right = encoding._Slice._created
+
+    def wrong(self: Any, texts: Any) -> Any:
+        text, adjusted = right(self, texts)
+        later = [f"{float(value) + 1:.3f}" for value in text.column.to_pylist()]
+        return encoding._Text(pa.array(later, pa.string())), adjusted
+
+    monkeypatch.setattr(encoding._Slice, "_created", wrong)
 
 
 def wrong_table_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = json_columns.ids
+    right = fixed_width.ids
     calls = iter(range(1_000_000))
     # The rows' own ids stay right; every other reference goes to the next table's number.
-    monkeypatch.setattr(encoding.json_columns, "ids", lambda keys, number: right(keys, number + (next(calls) % 3 == 1)))
+    monkeypatch.setattr(encoding.fixed_width, "ids", lambda keys, number: right(keys, number + (next(calls) % 3 == 1)))
 
 
 def wrong_byte_of_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = json_columns.ids
+    right = fixed_width.ids
 
     def wrong(keys: np.ndarray[Any, Any], number: int) -> pa.Array:
         changed = keys.copy()
         changed[:, 5] ^= 1
         return right(changed, number)
 
-    monkeypatch.setattr(encoding.json_columns, "ids", wrong)
+    monkeypatch.setattr(encoding.fixed_width, "ids", wrong)
 
 
 def swapped_columns(monkeypatch: pytest.MonkeyPatch) -> None:

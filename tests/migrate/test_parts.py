@@ -28,6 +28,7 @@ from supavex.mapping.table_numbers import with_new_tables
 from supavex.migrate import parts
 from supavex.migrate.copy import CopyResult, copy
 from supavex.migrate.executors import Cluster, Here, Processes
+from supavex.migrate.rejects import TooManyRejectsError
 from supavex.postgres.inspection import inspect_catalog
 from supavex.postgres.server import Server, temporary
 from supavex.project import load_project, load_schema
@@ -62,7 +63,15 @@ score = { lossy = true }
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     with temporary() as running:
+        still(running)
         yield running
+
+
+def still(server: Server) -> None:
+    """Keeps autovacuum away: its transactions make another moment of one at which nobody has written a row."""
+    with psycopg.connect(server.url("supabase_admin"), autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET autovacuum = off")
+        connection.execute("SELECT pg_reload_conf()")
 
 
 class Source:
@@ -298,6 +307,18 @@ def test_a_cluster_that_is_not_there_is_said() -> None:
     assert caught.value.code == "NoCluster"
 
 
+@pytest.mark.parametrize("executor", [Here, lambda: Processes(2)])
+@pytest.mark.parametrize("most", [0, 1, 2, 5])
+def test_rejects_beyond_any_use_stop_the_copy(source: Source, executor: Callable[[], Any], most: int) -> None:
+    """Two authors in 2000 and their six posts: of one table, of two together, or in one part alone."""
+    with pytest.raises(TooManyRejectsError) as caught:
+        source.copy(executor=executor(), most_rejects=most)
+    assert (caught.value.code, caught.value.most) == ("TooManyRejects", most)
+    assert most < len(caught.value.rejects) <= 8
+    assert "of public." in caught.value.message
+    source.copy(executor=executor(), most_rejects=8)
+
+
 # Going on
 
 
@@ -453,6 +474,21 @@ def test_a_dropped_connection_is_said_and_the_next_run_goes_on(source: Source, w
     assert source.sha() == whole
 
 
+def test_a_snapshot_whose_holder_is_lost_is_said_and_the_next_run_goes_on(source: Source, whole: str) -> None:
+    def drop() -> None:
+        with psycopg.connect(source.url, autocommit=True) as connection:
+            row = connection.execute(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND application_name = 'supavex'"
+            ).fetchone()
+            assert row == (1,)
+
+    error = stopped_by(source, drop)
+    assert (error.code, error.retryable) == ("ReadFailed", True)
+    assert source.copy().parts_kept > 0
+    assert source.sha() == whole
+
+
 def test_a_table_dropped_midway_is_said(source: Source) -> None:
     error = stopped_by(source, lambda: source.run("SET lock_timeout = '5s';\nDROP TABLE notes"))
     assert error.code == "ReadFailed"
@@ -502,6 +538,7 @@ def test_a_server_that_was_restarted_is_the_same_moment(tmp_path: Path, monkeypa
 
     monkeypatch.setattr(parts, "PART_BYTES", 64 << 10)
     with running(tmp_path / "database") as first:
+        still(first)
         source = Source(first, tmp_path, "restarted")
         source.copy(executor=Here())
         whole = source.sha()

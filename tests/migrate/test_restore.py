@@ -41,11 +41,15 @@ NEAREST = {
     "nonfinite": {
         *(f"public.nulled.{name}" for name in ("f8", "f4", "dec", "tz", "ts", "day")),
         *(f"public.choices.{name}" for name in ("filled", "empty", "required")),
-    }
+    },
+    "truncated": {"public.posts.body", "public.posts.code"},
 }
-#: What stands for a value of the source: a JSON string that holds refused JSON can't be told from that JSON itself.
+#: What stands for a value of the source: a JSON string that holds refused JSON can't be told from that JSON itself; of
+#: a text that was cut its beginning is left.
 INSTEAD = {
     ("refused_json", "public.as_text", "raw"): "CASE WHEN t.id = 2 THEN '{\"$ref\": 1}'::json ELSE t.raw END",
+    ("truncated", "public.posts", "body"): "left(t.body, 10)",
+    ("truncated", "public.posts", "code"): "left(t.code, 3)",
 }
 
 #: What has to be done to the tables first: NaN that became null is NULL now, which PostgreSQL rightly refuses.

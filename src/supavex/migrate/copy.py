@@ -12,7 +12,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypedDict, Unpack
@@ -23,15 +23,25 @@ from supavex import __version__
 from supavex.convex.snapshot import ArchiveWriter, JoinedEntry, schema_entry, tables_entry
 from supavex.convex.values import Document
 from supavex.errors import SupavexError, UsageError
-from supavex.mapping.plan import Plan, TablePlan
+from supavex.mapping.plan import FieldPlan, Plan, TablePlan
 from supavex.migrate.encoding import BadKeys, Lookup, needs_uniform
 from supavex.migrate.executors import Executor, Here
-from supavex.migrate.existing import Matched, match_documents
+from supavex.migrate.existing import ExistingIds, Matched, matched_ids
 from supavex.migrate.journal import Journal, Moment
+from supavex.migrate.key_sets import KeySet
 from supavex.migrate.part_files import PartFiles
-from supavex.migrate.parts import LAST_BLOCK, PartResult, PartTask, TableJob, cut, joined_crc, whole
-from supavex.migrate.references import children, missing_keys, names_any, parents_first, shared_keys
-from supavex.migrate.rejects import Reject
+from supavex.migrate.parts import LAST_BLOCK, MOST_REJECTS, PartResult, PartTask, TableJob, cut, joined_crc, whole
+from supavex.migrate.references import (
+    children,
+    in_memory,
+    known_keys,
+    missing_keys,
+    names_any,
+    parents_first,
+    shared_keys,
+)
+from supavex.migrate.rejects import Reject, TooManyRejectsError
+from supavex.postgres.columns import ColumnReader
 from supavex.postgres.connection import quoted, without_password
 from supavex.postgres.snapshot import Snapshot, exported
 from supavex.postgres.visibility import Visibility, visibility
@@ -43,6 +53,8 @@ Progress = Callable[[str, int, int], None]
 ExistingDocuments = Callable[[str], Iterator[Document]]
 #: What to do with the parts of an interrupted run where rows have been written since: see :func:`copy`.
 Moments = Literal["ask", "restart", "accept two"]
+#: Keys of referenced tables that are held from one table to the next, at about 32 bytes each.
+_PARENTS_HELD = 4 << 20
 _README = "A Convex snapshot written by supavex {version}. Import it with: npx convex import --replace FILE.zip\n"
 
 
@@ -53,6 +65,7 @@ class CopyOptions(TypedDict, total=False):
     place: str | None
     moments: Moments
     hold: ExitStack | None
+    most_rejects: int
 
 
 @dataclass(slots=True)
@@ -103,16 +116,22 @@ class _State:
     files: PartFiles
     snapshot: Snapshot
     holder: psycopg.Connection
+    reader: ColumnReader
     journal: Journal
     executor: Executor
     progress: Progress
-    lookups: dict[str, Lookup]
+    #: Of tables that are in Convex already, by their names there.
+    existing: dict[str, ExistingIds]
+    #: By table and field: the keys that references name and no row has, where PostgreSQL looked for them.
     missing: dict[tuple[str, str], frozenset[bytes]] = field(default_factory=dict)
+    #: By table, those last used at the end: its keys, where references to it are looked up in them.
+    parents: dict[str, KeySet] = field(default_factory=dict)
     rejected: dict[str, set[bytes]] = field(default_factory=dict)
     results: dict[str, TableResult] = field(default_factory=dict)
     #: The parts of each table, in order: the names of their files, and what they hold.
     parts: dict[str, list[tuple[str, PartResult]]] = field(default_factory=dict)
     kept: int = 0
+    most_rejects: int = MOST_REJECTS
 
 
 def copy(
@@ -132,7 +151,9 @@ def copy(
     ``numbers`` are the table numbers of all tables that ids name. ``tables`` limits the copy to some source tables
     (by name); references to others still get their computed ids. ``existing`` gives the documents of tables that are
     declared existing. Of ``how``: ``executor`` copies the parts (by default this process); ``place`` is where they go,
-    for workers on other machines (by default ``work``); ``hold`` keeps the snapshot until it is closed.
+    for workers on other machines (by default ``work``); ``hold`` keeps the snapshot until it is closed;
+    ``most_rejects`` is how many rejected rows are held in memory before the copy stops with
+    :class:`~supavex.migrate.rejects.TooManyRejectsError`.
 
     ``work`` is a folder for the journal and the parts, removed at the end. Where an earlier run left one and the
     source has not changed since, its parts are used. Where it has changed, they are of another moment: ``moments``
@@ -152,8 +173,10 @@ def copy(
             _begin(journal, Moment.of(snapshot, holder), how.get("moments", "ask"), work)
             files.keep_only(journal.names())
             running = stack.enter_context(how.get("executor") or Here())
-            state = _State(plan, numbers, files, snapshot, holder, journal, running, progress, {})
-            matched = _lookups(state, existing)
+            reader = stack.enter_context(ColumnReader(snapshot))
+            state = _State(plan, numbers, files, snapshot, holder, reader, journal, running, progress, {})
+            state.most_rejects = how.get("most_rejects", MOST_REJECTS)
+            matched = _match(state, existing)
             wanted = [t for t in parents_first(plan) if tables is None or t.name in tables or t.source.name in tables]
             _copy_tables(state, wanted)
             moved = [table for table in plan.moved if table.name in state.results]
@@ -203,8 +226,8 @@ def _begin(journal: Journal, moment: Moment, moments: Moments, work: Path) -> No
     journal.begin(moment)
 
 
-def _lookups(state: _State, existing: ExistingDocuments | None) -> list[Matched]:
-    """Fills the lookups of existing tables (by their target's name); returns what matching found."""
+def _match(state: _State, existing: ExistingDocuments | None) -> list[Matched]:
+    """Fills the ids of existing tables; returns what matching found."""
     used = {
         planned.reference.target
         for table in state.plan.moved
@@ -221,8 +244,7 @@ def _lookups(state: _State, existing: ExistingDocuments | None) -> list[Matched]
                 f"{table.target} is declared existing: its ids are in the target, which is needed to copy.",
                 hint="Copy into a deployment (--to), or name an export of it with --existing FILE.zip.",
             )
-        ids, report = match_documents(state.holder, table, existing(table.target))
-        state.lookups[table.target] = Lookup.of(ids)
+        state.existing[table.target], report = matched_ids(state.reader, table, existing(table.target))
         matched.append(report)
     return matched
 
@@ -246,7 +268,13 @@ def _copy_tables(state: _State, wanted: list[TablePlan]) -> None:
 def _copy_table(state: _State, table: TablePlan) -> None:
     started = time.monotonic()
     shared = shared_keys(state.holder, table)
-    job = TableJob(table, state.numbers, _bad(state, table), _table_lookups(state, table), shared)
+    lookups = {planned.name: Lookup.of(planned.ids) for planned in table.fields if planned.ids is not None}
+    existing = {
+        planned.name: state.existing[planned.reference.target]
+        for planned in table.fields
+        if planned.reference is not None and planned.reference.existing
+    }
+    job = TableJob(table, state.numbers, _bad(state, table), lookups, shared, existing, state.most_rejects)
     digest = job.digest()
     result = TableResult(table.name, table.target)
     done = _finished(state, table, digest)
@@ -305,10 +333,17 @@ def _copy_parts(state: _State, job: TableJob, digest: str) -> list[tuple[str, Pa
         state.progress(job.table.name, rows, estimate)
 
     waiting = [task for task in tasks if task.name not in done]
+    held = [reject for table in state.results.values() for reject in table.rejects if table.source != job.table.name]
+    count = len(held) + sum(len(result.rejects) for result in done.values())
     if waiting:
-        for task, result in state.executor.run(job, waiting, more):
-            state.journal.add(task, job.table.name, result)
-            done[task.name] = result
+        with closing(state.executor.run(job, waiting, more)) as running:
+            for task, result in running:
+                state.journal.add(task, job.table.name, result)
+                done[task.name] = result
+                count += len(result.rejects)
+                if count > state.most_rejects:
+                    parts = [reject for part in done.values() for reject in part.rejects]
+                    raise TooManyRejectsError([*held, *parts], state.most_rejects)
     more(0)
     return [(task.name, done[task.name]) for task in tasks]
 
@@ -320,33 +355,38 @@ def _bad(state: _State, table: TablePlan) -> dict[str, list[BadKeys]]:
         reference = planned.reference
         if reference is None or reference.existing:
             continue
-        place = (table.name, planned.name)
-        if place not in state.missing:
-            state.missing[place] = missing_keys(state.holder, table, planned)
-        found = []
+        dangling = _dangling(state, table, planned)
+        found = [dangling] if dangling is not None else []
         parent = f"{reference.schema}.{reference.table}"
-        if state.missing[place]:
-            reason = f"it refers to a row that {parent} does not have"
-            fix = "Insert that row, clear the reference, or delete the row."
-            found.append(BadKeys(state.missing[place], "DanglingReference", reason, fix))
         rejected = state.rejected.get(parent)
         if rejected:
             reason = f"it refers to a row of {parent} that was rejected"
             fix = "Mend that row first: this one is rejected for its sake only."
-            found.append(BadKeys(frozenset(rejected), "RejectedParent", reason, fix))
+            found.append(BadKeys(KeySet.of_bytes(rejected), "RejectedParent", reason, fix))
         if found:
             bad[planned.name] = found
     return bad
 
 
-def _table_lookups(state: _State, table: TablePlan) -> dict[str, Lookup]:
-    lookups = {}
-    for planned in table.fields:
-        if planned.ids is not None:
-            lookups[planned.name] = Lookup.of(planned.ids)
-        elif planned.reference is not None and planned.reference.existing:
-            lookups[planned.name] = state.lookups[planned.reference.target]
-    return lookups
+def _dangling(state: _State, table: TablePlan, planned: FieldPlan) -> BadKeys | None:
+    """The keys that a reference may not name for no row has them; None where no row names such a one."""
+    assert planned.reference is not None
+    parent = f"{planned.reference.schema}.{planned.reference.table}"
+    reason = f"it refers to a row that {parent} does not have"
+    about = "DanglingReference", reason, "Insert that row, clear the reference, or delete the row."
+    known = state.parents.pop(parent, None) if in_memory(planned) else None
+    if known is None:
+        known = known_keys(state.holder, state.reader, table, planned)
+    if known is not None:
+        state.parents[parent] = known
+        while sum(map(len, state.parents.values())) > _PARENTS_HELD and len(state.parents) > 1:
+            del state.parents[next(iter(state.parents))]
+        return BadKeys(known, *about, others=True)
+    place = (table.name, planned.name)
+    if place not in state.missing:
+        state.missing[place] = missing_keys(state.holder, table, planned)
+    missing = state.missing[place]
+    return BadKeys(KeySet.of_bytes(missing), *about) if missing else None
 
 
 def _estimate(connection: psycopg.Connection, table: TablePlan) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
+from supavex.convex.ids import InvalidId, decode_id
 from supavex.convex.snapshot import SnapshotArchive
 from supavex.convex.values import Document, parse_export_json, plain_document, to_export_json
 from supavex.errors import SupavexError
@@ -63,8 +64,16 @@ class ArchiveDocuments:
         self._archive.__exit__()
 
     def table_numbers(self) -> dict[str, int]:
-        """Table name to number, as ``_tables`` gives them."""
-        return self._archive.numbers
+        """Table name to number, as ``_tables`` gives them, or where it does not, a table's first id."""
+        numbers = self._archive.numbers
+        for table in self._archive.tables:
+            first = None if table in numbers else next(self._archive.documents(table), None)
+            if first is not None:
+                try:
+                    numbers[table] = decode_id(str(first.get("_id")))[0]
+                except InvalidId as error:
+                    raise SupavexError("InvalidId", error.message, where=f"{self._archive.path} {table}") from None
+        return numbers
 
     def _load(self, table: str) -> None:
         if table in self._loaded:

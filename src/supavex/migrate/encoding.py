@@ -13,30 +13,39 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from supavex.convex.ids import encode_id
-from supavex.convex.validators import MISSING, Rules, printed, rules_problem
+from supavex.convex.ids import INTERNAL_ID_BYTES, encode_id
+from supavex.convex.validators import MISSING, Rules, Validator, printed, rules_problem
 from supavex.convex.values import to_export_json
 from supavex.mapping.conversions import Target
 from supavex.mapping.conversions.arrays import NO_NULLS
 from supavex.mapping.conversions.json import numbers_as_doubles
 from supavex.mapping.plan import FieldPlan, TablePlan
-from supavex.migrate import json_columns, json_limits
+from supavex.migrate import fixed_width, json_columns, json_limits
+from supavex.migrate.existing import ExistingIds
+from supavex.migrate.key_sets import KeySet
 from supavex.migrate.queries import CopyQuery, copy_query, guards_sql
 from supavex.migrate.rejects import NO_KEY, Reject
+from supavex.migrate.seen_guards import unfit
 
 #: Rows encoded at once: enough to make Python's share small, few enough to stay in the processor's cache.
-SLICE_ROWS = 16_384
+SLICE_ROWS = 12_288
 _MEANT = "Correct the row, or say what should become of it in schema.py or supavex.toml."
 
 
 @dataclass(frozen=True, slots=True)
 class BadKeys:
-    """Keys (16 bytes each) that references may not name, and what to say of a row that does."""
+    """Keys that references may not name, and what to say of a row that does. ``others``: all but these are bad."""
 
-    keys: frozenset[bytes]
+    keys: KeySet
     code: str
     reason: str
     fix: str
+    others: bool = False
+
+    def among(self, keys: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Which of n rows of key bytes are bad."""
+        lacking = self.keys.lacks(keys)
+        return lacking if self.others else ~lacking
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +79,8 @@ class TableEncoder:
     """Encodes the batches that :attr:`query` gives.
 
     ``numbers``: table name to number. ``bad``: field name to keys it may not name. ``lookups``: field name to the
-    texts its values become (id files, and ids of tables that are in Convex already). ``shared_keys``: keys that
-    several rows have.
+    texts its values become, of id files. ``shared_keys``: keys that several rows have. ``existing``: field name to the
+    ids of a table that is in Convex already.
     """
 
     def __init__(
@@ -81,14 +90,29 @@ class TableEncoder:
         bad: Mapping[str, list[BadKeys]] | None = None,
         lookups: Mapping[str, Lookup] | None = None,
         shared_keys: frozenset[bytes] = frozenset(),
+        existing: Mapping[str, ExistingIds] | None = None,
     ) -> None:
         self.table = table
         self.query: CopyQuery = copy_query(table)
         self.numbers = numbers
         self.bad = bad or {}
         self.lookups = lookups or {}
-        self.shared_keys = shared_keys
+        self.existing = existing or {}
+        self.shared_keys = KeySet.of_bytes(shared_keys) if shared_keys else None
+        #: As Python objects, for arrays of references.
+        self.bad_bytes = {
+            field.name: [(frozenset(bad.keys.to_list()), bad) for bad in self.bad.get(field.name, ())]
+            for field in table.fields
+            if field.reference is not None and field.reference.many
+        }
+        self.existing_bytes = {
+            name: dict(zip(known.keys.to_list(), map(bytes, known.ids), strict=True))
+            for name, known in self.existing.items()
+            if name in self.bad_bytes
+        }
         self.uniform = needs_uniform(table)
+        #: The fields whose values must be of a list, or within bounds, or match.
+        self.ruled = frozenset(field.name for field in table.fields if _has_rules(field.validator))
         self._prefixes = _prefixes([field.name for field in table.fields])
 
     def encode(self, batch: pa.RecordBatch) -> Encoded:
@@ -99,6 +123,11 @@ class TableEncoder:
 def needs_uniform(table: TablePlan) -> bool:
     """Whether the table's archive entry must be read with bare integers as int64 (``"uniform"``)."""
     return any(field.conversion.special for field in table.fields)
+
+
+def _has_rules(validator: Validator) -> bool:
+    rules = validator.rules
+    return Target(validator).allowed() is not None or rules != Rules(default=rules.default, unique=rules.unique)
 
 
 def _prefixes(names: list[str]) -> list[tuple[str, str]]:
@@ -134,8 +163,10 @@ def _any_element(column: pa.Array, elements: pa.Array) -> pa.Array:
 
 def _notes(batch: pa.RecordBatch) -> dict[str, list[int]]:
     """The rows of which there is something to say, by what; see :class:`CopyQuery`."""
-    column = batch.column("_notes")
     found: dict[str, list[int]] = {}
+    if "_notes" not in batch.schema.names:
+        return found
+    column = batch.column("_notes")
     if column.null_count < batch.num_rows:
         for row in np.flatnonzero(pc.is_valid(column).to_numpy(zero_copy_only=False)):
             for name in column[int(row)].as_py().split():
@@ -155,12 +186,10 @@ class _Slice:
         table = self.encoder.table
         number = self.encoder.numbers[table.target]
         self._own_keys()
-        texts = {
-            "_id": _Text(json_columns.ids(self.keys, number), quoted=True),
-            "_creationTime": _Text(json_columns.micros(self.batch.column("_created"))),
-        }
+        texts = {"_id": _Text(fixed_width.ids(self.keys, number), quoted=True)}
         for index, field in enumerate(table.fields):
             texts[field.name] = self._field(index, field)
+        texts["_creationTime"], adjusted = self._created(texts)
         lines = self._lines(texts)
         self._large(lines)
         kept = lines
@@ -176,8 +205,21 @@ class _Slice:
             [self._reject(index) for index in sorted(self.rejected)],
             [self.keys[index].tobytes() for index in sorted(self.rejected)],
             self.filled,
-            self.rows if not table.creation.columns else len(self.notes.get("created", ())),
+            adjusted,
         )
+
+    def _created(self, texts: Mapping[str, _Text]) -> tuple[_Text, int]:
+        """The creation times, and how many of them are substitutes."""
+        table, column = self.encoder.table, self.batch.column("_created")
+        if self.encoder.query.created is None:
+            adjusted = self.rows if not table.creation.columns else len(self.notes.get("created", ()))
+            return _Text(json_columns.micros(column)), adjusted
+        text = texts[table.fields[self.encoder.query.created].name].column
+        adjusted = self.rows - column.null_count
+        if adjusted:
+            # Also where the field has its default in the place of NULL.
+            text = pc.if_else(pc.is_null(column), text, json_columns.micros(column))
+        return _Text(text), adjusted
 
     def _own_keys(self) -> None:
         """Rejects rows whose own key is NULL or shared: a key that supavex.toml chose need not be one."""
@@ -188,10 +230,9 @@ class _Slice:
         names = ", ".join(self.encoder.table.key.columns)
         fix = "Choose other columns as `key` in supavex.toml."
         self._mark(pc.is_null(column), names, "NullKey", "a part of the key is NULL", fix)
-        if self.encoder.shared_keys:
-            shared = pa.array(sorted(self.encoder.shared_keys), pa.binary(16))
-            repeated = pc.is_in(column.cast(pa.binary(16)), value_set=shared)
-            self._mark(repeated, names, "DuplicateKey", "another row has the same key", fix)
+        if self.encoder.shared_keys is not None:
+            repeated = ~self.encoder.shared_keys.lacks(self.keys) & pc.is_valid(column).to_numpy(zero_copy_only=False)
+            self._mark(pa.array(repeated), names, "DuplicateKey", "another row has the same key", fix)
 
     def _lines(self, texts: Mapping[str, _Text]) -> pa.Array:
         parts: list[Any] = []
@@ -220,7 +261,7 @@ class _Slice:
     def _mark(self, mask: Any, column: str, code: str, reason: str, fix: str) -> None:
         """Rejects the rows where ``mask`` (a boolean column, NULL as False) is True, unless rejected already."""
         if mask.null_count:
-            mask = pc.fill_null(mask, False)
+            mask = pc.fill_null(mask, json_columns.FALSE)
         if not mask.true_count:
             return
         for index in np.flatnonzero(mask.to_numpy(zero_copy_only=False)):
@@ -231,12 +272,14 @@ class _Slice:
         column = self.batch.column(f"v{index}")
         if isinstance(column, pa.ExtensionArray):
             column = column.storage
-        self._guards(index, field)
+        self._guards(index, field, column)
         missing = pc.is_null(column)
         if field.reference is not None and field.reference.many:
             text = _Text(self._references(field, column))
         elif field.name in self.encoder.lookups:
             text = self._looked_up(field, column)
+        elif field.name in self.encoder.existing:
+            text = self._existing(field, column)
         elif field.reference is not None:
             text = self._reference(field, column)
         else:
@@ -254,8 +297,11 @@ class _Slice:
             self._mark(missing, field.place, "NullInRequired", reason, fix)
         return text
 
-    def _guards(self, index: int, field: FieldPlan) -> None:
+    def _guards(self, index: int, field: FieldPlan, column: pa.Array) -> None:
         guards = field.conversion.guards
+        if field.conversion.seen:
+            for row, number in unfit(column):
+                self._refuse(row, field, guards[number].code, guards[number].message, guards[number].hint)
         if not self.notes:
             return
         for number in range(len(guards_sql(field))):
@@ -270,25 +316,36 @@ class _Slice:
         lookup = self.encoder.lookups[field.name]
         positions = pc.index_in(column, value_set=lookup.keys)
         unknown = pc.and_(pc.is_valid(column), pc.is_null(positions))
-        if field.ids is not None:
-            reason, fix = f"{field.ids_file} has no new id for it", f"Add it to {field.ids_file}."
-            self._mark(unknown, field.place, "IdNotInFile", reason, fix)
-        else:
-            assert field.reference is not None
-            target = field.reference.target
+        reason, fix = f"{field.ids_file} has no new id for it", f"Add it to {field.ids_file}."
+        self._mark(unknown, field.place, "IdNotInFile", reason, fix)
+        return _Text(json_columns.escaped(lookup.values.take(positions)), quoted=True)
+
+    def _existing(self, field: FieldPlan, column: pa.Array) -> _Text:
+        assert field.reference is not None
+        known, target = self.encoder.existing[field.name], field.reference.target
+        places = known.keys.find(json_columns.key_bytes(column))
+        unknown = places < 0
+        if unknown.any():
             reason = f"no document of {target} in the target matches the row that it refers to"
             fix = f"See that the row is in {target}, matched by its key."
-            self._mark(unknown, field.place, "UnresolvedReference", reason, fix)
-        return _Text(json_columns.escaped(lookup.values.take(positions)), quoted=True)
+            valid = pc.is_valid(column).to_numpy(zero_copy_only=False)
+            self._mark(pa.array(unknown & valid), field.place, "UnresolvedReference", reason, fix)
+        # Those rows don't go: any id will do.
+        none = np.zeros((len(places), INTERNAL_ID_BYTES), np.uint8)
+        ids = fixed_width.ids(known.ids[places] if len(known.keys) else none, known.number)
+        if column.null_count:
+            ids = pc.if_else(pc.is_null(column), json_columns.scalar(None), ids)
+        return _Text(ids, quoted=True)
 
     def _reference(self, field: FieldPlan, column: pa.Array) -> _Text:
         assert field.reference is not None
         keys = json_columns.key_bytes(column)
         for bad in self.encoder.bad.get(field.name, []):
-            values = column if pa.types.is_fixed_size_binary(column.type) else column.cast(pa.binary(16))
-            named = pc.is_in(values, value_set=pa.array(sorted(bad.keys), pa.binary(16)))
-            self._mark(named, field.place, bad.code, bad.reason, bad.fix)
-        ids = json_columns.ids(keys, self.encoder.numbers[field.reference.target])
+            named = bad.among(keys)
+            if named.any():
+                named &= pc.is_valid(column).to_numpy(zero_copy_only=False)
+                self._mark(pa.array(named), field.place, bad.code, bad.reason, bad.fix)
+        ids = fixed_width.ids(keys, self.encoder.numbers[field.reference.target])
         if column.null_count:
             ids = pc.if_else(pc.is_null(column), json_columns.scalar(None), ids)
         return _Text(ids, quoted=True)
@@ -297,8 +354,7 @@ class _Slice:
         """Arrays of ids, from JSON arrays of key texts: a Python object per element, for the kind is rare."""
         reference = field.reference
         assert reference is not None
-        lookup = self.encoder.lookups.get(field.name)
-        ids = dict(zip(lookup.keys.to_pylist(), lookup.values.to_pylist(), strict=True)) if lookup else {}
+        known = self.encoder.existing_bytes.get(field.name)
         elements = Target(field.validator).elements
         nulls = any(Target(element).null for element in elements)
 
@@ -307,14 +363,15 @@ class _Slice:
                 if not nulls:
                     self._refuse(index, field, NO_NULLS.code, NO_NULLS.message, NO_NULLS.hint)
                 return None
-            if lookup is not None:
-                if text not in ids:
+            key = reference.key.internal_id(text)
+            if known is not None:
+                if key not in known:
                     reason = f"no document of {reference.target} in the target matches a row that it refers to"
                     self._refuse(index, field, "UnresolvedReference", reason, _MEANT)
-                return ids.get(text)
-            key = reference.key.internal_id(text)
-            for bad in self.encoder.bad.get(field.name, []):
-                if key in bad.keys:
+                    return None
+                return encode_id(self.encoder.existing[field.name].number, known[key])
+            for keys, bad in self.encoder.bad_bytes[field.name]:
+                if (key in keys) is not bad.others:
                     self._refuse(index, field, bad.code, f"of an element: {bad.reason}", bad.fix)
             return encode_id(self.encoder.numbers[reference.target], key)
 
@@ -368,10 +425,10 @@ class _Slice:
                     self._refuse(index, field, "ValueNotAllowed", f"of an element: {problem}", _MEANT)
 
     def _rules(self, field: FieldPlan, column: pa.Array) -> None:
+        if field.name not in self.encoder.ruled:
+            return
         rules = field.validator.rules
         allowed = Target(field.validator).allowed()
-        if allowed is None and rules == Rules(default=rules.default, unique=rules.unique):
-            return
         if allowed is None and rules.one_of is not None:
             allowed = list(rules.one_of)
         kind = field.conversion.kind
@@ -403,10 +460,16 @@ class _Slice:
         offsets, _ = json_columns.buffers(lines)
         for index in np.flatnonzero(np.diff(offsets) > json_limits.LARGE):
             if int(index) not in self.rejected:
-                reason = json_limits.document_problem(lines[int(index)].as_py(), uniform=self.encoder.uniform)
+                line = lines[int(index)].as_py()
+                reason = json_limits.document_problem(line, uniform=self.encoder.uniform)
                 if reason:
-                    fix = "Leave a column out, or keep the large value in file storage."
-                    self.rejected[int(index)] = ("", "ValueTooLargeError", reason, fix)
+                    fix = "Cut its longest text (truncate), leave a column out, or keep the value in file storage."
+                    self.rejected[int(index)] = (self._heaviest(line), "ValueTooLargeError", reason, fix)
+
+    def _heaviest(self, line: str) -> str:
+        """The column that has most to do with a document's size."""
+        sizes = {name: len(json.dumps(value)) for name, value in json.loads(line).items()}
+        return max(self.encoder.table.fields, key=lambda field: sizes.get(field.name, 0)).place
 
     def _reject(self, index: int) -> Reject:
         table = self.encoder.table

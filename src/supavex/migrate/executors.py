@@ -12,7 +12,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack, suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -23,7 +23,7 @@ from supavex.errors import SupavexError, UsageError, missing_extra
 from supavex.migrate.part_files import SUFFIX
 from supavex.migrate.parts import PartCopier, PartResult, PartTask, Rows, TableJob
 
-Done = Iterator[tuple[PartTask, PartResult]]
+Done = Generator[tuple[PartTask, PartResult]]
 #: How often lost workers are replaced before the copy gives up.
 _REPLACED = 3
 CONNECT_SECONDS = 15
@@ -39,7 +39,10 @@ class Executor(Protocol):
     ) -> None: ...
 
     def run(self, job: TableJob, tasks: list[PartTask], rows: Rows) -> Done:
-        """The tasks, each with its result, as they are done; ``rows`` is told how many rows more were encoded."""
+        """The tasks, each with its result, as they are done; ``rows`` is told how many rows more were encoded.
+
+        To be closed where it is not used up.
+        """
 
 
 class Here:
@@ -56,8 +59,7 @@ class Here:
 
     def run(self, job: TableJob, tasks: list[PartTask], rows: Rows) -> Done:
         """See :class:`Executor`."""
-        for task in tasks:
-            yield task, self._copier.copy(task, lambda: job, rows)
+        yield from self._copier.copies(tasks, lambda: job, rows)
 
 
 class Processes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -15,20 +16,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from supavex.convex.ids import ALPHABET, INTERNAL_ID_BYTES, varint
+from supavex.convex.ids import INTERNAL_ID_BYTES
 from supavex.convex.values import to_export_json
+from supavex.migrate import fixed_width
 
-_DIGITS = np.frombuffer(ALPHABET.encode(), np.uint8)
-#: Both digits of ten bits, as one 16-bit number in the machine's own byte order.
-_PAIRS = np.stack([np.repeat(_DIGITS, 32), np.tile(_DIGITS, 32)], axis=1).copy().view(np.uint16).reshape(1024)
 #: The letter after the backslash of the characters that have a short escape; 255 for other control characters.
 _ESCAPE = np.zeros(256, np.uint8)
 _ESCAPE[:32] = 255
 for _character, _letter in {'"': '"', "\\": "\\", "\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f"}.items():
     _ESCAPE[ord(_character)] = ord(_letter)
 _CACHED = 1 << 17
-_QUOTE, _BACKSLASH, _BLANK = np.uint8(ord('"')), np.uint8(ord("\\")), np.uint8(ord(" "))
-_FRACTIONS = pa.array([f".{n:03d}".rstrip("0") if n else ".0" for n in range(1000)])
+_AFTER_QUOTE, _BACKSLASH = np.uint8((ord('"') ^ 2) + 1), np.uint8(ord("\\"))
+_FRACTIONS = pa.array([f".{n:03d}" for n in range(1000)])
 
 
 def to_json(column: pa.Array, kind: str) -> pa.Array:
@@ -40,6 +39,16 @@ def to_json(column: pa.Array, kind: str) -> pa.Array:
 def scalar(text: str | None) -> pa.Scalar:
     """A constant for Arrow's functions: made once, for making one looks for packages that may not be there."""
     return pa.scalar(text, pa.string())
+
+
+FALSE = pa.scalar(False)
+_ZERO = pa.scalar(0, pa.int32())
+_INT64_ZERO = pa.scalar(0, pa.int64())
+
+
+def without_dot(texts: pa.Array) -> pa.Array:
+    """Which texts hold no dot; NULL for NULL."""
+    return pc.less(pc.find_substring(texts, "."), _ZERO)
 
 
 def joined(*parts: pa.Array | str) -> pa.Array:
@@ -81,15 +90,25 @@ def escaped(column: pa.Array) -> pa.Array:
 
 
 def _special(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Where characters stand that JSON wants escaped; a piece at a time, so that the work stays in the cache."""
+    """Where characters stand that JSON wants escaped."""
+
+    def escapes(piece: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        # Comparisons are much faster than a look into a table for each byte. With its second bit turned, the quote
+        # follows the control characters.
+        mask: np.ndarray[Any, Any] = (piece ^ np.uint8(2)) < _AFTER_QUOTE
+        np.logical_or(mask, piece == _BACKSLASH, out=mask)
+        return mask
+
+    return positions(values, escapes)
+
+
+def positions(
+    values: np.ndarray[Any, Any], which: Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]
+) -> np.ndarray[Any, Any]:
+    """Where in ``values`` bytes stand for which ``which`` is True; a piece at a time, so that it stays in the cache."""
     found = []
     for start in range(0, len(values), _CACHED):
-        piece = values[start : start + _CACHED]
-        # Three comparisons are much faster than a look into a table for each byte.
-        mask = piece < _BLANK
-        np.logical_or(mask, piece == _QUOTE, out=mask)
-        np.logical_or(mask, piece == _BACKSLASH, out=mask)
-        positions = np.flatnonzero(mask)
+        positions = np.flatnonzero(which(values[start : start + _CACHED]))
         if len(positions):
             found.append(positions + start)
     return np.concatenate(found) if found else np.zeros(0, np.intp)
@@ -115,16 +134,35 @@ def buffers(column: pa.Array) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any
 
 
 def numbers(column: pa.Array) -> pa.Array:
-    """Numbers as float64 JSON: always with a dot or an exponent, so that no reader takes one for an int64."""
+    """Numbers as float64 JSON: always with a dot or an exponent, so that no reader takes one for an int64.
+
+    Of strings: decimals as PostgreSQL writes them.
+    """
+    if isinstance(column, pa.StringArray):
+        return _decimals(column)
     text = column.cast(pa.string())
     if pa.types.is_integer(column.type):
         return joined(text, ".0")
-    text = pc.replace_substring_regex(text, r"^(-?[0-9]+)$", r"\1.0")
+    bare = without_dot(text)
+    if bare.true_count:
+        # Looking for a dot is much faster than the expression, which only those without one need.
+        dotted = pc.replace_substring_regex(text.filter(bare), r"^(-?[0-9]+)$", r"\1.0")
+        text = pc.replace_with_mask(text, bare, dotted)
     if pc.all(pc.is_finite(column)).as_py() is False:
         kinds = [pc.is_nan(column), pc.equal(column, np.inf), pc.equal(column, -np.inf)]
         for which, number in zip(kinds, (np.nan, np.inf, -np.inf), strict=True):
             text = pc.if_else(pc.fill_null(which, False), to_export_json(float(number)), text)
     return text
+
+
+def _decimals(column: pa.Array) -> pa.Array:
+    """Digits with a dot, which they get where they have none."""
+    bare = without_dot(column)
+    if not bare.true_count:
+        return column
+    if bare.false_count == 0:
+        return joined(column, ".0")
+    return pc.if_else(bare, joined(column, ".0"), column)
 
 
 def integers(column: pa.Array) -> pa.Array:
@@ -133,20 +171,24 @@ def integers(column: pa.Array) -> pa.Array:
 
 
 def micros(column: pa.Array) -> pa.Array:
-    """Timestamps (microseconds) as float64 milliseconds, with the fraction that is there: ``1700000000000.123``."""
+    """Timestamps (microseconds) as float64 milliseconds, always with three decimals: ``1700000000000.120``."""
     if pa.types.is_timestamp(column.type):
         column = column.cast(pa.timestamp("us", column.type.tz)).view(pa.int64())
-    micros_ = column.to_numpy(zero_copy_only=False) if not column.null_count else pc.fill_null(column, 0).to_numpy()
+    text = fixed_width.moments(column)
+    if text is None:
+        text = _any_micros(column)
+    return pc.if_else(pc.is_null(column), scalar(None), text) if column.null_count else text
+
+
+def _any_micros(column: pa.Array) -> pa.Array:
+    """As :func:`micros`, of any moments, those of NULLs whatever they are."""
+    micros_ = pc.fill_null(column, _INT64_ZERO).to_numpy()
     # A negative moment is written from its magnitude: floor would turn -0.5 ms into -1 ms and .5.
     magnitude = np.abs(micros_)
     whole = pa.array(magnitude // 1000).cast(pa.string())
     fraction = _FRACTIONS.take(pa.array((magnitude % 1000).astype(np.int32)))
-    negative = micros_ < 0
-    parts = [whole, fraction]
-    if negative.any():
-        parts.insert(0, pc.if_else(pa.array(negative), scalar("-"), scalar("")))
-    text = joined(*parts)
-    return pc.if_else(pc.is_null(column), scalar(None), text) if column.null_count else text
+    sign = pc.if_else(pa.array(micros_ < 0), scalar("-"), scalar(""))
+    return joined(sign, whole, fraction)
 
 
 def booleans(column: pa.Array) -> pa.Array:
@@ -200,38 +242,6 @@ def key_bytes(column: pa.Array) -> np.ndarray[Any, Any]:
     if column.null_count:
         matrix = np.where(pc.is_null(column).to_numpy(zero_copy_only=False)[:, None], np.uint8(0), matrix)
     return matrix
-
-
-def ids(keys: np.ndarray[Any, Any], table_number: int) -> pa.Array:
-    """The ids of n rows from their (n, 16) key bytes: 31 to 37 characters each, all of one length, without quotes.
-
-    The same bytes as :func:`supavex.convex.ids.encode_id`, by arithmetic on columns.
-    """
-    prefix = np.frombuffer(varint(table_number), np.uint8)
-    count, head = len(keys), len(prefix)
-    body = head + INTERNAL_ID_BYTES
-    size = body + 2
-    groups = -(-size // 5)
-    data = np.zeros((count, groups * 5), np.uint8)
-    data[:, :head] = prefix
-    data[:, head:body] = keys
-    # Fletcher-16: the plain sum, and the sum weighted by how many bytes are left, both modulo 256. float32 holds them
-    # exactly, and multiplies matrices much faster than integers.
-    weights = np.arange(body, 0, -1)
-    columns = np.stack([np.ones(INTERNAL_ID_BYTES), weights[head:]], axis=1).astype(np.float32)
-    constant = np.array([int(prefix.sum()), int((prefix * weights[:head]).sum())], np.int32)
-    data[:, body:size] = ((keys.astype(np.float32) @ columns).astype(np.int32) + constant).astype(np.uint8)
-    # Five bytes are eight digits: four pairs.
-    wide = np.zeros((count, groups, 8), np.uint8)
-    wide[:, :, 3:] = data.reshape(count, groups, 5)
-    packed = wide.view(">u8").reshape(count, groups).astype(np.uint64)
-    pairs = np.empty((count, groups, 4), np.uint16)
-    for index in range(4):
-        pairs[:, :, index] = _PAIRS[((packed >> np.uint64(30 - 10 * index)) & np.uint64(1023)).astype(np.intp)]
-    length = (size * 8 + 4) // 5
-    text = np.ascontiguousarray(pairs.view(np.uint8).reshape(count, groups * 8)[:, :length])
-    offsets = np.arange(0, (count + 1) * length, length, dtype=np.int32)
-    return pa.Array.from_buffers(pa.string(), count, [None, pa.py_buffer(offsets), pa.py_buffer(text)])
 
 
 _WRITERS = {

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, Unpack
@@ -15,10 +16,12 @@ from supavex.errors import SupavexError, UsageError
 from supavex.mapping.plan import Plan
 from supavex.mapping.source import Source
 from supavex.mapping.table_numbers import load_lock, with_new_tables
+from supavex.migrate.conflicts import check_conflicts
 from supavex.migrate.copy import CopyOptions, CopyResult, Progress, TableResult, copy
 from supavex.migrate.documents import Documents
 from supavex.migrate.floor import floor_seconds
-from supavex.migrate.rejects import write_rejects
+from supavex.migrate.parts import MOST_REJECTS
+from supavex.migrate.rejects import TooManyRejectsError, write_rejects
 from supavex.migrate.verification import Copied, copied_of
 
 
@@ -172,13 +175,21 @@ def migrate(
     numbers = with_new_tables(load_lock(project.lock_file), plan.schema.tables)
     if known is not None:
         numbers = _with_target(numbers, known.table_numbers())
+    moved = {t.target: numbers[t.target] for t in plan.moved if tables is None or {t.name, t.source.name} & tables}
+    if known is not None:
+        check_conflicts(plan.schema, moved, target or known)
     folder = Folder(project.migration_folder)
     allowed = project.max_rejects if max_rejects is None else max_rejects
     archive = None if dry_run else (out or folder.archive)
     if not dry_run:
         project.make_state()
         folder.make()
-    with tempfile.TemporaryDirectory(prefix="supavex-dry-") as empty, Source(project).running() as url:
+    how.setdefault("most_rejects", max(allowed, MOST_REJECTS))
+    with (
+        tempfile.TemporaryDirectory(prefix="supavex-dry-") as empty,
+        Source(project).running() as url,
+        _written(None if dry_run else folder.rejects),
+    ):
         result = copy(
             plan,
             url,
@@ -202,6 +213,17 @@ def migrate(
         migration.imported = True
     folder.report.write_text(json.dumps(migration.to_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return migration
+
+
+@contextmanager
+def _written(path: Path | None) -> Iterator[None]:
+    """Writes the rejected rows of a copy that stops for their number to ``path``."""
+    try:
+        yield
+    except TooManyRejectsError as error:
+        if path is not None:
+            write_rejects(path, error.rejects)
+        raise
 
 
 def work_folder(archive: Path) -> Path:

@@ -11,8 +11,10 @@ import threading
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import IO, Any
 
 import psycopg
@@ -22,15 +24,18 @@ from supavex import __version__
 from supavex.errors import missing_extra
 from supavex.mapping.plan import ALIAS, TablePlan
 from supavex.migrate.encoding import SLICE_ROWS, BadKeys, Encoded, Lookup, TableEncoder
+from supavex.migrate.existing import ExistingIds
 from supavex.migrate.part_files import SUFFIX, PartFiles
 from supavex.migrate.pipeline import ahead
-from supavex.migrate.rejects import Reject
+from supavex.migrate.rejects import Reject, TooManyRejectsError
 from supavex.postgres.columns import ColumnReader
 from supavex.postgres.connection import quoted
 from supavex.postgres.snapshot import Snapshot
 
 #: Bytes on disk, the TOAST table's included, that a part aims at.
-PART_BYTES = 32 << 20
+PART_BYTES = 64 << 20
+#: Rejected rows that a copy holds in memory, at some hundred bytes each.
+MOST_REJECTS = 200_000
 #: PostgreSQL reads a range of pages without looking at the others since this version.
 _TID_RANGES = 140_000
 #: Called with the rows of a part that have been encoded.
@@ -86,10 +91,12 @@ class TableJob:
     bad: Mapping[str, list[BadKeys]]
     lookups: Mapping[str, Lookup]
     shared_keys: frozenset[bytes]
+    existing: Mapping[str, ExistingIds] = field(default_factory=dict)
+    most_rejects: int = MOST_REJECTS
 
     def encoder(self) -> TableEncoder:
         """The encoder."""
-        return TableEncoder(self.table, self.numbers, self.bad, self.lookups, self.shared_keys)
+        return TableEncoder(self.table, self.numbers, self.bad, self.lookups, self.shared_keys, self.existing)
 
     def digest(self) -> str:
         """Of all that decides what becomes of a row: two jobs of one digest write the same bytes for it."""
@@ -109,12 +116,14 @@ class TableJob:
         )
         add(sorted(self.numbers.items()), sorted(self.shared_keys))
         for name, found in sorted(self.bad.items()):
-            add(name, *[(bad.code, sorted(bad.keys)) for bad in found])
+            add(name, *[(bad.code, bad.others, bad.keys.digest()) for bad in found])
         for name, lookup in sorted(self.lookups.items()):
             add(name)
             for column in (lookup.keys, lookup.values):
                 for buffer in column.buffers():
                     hashed.update(b"" if buffer is None else buffer)
+        for name, known in sorted(self.existing.items()):
+            add(name, known.digest())
         return hashed.hexdigest()
 
 
@@ -159,6 +168,7 @@ class PartCopier:
         self._reader: ColumnReader | None = None
         self._snapshot: Snapshot | None = None
         self._encoders: dict[str, TableEncoder] = {}
+        self._most_rejects = MOST_REJECTS
 
     def __enter__(self) -> PartCopier:
         return self
@@ -182,49 +192,74 @@ class PartCopier:
 
     def copy(self, task: PartTask, job: Callable[[], TableJob], rows: Rows = lambda count: None) -> PartResult:
         """Copies one part into its file. ``job`` is called where the task's is not known yet."""
+        with closing(self.copies([task], job, rows)) as results:
+            return next(results)[1]
+
+    def copies(
+        self, tasks: list[PartTask], job: Callable[[], TableJob], rows: Rows = lambda count: None
+    ) -> Generator[tuple[PartTask, PartResult]]:
+        """Copies parts of one table, each into its file; the next one is read while the last is still deflated.
+
+        Close the generator where it is not used up.
+        """
         with self._busy:
             self._closing = False
             try:
-                return self._copy(task, job, rows)
+                yield from self._copies(tasks, job, rows)
             finally:
                 if self._closing:
                     self._disconnect()
 
-    def _copy(self, task: PartTask, job: Callable[[], TableJob], rows: Rows) -> PartResult:
-        started = time.monotonic()
-        if self._reader is None or self._snapshot != task.snapshot:
+    def _copies(
+        self, tasks: list[PartTask], job: Callable[[], TableJob], rows: Rows
+    ) -> Generator[tuple[PartTask, PartResult]]:
+        first = tasks[0]
+        if self._reader is None or self._snapshot != first.snapshot:
             self._disconnect()
-            self._reader, self._snapshot = ColumnReader(task.snapshot), task.snapshot
-        if task.job not in self._encoders:
-            self._encoders = {task.job: job().encoder()}
-        encoder, reader = self._encoders[task.job], self._reader
-        condition = task.pages.condition
-        sql = encoder.query.sql + (f" WHERE {condition}" if condition else "")
+            self._reader, self._snapshot = ColumnReader(first.snapshot), first.snapshot
+        if first.job not in self._encoders:
+            known = job()
+            self._encoders, self._most_rejects = {first.job: known.encoder()}, known.most_rejects
+        encoder, reader = self._encoders[first.job], self._reader
 
-        def slices() -> Iterator[pa.RecordBatch]:
-            for batch in reader.read(sql):
-                for start in range(0, batch.num_rows, SLICE_ROWS):
-                    yield batch.slice(start, SLICE_ROWS)
+        # None stands for the end of a part.
+        def slices() -> Iterator[pa.RecordBatch | None]:
+            for task in tasks:
+                condition = task.pages.condition
+                for batch in reader.read(encoder.query.sql + (f" WHERE {condition}" if condition else "")):
+                    for start in range(0, batch.num_rows, SLICE_ROWS):
+                        yield batch.slice(start, SLICE_ROWS)
+                yield None
 
-        def encoded(batches: Iterator[pa.RecordBatch]) -> Iterator[Encoded]:
-            return map(encoder.encode, batches)
+        def encoded(batches: Iterator[pa.RecordBatch | None]) -> Iterator[Encoded | None]:
+            return (None if batch is None else encoder.encode(batch) for batch in batches)
 
+        with ahead(slices) as batches, ahead(lambda: encoded(batches)) as pieces:
+            for task in tasks:
+                with task.files.write(task.name) as file:
+                    result = self._written(file, takewhile(lambda piece: piece is not None, pieces), rows)
+                yield task, result
+
+    def _written(self, file: IO[bytes], pieces: Iterator[Encoded | None], rows: Rows) -> PartResult:
+        started = time.monotonic()
         done = adjusted = documents = 0
         rejects: list[Reject] = []
         keys: list[bytes] = []
         filled: Counter[str] = Counter()
-        with task.files.write(task.name) as file, ahead(slices) as batches, ahead(lambda: encoded(batches)) as pieces:
-            deflater = Deflater(file)
-            for piece in pieces:
-                deflater.write(piece.lines)
-                done += piece.rows
-                documents += piece.documents
-                adjusted += piece.adjusted
-                rejects += piece.rejects
-                keys += piece.rejected_keys
-                filled.update(piece.filled)
-                rows(piece.rows)
-            deflater.close()
+        deflater = Deflater(file)
+        for piece in pieces:
+            assert piece is not None
+            deflater.write(piece.lines)
+            done += piece.rows
+            documents += piece.documents
+            adjusted += piece.adjusted
+            rejects += piece.rejects
+            if len(rejects) > self._most_rejects:
+                raise TooManyRejectsError(rejects, self._most_rejects)
+            keys += piece.rejected_keys
+            filled.update(piece.filled)
+            rows(piece.rows)
+        deflater.close()
         seconds = time.monotonic() - started
         return PartResult(
             done, documents, deflater.crc, deflater.size, deflater.packed, adjusted, rejects, keys, filled, seconds

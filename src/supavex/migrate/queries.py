@@ -19,11 +19,14 @@ class CopyQuery:
     Its columns: ``_key`` (16 bytes), ``_text`` (the key as text, where the bytes don't tell it), ``_created`` (a
     moment), ``v<i>`` (the value of field i) and ``_notes`` (of a row that can't go, the guards that say so:
     ``i_j`` for guard j of field i, with a blank behind each; ``created`` of one whose creation time is a substitute;
-    else NULL). One column, for reading each costs.
+    else NULL). One column, for reading each costs; none, where there is nothing to say.
+
+    ``created``: the field that holds the creation time too. Then ``_created`` is NULL but where a substitute is needed.
     """
 
     sql: str
     has_text: bool
+    created: int | None
 
 
 def copy_query(table: TablePlan) -> CopyQuery:
@@ -31,15 +34,27 @@ def copy_query(table: TablePlan) -> CopyQuery:
     assert table.key is not None
     own = table.key.own(ALIAS)
     has_text = table.key.form != "uuid"
+    created = _creation_field(table)
     columns = [f"{table.key.sql(own)} AS _key"]
     if has_text:
         columns.append(f"{table.key.text_sql(own)} AS _text")
-    columns.append(f"{creation_sql(table)} AS _created")
+    columns.append(f"{creation_sql(table) if created is None else _substitute_sql(table)} AS _created")
     for index, field in enumerate(table.fields):
         columns.append(f"{value_sql(field)} AS v{index}")
-    columns.append(f"{_notes_sql(table)} AS _notes")
+    notes = _notes_sql(table, created)
+    if notes is not None:
+        columns.append(f"{notes} AS _notes")
     sql = f"SELECT {', '.join(columns)} FROM {quoted(table.source.schema, table.source.name)} AS {ALIAS}"
-    return CopyQuery(sql, has_text)
+    return CopyQuery(sql, has_text, created)
+
+
+def _creation_field(table: TablePlan) -> int | None:
+    """The field that the creation column is copied to as it is."""
+    for index, field in enumerate(table.fields):
+        own = field.column is not None and field.column.name in table.creation.columns[:1] and not field.expression
+        if own and field.reference is None and field.conversion.kind == "micros" and field.conversion.seen:
+            return index
+    return None
 
 
 def creation_sql(table: TablePlan) -> str:
@@ -48,15 +63,26 @@ def creation_sql(table: TablePlan) -> str:
     The creation column; where that is NULL or infinite, the column of the last update; then the table's earliest
     creation time; then the earliest moment Convex takes. So it depends on the rows only, not on when they are copied.
     """
+    # Nearly every row needs no more than one look.
+    if not table.creation.columns:
+        return _bounded(table)
+    column = _moment(table, 0)
+    return f"CASE WHEN {_within(column)} THEN {column} ELSE {_bounded(table)} END"
+
+
+def _substitute_sql(table: TablePlan) -> str:
+    """As :func:`creation_sql` where that is not the creation column's own value; else NULL."""
+    return f"CASE WHEN {_within(_moment(table, 0))} THEN NULL ELSE {_bounded(table)} END"
+
+
+def _bounded(table: TablePlan) -> str:
     columns = [_moment(table, index) for index in range(len(table.creation.columns))]
     choices = [f"CASE WHEN isfinite({column}) THEN {column} END" for column in columns]
     if columns:
         name = quoted(table.creation.columns[0])
         source = quoted(table.source.schema, table.source.name)
         choices.append(f"(SELECT min(e.{name})::timestamptz FROM {source} AS e WHERE isfinite(e.{name}))")
-    bounded = f"LEAST(GREATEST(COALESCE({', '.join([*choices, EARLIEST])}), {EARLIEST}), {LATEST})"
-    # Nearly every row needs no more than one look.
-    return f"CASE WHEN {_within(columns[0])} THEN {columns[0]} ELSE {bounded} END" if columns else bounded
+    return f"LEAST(GREATEST(COALESCE({', '.join([*choices, EARLIEST])}), {EARLIEST}), {LATEST})"
 
 
 def _moment(table: TablePlan, index: int) -> str:
@@ -101,9 +127,7 @@ def reference_text_sql(field: FieldPlan) -> str:
 def value_sql(field: FieldPlan) -> str:
     """SQL for what the copy reads of a field."""
     if field.reference is not None:
-        if field.reference.existing or field.reference.many:
-            return reference_text_sql(field)
-        return reference_sql(field)
+        return reference_text_sql(field) if field.reference.many else reference_sql(field)
     if field.ids is not None:
         return f"({field.source})::text"
     return field.conversion.select.replace("{c}", field.source)
@@ -119,13 +143,15 @@ def guards_sql(field: FieldPlan) -> list[str]:
     return guards
 
 
-def _notes_sql(table: TablePlan) -> str:
-    """SQL for what there is to say of a row besides its values; NULL for nearly every row."""
+def _notes_sql(table: TablePlan, created: int | None) -> str | None:
+    """SQL for what there is to say of a row besides its values; NULL for nearly every row. None: nothing ever is."""
     holds, names = [], []
-    if table.creation.columns:
+    if table.creation.columns and created is None:
         holds.append(f"{_within(_moment(table, 0))} IS TRUE")
         names.append(f"CASE WHEN {holds[0]} THEN '' ELSE 'created ' END")
     for index, field in enumerate(table.fields):
+        if field.conversion.seen:
+            continue
         guards = guards_sql(field)
         quick = field.conversion.quick
         if quick and len(guards) == len(field.conversion.guards):
@@ -134,5 +160,5 @@ def _notes_sql(table: TablePlan) -> str:
             holds += [f"({guard} IS NOT FALSE)" for guard in guards]
         names += [f"CASE WHEN {guard} IS FALSE THEN '{index}_{n} ' ELSE '' END" for n, guard in enumerate(guards)]
     if not names:
-        return "NULL::text"
+        return None
     return f"CASE WHEN {' AND '.join(holds)} THEN NULL ELSE NULLIF({' || '.join(names)}, '') END"

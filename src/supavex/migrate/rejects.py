@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from supavex.errors import UsageError
+from supavex.errors import SupavexError, UsageError
 
 #: What stands for the key of a row whose key is NULL.
 NO_KEY = "NULL"
@@ -26,6 +27,23 @@ class Reject:
     code: str
     reason: str
     fix: str
+
+
+class TooManyRejectsError(SupavexError):
+    """So many rows don't go that something is wrong with all of them: the copy stops. ``rejects``: those so far."""
+
+    def __init__(self, rejects: list[Reject], most: int) -> None:
+        (column, code, reason), count = Counter((r.column, r.code, r.reason) for r in rejects).most_common(1)[0]
+        super().__init__(
+            "TooManyRejects",
+            f"more than {most:,} rows are rejected; of {rejects[-1].table} {count:,} for {code}: {reason}.",
+            where=f"{rejects[-1].table}.{column}",
+            hint="No archive was written. Change the field in schema.py, or the rule in supavex.toml, and run again.",
+        )
+        self.rejects, self.most = rejects, most
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return TooManyRejectsError, (self.rejects, self.most)
 
 
 def write_rejects(path: Path, rejects: Iterable[Reject]) -> int:

@@ -101,6 +101,8 @@ class Rows:
                 notes.append(Note(table.name, column.name, "nearest", "`lossy` made values the nearest that fit"))
             elif found.field is not None and rule.nonfinite == "null":
                 notes.append(Note(table.name, column.name, "nearest", "`nonfinite` made NaN and infinity NULL"))
+            if found.field is not None and rule.truncate is not None:
+                notes.append(Note(table.name, column.name, "nearest", "`truncate` cut long texts"))
         return ways, notes
 
     def texts(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 #: Bytes of column data that one batch aims at.
-BATCH_BYTES = 8 << 20
+BATCH_BYTES = 4 << 20
 
 
 class ColumnReader:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from supavex.convex import validators as kinds
@@ -85,6 +85,8 @@ class Conversion:
     restore: Callable[[Value], str | None] = plain_text
     #: SQL over ``{c}`` that is true only where every guard holds, and quicker than they are; empty: there is none.
     quick: str = ""
+    #: Whether the copy can tell from what ``select`` gives which guards hold: then PostgreSQL need not evaluate them.
+    seen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,18 @@ def converts(*bases: str) -> Callable[[Choice], Choice]:
 
 def choose(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
     """The conversion of a column of ``type_`` into ``target``, or why there is none."""
-    return _REGISTRY[_family(type_) or "other"](type_, target, rule)
+    conversion = _REGISTRY[_family(type_) or "other"](type_, target, rule)
+    if rule.truncate is None or isinstance(conversion, Misfit):
+        return conversion
+    return _cut(conversion, rule.truncate)
+
+
+def _cut(conversion: Conversion, length: int) -> Conversion | Misfit:
+    """``conversion`` with texts cut to ``length`` characters."""
+    if conversion.kind != "string" or conversion.parse is not same_value:
+        return Misfit("truncate cuts text, and this becomes none.", "Leave truncate out.")
+    select, text = (f"left({sql}, {length})" for sql in (conversion.select, conversion.text))
+    return replace(conversion, name=f"{conversion.name}, cut to {length} characters", select=select, text=text)
 
 
 def _family(type_: Type) -> str | None:

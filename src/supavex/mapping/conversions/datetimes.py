@@ -39,6 +39,13 @@ _JULIAN_1970 = 2_440_588
 FORMATS = {"HH:MM": ("HH24:MI", 5, ":00"), "HH:MM:SS": ("HH24:MI:SS", 8, "")}
 
 
+#: The same moments in microseconds: within these, doubles hold each of them; up to the last, whole milliseconds go.
+NEAREST_PAST, NEAREST_FUTURE, LAST = -9_007_113_600_000_000, 9_007_113_600_000_000, (1 << 53) * 1000
+#: What ADBC, which adds the years from 1970 to 2000 without looking for an overflow, makes of ∞ and -∞. Moments that
+#: are too far away become less than these; the earliest that PostgreSQL knows is more.
+POSITIVE_INFINITY, NEGATIVE_INFINITY = -9_222_425_352_054_775_809, -9_222_425_352_054_775_808
+
+
 def micros(value: Value) -> object:
     """Milliseconds as a double, back to whole microseconds; infinity as it is."""
     return round(Fraction(value) * 1000) if isinstance(value, float) and math.isfinite(value) else value
@@ -105,6 +112,7 @@ def _moment(rule: ColumnRule, inner: str = "{c}", *first: Guard) -> Conversion:
         special=rule.nonfinite == "keep",
         restore=moment_text,
         quick=f"({_NEAR})",
+        seen=select == "{c}",
     )
 
 

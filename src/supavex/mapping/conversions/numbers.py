@@ -46,6 +46,8 @@ _NON_FINITE = Guard(
 #: Decimal digits that every double keeps (DBL_DIG).
 _EXACT_DIGITS = 15
 _SPECIAL = ("NaN", "Infinity", "-Infinity")
+#: True of decimals that have no more digits than that; false of NaN and infinity.
+_FEW_DIGITS = "(abs({c}) < 1000000000 AND scale({c}) <= 6)"
 
 
 def _integer(value: Value) -> object:
@@ -120,11 +122,15 @@ def _numeric_as_number(type_: Type, rule: ColumnRule) -> Conversion:
     if rule.lossy:
         large = Guard("abs({c}) <= 1e308", "InexactNumber", "the decimal is beyond every double", _USE_STRING)
         return Conversion("numeric as the nearest number", "number", _NEAREST, guards=(large,), parse=nearest)
+    # The digits of a decimal that is exactly a double are the number's in JSON too: PostgreSQL gives them faster than
+    # the double. Only beside NaN and infinity, which they can't say, doubles are read.
+    digits = rule.nonfinite != "keep"
     small = type_.precision is not None and type_.precision <= _EXACT_DIGITS and abs(type_.scale or 0) <= _EXACT_DIGITS
     if small:
         # Declared so, every value is in the range of doubles and exact; NaN, which fits every numeric, is NaN there.
-        return Conversion("numeric as number", "number", "{c}::float8", parse=decimal, decode=decimal_of)
-    select = f"CASE WHEN {_WITHIN} THEN {{c}}::float8 END"
+        select = "{c}::text" if digits else "{c}::float8"
+        return Conversion("numeric as number", "number", select, parse=decimal, decode=decimal_of)
+    select = "{c}::text" if digits else f"CASE WHEN {_WITHIN} THEN {{c}}::float8 END"
     guard = Guard(EXACT, "InexactNumber", "the decimal is not exactly a double", _USE_STRING)
     return Conversion("numeric as number", "number", select, guards=(guard,), parse=decimal, decode=decimal_of)
 
@@ -143,9 +149,9 @@ def floats(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit
 def _non_finite(finite: Conversion, rule: ColumnRule) -> Conversion:
     """``finite`` (a conversion to numbers) with what the column's rule says of NaN and infinity."""
     if rule.nonfinite == "refuse":
-        # A numeric of declared digits takes NaN, but no infinity.
-        quick = "({c} <> 'NaN')" if finite.select == "{c}::float8" else ""
-        return replace(finite, guards=(_NON_FINITE, *finite.guards), quick=quick)
+        digits = finite.select == "{c}::text"
+        quick = _FEW_DIGITS if digits and finite.guards else ""
+        return replace(finite, guards=(_NON_FINITE, *finite.guards), quick=quick, seen=digits and not finite.guards)
     if rule.nonfinite == "null":
         select = f"CASE WHEN {FINITE} THEN {finite.select} END"
         text = f"CASE WHEN {FINITE} THEN {finite.text} END"
@@ -169,4 +175,5 @@ def money(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
         select=inner.select.replace("{c}", cast),
         text=inner.text.replace("{c}", cast),
         guards=tuple(replace(guard, sql=guard.sql.replace("{c}", cast)) for guard in inner.guards),
+        quick=inner.quick.replace("{c}", cast),
     )
