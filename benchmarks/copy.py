@@ -57,8 +57,8 @@ class Measured:
     peak_mb: float
 
 
-def copied(url: str, folder: str, table: str, workers: int) -> dict[str, float]:
-    """Copies a table by supavex; its seconds, without the start of workers."""
+def copied(url: str, folder: str, table: str, workers: int, server: int) -> dict[str, float]:
+    """Copies a table by supavex; its seconds, without the start of workers. ``server``: the id of its process."""
     from supavex.mapping.table_numbers import with_new_tables
     from supavex.migrate import parts
     from supavex.migrate.copy import copy
@@ -83,15 +83,23 @@ def copied(url: str, folder: str, table: str, workers: int) -> dict[str, float]:
     normal, parts.PART_BYTES = parts.PART_BYTES, 1 << 20
     run("conversations")
     parts.PART_BYTES = normal
+    workers_ = [worker.pid or 0 for worker in executor._workers.values()] if isinstance(executor, Started) else []
+
+    def cpu() -> float:
+        time.sleep(0.3)  # until the server has taken note of its sessions' ends
+        return _own_cpu() + _cpu_of(server) + sum(map(_cpu_of, workers_))
+
+    before = cpu()
     started = time.perf_counter()
     result = run(table)
     seconds = time.perf_counter() - started
+    used = cpu() - before
     assert not result.rejects, result.rejects[:3]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     if isinstance(executor, Started):
-        peak = max(_peak_mb(worker.pid or 0) for worker in executor._workers.values())
+        peak = max(map(_peak_mb, workers_))
         Processes.__exit__(executor)
-    return {"seconds": seconds, "peak_mb": peak, "documents": result.tables[0].documents}
+    return {"seconds": seconds, "peak_mb": peak, "all_cpu": used}
 
 
 def _peak_mb(pid: int) -> float:
@@ -119,9 +127,9 @@ def _own_cpu() -> float:
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
-def _server_cpu(server: Server) -> float:
-    """CPU seconds of the server and of its sessions that have ended."""
-    fields = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
+def _cpu_of(pid: int) -> float:
+    """CPU seconds of a process and of its children that have ended: a server's sessions."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
@@ -130,14 +138,15 @@ def measure(server: Server, function: Callable[..., Any], *arguments: Any) -> Me
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     time.sleep(0.3)  # until the server has taken note of what ended before
-    before = _server_cpu(server)
+    before = _cpu_of(server.process.pid)
     process = context.Process(target=_timed, args=(theirs, function, arguments))
     process.start()
     theirs.close()
     found = ours.recv()
     process.join()
     time.sleep(0.3)
-    return Measured(found["seconds"], found["cpu"] + _server_cpu(server) - before, found["peak_mb"])
+    cpu = found["cpu"] + _cpu_of(server.process.pid) - before
+    return Measured(found["seconds"], found.get("all_cpu", cpu), found["peak_mb"])
 
 
 def measure_dlt(server: Server, python: str, table: str, backend: str) -> Measured:
@@ -145,14 +154,14 @@ def measure_dlt(server: Server, python: str, table: str, backend: str) -> Measur
     folder = Path(tempfile.mkdtemp(prefix="supavex-benchmark-dlt-"))
     rivals = Path(__file__).with_name("copy_rivals.py")
     try:
-        before = _server_cpu(server)
+        before = _cpu_of(server.process.pid)
         command = [python, "-P", str(rivals), str(server.socket_folder), table, backend, str(folder)]
         ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
         if ran.returncode:
             raise SystemExit(f"dlt failed:\n{ran.stderr[-2000:]}")
         found = json.loads(ran.stdout.strip().splitlines()[-1])
         time.sleep(0.3)
-        return Measured(found["seconds"], found["cpu"] + _server_cpu(server) - before, found["peak_mb"])
+        return Measured(found["seconds"], found["cpu"] + _cpu_of(server.process.pid) - before, found["peak_mb"])
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -162,8 +171,8 @@ def compare(server: Server, folder: Path, table: str, runs: int, slow_runs: int,
     url = server.url("supabase_admin")
     contenders: dict[str, tuple[int, Callable[[], Measured]]] = {
         FLOOR: (runs, lambda: measure(server, floor, url, table)),
-        ONE: (runs, lambda: measure(server, copied, url, str(folder), table, 1)),
-        TWO: (runs, lambda: measure(server, copied, url, str(folder), table, 2)),
+        ONE: (runs, lambda: measure(server, copied, url, str(folder), table, 1, server.process.pid)),
+        TWO: (runs, lambda: measure(server, copied, url, str(folder), table, 2, server.process.pid)),
     }
     for name, careful in ((CAREFUL, True), (PLAIN, False)):
         run = lambda careful=careful: measure(server, _script, url, table, folder / "script.zip", careful)  # noqa: E731
@@ -216,8 +225,10 @@ def over_time(server: Server, folder: Path, rows: int) -> list[str]:
         done = count
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        process = context.Process(target=_timed, args=(theirs, copied, (url, str(folder), "payments", 1)))
+        arguments = (url, str(folder), "payments", 1, server.process.pid)
+        process = context.Process(target=_timed, args=(theirs, copied, arguments))
         process.start()
+        theirs.close()
         samples: list[tuple[float, float]] = []
         stop = threading.Event()
 

@@ -21,7 +21,7 @@ from supavex.migrate.parts import PartResult, PartTask
 from supavex.migrate.rejects import Reject
 from supavex.postgres.snapshot import Snapshot
 
-_VERSION = "1"
+_VERSION = "2"
 
 
 @dataclass(frozen=True, slots=True)
