@@ -173,9 +173,10 @@ class Deployment:
         """All documents of a table as internal JSON, one a line, in the order in which they lie in the file."""
         stored = self.store.tables().get(table)
         if stored is not None:
-            rows = self.store.connection.execute(f"SELECT body FROM documents_{stored.storage}")
+            # As bytes: Python would decode each text, only to have it encoded again.
+            rows = self.store.connection.execute(f"SELECT CAST(body AS BLOB) FROM documents_{stored.storage}")
             while some := rows.fetchmany(_BLOCK):
-                yield "\n".join([body for (body,) in some]).encode()
+                yield b"\n".join([body for (body,) in some])
 
     def uniform(self, table: str) -> bool:
         """Whether bare integers in :meth:`blocks` are int64: never."""
