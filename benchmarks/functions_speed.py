@@ -1,6 +1,6 @@
 """How fast pushed functions run: over HTTP and from Python, against ``convex-test`` in Node and plain SQLite.
 
-    python benchmarks/functions_speed.py [--seconds 2] [--runs 3]
+    python -m benchmarks.functions_speed [--seconds 2] [--runs 3]
 
 One query (twenty documents of an index) and one mutation (a new document) of the same TypeScript. The floor is SQLite
 doing the same work in Python: the same index, each body parsed and written as JSON, each write a durable transaction.

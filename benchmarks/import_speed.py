@@ -1,6 +1,6 @@
 """How fast a snapshot is imported into the local deployment, against SQLite itself on the same bytes and indexes.
 
-    python benchmarks/import_speed.py [--documents 1000000]
+    python -m benchmarks.import_speed [--documents 1000000]
 
 The floor, in the same run: the archive's lines, already in memory as tuples of id, line and three index keys, put into
 one table by ``executemany``, and three indexes made afterwards, with the same settings of SQLite.

@@ -1,6 +1,6 @@
 """How fast the local deployment reads: by id, and a hundred documents by an index range, against SQLite itself.
 
-    python benchmarks/read_speed.py [--documents 100000]
+    python -m benchmarks.read_speed [--documents 100000]
 
 The floor, in the same run and on the same file: the same rows by SQL that somebody wrote for the purpose, each body
 parsed as JSON.

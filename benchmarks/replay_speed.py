@@ -1,6 +1,6 @@
 """How long `supavex inspect` takes over a large set of migrations, against the server's own time for the same SQL.
 
-    python benchmarks/replay_speed.py [--files 500]
+    python -m benchmarks.replay_speed [--files 500]
 
 The floor is one session that runs every file's SQL in one go, in the same run; starting a server is in both.
 """

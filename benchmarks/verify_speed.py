@@ -1,11 +1,11 @@
 """How long the proof takes against the copy, in the same run: every row and field read again by another way.
 
-    python benchmarks/verify_speed.py [--rows 200000] [--runs 3] [--tables payments,articles] [--profile]
+    python -m benchmarks.verify_speed [--rows 200000] [--runs 3] [--tables payments,articles] [--profile]
 
-The tables are those of ``copy.py``, each with those that it refers to. The proof is of the archive, and of a local deployment that it was imported
-into; the ratios are to the copy into the archive. Processor seconds are the server's, this process's and those of its
-children: on a machine that does other things too, they say more than the clock. ``--profile`` shows where the proof of
-the archive spends its time here (not the server's, nor that of the process that reads the source).
+The tables are those of ``copy.py``, each with those that it refers to. The proof is of the archive, and of a local
+deployment that it was imported into; the ratios are to the copy into the archive. Processor seconds are the server's, this
+process's and those of its children: on a machine that does other things too, they say more than the clock. ``--profile``
+shows where the proof of the archive spends its time here (not the server's, nor that of the process that reads the source).
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from copy_tables import make_tables, plan_of
-
+from benchmarks.copy_tables import make_tables, plan_of
 from supavex.convex.snapshot import SnapshotArchive
 from supavex.deployment import Deployment
 from supavex.deployment.importing import import_snapshot
