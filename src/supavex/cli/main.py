@@ -26,6 +26,7 @@ COMMANDS = {
     "verify": "Prove that every row arrived, field by field.",
     "restore": "The way back: an archive's documents into PostgreSQL's tables.",
     "serve": "A Convex deployment on this machine, for the official CLI.",
+    "bundle": "The app's functions as one file, for tests without Node.",
     "demo": "All of it on an example project, embedded.",
 }
 

@@ -40,9 +40,9 @@ class Engine:
     Others may write to the file too; that is noticed, and taken to have changed everything.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, durable: bool = True) -> None:
         self.path = path
-        self._store = Store(path)
+        self._store = Store(path, durable=durable)
         self._lock = threading.RLock()
         self._version = self._data_version()
         self.log = CommitLog(time.time_ns())
