@@ -20,6 +20,7 @@ import pytest
 if TYPE_CHECKING:
     from supavex.deployment import Deployment
     from supavex.deployment.functions.bundle import Bundle
+    from supavex.errors import SupavexError
 
 #: Seconds that a session waits for another one that bundles the same app.
 _WAIT_SECONDS = 600.0
@@ -50,7 +51,7 @@ def convex_app(pytestconfig: pytest.Config) -> Path:
         try:
             return load_project(root).convex_folder.parent
         except SupavexError as error:
-            raise _usage(error) from None
+            raise _failed(error) from None
     return root
 
 
@@ -61,7 +62,7 @@ def convex_environment(pytestconfig: pytest.Config) -> Mapping[str, str]:
     for line in pytestconfig.getini("supavex_environment"):
         name, equals, value = str(line).partition("=")
         if not equals:
-            raise pytest.UsageError(f"supavex_environment: {name!r} is not NAME=value.")
+            pytest.fail(f"supavex_environment: {name!r} is not NAME=value.", pytrace=False)
         found[name.strip()] = value.strip()
     return found
 
@@ -100,7 +101,7 @@ class Templates:
     def __init__(self, folder: Path, kept: Path, *, again: bool) -> None:
         self._folder, self._kept, self._again = folder, kept, again
         self._bundles: dict[Path, Bundle] = {}
-        self._made: dict[object, Path] = {}
+        self._made: dict[object, Path | SupavexError] = {}
         self._numbers = itertools.count(1)
 
     @contextmanager
@@ -114,11 +115,15 @@ class Templates:
             try:
                 self._made[key] = self._make(app, environment, snapshot)
             except SupavexError as error:
-                raise _usage(error) from None
+                # Kept as well: the other tests need not wait to hear the same.
+                self._made[key] = error
+        made = self._made[key]
+        if isinstance(made, SupavexError):
+            raise _failed(made)
         folder = self._folder / str(next(self._numbers))
         folder.mkdir()
         try:
-            file = shutil.copyfile(self._made[key], folder / "deployment.sqlite3")
+            file = shutil.copyfile(made, folder / "deployment.sqlite3")
             with Deployment(file, durable=False) as deployment:
                 yield deployment
         finally:
@@ -182,6 +187,8 @@ def _bundle(app: Path, environment: Mapping[str, str], folder: Path, *, again: b
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Holds ``folder``, so that of sessions at the same time (pytest-xdist has one a worker) one bundles the app."""
+    from supavex.errors import UsageError
+
     try:
         folder.mkdir(parents=True, exist_ok=True)
         ignore = folder.parent / ".gitignore"
@@ -189,7 +196,8 @@ def _locked(folder: Path) -> Iterator[None]:
             ignore.write_text("*\n", encoding="utf-8")
         lock = (folder / "lock").open("a")
     except OSError as error:
-        raise pytest.UsageError(f"supavex keeps bundled functions in {folder}: {error.strerror}.") from None
+        message = f"bundled functions can't be kept: {error.strerror}."
+        raise UsageError("CannotWrite", message, where=str(folder)) from None
     deadline = time.monotonic() + _WAIT_SECONDS
     with lock:
         while True:
@@ -198,14 +206,13 @@ def _locked(folder: Path) -> Iterator[None]:
                 break
             except OSError as error:
                 if error.errno not in (errno.EAGAIN, errno.EACCES) or time.monotonic() > deadline:
-                    raise pytest.UsageError(f"another session holds {folder}: {error.strerror}.") from None
+                    raise UsageError("SessionHeld", f"another session holds it: {error}.", where=str(folder)) from None
                 time.sleep(0.1)
         yield
 
 
-def _usage(error: Exception) -> pytest.UsageError:
-    """An error of supavex's, as pytest shows misuse: without a traceback."""
-    where = f" {where}:" if (where := getattr(error, "where", None)) else ""
-    hint = f"\n{hint}" if (hint := getattr(error, "hint", None)) else ""
-    notes = "".join(f"\n{note}" for note in getattr(error, "__notes__", []))
-    return pytest.UsageError(f"supavex[{getattr(error, 'code', 'Error')}]{where} {error}{hint}{notes}")
+def _failed(error: SupavexError) -> BaseException:
+    """An error of supavex's, as pytest shows it without a traceback."""
+    where = f" {error.where}:" if error.where else ""
+    lines = [f"supavex[{error.code}]{where} {error.message}", error.hint or "", *getattr(error, "__notes__", [])]
+    return pytest.fail.Exception("\n".join(filter(None, lines)), pytrace=False)

@@ -107,14 +107,13 @@ def _run(project: Project, say: Callable[[str], None]) -> list[dict[str, Any]]:
         deployment.functions.warm()
         took = time.monotonic() - started
         count = sum(len(module["functions"]) for module in bundle.functions.values())
-        say(
-            f"7  run      {count} functions in V8, up in {took:.1f} s; Convex's own CLI has bundled them into {BUNDLE_NAME}"
-        )
+        told = f"Convex's own CLI has bundled them into {BUNDLE_NAME}"
+        say(f"7  run      {count} functions in V8, up in {took:.1f} s; {told}")
         ran = []
-        for path, args, user, told in _calls(deployment):
+        for path, args, user, words in _calls(deployment):
             started = time.monotonic()
             try:
-                answer = told(deployment.run(path, args, user=user))
+                answer = words(deployment.run(path, args, user=user))
             except FunctionFailed as failed:
                 if not isinstance(failed.data, dict):
                     raise
