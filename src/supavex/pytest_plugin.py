@@ -6,7 +6,6 @@ It does nothing, and imports nothing of supavex, until a test uses one of its fi
 from __future__ import annotations
 
 import errno
-import fcntl
 import itertools
 import shutil
 import time
@@ -187,6 +186,8 @@ def _bundle(app: Path, environment: Mapping[str, str], folder: Path, *, again: b
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Holds ``folder``, so that of sessions at the same time (pytest-xdist has one a worker) one bundles the app."""
+    import fcntl  # not everywhere where pytest runs
+
     from supavex.errors import UsageError
 
     try:
