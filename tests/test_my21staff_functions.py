@@ -98,6 +98,9 @@ def test_an_article_is_its_workspaces_own(app: Deployment):
 
 def test_a_draft_is_nobodys_to_read(app: Deployment):
     assert app.run("articles:get", {"workspace": "eagle-overseas", "slug": "draf-1"}) is None
+    changed(app, one(app, "articles", slug="draf-1"), published_at=1.0)  # it was published once
+    assert app.run("articles:get", {"workspace": "eagle-overseas", "slug": "draf-1"}) is None
+    assert len(app.run("articles:list", {"workspace": "eagle-overseas"})) == 2
     changed(app, one(app, "articles", slug="draf-1"), status="published", published_at=1.0)
     assert app.run("articles:get", {"workspace": "eagle-overseas", "slug": "draf-1"})["title"] == "(Tanpa judul)"
 
@@ -163,6 +166,7 @@ def test_without_a_limit_a_webinar_is_never_full_but_each_contact_registers_once
         ("info-session-jerman", {}, "WebinarClosed"),  # completed
         ("klinik-motivation-letter", {}, "WebinarOver"),
         ("klinik-motivation-letter", {"max_registrations": 0.0}, "WebinarFull"),
+        ("klinik-motivation-letter", {"max_registrations": 1.0}, "WebinarFull"),  # two are registered
         ("info-taiwan", {}, "ContactNotFound"),  # another workspace's
     ],
 )
