@@ -20,6 +20,7 @@ from tests.projects import ROOT
 
 from .node import NODE_MODULES, missing
 
+NODE = shutil.which("node")
 GUIDE = (ROOT / "docs/testing.md").read_text()
 EXAMPLE = dict(re.findall(r"```\w+\n(?://|#) (\S+)\n(.*?)```", GUIDE, re.DOTALL))
 #: What `npx convex dev` generates, in short: enough for functions to be bundled.
@@ -46,10 +47,13 @@ class AnApp:
         path.write_text(text)
 
     def start(self, *options: str, node: bool = True) -> subprocess.Popen[str]:
-        """Starts a session. Without ``node`` there is none on the PATH."""
+        """Starts a session. Without ``node`` there is none on the PATH; else each start of it is a line of node.log."""
         variables = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "CONVEX"))}
-        if not node:
-            variables["PATH"] = "/nowhere"
+        program = self.path / "bin/node"
+        if not program.exists():
+            self.write("bin/node", f'#!/bin/sh\necho started >> {self.path}/.supavex/node.log\nexec {NODE} "$@"\n')
+            program.chmod(0o755)
+        variables["PATH"] = f"{program.parent}:{variables['PATH']}" if node else "/nowhere"
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "-W", "error", *options]
         return subprocess.Popen(
             command, cwd=self.path, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -62,8 +66,12 @@ class AnApp:
     def files(self) -> dict[str, bytes]:
         """The app's files with their contents, those of the sessions aside."""
         found = (p for p in self.path.rglob("*") if p.is_file() and "node_modules" not in p.parts)
-        kept = (p for p in found if not {".supavex", "__pycache__"} & set(p.parts))
+        kept = (p for p in found if not {".supavex", "__pycache__", "bin"} & set(p.parts))
         return {str(p.relative_to(self.path)): p.read_bytes() for p in kept}
+
+    def pushes(self) -> int:
+        """How often the CLI has been run."""
+        return (self.path / ".supavex/node.log").read_text().count("started")
 
     def bundles(self) -> list[Path]:
         return sorted((self.path / ".supavex/pytest").glob("*.json"))
@@ -102,7 +110,7 @@ def test_the_guides_example_works_and_a_second_session_needs_no_node(app: AnApp)
     assert code == 0, out
     assert "4 passed" in out
     assert app.files() == before
-    assert len(app.bundles()) == 1
+    assert len(app.bundles()) == app.pushes() == 1
     (app.path / "node_modules").unlink()
     code, out = app.pytest(node=False)
     assert code == 0, out
@@ -133,22 +141,22 @@ def test_changed_functions_are_bundled_anew(app: AnApp):
         assert code == 0, out
     finally:
         del os.environ["WANTED"]
-    assert len(app.bundles()) == 2
-    stamps = [path.stat().st_mtime_ns for path in app.bundles()]
+    assert len(app.bundles()) == app.pushes() == 2
+    assert app.pushes() == 2
     os.environ["WANTED"] = "two"
     try:
         code, out = app.pytest("--supavex-push")
     finally:
         del os.environ["WANTED"]
     assert code == 0, out
-    assert [path.stat().st_mtime_ns for path in app.bundles()] != stamps
+    assert (app.pushes(), len(app.bundles())) == (3, 2)
 
 
 def test_of_two_sessions_at_once_one_bundles(app: AnApp):
     sessions = [app.start(), app.start()]
     found = [ended(session) for session in sessions]
     assert [code for code, _ in found] == [0, 0], found
-    assert len(app.bundles()) == 1
+    assert len(app.bundles()) == app.pushes() == 1
     assert not list((app.path / ".supavex/pytest").glob("*.partial"))
 
 
@@ -290,7 +298,7 @@ def test_it(convex_deployment):
         )
     code, out = app.pytest("sub")
     assert code == 0, out
-    assert len(app.bundles()) == 2
+    assert len(app.bundles()) == app.pushes() == 2
 
 
 def test_a_session_that_uses_no_fixture_of_ours_imports_nothing(pytester: pytest.Pytester):
