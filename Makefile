@@ -1,12 +1,13 @@
 # make demo   the main job on the user's case, with embedded parts
 # make test   every test;  make lint   style, types, arrows;  make bench   the benchmarks
+# make bundle the example project's functions, for the demo and tests without Node
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 NPM_INSTALLED := tests/official/node_modules/.installed
 
-.PHONY: demo test lint format bench clean
+.PHONY: demo test lint format bench bundle clean
 
 demo: $(INSTALLED)
 	@$(BIN)/supavex demo
@@ -27,6 +28,10 @@ format: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks.copy --chart docs/copy.svg
+
+# What Convex's own CLI makes of the example project's functions: needed when they have changed.
+bundle: $(INSTALLED) $(NPM_INSTALLED)
+	$(BIN)/python -m tests.official.test_my21staff
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

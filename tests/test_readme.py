@@ -8,7 +8,12 @@ from tests import projects
 from tests.projects import ROOT, supavex
 
 #: What differs from run to run.
-_VARIES = [(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME"), (r"\d+\.\d s", "SECONDS"), (r"PostgreSQL [\d.]+", "PostgreSQL")]
+_VARIES = [
+    (r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME"),
+    (r"\d+\.\d s", "SECONDS"),
+    (r"\d+ ms", "MS"),
+    (r"PostgreSQL [\d.]+", "PostgreSQL"),
+]
 
 
 def still(text: str) -> str:

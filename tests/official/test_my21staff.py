@@ -1,17 +1,24 @@
-"""The user's schema, judged by the official package: it exports what Python computed, and the compiler accepts it."""
+"""The user's schema and functions, judged by the official package: the schema exports what Python computed, the
+compiler accepts all of it, and convex.bundle.json and convex/_generated are what the official CLI makes of it.
+
+`make bundle` (this file, run) writes both anew.
+"""
 
 import json
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from supavex.mapping.build import build
+from supavex.migrate.bundling import BUNDLE_NAME, bundle_app
 from supavex.project import load_project, load_schema
 from tests.projects import MY21STAFF, ROOT
 
 from .node import Node
+from .served import App, Served
 
 MODULES = ROOT / "tests/official/node_modules"
 TWELVE = {
@@ -37,8 +44,41 @@ def test_the_compiler_accepts_the_whole_schema_and_the_one_that_spreads_the_twel
     for name in ("convex", "remaining/convex"):
         shutil.copytree(MY21STAFF / name, tmp_path / name)
     files = sorted(str(path) for path in tmp_path.glob("*/**/*.ts") if "node_modules" not in path.parts)
-    assert len(files) == 5
+    assert len(files) == 19
     options = ["--noEmit", "--strict", "--target", "es2022", "--module", "esnext", "--moduleResolution", "bundler"]
     command = [str(MODULES / ".bin/tsc"), *options, "--skipLibCheck", *files]
     ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
     assert ran.returncode == 0, ran.stdout
+
+
+def made_by_the_cli(folder: Path) -> dict[str, str]:
+    """What the official CLI makes of the project, in a copy of it: generated code, and the bundle."""
+    shutil.copytree(MY21STAFF / "convex", folder / "convex")
+    shutil.copy(MY21STAFF / "package.json", folder)
+    # In the app's own folder, as npm puts it: the names of shared code say where the package really lies.
+    shutil.copytree(MODULES / "convex", folder / "node_modules/convex")
+    for package in MODULES.iterdir():
+        if package.name != "convex":
+            (folder / "node_modules" / package.name).symlink_to(package)
+    with Served(folder / "data") as served:
+        app = App(folder, served)
+        app.write("package.json", (MY21STAFF / "package.json").read_text())
+        ran = app.convex("dev", "--once", "--typecheck", "enable", seconds=180)
+        assert ran.code == 0, ran.text
+        assert "Convex functions ready!" in ran.text
+    found = {f"convex/_generated/{path.name}": path.read_text() for path in (folder / "convex/_generated").iterdir()}
+    return {**found, BUNDLE_NAME: bundle_app(folder).text()}
+
+
+def test_the_generated_code_and_the_bundle_are_up_to_date(tmp_path: Path) -> None:
+    made = made_by_the_cli(tmp_path / "app")
+    assert len(made) == 6
+    assert made.keys() - {BUNDLE_NAME} == {f"convex/_generated/{p.name}" for p in MY21STAFF.glob("convex/_generated/*")}
+    stale = [name for name, text in made.items() if (MY21STAFF / name).read_text() != text]
+    assert stale == [], "run `make bundle`"
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as name:
+        for file, text in made_by_the_cli(Path(name) / "app").items():
+            (MY21STAFF / file).write_text(text)

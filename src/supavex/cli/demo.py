@@ -6,9 +6,11 @@ import os
 import shutil
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,10 +18,14 @@ from supavex.cli import migrate as migrate_command
 from supavex.cli import verify as verify_command
 from supavex.cli.deploy import deploy, push_lines, write_summary
 from supavex.cli.options import json_option, print_diagnostics, print_json
+from supavex.cli.targets import open_target
+from supavex.deployment import Deployment, FunctionFailed
+from supavex.deployment.functions.bundle import read_bundle
 from supavex.errors import SupavexError, UsageError
 from supavex.mapping.build import build
 from supavex.mapping.check import Check, check
 from supavex.mapping.source import Source
+from supavex.migrate.bundling import BUNDLE_NAME, inputs_of, stale_because
 from supavex.migrate.proof import Proof
 from supavex.project import Project, load_project
 from supavex.text import counted, table_text
@@ -37,7 +43,8 @@ def command(folder: str | None, as_json: bool) -> int:
     """Move an example project, from its Supabase migrations to a proven Convex deployment, on this machine.
 
     It is a WhatsApp CRM: twelve tables and the three around them. An embedded PostgreSQL holds the rows and a local
-    deployment takes them; three rows are broken on purpose. No account, no network, no Node.
+    deployment takes them; three rows are broken on purpose. Then some of the app's functions answer from them, from a
+    file that `supavex bundle` has written. No account, no network, no Node.
 
     \b
     Example:
@@ -61,9 +68,10 @@ def command(folder: str | None, as_json: bool) -> int:
     proof = verify_command.run(project, show="nobody")
     fields = sum(table.fields for table in proof.tables)
     say(f"6  verify   {'proven' if proof.ok else 'NOT proven'}: every row read again, {fields} fields compared")
+    ran = _run(project, say)
     ok = checked.ok() and migration.ok and proof.ok
     if as_json:
-        print_json({"ok": ok, "migration": migration.to_json(), "verification": proof.to_json()})
+        print_json({"ok": ok, "migration": migration.to_json(), "verification": proof.to_json(), "functions": ran})
         return 0 if ok else 1
     click.echo("")
     click.echo(_table(project, migration, proof))
@@ -84,6 +92,52 @@ def command(folder: str | None, as_json: bool) -> int:
             click.echo(f"{name:<8} {_short(path)}")
     click.echo(f"\nDone in {time.monotonic() - started:.1f} s.")
     return 0 if ok else 1
+
+
+def _run(project: Project, say: Callable[[str], None]) -> list[dict[str, Any]]:
+    """Has some of the app's functions answer from the rows that were just proven; none of the calls changes any."""
+    bundle = read_bundle(project.root / BUNDLE_NAME)
+    # What lies above the example's folder is another project's.
+    inputs = {name: hash_ for name, hash_ in inputs_of(project.root).items() if name in bundle.inputs}
+    why = stale_because(bundle, project.root, inputs)
+    if why is not None:
+        raise SupavexError("StaleBundle", f"{why}.", where=BUNDLE_NAME, hint="Make it anew: supavex bundle")
+    with open_target(project, "local") as deployment:
+        bundle.install(deployment, schema=False)
+        started = time.monotonic()
+        deployment.functions.warm()
+        took = time.monotonic() - started
+        count = sum(len(module["functions"]) for module in bundle.functions.values())
+        told = f"Convex's own CLI has bundled them into {BUNDLE_NAME}"
+        say(f"7  run      {count} functions in V8, up in {took:.1f} s; {told}")
+        ran = []
+        for path, args, user, words in _calls(deployment):
+            started = time.monotonic()
+            try:
+                answer = words(deployment.run(path, args, user=user))
+            except FunctionFailed as failed:
+                if not isinstance(failed.data, dict):
+                    raise
+                answer = f"ConvexError {failed.data['code']}: {failed.data['message']}"
+            milliseconds = (time.monotonic() - started) * 1000
+            say(f"            {path:<18}  {answer} ({milliseconds:.0f} ms)")
+            ran.append({"path": path, "answer": answer, "milliseconds": round(milliseconds, 1)})
+    return ran
+
+
+def _calls(deployment: Deployment) -> Iterator[tuple[str, dict[str, Any], dict[str, Any] | None, Callable[[Any], str]]]:
+    """What the demo calls: function, arguments, who is signed in, and how its answer is told."""
+    eagle = {"workspace": "eagle-overseas"}
+    yield "articles:list", eagle, None, lambda found: f"published: {', '.join(article['slug'] for article in found)}"
+    today = datetime.now(timezone(timedelta(hours=7))).date()  # in Jakarta, as the slots have it
+    monday = today + timedelta(days=7 - today.weekday())
+    slots = {**eagle, "date": monday.isoformat(), "now": time.time() * 1000}
+    yield "slots:free", slots, None, lambda found: f"free next Monday: {', '.join(slot['time'] for slot in found)}"
+    rina = {"issuer": "https://clerk.test", "subject": "user_2abcT9mKXvQ4rLwZ8sNpYdHfG1e"}
+    yield "leads:list", eagle, rina, lambda found: ", ".join(f"{x['temperature']} ({x['score']:.0f})" for x in found)
+    webinar = next(w for w in deployment.documents("webinars") if w["slug"] == "info-taiwan")
+    fajar = next(c for c in deployment.documents("contacts") if c["phone"] == "+6285598765406")
+    yield "webinars:register", {"webinar_id": webinar["_id"], "contact_id": fajar["_id"]}, None, str
 
 
 def _quiet(text: str) -> None:
@@ -162,8 +216,6 @@ def _table(project: Project, migration: Migration, proof: Proof) -> str:
 
 def build_indexes(project: Project) -> dict[str, int]:
     """How many indexes each table of the local deployment has, as the deployment says."""
-    from supavex.cli.targets import open_target
-
     with open_target(project, "local") as deployment:
         schema = deployment.schema
     return {} if schema is None else {name: len(table.indexes) for name, table in schema.tables.items()}

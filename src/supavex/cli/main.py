@@ -27,6 +27,7 @@ COMMANDS = {
     "restore": "The way back: an archive's documents into PostgreSQL's tables.",
     "usage": "What of the app's code still calls Supabase, and what to write instead.",
     "serve": "A Convex deployment on this machine, for the official CLI.",
+    "bundle": "The app's functions as one file, for tests without Node.",
     "demo": "All of it on an example project, embedded.",
 }
 

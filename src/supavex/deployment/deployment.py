@@ -48,12 +48,14 @@ class Push:
 class Deployment:
     """A deployment in the SQLite file ``path``, made where it is missing. A context manager.
 
-    Every method that writes is one transaction. Errors carry Convex's codes.
+    Every method that writes is one transaction. Errors carry Convex's codes. Without ``durable`` commits wait for no
+    disk: for tests, whose file nobody needs after a power failure.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, durable: bool = True) -> None:
         self.path = path
-        self.store = Store(path)
+        self.durable = durable
+        self.store = Store(path, durable=durable)
         self._functions: Functions | None = None
 
     def __enter__(self) -> Deployment:
@@ -78,7 +80,7 @@ class Deployment:
             from supavex.deployment.functions.runner import shared_runners
             from supavex.deployment.functions.running import Functions
 
-            self._functions = Functions(self.path, runners=shared_runners())
+            self._functions = Functions(self.path, runners=shared_runners(), durable=self.durable)
         return self._functions
 
     def run(
@@ -106,6 +108,12 @@ class Deployment:
         from supavex.deployment.functions.in_process import run_scheduled
 
         return run_scheduled(self.functions, until)
+
+    def set_environment(self, variables: Mapping[str, str | None]) -> None:
+        """Sets environment variables of the functions; None removes one. Raises for names and values Convex refuses."""
+        from supavex.deployment.functions.modules import change_variables
+
+        change_variables(self.store, [{"name": name, "value": value} for name, value in variables.items()])
 
     # Reading
 
@@ -303,6 +311,18 @@ class Deployment:
             assert row is not None
             self.store.enter(self.store.indexes(stored).values(), row, document)
         return id_
+
+    def load(self, archive: Path) -> dict[str, int]:
+        """Puts the tables of a snapshot archive in the place of those that are there; documents by table.
+
+        The archive is what ``supavex migrate --out`` or ``npx convex export`` writes. Its ids and creation times are
+        kept, each document is held against the schema, and it is all or nothing. Stored files are left out.
+        """
+        from supavex.convex.snapshot import SnapshotArchive
+        from supavex.deployment.importing import import_snapshot
+
+        with SnapshotArchive(archive) as opened:
+            return dict(import_snapshot(self, opened, "replace").written)
 
     def replace(self, id_: str, fields: Document) -> None:
         """Puts ``fields`` in the place of a document's own; ``_id`` and ``_creationTime`` stay."""

@@ -81,9 +81,12 @@ def indexes_of(connection: sqlite3.Connection, table: StoredTable) -> dict[str, 
 
 
 class Store:
-    """An open SQLite file. One writer at a time; a second waits up to ten seconds."""
+    """An open SQLite file. One writer at a time; a second waits up to ten seconds.
 
-    def __init__(self, path: Path) -> None:
+    ``durable``: a commit outlasts a power failure, and not just the process.
+    """
+
+    def __init__(self, path: Path, *, durable: bool = True) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             fresh = not path.exists()
@@ -91,7 +94,7 @@ class Store:
             if fresh:
                 os.chmod(path, 0o600)
             self.connection.execute("PRAGMA journal_mode = WAL")
-            self.connection.execute("PRAGMA synchronous = FULL")
+            self.connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
             self.connection.execute("PRAGMA cache_size = -65536")
             if not self._made():
                 with self.transaction():

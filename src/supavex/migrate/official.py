@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import subprocess
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -44,10 +45,11 @@ class OfficialCli:
     url: str = ""
     key: str = field(default="", repr=False)
 
-    def run(self, *arguments: str, say: Say | None = None) -> str:
+    def run(self, *arguments: str, say: Say | None = None, seconds: float | None = None) -> str:
         """Runs ``convex ARGUMENTS`` and gives what it printed; each line goes to ``say`` as it comes.
 
-        Raises where it fails, with its last lines. It gets no terminal, so it asks nothing.
+        Raises where it fails, with its last lines, or takes more than ``seconds``. It gets no terminal, so it asks
+        nothing.
         """
         command = [self.node, str(self.program), *arguments]
         process = subprocess.Popen(
@@ -63,8 +65,17 @@ class OfficialCli:
         )
         lines = []
         assert process.stdout is not None
+        late = threading.Event()
+
+        def stop() -> None:
+            late.set()
+            process.kill()
+
+        clock = None if seconds is None else threading.Timer(seconds, stop)
         with process:
             try:
+                if clock is not None:
+                    clock.start()
                 for raw in process.stdout:
                     line = self._scrubbed(raw.rstrip("\n"))
                     lines.append(line)
@@ -73,7 +84,12 @@ class OfficialCli:
             except BaseException:
                 process.terminate()
                 raise
+            finally:
+                if clock is not None:
+                    clock.cancel()
         code = process.returncode
+        if late.is_set():
+            lines.append(f"It was stopped after {seconds:g} seconds.")
         if code:
             said = "\n".join(line for line in lines[-_KEPT_LINES:] if line.strip()) or "it says nothing."
             raise SupavexError(
@@ -108,23 +124,7 @@ def official_cli(convex_folder: Path, target: str) -> OfficialCli:
     """The CLI of the app that ``convex_folder`` belongs to, for ``target``. Raises with what is missing."""
     url = "" if target == CLOUD else _checked_url(target)
     app = convex_folder.parent
-    if not (app / "package.json").is_file():
-        raise UsageError(
-            "NoApp",
-            "there is no package.json beside the convex folder.",
-            where=str(app),
-            hint="Set `convex` in supavex.toml to the convex folder of your app.",
-        )
-    node = shutil.which("node")
-    if node is None:
-        hint = "Install Node 20 or later: Convex's CLI runs on it."
-        raise UsageError("NoNode", "the program node is not there.", where=str(app), hint=hint)
-    package = next((p for p in (f / "node_modules/convex" for f in (app, *app.parents)) if p.is_dir()), None)
-    program = None if package is None else package / "bin/main.js"
-    if program is None or not program.is_file():
-        raise UsageError(
-            "NoConvexPackage", "the app's convex package is not installed.", where=str(app), hint="npm install convex"
-        )
+    node, program = official_program(app)
     environment = dict(os.environ)
     known = {**_env_files(app), **environment}
     environment.setdefault("CI", "1")  # no questions, no colours
@@ -149,6 +149,33 @@ def official_cli(convex_folder: Path, target: str) -> OfficialCli:
     for name in _OTHERS:
         environment.pop(name, None)
     return OfficialCli(app, target, node, program, {**environment, _URL: url, _KEY: key}, url, key)
+
+
+def official_program(app: Path) -> tuple[str, Path]:
+    """Node, and the CLI of the convex package that the app in ``app`` has. Raises with what is missing."""
+    if not (app / "package.json").is_file():
+        raise UsageError(
+            "NoApp",
+            "there is no package.json beside the convex folder.",
+            where=str(app),
+            hint="Set `convex` in supavex.toml to the convex folder of your app.",
+        )
+    node = shutil.which("node")
+    if node is None:
+        hint = "Install Node 20 or later: Convex's CLI runs on it."
+        raise UsageError("NoNode", "the program node is not there.", where=str(app), hint=hint)
+    package = convex_package(app)
+    program = None if package is None else package / "bin/main.js"
+    if program is None or not program.is_file():
+        raise UsageError(
+            "NoConvexPackage", "the app's convex package is not installed.", where=str(app), hint="npm install convex"
+        )
+    return node, program
+
+
+def convex_package(app: Path) -> Path | None:
+    """The folder of the convex package that Node would find from ``app``; None where it is not installed."""
+    return next((p for p in (f / "node_modules/convex" for f in (app, *app.parents)) if p.is_dir()), None)
 
 
 def _checked_url(target: str) -> str:

@@ -40,9 +40,9 @@ class Engine:
     Others may write to the file too; that is noticed, and taken to have changed everything.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, durable: bool = True) -> None:
         self.path = path
-        self._store = Store(path)
+        self._store = Store(path, durable=durable)
         self._lock = threading.RLock()
         #: Held by who uses the writing connection; taken before the other lock where it has to be waited for.
         self._writing = threading.Lock()

@@ -59,8 +59,15 @@ class Call:
 class Functions:
     """The functions of the deployment in the file ``path``. Thread-safe; close it in the end."""
 
-    def __init__(self, path: Path, services: Services | None = None, runners: Runners | None = None) -> None:
-        self.engine = Engine(path)
+    def __init__(
+        self,
+        path: Path,
+        services: Services | None = None,
+        runners: Runners | None = None,
+        *,
+        durable: bool = True,
+    ) -> None:
+        self.engine = Engine(path, durable=durable)
         self.services = services or Services()
         self._own_runners = runners is None
         self._runners = runners or Runners()

@@ -1,0 +1,83 @@
+"""An app as one file: the modules that Convex's own CLI made of it, its schema, and what its functions take and give.
+
+It is what a push brings, kept: so that functions run where there is no Node. ``inputs`` says what it was made of.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from supavex.deployment.deployment import Deployment
+from supavex.deployment.functions.evaluation import Module
+from supavex.deployment.functions.modules import analyses, save_modules, stored_modules
+from supavex.errors import UsageError
+
+_FORMAT = 1
+_HINT = "Make it anew: supavex bundle"
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A pushed app. ``inputs``: path of each file that it was made of (seen from the app's folder) to its SHA-256."""
+
+    modules: Mapping[str, Module]
+    functions: Mapping[str, dict[str, Any]]
+    schema: str | None
+    auth: str
+    #: The version of the convex package that bundled it.
+    version: str
+    inputs: Mapping[str, str]
+
+    def install(self, deployment: Deployment, *, schema: bool = True) -> None:
+        """Pushes it. Without ``schema`` only the functions. Raises where a document does not fit the schema."""
+        with deployment.store.transaction():
+            if schema and self.schema is not None:
+                deployment.push(self.schema)
+            save_modules(deployment.store, self.modules, dict(self.functions))
+            deployment.store.set_meta("auth", self.auth)
+
+    def text(self) -> str:
+        """As it is written to a file: JSON, the same bytes each time."""
+        data = {
+            "format": _FORMAT,
+            "convex": self.version,
+            "inputs": dict(sorted(self.inputs.items())),
+            "schema": None if self.schema is None else json.loads(self.schema),
+            "auth": json.loads(self.auth),
+            "functions": dict(sorted(self.functions.items())),
+            "modules": [
+                {"path": m.path, "environment": m.environment, "source": m.source, "sourceMap": m.source_map}
+                for _, m in sorted(self.modules.items())
+            ],
+        }
+        return json.dumps(data, ensure_ascii=False, indent=1) + "\n"
+
+
+def bundle_of(deployment: Deployment, version: str, inputs: Mapping[str, str]) -> Bundle:
+    """The app that was pushed to ``deployment``. Source maps of code that modules share are left out."""
+    modules = {
+        path: Module(path, m.source, None if m.is_chunk else m.source_map, m.environment)
+        for path, m in stored_modules(deployment.store).items()
+    }
+    auth = deployment.store.meta("auth") or "[]"
+    return Bundle(modules, analyses(deployment.store), deployment.schema_text, auth, version, dict(inputs))
+
+
+def read_bundle(path: Path) -> Bundle:
+    """A file that :meth:`Bundle.text` was written to. Raises where it can't be read, or is something else."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if data["format"] != _FORMAT:
+            raise UsageError("InvalidBundle", "another version of supavex made the file.", where=str(path), hint=_HINT)
+        modules = {m["path"]: Module(m["path"], m["source"], m["sourceMap"], m["environment"]) for m in data["modules"]}
+        schema = None if data["schema"] is None else json.dumps(data["schema"], separators=(",", ":"))
+        auth = json.dumps(data["auth"])
+        return Bundle(modules, data["functions"], schema, auth, data["convex"], data["inputs"])
+    except OSError as error:
+        raise UsageError("NoBundle", f"{error.strerror}.", where=str(path), hint=_HINT) from None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise UsageError("InvalidBundle", "the file holds no bundled app.", where=str(path), hint=_HINT) from None
