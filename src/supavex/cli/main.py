@@ -23,6 +23,7 @@ COMMANDS = {
     "build": "schema.py to convex/schema.ts and convex/defaults.ts.",
     "deploy": "Push the schema to a deployment.",
     "migrate": "Copy the rows, with ids that are computed.",
+    "changes": "Rows inserted, updated and deleted since they were imported.",
     "verify": "Prove that every row arrived, field by field.",
     "restore": "The way back: an archive's documents into PostgreSQL's tables.",
     "serve": "A Convex deployment on this machine, for the official CLI.",
@@ -58,7 +59,7 @@ class LazyGroup(click.Group):
         """The command of that name."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"supavex.cli.{cmd_name}")
+        module = importlib.import_module(f"supavex.cli.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command
 

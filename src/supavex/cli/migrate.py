@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,11 +24,14 @@ from supavex.convex.snapshot import SnapshotArchive
 from supavex.deployment.importing import import_snapshot
 from supavex.errors import UsageError
 from supavex.mapping.check import checked_plan
+from supavex.mapping.source import Source
 from supavex.project import Project
 
 if TYPE_CHECKING:
+    from supavex.mapping.plan import Plan
     from supavex.migrate.copy import CopyOptions, Moments
     from supavex.migrate.migration import Migration
+    from supavex.migrate.touched import Touched
 
 
 @click.command("migrate")
@@ -44,6 +48,8 @@ if TYPE_CHECKING:
 @click.option("--cluster", metavar="ADDRESS", help="Copy by the workers of this Dask scheduler: tcp://host:8786.")
 @click.option("--parts", metavar="PLACE", help="With --cluster: a folder or URL that this machine and the workers see.")
 @click.option("--restart", is_flag=True, help="Throw away what an interrupted copy has done.")
+@click.option("--changes", is_flag=True, help="Only tables that have changed since the last import into the target.")
+@click.option("--moment", metavar="NAME", help="Keep what the source holds now under this name, for `supavex changes`.")
 @click.option("--accept-two-moments", is_flag=True, help="Keep the tables of an interrupted copy, though rows changed.")
 def command(
     folder: str,
@@ -60,6 +66,8 @@ def command(
     cluster: str | None,
     parts: str | None,
     restart: bool,
+    changes: bool,
+    moment: str | None,
     accept_two_moments: bool,
 ) -> int:
     """Copy the rows at one moment, with ids that are computed.
@@ -67,22 +75,28 @@ def command(
     They go into a snapshot archive and from it into the deployment, replacing the tables that are moved. Rejected rows
     are listed with key, column, reason and fix; more of them than allowed, and nothing is imported. Into another
     deployment than the local one, Convex's own CLI exports before, imports, and exports after; the proof follows.
-    A run that was cut short goes on where it was.
+    A run that was cut short goes on where it was. With --changes, nothing is imported where nothing has changed.
 
     \b
     Examples:
       supavex migrate
+      supavex migrate --changes
       supavex migrate --to cloud
       supavex migrate --out snapshot.zip && npx convex import --replace snapshot.zip
     """
     project = open_project(folder, config)
     how = Copying(workers, cluster, parts, restart, accept_two_moments)
+    if changes and (out is not None or tables is not None or existing is not None):
+        hint = "supavex migrate --changes --to TARGET takes the tables that have changed, whichever they are."
+        raise UsageError(
+            "UnsupportedOption", "--changes goes with --to, not with --out, --tables, --existing.", hint=hint
+        )
     if to != "local":
         if out is not None:
             raise UsageError("OutAndTo", "--out writes an archive only; --to names a deployment.", hint="Give one.")
         if dry_run or existing is not None:
             raise UsageError("UnsupportedOption", "--dry-run and --existing work with the local deployment and --out.")
-        return _by_cli(project, to, tables, max_rejects, how, as_json=as_json, yes=yes)
+        return _by_cli(project, to, tables, max_rejects, how, Keeping(changes, moment), as_json=as_json, yes=yes)
     result = run(
         project,
         to,
@@ -93,6 +107,7 @@ def command(
         dry_run=dry_run,
         quiet=as_json,
         how=how,
+        keeping=Keeping(changes, moment),
     )
     if as_json:
         print_json(result.to_json())
@@ -137,19 +152,54 @@ class Copying:
         return {"executor": executor, "place": place, "moments": "restart" if self.restart else accept}
 
 
+@dataclass(frozen=True)
+class Keeping:
+    """Since which moment, and under which other name this one is kept."""
+
+    changes: bool = False
+    moment: str | None = None
+
+    @contextmanager
+    def options(self, plan: Plan, target: str, how: Copying, *, dry_run: bool = False) -> Iterator[CopyOptions]:
+        """The arguments of :func:`~supavex.migrate.copy.copy`, those of ``how`` among them.
+
+        ``target``: the deployment, or ``archive`` where the rows stay in one.
+        """
+        from supavex.migrate.changes import Look
+        from supavex.migrate.migration import Folder
+        from supavex.migrate.moments import Moment, name_of
+        from supavex.migrate.touched import Remember, Touched
+
+        moments = Folder(plan.project.migration_folder).moments
+        options = how.options()
+        if self.moment is not None:
+            moments.path(self.moment)
+        if not dry_run and (target != "archive" or self.moment is not None):
+            options["remember"] = Remember(moments, target, self.moment)
+        if not self.changes:
+            yield options
+            return
+        # What an interrupted copy of changes has done is of another choice of tables.
+        options["moments"] = "restart"
+        with Moment.open(moments.path(name_of(target))) as moment:
+            options["since"] = Touched(plan, Look(moment), moments.doubted(target))
+            yield options
+
+
 def _by_cli(
     project: Project,
     to: str,
     tables: str | None,
     max_rejects: int | None,
     how: Copying,
+    keeping: Keeping,
     *,
     as_json: bool,
     yes: bool,
 ) -> int:
     from supavex.migrate.official import official_cli
     from supavex.migrate.remote import migrate_by_cli, remote_lines
-    from supavex.migrate.report import report_lines
+    from supavex.migrate.report import nothing_line, report_lines
 
     def confirm(changes: str) -> bool:
         click.echo(changes, err=True)
@@ -161,7 +211,16 @@ def _by_cli(
     plan, diagnostics = checked_plan(project)
     if not as_json:
         print_diagnostics([d for d in diagnostics if d.severity == "warning"], err=True)
-    with bars("copying") as report:
+    with keeping.options(plan, cli.target, how) as options, bars("copying") as report:
+        since = options.get("since")
+        if since is not None and _nothing(project, since):
+            if as_json:
+                changes = [change.to_json() for change in since.changes]
+                since_at = since.made_at
+                print_json({"ok": True, "imported": False, "target": to, "since": since_at, "changes": changes})
+            else:
+                click.echo(nothing_line(since.made_at))
+            return 0
         remote = migrate_by_cli(
             plan,
             cli,
@@ -170,7 +229,7 @@ def _by_cli(
             tables=_names(tables),
             max_rejects=max_rejects,
             progress=report,
-            **how.options(),
+            **options,
         )
     if as_json:
         print_json(remote.to_json())
@@ -178,6 +237,13 @@ def _by_cli(
         for line in [*report_lines(remote.migration, project.shown), *remote_lines(remote, project.shown)]:
             click.echo(line)
     return 0 if remote.ok else 1
+
+
+def _nothing(project: Project, since: Touched) -> bool:
+    from supavex.migrate.touched import nothing_changed
+
+    with Source(project).running() as url:
+        return nothing_changed(since, url)
 
 
 def _names(tables: str | None) -> frozenset[str] | None:
@@ -195,24 +261,29 @@ def run(
     dry_run: bool = False,
     quiet: bool = False,
     how: Copying = Copying(),
+    keeping: Keeping = Keeping(),
 ) -> Migration:
     """Migrates ``project``; see :func:`supavex.migrate.migration.migrate`."""
     # Arrow and what comes with it are an extra, and slow to import: `--help` does without.
     from supavex.migrate.documents import ArchiveDocuments
     from supavex.migrate.migration import migrate
     from supavex.migrate.report import report_lines
+    from supavex.migrate.runs import Run, measure
 
     plan, diagnostics = checked_plan(project)
+    place = to if out is None else "archive"
+    measured = Run("changes" if keeping.changes else "migrate", place)
     if not quiet:
         print_diagnostics([d for d in diagnostics if d.severity == "warning"], err=True)
     with ExitStack() as stack:
         target = None if out is not None else stack.enter_context(open_target(project, to))
         known = None if existing is None else stack.enter_context(ArchiveDocuments(existing))
+        options = stack.enter_context(keeping.options(plan, place, how, dry_run=dry_run))
         report = stack.enter_context(bars("copying"))
 
         def put(archive: SnapshotArchive) -> object:
             assert target is not None
-            with bars("importing") as importing:
+            with bars("importing") as importing, measured.step("import"):
                 return import_snapshot(target, archive, "replace", progress=lambda t, n: importing(t, n, 0))
 
         result = migrate(
@@ -225,9 +296,16 @@ def run(
             max_rejects=max_rejects,
             dry_run=dry_run,
             progress=report,
-            **how.options(),
+            **options,
         )
+        remember = options.get("remember")
+        if out is not None and remember is not None and result.ok:
+            remember.keep()
     if not dry_run:
+        if result.ok and not result.nothing:
+            measured.ok = True
+            measure(measured, result.copy)
+            measured.write(result.folder.path)
         text = "\n".join(report_lines(result, project.shown))
         result.folder.report.with_suffix(".md").write_text(f"# Migration\n\n```\n{text}\n```\n", encoding="utf-8")
     return result

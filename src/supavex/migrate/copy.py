@@ -24,6 +24,7 @@ from supavex.convex.snapshot import ArchiveWriter, JoinedEntry, schema_entry, ta
 from supavex.convex.values import Document
 from supavex.errors import SupavexError, UsageError
 from supavex.mapping.plan import Plan, TablePlan
+from supavex.migrate.changes import Sight
 from supavex.migrate.encoding import BadKeys, Lookup, needs_uniform
 from supavex.migrate.executors import Executor, Here
 from supavex.migrate.existing import Matched, match_documents
@@ -32,6 +33,7 @@ from supavex.migrate.part_files import PartFiles
 from supavex.migrate.parts import LAST_BLOCK, PartResult, PartTask, TableJob, cut, joined_crc, whole
 from supavex.migrate.references import children, missing_keys, names_any, parents_first, shared_keys
 from supavex.migrate.rejects import Reject
+from supavex.migrate.touched import Copied, Remember, Touched
 from supavex.postgres.connection import quoted, without_password
 from supavex.postgres.snapshot import Snapshot, exported
 from supavex.text import counted
@@ -51,6 +53,8 @@ class CopyOptions(TypedDict, total=False):
     executor: Executor
     place: str | None
     moments: Moments
+    since: Touched | None
+    remember: Remember | None
 
 
 @dataclass(slots=True)
@@ -74,7 +78,10 @@ class TableResult:
 
 @dataclass(slots=True)
 class CopyResult:
-    """What the copy did: each table, the moment it read, the archive, and how many parts an earlier run had done."""
+    """What the copy did: each table, the moment it read, the archive, and how many parts an earlier run had done.
+
+    ``kept``: rejected rows of tables that a copy of changes did not take.
+    """
 
     archive: Path | None
     taken_at: str
@@ -82,11 +89,12 @@ class CopyResult:
     matched: list[Matched]
     seconds: float = 0.0
     parts_kept: int = 0
+    kept: list[Reject] = field(default_factory=list)
 
     @property
     def rejects(self) -> list[Reject]:
         """All rejected rows, table by table."""
-        return [reject for table in self.tables for reject in table.rejects]
+        return [reject for table in self.tables for reject in table.rejects] + self.kept
 
 
 @dataclass(slots=True)
@@ -106,6 +114,7 @@ class _State:
     #: The parts of each table, in order: the names of their files, and what they hold.
     parts: dict[str, list[tuple[str, PartResult]]] = field(default_factory=dict)
     kept: int = 0
+    shared: dict[str, frozenset[bytes]] = field(default_factory=dict)
 
 
 def copy(
@@ -125,7 +134,8 @@ def copy(
     ``numbers`` are the table numbers of all tables that ids name. ``tables`` limits the copy to some source tables
     (by name); references to others still get their computed ids. ``existing`` gives the documents of tables that are
     declared existing. Of ``how``: ``executor`` copies the parts (by default this process); ``place`` is where they go,
-    for workers on other machines (by default ``work``).
+    for workers on other machines (by default ``work``). ``since`` chooses the tables, at the moment of the copy: with
+    none that it takes, no archive is written. ``remember`` keeps that moment.
 
     ``work`` is a folder for the journal and the parts, removed at the end. Where an earlier run left one and the
     source has not changed since, its parts are used. Where it has changed, they are of another moment: ``moments``
@@ -146,14 +156,20 @@ def copy(
             state = _State(plan, numbers, files, snapshot, holder, journal, running, progress, {})
             matched = _lookups(state, existing)
             wanted = [t for t in parents_first(plan) if tables is None or t.name in tables or t.source.name in tables]
-            _copy_tables(state, wanted)
+            sight = Sight.of(snapshot, holder)
+            since, remember = how.get("since"), how.get("remember")
+            _copy_tables(state, wanted, sight, since)
             moved = [table for table in plan.moved if table.name in state.results]
-            if archive is not None:
+            left = [table.name for table in plan.moved if table.name not in state.results]
+            kept = since.rejects_of(left) if since is not None else []
+            if archive is not None and (moved or since is None):
                 _write(state, moved, archive)
+            if remember is not None:
+                remember.write(sight, numbers, state.lookups, [_copied(state, table) for table in moved], since)
             results = [state.results[table.name] for table in moved]
         files.keep_only(set())
         shutil.rmtree(work, ignore_errors=True)
-        return CopyResult(archive, snapshot.taken_at, results, matched, time.monotonic() - started, state.kept)
+        return CopyResult(archive, snapshot.taken_at, results, matched, time.monotonic() - started, state.kept, kept)
     except psycopg.Error as error:
         reason = error.diag.message_primary or (str(error).strip() or type(error).__name__).splitlines()[0]
         raise SupavexError(
@@ -217,12 +233,21 @@ def _lookups(state: _State, existing: ExistingDocuments | None) -> list[Matched]
     return matched
 
 
-def _copy_tables(state: _State, wanted: list[TablePlan]) -> None:
-    waiting = list(wanted)
+def _copy_tables(state: _State, wanted: list[TablePlan], sight: Sight, since: Touched | None) -> None:
+    waiting, taken = list(wanted), set[str]()
+    if since is not None:
+        taken = since.choose(sight, state.numbers, state.lookups)
+        waiting = [table for table in wanted if table.name in taken]
+        state.rejected = {table.name: since.rejected(table.name) for table in wanted if table.name not in taken}
     while waiting:
         table = waiting.pop(0)
         before = frozenset(state.rejected.get(table.name, ()))
         _copy_table(state, table)
+        if since is not None:
+            for name in since.added(sight, table, state.rejected[table.name], taken):
+                state.rejected.pop(name, None)
+            behind = state.results.keys() - {other.name for other in waiting}
+            waiting = [other for other in wanted if other.name in taken and other.name not in behind]
         new = state.rejected[table.name] - before
         if not new:
             continue
@@ -235,7 +260,7 @@ def _copy_tables(state: _State, wanted: list[TablePlan]) -> None:
 
 def _copy_table(state: _State, table: TablePlan) -> None:
     started = time.monotonic()
-    shared = shared_keys(state.holder, table)
+    shared = state.shared[table.name] = shared_keys(state.holder, table)
     job = TableJob(table, state.numbers, _bad(state, table), _table_lookups(state, table), shared)
     digest = job.digest()
     result = TableResult(table.name, table.target)
@@ -259,6 +284,18 @@ def _copy_table(state: _State, table: TablePlan) -> None:
     state.parts[table.name] = parts
     state.results[table.name] = result
     state.rejected[table.name] = keys
+
+
+def _copied(state: _State, table: TablePlan) -> Copied:
+    """What the copy of a table went by."""
+    rejects = [
+        (key, reject)
+        for _, part in state.parts[table.name]
+        for key, reject in zip(part.rejected_keys, part.rejects, strict=True)
+    ]
+    missing = {field: keys for (source, field), keys in state.missing.items() if source == table.name}
+    earlier = state.results[table.name].taken_at is not None
+    return Copied(table, missing, state.shared[table.name], rejects, earlier)
 
 
 def _finished(state: _State, table: TablePlan, digest: str) -> tuple[list[tuple[str, PartResult]], str] | None:

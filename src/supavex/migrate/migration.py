@@ -17,7 +17,9 @@ from supavex.mapping.source import Source
 from supavex.mapping.table_numbers import load_lock, with_new_tables
 from supavex.migrate.copy import CopyOptions, CopyResult, Progress, TableResult, copy
 from supavex.migrate.documents import Documents
+from supavex.migrate.moments import Moments
 from supavex.migrate.rejects import write_rejects
+from supavex.migrate.touched import Touched
 
 
 class Target(Documents, Protocol):
@@ -48,6 +50,16 @@ class Folder:
         return self.path / "snapshot.zip"
 
     @property
+    def changes_archive(self) -> Path:
+        """The same of the last migration of changes: the tables that it took."""
+        return self.path / "changes.zip"
+
+    @property
+    def moments(self) -> Moments:
+        """The moments of which something is in a deployment."""
+        return Moments(self.path / "moments")
+
+    @property
     def rejects(self) -> Path:
         """Every rejected row of the last migration, one JSON object a line."""
         return self.path / "rejects.jsonl"
@@ -60,18 +72,27 @@ class Folder:
 
 @dataclass(slots=True)
 class Migration:
-    """What a migration did. ``imported`` is False where the rows stayed in the archive, or nothing was written."""
+    """What a migration did. ``imported`` is False where the rows stayed in the archive, or nothing was written.
+
+    ``since``: of a migration of changes, what it found.
+    """
 
     copy: CopyResult
     folder: Folder
     allowed: int
     imported: bool
     dry_run: bool
+    since: Touched | None = None
 
     @property
     def ok(self) -> bool:
         """Whether no more rows were rejected than are allowed."""
         return len(self.copy.rejects) <= self.allowed
+
+    @property
+    def nothing(self) -> bool:
+        """Whether it was one of changes, and there were none."""
+        return self.since is not None and not self.copy.tables
 
     def to_json(self) -> dict[str, Any]:
         """As ``migrate --json`` shows it and ``report.json`` keeps it."""
@@ -88,6 +109,7 @@ class Migration:
             "rejectsAllowed": self.allowed,
             "reasons": dict(Counter(f"{r.table}.{r.column}: {r.code}" for r in self.copy.rejects)),
             "tables": [_table_json(table) for table in self.copy.tables],
+            **({} if self.since is None else _since_json(self.since)),
             "existing": [
                 {
                     "source": m.table,
@@ -100,6 +122,14 @@ class Migration:
                 for m in self.copy.matched
             ],
         }
+
+
+def _since_json(since: Touched) -> dict[str, Any]:
+    return {
+        "since": since.made_at,
+        "reasons": dict(since.reasons),
+        "changes": [change.to_json() for change in since.changes],
+    }
 
 
 def _table_json(table: TableResult) -> dict[str, Any]:
@@ -147,6 +177,9 @@ def migrate(
     folder = Folder(project.migration_folder)
     allowed = project.max_rejects if max_rejects is None else max_rejects
     archive = None if dry_run else (out or folder.archive)
+    since, remember = how.get("since"), how.get("remember")
+    if since is not None and archive is not None and out is None:
+        archive = folder.changes_archive
     if not dry_run:
         project.make_state()
         folder.make()
@@ -162,14 +195,19 @@ def migrate(
             progress=progress,
             **how,
         )
-    migration = Migration(result, folder, allowed, imported=False, dry_run=dry_run)
+    migration = Migration(result, folder, allowed, imported=False, dry_run=dry_run, since=since)
     if dry_run:
         return migration
     write_rejects(folder.rejects, result.rejects)
     if migration.ok and put is not None and archive is not None:
-        with SnapshotArchive(archive) as opened:
-            put(opened)
-        migration.imported = True
+        if not migration.nothing:
+            if remember is not None:
+                remember.begin()
+            with SnapshotArchive(archive) as opened:
+                put(opened)
+            migration.imported = True
+        if remember is not None:
+            remember.keep()
     folder.report.write_text(json.dumps(migration.to_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return migration
 

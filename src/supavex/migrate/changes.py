@@ -1,0 +1,476 @@
+"""Changes: which rows were inserted, updated and deleted since a moment, without triggers and without a superuser.
+
+Rows that a finished transaction wrote before the moment are known by their ``xmin`` (see
+:mod:`supavex.postgres.visibility`) and not read any further. Of the others the digest is compared with the moment's,
+so that a row that was written again as it was, or in columns that do not move, is no change. Keys that are gone are
+looked for only where the number of rows says that there are some. Where ``xmin`` can't be trusted, every row's digest
+is compared; the table says why.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import psycopg
+import pyarrow as pa
+
+from supavex.convex.ids import INTERNAL_ID_BYTES
+from supavex.errors import SupavexError
+from supavex.mapping.keys import Key
+from supavex.mapping.plan import ALIAS, Plan, TablePlan
+from supavex.migrate.moments import Array, Bucket, Moment, RowFile, RowWriter, TableMoment, key_bytes
+from supavex.postgres.columns import ColumnReader
+from supavex.postgres.connection import quoted, without_password
+from supavex.postgres.snapshot import Snapshot, exported
+from supavex.postgres.visibility import Seen, incomparable, newer_sql, seen
+
+Kind = Literal["inserted", "updated", "deleted"]
+KINDS: tuple[Kind, ...] = ("inserted", "updated", "deleted")
+#: Keys of one kind that are listed for one table; all are counted.
+LISTED = 5
+#: Called with a source table, what happened to a row, and the row's key as text.
+Each = Callable[[str, Kind, str], None]
+#: Called with a source table and the rows read so far.
+Progress = Callable[[str, int], None]
+_NO_KEY = "'\\x" + "00" * INTERNAL_ID_BYTES + "'::bytea"
+
+
+@dataclass(slots=True)
+class TableChanges:
+    """What changed of one table. ``rewritten``: rows that were written again and are as they were.
+
+    ``by``: "xmin" where only newer rows were read, "digests" where all were, and then ``why``.
+    """
+
+    source: str
+    target: str
+    rows: int = 0
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+    rewritten: int = 0
+    by: Literal["xmin", "digests"] = "xmin"
+    why: str = ""
+    seconds: float = 0.0
+    keys: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def unchanged(self) -> int:
+        """Rows that are as they were."""
+        return self.rows - self.inserted - self.updated
+
+    @property
+    def any(self) -> bool:
+        """Whether anything changed."""
+        return bool(self.inserted or self.updated or self.deleted)
+
+    @property
+    def described(self) -> str:
+        """What changed, in a few words."""
+        return ", ".join(f"{getattr(self, kind):,} {kind}" for kind in KINDS if getattr(self, kind)) or "nothing"
+
+    def to_json(self) -> dict[str, Any]:
+        """As ``changes --json`` shows it."""
+        return {
+            "source": self.source,
+            "target": self.target,
+            "rows": self.rows,
+            **{kind: getattr(self, kind) for kind in KINDS},
+            "unchanged": self.unchanged,
+            "rewritten": self.rewritten,
+            "by": self.by,
+            "why": self.why,
+            "seconds": round(self.seconds, 3),
+            "keys": self.keys,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One snapshot of the source, and the connection that holds it."""
+
+    snapshot: Snapshot
+    holder: psycopg.Connection
+    seen: Seen
+
+    @classmethod
+    def of(cls, snapshot: Snapshot, holder: psycopg.Connection) -> Sight:
+        """What ``holder``'s snapshot sees."""
+        return cls(snapshot, holder, seen(holder))
+
+
+def shape_of(table: TablePlan) -> str:
+    """A digest of a table's columns and their types: a value's text depends on them (the names of an enum's labels)."""
+    return hashlib.sha256(repr(table.source.columns).encode()).hexdigest()
+
+
+def relation_of(holder: psycopg.Connection, table: TablePlan) -> str:
+    """The object ids of a table and of its partitions: a table that was swapped in holds rows older than itself."""
+    row = holder.execute(
+        "WITH RECURSIVE part(oid) AS (SELECT %s::regclass::oid UNION "
+        "SELECT i.inhrelid FROM pg_catalog.pg_inherits AS i JOIN part ON part.oid = i.inhparent) "
+        "SELECT string_agg(c.relkind::text || c.oid::text, ' ' ORDER BY c.oid) "
+        "FROM part JOIN pg_catalog.pg_class AS c ON c.oid = part.oid",
+        (quoted(table.source.schema, table.source.name),),
+    ).fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+def _identifies(table: TablePlan) -> bool:
+    """Whether PostgreSQL itself keeps the table's key unique and present."""
+    assert table.key is not None
+    if table.key.form == "row":
+        return False
+    columns = {column.name: column for column in table.source.columns}
+    keys = [table.source.primary_key]
+    keys += [
+        unique.columns
+        for unique in table.source.uniques
+        if unique.predicate is None and all(name in columns and not columns[name].nullable for name in unique.columns)
+    ]
+    return any(names and set(names) <= set(table.key.columns) for names in keys)
+
+
+def _reads_more(table: TablePlan) -> bool:
+    """Whether a field's value may depend on more than its row: an ``sql`` expression may read whatever it likes."""
+    return any(planned.expression for planned in table.fields) or any(rule.sql for rule in table.rule.fields.values())
+
+
+class RowDigests:
+    """Reads the keys and digests of one table's rows, at one snapshot."""
+
+    def __init__(self, table: TablePlan, seed: int) -> None:
+        assert table.key is not None
+        self.table, self.key, self.seed = table, table.key, seed
+        #: Whether a key's bytes don't tell the key.
+        self.has_text = self.key.form in ("hash", "row")
+
+    @property
+    def _key_sql(self) -> str:
+        own = self.key.sql(self.key.own(ALIAS))
+        own = f"uuid_send({own})" if self.key.form == "uuid" else own
+        return f"COALESCE({own}, {_NO_KEY}) AS k"
+
+    @property
+    def digest_sql(self) -> str:
+        """SQL for the digest of a row: of all that moves, as PostgreSQL writes it in a row's text."""
+        values = [planned.source for planned in self.table.fields]
+        values += [f"{ALIAS}.{quoted(name)}" for name in self.table.creation.columns]
+        return f'pg_catalog.hashtextextended(ROW({", ".join(values)})::text COLLATE "C", {self.seed})'
+
+    def _from(self, where: str) -> str:
+        source = f"FROM {quoted(self.table.source.schema, self.table.source.name)} AS {ALIAS}"
+        return f"{source} WHERE {where}" if where else source
+
+    def read(self, reader: ColumnReader, writer: RowWriter, where: str = "", *, digests: bool = True) -> Iterator[int]:
+        """Writes every row (for which ``where`` holds) to ``writer``; yields how many each batch held.
+
+        Without ``digests``, their keys only.
+        """
+        columns = [self._key_sql, f"{self.digest_sql if digests else '0::int8'} AS d"]
+        if self.has_text and digests:
+            columns.append(f"COALESCE({self.key.text_sql(self.key.own(ALIAS))}, 'NULL') AS x")
+        for batch in reader.read(f"SELECT {', '.join(columns)} {self._from(where)}"):
+            numbers = batch.column(1).to_numpy(zero_copy_only=False)
+            texts = batch.column(2).to_pylist() if len(columns) > 2 else None
+            writer.add(_matrix(batch.column(0)), numbers, texts)
+            yield batch.num_rows
+        writer.close()
+
+    def count(self, holder: psycopg.Connection) -> int:
+        """How many rows there are."""
+        row = holder.execute(f"SELECT count(*) {self._from('')}".encode()).fetchone()
+        assert row is not None
+        return int(row[0])
+
+
+def _matrix(column: pa.Array) -> Array:
+    """A column of 16 bytes each as a matrix of bytes."""
+    if not len(column):
+        return np.zeros((0, INTERNAL_ID_BYTES), np.uint8)
+    data = column.cast(pa.binary(INTERNAL_ID_BYTES))
+    values = data.buffers()[1]
+    start = data.offset * INTERNAL_ID_BYTES
+    flat = np.frombuffer(values, np.uint8)[start : start + len(data) * INTERNAL_ID_BYTES]
+    return flat.reshape(-1, INTERNAL_ID_BYTES)
+
+
+def key_texts(key: Key, bucket: Bucket, chosen: Array) -> list[str]:
+    """The keys of some rows of a bucket (by their positions) as text."""
+    if bucket.texts is not None:
+        return [bucket.texts[int(index)] for index in chosen]
+    return [key.text_of(data) or data.hex() for data in key_bytes(bucket.keys[chosen])]
+
+
+@dataclass(slots=True)
+class Look:
+    """Looks for the changes of tables since ``moment``. ``full``: by all digests, whatever ``xmin`` says."""
+
+    moment: Moment
+    full: bool = False
+    each: Each | None = None
+    progress: Progress = lambda table, rows: None
+
+    def at(self, plan: Plan, sight: Sight) -> list[TableChanges]:
+        """The changes of all moved tables, at one snapshot."""
+        known = self.moment.tables()
+        with ColumnReader(sight.snapshot) as reader:
+            return [self._table(table, known.get(table.name), sight, reader) for table in plan.moved]
+
+    def _table(self, table: TablePlan, old: TableMoment | None, sight: Sight, reader: ColumnReader) -> TableChanges:
+        started = time.monotonic()
+        changes = TableChanges(table.name, table.target)
+        digests = RowDigests(table, old.seed if old is not None else 0)
+        why = self._distrust(table, old, sight)
+        if why or not self._newer(digests, old, sight, reader, changes):
+            why = why or "rows are there now that are older than the moment and were not in it"
+            changes = TableChanges(table.name, table.target, by="digests", why=why)
+            self._all(digests, old, reader, changes)
+        changes.seconds = time.monotonic() - started
+        return changes
+
+    def _distrust(self, table: TablePlan, old: TableMoment | None, sight: Sight) -> str:
+        """Why ``xmin`` does not tell which rows of a table are newer; empty where it does."""
+        if old is None:
+            return "the moment does not hold the table"
+        if self.full:
+            return "all digests are asked for"
+        if (problem := incomparable(old.seen, sight.seen)) is not None:
+            return problem
+        relation = relation_of(sight.holder, table)
+        if relation != old.relation:
+            return "it is another table, or has other partitions, than at the moment"
+        if any(part[0] not in "rp" for part in relation.split()):
+            return "a part of it is a foreign table"
+        if shape_of(table) != old.shape:
+            return "its columns have changed"
+        if not _identifies(table):
+            return "no unique key of the table tells its rows apart"
+        if _reads_more(table):
+            return "an sql expression may read more than the row"
+        return ""
+
+    def _newer(
+        self, digests: RowDigests, old: TableMoment | None, sight: Sight, reader: ColumnReader, changes: TableChanges
+    ) -> bool:
+        """The changes by ``xmin``; False where the numbers of rows don't agree with them."""
+        assert old is not None
+        name = digests.table.name
+        with ExitStack() as stack:
+            now = stack.enter_context(RowFile())
+            writer = RowWriter(now, name, old.bits)
+            done = 0
+            for count in digests.read(reader, writer, newer_sql(old.seen, sight.seen, ALIAS)):
+                done += count
+                self.progress(name, done)
+            changes.rows = digests.count(sight.holder)
+            changed: list[tuple[int, int]] = []
+            bits = writer.bits
+            for number in range(1 << bits) if writer.rows else ():
+                new = now.bucket(name, number, bits, bits)
+                there = self.moment.bucket(name, number, bits, old.bits)
+                known, same = _found(there, new)
+                changed.append((int((~known).sum()), int((known & ~same).sum())))
+                changes.rewritten += int(same.sum())
+            changes.inserted = sum(pair[0] for pair in changed)
+            changes.updated = sum(pair[1] for pair in changed)
+            changes.deleted = old.rows + changes.inserted - changes.rows
+            if changes.deleted < 0:
+                return False
+            if changes.deleted and not self._gone(digests, old, reader, changes):
+                return False
+            for number, (inserted, updated) in enumerate(changed):
+                if (inserted or updated) and (self.each or self._short(changes)):
+                    new = now.bucket(name, number, bits, bits, texts=digests.has_text)
+                    known, same = _found(self.moment.bucket(name, number, bits, old.bits), new)
+                    self._tell(changes, digests.key, "inserted", new, np.flatnonzero(~known))
+                    self._tell(changes, digests.key, "updated", new, np.flatnonzero(known & ~same))
+        return True
+
+    def _gone(self, digests: RowDigests, old: TableMoment, reader: ColumnReader, changes: TableChanges) -> bool:
+        """Finds the keys of the moment that are no row's now; False where they are more or less than counted."""
+        name = digests.table.name
+        gone: list[tuple[int, Array]] = []
+        with RowFile() as now:
+            writer = RowWriter(now, name, old.bits)
+            done = 0
+            for count in digests.read(reader, writer, digests=False):
+                done += count
+                self.progress(name, done)
+            bits, total = writer.bits, 0
+            for number in range(1 << bits):
+                there = self.moment.bucket(name, number, bits, old.bits)
+                lost = np.flatnonzero(~np.isin(there.keys, now.bucket(name, number, bits, bits).keys))
+                total += len(lost)
+                if len(lost):
+                    gone.append((number, lost))
+        if total != changes.deleted:
+            return False
+        for number, lost in gone:
+            if self.each or self._short(changes):
+                there = self.moment.bucket(name, number, bits, old.bits, texts=digests.has_text)
+                self._tell(changes, digests.key, "deleted", there, lost)
+        return True
+
+    def _all(self, digests: RowDigests, old: TableMoment | None, reader: ColumnReader, changes: TableChanges) -> None:
+        """The changes by all digests. Keys need not tell rows apart: equal keys are counted."""
+        name = digests.table.name
+        old_bits = 0 if old is None else old.bits
+        with RowFile() as now:
+            writer = RowWriter(now, name, old_bits)
+            for count in digests.read(reader, writer):
+                changes.rows += count
+                self.progress(name, changes.rows)
+            bits, texts = writer.bits, digests.has_text
+            for number in range(1 << bits):
+                new = now.bucket(name, number, bits, bits, texts=texts)
+                there = (
+                    self.moment.bucket(name, number, bits, old_bits, texts=texts) if old else Bucket(new.records[:0])
+                )
+                inserted, updated, deleted = difference(there, new)
+                changes.inserted += len(inserted)
+                changes.updated += len(updated)
+                changes.deleted += len(deleted)
+                self._tell(changes, digests.key, "inserted", new, inserted)
+                self._tell(changes, digests.key, "updated", new, updated)
+                self._tell(changes, digests.key, "deleted", there, deleted)
+
+    def _short(self, changes: TableChanges) -> bool:
+        """Whether more keys are to be listed."""
+        return any(len(changes.keys.get(kind, ())) < LISTED and getattr(changes, kind) for kind in KINDS)
+
+    def _tell(self, changes: TableChanges, key: Key, kind: Kind, bucket: Bucket, chosen: Array) -> None:
+        if not len(chosen):
+            return
+        listed = changes.keys.setdefault(kind, [])
+        wanted = len(chosen) if self.each else min(len(chosen), max(0, LISTED - len(listed)))
+        for text in key_texts(key, bucket, chosen[:wanted]):
+            if len(listed) < LISTED:
+                listed.append(text)
+            if self.each is not None:
+                self.each(changes.source, kind, text)
+
+
+def _found(there: Bucket, new: Bucket) -> tuple[Array, Array]:
+    """Of each new row: whether its key was there, and whether with the same digest. Keys are unique on both sides."""
+    if not len(there.records) or not len(new.records):
+        none = np.zeros(len(new.records), np.bool_)
+        return none, none.copy()
+    keys, order = there.keys, np.argsort(there.keys)
+    ordered = keys[order]
+    wanted = new.keys
+    places = np.minimum(np.searchsorted(ordered, wanted), len(ordered) - 1)
+    known = ordered[places] == wanted
+    same = known & (there.records["digest"][order][places] == new.records["digest"])
+    return known, same
+
+
+def difference(there: Bucket, new: Bucket) -> tuple[Array, Array, Array]:
+    """The positions of inserted and of updated rows in ``new``, and of deleted ones in ``there``.
+
+    Rows are told apart by key and digest, and counted: of a key that several rows have, as many are updated as differ
+    on both sides.
+    """
+    both = np.concatenate([there.records, new.records]).view(f"S{there.records.dtype.itemsize}").reshape(-1)
+    _, inverse, counts = np.unique(both, return_inverse=True, return_counts=True)
+    old = np.bincount(inverse[: len(there.records)], minlength=len(counts))
+    kept = np.minimum(old, counts - old)
+    lost = _beyond(inverse[: len(there.records)], kept)
+    come = _beyond(inverse[len(there.records) :], kept)
+    left = Counter(key_bytes(there.keys[lost]))
+    updated, inserted = list[int](), list[int]()
+    for position, key in zip(come.tolist(), key_bytes(new.keys[come]), strict=True):
+        if left[key]:
+            left[key] -= 1
+            updated.append(position)
+        else:
+            inserted.append(position)
+    deleted = list[int]()
+    for position, key in zip(lost.tolist(), key_bytes(there.keys[lost]), strict=True):
+        if left[key]:
+            left[key] -= 1
+            deleted.append(position)
+    return tuple(np.array(found, np.int64) for found in (inserted, updated, deleted))  # type: ignore[return-value]
+
+
+def _beyond(groups: Array, kept: Array) -> Array:
+    """The positions of rows of each group, without the first ``kept`` of it."""
+    order = np.argsort(groups, kind="stable")
+    ordered = groups[order]
+    first = np.searchsorted(ordered, ordered)
+    return np.asarray(np.sort(order[np.arange(len(ordered)) - first >= kept[ordered]]))
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What changed since a moment: table by table. ``gone``: tables of the moment that are not moved any more."""
+
+    moment: str
+    target: str
+    since: str
+    taken_at: str
+    tables: list[TableChanges]
+    gone: list[str]
+    seconds: float
+
+    @property
+    def any(self) -> bool:
+        """Whether anything changed."""
+        return any(table.any for table in self.tables)
+
+    def to_json(self) -> dict[str, Any]:
+        """As ``changes --json`` shows it."""
+        return {
+            "ok": not self.any,
+            "moment": self.moment,
+            "target": self.target,
+            "since": self.since,
+            "takenAt": self.taken_at,
+            "seconds": round(self.seconds, 3),
+            "tables": [table.to_json() for table in self.tables],
+            "notMovedAnyMore": self.gone,
+        }
+
+
+def changes_since(plan: Plan, url: str, look: Look) -> Changes:
+    """The changes of the rows of ``plan`` at ``url`` since the moment of ``look``."""
+    started = time.monotonic()
+    moment = look.moment
+    with sight_of(url) as sight:
+        tables = look.at(plan, sight)
+        moved = {table.name for table in plan.moved}
+        gone = [source for source in moment.tables() if source not in moved]
+        assert moment.path is not None
+        seconds = time.monotonic() - started
+        return Changes(moment.path.stem, moment.target, moment.made_at, sight.snapshot.taken_at, tables, gone, seconds)
+
+
+@contextmanager
+def sight_of(url: str) -> Iterator[Sight]:
+    """A snapshot of the database at ``url``, until the block ends; what PostgreSQL refuses is said."""
+    try:
+        with exported(url) as (snapshot, holder):
+            yield Sight.of(snapshot, holder)
+    except psycopg.Error as error:
+        reason = error.diag.message_primary or (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise SupavexError(
+            "ReadFailed",
+            f"PostgreSQL stopped the read: {reason}",
+            where=without_password(url),
+            hint="Nothing was changed: run the command again.",
+            retryable=True,
+        ) from None
+
+
+def listed_line(source: str, kind: Kind, key: str) -> str:
+    """A change as ``changes --list`` writes it."""
+    return json.dumps({"table": source, "change": kind, "key": key}, ensure_ascii=False)
