@@ -14,6 +14,7 @@ from supavex.mapping.source import Source
 from supavex.migrate.changes import Changes, Each, Look, changes_since, listed_line
 from supavex.migrate.migration import Folder
 from supavex.migrate.moments import Moment, name_of
+from supavex.migrate.official import deployment_of
 from supavex.project import Project
 from supavex.text import counted, table_text
 
@@ -58,7 +59,8 @@ def run(
     moments = Folder(project.migration_folder).moments
     if to is not None and moment is not None:
         raise UsageError("TwoChoices", "--to and --moment both name a moment.", hint="Give one.")
-    name = moment or (name_of(to) if to is not None else next(iter(moments.names()), "local"))
+    latest = next(iter(moments.names()), "local")
+    name = moment or (latest if to is None else name_of(deployment_of(project.convex_folder, to)))
     path = moments.path(name)
     if moment is not None and not path.is_file():
         kept = ", ".join(moments.names()) or "none"

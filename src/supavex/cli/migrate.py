@@ -211,7 +211,7 @@ def _by_cli(
     plan, diagnostics = checked_plan(project)
     if not as_json:
         print_diagnostics([d for d in diagnostics if d.severity == "warning"], err=True)
-    with keeping.options(plan, cli.target, how) as options, bars("copying") as report:
+    with keeping.options(plan, cli.deployment, how) as options, bars("copying") as report:
         since = options.get("since")
         if since is not None and _nothing(project, since):
             if as_json:

@@ -101,12 +101,13 @@ def read_kept(path: Path) -> Kept:
 
 def kept_exports(folder: Path, target: str) -> list[Kept]:
     """The kept exports of ``target``, the oldest first. Those of which nothing is known are left out."""
-    found = [read_kept(note.with_suffix(".zip")) for note in folder.glob("before-*.json") if _has_export(note)]
-    return sorted((kept for kept in found if kept.target == target), key=lambda kept: (kept.at, kept.path.name))
+    return [kept for kept in every_kept_export(folder) if kept.target == target]
 
 
-def _has_export(note: Path) -> bool:
-    return note.with_suffix(".zip").is_file()
+def every_kept_export(folder: Path) -> list[Kept]:
+    """The kept exports of all targets, the oldest first."""
+    files = [note.with_suffix(".zip") for note in folder.glob("before-*.json")]
+    return sorted((read_kept(path) for path in files if path.is_file()), key=lambda kept: (kept.at, kept.path.name))
 
 
 def new_path(folder: Path) -> Path:

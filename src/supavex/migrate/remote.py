@@ -84,7 +84,7 @@ def migrate_by_cli(
     folder = Folder(project.migration_folder)
     folder.make()
     since, remember = how.get("since"), how.get("remember")
-    run = Run("migrate" if since is None else "changes", cli.target)
+    run = Run("migrate" if since is None else "changes", cli.deployment)
     before = new_path(folder.path)
     with run.step("export before"):
         cli.run("export", "--path", str(before), say=say)
@@ -112,7 +112,7 @@ def migrate_by_cli(
             rehearse(plan.schema.export(), before, archive)
             wrote = contents(archive, moved)
         agreed = confirm(
-            change_table(result, before, cli.target) + _written_since(folder.path, cli.target, before, moved)
+            change_table(result, before, cli.target) + _written_since(folder.path, cli.deployment, before, moved)
         )
     finally:
         if not agreed:
@@ -122,7 +122,8 @@ def migrate_by_cli(
         remote.cancelled = True
         return remote
     # From here on the deployment may hold something else than before: what is to be known of that is written first.
-    Kept(before, cli.target, "migration" if since is None else "changes", now(), result.copy.taken_at, wrote).write()
+    what: What = "migration" if since is None else "changes"
+    Kept(before, cli.deployment, what, now(), result.copy.taken_at, wrote).write()
     if remember is not None:
         remember.begin()
     with run.step("import"):
