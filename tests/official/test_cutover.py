@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -12,13 +13,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from supavex.deployment import Deployment
 from supavex.postgres.server import Server, temporary
 from tests import projects
 from tests.changing import Source
-from tests.projects import Ran
+from tests.projects import Ran, supavex
 
 from .node import NODE_MODULES
 from .served import Served
@@ -220,3 +222,51 @@ def test_a_killed_rollback_is_done_again(cutover: Cutover, when: str) -> None:
     assert ran.code == 0, ran.err
     assert ("holds already" in ran.out) == (when == AFTER_THE_IMPORT)
     assert cutover.contents() == empty
+
+
+def test_the_plan_s_own_steps_are_a_cutover(cutover: Cutover) -> None:
+    """Whoever types what the plan says, in its order, arrives."""
+    none = cutover("plan-cutover")
+    assert (none.code, "NoRehearsal" in none.err) == (2, True)
+    cutover.migrate()
+    cutover.source.run("UPDATE posts SET title = 'edited' WHERE id = 1")
+    cutover.migrate("--changes")
+    assert cutover("verify").code == 0
+    file = cutover.source.folder / "CUTOVER.md"
+    plan = cutover("plan-cutover", "--json", "--out", file).json
+    text = file.read_text()
+    assert "**Expected downtime: " in text
+    assert plan["reckoned"] is False
+    assert all(step["measured"] for step in plan["before"])
+    assert plan["downtimeSeconds"] == pytest.approx(sum(s["seconds"] or 0 for s in plan["night"] if s["down"]), abs=0.1)
+    assert cutover.served.key not in text
+
+    def do(steps: list[dict[str, Any]], *yes: str) -> list[Ran]:
+        ran = []
+        for step in steps:
+            for line in step["commands"]:
+                assert line in text
+                _, verb, *rest = shlex.split(line)
+                more = yes if verb in ("migrate", "rollback") and "--yes" not in rest and "--list" not in rest else ()
+                ran.append(supavex(verb, *rest, *more))
+            if step["sql"]:
+                assert all(line in text for line in step["sql"].splitlines())
+                cutover.source.run(step["sql"])
+        return ran
+
+    app = cutover.source.server.url("app", cutover.source.name)
+    cutover.source.run("CREATE ROLE app LOGIN; GRANT ALL ON ALL TABLES IN SCHEMA public TO app")
+    cutover.source.run("UPDATE posts SET title = 'edited again' WHERE id = 1")
+    assert [ran.code for ran in do(plan["before"], "--yes")] == [0, 0, 0, 0, 0]
+    with psycopg.connect(app, autocommit=True) as open_session:
+        open_session.execute("UPDATE tags SET weight = 77 WHERE post_id = 1")
+        codes = [ran.code for ran in do(plan["night"])]
+        assert codes == [0, 0, 0, 0], "the last changes, nothing more, proven, and nothing written since"
+        with pytest.raises(psycopg.OperationalError):
+            open_session.execute("UPDATE tags SET weight = 78 WHERE post_id = 1")
+    with psycopg.connect(app) as connection, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+        connection.execute("UPDATE tags SET weight = 79 WHERE post_id = 1")
+    assert next(tag["weight"] for tag in cutover.contents()["tags"] if tag["tag"] == "tag1") == 77
+    assert [ran.code for ran in do(plan["back"], "--yes")] == [0, 0]
+    with psycopg.connect(app) as connection:
+        connection.execute("UPDATE tags SET weight = 80 WHERE post_id = 1")

@@ -25,6 +25,7 @@ COMMANDS = {
     "migrate": "Copy the rows, with ids that are computed.",
     "changes": "Rows inserted, updated and deleted since they were imported.",
     "verify": "Prove that every row arrived, field by field.",
+    "plan-cutover": "The checklist of the cutover, with times from the rehearsal.",
     "rollback": "Put a deployment back to what it held before a migration.",
     "restore": "The way back: an archive's documents into PostgreSQL's tables.",
     "serve": "A Convex deployment on this machine, for the official CLI.",

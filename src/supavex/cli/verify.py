@@ -15,9 +15,10 @@ from supavex.errors import UsageError
 from supavex.mapping.check import checked_plan
 from supavex.mapping.source import Source
 from supavex.migrate.documents import ArchiveDocuments, Documents
-from supavex.migrate.official import official_cli
+from supavex.migrate.official import deployment_of, official_cli
 from supavex.migrate.proof import LISTED, Proof
 from supavex.migrate.rejects import read_rejects
+from supavex.migrate.runs import Run
 from supavex.migrate.verification import verify
 from supavex.project import Project
 from supavex.text import counted, table_text
@@ -68,6 +69,7 @@ def run(
 ) -> Proof:
     """Verifies ``project``; see :func:`supavex.migrate.verification.verify`."""
     plan, _ = checked_plan(project)
+    measured = Run("verify", "archive" if archive is not None else deployment_of(project.convex_folder, to))
     file = project.migration_folder / "rejects.jsonl" if rejects is None else Path(rejects)
     if rejects is not None and not file.exists():
         raise UsageError("NoRejects", "there is no such file.", where=str(file))
@@ -76,7 +78,8 @@ def run(
         if archive is None and to != "local":
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="supavex-export-"))
             archive = Path(folder) / "export.zip"
-            official_cli(project.convex_folder, to).run("export", "--path", str(archive))
+            with measured.step("export"):
+                official_cli(project.convex_folder, to).run("export", "--path", str(archive))
         if archive is None:
             target = stack.enter_context(open_target(project, to))
         else:
@@ -84,7 +87,14 @@ def run(
         report = stack.enter_context(bars("verifying"))
         url = stack.enter_context(Source(project).running())
         rejected = list(read_rejects(file))
-        return verify(plan, url, target, rejected, sample=sample, progress=lambda t, n: report(t, n, 0))
+        with measured.step("proof"):
+            proof = verify(plan, url, target, rejected, sample=sample, progress=lambda t, n: report(t, n, 0))
+        if sample is None:
+            measured.ok = proof.ok
+            measured.rows = sum(table.rows for table in proof.tables)
+            measured.documents = sum(table.documents for table in proof.tables)
+            measured.write(project.migration_folder)
+        return proof
 
 
 def report_lines(proof: Proof) -> list[str]:

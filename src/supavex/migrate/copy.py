@@ -150,7 +150,12 @@ def copy(
             journal = stack.enter_context(Journal(work))
             last = journal.moment
             snapshot, holder = stack.enter_context(exported(url, None if last is None else last.snapshot))
-            _begin(journal, Moment.of(snapshot, holder), how.get("moments", "ask"), work)
+            moment = Moment.of(snapshot, holder)
+            # What an interrupted run read at this very moment is not of an earlier one.
+            same: set[str | None] = {None}
+            if last is not None and last.same(moment):
+                same.add(last.taken_at)
+            _begin(journal, moment, how.get("moments", "ask"), work)
             files.keep_only(journal.names())
             running = stack.enter_context(how.get("executor") or Here())
             state = _State(plan, numbers, files, snapshot, holder, journal, running, progress, {})
@@ -165,7 +170,7 @@ def copy(
             if archive is not None and (moved or since is None):
                 _write(state, moved, archive)
             if remember is not None:
-                remember.write(sight, numbers, state.lookups, [_copied(state, table) for table in moved], since)
+                remember.write(sight, numbers, state.lookups, [_copied(state, table, same) for table in moved], since)
             results = [state.results[table.name] for table in moved]
         files.keep_only(set())
         shutil.rmtree(work, ignore_errors=True)
@@ -286,7 +291,7 @@ def _copy_table(state: _State, table: TablePlan) -> None:
     state.rejected[table.name] = keys
 
 
-def _copied(state: _State, table: TablePlan) -> Copied:
+def _copied(state: _State, table: TablePlan, same: set[str | None]) -> Copied:
     """What the copy of a table went by."""
     rejects = [
         (key, reject)
@@ -294,7 +299,7 @@ def _copied(state: _State, table: TablePlan) -> Copied:
         for key, reject in zip(part.rejected_keys, part.rejects, strict=True)
     ]
     missing = {field: keys for (source, field), keys in state.missing.items() if source == table.name}
-    earlier = state.results[table.name].taken_at is not None
+    earlier = state.results[table.name].taken_at not in same
     return Copied(table, missing, state.shared[table.name], rejects, earlier)
 
 

@@ -171,6 +171,13 @@ def deployment_of(convex_folder: Path, target: str) -> str:
     return f"{CLOUD} {name.strip()}".strip()
 
 
+def app_variables(convex_folder: Path) -> tuple[str, ...]:
+    """The names of the app's own variables that say where Convex or Supabase is, from its .env files."""
+    names = _env_files(convex_folder.parent)
+    own = (name for name in names if ("CONVEX" in name or "SUPABASE" in name) and not name.startswith("CONVEX_"))
+    return tuple(sorted(own))
+
+
 def _checked_url(target: str) -> str:
     parts = urlsplit(target)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:

@@ -22,7 +22,7 @@ from supavex.mapping.plan import Plan
 from supavex.mapping.source import Source
 from supavex.migrate.copy import CopyOptions, Progress
 from supavex.migrate.documents import ArchiveDocuments
-from supavex.migrate.kept import Content, Kept, content_of, contents, kept_exports, new_path, now
+from supavex.migrate.kept import Content, Kept, What, content_of, contents, kept_exports, new_path, now
 from supavex.migrate.migration import Folder, Migration, migrate
 from supavex.migrate.official import OfficialCli, Say
 from supavex.migrate.proof import Proof

@@ -8,10 +8,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from supavex.migrate.copy import CopyResult
 from supavex.migrate.kept import now
+
+if TYPE_CHECKING:
+    from supavex.migrate.copy import CopyResult
 
 Command = Literal["deploy", "migrate", "changes", "verify", "rollback"]
 
