@@ -272,6 +272,8 @@ def test_a_killed_run_is_found_out_by_the_next(source: Source, stage: str) -> No
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=False)
     assert ran.returncode == -signal.SIGKILL, ran.stderr
+    doubted = source.command("changes", "--json").json["doubted"]
+    assert bool(doubted) == (stage not in ("before the copy", "before the moment is written", "before the import"))
     # The source goes back to what it was at the moment: only the doubt tells that the deployment may not.
     source.run("DELETE FROM tags WHERE post_id = 700")
     source.run("UPDATE posts SET title = 'title 1' WHERE id = 1")

@@ -67,10 +67,13 @@ def run(
         raise UsageError("NoMoment", f"there is no moment {moment}.", where=str(path), hint=f"Kept are: {kept}.")
     plan, _ = checked_plan(project)
     with ExitStack() as stack:
-        look = Look(stack.enter_context(Moment.open(path)), full, each)
+        opened = stack.enter_context(Moment.open(path))
+        # A named moment is what was imported once; the target's own is what should be there now.
+        doubted = moments.doubted(opened.target) if path == moments.path(name_of(opened.target)) else ()
+        look = Look(opened, full, each)
         report = stack.enter_context(bars("reading"))
         look.progress = lambda table, rows: report(table, rows, 0)
-        return changes_since(plan, stack.enter_context(Source(project).running()), look)
+        return changes_since(plan, stack.enter_context(Source(project).running()), look, doubted)
 
 
 def report_lines(found: Changes) -> list[str]:
@@ -89,6 +92,11 @@ def report_lines(found: Changes) -> list[str]:
         if table.why:
             whys.setdefault(table.why, []).append(table.source)
     lines += [f"note: {why}: every row of {', '.join(tables)} was compared." for why, tables in whys.items()]
+    if found.doubted:
+        lines.append(
+            f"note: an import of {', '.join(found.doubted)} did not end, was not proven, or was taken back: "
+            "`supavex migrate --changes` imports them again."
+        )
     if found.gone:
         lines.append(f"note: not moved any more: {', '.join(found.gone)}. Their documents stay as they are.")
     count = sum(t.inserted + t.updated + t.deleted for t in found.tables)

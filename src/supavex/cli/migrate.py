@@ -301,8 +301,8 @@ def run(
         remember = options.get("remember")
         if out is not None and remember is not None and result.ok:
             remember.keep()
-    if not dry_run:
-        if result.ok and not result.nothing:
+    if not dry_run and not result.nothing:
+        if result.ok:
             measured.ok = True
             measure(measured, result.copy)
             measured.write(result.folder.path)

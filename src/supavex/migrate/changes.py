@@ -13,7 +13,7 @@ import hashlib
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -412,7 +412,10 @@ def _beyond(groups: Array, kept: Array) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What changed since a moment: table by table. ``gone``: tables of the moment that are not moved any more."""
+    """What changed since a moment: table by table. ``gone``: tables of the moment that are not moved any more.
+
+    ``doubted``: tables of which the deployment may hold something else than the moment says.
+    """
 
     moment: str
     target: str
@@ -420,12 +423,13 @@ class Changes:
     taken_at: str
     tables: list[TableChanges]
     gone: list[str]
+    doubted: list[str]
     seconds: float
 
     @property
     def any(self) -> bool:
         """Whether anything changed."""
-        return any(table.any for table in self.tables)
+        return bool(self.doubted) or any(table.any for table in self.tables)
 
     def to_json(self) -> dict[str, Any]:
         """As ``changes --json`` shows it."""
@@ -438,10 +442,11 @@ class Changes:
             "seconds": round(self.seconds, 3),
             "tables": [table.to_json() for table in self.tables],
             "notMovedAnyMore": self.gone,
+            "doubted": self.doubted,
         }
 
 
-def changes_since(plan: Plan, url: str, look: Look) -> Changes:
+def changes_since(plan: Plan, url: str, look: Look, doubted: Collection[str] = ()) -> Changes:
     """The changes of the rows of ``plan`` at ``url`` since the moment of ``look``."""
     started = time.monotonic()
     moment = look.moment
@@ -451,7 +456,16 @@ def changes_since(plan: Plan, url: str, look: Look) -> Changes:
         gone = [source for source in moment.tables() if source not in moved]
         assert moment.path is not None
         seconds = time.monotonic() - started
-        return Changes(moment.path.stem, moment.target, moment.made_at, sight.snapshot.taken_at, tables, gone, seconds)
+        return Changes(
+            moment.path.stem,
+            moment.target,
+            moment.made_at,
+            sight.snapshot.taken_at,
+            tables,
+            gone,
+            sorted(moved & set(doubted)),
+            seconds,
+        )
 
 
 @contextmanager

@@ -208,6 +208,8 @@ def migrate(
             migration.imported = True
         if remember is not None:
             remember.keep()
+    if migration.nothing:
+        return migration  # the report of what is there stays
     folder.report.write_text(json.dumps(migration.to_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return migration
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 import tempfile
 import time
+import zipfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Unpack
 
-from supavex.convex.snapshot import SnapshotArchive
+from supavex.convex.snapshot import SnapshotArchive, tables_entry
 from supavex.deployment.deployment import Deployment
 from supavex.deployment.importing import import_snapshot
 from supavex.errors import SupavexError
@@ -22,7 +23,7 @@ from supavex.mapping.plan import Plan
 from supavex.mapping.source import Source
 from supavex.migrate.copy import CopyOptions, Progress
 from supavex.migrate.documents import ArchiveDocuments
-from supavex.migrate.kept import Content, Kept, What, content_of, contents, kept_exports, new_path, now
+from supavex.migrate.kept import Content, Kept, What, contents, kept_exports, new_path, now, same_content
 from supavex.migrate.migration import Folder, Migration, migrate
 from supavex.migrate.official import OfficialCli, Say
 from supavex.migrate.proof import Proof
@@ -109,7 +110,7 @@ def migrate_by_cli(
         assert archive is not None
         moved = {table.target for table in result.copy.tables}
         with run.step("rehearsal"):
-            rehearse(plan.schema.export(), before, archive)
+            rehearse(plan.schema.export(), before, archive, whole=since is None)
             wrote = contents(archive, moved)
         agreed = confirm(
             change_table(result, before, cli.target) + _written_since(folder.path, cli.deployment, before, moved)
@@ -171,14 +172,17 @@ def _only(plan: Plan, moved: set[str]) -> Plan:
     return Plan(plan.project, plan.schema, plan.catalog, tables)
 
 
-def rehearse(schema: str | None, before: Path, archive: Path) -> None:
+def rehearse(schema: str | None, before: Path, archive: Path, *, whole: bool = True) -> None:
     """Imports the archive into a copy of the target on this machine. Raises what Convex's import would.
 
-    ``schema``: the JSON of the one that is deployed, where it is known.
+    ``schema``: the JSON of the one that is deployed, where it is known. Without ``whole``, the copy has the target's
+    tables and their numbers, and no documents: enough for what was imported once already, and quick.
     """
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="supavex-rehearsal-"))
         deployment = stack.enter_context(Deployment(Path(folder) / "deployment.sqlite3"))
+        if not whole:
+            before = _only_tables(before, Path(folder) / "tables.zip")
         import_snapshot(deployment, stack.enter_context(SnapshotArchive(before)), "replaceAll")
         try:
             if schema is not None:
@@ -188,6 +192,15 @@ def rehearse(schema: str | None, before: Path, archive: Path) -> None:
                 raise
             # The app's own schema may say less of the tables that are there than schema.py does.
         import_snapshot(deployment, stack.enter_context(SnapshotArchive(archive)), "replace")
+
+
+def _only_tables(archive: Path, path: Path) -> Path:
+    """Writes an archive with the tables of another one, all of them empty."""
+    with SnapshotArchive(archive) as opened, zipfile.ZipFile(path, "w") as file:
+        file.writestr("_tables/documents.jsonl", tables_entry(opened.numbers))
+        for table in opened.tables:
+            file.writestr(f"{table}/documents.jsonl", b"")
+    return path
 
 
 def change_table(result: Migration, before: Path, target: str) -> str:
@@ -208,7 +221,7 @@ def changed_tables(before: Path, after: Path, moved: set[str]) -> list[str]:
     """The tables, but for those that were moved, whose documents differ between two exports."""
     with SnapshotArchive(before) as first, SnapshotArchive(after) as second:
         names = (set(first.tables) | set(second.tables)) - moved
-        return sorted(name for name in names if content_of(first, name) != content_of(second, name))
+        return sorted(name for name in names if not same_content(first, second, name))
 
 
 def remote_lines(remote: RemoteMigration, shown: Callable[[Path], str]) -> list[str]:
