@@ -79,8 +79,10 @@ def test_each_kind_of_change_is_told(source: Source) -> None:
     assert {line["key"] for line in lines if line["table"] == "public.posts" and line["change"] == "updated"} == {
         "1", "2"
     }  # fmt: skip
-    assert "17 rows changed since" not in listed.out
-    assert "18 rows changed since" in listed.err
+    assert "18 rows of 4 tables changed since" in listed.err
+    shown = source.command("changes").out
+    assert "inserted: public.posts 601, 602, 603, 604, 605 … and 2 more" in shown
+    assert "authors" not in shown, "tables with no change are not listed"
 
 
 def test_the_changes_are_applied_and_proven(source: Source) -> None:

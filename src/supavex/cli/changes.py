@@ -18,6 +18,8 @@ from supavex.migrate.official import deployment_of
 from supavex.project import Project
 from supavex.text import counted, table_text
 
+_NAMED = 5
+
 
 @click.command("changes")
 @project_options
@@ -81,8 +83,11 @@ def report_lines(found: Changes) -> list[str]:
     rows = [
         (t.source.removeprefix("public."), t.rows, t.inserted, t.updated, t.deleted, t.unchanged, t.by)
         for t in found.tables
+        if t.any
     ]
-    lines = [table_text(["source", "rows", "inserted", "updated", "deleted", "unchanged", "by"], rows), ""]
+    lines = []
+    if rows:
+        lines += [table_text(["source", "rows", "inserted", "updated", "deleted", "unchanged", "by"], rows), ""]
     for table in found.tables:
         for kind, keys in table.keys.items():
             more = getattr(table, kind) - len(keys)
@@ -91,17 +96,21 @@ def report_lines(found: Changes) -> list[str]:
     for table in found.tables:
         if table.why:
             whys.setdefault(table.why, []).append(table.source)
-    lines += [f"note: {why}: every row of {', '.join(tables)} was compared." for why, tables in whys.items()]
+    lines += [f"note: {why}: every row of {_names(tables)} was compared." for why, tables in whys.items()]
     if found.doubted:
         lines.append(
-            f"note: an import of {', '.join(found.doubted)} did not end, was not proven, or was taken back: "
+            f"note: an import of {_names(found.doubted)} did not end, was not proven, or was taken back: "
             "`supavex migrate --changes` imports them again."
         )
     if found.gone:
         lines.append(f"note: not moved any more: {', '.join(found.gone)}. Their documents stay as they are.")
     count = sum(t.inserted + t.updated + t.deleted for t in found.tables)
+    what = f"{counted(count, 'row')} of {counted(len(rows), 'table')}" if rows else counted(0, "row")
     lines.append(
-        f"{counted(count, 'row')} changed since {found.since} (moment {found.moment}), "
-        f"as of {found.taken_at}, in {found.seconds:.1f} s."
+        f"{what} changed since {found.since} (moment {found.moment}), as of {found.taken_at}, in {found.seconds:.1f} s."
     )
     return lines
+
+
+def _names(tables: list[str]) -> str:
+    return ", ".join(tables) if len(tables) <= _NAMED else f"{tables[0]} and {len(tables) - 1} other tables"

@@ -29,6 +29,8 @@ from supavex.migrate.runs import Run
 from supavex.text import counted, table_text
 
 _BLOCK = 4096
+#: So many tables are named in a list; more are counted.
+_NAMED = 3
 
 
 @dataclass(slots=True)
@@ -248,9 +250,9 @@ def _digest_documents(archive: SnapshotArchive, table: str, writer: RowWriter) -
 def _question(export: Kept, was: Mapping[str, Content], there: Mapping[str, Content], later: list[Kept]) -> str:
     rows = [[table, there[table].documents, was[table].documents] for table in sorted(was)]
     lines = [f"Back into {export.target}: what it held at {export.at}", table_text(["table", "now", "then"], rows)]
-    undone = [kept for kept in later if kept.what != "rollback"]
-    if len(undone) > 1:
-        lines.append(f"That takes back {counted(len(undone), 'import')}.")
+    imports = [kept for kept in later if kept.what != "rollback" and not kept.undone]
+    if len(imports) > 1:
+        lines.append(f"That takes back {counted(len(imports), 'import')}.")
     return "\n".join(lines)
 
 
@@ -276,12 +278,13 @@ def rollback_lines(result: Rollback, shown: Callable[[Path], str]) -> list[str]:
 
 def listed(exports: Iterable[Kept], shown: Callable[[Path], str]) -> str:
     """The kept exports, for people: the oldest first."""
-    rows = [
-        [shown(kept.path), kept.target, kept.at, kept.what, sum(c.documents for c in kept.wrote.values()),
-         ", ".join(sorted(kept.wrote)) + (" (taken back)" if kept.undone else "")]
-        for kept in exports
-    ]  # fmt: skip
-    return table_text(["before", "target", "at", "then came a", "documents", "of tables"], rows, left=4)
+    rows = []
+    for kept in exports:
+        tables = ", ".join(sorted(kept.wrote)) if len(kept.wrote) <= _NAMED else counted(len(kept.wrote), "table")
+        documents = sum(content.documents for content in kept.wrote.values())
+        undone = "; taken back" if kept.undone else ""
+        rows.append([shown(kept.path), kept.target, kept.at, kept.what, documents, tables + undone])
+    return table_text(["before", "target", "at", "then came a", "documents", "of"], rows, left=4)
 
 
 def export_json(kept: Kept) -> dict[str, Any]:
