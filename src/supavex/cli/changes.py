@@ -15,6 +15,8 @@ from supavex.migrate.changes import Changes, Each, Look, changes_since, listed_l
 from supavex.migrate.migration import Folder
 from supavex.migrate.moments import Moment, name_of
 from supavex.migrate.official import deployment_of
+from supavex.migrate.slots import drop_slot as drop_slot_of
+from supavex.migrate.slots import reader_of, with_slots
 from supavex.project import Project
 from supavex.text import counted, table_text
 
@@ -27,9 +29,17 @@ _NAMED = 5
 @click.option("--to", metavar="TARGET", help="Since the last import into this deployment. Default: into any.")
 @click.option("--moment", metavar="NAME", help="Since the moment that `supavex migrate --moment NAME` kept.")
 @click.option("--list", "every", is_flag=True, help="Every changed row, as one JSON object a line.")
+@click.option("--drop-slot", is_flag=True, help="Drop the replication slot that `supavex migrate --slot` made.")
 @click.option("--full", is_flag=True, help="Compare every row's digest, whatever xmin says.")
 def command(
-    folder: str, config: str | None, as_json: bool, to: str | None, moment: str | None, every: bool, full: bool
+    folder: str,
+    config: str | None,
+    as_json: bool,
+    to: str | None,
+    moment: str | None,
+    every: bool,
+    drop_slot: bool,
+    full: bool,
 ) -> int:
     """List the rows inserted, updated and deleted since they were imported.
 
@@ -44,6 +54,13 @@ def command(
     if every and as_json:
         raise UsageError("TwoChoices", "--list writes JSON lines, --json one object.", hint="Give one.")
     project = open_project(folder, config)
+    if drop_slot:
+        dropped = drop(project, to)
+        if as_json:
+            print_json({"ok": True, "dropped": dropped})
+        else:
+            click.echo(f"Dropped: {', '.join(dropped)}." if dropped else "There is no slot.")
+        return 0
     each = (lambda table, kind, key: click.echo(listed_line(table, kind, key))) if every else None
     found = run(project, to, moment, full=full, each=each)
     if as_json:
@@ -72,10 +89,18 @@ def run(
         opened = stack.enter_context(Moment.open(path))
         # A named moment is what was imported once; the target's own is what should be there now.
         doubted = moments.doubted(opened.target) if path == moments.path(name_of(opened.target)) else ()
-        look = Look(opened, full, each)
+        look = Look(opened, full, each, slot=reader_of(moments, opened.target) if moment is None else None)
         report = stack.enter_context(bars("reading"))
         look.progress = lambda table, rows: report(table, rows, 0)
         return changes_since(plan, stack.enter_context(Source(project).running()), look, doubted)
+
+
+def drop(project: Project, to: str | None) -> list[str]:
+    """Drops the slots that follow the deployment ``to``, or any; their names."""
+    moments = Folder(project.migration_folder).moments
+    targets = with_slots(moments) if to is None else [name_of(deployment_of(project.convex_folder, to))]
+    url = project.database_url
+    return [name for target in targets if url and (name := drop_slot_of(url, moments, target)) is not None]
 
 
 def report_lines(found: Changes) -> list[str]:
@@ -97,6 +122,11 @@ def report_lines(found: Changes) -> list[str]:
         if table.why:
             whys.setdefault(table.why, []).append(table.source)
     lines += [f"note: {why}: every row of {_names(tables)} was compared." for why, tables in whys.items()]
+    if found.slot is not None and found.slot.refused:
+        refused: dict[str, list[str]] = {}
+        for name, why in found.slot.refused.items():
+            refused.setdefault(why, []).append(name)
+        lines += [f"note: the slot is of no use for {_names(names)}: {why}." for why, names in refused.items()]
     if found.doubted:
         lines.append(
             f"note: an import of {_names(found.doubted)} did not end, was not proven, or was taken back: "

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 @click.option("--restart", is_flag=True, help="Throw away what an interrupted copy has done.")
 @click.option("--changes", is_flag=True, help="Only tables that have changed since the last import into the target.")
 @click.option("--moment", metavar="NAME", help="Keep what the source holds now under this name, for `supavex changes`.")
+@click.option("--slot", is_flag=True, help="Make a replication slot in the source, which finds changes without a scan.")
 @click.option("--accept-two-moments", is_flag=True, help="Keep the tables of an interrupted copy, though rows changed.")
 def command(
     folder: str,
@@ -68,6 +69,7 @@ def command(
     restart: bool,
     changes: bool,
     moment: str | None,
+    slot: bool,
     accept_two_moments: bool,
 ) -> int:
     """Copy the rows at one moment, with ids that are computed.
@@ -86,6 +88,9 @@ def command(
     """
     project = open_project(folder, config)
     how = Copying(workers, cluster, parts, restart, accept_two_moments)
+    if slot and (changes or dry_run or out is not None):
+        hint = "supavex migrate --slot --to TARGET makes one; migrations of changes use it by themselves."
+        raise UsageError("UnsupportedOption", "--slot goes with a migration of everything.", hint=hint)
     if changes and (out is not None or tables is not None or existing is not None):
         hint = "supavex migrate --changes --to TARGET takes the tables that have changed, whichever they are."
         raise UsageError(
@@ -96,7 +101,7 @@ def command(
             raise UsageError("OutAndTo", "--out writes an archive only; --to names a deployment.", hint="Give one.")
         if dry_run or existing is not None:
             raise UsageError("UnsupportedOption", "--dry-run and --existing work with the local deployment and --out.")
-        return _by_cli(project, to, tables, max_rejects, how, Keeping(changes, moment), as_json=as_json, yes=yes)
+        return _by_cli(project, to, tables, max_rejects, how, Keeping(changes, moment, slot), as_json=as_json, yes=yes)
     result = run(
         project,
         to,
@@ -107,7 +112,7 @@ def command(
         dry_run=dry_run,
         quiet=as_json,
         how=how,
-        keeping=Keeping(changes, moment),
+        keeping=Keeping(changes, moment, slot),
     )
     if as_json:
         print_json(result.to_json())
@@ -158,6 +163,7 @@ class Keeping:
 
     changes: bool = False
     moment: str | None = None
+    slot: bool = False
 
     @contextmanager
     def options(self, plan: Plan, target: str, how: Copying, *, dry_run: bool = False) -> Iterator[CopyOptions]:
@@ -168,21 +174,35 @@ class Keeping:
         from supavex.migrate.changes import Look
         from supavex.migrate.migration import Folder
         from supavex.migrate.moments import Moment, name_of
+        from supavex.migrate.slots import DANGER, make_slot, reader_of, slot_of
         from supavex.migrate.touched import Remember, Touched
 
         moments = Folder(plan.project.migration_folder).moments
         options = how.options()
         if self.moment is not None:
             moments.path(self.moment)
+        remember = None
         if not dry_run and (target != "archive" or self.moment is not None):
-            options["remember"] = Remember(moments, target, self.moment)
+            remember = options["remember"] = Remember(moments, target, self.moment)
+        if self.slot:
+            if not plan.project.database_url:
+                raise UsageError("NoSlot", "the source is a replay of files, and nobody writes to it.")
+            made = make_slot(plan, plan.project.database_url, moments, target)
+            click.echo("note: " + DANGER.format(name=made.name, target=target.split()[0]), err=True)
+        following = slot_of(moments, target)
+        if remember is not None and following is not None:
+            remember.slot = following.name
         if not self.changes:
             yield options
             return
         # What an interrupted copy of changes has done is of another choice of tables.
         options["moments"] = "restart"
         with Moment.open(moments.path(name_of(target))) as moment:
-            options["since"] = Touched(plan, Look(moment), moments.doubted(target))
+            look = Look(moment, slot=reader_of(moments, target))
+            options["since"] = Touched(plan, look, moments.doubted(target))
+            if remember is not None and plan.project.database_url:
+                url = plan.project.database_url
+                remember.kept = lambda: None if look.reading is None else look.reading.advance(url)
             yield options
 
 

@@ -10,10 +10,11 @@ is compared; the table says why.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -27,8 +28,9 @@ from supavex.errors import SupavexError
 from supavex.mapping.keys import Key
 from supavex.mapping.plan import ALIAS, Plan, TablePlan
 from supavex.migrate.moments import Array, Bucket, Moment, RowFile, RowWriter, TableMoment, key_bytes
+from supavex.migrate.slots import SlotReading, usable_tables
 from supavex.postgres.columns import ColumnReader
-from supavex.postgres.connection import quoted, without_password
+from supavex.postgres.connection import literal, quoted, without_password
 from supavex.postgres.snapshot import Snapshot, exported
 from supavex.postgres.visibility import Seen, incomparable, newer_sql, seen
 
@@ -40,6 +42,8 @@ LISTED = 5
 Each = Callable[[str, Kind, str], None]
 #: Called with a source table and the rows read so far.
 Progress = Callable[[str, int], None]
+#: Keys that one query asks for.
+_KEYS = 5000
 _NO_KEY = "'\\x" + "00" * INTERNAL_ID_BYTES + "'::bytea"
 
 
@@ -47,7 +51,8 @@ _NO_KEY = "'\\x" + "00" * INTERNAL_ID_BYTES + "'::bytea"
 class TableChanges:
     """What changed of one table. ``rewritten``: rows that were written again and are as they were.
 
-    ``by``: "xmin" where only newer rows were read, "digests" where all were, and then ``why``.
+    ``by``: "xmin" where only newer rows were read, "slot" where those that a replication slot names, "digests" where
+    all were, and then ``why``.
     """
 
     source: str
@@ -57,7 +62,7 @@ class TableChanges:
     updated: int = 0
     deleted: int = 0
     rewritten: int = 0
-    by: Literal["xmin", "digests"] = "xmin"
+    by: Literal["xmin", "slot", "digests"] = "xmin"
     why: str = ""
     seconds: float = 0.0
     keys: dict[str, list[str]] = field(default_factory=dict)
@@ -186,6 +191,28 @@ class RowDigests:
             yield batch.num_rows
         writer.close()
 
+    def _values(self, keys: Sequence[tuple[str, ...]]) -> str:
+        """SQL for keys, given as the texts of their columns."""
+        columns = [self.table.source.column(name) for name in self.key.columns]
+        arrays = [
+            f"ARRAY[{', '.join(literal(key[index]) for key in keys)}]::pg_catalog.{column.type.base}[]"
+            for index, column in enumerate(columns)
+            if column is not None
+        ]
+        return f"unnest({', '.join(arrays)})"
+
+    def among(self, keys: Sequence[tuple[str, ...]]) -> str:
+        """SQL that is true for the rows of those keys, given as the texts of their columns."""
+        return f"({', '.join(self.key.own(ALIAS))}) IN (SELECT * FROM {self._values(keys)})"
+
+    def read_keys(self, reader: ColumnReader, writer: RowWriter, keys: Sequence[tuple[str, ...]]) -> Iterator[int]:
+        """Writes those keys to ``writer``, whether a row has them or not."""
+        names = ", ".join(quoted(name) for name in self.key.columns)
+        for batch in reader.read(f"SELECT {self._key_sql} FROM {self._values(keys)} AS {ALIAS}({names})"):
+            writer.add(_matrix(batch.column(0)), np.zeros(batch.num_rows, np.int64))
+            yield batch.num_rows
+        writer.close()
+
     def count(self, holder: psycopg.Connection) -> int:
         """How many rows there are."""
         row = holder.execute(f"SELECT count(*) {self._from('')}".encode()).fetchone()
@@ -219,10 +246,14 @@ class Look:
     full: bool = False
     each: Each | None = None
     progress: Progress = lambda table, rows: None
+    #: Reads the replication slot that follows the target, where there is one.
+    slot: Callable[[Plan, Sight], SlotReading] | None = None
+    reading: SlotReading | None = None
 
     def at(self, plan: Plan, sight: Sight) -> list[TableChanges]:
         """The changes of all moved tables, at one snapshot."""
         known = self.moment.tables()
+        self.reading = self.slot(plan, sight) if self.slot is not None and not self.full else None
         with ColumnReader(sight.snapshot) as reader:
             return [self._table(table, known.get(table.name), sight, reader) for table in plan.moved]
 
@@ -231,7 +262,11 @@ class Look:
         changes = TableChanges(table.name, table.target)
         digests = RowDigests(table, old.seed if old is not None else 0)
         why = self._distrust(table, old, sight)
-        if why or not self._newer(digests, old, sight, reader, changes):
+        # A slot knows nothing of what was written before it was made.
+        follows = self.reading is not None and old is not None and old.slot == self.reading.slot.name
+        if not why and follows and table.name in usable_tables(self.reading):
+            self._named(digests, old, reader, changes)
+        elif why or not self._newer(digests, old, sight, reader, changes):
             why = why or "rows are there now that are older than the moment and were not in it"
             changes = TableChanges(table.name, table.target, by="digests", why=why)
             self._all(digests, old, reader, changes)
@@ -295,6 +330,38 @@ class Look:
                     self._tell(changes, digests.key, "inserted", new, np.flatnonzero(~known))
                     self._tell(changes, digests.key, "updated", new, np.flatnonzero(known & ~same))
         return True
+
+    def _named(self, digests: RowDigests, old: TableMoment | None, reader: ColumnReader, changes: TableChanges) -> None:
+        """The changes among the rows that the slot names."""
+        assert old is not None
+        assert self.reading is not None
+        name = digests.table.name
+        changes.by = "slot"
+        keys = iter(sorted(self.reading.keys[name]))
+        with RowFile() as rows, RowFile() as names:
+            now, named = RowWriter(rows, name, old.bits), RowWriter(names, name, old.bits)
+            while some := list(itertools.islice(keys, _KEYS)):
+                for _ in digests.read_keys(reader, named, some):
+                    pass
+                for _ in digests.read(reader, now, digests.among(some)):
+                    self.progress(name, now.rows)
+            bits = max(now.bits, named.bits)
+            for number in range(1 << bits) if named.rows else ():
+                wanted = names.bucket(name, number, bits, named.bits)
+                if not len(wanted.records):
+                    continue
+                new = rows.bucket(name, number, bits, now.bits, texts=digests.has_text)
+                there = self.moment.bucket(name, number, bits, old.bits, texts=digests.has_text)
+                known, same = _found(there, new)
+                gone = np.isin(there.keys, wanted.keys) & ~np.isin(there.keys, new.keys)
+                changes.inserted += int((~known).sum())
+                changes.updated += int((known & ~same).sum())
+                changes.rewritten += int(same.sum())
+                changes.deleted += int(gone.sum())
+                self._tell(changes, digests.key, "inserted", new, np.flatnonzero(~known))
+                self._tell(changes, digests.key, "updated", new, np.flatnonzero(known & ~same))
+                self._tell(changes, digests.key, "deleted", there, np.flatnonzero(gone))
+        changes.rows = old.rows + changes.inserted - changes.deleted
 
     def _gone(self, digests: RowDigests, old: TableMoment, reader: ColumnReader, changes: TableChanges) -> bool:
         """Finds the keys of the moment that are no row's now; False where they are more or less than counted."""
@@ -424,6 +491,7 @@ class Changes:
     tables: list[TableChanges]
     gone: list[str]
     doubted: list[str]
+    slot: SlotReading | None
     seconds: float
 
     @property
@@ -443,6 +511,7 @@ class Changes:
             "tables": [table.to_json() for table in self.tables],
             "notMovedAnyMore": self.gone,
             "doubted": self.doubted,
+            "slot": None if self.slot is None else {"name": self.slot.slot.name, "refused": self.slot.refused},
         }
 
 
@@ -464,6 +533,7 @@ def changes_since(plan: Plan, url: str, look: Look, doubted: Collection[str] = (
             tables,
             gone,
             sorted(moved & set(doubted)),
+            look.reading,
             seconds,
         )
 
