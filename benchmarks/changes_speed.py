@@ -32,7 +32,7 @@ def keep(plan: Plan, url: str, moments: Moments) -> None:
     numbers = with_new_tables({}, plan.schema.tables)
     remember = Remember(moments, "local")
     with sight_of(url) as sight:
-        remember.write(sight, numbers, {}, [Copied(t, {}, frozenset(), [], earlier=False) for t in plan.moved], None)
+        remember.write(sight, numbers, {}, [Copied(t, frozenset(), [], earlier=False) for t in plan.moved], None)
     remember.keep()
 
 

@@ -131,6 +131,16 @@ def test_a_deleted_parent_rejects_children_that_did_not_change(source: Source) -
     assert source.command("verify").code == 0
 
 
+def test_many_parents_that_came_take_their_children_along(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("supavex.migrate.changes.HELD", 3)
+    source.run("INSERT INTO posts SELECT n, md5('1')::uuid, 'new', now() FROM generate_series(601, 604) AS n")
+    report = source.migrate("--changes")
+    assert {table["target"] for table in report["tables"]} == {"posts", "comments"}
+    assert "many rows of public.posts" in report["reasons"]["public.comments"]
+    source.run("DELETE FROM posts WHERE id IN (601, 602)")
+    assert {table["target"] for table in source.migrate("--changes")["tables"]} == {"posts"}, "nobody refers to them"
+
+
 def test_rows_of_a_transaction_that_ran_at_the_moment(source: Source) -> None:
     """Its subtransactions' ids are in no snapshot's list: they may not pass for seen."""
     with psycopg.connect(source.url, autocommit=True) as other, psycopg.connect(source.url) as running:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from supavex.postgres import replication
 from supavex.postgres.server import Server, temporary
 from tests import projects
 from tests.changing import Source
@@ -101,6 +102,25 @@ def test_a_transaction_that_runs_at_the_moment_is_named_by_the_next(source: Sour
     assert source.changes()["tags"] == (1, 0, 0, "slot")
     source.migrate("--changes")
     assert source.command("verify").code == 0
+
+
+def test_the_slot_does_not_move_on_behind_what_the_moment_did_not_see(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A transaction ends between the snapshot and the look at the slot: the slot shows it, the moment does not."""
+    assert source.command("migrate", "--slot").code == 0
+    whole = replication.log_is_written
+
+    def between(connection: psycopg.Connection) -> bool:
+        source.run("INSERT INTO tags VALUES (900, 'between', 1, now())")
+        return whole(connection)
+
+    source.run("INSERT INTO tags VALUES (901, 'before', 1, now())")
+    monkeypatch.setattr(replication, "log_is_written", between)
+    source.migrate("--changes")
+    monkeypatch.undo()
+    monkeypatch.setenv("CHANGES_DB", source.url)
+    assert source.changes()["tags"] == (1, 0, 0, "slot")
 
 
 def test_a_slot_that_is_younger_than_the_moment_is_not_used(source: Source) -> None:

@@ -38,6 +38,8 @@ Kind = Literal["inserted", "updated", "deleted"]
 KINDS: tuple[Kind, ...] = ("inserted", "updated", "deleted")
 #: Keys of one kind that are listed for one table; all are counted.
 LISTED = 5
+#: Keys of rows that came or went that are kept in memory, for one table.
+HELD = 20_000
 #: Called with a source table, what happened to a row, and the row's key as text.
 Each = Callable[[str, Kind, str], None]
 #: Called with a source table and the rows read so far.
@@ -66,6 +68,8 @@ class TableChanges:
     why: str = ""
     seconds: float = 0.0
     keys: dict[str, list[str]] = field(default_factory=dict)
+    #: The keys (16 bytes) of rows that were inserted or deleted; None where they are more than :data:`HELD`.
+    came_or_went: list[bytes] | None = field(default_factory=list)
 
     @property
     def unchanged(self) -> int:
@@ -315,6 +319,7 @@ class Look:
                 there = self.moment.bucket(name, number, bits, old.bits)
                 known, same = _found(there, new)
                 changed.append((int((~known).sum()), int((known & ~same).sum())))
+                _hold(changes, new.keys[~known])
                 changes.rewritten += int(same.sum())
             changes.inserted = sum(pair[0] for pair in changed)
             changes.updated = sum(pair[1] for pair in changed)
@@ -358,6 +363,8 @@ class Look:
                 changes.updated += int((known & ~same).sum())
                 changes.rewritten += int(same.sum())
                 changes.deleted += int(gone.sum())
+                _hold(changes, new.keys[~known])
+                _hold(changes, there.keys[gone])
                 self._tell(changes, digests.key, "inserted", new, np.flatnonzero(~known))
                 self._tell(changes, digests.key, "updated", new, np.flatnonzero(known & ~same))
                 self._tell(changes, digests.key, "deleted", there, np.flatnonzero(gone))
@@ -378,6 +385,7 @@ class Look:
                 there = self.moment.bucket(name, number, bits, old.bits)
                 lost = np.flatnonzero(~np.isin(there.keys, now.bucket(name, number, bits, bits).keys))
                 total += len(lost)
+                _hold(changes, there.keys[lost])
                 if len(lost):
                     gone.append((number, lost))
         if total != changes.deleted:
@@ -407,6 +415,8 @@ class Look:
                 changes.inserted += len(inserted)
                 changes.updated += len(updated)
                 changes.deleted += len(deleted)
+                _hold(changes, new.keys[inserted])
+                _hold(changes, there.keys[deleted])
                 self._tell(changes, digests.key, "inserted", new, inserted)
                 self._tell(changes, digests.key, "updated", new, updated)
                 self._tell(changes, digests.key, "deleted", there, deleted)
@@ -425,6 +435,12 @@ class Look:
                 listed.append(text)
             if self.each is not None:
                 self.each(changes.source, kind, text)
+
+
+def _hold(changes: TableChanges, keys: Array) -> None:
+    if changes.came_or_went is not None:
+        some = len(changes.came_or_went) + len(keys) <= HELD
+        changes.came_or_went = [*changes.came_or_went, *key_bytes(keys)] if some else None
 
 
 def _found(there: Bucket, new: Bucket) -> tuple[Array, Array]:

@@ -298,9 +298,8 @@ def _copied(state: _State, table: TablePlan, same: set[str | None]) -> Copied:
         for _, part in state.parts[table.name]
         for key, reject in zip(part.rejected_keys, part.rejects, strict=True)
     ]
-    missing = {field: keys for (source, field), keys in state.missing.items() if source == table.name}
     earlier = state.results[table.name].taken_at not in same
-    return Copied(table, missing, state.shared[table.name], rejects, earlier)
+    return Copied(table, state.shared[table.name], rejects, earlier)
 
 
 def _finished(state: _State, table: TablePlan, digest: str) -> tuple[list[tuple[str, PartResult]], str] | None:

@@ -41,9 +41,8 @@ class TableMoment:
     """What a moment knows of one table, besides its rows.
 
     ``relation``: its object ids, those of its partitions too. ``shape``: digest of its columns. ``rules``: digest of
-    what decides what becomes of a row. ``missing``: by field, digest of the keys that are referred to and not there.
-    ``seed``: of the rows' digests. ``bits``: of the key, that choose a bucket. ``slot``: the replication slot that was
-    there before the snapshot was taken.
+    what decides what becomes of a row. ``seed``: of the rows' digests. ``bits``: of the key, that choose a bucket.
+    ``slot``: the replication slot that was there before the snapshot was taken.
     """
 
     source: str
@@ -53,7 +52,6 @@ class TableMoment:
     relation: str
     shape: str
     rules: str
-    missing: Mapping[str, str]
     seed: int
     rows: int
     bits: int

@@ -19,7 +19,7 @@ from supavex.migrate.changes import Look, RowDigests, Sight, TableChanges, relat
 from supavex.migrate.encoding import Lookup
 from supavex.migrate.moments import Moment, Moments, RowWriter, TableMoment, name_of
 from supavex.migrate.parts import TableJob
-from supavex.migrate.references import children, missing_keys, names_any, shared_keys
+from supavex.migrate.references import children, names_any, shared_keys
 from supavex.migrate.rejects import Reject
 from supavex.postgres.columns import ColumnReader
 from supavex.postgres.visibility import Seen
@@ -46,11 +46,6 @@ def rules_of(table: TablePlan, numbers: Mapping[str, int], lookups: Lookups, sha
         # What an absent value becomes is in the documents too.
         hashed.update(b"" if planned.default is MISSING else repr(planned.default).encode())
     return hashed.hexdigest()
-
-
-def keys_digest(keys: Iterable[bytes]) -> str:
-    """A digest of a set of keys."""
-    return hashlib.sha256(b"".join(sorted(keys))).hexdigest()
 
 
 def uses_existing(plan: Plan) -> bool:
@@ -105,12 +100,12 @@ class Touched:
         self.changes = self.look.at(self.plan, sight)
         known = self.moment.tables()
         moved = {table.name: table for table in self.plan.moved}
-        came_or_went = set()
+        came_or_went: dict[str, list[bytes] | None] = {}
         for change in self.changes:
             if change.any:
                 self.reasons[change.source] = change.described
-            if change.inserted or change.deleted or change.source in self.doubted:
-                came_or_went.add(change.source)
+            if change.inserted or change.deleted:
+                came_or_went[change.source] = change.came_or_went
         for name, table in moved.items():
             if name in self.reasons:
                 continue
@@ -124,14 +119,14 @@ class Touched:
                 self.reasons[name] = "what decides on its rows has changed (schema.py, supavex.toml, ids, supavex)"
         for name, table in moved.items():
             if name not in self.reasons:
-                self._by_parents(table, known[name], sight, came_or_went)
+                self._by_parents(table, sight, came_or_went)
         taken = set(self.reasons)
         round_trips = circles(self.plan)
         for name in sorted(taken):
             self._with_circle(round_trips[name], taken)
         return taken
 
-    def _by_parents(self, table: TablePlan, known: TableMoment, sight: Sight, came_or_went: set[str]) -> None:
+    def _by_parents(self, table: TablePlan, sight: Sight, came_or_went: Mapping[str, list[bytes] | None]) -> None:
         """Takes a table whose own rows are as they were, where rows that it refers to came or went."""
         for planned in table.fields:
             reference = planned.reference
@@ -141,8 +136,10 @@ class Touched:
             if reference.through and parent in self.reasons:
                 self.reasons[table.name] = f"{planned.name} finds rows of {parent} by another key than theirs"
             elif parent in came_or_went:
-                missing = keys_digest(missing_keys(sight.holder, table, planned))
-                if missing != known.missing.get(planned.name):
+                keys = came_or_went[parent]
+                if keys is None:
+                    self.reasons[table.name] = f"many rows of {parent}, which {planned.name} refers to, came or went"
+                elif names_any(sight.holder, table, planned, keys):
                     self.reasons[table.name] = f"rows of {parent} that {planned.name} refers to came or went"
 
     def _with_circle(self, circle: frozenset[str], taken: set[str]) -> list[str]:
@@ -189,7 +186,6 @@ class Copied:
     """What the copy of a table went by: for the moment that it leaves. ``earlier``: its rows are of another moment."""
 
     table: TablePlan
-    missing: Mapping[str, frozenset[bytes]]
     shared: frozenset[bytes]
     rejects: list[tuple[bytes, Reject]]
     earlier: bool
@@ -302,7 +298,6 @@ def _write_table(
         relation_of(sight.holder, table),
         shape_of(table),
         rules_of(table, numbers, lookups, one.shared),
-        {name: keys_digest(keys) for name, keys in one.missing.items()},
         digests.seed,
         writer.rows,
         writer.bits,

@@ -1,24 +1,100 @@
-"""Which rows are newer than a snapshot, by the transaction that wrote them (``xmin``): no trigger, no superuser.
+"""What a snapshot saw, kept after its end: which of the rows that are there now were written since.
 
-A row's ``xmin`` has 32 bits, a snapshot's ids 64. Of a row that a present snapshot sees, the transaction's id is the
-largest number of those 32 bits below the snapshot's end, or one that is 2**32 smaller, and then the row is older than
-any snapshot still at hand: reading it as the largest errs to the side of "newer". Freezing and VACUUM FULL keep what
-``xmin`` shows.
-
-"Newer" is every row of a transaction from the oldest one on that was running at the snapshot. It is more than what the
-snapshot did not see: ``pg_visible_in_snapshot`` and the list of a ``pg_snapshot`` know top-level transactions only, so
-that a row which a subtransaction wrote (a savepoint, an EXCEPTION block) would pass for seen while its transaction was
-still running. So a newer row need not be another one; an older row surely was there.
-Source: PostgreSQL's manual, "Transaction ID and Snapshot Information Functions".
+A snapshot sees the transactions that PostgreSQL's ``pg_snapshot`` says (its manual, "Transaction ID and Snapshot
+Information Functions"), and each row version names the transaction that wrote it in the system column ``xmin``. So a
+row that is there now was written since exactly if its ``xmin`` is of a transaction that the snapshot did not see. What
+this can't tell: a deleted row is not there to ask. And the list of a snapshot names no subtransactions: a row that one
+wrote (a savepoint, an exception block), of a transaction that was running at that moment, counts as seen.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 
 import psycopg
 
-_CYCLE = 1 << 32
+from supavex.postgres.connection import literal, quoted
+
+#: ``xmin`` has 32 bits, transactions count with 64.
+_ROUND = 1 << 32
+#: Transaction ids below this one are PostgreSQL's own: their rows are older than any transaction.
+_FIRST = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Visibility:
+    """What a snapshot sees: ``transactions`` (a ``pg_snapshot`` as text) of ``database``."""
+
+    database: str
+    transactions: str
+    taken_at: str
+
+    def to_json(self) -> dict[str, str]:
+        """As a report keeps it."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: object) -> Visibility | None:
+        """What :meth:`to_json` gave; None for anything else."""
+        names = ("database", "transactions", "taken_at")
+        if not isinstance(data, Mapping) or not all(isinstance(data.get(name), str) for name in names):
+            return None
+        return cls(*(data[name] for name in names))
+
+
+def visibility(connection: psycopg.Connection, taken_at: str) -> Visibility:
+    """What the snapshot of the transaction on ``connection`` sees."""
+    row = connection.execute("SELECT pg_catalog.pg_current_snapshot()::text").fetchone()
+    assert row is not None
+    return Visibility(database_identity(connection), row[0], taken_at)
+
+
+def database_identity(connection: psycopg.Connection) -> str:
+    """What tells this database from every other: a restored copy of it has the same name, and counts anew."""
+    row = connection.execute(
+        "SELECT d.oid::text || ' ' || d.datname, "
+        "pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE') "
+        "FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database()"
+    ).fetchone()
+    assert row is not None
+    name, allowed = row
+    if not allowed:
+        return str(name)
+    cluster = connection.execute("SELECT system_identifier::text FROM pg_catalog.pg_control_system()").fetchone()
+    assert cluster is not None
+    return f"{cluster[0]} {name}"
+
+
+def unseen_sql(seen: Visibility, alias: str) -> str:
+    """SQL: whether the row called ``alias`` was written by a transaction that ``seen`` does not see. Never NULL.
+
+    ``xmin`` is made a number of 64 bits, as the latest before the next one that is given out. One that would be half a
+    round back is a frozen row's, which keeps its number when that has come round.
+    """
+    xmin = f"{alias}.xmin::text::bigint"
+    upcoming = "pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text::bigint"
+    back = f"(({upcoming} - {xmin}) & {_ROUND - 1})"
+    full = f"({upcoming} - {back})::text::xid8"
+    return (
+        f"({xmin} >= {_FIRST} AND {back} BETWEEN 1 AND LEAST({_ROUND // 2}, {upcoming} - {_FIRST}) AND NOT "
+        f"pg_catalog.pg_visible_in_snapshot({full}, {literal(seen.transactions)}::pg_snapshot))"
+    )
+
+
+def has_versions(connection: psycopg.Connection, schema: str, table: str) -> bool:
+    """Whether the rows of a table name the transactions that wrote them: not those of a view or a foreign table."""
+    row = connection.execute(
+        "SELECT c.relkind::text = ANY('{r,p,m}') FROM pg_catalog.pg_class AS c WHERE c.oid = %s::regclass",
+        (quoted(schema, table),),
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def unchanged(connection: psycopg.Connection, seen: Visibility) -> bool:
+    """Whether the transaction on ``connection`` sees what ``seen`` did: nothing at all was written in between."""
+    row = connection.execute("SELECT pg_catalog.pg_current_snapshot()::text").fetchone()
+    return row is not None and row[0] == seen.transactions
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +163,18 @@ def incomparable(then: Seen, now: Seen) -> str | None:
 
 
 def newer_sql(then: Seen, now: Seen, alias: str) -> str:
-    """SQL that is true for every row of the table ``alias`` that may be newer than ``then``.
+    """SQL that is true for every row of the table ``alias`` that may be newer than ``then``, and for few others.
 
     ``now`` is what the transaction that evaluates it sees. Raises :class:`ValueError` where they can't be compared.
+    Where :func:`unseen_sql` errs to the side of "seen", this errs to that of "newer": it holds for every row of a
+    transaction from the oldest one on that was running at the snapshot, so that those of subtransactions are in it.
+    A row of 32 bits that came round again passes for newer, too. Freezing and VACUUM FULL keep what ``xmin`` shows.
     """
     if (problem := incomparable(then, now)) is not None:
         raise ValueError(problem)
-    if now.end - then.oldest >= _CYCLE:
+    if now.end - then.oldest >= _ROUND:
         return "true"
-    first, last = then.oldest % _CYCLE, now.end % _CYCLE
+    first, last = then.oldest % _ROUND, now.end % _ROUND
     number = f"{alias}.xmin::text::int8"
     if first <= last:
         return f"({number} BETWEEN {first} AND {last})"
