@@ -295,6 +295,34 @@ def test_a_killed_run_is_found_out_by_the_next(source: Source, stage: str) -> No
     assert not list((source.folder / ".supavex/migration/moments").glob("*doubts*"))
 
 
+def test_tables_of_an_earlier_moment_are_in_doubt(source: Source) -> None:
+    """What `--accept-two-moments` keeps of an interrupted run was read before this moment."""
+    code = textwrap.dedent(
+        f"""
+        import os, signal
+        from supavex.migrate import copy
+        whole = copy._copy_table
+        def until_tags(state, table):
+            if table.name == "public.tags":
+                os.kill(os.getpid(), signal.SIGKILL)
+            whole(state, table)
+        copy._copy_table = until_tags
+        from supavex.cli.main import main
+        main(['migrate', '-C', {str(source.folder)!r}])
+        """
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=False)
+    assert ran.returncode == -signal.SIGKILL, ran.stderr
+    source.run("UPDATE posts SET title = 'written since' WHERE id = 1")
+    source.migrate("--accept-two-moments")
+    assert source.command("verify").code == 1, "the post is of the earlier moment"
+    found = source.command("changes", "--json").json
+    assert (found["ok"], "public.posts" in found["doubted"], "public.tags" in found["doubted"]) == (False, True, False)
+    assert "posts" in {table["target"] for table in source.migrate("--changes")["tables"]}
+    assert source.command("verify").code == 0
+    assert source.command("changes", "--json").json["doubted"] == []
+
+
 def test_writes_in_between_are_never_lost(source: Source) -> None:
     """Writers write all the while, some of them in long transactions; at the end the deployment has all of it."""
     stop = threading.Event()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from supavex.errors import UsageError
@@ -52,6 +54,12 @@ def test_a_larger_source_is_reckoned_table_by_table() -> None:
     assert migrate.seconds == pytest.approx(210.0 + 70.0 * 4)
     assert plan.downtime == pytest.approx(10.0 * 4 + 15.0 * 4)
     assert "4.00 times the rows of the rehearsal: times are **reckoned**" in markdown(plan)
+
+
+def test_a_slot_is_dropped_in_the_end() -> None:
+    last = plan_cutover("app", "db", "now", rehearsed(), None, replace(NAMING, slot=True)).night[-1]
+    assert last.commands == ("supavex changes --config supavex.remaining.toml --to cloud --drop-slot",)
+    assert all("slot" not in step.title for step in planned(rehearsed(), None).night)
 
 
 def test_what_was_not_rehearsed_is_said() -> None:

@@ -19,12 +19,12 @@ import numpy as np
 from supavex.convex.snapshot import SnapshotArchive, schema_entry, tables_entry
 from supavex.convex.values import to_export_json
 from supavex.errors import SupavexError, UsageError
-from supavex.migrate.changes import difference
 from supavex.migrate.kept import Content, Kept, contents, kept_exports, new_path, now, read_kept
 from supavex.migrate.migration import Folder
 from supavex.migrate.moments import Moment, RowFile, RowWriter, name_of
 from supavex.migrate.official import OfficialCli, Say
 from supavex.migrate.remote import changed_tables, rehearse
+from supavex.migrate.row_digests import difference
 from supavex.migrate.runs import Run
 from supavex.text import counted, table_text
 

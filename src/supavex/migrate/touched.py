@@ -15,12 +15,13 @@ from dataclasses import dataclass, field, replace
 
 from supavex.convex.validators import MISSING
 from supavex.mapping.plan import Plan, TablePlan
-from supavex.migrate.changes import Look, RowDigests, Sight, TableChanges, relation_of, shape_of, sight_of
+from supavex.migrate.changes import Look, Sight, TableChanges, sight_of
 from supavex.migrate.encoding import Lookup
 from supavex.migrate.moments import Moment, Moments, RowWriter, TableMoment, name_of
 from supavex.migrate.parts import TableJob
 from supavex.migrate.references import children, names_any, shared_keys
 from supavex.migrate.rejects import Reject
+from supavex.migrate.row_digests import RowDigests, relation_of, shape_of
 from supavex.postgres.columns import ColumnReader
 from supavex.postgres.visibility import Seen
 
