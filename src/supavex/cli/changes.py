@@ -78,7 +78,7 @@ def run(
     moments = Folder(project.migration_folder).moments
     if to is not None and moment is not None:
         raise UsageError("TwoChoices", "--to and --moment both name a moment.", hint="Give one.")
-    latest = next(iter(moments.names()), "local")
+    latest = moments.latest() or "local"
     name = moment or (latest if to is None else name_of(deployment_of(project.convex_folder, to)))
     path = moments.path(name)
     if moment is not None and not path.is_file():

@@ -360,14 +360,21 @@ class Moments:
             partial.replace(self.path(also))
         begun.replace(self.path(name_of(target)))
 
-    def targets(self) -> dict[str, str]:
-        """The target of each moment."""
-        found = {}
-        for name in self.names():
+    def latest(self) -> str | None:
+        """The name of the moment that follows the target of the last import; None where none is kept.
+
+        Where there are only others under chosen names, the newest of them.
+        """
+        names = self.names()
+        return next((name for name in names if name == self._followed(name)), next(iter(names), None))
+
+    def _followed(self, name: str) -> str | None:
+        try:
             with closing(sqlite3.connect(self.path(name))) as database:
                 row = database.execute("SELECT value FROM about WHERE name = 'target'").fetchone()
-                found[name] = "" if row is None else str(row[0])
-        return found
+        except sqlite3.DatabaseError:
+            return None
+        return None if row is None else name_of(str(row[0]))
 
 
 def name_of(target: str) -> str:
