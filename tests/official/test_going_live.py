@@ -100,6 +100,15 @@ def test_the_remaining_tables_go_live(project: Path, served: Served) -> None:
     again = supavex("migrate", *config, *to, "--changes", "--yes")
     assert (again.code, "Nothing has changed since" in again.out) == (0, True), again.out + again.err
     assert list(project.glob(".supavex/migration-*/before-*.zip")) == exports
+    # A document that the app deletes: who refers to its row is rejected, though no row has changed.
+    with Deployment(served.data / "deployment.sqlite3") as deployment:
+        registration = next(iter(deployment.documents("webinarRegistrations")))
+        deployment.delete(registration["contact_id"])
+    changed = supavex("migrate", *config, *to, "--changes", "--yes", "--json", "--max-rejects", "99")
+    assert changed.code == 0, changed.out + changed.err
+    assert [table["target"] for table in changed.json["tables"]] == ["webinarRegistrations"]
+    assert "ids" in changed.json["reasons"]["public.webinar_registrations"]
+    assert changed.json["rejected"] > report["rejected"]
     # Going back: the export from before is a whole way back.
     with zipfile.ZipFile(report["before"]) as archive:
         assert archive.read("ariPayments/documents.jsonl") == b""
