@@ -202,7 +202,7 @@ class Keeping:
             options["since"] = Touched(plan, look, moments.doubted(target))
             if remember is not None and plan.project.database_url:
                 url = plan.project.database_url
-                remember.kept = lambda: None if look.reading is None else look.reading.advance(url)
+                remember.kept = lambda: None if look.reading is None else look.reading.advance(url, moments, target)
             yield options
 
 
@@ -232,8 +232,10 @@ def _by_cli(
     if not as_json:
         print_diagnostics([d for d in diagnostics if d.severity == "warning"], err=True)
     with keeping.options(plan, cli.deployment, how) as options, bars("copying") as report:
-        since = options.get("since")
+        since, remember = options.get("since"), options.get("remember")
         if since is not None and _nothing(project, since):
+            if remember is not None and remember.kept is not None:
+                remember.kept()  # the moment is as good as one of now
             if as_json:
                 changes = [change.to_json() for change in since.changes]
                 since_at = since.made_at

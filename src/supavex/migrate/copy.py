@@ -174,6 +174,7 @@ def copy(
             results = [state.results[table.name] for table in moved]
         files.keep_only(set())
         shutil.rmtree(work, ignore_errors=True)
+        archive = archive if moved or since is None else None
         return CopyResult(archive, snapshot.taken_at, results, matched, time.monotonic() - started, state.kept, kept)
     except psycopg.Error as error:
         reason = error.diag.message_primary or (str(error).strip() or type(error).__name__).splitlines()[0]

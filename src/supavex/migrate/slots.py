@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Collection
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,10 +39,15 @@ DANGER = (
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A slot that follows the migrations into a deployment, and the source tables (by full name) that it names."""
+    """A slot that follows the migrations into a deployment, and the source tables (by full name) that it names.
+
+    ``mark``: a place in the source's log, and the transaction that was next when the log was there: where a snapshot
+    sees all transactions before that one, it sees all that the log says up to that place.
+    """
 
     name: str
     tables: tuple[str, ...]
+    mark: tuple[str, int] | None = None
 
 
 def _note(moments: Moments, target: str) -> Path:
@@ -53,11 +58,19 @@ def slot_of(moments: Moments, target: str) -> Slot | None:
     """The slot that follows ``target``; None where there is none."""
     try:
         data = json.loads(_note(moments, target).read_text(encoding="utf-8"))
-        return Slot(data["name"], tuple(data["tables"]))
+        mark = data.get("mark")
+        return Slot(data["name"], tuple(data["tables"]), None if mark is None else (str(mark[0]), int(mark[1])))
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, IndexError):
         raise UsageError("InvalidMoment", "the file is damaged.", where=str(_note(moments, target))) from None
+
+
+def _write_note(moments: Moments, target: str, slot: Slot) -> None:
+    moments.folder.mkdir(parents=True, exist_ok=True)
+    partial = _note(moments, target).with_suffix(".partial")
+    partial.write_text(json.dumps(asdict(slot)), encoding="utf-8")
+    partial.replace(_note(moments, target))
 
 
 def with_slots(moments: Moments) -> list[str]:
@@ -99,9 +112,8 @@ def make_slot(plan: Plan, url: str, moments: Moments, target: str) -> Slot:
         raise UsageError("NoSlot", "no table has a key that a slot names.", hint="Run it without --slot.")
     drop_slot(url, moments, target)
     slot = Slot(f"supavex_{secrets.token_hex(6)}", tuple(table.name for table in tables))
-    moments.folder.mkdir(parents=True, exist_ok=True)
     # Noted before it is there: a slot that nobody knows of would never be dropped.
-    _note(moments, target).write_text(json.dumps(asdict(slot)), encoding="utf-8")
+    _write_note(moments, target, slot)
     try:
         replication.create(url, slot.name, [(table.source.schema, table.source.name) for table in tables])
     except BaseException:
@@ -133,16 +145,17 @@ class SlotReading:
     keys: dict[str, set[tuple[str, ...]]] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     place: str | None = None
+    mark: tuple[str, int] | None = None
 
-    def advance(self, url: str) -> None:
+    def advance(self, url: str, moments: Moments, target: str) -> None:
         """Moves the slot on. Where that fails, it says the same again the next time: no harm."""
-        if self.place is None:
-            return
         try:
             with connect(url) as connection:
-                replication.advance(connection, self.slot.name, self.place)
+                if self.place is not None:
+                    replication.advance(connection, self.slot.name, self.place)
         except psycopg.Error:
             return
+        _write_note(moments, target, replace(self.slot, mark=self.mark))
 
 
 def read_slot(slot: Slot, plan: Plan, url: str, seen: Seen) -> SlotReading:
@@ -152,6 +165,9 @@ def read_slot(slot: Slot, plan: Plan, url: str, seen: Seen) -> SlotReading:
     with connect(url) as connection:
         reason = replication.unusable(connection, slot.name)
         if reason is None:
+            reading.mark = replication.here(connection)
+            if slot.mark is not None and seen.oldest >= slot.mark[1]:
+                reading.place = slot.mark[0]
             held = replication.published(connection, slot.name)
             for place, table in tables.items():
                 if place not in held or not named(table):
@@ -174,12 +190,13 @@ def _collect(
 ) -> str | None:
     """Reads the slot; why it is of no use, or None."""
     count, in_order = 0, True
+    last: str | None = None
     try:
         for event in replication.peek(connection, reading.slot.name):
             if isinstance(event, replication.Committed):
                 in_order = in_order and _full(event.xid, seen) < seen.oldest
                 if in_order:
-                    reading.place = event.end
+                    last = event.end
                 continue
             table = tables.get(event.table)
             if table is None:
@@ -195,7 +212,14 @@ def _collect(
                 return f"the slot names more than {MOST_KEYS:,} rows"
     except psycopg.Error as error:
         return f"the slot can't be read: {error.diag.message_primary or error}"
+    reading.place = max((place for place in (reading.place, last) if place), key=_number, default=None)
     return None
+
+
+def _number(place: str) -> int:
+    """A place in the log as a number."""
+    high, _, low = place.partition("/")
+    return (int(high, 16) << 32) | int(low, 16)
 
 
 def _add(reading: SlotReading, table: TablePlan, values: dict[str, str | None]) -> bool:

@@ -167,7 +167,22 @@ def peek(connection: psycopg.Connection, name: str) -> Iterator[Event]:
 
 def advance(connection: psycopg.Connection, name: str, place: str) -> None:
     """The slot needs nothing before ``place`` any more."""
-    connection.execute("SELECT pg_catalog.pg_replication_slot_advance(%s, %s::pg_lsn)", (name, place))
+    connection.execute(
+        "SELECT pg_catalog.pg_replication_slot_advance(slot_name, %s::pg_lsn) FROM pg_catalog.pg_replication_slots "
+        "WHERE slot_name = %s AND confirmed_flush_lsn < %s::pg_lsn",
+        (place, name, place),
+    )
+
+
+def here(connection: psycopg.Connection) -> tuple[str, int]:
+    """A place in the log, and the next transaction (64 bits) at a moment behind it."""
+    row = connection.execute("SELECT pg_catalog.pg_current_wal_insert_lsn()::text").fetchone()
+    following = connection.execute(
+        "SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text::int8"
+    ).fetchone()
+    assert row is not None
+    assert following is not None
+    return str(row[0]), int(following[0])
 
 
 def decoded(messages: Iterable[tuple[int, bytes]]) -> Iterator[Event]:
