@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import random
 import resource
 import signal
 import subprocess
@@ -321,6 +322,83 @@ def test_tables_of_an_earlier_moment_are_in_doubt(source: Source) -> None:
     assert "posts" in {table["target"] for table in source.migrate("--changes")["tables"]}
     assert source.command("verify").code == 0
     assert source.command("changes", "--json").json["doubted"] == []
+
+
+def contents(source: Source, table: str, key: str, moved: str) -> dict[str, str]:
+    with psycopg.connect(source.url) as connection:
+        rows = connection.execute(f"SELECT ({key})::text, ROW({moved}, created_at)::text FROM {table}".encode())
+        return dict(rows.fetchall())
+
+
+KEYED = {
+    "posts": ("id", "author_id, title"),
+    "comments": ("id", "post_id, body"),
+    "tags": ("(post_id, tag)", "tag, weight"),
+}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_is_written_is_told_as_it_is(source: Source, seed: int) -> None:
+    """Random writes, in transactions that end or don't, with savepoints, beside others: told as two looks tell it."""
+    chance = random.Random(seed)
+    for _ in range(3):
+        before = {table: contents(source, table, *of) for table, of in KEYED.items()}
+        connections = [psycopg.connect(source.url) for _ in range(3)]
+        for _ in range(chance.randrange(1, 40)):
+            connection, number = chance.choice(connections), chance.randrange(1, 130)
+            statement = chance.choice(
+                [
+                    f"INSERT INTO posts VALUES ({number + 1000}, md5('1')::uuid, 'n', now()) ON CONFLICT DO NOTHING",
+                    f"UPDATE posts SET title = title || 'x' WHERE id = {number}",
+                    f"UPDATE posts SET title = title WHERE id % 7 = {number % 7}",
+                    f"UPDATE posts SET id = id + 5000 WHERE id = {number} AND NOT EXISTS "
+                    f"(SELECT 1 FROM posts WHERE id = {number + 5000})",
+                    f"DELETE FROM posts WHERE id = {number + 1000 * (number % 2)}",
+                    f"DELETE FROM comments WHERE post_id = {number}",
+                    f"UPDATE comments SET body = NULLIF('b{number % 3}', 'b0') WHERE post_id = {number}",
+                    f"INSERT INTO tags VALUES ({number}, 't{number % 4}', 1, now()) ON CONFLICT DO NOTHING",
+                    f"UPDATE tags SET weight = {number % 3} WHERE post_id = {number}",
+                    f"DELETE FROM tags WHERE post_id % 11 = {number % 11}",
+                ]
+            )
+            connection.execute("SET LOCAL lock_timeout = '50ms'")
+            try:
+                with connection.transaction():
+                    connection.execute(statement.encode())
+                    if chance.random() < 0.2:
+                        raise psycopg.Rollback
+            except psycopg.errors.LockNotAvailable:
+                continue
+            if chance.random() < 0.3:
+                (connection.commit if chance.random() < 0.8 else connection.rollback)()
+        for connection in connections[:2]:
+            connection.commit()
+        if chance.random() < 0.5:
+            with psycopg.connect(source.url, autocommit=True) as other:
+                other.execute("VACUUM FREEZE tags")
+        after = {table: contents(source, table, *of) for table, of in KEYED.items()}
+        expected = {
+            table: (
+                len(after[table].keys() - before[table].keys()),
+                sum(after[table][key] != row for key, row in before[table].items() if key in after[table]),
+                len(before[table].keys() - after[table].keys()),
+            )
+            for table in KEYED
+        }
+        assert {table: counts for table, (*counts, _) in source.changes().items() if table in KEYED} == {
+            table: list(counts) for table, counts in expected.items()
+        }
+        # One transaction is running still: what it wrote is not there yet, and must be told the next time.
+        source.migrate("--changes", "--max-rejects", "1000")
+        connections[2].commit()
+        for connection in connections:
+            connection.close()
+        last = source.changes("--full")
+        assert {name: counts[:3] for name, counts in source.changes().items()} == {
+            name: counts[:3] for name, counts in last.items()
+        }
+        source.migrate("--changes", "--max-rejects", "1000")
+        assert source.command("verify").code == 0
 
 
 def test_writes_in_between_are_never_lost(source: Source) -> None:
