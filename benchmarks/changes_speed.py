@@ -21,7 +21,7 @@ from supavex.mapping.plan import Plan, make_plan
 from supavex.mapping.table_numbers import with_new_tables
 from supavex.migrate.changes import Look, changes_since, sight_of
 from supavex.migrate.moments import Moment, Moments
-from supavex.migrate.touched import Copied, Remember
+from supavex.migrate.touched import CopiedTable, Remember
 from supavex.postgres.inspection import inspect_catalog
 from supavex.postgres.server import temporary
 from supavex.project import load_project, load_schema
@@ -32,7 +32,7 @@ def keep(plan: Plan, url: str, moments: Moments) -> None:
     numbers = with_new_tables({}, plan.schema.tables)
     remember = Remember(moments, "local")
     with sight_of(url) as sight:
-        remember.write(sight, numbers, {}, [Copied(t, frozenset(), [], earlier=False) for t in plan.moved], None)
+        remember.write(sight, numbers, {}, [CopiedTable(t, frozenset(), [], earlier=False) for t in plan.moved], None)
     remember.keep()
 
 

@@ -245,7 +245,9 @@ def test_a_live_database_is_a_source_too(folder: Path, monkeypatch: pytest.Monke
         # A row that came after the copy is in the source and not in the target: said, not hidden.
         servers.execute_script(server, "INSERT INTO t VALUES (gen_random_uuid(), 'later');")
         ran = supavex("verify", "-C", folder, "--json")
-        assert (ran.code, ran.json["tables"][0]["counts"]) == (1, {"missing document": 1})
+        (table,) = ran.json["tables"]
+        assert (ran.code, table["changed"], table["counts"]) == (1, 1, {})
+        assert (ran.json["verdict"], ran.json["ok"]) == ("changed since the copy", False)
 
 
 def test_row_level_security_raises_instead_of_hiding_rows(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

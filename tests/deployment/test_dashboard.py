@@ -21,9 +21,9 @@ from supavex.deployment.dashboard.reading import Budget
 from supavex.deployment.dashboard.schemas import python_definitions
 from supavex.deployment.dashboard.written import number_text, pieces
 from supavex.deployment.files import Files
-from supavex.deployment.server import modules
+from supavex.deployment.functions import modules
+from supavex.deployment.functions.evaluation import Module
 from supavex.deployment.server.app import make_app
-from supavex.deployment.server.evaluation import Module
 from supavex.deployment.server.host import Addresses, Host
 from supavex.schema import define_schema, define_table, v
 from tests.official.strategies import values

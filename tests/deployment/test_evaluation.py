@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from supavex.deployment.server.evaluation import Evaluation, Module, evaluate
+from supavex.deployment.functions.evaluation import Evaluation, Module, evaluate
 from supavex.errors import SupavexError
 
 QUERY = (

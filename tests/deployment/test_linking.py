@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from supavex.deployment.server.linking import Linked, link
+from supavex.deployment.functions.linking import Linked, link
 from supavex.errors import SupavexError
 
 

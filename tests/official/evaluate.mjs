@@ -85,8 +85,37 @@ async function queries({ schema, documents, queries: asked }) {
   return answers;
 }
 
+/**
+ * What each call does to a table of its own with these documents, in `convex-test`: `source` exports `run(ctx, args)`.
+ * Answers with the `n` of the documents it returns, and with the table's documents afterwards.
+ */
+async function functions({ schema, documents, calls }) {
+  const { convexTest } = await import("convex-test");
+  const definition = (await load(schema)).default;
+  const answers = [];
+  for (const { source, args } of calls) {
+    try {
+      const { run } = await load(source);
+      const given = Object.fromEntries(Object.entries(args).map(([name, value]) => [name, jsonToConvex(value)]));
+      const t = convexTest(definition, { "./_generated/api.js": async () => ({}) });
+      const value = await t.run(async (ctx) => {
+        for (const document of documents) await ctx.db.insert("rows", jsonToConvex(document));
+        const found = await run(ctx, given);
+        const returned = Array.isArray(found) ? found.map(({ n }) => n) : (found?.n ?? found ?? null);
+        const rows = (await ctx.db.query("rows").collect()).map(({ _id, _creationTime, ...fields }) => fields);
+        return { returned, rows: rows.map(convexToJson) };
+      });
+      answers.push({ value });
+    } catch (error) {
+      answers.push({ error: String(error.message) });
+    }
+  }
+  return answers;
+}
+
 const operations = {
   queries,
+  functions,
   async schema({ source, modules }) {
     return (await load(source, modules)).default.export();
   },

@@ -138,6 +138,10 @@ class Node:
         answers: list[dict[str, Any]] = self._ask("queries", schema=schema, documents=documents, queries=queries)
         return answers
 
+    def functions(self, schema: str, documents: Sequence[Any], calls: Sequence[Any]) -> list[Any]:
+        """What each call of a handler (``source``, ``args``) gives in ``convex-test``, and leaves in ``rows``."""
+        return self._ask_each("functions", schema=schema, documents=documents, calls=calls)
+
     def compare(self, pairs: Sequence[tuple[Any, Any]]) -> list[Any]:
         """``compareValues`` of each pair of values (given as internal JSON): -1, 0 or 1."""
         return self._ask_each("compare", pairs=pairs)

@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from supavex.convex.snapshot import SnapshotArchive
 from supavex.deployment import Deployment
-from supavex.migrate import migration
+from supavex.migrate import migration, remote
+from supavex.postgres.server import temporary
 from tests import projects
 from tests.projects import supavex
 
@@ -185,3 +187,46 @@ def test_a_table_that_someone_else_changes_meanwhile_is_noticed(tmp_path: Path) 
     assert changed_tables(before, same, {"moved"}) == []
     assert changed_tables(before, other, {"moved"}) == ["a", "new"]
     shutil.rmtree(tmp_path)
+
+
+def test_the_proof_is_of_the_copys_moment_whatever_the_app_writes_meanwhile(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONVEX_SELF_HOSTED_ADMIN_KEY", served.key)
+    with projects.folder() as folder, temporary() as server:
+        url = server.url("supabase_admin")
+        schema = 'schema = define_schema({"notes": define_table({"n": v.number()})})'
+        projects.write(folder, schema=schema, toml=f'convex = "app/convex"\n[source]\ndatabase_url = "{url}"\n')
+        (folder / "app").mkdir()
+        (folder / "app/package.json").write_text('{"name": "app", "private": true, "dependencies": {"convex": "*"}}')
+        (folder / "app/node_modules").symlink_to(NODE_MODULES)
+        with psycopg.connect(url, autocommit=True) as app:
+            app.execute("CREATE TABLE notes (id int PRIMARY KEY, n int NOT NULL)")
+            app.execute("INSERT INTO notes SELECT n, n FROM generate_series(1, 100) AS n")
+            rehearse = remote.rehearse
+
+            def rehearsed(*arguments: Any) -> None:
+                rehearse(*arguments)
+                app.execute("INSERT INTO notes VALUES (101, 1)")
+                app.execute("UPDATE notes SET n = -1 WHERE id = 1")
+                app.execute("DELETE FROM notes WHERE id = 2")
+
+            monkeypatch.setattr(remote, "rehearse", rehearsed)
+            for command in (["build"], ["deploy", "--to", served.url]):
+                ran = supavex(*command, "-C", folder)
+                assert ran.code == 0, ran.out + ran.err
+            migrated = supavex("migrate", "-C", folder, "--to", served.url, "--yes", "--json")
+            assert migrated.code == 0, migrated.out + migrated.err
+            proof = migrated.json["proof"]
+            assert (proof["verdict"], proof["tables"][0]["matched"]) == ("proven", 100)
+            assert proof["takenAt"] == migrated.json["takenAt"], "the moment of the copy, not of the proof"
+            assert "Proven" in (folder / ".supavex/migration/proof.html").read_text()
+            # Nothing holds the snapshot any more.
+            held = app.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'"
+            ).fetchone()
+            assert held == (0,)
+        # Now it is gone, and what came after it is told.
+        verified = supavex("verify", "-C", folder, "--to", served.url, "--json")
+        (table,) = verified.json["tables"]
+        assert (verified.code, table["changed"], table["counts"]) == (1, 2, {"deleted or extra": 1})

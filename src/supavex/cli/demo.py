@@ -54,11 +54,11 @@ def command(folder: str | None, as_json: bool) -> int:
     schema, push = deploy(project, "local")
     summary = write_summary(project, schema, push, "local", None)
     say(f"4  deploy   {' '.join(push_lines(push, schema))}")
-    migration = migrate_command.run(project, "local", quiet=True)
+    migration = migrate_command.run(project, "local", show="nobody")
     documents = sum(table.documents for table in migration.copy.tables)
     rejected = f"{counted(len(migration.copy.rejects), 'row')} rejected ({migration.allowed} allowed)"
     say(f"5  migrate  {counted(documents, 'document')} imported, {rejected}, as of {migration.copy.taken_at}")
-    proof = verify_command.run(project)
+    proof = verify_command.run(project, show="nobody")
     fields = sum(table.fields for table in proof.tables)
     say(f"6  verify   {'proven' if proof.ok else 'NOT proven'}: every row read again, {fields} fields compared")
     ok = checked.ok() and migration.ok and proof.ok
@@ -76,6 +76,7 @@ def command(folder: str | None, as_json: bool) -> int:
         ("archive", migration.copy.archive),
         ("rejects", migration.folder.rejects),
         ("report", migration.folder.report),
+        ("proof", migration.folder.proof_page),
         ("summary", summary),
     ]
     for name, path in places:

@@ -28,6 +28,7 @@ COMMANDS = {
     "plan-cutover": "The checklist of the cutover, with times from the rehearsal.",
     "rollback": "Put a deployment back to what it held before a migration.",
     "restore": "The way back: an archive's documents into PostgreSQL's tables.",
+    "usage": "What of the app's code still calls Supabase, and what to write instead.",
     "serve": "A Convex deployment on this machine, for the official CLI.",
     "demo": "All of it on an example project, embedded.",
 }
@@ -47,6 +48,11 @@ EXTRAS = {
     "websockets": "serve",
     "brotli": "serve",
     "py_mini_racer": "serve",
+    "jwt": "serve",
+    "urllib3": "serve",
+    "tree_sitter": "usage",
+    "tree_sitter_typescript": "usage",
+    "tree_sitter_python": "usage",
 }
 
 

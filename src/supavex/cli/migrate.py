@@ -18,7 +18,7 @@ from supavex.cli.options import (
     print_json,
     project_options,
 )
-from supavex.cli.progress import bars
+from supavex.cli.progress import Audience, audience, bars
 from supavex.cli.targets import open_target, to_option
 from supavex.convex.snapshot import SnapshotArchive
 from supavex.deployment.importing import import_snapshot
@@ -29,7 +29,7 @@ from supavex.project import Project
 
 if TYPE_CHECKING:
     from supavex.mapping.plan import Plan
-    from supavex.migrate.copy import CopyOptions, Moments
+    from supavex.migrate.copy import CopyOptions, CopyResult, Moments
     from supavex.migrate.migration import Migration
     from supavex.migrate.touched import Touched
 
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 @click.option("--changes", is_flag=True, help="Only tables that have changed since the last import into the target.")
 @click.option("--moment", metavar="NAME", help="Keep what the source holds now under this name, for `supavex changes`.")
 @click.option("--slot", is_flag=True, help="Make a replication slot in the source, which finds changes without a scan.")
+@click.option("--measure-floor", is_flag=True, help="Read each table once more, and say how far the copy is from that.")
 @click.option("--accept-two-moments", is_flag=True, help="Keep the tables of an interrupted copy, though rows changed.")
 def command(
     folder: str,
@@ -70,6 +71,7 @@ def command(
     changes: bool,
     moment: str | None,
     slot: bool,
+    measure_floor: bool,
     accept_two_moments: bool,
 ) -> int:
     """Copy the rows at one moment, with ids that are computed.
@@ -87,7 +89,7 @@ def command(
       supavex migrate --out snapshot.zip && npx convex import --replace snapshot.zip
     """
     project = open_project(folder, config)
-    how = Copying(workers, cluster, parts, restart, accept_two_moments)
+    how = Copying(workers, cluster, parts, restart, accept_two_moments, measure_floor)
     if slot and (changes or dry_run or out is not None):
         hint = "supavex migrate --slot --to TARGET makes one; migrations of changes use it by themselves."
         raise UsageError("UnsupportedOption", "--slot goes with a migration of everything.", hint=hint)
@@ -110,7 +112,7 @@ def command(
         existing=None if existing is None else Path(existing),
         max_rejects=max_rejects,
         dry_run=dry_run,
-        quiet=as_json,
+        show=audience(as_json),
         how=how,
         keeping=Keeping(changes, moment, slot),
     )
@@ -133,6 +135,7 @@ class Copying:
     parts: str | None = None
     restart: bool = False
     accept_two_moments: bool = False
+    measure_floor: bool = False
 
     def options(self) -> CopyOptions:
         """The arguments of :func:`~supavex.migrate.copy.copy`. Raises where the options contradict each other."""
@@ -231,15 +234,14 @@ def _by_cli(
     plan, diagnostics = checked_plan(project)
     if not as_json:
         print_diagnostics([d for d in diagnostics if d.severity == "warning"], err=True)
-    with keeping.options(plan, cli.deployment, how) as options, bars("copying") as report:
+    with keeping.options(plan, cli.deployment, how) as options:
         since, remember = options.get("since"), options.get("remember")
         if since is not None and _nothing(project, since):
             if remember is not None and remember.kept is not None:
                 remember.kept()  # the moment is as good as one of now
             if as_json:
-                changes = [change.to_json() for change in since.changes]
-                since_at = since.made_at
-                print_json({"ok": True, "imported": False, "target": to, "since": since_at, "changes": changes})
+                found = [change.to_json() for change in since.changes]
+                print_json({"ok": True, "imported": False, "target": to, "since": since.made_at, "changes": found})
             else:
                 click.echo(nothing_line(since.made_at))
             return 0
@@ -250,9 +252,14 @@ def _by_cli(
             say=lambda line: click.echo(line, err=True),
             tables=_names(tables),
             max_rejects=max_rejects,
-            progress=report,
+            measure_floor=how.measure_floor,
+            showing=lambda step: bars(step, audience(as_json)),
             **options,
         )
+    if remote.proof is not None:
+        from supavex.cli.verify import described_target, write_proof
+
+        write_proof(project, remote.proof, remote.migration.copy.rejects, described_target(project, to))
     if as_json:
         print_json(remote.to_json())
     else:
@@ -281,7 +288,7 @@ def run(
     existing: Path | None = None,
     max_rejects: int | None = None,
     dry_run: bool = False,
-    quiet: bool = False,
+    show: Audience = "people",
     how: Copying = Copying(),
     keeping: Keeping = Keeping(),
 ) -> Migration:
@@ -295,18 +302,23 @@ def run(
     plan, diagnostics = checked_plan(project)
     place = to if out is None else "archive"
     measured = Run("changes" if keeping.changes else "migrate", place)
-    if not quiet:
+    if show == "people":
         print_diagnostics([d for d in diagnostics if d.severity == "warning"], err=True)
     with ExitStack() as stack:
         target = None if out is not None else stack.enter_context(open_target(project, to))
         known = None if existing is None else stack.enter_context(ArchiveDocuments(existing))
         options = stack.enter_context(keeping.options(plan, place, how, dry_run=dry_run))
-        report = stack.enter_context(bars("copying"))
+        copying = stack.enter_context(ExitStack())
+        report = copying.enter_context(bars("copied", show))
 
-        def put(archive: SnapshotArchive) -> object:
+        def put(archive: SnapshotArchive, copied: CopyResult) -> object:
             assert target is not None
-            with bars("importing") as importing, measured.step("import"):
-                return import_snapshot(target, archive, "replace", progress=lambda t, n: importing(t, n, 0))
+            copying.close()
+            counts = {table.target: table.documents for table in copied.tables}
+            with bars("imported", show) as importing, measured.step("import"):
+                return import_snapshot(
+                    target, archive, "replace", progress=lambda t, n: importing(t, n, counts.get(t, 0))
+                )
 
         result = migrate(
             plan,
@@ -317,6 +329,7 @@ def run(
             tables=tables,
             max_rejects=max_rejects,
             dry_run=dry_run,
+            measure_floor=how.measure_floor,
             progress=report,
             **options,
         )

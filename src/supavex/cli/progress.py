@@ -1,35 +1,182 @@
-"""Progress bars, on a terminal with Rich installed; elsewhere nothing."""
+"""Progress on standard error: bars on a terminal with Rich installed, else a line for each finished table.
+
+With ``--json``, events for programs instead, one JSON object a line: ``progress`` (at most twice a second) and ``done``
+(once a table), with ``step``, ``table``, ``rows``, ``estimate`` (of all rows; 0 where unknown), ``seconds``,
+``rowsPerSecond`` and ``secondsLeft`` (null where unknown).
+"""
 
 from __future__ import annotations
 
+import json
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import click
+
+from supavex.text import counted, duration
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
 
 #: A table, the rows done, and an estimate of all (0 where unknown).
 Report = Callable[[str, int, int], None]
+#: For whom: people, programs (``--json``), or nobody.
+Audience = Literal["people", "programs", "nobody"]
+_EVENT_SECONDS = 0.5
+
+
+def audience(as_json: bool) -> Audience:
+    """Whom a command reports to."""
+    return "programs" if as_json else "people"
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """How far one table is."""
+
+    table: str
+    rows: int
+    estimate: int
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        """Rows a second."""
+        return self.rows / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def left(self) -> float | None:
+        """Seconds that are left, by the estimate, which the rows may pass; None where nothing is known."""
+        return max(0, self.estimate - self.rows) / self.rate if self.estimate and self.rate else None
+
+
+class _Shown(Protocol):
+    """Where progress goes."""
+
+    def running(self, state: _State) -> None: ...
+
+    def done(self, state: _State) -> None: ...
+
+
+class _Lines:
+    """A line for each finished table."""
+
+    def __init__(self, step: str) -> None:
+        self._step = step
+
+    def running(self, state: _State) -> None:
+        """Says nothing."""
+
+    def done(self, state: _State) -> None:
+        rate = f", {state.rate:,.0f} rows/s" if state.seconds >= 1 else ""
+        rows = counted(state.rows, "row")
+        click.echo(f"{self._step} {state.table}: {rows} in {duration(state.seconds)}{rate}", err=True)
+
+
+class _Events:
+    """JSON for programs."""
+
+    def __init__(self, step: str) -> None:
+        self._step, self._last = step, 0.0
+
+    def running(self, state: _State) -> None:
+        now = time.monotonic()
+        if now - self._last >= _EVENT_SECONDS:
+            self._last = now
+            self._say("progress", state)
+
+    def done(self, state: _State) -> None:
+        self._say("done", state)
+
+    def _say(self, event: str, state: _State) -> None:
+        data = {
+            "event": event,
+            "step": self._step,
+            "table": state.table,
+            "rows": state.rows,
+            "estimate": state.estimate,
+            "seconds": round(state.seconds, 3),
+            "rowsPerSecond": round(state.rate),
+            "secondsLeft": None if state.left is None or event == "done" else round(state.left, 1),
+        }
+        click.echo(json.dumps(data, ensure_ascii=False), err=True)
+
+
+class _Nothing:
+    def running(self, state: _State) -> None:
+        """Says nothing."""
+
+    def done(self, state: _State) -> None:
+        """Says nothing."""
 
 
 @contextmanager
-def bars(verb: str) -> Iterator[Report]:
-    """Draws a bar per table on standard error while the block runs."""
-    try:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-    except ImportError:
-        yield lambda table, done, estimate: None
-        return
-    if not sys.stderr.isatty():
-        yield lambda table, done, estimate: None
-        return
-    columns = (TextColumn(f"{verb} {{task.description}}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        tasks: dict[str, object] = {}
+def bars(step: str, audience: Audience = "people") -> Iterator[Report]:
+    """Shows how far each table is while the block runs. ``step``: what is done with them (``copying``)."""
+    with _shown(step, audience) as shown:
+        started = time.monotonic()
+        current: _State | None = None
 
-        def report(table: str, done: int, estimate: int) -> None:
-            if table not in tasks:
-                tasks[table] = progress.add_task(table, total=None)
-            # The estimate is PostgreSQL's, from its last ANALYZE: the rows done may pass it.
-            progress.update(tasks[table], completed=done, total=max(done, estimate))  # type: ignore[arg-type]
+        def report(table: str, rows: int, estimate: int) -> None:
+            nonlocal started, current
+            now = time.monotonic()
+            if current is not None and current.table != table:
+                shown.done(current)
+                # What comes between two tables is the second one's: its queries, say.
+                started += current.seconds
+            current = _State(table, rows, estimate, now - started)
+            shown.running(current)
 
         yield report
+        if current is not None:
+            shown.done(_State(current.table, current.rows, current.estimate, time.monotonic() - started))
+
+
+@contextmanager
+def _shown(step: str, audience: Audience) -> Iterator[_Shown]:
+    if audience == "people" and sys.stderr.isatty():
+        try:
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn
+        except ImportError:
+            yield _Lines(step)
+            return
+        texts = ("{task.fields[rows]}", "{task.fields[rate]}", "{task.fields[left]}")
+        columns = (TextColumn(step + " {task.description}"), BarColumn(), *map(TextColumn, texts))
+        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+            yield _Bars(progress)
+        return
+    yield _Nothing() if audience == "nobody" else _Events(step) if audience == "programs" else _Lines(step)
+
+
+class _Bars:
+    """A bar for each table, with rows a second and the time that is left."""
+
+    def __init__(self, progress: RichProgress) -> None:
+        self._progress = progress
+        self._tasks: dict[str, TaskID] = {}
+
+    def running(self, state: _State) -> None:
+        # The estimate is PostgreSQL's, from its last ANALYZE: the rows done may pass it.
+        total = max(state.rows, state.estimate) if state.estimate else None
+        of = f" of about {state.estimate:,}" if state.estimate > state.rows else ""
+        left = "" if state.left is None else f"{duration(state.left)} left"
+        self._draw(state, state.rows, total, f"{state.rows:,}{of} rows", left)
+
+    def done(self, state: _State) -> None:
+        full = max(1, state.rows)
+        self._draw(state, full, full, f"{state.rows:,} rows", f"in {duration(state.seconds)}")
+
+    def _draw(self, state: _State, completed: int, total: int | None, rows: str, left: str) -> None:
+        rate = f"{state.rate:,.0f} rows/s"
+        if state.table not in self._tasks:
+            self._tasks[state.table] = self._progress.add_task(
+                state.table, total=total, rows=rows, rate=rate, left=left
+            )
+        task = self._tasks[state.table]
+        self._progress.update(task, completed=completed, total=total, rows=rows, rate=rate, left=left)

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from supavex.cli.options import json_option, open_project, print_json, project_options
-from supavex.cli.progress import bars
+from supavex.cli.progress import audience, bars
 from supavex.mapping.check import checked_plan
 from supavex.migrate.documents import ArchiveDocuments
 from supavex.migrate.restore import Restored, restore
@@ -34,8 +34,8 @@ def command(archive: str, folder: str, config: str | None, to: str, replace: boo
     """
     project = open_project(folder, config)
     plan, _ = checked_plan(project)
-    with ArchiveDocuments(Path(archive)) as documents, bars("restoring") as report:
-        result = restore(plan, documents, to, replace=replace, progress=lambda table, done: report(table, done, 0))
+    with ArchiveDocuments(Path(archive)) as documents, bars("restored", audience(as_json)) as report:
+        result = restore(plan, documents, to, replace=replace, progress=report)
     if as_json:
         print_json(result.to_json())
     else:

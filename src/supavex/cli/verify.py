@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 import click
 
 from supavex.cli.options import json_option, open_project, print_json, project_options
-from supavex.cli.progress import bars
+from supavex.cli.progress import Audience, audience, bars
 from supavex.cli.targets import open_target, to_option
 from supavex.errors import UsageError
 from supavex.mapping.check import checked_plan
 from supavex.mapping.source import Source
 from supavex.migrate.documents import ArchiveDocuments, Documents
+from supavex.migrate.migration import Folder
 from supavex.migrate.official import deployment_of, official_cli
-from supavex.migrate.proof import LISTED, Proof
-from supavex.migrate.rejects import read_rejects
+from supavex.migrate.proof import LISTED, Proof, TableProof
+from supavex.migrate.proof_page import About, proof_page
+from supavex.migrate.rejects import Reject, read_rejects
 from supavex.migrate.runs import Run
 from supavex.migrate.verification import verify
+from supavex.postgres.connection import without_password
 from supavex.project import Project
 from supavex.text import counted, table_text
 
@@ -43,7 +48,8 @@ def command(
     """Prove that every row arrived, field by field.
 
     Source and target are read again, by another way than the copy's. Exit code 1: something is missing, extra or
-    different, and no rejected row explains it.
+    different, and no rejected row explains it; rows that were written since the copy are told from wrong ones. The
+    proof is kept in .supavex/migration as proof.json, and as a page, proof.html.
 
     \b
     Examples:
@@ -51,11 +57,12 @@ def command(
       supavex verify snapshot.zip --json
     """
     project = open_project(folder, config)
-    result = run(project, to, None if archive is None else Path(archive), rejects, sample)
+    result = run(project, to, None if archive is None else Path(archive), rejects, sample, audience(as_json))
+    folder_ = Folder(project.migration_folder)
     if as_json:
-        print_json(result.to_json())
+        print_json({**result.to_json(), "page": str(folder_.proof_page)})
     else:
-        for line in report_lines(result):
+        for line in [*report_lines(result), f"Page: {project.shown(folder_.proof_page)}"]:
             click.echo(line)
     return 0 if result.ok else 1
 
@@ -66,35 +73,57 @@ def run(
     archive: Path | None = None,
     rejects: str | None = None,
     sample: int | None = None,
+    show: Audience = "people",
 ) -> Proof:
-    """Verifies ``project``; see :func:`supavex.migrate.verification.verify`."""
+    """Verifies ``project``, and writes the proof as JSON and as a page; see :mod:`supavex.migrate.verification`."""
     plan, _ = checked_plan(project)
     measured = Run("verify", "archive" if archive is not None else deployment_of(project.convex_folder, to))
-    file = project.migration_folder / "rejects.jsonl" if rejects is None else Path(rejects)
+    folder = Folder(project.migration_folder)
+    file = folder.rejects if rejects is None else Path(rejects)
     if rejects is not None and not file.exists():
         raise UsageError("NoRejects", "there is no such file.", where=str(file))
+    named = project.shown(archive.resolve()) if archive is not None else described_target(project, to)
     with ExitStack() as stack:
         target: Documents
         if archive is None and to != "local":
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="supavex-export-"))
-            archive = Path(folder) / "export.zip"
+            temporary = stack.enter_context(tempfile.TemporaryDirectory(prefix="supavex-export-"))
+            archive = Path(temporary) / "export.zip"
             with measured.step("export"):
                 official_cli(project.convex_folder, to).run("export", "--path", str(archive))
         if archive is None:
             target = stack.enter_context(open_target(project, to))
         else:
             target = stack.enter_context(ArchiveDocuments(archive))
-        report = stack.enter_context(bars("verifying"))
+        report = stack.enter_context(bars("verified", show))
         url = stack.enter_context(Source(project).running())
         rejected = list(read_rejects(file))
         with measured.step("proof"):
-            proof = verify(plan, url, target, rejected, sample=sample, progress=lambda t, n: report(t, n, 0))
-        if sample is None:
-            measured.ok = proof.ok
-            measured.rows = sum(table.rows for table in proof.tables)
-            measured.documents = sum(table.documents for table in proof.tables)
-            measured.write(project.migration_folder)
-        return proof
+            proof = verify(plan, url, target, rejected, sample=sample, copied=folder.copied(), progress=report)
+    if sample is None:
+        measured.ok = proof.ok
+        measured.rows = sum(table.rows for table in proof.tables)
+        measured.documents = sum(table.documents for table in proof.tables)
+        measured.write(folder.path)
+    write_proof(project, proof, rejected, named)
+    return proof
+
+
+def described_target(project: Project, to: str) -> str:
+    """The target, as the page says it."""
+    return (
+        "the local deployment" if to == "local" else f"{without_password(to)} ({project.shown(project.convex_folder)})"
+    )
+
+
+def write_proof(project: Project, proof: Proof, rejects: Sequence[Reject], target: str) -> None:
+    """Writes the proof as ``proof.json`` and ``proof.html`` into the folder of the project's migration."""
+    folder = Folder(project.migration_folder)
+    project.make_state()
+    folder.make()
+    text = json.dumps({**proof.to_json(), "target": target}, indent=2, ensure_ascii=False)
+    folder.proof.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+    about = About(project.root.name, Source(project).described, target)
+    folder.proof_page.write_text(proof_page(proof, about, rejects), encoding="utf-8")
 
 
 def report_lines(proof: Proof) -> list[str]:
@@ -102,36 +131,48 @@ def report_lines(proof: Proof) -> list[str]:
     rows = [
         (
             t.source.removeprefix("public."),
-            t.rows,
-            t.documents if proof.sampled is None else "",
-            t.matched,
-            t.rejected,
-            t.fields,
-            sum(t.counts.values()),
-            "equal" if t.ok else ", ".join(f"{n} × {kind}" for kind, n in t.counts.items()),
+            f"{t.rows:,}",
+            f"{t.documents:,}" if proof.sampled is None else "",
+            f"{t.matched:,}",
+            f"{t.rejected:,}",
+            f"{t.changed:,}",
+            f"{t.fields:,}",
+            f"{t.wrong:,}",
+            _verdict(t),
         )
         for t in proof.tables
     ]
-    headings = ["source", "rows", "documents", "matched", "rejected", "fields", "wrong", "verdict"]
+    headings = ["source", "rows", "documents", "matched", "rejected", "changed", "fields", "wrong", "verdict"]
     lines = [table_text(headings, rows), ""]
     for table in proof.tables:
         lines += [
             f"mismatch: {m.table} {m.key} {m.column}: source {m.source}, target {m.target}" for m in table.mismatches
         ]
-        lines += [f"{f.kind}: {f.table} {f.key}: {f.detail}" for f in table.findings]
-        more = sum(max(0, count - LISTED) for count in table.counts.values())
+        lines += [f"{f.kind}: {f.table} {f.key}: {f.detail}" for f in [*table.findings, *table.changes]]
+        more = sum(max(0, count - LISTED) for count in (*table.counts.values(), table.changed))
         if more:
-            lines.append(f"… and {more} more of {table.source}.")
+            lines.append(f"… and {more:,} more of {table.source}.")
     rejected = sum(table.rejected for table in proof.tables)
     matched = sum(table.matched for table in proof.tables)
     fields = sum(table.fields for table in proof.tables)
-    if proof.sampled is not None:
-        verdict = "the sample is equal; this is no proof" if proof.ok else "the sample differs"
-    else:
-        verdict = "proven" if proof.ok else "not proven"
+    if proof.changed:
+        lines.append(
+            f"{counted(proof.changed, 'row')} changed since the copy ({proof.copied_at}): written after it had read, "
+            "so the target does not have them as they are now. Run supavex migrate again once the app writes no more."
+        )
+    if any(table.counts["deleted or extra"] for table in proof.tables):
+        lines.append(
+            "A row that was deleted since the copy leaves nothing to tell it by: its document may be right as of then."
+        )
+    verdict = {"sample equal": "the sample is equal; this is no proof", "sample differs": "the sample differs"}
     lines.append(
-        f"{verdict}: {counted(matched, 'row')} equal in {fields} fields, {counted(rejected, 'row')} rejected and "
-        f"explained, {counted(sum(sum(t.counts.values()) for t in proof.tables), 'difference')}; "
+        f"{verdict.get(proof.verdict, proof.verdict)}: {counted(matched, 'row')} equal in {fields} fields, "
+        f"{counted(rejected, 'row')} rejected and explained, {counted(proof.wrong, 'difference')}; "
         f"as of {proof.taken_at}, in {proof.seconds:.1f} s."
     )
     return lines
+
+
+def _verdict(table: TableProof) -> str:
+    kinds = [f"{count} × {kind}" for kind, count in table.counts.items()]
+    return ", ".join(kinds + (["changed since the copy"] if table.changed else [])) or "equal"

@@ -120,6 +120,25 @@ def to_internal_json(value: Value) -> Any:
     raise InvalidValue(f"{type(value).__name__} is not a Convex value.")
 
 
+def to_clean_json(value: Value) -> Any:
+    """``value`` in the encoding that is easiest to read, and loses types: int64, NaN, infinity and bytes are texts."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        if math.isfinite(value):
+            return value
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, bytes):
+        return _b64(value)
+    if isinstance(value, list):
+        return [to_clean_json(item) for item in value]
+    if isinstance(value, dict):
+        return {key: to_clean_json(item) for key, item in value.items()}
+    return value
+
+
 def from_internal_json(data: Any) -> Value:
     """The value that ``data`` (parsed internal JSON) stands for. Raises :class:`InvalidValue`."""
     return _Reader(bare_integers=False, special=True).value(data)

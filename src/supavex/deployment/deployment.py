@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from supavex.convex.compile import compile_schema
 from supavex.convex.ids import InvalidId, decode_id, encode_id, new_internal_id
@@ -18,15 +19,21 @@ from supavex.convex.names import table_name_problem
 from supavex.convex.schema import Schema
 from supavex.convex.schema_changes import SchemaChange, schema_change
 from supavex.convex.schema_json import schema_from_json
-from supavex.convex.values import Document
+from supavex.convex.values import Document, Value
 from supavex.deployment.enforcement import check_limits, enforced, mismatch_of
 from supavex.deployment.queries import Query, full_scan
 from supavex.deployment.store import CREATION_INDEX, Store, StoredTable, read_body, write_body
-from supavex.errors import SupavexError
+from supavex.errors import SupavexError, UsageError
+
+if TYPE_CHECKING:
+    from supavex.deployment.functions.running import Functions
 
 #: What Convex itself lets pass when a schema is pushed: top-level fields that start with an underscore (it drops them),
 #: and ids of tables that the schema does not name.
 _LET_PASS = ("SystemField", "FieldNameReserved", "UnknownTable")
+
+#: Documents that are read together.
+_BLOCK = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +54,58 @@ class Deployment:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.store = Store(path)
+        self._functions: Functions | None = None
 
     def __enter__(self) -> Deployment:
         return self
 
     def __exit__(self, *details: object) -> None:
+        if self._functions is not None:
+            self._functions.close()
         self.store.close()
 
     def transaction(self) -> AbstractContextManager[None]:
         """Several reads and writes as one: all or nothing, and what is read in it is what it wrote."""
         return self.store.transaction()
+
+    # Functions
+
+    @property
+    def functions(self) -> Functions:
+        """The app's functions that were pushed; see :mod:`supavex.deployment.functions`."""
+        if self._functions is None:
+            # V8 and what comes with it are an extra.
+            from supavex.deployment.functions.runner import shared_runners
+            from supavex.deployment.functions.running import Functions
+
+            self._functions = Functions(self.path, runners=shared_runners())
+        return self._functions
+
+    def run(
+        self, path: str, args: Mapping[str, Value] | None = None, *, user: Mapping[str, Value] | None = None
+    ) -> Value:
+        """Runs one of the app's functions, an internal one too: ``run("articles:list", {"slug": "a"})``; its result.
+
+        Values are Python's: float for ``v.number()``, int for ``v.int64()``, str, bool, None, bytes, list, dict. An int
+        is taken as a float where the function's validator asks for one, or has none. ``user`` is what
+        ``ctx.auth.getUserIdentity()`` is to give: ``issuer`` and ``subject``, and any other claims. Raises
+        :class:`~supavex.deployment.functions.in_process.FunctionFailed` where the function throws.
+        """
+        from supavex.deployment.functions.in_process import run_now
+
+        if self.store.connection.in_transaction:
+            hint = "Run functions outside of `with deployment.transaction()`."
+            raise UsageError("InTransaction", "a function has a transaction of its own.", hint=hint)
+        return run_now(self.functions, path, dict(args or {}), user)
+
+    def run_scheduled(self, *, until: float | None = None) -> int:
+        """Runs the scheduled functions that are due, and those that they schedule in turn; how many.
+
+        ``until``: seconds since 1970; by default now. Nothing runs by itself in a deployment that is not served.
+        """
+        from supavex.deployment.functions.in_process import run_scheduled
+
+        return run_scheduled(self.functions, until)
 
     # Reading
 
@@ -120,15 +169,16 @@ class Deployment:
             for (body,) in self.store.connection.execute(sql):
                 yield read_body(body)
 
-    def lines(self, table: str) -> Iterator[bytes | str]:
-        """All documents of a table as internal JSON, in the order in which they lie in the file."""
+    def blocks(self, table: str) -> Generator[bytes]:
+        """All documents of a table as internal JSON, one a line, in the order in which they lie in the file."""
         stored = self.store.tables().get(table)
         if stored is not None:
-            for (body,) in self.store.connection.execute(f"SELECT body FROM documents_{stored.storage}"):
-                yield body
+            rows = self.store.connection.execute(f"SELECT body FROM documents_{stored.storage}")
+            while some := rows.fetchmany(_BLOCK):
+                yield "\n".join([body for (body,) in some]).encode()
 
     def uniform(self, table: str) -> bool:
-        """Whether bare integers in :meth:`lines` are int64: never."""
+        """Whether bare integers in :meth:`blocks` are int64: never."""
         return False
 
     def query(self, table: str) -> Query:

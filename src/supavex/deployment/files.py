@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
+import sqlite3
 import time
 import uuid
 from collections.abc import Iterator
@@ -11,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from supavex.convex.ids import decode_id, encode_id, new_internal_id
+from supavex.convex.values import Document
 from supavex.deployment.store import Store
 from supavex.errors import SupavexError
 
@@ -29,6 +32,22 @@ class StoredFile:
     size: int
     content_type: str | None
     path: Path
+
+
+def file_documents(connection: sqlite3.Connection) -> Iterator[tuple[float, bytes, str, Document]]:
+    """Of each stored file, the oldest first: when it was stored, its 16 bytes, its name, its document."""
+    rows = connection.execute(
+        "SELECT internal_id, name, created, sha256, size, content_type FROM files ORDER BY created, internal_id"
+    )
+    for internal_id, name, created, sha256, count, content_type in rows:
+        document: Document = {
+            "_id": encode_id(STORAGE_NUMBER, internal_id),
+            "_creationTime": created,
+            "sha256": base64.b64encode(sha256).decode(),
+            "size": float(count),
+            **({} if content_type is None else {"contentType": content_type}),
+        }
+        yield created, internal_id, name, document
 
 
 class Files:

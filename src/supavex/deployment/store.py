@@ -24,6 +24,11 @@ _TABLES = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS tables (
   name TEXT PRIMARY KEY, number INTEGER NOT NULL UNIQUE, storage INTEGER NOT NULL UNIQUE) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS system_tables (
+  name TEXT PRIMARY KEY, number INTEGER NOT NULL UNIQUE, storage INTEGER NOT NULL UNIQUE) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS session_requests (
+  session TEXT NOT NULL, request INTEGER NOT NULL, made REAL NOT NULL, answer TEXT NOT NULL,
+  PRIMARY KEY (session, request)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS indexes (
   storage INTEGER NOT NULL, name TEXT NOT NULL, fields TEXT NOT NULL, staged INTEGER NOT NULL,
   entries INTEGER NOT NULL UNIQUE, PRIMARY KEY (storage, name)) WITHOUT ROWID;
@@ -58,6 +63,21 @@ class StoredIndex:
     fields: tuple[str, ...]
     staged: bool
     entries: int
+
+
+def tables_of(connection: sqlite3.Connection, *, system: bool = False) -> dict[str, StoredTable]:
+    """The tables of a file by name: the app's, or those that the deployment keeps for itself."""
+    rows = connection.execute(
+        f"SELECT name, number, storage FROM {'system_tables' if system else 'tables'} ORDER BY name"
+    )
+    return {row[0]: StoredTable(*row) for row in rows}
+
+
+def indexes_of(connection: sqlite3.Connection, table: StoredTable) -> dict[str, StoredIndex]:
+    """The indexes of ``table`` by name."""
+    sql = "SELECT name, fields, staged, entries FROM indexes WHERE storage = ? ORDER BY name"
+    rows = connection.execute(sql, (table.storage,))
+    return {name: StoredIndex(name, tuple(json.loads(f)), bool(s), entries) for name, f, s, entries in rows}
 
 
 class Store:
@@ -120,9 +140,15 @@ class Store:
         try:
             yield
         except BaseException:
-            self.connection.execute("ROLLBACK")
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
             raise
-        self.connection.execute("COMMIT")
+        self.commit()
+
+    def commit(self) -> None:
+        """Commits the transaction that is open, if there is one: within a ``with transaction()``, before its end."""
+        if self.connection.in_transaction:
+            self.connection.execute("COMMIT")
 
     def meta(self, key: str) -> str | None:
         """A value kept beside the tables, or None."""
@@ -135,15 +161,11 @@ class Store:
 
     def tables(self) -> dict[str, StoredTable]:
         """All tables by name."""
-        rows = self.connection.execute("SELECT name, number, storage FROM tables ORDER BY name")
-        return {row[0]: StoredTable(*row) for row in rows}
+        return tables_of(self.connection)
 
     def indexes(self, table: StoredTable) -> dict[str, StoredIndex]:
         """The indexes of ``table`` by name, ``by_creation_time`` among them."""
-        rows = self.connection.execute(
-            "SELECT name, fields, staged, entries FROM indexes WHERE storage = ? ORDER BY name", (table.storage,)
-        )
-        return {name: StoredIndex(name, tuple(json.loads(f)), bool(s), entries) for name, f, s, entries in rows}
+        return indexes_of(self.connection, table)
 
     def create_storage(self, *, unique: bool = True) -> int:
         """A new, empty document table with its creation index; its number.

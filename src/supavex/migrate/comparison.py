@@ -36,8 +36,8 @@ class Mismatch:
     target: str
 
 
-def proof_sql(table: TablePlan) -> str:
-    """The SELECT of a table's rows as text: the key, each field, each creation column (microseconds)."""
+def proof_sql(table: TablePlan, *more: str) -> str:
+    """The SELECT of a table's rows as text: the key, each field, each creation column (microseconds), and ``more``."""
     assert table.key is not None
     columns = [table.key.text_sql(table.key.own(ALIAS))]
     columns += [text_sql(field) for field in table.fields]
@@ -46,6 +46,7 @@ def proof_sql(table: TablePlan) -> str:
         columns.append(
             f"CASE WHEN isfinite({moment}) THEN (extract(epoch FROM {moment}) * 1000000)::numeric(30)::text END"
         )
+    columns += more
     return f"SELECT {', '.join(columns)} FROM {quoted(table.source.schema, table.source.name)} AS {ALIAS}"
 
 

@@ -33,9 +33,10 @@ from supavex.migrate.part_files import PartFiles
 from supavex.migrate.parts import LAST_BLOCK, PartResult, PartTask, TableJob, cut, joined_crc, whole
 from supavex.migrate.references import children, missing_keys, names_any, parents_first, shared_keys
 from supavex.migrate.rejects import Reject
-from supavex.migrate.touched import Copied, Remember, Touched
+from supavex.migrate.touched import CopiedTable, Remember, Touched
 from supavex.postgres.connection import quoted, without_password
 from supavex.postgres.snapshot import Snapshot, exported
+from supavex.postgres.visibility import Visibility, visibility
 from supavex.text import counted
 
 #: Called with a source table, the rows done so far, and PostgreSQL's estimate of all.
@@ -55,6 +56,7 @@ class CopyOptions(TypedDict, total=False):
     moments: Moments
     since: Touched | None
     remember: Remember | None
+    hold: ExitStack | None
 
 
 @dataclass(slots=True)
@@ -81,6 +83,7 @@ class CopyResult:
     """What the copy did: each table, the moment it read, the archive, and how many parts an earlier run had done.
 
     ``kept``: rejected rows of tables that a copy of changes did not take.
+    ``visible`` says which rows that moment saw. ``snapshot`` can be imported as long as something holds it.
     """
 
     archive: Path | None
@@ -90,6 +93,8 @@ class CopyResult:
     seconds: float = 0.0
     parts_kept: int = 0
     kept: list[Reject] = field(default_factory=list)
+    visible: Visibility | None = None
+    snapshot: Snapshot | None = None
 
     @property
     def rejects(self) -> list[Reject]:
@@ -135,7 +140,8 @@ def copy(
     (by name); references to others still get their computed ids. ``existing`` gives the documents of tables that are
     declared existing. Of ``how``: ``executor`` copies the parts (by default this process); ``place`` is where they go,
     for workers on other machines (by default ``work``). ``since`` chooses the tables, at the moment of the copy: with
-    none that it takes, no archive is written. ``remember`` keeps that moment.
+    none that it takes, no archive is written. ``remember`` keeps that moment; ``hold`` keeps the snapshot itself until
+    it is closed.
 
     ``work`` is a folder for the journal and the parts, removed at the end. Where an earlier run left one and the
     source has not changed since, its parts are used. Where it has changed, they are of another moment: ``moments``
@@ -149,7 +155,9 @@ def copy(
         with ExitStack() as stack:
             journal = stack.enter_context(Journal(work))
             last = journal.moment
-            snapshot, holder = stack.enter_context(exported(url, None if last is None else last.snapshot))
+            held = how.get("hold") or stack
+            snapshot, holder = held.enter_context(exported(url, None if last is None else last.snapshot))
+            visible = visibility(holder, snapshot.taken_at)
             moment = Moment.of(snapshot, holder)
             # What an interrupted run read at this very moment is not of an earlier one.
             same: set[str | None] = {None}
@@ -175,7 +183,8 @@ def copy(
         files.keep_only(set())
         shutil.rmtree(work, ignore_errors=True)
         archive = archive if moved or since is None else None
-        return CopyResult(archive, snapshot.taken_at, results, matched, time.monotonic() - started, state.kept, kept)
+        seconds = time.monotonic() - started
+        return CopyResult(archive, snapshot.taken_at, results, matched, seconds, state.kept, kept, visible, snapshot)
     except psycopg.Error as error:
         reason = error.diag.message_primary or (str(error).strip() or type(error).__name__).splitlines()[0]
         raise SupavexError(
@@ -292,7 +301,7 @@ def _copy_table(state: _State, table: TablePlan) -> None:
     state.rejected[table.name] = keys
 
 
-def _copied(state: _State, table: TablePlan, same: set[str | None]) -> Copied:
+def _copied(state: _State, table: TablePlan, same: set[str | None]) -> CopiedTable:
     """What the copy of a table went by."""
     rejects = [
         (key, reject)
@@ -300,7 +309,7 @@ def _copied(state: _State, table: TablePlan, same: set[str | None]) -> Copied:
         for key, reject in zip(part.rejected_keys, part.rejects, strict=True)
     ]
     earlier = state.results[table.name].taken_at not in same
-    return Copied(table, state.shared[table.name], rejects, earlier)
+    return CopiedTable(table, state.shared[table.name], rejects, earlier)
 
 
 def _finished(state: _State, table: TablePlan, digest: str) -> tuple[list[tuple[str, PartResult]], str] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
@@ -31,11 +31,11 @@ class Documents(Protocol):
     def documents(self, table: str) -> Iterator[Document]:
         """All documents of a table."""
 
-    def lines(self, table: str) -> Iterator[bytes | str]:
-        """All documents of a table as JSON, in any order."""
+    def blocks(self, table: str) -> Generator[bytes]:
+        """All documents of a table as JSON, one a line, in any order; some megabytes at a time."""
 
     def uniform(self, table: str) -> bool:
-        """Whether bare integers in :meth:`lines` are int64; else they are float64."""
+        """Whether bare integers in :meth:`blocks` are int64; else they are float64."""
 
 
 class ArchiveDocuments:
@@ -111,9 +111,9 @@ class ArchiveDocuments:
         for body, uniform in self._database.execute(f'SELECT body, uniform FROM "{table}" ORDER BY id'):
             yield _document(body, uniform=bool(uniform))
 
-    def lines(self, table: str) -> Iterator[bytes | str]:
-        """All documents of a table as JSON, in the order of the archive."""
-        return self._archive.lines(table)
+    def blocks(self, table: str) -> Generator[bytes]:
+        """All documents of a table as JSON, one a line, in the order of the archive."""
+        return self._archive.blocks(table)
 
     def uniform(self, table: str) -> bool:
         """Whether bare integers are int64."""

@@ -56,8 +56,8 @@ def _lines_digest(archive: SnapshotArchive, table: str) -> bytes:
     hashed = hashlib.sha256()
     if table in archive.tables:
         hashed.update(b"uniform\n" if archive.uniform(table) else b"\n")
-        for line in archive.lines(table):
-            hashed.update(line)
+        for block in archive.blocks(table):
+            hashed.update(block)
     return hashed.digest()
 
 

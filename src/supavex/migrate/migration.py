@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, Unpack
 
@@ -17,9 +17,11 @@ from supavex.mapping.source import Source
 from supavex.mapping.table_numbers import load_lock, with_new_tables
 from supavex.migrate.copy import CopyOptions, CopyResult, Progress, TableResult, copy
 from supavex.migrate.documents import Documents
+from supavex.migrate.floor import floor_seconds
 from supavex.migrate.moments import Moments
 from supavex.migrate.rejects import write_rejects
 from supavex.migrate.touched import Touched
+from supavex.migrate.verification import Copied, copied_of
 
 
 class Target(Documents, Protocol):
@@ -30,8 +32,8 @@ class Target(Documents, Protocol):
         """The JSON of its active schema."""
 
 
-#: Puts an archive into the target, replacing the tables that it holds.
-Import = Callable[[SnapshotArchive], object]
+#: Puts an archive into the target, replacing the tables that it holds; it is told what the copy did, too.
+Import = Callable[[SnapshotArchive, CopyResult], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,23 @@ class Folder:
         """The last migration's report as JSON; beside it as Markdown."""
         return self.path / "report.json"
 
+    @property
+    def proof(self) -> Path:
+        """The last proof as JSON."""
+        return self.path / "proof.json"
+
+    @property
+    def proof_page(self) -> Path:
+        """The last proof as a page."""
+        return self.path / "proof.html"
+
+    def copied(self) -> Copied | None:
+        """What the last migration's report says of its copy; None where there is none."""
+        try:
+            return copied_of(json.loads(self.report.read_text(encoding="utf-8")))
+        except (OSError, ValueError):
+            return None
+
 
 @dataclass(slots=True)
 class Migration:
@@ -82,6 +101,8 @@ class Migration:
     allowed: int
     imported: bool
     dry_run: bool
+    #: Seconds of the floor of each source table; empty where it was not measured.
+    floors: Mapping[str, float] = field(default_factory=dict)
     since: Touched | None = None
 
     @property
@@ -101,6 +122,7 @@ class Migration:
             "dryRun": self.dry_run,
             "imported": self.imported,
             "takenAt": self.copy.taken_at,
+            "moment": None if self.copy.visible is None else self.copy.visible.to_json(),
             "seconds": round(self.copy.seconds, 3),
             "partsKept": self.copy.parts_kept,
             "archive": None if self.copy.archive is None else str(self.copy.archive),
@@ -108,7 +130,7 @@ class Migration:
             "rejected": len(self.copy.rejects),
             "rejectsAllowed": self.allowed,
             "reasons": dict(Counter(f"{r.table}.{r.column}: {r.code}" for r in self.copy.rejects)),
-            "tables": [_table_json(table) for table in self.copy.tables],
+            "tables": [_table_json(table, self.floors.get(table.source)) for table in self.copy.tables],
             **({} if self.since is None else _since_json(self.since)),
             "existing": [
                 {
@@ -132,7 +154,7 @@ def _since_json(since: Touched) -> dict[str, Any]:
     }
 
 
-def _table_json(table: TableResult) -> dict[str, Any]:
+def _table_json(table: TableResult, floor: float | None) -> dict[str, Any]:
     return {
         "source": table.source,
         "target": table.target,
@@ -143,6 +165,11 @@ def _table_json(table: TableResult) -> dict[str, Any]:
         "creationTimeAdjusted": table.creation_adjusted,
         "bytes": table.bytes,
         "seconds": round(table.seconds, 3),
+        **(
+            {}
+            if floor is None
+            else {"floorSeconds": round(floor, 3), "timesFloor": round(table.seconds / max(floor, 1e-6), 2)}
+        ),
         **({} if table.taken_at is None else {"takenAt": table.taken_at}),
     }
 
@@ -157,6 +184,7 @@ def migrate(
     tables: frozenset[str] | None = None,
     max_rejects: int | None = None,
     dry_run: bool = False,
+    measure_floor: bool = False,
     progress: Progress = lambda table, done, estimate: None,
     **how: Unpack[CopyOptions],
 ) -> Migration:
@@ -164,7 +192,7 @@ def migrate(
 
     ``existing`` gives ids and documents of tables that are in Convex already; by default ``target``. A dry run does
     all of the work and leaves no file but the cached source. More rejected rows than allowed: nothing is imported.
-    ``how``: see :func:`~supavex.migrate.copy.copy`.
+    ``measure_floor`` reads each table once more, by itself. ``how``: see :func:`~supavex.migrate.copy.copy`.
     """
     project = plan.project
     _check_tables(plan, tables)
@@ -195,7 +223,9 @@ def migrate(
             progress=progress,
             **how,
         )
-    migration = Migration(result, folder, allowed, imported=False, dry_run=dry_run, since=since)
+        names = {table.source for table in result.tables}
+        floors = floor_seconds(url, [t for t in plan.moved if t.name in names]) if measure_floor else {}
+    migration = Migration(result, folder, allowed, imported=False, dry_run=dry_run, floors=floors, since=since)
     if dry_run:
         return migration
     write_rejects(folder.rejects, result.rejects)
@@ -204,7 +234,7 @@ def migrate(
             if remember is not None:
                 remember.begin()
             with SnapshotArchive(archive) as opened:
-                put(opened)
+                put(opened, result)
             migration.imported = True
         if remember is not None:
             remember.keep()

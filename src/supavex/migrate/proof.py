@@ -24,7 +24,11 @@ class Finding:
 
 @dataclass(slots=True)
 class TableProof:
-    """What the proof found of one table. Counts are complete; ``mismatches`` and ``findings`` are the first of each."""
+    """What the proof found of one table. Counts are complete; ``mismatches`` and ``findings`` are the first of each.
+
+    ``counts`` are of what is wrong. ``changed``: rows that are not as their documents, or have none, and that were
+    written after the copy had read; ``changes`` are the first of them.
+    """
 
     source: str
     target: str
@@ -36,17 +40,30 @@ class TableProof:
     counts: Counter[str] = field(default_factory=Counter)
     mismatches: list[Mismatch] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    changed: int = 0
+    changes: list[Finding] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
         """Whether everything is equal or explained."""
-        return not self.counts
+        return not self.counts and not self.changed
+
+    @property
+    def wrong(self) -> int:
+        """How many differences there are that no later change explains."""
+        return sum(self.counts.values())
 
     def add(self, kind: str, key: str, detail: str) -> None:
         """Counts a finding, and lists it if it is among the first."""
         self.counts[kind] += 1
         if self.counts[kind] <= LISTED:
             self.findings.append(Finding(kind, self.source, key, detail))
+
+    def add_change(self, key: str, detail: str) -> None:
+        """Counts a row that was written since the copy, and lists it if it is among the first."""
+        self.changed += 1
+        if self.changed <= LISTED:
+            self.changes.append(Finding("changed since the copy", self.source, key, detail))
 
     def to_json(self) -> dict[str, Any]:
         """As ``verify --json`` shows it."""
@@ -55,25 +72,52 @@ class TableProof:
 
 @dataclass(slots=True)
 class Proof:
-    """The whole proof. ``sampled``: only that many rows of each table were compared, so it proves nothing."""
+    """The whole proof. ``sampled``: only that many rows of each table were compared, so it proves nothing.
+
+    ``taken_at`` is the moment of the source that it compares, ``copied_at`` that of the copy, where it is known.
+    """
 
     tables: list[TableProof]
     taken_at: str
     seconds: float
     sampled: int | None = None
+    copied_at: str | None = None
 
     @property
     def ok(self) -> bool:
-        """The verdict."""
+        """Whether source and target are equal, as of the proof's moment."""
         return all(table.ok for table in self.tables)
+
+    @property
+    def wrong(self) -> int:
+        """How many differences there are that no later change explains."""
+        return sum(table.wrong for table in self.tables)
+
+    @property
+    def changed(self) -> int:
+        """How many rows differ for they were written since the copy."""
+        return sum(table.changed for table in self.tables)
+
+    @property
+    def verdict(self) -> str:
+        """The verdict in a few words, which are stable."""
+        if self.sampled is not None:
+            return "sample equal" if self.ok else "sample differs"
+        if self.ok:
+            return "proven"
+        return "not proven" if self.wrong else "changed since the copy"
 
     def to_json(self) -> dict[str, Any]:
         """As ``verify --json`` shows it."""
         return {
             "ok": self.ok,
             "proof": self.sampled is None,
+            "verdict": self.verdict,
             "sampled": self.sampled,
             "takenAt": self.taken_at,
+            "copiedAt": self.copied_at,
+            "wrong": self.wrong,
+            "changed": self.changed,
             "seconds": round(self.seconds, 3),
             "tables": [table.to_json() for table in self.tables],
         }

@@ -10,7 +10,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Unpack
@@ -28,8 +28,15 @@ from supavex.migrate.migration import Folder, Migration, migrate
 from supavex.migrate.official import OfficialCli, Say
 from supavex.migrate.proof import Proof
 from supavex.migrate.runs import Run, measure
-from supavex.migrate.verification import verify
+from supavex.migrate.verification import Copied, verify
 from supavex.text import counted, table_text
+
+#: Shows the progress of a step (``copied``, ``verified``) while the block runs.
+Showing = Callable[[str], AbstractContextManager[Progress]]
+
+
+def _unseen(table: str, rows: int, estimate: int) -> None:
+    """Progress that nobody looks at."""
 
 
 @dataclass(slots=True)
@@ -76,10 +83,33 @@ def migrate_by_cli(
     say: Say,
     tables: frozenset[str] | None = None,
     max_rejects: int | None = None,
-    progress: Progress = lambda table, done, estimate: None,
+    measure_floor: bool = False,
+    showing: Showing = lambda step: nullcontext(_unseen),
     **how: Unpack[CopyOptions],
 ) -> RemoteMigration:
-    """Migrates the rows of ``plan`` into the deployment of ``cli``, asking ``confirm`` before anything changes."""
+    """Migrates the rows of ``plan`` into the deployment of ``cli``, asking ``confirm`` before anything changes.
+
+    ``showing`` shows how far the copy is, and the proof.
+    """
+    with ExitStack() as held:
+        if plan.project.database_url is not None:
+            # Until the proof is done, so that it compares at the copy's moment, whatever the app writes meanwhile. A
+            # replayed source is nobody else's, and its server stops in between.
+            how["hold"] = held
+        return _migrated(plan, cli, confirm, say, tables, max_rejects, measure_floor, showing, how)
+
+
+def _migrated(
+    plan: Plan,
+    cli: OfficialCli,
+    confirm: Callable[[str], bool],
+    say: Say,
+    tables: frozenset[str] | None,
+    max_rejects: int | None,
+    measure_floor: bool,
+    showing: Showing,
+    how: CopyOptions,
+) -> RemoteMigration:
     project = plan.project
     project.make_state()
     folder = Folder(project.migration_folder)
@@ -91,13 +121,14 @@ def migrate_by_cli(
         cli.run("export", "--path", str(before), say=say)
     agreed = False
     try:
-        with run.step("copy"), ArchiveDocuments(before) as existing:
+        with run.step("copy"), ArchiveDocuments(before) as existing, showing("copied") as progress:
             result = migrate(
                 plan,
                 out=folder.archive if since is None else folder.changes_archive,
                 existing=existing,
                 tables=tables,
                 max_rejects=max_rejects,
+                measure_floor=measure_floor,
                 progress=progress,
                 **how,
             )
@@ -137,8 +168,13 @@ def migrate_by_cli(
     with run.step("proof"):
         remote.changed_meanwhile = changed_tables(before, after, moved)
         started = time.monotonic()
-        with ArchiveDocuments(after) as documents, Source(project).running() as url:
-            proof = verify(_only(plan, moved), url, documents, result.copy.rejects)
+        with (
+            ArchiveDocuments(after) as documents,
+            Source(project).running() as url,
+            showing("verified") as progress,
+        ):
+            copied = _copied(result, held="hold" in how)
+            proof = verify(_only(plan, moved), url, documents, result.copy.rejects, copied=copied, progress=progress)
         proof.seconds = time.monotonic() - started
     remote.proof = proof
     if remember is not None:
@@ -148,6 +184,14 @@ def migrate_by_cli(
     measure(run, result.copy)
     run.write(folder.path)
     return remote
+
+
+def _copied(result: Migration, *, held: bool) -> Copied | None:
+    seen = result.copy.visible
+    if seen is None:
+        return None
+    tables = frozenset(table.source for table in result.copy.tables if table.taken_at is None)
+    return Copied(seen, tables, result.copy.snapshot if held else None)
 
 
 def _written_since(folder: Path, target: str, before: Path, moved: set[str]) -> str:
@@ -234,7 +278,10 @@ def remote_lines(remote: RemoteMigration, shown: Callable[[Path], str]) -> list[
     proof = remote.proof
     assert proof is not None
     fields = sum(table.fields for table in proof.tables)
-    verdict = "proven" if proof.ok else "NOT proven"
-    lines.append(f"{verdict}: {counted(sum(t.matched for t in proof.tables), 'row')} equal in {fields} fields.")
+    verdict = "NOT proven" if proof.wrong else proof.verdict
+    matched = counted(sum(t.matched for t in proof.tables), "row")
+    lines.append(f"{verdict}: {matched} equal in {fields} fields, as of {proof.taken_at}.")
+    if proof.changed:
+        lines.append(f"{counted(proof.changed, 'row')} changed since the copy: run the command again for these.")
     lines.append(f"The export from before: {shown(remote.before)}. To go back: supavex rollback --to {remote.target}")
     return lines

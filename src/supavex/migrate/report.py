@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from supavex.migrate.migration import Migration
-from supavex.text import counted, table_text
+from supavex.text import byte_text, counted, duration, table_text
 
 
 def report_lines(result: Migration, shown: Callable[[Path], str]) -> list[str]:
@@ -17,10 +17,23 @@ def report_lines(result: Migration, shown: Callable[[Path], str]) -> list[str]:
         assert result.since is not None
         return [nothing_line(result.since.made_at)]
     rows = [
-        (t.source.removeprefix("public."), t.rows, t.documents, len(t.rejects), sum(t.filled.values()), t.target)
+        (
+            t.source.removeprefix("public."),
+            f"{t.rows:,}",
+            f"{t.documents:,}",
+            f"{len(t.rejects):,}",
+            f"{sum(t.filled.values()):,}",
+            byte_text(t.bytes),
+            duration(t.seconds),
+            f"{t.rows / t.seconds:,.0f}" if t.seconds else "",
+            *([f"{t.seconds / max(result.floors[t.source], 1e-6):.1f}"] if result.floors else []),
+            t.target,
+        )
         for t in copied.tables
     ]
-    lines = [table_text(["source", "rows", "documents", "rejected", "NULLs filled", "target"], rows), ""]
+    headings = ["source", "rows", "documents", "rejected", "NULLs filled", "bytes", "time", "rows/s"]
+    headings += [*(["times the floor"] if result.floors else []), "target"]
+    lines = [table_text(headings, rows), ""]
     if result.since is not None:
         taken = {table.source for table in copied.tables}
         lines += [f"{name}: {why}" for name, why in sorted(result.since.reasons.items()) if name in taken]

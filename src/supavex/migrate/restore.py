@@ -27,8 +27,8 @@ from supavex.postgres.connection import connect, quoted, without_password
 from supavex.postgres.inspection import inspect_catalog
 from supavex.postgres.loading import Loading
 
-#: Called with a source table and the rows of it written so far.
-Progress = Callable[[str, int], None]
+#: Called with a source table, the rows of it written so far, and how many there are.
+Progress = Callable[[str, int, int], None]
 #: Documents read, and their references looked up, at once.
 _BATCH = 1000
 
@@ -80,7 +80,7 @@ def restore(
     url: str,
     *,
     replace: bool = False,
-    progress: Progress = lambda table, done: None,
+    progress: Progress = lambda table, done, estimate: None,
 ) -> Restored:
     """Writes ``documents`` into the tables at ``url`` that ``plan`` took them from; memory does not grow with them.
 
@@ -224,7 +224,7 @@ class _Restore:
 
     def _load(self, rows: Rows, table: TablePlan, ways: list[Way], progress: Progress) -> None:
         names = ", ".join(quoted(way.column) for way in ways)
-        done = 0
+        done, count = 0, self.documents.count(table.target)
         try:
             # COPY writes identity columns as INSERT does with OVERRIDING SYSTEM VALUE.
             sql = f"COPY {_name(table)} ({names}) FROM STDIN"
@@ -233,7 +233,7 @@ class _Restore:
                     for row in rows.texts(table, ways, documents):
                         copy.write_row(row)
                     done += len(documents)
-                    progress(table.name, done)
+                    progress(table.name, done, count)
         except psycopg.errors.InsufficientPrivilege:
             raise
         except psycopg.Error as error:

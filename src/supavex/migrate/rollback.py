@@ -184,8 +184,8 @@ def write_tables(export: Path, present: Path, tables: Iterable[str], archive: Pa
         for table in tables:
             with file.open(f"{table}/documents.jsonl", "w", force_zip64=True) as entry:
                 if table in old.tables:
-                    for line in old.lines(table):
-                        entry.write(line if line.endswith(b"\n") else line + b"\n")
+                    for block in old.blocks(table):
+                        entry.write(block if block.endswith(b"\n") else block + b"\n")
             if table in old.tables and old.uniform(table):
                 file.writestr(f"{table}/generated_schema.jsonl", schema_entry())
 

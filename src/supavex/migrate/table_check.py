@@ -6,7 +6,7 @@ import hashlib
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,21 +18,27 @@ from supavex.convex.ids import InvalidId, decode_id
 from supavex.convex.order_keys import UNDEFINED, field_at
 from supavex.convex.validators import MISSING, rules_problem, unwrap
 from supavex.convex.values import Document, Value, to_export_json
-from supavex.errors import SupavexError
 from supavex.mapping.plan import ALIAS, TablePlan, pointer_of
 from supavex.migrate.comparison import RowComparison, earliest_sql, proof_sql
-from supavex.migrate.digests import Sums, TableDigests, table_digests
+from supavex.migrate.digest_process import DigestProcess, ProcessLost
+from supavex.migrate.digests import NotVerbatim, Sums, TableDigests, table_digests
 from supavex.migrate.documents import Documents
-from supavex.migrate.pipeline import ahead
 from supavex.migrate.proof import LISTED, TableProof
 from supavex.migrate.references import missing_keys
 from supavex.migrate.rejects import NO_KEY, Reject
 from supavex.postgres.connection import literal, quoted
-from supavex.postgres.snapshot import Snapshot, imported
+from supavex.postgres.snapshot import Snapshot, reading
+from supavex.postgres.visibility import Visibility, unseen_sql
 
-#: Called with a source table and the rows of it compared so far.
-Progress = Callable[[str, int], None]
+#: Called with a source table, the rows of it compared so far, and PostgreSQL's estimate of all.
+Progress = Callable[[str, int, int], None]
+#: Called with the rows of the table compared so far.
+Rows = Callable[[int], None]
 _CHUNK = 2000
+#: Bytes of a table from which on a process of its own is worth starting.
+_LARGE = 8 << 20
+#: Buckets whose rows are compared one by one rather than that all JSON is parsed.
+_FEW = 64
 
 
 class TableCheck:
@@ -48,59 +54,79 @@ class TableCheck:
         existing: Mapping[str, Mapping[str, str]],
         rejects: Mapping[str, Mapping[str, Reject]],
         proof: TableProof,
+        process: DigestProcess,
+        seen: Visibility | None,
+        written: bool,
     ) -> None:
         self.table, self.moved, self.snapshot, self.target, self.numbers = table, moved, snapshot, target, numbers
         self.existing, self.all_rejects, self.proof = existing, rejects, proof
         self.rejects = rejects.get(table.name, {})
-        self._equal = False
+        self._process, self._written = process, written
+        self._unseen = None if seen is None else unseen_sql(seen, ALIAS)
+        self._equal, self._missing = False, 0
 
     def compare(self, sample: int | None, progress: Progress) -> None:
         """Compares every row with its document; with ``sample``, that many rows, and nothing proves anything."""
-        with self._connection() as connection:
+        with reading(self.snapshot, self.table.name) as connection:
+            estimate = _estimate(connection, self.table) if sample is None else sample
+
+            def done(rows: int) -> None:
+                progress(self.table.name, rows, estimate)
+
+            done(0)
             earliest = _one(connection, earliest_sql(self.table))
             comparison = RowComparison(
                 self.table, self.numbers, self.existing, None if earliest is None else int(earliest)
             )
-            digests = None if sample is not None else table_digests(self.table, comparison)
-            suspects = None if digests is None else self._digests(connection, digests, progress)
+            digests, suspects = None, None
+            if sample is None:
+                digests, suspects = self._by_digests(connection, comparison, done)
             if digests is None or suspects is not None:
-                self._rows(connection, comparison, sample, progress, digests, suspects)
+                self._rows(connection, comparison, sample, done, digests, suspects)
             self._source_checks(connection)
         self._equal = digests is not None and suspects is None and not digests.broken
 
     def finish(self, failed: frozenset[str]) -> None:
         """Looks for what the comparison of rows can't see. ``failed``: tables of the target that are not proven."""
-        with self._connection() as connection:
+        with reading(self.snapshot, self.table.name) as connection:
             if not (self._equal and self._holds(connection, failed)):
                 self._extra(connection)
                 self._documents()
 
-    @contextmanager
-    def _connection(self) -> Iterator[psycopg.Connection]:
-        with imported(self.snapshot) as connection:
+    def _by_digests(
+        self, connection: psycopg.Connection, comparison: RowComparison, done: Rows
+    ) -> tuple[TableDigests | None, np.ndarray[Any, Any] | None]:
+        """The digests of the table, and the buckets that differ, as of :meth:`_digests`; without digests, None twice.
+
+        JSON is compared as text first. Where that differs much, it may only be written in another way: it is parsed.
+        """
+        for verbatim in (True, False):
+            digests = table_digests(self.table, comparison, verbatim=verbatim)
+            if digests is None:
+                break
+            if verbatim and not (digests.verbatim and self._seems_verbatim(digests)):
+                continue
             try:
-                yield connection
-            except psycopg.Error as error:
-                raise SupavexError(
-                    "ReadFailed",
-                    f"PostgreSQL stopped the read: {error.diag.message_primary or error}",
-                    where=self.table.name,
-                    retryable=True,
-                ) from None
+                suspects = self._digests(connection, digests, done)
+            except NotVerbatim:
+                continue
+            if suspects is None or not verbatim or suspects.sum() <= _FEW:
+                return digests, suspects
+        return None, None
+
+    def _seems_verbatim(self, digests: TableDigests) -> bool:
+        uniform = self.target.uniform(self.table.target)
+        with closing(self.target.blocks(self.table.target)) as blocks:
+            return digests.seems_verbatim(next(blocks, b""), uniform=uniform)
 
     def _digests(
-        self, connection: psycopg.Connection, digests: TableDigests, progress: Progress
+        self, connection: psycopg.Connection, digests: TableDigests, done: Rows
     ) -> np.ndarray[Any, Any] | None:
         """Compares the digests of both sides. None where all of them agree; else the buckets that don't."""
-        proof, source, target = self.proof, Sums(), Sums()
-        seen: set[str] = set()
-        # Both sides at once: the server works while documents are read here.
-        with ahead(lambda: digests.source(connection, list(self.rejects), source, seen), depth=1 << 20) as blocks:
-            uniform = self.target.uniform(self.table.target)
-            documents = digests.target(self.target.lines(self.table.target), target, uniform=uniform)
-            for rows in blocks:
-                proof.rows += rows
-                progress(self.table.name, proof.rows)
+        proof = self.proof
+        source, target, seen = self._sums(connection, digests, done)
+        proof.rows, documents = source.read, target.read
+        done(proof.rows)
         differing = source.differing(target)
         if differing.any() or len(seen) < len(self.rejects):
             return differing
@@ -108,6 +134,30 @@ class TableCheck:
         proof.matched = documents
         proof.fields = documents * (len(self.table.fields) + 1)
         return None
+
+    def _sums(self, connection: psycopg.Connection, digests: TableDigests, done: Rows) -> tuple[Sums, Sums, set[str]]:
+        """The sums of both sides, and the rejected keys that the source has."""
+        rejected = list(self.rejects)
+        target = Sums()
+        uniform = self.target.uniform(self.table.target)
+        steps = digests.target(self.target.blocks(self.table.target), target, uniform=uniform)
+        if _table_bytes(connection, self.table) >= _LARGE:
+            with suppress(ProcessLost):
+                self._process.begin(digests, self.snapshot, rejected)
+                try:
+                    for _ in steps:
+                        done(target.read)
+                except NotVerbatim:
+                    self._process.stop()
+                    raise
+                source, seen = self._process.result()
+                return source, target, seen
+        source, seen = Sums(), set[str]()
+        for _ in digests.source(connection, rejected, source, seen):
+            done(source.read)
+        for _ in steps:
+            pass
+        return source, target, seen
 
     def _holds(self, connection: psycopg.Connection, failed: frozenset[str]) -> bool:
         """Whether no look at the documents is needed: they are the rows, and what must hold holds of those."""
@@ -154,7 +204,7 @@ class TableCheck:
         connection: psycopg.Connection,
         comparison: RowComparison,
         sample: int | None,
-        progress: Progress,
+        done: Rows,
         digests: TableDigests | None,
         suspects: np.ndarray[Any, Any] | None,
     ) -> None:
@@ -165,7 +215,7 @@ class TableCheck:
         with connection.cursor(name="supavex_proof") as cursor:
             cursor.itersize = _CHUNK
             limit = "" if sample is None else f" LIMIT {sample}"
-            cursor.execute((proof_sql(self.table) + limit).encode())
+            cursor.execute((proof_sql(self.table, self._unseen or "false") + limit).encode())
             for rows in _chunks(cursor, _CHUNK):
                 looked_at = self._suspected(rows, digests, suspects)
                 ids = [comparison.id_of(row[0]) for row in looked_at]
@@ -173,9 +223,10 @@ class TableCheck:
                 for id_, row in zip(ids, looked_at, strict=True):
                     self._row(comparison, row, None if id_ is None else documents.get(id_), unexplained)
                 proof.rows += len(rows)
-                progress(self.table.name, proof.rows)
+                done(proof.rows)
         for key in sorted(unexplained) if sample is None else ():
-            proof.add("stale reject", key, "the rejects file names a row that the source does not have")
+            gone = "; it may have been deleted since the copy" if self._written else ""
+            proof.add("stale reject", key, f"the rejects file names a row that the source does not have{gone}")
 
     def _suspected(
         self, rows: list[tuple[Any, ...]], digests: TableDigests | None, suspects: np.ndarray[Any, Any] | None
@@ -196,30 +247,35 @@ class TableCheck:
     def _row(
         self,
         comparison: RowComparison,
-        row: tuple[str | None, ...],
+        row: tuple[Any, ...],
         document: Document | None,
         unexplained: set[str],
     ) -> None:
         proof, key = self.proof, NO_KEY if row[0] is None else row[0]
+        row, changed = row[:-1], row[-1]
         rejected = key in self.rejects
         unexplained.discard(key)
         if document is None:
             if rejected:
                 proof.rejected += 1
+            elif changed:
+                self._missing += 1
+                proof.add_change(key, "it has no document")
             else:
+                self._missing += 1
                 proof.add("missing document", key, "the row has no document, and was not rejected")
             return
         if rejected:
             proof.add("rejected but there", key, f"{document['_id']} is in the target though the row was rejected")
         proof.fields += len(self.table.fields) + 1
-        differing = 0
-        for mismatch in comparison.compare(row, document):
-            differing += 1
-            proof.counts["mismatch"] += 1
-            if proof.counts["mismatch"] <= LISTED:
-                proof.mismatches.append(mismatch)
-        if not differing:
+        mismatches = list(comparison.compare(row, document))
+        if not mismatches:
             proof.matched += 1
+        elif changed:
+            proof.add_change(key, f"it differs in {', '.join(mismatch.column for mismatch in mismatches)}")
+        else:
+            proof.mismatches += mismatches[: max(0, LISTED - proof.counts["mismatch"])]
+            proof.counts["mismatch"] += len(mismatches)
 
     def _source_checks(self, connection: psycopg.Connection) -> None:
         """The source's own CHECK constraints over its rows as they went: NULLs filled, rejected rows aside.
@@ -256,8 +312,7 @@ class TableCheck:
         """Documents of the table that no row of the source stands for."""
         proof = self.proof
         proof.documents = self.target.count(self.table.target)
-        found = proof.rows - proof.rejected - proof.counts["missing document"]
-        if proof.documents == found:
+        if proof.documents == proof.rows - proof.rejected - self._missing:
             return
         assert self.table.key is not None
         with tempfile.TemporaryDirectory(prefix="supavex-proof-") as folder:
@@ -273,8 +328,12 @@ class TableCheck:
                 for document in self.target.documents(self.table.target):
                     _, internal_id = decode_id(str(document["_id"]))
                     if seen.execute("SELECT 1 FROM keys WHERE key = ?", (internal_id,)).fetchone() is None:
-                        key = self.table.key.text_of(internal_id) or document["_id"]
-                        proof.add("extra document", str(key), f"{document['_id']} stands for no row of the source")
+                        key = str(self.table.key.text_of(internal_id) or document["_id"])
+                        kind, detail = "extra document", f"{document['_id']} stands for no row of the source"
+                        if self._written:
+                            # A deleted row is not there to say when it was written.
+                            kind, detail = "deleted or extra", f"{detail}: deleted since the copy, or never there"
+                        proof.add(kind, key, detail)
             finally:
                 seen.close()
 
@@ -350,6 +409,18 @@ def _chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
     iterator = iter(items)
     while chunk := list(islice(iterator, size)):
         yield chunk
+
+
+def _estimate(connection: psycopg.Connection, table: TablePlan) -> int:
+    name = literal(quoted(table.source.schema, table.source.name))
+    found = _one(connection, f"SELECT reltuples::int8 FROM pg_catalog.pg_class WHERE oid = {name}::regclass")
+    return max(int(found or 0), 0)
+
+
+def _table_bytes(connection: psycopg.Connection, table: TablePlan) -> int:
+    """The bytes of a table on the source's disk, what is stored beside its rows included."""
+    name = literal(quoted(table.source.schema, table.source.name))
+    return int(_one(connection, f"SELECT pg_catalog.pg_table_size({name}::regclass)") or 0)
 
 
 def _one(connection: psycopg.Connection, sql: str | None) -> Any:

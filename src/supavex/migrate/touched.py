@@ -183,7 +183,7 @@ def nothing_changed(touched: Touched, url: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Copied:
+class CopiedTable:
     """What the copy of a table went by: for the moment that it leaves. ``earlier``: its rows are of another moment."""
 
     table: TablePlan
@@ -215,7 +215,7 @@ class Remember:
         sight: Sight,
         numbers: Mapping[str, int],
         lookups: Lookups,
-        copied: Iterable[Copied],
+        copied: Iterable[CopiedTable],
         since: Touched | None,
     ) -> None:
         """Writes the moment beside the one that holds until :meth:`keep`."""
@@ -277,7 +277,7 @@ def _as_it_is(
 
 def _write_table(
     moment: Moment,
-    one: Copied,
+    one: CopiedTable,
     old: TableMoment | None,
     sight: Sight,
     numbers: Mapping[str, int],

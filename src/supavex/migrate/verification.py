@@ -1,21 +1,49 @@
 """The proof: source and target read again, every row and every field compared, and what the rules said held.
 
 A row that the copy rejected is explained by its entry in the rejects file. Anything else that is missing, extra or
-different is a failure.
+different is a failure; but what was written after the copy had read is told from what is wrong.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
 
+import psycopg
+
+from supavex.errors import SupavexError
 from supavex.mapping.plan import Plan
+from supavex.migrate.digest_process import DigestProcess
 from supavex.migrate.documents import Documents
 from supavex.migrate.existing import match_documents
 from supavex.migrate.proof import Proof, TableProof
 from supavex.migrate.rejects import Reject
 from supavex.migrate.table_check import Progress, TableCheck
-from supavex.postgres.snapshot import exported
+from supavex.postgres.snapshot import Snapshot, exported, imported
+from supavex.postgres.visibility import Visibility, database_identity, has_versions, unchanged
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What is known of the copy: what its moment saw, of which tables, and the snapshot, where it may live still."""
+
+    seen: Visibility
+    tables: frozenset[str]
+    snapshot: Snapshot | None = None
+
+
+def copied_of(report: object) -> Copied | None:
+    """What a migration's report says of its copy; None where it says nothing."""
+    if not isinstance(report, Mapping) or not isinstance(report.get("tables"), list):
+        return None
+    seen = Visibility.from_json(report.get("moment"))
+    # Of a table that was read at another moment, only that it was is known.
+    names = {t["source"] for t in report["tables"] if isinstance(t, Mapping) and "source" in t and "takenAt" not in t}
+    # A migration of changes found the other tables as they were, at the same moment.
+    names |= {t["source"] for t in report.get("changes", ()) if isinstance(t, Mapping) and "source" in t}
+    return None if seen is None else Copied(seen, frozenset(names))
 
 
 def verify(
@@ -25,18 +53,26 @@ def verify(
     rejects: Iterable[Reject],
     *,
     sample: int | None = None,
-    progress: Progress = lambda table, done: None,
+    copied: Copied | None = None,
+    progress: Progress = lambda table, done, estimate: None,
 ) -> Proof:
     """Proves that the rows at ``url`` are the documents of ``target``, the rejected ones aside.
 
-    Digests say where to look; every row is in them. Rows that are looked at are compared field by field.
+    Digests say where to look; every row is in them. Rows that are looked at are compared field by field. Where
+    ``copied`` has a snapshot that still lives, its moment is compared; else the present one, and rows that were written
+    since the copy are told from those that are wrong.
     """
     started = time.monotonic()
     by_table: dict[str, dict[str, Reject]] = {}
     for reject in rejects:
         by_table.setdefault(reject.table, {})[reject.key] = reject
     numbers = target.table_numbers()
-    with exported(url) as (snapshot, holder):
+    with ExitStack() as stack:
+        snapshot, holder = _moment(stack, url, copied)
+        process = stack.enter_context(DigestProcess())
+        if copied is not None and copied.seen.database != database_identity(holder):
+            copied = None
+        written = copied is not None and not unchanged(holder, copied.seen)
         existing = {
             table.target: match_documents(holder, table, target.documents(table.target))[0]
             for table in plan.tables
@@ -46,15 +82,31 @@ def verify(
         checks: list[TableCheck] = []
         for table in plan.moved:
             proof = TableProof(table.name, table.target)
+            tables.append(proof)
             if table.target not in numbers:
                 proof.add("missing table", "", f"the target has no table {table.target}")
-                tables.append(proof)
                 continue
-            check = TableCheck(table, plan.moved, snapshot, target, numbers, existing, by_table, proof)
+            seen = copied.seen if written and copied is not None and table.name in copied.tables else None
+            if seen is not None and not has_versions(holder, table.source.schema, table.source.name):
+                seen = None
+            check = TableCheck(
+                table, plan.moved, snapshot, target, numbers, existing, by_table, proof, process, seen, written
+            )
             check.compare(sample, progress)
             checks.append(check)
-            tables.append(proof)
         failed = frozenset(proof.target for proof in tables if not proof.ok)
         for check in checks if sample is None else ():
             check.finish(failed)
-        return Proof(tables, snapshot.taken_at, time.monotonic() - started, sample)
+        at = None if copied is None else copied.seen.taken_at
+        return Proof(tables, snapshot.taken_at, time.monotonic() - started, sample, at)
+
+
+def _moment(stack: ExitStack, url: str, copied: Copied | None) -> tuple[Snapshot, psycopg.Connection]:
+    """The snapshot to compare at: the copy's, as long as it lives, else a new one; and a connection that sees it."""
+    if copied is not None and copied.snapshot is not None:
+        try:
+            return copied.snapshot, stack.enter_context(imported(copied.snapshot))
+        except SupavexError as error:
+            if error.code != "SnapshotGone":
+                raise
+    return stack.enter_context(exported(url))

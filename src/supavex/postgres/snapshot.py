@@ -84,6 +84,21 @@ def imported(snapshot: Snapshot) -> Iterator[psycopg.Connection]:
         connection.close()
 
 
+@contextmanager
+def reading(snapshot: Snapshot, table: str) -> Iterator[psycopg.Connection]:
+    """As :func:`imported`, to read ``table``: what PostgreSQL raises is an error that names it, and may be retried."""
+    with imported(snapshot) as connection:
+        try:
+            yield connection
+        except psycopg.errors.InsufficientPrivilege:
+            raise
+        except psycopg.Error as error:
+            reason = error.diag.message_primary or (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise SupavexError(
+                "ReadFailed", f"PostgreSQL stopped the read: {reason}", where=table, retryable=True
+            ) from None
+
+
 def denied(error: psycopg.Error, url: str) -> SupavexError:
     """The error for a table that this role may not read whole (a missing grant, or row-level security)."""
     return SupavexError(

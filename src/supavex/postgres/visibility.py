@@ -73,7 +73,8 @@ def unseen_sql(seen: Visibility, alias: str) -> str:
     round back is a frozen row's, which keeps its number when that has come round.
     """
     xmin = f"{alias}.xmin::text::bigint"
-    upcoming = "pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text::bigint"
+    # In a query of its own, it is asked once and not for each row.
+    upcoming = "(SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text::bigint)"
     back = f"(({upcoming} - {xmin}) & {_ROUND - 1})"
     full = f"({upcoming} - {back})::text::xid8"
     return (

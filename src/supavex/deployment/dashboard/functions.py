@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from supavex.convex.schema_json import validator_from_json
 from supavex.deployment.dashboard.pages import Asked
-from supavex.deployment.server import modules
+from supavex.deployment.functions import modules
 from supavex.errors import SupavexError
 
 

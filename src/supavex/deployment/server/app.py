@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import hashlib
 import math
 import re
 import time
@@ -23,17 +22,17 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from supavex.convex.values import from_internal_json, to_internal_json
 from supavex.deployment.files import Files
+from supavex.deployment.functions import modules
 from supavex.deployment.importing import Mode
-from supavex.deployment.server import modules, security, system
+from supavex.deployment.server import security
 from supavex.deployment.server.bodies import MAX_BODY_BYTES, read_json, to_file
+from supavex.deployment.server.calls import Calls
 from supavex.deployment.server.guard import METHODS, Guard, Json
 from supavex.deployment.server.host import Host
 from supavex.deployment.server.pushing import Pushes
-from supavex.deployment.server.sync import NO_FUNCTIONS, sync
+from supavex.deployment.server.sync import sync
 from supavex.deployment.server.transfers import Transfers
-from supavex.deployment.server.wire import parse_json
 from supavex.deployment.table_files import Format
 from supavex.errors import SupavexError
 
@@ -41,13 +40,14 @@ MAX_PUSH_BYTES = 200 << 20
 MAX_PART_BYTES = 1 << 30
 MAX_FILE_BYTES = 4 << 30
 _LOG_SECONDS = 60.0
-_STORAGE_TOKEN_SECONDS = 3600
 _FORMATS: dict[str, Format] = {"csv": "csv", "jsonLines": "jsonLines", "jsonArray": "jsonArray"}
 _MODES: dict[str, Mode] = {"requireEmpty": "requireEmpty", "append": "append", "replace": "replace"}
-_UDF_TYPES = {"mutation": "Mutation", "action": "Action"}
 Handler = Callable[[Request], Awaitable[Response]]
 _CODES = {
     "BadDeployKey": 401,
+    "InvalidAuthHeader": 401,
+    "NoAuthProvider": 401,
+    "Unauthenticated": 401,
     "RequestTooLarge": 413,
     "ExportNotFound": 404,
     "RaceDetected": 409,
@@ -61,6 +61,7 @@ def make_app(host: Host, pages: list[BaseRoute] | None = None) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         api.transfers.clean()
+        host.start()
         watcher = asyncio.create_task(host.watch_file())
         try:
             yield
@@ -70,6 +71,7 @@ def make_app(host: Host, pages: list[BaseRoute] | None = None) -> Starlette:
             watcher.cancel()
             for task in list(api.transfers.tasks):
                 await asyncio.wait({task}, timeout=10)
+            await asyncio.to_thread(host.stop)
 
     app = Starlette(
         routes=[*api.routes(), *(pages or []), Route("/{path:path}", api.unknown, methods=METHODS)],
@@ -99,6 +101,7 @@ async def _on_bug(request: Request, error: Exception) -> Response:
 class _Api:
     def __init__(self, host: Host) -> None:
         self.host, self.pushes, self.transfers = host, Pushes(host.addresses), Transfers(host)
+        self.calls = Calls(host)
         #: Evaluating takes memory: one push at a time.
         self._evaluating = asyncio.Lock()
 
@@ -131,13 +134,15 @@ class _Api:
             Route("/api/export/request/zip", admin(self.request_export), methods=["POST"]),
             Route("/api/export/zip/{name}", admin(self.download_export)),
             Route("/api/shapes2", admin(self.shapes)),
-            Route("/api/query", self.function, methods=["GET", "POST"]),
-            Route("/api/mutation", self.function, methods=["POST"]),
-            Route("/api/action", self.function, methods=["POST"]),
-            Route("/api/function", admin(self.function), methods=["POST"]),
+            Route("/api/query", self.calls.query, methods=["GET", "POST"]),
+            Route("/api/mutation", self.calls.mutation, methods=["POST"]),
+            Route("/api/action", self.calls.action, methods=["POST"]),
+            Route("/api/function", admin(self.calls.any), methods=["POST"]),
+            Route("/api/run/{path:path}", self.calls.by_path, methods=["POST"]),
+            Route("/api/query_batch", self.calls.batch, methods=["POST"]),
             Route("/api/query_ts", self.query_ts, methods=["POST"]),
-            Route("/api/query_at_ts", self.function, methods=["POST"]),
-            Route("/api/run_test_function", admin(self.run_test_function), methods=["POST"]),
+            Route("/api/query_at_ts", self.calls.query, methods=["POST"]),
+            Route("/api/run_test_function", admin(self.calls.inline), methods=["POST"]),
             Route("/api/storage/generate_upload_url", admin(self.upload_url), methods=["POST"]),
             Route("/api/storage/upload", self.upload_file, methods=["POST"]),
             Route("/api/storage/{name}", self.download_file, methods=["GET", "HEAD"]),
@@ -156,9 +161,7 @@ class _Api:
 
     def _check(self, key: str) -> None:
         if not security.is_admin_key(self.host.admin_key, key):
-            message = "The provided deploy key was invalid for this deployment. Double check that the environment this "
-            message += "deployment is running in and the provided deploy key match."
-            raise SupavexError("BadDeployKey", message)
+            raise security.bad_key()
 
     async def unknown(self, request: Request) -> Response:
         """Whatever is not there: said at once."""
@@ -219,6 +222,11 @@ class _Api:
         body = await read_json(request, MAX_PUSH_BYTES)
         answer = await self.host.run(lambda d: self.pushes.finish(d, body))
         self.host.changed()
+        self.host.warm()
+        if (await self.host.run(lambda d: modules.analyses(d.store))).get("crons.js", {}).get("cronSpecs"):
+            self.host.log_warning(
+                "crons.js", "Not yet: crons are not run by a local deployment. Call them by `convex run`."
+            )
         return Json(answer)
 
     async def report_push(self, request: Request) -> Response:
@@ -254,7 +262,7 @@ class _Api:
             left = deadline - time.monotonic()
             if entries or cursor == 0 or left <= 0 or self.host.closing or await request.is_disconnected():
                 break
-            await self.host.change(min(left, 1.0))
+            await self.host.logged(min(left, 1.0))
         newest = entries[-1]["cursor"] if entries else max(cursor, time.time() * 1000 if cursor == 0 else cursor)
         return Json({"entries": entries, "newCursor": newest})
 
@@ -321,57 +329,21 @@ class _Api:
 
     # Functions
 
-    async def function(self, request: Request) -> Response:
-        """A system function for the admin; the app's own are not run here."""
-        if request.method == "GET":
-            body: dict[str, Any] = {"path": request.query_params.get("path", "")}
-            body["args"] = _arguments(request.query_params.get("args", "{}"))
-        else:
-            body = await read_json(request)
-        path, arguments = body.get("path"), body.get("args", {})
-        if isinstance(arguments, list):
-            arguments = arguments[0] if arguments else {}
-        if not isinstance(path, str) or not isinstance(arguments, dict):
-            raise SupavexError("BadJsonBody", "path is a text, args an object.")
-        key = security.given_key(request.headers.get("authorization", ""))
-        if not path.startswith("_system/"):
-            called = request.url.path.removeprefix("/api/")
-            self.host.log_refused(_UDF_TYPES.get(called, "Query"), path, NO_FUNCTIONS)
-            return _failed(f"Could not find function for '{path}'. {NO_FUNCTIONS}")
-        self._check(key)
-        try:
-            decoded = from_internal_json(arguments)
-            addresses = self.host.addresses
-            value = await self.host.run(lambda d: system.call(d, addresses, path, decoded))
-        except SupavexError as error:
-            return _failed(error.message)
-        return Json({"status": "success", "value": to_internal_json(value)})
-
     async def query_ts(self, request: Request) -> Response:
         """The present moment, for queries at one moment."""
         return Json({"ts": base64.b64encode(self.host.timestamp().to_bytes(8, "little")).decode()})
-
-    async def run_test_function(self, request: Request) -> Response:
-        """`convex run --inline-query`: needs functions to run."""
-        await read_json(request)
-        return _failed(NO_FUNCTIONS)
 
     # Files
 
     async def upload_url(self, request: Request) -> Response:
         """An address that a file can be sent to, for an hour."""
-        until = int(time.time()) + _STORAGE_TOKEN_SECONDS
-        return Json({"uploadUrl": f"{self.host.addresses.cloud}/api/storage/upload?token={self._token(until)}"})
-
-    def _token(self, until: int) -> str:
-        digest = hashlib.sha256(f"{self.host.admin_key} storage {until}".encode()).hexdigest()
-        return f"{until}-{digest}"
+        return Json({"uploadUrl": self.host.upload_url()})
 
     async def upload_file(self, request: Request) -> Response:
         """Stores the body as a file."""
         token = request.query_params.get("token", "")
         until = token.partition("-")[0]
-        known = until.isdecimal() and len(until) < 12 and security.same(token, self._token(int(until)))
+        known = until.isdecimal() and len(until) < 12 and security.same(token, self.host.upload_token(int(until)))
         if not known or int(until) < time.time():
             raise SupavexError("StorageTokenInvalid", "the upload's address is not valid any more.")
         files = Files(self.host.deployment.store, self.host.folder)
@@ -405,10 +377,6 @@ class _Api:
         await sync(self.host, socket)
 
 
-def _failed(message: str) -> Response:
-    return Json({"status": "error", "errorMessage": message})
-
-
 def _digest(header: str) -> bytes | None:
     """The SHA-256 that a ``Digest`` header gives; None where it gives none."""
     found = re.search(r"sha-256=([A-Za-z0-9+/=]+)", header)
@@ -418,10 +386,3 @@ def _digest(header: str) -> bytes | None:
         return base64.b64decode(found[1], validate=True)
     except ValueError:
         raise SupavexError("BadDigest", "the Digest header is no base64.") from None
-
-
-def _arguments(text: str) -> Any:
-    try:
-        return parse_json(text)
-    except ValueError:
-        raise SupavexError("BadJsonBody", "args is no JSON.") from None

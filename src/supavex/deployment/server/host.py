@@ -3,32 +3,41 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 from supavex.deployment.deployment import Deployment
+from supavex.deployment.functions.identity import Identity
+from supavex.deployment.functions.live import LiveQueries
+from supavex.deployment.functions.outcome import Outcome
+from supavex.deployment.functions.running import Call, Functions
+from supavex.deployment.functions.scheduling import Scheduler
+from supavex.deployment.functions.syscalls import Addresses, Services
+from supavex.deployment.functions.tokens import Tokens
+
+__all__ = ["Addresses", "Host"]
 
 T = TypeVar("T")
+#: Calls that run or wait at the same time.
+_CALLS = 64
+_STORAGE_TOKEN_SECONDS = 3600
 #: Log entries that are kept for `convex logs`.
 _LOG_ENTRIES = 1000
 #: Characters of a function's path that an entry keeps.
 _LOG_PATH = 200
 
 
-@dataclass(slots=True)
-class Addresses:
-    """Where clients reach the deployment."""
-
-    cloud: str
-    site: str
-
-
-@dataclass(slots=True)
+@dataclass
 class Host:
     """A served deployment. ``folder`` holds its file, uploads and stored files."""
 
@@ -46,7 +55,13 @@ class Host:
     progress: dict[str, dict[str, Any]] = field(default_factory=dict)
     closing: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    #: The hosts that actions may fetch from.
+    fetch_hosts: frozenset[str] = frozenset()
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _logged: asyncio.Event = field(default_factory=asyncio.Event)
+    _loop: asyncio.AbstractEventLoop | None = None
+    _tokens: Tokens = field(default_factory=Tokens)
+    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_CALLS, "supavex-call"))
     _timestamp: int = 0
     _data_version: int = -1
 
@@ -64,7 +79,82 @@ class Host:
         self._timestamp = max(time.time_ns(), self._timestamp + 1)
         return self._timestamp
 
+    # Functions
+
+    @cached_property
+    def functions(self) -> Functions:
+        """The app's functions, on the deployment's file."""
+        services = Services(self.addresses, self.upload_url, self.fetch_hosts)
+        functions = Functions(self.deployment.path, services)
+        functions.engine.listeners.append(lambda commit: self._in_loop(self.wake))
+        functions.listeners.append(self.log_outcome)
+        return functions
+
+    @cached_property
+    def live(self) -> LiveQueries:
+        """The results that subscriptions share."""
+        return LiveQueries(self.functions)
+
+    @cached_property
+    def scheduler(self) -> Scheduler:
+        """Runs scheduled functions when they are due."""
+        return Scheduler(self.functions)
+
+    def start(self) -> None:
+        """Begins to run scheduled functions, and makes a process ready. To be called in the event loop."""
+        self._loop = asyncio.get_running_loop()
+        self.scheduler.start()
+        self.warm()
+
+    def warm(self) -> None:
+        """Makes a process ready for the functions that are pushed now."""
+        threading.Thread(target=self._warmed, name="supavex-warm", daemon=True).start()
+
+    def _warmed(self) -> None:
+        with suppress(Exception):  # nothing but speed is lost
+            self.functions.warm()
+
+    def stop(self) -> None:
+        """Ends what :meth:`start` has begun."""
+        self._loop = None
+        if "functions" in self.__dict__:
+            self.functions.abort()
+            self.scheduler.close()
+            self._pool.shutdown(cancel_futures=True)
+            self.functions.close()
+
+    async def call(self, function: Callable[[Call], T], call: Call) -> T:
+        """Calls ``function``, which runs one of the app's, in a thread of its own."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, function, call)
+
+    def user(self, token: str) -> Identity:
+        """Who bears a user's token. Raises where it is not valid."""
+        providers = json.loads(self.run_now(lambda d: d.store.meta("auth")) or "[]")
+        return self._tokens.identity(token, providers)
+
+    def upload_url(self) -> str:
+        """An address that a file can be sent to, for an hour."""
+        until = int(time.time()) + _STORAGE_TOKEN_SECONDS
+        return f"{self.addresses.cloud}/api/storage/upload?token={self.upload_token(until)}"
+
+    def upload_token(self, until: int) -> str:
+        """The token of an address that is valid until a second since 1970."""
+        digest = hashlib.sha256(f"{self.admin_key} storage {until}".encode()).hexdigest()
+        return f"{until}-{digest}"
+
+    def _in_loop(self, job: Callable[[], None]) -> None:
+        loop = self._loop
+        if loop is not None:
+            with suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(job)
+
     def changed(self) -> None:
+        """Something has changed, perhaps the deployment's file. To be called in the event loop."""
+        if "functions" in self.__dict__:
+            self.functions.engine.notice()
+        self.wake()
+
+    def wake(self) -> None:
         """Wakes whoever waits for a change. To be called in the event loop."""
         event, self._changed = self._changed, asyncio.Event()
         event.set()
@@ -91,11 +181,40 @@ class Host:
         """Keeps an entry for `convex logs`."""
         self.logs.append({**entry, "cursor": max(time.time() * 1000, self._last_cursor() + 0.001)})
 
-    def log_refused(self, udf_type: str, path: str, error: str) -> None:
-        """Keeps the entry of a function that was called and failed at once. To be called in the event loop."""
-        entry = {"kind": "Completion", "udfType": udf_type, "identifier": path[:_LOG_PATH], "logLines": []}
-        self.log({**entry, "error": error, "timestamp": time.time(), "executionTime": 0.0, "success": None})
-        self.changed()
+    def log_outcome(self, outcome: Outcome) -> None:
+        """Keeps the entry of a function that has run. To be called in any thread."""
+        error = None if outcome.failure is None else outcome.error
+        entry = {
+            "kind": "Completion",
+            "udfType": outcome.kind,
+            "identifier": outcome.path[:_LOG_PATH],
+            "componentPath": None,
+            "logLines": [line.entry() for line in outcome.logs],
+            "timestamp": time.time(),
+            "executionTime": outcome.seconds,
+            "success": None if error else {"status": "success"},
+            "error": error,
+            "cachedResult": False,
+            "requestId": outcome.request_id,
+            "executionId": outcome.request_id,
+        }
+        self._in_loop(lambda: self._keep(entry))
+
+    def log_warning(self, identifier: str, message: str) -> None:
+        """Keeps a warning for `convex logs`. To be called in the event loop."""
+        line = {"messages": [message], "level": "WARN", "timestamp": time.time() * 1000, "isTruncated": False}
+        entry = {"kind": "Completion", "udfType": "Action", "identifier": identifier, "logLines": [line]}
+        self._keep({**entry, "timestamp": time.time(), "executionTime": 0.0, "success": None, "error": None})
+
+    def _keep(self, entry: dict[str, Any]) -> None:
+        self.log(entry)
+        event, self._logged = self._logged, asyncio.Event()
+        event.set()
+
+    async def logged(self, seconds: float) -> None:
+        """Waits for a new entry, for at most ``seconds``."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._logged.wait(), seconds)
 
     def _last_cursor(self) -> float:
         return float(self.logs[-1]["cursor"]) if self.logs else 0.0

@@ -8,7 +8,7 @@ import secrets
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from supavex.errors import UsageError
+from supavex.errors import SupavexError, UsageError
 
 _KEY_FILE = "admin_key"
 
@@ -34,6 +34,13 @@ def is_admin_key(expected: str, given: str) -> bool:
     name, _, rest = given.partition("|")
     key = f"{name}|{rest.partition(':')[0]}"
     return same(expected, key)
+
+
+def bad_key() -> SupavexError:
+    """The error for a key that is not this deployment's."""
+    message = "The provided deploy key was invalid for this deployment. Double check that the environment this "
+    message += "deployment is running in and the provided deploy key match."
+    return SupavexError("BadDeployKey", message)
 
 
 def same(left: str, right: str) -> bool:

@@ -5,17 +5,16 @@ Source: ``npm-packages/system-udfs/convex/_system`` of convex-backend.
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Callable
 from typing import Any
 
-from supavex.convex.ids import encode_id
 from supavex.convex.values import Document, Value, size
 from supavex.deployment.deployment import Deployment
-from supavex.deployment.files import STORAGE_NUMBER
+from supavex.deployment.files import file_documents
+from supavex.deployment.functions import modules
 from supavex.deployment.queries import END
-from supavex.deployment.server import jobs, modules
+from supavex.deployment.server import jobs
 from supavex.deployment.server.host import Addresses
 from supavex.errors import SupavexError
 
@@ -99,19 +98,7 @@ def _system_documents(deployment: Deployment, name: str) -> list[Document]:
 
 def stored_files(deployment: Deployment) -> list[Document]:
     """The documents of ``_storage``: one for each stored file, sha256 as base64."""
-    rows = deployment.store.connection.execute(
-        "SELECT internal_id, created, sha256, size, content_type FROM files ORDER BY created"
-    )
-    return [
-        {
-            "_id": encode_id(STORAGE_NUMBER, internal_id),
-            "_creationTime": created,
-            "sha256": base64.b64encode(sha256).decode(),
-            "size": float(count),
-            **({} if content_type is None else {"contentType": content_type}),
-        }
-        for internal_id, created, sha256, count, content_type in rows
-    ]
+    return [document for _, _, _, document in file_documents(deployment.store.connection)]
 
 
 @_system("_system/cli/tableSize")

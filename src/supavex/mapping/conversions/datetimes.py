@@ -1,7 +1,7 @@
 """Dates and times.
 
 A moment is a number: milliseconds since 1970-01-01 UTC, microseconds kept as the fraction. A double holds that exactly
-between 1684 and 2255; outside, whole milliseconds go and finer values are refused.
+between 1692 and 2248; outside, whole milliseconds go and finer values are refused.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ _FINITE = Guard(
     'Set nonfinite = "null" or "keep", or give the column an sql expression.',
 )
 _WITHIN = "({c} < '287396-10-12 08:59:00.992+00' OR NOT isfinite({c}))"
-_NEAR = "{c} BETWEEN '1684-07-29' AND '2255-06-05'"
+#: Within 2**43 milliseconds of 1970, where two doubles are less than a microsecond apart.
+_NEAR = "{c} BETWEEN '1691-04-07' AND '2248-09-26'"
 _FINE = f"(({_NEAR}) OR (date_trunc('milliseconds', {{c}}) = {{c}} AND {_WITHIN}))"
 _EXACT = Guard(
     f"({_FINE} OR NOT isfinite({{c}}))",

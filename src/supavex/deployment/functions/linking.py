@@ -34,13 +34,17 @@ class Linked:
     exports: dict[str, str]
 
     def script(self) -> str:
-        """The module as a call of ``__define``; see ``runtime.js``."""
+        """The module as a call of ``__define``; see ``modules.js``. Its lines are one further down than in the source.
+
+        The body is strict, as modules are; only the scope around it is not, so that imports can be getters there.
+        """
         imports = json.dumps(self.imports)
         getters = ", ".join(f"{json.dumps(name)}: () => {local}" for name, local in self.exports.items())
+        scope, end = ("with (__scope) { ", " }") if self.imports else ("", "")
         return (
             f"__define({json.dumps(self.path)}, {json.dumps(list(self.requires))}, {imports}, "
-            f"async function (__scope, __export) {{ with (__scope) {{ "
-            f"__export({{ {getters} }});\n{self.body}\n}} }});\n"
+            f'function (__scope, __export, Convex) {{ {scope}return (async function () {{ "use strict"; '
+            f"__export({{ {getters} }});\n{self.body}\n}})();{end} }});\n//# sourceURL={self.path}\n"
         )
 
 
@@ -66,7 +70,8 @@ def link(path: str, source: str, *, node: bool = False) -> Linked:
         requires.append(target)
         imports |= {local: (target, name) for local, name in _imported(path, statement["names"] or "")}
         position = statement.end()
-    body = source[position:]
+    # Lines keep their numbers, for stack traces.
+    body = "\n" * source.count("\n", 0, position) + source[position:]
     exports: dict[str, str] = {}
     end = _EXPORT.search(body)
     if end is not None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from supavex.deployment.server.linking import link
+from supavex.deployment.functions.linking import link
 from supavex.errors import SupavexError
 
 #: Wall-clock seconds and bytes of memory that evaluating one push may take.
@@ -150,7 +150,8 @@ def _in_child(request: bytes, seconds: float, memory: int) -> dict[str, Any]:
     return answer
 
 
-_START = "import sys; sys.path.insert(0, sys.argv[1]); from supavex.deployment.server.v8_child import main; main()"
+_CHILD = "supavex.deployment.functions.evaluation_child"
+_START = f"import sys; sys.path.insert(0, sys.argv[1]); from {_CHILD} import main; main()"
 
 
 class _Watcher(threading.Thread):

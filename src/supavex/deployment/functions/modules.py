@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from supavex.convex.ids import encode_id, new_internal_id
-from supavex.deployment.server.evaluation import Module
+from supavex.deployment.functions.evaluation import Module
 from supavex.deployment.store import Store
 from supavex.errors import SupavexError
 

@@ -18,11 +18,10 @@ HEAP_BYTES = 512 << 20
 
 
 def main() -> None:
-    """Evaluates the request: ``{"environment", "scripts", "request"}``; the answer is JSON of ``runtime.js``."""
+    """Evaluates the request: ``{"environment", "scripts", "request"}``; the answer is JSON of ``analysis.js``."""
     from py_mini_racer import JSEvalException, JSPromise, MiniRacer
 
     request = json.loads(sys.stdin.buffer.read())
-    runtime = resources.files("supavex.deployment.server").joinpath("runtime.js").read_text(encoding="utf-8")
     answer = os.dup(1)
     # What V8 or a library prints is no part of the answer.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -31,19 +30,25 @@ def main() -> None:
     try:
         context.set_hard_memory_limit(HEAP_BYTES)
         context.eval(f"globalThis.__environment = {json.dumps(request['environment'])};")
-        context.eval(runtime)
-        for script in request["scripts"]:
+        for name in ("globals.js", "modules.js", "analysis.js"):
+            context.eval(script(name))
+        for module in request["scripts"]:
             try:
-                context.eval(script["text"])
+                context.eval(module["text"])
             except JSEvalException as error:
                 message = str(error).strip().rpartition("SyntaxError: ")[2]
-                _end(answer, {"failure": {"module": script["path"], "message": message, "name": "SyntaxError"}})
+                _end(answer, {"failure": {"module": module["path"], "message": message, "name": "SyntaxError"}})
         promise = context.eval(f"__evaluate({json.dumps(request['request'])})")
         if not isinstance(promise, JSPromise):
             raise TypeError("evaluation gives no promise")
         _end(answer, str(promise.get(timeout=CPU_SECONDS)))
     except Exception as error:
         _end(answer, {"failure": {"module": "", "message": f"{type(error).__name__}: {error}", "name": "Error"}})
+
+
+def script(name: str) -> str:
+    """A script of this package, by the name of its file."""
+    return resources.files("supavex.deployment.functions").joinpath(name).read_text(encoding="utf-8")
 
 
 def _limit() -> None:

@@ -1,0 +1,133 @@
+"""How long the proof takes against the copy, in the same run: every row and field read again by another way.
+
+    python benchmarks/verify_speed.py [--rows 200000] [--runs 3] [--tables payments,articles] [--profile]
+
+The tables are those of ``copy_speed.py``. The proof is of the archive, and of a local deployment that it was imported
+into; the ratios are to the copy into the archive. Processor seconds are the server's, this process's and those of its
+children: on a machine that does other things too, they say more than the clock. ``--profile`` shows where the proof of the
+archive spends its time here (not the server's, nor that of the process that reads the source).
+"""
+
+from __future__ import annotations
+
+import argparse
+import cProfile
+import os
+import pstats
+import resource
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+from copy_speed import SCHEMA, SQL, timed
+
+from supavex.convex.snapshot import SnapshotArchive
+from supavex.deployment import Deployment
+from supavex.deployment.importing import import_snapshot
+from supavex.mapping.plan import Plan, make_plan
+from supavex.mapping.table_numbers import with_new_tables
+from supavex.migrate.copy import copy
+from supavex.migrate.documents import ArchiveDocuments, Documents
+from supavex.migrate.verification import verify
+from supavex.postgres.inspection import inspect_catalog
+from supavex.postgres.server import Server, temporary
+from supavex.project import load_project, load_schema
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--rows", type=int, default=200_000, help="rows of payments; articles have three tenths")
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--tables", default="payments,articles")
+    parser.add_argument("--profile", action="store_true", help="show where the proof of the archive spends its time")
+    options = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="supavex-benchmark-"))
+    try:
+        (folder / "supavex.toml").write_text("")
+        (folder / "schema.py").write_text(SCHEMA)
+        with temporary() as server:
+            url = server.url("supabase_admin")
+            counts = {"payments": options.rows, "articles": options.rows * 3 // 10}
+            with psycopg.connect(url, autocommit=True) as connection:
+                for statement in SQL.split(";\n"):
+                    if statement.strip():
+                        connection.execute((statement % counts).encode())
+                catalog = inspect_catalog(connection, ["public"])
+            project = load_project(folder)
+            plan = make_plan(project, load_schema(project), catalog)
+            print(f"{'table':<10}{'rows':>9}  {'what':<28}{'seconds':>8}{'x copy':>8}{'processor s':>13}{'x copy':>8}")
+            for table in options.tables.split(","):
+                one = Plan(plan.project, plan.schema, plan.catalog, [t for t in plan.tables if t.source.name == table])
+                _measure(one, server, folder, table, counts[table], options.runs, profile=options.profile)
+        print(f"Peak memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MB")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _measure(plan: Plan, server: Server, folder: Path, table: str, rows: int, runs: int, *, profile: bool) -> None:
+    url = server.url("supabase_admin")
+    numbers = with_new_tables({}, plan.schema.tables)
+    out = folder / f"{table}.zip"
+    copy(plan, url, numbers, out, folder / "work")
+    with Deployment(folder / f"{table}.sqlite3") as deployment:
+        deployment.push(plan.schema.export())
+        with SnapshotArchive(out) as archive:
+            import_snapshot(deployment, archive, "replaceAll")
+
+        def copied() -> None:
+            copy(plan, url, numbers, out, folder / "work")
+
+        def of_the_archive() -> None:
+            with ArchiveDocuments(out) as documents:
+                _proven(plan, url, documents, rows)
+
+        def of_the_deployment() -> None:
+            _proven(plan, url, deployment, rows)
+
+        names = ["the copy into an archive", "the proof of the archive", "the proof of the deployment"]
+        used: dict[str, list[float]] = {name: [] for name in names}
+
+        def counted(name: str, work: Callable[[], None]) -> Callable[[], None]:
+            def counting() -> None:
+                before = _processor_seconds(server)
+                work()
+                used[name].append(_processor_seconds(server) - before)
+
+            return counting
+
+        works = [copied, of_the_archive, of_the_deployment]
+        medians = timed(runs, *(counted(name, work) for name, work in zip(names, works, strict=True)))
+        first = statistics.median(used[names[0]])
+        for name, seconds in zip(names, medians, strict=True):
+            processor = statistics.median(used[name])
+            print(
+                f"{table:<10}{rows:>9,}  {name:<28}{seconds:>8.2f}{seconds / medians[0]:>8.2f}"
+                f"{processor:>13.2f}{processor / first:>8.2f}"
+            )
+        if profile:
+            profiler = cProfile.Profile()
+            profiler.runcall(of_the_archive)
+            pstats.Stats(profiler).sort_stats("tottime").print_stats(16)
+
+
+def _processor_seconds(server: Server) -> float:
+    """What this process, its ended children, and the server with its ended sessions have used so far."""
+    own = sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    # The times of a process and of its children, from field 14 on (proc(5)); a session's are added when it has ended.
+    time.sleep(0.05)
+    fields = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return own + sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
+def _proven(plan: Plan, url: str, documents: Documents, rows: int) -> None:
+    proof = verify(plan, url, documents, [])
+    assert proof.ok, proof.to_json()
+    assert proof.tables[0].matched == rows
+
+
+if __name__ == "__main__":
+    main()

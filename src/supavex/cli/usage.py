@@ -1,0 +1,147 @@
+"""``supavex usage``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from supavex.cli.options import json_option, open_project, print_json, project_options
+from supavex.errors import UsageError
+from supavex.project import CONFIG_NAME, Project
+from supavex.text import counted
+
+if TYPE_CHECKING:
+    from supavex.mapping.usage.advice import Advice
+    from supavex.mapping.usage.usage import TableUsage, Usage
+
+_NOUNS = {
+    "table": "query",
+    "rpc": "database function call",
+    "auth": "sign-in call",
+    "storage": "file call",
+    "realtime": "live channel",
+    "function": "edge function",
+    "client": "client",
+}
+
+
+@click.command("usage")
+@click.argument("app", required=False, metavar="[APP]")
+@project_options
+@json_option
+@click.option("--tables", metavar="A,B", help="Only queries of these tables.")
+def command(app: str | None, folder: str, config: str | None, as_json: bool, tables: str | None) -> int:
+    """Show what of the app's code still calls Supabase, and what to write instead.
+
+    APP is the app's folder; by default the one that holds the convex folder. Its files are read, never run. Exit code
+    1: something calls Supabase. Without a supavex.toml the calls are listed without advice.
+
+    \b
+    Example:
+      supavex usage
+      supavex usage web --tables articles,webinars
+    """
+    from supavex.mapping.usage.usage import usage
+
+    project, why = _project(folder, config)
+    names = None if tables is None else frozenset(name.strip() for name in tables.split(",") if name.strip())
+    found = usage(project, Path(app) if app else None if project is not None else Path(folder), names, why=why)
+    if as_json:
+        print_json(found.to_json())
+    else:
+        for line in report_lines(found):
+            click.echo(line)
+    return 0 if found.ok else 1
+
+
+def _project(folder: str, config: str | None) -> tuple[Project | None, str]:
+    try:
+        return open_project(folder, config), ""
+    except UsageError as error:
+        # A file that was asked for by name has to be there.
+        if error.code != "NoProject" or config is not None:
+            raise
+        return None, f"No advice: there is no {CONFIG_NAME} in {error.where}, so the Convex side is not known."
+
+
+def report_lines(found: Usage) -> list[str]:
+    """The report that a person reads."""
+    from supavex.mapping.usage.usage import KINDS
+
+    lines = list(found.notes)
+    for table in found.tables:
+        lines += ["", *_table_lines(table)]
+    for kind, title in KINDS.items():
+        if found.others[kind]:
+            lines += ["", title]
+            for notes in dict.fromkeys(tuple(one.notes) for one in found.others[kind]):
+                lines += [f"  instead: {note}" for note in notes]
+                lines += [f"    {_other_line(one)}" for one in found.others[kind] if tuple(one.notes) == notes]
+    guarded = sum(bool(table.convex and table.notes) for table in found.tables)
+    if guarded:
+        lines += [
+            "",
+            "Policies checked who asks for rows of "
+            f"{guarded} of these tables: now each function checks ctx.auth.getUserIdentity().",
+        ]
+    if found.types:
+        lines += ["", "Types that Supabase generated, to delete when nothing imports them:"]
+        lines += [f"  {path}" for path in found.types]
+    if found.left_out:
+        lines += ["", "Not read:"]
+        lines += [f"  {path}: {reason}" for path, reason in found.left_out.items()]
+    lines = lines[1:] if lines[:1] == [""] else lines
+    return [*lines, "", _total(found)] if lines else [_total(found)]
+
+
+def _other_line(one: Advice) -> str:
+    name = one.use.name or (f"({one.use.expression})" if one.use.expression else "")
+    return f"{one.use.place}  {' '.join(part for part in (name, one.use.what) if part)}"
+
+
+def _table_lines(table: TableUsage) -> list[str]:
+    if not table.name:
+        lines = ["Queries of a table that is not known here"]
+    elif not table.status:
+        lines = [table.name]
+    else:
+        there = " (in Convex already)" if table.status == "existing" else ""
+        lines = [
+            f"{table.name} -> {table.convex}{there}" if table.convex else f"{table.name}: {'; '.join(table.notes)}"
+        ]
+    for one in table.uses:
+        lines += _use_lines(one, with_notes=bool(table.convex) or not table.name)
+    return lines
+
+
+def _use_lines(one: Advice, *, with_notes: bool) -> list[str]:
+    expression = f"from({one.use.expression}) " if one.use.expression else ""
+    lines = [f"  {one.use.place}  {expression}{one.use.what}"]
+    if one.functions:
+        lines.append(f"      there already: {', '.join(one.functions)}")
+    if one.index or one.add_index:
+        add = f"; better: {one.add_index}" if one.add_index else ""
+        lines.append(f"      index: {one.index or 'none'}{add}")
+        if one.replaces:
+            lines.append(f"      (it serves what {', '.join(one.replaces)} does, but for the order of creation)")
+    if one.snippet is not None:
+        lines.append(f"      {one.snippet.kind}:")
+        lines += [f"        {part}" for line in one.snippet.body for part in line.split("\n")]
+    return lines + ([f"      {note}" for note in one.notes] if with_notes else [])
+
+
+def _total(found: Usage) -> str:
+    read = counted(found.files, "file")
+    if found.ok and found.only:
+        return f"No queries of {', '.join(found.only)}: {read} read."
+    if found.ok:
+        return f"Nothing calls Supabase: {read} read."
+    totals = found.totals()
+    parts = [_counted(totals[kind], noun) for kind, noun in _NOUNS.items() if totals[kind]]
+    return f"{', '.join(parts)} in {totals['files']} of {read}."
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} queries" if noun == "query" and number != 1 else counted(number, noun)

@@ -1,0 +1,174 @@
+"""Actions: they run outside of transactions, and reach the data by queries and mutations of their own."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import Any
+
+from supavex.convex.values import InvalidValue
+from supavex.deployment.functions import scheduling, storage
+from supavex.deployment.functions.app import App, canonical
+from supavex.deployment.functions.fetching import fetch
+from supavex.deployment.functions.outcome import Failure, Outcome, failure_of
+from supavex.deployment.functions.runner import Runner, RunnerLost
+from supavex.deployment.functions.running import (
+    ACTION_CPU_SECONDS,
+    Arguments,
+    Call,
+    Functions,
+    check_arguments,
+    checked,
+    checked_result,
+    lost_message,
+    named,
+)
+from supavex.deployment.functions.syscalls import Frame, answer
+from supavex.errors import SupavexError
+
+#: What an action asks for at the same time.
+_AT_ONCE = 16
+
+
+def run_action(functions: Functions, call: Call) -> Outcome:
+    """Runs an action to its end."""
+    outcome = Outcome(canonical(call.path), "Action")
+    started = time.monotonic()
+    try:
+        with functions.engine.snapshot() as snapshot:
+            app = functions.app(snapshot)
+            function = checked(app, call, "action")
+            outcome.path = function.path
+            check_arguments(function, call.args, functions.engine.begin(snapshot))
+            request = functions.start_request(app, function, call, snapshot)
+            names = snapshot.catalog.name_of
+        request |= {"outermost": True, "now": 0, "snapshot": "", "requestId": outcome.request_id}
+        request["seed"] = [secrets.randbits(32) for _ in range(4)]
+        with functions.runner(app) as leased, ThreadPoolExecutor(_AT_ONCE, "supavex-action") as pool:
+            run = _ActionRun(functions, app, leased.runner, call, outcome, pool, started + functions.action_seconds)
+            outcome.value = checked_result(function, run.until_done(request), names)
+    except Failure as failure:
+        outcome.failure = failure
+    except RunnerLost as lost:
+        outcome.failure = Failure(lost_message(lost.reason, functions.action_seconds))
+    except SupavexError as error:
+        outcome.failure = Failure(error.message)
+    outcome.ts = functions.engine.log.last
+    outcome.seconds = time.monotonic() - started
+    return outcome
+
+
+#: What an action writes, in a transaction of its own each.
+_WRITING = {
+    "1.0/actions/schedule": scheduling.schedule,
+    "1.0/actions/cancel_job": scheduling.cancel,
+    "1.0/storageDelete": storage.delete,
+}
+
+
+@dataclass(slots=True)
+class _ActionRun:
+    functions: Functions
+    app: App
+    runner: Runner
+    call: Call
+    outcome: Outcome
+    pool: ThreadPoolExecutor
+    deadline: float
+
+    def until_done(self, request: dict[str, Any]) -> str:
+        """Drives the action; its result as JSON."""
+        asked: dict[Future[list[Any]], None] = {}
+        instructions: list[Any] = [["start", 1, request]]
+        while True:
+            for message in self.runner.step(instructions, ACTION_CPU_SECONDS):
+                _, call_id, operation, payload, *rest = message
+                if operation == "log":
+                    self.outcome.add_log(payload, rest[0])
+                elif operation == "failed":
+                    raise failure_of(payload, self.app)
+                elif operation == "done":
+                    return str(payload)
+                else:
+                    asked[self.pool.submit(self._settled, call_id, operation, payload)] = None
+            if not asked:
+                raise Failure("Returned promise will never resolve")
+            done, _ = wait(asked, max(0.0, self.deadline - time.monotonic()), FIRST_COMPLETED)
+            if not done:
+                self.runner.kill()
+                raise RunnerLost("timeout")
+            for future in done:
+                del asked[future]
+            instructions = [future.result() for future in done]
+
+    def _settled(self, call_id: int, operation: str, payload: str) -> list[Any]:
+        """The instruction that settles what was asked for."""
+        try:
+            return ["settle", call_id, True, self._answer(operation, json.loads(payload))]
+        except (SupavexError, InvalidValue) as error:
+            return ["settle", call_id, False, {"message": error.message}]
+        except Failure as failure:
+            thrown: dict[str, Any] = {"message": failure.message.strip()}
+            if failure.data is not None:
+                thrown["data"] = json.loads(failure.data)
+            return ["settle", call_id, False, thrown]
+
+    def _answer(self, operation: str, arguments: Arguments) -> str:
+        kind = operation.rpartition("/")[2]
+        if operation.startswith("1.0/actions/") and kind in ("query", "mutation", "action"):
+            return self._called(kind, arguments)
+        if operation == "sleep":
+            left = max(0.0, self.deadline - time.monotonic())
+            self.functions.closing.wait(min(arguments["milliseconds"] / 1000, left))
+            return "null"
+        if operation == "fetch":
+            return json.dumps(fetch(arguments, self.functions.services.fetch_hosts))
+        if operation == "1.0/storageStore":
+            return json.dumps(storage.store(self.functions.engine.files, arguments))
+        found = _WRITING.get(operation)
+        if found is not None:
+            return self._written(found, arguments)
+        if operation == "1.0/actions/vectorSearch":
+            raise SupavexError("NotSupportedHere", "Not supported here: vector indexes are not read.")
+        with self.functions.engine.snapshot() as snapshot:
+            frame = self._frame(snapshot)
+            if operation == "1.0/storageGet":
+                return storage.load(self.functions.engine.files, frame.transaction, arguments)
+            return answer(frame, operation, json.dumps(arguments))
+
+    def _frame(self, snapshot: Any) -> Frame:
+        transaction = self.functions.engine.begin(snapshot)
+        path, services = self.outcome.path, self.functions.services
+        return Frame(path, "action", transaction, self.call.identity, self.app, services, job=self.call.scheduled)
+
+    def _called(self, kind: str, arguments: Arguments) -> str:
+        """``ctx.runQuery``, ``ctx.runMutation``, ``ctx.runAction``: their result as JSON."""
+        args = arguments.get("args", {})
+        args = args[0] if isinstance(args, list) else args
+        call = Call(named(arguments), args, self.call.identity, internal=True, scheduled=self.call.scheduled)
+        run: dict[str, Callable[[Call], Outcome]] = {
+            "query": self.functions.query,
+            "mutation": self.functions.mutation,
+            "action": self.functions.action,
+        }
+        outcome = run[kind](call)
+        for line in outcome.logs:
+            self.outcome.add_log(line.level, line.messages)
+        if outcome.failure is not None:
+            raise outcome.failure
+        assert outcome.value is not None
+        return outcome.value
+
+    def _written(self, write: Callable[[Frame, Arguments], str], arguments: Arguments) -> str:
+        """What ``write`` does, in a transaction of its own."""
+
+        def within(transaction: Any) -> str:
+            path, services = self.outcome.path, self.functions.services
+            frame = Frame(path, "mutation", transaction, self.call.identity, self.app, services)
+            return write(frame, arguments)
+
+        return str(scheduling.write_directly(self.functions, within))

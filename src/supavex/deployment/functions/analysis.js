@@ -1,0 +1,120 @@
+// What pushed modules say of themselves when they are imported: functions, schema, routes, crons, authentication.
+"use strict";
+{
+  const refuse = (what) => () => {
+    throw new Error(`Can't use ${what} while importing a module.`);
+  };
+  const env = globalThis.__environment ?? {};
+  delete globalThis.__environment;
+  // An auth.config.ts that reads a variable which is not set is refused, with words that the official CLI looks for.
+  let strict = false;
+  const variables = new Proxy({ ...env }, {
+    get: (target, name) => {
+      if (strict && typeof name === "string" && target[name] === undefined) {
+        throw new Error(`Environment variable ${name} is used in auth config file but its value was not set`);
+      }
+      return target[name];
+    },
+  });
+  globalThis.process = { env: variables, version: "", platform: "convex", nextTick: queueMicrotask };
+  globalThis.Convex = {
+    syscall: refuse("the database"),
+    asyncSyscall: refuse("the database"),
+    jsSyscall: refuse("the database"),
+  };
+  // A timer that is set while importing never comes: the process ends before.
+  globalThis.setTimeout = globalThis.setInterval = () => 0;
+  globalThis.clearTimeout = globalThis.clearInterval = () => {};
+  globalThis.fetch = () => Promise.reject(new Error("Can't use fetch() while importing a module."));
+
+  globalThis.crypto = { getRandomValues: refuse("crypto"), randomUUID: refuse("crypto"), subtle: {} };
+  globalThis.performance = { now: () => 0, mark() {}, measure() {} };
+  const load = globalThis.__instances(globalThis.Convex);
+
+  const functionOf = (name, value) => {
+    const kinds = [["isQuery", "Query"], ["isMutation", "Mutation"], ["isAction", "Action"]];
+    const found = kinds.filter(([flag]) => value[flag] === true);
+    if (found.length !== 1 || (value.isPublic === true) === (value.isInternal === true)) return null;
+    return {
+      name,
+      pos: null,
+      udfType: found[0][1],
+      visibility: { kind: value.isPublic === true ? "public" : "internal" },
+      args: typeof value.exportArgs === "function" ? value.exportArgs() : null,
+      returns: typeof value.exportReturns === "function" ? value.exportReturns() : null,
+    };
+  };
+
+  const analyzed = (path, exports) => {
+    const result = { functions: [], httpRoutes: null, cronSpecs: null, sourceMapped: null };
+    for (const name of Object.keys(exports)) {
+      const value = exports[name];
+      if (value === null || (typeof value !== "function" && typeof value !== "object")) continue;
+      const found = functionOf(name, value);
+      if (found !== null) result.functions.push(found);
+    }
+    if (path === "http.js") {
+      if (exports.default?.isRouter !== true) {
+        throw new Error("The default export of `convex/http.ts` is not a Router.");
+      }
+      result.httpRoutes = exports.default.getRoutes().map(([path, method]) => ({ route: { path, method }, pos: null }));
+    }
+    if (path === "crons.js") {
+      if (exports.default?.isCrons !== true) {
+        throw new Error("The default export of `convex/crons.ts` is not a Crons object.");
+      }
+      result.cronSpecs = Object.entries(JSON.parse(exports.default.export()));
+    }
+    return result;
+  };
+
+  const providersOf = (exports) => {
+    const providers = exports.default?.providers;
+    if (!Array.isArray(providers)) {
+      throw new Error("The default export of `convex/auth.config.ts` has no list of providers.");
+    }
+    return JSON.parse(JSON.stringify(providers));
+  };
+
+  const schemaOf = (exports) => {
+    const schema = exports.default;
+    if (schema === undefined) return { missing: true };
+    if (typeof schema?.export !== "function") return { invalid: true };
+    return { text: schema.export() };
+  };
+
+  // Whatever is thrown: reading it may throw again.
+  const said = (read, otherwise) => {
+    try {
+      return String(read());
+    } catch {
+      return otherwise;
+    }
+  };
+  const failure = (path, error) => ({
+    module: path,
+    name: said(() => error?.name ?? "Error", "Error"),
+    message: said(() => error?.message ?? error, "something that can't be read was thrown"),
+    stack: said(() => error?.stack ?? "", ""),
+  });
+
+  globalThis.__evaluate = async (request) => {
+    const answer = { functions: {}, schema: null, auth: [], config: null, failure: null };
+    for (const path of request.modules) {
+      try {
+        strict = path === "auth.config.js";
+        const exports = await load(path);
+        if (path === request.schema) answer.schema = schemaOf(exports);
+        else if (path === "auth.config.js") answer.auth = providersOf(exports);
+        else if (path === request.definition) {
+          const definition = exports.default;
+          answer.config = typeof definition?.export === "function" ? definition.export() : null;
+        } else answer.functions[path] = analyzed(path, exports);
+      } catch (error) {
+        answer.failure = failure(path, error);
+        break;
+      }
+    }
+    return JSON.stringify(answer);
+  };
+}

@@ -1,0 +1,106 @@
+"""The app as it was pushed last: its modules made ready for V8, and what each of its functions takes and gives."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+from supavex.convex.schema_json import validator_from_json
+from supavex.convex.validators import AnyValue, Validator
+from supavex.deployment.functions.linking import link
+from supavex.deployment.functions.source_maps import SourceMap
+
+Kind = Literal["query", "mutation", "action"]
+_KINDS: dict[str, Kind] = {"Query": "query", "Mutation": "mutation", "Action": "action"}
+_PATH = re.compile(r"[A-Za-z0-9_.]+(?:/[A-Za-z0-9_.]+)*(?::[A-Za-z_][A-Za-z0-9_]*)?\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A pushed function. ``args`` and ``returns`` are None where anything goes; ``node``: it wants Node."""
+
+    module: str
+    name: str
+    kind: Kind
+    public: bool
+    args: Validator | None
+    returns: Validator | None
+    node: bool
+
+    @property
+    def path(self) -> str:
+        """As Convex writes it: ``messages:list``; without a name for a default export."""
+        module = self.module.removesuffix(".js")
+        return module if self.name == "default" else f"{module}:{self.name}"
+
+    @property
+    def udf_path(self) -> str:
+        """As its system tables have it: ``messages.js:list``."""
+        return f"{self.module}:{self.name}"
+
+
+class App:
+    """The modules of one push. ``version`` tells it from others."""
+
+    def __init__(self, connection: sqlite3.Connection, version: tuple[Any, ...]) -> None:
+        self.version = version
+        rows = connection.execute("SELECT path, source, source_map, environment, analysis FROM modules ORDER BY path")
+        self._modules = {path: (source, source_map, environment) for path, source, source_map, environment, _ in rows}
+        rows = connection.execute("SELECT path, environment, analysis FROM modules WHERE analysis IS NOT NULL")
+        self.functions: dict[tuple[str, str], Function] = {}
+        for path, environment, analysis in rows:
+            for found in json.loads(analysis)["functions"]:
+                function = _function(path, found, node=environment == "node")
+                self.functions[path, function.name] = function
+        self._maps: dict[str, SourceMap | None] = {}
+
+    @staticmethod
+    def version_of(connection: sqlite3.Connection) -> tuple[Any, ...]:
+        """What changes with every push that changes a module."""
+        return tuple(connection.execute("SELECT path, sha256 FROM modules ORDER BY path"))
+
+    @cached_property
+    def scripts(self) -> list[str]:
+        """The modules as scripts for V8."""
+        return [link(path, source, node=kind == "node").script() for path, (source, _, kind) in self._modules.items()]
+
+    def find(self, path: str) -> Function | None:
+        """The function that a path names: ``messages:list``, ``messages.js:list``; ``messages``, its default export."""
+        if not _PATH.match(path):
+            return None
+        module, _, name = path.partition(":")
+        module = module if module.endswith(".js") else f"{module}.js"
+        return self.functions.get((module, name or "default"))
+
+    def source_map(self, module: str) -> SourceMap | None:
+        """A module's source map; None where it has none that can be read."""
+        if module not in self._maps:
+            text = self._modules.get(module, ("", None, ""))[1]
+            self._maps[module] = None if text is None else SourceMap.parse(text)
+        return self._maps[module]
+
+
+def canonical(path: str) -> str:
+    """A path as Convex shows it: without ``.js`` and without ``:default``."""
+    module, _, name = path.partition(":")
+    module = module.removesuffix(".js")
+    return module if name in ("", "default") else f"{module}:{name}"
+
+
+def _function(path: str, found: dict[str, Any], *, node: bool) -> Function:
+    visibility = (found.get("visibility") or {}).get("kind")
+    kind = _KINDS[found["udfType"]]
+    args, returns = _validator(found.get("args")), _validator(found.get("returns"))
+    return Function(path, found["name"], kind, visibility == "public", args, returns, node)
+
+
+def _validator(text: str | None) -> Validator | None:
+    data = None if text is None else json.loads(text)
+    if data is None:
+        return None
+    validator = validator_from_json(data)
+    return None if isinstance(validator, AnyValue) else validator

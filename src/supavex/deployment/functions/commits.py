@@ -1,0 +1,94 @@
+"""What has been written, and by when: whether what somebody has read is still so.
+
+A *space* is an index (its entries' number), a table by id (its storage's number, negated), or one of the constants
+here. Reads are intervals of keys in spaces, writes are keys in them.
+"""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+#: Tables, indexes and schema: whoever looked for a table that is not there has read them.
+CATALOG = 0
+#: The stored files.
+FILES = -(1 << 40)
+#: Commits that are remembered; who has read before them is taken to have read what they wrote.
+_REMEMBERED = 10_000
+
+
+@dataclass(slots=True)
+class ReadSet:
+    """Intervals ``start <= key < end`` (None: no end) by space."""
+
+    intervals: dict[int, list[tuple[bytes, bytes | None]]] = field(default_factory=dict)
+
+    def add(self, space: int, start: bytes = b"", end: bytes | None = None) -> None:
+        """One more interval."""
+        self.intervals.setdefault(space, []).append((start, end))
+
+    def count(self) -> int:
+        """How many intervals there are."""
+        return sum(map(len, self.intervals.values()))
+
+    def touched_by(self, commit: Commit) -> bool:
+        """Whether ``commit`` wrote a key in one of the intervals."""
+        if commit.keys is None:
+            return True
+        for space, keys in commit.keys.items():
+            for start, end in self.intervals.get(space, ()):
+                at = bisect_left(keys, start)
+                if at < len(keys) and (end is None or keys[at] < end):
+                    return True
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One commit: its timestamp (nanoseconds) and the keys it wrote, sorted, by space; None: anything."""
+
+    ts: int
+    keys: Mapping[int, list[bytes]] | None
+
+    @classmethod
+    def of(cls, ts: int, written: Iterable[tuple[int, bytes]]) -> Commit:
+        """The commit of some keys."""
+        keys: dict[int, set[bytes]] = {}
+        for space, key in written:
+            keys.setdefault(space, set()).add(key)
+        return cls(ts, {space: sorted(found) for space, found in keys.items()})
+
+
+class CommitLog:
+    """The last commits, oldest first. Thread-safe."""
+
+    def __init__(self, ts: int) -> None:
+        self._lock = threading.Lock()
+        self._commits: deque[Commit] = deque(maxlen=_REMEMBERED)
+        #: The timestamp before the oldest commit that is remembered.
+        self._start = ts
+        self.last = ts
+
+    def append(self, commit: Commit) -> None:
+        """The newest one."""
+        with self._lock:
+            if len(self._commits) == self._commits.maxlen:
+                self._start = self._commits[0].ts
+            self._commits.append(commit)
+            self.last = commit.ts
+
+    def touched(self, reads: ReadSet, after: int, until: int | None = None) -> bool:
+        """Whether what was read at ``after`` was written since (but not later than ``until``)."""
+        with self._lock:
+            if after < self._start:
+                return True
+            newer = []
+            for commit in reversed(self._commits):
+                if commit.ts <= after:
+                    break
+                if until is None or commit.ts <= until:
+                    newer.append(commit)
+        return any(reads.touched_by(commit) for commit in newer)

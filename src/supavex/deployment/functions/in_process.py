@@ -1,0 +1,58 @@
+"""Functions called from Python, without a server: for tests, scripts and the demo."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+
+from supavex.convex.validators import AnyValue, coerce
+from supavex.convex.values import Value, from_internal_json, to_internal_json
+from supavex.deployment.functions.identity import ADMIN, Identity, acting
+from supavex.deployment.functions.outcome import Outcome
+from supavex.deployment.functions.running import Call, Functions
+from supavex.deployment.functions.scheduling import due_jobs, run_job
+from supavex.errors import SupavexError, UsageError
+
+
+class FunctionFailed(SupavexError):
+    """A function threw. ``data`` is what a ``ConvexError`` holds, else None; ``logs`` what it printed."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        assert outcome.failure is not None
+        super().__init__("FunctionFailed", outcome.failure.message.strip(), where=outcome.path)
+        data = outcome.failure.data
+        self.data: Value = None if data is None else from_internal_json(json.loads(data))
+        self.logs = outcome.log_texts
+
+
+def run_now(functions: Functions, path: str, args: dict[str, Value], user: Mapping[str, Value] | None) -> Value:
+    """Runs a function; its result. See :meth:`supavex.deployment.Deployment.run`."""
+    identity = ADMIN
+    if user is not None:
+        try:
+            identity = Identity(admin=True, user=acting(user))
+        except ValueError as error:
+            raise UsageError("InvalidIdentity", f"{error}.") from None
+    with functions.engine.snapshot() as snapshot:
+        found = functions.app(snapshot).find(path)
+    if found is not None and found.args is not None:
+        args = dict(coerce(args, found.args))
+    elif found is not None:
+        args = dict(coerce(args, AnyValue()))
+    outcome = functions.run(Call(path, to_internal_json(args), identity, internal=True))
+    if outcome.failure is not None:
+        raise FunctionFailed(outcome)
+    return from_internal_json(json.loads(outcome.value or "null"))
+
+
+def run_scheduled(functions: Functions, until: float | None) -> int:
+    """Runs what is due; how many. See :meth:`supavex.deployment.Deployment.run_scheduled`."""
+    count = 0
+    while True:
+        moment = time.time() if until is None else until
+        due, _ = due_jobs(functions, moment * 1000)
+        if not due:
+            return count
+        for job in due:
+            count += run_job(functions, job) is not None

@@ -1,0 +1,56 @@
+// The pushed modules: defined once, instantiated anew for each run, so that nothing in them outlives one.
+"use strict";
+{
+  const definitions = new Map();
+  globalThis.__define = (path, requires, imports, body) => definitions.set(path, { requires, imports, body });
+
+  // Node's own modules: enough to import a file for actions in Node, whose functions don't run here.
+  const anything = new Proxy(function () {}, {
+    get: (target, key) => (key === Symbol.toPrimitive ? () => "" : key === "then" ? undefined : anything),
+    apply: () => anything,
+    construct: () => anything,
+  });
+
+  // A set of instances. `Convex` is what their code reaches the deployment by.
+  globalThis.__instances = (Convex) => {
+    const instances = new Map();
+    const load = (path) => {
+      let instance = instances.get(path);
+      if (instance === undefined) {
+        const definition = definitions.get(path);
+        if (definition === undefined) throw new Error(`Could not find the module ${path}.`);
+        instance = { exports: {}, done: null };
+        instances.set(path, instance);
+        instance.done = evaluate(definition, instance.exports);
+      }
+      return instance;
+    };
+    const exportsOf = (path) => instances.get(path).exports;
+    const evaluate = async ({ requires, imports, body }, exports) => {
+      for (const required of requires) {
+        // Modules that import each other: the one that began first is not waited for.
+        if (!required.startsWith("node:") && !instances.has(required)) await load(required).done;
+      }
+      const scope = Object.create(null);
+      for (const [local, [from, name]] of Object.entries(imports)) {
+        const get = from.startsWith("node:")
+          ? () => anything
+          : name === "*"
+            ? () => exportsOf(from)
+            : () => exportsOf(from)[name];
+        Object.defineProperty(scope, local, { get });
+      }
+      const define = (getters) => {
+        for (const [name, get] of Object.entries(getters)) {
+          Object.defineProperty(exports, name, { get, enumerable: true });
+        }
+      };
+      await body(scope, define, Convex);
+    };
+    return async (path) => {
+      const instance = load(path);
+      await instance.done;
+      return instance.exports;
+    };
+  };
+}

@@ -1,0 +1,117 @@
+"""What became of a function that was called: its value or its error, in the words that Convex's clients get."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from supavex.deployment.functions.app import App
+from supavex.deployment.functions.commits import ReadSet
+
+MAX_LOG_LINES, MAX_LOG_LENGTH = 256, 32_768
+_MAX_MESSAGE = 1 << 16
+_FRAME = re.compile(r"\s*at (?:(?P<name>.*?) \()?(?P<file>[^()\s]+):(?P<line>\d+):(?P<column>\d+)\)?\s*\Z")
+#: Frames of the runtime itself, which is no module of the app's.
+_OWN = re.compile(r"<anonymous>|^__")
+#: Lines that stand before a module's own in its script; see ``linking.py``.
+_HEAD_LINES = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Failure(Exception):
+    """Why a function failed: ``message`` without the head that clients see. ``data`` is a ConvexError's, as JSON."""
+
+    message: str
+    data: str | None = None
+
+    def text(self, request_id: str) -> str:
+        """As a client gets it."""
+        return f"[Request ID: {request_id}] Server Error\n{self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line of a function's log."""
+
+    level: str
+    messages: list[str]
+    timestamp: float
+
+    def text(self) -> str:
+        """As clients print it."""
+        return f"[{self.level}] {' '.join(self.messages)}"[:MAX_LOG_LENGTH]
+
+    def entry(self) -> dict[str, Any]:
+        """As `convex logs` reads it."""
+        cut = any(len(message) > MAX_LOG_LENGTH for message in self.messages)
+        messages = [message[:MAX_LOG_LENGTH] for message in self.messages]
+        return {"messages": messages, "level": self.level, "timestamp": self.timestamp, "isTruncated": cut}
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a call. ``value`` is JSON (internal form); ``ts`` the moment (nanoseconds) that it belongs to."""
+
+    path: str
+    kind: str
+    value: str | None = None
+    failure: Failure | None = None
+    logs: list[LogLine] = field(default_factory=list)
+    ts: int = 0
+    #: The moment of the snapshot that it has read.
+    read_at: int = 0
+    reads: ReadSet = field(default_factory=ReadSet)
+    journal: str | None = None
+    #: Whether it depends on who calls.
+    saw_identity: bool = False
+    request_id: str = field(default_factory=lambda: secrets.token_hex(8))
+    seconds: float = 0.0
+    #: How often it was run again because of a conflict.
+    retries: int = 0
+
+    @property
+    def log_texts(self) -> list[str]:
+        """The log as clients print it."""
+        return [line.text() for line in self.logs]
+
+    @property
+    def error(self) -> str:
+        """What a client gets to read of a failure."""
+        assert self.failure is not None
+        return self.failure.text(self.request_id)
+
+    def add_log(self, level: str, messages: list[str]) -> None:
+        """One more line; Convex keeps so many, and says so."""
+        if len(self.logs) < MAX_LOG_LINES:
+            self.logs.append(LogLine(level, messages, time.time() * 1000))
+        elif len(self.logs) == MAX_LOG_LINES:
+            message = f"'Log overflow (maximum {MAX_LOG_LINES}). Remaining log lines omitted.'"
+            self.logs.append(LogLine("ERROR", [message], time.time() * 1000))
+
+
+def failure_of(thrown: Mapping[str, Any], app: App) -> Failure:
+    """The failure of what was thrown in V8, its stack told in the app's own files."""
+    name, message = str(thrown["name"]), str(thrown["message"])[:_MAX_MESSAGE]
+    said = ": ".join(filter(None, [name, message]))
+    lines = [f"Uncaught {said}".rstrip(), *_frames(str(thrown["stack"]), app)]
+    return Failure("\n".join(lines) + "\n", thrown.get("data"))
+
+
+def _frames(stack: str, app: App) -> list[str]:
+    frames = []
+    for line in stack.splitlines():
+        found = _FRAME.match(line)
+        if found is None or _OWN.search(found["file"]):
+            continue
+        name, module = found["name"] or "", found["file"]
+        number, column = int(found["line"]) - _HEAD_LINES, int(found["column"])
+        map_ = app.source_map(module)
+        place = None if map_ is None else map_.place(number, column)
+        source, number, column = place or (f"../convex/{module}", number, column)
+        where = f"{source}:{number}:{column}"
+        frames.append(f"    at {name} ({where})" if name else f"    at {where}")
+    return frames

@@ -1,0 +1,432 @@
+// Runs pushed functions. The host calls __step with what is to begin and what has been answered, and takes from
+// __take what they ask for: [frame, call, operation, arguments, what its queries have read since].
+"use strict";
+{
+  const { base64, unbase64, of: bytesOf } = globalThis.__bytes;
+  const inspected = globalThis.__inspect;
+  const instances = globalThis.__instances;
+  const { stringify, parse } = JSON;
+  const outbox = [];
+  const frames = new Map();
+  let kind = "query"; // of the function that was called from outside
+  let clock = 0; // milliseconds; null: the real one
+  let environment = {};
+
+  // Time and chance
+
+  const RealDate = globalThis.Date;
+  const now = () => (clock === null ? RealDate.now() : clock);
+  function Date(...parts) {
+    if (!new.target) return new RealDate(now()).toString();
+    return parts.length === 0 ? new RealDate(now()) : new RealDate(...parts);
+  }
+  Object.assign(Date, { now, parse: RealDate.parse, UTC: RealDate.UTC, prototype: RealDate.prototype });
+  RealDate.prototype.constructor = Date;
+  globalThis.Date = Date;
+
+  // xoshiro128**: small, and good enough for what is no secret.
+  const state = new Uint32Array(4);
+  const turned = (x, by) => (x << by) | (x >>> (32 - by));
+  const next32 = () => {
+    const result = Math.imul(turned(Math.imul(state[1], 5), 7), 9) >>> 0;
+    const shifted = state[1] << 9;
+    state[2] ^= state[0];
+    state[3] ^= state[1];
+    state[1] ^= state[2];
+    state[0] ^= state[3];
+    state[2] ^= shifted;
+    state[3] = turned(state[3], 11);
+    return result;
+  };
+  Math.random = () => ((next32() >>> 5) * 67108864 + (next32() >>> 6)) / 9007199254740992;
+  const seed = (words) => state.set(words);
+
+  class FinalizationRegistry {
+    register() {}
+    unregister() {}
+  }
+  class WeakRef {
+    #target;
+    constructor(target) {
+      this.#target = target;
+    }
+    deref() {
+      return this.#target;
+    }
+  }
+  Object.assign(globalThis, { FinalizationRegistry, WeakRef });
+  delete globalThis.SharedArrayBuffer;
+  delete globalThis.Atomics;
+
+  globalThis.process = {
+    env: new Proxy({}, { get: (target, name) => environment[name], has: (target, name) => name in environment }),
+    platform: "convex",
+    version: "",
+    nextTick: (job, ...rest) => queueMicrotask(() => job(...rest)),
+  };
+
+  // Console
+
+  // The host keeps fewer lines, and shorter ones.
+  const MAX_LINES = 300;
+  let lines = 0;
+  const line = (level, texts) => {
+    if (++lines <= MAX_LINES) outbox.push([0, 0, "log", level, texts.map((text) => text.slice(0, 40000))]);
+  };
+  const log = (level, values) => (lines > MAX_LINES ? undefined : line(level, values.map(inspected)));
+  const timers = new Map();
+  const took = (label) => `${label}: ${now() - (timers.get(label) ?? now())}ms`;
+  const said = (label) => (label === undefined ? "default" : String(label));
+  const console = {
+    log: (...values) => log("LOG", values),
+    debug: (...values) => log("DEBUG", values),
+    info: (...values) => log("INFO", values),
+    warn: (...values) => log("WARN", values),
+    error: (...values) => log("ERROR", values),
+    trace: (...values) => line("LOG", [...values.map(inspected), String(new Error().stack)]),
+    time: (label) => void timers.set(said(label), now()),
+    timeLog: (label, ...values) => line("INFO", [took(said(label)), ...values.map(inspected)]),
+    timeEnd: (label) => {
+      line("INFO", [took(said(label))]);
+      timers.delete(said(label));
+    },
+    assert: (holds, ...values) => (holds ? undefined : log("ERROR", ["Assertion failed", ...values])),
+  };
+  for (const name of ["group", "groupEnd", "groupCollapsed", "table", "dir", "count", "clear"]) {
+    console[name] = (...values) => (values.length > 0 && name !== "groupEnd" ? log("LOG", values) : undefined);
+  }
+  Object.defineProperty(globalThis, "console", { value: console, writable: true, configurable: true, enumerable: false });
+
+  // What needs the host, and is no business of one function's
+
+  const HELP = "Please consider using an action. See https://docs.convex.dev/functions/actions for more details.";
+  const onlyInActions = (what) => {
+    if (kind !== "action") throw new Error(`Can't use ${what} in queries and mutations. ${HELP}`);
+  };
+  // What is longer than this breaks a limit for certain, and the host need not see it.
+  const MAX_TEXT = 48 << 20;
+  const bounded = (text, what) => {
+    if (text.length > MAX_TEXT) throw new Error(`${what} too large (limit: 16 MiB)`);
+    return text;
+  };
+  const calls = new Map();
+  let lastCall = 0;
+  const ask = (frame, operation, text, read) =>
+    new Promise((resolve, reject) => {
+      bounded(text, `The arguments of ${operation} are`);
+      const call = ++lastCall;
+      calls.set(call, { resolve, reject });
+      outbox.push(read === undefined ? [frame, call, operation, text] : [frame, call, operation, text, read]);
+    });
+  const hosted = async (operation, argument) => parse(await ask(0, operation, stringify(argument)));
+
+  let lastTimer = 0;
+  const waiting = new Set();
+  const timer = (name, repeat) => (job, delay = 0, ...rest) => {
+    onlyInActions(name);
+    const id = ++lastTimer;
+    waiting.add(id);
+    const wait = () =>
+      hosted("sleep", { milliseconds: Math.max(0, Number(delay) || 0) }).then(() => {
+        if (!waiting.has(id)) return;
+        if (!repeat) waiting.delete(id);
+        job(...rest);
+        if (repeat) wait();
+      });
+    wait();
+    return id;
+  };
+  globalThis.setTimeout = timer("setTimeout", false);
+  globalThis.setInterval = timer("setInterval", true);
+  globalThis.clearTimeout = globalThis.clearInterval = (id) => void waiting.delete(id);
+  globalThis.performance = { now, timeOrigin: 0, mark() {}, measure() {} };
+
+  globalThis.fetch = async (input, init) => {
+    onlyInActions("fetch()");
+    const request = new Request(input, init);
+    const signal = request.signal;
+    signal?.throwIfAborted();
+    const method = request.method;
+    const body = method === "GET" || method === "HEAD" ? null : base64(await request.bytes());
+    const headers = [...request.headers];
+    const answer = hosted("fetch", { url: request.url, method, headers, body, redirect: request.redirect });
+    const aborted = new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
+    const found = await (signal ? Promise.race([answer, aborted]) : answer);
+    if (found.error !== undefined) throw new TypeError(found.error);
+    return new Response(found.status === 204 ? null : unbase64(found.body), found);
+  };
+
+  const random = (array) => {
+    const bytes = bytesOf(array);
+    if (bytes.length > 65536) throw new DOMException("More than 65536 bytes of chance.", "QuotaExceededError");
+    for (let i = 0; i < bytes.length; i++) bytes[i] = next32() >>> 24;
+    return array;
+  };
+  const algorithmOf = (value) => String(typeof value === "string" ? value : value.name).toUpperCase();
+  const hashOf = (value) => algorithmOf(value.hash ?? value);
+  class CryptoKey {
+    #secret;
+    constructor(secret, hash, extractable, usages) {
+      this.#secret = secret;
+      Object.assign(this, { type: "secret", algorithm: { name: "HMAC", hash: { name: hash } }, extractable, usages });
+    }
+    static secret(key) {
+      return key.#secret;
+    }
+  }
+  const hmac = async (key, data) => {
+    const argument = { hash: key.algorithm.hash.name, key: base64(CryptoKey.secret(key)), data: base64(bytesOf(data)) };
+    return unbase64(await hosted("hmac", argument)).buffer;
+  };
+  const subtle = {
+    digest: async (algorithm, data) =>
+      unbase64(await hosted("digest", { hash: algorithmOf(algorithm), data: base64(bytesOf(data)) })).buffer,
+    importKey: async (format, data, algorithm, extractable, usages) => {
+      if (format !== "raw" || algorithmOf(algorithm) !== "HMAC") {
+        throw new DOMException("Not supported here: keys other than raw ones for HMAC.", "NotSupportedError");
+      }
+      return new CryptoKey(bytesOf(data).slice(), hashOf(algorithm), extractable, usages);
+    },
+    sign: async (algorithm, key, data) => await hmac(key, data),
+    verify: async (algorithm, key, signature, data) => {
+      const [right, given] = [new Uint8Array(await hmac(key, data)), bytesOf(signature)];
+      return right.length === given.length && right.reduce((odd, byte, i) => odd | (byte ^ given[i]), 0) === 0;
+    },
+  };
+  globalThis.crypto = {
+    subtle,
+    getRandomValues: random,
+    randomUUID: () => {
+      const bytes = random(new Uint8Array(16));
+      bytes[6] = (bytes[6] & 15) | 64;
+      bytes[8] = (bytes[8] & 63) | 128;
+      const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+      return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+    },
+  };
+  Object.assign(globalThis, { CryptoKey });
+
+  // Ids: base32 of the table's number, sixteen bytes and a checksum
+
+  const DIGITS = "0123456789abcdefghjkmnpqrstvwxyz";
+  const tableOf = (text) => {
+    if (text.length < 31 || text.length > 37) return null;
+    const bytes = [];
+    let bits = 0;
+    let size = 0;
+    for (const character of text) {
+      const digit = DIGITS.indexOf(character);
+      if (digit < 0) return null;
+      bits = ((bits << 5) | digit) & 0xfff;
+      size += 5;
+      if (size >= 8) bytes.push((bits >> (size -= 8)) & 255);
+    }
+    if (size >= 5 || (bits & ((1 << size) - 1)) !== 0) return null;
+    let number = 0;
+    let used = 0;
+    do number += (bytes[used] & 127) * 2 ** (7 * used);
+    while (bytes[used++] & 128 && used < 5);
+    if (bytes.length !== used + 18 || (used > 1 && bytes[used - 1] === 0)) return null;
+    let [low, high] = [0, 0];
+    for (const byte of bytes.slice(0, -2)) high += low += byte;
+    return (low & 255) === bytes.at(-2) && (high & 255) === bytes.at(-1) ? number : null;
+  };
+
+  // Frames: one for each function that runs
+
+  const WRITES = new Set(["1.0/insert", "1.0/shallowMerge", "1.0/replace", "1.0/remove", "1.0/runUdf"]);
+
+  class Frame {
+    constructor(id, request) {
+      this.id = id;
+      this.tables = request.tables;
+      this.importing = true;
+      this.queries = new Map();
+      this.lastQuery = 0;
+    }
+    #ready() {
+      if (this.importing) throw new Error("Can't use database at import time");
+    }
+    syscall(operation, text) {
+      this.#ready();
+      const argument = parse(text);
+      if (operation === "1.0/queryStream") {
+        const id = ++this.lastQuery;
+        this.queries.set(id, { query: argument.query, items: [], at: 0, ended: false, end: false, before: null });
+        return stringify({ queryId: id });
+      }
+      if (operation === "1.0/queryCleanup") return "true"; // what it has read is told at the frame's end
+      if (operation === "1.0/db/normalizeId") {
+        const number = this.tables[argument.table];
+        const given = argument.idString;
+        return stringify({ id: number !== undefined && tableOf(given) === number ? given : null });
+      }
+      if (operation === "1.0/componentArgument") return "{}";
+      if (operation === "1.0/getSnapshotTs") return stringify({ $integer: this.snapshot });
+      throw new Error(`Unknown operation ${operation}`);
+    }
+    async asyncSyscall(operation, text) {
+      this.#ready();
+      if (operation === "1.0/queryStreamNext") return await this.#next(parse(text).queryId);
+      return await ask(this.id, operation, text, WRITES.has(operation) ? this.#dropped() : undefined);
+    }
+    jsSyscall(operation, argument) {
+      this.#ready();
+      if (operation === "storage/storeBlob") return stored(this.id, argument);
+      if (operation === "storage/getBlob") return loaded(this.id, argument);
+      throw new Error(`Unknown JS syscall: ${operation}`);
+    }
+    // One after another, as the host answers them.
+    async #next(id) {
+      const query = this.queries.get(id);
+      if (query === undefined) throw new Error("in-progress query not found");
+      while (query.before !== null) await query.before;
+      if (query.at === query.items.length && !query.ended) {
+        const first = query.query;
+        query.query = undefined;
+        query.before = ask(this.id, "next", stringify({ queryId: id, query: first }));
+        try {
+          const { items, ended } = parse(await query.before);
+          Object.assign(query, { items, ended, at: 0 });
+        } finally {
+          query.before = null;
+        }
+      }
+      if (query.at < query.items.length) return `{"value":${query.items[query.at++]},"done":false}`;
+      query.end = true;
+      return '{"value":null,"done":true}';
+    }
+    // What comes after a write must be read again. How far each query has been read until then.
+    #dropped() {
+      const read = this.read();
+      for (const query of this.queries.values()) {
+        if (query.at < query.items.length || (query.ended && !query.end)) {
+          Object.assign(query, { items: [], at: 0, ended: false });
+        }
+      }
+      return read;
+    }
+    read() {
+      return [...this.queries].map(([id, { at, end }]) => [id, at, end]);
+    }
+  }
+
+  const stored = async (frame, { blob, options }) => {
+    if (!(blob instanceof Blob)) throw new Error("store() expects a Blob.");
+    const argument = { blob: base64(await blob.bytes()), contentType: blob.type, sha256: options?.sha256 };
+    return parse(await ask(frame, "1.0/storageStore", stringify(argument)));
+  };
+  const loaded = async (frame, { storageId }) => {
+    const found = parse(await ask(frame, "1.0/storageGet", stringify({ storageId })));
+    return found === null ? null : new Blob([unbase64(found.blob)], { type: found.contentType ?? "" });
+  };
+
+  const read = (get, otherwise) => {
+    try {
+      return get();
+    } catch {
+      return otherwise;
+    }
+  };
+  const thrown = (error) => {
+    const object = (typeof error === "object" || typeof error === "function") && error !== null;
+    const marked = object && read(() => Symbol.for("ConvexError") in error, false);
+    return {
+      name: object ? read(() => String(error.name ?? ""), "") : "",
+      message: object
+        ? read(() => String(error.message ?? ""), "something that can't be read was thrown")
+        : read(() => String(error), "something that can't be read was thrown"),
+      stack: object ? read(() => String(error.stack ?? ""), "") : "",
+      data: marked ? read(() => (typeof error.data === "string" ? error.data : null), null) : null,
+    };
+  };
+
+  const run = async (frame, { path, name, kind, args, requestId, load }) => {
+    const exports = await load(path);
+    const called = exports[name];
+    frame.importing = false;
+    if (kind === "query") return await called.invokeQuery(args);
+    if (kind === "mutation") return await called.invokeMutation(args);
+    return await called.invokeAction(requestId, args);
+  };
+
+  const start = (id, request) => {
+    const frame = new Frame(id, request);
+    frames.set(id, frame);
+    if (request.outermost) {
+      ({ kind, environment } = request);
+      clock = kind === "action" ? null : request.now;
+      seed(request.seed);
+      timers.clear();
+      lines = 0;
+      waiting.clear();
+      calls.clear();
+    }
+    frame.snapshot = request.snapshot;
+    const Convex = {
+      syscall: (operation, text) => frame.syscall(operation, text),
+      asyncSyscall: (operation, text) => frame.asyncSyscall(operation, text),
+      jsSyscall: (operation, argument) => frame.jsSyscall(operation, argument),
+    };
+    run(frame, { ...request, load: instances(Convex) }).then(
+      (result) => outbox.push([id, 0, "done", bounded(String(result), "The return value is"), frame.read()]),
+    ).catch(
+      (error) => outbox.push([id, 0, "failed", thrown(error), frame.read()]),
+    );
+  };
+
+  const settle = (call, good, text) => {
+    const waiter = calls.get(call);
+    if (waiter === undefined) return; // of a run that has ended
+    calls.delete(call);
+    if (good) waiter.resolve(text);
+    else {
+      const error = new Error(text.message);
+      if (text.data !== undefined) error.data = text.data;
+      waiter.reject(error);
+    }
+  };
+
+  const verbs = { start, settle };
+  globalThis.__step = (text) => {
+    for (const [verb, ...rest] of parse(text)) verbs[verb](...rest);
+    return "";
+  };
+  globalThis.__take = () => {
+    const text = stringify(outbox);
+    outbox.length = 0;
+    return text;
+  };
+
+  // Between two runs everything that both could see must be as it was.
+
+  const WATCHED = [Object, Function, Array, String, Number, Boolean, BigInt, Symbol, Promise, Map, Set, WeakMap, RegExp,
+    Error, RealDate, ArrayBuffer, Uint8Array, Headers, Request, Response, Blob, URL, URLSearchParams, TextEncoder,
+    TextDecoder].flatMap((value) => [value, value.prototype]).concat([JSON, Math, Reflect, console, process, crypto, subtle]);
+  const described = (object) => Reflect.ownKeys(object).map((key) => [key, Object.getOwnPropertyDescriptor(object, key)]);
+  const { ownKeys, getOwnPropertyDescriptor, defineProperty } = Reflect;
+  let originals, globals;
+  globalThis.__ready = () => {
+    originals = WATCHED.map((object) => [object, described(object)]);
+    globals = described(globalThis);
+    return "";
+  };
+  const { is } = Object;
+  const changed = (now, then) =>
+    now === undefined || !is(now.value, then.value) || now.get !== then.get || now.set !== then.set;
+  globalThis.__clean = () => {
+    frames.clear();
+    calls.clear();
+    outbox.length = 0;
+    for (const [object, properties] of originals) {
+      if (ownKeys(object).length !== properties.length) return "changed";
+      for (const [key, then] of properties) {
+        if (key !== "env" && changed(getOwnPropertyDescriptor(object, key), then)) return "changed";
+      }
+    }
+    if (ownKeys(globalThis).length !== globals.length) return "changed";
+    for (const [key, then] of globals) if (changed(getOwnPropertyDescriptor(globalThis, key), then)) return "changed";
+    return "";
+  };
+  globals = undefined;
+}

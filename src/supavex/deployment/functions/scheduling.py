@@ -1,0 +1,255 @@
+"""Scheduled functions: documents of ``_scheduled_functions``, written in the transaction of who schedules them.
+
+Source: ``model/src/scheduled_jobs`` of convex-backend. A mutation's job is done in the mutation's own transaction; an
+action runs once at most.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from supavex.convex.ids import InvalidId, decode_id
+from supavex.convex.order_keys import order_key, successor
+from supavex.convex.values import Document, from_internal_json, to_internal_json
+from supavex.deployment.functions.catalog import SCHEDULED
+from supavex.deployment.functions.engine import Conflict
+from supavex.deployment.functions.outcome import Outcome
+from supavex.deployment.functions.plans import QueryPlan
+from supavex.deployment.functions.running import Call, Functions, check_arguments, named
+from supavex.deployment.functions.syscalls import MAX_SCHEDULED, Arguments, Frame, invalid, syscall, writable
+from supavex.deployment.functions.transaction import Transaction
+from supavex.deployment.store import StoredTable, read_body
+from supavex.errors import SupavexError
+
+_YEARS = 5 * 365.25 * 86_400
+#: Seconds after which the scheduler looks again, though nothing told it to.
+_LOOK_SECONDS = 5.0
+#: Jobs that run at the same time.
+_AT_ONCE = 16
+
+
+@syscall("1.0/schedule")
+def schedule(frame: Frame, arguments: Arguments) -> str:
+    """A new job's id."""
+    return json.dumps(scheduled(writable(frame), frame, arguments))
+
+
+def scheduled(transaction: Transaction, frame: Frame, arguments: Arguments) -> str:
+    """Writes a new job; its id. Raises where there is no such function, or it does not take the arguments."""
+    function = frame.app.find(named(arguments))
+    path = named(arguments)
+    if function is None:
+        message = f"Attempted to schedule function at nonexistent path: {path}"
+        raise SupavexError("InvalidScheduledFunction", message)
+    if function.kind == "query":
+        message = f"Only mutations and actions can be scheduled. {function.path} is a query."
+        raise SupavexError("UnsupportedScheduledFunctionType", message)
+    ts = arguments["ts"]
+    if not isinstance(ts, int | float) or abs(ts - time.time()) > _YEARS:
+        raise SupavexError("InvalidScheduledFunctionDelay", f"{ts} is more than five years from now.")
+    jobs = sum(w.table == SCHEDULED and w.before is None for w in transaction.writes.values())
+    if jobs >= MAX_SCHEDULED:
+        message = f"Too many functions scheduled by this mutation (limit: {MAX_SCHEDULED})"
+        raise SupavexError("TooManyFunctionsScheduled", message)
+    args = arguments.get("args", {})
+    args = args[0] if isinstance(args, list) else args
+    check_arguments(function, args, transaction)
+    document: Document = {
+        "name": function.udf_path,
+        "args": [from_internal_json(args)],
+        "scheduledTime": float(ts) * 1000,
+        "state": {"kind": "pending"},
+    }
+    return transaction.insert(SCHEDULED, document, system=True)
+
+
+@syscall("1.0/cancel_job")
+def cancel(frame: Frame, arguments: Arguments) -> str:
+    """Cancels a job that has not run yet; nothing of one that has."""
+    cancelled(writable(frame), arguments, frame.job)
+    return "null"
+
+
+def cancelled(transaction: Transaction, arguments: Arguments, job: str | None) -> None:
+    """Cancels a job."""
+    id_ = arguments.get("id")
+    try:
+        number, internal_id = decode_id(str(id_))
+    except InvalidId as error:
+        raise invalid("id", "db.cancel_job", f"Unable to decode ID: {error.message}") from None
+    if id_ == job:
+        raise SupavexError("ScheduledFunctionCancelingItself", "A mutation cannot cancel itself")
+    table = transaction.table(SCHEDULED)
+    body = None if table is None or number != table.number else transaction.get(table, internal_id)
+    if table is None or body is None:
+        raise SupavexError("NonexistentDocument", f"Cancel on nonexistent document ID {id_}")
+    document = read_body(body)
+    if document["state"]["kind"] in ("pending", "inProgress"):
+        transaction.put(table, internal_id, _ended(document, "canceled"))
+
+
+def _ended(document: Document, kind: str, error: str | None = None) -> Document:
+    state = {"kind": kind} if error is None else {"kind": kind, "error": error}
+    ended = {**document, "state": state}
+    if kind != "inProgress":
+        ended["completedTime"] = time.time_ns() / 1e6
+    return ended
+
+
+class Scheduler:
+    """Runs the jobs of a deployment when they are due, one thread for each that runs."""
+
+    def __init__(self, functions: Functions) -> None:
+        self._functions = functions
+        self._wake = threading.Event()
+        self._closing = False
+        self._running: dict[str, threading.Thread] = {}
+        self._thread = threading.Thread(target=self._work, name="supavex-scheduler", daemon=True)
+
+    def start(self) -> None:
+        """Begins: actions that an earlier process left unfinished have failed."""
+        self._fail_interrupted()
+        self._functions.engine.listeners.append(lambda commit: self._wake.set())
+        self._thread.start()
+
+    def close(self) -> None:
+        """Begins no more jobs, and waits for those that run for a moment."""
+        self._closing = True
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+        for thread in list(self._running.values()):
+            thread.join(timeout=5)
+
+    def _work(self) -> None:
+        while not self._closing:
+            self._wake.clear()
+            due, after = due_jobs(self._functions, time.time() * 1000)
+            for job in due:
+                id_ = str(job["_id"])
+                if id_ not in self._running and not self._closing and len(self._running) < _AT_ONCE:
+                    thread = threading.Thread(target=self._run, args=(job,), name="supavex-job", daemon=True)
+                    self._running[id_] = thread
+                    thread.start()
+            wait = _LOOK_SECONDS if after is None else min(_LOOK_SECONDS, max(0.0, after / 1000 - time.time()))
+            self._wake.wait(wait)
+
+    def _run(self, job: Document) -> None:
+        try:
+            run_job(self._functions, job)
+        finally:
+            self._running.pop(str(job["_id"]), None)
+            self._wake.set()
+
+    def _fail_interrupted(self) -> None:
+        for job in _jobs(self._functions, "inProgress")[0]:
+            _set(self._functions, job, "failed", "Transient error: the server was stopped while the action ran.")
+
+
+def due_jobs(functions: Functions, now: float) -> tuple[list[Document], float | None]:
+    """The jobs that are due at ``now`` (milliseconds), in the order of their times, and when the next one is."""
+    return _jobs(functions, "pending", now)
+
+
+def _jobs(functions: Functions, kind: str, now: float | None = None) -> tuple[list[Document], float | None]:
+    with functions.engine.snapshot() as snapshot:
+        table = snapshot.catalog.readable(SCHEDULED)
+        if table is None:
+            return [], None
+        index = snapshot.catalog.indexes(table)["by_state"]
+        prefix = order_key(kind)
+        plan = QueryPlan(
+            SCHEDULED, table, index, prefix, successor(prefix), descending=False, operators=(), fingerprint=""
+        )
+        transaction = functions.engine.begin(snapshot)
+        due: list[Document] = []
+        after: bytes | None = None
+        while rows := transaction.rows(plan, after, 256):
+            for row in rows:
+                job = read_body(row.body)
+                if now is not None and job["scheduledTime"] > now:
+                    return due, float(job["scheduledTime"])
+                due.append(job)
+            after = rows[-1].key
+        return due, None
+
+
+def run_job(functions: Functions, job: Document) -> Outcome | None:
+    """Runs a job that is pending; None where it is not any more."""
+    with functions.engine.snapshot() as snapshot:
+        function = functions.app(snapshot).find(str(job["name"]))
+    args = job["args"]
+    data = to_internal_json(args[0] if args else {})
+    call = Call(str(job["name"]), data, internal=True, scheduled=str(job["_id"]))
+    if function is not None and function.kind == "action":
+        if not _set(functions, job, "inProgress"):
+            return None
+        outcome = functions.action(call)
+        _set(functions, job, "failed" if outcome.failure else "success", _why(outcome))
+        return outcome
+    gone = False
+
+    def settle(transaction: Transaction, outcome: Outcome) -> None:
+        nonlocal gone
+        table, internal_id = _place(transaction, job)
+        body = transaction.get(table, internal_id)
+        gone = body is None or read_body(body)["state"]["kind"] != "pending"
+        if gone:
+            raise _Gone
+        kind = "failed" if outcome.failure else "success"
+        transaction.put(table, internal_id, _ended(job, kind, _why(outcome)))
+
+    with suppress(_Gone):
+        return functions.mutation(call, settle=settle)
+    return None
+
+
+class _Gone(Exception):
+    """The job was cancelled, or somebody else has run it."""
+
+
+def _why(outcome: Outcome) -> str | None:
+    return None if outcome.failure is None else outcome.failure.text(outcome.request_id)
+
+
+def _place(transaction: Transaction, job: Document) -> tuple[StoredTable, bytes]:
+    table = transaction.catalog.readable(SCHEDULED)
+    assert table is not None
+    return table, decode_id(str(job["_id"]))[1]
+
+
+def _set(functions: Functions, job: Document, kind: str, error: str | None = None) -> bool:
+    """Puts a job into another state, unless it was cancelled meanwhile; whether it was."""
+    while True:
+        with functions.engine.snapshot() as snapshot:
+            transaction = functions.engine.begin(snapshot)
+            table, internal_id = _place(transaction, job)
+            body = transaction.get(table, internal_id)
+            if body is None or read_body(body)["state"]["kind"] not in ("pending", "inProgress"):
+                return False
+            if kind == "inProgress" and read_body(body)["state"]["kind"] != "pending":
+                return False
+            transaction.put(table, internal_id, _ended(job, kind, error))
+            try:
+                functions.engine.commit(transaction)
+                return True
+            except Conflict:
+                continue
+
+
+def write_directly(functions: Functions, write: Callable[[Transaction], Any]) -> Any:
+    """Writes in a transaction of its own, again where another one was first; what ``write`` gives."""
+    while True:
+        with functions.engine.snapshot() as snapshot:
+            transaction = functions.engine.begin(snapshot)
+            result = write(transaction)
+            try:
+                functions.engine.commit(transaction)
+                return result
+            except Conflict:
+                continue

@@ -1,0 +1,109 @@
+"""Stored files, as functions see them. Source: ``model/src/file_storage`` of convex-backend."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from typing import Any
+
+from supavex.convex.ids import InvalidId, decode_id
+from supavex.deployment.files import STORAGE_NUMBER, Files
+from supavex.deployment.functions.commits import FILES
+from supavex.deployment.functions.syscalls import Arguments, Frame, invalid, syscall, writable
+from supavex.deployment.functions.transaction import Transaction
+from supavex.errors import SupavexError
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
+
+
+def _found(transaction: Transaction, arguments: Arguments, method: str) -> dict[str, Any] | None:
+    """What is known of the file that ``storageId`` names (an id, or the uuid of its address)."""
+    text = arguments.get("storageId")
+    if not isinstance(text, str):
+        raise invalid("storageId", method, "it is no text")
+    sql = "SELECT internal_id, name, sha256, size, content_type FROM files WHERE "
+    if _UUID.match(text):
+        rows = transaction.query_rows(sql + "name = ?", (text,))
+    else:
+        try:
+            number, internal_id = decode_id(text)
+        except InvalidId as error:
+            raise invalid("storageId", method, f"Unable to decode ID: {error.message}") from None
+        if number != STORAGE_NUMBER:
+            raise invalid("storageId", method, f"{text} is no id of _storage")
+        rows = transaction.query_rows(sql + "internal_id = ?", (internal_id,))
+    transaction.read(FILES)
+    row = next(rows, None)
+    if row is None or row[1] in transaction.removed_files:
+        return None
+    return {"name": row[1], "sha256": row[2], "size": row[3], "contentType": row[4], "storageId": text}
+
+
+@syscall("1.0/storageGetUrl")
+def get_url(frame: Frame, arguments: Arguments) -> str:
+    """The address of a file, or null."""
+    file = _found(frame.transaction, arguments, "storage.getUrl")
+    return "null" if file is None else json.dumps(f"{frame.services.addresses.cloud}/api/storage/{file['name']}")
+
+
+@syscall("1.0/storageGetMetadata")
+def get_metadata(frame: Frame, arguments: Arguments) -> str:
+    """Digest (hex), size and type of a file, or null."""
+    file = _found(frame.transaction, arguments, "storage.getMetadata")
+    if file is None:
+        return "null"
+    known = {name: file[name] for name in ("storageId", "size", "contentType")}
+    return json.dumps({**known, "sha256": file["sha256"].hex()})
+
+
+@syscall("1.0/storageGenerateUploadUrl")
+def generate_upload_url(frame: Frame, arguments: Arguments) -> str:
+    """An address that a file can be sent to."""
+    if frame.services.upload_url is None:
+        message = "Not supported here: nothing listens for uploads, for the deployment is not served."
+        raise SupavexError("NotSupportedHere", message)
+    return json.dumps(frame.services.upload_url())
+
+
+@syscall("1.0/storageDelete")
+def delete(frame: Frame, arguments: Arguments) -> str:
+    """Removes a file."""
+    remove(writable(frame), arguments)
+    return "null"
+
+
+def remove(transaction: Transaction, arguments: Arguments) -> None:
+    """Removes a file when the transaction commits."""
+    file = _found(transaction, arguments, "storage.delete")
+    if file is None:
+        raise SupavexError("FileNotFound", f"storage id {arguments.get('storageId')} not found")
+    transaction.removed_files.append(file["name"])
+
+
+def store(files: Files, arguments: Arguments) -> str:
+    """Stores bytes that an action has; the new file's id. Raises where they have another digest than is said."""
+    data = base64.b64decode(arguments["blob"])
+    wanted = arguments.get("sha256")
+    if wanted is not None and wanted not in (hashlib.sha256(data).hexdigest(), _base64(hashlib.sha256(data).digest())):
+        raise SupavexError("DigestMismatch", "the file has another SHA-256 than is said of it.")
+    path = files.new_path()
+    try:
+        path.write_bytes(data)
+        return files.keep(path, arguments.get("contentType") or None).id
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def load(files: Files, transaction: Transaction, arguments: Arguments) -> str:
+    """The bytes of a file with their type, as JSON, or null."""
+    found = _found(transaction, arguments, "storage.get")
+    file = None if found is None else files.named(found["name"])
+    if found is None or file is None or not file.path.is_file():
+        return "null"
+    return json.dumps({"blob": _base64(file.path.read_bytes()), "contentType": found["contentType"]})
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()

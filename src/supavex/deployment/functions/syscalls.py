@@ -1,0 +1,390 @@
+"""What a running function asks of the deployment, by the names that ``convex/server`` calls it.
+
+Source: ``isolate/src/environment/udf/async_syscall.rs`` of convex-backend. Arguments come as parsed JSON; an answer is
+JSON text. Errors are thrown in the function, in Convex's words.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from supavex.convex.ids import InvalidId, decode_id
+from supavex.convex.names import table_name_problem
+from supavex.convex.values import Document, from_internal_json
+from supavex.deployment.functions.app import App
+from supavex.deployment.functions.catalog import SYSTEM_NUMBERS
+from supavex.deployment.functions.identity import Identity
+from supavex.deployment.functions.paging import OpenQuery, PageWanted, read_page
+from supavex.deployment.functions.plans import plan_query
+from supavex.deployment.functions.transaction import (
+    MAX_READ_BYTES,
+    MAX_READ_INTERVALS,
+    MAX_READ_ROWS,
+    MAX_WRITTEN_BYTES,
+    MAX_WRITTEN_ROWS,
+    Transaction,
+)
+from supavex.deployment.store import StoredTable, write_body
+from supavex.errors import SupavexError
+
+MAX_SCHEDULED = 1000
+Arguments = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where clients reach the deployment; functions read both from the environment."""
+
+    cloud: str = "http://127.0.0.1:3210"
+    site: str = "http://127.0.0.1:3211"
+
+
+@dataclass(slots=True)
+class Services:
+    """What a deployment gives its functions besides its data.
+
+    ``upload_url`` makes an address for uploads; None where nothing listens to them. ``fetch_hosts``: the hosts that
+    actions may fetch from; ``*`` is any.
+    """
+
+    addresses: Addresses = field(default_factory=Addresses)
+    upload_url: Callable[[], str] | None = None
+    fetch_hosts: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class Frame:
+    """A function that runs in a transaction: what it has open, and what its result depends on."""
+
+    path: str
+    kind: str
+    transaction: Transaction
+    identity: Identity
+    app: App
+    services: Services
+    #: The scheduled job that runs the function.
+    job: str | None = None
+    queries: dict[int, OpenQuery] = field(default_factory=dict)
+    #: The end of the page that an earlier run of the same query read, and of this one's.
+    journal: str | None = None
+    next_journal: str | None = None
+    saw_identity: bool = False
+
+    def consumed(self, read: list[Any]) -> None:
+        """Takes what the function says of how far it has read its queries."""
+        for id_, count, end in read:
+            query = self.queries.get(id_)
+            if query is not None:
+                query.read(self.transaction, count, end=end)
+
+
+Answer = Callable[[Frame, Arguments], str]
+_ANSWERS: dict[str, Answer] = {}
+
+
+def syscall(name: str) -> Callable[[Answer], Answer]:
+    """Makes a function the answer to the operation ``name``."""
+
+    def register(answer: Answer) -> Answer:
+        _ANSWERS[name] = answer
+        return answer
+
+    return register
+
+
+def known(operation: str) -> bool:
+    """Whether :func:`answer` knows an operation."""
+    return operation in _ANSWERS
+
+
+def answer(frame: Frame, operation: str, text: str) -> str:
+    """The answer to one operation. Raises :class:`SupavexError` with what is to be thrown in the function."""
+    found = _ANSWERS.get(operation)
+    if found is None:
+        raise SupavexError("UnknownAsyncOperation", f"Unknown async operation {operation}")
+    return found(frame, json.loads(text))
+
+
+def invalid(name: str, method: str, cause: str) -> SupavexError:
+    """The error for an argument."""
+    return SupavexError("InvalidArgument", f"Invalid argument `{name}` for `{method}`: {cause}")
+
+
+# Reading
+
+
+@syscall("next")
+def query_next(frame: Frame, arguments: Arguments) -> str:
+    """The next documents of a query that is iterated over."""
+    id_ = arguments["queryId"]
+    if "query" in arguments:
+        frame.transaction.table(_table_name(arguments["query"]))
+        frame.queries[id_] = OpenQuery.of(plan_query(arguments["query"], frame.transaction.catalog))
+        _new_table(frame, frame.queries[id_])
+    items, ended = frame.queries[id_].batch(frame.transaction)
+    return json.dumps({"items": items, "ended": ended})
+
+
+def _table_name(query: Any) -> str:
+    source = query.get("source", {}) if isinstance(query, dict) else {}
+    return str(source.get("tableName") or str(source.get("indexName", "")).partition(".")[0])
+
+
+def _new_table(frame: Frame, query: OpenQuery) -> None:
+    """A table that this transaction is about to make has rows, too: those that it has written."""
+    plan = query.plan
+    if plan.table is None:
+        name = plan.name
+        new = frame.transaction.new_tables.get(name)
+        if new is not None:
+            query.plan = plan.of_new(new)
+
+
+@syscall("1.0/get")
+def get(frame: Frame, arguments: Arguments) -> str:
+    """A document, or null; null also for an id of a table that is not there."""
+    system = arguments.get("isSystem") is True
+    method = "db.system.get" if system else "db.get"
+    try:
+        number, internal_id = decode_id(arguments["id"])
+    except InvalidId as error:
+        raise invalid("id", method, f"Unable to decode ID: {error.message}") from None
+    table = frame.transaction.table_of(number)
+    if table is None:
+        frame.transaction.read(0)
+        return "null"
+    if (table.name in SYSTEM_NUMBERS) != system:
+        raise _system_table(system)
+    _check_table(arguments, table, method)
+    body = frame.transaction.get(table, internal_id)
+    return "null" if body is None else body
+
+
+def _system_table(expected: bool) -> SupavexError:
+    if expected:
+        return SupavexError("SystemTableError", "User tables can only be accessed from db.get() and db.query().")
+    message = "System tables can only be accessed from db.system."
+    return SupavexError("SystemTableError", message)
+
+
+def _check_table(arguments: Arguments, table: StoredTable, method: str) -> None:
+    wanted = arguments.get("table")
+    if wanted is not None and wanted != table.name:
+        cause = f'expected to be an Id<"{wanted}">, got Id<"{table.name}"> instead.'
+        raise invalid("id", method, cause)
+
+
+@syscall("1.0/queryPage")
+def query_page(frame: Frame, arguments: Arguments) -> str:
+    """One page of a query."""
+    size, cursor, end = arguments["pageSize"], arguments.get("cursor"), arguments.get("endCursor")
+    if not isinstance(size, int | float) or size != int(size) or size < 0:
+        raise SupavexError("InvalidArgument", f"Invalid arguments for `queryPage`: invalid page size {size}")
+    if size == 0:
+        raise SupavexError("NoDocumentsForPagination", "Must request at least 1 document while paginating")
+    if size > MAX_READ_ROWS:
+        raise SupavexError("PageSizeTooLarge", f"Requested too many items: {int(size)}")
+    limits = arguments.get("maximumRowsRead"), arguments.get("maximumBytesRead")
+    if 0 in limits:
+        message = "maximumRowsRead and maximumBytesRead must be greater than 0"
+        raise SupavexError("InvalidPaginationLimit", message)
+    if frame.next_journal is not None:
+        message = "This query or mutation function ran multiple paginated queries. Convex only supports a single "
+        raise SupavexError("MultiplePaginatedDatabaseQueries", f"{message}paginated query in each function.")
+    frame.transaction.table(_table_name(arguments["query"]))
+    query = OpenQuery.of(plan_query(arguments["query"], frame.transaction.catalog))
+    _new_table(frame, query)
+    wanted = PageWanted(cursor, end if end is not None else frame.journal, int(size), *limits)
+    page = read_page(frame.transaction, query.plan, wanted)
+    frame.next_journal = page.cursor
+    head = json.dumps(
+        {
+            "isDone": page.done,
+            "continueCursor": page.cursor,
+            "splitCursor": page.split_cursor,
+            "pageStatus": page.status,
+        }
+    )
+    return f'{head[:-1]}, "page": [{",".join(page.documents)}]}}'
+
+
+@syscall("1.0/count")
+def count(frame: Frame, arguments: Arguments) -> str:
+    """How many documents a table holds."""
+    table = frame.transaction.table(str(arguments["table"]))
+    return "0.0" if table is None else str(float(frame.transaction.count(table)))
+
+
+# Writing
+
+
+def writable(frame: Frame) -> Transaction:
+    """The transaction of a mutation. Raises for a query."""
+    if frame.kind != "mutation":
+        raise SupavexError("WriteInQuery", f"Can't write to the database in a {frame.kind}.")
+    return frame.transaction
+
+
+def _document(method: str, data: Any) -> Document:
+    value = from_internal_json(data)
+    if not isinstance(value, dict):
+        raise invalid("value", method, "Value must be an Object")
+    return value
+
+
+@syscall("1.0/insert")
+def insert(frame: Frame, arguments: Arguments) -> str:
+    """A new document's id."""
+    transaction, name = writable(frame), str(arguments["table"])
+    problem = table_name_problem(name)
+    if problem:
+        raise invalid("table", "db.insert", f"{problem}.")
+    return json.dumps({"_id": transaction.insert(name, _document("db.insert", arguments["value"]))})
+
+
+def _named(frame: Frame, arguments: Arguments, method: str) -> tuple[StoredTable, bytes]:
+    """The table and the internal id that a write names."""
+    try:
+        number, internal_id = decode_id(arguments["id"])
+    except InvalidId as error:
+        raise invalid("id", method, f"Unable to decode ID: {error.message}") from None
+    table = frame.transaction.table_of(number)
+    if table is None:
+        raise invalid("id", method, f"Table for ID {arguments['id']} not found")
+    _check_table(arguments, table, method)
+    if table.name in SYSTEM_NUMBERS:
+        raise _system_table(expected=False)
+    return table, internal_id
+
+
+@syscall("1.0/shallowMerge")
+def patch(frame: Frame, arguments: Arguments) -> str:
+    """Sets some fields, and removes those that are undefined."""
+    transaction = writable(frame)
+    table, internal_id = _named(frame, arguments, "db.patch")
+    data = arguments["value"]
+    removed = {name for name, value in data.items() if value == {"$undefined": None}}
+    fields = _document("db.patch", {name: value for name, value in data.items() if name not in removed})
+    return write_body(transaction.patch(table, internal_id, fields, removed))
+
+
+@syscall("1.0/replace")
+def replace(frame: Frame, arguments: Arguments) -> str:
+    """Puts another document in the place of one."""
+    transaction = writable(frame)
+    table, internal_id = _named(frame, arguments, "db.replace")
+    return write_body(transaction.replace(table, internal_id, _document("db.replace", arguments["value"])))
+
+
+@syscall("1.0/remove")
+def remove(frame: Frame, arguments: Arguments) -> str:
+    """Removes a document."""
+    transaction = writable(frame)
+    return write_body(transaction.delete(*_named(frame, arguments, "db.delete")))
+
+
+# Who and where
+
+
+@syscall("1.0/getUserIdentity")
+def user_identity(frame: Frame, arguments: Arguments) -> str:
+    """Who calls, or null."""
+    frame.saw_identity = True
+    user = frame.identity.user
+    return "null" if user is None else json.dumps(dict(user))
+
+
+@syscall("1.0/getFunctionMetadata")
+def function_metadata(frame: Frame, arguments: Arguments) -> str:
+    """The function's own name."""
+    return json.dumps({"name": frame.path, "componentPath": ""})
+
+
+@syscall("1.0/getDeploymentMetadata")
+def deployment_metadata(frame: Frame, arguments: Arguments) -> str:
+    """The deployment's name."""
+    return json.dumps({"name": "supavex-local", "region": None, "class": "s16"})
+
+
+@syscall("1.0/getRequestMetadata")
+def request_metadata(frame: Frame, arguments: Arguments) -> str:
+    """Of the request that called a mutation."""
+    if frame.kind != "mutation":
+        raise SupavexError("RequestMetadataNotAllowed", f"Cannot get request metadata in a {frame.kind}")
+    frame.saw_identity = True
+    data = {"ip": None, "userAgent": None, "requestId": "", "scheduledFunctionId": frame.job}
+    return json.dumps({**data, "authToken": frame.identity.token})
+
+
+@syscall("1.0/createFunctionHandle")
+def function_handle(frame: Frame, arguments: Arguments) -> str:
+    """A text that names a function, for ``runMutation`` and others."""
+    function = frame.app.find(str(arguments.get("name")))
+    if function is None:
+        raise SupavexError("FunctionNotFound", f"Couldn't find function {arguments.get('name')!r}")
+    return json.dumps(f"function://;{function.udf_path}")
+
+
+@syscall("1.0/auditLog")
+def audit_log(frame: Frame, arguments: Arguments) -> str:
+    """Kept nowhere here."""
+    return "null"
+
+
+@syscall("1.0/getTransactionMetrics")
+def transaction_metrics(frame: Frame, arguments: Arguments) -> str:
+    """What the transaction has used of its limits, and what is left."""
+    transaction = frame.transaction
+    usage = transaction.usage
+    scheduled = [w for w in transaction.writes.values() if w.table == "_scheduled_functions" and w.before is None]
+
+    def left(limit: int, used: int) -> dict[str, int]:
+        return {"used": used, "remaining": limit - used}
+
+    return json.dumps(
+        {
+            "bytesRead": left(MAX_READ_BYTES, usage.weigh()),
+            "bytesWritten": left(MAX_WRITTEN_BYTES, usage.written_bytes),
+            "databaseQueries": left(MAX_READ_INTERVALS, transaction.reads.count()),
+            "documentsRead": left(MAX_READ_ROWS, usage.read_rows),
+            "documentsWritten": left(MAX_WRITTEN_ROWS, usage.written_rows),
+            "functionsScheduled": left(MAX_SCHEDULED, len(scheduled)),
+            "scheduledFunctionArgsBytes": left(16 << 20, sum(len(w.body or "") for w in scheduled)),
+        }
+    )
+
+
+# What needs no deployment
+
+
+def digest(arguments: Arguments) -> str:
+    """A hash, as ``crypto.subtle.digest`` names it."""
+    return json.dumps(_base64(hashlib.new(_hash(arguments), base64.b64decode(arguments["data"])).digest()))
+
+
+def keyed_digest(arguments: Arguments) -> str:
+    """An HMAC."""
+    key, data = base64.b64decode(arguments["key"]), base64.b64decode(arguments["data"])
+    return json.dumps(_base64(hmac.new(key, data, _hash(arguments)).digest()))
+
+
+def _hash(arguments: Arguments) -> str:
+    names = {"SHA-1": "sha1", "SHA-256": "sha256", "SHA-384": "sha384", "SHA-512": "sha512"}
+    found = names.get(str(arguments["hash"]))
+    if found is None:
+        raise SupavexError("NotSupportedError", f"Unrecognized algorithm name: {arguments['hash']}")
+    return found
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+_ANSWERS["digest"] = lambda frame, arguments: digest(arguments)
+_ANSWERS["hmac"] = lambda frame, arguments: keyed_digest(arguments)

@@ -1,0 +1,173 @@
+"""Functions over HTTP: ``/api/query``, ``/api/mutation``, ``/api/action`` and their like.
+
+Source: ``local_backend/src/public_api.rs`` of convex-backend. Functions of ``_system/`` are answered here too, to the
+admin only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import Callable
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from supavex.convex.values import from_internal_json, to_clean_json, to_internal_json
+from supavex.deployment.functions.identity import ADMIN, NOBODY, Identity, acting
+from supavex.deployment.functions.inline import run_inline
+from supavex.deployment.functions.outcome import Outcome
+from supavex.deployment.functions.running import Call
+from supavex.deployment.server import security, system
+from supavex.deployment.server.bodies import read_json
+from supavex.deployment.server.guard import Json
+from supavex.deployment.server.host import Host
+from supavex.deployment.server.wire import parse_json
+from supavex.errors import SupavexError
+
+_FORMATS = {"convex_encoded_json": False, "convex_json": False, "json": True, "convex_clean_json": True}
+_KINDS = ("query", "mutation", "action", "any")
+
+
+class Calls:
+    """The routes that call functions."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+
+    def identity(self, authorization: str) -> Identity:
+        """Who sends an ``Authorization`` header. Raises for a key or a token that is not valid."""
+        scheme, _, value = authorization.partition(" ")
+        if scheme.lower() == "convex":
+            return self.admin(value.strip())
+        if scheme.lower() == "bearer":
+            return self.host.user(value.strip())
+        if authorization:
+            raise SupavexError("InvalidAuthHeader", "Header must begin with `bearer `")
+        return NOBODY
+
+    def admin(self, key: str) -> Identity:
+        """The admin, or whom the admin acts as."""
+        if not security.is_admin_key(self.host.admin_key, key):
+            raise security.bad_key()
+        attributes = key.partition("|")[2].partition(":")[2]
+        if not attributes:
+            return ADMIN
+        try:
+            return Identity(admin=True, user=acting(json.loads(base64.b64decode(attributes))))
+        except (ValueError, TypeError) as error:
+            raise SupavexError("InvalidIdentity", f"The identity to act as can't be read: {error}") from None
+
+    async def query(self, request: Request) -> Response:
+        """Runs a query."""
+        return await self._one(request, "query")
+
+    async def mutation(self, request: Request) -> Response:
+        """Runs a mutation."""
+        return await self._one(request, "mutation")
+
+    async def action(self, request: Request) -> Response:
+        """Runs an action."""
+        return await self._one(request, "action")
+
+    async def any(self, request: Request) -> Response:
+        """Runs a function of any kind, an internal one too, for the admin."""
+        return await self._one(request, "any")
+
+    async def _one(self, request: Request, kind: str) -> Response:
+        if request.method == "GET":
+            query = request.query_params
+            body: dict[str, Any] = {"path": query.get("path", ""), "args": _arguments(query.get("args", "{}"))}
+            body |= {"format": query["format"]} if "format" in query else {}
+        else:
+            body = await read_json(request)
+        identity = await self._identity(request)
+        return Json(await self._called(body, kind, identity))
+
+    async def _identity(self, request: Request) -> Identity:
+        header = request.headers.get("authorization", "")
+        # Keys of a provider may have to be fetched.
+        return await asyncio.to_thread(self.identity, header) if header else NOBODY
+
+    async def by_path(self, request: Request) -> Response:
+        """``/api/run/messages/list``: the function's path in the address."""
+        body = await read_json(request)
+        module, _, name = request.path_params["path"].rpartition("/")
+        path = f"{module}:{name}" if module else name
+        return Json(await self._called({"format": "json", **body, "path": path}, "any", await self._identity(request)))
+
+    async def batch(self, request: Request) -> Response:
+        """Several queries, one after another."""
+        queries = (await read_json(request)).get("queries")
+        if not isinstance(queries, list) or not all(isinstance(query, dict) for query in queries):
+            raise SupavexError("BadJsonBody", "queries is a list of objects.")
+        identity = await self._identity(request)
+        return Json({"results": [await self._called(query, "query", identity) for query in queries]})
+
+    async def _called(self, body: dict[str, Any], kind: str, identity: Identity) -> dict[str, Any]:
+        path, args = body.get("path"), body.get("args", {})
+        if isinstance(args, list):
+            args = args[0] if args else {}
+        if not isinstance(path, str) or not isinstance(args, dict):
+            raise SupavexError("BadJsonBody", "path is a text, args an object.")
+        form = body.get("format")
+        if form is not None and form not in _FORMATS:
+            raise SupavexError("BadFormat", f"format param must be one of [`json`]. Got {form}")
+        if path.startswith("_system/"):
+            return await self._system(path, args, identity)
+        call = Call(path, args, identity, internal=identity.admin)
+        run: dict[str, Callable[[Call], Outcome]] = {
+            "query": self.host.functions.query,
+            "mutation": self.host.functions.mutation,
+            "action": self.host.functions.action,
+            "any": self.host.functions.run,
+        }
+        return answer(await self.host.call(run[kind], call), clean=_FORMATS.get(form or "", False))
+
+    async def _system(self, path: str, args: dict[str, Any], identity: Identity) -> dict[str, Any]:
+        if not identity.admin:
+            raise security.bad_key()
+        try:
+            decoded, addresses = from_internal_json(args), self.host.addresses
+            value = await self.host.run(lambda d: system.call(d, addresses, path, decoded))
+        except SupavexError as error:
+            return {"status": "error", "errorMessage": error.message}
+        return {"status": "success", "value": to_internal_json(value)}
+
+    async def inline(self, request: Request) -> Response:
+        """``convex run --inline-query``: a query that comes with the request."""
+        body = await read_json(request)
+        bundle = body.get("bundle")
+        if not isinstance(bundle, dict) or not isinstance(bundle.get("source"), str):
+            raise SupavexError("BadJsonBody", "bundle holds a source.")
+        args = body.get("args") or {}
+        args = (args[0] if args else {}) if isinstance(args, list) else args
+        source, path = bundle["source"], str(bundle.get("path", "testQuery.js"))
+        outcome = await self.host.call(
+            lambda call: run_inline(self.host.functions, path, source, call), Call(path, args)
+        )
+        return Json(answer(outcome, clean=_FORMATS.get(body.get("format", ""), False)))
+
+
+def answer(outcome: Outcome, *, clean: bool) -> dict[str, Any]:
+    """What the HTTP API answers. ``clean``: values lose their types, and are easier to read."""
+    logs = {"logLines": outcome.log_texts} if outcome.logs else {}
+    if outcome.failure is None:
+        return {"status": "success", "value": _value(outcome.value or "null", clean), **logs}
+    data = outcome.failure.data
+    more = {} if data is None else {"errorData": _value(data, clean)}
+    return {"status": "error", "errorMessage": outcome.error, **more, **logs}
+
+
+def _value(text: str, clean: bool) -> Any:
+    data = json.loads(text)
+    return to_clean_json(from_internal_json(data)) if clean else data
+
+
+def _arguments(text: str) -> Any:
+    try:
+        return parse_json(text)
+    except ValueError:
+        raise SupavexError("BadJsonBody", "args is no JSON.") from None

@@ -1,0 +1,46 @@
+"""Answers to the mutations of sessions, kept in the transaction of each: one that is sent again is not run again.
+
+A client sends a mutation again when it has reconnected and knows no answer. Source: ``model/src/session_requests`` of
+convex-backend.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable
+from typing import Any
+
+from supavex.deployment.functions.engine import Engine
+from supavex.deployment.functions.outcome import Outcome
+
+#: Seconds that an answer is kept.
+_KEPT_SECONDS = 7 * 86_400
+Answer = Callable[[Outcome, int], dict[str, Any]]
+
+
+def kept(engine: Engine, session: str, request: int) -> dict[str, Any] | None:
+    """The answer to a mutation that was run before."""
+    with engine.snapshot() as snapshot:
+        sql = "SELECT answer FROM session_requests WHERE session = ? AND request = ?"
+        row = snapshot.connection.execute(sql, (session, request)).fetchone()
+    return None if row is None else dict(json.loads(row[0]))
+
+
+def keeping(
+    session: str, request: int, answer: Answer
+) -> Callable[[Outcome], Callable[[sqlite3.Connection, int], None]]:
+    """What keeps the answer of a mutation, when it commits."""
+
+    def of(outcome: Outcome) -> Callable[[sqlite3.Connection, int], None]:
+        def write(connection: sqlite3.Connection, ts: int) -> None:
+            now = time.time()
+            row = (session, request, now, json.dumps(answer(outcome, ts)))
+            connection.execute("INSERT OR REPLACE INTO session_requests VALUES (?, ?, ?, ?)", row)
+            if request % 256 == 0:
+                connection.execute("DELETE FROM session_requests WHERE made < ?", (now - _KEPT_SECONDS,))
+
+        return write
+
+    return of
