@@ -4,8 +4,8 @@
 
 The tables are those of ``copy_speed.py``. The proof is of the archive, and of a local deployment that it was imported
 into; the ratios are to the copy into the archive. Processor seconds are the server's, this process's and those of its
-children: on a machine that does other things too, they say more than the clock. ``--profile`` shows where the proof of the
-archive spends its time here (not the server's, nor that of the process that reads the source).
+children: on a machine that does other things too, they say more than the clock. ``--profile`` shows where the proof of
+the archive spends its time here (not the server's, nor that of the process that reads the source).
 """
 
 from __future__ import annotations
