@@ -97,6 +97,20 @@ def test_the_remaining_tables_go_live(project: Path, served: Served) -> None:
         payment = next(iter(deployment.query("ariPayments")))
         assert payment["ari_conversation_id"] in {document["_id"] for document in earlier["ariConversations"]}
     assert supavex("verify", *config, *to).code == 0
+    # Ids that Convex chose may have changed, so the target is looked at. Nothing has: nothing is imported or kept.
+    exports = list(project.glob(".supavex/migration-*/before-*.zip"))
+    again = supavex("migrate", *config, *to, "--changes", "--yes")
+    assert (again.code, "Nothing has changed since" in again.out) == (0, True), again.out + again.err
+    assert list(project.glob(".supavex/migration-*/before-*.zip")) == exports
+    # A document that the app deletes: who refers to its row is rejected, though no row has changed.
+    with Deployment(served.data / "deployment.sqlite3") as deployment:
+        registration = next(iter(deployment.documents("webinarRegistrations")))
+        deployment.delete(registration["contact_id"])
+    changed = supavex("migrate", *config, *to, "--changes", "--yes", "--json", "--max-rejects", "99")
+    assert changed.code == 0, changed.out + changed.err
+    assert [table["target"] for table in changed.json["tables"]] == ["webinarRegistrations"]
+    assert "ids" in changed.json["reasons"]["public.webinar_registrations"]
+    assert changed.json["rejected"] > report["rejected"]
     # Going back: the export from before is a whole way back.
     with zipfile.ZipFile(report["before"]) as archive:
         assert archive.read("ariPayments/documents.jsonl") == b""

@@ -21,7 +21,8 @@ from supavex.errors import SupavexError, UsageError
 from supavex.mapping.build import build, existing_targets
 from supavex.mapping.plan import make_plan
 from supavex.mapping.source import Source
-from supavex.migrate.official import official_cli, read_back
+from supavex.migrate.official import deployment_of, official_cli, read_back
+from supavex.migrate.runs import Run
 from supavex.project import Project, load_schema
 from supavex.text import counted
 
@@ -48,10 +49,16 @@ def command(
       supavex deploy --to http://127.0.0.1:3210
     """
     project = open_project(folder, config)
-    if to != "local":
-        schema, push = deploy_by_cli(project, to, dry_run=dry_run, production=production)
-    else:
-        schema, push = deploy(project, to, dry_run=dry_run)
+    measured = Run("deploy", deployment_of(project.convex_folder, to))
+    with measured.step("push"):
+        if to != "local":
+            schema, push = deploy_by_cli(project, to, dry_run=dry_run, production=production)
+        else:
+            schema, push = deploy(project, to, dry_run=dry_run)
+    if not dry_run:
+        measured.ok = True
+        project.make_state()
+        measured.write(project.migration_folder)
     file = None if dry_run else write_summary(project, schema, push, to, None if summary is None else Path(summary))
     if as_json:
         data = {

@@ -23,7 +23,10 @@ COMMANDS = {
     "build": "schema.py to convex/schema.ts and convex/defaults.ts.",
     "deploy": "Push the schema to a deployment.",
     "migrate": "Copy the rows, with ids that are computed.",
+    "changes": "Rows inserted, updated and deleted since they were imported.",
     "verify": "Prove that every row arrived, field by field.",
+    "plan-cutover": "The checklist of the cutover, with times from the rehearsal.",
+    "rollback": "Put a deployment back to what it held before a migration.",
     "restore": "The way back: an archive's documents into PostgreSQL's tables.",
     "usage": "What of the app's code still calls Supabase, and what to write instead.",
     "serve": "A Convex deployment on this machine, for the official CLI.",
@@ -65,7 +68,7 @@ class LazyGroup(click.Group):
         """The command of that name."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"supavex.cli.{cmd_name}")
+        module = importlib.import_module(f"supavex.cli.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,11 +24,14 @@ from supavex.convex.snapshot import SnapshotArchive
 from supavex.deployment.importing import import_snapshot
 from supavex.errors import UsageError
 from supavex.mapping.check import checked_plan
+from supavex.mapping.source import Source
 from supavex.project import Project
 
 if TYPE_CHECKING:
+    from supavex.mapping.plan import Plan
     from supavex.migrate.copy import CopyOptions, CopyResult, Moments
     from supavex.migrate.migration import Migration
+    from supavex.migrate.touched import Touched
 
 
 @click.command("migrate")
@@ -44,6 +48,9 @@ if TYPE_CHECKING:
 @click.option("--cluster", metavar="ADDRESS", help="Copy by the workers of this Dask scheduler: tcp://host:8786.")
 @click.option("--parts", metavar="PLACE", help="With --cluster: a folder or URL that this machine and the workers see.")
 @click.option("--restart", is_flag=True, help="Throw away what an interrupted copy has done.")
+@click.option("--changes", is_flag=True, help="Only tables that have changed since the last import into the target.")
+@click.option("--moment", metavar="NAME", help="Keep what the source holds now under this name, for `supavex changes`.")
+@click.option("--slot", is_flag=True, help="Make a replication slot in the source, which finds changes without a scan.")
 @click.option("--measure-floor", is_flag=True, help="Read each table once more, and say how far the copy is from that.")
 @click.option("--accept-two-moments", is_flag=True, help="Keep the tables of an interrupted copy, though rows changed.")
 def command(
@@ -61,6 +68,9 @@ def command(
     cluster: str | None,
     parts: str | None,
     restart: bool,
+    changes: bool,
+    moment: str | None,
+    slot: bool,
     measure_floor: bool,
     accept_two_moments: bool,
 ) -> int:
@@ -69,22 +79,31 @@ def command(
     They go into a snapshot archive and from it into the deployment, replacing the tables that are moved. Rejected rows
     are listed with key, column, reason and fix; more of them than allowed, and nothing is imported. Into another
     deployment than the local one, Convex's own CLI exports before, imports, and exports after; the proof follows.
-    A run that was cut short goes on where it was.
+    A run that was cut short goes on where it was. With --changes, nothing is imported where nothing has changed.
 
     \b
     Examples:
       supavex migrate
+      supavex migrate --changes
       supavex migrate --to cloud
       supavex migrate --out snapshot.zip && npx convex import --replace snapshot.zip
     """
     project = open_project(folder, config)
     how = Copying(workers, cluster, parts, restart, accept_two_moments, measure_floor)
+    if slot and (changes or dry_run or out is not None):
+        hint = "supavex migrate --slot --to TARGET makes one; migrations of changes use it by themselves."
+        raise UsageError("UnsupportedOption", "--slot goes with a migration of everything.", hint=hint)
+    if changes and (out is not None or tables is not None or existing is not None):
+        hint = "supavex migrate --changes --to TARGET takes the tables that have changed, whichever they are."
+        raise UsageError(
+            "UnsupportedOption", "--changes goes with --to, not with --out, --tables, --existing.", hint=hint
+        )
     if to != "local":
         if out is not None:
             raise UsageError("OutAndTo", "--out writes an archive only; --to names a deployment.", hint="Give one.")
         if dry_run or existing is not None:
             raise UsageError("UnsupportedOption", "--dry-run and --existing work with the local deployment and --out.")
-        return _by_cli(project, to, tables, max_rejects, how, as_json=as_json, yes=yes)
+        return _by_cli(project, to, tables, max_rejects, how, Keeping(changes, moment, slot), as_json=as_json, yes=yes)
     result = run(
         project,
         to,
@@ -95,6 +114,7 @@ def command(
         dry_run=dry_run,
         show=audience(as_json),
         how=how,
+        keeping=Keeping(changes, moment, slot),
     )
     if as_json:
         print_json(result.to_json())
@@ -140,19 +160,69 @@ class Copying:
         return {"executor": executor, "place": place, "moments": "restart" if self.restart else accept}
 
 
+@dataclass(frozen=True)
+class Keeping:
+    """Since which moment, and under which other name this one is kept."""
+
+    changes: bool = False
+    moment: str | None = None
+    slot: bool = False
+
+    @contextmanager
+    def options(self, plan: Plan, target: str, how: Copying, *, dry_run: bool = False) -> Iterator[CopyOptions]:
+        """The arguments of :func:`~supavex.migrate.copy.copy`, those of ``how`` among them.
+
+        ``target``: the deployment, or ``archive`` where the rows stay in one.
+        """
+        from supavex.migrate.changes import Look
+        from supavex.migrate.migration import Folder
+        from supavex.migrate.moments import Moment, name_of
+        from supavex.migrate.slots import DANGER, make_slot, reader_of, slot_of
+        from supavex.migrate.touched import Remember, Touched
+
+        moments = Folder(plan.project.migration_folder).moments
+        options = how.options()
+        if self.moment is not None:
+            moments.path(self.moment)
+        remember = None
+        if not dry_run and (target != "archive" or self.moment is not None):
+            remember = options["remember"] = Remember(moments, target, self.moment)
+        if self.slot:
+            if not plan.project.database_url:
+                raise UsageError("NoSlot", "the source is a replay of files, and nobody writes to it.")
+            made = make_slot(plan, plan.project.database_url, moments, target)
+            click.echo("note: " + DANGER.format(name=made.name, target=target.split()[0]), err=True)
+        following = slot_of(moments, target)
+        if remember is not None and following is not None:
+            remember.slot = following.name
+        if not self.changes:
+            yield options
+            return
+        # What an interrupted copy of changes has done is of another choice of tables.
+        options["moments"] = "restart"
+        with Moment.open(moments.path(name_of(target))) as moment:
+            look = Look(moment, slot=reader_of(moments, target))
+            options["since"] = Touched(plan, look, moments.doubted(target))
+            if remember is not None and plan.project.database_url:
+                url = plan.project.database_url
+                remember.kept = lambda: None if look.reading is None else look.reading.advance(url, moments, target)
+            yield options
+
+
 def _by_cli(
     project: Project,
     to: str,
     tables: str | None,
     max_rejects: int | None,
     how: Copying,
+    keeping: Keeping,
     *,
     as_json: bool,
     yes: bool,
 ) -> int:
     from supavex.migrate.official import official_cli
     from supavex.migrate.remote import migrate_by_cli, remote_lines
-    from supavex.migrate.report import report_lines
+    from supavex.migrate.report import nothing_line, report_lines
 
     def confirm(changes: str) -> bool:
         click.echo(changes, err=True)
@@ -164,17 +234,28 @@ def _by_cli(
     plan, diagnostics = checked_plan(project)
     if not as_json:
         print_diagnostics([d for d in diagnostics if d.severity == "warning"], err=True)
-    remote = migrate_by_cli(
-        plan,
-        cli,
-        confirm=confirm,
-        say=lambda line: click.echo(line, err=True),
-        tables=_names(tables),
-        max_rejects=max_rejects,
-        measure_floor=how.measure_floor,
-        showing=lambda step: bars(step, audience(as_json)),
-        **how.options(),
-    )
+    with keeping.options(plan, cli.deployment, how) as options:
+        since, remember = options.get("since"), options.get("remember")
+        if since is not None and _nothing(project, since):
+            if remember is not None and remember.kept is not None:
+                remember.kept()  # the moment is as good as one of now
+            if as_json:
+                found = [change.to_json() for change in since.changes]
+                print_json({"ok": True, "imported": False, "target": to, "since": since.made_at, "changes": found})
+            else:
+                click.echo(nothing_line(since.made_at))
+            return 0
+        remote = migrate_by_cli(
+            plan,
+            cli,
+            confirm=confirm,
+            say=lambda line: click.echo(line, err=True),
+            tables=_names(tables),
+            max_rejects=max_rejects,
+            measure_floor=how.measure_floor,
+            showing=lambda step: bars(step, audience(as_json)),
+            **options,
+        )
     if remote.proof is not None:
         from supavex.cli.verify import described_target, write_proof
 
@@ -185,6 +266,13 @@ def _by_cli(
         for line in [*report_lines(remote.migration, project.shown), *remote_lines(remote, project.shown)]:
             click.echo(line)
     return 0 if remote.ok else 1
+
+
+def _nothing(project: Project, since: Touched) -> bool:
+    from supavex.migrate.touched import nothing_changed
+
+    with Source(project).running() as url:
+        return nothing_changed(since, url)
 
 
 def _names(tables: str | None) -> frozenset[str] | None:
@@ -202,19 +290,24 @@ def run(
     dry_run: bool = False,
     show: Audience = "people",
     how: Copying = Copying(),
+    keeping: Keeping = Keeping(),
 ) -> Migration:
     """Migrates ``project``; see :func:`supavex.migrate.migration.migrate`."""
     # Arrow and what comes with it are an extra, and slow to import: `--help` does without.
     from supavex.migrate.documents import ArchiveDocuments
     from supavex.migrate.migration import migrate
     from supavex.migrate.report import report_lines
+    from supavex.migrate.runs import Run, measure
 
     plan, diagnostics = checked_plan(project)
+    place = to if out is None else "archive"
+    measured = Run("changes" if keeping.changes else "migrate", place)
     if show == "people":
         print_diagnostics([d for d in diagnostics if d.severity == "warning"], err=True)
     with ExitStack() as stack:
         target = None if out is not None else stack.enter_context(open_target(project, to))
         known = None if existing is None else stack.enter_context(ArchiveDocuments(existing))
+        options = stack.enter_context(keeping.options(plan, place, how, dry_run=dry_run))
         copying = stack.enter_context(ExitStack())
         report = copying.enter_context(bars("copied", show))
 
@@ -222,7 +315,7 @@ def run(
             assert target is not None
             copying.close()
             counts = {table.target: table.documents for table in copied.tables}
-            with bars("imported", show) as importing:
+            with bars("imported", show) as importing, measured.step("import"):
                 return import_snapshot(
                     target, archive, "replace", progress=lambda t, n: importing(t, n, counts.get(t, 0))
                 )
@@ -238,9 +331,16 @@ def run(
             dry_run=dry_run,
             measure_floor=how.measure_floor,
             progress=report,
-            **how.options(),
+            **options,
         )
-    if not dry_run:
+        remember = options.get("remember")
+        if out is not None and remember is not None and result.ok:
+            remember.keep()
+    if not dry_run and not result.nothing:
+        if result.ok:
+            measured.ok = True
+            measure(measured, result.copy)
+            measured.write(result.folder.path)
         text = "\n".join(report_lines(result, project.shown))
         result.folder.report.with_suffix(".md").write_text(f"# Migration\n\n```\n{text}\n```\n", encoding="utf-8")
     return result

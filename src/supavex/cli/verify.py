@@ -18,10 +18,11 @@ from supavex.mapping.check import checked_plan
 from supavex.mapping.source import Source
 from supavex.migrate.documents import ArchiveDocuments, Documents
 from supavex.migrate.migration import Folder
-from supavex.migrate.official import official_cli
+from supavex.migrate.official import deployment_of, official_cli
 from supavex.migrate.proof import LISTED, Proof, TableProof
 from supavex.migrate.proof_page import About, proof_page
 from supavex.migrate.rejects import Reject, read_rejects
+from supavex.migrate.runs import Run
 from supavex.migrate.verification import verify
 from supavex.postgres.connection import without_password
 from supavex.project import Project
@@ -76,6 +77,7 @@ def run(
 ) -> Proof:
     """Verifies ``project``, and writes the proof as JSON and as a page; see :mod:`supavex.migrate.verification`."""
     plan, _ = checked_plan(project)
+    measured = Run("verify", "archive" if archive is not None else deployment_of(project.convex_folder, to))
     folder = Folder(project.migration_folder)
     file = folder.rejects if rejects is None else Path(rejects)
     if rejects is not None and not file.exists():
@@ -86,7 +88,8 @@ def run(
         if archive is None and to != "local":
             temporary = stack.enter_context(tempfile.TemporaryDirectory(prefix="supavex-export-"))
             archive = Path(temporary) / "export.zip"
-            official_cli(project.convex_folder, to).run("export", "--path", str(archive))
+            with measured.step("export"):
+                official_cli(project.convex_folder, to).run("export", "--path", str(archive))
         if archive is None:
             target = stack.enter_context(open_target(project, to))
         else:
@@ -94,7 +97,13 @@ def run(
         report = stack.enter_context(bars("verified", show))
         url = stack.enter_context(Source(project).running())
         rejected = list(read_rejects(file))
-        proof = verify(plan, url, target, rejected, sample=sample, copied=folder.copied(), progress=report)
+        with measured.step("proof"):
+            proof = verify(plan, url, target, rejected, sample=sample, copied=folder.copied(), progress=report)
+    if sample is None:
+        measured.ok = proof.ok
+        measured.rows = sum(table.rows for table in proof.tables)
+        measured.documents = sum(table.documents for table in proof.tables)
+        measured.write(folder.path)
     write_proof(project, proof, rejected, named)
     return proof
 

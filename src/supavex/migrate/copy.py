@@ -24,6 +24,7 @@ from supavex.convex.snapshot import ArchiveWriter, JoinedEntry, schema_entry, ta
 from supavex.convex.values import Document
 from supavex.errors import SupavexError, UsageError
 from supavex.mapping.plan import FieldPlan, Plan, TablePlan
+from supavex.migrate.changes import Sight
 from supavex.migrate.encoding import BadKeys, Lookup, needs_uniform
 from supavex.migrate.executors import Executor, Here
 from supavex.migrate.existing import ExistingIds, Matched, matched_ids
@@ -41,6 +42,7 @@ from supavex.migrate.references import (
     shared_keys,
 )
 from supavex.migrate.rejects import Reject, TooManyRejectsError
+from supavex.migrate.touched import CopiedTable, Remember, Touched
 from supavex.postgres.columns import ColumnReader
 from supavex.postgres.connection import quoted, without_password
 from supavex.postgres.snapshot import Snapshot, exported
@@ -64,6 +66,8 @@ class CopyOptions(TypedDict, total=False):
     executor: Executor
     place: str | None
     moments: Moments
+    since: Touched | None
+    remember: Remember | None
     hold: ExitStack | None
     most_rejects: int
 
@@ -91,6 +95,7 @@ class TableResult:
 class CopyResult:
     """What the copy did: each table, the moment it read, the archive, and how many parts an earlier run had done.
 
+    ``kept``: rejected rows of tables that a copy of changes did not take.
     ``visible`` says which rows that moment saw. ``snapshot`` can be imported as long as something holds it.
     """
 
@@ -100,13 +105,14 @@ class CopyResult:
     matched: list[Matched]
     seconds: float = 0.0
     parts_kept: int = 0
+    kept: list[Reject] = field(default_factory=list)
     visible: Visibility | None = None
     snapshot: Snapshot | None = None
 
     @property
     def rejects(self) -> list[Reject]:
         """All rejected rows, table by table."""
-        return [reject for table in self.tables for reject in table.rejects]
+        return [reject for table in self.tables for reject in table.rejects] + self.kept
 
 
 @dataclass(slots=True)
@@ -132,6 +138,7 @@ class _State:
     parts: dict[str, list[tuple[str, PartResult]]] = field(default_factory=dict)
     kept: int = 0
     most_rejects: int = MOST_REJECTS
+    shared: dict[str, frozenset[bytes]] = field(default_factory=dict)
 
 
 def copy(
@@ -151,8 +158,9 @@ def copy(
     ``numbers`` are the table numbers of all tables that ids name. ``tables`` limits the copy to some source tables
     (by name); references to others still get their computed ids. ``existing`` gives the documents of tables that are
     declared existing. Of ``how``: ``executor`` copies the parts (by default this process); ``place`` is where they go,
-    for workers on other machines (by default ``work``); ``hold`` keeps the snapshot until it is closed;
-    ``most_rejects`` is how many rejected rows are held in memory before the copy stops with
+    for workers on other machines (by default ``work``). ``since`` chooses the tables, at the moment of the copy: with
+    none that it takes, no archive is written. ``remember`` keeps that moment; ``hold`` keeps the snapshot itself until
+    it is closed. ``most_rejects`` is how many rejected rows are held in memory before the copy stops with
     :class:`~supavex.migrate.rejects.TooManyRejectsError`.
 
     ``work`` is a folder for the journal and the parts, removed at the end. Where an earlier run left one and the
@@ -170,7 +178,12 @@ def copy(
             held = how.get("hold") or stack
             snapshot, holder = held.enter_context(exported(url, None if last is None else last.snapshot))
             visible = visibility(holder, snapshot.taken_at)
-            _begin(journal, Moment.of(snapshot, holder), how.get("moments", "ask"), work)
+            moment = Moment.of(snapshot, holder)
+            # What an interrupted run read at this very moment is not of an earlier one.
+            same: set[str | None] = {None}
+            if last is not None and last.same(moment):
+                same.add(last.taken_at)
+            _begin(journal, moment, how.get("moments", "ask"), work)
             files.keep_only(journal.names())
             running = stack.enter_context(how.get("executor") or Here())
             reader = stack.enter_context(ColumnReader(snapshot))
@@ -178,15 +191,22 @@ def copy(
             state.most_rejects = how.get("most_rejects", MOST_REJECTS)
             matched = _match(state, existing)
             wanted = [t for t in parents_first(plan) if tables is None or t.name in tables or t.source.name in tables]
-            _copy_tables(state, wanted)
+            sight = Sight.of(snapshot, holder)
+            since, remember = how.get("since"), how.get("remember")
+            _copy_tables(state, wanted, sight, since)
             moved = [table for table in plan.moved if table.name in state.results]
-            if archive is not None:
+            left = [table.name for table in plan.moved if table.name not in state.results]
+            kept = since.rejects_of(left) if since is not None else []
+            if archive is not None and (moved or since is None):
                 _write(state, moved, archive)
+            if remember is not None:
+                remember.write(sight, numbers, state.existing, [_copied(state, table, same) for table in moved], since)
             results = [state.results[table.name] for table in moved]
         files.keep_only(set())
         shutil.rmtree(work, ignore_errors=True)
+        archive = archive if moved or since is None else None
         seconds = time.monotonic() - started
-        return CopyResult(archive, snapshot.taken_at, results, matched, seconds, state.kept, visible, snapshot)
+        return CopyResult(archive, snapshot.taken_at, results, matched, seconds, state.kept, kept, visible, snapshot)
     except psycopg.Error as error:
         reason = error.diag.message_primary or (str(error).strip() or type(error).__name__).splitlines()[0]
         raise SupavexError(
@@ -249,12 +269,21 @@ def _match(state: _State, existing: ExistingDocuments | None) -> list[Matched]:
     return matched
 
 
-def _copy_tables(state: _State, wanted: list[TablePlan]) -> None:
-    waiting = list(wanted)
+def _copy_tables(state: _State, wanted: list[TablePlan], sight: Sight, since: Touched | None) -> None:
+    waiting, taken = list(wanted), set[str]()
+    if since is not None:
+        taken = since.choose(sight, state.numbers, state.existing)
+        waiting = [table for table in wanted if table.name in taken]
+        state.rejected = {table.name: since.rejected(table.name) for table in wanted if table.name not in taken}
     while waiting:
         table = waiting.pop(0)
         before = frozenset(state.rejected.get(table.name, ()))
         _copy_table(state, table)
+        if since is not None:
+            for name in since.added(sight, table, state.rejected[table.name], taken):
+                state.rejected.pop(name, None)
+            behind = state.results.keys() - {other.name for other in waiting}
+            waiting = [other for other in wanted if other.name in taken and other.name not in behind]
         new = state.rejected[table.name] - before
         if not new:
             continue
@@ -267,7 +296,7 @@ def _copy_tables(state: _State, wanted: list[TablePlan]) -> None:
 
 def _copy_table(state: _State, table: TablePlan) -> None:
     started = time.monotonic()
-    shared = shared_keys(state.holder, table)
+    shared = state.shared[table.name] = shared_keys(state.holder, table)
     lookups = {planned.name: Lookup.of(planned.ids) for planned in table.fields if planned.ids is not None}
     existing = {
         planned.name: state.existing[planned.reference.target]
@@ -297,6 +326,17 @@ def _copy_table(state: _State, table: TablePlan) -> None:
     state.parts[table.name] = parts
     state.results[table.name] = result
     state.rejected[table.name] = keys
+
+
+def _copied(state: _State, table: TablePlan, same: set[str | None]) -> CopiedTable:
+    """What the copy of a table went by."""
+    rejects = [
+        (key, reject)
+        for _, part in state.parts[table.name]
+        for key, reject in zip(part.rejected_keys, part.rejects, strict=True)
+    ]
+    earlier = state.results[table.name].taken_at not in same
+    return CopiedTable(table, state.shared[table.name], rejects, earlier)
 
 
 def _finished(state: _State, table: TablePlan, digest: str) -> tuple[list[tuple[str, PartResult]], str] | None:

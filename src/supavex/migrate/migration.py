@@ -20,8 +20,10 @@ from supavex.migrate.conflicts import check_conflicts
 from supavex.migrate.copy import CopyOptions, CopyResult, Progress, TableResult, copy
 from supavex.migrate.documents import Documents
 from supavex.migrate.floor import floor_seconds
+from supavex.migrate.moments import Moments
 from supavex.migrate.parts import MOST_REJECTS
 from supavex.migrate.rejects import TooManyRejectsError, write_rejects
+from supavex.migrate.touched import Touched
 from supavex.migrate.verification import Copied, copied_of
 
 
@@ -53,6 +55,16 @@ class Folder:
         return self.path / "snapshot.zip"
 
     @property
+    def changes_archive(self) -> Path:
+        """The same of the last migration of changes: the tables that it took."""
+        return self.path / "changes.zip"
+
+    @property
+    def moments(self) -> Moments:
+        """The moments of which something is in a deployment."""
+        return Moments(self.path / "moments")
+
+    @property
     def rejects(self) -> Path:
         """Every rejected row of the last migration, one JSON object a line."""
         return self.path / "rejects.jsonl"
@@ -82,7 +94,10 @@ class Folder:
 
 @dataclass(slots=True)
 class Migration:
-    """What a migration did. ``imported`` is False where the rows stayed in the archive, or nothing was written."""
+    """What a migration did. ``imported`` is False where the rows stayed in the archive, or nothing was written.
+
+    ``since``: of a migration of changes, what it found.
+    """
 
     copy: CopyResult
     folder: Folder
@@ -91,11 +106,17 @@ class Migration:
     dry_run: bool
     #: Seconds of the floor of each source table; empty where it was not measured.
     floors: Mapping[str, float] = field(default_factory=dict)
+    since: Touched | None = None
 
     @property
     def ok(self) -> bool:
         """Whether no more rows were rejected than are allowed."""
         return len(self.copy.rejects) <= self.allowed
+
+    @property
+    def nothing(self) -> bool:
+        """Whether it was one of changes, and there were none."""
+        return self.since is not None and not self.copy.tables
 
     def to_json(self) -> dict[str, Any]:
         """As ``migrate --json`` shows it and ``report.json`` keeps it."""
@@ -113,6 +134,7 @@ class Migration:
             "rejectsAllowed": self.allowed,
             "reasons": dict(Counter(f"{r.table}.{r.column}: {r.code}" for r in self.copy.rejects)),
             "tables": [_table_json(table, self.floors.get(table.source)) for table in self.copy.tables],
+            **({} if self.since is None else _since_json(self.since)),
             "existing": [
                 {
                     "source": m.table,
@@ -125,6 +147,14 @@ class Migration:
                 for m in self.copy.matched
             ],
         }
+
+
+def _since_json(since: Touched) -> dict[str, Any]:
+    return {
+        "since": since.made_at,
+        "reasons": dict(since.reasons),
+        "changes": [change.to_json() for change in since.changes],
+    }
 
 
 def _table_json(table: TableResult, floor: float | None) -> dict[str, Any]:
@@ -181,6 +211,9 @@ def migrate(
     folder = Folder(project.migration_folder)
     allowed = project.max_rejects if max_rejects is None else max_rejects
     archive = None if dry_run else (out or folder.archive)
+    since, remember = how.get("since"), how.get("remember")
+    if since is not None and archive is not None and out is None:
+        archive = folder.changes_archive
     if not dry_run:
         project.make_state()
         folder.make()
@@ -203,14 +236,21 @@ def migrate(
         )
         names = {table.source for table in result.tables}
         floors = floor_seconds(url, [t for t in plan.moved if t.name in names]) if measure_floor else {}
-    migration = Migration(result, folder, allowed, imported=False, dry_run=dry_run, floors=floors)
+    migration = Migration(result, folder, allowed, imported=False, dry_run=dry_run, floors=floors, since=since)
     if dry_run:
         return migration
     write_rejects(folder.rejects, result.rejects)
     if migration.ok and put is not None and archive is not None:
-        with SnapshotArchive(archive) as opened:
-            put(opened, result)
-        migration.imported = True
+        if not migration.nothing:
+            if remember is not None:
+                remember.begin()
+            with SnapshotArchive(archive) as opened:
+                put(opened, result)
+            migration.imported = True
+        if remember is not None:
+            remember.keep()
+    if migration.nothing:
+        return migration  # the report of what is there stays
     folder.report.write_text(json.dumps(migration.to_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return migration
 

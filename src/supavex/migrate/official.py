@@ -44,6 +44,8 @@ class OfficialCli:
     #: The deployment's address and admin key, where they are known (never for ``cloud``).
     url: str = ""
     key: str = field(default="", repr=False)
+    #: Which deployment it is, as :func:`deployment_of` names it: `cloud` is now one, now another.
+    deployment: str = ""
 
     def run(self, *arguments: str, say: Say | None = None, seconds: float | None = None) -> str:
         """Runs ``convex ARGUMENTS`` and gives what it printed; each line goes to ``say`` as it comes.
@@ -137,7 +139,7 @@ def official_cli(convex_folder: Path, target: str) -> OfficialCli:
                 where=str(app),
                 hint="Run `npx convex dev` there once, or set CONVEX_DEPLOY_KEY.",
             )
-        return OfficialCli(app, target, node, program, environment)
+        return OfficialCli(app, target, node, program, environment, deployment=deployment_of(convex_folder, target))
     key = known.get(_KEY, "")
     if not key:
         raise UsageError(
@@ -148,7 +150,32 @@ def official_cli(convex_folder: Path, target: str) -> OfficialCli:
         )
     for name in _OTHERS:
         environment.pop(name, None)
-    return OfficialCli(app, target, node, program, {**environment, _URL: url, _KEY: key}, url, key)
+    return OfficialCli(app, target, node, program, {**environment, _URL: url, _KEY: key}, url, key, url)
+
+
+def deployment_of(convex_folder: Path, target: str) -> str:
+    """The name of the deployment that ``target`` means now: what is kept of one is of no use for another.
+
+    ``local``, its URL, or ``cloud`` with the name that the app's folder or a deploy key gives it.
+    """
+    if target == "local":
+        return target
+    if target != CLOUD:
+        return _checked_url(target)
+    known = {**_env_files(convex_folder.parent), **os.environ}
+    if url := known.get(_URL):
+        return _checked_url(url)
+    # A key is `prod:name|secret`. It comes before CONVEX_DEPLOYMENT, as for the CLI.
+    key_name, bar, _ = known.get("CONVEX_DEPLOY_KEY", "").partition("|")
+    name = key_name if bar else known.get("CONVEX_DEPLOYMENT", "")
+    return f"{CLOUD} {name.strip()}".strip()
+
+
+def app_variables(convex_folder: Path) -> tuple[str, ...]:
+    """The names of the app's own variables that say where Convex or Supabase is, from its .env files."""
+    names = _env_files(convex_folder.parent)
+    own = (name for name in names if ("CONVEX" in name or "SUPABASE" in name) and not name.startswith("CONVEX_"))
+    return tuple(sorted(own))
 
 
 def official_program(app: Path) -> tuple[str, Path]:

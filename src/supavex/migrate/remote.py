@@ -5,20 +5,17 @@ The export taken before anything changes is kept: importing it with ``--replace`
 
 from __future__ import annotations
 
-import hashlib
-import itertools
 import json
 import tempfile
 import time
+import zipfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Unpack
 
-from supavex.convex.snapshot import SnapshotArchive
-from supavex.convex.values import to_export_json
+from supavex.convex.snapshot import SnapshotArchive, tables_entry
 from supavex.deployment.deployment import Deployment
 from supavex.deployment.importing import import_snapshot
 from supavex.errors import SupavexError
@@ -26,9 +23,11 @@ from supavex.mapping.plan import Plan
 from supavex.mapping.source import Source
 from supavex.migrate.copy import CopyOptions, Progress
 from supavex.migrate.documents import ArchiveDocuments
+from supavex.migrate.kept import Content, Kept, What, contents, kept_exports, new_path, now, same_content
 from supavex.migrate.migration import Folder, Migration, migrate
 from supavex.migrate.official import OfficialCli, Say
 from supavex.migrate.proof import Proof
+from supavex.migrate.runs import Run, measure
 from supavex.migrate.verification import Copied, verify
 from supavex.text import counted, table_text
 
@@ -56,6 +55,8 @@ class RemoteMigration:
     @property
     def ok(self) -> bool:
         """Whether the rows are there and proven, and nothing else has changed."""
+        if self.migration.nothing:
+            return self.migration.ok
         proven = self.proof is not None and self.proof.ok
         return self.migration.ok and proven and not self.changed_meanwhile
 
@@ -113,14 +114,17 @@ def _migrated(
     project.make_state()
     folder = Folder(project.migration_folder)
     folder.make()
-    before = _new_path(folder.path)
-    cli.run("export", "--path", str(before), say=say)
+    since, remember = how.get("since"), how.get("remember")
+    run = Run("migrate" if since is None else "changes", cli.deployment)
+    before = new_path(folder.path)
+    with run.step("export before"):
+        cli.run("export", "--path", str(before), say=say)
     agreed = False
     try:
-        with ArchiveDocuments(before) as existing, showing("copied") as progress:
+        with run.step("copy"), ArchiveDocuments(before) as existing, showing("copied") as progress:
             result = migrate(
                 plan,
-                out=folder.archive,
+                out=folder.archive if since is None else folder.changes_archive,
                 existing=existing,
                 tables=tables,
                 max_rejects=max_rejects,
@@ -129,10 +133,19 @@ def _migrated(
                 **how,
             )
         remote = RemoteMigration(result, cli.target, before)
-        if not result.ok:
+        if result.nothing and result.ok and remember is not None:
+            remember.keep()
+        if not result.ok or result.nothing:
             return remote
-        rehearse(plan, before, folder.archive)
-        agreed = confirm(change_table(result, before, cli.target))
+        archive = result.copy.archive
+        assert archive is not None
+        moved = {table.target for table in result.copy.tables}
+        with run.step("rehearsal"):
+            rehearse(plan.schema.export(), before, archive, whole=since is None)
+            wrote = contents(archive, moved)
+        agreed = confirm(
+            change_table(result, before, cli.target) + _written_since(folder.path, cli.deployment, before, moved)
+        )
     finally:
         if not agreed:
             # Nothing has changed, so there is nothing to go back to.
@@ -140,24 +153,36 @@ def _migrated(
     if not agreed:
         remote.cancelled = True
         return remote
-    cli.run("import", "--replace", "--yes", str(folder.archive), say=say)
+    # From here on the deployment may hold something else than before: what is to be known of that is written first.
+    what: What = "migration" if since is None else "changes"
+    Kept(before, cli.deployment, what, now(), result.copy.taken_at, wrote).write()
+    if remember is not None:
+        remember.begin()
+    with run.step("import"):
+        cli.run("import", "--replace", "--yes", str(archive), say=say)
     after = folder.path / "after.zip"
     after.unlink(missing_ok=True)
-    cli.run("export", "--path", str(after), say=say)
+    with run.step("export after"):
+        cli.run("export", "--path", str(after), say=say)
     remote.after = after
-    moved = {table.target for table in result.copy.tables}
-    remote.changed_meanwhile = changed_tables(before, after, moved)
-    started = time.monotonic()
-    with (
-        ArchiveDocuments(after) as documents,
-        Source(project).running() as url,
-        showing("verified") as progress,
-    ):
-        copied = _copied(result, held="hold" in how)
-        proof = verify(_only(plan, moved), url, documents, result.copy.rejects, copied=copied, progress=progress)
-    proof.seconds = time.monotonic() - started
+    with run.step("proof"):
+        remote.changed_meanwhile = changed_tables(before, after, moved)
+        started = time.monotonic()
+        with (
+            ArchiveDocuments(after) as documents,
+            Source(project).running() as url,
+            showing("verified") as progress,
+        ):
+            copied = _copied(result, held="hold" in how)
+            proof = verify(_only(plan, moved), url, documents, result.copy.rejects, copied=copied, progress=progress)
+        proof.seconds = time.monotonic() - started
     remote.proof = proof
+    if remember is not None:
+        remember.keep(table.source for table in proof.tables if not table.ok)
     folder.report.write_text(json.dumps(remote.to_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    run.ok = remote.ok
+    measure(run, result.copy)
+    run.write(folder.path)
     return remote
 
 
@@ -169,11 +194,20 @@ def _copied(result: Migration, *, held: bool) -> Copied | None:
     return Copied(seen, tables, result.copy.snapshot if held else None)
 
 
-def _new_path(folder: Path) -> Path:
-    """Where the export from before goes: named after the moment, and never over another one."""
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    names = (f"before-{stamp}{'' if n == 1 else f'-{n}'}.zip" for n in itertools.count(1))
-    return next(path for name in names if not (path := folder / name).exists())
+def _written_since(folder: Path, target: str, before: Path, moved: set[str]) -> str:
+    """What to say where someone has written, since the last import, into tables that are about to be replaced."""
+    expected: dict[str, Content] = {}
+    for kept in kept_exports(folder, target):
+        expected.update(kept.wrote)
+    tables = sorted(moved & expected.keys())
+    present = contents(before, tables)
+    others = [table for table in tables if present[table] != expected[table]]
+    if not others:
+        return ""
+    return (
+        f"\nwarning: {', '.join(others)} hold other documents than the last import wrote: someone has written there. "
+        f"They are replaced; what they hold now is kept in {before}."
+    )
 
 
 def _only(plan: Plan, moved: set[str]) -> Plan:
@@ -182,19 +216,35 @@ def _only(plan: Plan, moved: set[str]) -> Plan:
     return Plan(plan.project, plan.schema, plan.catalog, tables)
 
 
-def rehearse(plan: Plan, before: Path, archive: Path) -> None:
-    """Imports the archive into a copy of the target on this machine. Raises what Convex's import would."""
+def rehearse(schema: str | None, before: Path, archive: Path, *, whole: bool = True) -> None:
+    """Imports the archive into a copy of the target on this machine. Raises what Convex's import would.
+
+    ``schema``: the JSON of the one that is deployed, where it is known. Without ``whole``, the copy has the target's
+    tables and their numbers, and no documents: enough for what was imported once already, and quick.
+    """
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="supavex-rehearsal-"))
         deployment = stack.enter_context(Deployment(Path(folder) / "deployment.sqlite3"))
+        if not whole:
+            before = _only_tables(before, Path(folder) / "tables.zip")
         import_snapshot(deployment, stack.enter_context(SnapshotArchive(before)), "replaceAll")
         try:
-            deployment.push(plan.schema.export())
+            if schema is not None:
+                deployment.push(schema)
         except SupavexError as error:
             if error.code != "SchemaValidationFailed":
                 raise
             # The app's own schema may say less of the tables that are there than schema.py does.
         import_snapshot(deployment, stack.enter_context(SnapshotArchive(archive)), "replace")
+
+
+def _only_tables(archive: Path, path: Path) -> Path:
+    """Writes an archive with the tables of another one, all of them empty."""
+    with SnapshotArchive(archive) as opened, zipfile.ZipFile(path, "w") as file:
+        file.writestr("_tables/documents.jsonl", tables_entry(opened.numbers))
+        for table in opened.tables:
+            file.writestr(f"{table}/documents.jsonl", b"")
+    return path
 
 
 def change_table(result: Migration, before: Path, target: str) -> str:
@@ -215,17 +265,7 @@ def changed_tables(before: Path, after: Path, moved: set[str]) -> list[str]:
     """The tables, but for those that were moved, whose documents differ between two exports."""
     with SnapshotArchive(before) as first, SnapshotArchive(after) as second:
         names = (set(first.tables) | set(second.tables)) - moved
-        return sorted(name for name in names if _digest(first, name) != _digest(second, name))
-
-
-def _digest(archive: SnapshotArchive, table: str) -> int:
-    """A digest of a table's documents that does not depend on their order."""
-    if table not in archive.tables:
-        return 0
-    total = 0
-    for document in archive.documents(table):
-        total += int.from_bytes(hashlib.sha256(to_export_json(document).encode()).digest()[:16], "big")
-    return total % (1 << 128)
+        return sorted(name for name in names if not same_content(first, second, name))
 
 
 def remote_lines(remote: RemoteMigration, shown: Callable[[Path], str]) -> list[str]:
@@ -243,5 +283,5 @@ def remote_lines(remote: RemoteMigration, shown: Callable[[Path], str]) -> list[
     lines.append(f"{verdict}: {matched} equal in {fields} fields, as of {proof.taken_at}.")
     if proof.changed:
         lines.append(f"{counted(proof.changed, 'row')} changed since the copy: run the command again for these.")
-    lines.append(f"The export from before: {shown(remote.before)}. To go back: npx convex import --replace <it>")
+    lines.append(f"The export from before: {shown(remote.before)}. To go back: supavex rollback --to {remote.target}")
     return lines

@@ -13,6 +13,9 @@ from supavex.text import byte_text, counted, duration, table_text
 def report_lines(result: Migration, shown: Callable[[Path], str]) -> list[str]:
     """The report that a person reads; ``shown`` writes a path as that person would."""
     copied = result.copy
+    if result.nothing:
+        assert result.since is not None
+        return [nothing_line(result.since.made_at)]
     rows = [
         (
             t.source.removeprefix("public."),
@@ -31,6 +34,9 @@ def report_lines(result: Migration, shown: Callable[[Path], str]) -> list[str]:
     headings = ["source", "rows", "documents", "rejected", "NULLs filled", "bytes", "time", "rows/s"]
     headings += [*(["times the floor"] if result.floors else []), "target"]
     lines = [table_text(headings, rows), ""]
+    if result.since is not None:
+        taken = {table.source for table in copied.tables}
+        lines += [f"{name}: {why}" for name, why in sorted(result.since.reasons.items()) if name in taken]
     lines += [
         f"{matched.target} is existing: {matched.matched} of {counted(matched.rows, 'row')} matched "
         f"({counted(matched.documents, 'document')} there, {matched.ambiguous} ambiguous)."
@@ -58,3 +64,8 @@ def report_lines(result: Migration, shown: Callable[[Path], str]) -> list[str]:
     done = "imported into the local deployment" if result.imported else "copied"
     lines.append(f"{counted(documents, 'document')} {done}, as of {copied.taken_at}, in {copied.seconds:.1f} s.")
     return lines
+
+
+def nothing_line(moment: str) -> str:
+    """What there is to say where nothing has changed."""
+    return f"Nothing has changed since {moment}: nothing was imported."

@@ -41,6 +41,8 @@ def copied_of(report: object) -> Copied | None:
     seen = Visibility.from_json(report.get("moment"))
     # Of a table that was read at another moment, only that it was is known.
     names = {t["source"] for t in report["tables"] if isinstance(t, Mapping) and "source" in t and "takenAt" not in t}
+    # A migration of changes found the other tables as they were, at the same moment.
+    names |= {t["source"] for t in report.get("changes", ()) if isinstance(t, Mapping) and "source" in t}
     return None if seen is None else Copied(seen, frozenset(names))
 
 

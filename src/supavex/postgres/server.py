@@ -19,7 +19,7 @@ import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -109,11 +109,14 @@ class Server:
 
 
 @contextmanager
-def running(folder: Path, *, fresh: Callable[[], bool] = lambda: False) -> Iterator[Server]:
+def running(
+    folder: Path, *, fresh: Callable[[], bool] = lambda: False, settings: Mapping[str, str] | None = None
+) -> Iterator[Server]:
     """The server whose data lie in ``folder`` (made where missing), until the block ends.
 
     One process at a time: a second waits up to a minute for the first, then is told. A server that a killed process
     left behind is stopped first. ``fresh``, asked when the folder is ours, says whether to begin with an empty server.
+    ``settings`` are the server's, beside or in place of supavex's own.
     """
     folder = data_folder(folder)
     user = _as_other_user()
@@ -134,7 +137,7 @@ def running(folder: Path, *, fresh: Callable[[], bool] = lambda: False) -> Itera
         if user:
             os.chown(sockets, user.pw_uid, user.pw_gid)
         try:
-            process = _start(bin_folder, folder, sockets, user)
+            process = _start(bin_folder, folder, sockets, user, {**_SETTINGS, **(settings or {})})
             try:
                 server = Server(data, sockets, process)
                 _wait(server, folder / "postgres.log")
@@ -146,11 +149,11 @@ def running(folder: Path, *, fresh: Callable[[], bool] = lambda: False) -> Itera
 
 
 @contextmanager
-def temporary() -> Iterator[Server]:
+def temporary(settings: Mapping[str, str] | None = None) -> Iterator[Server]:
     """An empty server in a temporary folder, removed when the block ends."""
     folder = Path(tempfile.mkdtemp(prefix="supavex-server-", dir="/tmp"))
     try:
-        with running(folder) as server:
+        with running(folder, settings=settings) as server:
             yield server
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -222,9 +225,11 @@ def _initdb(bin_folder: Path, folder: Path, user: pwd.struct_passwd | None) -> N
         )
 
 
-def _start(bin_folder: Path, folder: Path, sockets: Path, user: pwd.struct_passwd | None) -> subprocess.Popen[bytes]:
+def _start(
+    bin_folder: Path, folder: Path, sockets: Path, user: pwd.struct_passwd | None, settings: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
     command = [str(bin_folder / "postgres"), "-D", str(folder / "data"), "-k", str(sockets)]
-    for name, value in _SETTINGS.items():
+    for name, value in settings.items():
         command += ["-c", f"{name}={value}"]
     with (folder / "postgres.log").open("ab") as log:
         # A session of its own, so that Ctrl-C in a terminal reaches supavex, which then stops the server.

@@ -96,3 +96,87 @@ def unchanged(connection: psycopg.Connection, seen: Visibility) -> bool:
     """Whether the transaction on ``connection`` sees what ``seen`` did: nothing at all was written in between."""
     row = connection.execute("SELECT pg_catalog.pg_current_snapshot()::text").fetchone()
     return row is not None and row[0] == seen.transactions
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a snapshot saw: where, of which cluster and database, and which transactions (``pg_current_snapshot``).
+
+    ``cluster``: its system identifier and timeline; empty where the role may not know.
+    """
+
+    place: str
+    cluster: str
+    database: str
+    snapshot: str
+
+    @property
+    def oldest(self) -> int:
+        """The first transaction (64 bits) that was not finished for sure."""
+        return int(self.snapshot.split(":")[0])
+
+    @property
+    def end(self) -> int:
+        """The first transaction that had not begun."""
+        return int(self.snapshot.split(":")[1])
+
+
+def seen(holder: psycopg.Connection) -> Seen:
+    """What the transaction of ``holder`` sees."""
+    row = holder.execute(
+        "SELECT d.oid::text || ' ' || d.datname, pg_catalog.pg_current_snapshot()::text, "
+        "pg_catalog.pg_is_in_recovery(), "
+        "pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE') AND "
+        "pg_catalog.has_function_privilege('pg_catalog.pg_control_checkpoint()', 'EXECUTE') "
+        "FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database()"
+    ).fetchone()
+    assert row is not None
+    database, snapshot, standby, allowed = row
+    cluster = ""
+    if allowed:
+        # A promotion or a restore to an earlier time begins a timeline; ids of transactions are given out again on it.
+        timeline = (
+            "(pg_catalog.pg_control_checkpoint()).timeline_id"
+            if standby
+            else "('x' || substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8))::bit(32)::int"
+        )
+        found = holder.execute(
+            f"SELECT (pg_catalog.pg_control_system()).system_identifier::text || ' ' || ({timeline})::text".encode()
+        ).fetchone()
+        assert found is not None
+        cluster = str(found[0])
+    host = holder.info.host
+    place = "local" if host.startswith("/") else f"{host} {holder.info.port}"
+    return Seen(place, cluster, database, snapshot)
+
+
+def incomparable(then: Seen, now: Seen) -> str | None:
+    """Why transactions of ``then`` and ``now`` can't be compared; None where they can."""
+    if not then.cluster or not now.cluster:
+        return "the role may not read which cluster this is"
+    if (then.place, then.database) != (now.place, now.database):
+        return "the moment is of another database"
+    if then.cluster != now.cluster:
+        return "the moment is of another database cluster, or this one was restored or promoted since"
+    if now.end < then.end:
+        return "the database has gone back behind the moment"
+    return None
+
+
+def newer_sql(then: Seen, now: Seen, alias: str) -> str:
+    """SQL that is true for every row of the table ``alias`` that may be newer than ``then``, and for few others.
+
+    ``now`` is what the transaction that evaluates it sees. Raises :class:`ValueError` where they can't be compared.
+    Where :func:`unseen_sql` errs to the side of "seen", this errs to that of "newer": it holds for every row of a
+    transaction from the oldest one on that was running at the snapshot, so that those of subtransactions are in it.
+    A row of 32 bits that came round again passes for newer, too. Freezing and VACUUM FULL keep what ``xmin`` shows.
+    """
+    if (problem := incomparable(then, now)) is not None:
+        raise ValueError(problem)
+    if now.end - then.oldest >= _ROUND:
+        return "true"
+    first, last = then.oldest % _ROUND, now.end % _ROUND
+    number = f"{alias}.xmin::text::int8"
+    if first <= last:
+        return f"({number} BETWEEN {first} AND {last})"
+    return f"({number} >= {first} OR {number} <= {last})"

@@ -1,0 +1,97 @@
+"""How fast changes are found, against the floor: reading the table by binary COPY and throwing it away, in one run.
+
+    python benchmarks/changes_speed.py [--rows 1000000] [--runs 3]
+
+Times what a migration adds to keep a moment, and `supavex changes` where nothing changed, where one row in a hundred
+was updated, where some were deleted too, and by all digests. Prints medians, ratios to the floor, the peak of memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+import psycopg
+from copy_speed import SCHEMA, SQL, floor, timed
+
+from supavex.mapping.plan import Plan, make_plan
+from supavex.mapping.table_numbers import with_new_tables
+from supavex.migrate.changes import Look, changes_since, sight_of
+from supavex.migrate.moments import Moment, Moments
+from supavex.migrate.touched import CopiedTable, Remember
+from supavex.postgres.inspection import inspect_catalog
+from supavex.postgres.server import temporary
+from supavex.project import load_project, load_schema
+
+
+def keep(plan: Plan, url: str, moments: Moments) -> None:
+    """What a migration does besides copying."""
+    numbers = with_new_tables({}, plan.schema.tables)
+    remember = Remember(moments, "local")
+    with sight_of(url) as sight:
+        remember.write(sight, numbers, {}, [CopiedTable(t, frozenset(), [], earlier=False) for t in plan.moved], None)
+    remember.keep()
+
+
+def look(plan: Plan, url: str, moments: Moments, *, full: bool = False) -> tuple[int, int, int]:
+    with Moment.open(moments.path("local")) as moment:
+        table = changes_since(plan, url, Look(moment, full)).tables[0]
+    return table.inserted, table.updated, table.deleted
+
+
+def megabytes() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--runs", type=int, default=3)
+    arguments = parser.parse_args()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="supavex-bench-")))
+        server = stack.enter_context(temporary())
+        url = server.url("supabase_admin")
+        with psycopg.connect(url, autocommit=True) as connection:
+            for statement in (SQL % {"payments": arguments.rows, "articles": 0}).split(";\n"):
+                if statement.strip():
+                    connection.execute(statement.encode())
+            connection.execute("DROP TABLE articles")
+            connection.execute("VACUUM ANALYZE payments")
+            (folder / "supavex.toml").write_text("")
+            (folder / "schema.py").write_text(SCHEMA)
+            project = load_project(folder)
+            plan = make_plan(project, load_schema(project), inspect_catalog(connection, ["public"]))
+            moments = Moments(folder / "moments")
+            print(f"{arguments.rows:,} rows; memory of the process so far {megabytes()} MB")
+
+            def report(name: str, seconds: float, base: float) -> None:
+                print(f"{name:44} {seconds:7.2f} s  {seconds / base:5.2f} x the floor  peak {megabytes()} MB")
+
+            base, kept = timed(arguments.runs, lambda: floor(url, "payments"), lambda: keep(plan, url, moments))
+            report("floor: COPY binary, thrown away", base, base)
+            report("keeping the moment", kept, base)
+            size = moments.path("local").stat().st_size
+            print(f"{'':44} {size / arguments.rows:.1f} bytes a row on disk")
+            changed = f"id IN (SELECT id FROM payments ORDER BY id LIMIT {arguments.rows // 100})"
+            for name, sql in (
+                ("changes: nothing changed", ""),
+                ("changes: 1 % updated", f"UPDATE payments SET status = 'x' WHERE {changed}"),
+                (
+                    "changes: and 1 % deleted",
+                    f"DELETE FROM payments WHERE NOT {changed} AND mod(amount::int8, 100) = 7",
+                ),
+            ):
+                if sql:
+                    connection.execute(sql.encode())
+                (seconds,) = timed(arguments.runs, lambda: print("   ", look(plan, url, moments)))
+                report(name, seconds, base)
+            (seconds,) = timed(1, lambda: print("   ", look(plan, url, moments, full=True)))
+            report("the same by all digests", seconds, base)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,405 @@
+"""Changes: which rows were inserted, updated and deleted since a moment, without triggers and without a superuser.
+
+Rows that a finished transaction wrote before the moment are known by their ``xmin`` (see
+:mod:`supavex.postgres.visibility`) and not read any further. Of the others the digest is compared with the moment's,
+so that a row that was written again as it was, or in columns that do not move, is no change. Keys that are gone are
+looked for only where the number of rows says that there are some. Where ``xmin`` can't be trusted, every row's digest
+is compared; the table says why.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import psycopg
+
+from supavex.errors import SupavexError
+from supavex.mapping.keys import Key
+from supavex.mapping.plan import ALIAS, Plan, TablePlan
+from supavex.migrate.moments import Array, Bucket, Moment, RowFile, RowWriter, TableMoment, key_bytes
+from supavex.migrate.row_digests import (
+    RowDigests,
+    difference,
+    identifies,
+    key_texts,
+    known_and_same,
+    reads_more,
+    relation_of,
+    shape_of,
+)
+from supavex.migrate.slots import SlotReading, usable_tables
+from supavex.postgres.columns import ColumnReader
+from supavex.postgres.connection import without_password
+from supavex.postgres.snapshot import Snapshot, exported
+from supavex.postgres.visibility import Seen, incomparable, newer_sql, seen
+
+Kind = Literal["inserted", "updated", "deleted"]
+KINDS: tuple[Kind, ...] = ("inserted", "updated", "deleted")
+#: Keys of one kind that are listed for one table; all are counted.
+LISTED = 5
+#: Keys of rows that came or went that are kept in memory, for one table.
+HELD = 20_000
+#: Called with a source table, what happened to a row, and the row's key as text.
+Each = Callable[[str, Kind, str], None]
+#: Called with a source table and the rows read so far.
+Progress = Callable[[str, int], None]
+#: Keys that one query asks for.
+_KEYS = 5000
+
+
+@dataclass(slots=True)
+class TableChanges:
+    """What changed of one table. ``rewritten``: rows that were written again and are as they were.
+
+    ``by``: "xmin" where only newer rows were read, "slot" where those that a replication slot names, "digests" where
+    all were, and then ``why``.
+    """
+
+    source: str
+    target: str
+    rows: int = 0
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+    rewritten: int = 0
+    by: Literal["xmin", "slot", "digests"] = "xmin"
+    why: str = ""
+    seconds: float = 0.0
+    keys: dict[str, list[str]] = field(default_factory=dict)
+    #: The keys (16 bytes) of rows that were inserted or deleted; None where they are more than :data:`HELD`.
+    came_or_went: list[bytes] | None = field(default_factory=list)
+
+    @property
+    def unchanged(self) -> int:
+        """Rows that are as they were."""
+        return self.rows - self.inserted - self.updated
+
+    @property
+    def any(self) -> bool:
+        """Whether anything changed."""
+        return bool(self.inserted or self.updated or self.deleted)
+
+    @property
+    def described(self) -> str:
+        """What changed, in a few words."""
+        return ", ".join(f"{getattr(self, kind):,} {kind}" for kind in KINDS if getattr(self, kind)) or "nothing"
+
+    def to_json(self) -> dict[str, Any]:
+        """As ``changes --json`` shows it."""
+        return {
+            "source": self.source,
+            "target": self.target,
+            "rows": self.rows,
+            **{kind: getattr(self, kind) for kind in KINDS},
+            "unchanged": self.unchanged,
+            "rewritten": self.rewritten,
+            "by": self.by,
+            "why": self.why,
+            "seconds": round(self.seconds, 3),
+            "keys": self.keys,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One snapshot of the source, and the connection that holds it."""
+
+    snapshot: Snapshot
+    holder: psycopg.Connection
+    seen: Seen
+
+    @classmethod
+    def of(cls, snapshot: Snapshot, holder: psycopg.Connection) -> Sight:
+        """What ``holder``'s snapshot sees."""
+        return cls(snapshot, holder, seen(holder))
+
+
+@dataclass(slots=True)
+class Look:
+    """Looks for the changes of tables since ``moment``. ``full``: by all digests, whatever ``xmin`` says."""
+
+    moment: Moment
+    full: bool = False
+    each: Each | None = None
+    progress: Progress = lambda table, rows: None
+    #: Reads the replication slot that follows the target, where there is one.
+    slot: Callable[[Plan, Sight], SlotReading] | None = None
+    reading: SlotReading | None = None
+
+    def at(self, plan: Plan, sight: Sight) -> list[TableChanges]:
+        """The changes of all moved tables, at one snapshot."""
+        known = self.moment.tables()
+        self.reading = self.slot(plan, sight) if self.slot is not None and not self.full else None
+        with ColumnReader(sight.snapshot) as reader:
+            return [self._table(table, known.get(table.name), sight, reader) for table in plan.moved]
+
+    def _table(self, table: TablePlan, old: TableMoment | None, sight: Sight, reader: ColumnReader) -> TableChanges:
+        started = time.monotonic()
+        changes = TableChanges(table.name, table.target)
+        digests = RowDigests(table, old.seed if old is not None else 0)
+        why = self._distrust(table, old, sight)
+        # A slot knows nothing of what was written before it was made.
+        follows = self.reading is not None and old is not None and old.slot == self.reading.slot.name
+        if not why and follows and table.name in usable_tables(self.reading):
+            self._named(digests, old, reader, changes)
+        elif why or not self._newer(digests, old, sight, reader, changes):
+            why = why or "rows are there now that are older than the moment and were not in it"
+            changes = TableChanges(table.name, table.target, by="digests", why=why)
+            self._all(digests, old, reader, changes)
+        changes.seconds = time.monotonic() - started
+        return changes
+
+    def _distrust(self, table: TablePlan, old: TableMoment | None, sight: Sight) -> str:
+        """Why ``xmin`` does not tell which rows of a table are newer; empty where it does."""
+        if old is None:
+            return "the moment does not hold the table"
+        if self.full:
+            return "all digests are asked for"
+        if (problem := incomparable(old.seen, sight.seen)) is not None:
+            return problem
+        relation = relation_of(sight.holder, table)
+        if relation != old.relation:
+            return "it is another table, or has other partitions, than at the moment"
+        if any(part[0] not in "rp" for part in relation.split()):
+            return "a part of it is a foreign table"
+        if shape_of(table) != old.shape:
+            return "its columns have changed"
+        if not identifies(table):
+            return "no unique key of the table tells its rows apart"
+        if reads_more(table):
+            return "an sql expression may read more than the row"
+        return ""
+
+    def _newer(
+        self, digests: RowDigests, old: TableMoment | None, sight: Sight, reader: ColumnReader, changes: TableChanges
+    ) -> bool:
+        """The changes by ``xmin``; False where the numbers of rows don't agree with them."""
+        assert old is not None
+        name = digests.table.name
+        with ExitStack() as stack:
+            now = stack.enter_context(RowFile())
+            writer = RowWriter(now, name, old.bits)
+            done = 0
+            for count in digests.read(reader, writer, newer_sql(old.seen, sight.seen, ALIAS)):
+                done += count
+                self.progress(name, done)
+            changes.rows = digests.count(sight.holder)
+            changed: list[tuple[int, int]] = []
+            bits = writer.bits
+            for number in range(1 << bits) if writer.rows else ():
+                new = now.bucket(name, number, bits, bits)
+                there = self.moment.bucket(name, number, bits, old.bits)
+                known, same = known_and_same(there, new)
+                changed.append((int((~known).sum()), int((known & ~same).sum())))
+                _hold(changes, new.keys[~known])
+                changes.rewritten += int(same.sum())
+            changes.inserted = sum(pair[0] for pair in changed)
+            changes.updated = sum(pair[1] for pair in changed)
+            changes.deleted = old.rows + changes.inserted - changes.rows
+            if changes.deleted < 0:
+                return False
+            if changes.deleted and not self._gone(digests, old, reader, changes):
+                return False
+            for number, (inserted, updated) in enumerate(changed):
+                if (inserted or updated) and (self.each or self._short(changes)):
+                    new = now.bucket(name, number, bits, bits, texts=digests.has_text)
+                    known, same = known_and_same(self.moment.bucket(name, number, bits, old.bits), new)
+                    self._tell(changes, digests.key, "inserted", new, np.flatnonzero(~known))
+                    self._tell(changes, digests.key, "updated", new, np.flatnonzero(known & ~same))
+        return True
+
+    def _named(self, digests: RowDigests, old: TableMoment | None, reader: ColumnReader, changes: TableChanges) -> None:
+        """The changes among the rows that the slot names."""
+        assert old is not None
+        assert self.reading is not None
+        name = digests.table.name
+        changes.by = "slot"
+        keys = iter(sorted(self.reading.keys[name]))
+        with RowFile() as rows, RowFile() as names:
+            now, named = RowWriter(rows, name, old.bits), RowWriter(names, name, old.bits)
+            while some := list(itertools.islice(keys, _KEYS)):
+                for _ in digests.read_keys(reader, named, some):
+                    pass
+                for _ in digests.read(reader, now, digests.among(some)):
+                    self.progress(name, now.rows)
+            bits = max(now.bits, named.bits)
+            for number in range(1 << bits) if named.rows else ():
+                wanted = names.bucket(name, number, bits, named.bits)
+                if not len(wanted.records):
+                    continue
+                new = rows.bucket(name, number, bits, now.bits, texts=digests.has_text)
+                there = self.moment.bucket(name, number, bits, old.bits, texts=digests.has_text)
+                known, same = known_and_same(there, new)
+                gone = np.isin(there.keys, wanted.keys) & ~np.isin(there.keys, new.keys)
+                changes.inserted += int((~known).sum())
+                changes.updated += int((known & ~same).sum())
+                changes.rewritten += int(same.sum())
+                changes.deleted += int(gone.sum())
+                _hold(changes, new.keys[~known])
+                _hold(changes, there.keys[gone])
+                self._tell(changes, digests.key, "inserted", new, np.flatnonzero(~known))
+                self._tell(changes, digests.key, "updated", new, np.flatnonzero(known & ~same))
+                self._tell(changes, digests.key, "deleted", there, np.flatnonzero(gone))
+        changes.rows = old.rows + changes.inserted - changes.deleted
+
+    def _gone(self, digests: RowDigests, old: TableMoment, reader: ColumnReader, changes: TableChanges) -> bool:
+        """Finds the keys of the moment that are no row's now; False where they are more or less than counted."""
+        name = digests.table.name
+        gone: list[tuple[int, Array]] = []
+        with RowFile() as now:
+            writer = RowWriter(now, name, old.bits)
+            done = 0
+            for count in digests.read(reader, writer, digests=False):
+                done += count
+                self.progress(name, done)
+            bits, total = writer.bits, 0
+            for number in range(1 << bits):
+                there = self.moment.bucket(name, number, bits, old.bits)
+                lost = np.flatnonzero(~np.isin(there.keys, now.bucket(name, number, bits, bits).keys))
+                total += len(lost)
+                _hold(changes, there.keys[lost])
+                if len(lost):
+                    gone.append((number, lost))
+        if total != changes.deleted:
+            return False
+        for number, lost in gone:
+            if self.each or self._short(changes):
+                there = self.moment.bucket(name, number, bits, old.bits, texts=digests.has_text)
+                self._tell(changes, digests.key, "deleted", there, lost)
+        return True
+
+    def _all(self, digests: RowDigests, old: TableMoment | None, reader: ColumnReader, changes: TableChanges) -> None:
+        """The changes by all digests. Keys need not tell rows apart: equal keys are counted."""
+        name = digests.table.name
+        old_bits = 0 if old is None else old.bits
+        with RowFile() as now:
+            writer = RowWriter(now, name, old_bits)
+            for count in digests.read(reader, writer):
+                changes.rows += count
+                self.progress(name, changes.rows)
+            bits, texts = writer.bits, digests.has_text
+            for number in range(1 << bits):
+                new = now.bucket(name, number, bits, bits, texts=texts)
+                there = (
+                    self.moment.bucket(name, number, bits, old_bits, texts=texts) if old else Bucket(new.records[:0])
+                )
+                inserted, updated, deleted = difference(there, new)
+                changes.inserted += len(inserted)
+                changes.updated += len(updated)
+                changes.deleted += len(deleted)
+                _hold(changes, new.keys[inserted])
+                _hold(changes, there.keys[deleted])
+                self._tell(changes, digests.key, "inserted", new, inserted)
+                self._tell(changes, digests.key, "updated", new, updated)
+                self._tell(changes, digests.key, "deleted", there, deleted)
+
+    def _short(self, changes: TableChanges) -> bool:
+        """Whether more keys are to be listed."""
+        return any(len(changes.keys.get(kind, ())) < LISTED and getattr(changes, kind) for kind in KINDS)
+
+    def _tell(self, changes: TableChanges, key: Key, kind: Kind, bucket: Bucket, chosen: Array) -> None:
+        if not len(chosen):
+            return
+        listed = changes.keys.setdefault(kind, [])
+        wanted = len(chosen) if self.each else min(len(chosen), max(0, LISTED - len(listed)))
+        for text in key_texts(key, bucket, chosen[:wanted]):
+            if len(listed) < LISTED:
+                listed.append(text)
+            if self.each is not None:
+                self.each(changes.source, kind, text)
+
+
+def _hold(changes: TableChanges, keys: Array) -> None:
+    if changes.came_or_went is not None:
+        some = len(changes.came_or_went) + len(keys) <= HELD
+        changes.came_or_went = [*changes.came_or_went, *key_bytes(keys)] if some else None
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What changed since a moment: table by table. ``gone``: tables of the moment that are not moved any more.
+
+    ``doubted``: tables of which the deployment may hold something else than the moment says.
+    """
+
+    moment: str
+    target: str
+    since: str
+    taken_at: str
+    tables: list[TableChanges]
+    gone: list[str]
+    doubted: list[str]
+    slot: SlotReading | None
+    seconds: float
+
+    @property
+    def any(self) -> bool:
+        """Whether anything changed."""
+        return bool(self.doubted) or any(table.any for table in self.tables)
+
+    def to_json(self) -> dict[str, Any]:
+        """As ``changes --json`` shows it."""
+        return {
+            "ok": not self.any,
+            "moment": self.moment,
+            "target": self.target,
+            "since": self.since,
+            "takenAt": self.taken_at,
+            "seconds": round(self.seconds, 3),
+            "tables": [table.to_json() for table in self.tables],
+            "notMovedAnyMore": self.gone,
+            "doubted": self.doubted,
+            "slot": None if self.slot is None else {"name": self.slot.slot.name, "refused": self.slot.refused},
+        }
+
+
+def changes_since(plan: Plan, url: str, look: Look, doubted: Collection[str] = ()) -> Changes:
+    """The changes of the rows of ``plan`` at ``url`` since the moment of ``look``."""
+    started = time.monotonic()
+    moment = look.moment
+    with sight_of(url) as sight:
+        tables = look.at(plan, sight)
+        moved = {table.name for table in plan.moved}
+        gone = [source for source in moment.tables() if source not in moved]
+        assert moment.path is not None
+        seconds = time.monotonic() - started
+        return Changes(
+            moment.path.stem,
+            moment.target,
+            moment.made_at,
+            sight.snapshot.taken_at,
+            tables,
+            gone,
+            sorted(moved & set(doubted)),
+            look.reading,
+            seconds,
+        )
+
+
+@contextmanager
+def sight_of(url: str) -> Iterator[Sight]:
+    """A snapshot of the database at ``url``, until the block ends; what PostgreSQL refuses is said."""
+    try:
+        with exported(url) as (snapshot, holder):
+            yield Sight.of(snapshot, holder)
+    except psycopg.Error as error:
+        reason = error.diag.message_primary or (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise SupavexError(
+            "ReadFailed",
+            f"PostgreSQL stopped the read: {reason}",
+            where=without_password(url),
+            hint="Nothing was changed: run the command again.",
+            retryable=True,
+        ) from None
+
+
+def listed_line(source: str, kind: Kind, key: str) -> str:
+    """A change as ``changes --list`` writes it."""
+    return json.dumps({"table": source, "change": kind, "key": key}, ensure_ascii=False)

@@ -1,0 +1,138 @@
+"""Kept exports: what a deployment held before an import, and beside it, what the import was and what it wrote.
+
+``before-<moment>.zip`` is Convex's own export; ``before-<moment>.json`` says of which target it is, which tables were
+imported after it, and what they hold then. Documents are compared by digests that don't depend on their order, of their
+values and not of how the JSON is written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from supavex.convex.snapshot import SnapshotArchive
+from supavex.convex.values import to_export_json
+from supavex.errors import UsageError
+
+What = Literal["migration", "changes", "rollback"]
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a table holds: how many documents, and a digest of them all (128 bits, hexadecimal)."""
+
+    documents: int
+    digest: str
+
+
+NOTHING = Content(0, "0" * 32)
+
+
+def content_of(archive: SnapshotArchive, table: str) -> Content:
+    """What ``table`` holds in an archive; nothing where it is not there."""
+    if table not in archive.tables:
+        return NOTHING
+    total = count = 0
+    for document in archive.documents(table):
+        count += 1
+        total += int.from_bytes(hashlib.sha256(to_export_json(document).encode()).digest()[:16], "big")
+    return Content(count, f"{total % (1 << 128):032x}")
+
+
+def same_content(first: SnapshotArchive, second: SnapshotArchive, table: str) -> bool:
+    """Whether two archives hold the same documents of a table. Where they are written alike, none is parsed."""
+    if _lines_digest(first, table) == _lines_digest(second, table):
+        return True
+    return content_of(first, table) == content_of(second, table)
+
+
+def _lines_digest(archive: SnapshotArchive, table: str) -> bytes:
+    hashed = hashlib.sha256()
+    if table in archive.tables:
+        hashed.update(b"uniform\n" if archive.uniform(table) else b"\n")
+        for block in archive.blocks(table):
+            hashed.update(block)
+    return hashed.digest()
+
+
+def contents(path: Path, tables: Iterable[str]) -> dict[str, Content]:
+    """What some tables hold in the archive at ``path``."""
+    with SnapshotArchive(path) as archive:
+        return {table: content_of(archive, table) for table in sorted(tables)}
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A kept export. ``wrote``: what the import that followed put into each table that it replaced.
+
+    ``taken_at``: the moment of the source that was imported; empty for a rollback. ``undone``: a rollback has put it
+    back since.
+    """
+
+    path: Path
+    target: str
+    what: What
+    at: str
+    taken_at: str
+    wrote: Mapping[str, Content]
+    undone: bool = False
+
+    def write(self) -> None:
+        """Writes what is known beside the export."""
+        data: dict[str, Any] = {**asdict(self), "path": self.path.name}
+        partial = _note(self.path).with_suffix(".partial")
+        partial.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+        partial.replace(_note(self.path))
+
+    def marked_undone(self) -> Kept:
+        """The same, put back."""
+        return replace(self, undone=True)
+
+
+def _note(path: Path) -> Path:
+    return path.with_suffix(".json")
+
+
+def read_kept(path: Path) -> Kept:
+    """What is known of the kept export at ``path``. Raises where nothing is."""
+    note = _note(path)
+    hint = "supavex rollback --list shows those that it can put back. By hand: npx convex import --replace FILE.zip"
+    if not path.is_file():
+        raise UsageError("NoExport", "there is no such export.", where=str(path), hint=hint)
+    try:
+        data = json.loads(note.read_text(encoding="utf-8"))
+        wrote = {table: Content(**content) for table, content in data.pop("wrote").items()}
+        return Kept(**{**data, "path": path, "wrote": wrote})
+    except FileNotFoundError:
+        raise UsageError("UnknownExport", f"{note.name} is not beside it.", where=str(path), hint=hint) from None
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise UsageError("UnknownExport", "the file is damaged.", where=str(note), hint=hint) from None
+
+
+def kept_exports(folder: Path, target: str) -> list[Kept]:
+    """The kept exports of ``target``, the oldest first. Those of which nothing is known are left out."""
+    return [kept for kept in every_kept_export(folder) if kept.target == target]
+
+
+def every_kept_export(folder: Path) -> list[Kept]:
+    """The kept exports of all targets, the oldest first."""
+    files = [note.with_suffix(".zip") for note in folder.glob("before-*.json")]
+    return sorted((read_kept(path) for path in files if path.is_file()), key=lambda kept: (kept.at, kept.path.name))
+
+
+def new_path(folder: Path) -> Path:
+    """Where an export from before goes: named after the moment, and never over another one."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    names = (f"before-{stamp}{'' if n == 1 else f'-{n}'}.zip" for n in itertools.count(1))
+    return next(path for name in names if not (path := folder / name).exists())
+
+
+def now() -> str:
+    """The present moment (ISO 8601, UTC, microseconds)."""
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,0 +1,305 @@
+"""Which tables a copy of the changes takes, and the moment that a copy leaves.
+
+A table is taken where its rows have changed since the moment, where what decides on them has (its rules, the ids of
+tables that are in Convex already, rows that it refers to and that came or went), or where what an earlier run left in
+the deployment is not sure. While the copy runs, tables are added whose rows refer to rows that are now rejected, or no
+longer. Tables that refer to each other in a circle are taken together.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from supavex.convex.validators import MISSING
+from supavex.mapping.plan import Plan, TablePlan
+from supavex.migrate.changes import Look, Sight, TableChanges, sight_of
+from supavex.migrate.existing import ExistingIds
+from supavex.migrate.moments import Moment, Moments, RowWriter, TableMoment, name_of
+from supavex.migrate.parts import TableJob
+from supavex.migrate.references import children, names_any, shared_keys
+from supavex.migrate.rejects import Reject
+from supavex.migrate.row_digests import RowDigests, relation_of, shape_of
+from supavex.postgres.columns import ColumnReader
+from supavex.postgres.visibility import Seen
+
+#: Ids of existing tables by target name; see :func:`~supavex.migrate.copy.copy`.
+Lookups = Mapping[str, ExistingIds]
+
+
+def rules_of(table: TablePlan, numbers: Mapping[str, int], lookups: Lookups, shared: frozenset[bytes]) -> str:
+    """A digest of all that decides what becomes of a table's rows, but for rows of other tables.
+
+    Of ``numbers``, those that its ids name.
+    """
+    named = {table.target} | {planned.reference.target for planned in table.fields if planned.reference is not None}
+    used = {name: number for name, number in numbers.items() if name in named}
+    hashed = hashlib.sha256(TableJob(table, used, {}, {}, shared).digest().encode())
+    for planned in table.fields:
+        if planned.ids is not None:
+            hashed.update(repr(sorted(planned.ids.items())).encode())
+        elif planned.reference is not None and planned.reference.existing:
+            hashed.update(lookups[planned.reference.target].digest().encode())
+        # What an absent value becomes is in the documents too.
+        hashed.update(b"" if planned.default is MISSING else repr(planned.default).encode())
+    return hashed.hexdigest()
+
+
+def uses_existing(plan: Plan) -> bool:
+    """Whether ids of tables that are in Convex already go into documents."""
+    return any(
+        planned.reference is not None and planned.reference.existing for table in plan.moved for planned in table.fields
+    )
+
+
+def circles(plan: Plan) -> dict[str, frozenset[str]]:
+    """Of each moved table, the tables that refer to it and that it refers to, by whatever way; itself among them."""
+    below = {table.name: {child.name for child, _ in children(plan, table)} for table in plan.moved}
+
+    def reached(name: str) -> set[str]:
+        found, waiting = {name}, [name]
+        while waiting:
+            for child in below[waiting.pop()] - found:
+                found.add(child)
+                waiting.append(child)
+        return found
+
+    reaches = {name: reached(name) for name in below}
+    return {name: frozenset(other for other in reaches[name] if name in reaches[other]) for name in below}
+
+
+@dataclass(slots=True)
+class Touched:
+    """Chooses the tables of a copy; ``look`` finds the changes, ``doubted`` are source tables to take in any case.
+
+    Afterwards ``reasons`` says why each table is taken, and ``changes`` what changed of every one.
+    """
+
+    plan: Plan
+    look: Look
+    doubted: frozenset[str] = frozenset()
+    reasons: dict[str, str] = field(default_factory=dict)
+    changes: list[TableChanges] = field(default_factory=list)
+    #: The moment (ISO 8601, UTC).
+    made_at: str = field(init=False, default="")
+
+    def __post_init__(self) -> None:
+        self.made_at = self.moment.made_at
+
+    @property
+    def moment(self) -> Moment:
+        """The moment since which."""
+        return self.look.moment
+
+    def choose(self, sight: Sight, numbers: Mapping[str, int], lookups: Lookups) -> set[str]:
+        """The tables that are taken from the start, by the source's name."""
+        self.reasons.clear()
+        self.changes = self.look.at(self.plan, sight)
+        known = self.moment.tables()
+        moved = {table.name: table for table in self.plan.moved}
+        came_or_went: dict[str, list[bytes] | None] = {}
+        for change in self.changes:
+            if change.any:
+                self.reasons[change.source] = change.described
+            if change.inserted or change.deleted:
+                came_or_went[change.source] = change.came_or_went
+        for name, table in moved.items():
+            if name in self.reasons:
+                continue
+            if name not in known:
+                self.reasons[name] = "the moment does not hold it"
+            elif name in self.doubted:
+                self.reasons[name] = "an earlier import did not end, or was not proven"
+            elif known[name].target != table.target:
+                self.reasons[name] = f"it went to {known[name].target} before"
+            elif rules_of(table, numbers, lookups, shared_keys(sight.holder, table)) != known[name].rules:
+                self.reasons[name] = "what decides on its rows has changed (schema.py, supavex.toml, ids, supavex)"
+        for name, table in moved.items():
+            if name not in self.reasons:
+                self._by_parents(table, sight, came_or_went)
+        taken = set(self.reasons)
+        round_trips = circles(self.plan)
+        for name in sorted(taken):
+            self._with_circle(round_trips[name], taken)
+        return taken
+
+    def _by_parents(self, table: TablePlan, sight: Sight, came_or_went: Mapping[str, list[bytes] | None]) -> None:
+        """Takes a table whose own rows are as they were, where rows that it refers to came or went."""
+        for planned in table.fields:
+            reference = planned.reference
+            if reference is None or reference.existing:
+                continue
+            parent = f"{reference.schema}.{reference.table}"
+            if reference.through and parent in self.reasons:
+                self.reasons[table.name] = f"{planned.name} finds rows of {parent} by another key than theirs"
+            elif parent in came_or_went:
+                keys = came_or_went[parent]
+                if keys is None:
+                    self.reasons[table.name] = f"many rows of {parent}, which {planned.name} refers to, came or went"
+                elif names_any(sight.holder, table, planned, keys):
+                    self.reasons[table.name] = f"rows of {parent} that {planned.name} refers to came or went"
+
+    def _with_circle(self, circle: frozenset[str], taken: set[str]) -> list[str]:
+        added = sorted(circle - taken)
+        for name in added:
+            self.reasons[name] = "it refers to a table that is taken, and that table to it"
+        taken |= circle
+        return added
+
+    def added(self, sight: Sight, table: TablePlan, rejected: Iterable[bytes], taken: set[str]) -> list[str]:
+        """Tables to take too, now that ``table`` is copied, with its ``rejected`` keys; adds them to ``taken``."""
+        before = self.rejected(table.name)
+        other = before ^ set(rejected)
+        if not other:
+            return []
+        found = []
+        round_trips = circles(self.plan)
+        for child, planned in children(self.plan, table):
+            if child.name not in taken and names_any(sight.holder, child, planned, other):
+                self.reasons[child.name] = f"rows of {table.name} that it refers to are rejected now, or no longer"
+                taken.add(child.name)
+                found += [child.name, *self._with_circle(round_trips[child.name], taken)]
+        return found
+
+    def rejected(self, source: str) -> set[bytes]:
+        """The keys of rows of a table that were rejected at the moment."""
+        return {key for key, _ in self.moment.rejects(source)}
+
+    def rejects_of(self, sources: Iterable[str]) -> list[Reject]:
+        """The rejected rows of tables that are not taken: they are as they were."""
+        return [reject for source in sources for _, reject in self.moment.rejects(source)]
+
+
+def nothing_changed(touched: Touched, url: str) -> bool:
+    """Whether surely no table is to be taken, told by the source alone. Where ids that Convex chose matter: False."""
+    if uses_existing(touched.plan):
+        return False
+    with sight_of(url) as sight:
+        return not touched.choose(sight, touched.moment.numbers, {})
+
+
+@dataclass(frozen=True, slots=True)
+class CopiedTable:
+    """What the copy of a table went by: for the moment that it leaves. ``earlier``: its rows are of another moment."""
+
+    table: TablePlan
+    shared: frozenset[bytes]
+    rejects: list[tuple[bytes, Reject]]
+    earlier: bool
+
+
+@dataclass(slots=True)
+class Remember:
+    """Writes what a copy into ``target`` saw, under the same snapshot. ``also``: another name for it.
+
+    Tables that the copy does not take stay as the target's last moment has them, where there is one.
+    """
+
+    moments: Moments
+    target: str
+    also: str | None = None
+    #: The replication slot that follows the target since before the copy.
+    slot: str = ""
+    #: Called when the moment is kept.
+    kept: Callable[[], None] | None = None
+    #: The source tables whose rows the copy read at this moment, or at an earlier one.
+    read: list[str] = field(default_factory=list)
+    earlier: list[str] = field(default_factory=list)
+
+    def write(
+        self,
+        sight: Sight,
+        numbers: Mapping[str, int],
+        lookups: Lookups,
+        copied: Iterable[CopiedTable],
+        since: Touched | None,
+    ) -> None:
+        """Writes the moment beside the one that holds until :meth:`keep`."""
+        last = since.moment if since is not None else self._last()
+        known = {} if last is None else last.tables()
+        path = self.moments.begun(name_of(self.target))
+        try:
+            with Moment.new(path, self.target, sight.snapshot.taken_at, numbers) as moment:
+                with ColumnReader(sight.snapshot) as reader:
+                    for one in copied:
+                        name = one.table.name
+                        (self.earlier if one.earlier else self.read).append(name)
+                        _write_table(moment, one, known.pop(name, None), sight, numbers, lookups, reader, self.slot)
+                for table in known.values():
+                    assert last is not None
+                    # Its rows were looked at, and are as they were: only newer ones have to be looked at next time.
+                    checked = since is not None
+                    taken_at = sight.snapshot.taken_at if checked else table.taken_at
+                    kept = replace(table, seen=sight.seen, taken_at=taken_at, slot=self.slot) if checked else table
+                    if since is not None:
+                        kept = _as_it_is(kept, since, sight, numbers, lookups)
+                    moment.take_over(last, kept)
+        finally:
+            if since is None and last is not None:
+                last.database.close()
+
+    def _last(self) -> Moment | None:
+        path = self.moments.path(name_of(self.target))
+        return Moment.open(path) if path.is_file() else None
+
+    def begin(self) -> None:
+        """The import begins: until :meth:`keep`, nothing is sure of the tables."""
+        self.moments.doubt(self.target, [*self.read, *self.earlier])
+
+    def keep(self, also: Iterable[str] = ()) -> None:
+        """The rows are in the deployment: the moment holds. ``also``: source tables that are not proven."""
+        doubted = {*self.earlier, *also}
+        # Between the two, a table is in doubt that need not be: it is imported once more.
+        self.moments.keep(self.target, self.also)
+        self.moments.trust(self.target, set(self.read) - doubted)
+        if self.kept is not None:
+            self.kept()
+
+
+def _as_it_is(
+    table: TableMoment, since: Touched, sight: Sight, numbers: Mapping[str, int], lookups: Lookups
+) -> TableMoment:
+    """A table that was not taken, with what identifies it now: all of it was compared."""
+    planned = next((moved for moved in since.plan.moved if moved.name == table.source), None)
+    if planned is None:
+        return table
+    return replace(
+        table,
+        relation=relation_of(sight.holder, planned),
+        shape=shape_of(planned),
+        rules=rules_of(planned, numbers, lookups, shared_keys(sight.holder, planned)),
+    )
+
+
+def _write_table(
+    moment: Moment,
+    one: CopiedTable,
+    old: TableMoment | None,
+    sight: Sight,
+    numbers: Mapping[str, int],
+    lookups: Lookups,
+    reader: ColumnReader,
+    slot: str,
+) -> None:
+    table = one.table
+    digests = RowDigests(table, old.seed if old is not None else secrets.randbits(62))
+    writer = RowWriter(moment, table.name)
+    for _ in digests.read(reader, writer):
+        pass
+    seen: Seen = sight.seen
+    about = TableMoment(
+        table.name,
+        table.target,
+        seen,
+        sight.snapshot.taken_at,
+        relation_of(sight.holder, table),
+        shape_of(table),
+        rules_of(table, numbers, lookups, one.shared),
+        digests.seed,
+        writer.rows,
+        writer.bits,
+        slot,
+    )
+    moment.add_table(about, one.rejects)

@@ -1,0 +1,272 @@
+"""The cutover, rehearsed with the official CLI against a served deployment: migrate, changes, and back."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import signal
+import subprocess
+import sys
+import textwrap
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from supavex.deployment import Deployment
+from supavex.postgres.server import Server, temporary
+from tests import projects
+from tests.changing import Source
+from tests.projects import Ran, supavex
+
+from .node import NODE_MODULES
+from .served import Served
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with temporary() as running:
+        yield running
+
+
+class Cutover:
+    """A source, an app's folder and a served deployment that has its schema."""
+
+    def __init__(self, source: Source, served: Served) -> None:
+        self.source, self.served = source, served
+        self.state = source.folder / ".supavex/migration"
+
+    def __call__(self, *arguments: str | Path) -> Ran:
+        command, *rest = arguments
+        return self.source.command(str(command), "--to", self.served.url, *rest)
+
+    def migrate(self, *options: str) -> Any:
+        ran = self("migrate", "--yes", "--json", *options)
+        assert ran.code == 0, ran.out + ran.err
+        return ran.json
+
+    def contents(self) -> dict[str, list[dict[str, Any]]]:
+        with Deployment(self.served.data / "deployment.sqlite3") as deployment:
+            return {
+                table: sorted(deployment.documents(table), key=lambda document: str(document["_id"]))
+                for table in sorted(deployment.tables())
+            }
+
+    def app_writes(self, table: str, change: dict[str, Any]) -> None:
+        """Someone writes to the deployment."""
+        with Deployment(self.served.data / "deployment.sqlite3") as deployment:
+            document = next(iter(deployment.documents(table)))
+            fields = {name: value for name, value in document.items() if not name.startswith("_")}
+            deployment.replace(document["_id"], {**fields, **change})
+
+
+@pytest.fixture
+def cutover(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cutover]:
+    with projects.folder() as folder, Served(folder / "data") as served:
+        app = folder / "app"
+        app.mkdir()
+        source = Source(server, app)
+        (app / "convex").mkdir()
+        (app / "package.json").write_text(json.dumps({"private": True, "dependencies": {"convex": "*"}}))
+        (app / "node_modules").symlink_to(NODE_MODULES)
+        for name in ("CONVEX_SELF_HOSTED_URL", "CONVEX_DEPLOYMENT", "CONVEX_DEPLOY_KEY"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("CHANGES_DB", source.url)
+        monkeypatch.setenv("CONVEX_SELF_HOSTED_ADMIN_KEY", served.key)
+        found = Cutover(source, served)
+        deployed = found("deploy")
+        assert deployed.code == 0, deployed.out + deployed.err
+        yield found
+
+
+def test_a_whole_cutover_and_the_way_back(cutover: Cutover) -> None:
+    none = cutover("migrate", "--changes", "--yes")
+    assert (none.code, "NoMoment" in none.err) == (2, True), "there is nothing that changes could be since"
+    assert cutover("rollback", "--yes").code == 2
+    empty = cutover.contents()
+    first = cutover.migrate()
+    assert (first["rejected"], first["imported"]) == (2, True)
+    migrated = cutover.contents()
+
+    # The app goes on writing to Supabase.
+    cutover.source.run(
+        "INSERT INTO authors VALUES (md5('nobody')::uuid, 'late', 's', 'calm', now());"  # a parent of rejected rows
+        "UPDATE posts SET title = 'edited' WHERE id = 1; DELETE FROM comments WHERE post_id = 9;"
+        "UPDATE tags SET weight = weight; UPDATE authors SET secret = 'new';"  # as they were, and what does not move
+        "UPDATE authors SET mood = NULL WHERE id = md5('5')::uuid"  # is rejected from now on
+    )
+    changes = cutover("changes", "--json")
+    assert changes.code == 1
+    counts = {t["source"]: (t["inserted"], t["updated"], t["deleted"]) for t in changes.json["tables"]}
+    assert counts["public.authors"] == (1, 1, 0)
+    assert counts["public.posts"] == (0, 1, 0)
+    assert counts["public.comments"] == (0, 0, 1)
+    assert (counts["public.tags"], counts["public.notes"]) == ((0, 0, 0), (0, 0, 0))
+    asked = cutover("migrate", "--changes", "--max-rejects", "50")
+    assert (asked.code, "NotConfirmed" in asked.err) == (2, True)
+    second = cutover.migrate("--changes", "--max-rejects", "50")
+    assert {table["target"] for table in second["tables"]} == {"authors", "posts", "comments"}
+    assert second["proof"]["ok"] is True
+    changed = cutover.contents()
+    assert changed["tags"] == migrated["tags"]
+    assert any(post["title"] == "edited" for post in changed["posts"])
+    assert any(post["title"] == "an orphan" for post in changed["posts"])
+    exports = len(list(cutover.state.glob("before-*.zip")))
+    third = cutover("migrate", "--changes", "--yes", "--json")
+    assert (third.code, third.json["imported"]) == (0, False)
+    assert len(list(cutover.state.glob("before-*.zip"))) == exports == 2, "nothing changed: nothing is exported"
+    assert cutover("verify").code == 0
+    assert cutover("changes").code == 0
+
+    # Back to before the changes, and proven.
+    ran = cutover("rollback")
+    assert (ran.code, "NotConfirmed" in ran.err) == (2, True)
+    back = cutover("rollback", "--yes")
+    assert back.code == 0, back.out + back.err
+    assert "proven equal: 3 tables" in back.out
+    assert cutover.contents() == migrated
+    # What was rolled back is not in the deployment: it has to be imported again, though the source is as it was.
+    again = cutover.migrate("--changes", "--max-rejects", "50")
+    assert {table["target"] for table in again["tables"]} == {"authors", "posts", "comments"}
+    assert cutover.contents() == changed
+
+    # Back to before all of it: tables that were empty are emptied.
+    listed = cutover("rollback", "--list", "--json").json["exports"]
+    assert [export["what"] for export in listed] == ["migration", "changes", "rollback", "changes"]
+    assert [export["undone"] for export in listed] == [False, True, False, False]
+    back = cutover("rollback", listed[0]["file"], "--yes", "--json")
+    assert back.code == 0, back.out + back.err
+    assert cutover.contents() == empty
+    assert set(back.json["tables"].values()) == {0}
+    none = cutover("rollback", "--yes")
+    assert (none.code, "NothingToRollBack" in none.err) == (2, True)
+    # And forward again, from the export that the rollback kept.
+    assert cutover("rollback", back.json["present"], "--yes").code == 0
+    assert cutover.contents() == changed
+
+
+def test_what_was_written_to_convex_since_is_not_lost(cutover: Cutover) -> None:
+    cutover.migrate()
+    cutover.app_writes("posts", {"title": "written in Convex"})
+    before = cutover.contents()
+    ran = cutover("rollback", "--yes")
+    assert (ran.code, "WrittenSince" in ran.err) == (1, True)
+    assert "posts (0 inserted, 1 updated, 0 deleted)" in ran.err
+    assert cutover.contents() == before
+    kept = sorted(cutover.state.glob("before-*.zip"))[-1]
+    with zipfile.ZipFile(kept) as archive:
+        assert b"written in Convex" in archive.read("posts/documents.jsonl")
+    # A migration of changes would write over it too: it says so before it asks.
+    cutover.source.run("UPDATE posts SET title = 'edited' WHERE id = 2")
+    asked = cutover("migrate", "--changes")
+    assert "posts hold other documents than the last import wrote" in asked.err
+    ran = cutover("rollback", "--yes", "--discard-changes-since", "--json")
+    assert ran.code == 0, ran.err
+    assert ran.json["discarded"] == ["posts"]
+    assert not cutover.contents()["posts"]
+    with zipfile.ZipFile(ran.json["present"]) as archive:
+        assert b"written in Convex" in archive.read("posts/documents.jsonl")
+
+
+def killed(cutover: Cutover, patch: str, *arguments: str) -> None:
+    code = textwrap.dedent(
+        f"""
+        import os, signal
+        die = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)
+        from supavex.migrate import official, remote, rollback, touched
+        run = official.OfficialCli.run
+        {patch}
+        from supavex.cli.main import main
+        main({[arguments[0], "-C", str(cutover.source.folder), "--to", cutover.served.url, "--yes", *arguments[1:]]!r})
+        """
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=120, check=False)
+    assert ran.returncode == -signal.SIGKILL, ran.stderr
+
+
+BEFORE_THE_IMPORT = "official.OfficialCli.run = lambda s, *a, **k: die() if a[0] == 'import' else run(s, *a, **k)"
+AFTER_THE_IMPORT = "official.OfficialCli.run = lambda s, *a, **k: (run(s, *a, **k), a[0] == 'import' and die())[0]"
+
+
+@pytest.mark.parametrize("when", [BEFORE_THE_IMPORT, AFTER_THE_IMPORT, "remote.verify = die"])
+def test_a_killed_migration_of_changes_is_done_again(cutover: Cutover, when: str) -> None:
+    cutover.migrate()
+    migrated = cutover.contents()
+    cutover.source.run("UPDATE posts SET title = 'passing' WHERE id = 1")
+    killed(cutover, when, "migrate", "--changes")
+    # As it was at the moment: that the deployment may hold something else, only the doubt tells.
+    cutover.source.run("UPDATE posts SET title = 'title 1' WHERE id = 1")
+    assert {table["target"] for table in cutover.migrate("--changes")["tables"]} == {"posts"}
+    assert cutover.contents() == migrated
+    assert cutover("verify").code == 0
+    assert cutover("migrate", "--changes", "--yes").out.startswith("Nothing has changed")
+
+
+@pytest.mark.parametrize("when", [BEFORE_THE_IMPORT, AFTER_THE_IMPORT])
+def test_a_killed_migration_can_be_rolled_back(cutover: Cutover, when: str) -> None:
+    empty = cutover.contents()
+    killed(cutover, when, "migrate")
+    assert cutover("rollback", "--yes").code == 0
+    assert cutover.contents() == empty
+
+
+@pytest.mark.parametrize("when", [BEFORE_THE_IMPORT, AFTER_THE_IMPORT])
+def test_a_killed_rollback_is_done_again(cutover: Cutover, when: str) -> None:
+    empty = cutover.contents()
+    cutover.migrate()
+    killed(cutover, when, "rollback")
+    ran = cutover("rollback", "--yes")
+    assert ran.code == 0, ran.err
+    assert ("holds already" in ran.out) == (when == AFTER_THE_IMPORT)
+    assert cutover.contents() == empty
+
+
+def test_the_plan_s_own_steps_are_a_cutover(cutover: Cutover) -> None:
+    """Whoever types what the plan says, in its order, arrives."""
+    none = cutover("plan-cutover")
+    assert (none.code, "NoRehearsal" in none.err) == (2, True)
+    cutover.migrate()
+    cutover.source.run("UPDATE posts SET title = 'edited' WHERE id = 1")
+    cutover.migrate("--changes")
+    assert cutover("verify").code == 0
+    file = cutover.source.folder / "CUTOVER.md"
+    plan = cutover("plan-cutover", "--json", "--out", file).json
+    text = file.read_text()
+    assert "**Expected downtime: " in text
+    assert plan["reckoned"] is False
+    assert all(step["measured"] for step in plan["before"])
+    assert plan["downtimeSeconds"] == pytest.approx(sum(s["seconds"] or 0 for s in plan["night"] if s["down"]), abs=0.1)
+    assert cutover.served.key not in text
+
+    def do(steps: list[dict[str, Any]], *yes: str) -> list[Ran]:
+        ran = []
+        for step in steps:
+            for line in step["commands"]:
+                assert line in text
+                _, verb, *rest = shlex.split(line)
+                more = yes if verb in ("migrate", "rollback") and "--yes" not in rest and "--list" not in rest else ()
+                ran.append(supavex(verb, *rest, *more))
+            if step["sql"]:
+                assert all(line in text for line in step["sql"].splitlines())
+                cutover.source.run(step["sql"])
+        return ran
+
+    app = cutover.source.server.url("app", cutover.source.name)
+    cutover.source.run("CREATE ROLE app LOGIN; GRANT ALL ON ALL TABLES IN SCHEMA public TO app")
+    cutover.source.run("UPDATE posts SET title = 'edited again' WHERE id = 1")
+    assert [ran.code for ran in do(plan["before"], "--yes")] == [0, 0, 0, 0, 0]
+    with psycopg.connect(app, autocommit=True) as open_session:
+        open_session.execute("UPDATE tags SET weight = 77 WHERE post_id = 1")
+        codes = [ran.code for ran in do(plan["night"])]
+        assert codes == [0, 0, 0, 0], "the last changes, nothing more, proven, and nothing written since"
+        with pytest.raises(psycopg.OperationalError):
+            open_session.execute("UPDATE tags SET weight = 78 WHERE post_id = 1")
+    with psycopg.connect(app) as connection, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+        connection.execute("UPDATE tags SET weight = 79 WHERE post_id = 1")
+    assert next(tag["weight"] for tag in cutover.contents()["tags"] if tag["tag"] == "tag1") == 77
+    assert [ran.code for ran in do(plan["back"], "--yes")] == [0, 0]
+    with psycopg.connect(app) as connection:
+        connection.execute("UPDATE tags SET weight = 80 WHERE post_id = 1")
