@@ -205,8 +205,8 @@ def test_the_proof_is_of_the_copys_moment_whatever_the_app_writes_meanwhile(
             app.execute("INSERT INTO notes SELECT n, n FROM generate_series(1, 100) AS n")
             rehearse = remote.rehearse
 
-            def rehearsed(*arguments: Any) -> None:
-                rehearse(*arguments)
+            def rehearsed(*arguments: Any, **named: Any) -> None:
+                rehearse(*arguments, **named)
                 app.execute("INSERT INTO notes VALUES (101, 1)")
                 app.execute("UPDATE notes SET n = -1 WHERE id = 1")
                 app.execute("DELETE FROM notes WHERE id = 2")
