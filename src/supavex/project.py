@@ -24,6 +24,7 @@ Nulls = Literal["default", "reject"]
 NonFinite = Literal["refuse", "keep", "null"]
 InvalidJson = Literal["refuse", "escape", "text"]
 UnknownTypes = Literal["text", "refuse"]
+UsersKind = Literal["clerk", "convex-auth"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,14 @@ class TableRule:
 
 
 @dataclass(frozen=True, slots=True)
+class UsersRule:
+    """Where the users of ``auth.users`` go. ``password_hashes``: a migration takes their hashes too (Convex Auth's)."""
+
+    kind: UsersKind | None = None
+    password_hashes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """A project's folder and what its ``supavex.toml`` says. All paths are absolute."""
 
@@ -99,6 +108,7 @@ class Project:
     unknown_types: UnknownTypes
     tables: Mapping[str, TableRule]
     columns: Mapping[str, ColumnRule]
+    users: UsersRule = UsersRule()
 
     @property
     def state(self) -> Path:
@@ -234,6 +244,7 @@ def _project(root: Path, path: Path, data: Mapping[str, Any]) -> Project:
         summary=_maybe_path(root, top.take("summary", str)),
         max_rejects=top.take("max_rejects", int, 0),
         unknown_types=top.choice("unknown_types", get_args(UnknownTypes)),
+        users=_users_rule(top.take("users", dict, {}), f"{path.name} [users]"),
         tables={
             name: _table_rule(rule, f"{path.name} [tables.{name}]")
             for name, rule in top.take("tables", dict, {}).items()
@@ -248,6 +259,18 @@ def _project(root: Path, path: Path, data: Mapping[str, Any]) -> Project:
     if project.max_rejects < 0:
         raise UsageError("InvalidConfig", "max_rejects is 0 or more.", where=path.name)
     return project
+
+
+def _users_rule(data: Mapping[str, Any], where: str) -> UsersRule:
+    reader = _Reader(data, where)
+    kind = reader.choice("for", get_args(UsersKind)) if "for" in data else None
+    rule = UsersRule(kind, reader.take("password_hashes", bool, False))
+    reader.known.add("for")
+    reader.done()
+    if rule.password_hashes and rule.kind != "convex-auth":
+        hint = "For Clerk: supavex users --for clerk --with-password-hashes."
+        raise UsageError("InvalidConfig", 'password_hashes goes with for = "convex-auth".', where=where, hint=hint)
+    return rule
 
 
 def _maybe_path(root: Path, name: str | None) -> Path | None:

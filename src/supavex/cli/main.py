@@ -24,6 +24,7 @@ COMMANDS = {
     "deploy": "Push the schema to a deployment.",
     "migrate": "Copy the rows, with ids that are computed.",
     "verify": "Prove that every row arrived, field by field.",
+    "users": "The users of auth.users, for Clerk or Convex Auth.",
     "restore": "The way back: an archive's documents into PostgreSQL's tables.",
     "serve": "A Convex deployment on this machine, for the official CLI.",
     "demo": "All of it on an example project, embedded.",

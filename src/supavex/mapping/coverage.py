@@ -15,6 +15,7 @@ from supavex.convex.validators import MISSING, Optional, printed, unwrap
 from supavex.diagnostics import Diagnostic, Severity
 from supavex.mapping.checks import allowed_values
 from supavex.mapping.conversions import Target, registered
+from supavex.mapping.convex_auth import SOURCES
 from supavex.mapping.keys import WHOLE_ROW
 from supavex.mapping.names import camel_case
 from supavex.mapping.plan import SOURCE_KEY_FIELDS, FieldPlan, Plan, TablePlan
@@ -231,7 +232,9 @@ def _field(plan: Plan, table: TablePlan, planned: FieldPlan) -> Iterator[Diagnos
     if planned.reference is None and planned.ids is None:
         key = table.source.foreign_key_of(planned.column.name)
         by_several = any(planned.column.name in other.by_columns for other in table.fields)
-        outside = key is not None and key.referenced_schema not in ("auth",) and not by_several
+        parent = None if key is None else plan.of_source(key.referenced_schema, key.referenced_table)
+        moved = parent is not None and parent.status == "mapped"
+        outside = key is not None and (key.referenced_schema != "auth" or moved) and not by_several
         if key is not None and outside and target.takes(kinds.String) and not target.any:
             message = (
                 f"it refers to {key.referenced_schema}.{key.referenced_table}, but the field keeps the old key as text."
@@ -312,7 +315,8 @@ def _indexes(table: TablePlan) -> Iterator[Diagnostic]:
 
 def not_carried(plan: Plan) -> list[NotCarried]:
     """What Convex does not take over, of the tables that are moved, and of the whole database."""
-    return not_carried_of(plan.catalog, [table.source for table in plan.moved])
+    own = [table.source for table in plan.moved if table.name not in SOURCES]
+    return not_carried_of(plan.catalog, own)
 
 
 _INSTEAD = {

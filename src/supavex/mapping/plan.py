@@ -15,6 +15,7 @@ from supavex.convex.schema import Schema, TableDefinition
 from supavex.convex.validators import MISSING, Optional, Validator, unwrap
 from supavex.convex.values import Value
 from supavex.mapping.conversions import Conversion, Misfit, Target, arrays, choose
+from supavex.mapping.convex_auth import auth_rule
 from supavex.mapping.idfiles import load_id_file
 from supavex.mapping.keys import Key, key_of
 from supavex.mapping.names import camel_case
@@ -165,7 +166,7 @@ def make_plan(project: Project, schema: Schema, catalog: Catalog) -> Plan:
 
 
 def _table(project: Project, schema: Schema, table: Table) -> TablePlan:
-    rule = project.table_rule(table.schema, table.name)
+    rule = auth_rule(project, table) or project.table_rule(table.schema, table.name)
     if rule.skip is not None:
         return TablePlan(table, "skipped", rule)
     names = [rule.to] if rule.to else [table.name, camel_case(table.name)]

@@ -30,6 +30,7 @@ from supavex.migrate.existing import Matched, match_documents
 from supavex.migrate.journal import Journal, Moment
 from supavex.migrate.part_files import PartFiles
 from supavex.migrate.parts import LAST_BLOCK, PartResult, PartTask, TableJob, cut, joined_crc, whole
+from supavex.migrate.private_files import owner_only
 from supavex.migrate.references import children, missing_keys, names_any, parents_first, shared_keys
 from supavex.migrate.rejects import Reject
 from supavex.postgres.connection import quoted, without_password
@@ -351,7 +352,7 @@ def _write(state: _State, moved: list[TablePlan], archive: Path) -> None:
     archive.parent.mkdir(parents=True, exist_ok=True)
     partial = archive.with_name(archive.name + ".partial")
     try:
-        with partial.open("wb") as file:
+        with open(partial, "wb", opener=owner_only) as file:
             writer = ArchiveWriter(file)
             writer.add("README.md", _README.format(version=__version__).encode())
             numbers = {table.target: state.numbers[table.target] for table in moved}

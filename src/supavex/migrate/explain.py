@@ -11,8 +11,10 @@ import psycopg
 from supavex.convex.ids import decode_id
 from supavex.convex.validators import MISSING, printed
 from supavex.errors import UsageError
+from supavex.mapping.convex_auth import is_secret
 from supavex.mapping.plan import ALIAS, FieldPlan, Plan, TablePlan
 from supavex.mapping.table_numbers import load_lock, with_new_tables
+from supavex.migrate.comparison import HIDDEN
 from supavex.postgres.columns import ColumnReader
 from supavex.postgres.connection import quoted
 from supavex.postgres.snapshot import exported
@@ -164,8 +166,16 @@ def with_example(plan: Plan, explanation: Explanation, table: TablePlan, url: st
                     document = json.loads(bytes(encoded.lines))
                     key = batch.column("_text")[index].as_py() if encoder.query.has_text else None
                     row = _row(holder, table, key or _key_text(table, document))
-                    return replace(explanation, before=row, after=document)
+                    return replace(explanation, before=_seen(table, row), after=_seen(table, document))
     return explanation
+
+
+def _seen(table: TablePlan, row: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The row without values that nothing may show."""
+    if row is None:
+        return None
+    hidden = {name for name, value in row.items() if value and is_secret(table.name, name)}
+    return {name: HIDDEN if name in hidden else value for name, value in row.items()}
 
 
 def _key_text(table: TablePlan, document: dict[str, Any]) -> str:

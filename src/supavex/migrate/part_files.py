@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from supavex.errors import missing_extra
+from supavex.migrate.private_files import owner_only
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class PartFiles:
     def _open(self, name: str, mode: str) -> IO[bytes]:
         if self.remote:
             return cast("IO[bytes]", self._filesystem().open(self._path(name), mode))
-        return cast("IO[bytes]", Path(self._path(name)).open(mode))
+        return cast("IO[bytes]", open(self._path(name), mode, opener=owner_only if mode == "wb" else None))
 
     def size(self, name: str) -> int | None:
         """Bytes; None where there is no such file."""
