@@ -51,7 +51,8 @@ def _users(there: set[str]) -> TableRule:
     # Convex Auth looks for one user with a confirmed email: an SSO user's is another user's as often as not.
     doubled = "false"
     if "is_sso_user" in there:
-        doubled = "(t.is_sso_user AND t.email IN (SELECT o.email FROM auth.users AS o WHERE NOT o.is_sso_user))"
+        others = "SELECT lower(o.email) FROM auth.users AS o WHERE NOT o.is_sso_user AND o.email IS NOT NULL"
+        doubled = f"(t.is_sso_user AND lower(t.email) IN ({others}))"
     name = "COALESCE(" + ", ".join(_text(key) for key in ("name", "full_name", "display_name", "user_name")) + ")"
     image = "COALESCE(" + ", ".join(_text(key) for key in ("avatar_url", "picture")) + ")"
     columns = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,16 @@ class ClerkIds:
 
     def to_json(self) -> dict[str, Any]:
         """As ``users --ids … --json`` shows it."""
-        return {"ok": self.ok, **asdict(self), "file": str(self.file)}
+        return {
+            "ok": self.ok,
+            "file": str(self.file),
+            "ids": self.ids,
+            "withoutOldId": self.without_old_id,
+            "unknown": self.unknown,
+            "notMeant": self.not_meant,
+            "missing": self.missing,
+            "listed": self.listed,
+        }
 
 
 def write_clerk_ids(

@@ -71,13 +71,26 @@ class UsersReport:
 
     def to_json(self) -> dict[str, Any]:
         """As ``users --json`` shows it."""
-        data = asdict(self)
-        data["for"] = data.pop("target")
-        for name in ("file", "remarks_file"):
-            data[name] = str(data[name])
-        for name in ("kinds", "providers", "skipped", "remarks"):
-            data[name] = dict(sorted(data[name].items()))
-        return {"ok": self.ok, **data}
+        return {
+            "ok": self.ok,
+            "for": self.target,
+            "file": str(self.file),
+            "remarksFile": str(self.remarks_file),
+            "takenAt": self.taken_at,
+            "seconds": round(self.seconds, 3),
+            "users": self.users,
+            "exported": self.exported,
+            "withPasswordHashes": self.with_password_hashes,
+            "hashes": self.hashes,
+            "kinds": dict(sorted(self.kinds.items())),
+            "providers": dict(sorted(self.providers.items())),
+            "skipped": dict(sorted(self.skipped.items())),
+            "remarks": dict(sorted(self.remarks.items())),
+            "listed": self.listed,
+            "left": self.left,
+            "proven": self.proven,
+            "documents": self.documents,
+        }
 
 
 def export_for_clerk(
