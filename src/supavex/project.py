@@ -35,9 +35,10 @@ class ColumnRule:
     evaluated by PostgreSQL instead of the plain column. ``ids``: a CSV or JSON file of old ids and new ones.
     ``null``: ``reject`` says that NULL in a required field is meant to reject the row. ``format``: of a time,
     ``HH:MM`` or ``HH:MM:SS``. ``lossy``: a value that does not fit exactly becomes the nearest that does, instead of
-    rejecting its row. ``nonfinite``: what becomes of NaN and infinity (of moments too): ``refuse``, ``keep`` as such a
-    number, or ``null``. ``invalid_json``: what becomes of JSON that Convex refuses: ``refuse``, ``escape`` its keys
-    (percent-encoding), or keep the value as its ``text``.
+    rejecting its row. ``storage``: the value names a file of Supabase storage, which the field refers to: the bucket
+    that its paths are in, or True where it holds addresses, which say the bucket. ``nonfinite``: what becomes of NaN
+    and infinity (of moments too): ``refuse``, ``keep`` as such a number, or ``null``. ``invalid_json``: what becomes of
+    JSON that Convex refuses: ``refuse``, ``escape`` its keys (percent-encoding), or keep the value as its ``text``.
     """
 
     to: str | None = None
@@ -47,6 +48,7 @@ class ColumnRule:
     null: Nulls = "default"
     format: str | None = None
     lossy: bool = False
+    storage: str | bool = False
     nonfinite: NonFinite = "refuse"
     invalid_json: InvalidJson = "refuse"
 
@@ -89,6 +91,19 @@ class UsersRule:
 
 
 @dataclass(frozen=True, slots=True)
+class StorageRule:
+    """The files of storage buckets. ``files``: the folder that holds them, or an address (``s3://…``); None: none move.
+
+    ``buckets``: which of them; all by default. ``endpoint`` and ``region``: of a service that speaks S3.
+    """
+
+    files: str | None = None
+    buckets: tuple[str, ...] = ()
+    endpoint: str | None = None
+    region: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """A project's folder and what its ``supavex.toml`` says. All paths are absolute."""
 
@@ -109,6 +124,7 @@ class Project:
     tables: Mapping[str, TableRule]
     columns: Mapping[str, ColumnRule]
     users: UsersRule = UsersRule()
+    storage: StorageRule = StorageRule()
 
     @property
     def state(self) -> Path:
@@ -244,6 +260,7 @@ def _project(root: Path, path: Path, data: Mapping[str, Any]) -> Project:
         summary=_maybe_path(root, top.take("summary", str)),
         max_rejects=top.take("max_rejects", int, 0),
         unknown_types=top.choice("unknown_types", get_args(UnknownTypes)),
+        storage=_storage_rule(top.take("storage", dict, {}), f"{path.name} [storage]"),
         users=_users_rule(top.take("users", dict, {}), f"{path.name} [users]"),
         tables={
             name: _table_rule(rule, f"{path.name} [tables.{name}]")
@@ -270,6 +287,18 @@ def _users_rule(data: Mapping[str, Any], where: str) -> UsersRule:
     if rule.password_hashes and rule.kind != "convex-auth":
         hint = "For Clerk: supavex users --for clerk --with-password-hashes."
         raise UsageError("InvalidConfig", 'password_hashes goes with for = "convex-auth".', where=where, hint=hint)
+    return rule
+
+
+def _storage_rule(data: Mapping[str, Any], where: str) -> StorageRule:
+    reader = _Reader(data, where)
+    rule = StorageRule(
+        reader.take("files", str),
+        reader.texts("buckets", []),
+        reader.take("endpoint", str),
+        reader.take("region", str),
+    )
+    reader.done()
     return rule
 
 
@@ -356,6 +385,7 @@ def _column_rule(data: Any, where: str) -> ColumnRule:
         null=reader.choice("null", get_args(Nulls)),
         format=reader.take("format", str),
         lossy=reader.take("lossy", bool, False),
+        storage=reader.take("storage", (str, bool), False),
         nonfinite=reader.choice("nonfinite", get_args(NonFinite)),
         invalid_json=reader.choice("invalid_json", get_args(InvalidJson)),
     )

@@ -20,7 +20,7 @@ from supavex.cli.options import (
 from supavex.cli.progress import bars
 from supavex.cli.targets import open_target, to_option
 from supavex.convex.snapshot import SnapshotArchive
-from supavex.deployment.importing import import_snapshot
+from supavex.deployment.file_import import import_all
 from supavex.errors import UsageError
 from supavex.mapping.check import checked_plan
 from supavex.project import Project
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 @json_option
 @click.option("--out", metavar="FILE.zip", help="Write the archive only; no deployment is needed.")
 @click.option("--tables", metavar="A,B", help="Only these source tables.")
+@click.option("--files", metavar="PLACE", help="Where the files of storage buckets are: a folder, or s3://….")
 @click.option("--existing", metavar="FILE.zip", help="An export of the target: ids of tables that are there already.")
 @click.option("--max-rejects", type=click.IntRange(min=0), metavar="N", help="Rejected rows that are allowed.")
 @click.option("--dry-run", is_flag=True, help="Do all of it, and write nothing.")
@@ -52,6 +53,7 @@ def command(
     as_json: bool,
     out: str | None,
     tables: str | None,
+    files: str | None,
     existing: str | None,
     max_rejects: int | None,
     dry_run: bool,
@@ -82,7 +84,7 @@ def command(
             raise UsageError("OutAndTo", "--out writes an archive only; --to names a deployment.", hint="Give one.")
         if dry_run or existing is not None:
             raise UsageError("UnsupportedOption", "--dry-run and --existing work with the local deployment and --out.")
-        return _by_cli(project, to, tables, max_rejects, how, as_json=as_json, yes=yes)
+        return _by_cli(project, to, tables, max_rejects, how, files=files, as_json=as_json, yes=yes)
     result = run(
         project,
         to,
@@ -93,6 +95,7 @@ def command(
         dry_run=dry_run,
         quiet=as_json,
         how=how,
+        files=files,
     )
     if as_json:
         print_json(result.to_json())
@@ -144,12 +147,14 @@ def _by_cli(
     max_rejects: int | None,
     how: Copying,
     *,
+    files: str | None,
     as_json: bool,
     yes: bool,
 ) -> int:
     from supavex.migrate.official import official_cli
     from supavex.migrate.remote import migrate_by_cli, remote_lines
     from supavex.migrate.report import report_lines
+    from supavex.migrate.stored_files import files_job
 
     def confirm(changes: str) -> bool:
         click.echo(changes, err=True)
@@ -161,6 +166,8 @@ def _by_cli(
     plan, diagnostics = checked_plan(project)
     if not as_json:
         print_diagnostics([d for d in diagnostics if d.severity == "warning"], err=True)
+    options = how.options()
+    options["files"] = files_job(project, files)
     with bars("copying") as report:
         remote = migrate_by_cli(
             plan,
@@ -170,7 +177,7 @@ def _by_cli(
             tables=_names(tables),
             max_rejects=max_rejects,
             progress=report,
-            **how.options(),
+            **options,
         )
     if as_json:
         print_json(remote.to_json())
@@ -195,16 +202,20 @@ def run(
     dry_run: bool = False,
     quiet: bool = False,
     how: Copying = Copying(),
+    files: str | None = None,
 ) -> Migration:
     """Migrates ``project``; see :func:`supavex.migrate.migration.migrate`."""
     # Arrow and what comes with it are an extra, and slow to import: `--help` does without.
     from supavex.migrate.documents import ArchiveDocuments
     from supavex.migrate.migration import migrate
     from supavex.migrate.report import report_lines
+    from supavex.migrate.stored_files import files_job
 
     plan, diagnostics = checked_plan(project)
     if not quiet:
         print_diagnostics([d for d in diagnostics if d.severity == "warning"], err=True)
+    options = how.options()
+    options["files"] = files_job(project, files, existing)
     with ExitStack() as stack:
         target = None if out is not None else stack.enter_context(open_target(project, to))
         known = None if existing is None else stack.enter_context(ArchiveDocuments(existing))
@@ -213,7 +224,7 @@ def run(
         def put(archive: SnapshotArchive) -> object:
             assert target is not None
             with bars("importing") as importing:
-                return import_snapshot(target, archive, "replace", progress=lambda t, n: importing(t, n, 0))
+                return import_all(target, archive, progress=lambda t, n: importing(t, n, 0))
 
         result = migrate(
             plan,
@@ -225,7 +236,7 @@ def run(
             max_rejects=max_rejects,
             dry_run=dry_run,
             progress=report,
-            **how.options(),
+            **options,
         )
     if not dry_run:
         text = "\n".join(report_lines(result, project.shown))

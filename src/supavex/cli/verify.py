@@ -11,14 +11,17 @@ import click
 from supavex.cli.options import json_option, open_project, print_json, project_options
 from supavex.cli.progress import bars
 from supavex.cli.targets import open_target, to_option
+from supavex.convex.snapshot import SnapshotArchive
 from supavex.errors import UsageError
 from supavex.mapping.check import checked_plan
 from supavex.mapping.source import Source
 from supavex.migrate.documents import ArchiveDocuments, Documents
+from supavex.migrate.file_proof import archive_files, deployment_files, files_proof
+from supavex.migrate.file_sources import file_source
 from supavex.migrate.official import official_cli
 from supavex.migrate.proof import LISTED, Proof
 from supavex.migrate.rejects import read_rejects
-from supavex.migrate.verification import verify
+from supavex.migrate.verification import FilesProof, verify
 from supavex.project import Project
 from supavex.text import counted, table_text
 
@@ -29,6 +32,7 @@ from supavex.text import counted, table_text
 @to_option
 @json_option
 @click.option("--rejects", metavar="FILE", help="The rejected rows. Default: those of the last migration.")
+@click.option("--files", metavar="PLACE", help="Where the files of storage buckets are: a folder, or s3://….")
 @click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Only N rows a table: a quick look, no proof.")
 def command(
     archive: str | None,
@@ -37,6 +41,7 @@ def command(
     to: str,
     as_json: bool,
     rejects: str | None,
+    files: str | None,
     sample: int | None,
 ) -> int:
     """Prove that every row arrived, field by field.
@@ -50,7 +55,7 @@ def command(
       supavex verify snapshot.zip --json
     """
     project = open_project(folder, config)
-    result = run(project, to, None if archive is None else Path(archive), rejects, sample)
+    result = run(project, to, None if archive is None else Path(archive), rejects, sample, files)
     if as_json:
         print_json(result.to_json())
     else:
@@ -65,9 +70,11 @@ def run(
     archive: Path | None = None,
     rejects: str | None = None,
     sample: int | None = None,
+    files: str | None = None,
 ) -> Proof:
     """Verifies ``project``; see :func:`supavex.migrate.verification.verify`."""
     plan, _ = checked_plan(project)
+    source = file_source(project, files)
     file = project.migration_folder / "rejects.jsonl" if rejects is None else Path(rejects)
     if rejects is not None and not file.exists():
         raise UsageError("NoRejects", "there is no such file.", where=str(file))
@@ -76,15 +83,22 @@ def run(
         if archive is None and to != "local":
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="supavex-export-"))
             archive = Path(folder) / "export.zip"
-            official_cli(project.convex_folder, to).run("export", "--path", str(archive))
+            stored = () if source is None else ("--include-file-storage",)
+            official_cli(project.convex_folder, to).run("export", "--path", str(archive), *stored)
+        prove: FilesProof | None = None
         if archive is None:
-            target = stack.enter_context(open_target(project, to))
+            target = deployment = stack.enter_context(open_target(project, to))
+            if source is not None:
+                prove = files_proof(source, project.storage.buckets, deployment_files(deployment))
         else:
             target = stack.enter_context(ArchiveDocuments(archive))
+            if source is not None:
+                opened = stack.enter_context(SnapshotArchive(archive))
+                prove = files_proof(source, project.storage.buckets, archive_files(opened))
         report = stack.enter_context(bars("verifying"))
         url = stack.enter_context(Source(project).running())
         rejected = list(read_rejects(file))
-        return verify(plan, url, target, rejected, sample=sample, progress=lambda t, n: report(t, n, 0))
+        return verify(plan, url, target, rejected, sample=sample, progress=lambda t, n: report(t, n, 0), files=prove)
 
 
 def report_lines(proof: Proof) -> list[str]:

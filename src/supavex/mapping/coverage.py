@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from supavex.convex import validators as kinds
+from supavex.convex.limits import STORAGE_TABLE
 from supavex.convex.validators import MISSING, Optional, printed, unwrap
 from supavex.diagnostics import Diagnostic, Severity
 from supavex.mapping.checks import allowed_values
@@ -286,6 +287,8 @@ def _indexes(table: TablePlan) -> Iterator[Diagnostic]:
     by_column = {planned.column.name: planned.name for planned in table.fields if planned.column}
     for planned in table.fields:
         indexed = any(fields[0] == planned.name for fields in indexes if fields)
+        if planned.reference is not None and planned.reference.target == STORAGE_TABLE:
+            continue  # files are asked for by their ids
         if planned.reference is not None and not planned.reference.many and not indexed:
             yield _finding(
                 "ForeignKeyWithoutIndex",

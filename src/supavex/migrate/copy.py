@@ -20,10 +20,12 @@ from typing import Literal, TypedDict, Unpack
 import psycopg
 
 from supavex import __version__
+from supavex.convex.limits import STORAGE_NUMBER, STORAGE_TABLE
 from supavex.convex.snapshot import ArchiveWriter, JoinedEntry, schema_entry, tables_entry
 from supavex.convex.values import Document
 from supavex.errors import SupavexError, UsageError
 from supavex.mapping.plan import Plan, TablePlan
+from supavex.mapping.storage import OBJECTS
 from supavex.migrate.encoding import BadKeys, Lookup, needs_uniform
 from supavex.migrate.executors import Executor, Here
 from supavex.migrate.existing import Matched, match_documents
@@ -33,6 +35,7 @@ from supavex.migrate.parts import LAST_BLOCK, PartResult, PartTask, TableJob, cu
 from supavex.migrate.private_files import owner_only
 from supavex.migrate.references import children, missing_keys, names_any, parents_first, shared_keys
 from supavex.migrate.rejects import Reject
+from supavex.migrate.stored_files import FileList, FilesJob, list_files, write_files
 from supavex.postgres.connection import quoted, without_password
 from supavex.postgres.snapshot import Snapshot, exported
 from supavex.text import counted
@@ -47,11 +50,12 @@ _README = "A Convex snapshot written by supavex {version}. Import it with: npx c
 
 
 class CopyOptions(TypedDict, total=False):
-    """How the parts are copied; see :func:`copy`."""
+    """How the parts are copied, and with which files; see :func:`copy`."""
 
     executor: Executor
     place: str | None
     moments: Moments
+    files: FilesJob | None
 
 
 @dataclass(slots=True)
@@ -83,6 +87,8 @@ class CopyResult:
     matched: list[Matched]
     seconds: float = 0.0
     parts_kept: int = 0
+    #: The files of storage buckets; None where none were to be moved.
+    files: FileList | None = None
 
     @property
     def rejects(self) -> list[Reject]:
@@ -107,6 +113,7 @@ class _State:
     #: The parts of each table, in order: the names of their files, and what they hold.
     parts: dict[str, list[tuple[str, PartResult]]] = field(default_factory=dict)
     kept: int = 0
+    stored: FileList | None = None
 
 
 def copy(
@@ -126,7 +133,7 @@ def copy(
     ``numbers`` are the table numbers of all tables that ids name. ``tables`` limits the copy to some source tables
     (by name); references to others still get their computed ids. ``existing`` gives the documents of tables that are
     declared existing. Of ``how``: ``executor`` copies the parts (by default this process); ``place`` is where they go,
-    for workers on other machines (by default ``work``).
+    for workers on other machines (by default ``work``); ``files`` are the stored files that go with them.
 
     ``work`` is a folder for the journal and the parts, removed at the end. Where an earlier run left one and the
     source has not changed since, its parts are used. Where it has changed, they are of another moment: ``moments``
@@ -144,17 +151,23 @@ def copy(
             _begin(journal, Moment.of(snapshot, holder), how.get("moments", "ask"), work)
             files.keep_only(journal.names())
             running = stack.enter_context(how.get("executor") or Here())
+            numbers = {**numbers, STORAGE_TABLE: STORAGE_NUMBER}
             state = _State(plan, numbers, files, snapshot, holder, journal, running, progress, {})
+            _list_files(state, how.get("files"), stack)
             matched = _lookups(state, existing)
             wanted = [t for t in parents_first(plan) if tables is None or t.name in tables or t.source.name in tables]
             _copy_tables(state, wanted)
             moved = [table for table in plan.moved if table.name in state.results]
             if archive is not None:
-                _write(state, moved, archive)
+                _write(state, moved, archive, files=_wanted(tables))
             results = [state.results[table.name] for table in moved]
+            if state.stored is not None and _wanted(tables):
+                results.append(_files_result(state.stored))
         files.keep_only(set())
         shutil.rmtree(work, ignore_errors=True)
-        return CopyResult(archive, snapshot.taken_at, results, matched, time.monotonic() - started, state.kept)
+        stored = state.stored if _wanted(tables) else None
+        seconds = time.monotonic() - started
+        return CopyResult(archive, snapshot.taken_at, results, matched, seconds, state.kept, stored)
     except psycopg.Error as error:
         reason = error.diag.message_primary or (str(error).strip() or type(error).__name__).splitlines()[0]
         raise SupavexError(
@@ -192,6 +205,33 @@ def _begin(journal: Journal, moment: Moment, moments: Moments, work: Path) -> No
                 hint="Add --restart to copy all anew, or --accept-two-moments to keep those tables as they were.",
             )
     journal.begin(moment)
+
+
+def _wanted(tables: frozenset[str] | None) -> bool:
+    """Whether stored files are among what is to be moved."""
+    return tables is None or OBJECTS in tables
+
+
+def _list_files(state: _State, job: FilesJob | None, stack: ExitStack) -> None:
+    """Finds out which files go: rows that refer to others don't go either."""
+    if job is None:
+        if state.plan.stored:
+            table, planned = state.plan.stored[0]
+            raise UsageError(
+                "NoFiles",
+                "the column refers to stored files, and nothing says where they are.",
+                where=f"{table.name}.{planned.place}",
+                hint="Set [storage] files in supavex.toml, or add --files DIR (or s3://…).",
+            )
+        return
+    state.stored = stack.enter_context(list_files(job, state.holder))
+    state.rejected[OBJECTS] = state.stored.refused
+
+
+def _files_result(found: FileList) -> TableResult:
+    result = TableResult(OBJECTS, STORAGE_TABLE, found.rows, found.files, found.size)
+    result.rejects = found.rejects
+    return result
 
 
 def _lookups(state: _State, existing: ExistingDocuments | None) -> list[Matched]:
@@ -348,7 +388,7 @@ def _estimate(connection: psycopg.Connection, table: TablePlan) -> int:
     return max(int(row[0]), 0) if row else 0
 
 
-def _write(state: _State, moved: list[TablePlan], archive: Path) -> None:
+def _write(state: _State, moved: list[TablePlan], archive: Path, *, files: bool) -> None:
     archive.parent.mkdir(parents=True, exist_ok=True)
     partial = archive.with_name(archive.name + ".partial")
     try:
@@ -365,6 +405,9 @@ def _write(state: _State, moved: list[TablePlan], archive: Path) -> None:
                 writer.add_joined(entry, _pieces(state.files, [name for name, _ in parts]))
                 if needs_uniform(table):
                     writer.add(f"{table.target}/generated_schema.jsonl", schema_entry())
+            if state.stored is not None and files:
+                total = state.stored.files
+                write_files(state.stored, writer, lambda done: state.progress(OBJECTS, done, total))
             writer.close()
         partial.replace(archive)
     finally:

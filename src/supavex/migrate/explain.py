@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 
 from supavex.convex.ids import decode_id
+from supavex.convex.limits import STORAGE_NUMBER, STORAGE_TABLE
 from supavex.convex.validators import MISSING, printed
 from supavex.errors import UsageError
 from supavex.mapping.convex_auth import is_secret
@@ -101,7 +102,9 @@ def _field(table: TablePlan, field: FieldPlan) -> Explained:
     validator = f"v.optional({field.validator})" if field.optional else str(field.validator)
     rules = field.validator.rules
     rejects = [guard.message for guard in field.conversion.guards]
-    if field.reference is not None:
+    if field.reference is not None and field.reference.target == STORAGE_TABLE:
+        rejects.append("it names no file that storage.objects has, or one that did not move")
+    elif field.reference is not None:
         rejects.append("it refers to a row that is not there, or was rejected")
     if field.ids is not None:
         rejects.append(f"{field.ids_file} has no new id for it")
@@ -127,6 +130,9 @@ def _how(table: TablePlan, field: FieldPlan) -> str:
     own = table.rule.fields.get(field.name)
     expression = rule.sql if rule and rule.sql else own.sql if own else None
     prefix = f"sql = {expression}; " if expression else ""
+    if field.reference is not None and field.reference.target == STORAGE_TABLE:
+        bucket = rule.storage if rule and rule.storage else True
+        return f"{prefix}the id of the stored file that it names" + ("" if bucket is True else f", in {bucket}")
     if field.reference is not None:
         kind = "found in the target by its key" if field.reference.existing else "computed from the key"
         through = f", by way of {', '.join(field.reference.columns)}" if field.reference.through else ""
@@ -156,6 +162,7 @@ def with_example(plan: Plan, explanation: Explanation, table: TablePlan, url: st
     if any(field.reference is not None and field.reference.existing for field in table.fields):
         return explanation  # ids that only the target knows
     numbers = with_new_tables(load_lock(plan.project.lock_file), plan.schema.tables)
+    numbers[STORAGE_TABLE] = STORAGE_NUMBER
     lookups = {field.name: Lookup.of(field.ids) for field in table.fields if field.ids is not None}
     encoder = TableEncoder(table, numbers, lookups=lookups)
     with exported(url) as (snapshot, holder), ColumnReader(snapshot) as reader:

@@ -14,10 +14,12 @@ from supavex.convex.snapshot import SnapshotArchive
 from supavex.errors import SupavexError, UsageError
 from supavex.mapping.plan import Plan
 from supavex.mapping.source import Source
+from supavex.mapping.storage import OBJECTS
 from supavex.mapping.table_numbers import load_lock, with_new_tables
 from supavex.migrate.copy import CopyOptions, CopyResult, Progress, TableResult, copy
 from supavex.migrate.documents import Documents
 from supavex.migrate.rejects import write_rejects
+from supavex.migrate.stored_files import FileList
 
 
 class Target(Documents, Protocol):
@@ -88,6 +90,7 @@ class Migration:
             "rejectsAllowed": self.allowed,
             "reasons": dict(Counter(f"{r.table}.{r.column}: {r.code}" for r in self.copy.rejects)),
             "tables": [_table_json(table) for table in self.copy.tables],
+            **({} if self.copy.files is None else {"files": _files_json(self.copy.files)}),
             "existing": [
                 {
                     "source": m.table,
@@ -100,6 +103,18 @@ class Migration:
                 for m in self.copy.matched
             ],
         }
+
+
+def _files_json(files: FileList) -> dict[str, Any]:
+    return {
+        "from": files.job.source.shown,
+        "files": files.files,
+        "bytes": files.size,
+        "kept": files.kept,
+        "placeholders": files.placeholders,
+        "unlisted": files.unlisted,
+        "firstUnlisted": files.first_unlisted,
+    }
 
 
 def _table_json(table: TableResult) -> dict[str, Any]:
@@ -180,7 +195,7 @@ def work_folder(archive: Path) -> Path:
 
 
 def _check_tables(plan: Plan, tables: frozenset[str] | None) -> None:
-    known = {name for table in plan.moved for name in (table.name, table.source.name)}
+    known = {name for table in plan.moved for name in (table.name, table.source.name)} | {OBJECTS}
     for name in sorted(tables or ()):
         if name not in known:
             raise UsageError(

@@ -12,11 +12,12 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Unpack
 
+from supavex.convex.limits import STORAGE_TABLE
 from supavex.convex.snapshot import SnapshotArchive
 from supavex.convex.values import to_export_json
 from supavex.deployment.deployment import Deployment
@@ -26,6 +27,7 @@ from supavex.mapping.plan import Plan
 from supavex.mapping.source import Source
 from supavex.migrate.copy import CopyOptions, Progress
 from supavex.migrate.documents import ArchiveDocuments
+from supavex.migrate.file_proof import archive_files, files_proof
 from supavex.migrate.migration import Folder, Migration, migrate
 from supavex.migrate.official import OfficialCli, Say
 from supavex.migrate.proof import Proof
@@ -84,7 +86,12 @@ def migrate_by_cli(
     folder = Folder(project.migration_folder)
     folder.make()
     before = _new_path(folder.path)
-    cli.run("export", "--path", str(before), say=say)
+    # An import of stored files replaces all that are there: those of the deployment's own go with ours.
+    job = how.get("files")
+    stored = () if job is None else ("--include-file-storage",)
+    if job is not None:
+        how["files"] = replace(job, kept=before)
+    cli.run("export", "--path", str(before), *stored, say=say)
     agreed = False
     try:
         with ArchiveDocuments(before) as existing:
@@ -112,13 +119,16 @@ def migrate_by_cli(
     cli.run("import", "--replace", "--yes", str(folder.archive), say=say)
     after = folder.path / "after.zip"
     after.unlink(missing_ok=True)
-    cli.run("export", "--path", str(after), say=say)
+    cli.run("export", "--path", str(after), *stored, say=say)
     remote.after = after
     moved = {table.target for table in result.copy.tables}
     remote.changed_meanwhile = changed_tables(before, after, moved)
     started = time.monotonic()
-    with ArchiveDocuments(after) as documents, Source(project).running() as url:
-        proof = verify(_only(plan, moved), url, documents, result.copy.rejects)
+    with ExitStack() as stack, ArchiveDocuments(after) as documents, Source(project).running() as url:
+        prove = None
+        if job is not None:
+            prove = files_proof(job.source, job.buckets, archive_files(stack.enter_context(SnapshotArchive(after))))
+        proof = verify(_only(plan, moved), url, documents, result.copy.rejects, files=prove)
     proof.seconds = time.monotonic() - started
     remote.proof = proof
     folder.report.write_text(json.dumps(remote.to_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -157,6 +167,8 @@ def change_table(result: Migration, before: Path, target: str) -> str:
     """What an import would do, table by table."""
     with SnapshotArchive(before) as archive:
         there = {name: sum(1 for _ in archive.documents(name)) for name in archive.tables}
+        if result.copy.files is not None:
+            there[STORAGE_TABLE] = sum(1 for _ in archive.documents(STORAGE_TABLE))
     rows = [
         [table.target, table.documents, there.get(table.target, 0), f"{table.bytes:,}"] for table in result.copy.tables
     ]

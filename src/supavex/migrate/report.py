@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from supavex.migrate.migration import Migration
+from supavex.migrate.stored_files import FileList
 from supavex.text import counted, table_text
 
 
@@ -28,6 +29,8 @@ def report_lines(result: Migration, shown: Callable[[Path], str]) -> list[str]:
         lines.append(
             f"{counted(adjusted, 'row')} without a creation time after 1970 got a substitute (docs/migrate.md)."
         )
+    if copied.files is not None:
+        lines += _file_lines(copied.files)
     for (code, place), count in Counter((r.code, f"{r.table}.{r.column}") for r in copied.rejects).items():
         lines.append(f"rejected: {count} × {place} {code}")
     if copied.rejects and not result.dry_run:
@@ -44,4 +47,14 @@ def report_lines(result: Migration, shown: Callable[[Path], str]) -> list[str]:
     documents = sum(table.documents for table in copied.tables)
     done = "imported into the local deployment" if result.imported else "copied"
     lines.append(f"{counted(documents, 'document')} {done}, as of {copied.taken_at}, in {copied.seconds:.1f} s.")
+    return lines
+
+
+def _file_lines(files: FileList) -> list[str]:
+    lines = [f"{counted(files.files, 'file')} from {files.job.source.shown}, {files.size:,} bytes."]
+    if files.kept:
+        lines.append(f"{counted(files.kept, 'file')} of the deployment's own kept beside them.")
+    if files.unlisted:
+        some = ", ".join(files.first_unlisted[:3]) + (", …" if files.unlisted > 3 else "")
+        lines.append(f"note: {counted(files.unlisted, 'file')} there that storage.objects does not know: {some}")
     return lines

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 from supavex.convex.ids import encode_id
+from supavex.convex.limits import STORAGE_NUMBER
 from supavex.convex.values import Document, Value, size
 from supavex.deployment.deployment import Deployment
-from supavex.deployment.files import STORAGE_NUMBER
 from supavex.deployment.queries import END
 from supavex.deployment.server import jobs, modules
 from supavex.deployment.server.host import Addresses
