@@ -114,6 +114,8 @@ class _State:
     parts: dict[str, list[tuple[str, PartResult]]] = field(default_factory=dict)
     kept: int = 0
     stored: FileList | None = None
+    #: Whether stored files are among what is to be moved.
+    with_files: bool = True
 
 
 def copy(
@@ -153,19 +155,20 @@ def copy(
             running = stack.enter_context(how.get("executor") or Here())
             numbers = {**numbers, STORAGE_TABLE: STORAGE_NUMBER}
             state = _State(plan, numbers, files, snapshot, holder, journal, running, progress, {})
+            state.with_files = tables is None or OBJECTS in tables
             _list_files(state, how.get("files"), stack)
             matched = _lookups(state, existing)
             wanted = [t for t in parents_first(plan) if tables is None or t.name in tables or t.source.name in tables]
             _copy_tables(state, wanted)
             moved = [table for table in plan.moved if table.name in state.results]
             if archive is not None:
-                _write(state, moved, archive, files=_wanted(tables))
+                _write(state, moved, archive)
             results = [state.results[table.name] for table in moved]
-            if state.stored is not None and _wanted(tables):
+            if state.stored is not None and state.with_files:
                 results.append(_files_result(state.stored))
         files.keep_only(set())
         shutil.rmtree(work, ignore_errors=True)
-        stored = state.stored if _wanted(tables) else None
+        stored = state.stored if state.with_files else None
         seconds = time.monotonic() - started
         return CopyResult(archive, snapshot.taken_at, results, matched, seconds, state.kept, stored)
     except psycopg.Error as error:
@@ -205,11 +208,6 @@ def _begin(journal: Journal, moment: Moment, moments: Moments, work: Path) -> No
                 hint="Add --restart to copy all anew, or --accept-two-moments to keep those tables as they were.",
             )
     journal.begin(moment)
-
-
-def _wanted(tables: frozenset[str] | None) -> bool:
-    """Whether stored files are among what is to be moved."""
-    return tables is None or OBJECTS in tables
 
 
 def _list_files(state: _State, job: FilesJob | None, stack: ExitStack) -> None:
@@ -388,7 +386,7 @@ def _estimate(connection: psycopg.Connection, table: TablePlan) -> int:
     return max(int(row[0]), 0) if row else 0
 
 
-def _write(state: _State, moved: list[TablePlan], archive: Path, *, files: bool) -> None:
+def _write(state: _State, moved: list[TablePlan], archive: Path) -> None:
     archive.parent.mkdir(parents=True, exist_ok=True)
     partial = archive.with_name(archive.name + ".partial")
     try:
@@ -405,7 +403,7 @@ def _write(state: _State, moved: list[TablePlan], archive: Path, *, files: bool)
                 writer.add_joined(entry, _pieces(state.files, [name for name, _ in parts]))
                 if needs_uniform(table):
                     writer.add(f"{table.target}/generated_schema.jsonl", schema_entry())
-            if state.stored is not None and files:
+            if state.stored is not None and state.with_files:
                 total = state.stored.files
                 write_files(state.stored, writer, lambda done: state.progress(OBJECTS, done, total))
             writer.close()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from supavex.errors import SupavexError, UsageError, missing_extra
+from supavex.postgres.connection import without_password
 from supavex.project import Project
 
 _PIECE = 1 << 20
@@ -104,7 +105,9 @@ class S3Files:
     @property
     def shown(self) -> str:
         """The address."""
-        return "/".join(part for part in (f"s3://{self.bucket}".rstrip("/"), self.prefix) if part)
+        if not self.bucket:
+            return without_password(self.endpoint or "s3://")
+        return f"s3://{self.bucket}" + (f"/{self.prefix}" if self.prefix else "")
 
     def _place(self, bucket: str, name: str) -> tuple[str, str]:
         """The bucket and key of a file, over there."""
@@ -162,7 +165,7 @@ class S3Files:
     def _failed(self, bucket: str, error: Exception) -> SupavexError:
         hint = "See that endpoint, region and credentials are right, and run the command again."
         message = f"S3 does not list the bucket {bucket}: {_code(error)}."
-        return SupavexError("CannotListFiles", message, where=self.endpoint or self.shown, hint=hint, retryable=True)
+        return SupavexError("CannotListFiles", message, where=self.shown, hint=hint, retryable=True)
 
 
 def _code(error: Exception) -> str:
