@@ -139,11 +139,11 @@ def ids_of(project: Project, lists: list[Path], out: Path | None) -> ClerkIds:
 def report_lines(report: UsersReport, shown: Callable[[Path], str]) -> list[str]:
     """The report that a person reads."""
     rows: list[tuple[object, ...]] = [
-        ("users", report.users, ""),
-        *((text, report.kinds[kind], "") for kind, text in _KINDS.items() if report.kinds[kind]),
-        *((f"with an identity of {name}", count, "") for name, count in sorted(report.providers.items())),
+        (report.users, "users"),
+        *((report.kinds[kind], text) for kind, text in _KINDS.items() if report.kinds[kind]),
+        *((count, f"with an identity of {name}") for name, count in sorted(report.providers.items())),
     ]
-    lines = [table_text(["auth.users", "count", ""], rows), ""]
+    lines = [table_text(["count", "auth.users"], rows, left=0), ""]
     for title, counts in (("not exported", report.skipped), ("remark", report.remarks)):
         for code, count in sorted(counts.items()):
             remark = report.reasons[code]

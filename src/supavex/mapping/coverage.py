@@ -335,7 +335,7 @@ _INSTEAD = {
     "exclusion": "Look for an overlap by an index in the mutation that inserts.",
     "publication": "Nothing: every Convex query is live.",
     "cron job": "convex/crons.ts.",
-    "bucket": "Convex file storage: ctx.storage, with a table of the files.",
+    "bucket": "Its files move where [storage] says where they are; who may read them is for functions to say.",
     "extension": "Whatever used it: a component, an npm package in an action, or code of your own.",
     "trigger": "Code in the mutations that write the table; of auth.users, in the sign-up flow.",
     "policy": "Check ctx.auth in each function that reads or writes the table or the files.",

@@ -49,7 +49,7 @@ def file_source(project: Project, place: str | None = None) -> FileSource | None
     folder = project.root / place
     if not folder.is_dir():
         raise UsageError("NoFiles", "there is no such folder of files.", where=str(folder), hint="DIR/<bucket>/<path>.")
-    return FolderFiles(folder)
+    return FolderFiles(folder, project.shown(folder))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +57,7 @@ class FolderFiles:
     """A folder. Only what lies in it is ever read: names of the source are looked up in the list of its files."""
 
     folder: Path
-
-    @property
-    def shown(self) -> str:
-        """The folder."""
-        return str(self.folder)
+    shown: str
 
     def files(self, buckets: Sequence[str]) -> Iterator[tuple[str, str, int]]:
         """Every file below a bucket's folder; links to folders are not followed."""

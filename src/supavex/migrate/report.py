@@ -30,7 +30,7 @@ def report_lines(result: Migration, shown: Callable[[Path], str]) -> list[str]:
             f"{counted(adjusted, 'row')} without a creation time after 1970 got a substitute (docs/migrate.md)."
         )
     if copied.files is not None:
-        lines += _file_lines(copied.files)
+        lines += _file_lines(copied.files, imported=result.imported or result.dry_run)
     for (code, place), count in Counter((r.code, f"{r.table}.{r.column}") for r in copied.rejects).items():
         lines.append(f"rejected: {count} × {place} {code}")
     if copied.rejects and not result.dry_run:
@@ -50,8 +50,10 @@ def report_lines(result: Migration, shown: Callable[[Path], str]) -> list[str]:
     return lines
 
 
-def _file_lines(files: FileList) -> list[str]:
+def _file_lines(files: FileList, *, imported: bool) -> list[str]:
     lines = [f"{counted(files.files, 'file')} from {files.job.source.shown}, {files.size:,} bytes."]
+    if files.job.kept is None and not imported:
+        lines.append("note: `convex import --replace` of this archive deletes the deployment's other files.")
     if files.kept:
         lines.append(f"{counted(files.kept, 'file')} of the deployment's own kept beside them.")
     if files.unlisted:
