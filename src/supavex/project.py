@@ -390,6 +390,10 @@ def _column_rule(data: Any, where: str) -> ColumnRule:
         invalid_json=reader.choice("invalid_json", get_args(InvalidJson)),
     )
     reader.done()
+    if rule.storage == "":
+        raise UsageError("InvalidConfig", "storage is a bucket's id, or true.", where=where)
+    if rule.storage and rule.ids:
+        raise UsageError("InvalidConfig", "storage and ids: give one of them.", where=where)
     return rule
 
 
