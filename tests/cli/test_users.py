@@ -199,6 +199,23 @@ def test_two_users_of_clerk_with_one_old_id_are_refused(folder: Path, tmp_path: 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["1.json", "2.json", "ids.csv"]
 
 
+def test_what_scaffold_and_check_say_where_the_tables_are_not_in_the_schema_yet() -> None:
+    with projects.folder() as path:
+        toml = '[users]\nfor = "convex-auth"\n'
+        projects.write(path, schema="schema = define_schema({})", migrations={"1.sql": SQL, "2.sql": NOTES}, toml=toml)
+        assert supavex("scaffold", "-C", path).code == 0
+        text = (path / "schema.py").read_text()
+        assert 'v.id("users")' in text
+        assert "encrypted_password" not in text
+        findings = supavex("check", "-C", path, "--json").json["diagnostics"]
+        hints = {d["where"]: d["hint"] for d in findings if d["code"] == "TableNotMapped"}
+        assert set(hints) == {"auth.users", "auth.identities"}
+        assert all("**auth_tables()" in hint for hint in hints.values())
+        text = text.replace("import define_schema", "import auth_tables, define_schema")
+        (path / "schema.py").write_text(text.replace("define_schema({", "define_schema({ **auth_tables(),", 1))
+        assert supavex("check", "-C", path).code == 0
+
+
 def test_misuse(folder: Path, tmp_path: Path) -> None:
     def code(*arguments: str | Path, where: Path = folder) -> str:
         ran = supavex("users", *arguments, "-C", where, "--json")

@@ -100,10 +100,9 @@ def _array(file: IO[str], shown: str) -> Iterator[Any]:
             except ValueError:
                 pass  # the rest of it has not been read yet, or never comes
             else:
-                if end < len(buffer):  # a number's end shows only in what follows
-                    yield value
-                    at, first = end, False
-                    continue
+                yield value
+                at, first = end, False
+                continue
         piece = file.read(_PIECE)
         if not piece or len(buffer) - at > _MAX_USER:
             raise _invalid(shown, "not a JSON list")

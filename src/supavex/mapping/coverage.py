@@ -92,6 +92,8 @@ def _table(plan: Plan, table: TablePlan) -> Iterator[Diagnostic]:
         hint = f"Define {wanted} in {plan.project.shown(plan.project.schema_file)}, or skip the table with a reason."
         if close:
             hint = f'Is it {close[0]}? Then set to = "{close[0]}" under [tables.{_toml(plan, table)}]. Else: {hint}'
+        if table.name in SOURCES:
+            hint = "Put **auth_tables() into schema.py (from supavex.schema): Convex Auth's own tables."
         yield Diagnostic("TableNotMapped", "error", "the source table has no Convex table.", table.name, hint)
     if table.status != "mapped":
         yield from _existing(table)
