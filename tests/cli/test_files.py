@@ -258,6 +258,7 @@ def test_a_dry_run_holds_rows_against_files_and_writes_nothing(folder: Path) -> 
     ran = supavex("migrate", "-C", folder, "--dry-run", "--json")
     assert (ran.code, ran.json["rejected"]) == (1, 2)
     assert not (folder / ".supavex/migration").exists()
+    assert not (folder / ".supavex/storage.key").exists()
 
 
 def test_a_target_s_own_files_go_into_the_archive_with_its_export(folder: Path) -> None:

@@ -142,7 +142,8 @@ def copy(
     says whether that is an error, they are thrown away, or those of whole tables are used all the same.
     """
     started = time.monotonic()
-    files = PartFiles(how.get("place") or str(work))
+    place = how.get("place")
+    files = PartFiles(place or str(work), private=place is None)
     try:
         work.mkdir(parents=True, exist_ok=True)
         files.make()

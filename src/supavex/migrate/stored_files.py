@@ -21,6 +21,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -48,13 +49,13 @@ _EARLIEST = 1.0
 class FilesJob:
     """What is to be moved: the files of ``buckets`` (all, if there are none) from ``source``.
 
-    ``secret`` makes the names in the files' addresses; see :func:`address_secret`. ``kept``: an export of the target,
+    ``secret`` gives what makes the names in the files' addresses; see :func:`address_secret`. ``kept``: an export of the target,
     whose own files go into the archive too: an import replaces all of them.
     """
 
     source: FileSource
     buckets: tuple[str, ...]
-    secret: bytes
+    secret: Callable[[], bytes]
     kept: Path | None = None
 
 
@@ -89,7 +90,7 @@ def files_job(project: Project, place: str | None = None, kept: Path | None = No
     source = file_source(project, place)
     if source is None:
         return None
-    return FilesJob(source, project.storage.buckets, address_secret(project), kept)
+    return FilesJob(source, project.storage.buckets, partial(address_secret, project), kept)
 
 
 def address_secret(project: Project) -> bytes:
@@ -221,7 +222,7 @@ def write_files(found: FileList, writer: ArchiveWriter, progress: Callable[[int]
 
     Raises where one has another size than the list says, or can't be read.
     """
-    done = 0
+    done, secret = 0, found.job.secret()
     with tempfile.TemporaryFile() as lines:
         for object_, there in found.going():
             digest = hashlib.sha256()
@@ -234,7 +235,7 @@ def write_files(found: FileList, writer: ArchiveWriter, progress: Callable[[int]
                 where = f"{object_.bucket}/{object_.name}"
                 hint = "Nothing was replaced. Run the command again."
                 raise SupavexError("FileChanged", message, where=where, hint=hint, retryable=True)
-            name = address_name(found.job.secret, object_.id)
+            name = address_name(secret, object_.id)
             lines.write(_line(id_, created_at(object_), kind, name, digest, size))
             done += 1
             progress(done)
