@@ -49,8 +49,8 @@ _EARLIEST = 1.0
 class FilesJob:
     """What is to be moved: the files of ``buckets`` (all, if there are none) from ``source``.
 
-    ``secret`` gives what makes the names in the files' addresses; see :func:`address_secret`. ``kept``: an export of the target,
-    whose own files go into the archive too: an import replaces all of them.
+    ``secret`` gives what makes the names in the files' addresses; see :func:`address_secret`. ``kept``: an export of
+    the target, whose own files go into the archive too: an import replaces all of them.
     """
 
     source: FileSource
