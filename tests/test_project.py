@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from supavex.errors import SupavexError, UsageError
-from supavex.project import ColumnRule, FieldRule, Project, TableRule, load_project, load_schema
+from supavex.project import ColumnRule, FieldRule, Project, StorageRule, TableRule, UsersRule, load_project, load_schema
 
 FIELD = 'a field of its own is { sql = "…" } or { references = ["…"] }.'
 
@@ -99,6 +99,18 @@ starts = { format = "HH:MM", null = "default" }
 text = { sql = "trim(t.text)" }
 size = { lossy = true, nonfinite = "null" }
 data = { invalid_json = "escape" }
+cover = { storage = "covers" }
+file = { storage = true }
+
+[users]
+for = "convex-auth"
+password_hashes = true
+
+[storage]
+files = "s3://backup/x"
+buckets = ["covers", "docs"]
+endpoint = "http://127.0.0.1:9000"
+region = "eu-west-1"
 
 [tables.logs]
 skip = "not moved"
@@ -143,13 +155,33 @@ existing = { match = { slug = "slug_column", team = "team" } }
                     "text": ColumnRule(sql="trim(t.text)"),
                     "size": ColumnRule(lossy=True, nonfinite="null"),
                     "data": ColumnRule(invalid_json="escape"),
+                    "cover": ColumnRule(storage="covers"),
+                    "file": ColumnRule(storage=True),
                 },
             ),
             "logs": TableRule(skip="not moved"),
             "events": TableRule(key=("*",)),
             "audit.entries": TableRule(existing={"slug": "slug_column", "team": "team"}),
         },
+        users=UsersRule("convex-auth", password_hashes=True),
+        storage=StorageRule("s3://backup/x", ("covers", "docs"), "http://127.0.0.1:9000", "eu-west-1"),
     )
+
+
+def test_users_and_storage_that_make_no_sense(tmp_path: Path) -> None:
+    for toml, message in (
+        ('[users]\nfor = "auth0"', "for is one of clerk, convex-auth."),
+        ("[users]\npassword_hashes = true", 'password_hashes goes with for = "convex-auth".'),
+        ('[users]\nfor = "clerk"\npassword_hashes = true', 'password_hashes goes with for = "convex-auth".'),
+        ("[storage]\nfiles = 3", "files is a text, not 3."),
+        ("columns.a.storage = 3", "storage is a text or true or false, not 3."),
+        ("columns.a.storage = ''", "storage is a bucket's id, or true."),
+        ("columns.a = { storage = true, ids = 'a.csv' }", "storage and ids: give one of them."),
+    ):
+        assert refused(tmp_path, toml).message == message
+    hint = refused(tmp_path, "[storage]\nfile = 'x'").hint
+    assert hint is not None
+    assert "files" in hint
 
 
 def test_another_file_beside_it(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ Nulls = Literal["default", "reject"]
 NonFinite = Literal["refuse", "keep", "null"]
 InvalidJson = Literal["refuse", "escape", "text"]
 UnknownTypes = Literal["text", "refuse"]
+UsersKind = Literal["clerk", "convex-auth"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +35,11 @@ class ColumnRule:
     evaluated by PostgreSQL instead of the plain column. ``ids``: a CSV or JSON file of old ids and new ones.
     ``null``: ``reject`` says that NULL in a required field is meant to reject the row. ``format``: of a time,
     ``HH:MM`` or ``HH:MM:SS``. ``lossy``: a value that does not fit exactly becomes the nearest that does, instead of
-    rejecting its row. ``nonfinite``: what becomes of NaN and infinity (of moments too): ``refuse``, ``keep`` as such a
-    number, or ``null``. ``invalid_json``: what becomes of JSON that Convex refuses: ``refuse``, ``escape`` its keys
-    (percent-encoding), or keep the value as its ``text``. ``truncate``: the characters that a longer text is cut to.
+    rejecting its row. ``storage``: the value names a file of Supabase storage, which the field refers to: the bucket
+    that its paths are in, or True where it holds addresses, which say the bucket. ``nonfinite``: what becomes of NaN
+    and infinity (of moments too): ``refuse``, ``keep`` as such a number, or ``null``. ``invalid_json``: what becomes of
+    JSON that Convex refuses: ``refuse``, ``escape`` its keys (percent-encoding), or keep the value as its ``text``.
+    ``truncate``: the characters that a longer text is cut to.
     """
 
     to: str | None = None
@@ -46,6 +49,7 @@ class ColumnRule:
     null: Nulls = "default"
     format: str | None = None
     lossy: bool = False
+    storage: str | bool = False
     nonfinite: NonFinite = "refuse"
     invalid_json: InvalidJson = "refuse"
     truncate: int | None = None
@@ -81,6 +85,27 @@ class TableRule:
 
 
 @dataclass(frozen=True, slots=True)
+class UsersRule:
+    """Where the users of ``auth.users`` go. ``password_hashes``: a migration takes their hashes too (Convex Auth's)."""
+
+    kind: UsersKind | None = None
+    password_hashes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StorageRule:
+    """The files of storage buckets. ``files``: the folder that holds them, or an address (``s3://…``); None: none move.
+
+    ``buckets``: which of them; all by default. ``endpoint`` and ``region``: of a service that speaks S3.
+    """
+
+    files: str | None = None
+    buckets: tuple[str, ...] = ()
+    endpoint: str | None = None
+    region: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """A project's folder and what its ``supavex.toml`` says. All paths are absolute."""
 
@@ -100,6 +125,8 @@ class Project:
     unknown_types: UnknownTypes
     tables: Mapping[str, TableRule]
     columns: Mapping[str, ColumnRule]
+    users: UsersRule = UsersRule()
+    storage: StorageRule = StorageRule()
 
     @property
     def state(self) -> Path:
@@ -235,6 +262,8 @@ def _project(root: Path, path: Path, data: Mapping[str, Any]) -> Project:
         summary=_maybe_path(root, top.take("summary", str)),
         max_rejects=top.take("max_rejects", int, 0),
         unknown_types=top.choice("unknown_types", get_args(UnknownTypes)),
+        storage=_storage_rule(top.take("storage", dict, {}), f"{path.name} [storage]"),
+        users=_users_rule(top.take("users", dict, {}), f"{path.name} [users]"),
         tables={
             name: _table_rule(rule, f"{path.name} [tables.{name}]")
             for name, rule in top.take("tables", dict, {}).items()
@@ -249,6 +278,30 @@ def _project(root: Path, path: Path, data: Mapping[str, Any]) -> Project:
     if project.max_rejects < 0:
         raise UsageError("InvalidConfig", "max_rejects is 0 or more.", where=path.name)
     return project
+
+
+def _users_rule(data: Mapping[str, Any], where: str) -> UsersRule:
+    reader = _Reader(data, where)
+    kind = reader.choice("for", get_args(UsersKind)) if "for" in data else None
+    rule = UsersRule(kind, reader.take("password_hashes", bool, False))
+    reader.known.add("for")
+    reader.done()
+    if rule.password_hashes and rule.kind != "convex-auth":
+        hint = "For Clerk: supavex users --for clerk --with-password-hashes."
+        raise UsageError("InvalidConfig", 'password_hashes goes with for = "convex-auth".', where=where, hint=hint)
+    return rule
+
+
+def _storage_rule(data: Mapping[str, Any], where: str) -> StorageRule:
+    reader = _Reader(data, where)
+    rule = StorageRule(
+        reader.take("files", str),
+        reader.texts("buckets", []),
+        reader.take("endpoint", str),
+        reader.take("region", str),
+    )
+    reader.done()
+    return rule
 
 
 def _maybe_path(root: Path, name: str | None) -> Path | None:
@@ -334,6 +387,7 @@ def _column_rule(data: Any, where: str) -> ColumnRule:
         null=reader.choice("null", get_args(Nulls)),
         format=reader.take("format", str),
         lossy=reader.take("lossy", bool, False),
+        storage=reader.take("storage", (str, bool), False),
         nonfinite=reader.choice("nonfinite", get_args(NonFinite)),
         invalid_json=reader.choice("invalid_json", get_args(InvalidJson)),
         truncate=reader.take("truncate", int),
@@ -341,6 +395,10 @@ def _column_rule(data: Any, where: str) -> ColumnRule:
     reader.done()
     if rule.truncate is not None and rule.truncate < 1:
         raise UsageError("InvalidConfig", "truncate is a number of characters, above 0.", where=where)
+    if rule.storage == "":
+        raise UsageError("InvalidConfig", "storage is a bucket's id, or true.", where=where)
+    if rule.storage and rule.ids:
+        raise UsageError("InvalidConfig", "storage and ids: give one of them.", where=where)
     return rule
 
 

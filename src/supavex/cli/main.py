@@ -27,6 +27,7 @@ COMMANDS = {
     "verify": "Prove that every row arrived, field by field.",
     "plan-cutover": "The checklist of the cutover, with times from the rehearsal.",
     "rollback": "Put a deployment back to what it held before a migration.",
+    "users": "The users of auth.users, for Clerk or Convex Auth.",
     "restore": "The way back: an archive's documents into PostgreSQL's tables.",
     "usage": "What of the app's code still calls Supabase, and what to write instead.",
     "serve": "A Convex deployment on this machine, for the official CLI.",

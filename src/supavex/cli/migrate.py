@@ -21,7 +21,7 @@ from supavex.cli.options import (
 from supavex.cli.progress import Audience, audience, bars
 from supavex.cli.targets import open_target, to_option
 from supavex.convex.snapshot import SnapshotArchive
-from supavex.deployment.importing import import_snapshot
+from supavex.deployment.file_import import import_all
 from supavex.errors import UsageError
 from supavex.mapping.check import checked_plan
 from supavex.mapping.source import Source
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 @json_option
 @click.option("--out", metavar="FILE.zip", help="Write the archive only; no deployment is needed.")
 @click.option("--tables", metavar="A,B", help="Only these source tables.")
+@click.option("--files", metavar="PLACE", help="Where the files of storage buckets are: a folder, or s3://….")
 @click.option("--existing", metavar="FILE.zip", help="An export of the target: ids of tables that are there already.")
 @click.option("--max-rejects", type=click.IntRange(min=0), metavar="N", help="Rejected rows that are allowed.")
 @click.option("--dry-run", is_flag=True, help="Do all of it, and write nothing.")
@@ -60,6 +61,7 @@ def command(
     as_json: bool,
     out: str | None,
     tables: str | None,
+    files: str | None,
     existing: str | None,
     max_rejects: int | None,
     dry_run: bool,
@@ -103,7 +105,8 @@ def command(
             raise UsageError("OutAndTo", "--out writes an archive only; --to names a deployment.", hint="Give one.")
         if dry_run or existing is not None:
             raise UsageError("UnsupportedOption", "--dry-run and --existing work with the local deployment and --out.")
-        return _by_cli(project, to, tables, max_rejects, how, Keeping(changes, moment, slot), as_json=as_json, yes=yes)
+        keeping = Keeping(changes, moment, slot)
+        return _by_cli(project, to, tables, max_rejects, how, keeping, files=files, as_json=as_json, yes=yes)
     result = run(
         project,
         to,
@@ -115,6 +118,7 @@ def command(
         show=audience(as_json),
         how=how,
         keeping=Keeping(changes, moment, slot),
+        files=files,
     )
     if as_json:
         print_json(result.to_json())
@@ -217,12 +221,14 @@ def _by_cli(
     how: Copying,
     keeping: Keeping,
     *,
+    files: str | None,
     as_json: bool,
     yes: bool,
 ) -> int:
     from supavex.migrate.official import official_cli
     from supavex.migrate.remote import migrate_by_cli, remote_lines
     from supavex.migrate.report import nothing_line, report_lines
+    from supavex.migrate.stored_files import files_job
 
     def confirm(changes: str) -> bool:
         click.echo(changes, err=True)
@@ -235,6 +241,7 @@ def _by_cli(
     if not as_json:
         print_diagnostics([d for d in diagnostics if d.severity == "warning"], err=True)
     with keeping.options(plan, cli.deployment, how) as options:
+        options["files"] = files_job(project, files)
         since, remember = options.get("since"), options.get("remember")
         if since is not None and _nothing(project, since):
             if remember is not None and remember.kept is not None:
@@ -291,6 +298,7 @@ def run(
     show: Audience = "people",
     how: Copying = Copying(),
     keeping: Keeping = Keeping(),
+    files: str | None = None,
 ) -> Migration:
     """Migrates ``project``; see :func:`supavex.migrate.migration.migrate`."""
     # Arrow and what comes with it are an extra, and slow to import: `--help` does without.
@@ -298,6 +306,7 @@ def run(
     from supavex.migrate.migration import migrate
     from supavex.migrate.report import report_lines
     from supavex.migrate.runs import Run, measure
+    from supavex.migrate.stored_files import files_job
 
     plan, diagnostics = checked_plan(project)
     place = to if out is None else "archive"
@@ -308,6 +317,7 @@ def run(
         target = None if out is not None else stack.enter_context(open_target(project, to))
         known = None if existing is None else stack.enter_context(ArchiveDocuments(existing))
         options = stack.enter_context(keeping.options(plan, place, how, dry_run=dry_run))
+        options["files"] = files_job(project, files, existing)
         copying = stack.enter_context(ExitStack())
         report = copying.enter_context(bars("copied", show))
 
@@ -316,9 +326,7 @@ def run(
             copying.close()
             counts = {table.target: table.documents for table in copied.tables}
             with bars("imported", show) as importing, measured.step("import"):
-                return import_snapshot(
-                    target, archive, "replace", progress=lambda t, n: importing(t, n, counts.get(t, 0))
-                )
+                return import_all(target, archive, progress=lambda t, n: importing(t, n, counts.get(t, 0)))
 
         result = migrate(
             plan,

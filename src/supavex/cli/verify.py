@@ -13,17 +13,20 @@ import click
 from supavex.cli.options import json_option, open_project, print_json, project_options
 from supavex.cli.progress import Audience, audience, bars
 from supavex.cli.targets import open_target, to_option
+from supavex.convex.snapshot import SnapshotArchive
 from supavex.errors import UsageError
 from supavex.mapping.check import checked_plan
 from supavex.mapping.source import Source
 from supavex.migrate.documents import ArchiveDocuments, Documents
+from supavex.migrate.file_proof import archive_files, deployment_files, files_proof
+from supavex.migrate.file_sources import file_source
 from supavex.migrate.migration import Folder
 from supavex.migrate.official import deployment_of, official_cli
 from supavex.migrate.proof import LISTED, Proof, TableProof
 from supavex.migrate.proof_page import About, proof_page
 from supavex.migrate.rejects import Reject, read_rejects
 from supavex.migrate.runs import Run
-from supavex.migrate.verification import verify
+from supavex.migrate.verification import FilesProof, verify
 from supavex.postgres.connection import without_password
 from supavex.project import Project
 from supavex.text import counted, table_text
@@ -35,6 +38,7 @@ from supavex.text import counted, table_text
 @to_option
 @json_option
 @click.option("--rejects", metavar="FILE", help="The rejected rows. Default: those of the last migration.")
+@click.option("--files", metavar="PLACE", help="Where the files of storage buckets are: a folder, or s3://….")
 @click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Only N rows a table: a quick look, no proof.")
 def command(
     archive: str | None,
@@ -43,6 +47,7 @@ def command(
     to: str,
     as_json: bool,
     rejects: str | None,
+    files: str | None,
     sample: int | None,
 ) -> int:
     """Prove that every row arrived, field by field.
@@ -57,7 +62,8 @@ def command(
       supavex verify snapshot.zip --json
     """
     project = open_project(folder, config)
-    result = run(project, to, None if archive is None else Path(archive), rejects, sample, audience(as_json))
+    named = None if archive is None else Path(archive)
+    result = run(project, to, named, rejects, sample, audience(as_json), files=files)
     folder_ = Folder(project.migration_folder)
     if as_json:
         print_json({**result.to_json(), "page": str(folder_.proof_page)})
@@ -74,9 +80,11 @@ def run(
     rejects: str | None = None,
     sample: int | None = None,
     show: Audience = "people",
+    files: str | None = None,
 ) -> Proof:
     """Verifies ``project``, and writes the proof as JSON and as a page; see :mod:`supavex.migrate.verification`."""
     plan, _ = checked_plan(project)
+    source = file_source(project, files)
     measured = Run("verify", "archive" if archive is not None else deployment_of(project.convex_folder, to))
     folder = Folder(project.migration_folder)
     file = folder.rejects if rejects is None else Path(rejects)
@@ -88,17 +96,25 @@ def run(
         if archive is None and to != "local":
             temporary = stack.enter_context(tempfile.TemporaryDirectory(prefix="supavex-export-"))
             archive = Path(temporary) / "export.zip"
+            stored = () if source is None else ("--include-file-storage",)
             with measured.step("export"):
-                official_cli(project.convex_folder, to).run("export", "--path", str(archive))
+                official_cli(project.convex_folder, to).run("export", "--path", str(archive), *stored)
+        prove: FilesProof | None = None
         if archive is None:
-            target = stack.enter_context(open_target(project, to))
+            target = deployment = stack.enter_context(open_target(project, to))
+            if source is not None:
+                prove = files_proof(source, project.storage.buckets, deployment_files(deployment))
         else:
             target = stack.enter_context(ArchiveDocuments(archive))
+            if source is not None:
+                opened = stack.enter_context(SnapshotArchive(archive))
+                prove = files_proof(source, project.storage.buckets, archive_files(opened))
         report = stack.enter_context(bars("verified", show))
         url = stack.enter_context(Source(project).running())
         rejected = list(read_rejects(file))
         with measured.step("proof"):
-            proof = verify(plan, url, target, rejected, sample=sample, copied=folder.copied(), progress=report)
+            copied = folder.copied()
+            proof = verify(plan, url, target, rejected, sample=sample, copied=copied, progress=report, files=prove)
     if sample is None:
         measured.ok = proof.ok
         measured.rows = sum(table.rows for table in proof.tables)

@@ -27,3 +27,6 @@ MAX_CREATION_TIME = float(1 << 53)
 #: The lowest table number that Convex gives to a user's table.
 FIRST_USER_TABLE_NUMBER = 10_001
 MAX_TABLE_NUMBER = (1 << 32) - 1
+#: Convex's virtual table of stored files, and its number.
+STORAGE_TABLE = "_storage"
+STORAGE_NUMBER = 540

@@ -94,6 +94,28 @@ class ArchiveWriter:
             raise SupavexError("PartChanged", message, hint="Run the command again.", retryable=True)
         self._remember(entry.name, entry.crc, entry.packed, entry.size, offset)
 
+    def add_streamed(self, name: str, pieces: Iterable[bytes], deflate: Any = None) -> tuple[int, int]:
+        """Adds an entry of any length, deflated on the way; CRC-32 and bytes of what it unpacks to.
+
+        Its header is written again when both are known, so the file has to be seekable. ``deflate``: what compresses
+        to a raw deflate stream; zlib, at level 1, by default.
+        """
+        offset = self._header(name, 0, _ZIP64, _ZIP64)
+        start = self._file.tell()
+        # Level 1: stored files are mostly packed already.
+        deflate = zlib.compressobj(1, zlib.DEFLATED, -15) if deflate is None else deflate
+        crc = size = 0
+        for piece in pieces:
+            crc, size = zlib.crc32(piece, crc), size + len(piece)
+            self._file.write(deflate.compress(piece))
+        self._file.write(deflate.flush())
+        end = self._file.tell()
+        self._file.seek(offset)
+        self._header(name, crc, end - start, size, wide=True)
+        self._file.seek(end)
+        self._remember(name, crc, end - start, size, offset)
+        return crc, size
+
     def add(self, name: str, content: bytes) -> None:
         """Adds a small entry."""
         deflate = zlib.compressobj(6, zlib.DEFLATED, -15)
@@ -103,9 +125,9 @@ class ArchiveWriter:
         self._file.write(packed)
         self._remember(name, crc, len(packed), len(content), offset)
 
-    def _header(self, name: str, crc: int, packed: int, size: int) -> int:
+    def _header(self, name: str, crc: int, packed: int, size: int, *, wide: bool = False) -> int:
         offset = self._file.tell()
-        big = packed >= _ZIP64 or size >= _ZIP64
+        big = wide or packed >= _ZIP64 or size >= _ZIP64
         extra = struct.pack("<HHQQ", 1, 16, size, packed) if big else b""
         sizes = (_ZIP64, _ZIP64) if big else (packed, size)
         encoded = name.encode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from supavex.convex.compile import compile_schema
 from supavex.convex.ids import InvalidId, decode_id, encode_id, new_internal_id
-from supavex.convex.limits import FIRST_USER_TABLE_NUMBER
+from supavex.convex.limits import FIRST_USER_TABLE_NUMBER, STORAGE_TABLE
 from supavex.convex.messages import mismatch_text
 from supavex.convex.names import table_name_problem
 from supavex.convex.schema import Schema
@@ -154,6 +155,8 @@ class Deployment:
     def get_many(self, table: str, ids: Sequence[str]) -> dict[str, Document]:
         """Those of ``ids`` that are documents of ``table``."""
         stored = self.store.tables().get(table)
+        if table == STORAGE_TABLE:
+            return self._stored_files(ids)
         if stored is None:
             return {}
         found = {}
@@ -162,6 +165,18 @@ class Deployment:
             document = self._get(stored, internal_id) if number == stored.number else None
             if document is not None:
                 found[id_] = document
+        return found
+
+    def _stored_files(self, ids: Sequence[str]) -> dict[str, Document]:
+        """Those of ``ids`` that are stored files, with what Convex's system table shows of them."""
+        found: dict[str, Document] = {}
+        sql = "SELECT created, sha256, size, content_type FROM files WHERE internal_id = ?"
+        for id_ in ids:
+            row = self.store.connection.execute(sql, (decode_id(id_)[1],)).fetchone()
+            if row is not None:
+                created, sha256, size, content_type = row
+                found[id_] = {"_id": id_, "_creationTime": created, "sha256": base64.b64encode(sha256).decode()}
+                found[id_] |= {"size": float(size)} | ({} if content_type is None else {"contentType": content_type})
         return found
 
     def _get(self, table: StoredTable, internal_id: bytes) -> Document | None:

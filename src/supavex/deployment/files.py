@@ -13,12 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from supavex.convex.ids import decode_id, encode_id, new_internal_id
+from supavex.convex.limits import STORAGE_NUMBER
 from supavex.convex.values import Document
 from supavex.deployment.store import Store
 from supavex.errors import SupavexError
-
-#: The number of Convex's virtual table ``_storage``.
-STORAGE_NUMBER = 540
 
 
 @dataclass(frozen=True, slots=True)

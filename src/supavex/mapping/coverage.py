@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from supavex.convex import validators as kinds
+from supavex.convex.limits import STORAGE_TABLE
 from supavex.convex.validators import MISSING, Optional, printed, unwrap
 from supavex.diagnostics import Diagnostic, Severity
 from supavex.mapping.checks import allowed_values
 from supavex.mapping.conversions import Target, registered
+from supavex.mapping.convex_auth import SOURCES
 from supavex.mapping.keys import WHOLE_ROW
 from supavex.mapping.names import camel_case
 from supavex.mapping.plan import SOURCE_KEY_FIELDS, FieldPlan, Plan, TablePlan
@@ -90,6 +92,8 @@ def _table(plan: Plan, table: TablePlan) -> Iterator[Diagnostic]:
         hint = f"Define {wanted} in {plan.project.shown(plan.project.schema_file)}, or skip the table with a reason."
         if close:
             hint = f'Is it {close[0]}? Then set to = "{close[0]}" under [tables.{_toml(plan, table)}]. Else: {hint}'
+        if table.name in SOURCES:
+            hint = "Put **auth_tables() into schema.py (from supavex.schema): Convex Auth's own tables."
         yield Diagnostic("TableNotMapped", "error", "the source table has no Convex table.", table.name, hint)
     if table.status != "mapped":
         yield from _existing(table)
@@ -231,7 +235,9 @@ def _field(plan: Plan, table: TablePlan, planned: FieldPlan) -> Iterator[Diagnos
     if planned.reference is None and planned.ids is None:
         key = table.source.foreign_key_of(planned.column.name)
         by_several = any(planned.column.name in other.by_columns for other in table.fields)
-        outside = key is not None and key.referenced_schema not in ("auth",) and not by_several
+        parent = None if key is None else plan.of_source(key.referenced_schema, key.referenced_table)
+        moved = parent is not None and parent.status == "mapped"
+        outside = key is not None and (key.referenced_schema != "auth" or moved) and not by_several
         if key is not None and outside and target.takes(kinds.String) and not target.any:
             message = (
                 f"it refers to {key.referenced_schema}.{key.referenced_table}, but the field keeps the old key as text."
@@ -283,6 +289,8 @@ def _indexes(table: TablePlan) -> Iterator[Diagnostic]:
     by_column = {planned.column.name: planned.name for planned in table.fields if planned.column}
     for planned in table.fields:
         indexed = any(fields[0] == planned.name for fields in indexes if fields)
+        if planned.reference is not None and planned.reference.target == STORAGE_TABLE:
+            continue  # files are asked for by their ids
         if planned.reference is not None and not planned.reference.many and not indexed:
             yield _finding(
                 "ForeignKeyWithoutIndex",
@@ -312,7 +320,8 @@ def _indexes(table: TablePlan) -> Iterator[Diagnostic]:
 
 def not_carried(plan: Plan) -> list[NotCarried]:
     """What Convex does not take over, of the tables that are moved, and of the whole database."""
-    return not_carried_of(plan.catalog, [table.source for table in plan.moved])
+    own = [table.source for table in plan.moved if table.name not in SOURCES]
+    return not_carried_of(plan.catalog, own)
 
 
 _INSTEAD = {
@@ -328,7 +337,7 @@ _INSTEAD = {
     "exclusion": "Look for an overlap by an index in the mutation that inserts.",
     "publication": "Nothing: every Convex query is live.",
     "cron job": "convex/crons.ts.",
-    "bucket": "Convex file storage: ctx.storage, with a table of the files.",
+    "bucket": "Its files move where [storage] says where they are; who may read them is for functions to say.",
     "extension": "Whatever used it: a component, an npm package in an action, or code of your own.",
     "trigger": "Code in the mutations that write the table; of auth.users, in the sign-up flow.",
     "policy": "Check ctx.auth in each function that reads or writes the table or the files.",

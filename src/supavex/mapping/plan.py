@@ -11,13 +11,17 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from supavex.convex import validators as kinds
+from supavex.convex.limits import STORAGE_TABLE
 from supavex.convex.schema import Schema, TableDefinition
 from supavex.convex.validators import MISSING, Optional, Validator, unwrap
 from supavex.convex.values import Value
+from supavex.mapping import storage
 from supavex.mapping.conversions import Conversion, Misfit, Target, arrays, choose
+from supavex.mapping.convex_auth import auth_rule
 from supavex.mapping.idfiles import load_id_file
 from supavex.mapping.keys import Key, key_of
 from supavex.mapping.names import camel_case
+from supavex.mapping.storage import object_parts
 from supavex.postgres.catalog import Catalog, Column, ForeignKey, Table, Type
 from supavex.postgres.connection import quoted
 from supavex.project import ColumnRule, Project, TableRule
@@ -138,6 +142,16 @@ class Plan:
     tables: list[TablePlan]
 
     @property
+    def stored(self) -> list[tuple[TablePlan, FieldPlan]]:
+        """The fields of moved tables that refer to stored files."""
+        return [
+            (table, field)
+            for table in self.moved
+            for field in table.fields
+            if field.reference is not None and field.reference.target == STORAGE_TABLE
+        ]
+
+    @property
     def moved(self) -> list[TablePlan]:
         """The tables whose rows are copied."""
         return [table for table in self.tables if table.status == "mapped"]
@@ -165,7 +179,7 @@ def make_plan(project: Project, schema: Schema, catalog: Catalog) -> Plan:
 
 
 def _table(project: Project, schema: Schema, table: Table) -> TablePlan:
-    rule = project.table_rule(table.schema, table.name)
+    rule = auth_rule(project, table) or project.table_rule(table.schema, table.name)
     if rule.skip is not None:
         return TablePlan(table, "skipped", rule)
     names = [rule.to] if rule.to else [table.name, camel_case(table.name)]
@@ -246,6 +260,11 @@ def _add_field(
             files[rule.ids] = load_id_file(plan.project.root / rule.ids, rule.ids)
         ids = files[rule.ids]
         conversion = choose(Type("text", "text"), Target(inner), rule)
+    elif rule.storage:
+        source = f"NULLIF(({source})::text, '')"
+        stored = _stored_file(source, inner, rule.storage)
+        reference = None if isinstance(stored, Misfit) else stored
+        conversion = stored if isinstance(stored, Misfit) else Conversion("stored file", "id")
     elif (pointer := pointer_of(inner)) is not None:
         found = _reference(plan, table, column, pointer, source, sql=bool(rule.sql))
         if isinstance(found, Misfit):
@@ -276,9 +295,25 @@ def _add_field(
             rule.ids or "",
             # Who writes an expression has thought of NULL.
             rule.null == "reject" or rule.sql is not None,
-            rule.sql is not None,
+            # A file's id does not say how its address was written.
+            rule.sql is not None or bool(rule.storage),
         )
     )
+
+
+def _stored_file(source: str, validator: Validator, bucket: str | bool) -> Reference | Misfit:
+    """The reference of a column that names a file of a bucket (True: by its whole address)."""
+    pointer = pointer_of(validator)
+    if pointer is None or pointer[0].table != STORAGE_TABLE:
+        return Misfit(
+            f"`storage` makes ids of stored files, and the field is {validator}.", 'Make it v.id("_storage").'
+        )
+    if pointer[1]:
+        hint = "Keep the addresses as strings, or give each file a row of its own."
+        return Misfit("a list of files can't be moved yet.", hint)
+    key = Key(("id",), "uuid")
+    parts = object_parts(source, bucket)
+    return Reference(storage.SCHEMA, storage.TABLE, STORAGE_TABLE, key, ("bucket_id", "name"), parts, through=True)
 
 
 def _type_for(validator: Validator, column: Column) -> Type:
@@ -373,6 +408,11 @@ def _referred(
         referenced = foreign_key.referenced_columns
         named = tuple(parts[column] for column in foreign_key.columns)
     if parent is None or parent.status not in ("mapped", "existing"):
+        if pointer.table == STORAGE_TABLE:
+            return Misfit(
+                "nothing says how its values name stored files.",
+                'Say storage = "BUCKET" for the column in supavex.toml (or true, where it holds whole addresses).',
+            )
         where = f"{foreign_key.referenced_schema}.{foreign_key.referenced_table}" if foreign_key else pointer.table
         return Misfit(
             f"it refers to {where}, which no source table that is moved or declared existing stands for.",

@@ -17,6 +17,7 @@ from supavex.convex import limits, names
 from supavex.convex.schema import Schema
 from supavex.errors import SupavexError
 from supavex.mapping.checks import allowed_values, numeric_bounds
+from supavex.mapping.convex_auth import SOURCES
 from supavex.mapping.keys import Key, key_of
 from supavex.mapping.names import camel_case
 from supavex.postgres.catalog import Catalog, Column, Index, Table, Type
@@ -62,6 +63,9 @@ def scaffold(project: Project, schema: Schema | None, catalog: Catalog) -> Scaff
     new: list[tuple[Table, Key]] = []
     toml: list[str] = []
     for table in catalog:
+        if project.users.kind == "convex-auth" and table.qualified in SOURCES:
+            targets[table.schema, table.name] = SOURCES[table.qualified]  # auth_tables() defines them
+            continue
         rule = project.table_rule(table.schema, table.name)
         if rule.skip is not None:
             continue

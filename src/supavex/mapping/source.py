@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from supavex.diagnostics import Diagnostic
+from supavex.mapping import convex_auth
 from supavex.postgres import replay
 from supavex.postgres.budget import Limits
 from supavex.postgres.catalog import Catalog
@@ -32,13 +33,18 @@ class Source:
         files = [*replay.sql_files(self.project.migrations), *self.project.seeds]
         self.project.make_state()
         limits = Limits(self.project.replay_gb, self.project.replay_minutes)
-        return replay.Replay(self.project.state / "source", files, self.project.schemas, limits)
+        return replay.Replay(self.project.state / "source", files, self.project.schemas, limits, self._also)
+
+    @property
+    def _also(self) -> list[str]:
+        """The tables of other schemas that move, by name."""
+        return list(convex_auth.SOURCES) if self.project.users.kind == "convex-auth" else []
 
     def catalog(self) -> tuple[Catalog, replay.Report | None]:
         """The catalog, and what the replay did where there was one (a cached one costs no server)."""
         if self.project.database_url:
             with connect(self.project.database_url) as connection:
-                return inspect_catalog(connection, list(self.project.schemas)), None
+                return inspect_catalog(connection, list(self.project.schemas), self._also), None
         return self._replay().catalog()
 
     def schemas(self) -> list[str]:

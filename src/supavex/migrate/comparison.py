@@ -15,6 +15,7 @@ from supavex.convex.ids import InvalidId, decode_id, encode_id
 from supavex.convex.validators import MISSING
 from supavex.convex.values import Document, Value, same
 from supavex.mapping.conversions.datetimes import micros
+from supavex.mapping.convex_auth import is_secret
 from supavex.mapping.plan import ALIAS, FieldPlan, Reference, TablePlan
 from supavex.migrate.queries import reference_text_sql
 from supavex.migrate.rejects import NO_KEY
@@ -23,6 +24,8 @@ from supavex.postgres.connection import quoted
 EARLIEST = 1_000
 LATEST = (1 << 53) * 1000 - 9_000
 ABSENT: Any = object()
+#: What stands for a value that nobody is to see.
+HIDDEN = "(hidden)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,10 @@ class RowComparison:
             value = document.get(field.name, ABSENT)
             expected = check(text, value)
             if expected is not None:
-                yield Mismatch(self.table.name, key, field.place, expected, _shown(value))
+                shown = _shown(value)
+                if is_secret(self.table.name, field.name):
+                    expected, shown = HIDDEN, HIDDEN
+                yield Mismatch(self.table.name, key, field.place, expected, shown)
         created = self._creation(row[1 + len(self.table.fields) :])
         if micros(document.get("_creationTime")) != created:
             shown = _shown(document.get("_creationTime"))
@@ -116,7 +122,8 @@ class RowComparison:
         for name in document.keys() - self._expected_fields - {"_id", "_creationTime"}:
             if name in self._defaults and same(self._defaults[name], document[name]):
                 continue
-            yield Mismatch(self.table.name, key, name, "(no such field)", _shown(document[name]))
+            shown = HIDDEN if is_secret(self.table.name, name) else _shown(document[name])
+            yield Mismatch(self.table.name, key, name, "(no such field)", shown)
 
     def _creation(self, moments: tuple[str | None, ...]) -> int:
         """The microseconds that ``_creationTime`` must say: the rule of the copy, evaluated here."""

@@ -20,10 +20,12 @@ from typing import Literal, TypedDict, Unpack
 import psycopg
 
 from supavex import __version__
+from supavex.convex.limits import STORAGE_NUMBER, STORAGE_TABLE
 from supavex.convex.snapshot import ArchiveWriter, JoinedEntry, schema_entry, tables_entry
 from supavex.convex.values import Document
 from supavex.errors import SupavexError, UsageError
 from supavex.mapping.plan import FieldPlan, Plan, TablePlan
+from supavex.mapping.storage import OBJECTS
 from supavex.migrate.changes import Sight
 from supavex.migrate.encoding import BadKeys, Lookup, needs_uniform
 from supavex.migrate.executors import Executor, Here
@@ -32,6 +34,7 @@ from supavex.migrate.journal import Journal, Moment
 from supavex.migrate.key_sets import KeySet
 from supavex.migrate.part_files import PartFiles
 from supavex.migrate.parts import LAST_BLOCK, MOST_REJECTS, PartResult, PartTask, TableJob, cut, joined_crc, whole
+from supavex.migrate.private_files import owner_only
 from supavex.migrate.references import (
     children,
     in_memory,
@@ -42,6 +45,7 @@ from supavex.migrate.references import (
     shared_keys,
 )
 from supavex.migrate.rejects import Reject, TooManyRejectsError
+from supavex.migrate.stored_files import FileList, FilesJob, list_files, write_files
 from supavex.migrate.touched import CopiedTable, Remember, Touched
 from supavex.postgres.columns import ColumnReader
 from supavex.postgres.connection import quoted, without_password
@@ -61,7 +65,7 @@ _README = "A Convex snapshot written by supavex {version}. Import it with: npx c
 
 
 class CopyOptions(TypedDict, total=False):
-    """How the parts are copied; see :func:`copy`."""
+    """How the parts are copied, and with which files; see :func:`copy`."""
 
     executor: Executor
     place: str | None
@@ -70,6 +74,7 @@ class CopyOptions(TypedDict, total=False):
     remember: Remember | None
     hold: ExitStack | None
     most_rejects: int
+    files: FilesJob | None
 
 
 @dataclass(slots=True)
@@ -108,6 +113,8 @@ class CopyResult:
     kept: list[Reject] = field(default_factory=list)
     visible: Visibility | None = None
     snapshot: Snapshot | None = None
+    #: The files of storage buckets; None where none were to be moved.
+    files: FileList | None = None
 
     @property
     def rejects(self) -> list[Reject]:
@@ -139,6 +146,9 @@ class _State:
     kept: int = 0
     most_rejects: int = MOST_REJECTS
     shared: dict[str, frozenset[bytes]] = field(default_factory=dict)
+    stored: FileList | None = None
+    #: Whether stored files are among what is to be moved.
+    with_files: bool = True
 
 
 def copy(
@@ -161,14 +171,15 @@ def copy(
     for workers on other machines (by default ``work``). ``since`` chooses the tables, at the moment of the copy: with
     none that it takes, no archive is written. ``remember`` keeps that moment; ``hold`` keeps the snapshot itself until
     it is closed. ``most_rejects`` is how many rejected rows are held in memory before the copy stops with
-    :class:`~supavex.migrate.rejects.TooManyRejectsError`.
+    :class:`~supavex.migrate.rejects.TooManyRejectsError`; ``files`` are the stored files that go with the rows.
 
     ``work`` is a folder for the journal and the parts, removed at the end. Where an earlier run left one and the
     source has not changed since, its parts are used. Where it has changed, they are of another moment: ``moments``
     says whether that is an error, they are thrown away, or those of whole tables are used all the same.
     """
     started = time.monotonic()
-    files = PartFiles(how.get("place") or str(work))
+    place = how.get("place")
+    files = PartFiles(place or str(work), private=place is None)
     try:
         work.mkdir(parents=True, exist_ok=True)
         files.make()
@@ -187,8 +198,11 @@ def copy(
             files.keep_only(journal.names())
             running = stack.enter_context(how.get("executor") or Here())
             reader = stack.enter_context(ColumnReader(snapshot))
+            numbers = {**numbers, STORAGE_TABLE: STORAGE_NUMBER}
             state = _State(plan, numbers, files, snapshot, holder, reader, journal, running, progress, {})
             state.most_rejects = how.get("most_rejects", MOST_REJECTS)
+            state.with_files = tables is None or OBJECTS in tables
+            _list_files(state, how.get("files"), stack)
             matched = _match(state, existing)
             wanted = [t for t in parents_first(plan) if tables is None or t.name in tables or t.source.name in tables]
             sight = Sight.of(snapshot, holder)
@@ -202,11 +216,15 @@ def copy(
             if remember is not None:
                 remember.write(sight, numbers, state.existing, [_copied(state, table, same) for table in moved], since)
             results = [state.results[table.name] for table in moved]
+            if state.stored is not None and state.with_files:
+                results.append(_files_result(state.stored))
         files.keep_only(set())
         shutil.rmtree(work, ignore_errors=True)
         archive = archive if moved or since is None else None
         seconds = time.monotonic() - started
-        return CopyResult(archive, snapshot.taken_at, results, matched, seconds, state.kept, kept, visible, snapshot)
+        result = CopyResult(archive, snapshot.taken_at, results, matched, seconds, state.kept, kept, visible, snapshot)
+        result.files = state.stored if state.with_files else None
+        return result
     except psycopg.Error as error:
         reason = error.diag.message_primary or (str(error).strip() or type(error).__name__).splitlines()[0]
         raise SupavexError(
@@ -244,6 +262,28 @@ def _begin(journal: Journal, moment: Moment, moments: Moments, work: Path) -> No
                 hint="Add --restart to copy all anew, or --accept-two-moments to keep those tables as they were.",
             )
     journal.begin(moment)
+
+
+def _list_files(state: _State, job: FilesJob | None, stack: ExitStack) -> None:
+    """Finds out which files go: rows that refer to others don't go either."""
+    if job is None:
+        if state.plan.stored:
+            table, planned = state.plan.stored[0]
+            raise UsageError(
+                "NoFiles",
+                "the column refers to stored files, and nothing says where they are.",
+                where=f"{table.name}.{planned.place}",
+                hint="Set [storage] files in supavex.toml, or add --files DIR (or s3://…).",
+            )
+        return
+    state.stored = stack.enter_context(list_files(job, state.holder))
+    state.rejected[OBJECTS] = state.stored.refused
+
+
+def _files_result(found: FileList) -> TableResult:
+    result = TableResult(OBJECTS, STORAGE_TABLE, found.rows, found.files, found.size)
+    result.rejects = found.rejects
+    return result
 
 
 def _match(state: _State, existing: ExistingDocuments | None) -> list[Matched]:
@@ -441,7 +481,7 @@ def _write(state: _State, moved: list[TablePlan], archive: Path) -> None:
     archive.parent.mkdir(parents=True, exist_ok=True)
     partial = archive.with_name(archive.name + ".partial")
     try:
-        with partial.open("wb") as file:
+        with open(partial, "wb", opener=owner_only) as file:
             writer = ArchiveWriter(file)
             writer.add("README.md", _README.format(version=__version__).encode())
             numbers = {table.target: state.numbers[table.target] for table in moved}
@@ -454,6 +494,9 @@ def _write(state: _State, moved: list[TablePlan], archive: Path) -> None:
                 writer.add_joined(entry, _pieces(state.files, [name for name, _ in parts]))
                 if needs_uniform(table):
                     writer.add(f"{table.target}/generated_schema.jsonl", schema_entry())
+            if state.stored is not None and state.with_files:
+                total = state.stored.files
+                write_files(state.stored, writer, lambda done: state.progress(OBJECTS, done, total))
             writer.close()
         partial.replace(archive)
     finally:

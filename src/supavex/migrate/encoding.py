@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from supavex.convex.ids import INTERNAL_ID_BYTES, encode_id
+from supavex.convex.limits import STORAGE_TABLE
 from supavex.convex.validators import MISSING, Rules, Validator, printed, rules_problem
 from supavex.convex.values import to_export_json
 from supavex.mapping.conversions import Target
@@ -310,7 +311,10 @@ class _Slice:
                     guard = guards[number]
                     self._refuse(row, field, guard.code, guard.message, guard.hint)
                 else:
-                    self._refuse(row, field, "DanglingReference", "it refers to a row that is not there", _MEANT)
+                    reason = "it refers to a row that is not there"
+                    if field.reference is not None and field.reference.target == STORAGE_TABLE:
+                        reason = "it names no file that storage.objects has"
+                    self._refuse(row, field, "DanglingReference", reason, _MEANT)
 
     def _looked_up(self, field: FieldPlan, column: pa.Array) -> _Text:
         lookup = self.encoder.lookups[field.name]

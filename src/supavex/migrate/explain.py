@@ -9,10 +9,13 @@ from typing import Any
 import psycopg
 
 from supavex.convex.ids import decode_id
+from supavex.convex.limits import STORAGE_NUMBER, STORAGE_TABLE
 from supavex.convex.validators import MISSING, printed
 from supavex.errors import UsageError
+from supavex.mapping.convex_auth import is_secret
 from supavex.mapping.plan import ALIAS, FieldPlan, Plan, TablePlan
 from supavex.mapping.table_numbers import load_lock, with_new_tables
+from supavex.migrate.comparison import HIDDEN
 from supavex.postgres.columns import ColumnReader
 from supavex.postgres.connection import quoted
 from supavex.postgres.snapshot import exported
@@ -99,7 +102,9 @@ def _field(table: TablePlan, field: FieldPlan) -> Explained:
     validator = f"v.optional({field.validator})" if field.optional else str(field.validator)
     rules = field.validator.rules
     rejects = [guard.message for guard in field.conversion.guards]
-    if field.reference is not None:
+    if field.reference is not None and field.reference.target == STORAGE_TABLE:
+        rejects.append("it names no file that storage.objects has, or one that did not move")
+    elif field.reference is not None:
         rejects.append("it refers to a row that is not there, or was rejected")
     if field.ids is not None:
         rejects.append(f"{field.ids_file} has no new id for it")
@@ -125,6 +130,9 @@ def _how(table: TablePlan, field: FieldPlan) -> str:
     own = table.rule.fields.get(field.name)
     expression = rule.sql if rule and rule.sql else own.sql if own else None
     prefix = f"sql = {expression}; " if expression else ""
+    if field.reference is not None and field.reference.target == STORAGE_TABLE:
+        bucket = rule.storage if rule and rule.storage else True
+        return f"{prefix}the id of the stored file that it names" + ("" if bucket is True else f", in {bucket}")
     if field.reference is not None:
         kind = "found in the target by its key" if field.reference.existing else "computed from the key"
         through = f", by way of {', '.join(field.reference.columns)}" if field.reference.through else ""
@@ -154,6 +162,7 @@ def with_example(plan: Plan, explanation: Explanation, table: TablePlan, url: st
     if any(field.reference is not None and field.reference.existing for field in table.fields):
         return explanation  # ids that only the target knows
     numbers = with_new_tables(load_lock(plan.project.lock_file), plan.schema.tables)
+    numbers[STORAGE_TABLE] = STORAGE_NUMBER
     lookups = {field.name: Lookup.of(field.ids) for field in table.fields if field.ids is not None}
     encoder = TableEncoder(table, numbers, lookups=lookups)
     with exported(url) as (snapshot, holder), ColumnReader(snapshot) as reader:
@@ -164,8 +173,16 @@ def with_example(plan: Plan, explanation: Explanation, table: TablePlan, url: st
                     document = json.loads(bytes(encoded.lines))
                     key = batch.column("_text")[index].as_py() if encoder.query.has_text else None
                     row = _row(holder, table, key or _key_text(table, document))
-                    return replace(explanation, before=row, after=document)
+                    return replace(explanation, before=_seen(table, row), after=_seen(table, document))
     return explanation
+
+
+def _seen(table: TablePlan, row: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The row without values that nothing may show."""
+    if row is None:
+        return None
+    hidden = {name for name, value in row.items() if value and is_secret(table.name, name)}
+    return {name: HIDDEN if name in hidden else value for name, value in row.items()}
 
 
 def _key_text(table: TablePlan, document: dict[str, Any]) -> str:

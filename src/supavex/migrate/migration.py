@@ -15,6 +15,7 @@ from supavex.convex.snapshot import SnapshotArchive
 from supavex.errors import SupavexError, UsageError
 from supavex.mapping.plan import Plan
 from supavex.mapping.source import Source
+from supavex.mapping.storage import OBJECTS
 from supavex.mapping.table_numbers import load_lock, with_new_tables
 from supavex.migrate.conflicts import check_conflicts
 from supavex.migrate.copy import CopyOptions, CopyResult, Progress, TableResult, copy
@@ -23,6 +24,7 @@ from supavex.migrate.floor import floor_seconds
 from supavex.migrate.moments import Moments
 from supavex.migrate.parts import MOST_REJECTS
 from supavex.migrate.rejects import TooManyRejectsError, write_rejects
+from supavex.migrate.stored_files import FileList
 from supavex.migrate.touched import Touched
 from supavex.migrate.verification import Copied, copied_of
 
@@ -135,6 +137,7 @@ class Migration:
             "reasons": dict(Counter(f"{r.table}.{r.column}: {r.code}" for r in self.copy.rejects)),
             "tables": [_table_json(table, self.floors.get(table.source)) for table in self.copy.tables],
             **({} if self.since is None else _since_json(self.since)),
+            **({} if self.copy.files is None else {"files": _files_json(self.copy.files)}),
             "existing": [
                 {
                     "source": m.table,
@@ -154,6 +157,18 @@ def _since_json(since: Touched) -> dict[str, Any]:
         "since": since.made_at,
         "reasons": dict(since.reasons),
         "changes": [change.to_json() for change in since.changes],
+    }
+
+
+def _files_json(files: FileList) -> dict[str, Any]:
+    return {
+        "from": files.job.source.shown,
+        "files": files.files,
+        "bytes": files.size,
+        "kept": files.kept,
+        "placeholders": files.placeholders,
+        "unlisted": files.unlisted,
+        "firstUnlisted": files.first_unlisted,
     }
 
 
@@ -272,7 +287,7 @@ def work_folder(archive: Path) -> Path:
 
 
 def _check_tables(plan: Plan, tables: frozenset[str] | None) -> None:
-    known = {name for table in plan.moved for name in (table.name, table.source.name)}
+    known = {name for table in plan.moved for name in (table.name, table.source.name)} | {OBJECTS}
     for name in sorted(tables or ()):
         if name not in known:
             raise UsageError(

@@ -9,13 +9,18 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from supavex.errors import missing_extra
+from supavex.migrate.private_files import owner_only
 
 
 @dataclass(frozen=True, slots=True)
 class PartFiles:
-    """Files by name in ``place``. Workers and the process that joins the parts see the same ones."""
+    """Files by name in ``place``. Workers and the process that joins the parts see the same ones.
+
+    ``private``: they are for their owner only. In a place that other machines see, others may have to read them.
+    """
 
     place: str
+    private: bool = False
 
     @property
     def remote(self) -> bool:
@@ -54,7 +59,9 @@ class PartFiles:
     def _open(self, name: str, mode: str) -> IO[bytes]:
         if self.remote:
             return cast("IO[bytes]", self._filesystem().open(self._path(name), mode))
-        return cast("IO[bytes]", Path(self._path(name)).open(mode))
+        return cast(
+            "IO[bytes]", open(self._path(name), mode, opener=owner_only if self.private and mode == "wb" else None)
+        )
 
     def size(self, name: str) -> int | None:
         """Bytes; None where there is no such file."""

@@ -11,10 +11,11 @@ import time
 import zipfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Unpack
 
+from supavex.convex.limits import STORAGE_TABLE
 from supavex.convex.snapshot import SnapshotArchive, tables_entry
 from supavex.deployment.deployment import Deployment
 from supavex.deployment.importing import import_snapshot
@@ -23,6 +24,7 @@ from supavex.mapping.plan import Plan
 from supavex.mapping.source import Source
 from supavex.migrate.copy import CopyOptions, Progress
 from supavex.migrate.documents import ArchiveDocuments
+from supavex.migrate.file_proof import archive_files, files_proof
 from supavex.migrate.kept import Content, Kept, What, contents, kept_exports, new_path, now, same_content
 from supavex.migrate.migration import Folder, Migration, migrate
 from supavex.migrate.official import OfficialCli, Say
@@ -117,8 +119,13 @@ def _migrated(
     since, remember = how.get("since"), how.get("remember")
     run = Run("migrate" if since is None else "changes", cli.deployment)
     before = new_path(folder.path)
+    # An import of stored files replaces all that are there: those of the deployment's own go with ours.
+    job = how.get("files")
+    stored = () if job is None else ("--include-file-storage",)
+    if job is not None:
+        how["files"] = replace(job, kept=before)
     with run.step("export before"):
-        cli.run("export", "--path", str(before), say=say)
+        cli.run("export", "--path", str(before), *stored, say=say)
     agreed = False
     try:
         with run.step("copy"), ArchiveDocuments(before) as existing, showing("copied") as progress:
@@ -163,18 +170,25 @@ def _migrated(
     after = folder.path / "after.zip"
     after.unlink(missing_ok=True)
     with run.step("export after"):
-        cli.run("export", "--path", str(after), say=say)
+        cli.run("export", "--path", str(after), *stored, say=say)
     remote.after = after
     with run.step("proof"):
         remote.changed_meanwhile = changed_tables(before, after, moved)
         started = time.monotonic()
         with (
+            ExitStack() as stack,
             ArchiveDocuments(after) as documents,
             Source(project).running() as url,
             showing("verified") as progress,
         ):
+            prove = None
+            if job is not None:
+                exported = stack.enter_context(SnapshotArchive(after))
+                prove = files_proof(job.source, job.buckets, archive_files(exported))
             copied = _copied(result, held="hold" in how)
-            proof = verify(_only(plan, moved), url, documents, result.copy.rejects, copied=copied, progress=progress)
+            rejects = result.copy.rejects
+            only = _only(plan, moved)
+            proof = verify(only, url, documents, rejects, copied=copied, progress=progress, files=prove)
         proof.seconds = time.monotonic() - started
     remote.proof = proof
     if remember is not None:
@@ -251,6 +265,8 @@ def change_table(result: Migration, before: Path, target: str) -> str:
     """What an import would do, table by table."""
     with SnapshotArchive(before) as archive:
         there = {name: sum(1 for _ in archive.documents(name)) for name in archive.tables}
+        if result.copy.files is not None:
+            there[STORAGE_TABLE] = sum(1 for _ in archive.documents(STORAGE_TABLE))
     rows = [
         [table.target, table.documents, there.get(table.target, 0), f"{table.bytes:,}"] for table in result.copy.tables
     ]

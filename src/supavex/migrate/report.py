@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from supavex.migrate.migration import Migration
+from supavex.migrate.stored_files import FileList
 from supavex.text import byte_text, counted, duration, table_text
 
 
@@ -47,6 +48,8 @@ def report_lines(result: Migration, shown: Callable[[Path], str]) -> list[str]:
         lines.append(
             f"{counted(adjusted, 'row')} without a creation time after 1970 got a substitute (docs/migrate.md)."
         )
+    if copied.files is not None:
+        lines += _file_lines(copied.files, imported=result.imported or result.dry_run)
     for (code, place), count in Counter((r.code, f"{r.table}.{r.column}") for r in copied.rejects).items():
         lines.append(f"rejected: {count} × {place} {code}")
     if copied.rejects and not result.dry_run:
@@ -69,3 +72,15 @@ def report_lines(result: Migration, shown: Callable[[Path], str]) -> list[str]:
 def nothing_line(moment: str) -> str:
     """What there is to say where nothing has changed."""
     return f"Nothing has changed since {moment}: nothing was imported."
+
+
+def _file_lines(files: FileList, *, imported: bool) -> list[str]:
+    lines = [f"{counted(files.files, 'file')} from {files.job.source.shown}, {files.size:,} bytes."]
+    if files.job.kept is None and not imported:
+        lines.append("note: `convex import --replace` of this archive deletes the deployment's other files.")
+    if files.kept:
+        lines.append(f"{counted(files.kept, 'file')} of the deployment's own kept beside them.")
+    if files.unlisted:
+        some = ", ".join(files.first_unlisted[:3]) + (", …" if files.unlisted > 3 else "")
+        lines.append(f"note: {counted(files.unlisted, 'file')} there that storage.objects does not know: {some}")
+    return lines

@@ -18,6 +18,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from supavex.convex.values import Document
 from supavex.errors import SupavexError, UsageError
+from supavex.mapping.convex_auth import SOURCES
 from supavex.mapping.plan import ALIAS, Plan, TablePlan
 from supavex.migrate.documents import Documents
 from supavex.migrate.existing import match_documents
@@ -129,7 +130,7 @@ class _Restore:
     def __init__(self, plan: Plan, documents: Documents, connection: psycopg.Connection) -> None:
         self.plan, self.documents, self.connection = plan, documents, connection
         self.numbers = documents.table_numbers()
-        self.wanted = [table for table in plan.moved if table.target in self.numbers]
+        self.wanted = [t for t in plan.moved if t.target in self.numbers and t.name not in SOURCES]
         self.notes = [
             Note(table.name, "", "left", _why_left(table)) for table in plan.tables if table not in self.wanted
         ]
@@ -260,6 +261,8 @@ def _name(table: TablePlan) -> str:
 
 
 def _why_left(table: TablePlan) -> str:
+    if table.name in SOURCES:
+        return "Supabase Auth makes its users itself"
     if table.status == "mapped":
         return f"the archive does not hold {table.target}"
     if table.status == "existing":

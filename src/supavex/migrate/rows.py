@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from supavex.convex.ids import InvalidId, decode_id
+from supavex.convex.limits import STORAGE_TABLE
 from supavex.convex.validators import MISSING
 from supavex.convex.values import Document, Value, same
 from supavex.errors import SupavexError
@@ -129,6 +130,8 @@ class Rows:
         plain = _field_of(table, column)
         if plain is not None and plain.expression:
             reason = "an sql expression made the field of it, which can't be taken back"
+            if plain.reference is not None and plain.reference.target == STORAGE_TABLE:
+                reason = "a stored file's id does not say how the column named it"
         elif plain is not None and plain.ids is not None:
             if self._old_ids(plain) is not None:
                 return Way(column, plain)

@@ -15,6 +15,7 @@ import numpy as np
 import psycopg
 
 from supavex.convex.ids import InvalidId, decode_id
+from supavex.convex.limits import STORAGE_TABLE
 from supavex.convex.order_keys import UNDEFINED, field_at
 from supavex.convex.validators import MISSING, rules_problem, unwrap
 from supavex.convex.values import Document, Value, to_export_json
@@ -167,6 +168,8 @@ class TableCheck:
             if reference is None or reference.existing:
                 continue
             parent = f"{reference.schema}.{reference.table}"
+            if reference.target == STORAGE_TABLE and not self.all_rejects.get(parent):
+                continue  # its file is proven by itself, and one that names none would have no id
             if reference.target not in moved or reference.through or self.all_rejects.get(parent):
                 return False
             if missing_keys(connection, self.table, planned):

@@ -7,14 +7,16 @@ different is a failure; but what was written after the copy had read is told fro
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 
 import psycopg
 
+from supavex.convex.limits import STORAGE_NUMBER, STORAGE_TABLE
 from supavex.errors import SupavexError
 from supavex.mapping.plan import Plan
+from supavex.mapping.storage import OBJECTS
 from supavex.migrate.digest_process import DigestProcess
 from supavex.migrate.documents import Documents
 from supavex.migrate.existing import match_documents
@@ -46,6 +48,10 @@ def copied_of(report: object) -> Copied | None:
     return None if seen is None else Copied(seen, frozenset(names))
 
 
+#: Proves the stored files at a moment of the source; the rejected ones by their keys.
+FilesProof = Callable[[Snapshot, Mapping[str, Reject], Callable[[int], None]], TableProof]
+
+
 def verify(
     plan: Plan,
     url: str,
@@ -55,18 +61,20 @@ def verify(
     sample: int | None = None,
     copied: Copied | None = None,
     progress: Progress = lambda table, done, estimate: None,
+    files: FilesProof | None = None,
 ) -> Proof:
     """Proves that the rows at ``url`` are the documents of ``target``, the rejected ones aside.
 
     Digests say where to look; every row is in them. Rows that are looked at are compared field by field. Where
     ``copied`` has a snapshot that still lives, its moment is compared; else the present one, and rows that were written
-    since the copy are told from those that are wrong.
+    since the copy are told from those that are wrong. ``files`` proves the stored files too, unless there is only a
+    sample to be looked at.
     """
     started = time.monotonic()
     by_table: dict[str, dict[str, Reject]] = {}
     for reject in rejects:
         by_table.setdefault(reject.table, {})[reject.key] = reject
-    numbers = target.table_numbers()
+    numbers = {**target.table_numbers(), STORAGE_TABLE: STORAGE_NUMBER}
     with ExitStack() as stack:
         snapshot, holder = _moment(stack, url, copied)
         process = stack.enter_context(DigestProcess())
@@ -94,6 +102,9 @@ def verify(
             )
             check.compare(sample, progress)
             checks.append(check)
+        if files is not None and sample is None:
+            explained = by_table.get(OBJECTS, {})
+            tables.append(files(snapshot, explained, lambda done: progress(OBJECTS, done, 0)))
         failed = frozenset(proof.target for proof in tables if not proof.ok)
         for check in checks if sample is None else ():
             check.finish(failed)

@@ -6,6 +6,8 @@ search path, so that expressions come out with qualified names.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import psycopg
 
 from supavex.postgres.catalog import Catalog, NamedObject, table_from_json
@@ -21,7 +23,7 @@ WITH wanted AS (
     SELECT c.oid, n.nspname, c.relname, c.relrowsecurity
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
-      AND n.nspname = ANY(%(schemas)s)
+      AND (n.nspname = ANY(%(schemas)s) OR n.nspname || '.' || c.relname = ANY(%(also)s))
       AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d
                       WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 )
@@ -201,11 +203,14 @@ def user_schemas(connection: psycopg.Connection) -> list[str]:
     return sorted((row[0] for row in rows), key=lambda name: (name != "public", name))
 
 
-def inspect_catalog(connection: psycopg.Connection, schemas: list[str]) -> Catalog:
-    """The catalog of ``schemas``. Foreign keys may still name tables of other schemas (``auth.users``)."""
+def inspect_catalog(connection: psycopg.Connection, schemas: list[str], also: Sequence[str] = ()) -> Catalog:
+    """The catalog of ``schemas``, and of the tables ``also`` (``schema.table``) of others.
+
+    Foreign keys may still name tables of other schemas (``auth.users``).
+    """
     types = {row[0]: row for row in connection.execute(_TYPES)}
     tables = []
-    for (data,) in connection.execute(_TABLES, {"schemas": schemas}):
+    for (data,) in connection.execute(_TABLES, {"schemas": schemas, "also": list(also)}):
         for column in data["columns"]:
             oid, typmod, name = column.pop("type_oid"), column.pop("typmod"), column.pop("type_name")
             column["type"] = _type(types, oid, typmod, name)

@@ -139,6 +139,7 @@ CREATE TABLE storage.objects (
   owner_id text,
   user_metadata jsonb
 );
+CREATE UNIQUE INDEX bucketid_objname ON storage.objects (bucket_id, name);
 ALTER TABLE storage.buckets OWNER TO postgres;
 ALTER TABLE storage.objects OWNER TO postgres;
 CREATE FUNCTION storage.foldername(name text) RETURNS text[] LANGUAGE sql IMMUTABLE AS

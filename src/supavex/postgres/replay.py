@@ -122,9 +122,9 @@ def sql_files(folder: Path) -> list[Path]:
     return files
 
 
-def fingerprint(files: Sequence[Path], schemas: Sequence[str]) -> str:
-    """A hash that changes when a replay of ``files`` would come out differently."""
-    digest = hashlib.sha256(json.dumps([REPLAY_VERSION, list(schemas)]).encode())
+def fingerprint(files: Sequence[Path], schemas: Sequence[str], also: Sequence[str] = ()) -> str:
+    """A hash that changes when a replay of ``files``, or its catalog, would come out differently."""
+    digest = hashlib.sha256(json.dumps([REPLAY_VERSION, list(schemas), *also]).encode())
     digest.update(_prelude().encode())
     for file in files:
         content = file.read_bytes()
@@ -137,10 +137,16 @@ class Replay:
     """The database made from a project's files, kept in ``folder`` and made again when the files change."""
 
     def __init__(
-        self, folder: Path, files: Sequence[Path], schemas: Sequence[str], limits: Limits = DEFAULT_LIMITS
+        self,
+        folder: Path,
+        files: Sequence[Path],
+        schemas: Sequence[str],
+        limits: Limits = DEFAULT_LIMITS,
+        also: Sequence[str] = (),
     ) -> None:
         self.folder, self.files, self.schemas, self.limits = folder, list(files), list(schemas), limits
-        self._fingerprint = fingerprint(self.files, self.schemas)
+        self.also = list(also)
+        self._fingerprint = fingerprint(self.files, self.schemas, self.also)
 
     def cached(self) -> tuple[Catalog, Report] | None:
         """Catalog and report of an earlier replay of the same files, without starting a server; else None."""
@@ -181,7 +187,7 @@ class Replay:
         servers.execute_script(server, _prelude())
         report = replay_files(server, self.files, self.limits)
         with connect(server.url()) as connection:
-            catalog = inspect_catalog(connection, self.schemas)
+            catalog = inspect_catalog(connection, self.schemas, self.also)
             connection.execute("ANALYZE")
         data = {"fingerprint": self._fingerprint, "report": report.to_json(), "catalog": catalog.to_json()}
         partial = self.folder / "catalog.json.new"

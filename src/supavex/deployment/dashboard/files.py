@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from supavex.convex.ids import encode_id
+from supavex.convex.limits import STORAGE_NUMBER
 from supavex.convex.values import Document
 from supavex.deployment.dashboard.pages import Asked
 from supavex.deployment.deployment import Deployment
-from supavex.deployment.files import STORAGE_NUMBER
 from supavex.errors import SupavexError
 
 _ROWS = 50

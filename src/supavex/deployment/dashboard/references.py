@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from supavex.convex import validators as kinds
+from supavex.convex.limits import STORAGE_NUMBER
 from supavex.convex.schema import Schema
 from supavex.convex.validators import Validator
 from supavex.convex.values import Document, Value
@@ -14,7 +15,6 @@ from supavex.deployment.dashboard.pages import STORAGE
 from supavex.deployment.dashboard.reading import Budget, read
 from supavex.deployment.dashboard.written import id_table, shortened
 from supavex.deployment.deployment import Deployment
-from supavex.deployment.files import STORAGE_NUMBER
 from supavex.deployment.queries import Query
 
 #: References of one document that are followed, and documents that are shown of each field that refers to it.

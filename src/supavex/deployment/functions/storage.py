@@ -9,7 +9,8 @@ import re
 from typing import Any
 
 from supavex.convex.ids import InvalidId, decode_id
-from supavex.deployment.files import STORAGE_NUMBER, Files
+from supavex.convex.limits import STORAGE_NUMBER
+from supavex.deployment.files import Files
 from supavex.deployment.functions.commits import FILES
 from supavex.deployment.functions.syscalls import Arguments, Frame, invalid, syscall, writable
 from supavex.deployment.functions.transaction import Transaction

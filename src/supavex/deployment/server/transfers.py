@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from supavex.convex.snapshot import SnapshotArchive, StoredEntry
+from supavex.convex.snapshot import SnapshotArchive
 from supavex.deployment.deployment import Deployment
 from supavex.deployment.exporting import export_snapshot
-from supavex.deployment.files import STORAGE_NUMBER, Files
+from supavex.deployment.file_import import import_files, stored_entries
+from supavex.deployment.files import Files
 from supavex.deployment.importing import Archive, Mode, import_snapshot
 from supavex.deployment.server import jobs
 from supavex.deployment.server.host import Host
@@ -183,7 +184,7 @@ class Transfers:
                 files = Files(deployment.store, self.host.folder)
                 with deployment.store.transaction():
                     imported = import_snapshot(deployment, archive, mode, progress=progress)
-                    stored, old = _import_files(files, archive, replace=mode in ("replace", "replaceAll"))
+                    stored, old = import_files(files, archive, replace=mode in ("replace", "replaceAll"))
                 for path in old:
                     path.unlink(missing_ok=True)
                 return sum(imported.written.values()) + stored
@@ -302,7 +303,7 @@ def _summary(deployment: Deployment, archive: Archive, mode: Mode) -> tuple[str,
         delete = there if mode in ("replace", "replaceAll") else 0
         deletes = deletes or delete > 0
         rows.append([name, create, f"{delete} of {there}" if there else 0])
-    stored = _stored(archive)
+    stored = stored_entries(archive)
     if stored:
         there = deployment.store.connection.execute("SELECT count(*) FROM files").fetchone()[0]
         delete = there if mode in ("replace", "replaceAll") else 0
@@ -312,32 +313,3 @@ def _summary(deployment: Deployment, archive: Archive, mode: Mode) -> tuple[str,
     lines.append("Once the import has started, it will run in the background.")
     lines.append("Interrupting `npx convex import` will not cancel it.")
     return "\n".join(lines), deletes
-
-
-def _stored(archive: Archive) -> list[StoredEntry]:
-    return list(archive.stored_files(STORAGE_NUMBER)) if isinstance(archive, SnapshotArchive) else []
-
-
-def _import_files(files: Files, archive: Archive, *, replace: bool) -> tuple[int, set[Path]]:
-    """Stores the files that a snapshot archive carries: how many, and the paths that no file has any more."""
-    stored = _stored(archive)
-    if not stored:
-        return 0, set()
-    assert isinstance(archive, SnapshotArchive)
-    before = {file.id: file.path for file in files.all()}
-    kept = {}
-    for entry in stored:
-        path = files.new_path()
-        try:
-            with path.open("wb") as target:
-                target.writelines(archive.read_stored(entry.entry))
-            file = files.keep(
-                path, entry.content_type, id_=entry.id, created=entry.created, name=entry.name, sha256=entry.sha256
-            )
-        finally:
-            path.unlink(missing_ok=True)
-        kept[file.id] = file.path
-    old = {path for id_, path in before.items() if id_ in kept}
-    if replace:
-        old |= files.forget_all_but(set(kept))
-    return len(stored), old - set(kept.values())

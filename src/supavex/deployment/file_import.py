@@ -1,0 +1,61 @@
+"""The stored files of a snapshot archive into a deployment, in the transaction of the import that they belong to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from supavex.convex.limits import STORAGE_NUMBER
+from supavex.convex.snapshot import SnapshotArchive, StoredEntry
+from supavex.deployment.deployment import Deployment
+from supavex.deployment.files import Files
+from supavex.deployment.importing import Archive, Imported, Progress, import_snapshot
+
+
+def stored_entries(archive: Archive) -> list[StoredEntry]:
+    """The stored files that an archive carries."""
+    return list(archive.stored_files(STORAGE_NUMBER)) if isinstance(archive, SnapshotArchive) else []
+
+
+def import_all(
+    deployment: Deployment, archive: SnapshotArchive, *, progress: Progress = lambda table, done: None
+) -> Imported:
+    """Imports an archive, replacing the tables that it holds, with its stored files: all of it, or nothing.
+
+    The deployment's other files stay.
+    """
+    files = Files(deployment.store, deployment.path.parent)
+    with deployment.store.transaction():
+        imported = import_snapshot(deployment, archive, "replace", progress=progress)
+        _, old = import_files(files, archive, replace=False)
+    for path in old:
+        path.unlink(missing_ok=True)
+    return imported
+
+
+def import_files(files: Files, archive: Archive, *, replace: bool) -> tuple[int, set[Path]]:
+    """Stores the files of a snapshot archive: how many, and the paths that no file has any more.
+
+    ``replace``: the deployment's other files go, as with Convex's own import; where the archive carries none, they
+    stay. The caller removes the paths when its transaction has ended well.
+    """
+    stored = stored_entries(archive)
+    if not stored:
+        return 0, set()
+    assert isinstance(archive, SnapshotArchive)
+    before = {file.id: file.path for file in files.all()}
+    kept = {}
+    for entry in stored:
+        path = files.new_path()
+        try:
+            with path.open("wb") as target:
+                target.writelines(archive.read_stored(entry.entry))
+            file = files.keep(
+                path, entry.content_type, id_=entry.id, created=entry.created, name=entry.name, sha256=entry.sha256
+            )
+        finally:
+            path.unlink(missing_ok=True)
+        kept[file.id] = file.path
+    old = {path for id_, path in before.items() if id_ in kept}
+    if replace:
+        old |= files.forget_all_but(set(kept))
+    return len(stored), old - set(kept.values())

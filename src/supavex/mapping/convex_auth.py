@@ -1,0 +1,111 @@
+"""Convex Auth: the users of ``auth.users`` and the accounts of ``auth.identities``, as documents like any others.
+
+The tables are those of the npm package @convex-dev/auth (0.0.95). ``[users] for = "convex-auth"`` in supavex.toml adds
+the two source tables to those that move, with the rules that stand here; a project's own rules for ``"auth.users"`` and
+``"auth.identities"`` go before them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from supavex.postgres.catalog import Table
+from supavex.project import ColumnRule, FieldRule, Project, TableRule
+
+#: The source tables, and the Convex tables they go to.
+SOURCES = {"auth.users": "users", "auth.identities": "authAccounts"}
+#: The field that holds password hashes, of ``authAccounts``.
+SECRET = "secret"
+#: Supabase's name of a provider, where Auth.js has another one for the same service and the same ids of people.
+PROVIDERS = {"email": "password", "azure": "microsoft-entra-id", "linkedin_oidc": "linkedin", "slack_oidc": "slack"}
+#: What stands before the provider of a banned user's accounts: no sign-in looks for it.
+BANNED = "banned:"
+_OWN = "Supabase Auth's own"
+_BCRYPT = r"^\$2[abxy]\$[0-9]{2}\$[./A-Za-z0-9]{53}$"
+
+
+def is_secret(table: str, name: str) -> bool:
+    """Whether nothing may show the values of a column or field ``name`` of the source table ``table``."""
+    return table in SOURCES and (name in (SECRET, "encrypted_password") or "token" in name)
+
+
+def auth_rule(project: Project, table: Table) -> TableRule | None:
+    """The rules for one of :data:`SOURCES` where the project moves its users so; None for other tables."""
+    if project.users.kind != "convex-auth" or table.qualified not in SOURCES:
+        return None
+    own = project.table_rule(table.schema, table.name)
+    there = {column.name for column in table.columns}
+    made = _users(there) if table.name == "users" else _accounts(there, hashes=project.users.password_hashes)
+    columns = {**made.columns, **own.columns}
+    for name in there - columns.keys() - {"id"}:
+        columns[name] = ColumnRule(skip="it becomes _creationTime" if name == "created_at" else _OWN)
+    return replace(own, to=own.to or made.to, columns=columns, fields={**made.fields, **own.fields})
+
+
+def _users(there: set[str]) -> TableRule:
+    def has(name: str, otherwise: str = "false") -> str:
+        return f"t.{name}" if name in there else otherwise
+
+    gone = f"({has('deleted_at', 'NULL')} IS NOT NULL)"
+    banned = f"COALESCE({has('banned_until', 'NULL')} > now(), false)"
+    # Convex Auth looks for one user with a confirmed email: an SSO user's is another user's as often as not.
+    doubled = "false"
+    if "is_sso_user" in there:
+        others = "SELECT lower(o.email) FROM auth.users AS o WHERE NOT o.is_sso_user AND o.email IS NOT NULL"
+        doubled = f"(t.is_sso_user AND lower(t.email) IN ({others}))"
+    name = "COALESCE(" + ", ".join(_text(key) for key in ("name", "full_name", "display_name", "user_name")) + ")"
+    image = "COALESCE(" + ", ".join(_text(key) for key in ("avatar_url", "picture")) + ")"
+    columns = {
+        "email": ColumnRule(sql=f"CASE WHEN NOT {gone} THEN NULLIF(t.email, '') END"),
+        "email_confirmed_at": ColumnRule(
+            to="emailVerificationTime",
+            sql=f"CASE WHEN NOT ({gone} OR {banned} OR {doubled}) AND t.email <> '' THEN t.email_confirmed_at END",
+        ),
+        "phone": ColumnRule(
+            sql=f"CASE WHEN NOT {gone} THEN regexp_replace(NULLIF(t.phone, ''), '^([0-9]+)$', '+\\1') END"
+        ),
+        "phone_confirmed_at": ColumnRule(
+            to="phoneVerificationTime",
+            sql=f"CASE WHEN NOT ({gone} OR {banned}) AND t.phone <> '' THEN t.phone_confirmed_at END",
+        ),
+        "is_anonymous": ColumnRule(to="isAnonymous", sql="CASE WHEN t.is_anonymous THEN true END"),
+    }
+    fields = {"name": FieldRule(sql=name), "image": FieldRule(sql=image)} if "raw_user_meta_data" in there else {}
+    return TableRule(to="users", columns={key: rule for key, rule in columns.items() if key in there}, fields=fields)
+
+
+def _text(key: str) -> str:
+    value = f"t.raw_user_meta_data -> '{key}'"
+    return f"NULLIF(CASE jsonb_typeof({value}) WHEN 'string' THEN ({value}) #>> '{{}}' END, '')"
+
+
+def _accounts(there: set[str], *, hashes: bool) -> TableRule:
+    def user(column: str, condition: str = "") -> str:
+        return f"(SELECT u.{column} FROM auth.users AS u WHERE u.id = t.user_id{condition})"
+
+    # Before 2024 the provider's id of a person was the row's own id.
+    account = "provider_id" if "provider_id" in there else "id"
+    email = f"COALESCE({user('email')}, t.identity_data ->> 'email')"
+    phone = f"regexp_replace({user('phone')}, '^([0-9]+)$', '+\\1')"
+    names = " ".join(f"WHEN '{name}' THEN '{other}'" for name, other in PROVIDERS.items())
+    ban = f"CASE WHEN {user('banned_until')} > now() THEN '{BANNED}' ELSE '' END"
+    columns = {
+        "user_id": ColumnRule(to="userId"),
+        "provider": ColumnRule(sql=f"{ban} || CASE t.provider {names} ELSE t.provider END"),
+        account: ColumnRule(
+            to="providerAccountId",
+            sql=f"CASE t.provider WHEN 'email' THEN {email} WHEN 'phone' THEN {phone} ELSE t.{account}::text END",
+        ),
+    }
+    fields = {
+        "emailVerified": FieldRule(
+            sql=f"CASE t.provider WHEN 'email' THEN {user('email', ' AND u.email_confirmed_at IS NOT NULL')} END"
+        ),
+        "phoneVerified": FieldRule(
+            sql=f"CASE WHEN t.provider = 'phone' AND {user('phone_confirmed_at')} IS NOT NULL THEN {phone} END"
+        ),
+    }
+    if hashes:
+        bcrypt = f" AND u.encrypted_password ~ '{_BCRYPT}'"
+        fields[SECRET] = FieldRule(sql=f"CASE t.provider WHEN 'email' THEN {user('encrypted_password', bcrypt)} END")
+    return TableRule(to="authAccounts", columns=columns, fields=fields)

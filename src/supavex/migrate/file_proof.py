@@ -1,0 +1,159 @@
+"""The proof of stored files: every one is read again, in the source and in the target, and their SHA-256 compared.
+
+The target says where its files are: a deployment, or an archive. Files of the target that no row of the source stands
+for are its own business.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from supavex.convex.limits import STORAGE_NUMBER, STORAGE_TABLE
+from supavex.convex.snapshot import SnapshotArchive
+from supavex.deployment.deployment import Deployment
+from supavex.deployment.files import Files
+from supavex.errors import SupavexError
+from supavex.mapping.storage import OBJECTS
+from supavex.migrate.comparison import Mismatch
+from supavex.migrate.file_sources import FileSource
+from supavex.migrate.proof import LISTED, TableProof
+from supavex.migrate.rejects import Reject
+from supavex.migrate.stored_files import created_at, file_id, media_type, names_of
+from supavex.migrate.verification import FilesProof
+from supavex.postgres.snapshot import Snapshot, imported
+from supavex.postgres.storage import StorageObject, read_objects
+
+#: What is compared of a file: contents, what is said of them, size, media type, creation time.
+_FIELDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A stored file of a target: what is said of it, and how to read it."""
+
+    sha256: bytes | None
+    size: int | None
+    content_type: str | None
+    created: float | None
+    read: Callable[[], Iterator[bytes]]
+
+
+def archive_files(archive: SnapshotArchive) -> dict[str, Stored]:
+    """The stored files of an archive, by id."""
+    sizes = {str(row.get("_id")): row.get("size") for row in archive.documents(STORAGE_TABLE)}
+    return {
+        entry.id: Stored(
+            entry.sha256,
+            int(size) if isinstance(size := sizes.get(entry.id), float | int) else None,
+            entry.content_type,
+            entry.created,
+            lambda name=entry.entry: archive.read_stored(name),  # type: ignore[misc]
+        )
+        for entry in archive.stored_files(STORAGE_NUMBER)
+    }
+
+
+def deployment_files(deployment: Deployment) -> dict[str, Stored]:
+    """The stored files of a local deployment, by id."""
+
+    def read(path: object) -> Iterator[bytes]:
+        with open(str(path), "rb") as file:
+            while piece := file.read(1 << 20):
+                yield piece
+
+    return {
+        file.id: Stored(
+            file.sha256,
+            file.size,
+            file.content_type,
+            file.created,
+            lambda path=file.path: read(path),  # type: ignore[misc]
+        )
+        for file in Files(deployment.store, deployment.path.parent).all()
+    }
+
+
+def files_proof(source: FileSource, buckets: tuple[str, ...], target: Mapping[str, Stored]) -> FilesProof:
+    """What :func:`~supavex.migrate.verification.verify` proves stored files with."""
+
+    def prove(snapshot: Snapshot, rejects: Mapping[str, Reject], progress: Callable[[int], None]) -> TableProof:
+        return prove_files(snapshot, source, buckets, target, rejects, progress)
+
+    return prove
+
+
+def prove_files(
+    snapshot: Snapshot,
+    source: FileSource,
+    buckets: tuple[str, ...],
+    target: Mapping[str, Stored],
+    rejects: Mapping[str, Reject],
+    progress: Callable[[int], None] = lambda done: None,
+) -> TableProof:
+    """Proves that the files of ``storage.objects`` are those of ``target``, the rejected ones aside."""
+    proof = TableProof(OBJECTS, STORAGE_TABLE)
+    unexplained = set(rejects)
+    with imported(snapshot) as connection, names_of(source, connection, buckets) as name_in_source:
+        for object_ in read_objects(connection, buckets):
+            if object_.placeholder:
+                continue
+            proof.rows += 1
+            unexplained.discard(object_.id)
+            rejected = object_.id in rejects
+            stored = target.get(file_id(object_.id))
+            if stored is None:
+                if rejected:
+                    proof.rejected += 1
+                else:
+                    proof.add("missing file", object_.id, f"{object_.bucket}/{object_.name} is not in the target")
+                continue
+            proof.documents += 1
+            if rejected:
+                proof.add("rejected but there", object_.id, "the file is in the target though its row was rejected")
+                continue
+            proof.fields += _FIELDS
+            there = name_in_source(object_)
+            found = list(_compare(source, object_, there, stored))
+            for mismatch in found:
+                proof.counts["mismatch"] += 1
+                if proof.counts["mismatch"] <= LISTED:
+                    proof.mismatches.append(mismatch)
+            proof.matched += not found
+            progress(proof.rows)
+    for key in sorted(unexplained):
+        proof.add("stale reject", key, "the rejects file names a file that the source does not have")
+    return proof
+
+
+def _compare(source: FileSource, object_: StorageObject, there: str | None, stored: Stored) -> Iterator[Mismatch]:
+    def differs(column: str, expected: object, found: object) -> Mismatch:
+        return Mismatch(OBJECTS, object_.id, column, str(expected), str(found))
+
+    expected: tuple[str, int] | None = None
+    if there is not None:
+        expected = _digest(source.read(object_.bucket, there))
+    try:
+        found: tuple[str, int] | None = _digest(stored.read())
+    except (OSError, SupavexError):
+        found = None
+    if expected is None or found is None or expected[0] != found[0]:
+        shown = tuple("(can't be read)" if side is None else f"sha256 {side[0]}" for side in (expected, found))
+        yield differs("contents", *shown)
+    if found is not None and stored.sha256 is not None and stored.sha256.hex() != found[0]:
+        yield differs("sha256", found[0], stored.sha256.hex())
+    if found is not None and stored.size is not None and stored.size != found[1]:
+        yield differs("size", found[1], stored.size)
+    if stored.content_type != media_type(object_):
+        yield differs("contentType", media_type(object_), stored.content_type)
+    if stored.created != created_at(object_):
+        yield differs("_creationTime", created_at(object_), stored.created)
+
+
+def _digest(pieces: Iterator[bytes]) -> tuple[str, int]:
+    digest, size = hashlib.sha256(), 0
+    for piece in pieces:
+        digest.update(piece)
+        size += len(piece)
+    return digest.hexdigest(), size

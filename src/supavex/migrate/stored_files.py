@@ -1,0 +1,287 @@
+"""The files of storage buckets into a snapshot archive, as Convex's stored files.
+
+Each row of ``storage.objects`` is held against the list of files first: one that is not there, or has another size, is
+a rejected row, and so are the rows that refer to it. The others are read once, piece by piece, into the archive.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import mimetypes
+import re
+import secrets
+import sqlite3
+import tempfile
+import unicodedata
+import uuid
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import IO, Any
+
+import psycopg
+
+from supavex.convex.ids import decode_id, encode_id
+from supavex.convex.limits import MAX_CREATION_TIME, STORAGE_NUMBER, STORAGE_TABLE
+from supavex.convex.snapshot import ArchiveWriter, SnapshotArchive
+from supavex.errors import SupavexError
+from supavex.mapping.storage import OBJECTS
+from supavex.migrate.file_sources import FileSource, file_source
+from supavex.migrate.private_files import owner_only
+from supavex.migrate.rejects import Reject
+from supavex.postgres.storage import StorageObject, read_objects
+from supavex.project import Project
+
+#: Files that no row stands for that are listed; all are counted.
+LISTED = 50
+_MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+(?:\s*;[\x20-\x7e]*)?\Z")
+#: A ``_creationTime`` for a file whose row does not say when it came.
+_EARLIEST = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class FilesJob:
+    """What is to be moved: the files of ``buckets`` (all, if there are none) from ``source``.
+
+    ``secret`` gives what makes the names in the files' addresses; see :func:`address_secret`. ``kept``: an export of
+    the target, whose own files go into the archive too: an import replaces all of them.
+    """
+
+    source: FileSource
+    buckets: tuple[str, ...]
+    secret: Callable[[], bytes]
+    kept: Path | None = None
+
+
+@dataclass(slots=True)
+class FileList:
+    """The files that go, in a database of their own, and the rows that don't."""
+
+    job: FilesJob
+    database: sqlite3.Connection
+    rows: int = 0
+    files: int = 0
+    size: int = 0
+    placeholders: int = 0
+    #: Files of the target that went into the archive too.
+    kept: int = 0
+    rejects: list[Reject] = field(default_factory=list)
+    #: The keys (16 bytes) of rows that references may not name.
+    refused: set[bytes] = field(default_factory=set)
+    unlisted: int = 0
+    #: The first of the files that no row stands for.
+    first_unlisted: list[str] = field(default_factory=list)
+
+    def going(self) -> Iterator[tuple[StorageObject, str]]:
+        """The files that go, each with its name in the source, by bucket and name."""
+        sql = "SELECT id, bucket, name, size, type, created, there FROM going ORDER BY number"
+        for id_, bucket, name, size, type_, created, there in self.database.execute(sql):
+            yield StorageObject(id_, bucket, name, size, type_, created), there
+
+
+def files_job(project: Project, place: str | None = None, kept: Path | None = None) -> FilesJob | None:
+    """What is to be moved by supavex.toml, or from ``place``; None where it names no files."""
+    source = file_source(project, place)
+    if source is None:
+        return None
+    return FilesJob(source, project.storage.buckets, partial(address_secret, project), kept)
+
+
+def address_secret(project: Project) -> bytes:
+    """The secret by which a stored file's address is named: made once, and kept in ``.supavex/``.
+
+    Whoever knows a file's address may read the file, and its id is no secret; so the one must not follow from the
+    other. With one secret, two runs name files alike.
+    """
+    project.make_state()
+    path = project.state / "storage.key"
+    if not path.exists():
+        with open(path, "wb", opener=owner_only) as file:
+            file.write(secrets.token_bytes(32))
+    return path.read_bytes()
+
+
+def file_id(id_: str) -> str:
+    """The id of the stored file of a row of ``storage.objects``."""
+    return encode_id(STORAGE_NUMBER, uuid.UUID(id_).bytes)
+
+
+def address_name(secret: bytes, id_: str) -> str:
+    """The uuid by which a file's address names it."""
+    return str(uuid.UUID(bytes=hmac.digest(secret, uuid.UUID(id_).bytes, "sha256")[:16], version=4))
+
+
+def media_type(object_: StorageObject) -> str | None:
+    """The file's media type, where it is one that HTTP can say."""
+    kind = object_.content_type
+    return kind if kind is not None and _MEDIA_TYPE.match(kind) else None
+
+
+def created_at(object_: StorageObject) -> float:
+    """The ``_creationTime`` of a file."""
+    created = object_.created
+    return created if created is not None and 0 < created < MAX_CREATION_TIME else _EARLIEST
+
+
+@contextmanager
+def list_files(job: FilesJob, connection: psycopg.Connection) -> Iterator[FileList]:
+    """Holds the rows of ``storage.objects``, as ``connection`` sees them, against the files that are there."""
+    with _listed(job.source, connection, job.buckets) as database:
+        database.execute(
+            "CREATE TABLE going (number INTEGER PRIMARY KEY, id, bucket, name, size INTEGER, type, created, there)"
+        )
+        found = FileList(job, database)
+        database.execute("BEGIN")
+        for object_ in read_objects(connection, job.buckets):
+            _hold(found, object_)
+        for bucket, name in database.execute("SELECT bucket, name FROM there ORDER BY bucket, name"):
+            found.unlisted += 1
+            if found.unlisted <= LISTED:
+                found.first_unlisted.append(f"{bucket}/{name}")
+        database.execute("COMMIT")
+        yield found
+
+
+@contextmanager
+def names_of(
+    source: FileSource, connection: psycopg.Connection, buckets: Sequence[str]
+) -> Iterator[Callable[[StorageObject], str | None]]:
+    """A function of a file's row: its name in the source, which may write it in another way; None where it is not."""
+    with _listed(source, connection, buckets) as database:
+
+        def name(object_: StorageObject) -> str | None:
+            place = (object_.bucket, _key(object_.name))
+            row = database.execute("SELECT name FROM there WHERE bucket = ? AND key = ?", place).fetchone()
+            return None if row is None else str(row[0])
+
+        yield name
+
+
+@contextmanager
+def _listed(source: FileSource, connection: psycopg.Connection, buckets: Sequence[str]) -> Iterator[sqlite3.Connection]:
+    """A database with what the source lists: ``there``."""
+    wanted = list(buckets) or [str(row[0]) for row in connection.execute("SELECT id FROM storage.buckets")]
+    with closing(sqlite3.connect("", isolation_level=None)) as database:  # a file of SQLite's own, where it grows
+        columns = "bucket, key, name, size INTEGER, PRIMARY KEY (bucket, key)"
+        database.execute(f"CREATE TABLE there ({columns}) WITHOUT ROWID")
+        database.execute("BEGIN")
+        for bucket, name, size in source.files(sorted(wanted)):
+            row = (bucket, _key(name), _text(name), size)
+            database.execute("INSERT OR IGNORE INTO there VALUES (?, ?, ?, ?)", row)
+        database.execute("COMMIT")
+        yield database
+
+
+def _hold(found: FileList, object_: StorageObject) -> None:
+    place = (object_.bucket, _key(object_.name))
+    there = found.database.execute("SELECT name, size FROM there WHERE bucket = ? AND key = ?", place).fetchone()
+    if there is not None:
+        found.database.execute("DELETE FROM there WHERE bucket = ? AND key = ?", place)
+    key = uuid.UUID(object_.id).bytes
+    if object_.placeholder:
+        found.placeholders += 1
+        found.refused.add(key)
+        return
+    found.rows += 1
+    where = f"{object_.bucket}/{object_.name}"
+    if there is None:
+        reason, fix = f"there is no file {where} in {found.job.source.shown}", "Copy the file there, or delete the row."
+        found.rejects.append(Reject(OBJECTS, object_.id, "name", "FileMissing", reason, fix))
+    elif object_.size is not None and there[1] != object_.size:
+        reason = f"{where} has {there[1]:,} bytes where the row says {object_.size:,}"
+        fix = "Copy the file again: it was cut short, or has changed."
+        found.rejects.append(Reject(OBJECTS, object_.id, "metadata", "FileSizeDiffers", reason, fix))
+    else:
+        row = (object_.id, object_.bucket, object_.name, there[1], object_.content_type, object_.created, there[0])
+        sql = "INSERT INTO going (id, bucket, name, size, type, created, there) VALUES (?, ?, ?, ?, ?, ?, ?)"
+        found.database.execute(sql, row)
+        found.files += 1
+        found.size += int(there[1])
+        return
+    found.refused.add(key)
+
+
+def _key(name: str) -> str:
+    """A name as it is compared: composed, for some file systems take letters with accents apart."""
+    return unicodedata.normalize("NFC", _text(name))
+
+
+def _text(name: str) -> str:
+    """A name as text; bytes that are none become question marks, and match no row."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def write_files(found: FileList, writer: ArchiveWriter, progress: Callable[[int], None] = lambda done: None) -> None:
+    """Writes the files that go, and what there is to say of each, into an archive.
+
+    Raises where one has another size than the list says, or can't be read.
+    """
+    done, secret = 0, found.job.secret()
+    with tempfile.TemporaryFile() as lines:
+        for object_, there in found.going():
+            digest = hashlib.sha256()
+            id_, kind = file_id(object_.id), media_type(object_)
+            entry = f"{STORAGE_TABLE}/{id_}{mimetypes.guess_extension(kind or '') or ''}"
+            pieces = _hashed(found.job.source.read(object_.bucket, there), digest)
+            _, size = writer.add_streamed(entry, pieces, _deflater())
+            if size != object_.size:
+                message = f"the file has {size:,} bytes where {object_.size:,} were listed: it changed meanwhile."
+                where = f"{object_.bucket}/{object_.name}"
+                hint = "Nothing was replaced. Run the command again."
+                raise SupavexError("FileChanged", message, where=where, hint=hint, retryable=True)
+            name = address_name(secret, object_.id)
+            lines.write(_line(id_, created_at(object_), kind, name, digest, size))
+            done += 1
+            progress(done)
+        _write_kept(found, writer, lines)
+        lines.seek(0)
+        writer.add_streamed(f"{STORAGE_TABLE}/documents.jsonl", iter(lambda: lines.read(1 << 20), b""))
+
+
+def _write_kept(found: FileList, writer: ArchiveWriter, lines: IO[bytes]) -> None:
+    """Writes the files of the target that are not the source's: an import replaces all that are there."""
+    if found.job.kept is None:
+        return
+    found.database.execute("CREATE INDEX IF NOT EXISTS by_id ON going (id)")
+    with SnapshotArchive(found.job.kept) as target:
+        for entry in target.stored_files(STORAGE_NUMBER):
+            key = decode_id(entry.id)[1]
+            ours = found.database.execute("SELECT 1 FROM going WHERE id = ?", (str(uuid.UUID(bytes=key)),)).fetchone()
+            if ours is not None or key in found.refused:
+                continue
+            digest = hashlib.sha256()
+            name = f"{STORAGE_TABLE}/{entry.id}{mimetypes.guess_extension(entry.content_type or '') or ''}"
+            pieces = _hashed(target.read_stored(entry.entry), digest)
+            _, size = writer.add_streamed(name, pieces, _deflater())
+            lines.write(_line(entry.id, entry.created or _EARLIEST, entry.content_type, entry.name, digest, size))
+            found.kept += 1
+
+
+def _hashed(pieces: Iterator[bytes], digest: hashlib._Hash) -> Iterator[bytes]:
+    for piece in pieces:
+        digest.update(piece)
+        yield piece
+
+
+def _line(id_: str, created: float, kind: str | None, name: str | None, digest: hashlib._Hash, size: int) -> bytes:
+    document = {
+        "_creationTime": created,
+        "_id": id_,
+        "contentType": kind,
+        "internalId": name,
+        "sha256": base64.b64encode(digest.digest()).decode(),
+        "size": size,
+    }
+    return json.dumps({key: value for key, value in document.items() if value is not None}).encode() + b"\n"
+
+
+def _deflater() -> Any:
+    from isal import isal_zlib
+
+    return isal_zlib.compressobj(1, zlib.DEFLATED, -15)
