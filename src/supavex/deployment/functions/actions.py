@@ -127,7 +127,7 @@ class _ActionRun:
         if operation == "fetch":
             return json.dumps(fetch(arguments, self.functions.services.fetch_hosts))
         if operation == "1.0/storageStore":
-            return json.dumps(storage.store(self.functions.engine.files, arguments))
+            return json.dumps(storage.store(self.functions.engine, arguments))
         found = _WRITING.get(operation)
         if found is not None:
             return self._written(found, arguments)

@@ -215,7 +215,17 @@ class Engine:
                 (self.path.parent / "storage" / name).unlink()
 
     @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        """A transaction of the file for what is no document."""
-        with self._lock, self._store.transaction():
-            yield self._store.connection
+    def writing(self, *keys: tuple[int, bytes]) -> Iterator[sqlite3.Connection]:
+        """A transaction of the file for what is no document; ``keys`` are what it touches, by space."""
+        foreign: Commit | None = None
+        try:
+            with self._lock:
+                with self._store.transaction():
+                    foreign = self._noticed()
+                    yield self._store.connection
+                commit = Commit.of(self._next_ts(), keys)
+                self.log.append(commit)
+        finally:
+            if foreign is not None:
+                self._tell(foreign)
+        self._tell(commit)

@@ -168,7 +168,7 @@ def get(frame: Frame, arguments: Arguments) -> str:
 
 def _system_table(expected: bool) -> SupavexError:
     if expected:
-        return SupavexError("SystemTableError", "User tables can only be accessed from db.get() and db.query().")
+        return SupavexError("SystemTableError", "User tables cannot be accessed with db.system.")
     message = "System tables can only be accessed from db.system."
     return SupavexError("SystemTableError", message)
 

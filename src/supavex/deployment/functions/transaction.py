@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from supavex.convex.ids import encode_id, new_internal_id
-from supavex.convex.messages import mismatch_text
+from supavex.convex.messages import mismatch_text, value_text
 from supavex.convex.names import table_name_problem
 from supavex.convex.order_keys import index_key, order_key
 from supavex.convex.values import Document, Value, size
@@ -254,10 +254,7 @@ class Transaction:
         table = self.table(name) or self._new_table(name)
         internal_id = new_internal_id()
         id_ = encode_id(table.number, internal_id)
-        given = fields.get("_id"), fields.get("_creationTime")
-        if given != (None, None):
-            odd = "_id" if given[0] is not None else "_creationTime"
-            raise SupavexError("InvalidArgument", f"Provided document {odd} can't be chosen: Convex gives it.")
+        _check_system_fields(fields, id_, self._created)
         document = {**fields, "_id": id_, "_creationTime": self._created}
         self._created = math.nextafter(self._created, math.inf)
         self.read(-table.storage, internal_id, internal_id + b"\x00")
@@ -276,13 +273,8 @@ class Transaction:
         return self._changed(table, internal_id, old, new)
 
     def _changed(self, table: StoredTable, internal_id: bytes, old: Document, new: Document) -> Document:
-        for name in ("_id", "_creationTime"):
-            if name in new and new[name] != old[name]:
-                raise SupavexError(
-                    "ImmutableField",
-                    f"Provided `{name}` field value does not match the document's: it can't be changed.",
-                )
-            new[name] = old[name]
+        _check_system_fields(new, old["_id"], old["_creationTime"])
+        new |= {"_id": old["_id"], "_creationTime": old["_creationTime"]}
         self._write(table, internal_id, old, new)
         return new
 
@@ -366,6 +358,17 @@ class Transaction:
     def wrote(self) -> bool:
         """Whether there is anything to commit."""
         return bool(self.writes or self.new_tables or self.removed_files)
+
+
+def _check_system_fields(fields: Document, id_: str, created: float) -> None:
+    """Raises where ``fields`` bring other system fields than the document has."""
+    if fields.get("_id", id_) != id_:
+        shown = value_text(fields["_id"])
+        message = f"Provided document ID {value_text(id_)} doesn't match '_id' field {shown}"
+        raise SupavexError("InvalidIdError", message)
+    if fields.get("_creationTime", created) != created or type(fields.get("_creationTime", created)) is not float:
+        message = f"Provided creation time {created} doesn't match '_creationTime' field in {value_text(fields)}"
+        raise SupavexError("InvalidCreationTimeError", message)
 
 
 def keys_of(
