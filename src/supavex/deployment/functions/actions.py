@@ -10,7 +10,6 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
-from supavex.convex.values import InvalidValue
 from supavex.deployment.functions import scheduling, storage
 from supavex.deployment.functions.app import App, canonical
 from supavex.deployment.functions.fetching import fetch
@@ -18,6 +17,7 @@ from supavex.deployment.functions.outcome import Failure, Outcome, failure_of
 from supavex.deployment.functions.runner import Runner, RunnerLost
 from supavex.deployment.functions.running import (
     ACTION_CPU_SECONDS,
+    TOO_NESTED,
     Arguments,
     Call,
     Functions,
@@ -109,8 +109,10 @@ class _ActionRun:
         """The instruction that settles what was asked for."""
         try:
             return ["settle", call_id, True, self._answer(operation, json.loads(payload))]
-        except (SupavexError, InvalidValue) as error:
+        except SupavexError as error:
             return ["settle", call_id, False, {"message": error.message}]
+        except RecursionError:
+            return ["settle", call_id, False, {"message": TOO_NESTED}]
         except Failure as failure:
             thrown: dict[str, Any] = {"message": failure.message.strip()}
             if failure.data is not None:

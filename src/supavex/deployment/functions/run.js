@@ -10,10 +10,13 @@
   let kind = "query"; // of the function that was called from outside
   let clock = 0; // milliseconds; null: the real one
   let environment = {};
+  let tables = {}; // their numbers by name
+  let numbers = new Set();
 
   // Time and chance
 
   const RealDate = globalThis.Date;
+  const RealError = globalThis.Error;
   const now = () => (clock === null ? RealDate.now() : clock);
   function Date(...parts) {
     if (!new.target) return new RealDate(now()).toString();
@@ -224,9 +227,8 @@
   const WRITES = new Set(["1.0/insert", "1.0/shallowMerge", "1.0/replace", "1.0/remove", "1.0/runUdf"]);
 
   class Frame {
-    constructor(id, request) {
+    constructor(id) {
       this.id = id;
-      this.tables = request.tables;
       this.importing = true;
       this.queries = new Map();
       this.lastQuery = 0;
@@ -244,7 +246,7 @@
       }
       if (operation === "1.0/queryCleanup") return "true"; // what it has read is told at the frame's end
       if (operation === "1.0/db/normalizeId") {
-        const number = this.tables[argument.table];
+        const number = tables[argument.table];
         const given = argument.idString;
         return stringify({ id: number !== undefined && tableOf(given) === number ? given : null });
       }
@@ -255,7 +257,16 @@
     async asyncSyscall(operation, text) {
       this.#ready();
       if (operation === "1.0/queryStreamNext") return await this.#next(parse(text).queryId);
-      return await ask(this.id, operation, text, WRITES.has(operation) ? this.#dropped() : undefined);
+      const answer = await ask(this.id, operation, text, WRITES.has(operation) ? this.#dropped() : undefined);
+      if (operation === "1.0/insert") {
+        // The first document of a table makes it.
+        const number = tableOf(parse(answer)._id);
+        if (!numbers.has(number)) {
+          tables[parse(text).table] = number;
+          numbers.add(number);
+        }
+      }
+      return answer;
     }
     jsSyscall(operation, argument) {
       this.#ready();
@@ -315,15 +326,18 @@
       return otherwise;
     }
   };
+  const UNREADABLE = "something that can't be read was thrown";
   const thrown = (error) => {
     const object = (typeof error === "object" || typeof error === "function") && error !== null;
-    const marked = object && read(() => Symbol.for("ConvexError") in error, false);
+    if (!object || !read(() => error instanceof RealError, false)) {
+      const shown = object ? () => `#<${error.constructor.name}>` : () => String(error);
+      return { name: "", message: read(shown, object ? "#<Object>" : UNREADABLE), stack: "", data: null };
+    }
+    const marked = read(() => error[Symbol.for("ConvexError")] === true, false);
     return {
-      name: object ? read(() => String(error.name ?? ""), "") : "",
-      message: object
-        ? read(() => String(error.message ?? ""), "something that can't be read was thrown")
-        : read(() => String(error), "something that can't be read was thrown"),
-      stack: object ? read(() => String(error.stack ?? ""), "") : "",
+      name: read(() => (error.name === undefined ? "Error" : String(error.name)), ""),
+      message: read(() => (error.message === undefined ? "" : String(error.message)), UNREADABLE),
+      stack: read(() => String(error.stack ?? ""), ""),
       data: marked ? read(() => (typeof error.data === "string" ? error.data : null), null) : null,
     };
   };
@@ -338,10 +352,11 @@
   };
 
   const start = (id, request) => {
-    const frame = new Frame(id, request);
+    const frame = new Frame(id);
     frames.set(id, frame);
     if (request.outermost) {
-      ({ kind, environment } = request);
+      ({ kind, environment, tables } = request);
+      numbers = new Set(Object.values(tables));
       clock = kind === "action" ? null : request.now;
       seed(request.seed);
       timers.clear();

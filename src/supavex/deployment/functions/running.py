@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from supavex.convex.limits import MAX_VALUE_NESTING
 from supavex.convex.messages import mismatch_text
-from supavex.convex.values import InvalidValue, from_internal_json, size, to_internal_json
+from supavex.convex.values import InvalidValue, Value, from_internal_json, nesting, size, to_internal_json, value_problem
 from supavex.deployment.functions.app import App, Function, Kind, canonical
 from supavex.deployment.functions.engine import Conflict, Engine, Snapshot
 from supavex.deployment.functions.identity import ADMIN, NOBODY, Identity
@@ -31,6 +32,7 @@ from supavex.errors import SupavexError
 #: Processor seconds that a query or a mutation may take, and wall-clock seconds of an action, as Convex has them.
 QUERY_SECONDS, ACTION_SECONDS, ACTION_CPU_SECONDS = 1.0, 600.0, 60.0
 MAX_ARGUMENT_BYTES = MAX_RESULT_BYTES = 16 << 20
+TOO_NESTED = f"Value is too nested (more than {MAX_VALUE_NESTING} levels deep)"
 _RETRIES = 20
 #: Queries and mutations that run at the same time; others wait.
 _AT_ONCE = 8
@@ -245,10 +247,23 @@ def checked(app: App, call: Call, kind: Kind) -> Function:
     return function
 
 
+def _value(data: Any) -> Value:
+    """The value of internal JSON. Raises :class:`InvalidValue` for what breaks Convex's limits on any value, too."""
+    value = from_internal_json(data)
+    problem = value_problem(value)
+    if problem:
+        raise InvalidValue(problem)
+    if nesting(value) > MAX_VALUE_NESTING:
+        raise InvalidValue(TOO_NESTED)
+    return value
+
+
 def check_arguments(function: Function, args: Any, transaction: Transaction) -> None:
     """Raises :class:`Failure` where arguments don't fit."""
     try:
-        value = from_internal_json(args)
+        value = _value(args)
+    except RecursionError:
+        raise Failure(f"Invalid arguments for {function.path}: {TOO_NESTED}") from None
     except InvalidValue as error:
         raise Failure(f"Invalid arguments for {function.path}: {error.message}") from None
     weight = size([value])
@@ -262,7 +277,9 @@ def check_arguments(function: Function, args: Any, transaction: Transaction) -> 
 def checked_result(function: Function, text: str, catalog_name: Callable[[int], str | None]) -> str:
     """A function's result. Raises :class:`Failure` where it is none, too large, or does not fit."""
     try:
-        value = from_internal_json(json.loads(text))
+        value = _value(json.loads(text))
+    except RecursionError:
+        raise Failure(f"Function {function.path} return value invalid: {TOO_NESTED}") from None
     except (InvalidValue, ValueError) as error:
         said = error.message if isinstance(error, InvalidValue) else str(error)
         raise Failure(f"Function {function.path} return value invalid: {said}") from None
@@ -380,8 +397,8 @@ class TransactionRun:
             return ["settle", call_id, False, {"message": error.message, "data": json.loads(error.DATA)}]
         except SupavexError as error:
             return ["settle", call_id, False, {"message": error.message}]
-        except InvalidValue as error:
-            return ["settle", call_id, False, {"message": error.message}]
+        except RecursionError:
+            return ["settle", call_id, False, {"message": TOO_NESTED}]
         except Failure as failure:
             thrown: dict[str, Any] = {"message": failure.message.strip()}
             if failure.data is not None:

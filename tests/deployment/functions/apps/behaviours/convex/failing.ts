@@ -82,10 +82,3 @@ export const caughtInAction = action({
   },
 });
 export const rethrown = query({ handler: async (ctx): Promise<any> => await ctx.runQuery(internal.failing.inner, {}) });
-export const unhandled = query({
-  handler: async (ctx) => {
-    void Promise.reject(new Error("nobody waits"));
-    await ctx.db.query("rows").first();
-    return "done";
-  },
-});

@@ -127,7 +127,7 @@ export const iteratingAround = mutation({
     const seen = [];
     for await (const row of ctx.db.query("rows").withIndex("by_n")) {
       seen.push(row.n);
-      if (row.n < 3) await ctx.runMutation(internal.transactions.put, { n: row.n + 0.5 });
+      if (row.n < 3 && Number.isInteger(row.n)) await ctx.runMutation(internal.transactions.put, { n: row.n + 0.5 });
       if (seen.length > 20) break;
     }
     return seen;
