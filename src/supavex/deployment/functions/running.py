@@ -12,6 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -359,9 +360,15 @@ class TransactionRun:
                     others.append(message)
                 elif operation in ("done", "failed"):
                     self._waiting.extend(others)
-                    frame.consumed(rest[0])
                     if operation == "failed":
-                        raise failure_of(payload, self.app)
+                        failure = failure_of(payload, self.app)
+                        with suppress(SupavexError):
+                            frame.consumed(rest[0])
+                        raise failure
+                    try:
+                        frame.consumed(rest[0])
+                    except SupavexError as error:
+                        raise Failure(f"Uncaught Error: {error.message}\n") from None
                     return checked_result(function, payload, self.transaction.catalog.name_of)
                 else:
                     instructions.append(self._answer(frame, call_id, operation, payload, rest))

@@ -26,6 +26,8 @@ from supavex.deployment.functions.transaction import (
     MAX_READ_BYTES,
     MAX_READ_INTERVALS,
     MAX_READ_ROWS,
+    MAX_SCHEDULED,
+    MAX_SCHEDULED_BYTES,
     MAX_WRITTEN_BYTES,
     MAX_WRITTEN_ROWS,
     Transaction,
@@ -33,7 +35,6 @@ from supavex.deployment.functions.transaction import (
 from supavex.deployment.store import StoredTable, write_body
 from supavex.errors import SupavexError
 
-MAX_SCHEDULED = 1000
 Arguments = dict[str, Any]
 
 
@@ -342,7 +343,6 @@ def transaction_metrics(frame: Frame, arguments: Arguments) -> str:
     """What the transaction has used of its limits, and what is left."""
     transaction = frame.transaction
     usage = transaction.usage
-    scheduled = [w for w in transaction.writes.values() if w.table == "_scheduled_functions" and w.before is None]
 
     def left(limit: int, used: int) -> dict[str, int]:
         return {"used": used, "remaining": limit - used}
@@ -354,8 +354,8 @@ def transaction_metrics(frame: Frame, arguments: Arguments) -> str:
             "databaseQueries": left(MAX_READ_INTERVALS, transaction.reads.count()),
             "documentsRead": left(MAX_READ_ROWS, usage.read_rows),
             "documentsWritten": left(MAX_WRITTEN_ROWS, usage.written_rows),
-            "functionsScheduled": left(MAX_SCHEDULED, len(scheduled)),
-            "scheduledFunctionArgsBytes": left(16 << 20, sum(len(w.body or "") for w in scheduled)),
+            "functionsScheduled": left(MAX_SCHEDULED, usage.scheduled),
+            "scheduledFunctionArgsBytes": left(MAX_SCHEDULED_BYTES, usage.scheduled_bytes),
         }
     )
 

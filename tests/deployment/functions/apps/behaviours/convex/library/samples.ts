@@ -59,4 +59,10 @@ export const SAMPLES: Record<string, () => unknown> = {
   longString: () => "y".repeat(100),
   generator: () => (function* g() {})(),
   globalJson: () => JSON,
+  custom: () => ({ a: 1, inspect: () => "of its own", nested: { inspect: (depth: number) => `at ${depth}` } }),
+  customDeep: () => ({ a: { inspect: () => ({ b: 1 }) } }),
+  longText: () => "z".repeat(33_000),
+  number: () => 5,
+  nothing: () => undefined,
+  elements: () => ({ nodeName: "DIV", attributes: [] }),
 };
