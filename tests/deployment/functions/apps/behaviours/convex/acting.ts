@@ -87,3 +87,11 @@ export const overlapping = action({
     return Date.now() - start;
   },
 });
+export const leavesTimers = action({
+  handler: async (ctx, { await_ }: any) => {
+    for (let i = 0; i < 30; i++) setTimeout(() => {}, 60_000);
+    setInterval(() => {}, 20_000);
+    if (await_) await new Promise((r) => setTimeout(r, 60_000));
+    return "done";
+  },
+});
