@@ -28,7 +28,7 @@ from supavex.deployment.functions.running import (
     lost_message,
     named,
 )
-from supavex.deployment.functions.syscalls import Frame, answer
+from supavex.deployment.functions.syscalls import Frame, answer, understood
 from supavex.errors import SupavexError
 
 #: What an action asks for at the same time.
@@ -68,6 +68,12 @@ def run_action(functions: Functions, call: Call) -> Outcome:
     return outcome
 
 
+def _milliseconds(payload: str) -> float:
+    """How long a timer is to wait."""
+    with understood("sleep"):
+        return float(json.loads(payload)["milliseconds"])
+
+
 #: What an action writes, in a transaction of its own each.
 _WRITING = {
     "1.0/actions/schedule": scheduling.schedule,
@@ -102,7 +108,7 @@ class _ActionRun:
                 elif operation == "done":
                     return str(payload)
                 elif operation == "sleep":
-                    heappush(timers, (time.monotonic() + json.loads(payload)["milliseconds"] / 1000, call_id))
+                    heappush(timers, (time.monotonic() + _milliseconds(payload) / 1000, call_id))
                 else:
                     asked.add(self.pool.submit(self._settled, call_id, operation, payload))
             if not asked and not timers:
@@ -130,7 +136,8 @@ class _ActionRun:
     def _settled(self, call_id: int, operation: str, payload: str) -> list[Any]:
         """The instruction that settles what was asked for."""
         try:
-            return ["settle", call_id, True, self._answer(operation, json.loads(payload))]
+            with understood(operation):
+                return ["settle", call_id, True, self._answer(operation, json.loads(payload))]
         except SupavexError as error:
             return ["settle", call_id, False, {"message": error.message}]
         except RecursionError:

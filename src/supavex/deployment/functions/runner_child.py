@@ -38,20 +38,26 @@ def main() -> None:
     for name in ("globals.js", "modules.js", "inspect.js", "run.js"):
         context.eval(script(name))
     step, take, clean = (cast("Callable[..., str]", context.eval(name)) for name in ("__step", "__take", "__clean"))
-    context.eval("__ready()")
     requests = sys.stdin.buffer
+    ready = False
     while True:
         request = _read(requests)
         if request is None:
-            return
+            os._exit(0)  # V8 does not always end when it is asked to
         kind, text = request[:1], request[1:].decode()
         try:
             if kind == b"L":
                 context.eval(text)
-                context.eval("__ready()")
-                answer = ""
+                ready, answer = False, ""
             elif kind == b"S":
+                if not ready:
+                    context.eval("__ready()")
+                    ready = True
                 step(text)
+                if context.was_hard_memory_limit_reached():
+                    # What ran has been stopped in its midst, and nothing of it will ever come.
+                    _write(answers, b"-memory")
+                    continue
                 answer = take()
             else:
                 answer = clean()

@@ -26,7 +26,7 @@ from supavex.deployment.functions.identity import ADMIN, NOBODY, Identity
 from supavex.deployment.functions.outcome import Failure, Outcome, failure_of
 from supavex.deployment.functions.paging import InvalidCursor
 from supavex.deployment.functions.runner import Runner, RunnerLost, Runners
-from supavex.deployment.functions.syscalls import Frame, Services, answer
+from supavex.deployment.functions.syscalls import Frame, Services, answer, understood
 from supavex.deployment.functions.transaction import Transaction
 from supavex.errors import SupavexError
 
@@ -398,7 +398,8 @@ class TransactionRun:
             if rest:
                 frame.consumed(rest[0])
             if operation == "1.0/runUdf":
-                return ["settle", call_id, True, self._nested(frame, json.loads(payload))]
+                with understood(operation):
+                    return ["settle", call_id, True, self._nested(frame, json.loads(payload))]
             return ["settle", call_id, True, answer(frame, operation, payload)]
         except InvalidCursor as error:
             return ["settle", call_id, False, {"message": error.message, "data": json.loads(error.DATA)}]

@@ -10,7 +10,8 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -109,7 +110,18 @@ def answer(frame: Frame, operation: str, text: str) -> str:
     found = _ANSWERS.get(operation)
     if found is None:
         raise SupavexError("UnknownAsyncOperation", f"Unknown async operation {operation}")
-    return found(frame, json.loads(text))
+    with understood(operation):
+        return found(frame, json.loads(text))
+
+
+@contextmanager
+def understood(operation: str) -> Iterator[None]:
+    """Raises :class:`SupavexError` for arguments that Convex's own client would not send."""
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
+        name = operation.rpartition("/")[2]
+        raise SupavexError("InvalidArgument", f"Invalid arguments for `{name}`: {error!r}") from None
 
 
 def invalid(name: str, method: str, cause: str) -> SupavexError:

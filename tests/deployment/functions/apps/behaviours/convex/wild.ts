@@ -153,3 +153,9 @@ export const spoofs = mutation({
 export const evaluates = query({ handler: async () => { try { return new Function("return 1")(); } catch (e: any) { return e.name; } } });
 export const ok = query({ args: { n: v.number() }, handler: async (ctx, { n }) => n + 1 });
 export const okInternal = internalMutation({ handler: async () => 1 });
+
+declare const Convex: { asyncSyscall(operation: string, text: string): Promise<string> };
+const raw = async (ctx: any, { operation, text }: any) => await Convex.asyncSyscall(operation, text);
+export const rawQuery = query({ handler: raw });
+export const rawMutation = mutation({ handler: raw });
+export const rawAction = action({ handler: raw });
