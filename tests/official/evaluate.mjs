@@ -85,8 +85,33 @@ async function queries({ schema, documents, queries: asked }) {
   return answers;
 }
 
+/**
+ * What `convex-test` gives for calls of the functions of one module, one after another on the same data. Each call names
+ * its kind and function, and has arguments; answers with a value, or with what it threw.
+ */
+async function functions({ schema, name, source, calls }) {
+  const { convexTest } = await import("convex-test");
+  const { makeFunctionReference } = require("convex/server");
+  const module = await load(source);
+  const t = convexTest((await load(schema)).default, {
+    "./_generated/api.js": async () => ({}),
+    [`./${name}.js`]: async () => module,
+  });
+  const answers = [];
+  for (const { kind, path, args } of calls) {
+    try {
+      const value = await t[kind](makeFunctionReference(path), jsonToConvex(args));
+      answers.push({ value: convexToJson(value ?? null) });
+    } catch (error) {
+      answers.push({ error: String(error.message), data: error.data === undefined ? null : JSON.stringify(convexToJson(error.data)) });
+    }
+  }
+  return answers;
+}
+
 const operations = {
   queries,
+  functions,
   async schema({ source, modules }) {
     return (await load(source, modules)).default.export();
   },
