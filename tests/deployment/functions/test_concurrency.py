@@ -57,7 +57,8 @@ def test_no_increment_is_lost_between_two_openers_of_the_file(app: App):
             ours: Callable[[Call], Outcome] = app.functions.mutation
             call = Call("transactions:increment", {"name": "a"}, internal=True)
             jobs = [
-                pool.submit(lambda run=run: [value_of(run(call)) for _ in range(15)]) for run in (ours, functions.mutation)
+                pool.submit(lambda run=run: [value_of(run(call)) for _ in range(15)])
+                for run in (ours, functions.mutation)
             ]
             found = sorted(itertools.chain(*(job.result(SECONDS) for job in jobs)))
     assert found == [float(n) for n in range(1, 31)]

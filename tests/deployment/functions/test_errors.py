@@ -1,4 +1,4 @@
-"""What a client reads of a function that throws: the message, the stack in the app's own files, and a ConvexError's data."""
+"""What a client reads of a function that throws: the message, the stack in the app's own files, the data."""
 
 from __future__ import annotations
 

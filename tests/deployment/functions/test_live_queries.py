@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def test_a_commit_touches_what_covers_one_of_its_keys(
     )
     assert reads.touched_by(Commit.of(1, written)) == covered
     for found in reads.intervals.values():
-        assert all(one[1] is not None and one[1] < two[0] for one, two in zip(found, found[1:], strict=False))
+        assert all(one[1] is not None and one[1] < two[0] for one, two in pairwise(found))
 
 
 def test_what_is_forgotten_is_taken_to_have_changed_everything():
@@ -73,7 +74,10 @@ def queries(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
     if kind == "until":
         return "reading:until", {"last": float(draw(st.integers(0, 6)))}
     if kind == "filterThenTake":
-        return "reading:filterThenTake", {"least": float(draw(st.integers(0, 6))), "count": float(draw(st.integers(1, 3)))}
+        return "reading:filterThenTake", {
+            "least": float(draw(st.integers(0, 6))),
+            "count": float(draw(st.integers(1, 3))),
+        }
     if kind == "count":
         return "reading:count", {"table": "rows"}
     index, fields = draw(st.sampled_from((("by_a", ["a"]), ("by_a_b", ["a", "b"]), ("by_n", ["n"]))))
@@ -168,7 +172,6 @@ def test_a_result_is_dropped_if_it_may_have_changed_and_only_then(
 def answer(outcome: Outcome) -> Any:
     """What a client gets of it."""
     return value_of(outcome) if outcome.failure is None else outcome.failure.message
-
 
 
 # Results that are shared

@@ -24,7 +24,11 @@ const module_ = { exports: {} };
 new Function("module", "exports", code)(module_, module_.exports);
 const found = {};
 for (const [name, make] of Object.entries(module_.exports.SAMPLES)) {
-  try { found[name] = inspect(make(), { maxStringLength: 32768, indent: 2, customInspect: true }); } catch (error) { found[name] = null; }
+  try {
+    found[name] = inspect(make(), { maxStringLength: 32768, indent: 2, customInspect: true });
+  } catch (error) {
+    found[name] = null;
+  }
 }
 process.stdout.write(JSON.stringify(found));
 """

@@ -134,7 +134,9 @@ def test_a_cursor_of_another_query_is_told_so_that_clients_begin_anew(app: App):
     for other in ({"index": "by_n"}, {"order": "desc"}, {"least": 2.0}):
         failed = app.fails("paging:page", paginationOpts={"cursor": cursor, "numItems": 1.0}, **other)
         assert failed.data == {"isConvexSystemError": True, "paginationError": "InvalidCursor"}
-        assert failed.message.startswith("Uncaught ConvexError: InvalidCursor: Tried to run a query starting from a cursor")
+        assert failed.message.startswith(
+            "Uncaught ConvexError: InvalidCursor: Tried to run a query starting from a cursor"
+        )
     for odd in ("nonsense", "", "é", "A" * 16, json.dumps({})):
         failed = app.fails("paging:page", paginationOpts={"cursor": odd, "numItems": 1.0})
         assert "InvalidCursor" in failed.message, odd

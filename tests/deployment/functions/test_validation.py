@@ -63,7 +63,10 @@ def test_arguments_are_convexs_values(app: App):
 def test_results(app: App):
     assert app.run("validation:returned", value={"n": 1.0}) == {"n": 1.0}
     said = app.fails("validation:returned", value={"n": "one"}).message
-    assert said == 'ReturnsValidationError: Value does not match validator.\nPath: .n\nValue: "one"\nValidator: v.float64()'
+    assert (
+        said
+        == 'ReturnsValidationError: Value does not match validator.\nPath: .n\nValue: "one"\nValidator: v.float64()'
+    )
     assert app.fails("validation:returnedByAction", value=1.0).message.startswith("ReturnsValidationError: ")
 
 

@@ -107,8 +107,8 @@ def test_results_and_logs_that_are_too_large(app: App):
 
 # What one call changes, the next does not see
 
-POLLUTIONS = ["prototype", "array", "json", "json stringify", "promise", "global", "module", "date", "random", "console",
-              "env", "symbol", "iterator", "map", "set", "iterator prototype", "function", "freeze",
+POLLUTIONS = ["prototype", "array", "json", "json stringify", "promise", "global", "module", "date", "random",
+              "console", "env", "symbol", "iterator", "map", "set", "iterator prototype", "function", "freeze",
               "prototype of a prototype", "async iterator", "typed array", "trace limit"]  # fmt: skip
 
 
@@ -138,10 +138,18 @@ def test_a_function_can_not_reach_what_runs_it(app: App):
 
 def test_operations_that_no_client_of_convex_sends(app: App):
     """They are refused as errors of the function."""
-    for operation in ("get", "insert", "shallowMerge", "replace", "remove", "queryPage", "queryStreamNext", "count", "runUdf",
-                      "schedule", "cancel_job", "storageGetUrl", "storageDelete", "createFunctionHandle", "nonsense",
-                      "actions/query"):  # fmt: skip
-        for text in ("{}", "[]", "5", "null", '"x"', "{", '{"id":5,"table":7,"value":[],"query":{},"queryId":9,"args":1}'):
+    for operation in ("get", "insert", "shallowMerge", "replace", "remove", "queryPage", "queryStreamNext", "count",
+                      "runUdf", "schedule", "cancel_job", "storageGetUrl", "storageDelete", "createFunctionHandle",
+                      "nonsense", "actions/query"):  # fmt: skip
+        for text in (
+            "{}",
+            "[]",
+            "5",
+            "null",
+            '"x"',
+            "{",
+            '{"id":5,"table":7,"value":[],"query":{},"queryId":9,"args":1}',
+        ):
             for function in ("rawQuery", "rawMutation", "rawAction"):
                 if operation == "count" and "table" in text:
                     continue

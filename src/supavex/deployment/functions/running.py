@@ -19,7 +19,15 @@ from typing import Any
 
 from supavex.convex.limits import MAX_VALUE_NESTING
 from supavex.convex.messages import mismatch_text
-from supavex.convex.values import InvalidValue, Value, from_internal_json, nesting, size, to_internal_json, value_problem
+from supavex.convex.values import (
+    InvalidValue,
+    Value,
+    from_internal_json,
+    nesting,
+    size,
+    to_internal_json,
+    value_problem,
+)
 from supavex.deployment.functions.app import App, Function, Kind, canonical
 from supavex.deployment.functions.engine import Conflict, Engine, Snapshot
 from supavex.deployment.functions.identity import ADMIN, NOBODY, Identity

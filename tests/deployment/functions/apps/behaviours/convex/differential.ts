@@ -15,6 +15,7 @@ const find = async (ctx: any, n: number) => (await ctx.db.query("rows").withInde
 const ranged = (ctx: any, { index, range, order, filter }: any) => {
   const built = (q: any, part: any): any => {
     if (!Array.isArray(part)) return part;
+    if (part[0] === "value") return part[1];
     return part[0] === "field" ? q.field(part[1]) : q[part[0]](...part.slice(1).map((inner: any) => built(q, inner)));
   };
   let found = ctx.db
