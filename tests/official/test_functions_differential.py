@@ -143,7 +143,7 @@ def official(answer: dict[str, Any]) -> Any:
     return plain(answer["value"])
 
 
-@settings(max_examples=60)
+@settings(max_examples=120)
 @given(asked=st.lists(calls, min_size=3, max_size=8))
 def test_calls_give_what_convex_test_gives(node: Node, pushed: Path, asked: list[dict[str, Any]]) -> None:
     asked = [*asked, {"kind": "query", "steps": EVERYTHING, "catching": False}]

@@ -53,6 +53,7 @@ def test_the_user_is_the_same_in_functions_of_every_kind(app: App):
     for nobody in (NOBODY, ADMIN):
         assert value_of(app.outcome("people:who", {}, nobody)) is None
     assert app.outcome("people:who", {}, user).saw_identity is True
+    assert app.outcome("people:asks", {}, user).saw_identity is True, "by a function that it calls"
     assert app.outcome("wild:ok", {"n": 1.0}, user).saw_identity is False
 
 

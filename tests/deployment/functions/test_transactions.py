@@ -88,8 +88,9 @@ def test_a_failure_that_nobody_catches_takes_everything_back(app: App):
 
 
 def test_called_at_once(app: App):
-    assert sorted(app.run("transactions:nestedTogether")) == [1, 2, 3]
-    assert sorted(app.numbers()) == [1, 2, 3]
+    every = [float(n) for n in range(100)]
+    assert sorted(app.run("transactions:nestedTogether", count=100.0)) == every
+    assert sorted(app.numbers()) == every
 
 
 def test_a_query_calls_queries_and_no_mutations(app: App):

@@ -325,7 +325,8 @@ class TransactionRun:
     transaction: Transaction
     call: Call
     outcome: Outcome
-    _frames: dict[int, Frame] = field(default_factory=dict)
+    #: Functions that have begun.
+    _count: int = 0
     _waiting: deque[list[Any]] = field(default_factory=deque)
     _spent: float = 0.0
     #: How deep functions have called each other.
@@ -339,7 +340,7 @@ class TransactionRun:
             return self._run(frame, function, call, outermost=True)
         finally:
             self.outcome.journal = frame.next_journal
-            self.outcome.saw_identity = any(each.saw_identity for each in self._frames.values())
+            self.outcome.saw_identity |= frame.saw_identity
 
     def _frame(self, function: Function, call: Call) -> Frame:
         services = self.functions.services
@@ -348,8 +349,8 @@ class TransactionRun:
         )
 
     def _run(self, frame: Frame, function: Function, call: Call, *, outermost: bool = False) -> str:
-        id_ = len(self._frames) + 1
-        self._frames[id_] = frame
+        self._count += 1
+        id_ = self._count
         request = self.functions.start_request(self.app, function, call, self._snapshot())
         request |= {"outermost": outermost, "now": time.time_ns() // 1_000_000}
         request["seed"] = [secrets.randbits(32) for _ in range(4)]
@@ -426,7 +427,7 @@ class TransactionRun:
         kind: Kind = "mutation" if arguments["udfType"] == "mutation" else "query"
         if kind == "mutation" and frame.kind != "mutation":
             raise SupavexError("InvalidFunctionCall", "Cannot run a mutation inside a query.")
-        if len(self._frames) >= 64 or self._calling >= _DEPTH:
+        if self._calling >= _DEPTH:
             raise SupavexError("MaximumCallDepth", f"Functions call each other more than {_DEPTH} deep.")
         call = Call(named(arguments), arguments.get("args", {}), frame.identity, internal=True)
         if isinstance(call.args, list):
@@ -435,13 +436,15 @@ class TransactionRun:
         check_arguments(function, call.args, self.transaction)
         mark = self.transaction.mark()
         self._calling += 1
+        called = self._frame(function, call)
         try:
-            return self._run(self._frame(function, call), function, call)
+            return self._run(called, function, call)
         except Failure:
             self.transaction.go_back(mark)
             raise
         finally:
             self._calling -= 1
+            self.outcome.saw_identity |= called.saw_identity
 
 
 def named(arguments: Arguments) -> str:

@@ -10,3 +10,4 @@ export const whoActs = action({
     await ctx.runQuery(internal.people.inner, {}),
   ],
 });
+export const asks = query({ handler: async (ctx): Promise<any> => await ctx.runQuery(internal.people.inner, {}) });

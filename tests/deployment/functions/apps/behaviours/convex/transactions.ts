@@ -112,8 +112,8 @@ export const nestedBadly = mutation({
   handler: async (ctx, { n, name }: any) => await ctx.runMutation((internal.transactions as any)[name ?? "put"], { n }),
 });
 export const nestedTogether = mutation({
-  handler: async (ctx) => {
-    await Promise.all([1, 2, 3].map((n) => ctx.runMutation(internal.transactions.put, { n })));
+  handler: async (ctx, { count }: any) => {
+    await Promise.all(Array.from({ length: count }, (_, n) => n).map((n) => ctx.runMutation(internal.transactions.put, { n })));
     return await ctx.runQuery(internal.transactions.list, {});
   },
 });
