@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from supavex.deployment.functions import transaction
+from supavex.deployment.functions import running, transaction
 
 from .app import App
 
@@ -96,6 +96,14 @@ def test_arguments_and_results(app: App):
     assert app.fails("limits:give", bytes=float(17 << 20)).message == (
         "Function limits:give return value is too large (actual: 17.00 MiB, limit: 16 MiB)"
     )
+
+
+def test_time_that_operations_take_is_not_the_functions(app: App, monkeypatch: pytest.MonkeyPatch):
+    app.functions.query_seconds = 0.15
+    app.run("limits:queries", count=1500.0)
+    assert "timed out" in app.fails("wild:endless", how="loop").message
+    monkeypatch.setattr(running, "_OPERATIONS", 200)
+    assert "timed out" in app.fails("limits:asking").message, "but it is bounded"
 
 
 def test_operators_of_a_query(app: App):

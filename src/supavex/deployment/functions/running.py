@@ -45,6 +45,9 @@ TOO_NESTED = f"Value is too nested (more than {MAX_VALUE_NESTING} levels deep)"
 _RETRIES = 20
 #: Queries and mutations that run at the same time; others wait.
 _AT_ONCE = 8
+#: Convex does not count the time that its operations take. Here each costs the function's process something, too: so
+#: many seconds are not counted for one, of so many at most, for a function may ask without end.
+_OPERATION_SECONDS, _OPERATIONS = 0.0005, 40_000
 _DEPTH = 8
 Arguments = dict[str, Any]
 
@@ -329,6 +332,8 @@ class TransactionRun:
     _count: int = 0
     _waiting: deque[list[Any]] = field(default_factory=deque)
     _spent: float = 0.0
+    #: Operations that were answered.
+    _answered: int = 0
     #: How deep functions have called each other.
     _calling: int = 0
 
@@ -394,12 +399,12 @@ class TransactionRun:
         limit = self.functions.query_seconds
         messages = self.runner.step(instructions, limit)
         self._spent += time.monotonic() - started
-        if self._spent > limit:
-            # Waiting is no processor time: looked at only where there may be too much of it.
-            cpu = self.runner.run_cpu_seconds()
-            if cpu > limit:
-                self.runner.kill()
-                raise RunnerLost("timeout")
+        self._answered += len(instructions)
+        allowed = limit + _OPERATION_SECONDS * min(self._answered, _OPERATIONS)
+        # Waiting is no processor time: that is looked at only where there may be too much of it.
+        if self._spent > allowed and self.runner.run_cpu_seconds() > allowed:
+            self.runner.kill()
+            raise RunnerLost("timeout")
         return messages
 
     def _answer(self, frame: Frame, call_id: int, operation: str, payload: str, rest: list[Any]) -> list[Any]:

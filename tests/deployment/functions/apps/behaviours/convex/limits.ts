@@ -64,3 +64,8 @@ export const caughtAtTheLimit = mutation({
     }
   },
 });
+export const asking = query({
+  handler: async (ctx) => {
+    for (;;) await ctx.auth.getUserIdentity();
+  },
+});
