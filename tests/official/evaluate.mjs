@@ -89,7 +89,7 @@ async function queries({ schema, documents, queries: asked }) {
  * What each call does to a table of its own with these documents, in `convex-test`: `source` exports `run(ctx, args)`.
  * Answers with the `n` of the documents it returns, and with the table's documents afterwards.
  */
-async function functions({ schema, documents, calls }) {
+async function handlers({ schema, documents, calls }) {
   const { convexTest } = await import("convex-test");
   const definition = (await load(schema)).default;
   const answers = [];
@@ -113,9 +113,34 @@ async function functions({ schema, documents, calls }) {
   return answers;
 }
 
+/**
+ * What `convex-test` gives for calls of the functions of one module, one after another on the same data. Each call names
+ * its kind and function, and has arguments; answers with a value, or with what it threw.
+ */
+async function functions({ schema, name, source, calls }) {
+  const { convexTest } = await import("convex-test");
+  const { makeFunctionReference } = require("convex/server");
+  const module = await load(source);
+  const t = convexTest((await load(schema)).default, {
+    "./_generated/api.js": async () => ({}),
+    [`./${name}.js`]: async () => module,
+  });
+  const answers = [];
+  for (const { kind, path, args } of calls) {
+    try {
+      const value = await t[kind](makeFunctionReference(path), jsonToConvex(args));
+      answers.push({ value: convexToJson(value ?? null) });
+    } catch (error) {
+      answers.push({ error: String(error.message), data: error.data === undefined ? null : JSON.stringify(convexToJson(error.data)) });
+    }
+  }
+  return answers;
+}
+
 const operations = {
   queries,
   functions,
+  handlers,
   async schema({ source, modules }) {
     return (await load(source, modules)).default.export();
   },

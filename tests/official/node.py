@@ -138,9 +138,14 @@ class Node:
         answers: list[dict[str, Any]] = self._ask("queries", schema=schema, documents=documents, queries=queries)
         return answers
 
-    def functions(self, schema: str, documents: Sequence[Any], calls: Sequence[Any]) -> list[Any]:
+    def handlers(self, schema: str, documents: Sequence[Any], calls: Sequence[Any]) -> list[Any]:
         """What each call of a handler (``source``, ``args``) gives in ``convex-test``, and leaves in ``rows``."""
-        return self._ask_each("functions", schema=schema, documents=documents, calls=calls)
+        return self._ask_each("handlers", schema=schema, documents=documents, calls=calls)
+
+    def functions(self, schema: str, name: str, source: str, calls: Sequence[Any]) -> list[dict[str, Any]]:
+        """What ``convex-test`` gives for calls of the module ``source``: a ``value``, or ``error`` and its ``data``."""
+        answers: list[dict[str, Any]] = self._ask("functions", schema=schema, name=name, source=source, calls=calls)
+        return answers
 
     def compare(self, pairs: Sequence[tuple[Any, Any]]) -> list[Any]:
         """``compareValues`` of each pair of values (given as internal JSON): -1, 0 or 1."""

@@ -329,7 +329,7 @@ def test_a_function_finds_what_the_query_found(
     with_order = (
         " ORDER BY " + ", ".join(f"{name} {'DESC' if desc else 'ASC'}" for name, desc in order) if order else ""
     )
-    answers = node.functions(schema_module(ROWS), documents, calls)
+    answers = node.handlers(schema_module(ROWS), documents, calls)
     with connect(shared.url()) as connection:
         for row in held:
             connection.execute(

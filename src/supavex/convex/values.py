@@ -76,7 +76,11 @@ def value_problem(value: Value) -> str | None:
     if isinstance(value, int):
         return None if INT64_MIN <= value <= INT64_MAX else f"{value} is outside int64"
     if isinstance(value, str):
-        return "a string holds an unpaired surrogate" if any("\ud800" <= c <= "\udfff" for c in value) else None
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return "a string holds an unpaired surrogate"
+        return None
     if isinstance(value, list):
         if len(value) > MAX_ARRAY_LENGTH:
             return f"an array has {len(value)} elements; Convex allows {MAX_ARRAY_LENGTH}"

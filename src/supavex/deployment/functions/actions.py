@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from typing import Any
 
-from supavex.convex.values import InvalidValue
 from supavex.deployment.functions import scheduling, storage
 from supavex.deployment.functions.app import App, canonical
 from supavex.deployment.functions.fetching import fetch
@@ -18,6 +18,7 @@ from supavex.deployment.functions.outcome import Failure, Outcome, failure_of
 from supavex.deployment.functions.runner import Runner, RunnerLost
 from supavex.deployment.functions.running import (
     ACTION_CPU_SECONDS,
+    TOO_NESTED,
     Arguments,
     Call,
     Functions,
@@ -27,7 +28,7 @@ from supavex.deployment.functions.running import (
     lost_message,
     named,
 )
-from supavex.deployment.functions.syscalls import Frame, answer
+from supavex.deployment.functions.syscalls import Frame, answer, understood
 from supavex.errors import SupavexError
 
 #: What an action asks for at the same time.
@@ -48,9 +49,14 @@ def run_action(functions: Functions, call: Call) -> Outcome:
             names = snapshot.catalog.name_of
         request |= {"outermost": True, "now": 0, "snapshot": "", "requestId": outcome.request_id}
         request["seed"] = [secrets.randbits(32) for _ in range(4)]
-        with functions.runner(app) as leased, ThreadPoolExecutor(_AT_ONCE, "supavex-action") as pool:
-            run = _ActionRun(functions, app, leased.runner, call, outcome, pool, started + functions.action_seconds)
-            outcome.value = checked_result(function, run.until_done(request), names)
+        pool = ThreadPoolExecutor(_AT_ONCE, "supavex-action")
+        try:
+            with functions.runner(app) as leased:
+                run = _ActionRun(functions, app, leased.runner, call, outcome, pool, started + functions.action_seconds)
+                outcome.value = checked_result(function, run.until_done(request), names)
+        finally:
+            # What the action has not waited for holds up nobody else either.
+            pool.shutdown(wait=False, cancel_futures=True)
     except Failure as failure:
         outcome.failure = failure
     except RunnerLost as lost:
@@ -60,6 +66,12 @@ def run_action(functions: Functions, call: Call) -> Outcome:
     outcome.ts = functions.engine.log.last
     outcome.seconds = time.monotonic() - started
     return outcome
+
+
+def _milliseconds(payload: str) -> float:
+    """How long a timer is to wait."""
+    with understood("sleep"):
+        return float(json.loads(payload)["milliseconds"])
 
 
 #: What an action writes, in a transaction of its own each.
@@ -82,7 +94,9 @@ class _ActionRun:
 
     def until_done(self, request: dict[str, Any]) -> str:
         """Drives the action; its result as JSON."""
-        asked: dict[Future[list[Any]], None] = {}
+        asked: set[Future[list[Any]]] = set()
+        #: When timers are due, and the calls that wait for them.
+        timers: list[tuple[float, int]] = []
         instructions: list[Any] = [["start", 1, request]]
         while True:
             for message in self.runner.step(instructions, ACTION_CPU_SECONDS):
@@ -93,24 +107,41 @@ class _ActionRun:
                     raise failure_of(payload, self.app)
                 elif operation == "done":
                     return str(payload)
+                elif operation == "sleep":
+                    heappush(timers, (time.monotonic() + _milliseconds(payload) / 1000, call_id))
                 else:
-                    asked[self.pool.submit(self._settled, call_id, operation, payload)] = None
-            if not asked:
+                    asked.add(self.pool.submit(self._settled, call_id, operation, payload))
+            if not asked and not timers:
                 raise Failure("Returned promise will never resolve")
-            done, _ = wait(asked, max(0.0, self.deadline - time.monotonic()), FIRST_COMPLETED)
-            if not done:
-                self.runner.kill()
-                raise RunnerLost("timeout")
-            for future in done:
-                del asked[future]
-            instructions = [future.result() for future in done]
+            instructions = self._awaited(asked, timers)
+
+    def _awaited(self, asked: set[Future[list[Any]]], timers: list[tuple[float, int]]) -> list[Any]:
+        """Waits for the first that is done of what was asked for; what settles it."""
+        until = min(self.deadline, timers[0][0]) if timers else self.deadline
+        seconds = max(0.0, until - time.monotonic())
+        if asked:
+            done, _ = wait(asked, seconds, FIRST_COMPLETED)
+        else:
+            done = set()
+            time.sleep(seconds)
+        if not done and time.monotonic() >= self.deadline:
+            self.runner.kill()
+            raise RunnerLost("timeout")
+        asked -= done
+        instructions = [future.result() for future in done]
+        while timers and timers[0][0] <= time.monotonic():
+            instructions.append(["settle", heappop(timers)[1], True, "null"])
+        return instructions
 
     def _settled(self, call_id: int, operation: str, payload: str) -> list[Any]:
         """The instruction that settles what was asked for."""
         try:
-            return ["settle", call_id, True, self._answer(operation, json.loads(payload))]
-        except (SupavexError, InvalidValue) as error:
+            with understood(operation):
+                return ["settle", call_id, True, self._answer(operation, json.loads(payload))]
+        except SupavexError as error:
             return ["settle", call_id, False, {"message": error.message}]
+        except RecursionError:
+            return ["settle", call_id, False, {"message": TOO_NESTED}]
         except Failure as failure:
             thrown: dict[str, Any] = {"message": failure.message.strip()}
             if failure.data is not None:
@@ -121,14 +152,10 @@ class _ActionRun:
         kind = operation.rpartition("/")[2]
         if operation.startswith("1.0/actions/") and kind in ("query", "mutation", "action"):
             return self._called(kind, arguments)
-        if operation == "sleep":
-            left = max(0.0, self.deadline - time.monotonic())
-            self.functions.closing.wait(min(arguments["milliseconds"] / 1000, left))
-            return "null"
         if operation == "fetch":
             return json.dumps(fetch(arguments, self.functions.services.fetch_hosts))
         if operation == "1.0/storageStore":
-            return json.dumps(storage.store(self.functions.engine.files, arguments))
+            return json.dumps(storage.store(self.functions.engine, arguments))
         found = _WRITING.get(operation)
         if found is not None:
             return self._written(found, arguments)

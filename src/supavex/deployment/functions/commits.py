@@ -20,15 +20,29 @@ FILES = -(1 << 40)
 _REMEMBERED = 10_000
 
 
+def _start(interval: tuple[bytes, bytes | None]) -> bytes:
+    return interval[0]
+
+
 @dataclass(slots=True)
 class ReadSet:
-    """Intervals ``start <= key < end`` (None: no end) by space."""
+    """Intervals ``start <= key < end`` (None: no end) by space: sorted, and none that touch each other."""
 
     intervals: dict[int, list[tuple[bytes, bytes | None]]] = field(default_factory=dict)
 
     def add(self, space: int, start: bytes = b"", end: bytes | None = None) -> None:
-        """One more interval."""
-        self.intervals.setdefault(space, []).append((start, end))
+        """One more interval, joined with those that it touches."""
+        found = self.intervals.setdefault(space, [])
+        first = bisect_left(found, start, key=_start)
+        if first and ((before := found[first - 1][1]) is None or before >= start):
+            first -= 1
+            start = found[first][0]
+        last = first
+        while last < len(found) and (end is None or found[last][0] <= end):
+            other = found[last][1]
+            end = None if end is None or other is None else max(end, other)
+            last += 1
+        found[first:last] = [(start, end)]
 
     def count(self) -> int:
         """How many intervals there are."""

@@ -219,3 +219,19 @@ class Engine:
         for name in transaction.removed_files:
             with suppress(OSError):
                 (self.path.parent / "storage" / name).unlink()
+
+    @contextmanager
+    def writing(self, *keys: tuple[int, bytes]) -> Iterator[sqlite3.Connection]:
+        """A transaction of the file for what is no document; ``keys`` are what it touches, by space."""
+        foreign: Commit | None = None
+        try:
+            with self._writing, self._store.transaction(), self._lock:
+                foreign = self._noticed()
+                yield self._store.connection
+                commit = Commit.of(self._next_ts(), keys)
+                self._store.commit()
+                self.log.append(commit)
+        finally:
+            if foreign is not None:
+                self._tell(foreign)
+        self._tell(commit)

@@ -24,7 +24,7 @@
     return `${line}${items.join(`,${line}`)}\n${"  ".repeat(depth)}`;
   };
 
-  const inspect = (value, depth, seen) => {
+  const inspect = (value, depth, seen, inline = false) => {
     if (value === undefined) return "undefined";
     if (value === null) return "null";
     if (typeof value === "boolean") return String(value);
@@ -34,8 +34,13 @@
     if (typeof value === "symbol") return value.toString();
     if (depth >= MAX_DEPTH && typeof value === "object") return Array.isArray(value) ? "[Array]" : "[Object]";
     if (seen.includes(value)) return "[Circular]";
-    const inside = (item) => inspect(item, depth + 1, [...seen, value]);
-    const members = (keys) => keys.map((key) => `${/[^\w$]/.test(key) ? inspect(key, 0, []) : key}: ${inside(value[key])}`);
+    const inside = (item) => inspect(item, depth + 1, [...seen, value], inline);
+    const named = (key) => (typeof key === "symbol" ? `[${String(key)}]` : /[^\w$]/.test(key) ? inspect(key, 0, []) : key);
+    const members = (keys) => {
+      const symbols = Object.getOwnPropertySymbols(value).filter((key) => Object.prototype.propertyIsEnumerable.call(value, key));
+      return [...keys, ...symbols].map((key) => `${named(key)}: ${inside(value[key])}`);
+    };
+    const joined = (items) => (inline ? (items.length > 0 ? ` ${items.join(", ")} ` : "") : indented(items, depth));
     if (typeof value === "function") {
       const keys = Object.keys(value);
       const name = value.name ? `: ${value.name}` : " (anonymous)";
@@ -45,21 +50,23 @@
       if (value.length === 0) return "[]";
       const items = Array.from(value, (item, index) => (index in value ? inside(item) : ""));
       items.push(...members(Object.keys(value).filter((key) => !(String(Number(key)) === key && key in value))));
-      return items.some((item) => item.includes("\n")) ? `[${indented(items, depth)}]` : `[ ${items.join(", ")} ]`;
+      return !inline && items.some((item) => item.includes("\n")) ? `[${indented(items, depth)}]` : `[ ${items.join(", ")} ]`;
     }
     if (value instanceof Error) {
       const items = members(Object.keys(value));
       if ("cause" in value && !Object.keys(value).includes("cause")) items.unshift(`[cause]: ${inside(value.cause)}`);
       return items.length === 0 ? `[${String(value)}]` : `{ [${String(value)}] ${items.join(", ")} }`;
     }
+    if (typeof value.inspect === "function") return value.inspect();
     if (value instanceof Map) {
-      const items = [...value].map(([key, item]) => `${inside(key)} => ${inside(item)}`);
-      return `Map (${value.size}) {${indented(items, depth)}}`;
+      const key = (item) => inspect(item, depth + 1, [...seen, value], true);
+      const items = [...value].map(([name, item]) => `${key(name)} => ${inside(item)}`);
+      return `Map (${value.size}) {${joined(items)}}`;
     }
-    if (value instanceof Set) return `Set (${value.size}) {${indented([...value].map(inside), depth)}}`;
+    if (value instanceof Set) return `Set (${value.size}) {${joined([...value].map(inside))}}`;
     if (value instanceof WeakMap) return "WeakMap { ? }";
     if (value instanceof WeakSet) return "WeakSet { ? }";
-    if (value instanceof Number || value instanceof String || value instanceof Boolean) {
+    if ([Number, String, Boolean, BigInt, Symbol].some((kind) => value instanceof kind)) {
       return `Object(${inspect(value.valueOf(), depth, seen)})`;
     }
     if (value instanceof Date || value instanceof RegExp) return String(value);
@@ -71,12 +78,12 @@
     const marks = [tag, bare].filter(Boolean).join(": ");
     const start = maker + (marks ? `[${marks}] ` : "");
     const items = members(Object.keys(value));
-    return items.length === 0 ? `${start}{}` : `${start}{${indented(items, depth)}}`;
+    return items.length === 0 ? `${start}{}` : `${start}{${joined(items)}}`;
   };
 
   globalThis.__inspect = (value) => {
     try {
-      return inspect(value, 0, []);
+      return String(inspect(value, 0, []));
     } catch (error) {
       return "[a value that can't be read]";
     }

@@ -17,11 +17,13 @@ _MAX_MESSAGE = 1 << 16
 _FRAME = re.compile(r"\s*at (?:(?P<name>.*?) \()?(?P<file>[^()\s]+):(?P<line>\d+):(?P<column>\d+)\)?\s*\Z")
 #: Frames of the runtime itself, which is no module of the app's.
 _OWN = re.compile(r"<anonymous>|^__")
+#: Frames of what calls the app's functions; no developer wants to see them at either end of a stack.
+_HARNESS = "convex/src/server/impl"
 #: Lines that stand before a module's own in its script; see ``linking.py``.
 _HEAD_LINES = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False)
 class Failure(Exception):
     """Why a function failed: ``message`` without the head that clients see. ``data`` is a ConvexError's, as JSON."""
 
@@ -102,7 +104,7 @@ def failure_of(thrown: Mapping[str, Any], app: App) -> Failure:
 
 
 def _frames(stack: str, app: App) -> list[str]:
-    frames = []
+    frames: list[tuple[str, str]] = []
     for line in stack.splitlines():
         found = _FRAME.match(line)
         if found is None or _OWN.search(found["file"]):
@@ -113,5 +115,6 @@ def _frames(stack: str, app: App) -> list[str]:
         place = None if map_ is None else map_.place(number, column)
         source, number, column = place or (f"../convex/{module}", number, column)
         where = f"{source}:{number}:{column}"
-        frames.append(f"    at {name} ({where})" if name else f"    at {where}")
-    return frames
+        frames.append((source, f"    at {name} ({where})" if name else f"    at {where}"))
+    own = [at for at, (source, _) in enumerate(frames) if _HARNESS not in source]
+    return [text for _, text in frames[own[0] : own[-1] + 1]] if own else []

@@ -11,10 +11,13 @@
   let kind = "query"; // of the function that was called from outside
   let clock = 0; // milliseconds; null: the real one
   let environment = {};
+  let tables = {}; // their numbers by name
+  let numbers = new Set();
 
   // Time and chance
 
   const RealDate = globalThis.Date;
+  const RealError = globalThis.Error;
   const now = () => (clock === null ? RealDate.now() : clock);
   function Date(...parts) {
     if (!new.target) return new RealDate(now()).toString();
@@ -237,9 +240,8 @@
   const WRITES = new Set(["1.0/insert", "1.0/shallowMerge", "1.0/replace", "1.0/remove", "1.0/runUdf"]);
 
   class Frame {
-    constructor(id, request) {
+    constructor(id) {
       this.id = id;
-      this.tables = request.tables;
       this.importing = true;
       this.queries = new Map();
       this.lastQuery = 0;
@@ -257,7 +259,7 @@
       }
       if (operation === "1.0/queryCleanup") return "true"; // what it has read is told at the frame's end
       if (operation === "1.0/db/normalizeId") {
-        const number = this.tables[argument.table];
+        const number = tables[argument.table];
         const given = argument.idString;
         return stringify({ id: number !== undefined && tableOf(given) === number ? given : null });
       }
@@ -268,7 +270,16 @@
     async asyncSyscall(operation, text) {
       this.#ready();
       if (operation === "1.0/queryStreamNext") return await this.#next(parse(text).queryId);
-      return await ask(this.id, operation, text, WRITES.has(operation) ? this.#dropped() : undefined);
+      const answer = await ask(this.id, operation, text, WRITES.has(operation) ? this.#dropped() : undefined);
+      if (operation === "1.0/insert") {
+        // The first document of a table makes it.
+        const number = tableOf(parse(answer)._id);
+        if (!numbers.has(number)) {
+          tables[parse(text).table] = number;
+          numbers.add(number);
+        }
+      }
+      return answer;
     }
     jsSyscall(operation, argument) {
       this.#ready();
@@ -328,15 +339,18 @@
       return otherwise;
     }
   };
+  const UNREADABLE = "something that can't be read was thrown";
   const thrown = (error) => {
     const object = (typeof error === "object" || typeof error === "function") && error !== null;
-    const marked = object && read(() => Symbol.for("ConvexError") in error, false);
+    if (!object || !read(() => error instanceof RealError, false)) {
+      const shown = object ? () => `#<${error.constructor.name}>` : () => String(error);
+      return { name: "", message: read(shown, object ? "#<Object>" : UNREADABLE), stack: "", data: null };
+    }
+    const marked = read(() => error[Symbol.for("ConvexError")] === true, false);
     return {
-      name: object ? read(() => String(error.name ?? ""), "") : "",
-      message: object
-        ? read(() => String(error.message ?? ""), "something that can't be read was thrown")
-        : read(() => String(error), "something that can't be read was thrown"),
-      stack: object ? read(() => String(error.stack ?? ""), "") : "",
+      name: read(() => (error.name === undefined ? "Error" : String(error.name)), ""),
+      message: read(() => (error.message === undefined ? "" : String(error.message)), UNREADABLE),
+      stack: read(() => String(error.stack ?? ""), ""),
       data: marked ? read(() => (typeof error.data === "string" ? error.data : null), null) : null,
     };
   };
@@ -351,10 +365,11 @@
   };
 
   const start = (id, request) => {
-    const frame = new Frame(id, request);
+    const frame = new Frame(id);
     frames.set(id, frame);
     if (request.outermost) {
-      ({ kind, environment } = request);
+      ({ kind, environment, tables } = request);
+      numbers = new Set(Object.values(tables));
       clock = kind === "action" ? null : request.now;
       seed(request.seed);
       timers.clear();
@@ -398,35 +413,61 @@
     return text;
   };
 
-  // Between two runs everything that both could see must be as it was.
+  // Between two runs everything that both could see must be as it was: all that is reached from the global object, and
+  // what syntax alone reaches. Nothing here may depend on what a function could have changed: no iterators, no methods.
 
-  const WATCHED = [Object, Function, Array, String, Number, Boolean, BigInt, Symbol, Promise, Map, Set, WeakMap, RegExp,
-    Error, RealDate, ArrayBuffer, Uint8Array, Headers, Request, Response, Blob, URL, URLSearchParams, TextEncoder,
-    TextDecoder].flatMap((value) => [value, value.prototype]).concat([JSON, Math, Reflect, console, process, crypto, subtle]);
-  const described = (object) => Reflect.ownKeys(object).map((key) => [key, Object.getOwnPropertyDescriptor(object, key)]);
-  const { ownKeys, getOwnPropertyDescriptor, defineProperty } = Reflect;
-  let originals, globals;
+  const { ownKeys, getOwnPropertyDescriptor, getPrototypeOf, isExtensible } = Reflect;
+  const { is } = Object;
+  const hidden = [function* () {}, async function () {}, async function* () {}, [].keys(), new Map().keys(),
+    new Set().keys(), ""[Symbol.iterator](), "".matchAll(/a/g), Iterator.from({ next() {} }), [].values().map(() => 1)]
+    .map((value) => getPrototypeOf(value));
+  let kept = [];
   globalThis.__ready = () => {
-    originals = WATCHED.map((object) => [object, described(object)]);
-    globals = described(globalThis);
+    kept = [];
+    const queue = [globalThis, ...hidden];
+    const seen = new Set(queue);
+    const reach = (value) => {
+      if ((typeof value !== "object" && typeof value !== "function") || value === null || seen.has(value)) return;
+      seen.add(value);
+      queue.push(value);
+    };
+    for (const object of queue) {
+      const [names, values, accessors, getters, setters] = [[], [], [], [], []];
+      for (const key of ownKeys(object)) {
+        const property = getOwnPropertyDescriptor(object, key);
+        if ("value" in property) {
+          names.push(key);
+          values.push(property.value);
+        } else {
+          accessors.push(key);
+          getters.push(property.get);
+          setters.push(property.set);
+        }
+        [property.value, property.get, property.set].forEach(reach);
+      }
+      const prototype = getPrototypeOf(object);
+      reach(prototype);
+      const extensible = isExtensible(object);
+      kept.push({ object, prototype, extensible, names, values, accessors, getters, setters });
+    }
     return "";
   };
-  const { is } = Object;
-  const changed = (now, then) =>
-    now === undefined || !is(now.value, then.value) || now.get !== then.get || now.set !== then.set;
+  const unchanged = ({ object, prototype, extensible, names, values, accessors, getters, setters }) => {
+    if (getPrototypeOf(object) !== prototype || isExtensible(object) !== extensible) return false;
+    if (ownKeys(object).length !== names.length + accessors.length) return false;
+    for (let i = 0; i < names.length; i++) if (!is(object[names[i]], values[i])) return false;
+    for (let i = 0; i < accessors.length; i++) {
+      const property = getOwnPropertyDescriptor(object, accessors[i]);
+      if (property === undefined || property.get !== getters[i] || property.set !== setters[i]) return false;
+    }
+    return true;
+  };
   globalThis.__clean = () => {
+    for (let i = 0; i < kept.length; i++) if (!unchanged(kept[i])) return "changed";
     frames.clear();
     calls.clear();
     outbox.length = 0;
-    for (const [object, properties] of originals) {
-      if (ownKeys(object).length !== properties.length) return "changed";
-      for (const [key, then] of properties) {
-        if (key !== "env" && changed(getOwnPropertyDescriptor(object, key), then)) return "changed";
-      }
-    }
-    if (ownKeys(globalThis).length !== globals.length) return "changed";
-    for (const [key, then] of globals) if (changed(getOwnPropertyDescriptor(globalThis, key), then)) return "changed";
+    /(?:)/.test(""); // or the last match would be seen by the next run
     return "";
   };
-  globals = undefined;
 }

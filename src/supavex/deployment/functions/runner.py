@@ -78,8 +78,16 @@ class Runner:
     def step(self, instructions: list[Any], seconds: float) -> list[Any]:
         """Begins and answers what ``instructions`` say; what came out. ``seconds``: processor time that it may take."""
         self.ready()
-        answer: list[Any] = json.loads(self._exchange(b"S" + json.dumps(instructions).encode(), seconds))
-        return answer
+        answer = self._exchange(b"S" + json.dumps(instructions).encode(), seconds)
+        try:
+            messages: list[Any] = json.loads(answer)
+            if all(map(_sound, messages)):
+                return messages
+        except (ValueError, TypeError, RecursionError):
+            pass
+        # A function can reach what JavaScript is made of, and so what speaks for it.
+        self.kill()
+        raise RunnerLost("crash")
 
     def ready(self) -> None:
         """Loads the modules, where that is not done."""
@@ -186,6 +194,30 @@ class Runner:
             if pipe is not None:
                 pipe.close()
         self._process.wait()
+
+
+def _sound(message: Any) -> bool:
+    """Whether a message of ``run.js`` is of its form: frame, call, operation, and what belongs to that."""
+    if type(message) is not list or not 4 <= len(message) <= 5:
+        return False
+    frame, call, operation, payload = message[:4]
+    if type(frame) is not int or type(call) is not int or type(operation) is not str:
+        return False
+    more = message[4] if len(message) == 5 else None
+    if operation == "log":
+        return type(payload) is str and type(more) is list and all(type(text) is str for text in more)
+    if operation == "failed":
+        texts = ("name", "message", "stack")
+        if type(payload) is not dict or any(type(payload.get(name)) is not str for name in texts):
+            return False
+        if not isinstance(payload.get("data"), str | None):
+            return False
+    elif type(payload) is not str:
+        return False
+    read = [] if more is None and operation not in ("done", "failed") else more
+    return type(read) is list and all(
+        type(one) is list and [*map(type, one)] == [int, int, bool] and one[1] >= 0 for one in read
+    )
 
 
 class Runners:

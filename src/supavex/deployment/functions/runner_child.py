@@ -27,13 +27,20 @@ _OPENED = """(() => {
   const own = Object.fromEntries(names.map((name) => [name, globalThis[name]]));
   return (open) => {
     for (const name of names) open ? (globalThis[name] = own[name]) : delete globalThis[name];
-    return open ? "" : own.__ready();
+    return "";
   };
 })()"""
 
 
 def main() -> None:
-    """Serves standard input until it ends."""
+    """Serves standard input until it ends, or nobody reads the answers."""
+    try:
+        _serve()
+    finally:
+        os._exit(0)  # V8 does not always end when it is asked to
+
+
+def _serve() -> None:
     from py_mini_racer import JSEvalException, MiniRacer
 
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
@@ -46,11 +53,12 @@ def main() -> None:
     context.set_hard_memory_limit(HEAP_BYTES)
     for name in ("globals.js", "modules.js", "inspect.js", "run.js"):
         context.eval(script(name))
-    step, take, clean, opened = (
-        cast("Callable[..., str]", context.eval(name)) for name in ("__step", "__take", "__clean", _OPENED)
+    step, take, clean, settle, opened = (
+        cast("Callable[..., str]", context.eval(name)) for name in ("__step", "__take", "__clean", "__ready", _OPENED)
     )
     opened(False)
     requests = sys.stdin.buffer
+    ready = False
     while True:
         request = _read(requests)
         if request is None:
@@ -60,10 +68,18 @@ def main() -> None:
             if kind == b"L":
                 opened(True)
                 context.eval(text)
-                answer = opened(False)
+                opened(False)
+                ready, answer = False, ""
             elif kind == b"S":
+                if not ready:
+                    settle()
+                    ready = True
                 step(text)
                 answer = take()
+                if context.was_hard_memory_limit_reached():
+                    # What ran has been stopped in its midst, and nothing of it will ever come.
+                    _write(answers, b"-memory")
+                    continue
             else:
                 answer = clean()
         except JSEvalException as error:

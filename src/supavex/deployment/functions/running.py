@@ -12,28 +12,42 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from supavex.convex.limits import MAX_VALUE_NESTING
 from supavex.convex.messages import mismatch_text
-from supavex.convex.values import InvalidValue, from_internal_json, size, to_internal_json
+from supavex.convex.values import (
+    InvalidValue,
+    Value,
+    from_internal_json,
+    nesting,
+    size,
+    to_internal_json,
+    value_problem,
+)
 from supavex.deployment.functions.app import App, Function, Kind, canonical
 from supavex.deployment.functions.engine import Conflict, Engine, Snapshot
 from supavex.deployment.functions.identity import ADMIN, NOBODY, Identity
 from supavex.deployment.functions.outcome import Failure, Outcome, failure_of
 from supavex.deployment.functions.paging import InvalidCursor
 from supavex.deployment.functions.runner import Runner, RunnerLost, Runners
-from supavex.deployment.functions.syscalls import Frame, Services, answer
+from supavex.deployment.functions.syscalls import Frame, Services, answer, understood
 from supavex.deployment.functions.transaction import Transaction
 from supavex.errors import SupavexError
 
 #: Processor seconds that a query or a mutation may take, and wall-clock seconds of an action, as Convex has them.
 QUERY_SECONDS, ACTION_SECONDS, ACTION_CPU_SECONDS = 1.0, 600.0, 60.0
 MAX_ARGUMENT_BYTES = MAX_RESULT_BYTES = 16 << 20
+TOO_NESTED = f"Value is too nested (more than {MAX_VALUE_NESTING} levels deep)"
 _RETRIES = 20
 #: Queries and mutations that run at the same time; others wait.
 _AT_ONCE = 8
+#: Convex does not count the time that its operations take. Here each costs the function's process something, too: so
+#: many seconds are not counted for one, of so many at most, for a function may ask without end.
+_OPERATION_SECONDS, _OPERATIONS = 0.0005, 40_000
 _DEPTH = 8
 Arguments = dict[str, Any]
 
@@ -258,18 +272,26 @@ def checked(app: App, call: Call, kind: Kind) -> Function:
     return function
 
 
-_SURROGATE = "a string holds an unpaired surrogate"
+def _value(data: Any) -> Value:
+    """The value of internal JSON. Raises :class:`InvalidValue` for what breaks Convex's limits on any value, too."""
+    value = from_internal_json(data)
+    problem = value_problem(value)
+    if problem:
+        raise InvalidValue(problem)
+    if nesting(value) > MAX_VALUE_NESTING:
+        raise InvalidValue(TOO_NESTED)
+    return value
 
 
 def check_arguments(function: Function, args: Any, transaction: Transaction) -> None:
     """Raises :class:`Failure` where arguments don't fit."""
     try:
-        value = from_internal_json(args)
-        weight = size([value])
+        value = _value(args)
+    except RecursionError:
+        raise Failure(f"Invalid arguments for {function.path}: {TOO_NESTED}") from None
     except InvalidValue as error:
         raise Failure(f"Invalid arguments for {function.path}: {error.message}") from None
-    except UnicodeEncodeError:
-        raise Failure(f"Invalid arguments for {function.path}: {_SURROGATE}") from None
+    weight = size([value])
     if weight > MAX_ARGUMENT_BYTES:
         raise Failure(f"Arguments for {function.path} are too large (actual: {_shown(weight)}, limit: 16 MiB)")
     mismatch = None if function.args is None else function.args.check(value, transaction.catalog.name_of)
@@ -280,12 +302,13 @@ def check_arguments(function: Function, args: Any, transaction: Transaction) -> 
 def checked_result(function: Function, text: str, catalog_name: Callable[[int], str | None]) -> str:
     """A function's result. Raises :class:`Failure` where it is none, too large, or does not fit."""
     try:
-        value = from_internal_json(json.loads(text))
-        weight = size(value)
-    except (InvalidValue, ValueError, RecursionError) as error:
+        value = _value(json.loads(text))
+    except RecursionError:
+        raise Failure(f"Function {function.path} return value invalid: {TOO_NESTED}") from None
+    except (InvalidValue, ValueError) as error:
         said = error.message if isinstance(error, InvalidValue) else str(error)
-        said = _SURROGATE if isinstance(error, UnicodeEncodeError) else said
         raise Failure(f"Function {function.path} return value invalid: {said}") from None
+    weight = size(value)
     if weight > MAX_RESULT_BYTES:
         said = f"Function {function.path} return value is too large (actual: {_shown(weight)}, limit: 16 MiB)"
         raise Failure(said)
@@ -318,9 +341,12 @@ class TransactionRun:
     transaction: Transaction
     call: Call
     outcome: Outcome
-    _frames: dict[int, Frame] = field(default_factory=dict)
+    #: Functions that have begun.
+    _count: int = 0
     _waiting: deque[list[Any]] = field(default_factory=deque)
     _spent: float = 0.0
+    #: Operations that were answered.
+    _answered: int = 0
     #: How deep functions have called each other.
     _calling: int = 0
 
@@ -332,7 +358,7 @@ class TransactionRun:
             return self._run(frame, function, call, outermost=True)
         finally:
             self.outcome.journal = frame.next_journal
-            self.outcome.saw_identity = any(each.saw_identity for each in self._frames.values())
+            self.outcome.saw_identity |= frame.saw_identity
 
     def _frame(self, function: Function, call: Call) -> Frame:
         services = self.functions.services
@@ -341,8 +367,8 @@ class TransactionRun:
         )
 
     def _run(self, frame: Frame, function: Function, call: Call, *, outermost: bool = False) -> str:
-        id_ = len(self._frames) + 1
-        self._frames[id_] = frame
+        self._count += 1
+        id_ = self._count
         request = self.functions.start_request(self.app, function, call, self._snapshot())
         request |= {"outermost": outermost, "now": time.time_ns() // 1_000_000}
         request["seed"] = [secrets.randbits(32) for _ in range(4)]
@@ -361,9 +387,15 @@ class TransactionRun:
                     others.append(message)
                 elif operation in ("done", "failed"):
                     self._waiting.extend(others)
-                    frame.consumed(rest[0])
                     if operation == "failed":
-                        raise failure_of(payload, self.app)
+                        failure = failure_of(payload, self.app)
+                        with suppress(SupavexError):
+                            frame.consumed(rest[0])
+                        raise failure
+                    try:
+                        frame.consumed(rest[0])
+                    except SupavexError as error:
+                        raise Failure(f"Uncaught Error: {error.message}\n") from None
                     return checked_result(function, payload, self.transaction.catalog.name_of)
                 else:
                     instructions.append(self._answer(frame, call_id, operation, payload, rest))
@@ -380,12 +412,12 @@ class TransactionRun:
         limit = self.functions.query_seconds
         messages = self.runner.step(instructions, limit)
         self._spent += time.monotonic() - started
-        if self._spent > limit:
-            # Waiting is no processor time: looked at only where there may be too much of it.
-            cpu = self.runner.run_cpu_seconds()
-            if cpu > limit:
-                self.runner.kill()
-                raise RunnerLost("timeout")
+        self._answered += len(instructions)
+        allowed = limit + _OPERATION_SECONDS * min(self._answered, _OPERATIONS)
+        # Waiting is no processor time: that is looked at only where there may be too much of it.
+        if self._spent > allowed and self.runner.run_cpu_seconds() > allowed:
+            self.runner.kill()
+            raise RunnerLost("timeout")
         return messages
 
     def _answer(self, frame: Frame, call_id: int, operation: str, payload: str, rest: list[Any]) -> list[Any]:
@@ -393,7 +425,8 @@ class TransactionRun:
             if rest:
                 frame.consumed(rest[0])
             if operation == "1.0/runUdf":
-                return ["settle", call_id, True, self._nested(frame, json.loads(payload))]
+                with understood(operation):
+                    return ["settle", call_id, True, self._nested(frame, json.loads(payload))]
             return ["settle", call_id, True, answer(frame, operation, payload)]
         except InvalidCursor as error:
             return ["settle", call_id, False, {"message": error.message, "data": json.loads(error.DATA)}]
@@ -403,6 +436,8 @@ class TransactionRun:
             return ["settle", call_id, False, {"message": error.message}]
         except RecursionError:
             return ["settle", call_id, False, {"message": "The value is nested too deeply."}]
+        except RecursionError:
+            return ["settle", call_id, False, {"message": TOO_NESTED}]
         except Failure as failure:
             thrown: dict[str, Any] = {"message": failure.message.strip()}
             if failure.data is not None:
@@ -414,7 +449,7 @@ class TransactionRun:
         kind: Kind = "mutation" if arguments["udfType"] == "mutation" else "query"
         if kind == "mutation" and frame.kind != "mutation":
             raise SupavexError("InvalidFunctionCall", "Cannot run a mutation inside a query.")
-        if len(self._frames) >= 64 or self._calling >= _DEPTH:
+        if self._calling >= _DEPTH:
             raise SupavexError("MaximumCallDepth", f"Functions call each other more than {_DEPTH} deep.")
         call = Call(named(arguments), arguments.get("args", {}), frame.identity, internal=True)
         if isinstance(call.args, list):
@@ -423,13 +458,15 @@ class TransactionRun:
         check_arguments(function, call.args, self.transaction)
         mark = self.transaction.mark()
         self._calling += 1
+        called = self._frame(function, call)
         try:
-            return self._run(self._frame(function, call), function, call)
+            return self._run(called, function, call)
         except Failure:
             self.transaction.go_back(mark)
             raise
         finally:
             self._calling -= 1
+            self.outcome.saw_identity |= called.saw_identity
 
 
 def named(arguments: Arguments) -> str:

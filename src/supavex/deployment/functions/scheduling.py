@@ -15,13 +15,13 @@ from typing import Any
 
 from supavex.convex.ids import InvalidId, decode_id
 from supavex.convex.order_keys import order_key, successor
-from supavex.convex.values import Document, from_internal_json, to_internal_json
+from supavex.convex.values import Document, from_internal_json, size, to_internal_json
 from supavex.deployment.functions.catalog import SCHEDULED
 from supavex.deployment.functions.engine import Conflict
 from supavex.deployment.functions.outcome import Outcome
 from supavex.deployment.functions.plans import QueryPlan
 from supavex.deployment.functions.running import Call, Functions, check_arguments, named
-from supavex.deployment.functions.syscalls import MAX_SCHEDULED, Arguments, Frame, invalid, syscall, writable
+from supavex.deployment.functions.syscalls import Arguments, Frame, invalid, syscall, writable
 from supavex.deployment.functions.transaction import Transaction
 from supavex.deployment.store import StoredTable, read_body
 from supavex.errors import SupavexError
@@ -52,16 +52,14 @@ def scheduled(transaction: Transaction, frame: Frame, arguments: Arguments) -> s
     ts = arguments["ts"]
     if not isinstance(ts, int | float) or abs(ts - time.time()) > _YEARS:
         raise SupavexError("InvalidScheduledFunctionDelay", f"{ts} is more than five years from now.")
-    jobs = sum(w.table == SCHEDULED and w.before is None for w in transaction.writes.values())
-    if jobs >= MAX_SCHEDULED:
-        message = f"Too many functions scheduled by this mutation (limit: {MAX_SCHEDULED})"
-        raise SupavexError("TooManyFunctionsScheduled", message)
     args = arguments.get("args", {})
     args = args[0] if isinstance(args, list) else args
     check_arguments(function, args, transaction)
+    given = [from_internal_json(args)]
+    transaction.usage.schedules(size(given))
     document: Document = {
         "name": function.udf_path,
-        "args": [from_internal_json(args)],
+        "args": given,
         "scheduledTime": float(ts) * 1000,
         "state": {"kind": "pending"},
     }

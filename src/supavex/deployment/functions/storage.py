@@ -12,6 +12,7 @@ from supavex.convex.ids import InvalidId, decode_id
 from supavex.convex.limits import STORAGE_NUMBER
 from supavex.deployment.files import Files
 from supavex.deployment.functions.commits import FILES
+from supavex.deployment.functions.engine import Engine
 from supavex.deployment.functions.syscalls import Arguments, Frame, invalid, syscall, writable
 from supavex.deployment.functions.transaction import Transaction
 from supavex.errors import SupavexError
@@ -83,16 +84,17 @@ def remove(transaction: Transaction, arguments: Arguments) -> None:
     transaction.removed_files.append(file["name"])
 
 
-def store(files: Files, arguments: Arguments) -> str:
+def store(engine: Engine, arguments: Arguments) -> str:
     """Stores bytes that an action has; the new file's id. Raises where they have another digest than is said."""
     data = base64.b64decode(arguments["blob"])
     wanted = arguments.get("sha256")
     if wanted is not None and wanted not in (hashlib.sha256(data).hexdigest(), _base64(hashlib.sha256(data).digest())):
         raise SupavexError("DigestMismatch", "the file has another SHA-256 than is said of it.")
-    path = files.new_path()
+    path = engine.files.new_path()
     try:
         path.write_bytes(data)
-        return files.keep(path, arguments.get("contentType") or None).id
+        with engine.writing((FILES, b"")):
+            return engine.files.keep(path, arguments.get("contentType") or None).id
     finally:
         path.unlink(missing_ok=True)
 

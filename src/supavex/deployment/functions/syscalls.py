@@ -10,7 +10,8 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +27,8 @@ from supavex.deployment.functions.transaction import (
     MAX_READ_BYTES,
     MAX_READ_INTERVALS,
     MAX_READ_ROWS,
+    MAX_SCHEDULED,
+    MAX_SCHEDULED_BYTES,
     MAX_WRITTEN_BYTES,
     MAX_WRITTEN_ROWS,
     Transaction,
@@ -33,7 +36,6 @@ from supavex.deployment.functions.transaction import (
 from supavex.deployment.store import StoredTable, write_body
 from supavex.errors import SupavexError
 
-MAX_SCHEDULED = 1000
 Arguments = dict[str, Any]
 
 
@@ -108,7 +110,18 @@ def answer(frame: Frame, operation: str, text: str) -> str:
     found = _ANSWERS.get(operation)
     if found is None:
         raise SupavexError("UnknownAsyncOperation", f"Unknown async operation {operation}")
-    return found(frame, json.loads(text))
+    with understood(operation):
+        return found(frame, json.loads(text))
+
+
+@contextmanager
+def understood(operation: str) -> Iterator[None]:
+    """Raises :class:`SupavexError` for arguments that Convex's own client would not send."""
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
+        name = operation.rpartition("/")[2]
+        raise SupavexError("InvalidArgument", f"Invalid arguments for `{name}`: {error!r}") from None
 
 
 def invalid(name: str, method: str, cause: str) -> SupavexError:
@@ -168,7 +181,7 @@ def get(frame: Frame, arguments: Arguments) -> str:
 
 def _system_table(expected: bool) -> SupavexError:
     if expected:
-        return SupavexError("SystemTableError", "User tables can only be accessed from db.get() and db.query().")
+        return SupavexError("SystemTableError", "User tables cannot be accessed with db.system.")
     message = "System tables can only be accessed from db.system."
     return SupavexError("SystemTableError", message)
 
@@ -342,7 +355,6 @@ def transaction_metrics(frame: Frame, arguments: Arguments) -> str:
     """What the transaction has used of its limits, and what is left."""
     transaction = frame.transaction
     usage = transaction.usage
-    scheduled = [w for w in transaction.writes.values() if w.table == "_scheduled_functions" and w.before is None]
 
     def left(limit: int, used: int) -> dict[str, int]:
         return {"used": used, "remaining": limit - used}
@@ -354,8 +366,8 @@ def transaction_metrics(frame: Frame, arguments: Arguments) -> str:
             "databaseQueries": left(MAX_READ_INTERVALS, transaction.reads.count()),
             "documentsRead": left(MAX_READ_ROWS, usage.read_rows),
             "documentsWritten": left(MAX_WRITTEN_ROWS, usage.written_rows),
-            "functionsScheduled": left(MAX_SCHEDULED, len(scheduled)),
-            "scheduledFunctionArgsBytes": left(16 << 20, sum(len(w.body or "") for w in scheduled)),
+            "functionsScheduled": left(MAX_SCHEDULED, usage.scheduled),
+            "scheduledFunctionArgsBytes": left(MAX_SCHEDULED_BYTES, usage.scheduled_bytes),
         }
     )
 

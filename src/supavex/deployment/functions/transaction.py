@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from supavex.convex.ids import encode_id, new_internal_id
-from supavex.convex.messages import mismatch_text
+from supavex.convex.messages import mismatch_text, value_text
 from supavex.convex.names import table_name_problem
 from supavex.convex.order_keys import index_key, order_key
-from supavex.convex.values import Document, Value, size
+from supavex.convex.values import Document, Value, same, size
 from supavex.deployment.enforcement import check_limits, mismatch_of
 from supavex.deployment.files import file_documents
 from supavex.deployment.functions.catalog import STORED_FILES, SYSTEM_NUMBERS, Catalog
@@ -29,6 +29,7 @@ from supavex.errors import SupavexError
 #: Convex's limits on one transaction (its defaults).
 MAX_READ_ROWS, MAX_READ_BYTES, MAX_READ_INTERVALS = 32_000, 16 << 20, 4096
 MAX_WRITTEN_ROWS, MAX_WRITTEN_BYTES = 16_000, 16 << 20
+MAX_SCHEDULED, MAX_SCHEDULED_BYTES = 1000, 16 << 20
 _OVER = "Consider using smaller limits in your queries, paginating your queries, or using indexed queries with a "
 _OVER += "selective index range expressions."
 #: Storages of tables that are not made yet count from here; no file has so many.
@@ -64,6 +65,9 @@ class Usage:
     read_bytes: int = 0
     written_rows: int = 0
     written_bytes: int = 0
+    #: Functions that were scheduled, and the size of their arguments.
+    scheduled: int = 0
+    scheduled_bytes: int = 0
     #: Texts whose sizes have not been added up, for nothing suggests that the limit is near.
     _unweighed: list[str] = field(default_factory=list)
     _length: int = 0
@@ -97,6 +101,18 @@ class Usage:
             raise SupavexError(
                 "TooManyBytesWritten", "Too many bytes written in a single function execution (limit: 16 MiB)"
             )
+
+    def schedules(self, weight: int) -> None:
+        """Counts a function that is scheduled with arguments of so many bytes. Raises over the limits."""
+        if self.scheduled >= MAX_SCHEDULED:
+            message = f"Too many functions scheduled by this mutation (limit: {MAX_SCHEDULED})"
+            raise SupavexError("TooManyFunctionsScheduled", message)
+        if self.scheduled_bytes + weight > MAX_SCHEDULED_BYTES:
+            message = "Too large total size of the arguments of scheduled functions from this mutation "
+            message += f"(limit: {MAX_SCHEDULED_BYTES} bytes)"
+            raise SupavexError("ScheduledFunctionsArgumentsTooLarge", message)
+        self.scheduled += 1
+        self.scheduled_bytes += weight
 
 
 class Transaction:
@@ -254,13 +270,9 @@ class Transaction:
         table = self.table(name) or self._new_table(name)
         internal_id = new_internal_id()
         id_ = encode_id(table.number, internal_id)
-        given = fields.get("_id"), fields.get("_creationTime")
-        if given != (None, None):
-            odd = "_id" if given[0] is not None else "_creationTime"
-            raise SupavexError("InvalidArgument", f"Provided document {odd} can't be chosen: Convex gives it.")
+        _check_system_fields(fields, id_, self._created)
         document = {**fields, "_id": id_, "_creationTime": self._created}
         self._created = math.nextafter(self._created, math.inf)
-        self.read(-table.storage, internal_id, internal_id + b"\x00")
         self._write(table, internal_id, None, document, enforce=not system)
         return id_
 
@@ -273,16 +285,13 @@ class Transaction:
         """Sets some fields of a document and removes others; the new document."""
         old = self._existing(table, internal_id, "Update")
         new = {name: value for name, value in {**old, **fields}.items() if name not in removed}
+        if same(new, old):
+            return old
         return self._changed(table, internal_id, old, new)
 
     def _changed(self, table: StoredTable, internal_id: bytes, old: Document, new: Document) -> Document:
-        for name in ("_id", "_creationTime"):
-            if name in new and new[name] != old[name]:
-                raise SupavexError(
-                    "ImmutableField",
-                    f"Provided `{name}` field value does not match the document's: it can't be changed.",
-                )
-            new[name] = old[name]
+        _check_system_fields(new, old["_id"], old["_creationTime"])
+        new |= {"_id": old["_id"], "_creationTime": old["_creationTime"]}
         self._write(table, internal_id, old, new)
         return new
 
@@ -315,7 +324,8 @@ class Transaction:
     ) -> None:
         if new is not None and enforce:
             self._enforce(table.name, new)
-        self.usage.wrote(size(new if new is not None else old or {}))
+        if table.name not in SYSTEM_NUMBERS:
+            self.usage.wrote(size(new if new is not None else old or {}))
         place = (table.name, internal_id)
         before = self.writes[place].before if place in self.writes else old
         body = None if new is None else write_body(new)
@@ -366,6 +376,17 @@ class Transaction:
     def wrote(self) -> bool:
         """Whether there is anything to commit."""
         return bool(self.writes or self.new_tables or self.removed_files)
+
+
+def _check_system_fields(fields: Document, id_: str, created: float) -> None:
+    """Raises where ``fields`` bring other system fields than the document has."""
+    if fields.get("_id", id_) != id_:
+        shown = value_text(fields["_id"])
+        message = f"Provided document ID {value_text(id_)} doesn't match '_id' field {shown}"
+        raise SupavexError("InvalidIdError", message)
+    if fields.get("_creationTime", created) != created or type(fields.get("_creationTime", created)) is not float:
+        message = f"Provided creation time {created} doesn't match '_creationTime' field in {value_text(fields)}"
+        raise SupavexError("InvalidCreationTimeError", message)
 
 
 def keys_of(

@@ -1,0 +1,1 @@
+"""Pushed functions, one behaviour a file. Their TypeScript is in apps/, pushed once by the official CLI."""

@@ -1,0 +1,14 @@
+import { action, mutation, query } from "./_generated/server";
+
+const atImport = process.env.GREETING;
+const read = async () => [
+  process.env.GREETING ?? null,
+  atImport ?? null,
+  process.env.MISSING ?? null,
+  "GREETING" in process.env,
+  process.env.CONVEX_CLOUD_URL,
+  process.env.CONVEX_SITE_URL,
+];
+export const inQuery = query({ handler: read });
+export const inMutation = mutation({ handler: read });
+export const inAction = action({ handler: read });

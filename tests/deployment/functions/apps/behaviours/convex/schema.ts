@@ -1,0 +1,19 @@
+import { defineSchema, defineTable } from "convex/server";
+import { v } from "convex/values";
+
+export default defineSchema({
+  // Anything may stand in `a` and `b`; `n` tells the rows apart.
+  rows: defineTable({ n: v.number(), a: v.optional(v.any()), b: v.optional(v.any()) })
+    .index("by_n", ["n"])
+    .index("by_a", ["a"])
+    .index("by_a_b", ["a", "b"]),
+  people: defineTable({
+    name: v.string(),
+    age: v.optional(v.number()),
+    friend: v.optional(v.id("people")),
+    tags: v.optional(v.array(v.union(v.literal("x"), v.literal("y")))),
+  })
+    .index("by_name", ["name"])
+    .index("by_age", ["age"]),
+  counters: defineTable({ name: v.string(), value: v.number() }).index("by_name", ["name"]),
+});

@@ -1,0 +1,68 @@
+"""Time stands still in queries and mutations, chance has a seed, and neither timers nor the network are there."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+
+import pytest
+
+from .app import App
+
+NOT_HERE = "in queries and mutations. Please consider using an action. "
+NOT_HERE += "See https://docs.convex.dev/functions/actions for more details."
+
+
+def test_the_clock_stands_still(app: App):
+    found = app.run("chance:clock")
+    assert abs(found["start"] - time.time() * 1000) < 60_000
+    for fact in ("same", "whole", "text", "performance", "isDate"):
+        assert found[fact] is True, fact
+    assert found["zone"] == 0
+    year, utc, parsed, invalid = found["arguments"]
+    assert (year, utc, parsed) == (2020, 1_577_836_800_000, 1000) and invalid != invalid
+
+
+def test_chance_differs_from_run_to_run_and_within_one(app: App):
+    one, two = app.run("chance:random"), app.run("chance:random")
+    assert len({*one, *two}) == 100 and all(0 <= number < 1 for number in one)
+    assert 0.3 < sum(one + two) / 100 < 0.7
+
+
+def test_called_functions_have_the_same_clock_and_other_chance(app: App):
+    (outer, first, second) = app.run("chance:nested")
+    assert outer[0] <= first[0] <= second[0]
+    assert len({outer[1], first[1], second[1]}) == 3
+
+
+@pytest.mark.parametrize("function", ["refusedInQuery", "refusedInMutation"])
+def test_timers_and_the_network_are_for_actions(app: App, function: str):
+    assert app.run(f"chance:{function}") == [
+        ["threw", f"Can't use setTimeout {NOT_HERE}"],
+        ["threw", f"Can't use setInterval {NOT_HERE}"],
+        ["threw", f"Can't use fetch() {NOT_HERE}"],
+    ]
+
+
+def test_timers_run_in_actions(app: App):
+    assert app.run("chance:allowedInAction") == [["gave", "number"]]
+
+
+@pytest.mark.parametrize("function", ["secrets", "secretsInAction"])
+def test_random_bytes(app: App, function: str):
+    found: list[Any] = [app.run(f"chance:{function}") for _ in range(2)]
+    for uuid, numbers in found:
+        assert re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", uuid)
+        assert len(numbers) == 8 and all(0 <= number < 256 for number in numbers)
+    assert found[0] != found[1]
+
+
+def test_what_would_tell_runs_apart_is_not_there(app: App):
+    gone = set(app.run("chance:absent"))
+    assert not gone & {"SharedArrayBuffer", "Atomics", "WebAssembly", "require"}
+
+
+def test_no_imports_while_running(app: App):
+    what, _ = app.run("chance:imported")
+    assert what == "threw"

@@ -1,0 +1,24 @@
+"""Environment variables, as functions read them: those of now, and the deployment's own addresses."""
+
+from __future__ import annotations
+
+import pytest
+
+from supavex.deployment.functions.modules import change_variables
+
+from .app import App
+
+OWN = [True, "http://127.0.0.1:3210", "http://127.0.0.1:3211"]
+
+
+@pytest.mark.parametrize("function", ["inQuery", "inMutation", "inAction"])
+def test_variables_are_read_everywhere_and_while_importing(app: App, function: str):
+    assert app.run(f"environment:{function}") == ["hello", "hello", None, *OWN]
+
+
+def test_a_changed_variable_is_seen_by_the_next_call(app: App):
+    app.run("environment:inQuery")
+    change_variables(app.deployment.store, [{"name": "GREETING", "value": "bye"}, {"name": "MISSING", "value": ""}])
+    assert app.run("environment:inQuery") == ["bye", "bye", "", *OWN]
+    change_variables(app.deployment.store, [{"name": "GREETING", "value": None}])
+    assert app.run("environment:inQuery") == [None, None, "", False, *OWN[1:]]

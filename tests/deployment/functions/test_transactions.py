@@ -1,0 +1,116 @@
+"""A function's transaction: it sees its own writes, and leaves all of them or none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from supavex.deployment import Deployment
+
+from .app import App
+
+
+def test_own_writes_are_seen_by_every_index_in_both_orders(app: App):
+    """Documents of the file and of the transaction, mixed, changed and removed."""
+    app.rows(*({"n": float(n), "a": float(-n), "b": float(n % 2)} for n in (1, 3, 5, 7, 9)))
+    found = app.run("transactions:ownWrites", add=[2.0, 4.0, 10.0, 0.0], remove=[3.0, 4.0], move={"5": 6.5})
+    by_n = [0, 1, 2, 6.5, 7, 9, 10]
+    by_a = [10, 9, 7, 6.5, 2, 1, 0]
+    assert found["by_n asc"] == by_n and found["by_n desc"] == by_n[::-1]
+    assert found["by_a asc"] == by_a and found["by_a desc"] == by_a[::-1]
+    assert found["by_a_b asc"] == by_a and found["by_a_b desc"] == by_a[::-1]
+    by_creation = [1, 6.5, 7, 9, 2, 10, 0]
+    assert found["by_creation_time asc"] == by_creation and found["by_creation_time desc"] == by_creation[::-1]
+    assert found["middle"] == [6.5, 7] and found["count"] == 7
+    assert sorted(app.numbers()) == by_n
+
+
+def test_own_writes_among_very_many_stored_documents(app: App):
+    app.run("limits:fill", count=700.0)
+    remove = [float(n) for n in range(0, 700, 2)]
+    found = app.run("transactions:ownWrites", add=[-1.0, 350.5, 1000.0], remove=remove, move={"1": 900.0})
+    left = [-1.0, *(float(n) for n in range(3, 700, 2)), 350.5, 900.0, 1000.0]
+    assert found["by_n asc"] == sorted(left) and found["by_n desc"] == sorted(left, reverse=True)
+    assert found["count"] == len(left)
+
+
+def test_a_loop_meets_what_it_moves_ahead_of_itself(app: App):
+    app.rows(3, 10, 60)
+    assert app.run("transactions:doubling") == [3, 6, 10, 12, 20, 24, 40, 48, 60, 80, 96]
+
+
+def test_a_loop_does_not_meet_what_it_has_removed(app: App):
+    app.rows(*range(300))
+    assert app.run("transactions:deleteAhead") == [float(n) for n in range(0, 300, 2)]
+    assert app.run("transactions:emptied") == 0
+
+
+def test_a_loop_meets_what_a_called_mutation_puts_ahead(app: App):
+    app.rows(1, 2, 3, 4)
+    assert app.run("transactions:iteratingAround") == [1, 1.5, 2, 2.5, 3, 4]
+
+
+def test_all_or_nothing(app: App):
+    assert app.error("transactions:writeAndThrow") == "Error: no"
+    assert app.numbers() == []
+
+
+def test_a_table_that_is_being_made_is_read_as_others_are(app: App):
+    assert app.error("transactions:newTable", fail=True) == "Error: no"
+    assert "fresh" not in app.deployment.tables()
+    seen = app.run("transactions:newTable", fail=False)
+    (row,) = seen["after"]
+    assert (seen["before"], row["x"], row["y"], seen["page"]) == (0, 1, 2, 1)
+    assert seen["got"] == row and seen["normalized"] == row["_id"]
+    assert app.deployment.get(row["_id"]) == row
+
+
+def test_two_tables_that_are_being_made_have_numbers_of_their_own(app: App):
+    assert app.run("transactions:twoTables") == [True, None]
+    assert len(set(app.deployment.table_numbers().values())) == len(app.deployment.tables())
+
+
+# Functions that call functions
+
+
+def test_what_a_called_mutation_wrote_is_taken_back_when_it_fails(app: App):
+    found = app.run("transactions:nested")
+    assert found["seen"] == [1, 2] and found["after"] == [1, 2]
+    assert "no 3" in found["error"]
+    assert app.numbers() == [1, 2]
+
+
+def test_a_failure_that_nobody_catches_takes_everything_back(app: App):
+    app.rows(1)
+    assert "no 5" not in app.error("transactions:nestedBadly", n="five")
+    assert app.numbers() == [1]
+    assert "ArgumentValidationError: " in app.fails("transactions:nestedBadly", n="five").message
+    assert "nowhere" in app.error("transactions:nestedBadly", n=1.0, name="nowhere")
+
+
+def test_called_at_once(app: App):
+    every = [float(n) for n in range(100)]
+    assert sorted(app.run("transactions:nestedTogether", count=100.0)) == every
+    assert sorted(app.numbers()) == every
+
+
+def test_a_query_calls_queries_and_no_mutations(app: App):
+    app.rows(7)
+    assert app.run("transactions:queryInQuery") == [7]
+    assert app.run("transactions:mutationInQuery") is None
+
+
+def test_functions_that_call_themselves_for_ever(app: App):
+    assert app.error("transactions:endless")
+    app.rows(1)
+
+
+def test_the_file_is_the_same_for_those_who_read_it_otherwise(app: App):
+    """A deployment that writes by itself is noticed, and sees what functions wrote."""
+    app.rows(1)
+    app.deployment.insert("rows", {"n": 2.0})
+    with Deployment(app.deployment.path) as other:
+        other.insert("rows", {"n": 3.0})
+    assert [row["n"] for row in app.run("reading:all", table="rows")] == [1, 2, 3]
+    app.rows(4)
+    found: list[Any] = [row["n"] for row in app.deployment.query("rows").collect()]
+    assert found == [1, 2, 3, 4]
