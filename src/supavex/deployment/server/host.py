@@ -54,6 +54,10 @@ class Host:
     #: How far imports are, by their ids.
     progress: dict[str, dict[str, Any]] = field(default_factory=dict)
     closing: bool = False
+    #: Seconds without a word after which a session is told that the server is still there.
+    silence_seconds: float = 15.0
+    #: How often something has changed; see :meth:`change`.
+    changes: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
     #: The hosts that actions may fetch from.
     fetch_hosts: frozenset[str] = frozenset()
@@ -155,17 +159,15 @@ class Host:
 
     def wake(self) -> None:
         """Wakes whoever waits for a change. To be called in the event loop."""
+        self.changes += 1
         event, self._changed = self._changed, asyncio.Event()
         event.set()
 
-    async def change(self, seconds: float) -> bool:
-        """Waits for a change, for at most ``seconds``; whether there was one."""
-        event = self._changed
-        try:
-            await asyncio.wait_for(event.wait(), seconds)
-        except TimeoutError:
-            return False
-        return True
+    async def change(self, seen: int, seconds: float) -> None:
+        """Waits until :attr:`changes` is no longer ``seen``, for at most ``seconds``."""
+        if self.changes == seen:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), seconds)
 
     async def watch_file(self) -> None:
         """Tells of changes that other processes make to the deployment's file; runs until it is cancelled."""
