@@ -21,7 +21,7 @@ _OWN = re.compile(r"<anonymous>|^__")
 _HEAD_LINES = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False)
 class Failure(Exception):
     """Why a function failed: ``message`` without the head that clients see. ``data`` is a ConvexError's, as JSON."""
 
