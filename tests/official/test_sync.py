@@ -78,7 +78,7 @@ def test_a_first_result_and_every_later_one(client: Client, other: Client, name:
     watch.shows(["a", "b", "c"])
     other.mutation("items:removeText", list=name, text="b")
     watch.shows(["a", "c"])
-    assert watch.events[:2] == [[], ["a"]]
+    assert watch.told[:2] == [[], ["a"]]
 
 
 def test_only_what_touches_its_range_runs_a_query_again(app: App, client: Client, other: Client, name: str):
@@ -93,7 +93,7 @@ def test_only_what_touches_its_range_runs_a_query_again(app: App, client: Client
     add(other, name, "a")
     watch.shows(["a"])
     assert runs(app.served, "items:list", f"'{name}'") == before + 1
-    assert watch.events == [[], ["a"]]
+    assert watch.told == [[], ["a"]]
 
 
 def test_subscriptions_of_one_query_share_its_runs(app: App, client: Client, other: Client, name: str):
@@ -197,14 +197,14 @@ def test_a_mutation_is_done_when_the_subscription_shows_it(client: Client, name:
         text = str(number)
         done = client.ask("mutation", path="items:add", args={"list": name, "text": text})
         assert done.result() == text
-        if client.name == "Python":
-            # It has threads: what is known when the promise is kept is asked of the client.
-            assert client.query("items:list", list=name)[-1] == text
-            watch.until(lambda events, text=text: events[-1][-1:] == [text])
-        else:
+        if client.name == "Node":
             shown, kept = client.order.index(watch.id), client.order.index(done.id)
             assert watch.events[-1][-1] == text and shown < kept
             client.order.clear()
+        else:
+            # It has threads, or draws later: what is known when the promise is kept is asked of the client.
+            assert client.query("items:list", list=name)[-1] == text
+            watch.until(lambda events, text=text: events[-1][-1:] == [text])
 
 
 def test_mutations_are_run_in_their_order(client: Client, name: str):
@@ -225,7 +225,7 @@ def test_a_mutation_that_fails_changes_nothing(client: Client, name: str):
     assert failed.value.data == "refused"
     add(client, name, "a")
     watch.shows(["a"])
-    assert watch.events == [[], ["a"]]
+    assert watch.told == [[], ["a"]]
 
 
 def test_an_action(client: Client, name: str):
@@ -259,8 +259,7 @@ def test_values_come_back_as_they_were_sent(client: Client, kind: str):
 
 def test_a_result_that_is_sent_in_pieces(client: Client):
     found = client.watch("values:big", characters=2 << 20).result()
-    assert len(found) == 3 * (1 << 19) + (1 << 19) * (client.name != "Python") * 0
-    assert found[:3] == "é€😀" == found[-3:]
+    assert found == "é€😀" * (1 << 19)
 
 
 # Optimistic updates and pages
@@ -281,9 +280,16 @@ def test_an_optimistic_update_is_replaced_by_what_has_happened(client: Client, n
 
 def test_pages_grow_and_keep_their_ends(client: Client, other: Client, name: str):
     if not client.pages:
-        first = client.watch("items:page", list=name, paginationOpts={"numItems": 2, "cursor": None})
+        # It has no hook for pages that grow; each page is a query, and keeps its end.
         other.mutation("items:addMany", list=name, count=5)
-        first.until(lambda events: len(events[-1]["page"]) == 5 or events[-1]["page"] == ["1", "2"])
+        first = client.watch("items:page", list=name, paginationOpts={"numItems": 2, "cursor": None})
+        cursor = first.result()["continueCursor"]
+        second = client.watch("items:page", list=name, paginationOpts={"numItems": 2, "cursor": cursor})
+        assert second.result()["page"] == ["3", "4"]
+        other.mutation("items:add", list=name, text="1b", place=1.5)
+        first.until(lambda events: events[-1]["page"] == ["1", "1b", "2"])
+        client.settle(0.2)
+        assert [event["page"] for event in second.told] == [["3", "4"]]
         return
     other.mutation("items:addMany", list=name, count=10)
     pages = client.ask("pages", path="items:page", args={"list": name}, size=3)
@@ -324,7 +330,7 @@ def test_a_user_signs_in_and_out(new: New, other: Client, name: str):
         assert client.mutation("people:change") is None
         add(other, name, "a")
         items.shows(["a"])
-        assert items.events == [[], ["a"]], "who calls makes no difference to it"
+        assert items.told == [[], ["a"]], "who calls makes no difference to it"
 
 
 def test_tokens_that_are_not_valid(new: New):

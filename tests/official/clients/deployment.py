@@ -45,9 +45,9 @@ def token(subject: str, *, seconds: float = 3600, **claims: Any) -> str:
 
 
 @contextmanager
-def pushed_app() -> Iterator[App]:
-    """The app, served and pushed."""
-    with served_app() as app:
+def pushed_app(*options: str) -> Iterator[App]:
+    """The app, served with ``options`` and pushed."""
+    with served_app(*options) as app:
         shutil.copytree(CONVEX, app.path / "convex", dirs_exist_ok=True)
         app.write("convex/auth.config.ts", auth_config())
         app.push()

@@ -33,6 +33,11 @@ class Heard:
     id: int
     events: list[JsonValue | Failed] = field(default_factory=list)
 
+    @property
+    def told(self) -> list[JsonValue | Failed]:
+        """The events, without those that repeat the one before: the Python client tells of every transition."""
+        return [event for at, event in enumerate(self.events) if not at or event != self.events[at - 1]]
+
     def until(self, holds: Callable[[list[Any]], bool], seconds: float = SECONDS) -> list[Any]:
         """Waits until ``holds`` of the events; all of them."""
         deadline = time.monotonic() + seconds

@@ -33,7 +33,7 @@ function Result({ id, path, args }) {
   useEffect(() => {
     if (text !== undefined) tell(id, { kind: "value", value: JSON.parse(text) });
   }, [text]);
-  return <p>{text}</p>;
+  return <p>{text?.slice(0, 100)}</p>;
 }
 
 function Pages({ id, path, args, size }) {

@@ -33,7 +33,9 @@ class _Process(Client):
     def _read(self) -> None:
         with self._process.stdout as lines:  # type: ignore[union-attr]
             for line in lines:
-                self._events.put(json.loads(line))
+                # The Python client prints the functions' logs, too.
+                if line.startswith("{"):
+                    self._events.put(json.loads(line))
 
     def _read_complaints(self) -> None:
         with self._process.stderr as lines:  # type: ignore[union-attr]

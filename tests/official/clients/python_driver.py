@@ -55,8 +55,9 @@ async def main() -> None:
     watches: dict[int, QuerySubscription] = {}
     tasks: dict[int, asyncio.Task[None]] = {}
     while line := await asyncio.to_thread(sys.stdin.readline):
-        message = json.loads(line)
-        op, id_ = message["op"], message["id"]
+        # Numbers are floats to Convex.
+        message = json.loads(line, parse_int=float)
+        op, id_ = message["op"], int(message["id"])
         path, args = message.get("path"), json_to_convex(message.get("args", {}))
         if op == "watch":
             watches[id_] = client.subscribe(path, args)
@@ -65,9 +66,9 @@ async def main() -> None:
             pair = [client.subscribe(path, args), client.subscribe(path, json_to_convex(message["others"]))]
             tasks[id_] = asyncio.create_task(both(id_, client, pair))
         elif op == "unwatch":
-            tasks.pop(message["watch"]).cancel()
+            tasks.pop(int(message["watch"])).cancel()
             await asyncio.sleep(0)
-            watches.pop(message["watch"]).unsubscribe()
+            watches.pop(int(message["watch"])).unsubscribe()
         elif op == "auth":
             client.set_auth(message["token"])
         elif op == "unauth":

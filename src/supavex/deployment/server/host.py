@@ -24,6 +24,7 @@ from supavex.deployment.functions.running import Call, Functions
 from supavex.deployment.functions.scheduling import Scheduler
 from supavex.deployment.functions.syscalls import Addresses, Services
 from supavex.deployment.functions.tokens import Tokens
+from supavex.deployment.server.moments import Moments
 
 __all__ = ["Addresses", "Host"]
 
@@ -100,6 +101,11 @@ class Host:
         return LiveQueries(self.functions)
 
     @cached_property
+    def moments(self) -> Moments:
+        """The moments that clients read at."""
+        return Moments(self.functions.engine)
+
+    @cached_property
     def scheduler(self) -> Scheduler:
         """Runs scheduled functions when they are due."""
         return Scheduler(self.functions)
@@ -124,6 +130,7 @@ class Host:
         if "functions" in self.__dict__:
             self.scheduler.close()
             self._pool.shutdown(cancel_futures=True)
+            self.moments.let_go(everything=True)
             self.functions.close()
 
     async def call(self, function: Callable[[Call], T], call: Call) -> T:
@@ -170,12 +177,17 @@ class Host:
                 await asyncio.wait_for(self._changed.wait(), seconds)
 
     async def watch_file(self) -> None:
-        """Tells of changes that other processes make to the deployment's file; runs until it is cancelled."""
+        """Tells of changes that other processes make to the deployment's file; runs until it is cancelled.
+
+        It lets go of moments, too, whose time is over.
+        """
         while True:
             (version,) = await self.run(lambda d: d.store.connection.execute("PRAGMA data_version").fetchone())
             if version != self._data_version:
                 self._data_version = version
                 self.changed()
+            if "moments" in self.__dict__:
+                self.moments.let_go()
             await asyncio.sleep(0.25)
 
     def log(self, entry: dict[str, Any]) -> None:

@@ -63,7 +63,8 @@ class _Session:
     query_set: int = 0
     identity: int = 0
     ts: int = 0
-    skew: float = 0.0
+    #: Milliseconds that the client's clock is ahead: an integer, or clients in Rust and Python read none of it.
+    skew: int = 0
     connected: bool = False
     #: Each with whoever had sent it.
     mutations: asyncio.Queue[tuple[dict[str, Any], Call]] = field(default_factory=lambda: asyncio.Queue(_MAX_REQUESTS))
@@ -176,7 +177,7 @@ class _Session:
         self.connected = True
         self.id = str(message.get("sessionId", ""))
         sent = message.get("clientTs")
-        self.skew = sent - time.time() * 1000 if isinstance(sent, float | int) and abs(sent) < 1e18 else 0.0
+        self.skew = int(sent - time.time() * 1000) if isinstance(sent, float | int) and abs(sent) < 1e18 else 0
         seen = message.get("maxObservedTimestamp")
         if isinstance(seen, str) and _nanoseconds(seen) > self.host.functions.engine.log.last:
             # Of another deployment, or of one that was put back: what the client knows is not of this one.
@@ -242,9 +243,11 @@ class _Session:
             self.answering = asyncio.ensure_future(self._mutation(message, call))
             await asyncio.wait({self.answering})
             async with self.lock:
-                await self.acknowledge()
-                # Its promise is kept when a transition of its moment, or a later one, has come.
-                await self.transition(self.version(), [])
+                # It may have been sent before a transition that shows what it has done.
+                if self.answering is not None:
+                    await self.acknowledge()
+                    # Its promise is kept when a transition of its moment, or a later one, has come.
+                    await self.transition(self.version(), [])
 
     async def acknowledge(self) -> None:
         """Sends the answer of the mutation that runs, once it has one; nothing where it has been sent."""
