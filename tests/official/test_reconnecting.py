@@ -86,6 +86,8 @@ def test_an_answer_that_is_lost_with_the_connection(
 ):
     """The mutation has been run; the client asks again, and it is not run again."""
     proxy, client = through
+    if client.name == "Python":
+        pytest.skip("it begins another session whenever it connects: nobody can know that it asks again")
     name = request.node.name
     watch = client.watch("items:list", list=name)
     watch.shows([])

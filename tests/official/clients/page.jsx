@@ -42,7 +42,9 @@ function Pages({ id, path, args, size }) {
   });
   const text = JSON.stringify([results, status]);
   hooks[id] = loadMore;
-  useEffect(() => tell(id, { kind: "value", value: JSON.parse(text) }), [text]);
+  useEffect(() => {
+    tell(id, { kind: "value", value: JSON.parse(text) });
+  }, [text]);
   return <p>{text}</p>;
 }
 
