@@ -119,15 +119,6 @@ def test_moments_that_are_not_held(http_client: httpx2.Client):
     assert http_client.post("/api/query_at_ts", json={**body, "ts": moments.pop()}).json()["code"] == "OutOfRetention"
 
 
-FETCHING = """import { v } from "convex/values";
-import { action } from "./_generated/server";
-export const get = action({
-  args: { url: v.string() },
-  handler: async (_, { url }) => (await fetch(url)).text(),
-});
-"""
-
-
 class _Hello(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(200)
@@ -138,21 +129,23 @@ class _Hello(http.server.BaseHTTPRequestHandler):
         pass
 
 
-@pytest.mark.parametrize(("options", "allowed"), [((), False), (("--allow-fetch", "127.0.0.1"), True)])
-def test_actions_fetch_from_hosts_that_are_allowed(options: tuple[str, ...], allowed: bool):
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Hello) as server, pushed_app(*options) as app:
+def test_actions_fetch_from_hosts_that_are_allowed(app: App):
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Hello) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        app.write("convex/fetching.ts", FETCHING)
-        app.push()
 
-        def fetched(host: str) -> Any:
-            args = json.dumps({"url": f"http://{host}:{server.server_port}/"})
-            ran = app.convex("run", "fetching:get", args)
-            return ran.out.strip() if ran.code == 0 else ran.text
+        def fetched(host: str) -> dict[str, Any]:
+            body = {"path": "fetching:get", "args": {"url": f"http://{host}:{server.server_port}/"}}
+            answer: dict[str, Any] = httpx2.post(f"{app.served.url}/api/action", json=body, trust_env=False).json()
+            return answer
 
-        if allowed:
-            assert fetched("127.0.0.1") == '"hello"'
-        else:
-            assert "supavex serve --allow-fetch 127.0.0.1" in fetched("127.0.0.1")
-        assert "localhost is not allowed here" in fetched("localhost")
+        assert "supavex serve --allow-fetch 127.0.0.1" in fetched("127.0.0.1")["errorMessage"]
+        app.served.stop()
+        app.served.options = ("--allow-fetch", "127.0.0.1")
+        app.served.start(app.served.port)
+        assert fetched("127.0.0.1") == {"status": "success", "value": "hello"}
+        assert "localhost is not allowed here" in fetched("localhost")["errorMessage"]
+        app.served.stop()
+        app.served.options = ("--allow-fetch", "*")
+        app.served.start(app.served.port)
+        assert fetched("localhost")["value"] == "hello"
         server.shutdown()

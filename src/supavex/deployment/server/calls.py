@@ -138,6 +138,8 @@ class Calls:
         form = body.get("format")
         if form is not None and form not in _FORMATS:
             raise SupavexError("BadFormat", f"format param must be one of [`json`]. Got {form}")
+        if body.get("componentPath"):
+            raise SupavexError("NotSupportedHere", "Not supported here: functions of components.")
         if path.startswith("_system/"):
             return await self._system(path, args, identity)
         call = Call(path, args, identity, internal=identity.admin)
@@ -147,7 +149,8 @@ class Calls:
             "action": self.host.functions.action,
             "any": self.host.functions.run,
         }
-        return answer(await self.host.call(run[kind], call), clean=_FORMATS[form or "json"])
+        outcome = await self.host.call(run[kind], call, acting=kind in ("action", "any"))
+        return answer(outcome, clean=_FORMATS[form or "json"])
 
     async def _system(self, path: str, args: dict[str, Any], identity: Identity) -> dict[str, Any]:
         if not identity.admin:

@@ -29,7 +29,7 @@ from supavex.deployment.server.moments import Moments
 __all__ = ["Addresses", "Host"]
 
 T = TypeVar("T")
-#: Calls that run or wait at the same time.
+#: Calls that run or wait at the same time; as many actions, which take long, wait for nobody but each other.
 _CALLS = 64
 _STORAGE_TOKEN_SECONDS = 3600
 #: Log entries that are kept for `convex logs`.
@@ -67,6 +67,7 @@ class Host:
     _loop: asyncio.AbstractEventLoop | None = None
     _tokens: Tokens = field(default_factory=Tokens)
     _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_CALLS, "supavex-call"))
+    _acting: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_CALLS, "supavex-act"))
     _timestamp: int = 0
     _data_version: int = -1
 
@@ -129,13 +130,15 @@ class Host:
         self._loop = None
         if "functions" in self.__dict__:
             self.scheduler.close()
-            self._pool.shutdown(cancel_futures=True)
+            for pool in (self._pool, self._acting):
+                pool.shutdown(cancel_futures=True)
             self.moments.let_go(everything=True)
             self.functions.close()
 
-    async def call(self, function: Callable[[Call], T], call: Call) -> T:
-        """Calls ``function``, which runs one of the app's, in a thread of its own."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, function, call)
+    async def call(self, function: Callable[[Call], T], call: Call, *, acting: bool = False) -> T:
+        """Calls ``function``, which runs one of the app's, in a thread of its own. ``acting``: it may take minutes."""
+        pool = self._acting if acting else self._pool
+        return await asyncio.get_running_loop().run_in_executor(pool, function, call)
 
     def user(self, token: str) -> Identity:
         """Who bears a user's token. Raises where it is not valid."""

@@ -227,6 +227,8 @@ class _Session:
             arguments = change.get("args") or [{}]
             if not (isinstance(arguments, list) and isinstance(arguments[0], dict)):
                 raise _Fatal("A query's arguments are a list of one object.")
+            if change.get("componentPath"):
+                raise _Fatal("Not supported here: functions of components.")
             if len(self.queries) >= _MAX_QUERIES:
                 raise _Fatal(f"A session has at most {_MAX_QUERIES} queries.")
             journal = change.get("journal")
@@ -281,13 +283,15 @@ class _Session:
         return await self.host.call(run, call)
 
     async def _action(self, message: dict[str, Any], call: Call) -> None:
-        outcome = await self.host.call(self.host.functions.action, call)
+        outcome = await self.host.call(self.host.functions.action, call, acting=True)
         with suppress(WebSocketDisconnect, RuntimeError):
             await self.send({"type": "ActionResponse", **_answer(message["requestId"], outcome)})
 
     def _call(self, message: dict[str, Any]) -> Call:
         if type(message.get("requestId")) is not int:
             raise _Fatal("A request has a number.")
+        if message.get("componentPath"):
+            raise _Fatal("Not supported here: functions of components.")
         self._check_expiry()
         arguments = message.get("args") or [{}]
         args = arguments[0] if isinstance(arguments, list) else arguments
