@@ -339,3 +339,17 @@ def test_whoever_hears_nothing_is_told_that_the_server_is_there():
         heard.set()
         writer.join()
         assert time.monotonic() - begun < 4
+
+
+def test_actions_that_take_long_hold_up_nobody_else(app: App):
+    """More of them than there are threads for."""
+    with session(app) as waiting, session(app) as other:
+        for number in range(20):
+            waiting.send(type="Action", requestId=number, udfPath="waiting:sleep", args=[{"ms": 1500}])
+        begun = time.monotonic()
+        assert other.subscribe("items:list", list="held up")["value"] == []
+        assert other.mutation(1, "items:add", list="held up", text="a")["success"]
+        others = time.monotonic() - begun
+        answered = {waiting.receive()["requestId"] for _ in range(20)}
+        assert answered == set(range(20))
+        assert time.monotonic() - begun > max(2.5, 2 * others)

@@ -331,13 +331,13 @@ def test_a_user_signs_in_and_out(new: New, other: Client, name: str):
         assert items.told == [[], ["a"]], "who calls makes no difference to it"
 
 
-def test_tokens_that_are_not_valid(new: New):
+def test_tokens_that_are_not_valid(new: New, client: Client):
+    if client.name == "Python":
+        pytest.skip("it has no way to ask for another token, and connects again and again with the one it has")
     for wrong in (token("eve", seconds=-60), token("eve", aud="another"), "no token", token("eve")[:-5] + "AAAAA"):
-        with new() as client:
-            if client.name == "Python":
-                return  # it asks for no other token, and connects again and again
-            me = client.watch("people:me")
+        with new() as fresh:
+            me = fresh.watch("people:me")
             me.shows(None)
-            assert client.ask("auth", token=wrong).result() is False
+            assert fresh.ask("auth", token=wrong).result() is False
             me.shows(None)
-            assert client.mutation("people:change") is None
+            assert fresh.mutation("people:change") is None

@@ -29,8 +29,10 @@ from supavex.deployment.server.moments import Moments
 __all__ = ["Addresses", "Host"]
 
 T = TypeVar("T")
-#: Calls that run or wait at the same time; as many actions, which take long, wait for nobody but each other.
+#: Calls that run or wait at the same time.
 _CALLS = 64
+#: Actions that run at the same time. Each holds a process, perhaps for minutes: others wait, but no query or mutation.
+_ACTIONS = 16
 _STORAGE_TOKEN_SECONDS = 3600
 #: Log entries that are kept for `convex logs`.
 _LOG_ENTRIES = 1000
@@ -67,7 +69,7 @@ class Host:
     _loop: asyncio.AbstractEventLoop | None = None
     _tokens: Tokens = field(default_factory=Tokens)
     _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_CALLS, "supavex-call"))
-    _acting: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_CALLS, "supavex-act"))
+    _acting: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_ACTIONS, "supavex-act"))
     _timestamp: int = 0
     _data_version: int = -1
 
