@@ -18,7 +18,7 @@ from typing import Any
 HERE = Path(__file__).parent
 NODE_MODULES = HERE / "node_modules"
 SCRIPT = HERE / "evaluate.mjs"
-PACKAGES = ("convex", "convex-test", "esbuild", "typescript")
+PACKAGES = ("convex", "convex-test", "esbuild", "react", "react-dom", "typescript")
 
 
 class OfficialError(Exception):

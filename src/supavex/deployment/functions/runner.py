@@ -28,8 +28,9 @@ MEMORY_BYTES = 1 << 30
 _LOOK_SECONDS = 0.05
 #: Wall-clock seconds after which one is given up, where its processor time can't be read or it waits for nothing.
 _WALL_FACTOR = 30
-#: Runners that wait for the next run.
-_KEPT = 4
+#: Queries and mutations that run at the same time: more would only take turns on the processors. As many runners are
+#: kept for the next run, so that no burst makes processes and ends them again.
+AT_ONCE = max(2, min(8, 2 * (os.cpu_count() or 1)))
 _START = (
     "import sys; sys.path.insert(0, sys.argv[1]); from supavex.deployment.functions.runner_child import main; main()"
 )
@@ -201,7 +202,7 @@ class Runners:
         except RunnerLost:
             usable = False
         with self._lock:
-            if usable and push == self._push and len(self._idle) < _KEPT and not self._closed:
+            if usable and push == self._push and len(self._idle) < AT_ONCE and not self._closed:
                 self._idle.append(runner)
                 return
         runner.kill()

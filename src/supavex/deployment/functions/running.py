@@ -23,7 +23,7 @@ from supavex.deployment.functions.engine import Conflict, Engine, Snapshot
 from supavex.deployment.functions.identity import ADMIN, NOBODY, Identity
 from supavex.deployment.functions.outcome import Failure, Outcome, failure_of
 from supavex.deployment.functions.paging import InvalidCursor
-from supavex.deployment.functions.runner import Runner, RunnerLost, Runners
+from supavex.deployment.functions.runner import AT_ONCE, Runner, RunnerLost, Runners
 from supavex.deployment.functions.syscalls import Frame, Services, answer
 from supavex.deployment.functions.transaction import Transaction
 from supavex.errors import SupavexError
@@ -32,8 +32,6 @@ from supavex.errors import SupavexError
 QUERY_SECONDS, ACTION_SECONDS, ACTION_CPU_SECONDS = 1.0, 600.0, 60.0
 MAX_ARGUMENT_BYTES = MAX_RESULT_BYTES = 16 << 20
 _RETRIES = 20
-#: Queries and mutations that run at the same time; others wait.
-_AT_ONCE = 8
 _DEPTH = 8
 Arguments = dict[str, Any]
 
@@ -67,7 +65,7 @@ class Functions:
         self._runners = runners or Runners()
         self._app: App | None = None
         #: Queries and mutations wait for nobody, so that as many may run at once as there are processes for.
-        self.gate = threading.BoundedSemaphore(_AT_ONCE)
+        self.gate = threading.BoundedSemaphore(AT_ONCE)
         self.query_seconds = QUERY_SECONDS
         self.action_seconds = ACTION_SECONDS
         #: Called with each outcome of a call from outside, for logs.
