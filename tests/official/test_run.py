@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from .clients.deployment import pushed_app
+from .clients.processes import NodeClient
 from .served import App, Lines
 
 SCHEDULING = """import { v } from "convex/values";
@@ -90,10 +91,15 @@ def test_what_functions_write_and_how_they_fail_is_in_the_logs(app: App):
 def test_a_push_that_runs_a_function(app: App):
     ran = app.convex("dev", "--once", "--typecheck", "disable", "--run", "items:hidden")
     assert (ran.code, "seen" in ran.text) == (0, True), ran.text
-    app.write(
-        "convex/fresh.ts", 'import { query } from "./_generated/server";\nexport const two = query(async () => 2);\n'
-    )
+    fresh = 'import { query } from "./_generated/server";\nexport const two = query(async () => 2);\n'
+    app.write("convex/fresh.ts", fresh)
     assert run(app, "fresh:two", "--push", "--typecheck", "disable") == 2
+    with NodeClient(app.served.url) as client:
+        watch = client.watch("fresh:two")
+        watch.shows(2)
+        app.write("convex/fresh.ts", fresh.replace("=> 2", "=> 3"))
+        app.push()
+        watch.shows(3)
 
 
 def test_scheduled_functions_are_documents(app: App):

@@ -20,7 +20,7 @@ class Proxy:
         #: Set: new connections are made.
         self.passable = threading.Event()
         self.passable.set()
-        self.connections = 0
+        self.connections = self.refused = 0
 
     def __enter__(self) -> Proxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -57,6 +57,7 @@ class Proxy:
                 server.settimeout(None)
             except OSError:
                 client.close()
+                self.refused += 1
                 continue
             self.connections += 1
             with self._lock:
