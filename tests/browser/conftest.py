@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page
 
 from supavex.deployment import Deployment
 from supavex.schema import define_schema, define_table, v
+from tests.browser.chromium import chromium
 from tests.projects import folder
 
 #: A name that would be the end of a page that did not escape it.
@@ -89,25 +88,11 @@ def served() -> Iterator[Served]:
             yield Served(url, key, ids)
 
 
-def _chromium() -> str | None:
-    """Chromium's program; None for the one that Playwright has installed for itself. See install.sh."""
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        path = shutil.which(name)
-        if path and subprocess.run([path, "--version"], capture_output=True, check=False).returncode == 0:
-            return path
-    return None
-
-
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium. Not for the whole session: while it is there, an event loop runs in this thread."""
-    arguments = ["--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
-    if os.geteuid() == 0:
-        arguments.append("--no-sandbox")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=_chromium(), args=arguments)
+    with chromium() as launched:
         yield launched
-        launched.close()
 
 
 Open = Callable[..., Page]

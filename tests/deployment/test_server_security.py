@@ -90,7 +90,7 @@ def routes() -> list[tuple[str, str]]:
 #: Routes that need no key: they tell nothing, or check something else.
 OPEN = {
     "/version", "/instance_version", "/instance_name", "/api/query", "/api/mutation", "/api/action", "/api/query_ts",
-    "/api/query_at_ts", "/api/storage/upload", "/api/storage/x",
+    "/api/query_at_ts", "/api/query_batch", "/api/storage/upload", "/api/storage/x",
 }  # fmt: skip
 
 
@@ -117,12 +117,17 @@ def test_a_key_with_an_identity_behind_it_is_the_key(served: Served):
     assert ask(served, "GET", "/api/check_admin_key", key=None, Authorization=f"Bearer {served.key}").status == 401
 
 
-def test_system_functions_want_the_key_and_others_are_said_not_to_run(served: Served):
+def test_system_functions_want_the_key_and_others_are_not_there(served: Served):
     body = {"path": "_system/cli/tables", "args": {}}
-    for path in ("/api/query", "/api/query_at_ts", "/api/mutation"):
-        assert ask(served, "POST", path, body, key=None).status == 401
-        found = ask(served, "POST", path, {"path": "a:b", "args": {}}, key=None)
-        assert found.status == 200 and found.json["errorMessage"].startswith("Could not find function for 'a:b'")
+    ts = ask(served, "POST", "/api/query_ts", key=None).json["ts"]
+    for path in ("/api/query", "/api/query_at_ts", "/api/mutation", "/api/action", "/api/run/a/b"):
+        if path != "/api/run/a/b":
+            assert ask(served, "POST", path, {**body, "ts": ts}, key=None).status == 401
+        found = ask(served, "POST", path, {"path": "a:b", "args": {}, "ts": ts}, key=None)
+        assert found.status == 200 and "Could not find public function for 'a:b'" in found.json["errorMessage"]
+    wrong = ask(served, "POST", "/api/query_batch", {"queries": [body]}, key=None)
+    assert (wrong.status, wrong.json["code"]) == (401, "BadDeployKey")
+    assert ask(served, "POST", "/api/run/_system/cli/tables", {"args": {}}, key=None).status == 401
     assert ask(served, "POST", "/api/query", body).json["status"] == "success"
 
 
@@ -440,7 +445,7 @@ def test_a_session_needs_the_key_for_system_functions(served: Served, path: str)
         assert subscribed(found, "_system/cli/tables:default")["type"] == "QueryUpdated"
 
 
-def test_what_changes_is_told_and_the_apps_functions_are_said_not_to_run(served: Served):
+def test_what_changes_is_told_and_functions_that_are_not_there_are_said_to_be_missing(served: Served):
     with socket(served) as found:
         found.send(json.dumps(CONNECT))
         found.send(json.dumps({"type": "Authenticate", "baseVersion": 0, "tokenType": "Admin", "value": served.key}))
@@ -452,7 +457,8 @@ def test_what_changes_is_told_and_the_apps_functions_are_said_not_to_run(served:
         assert message["modifications"][0]["value"] == {"name": "T", "value": "é"}
         add = {"type": "Add", "queryId": 5, "udfPath": "a:b", "args": []}
         found.send(json.dumps({"type": "ModifyQuerySet", "baseVersion": 1, "newVersion": 2, "modifications": [add]}))
-        assert "not run" in json.loads(found.recv(SECONDS))["modifications"][0]["errorMessage"]
+        message = json.loads(found.recv(SECONDS))["modifications"][0]["errorMessage"]
+        assert "Could not find function for 'a:b'" in message
         found.send(json.dumps({"type": "Mutation", "requestId": 1, "udfPath": "a:b", "args": [{}]}))
         assert json.loads(found.recv(SECONDS))["success"] is False
 

@@ -18,7 +18,7 @@ from typing import Any
 HERE = Path(__file__).parent
 NODE_MODULES = HERE / "node_modules"
 SCRIPT = HERE / "evaluate.mjs"
-PACKAGES = ("convex", "convex-test", "esbuild", "typescript", "@convex-dev/auth", "bcryptjs")
+PACKAGES = ("convex", "convex-test", "esbuild", "react", "react-dom", "typescript", "@convex-dev/auth", "bcryptjs")
 
 
 class OfficialError(Exception):

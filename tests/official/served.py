@@ -65,10 +65,10 @@ class Lines:
 
 
 class Served:
-    """``supavex serve`` on the folder ``data``, in a process of its own."""
+    """``supavex serve`` on the folder ``data``, in a process of its own, with more ``options``."""
 
-    def __init__(self, data: Path) -> None:
-        self.data = data
+    def __init__(self, data: Path, *options: str) -> None:
+        self.data, self.options = data, options
         self._process: subprocess.Popen[str] | None = None
         self.url = self.key = ""
 
@@ -95,9 +95,9 @@ class Served:
         """What the official CLI reads from its environment."""
         return {URL: self.url, KEY: self.key}
 
-    def start(self) -> None:
+    def start(self, port: int = 0) -> None:
         """Starts it, and waits until it has said where it is."""
-        self._process = launch(self.data)
+        self._process = launch(self.data, *self.options, port=port)
         assert self._process.stdout is not None
         assert self._process.stderr is not None
         self.out, self.err = Lines(self._process.stdout), Lines(self._process.stderr)
@@ -130,10 +130,10 @@ class Served:
         return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def launch(data: Path) -> subprocess.Popen[str]:
+def launch(data: Path, *options: str, port: int = 0) -> subprocess.Popen[str]:
     """Starts ``supavex serve`` and waits for nothing."""
-    command = [sys.executable, "-m", "supavex", "serve", "--data", str(data), "--port", "0", "--site-port", "0"]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", "supavex", "serve", "--data", str(data), "--port", str(port), "--site-port", "0"]
+    return subprocess.Popen([*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 @dataclass(frozen=True)
@@ -252,12 +252,12 @@ def wait_until(holds: Callable[[], bool], seconds: float = 30.0) -> None:
 
 
 @contextmanager
-def served_app(**files: str) -> Iterator[App]:
+def served_app(*options: str, **files: str) -> Iterator[App]:
     """A deployment of its own and an app for it, gone afterwards. ``files`` are written below convex/."""
     folder = Path(tempfile.mkdtemp(prefix="supavex-test-", dir="/tmp"))
     folder.chmod(0o755)
     try:
-        with Served(folder / "data") as served:
+        with Served(folder / "data", *options) as served:
             app = App(folder / "app", served)
             for name, text in files.items():
                 app.write(f"convex/{name}", text)

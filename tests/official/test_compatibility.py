@@ -14,6 +14,7 @@ import pytest
 from starlette.routing import Route, WebSocketRoute
 
 from supavex.deployment import Deployment
+from supavex.deployment.functions import actions, syscalls
 from supavex.deployment.server.app import make_app
 from supavex.deployment.server.host import Addresses, Host
 from tests.deployment.test_server_security import ask, hello, settled, socket
@@ -23,9 +24,19 @@ from .node import NODE_MODULES
 from .served import Served
 
 TEXT = (ROOT / "docs/compatibility.md").read_text()
-ROWS = dict(re.findall(r"^\| `([^`]+)` \| (works|partly|not) \|", TEXT, re.MULTILINE))
-COMMANDS = {name.removeprefix("convex "): state for name, state in ROWS.items() if name.startswith("convex ")}
-ENDPOINTS = {name: state for name, state in ROWS.items() if name.startswith("/")}
+PACKAGE = NODE_MODULES / "convex/src"
+
+
+def table(heading: str) -> dict[str, str]:
+    """The state of each thing in the table below a heading."""
+    text = TEXT.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    rows = dict(re.findall(r"^\| `([^`]+)` \| (works|partly|not) \|", text, re.MULTILINE))
+    assert len(rows) == len(re.findall(r"^\| `", text, re.MULTILINE)) > 5
+    return rows
+
+
+COMMANDS = {name.removeprefix("convex "): state for name, state in table("Commands").items()}
+ENDPOINTS, MESSAGES, OPERATIONS = table("Endpoints"), table("Messages"), table("Operations")
 
 
 @pytest.fixture(scope="module")
@@ -33,10 +44,6 @@ def served() -> Iterator[Served]:
     """A deployment for this module."""
     with tempfile.TemporaryDirectory(prefix="supavex-test-") as folder, Served(Path(folder)) as server:
         yield server
-
-
-def test_every_row_has_a_state():
-    assert len(ROWS) == len(re.findall(r"^\| `", TEXT, re.MULTILINE)) == len(COMMANDS) + len(ENDPOINTS)
 
 
 def test_every_command_is_a_row():
@@ -48,10 +55,10 @@ def test_every_command_is_a_row():
 
 
 def test_commands_that_work_are_tested():
-    tests = (ROOT / "tests/official/test_serve.py").read_text()
+    tests = "".join((ROOT / f"tests/official/{name}.py").read_text() for name in ("test_serve", "test_run"))
     row = r"^\| `convex ([a-z-]+)` \| works \| (?!needs no deployment)"
     working = re.findall(row, TEXT, re.MULTILINE)
-    assert len(working) == 8
+    assert len(working) == 10
     helpers = {"dev": "app.push()", "export": "app.export(", "function-spec": '"function-spec"'}
     for name in working:
         assert helpers.get(name, f'"{name}"') in tests, name
@@ -65,6 +72,35 @@ def routes() -> set[str]:
     return paths - {"/{path:path}"}
 
 
+def test_every_message_is_a_row():
+    """The session takes what the npm package can send, and the package reads what the table says that it gets."""
+    protocol = (PACKAGE / "browser/sync/protocol.ts").read_text()
+    assert set(re.findall(r'type: "(\w+)"', protocol)) == MESSAGES.keys()
+    session = (ROOT / "src/supavex/deployment/server/sync.py").read_text()
+    session += (ROOT / "src/supavex/deployment/server/subscription.py").read_text()
+    # An addition to the queries is whatever is no removal.
+    assert {name for name in MESSAGES if f'"{name}"' not in session} == {"Add"}
+
+
+def test_every_operation_is_a_row():
+    named = {
+        name
+        for path in (PACKAGE / "server").rglob("*.ts")
+        for name in re.findall(r"[\"'](1\.0/[\w/]+)[\"']", path.read_text())
+    }
+    # The package names this one by what is asked of it.
+    assert named | {"1.0/cancel_job", "1.0/actions/cancel_job", "1.0/componentArgument"} == OPERATIONS.keys()
+    functions = ROOT / "src/supavex/deployment/functions"
+    elsewhere = (functions / "run.js").read_text() + (functions / "running.py").read_text()
+    elsewhere += (functions / "actions.py").read_text()
+    for name, state in OPERATIONS.items():
+        called = name.removeprefix("1.0/actions/") in ("query", "mutation", "action")
+        if state == "not":
+            assert not syscalls.known(name) and name not in actions._WRITING, name
+        else:
+            assert syscalls.known(name) or called or f'"{name}"' in elsewhere, name
+
+
 def test_every_route_is_a_row():
     assert routes() <= ENDPOINTS.keys()
     assert {name for name, state in ENDPOINTS.items() if state != "not"} <= routes()
@@ -74,7 +110,7 @@ def test_endpoints_that_are_not_there_say_so(served: Served):
     absent = ENDPOINTS.keys() - routes()
     assert len(absent) > 5
     for path in absent:
-        answer = ask(served, "POST", re.sub(r"\{\w+\}", "x", path), {})
+        answer = ask(served, "POST", re.sub(r"\{[\w:]+\}", "x", path), {})
         assert (answer.status, answer.json["code"]) == (400, "NotSupportedHere"), path
 
 
@@ -97,6 +133,17 @@ class Seen:
 
 
 SCHEMA = {"tables": [], "schemaValidation": True}
+#: What esbuild makes of a module with three functions, without its chunks.
+MODULE = """
+function made(kind, invoke, f) {
+  return { isPublic: true, isRegistered: true, [kind]: true, [invoke]: async (...given) => JSON.stringify(f(given)),
+    exportArgs: () => '{"type":"any"}', exportReturns: () => "null" };
+}
+var ask = made("isQuery", "invokeQuery", () => 1.5);
+var change = made("isMutation", "invokeMutation", () => "changed");
+var act = made("isAction", "invokeAction", () => "acted");
+export { ask, change, act };
+"""
 PUSH = {
     "dryRun": False,
     "functions": "convex/",
@@ -108,7 +155,7 @@ PUSH = {
             "source": f"var s = {{ export: () => {json.dumps(json.dumps(SCHEMA))} }}; export {{ s as default }};",
             "environment": "isolate",
         },
-        "changedModules": [{"path": "a.js", "source": "", "environment": "isolate"}],
+        "changedModules": [{"path": "a.js", "source": MODULE, "environment": "isolate"}],
         "unchangedModuleHashes": [],
         "udfServerVersion": "1.48.0",
     },
@@ -127,12 +174,8 @@ def test_endpoints_that_work_have_been_seen_to(served: Served):
         seen.ask("POST", f"{prefix}/update_environment_variables", {"changes": [{"name": "A", "value": prefix}]})
         found = seen.ask("GET", f"{prefix}/list_environment_variables")
         assert found == {"environmentVariables": {"A": prefix}}
-    assert seen.ask("GET", "/api/stream_function_logs?cursor=0")["entries"] == []
-    for path in ("/api/query", "/api/mutation", "/api/action", "/api/function", "/api/query_at_ts"):
-        assert seen.ask("POST", path, {"path": "_system/cli/tables", "args": {}})["value"]["isDone"] is True
-        assert seen.ask("POST", path, {"path": "a:b", "args": {}})["status"] == "error"
-    assert len(seen.ask("POST", "/api/query_ts")["ts"]) == 12
-    assert seen.ask("POST", "/api/run_test_function", {})["status"] == "error"
+    seen.ask("POST", "/api/storage/generate_upload_url")
+    calling(seen)
     storing(seen)
     for path in ("/api/sync", "/api/{version}/sync"):
         with socket(served, path.replace("{version}", "1.48.0")) as session:
@@ -153,6 +196,32 @@ def pushing(seen: Seen) -> None:
     assert seen.ask("POST", "/api/deploy2/report_push_completed", {}) is None
     (module,) = seen.ask("POST", "/api/get_config_hashes", {})["moduleHashes"]
     assert module["path"] == "a.js"
+
+
+def calling(seen: Seen) -> None:
+    kinds = {"/api/query": "ask", "/api/mutation": "change", "/api/action": "act"}
+    values = {"ask": 1.5, "change": "changed", "act": "acted"}
+    for path, name in kinds.items():
+        assert seen.ask("POST", path, {"path": f"a:{name}", "args": {}}) == {"status": "success", "value": values[name]}
+        assert seen.ask("POST", path, {"path": "a:b", "args": {}})["status"] == "error"
+        assert seen.ask("POST", path, {"path": "_system/cli/tables", "args": {}})["value"]["isDone"] is True
+    for name, value in values.items():
+        assert seen.ask("POST", "/api/function", {"path": f"a:{name}", "args": {}})["value"] == value
+        route = "/api/run/{path:path}"
+        assert seen.ask("POST", f"/api/run/a/{name}", {"args": {}}, route=route)["value"] == value
+    assert (
+        seen.ask("POST", "/api/query_batch", {"queries": [{"path": "a:ask", "args": {}}]})["results"][0]["value"] == 1.5
+    )
+    ts = seen.ask("POST", "/api/query_ts")["ts"]
+    assert seen.ask("POST", "/api/query_at_ts", {"path": "a:ask", "args": {}, "ts": ts})["value"] == 1.5
+    source = (
+        'import { query } from "convex:/_system/repl/wrappers.js";\n'
+        "var two = query({ handler: () => 2 });\nexport { two as default };\n"
+    )
+    body = {"bundle": {"path": "testQuery.js", "source": source}, "args": {}, "format": "json"}
+    assert seen.ask("POST", "/api/run_test_function", body) == {"status": "success", "value": 2}
+    entries = seen.ask("GET", "/api/stream_function_logs?cursor=0")["entries"]
+    assert {"a:ask", "a:change", "a:act", "a:b"} <= {entry["identifier"] for entry in entries}
 
 
 def uploaded(seen: Seen) -> str:

@@ -16,7 +16,14 @@ from supavex.project import CONFIG_NAME
 @click.option("--port", type=click.IntRange(0, 65535), default=3210, show_default=True, help="0 takes any free one.")
 @click.option("--site-port", type=click.IntRange(0, 65535), default=3211, show_default=True, help="For HTTP actions.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-def command(folder: str, data: str | None, port: int, site_port: int, host: str) -> int:
+@click.option(
+    "--allow-fetch",
+    "fetch_hosts",
+    metavar="HOST",
+    multiple=True,
+    help="A host that actions may fetch from; may be given again. `*`: any. Default: none.",
+)
+def command(folder: str, data: str | None, port: int, site_port: int, host: str, fetch_hosts: tuple[str, ...]) -> int:
     """Serve a Convex deployment on this machine, for the official CLI and clients.
 
     The first two lines are what `npx convex` reads: put them into .env.local in your app's folder.
@@ -45,7 +52,7 @@ def command(folder: str, data: str | None, port: int, site_port: int, host: str)
         click.echo(f"Serving {place}. Dashboard: {served.addresses.cloud}/  Stop with Ctrl-C.", err=True)
 
     try:
-        serve(Settings(place, host, port, site_port), say)
+        serve(Settings(place, host, port, site_port, frozenset(fetch_hosts)), say)
     except KeyboardInterrupt:
         # Being told to stop is how a server ends.
         click.echo("Stopped.", err=True)

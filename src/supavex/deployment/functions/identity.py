@@ -34,6 +34,8 @@ class Identity:
     admin: bool = False
     user: Mapping[str, Any] | None = field(default=None, hash=False)
     token: str | None = None
+    #: When the token stops being valid, in seconds since 1970.
+    expires: float | None = None
 
     @property
     def key(self) -> str:

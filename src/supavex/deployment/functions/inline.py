@@ -42,12 +42,14 @@ def run_inline(functions: Functions, path: str, source: str, call: Call) -> Outc
             linked = link(module, _bundled(source))
             with functions.gate, functions.runner(app) as leased:
                 runner = leased.runner
-                runner.ready()
-                runner.load(script("inline.js"))
-                runner.load(linked.script())
-                run = TransactionRun(functions, app, runner, transaction, call, outcome)
-                outcome.value = run.outermost(function, call)
-                runner.kill()  # it holds a module that is nobody's
+                try:
+                    runner.ready()
+                    runner.load(script("inline.js"))
+                    runner.load(linked.script())
+                    run = TransactionRun(functions, app, runner, transaction, call, outcome)
+                    outcome.value = run.outermost(function, call)
+                finally:
+                    runner.kill()  # it holds a module that is nobody's
         except Failure as failure:
             outcome.failure = failure
         except RunnerLost as lost:

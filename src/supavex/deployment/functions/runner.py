@@ -30,8 +30,9 @@ MAX_MESSAGE_BYTES = 256 << 20
 _LOOK_SECONDS = 0.05
 #: Wall-clock seconds after which one is given up, where its processor time can't be read or it waits for nothing.
 _WALL_FACTOR = 30
-#: Runners that wait for the next run.
-_KEPT = 4
+#: Queries and mutations that run at the same time: more would only take turns on the processors. As many runners are
+#: kept for the next run, so that no burst makes processes and ends them again.
+AT_ONCE = max(2, min(8, 2 * (os.cpu_count() or 1)))
 _START = (
     "import sys; sys.path.insert(0, sys.argv[1]); from supavex.deployment.functions.runner_child import main; main()"
 )
@@ -258,7 +259,7 @@ class Runners:
         runner.finish()
         with self._lock:
             self._leased.discard(runner)
-            if not runner.broken and push == self._push and len(self._idle) < _KEPT and not self._closed:
+            if not runner.broken and push == self._push and len(self._idle) < AT_ONCE and not self._closed:
                 self._idle.append(runner)
                 return
         runner.kill()

@@ -33,7 +33,7 @@ from supavex.deployment.functions.engine import Conflict, Engine, Snapshot
 from supavex.deployment.functions.identity import ADMIN, NOBODY, Identity
 from supavex.deployment.functions.outcome import Failure, Outcome, failure_of
 from supavex.deployment.functions.paging import InvalidCursor
-from supavex.deployment.functions.runner import Runner, RunnerLost, Runners
+from supavex.deployment.functions.runner import AT_ONCE, Runner, RunnerLost, Runners
 from supavex.deployment.functions.syscalls import Frame, Services, answer, understood
 from supavex.deployment.functions.transaction import Transaction
 from supavex.errors import SupavexError
@@ -43,8 +43,6 @@ QUERY_SECONDS, ACTION_SECONDS, ACTION_CPU_SECONDS = 1.0, 600.0, 60.0
 MAX_ARGUMENT_BYTES = MAX_RESULT_BYTES = 16 << 20
 TOO_NESTED = f"Value is too nested (more than {MAX_VALUE_NESTING} levels deep)"
 _RETRIES = 20
-#: Queries and mutations that run at the same time; others wait.
-_AT_ONCE = 8
 #: Convex does not count the time that its operations take. Here each costs the function's process something, too: so
 #: many seconds are not counted for one, of so many at most, for a function may ask without end.
 _OPERATION_SECONDS, _OPERATIONS = 0.0005, 40_000
@@ -89,7 +87,7 @@ class Functions:
         #: Set where nothing is waited for any more.
         self.closing = threading.Event()
         #: Queries and mutations wait for nobody, so that as many may run at once as there are processes for.
-        self.gate = threading.BoundedSemaphore(_AT_ONCE)
+        self.gate = threading.BoundedSemaphore(AT_ONCE)
         self.query_seconds = QUERY_SECONDS
         self.action_seconds = ACTION_SECONDS
         #: Called with each outcome of a call from outside, for logs.
@@ -434,8 +432,6 @@ class TransactionRun:
             return ["settle", call_id, False, {"message": error.message}]
         except InvalidValue as error:
             return ["settle", call_id, False, {"message": error.message}]
-        except RecursionError:
-            return ["settle", call_id, False, {"message": "The value is nested too deeply."}]
         except RecursionError:
             return ["settle", call_id, False, {"message": TOO_NESTED}]
         except Failure as failure:

@@ -74,7 +74,7 @@ class Tokens:
         except jwt.PyJWTError:
             message = "Could not verify OIDC token claim. Check that the token signature is valid and the token hasn't "
             raise SupavexError("Unauthenticated", f"{message}expired.") from None
-        return Identity(user=user_of(verified), token=token)
+        return Identity(user=user_of(verified), token=token, expires=verified["exp"] + _LEEWAY_SECONDS)
 
     def _discovered(self, issuer: str) -> str:
         """The address of an issuer's keys."""

@@ -140,8 +140,8 @@ class _Api:
             Route("/api/function", admin(self.calls.any), methods=["POST"]),
             Route("/api/run/{path:path}", self.calls.by_path, methods=["POST"]),
             Route("/api/query_batch", self.calls.batch, methods=["POST"]),
-            Route("/api/query_ts", self.query_ts, methods=["POST"]),
-            Route("/api/query_at_ts", self.calls.query, methods=["POST"]),
+            Route("/api/query_ts", self.calls.query_ts, methods=["POST"]),
+            Route("/api/query_at_ts", self.calls.query_at_ts, methods=["POST"]),
             Route("/api/run_test_function", admin(self.calls.inline), methods=["POST"]),
             Route("/api/storage/generate_upload_url", admin(self.upload_url), methods=["POST"]),
             Route("/api/storage/upload", self.upload_file, methods=["POST"]),
@@ -326,12 +326,6 @@ class _Api:
         """The tables; what their documents look like is not inferred here."""
         names = await self.host.run(lambda d: d.tables())
         return Json({name: {"type": "Unknown"} for name in names})
-
-    # Functions
-
-    async def query_ts(self, request: Request) -> Response:
-        """The present moment, for queries at one moment."""
-        return Json({"ts": base64.b64encode(self.host.timestamp().to_bytes(8, "little")).decode()})
 
     # Files
 

@@ -10,12 +10,15 @@ import asyncio
 import base64
 import json
 from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from supavex.convex.values import from_internal_json, to_clean_json, to_internal_json
+from supavex.deployment.functions.engine import Snapshot
 from supavex.deployment.functions.identity import ADMIN, NOBODY, Identity, acting
 from supavex.deployment.functions.inline import run_inline
 from supavex.deployment.functions.outcome import Outcome
@@ -96,7 +99,7 @@ class Calls:
         body = await read_json(request)
         module, _, name = request.path_params["path"].rpartition("/")
         path = f"{module}:{name}" if module else name
-        return Json(await self._called({"format": "json", **body, "path": path}, "any", await self._identity(request)))
+        return Json(await self._called({**body, "path": path}, "any", await self._identity(request)))
 
     async def batch(self, request: Request) -> Response:
         """Several queries, one after another."""
@@ -104,9 +107,29 @@ class Calls:
         if not isinstance(queries, list) or not all(isinstance(query, dict) for query in queries):
             raise SupavexError("BadJsonBody", "queries is a list of objects.")
         identity = await self._identity(request)
-        return Json({"results": [await self._called(query, "query", identity) for query in queries]})
+        with ExitStack() as stack:
+            now = await asyncio.to_thread(stack.enter_context, self.host.functions.engine.snapshot())
+            return Json({"results": [await self._called(query, "query", identity, now) for query in queries]})
 
-    async def _called(self, body: dict[str, Any], kind: str, identity: Identity) -> dict[str, Any]:
+    async def query_ts(self, request: Request) -> Response:
+        """The present moment, for queries at it."""
+        ts = await asyncio.to_thread(self.host.moments.now)
+        return Json({"ts": base64.b64encode(ts.to_bytes(8, "little")).decode()})
+
+    async def query_at_ts(self, request: Request) -> Response:
+        """Runs a query at a moment that :meth:`query_ts` has named."""
+        body = await read_json(request)
+        identity = await self._identity(request)
+        try:
+            ts = int.from_bytes(base64.b64decode(body["ts"], validate=True), "little")
+        except (KeyError, ValueError, TypeError):
+            raise SupavexError("BadJsonBody", "ts is a timestamp, as /api/query_ts gives it.") from None
+        with self.host.moments.at(ts) as snapshot:
+            return Json(await self._called(body, "query", identity, snapshot))
+
+    async def _called(
+        self, body: dict[str, Any], kind: str, identity: Identity, snapshot: Snapshot | None = None
+    ) -> dict[str, Any]:
         path, args = body.get("path"), body.get("args", {})
         if isinstance(args, list):
             args = args[0] if args else {}
@@ -115,16 +138,19 @@ class Calls:
         form = body.get("format")
         if form is not None and form not in _FORMATS:
             raise SupavexError("BadFormat", f"format param must be one of [`json`]. Got {form}")
+        if body.get("componentPath"):
+            raise SupavexError("NotSupportedHere", "Not supported here: functions of components.")
         if path.startswith("_system/"):
             return await self._system(path, args, identity)
         call = Call(path, args, identity, internal=identity.admin)
         run: dict[str, Callable[[Call], Outcome]] = {
-            "query": self.host.functions.query,
+            "query": partial(self.host.functions.query, snapshot=snapshot),
             "mutation": self.host.functions.mutation,
             "action": self.host.functions.action,
             "any": self.host.functions.run,
         }
-        return answer(await self.host.call(run[kind], call), clean=_FORMATS.get(form or "", False))
+        outcome = await self.host.call(run[kind], call, acting=kind in ("action", "any"))
+        return answer(outcome, clean=_FORMATS[form or "json"])
 
     async def _system(self, path: str, args: dict[str, Any], identity: Identity) -> dict[str, Any]:
         if not identity.admin:
@@ -148,7 +174,7 @@ class Calls:
         outcome = await self.host.call(
             lambda call: run_inline(self.host.functions, path, source, call), Call(path, args)
         )
-        return Json(answer(outcome, clean=_FORMATS.get(body.get("format", ""), False)))
+        return Json(answer(outcome, clean=_FORMATS.get(body.get("format") or "json", True)))
 
 
 def answer(outcome: Outcome, *, clean: bool) -> dict[str, Any]:

@@ -24,12 +24,15 @@ from supavex.deployment.functions.running import Call, Functions
 from supavex.deployment.functions.scheduling import Scheduler
 from supavex.deployment.functions.syscalls import Addresses, Services
 from supavex.deployment.functions.tokens import Tokens
+from supavex.deployment.server.moments import Moments
 
 __all__ = ["Addresses", "Host"]
 
 T = TypeVar("T")
 #: Calls that run or wait at the same time.
 _CALLS = 64
+#: Actions that run at the same time. Each holds a process, perhaps for minutes: others wait, but no query or mutation.
+_ACTIONS = 16
 _STORAGE_TOKEN_SECONDS = 3600
 #: Log entries that are kept for `convex logs`.
 _LOG_ENTRIES = 1000
@@ -54,6 +57,10 @@ class Host:
     #: How far imports are, by their ids.
     progress: dict[str, dict[str, Any]] = field(default_factory=dict)
     closing: bool = False
+    #: Seconds without a word after which a session is told that the server is still there.
+    silence_seconds: float = 15.0
+    #: How often something has changed; see :meth:`change`.
+    changes: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
     #: The hosts that actions may fetch from.
     fetch_hosts: frozenset[str] = frozenset()
@@ -62,6 +69,7 @@ class Host:
     _loop: asyncio.AbstractEventLoop | None = None
     _tokens: Tokens = field(default_factory=Tokens)
     _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_CALLS, "supavex-call"))
+    _acting: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_ACTIONS, "supavex-act"))
     _timestamp: int = 0
     _data_version: int = -1
 
@@ -96,6 +104,11 @@ class Host:
         return LiveQueries(self.functions)
 
     @cached_property
+    def moments(self) -> Moments:
+        """The moments that clients read at."""
+        return Moments(self.functions.engine)
+
+    @cached_property
     def scheduler(self) -> Scheduler:
         """Runs scheduled functions when they are due."""
         return Scheduler(self.functions)
@@ -120,12 +133,15 @@ class Host:
         if "functions" in self.__dict__:
             self.functions.abort()
             self.scheduler.close()
-            self._pool.shutdown(cancel_futures=True)
+            for pool in (self._pool, self._acting):
+                pool.shutdown(cancel_futures=True)
+            self.moments.let_go(everything=True)
             self.functions.close()
 
-    async def call(self, function: Callable[[Call], T], call: Call) -> T:
-        """Calls ``function``, which runs one of the app's, in a thread of its own."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, function, call)
+    async def call(self, function: Callable[[Call], T], call: Call, *, acting: bool = False) -> T:
+        """Calls ``function``, which runs one of the app's, in a thread of its own. ``acting``: it may take minutes."""
+        pool = self._acting if acting else self._pool
+        return await asyncio.get_running_loop().run_in_executor(pool, function, call)
 
     def user(self, token: str) -> Identity:
         """Who bears a user's token. Raises where it is not valid."""
@@ -156,25 +172,28 @@ class Host:
 
     def wake(self) -> None:
         """Wakes whoever waits for a change. To be called in the event loop."""
+        self.changes += 1
         event, self._changed = self._changed, asyncio.Event()
         event.set()
 
-    async def change(self, seconds: float) -> bool:
-        """Waits for a change, for at most ``seconds``; whether there was one."""
-        event = self._changed
-        try:
-            await asyncio.wait_for(event.wait(), seconds)
-        except TimeoutError:
-            return False
-        return True
+    async def change(self, seen: int, seconds: float) -> None:
+        """Waits until :attr:`changes` is no longer ``seen``, for at most ``seconds``."""
+        if self.changes == seen:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), seconds)
 
     async def watch_file(self) -> None:
-        """Tells of changes that other processes make to the deployment's file; runs until it is cancelled."""
+        """Tells of changes that other processes make to the deployment's file; runs until it is cancelled.
+
+        It lets go of moments, too, whose time is over.
+        """
         while True:
             (version,) = await self.run(lambda d: d.store.connection.execute("PRAGMA data_version").fetchone())
             if version != self._data_version:
                 self._data_version = version
                 self.changed()
+            if "moments" in self.__dict__:
+                self.moments.let_go()
             await asyncio.sleep(0.25)
 
     def log(self, entry: dict[str, Any]) -> None:

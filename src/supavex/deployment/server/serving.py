@@ -33,6 +33,8 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 3210
     site_port: int = 3211
+    #: The hosts that actions may fetch from; ``*`` is any.
+    fetch_hosts: frozenset[str] = frozenset()
 
 
 @contextmanager
@@ -100,6 +102,7 @@ def serve(settings: Settings, say: Callable[[Host], None]) -> None:
                 names = {"127.0.0.1", "localhost", "::1", settings.host, *_own_names(settings.host)}
                 key = admin_key(settings.folder, _NAME)
                 host = Host(deployment, settings.folder, key, addresses, frozenset(names), _NAME, site_port)
+                host.fetch_hosts = settings.fetch_hosts
                 say(host)
                 _run(host, listener, site)
         finally:

@@ -18,18 +18,16 @@ from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from supavex.convex.values import from_internal_json, to_internal_json
-from supavex.deployment.functions.engine import Snapshot
 from supavex.deployment.functions.identity import NOBODY, Identity
 from supavex.deployment.functions.outcome import Outcome
 from supavex.deployment.functions.running import Call
-from supavex.deployment.server import session_requests, system
+from supavex.deployment.server import session_requests
 from supavex.deployment.server.calls import Calls
 from supavex.deployment.server.host import Host
+from supavex.deployment.server.subscription import Subscription
 from supavex.deployment.server.wire import json_text, parse_json
 from supavex.errors import SupavexError
 
-_SILENCE_SECONDS = 15.0
 _MAX_QUERIES = 4096
 #: Mutations and actions of one session that wait or run.
 _MAX_REQUESTS = 4096
@@ -45,16 +43,12 @@ def _timestamp(nanoseconds: int) -> str:
     return base64.b64encode(struct.pack("<Q", nanoseconds)).decode()
 
 
-@dataclass(slots=True)
-class _Query:
-    path: str
-    args: dict[str, Any]
-    journal: str | None = None
-    #: What was sent of it last.
-    last: str | None = None
-    outcome: Outcome | None = None
-    #: The last moment at which the outcome is known to hold.
-    checked: int = 0
+class _NotAuthenticated(Exception):
+    """A token that is not valid, or not any more. ``updating``: it is the one that has just been sent."""
+
+    def __init__(self, message: str, *, updating: bool) -> None:
+        super().__init__(message)
+        self.updating = updating
 
 
 @dataclass(slots=True)
@@ -64,23 +58,39 @@ class _Session:
     calls: Calls
     chunks: bool
     id: str = ""
-    queries: dict[int, _Query] = field(default_factory=dict)
+    queries: dict[int, Subscription] = field(default_factory=dict)
     who: Identity = NOBODY
     query_set: int = 0
     identity: int = 0
     ts: int = 0
-    skew: float = 0.0
+    #: Milliseconds that the client's clock is ahead: an integer, or clients in Rust and Python read none of it.
+    skew: int = 0
     connected: bool = False
-    mutations: asyncio.Queue[dict[str, Any]] = field(default_factory=lambda: asyncio.Queue(_MAX_REQUESTS))
+    #: Each with whoever had sent it.
+    mutations: asyncio.Queue[tuple[dict[str, Any], Call]] = field(default_factory=lambda: asyncio.Queue(_MAX_REQUESTS))
+    #: The answer of the mutation that runs.
+    answering: asyncio.Future[dict[str, Any]] | None = None
+    #: When that mutation has committed; None before.
+    committed: int | None = None
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     #: One transition at a time; what is sent keeps the order of what it follows from.
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    #: Pieces of one message have no other message between them.
+    wire: asyncio.Lock = field(default_factory=asyncio.Lock)
+    last_sent: float = field(default_factory=time.monotonic)
 
     def version(self) -> dict[str, Any]:
         return {"querySet": self.query_set, "identity": self.identity, "ts": _timestamp(self.ts)}
 
-    async def send(self, message: dict[str, Any]) -> None:
-        await self.socket.send_text(json_text(message))
+    def silence_left(self) -> float:
+        """Seconds until the client is to be told that the server is still there."""
+        return self.last_sent + self.host.silence_seconds - time.monotonic()
+
+    async def send(self, *messages: dict[str, Any]) -> None:
+        async with self.wire:
+            for message in messages:
+                await self.socket.send_text(json_text(message))
+                self.last_sent = time.monotonic()
 
     # Transitions
 
@@ -88,21 +98,21 @@ class _Session:
         """Sends what has changed since ``start``; nothing at all where ``quiet`` and nothing has."""
         if quiet and not self._stale():
             return
+        self._check_expiry()
         with ExitStack() as stack:
             snapshot = await asyncio.to_thread(stack.enter_context, self.host.functions.engine.snapshot())
             modifications: list[dict[str, Any]] = [{"type": "QueryRemoved", "queryId": id_} for id_ in removed]
             current = list(self.queries.items())
-            results = await asyncio.gather(*(self._result(query, snapshot) for _, query in current))
-            for (id_, query), result in zip(current, results, strict=True):
-                text = None if result is None else json.dumps([result.get("value"), result.get("errorMessage")])
-                if text is None or text == query.last:
-                    continue
-                query.last = text
-                assert result is not None
-                modifications.append({"queryId": id_, **result})
+            results = await asyncio.gather(*(query.changed(self.host, self.who, snapshot) for _, query in current))
+            for (id_, _), result in zip(current, results, strict=True):
+                if result is not None:
+                    modifications.append({"queryId": id_, **result})
             if quiet and not modifications:
                 return
             self.ts = max(snapshot.ts, self.ts + 1 if modifications else self.ts)
+        if self.committed is not None and self.committed <= self.ts:
+            # What a mutation has done is not shown before its answer: its optimistic update would be seen twice.
+            await self.acknowledge()
         await self._send_transition(
             {
                 "type": "Transition",
@@ -117,56 +127,22 @@ class _Session:
     async def _send_transition(self, message: dict[str, Any]) -> None:
         text = json_text(message)
         if not self.chunks or len(text) <= _CHUNK:
-            await self.socket.send_text(text)
+            async with self.wire:
+                await self.socket.send_text(text)
+                self.last_sent = time.monotonic()
             return
         parts = [text[at : at + _CHUNK] for at in range(0, len(text), _CHUNK)]
-        id_ = str(self.ts)
-        for number, part in enumerate(parts):
-            chunk = {"type": "TransitionChunk", "chunk": part, "partNumber": number, "totalParts": len(parts)}
-            await self.send({**chunk, "transitionId": id_})
+        same = {"type": "TransitionChunk", "totalParts": len(parts), "transitionId": str(self.ts)}
+        await self.send(*({**same, "chunk": part, "partNumber": number} for number, part in enumerate(parts)))
 
     def _stale(self) -> bool:
         """Whether some query may have another result by now."""
         live, now = self.host.live, self.host.functions.engine.log.last
-        for query in self.queries.values():
-            if query.outcome is None or not live.holds(query.outcome, query.checked, now):
-                return True
-            query.checked = now
-        return False
+        return any(query.stale(live, now) for query in self.queries.values())
 
-    async def _result(self, query: _Query, snapshot: Snapshot) -> dict[str, Any] | None:
-        """The result of a query at the moment of ``snapshot``; None where it is the one that is known."""
-        if query.path.startswith("_system/"):
-            return await self._system_result(query)
-        known = query.outcome
-        if known is not None and self.host.live.holds(known, query.checked, snapshot.ts):
-            query.checked = snapshot.ts
-            return None
-        call = Call(query.path, query.args, self.who, internal=self.who.admin, journal=query.journal)
-        outcome = await self.host.call(lambda c: self.host.live.outcome(c, snapshot), call)
-        query.outcome, query.checked = outcome, snapshot.ts
-        if query.journal is None:
-            query.journal = outcome.journal
-        more = {"logLines": outcome.log_texts, "journal": query.journal}
-        if outcome.failure is not None:
-            data = outcome.failure.data
-            failed = {} if data is None else {"errorData": json.loads(data)}
-            return {"type": "QueryFailed", "errorMessage": outcome.error, **failed, **more}
-        return {"type": "QueryUpdated", "value": json.loads(outcome.value or "null"), **more}
-
-    async def _system_result(self, query: _Query) -> dict[str, Any]:
-        nothing: dict[str, Any] = {"logLines": [], "journal": None}
-        if not self.who.admin:
-            message = "Could not find public function. System functions need the admin key."
-            return {"type": "QueryFailed", "errorMessage": message, **nothing}
-        try:
-            addresses, arguments = self.host.addresses, from_internal_json(query.args)
-            value = await self.host.run(lambda d: system.call(d, addresses, query.path, arguments))
-        except SupavexError as error:
-            return {"type": "QueryFailed", "errorMessage": error.message, **nothing}
-        if isinstance(value, dict) and value.get("_id") in self.host.progress:
-            value = {**value, "state": self.host.progress[value["_id"]]}
-        return {"type": "QueryUpdated", "value": to_internal_json(value), **nothing}
+    def _check_expiry(self) -> None:
+        if self.who.expires is not None and self.who.expires < time.time():
+            raise _NotAuthenticated("Convex token identity expired", updating=False)
 
     # Messages
 
@@ -185,13 +161,13 @@ class _Session:
                 await self._modify(message)
         elif kind == "Mutation":
             try:
-                self.mutations.put_nowait(_checked_request(message))
+                self.mutations.put_nowait((message, self._call(message)))
             except asyncio.QueueFull:
                 raise _Fatal("Too many mutations at once.") from None
         elif kind == "Action":
             if len(self.tasks) >= _MAX_REQUESTS:
                 raise _Fatal("Too many actions at once.")
-            task = asyncio.create_task(self._action(_checked_request(message)))
+            task = asyncio.create_task(self._action(message, self._call(message)))
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
         elif kind != "Event":
@@ -201,7 +177,7 @@ class _Session:
         self.connected = True
         self.id = str(message.get("sessionId", ""))
         sent = message.get("clientTs")
-        self.skew = sent - time.time() * 1000 if isinstance(sent, float | int) and abs(sent) < 1e18 else 0.0
+        self.skew = int(sent - time.time() * 1000) if isinstance(sent, float | int) and abs(sent) < 1e18 else 0
         seen = message.get("maxObservedTimestamp")
         if isinstance(seen, str) and _nanoseconds(seen) > self.host.functions.engine.log.last:
             # Of another deployment, or of one that was put back: what the client knows is not of this one.
@@ -216,12 +192,9 @@ class _Session:
         try:
             self.who = await asyncio.to_thread(self._identity, message)
         except SupavexError as error:
-            told = {"error": error.message, "baseVersion": self.identity, "authUpdateAttempted": True}
-            await self.send({"type": "AuthError", **told})
-            return
+            raise _NotAuthenticated(error.message, updating=True) from None
         for query in self.queries.values():
-            if query.outcome is None or query.outcome.saw_identity or not self.who.admin:
-                query.outcome = None
+            query.forget()
         self.identity += 1
         await self.transition(start, [])
 
@@ -254,10 +227,12 @@ class _Session:
             arguments = change.get("args") or [{}]
             if not (isinstance(arguments, list) and isinstance(arguments[0], dict)):
                 raise _Fatal("A query's arguments are a list of one object.")
+            if change.get("componentPath"):
+                raise _Fatal("Not supported here: functions of components.")
             if len(self.queries) >= _MAX_QUERIES:
                 raise _Fatal(f"A session has at most {_MAX_QUERIES} queries.")
             journal = change.get("journal")
-            self.queries[id_] = _Query(
+            self.queries[id_] = Subscription(
                 str(change.get("udfPath")), arguments[0], journal if isinstance(journal, str) else None
             )
         self.query_set = message["newVersion"]
@@ -266,44 +241,61 @@ class _Session:
     async def run_mutations(self) -> None:
         """Runs the session's mutations, one after another, until it is cancelled."""
         while True:
-            message = await self.mutations.get()
-            answer = await self._mutation(message)
+            message, call = await self.mutations.get()
+            self.answering = asyncio.ensure_future(self._mutation(message, call))
+            await asyncio.wait({self.answering})
             async with self.lock:
-                await self.send(answer)
-                # Its promise is kept when a transition of its moment, or a later one, has come.
-                await self.transition(self.version(), [])
+                # It may have been sent before a transition that shows what it has done.
+                if self.answering is not None:
+                    await self.acknowledge()
+                    # Its promise is kept when a transition of its moment, or a later one, has come.
+                    await self.transition(self.version(), [])
 
-    async def _mutation(self, message: dict[str, Any]) -> dict[str, Any]:
-        call = self._call(message)
+    async def acknowledge(self) -> None:
+        """Sends the answer of the mutation that runs, once it has one; nothing where it has been sent."""
+        answering = self.answering
+        if answering is not None:
+            answer = await answering
+            self.answering = self.committed = None
+            await self.send(answer)
+
+    async def _mutation(self, message: dict[str, Any], call: Call) -> dict[str, Any]:
         request = message["requestId"]
 
         def run(call: Call) -> dict[str, Any]:
             kept = session_requests.kept(self.host.functions.engine, self.id, request)
             if kept is not None:
                 return kept
-            keep: Callable[[Outcome], Any] | None = None
-            if self.id:
-                keep = session_requests.keeping(self.id, request, lambda o, ts: _mutation_answer(request, o, ts))
             outcome = self.host.functions.mutation(call, keep)
             return _mutation_answer(request, outcome, outcome.ts)
 
+        def keep(outcome: Outcome) -> Callable[[Any, int], None]:
+            write = session_requests.keeping(self.id, request, lambda o, ts: _mutation_answer(request, o, ts))(outcome)
+
+            def also(connection: Any, ts: int) -> None:
+                if self.id:
+                    write(connection, ts)
+                # Before anybody can see what is committed.
+                self.committed = ts
+
+            return also
+
         return await self.host.call(run, call)
 
-    async def _action(self, message: dict[str, Any]) -> None:
-        outcome = await self.host.call(self.host.functions.action, self._call(message))
+    async def _action(self, message: dict[str, Any], call: Call) -> None:
+        outcome = await self.host.call(self.host.functions.action, call, acting=True)
         with suppress(WebSocketDisconnect, RuntimeError):
             await self.send({"type": "ActionResponse", **_answer(message["requestId"], outcome)})
 
     def _call(self, message: dict[str, Any]) -> Call:
+        if type(message.get("requestId")) is not int:
+            raise _Fatal("A request has a number.")
+        if message.get("componentPath"):
+            raise _Fatal("Not supported here: functions of components.")
+        self._check_expiry()
         arguments = message.get("args") or [{}]
         args = arguments[0] if isinstance(arguments, list) else arguments
         return Call(str(message.get("udfPath")), args, self.who, internal=self.who.admin)
-
-
-def _checked_request(message: dict[str, Any]) -> dict[str, Any]:
-    if type(message.get("requestId")) is not int:
-        raise _Fatal("A request has a number.")
-    return message
 
 
 def _answer(request: int, outcome: Outcome) -> dict[str, Any]:
@@ -332,12 +324,13 @@ async def sync(host: Host, socket: WebSocket) -> None:
     # Only the npm client puts its version into the path, and only it joins pieces.
     session = _Session(host, socket, Calls(host), chunks="version" in socket.path_params)
     receiving: asyncio.Task[str] | None = None
-    changing: asyncio.Task[bool] | None = None
+    changing: asyncio.Task[None] | None = None
     mutating = asyncio.create_task(session.run_mutations())
+    seen = host.changes
     try:
         while not host.closing:
             receiving = receiving or asyncio.create_task(_received(socket))
-            changing = changing or asyncio.create_task(host.change(_SILENCE_SECONDS))
+            changing = changing or asyncio.create_task(host.change(seen, session.silence_left()))
             done, _ = await asyncio.wait({receiving, changing, mutating}, return_when=asyncio.FIRST_COMPLETED)
             if mutating in done:
                 mutating.result()
@@ -345,23 +338,33 @@ async def sync(host: Host, socket: WebSocket) -> None:
                 text, receiving = receiving.result(), None
                 await session.receive(_parsed(text))
             if changing in done:
-                changed, changing = changing.result(), None
-                if changed and session.connected:
-                    async with session.lock:
-                        await session.transition(session.version(), [], quiet=True)
-                elif not changed:
+                changing = None
+                if host.changes != seen:
+                    seen = host.changes
+                    if session.connected:
+                        async with session.lock:
+                            await session.transition(session.version(), [], quiet=True)
+                if session.silence_left() <= 0:
                     await session.send({"type": "Ping"})
         await socket.close(1012)
+    except _NotAuthenticated as error:
+        told = {"error": str(error), "baseVersion": session.identity, "authUpdateAttempted": error.updating}
+        await _end(session, {"type": "AuthError", **told})
     except _Fatal as error:
-        with suppress(WebSocketDisconnect):
-            await session.send({"type": "FatalError", "error": str(error)})
-            await socket.close(1008)
+        await _end(session, {"type": "FatalError", "error": str(error)})
     except WebSocketDisconnect:
         pass
     finally:
-        for task in (receiving, changing, mutating, *session.tasks):
+        for task in (receiving, changing, mutating, session.answering, *session.tasks):
             if task is not None:
                 task.cancel()
+
+
+async def _end(session: _Session, message: dict[str, Any]) -> None:
+    """Sends a last message, and closes."""
+    with suppress(WebSocketDisconnect, RuntimeError):
+        await session.send(message)
+        await session.socket.close(1008)
 
 
 async def _received(socket: WebSocket) -> str:

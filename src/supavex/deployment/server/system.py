@@ -16,6 +16,7 @@ from supavex.deployment.functions import modules
 from supavex.deployment.queries import END
 from supavex.deployment.server import jobs
 from supavex.deployment.server.host import Addresses
+from supavex.deployment.store import read_body
 from supavex.errors import SupavexError
 
 _PAGE_BYTES = 5 << 20
@@ -58,7 +59,10 @@ def table_data(deployment: Deployment, addresses: Addresses, arguments: Argument
     name, order = str(arguments.get("table")), arguments.get("order")
     cursor, count = _page_wanted(arguments)
     if name.startswith("_"):
-        return {"page": _system_documents(deployment, name)[:count], "isDone": True, "continueCursor": END}
+        documents = _system_documents(deployment, name)
+        if name == "_scheduled_functions" and order != "asc":
+            documents.reverse()
+        return {"page": documents[:count], "isDone": True, "continueCursor": END}
     if name not in deployment.tables():
         return {"page": [], "isDone": True, "continueCursor": END}
     query = deployment.query(name).order("asc" if order == "asc" else "desc")
@@ -92,13 +96,22 @@ def _system_documents(deployment: Deployment, name: str) -> list[Document]:
     if name == "_environment_variables":
         return modules.variable_documents(deployment.store)
     if name == "_scheduled_functions":
-        return []
+        return scheduled_functions(deployment)
     raise SupavexError("TableNotFound", f"Not supported here: the system table {name}.")
 
 
 def stored_files(deployment: Deployment) -> list[Document]:
     """The documents of ``_storage``: one for each stored file, sha256 as base64."""
     return [document for _, _, _, document in file_documents(deployment.store.connection)]
+
+
+def scheduled_functions(deployment: Deployment) -> list[Document]:
+    """The documents of ``_scheduled_functions``: jobs that wait, run, or have ended; the oldest first."""
+    connection = deployment.store.connection
+    found = connection.execute("SELECT storage FROM system_tables WHERE name = '_scheduled_functions'").fetchone()
+    if found is None:
+        return []
+    return [read_body(body) for (body,) in connection.execute(f"SELECT body FROM documents_{found[0]} ORDER BY row")]
 
 
 @_system("_system/cli/tableSize")

@@ -1,0 +1,1 @@
+"""Convex's official clients in Node, in a browser and in Python, behind one interface."""
