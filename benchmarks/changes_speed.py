@@ -1,6 +1,6 @@
 """How fast changes are found, against the floor: reading the table by binary COPY and throwing it away, in one run.
 
-    python benchmarks/changes_speed.py [--rows 1000000] [--runs 3]
+    python -m benchmarks.changes_speed [--rows 1000000] [--runs 3]
 
 Times what a migration adds to keep a moment, and `supavex changes` where nothing changed, where one row in a hundred
 was updated, where some were deleted too, and by all digests. Prints medians, ratios to the floor, the peak of memory.
@@ -15,16 +15,16 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
-from copy_speed import SCHEMA, SQL, floor, timed
 
-from supavex.mapping.plan import Plan, make_plan
+from benchmarks.copy_rivals import floor
+from benchmarks.copy_tables import make_tables, plan_of
+from benchmarks.timing import timed
+from supavex.mapping.plan import Plan
 from supavex.mapping.table_numbers import with_new_tables
 from supavex.migrate.changes import Look, changes_since, sight_of
 from supavex.migrate.moments import Moment, Moments
 from supavex.migrate.touched import CopiedTable, Remember
-from supavex.postgres.inspection import inspect_catalog
 from supavex.postgres.server import temporary
-from supavex.project import load_project, load_schema
 
 
 def keep(plan: Plan, url: str, moments: Moments) -> None:
@@ -56,15 +56,10 @@ def main() -> None:
         server = stack.enter_context(temporary())
         url = server.url("supabase_admin")
         with psycopg.connect(url, autocommit=True) as connection:
-            for statement in (SQL % {"payments": arguments.rows, "articles": 0}).split(";\n"):
-                if statement.strip():
-                    connection.execute(statement.encode())
-            connection.execute("DROP TABLE articles")
-            connection.execute("VACUUM ANALYZE payments")
-            (folder / "supavex.toml").write_text("")
-            (folder / "schema.py").write_text(SCHEMA)
-            project = load_project(folder)
-            plan = make_plan(project, load_schema(project), inspect_catalog(connection, ["public"]))
+            make_tables(url, {"payments": arguments.rows, "articles": 0})
+            every = plan_of(folder, url)
+            payments = [table for table in every.tables if table.source.name == "payments"]
+            plan = Plan(every.project, every.schema, every.catalog, payments)
             moments = Moments(folder / "moments")
             print(f"{arguments.rows:,} rows; memory of the process so far {megabytes()} MB")
 

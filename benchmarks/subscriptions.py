@@ -1,6 +1,6 @@
 """Subscriptions: how soon a write is shown to those that read it, and to nobody else, and what the server holds.
 
-    python benchmarks/subscriptions.py [--sockets 20] [--queries 50] [--writes 100]
+    python -m benchmarks.subscriptions [--sockets 20] [--queries 50] [--writes 100]
 
 Each socket subscribes to ``queries`` queries, every one of an index range of its own or shared by all sockets. Prints
 JSON: milliseconds from sending a mutation to the update on every socket that reads it (p50, p95), wrong or missing

@@ -24,6 +24,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.copy_tables import make_tables, plan_of
+from benchmarks.timing import timed
 from supavex.convex.snapshot import SnapshotArchive
 from supavex.deployment import Deployment
 from supavex.deployment.importing import import_snapshot
@@ -58,17 +59,6 @@ def main() -> None:
         print(f"Peak memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MB")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def timed(runs: int, *functions: Callable[[], None]) -> list[float]:
-    """The median seconds of each function, their runs taken in turn."""
-    seconds: list[list[float]] = [[] for _ in functions]
-    for _ in range(runs):
-        for index, function in enumerate(functions):
-            started = time.perf_counter()
-            function()
-            seconds[index].append(time.perf_counter() - started)
-    return [statistics.median(times) for times in seconds]
 
 
 def _measure(plan: Plan, server: Server, folder: Path, table: str, rows: int, runs: int, *, profile: bool) -> None:
