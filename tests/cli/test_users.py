@@ -43,7 +43,7 @@ def holds_hash(path: Path) -> bool:
     texts = [path.read_bytes()]
     if path.suffix == ".zip":
         with SnapshotArchive(path) as archive:
-            texts += [line for table in archive.tables for line in archive.lines(table)]
+            texts += [line for table in archive.tables for line in archive.blocks(table)]
     return any(secret.encode() in text for text in texts for secret in (HASH, ARGON2, "fbscrypt"))
 
 

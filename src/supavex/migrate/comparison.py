@@ -180,7 +180,7 @@ class RowComparison:
             return field.conversion.decode
         if reference.existing:
             old_keys = {id_: old for old, id_ in self.existing[reference.target].items()}
-            return lambda value: old_keys.get(value)
+            return lambda value: old_keys.get(value) if isinstance(value, str) else None
         number = self.numbers.get(reference.target)  # None: no id of a table that is not there is right
 
         def decode(value: Value) -> object:

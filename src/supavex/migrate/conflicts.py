@@ -49,7 +49,8 @@ def check_conflicts(schema: Schema, numbers: Mapping[str, int], held: Held) -> N
                 hint=f"Give --existing an export of the target itself, or move {name} too.",
             )
     for name in sorted(numbers):
-        missing = sorted(_referenced(schema, name) - numbers.keys() - target.keys())
+        referenced = _referenced(schema, name) - numbers.keys() - target.keys()
+        missing = sorted(table for table in referenced if not table.startswith("_"))  # every deployment has these
         if missing:
             raise SupavexError(
                 "TableMissing",
