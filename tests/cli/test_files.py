@@ -255,9 +255,10 @@ def test_tables_without_their_files_and_files_without_their_tables(folder: Path)
 def test_a_dry_run_holds_rows_against_files_and_writes_nothing(folder: Path) -> None:
     supavex("deploy", "-C", folder)
     (folder / "files/covers/a.txt").unlink()
+    before = sorted((folder / ".supavex/migration").rglob("*"))
     ran = supavex("migrate", "-C", folder, "--dry-run", "--json")
     assert (ran.code, ran.json["rejected"]) == (1, 2)
-    assert not (folder / ".supavex/migration").exists()
+    assert sorted((folder / ".supavex/migration").rglob("*")) == before
     assert not (folder / ".supavex/storage.key").exists()
 
 
