@@ -99,7 +99,7 @@ def test_arguments_and_results(app: App):
 
 
 def test_time_that_operations_take_is_not_the_functions(app: App, monkeypatch: pytest.MonkeyPatch):
-    app.functions.query_seconds = 0.15
+    app.functions.query_seconds = 0.5
     app.run("limits:queries", count=1500.0)
     assert "timed out" in app.fails("wild:endless", how="loop").message
     monkeypatch.setattr(running, "_OPERATIONS", 200)
