@@ -143,10 +143,7 @@ class _ActionRun:
         except RecursionError:
             return ["settle", call_id, False, {"message": TOO_NESTED}]
         except Failure as failure:
-            thrown: dict[str, Any] = {"message": failure.message.strip()}
-            if failure.data is not None:
-                thrown["data"] = json.loads(failure.data)
-            return ["settle", call_id, False, thrown]
+            return ["settle", call_id, False, failure.thrown()]
 
     def _answer(self, operation: str, arguments: Arguments) -> str:
         kind = operation.rpartition("/")[2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 import time
@@ -29,6 +30,11 @@ class Failure(Exception):
 
     message: str
     data: str | None = None
+
+    def thrown(self) -> dict[str, Any]:
+        """What is thrown in the function that called the one that failed."""
+        data = {} if self.data is None else {"data": json.loads(self.data)}
+        return {"message": self.message.strip(), **data}
 
     def text(self, request_id: str) -> str:
         """As a client gets it."""

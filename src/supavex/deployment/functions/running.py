@@ -435,10 +435,7 @@ class TransactionRun:
         except RecursionError:
             return ["settle", call_id, False, {"message": TOO_NESTED}]
         except Failure as failure:
-            thrown: dict[str, Any] = {"message": failure.message.strip()}
-            if failure.data is not None:
-                thrown["data"] = json.loads(failure.data)
-            return ["settle", call_id, False, thrown]
+            return ["settle", call_id, False, failure.thrown()]
 
     def _nested(self, frame: Frame, arguments: Arguments) -> str:
         """``ctx.runQuery`` and ``ctx.runMutation``: what a mutation that fails has written is taken back."""
