@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from supavex.convex.ids import InvalidId, decode_id
+from supavex.convex.inflate import inflated
 from supavex.convex.limits import MAX_TABLE_NUMBER
 from supavex.convex.names import table_name_problem
 from supavex.convex.values import Document, InvalidValue, parse_export_json, plain_document
@@ -261,20 +262,22 @@ class SnapshotArchive:
         """The documents of ``table`` as JSON, one a line, not looked at: some megabytes at a time."""
         for name in self._entries.get((table, "documents"), ()):
             try:
-                with self._zip.open(name) as file:
-                    parts: list[bytes] = []
-                    while piece := file.read(_BLOCK):
-                        end = piece.rfind(b"\n") + 1
-                        if end:
-                            yield b"".join([*parts, piece[:end]])
-                            parts = []
-                        parts.append(piece[end:])
-                        if sum(map(len, parts)) > _MAX_LINE:
+                parts: list[bytes] = []
+                size = 0
+                for piece in inflated(self._zip, name):
+                    parts.append(piece)
+                    size += len(piece)
+                    if size < _BLOCK or b"\n" not in piece:
+                        if size > _MAX_LINE:
                             raise SupavexError(
                                 "InvalidArchive", "a line is longer than any document.", where=f"{self.path} {name}"
                             )
-                    if any(parts):
-                        yield b"".join(parts)
+                        continue
+                    end = piece.rindex(b"\n") + 1
+                    yield b"".join([*parts[:-1], piece[:end]])
+                    parts, size = [piece[end:]], len(piece) - end
+                if size:
+                    yield b"".join(parts)
             except _DAMAGE as error:
                 raise SupavexError("InvalidArchive", f"{name} is damaged: {error}.", where=str(self.path)) from None
 

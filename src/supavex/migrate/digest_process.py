@@ -34,7 +34,7 @@ class ProcessLost(Exception):
 
 
 class DigestProcess:
-    """One process, started for the first job. A context manager."""
+    """One process, started by :meth:`start` or for the first job. A context manager."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -56,16 +56,24 @@ class DigestProcess:
                         pipe.close()
             process.wait()
 
+    def start(self) -> None:
+        """Starts the process, so that the first job does not wait until it is there."""
+        if self._process is None:
+            command = [sys.executable, "-m", __name__]
+            pipe, null = subprocess.PIPE, subprocess.DEVNULL
+            # If it can't be started, the first job says so.
+            with suppress(OSError):
+                self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=null)
+
     def begin(self, digests: TableDigests, snapshot: Snapshot, rejected: Sequence[str]) -> None:
         """Starts adding up the rows of a table; :meth:`result` waits for the sums. Raises :class:`ProcessLost`."""
         import cloudpickle
 
         job = _Job(cloudpickle.dumps(digests), snapshot, list(rejected))
+        self.start()
+        if self._process is None:
+            raise ProcessLost
         try:
-            if self._process is None:
-                command = [sys.executable, "-m", __name__]
-                pipe, null = subprocess.PIPE, subprocess.DEVNULL
-                self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=null)
             assert self._process.stdin is not None
             pickle.dump(job, self._process.stdin)
             self._process.stdin.flush()

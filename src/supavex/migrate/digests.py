@@ -12,7 +12,6 @@ are. How a field's two sides become one is in :mod:`supavex.migrate.forms`.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,6 +22,7 @@ import orjson
 import psycopg
 import pyarrow as pa
 import pyarrow.compute as pc
+import xxhash
 
 from supavex.convex import validators as kinds
 from supavex.convex.validators import MISSING, Rules, Validator, rules_problem, unwrap
@@ -31,7 +31,7 @@ from supavex.migrate import text_columns
 from supavex.migrate.comparison import EARLIEST, LATEST, RowComparison
 from supavex.migrate.document_columns import FieldValues, cut, decode_ids, document_columns, halves, verbatim_columns
 from supavex.migrate.forms import Form, Made, form_of, micros_of, of_bytes
-from supavex.migrate.text_columns import NO_MOMENT, Numbers, Unlike, lengths, text_batches
+from supavex.migrate.text_columns import NO_MOMENT, Numbers, Unlike, lengths, text_batches, written
 from supavex.postgres.connection import quoted
 
 BUCKETS = 4096
@@ -69,9 +69,13 @@ class Sums:
 
 def mixed(numbers: Numbers) -> Numbers:
     """Each number as another one that depends on all of its bits (the finalizer of SplitMix64)."""
-    numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return numbers ^ (numbers >> np.uint64(31))
+    mixing = numbers >> np.uint64(30)
+    mixing ^= numbers
+    mixing *= np.uint64(0xBF58476D1CE4E5B9)
+    mixing ^= mixing >> np.uint64(27)
+    mixing *= np.uint64(0x94D049BB133111EB)
+    mixing ^= mixing >> np.uint64(31)
+    return mixing
 
 
 @dataclass(slots=True)
@@ -113,14 +117,18 @@ class TableDigests:
         self.broken = False
         # Not known beforehand, so that no data can be made for it.
         self._nonces = [np.uint64(secrets.randbits(64)) for _ in range(len(self._forms) + 3)]
-        self._salt = secrets.token_bytes(16)
+        self._seed = secrets.randbits(64)
 
     @property
-    def sql(self) -> str:
-        """The SELECT of the rows as text: the key, each field, each creation column."""
-        columns = [self.key.text_sql(self.key.own(ALIAS)), *(form.sql for form in self._forms)]
-        columns += [f"{ALIAS}.{quoted(name)}::timestamptz::text" for name in self.table.creation.columns]
-        return f"SELECT {', '.join(columns)} FROM {quoted(self.table.source.schema, self.table.source.name)} AS {ALIAS}"
+    def columns(self) -> list[str]:
+        """SQL of the rows' texts: the key, each field, each creation column."""
+        own = self.key.own(ALIAS)
+        column = self.table.source.column(self.key.columns[0]) if len(own) == 1 else None
+        found = [written(self.key.text_sql(own), own[0], column.type.base)] if column else [self.key.text_sql(own)]
+        for form, planned in zip(self._forms, self.table.fields, strict=True):
+            base = planned.column.type.base if planned.column and not planned.expression else None
+            found.append(written(form.sql, planned.source, base))
+        return [*found, *(f"({ALIAS}.{quoted(name)})::timestamptz" for name in self.table.creation.columns)]
 
     # The source
 
@@ -132,8 +140,13 @@ class TableDigests:
         ``seen`` gets the rejected keys that were there.
         """
         keys = pa.array(list(rejected), pa.string())
-        count = 1 + len(self._forms) + len(self.table.creation.columns)
-        for batch in text_batches(connection, self.sql, count):
+        # What two of them say is read once.
+        columns = self.columns
+        read = list(dict.fromkeys(columns))
+        places = [read.index(column) for column in columns]
+        rest = f"FROM {quoted(self.table.source.schema, self.table.source.name)} AS {ALIAS}"
+        for texts in text_batches(connection, read, rest):
+            batch = texts.select(places)
             sums.read += batch.num_rows
             if batch.column(0).null_count:
                 sums.unlike = True  # rows without a key: only a look at each tells which are explained
@@ -179,7 +192,8 @@ class TableDigests:
         """The microseconds that ``_creationTime`` must say: the rule of the copy, evaluated here."""
         earliest = self._comparison.earliest
         micros = np.full(count, EARLIEST if earliest is None else earliest, np.int64)
-        for column in reversed(moments):
+        whole = next((place for place, column in enumerate(moments) if not column.null_count), len(moments))
+        for column in reversed(moments[: whole + 1]):
             there = pc.is_valid(column).to_numpy(zero_copy_only=False)
             micros[there] = text_columns.micros(column.drop_null())
         # Infinity, say, for which another column stands in: like no document.
@@ -260,19 +274,21 @@ class TableDigests:
         more: np.ndarray[Any, Any] | None,
     ) -> Numbers:
         """A number for each row: of its key, its creation time, and each field's state and value."""
+        texts = [column.texts for column in columns if column.texts is not None]
+        halves = np.ascontiguousarray(ids).view(np.uint64)
+        rows = [halves[:, 0], halves[:, 1], created, *(column.numbers for column in columns)]
+        nonces = list(self._nonces)
+        for column, nonce in zip(columns, self._nonces[3:], strict=True):
+            if column.state is not None:
+                rows.append(column.state.astype(np.uint64))
+                nonces.append(~nonce)
         with np.errstate(over="ignore"):
-            halves = np.ascontiguousarray(ids).view(np.uint64)
-            total = mixed(halves[:, 0] + self._nonces[0]) + mixed(halves[:, 1] + self._nonces[1])
-            total += mixed(created + self._nonces[2])
-            texts = []
-            for column, nonce in zip(columns, self._nonces[3:], strict=True):
-                total += mixed(column.numbers + nonce)
-                if column.state is not None:
-                    total += mixed(column.state.astype(np.uint64) + ~nonce)
-                else:
-                    total += mixed(np.array([~nonce], np.uint64))[0]
-                if column.texts is not None:
-                    texts.append(column.texts)
+            every = np.stack(rows)
+            every += np.array(nonces)[:, np.newaxis]
+            total = np.add.reduce(mixed(every), axis=0)
+            # Without a state, all of them are values: as of a state of noughts.
+            whole = [~nonce for c, nonce in zip(columns, self._nonces[3:], strict=True) if c.state is None]
+            total += np.add.reduce(mixed(np.array(whole, np.uint64)))
             total += self._text_hashes(texts, len(total))
             if more is not None and more.any():
                 total += mixed(more.astype(np.uint64) + np.uint64(1)) * (more != 0)
@@ -284,9 +300,8 @@ class TableDigests:
         joined = [b""]
         if texts:
             joined = pc.binary_join_element_wise(*texts, pa.scalar(b"")).to_pylist()
-        salt, blake2b = self._salt, hashlib.blake2b
-        hashes = b"".join([blake2b(text, digest_size=8, key=salt).digest() for text in joined])
-        numbers = np.frombuffer(hashes, np.uint64)
+        seed, digest = self._seed, xxhash.xxh3_64_digest
+        numbers = np.frombuffer(b"".join([digest(text, seed) for text in joined]), np.uint64)
         return numbers if texts else np.repeat(numbers, count)
 
 

@@ -142,7 +142,7 @@ class TableCheck:
         target = Sums()
         uniform = self.target.uniform(self.table.target)
         steps = digests.target(self.target.blocks(self.table.target), target, uniform=uniform)
-        if _table_bytes(connection, self.table) >= _LARGE:
+        if is_large(connection, self.table):
             with suppress(ProcessLost):
                 self._process.begin(digests, self.snapshot, rejected)
                 try:
@@ -420,10 +420,10 @@ def _estimate(connection: psycopg.Connection, table: TablePlan) -> int:
     return max(int(found or 0), 0)
 
 
-def _table_bytes(connection: psycopg.Connection, table: TablePlan) -> int:
-    """The bytes of a table on the source's disk, what is stored beside its rows included."""
+def is_large(connection: psycopg.Connection, table: TablePlan) -> bool:
+    """Whether a process of its own reads the table: by its bytes on disk, what is stored beside its rows included."""
     name = literal(quoted(table.source.schema, table.source.name))
-    return int(_one(connection, f"SELECT pg_catalog.pg_table_size({name}::regclass)") or 0)
+    return int(_one(connection, f"SELECT pg_catalog.pg_table_size({name}::regclass)") or 0) >= _LARGE
 
 
 def _one(connection: psycopg.Connection, sql: str | None) -> Any:

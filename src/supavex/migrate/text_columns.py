@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,48 +15,81 @@ from pyarrow import csv
 
 from supavex.convex.ids import INTERNAL_ID_BYTES
 
-#: Bytes of text that are looked at together.
-BLOCK = 4 << 20
+#: Bytes of text that are looked at together: they stay in a processor's cache.
+BLOCK = 1 << 20
 Numbers = np.ndarray[Any, np.dtype[np.uint64]]
 #: What stands for a text that is no moment.
 NO_MOMENT = -(1 << 62)
 _ISO = r"^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?\+00$"
-_HEX = np.full(256, 255, np.uint8)
-_HEX[np.frombuffer(b"0123456789abcdef", np.uint8)] = np.arange(16, dtype=np.uint8)
-_DIGITS_AT = [position for position in range(36) if position not in (8, 13, 18, 23)]
 _DASHES_AT = [8, 13, 18, 23]
+#: Where the two digits of each byte stand.
+_PAIRS_AT = [
+    position for start, end in ((0, 8), (9, 13), (14, 18), (19, 23), (24, 36)) for position in range(start, end, 2)
+]
+#: What COPY puts between values and around those that hold that: texts rarely do, and then need no quotes.
+_BETWEEN, _AROUND = "\x02", "\x01"
+#: Types whose cast to text is what their output function writes, as COPY does without a cast.
+_WRITTEN = frozenset(
+    "int2 int4 int8 numeric float4 float8 text varchar uuid json jsonb date time timestamp timestamptz".split()  # noqa: SIM905
+)
+_CAST = re.compile(r"(.+::(?:uuid|int8|timestamptz))::text", re.DOTALL)
+
+
+def _hex() -> np.ndarray[Any, Any]:
+    """The byte of each pair of hexadecimal digits, as a little-endian number; above 255 for what is none."""
+    bytes_ = np.full(1 << 16, 256, np.uint16)
+    digits = b"0123456789abcdef"
+    for number in range(256):
+        bytes_[digits[number >> 4] | digits[number & 15] << 8] = number
+    return bytes_
+
+
+_HEX = _hex()
 
 
 class Unlike(Exception):
     """Something that no right row or document holds, or that only the comparison row by row understands."""
 
 
-def text_batches(connection: psycopg.Connection, sql: str, count: int) -> Iterator[pa.RecordBatch]:
-    """The rows of ``sql`` (``count`` columns, all of them text) in batches of some megabytes."""
-    with connection.cursor() as cursor, cursor.copy(f"COPY ({sql}) TO STDOUT (FORMAT csv)".encode()) as rows:
-        yield from _parsed(_Stream(iter(rows)), count)
+def written(sql: str, column: str, base: str | None) -> str:
+    """SQL whose values COPY writes as the text ``sql``: without its cast, where PostgreSQL would do that twice.
+
+    ``column``: SQL of what may be all that is cast, and ``base`` its type.
+    """
+    if base in _WRITTEN and sql == f"{column}::text":
+        return column
+    cast = _CAST.fullmatch(sql)
+    return cast[1] if cast else sql
+
+
+def text_batches(connection: psycopg.Connection, columns: list[str], rest: str) -> Iterator[pa.RecordBatch]:
+    """The rows of some columns (SQL) as PostgreSQL writes them, in batches of about a megabyte.
+
+    ``rest``: the SELECT from its FROM on.
+    """
+    options = f"FORMAT csv, DELIMITER E'\\x{ord(_BETWEEN):02x}', QUOTE E'\\x{ord(_AROUND):02x}'"
+    sql = f"COPY (SELECT {', '.join(columns)} {rest}) TO STDOUT ({options})"
+    with connection.cursor() as cursor, cursor.copy(sql.encode()) as rows:
+        yield from _parsed(_Stream(iter(rows)), len(columns))
 
 
 class _Stream(io.RawIOBase):
-    """The blocks of a COPY as a file."""
+    """The rows of a COPY as a file that is never cut within a row: for one that is longer than a block, say."""
 
-    def __init__(self, blocks: Iterator[Any]) -> None:
-        self._blocks, self._left = blocks, b""
+    def __init__(self, rows: Iterator[Any]) -> None:
+        self._rows = rows
 
     def readable(self) -> bool:
         return True
 
     def read(self, size: int = -1) -> bytes:
-        parts, count = [self._left], len(self._left)
-        for block in self._blocks:
-            parts.append(block)
-            count += len(block)
+        parts, count = [], 0
+        for row in self._rows:
+            parts.append(row)
+            count += len(row)
             if 0 <= size <= count:
                 break
-        data = b"".join(parts)
-        end = len(data) if size < 0 else size
-        self._left = data[end:]
-        return data[:end]
+        return b"".join(parts)
 
 
 def _parsed(stream: _Stream, count: int) -> Iterator[pa.RecordBatch]:
@@ -64,7 +98,7 @@ def _parsed(stream: _Stream, count: int) -> Iterator[pa.RecordBatch]:
         yield from csv.open_csv(
             pa.PythonFile(stream, "r"),
             csv.ReadOptions(column_names=names, block_size=BLOCK, use_threads=False),
-            csv.ParseOptions(newlines_in_values=True),
+            csv.ParseOptions(delimiter=_BETWEEN, quote_char=_AROUND, newlines_in_values=True, ignore_empty_lines=False),
             csv.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.string()),
                 # COPY quotes an empty text, and writes nothing for NULL.
@@ -109,10 +143,14 @@ def key_bytes(column: pa.Array, form: str, internal_id: Callable[[str], bytes]) 
 def uuid_bytes(column: pa.Array) -> np.ndarray[Any, Any]:
     """The 16 bytes of uuids as PostgreSQL writes them."""
     text = matrix(column, 36)
-    digits = _HEX[text[:, _DIGITS_AT]]
-    if (digits == 255).any() or (text[:, _DASHES_AT] != ord("-")).any():
+    if not len(text):
+        return np.zeros((0, INTERNAL_ID_BYTES), np.uint8)
+    # Two characters at once, wherever they stand: 35 overlapping pairs a row.
+    pairs = np.ndarray((len(text), 35), "<u2", text, strides=(36, 1))
+    found = _HEX[pairs[:, _PAIRS_AT]]
+    if (found > 255).any() or (text[:, _DASHES_AT] != ord("-")).any():
         raise Unlike
-    return np.asarray((digits[:, 0::2] << 4) | digits[:, 1::2])
+    return np.asarray(found.astype(np.uint8))
 
 
 def micros(column: pa.Array) -> np.ndarray[Any, Any]:

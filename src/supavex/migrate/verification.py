@@ -22,7 +22,7 @@ from supavex.migrate.documents import Documents
 from supavex.migrate.existing import match_documents
 from supavex.migrate.proof import Proof, TableProof
 from supavex.migrate.rejects import Reject
-from supavex.migrate.table_check import Progress, TableCheck
+from supavex.migrate.table_check import Progress, TableCheck, is_large
 from supavex.postgres.snapshot import Snapshot, exported, imported
 from supavex.postgres.visibility import Visibility, database_identity, has_versions, unchanged
 
@@ -78,6 +78,8 @@ def verify(
     with ExitStack() as stack:
         snapshot, holder = _moment(stack, url, copied)
         process = stack.enter_context(DigestProcess())
+        if sample is None and any(is_large(holder, table) for table in plan.moved):
+            process.start()
         if copied is not None and copied.seen.database != database_identity(holder):
             copied = None
         written = copied is not None and not unchanged(holder, copied.seen)
