@@ -41,7 +41,7 @@ CREATE TABLE digested.rows (id uuid PRIMARY KEY, parent uuid REFERENCES digested
   there uuid REFERENCES digested.there, text text, status text, flag bool, small int4, big int8, money numeric(12,2),
   free numeric, float float8, single float4,
   seen timestamptz, day date, data jsonb, raw json, tags text[], clerk uuid, token uuid, filled text,
-  created_at timestamptz NOT NULL);
+  parents uuid[], numbers int8[], theres uuid[], created_at timestamptz NOT NULL);
 """
 SCHEMA = """
 o = v.optional
@@ -54,7 +54,9 @@ schema = define_schema({
         "flag": o(v.boolean()), "small": o(v.number()), "big": o(v.number()), "money": o(v.number()),
         "free": o(v.number()), "float": o(v.number()), "single": o(v.number()), "seen": o(v.number()),
         "day": o(v.number()), "data": o(v.any()), "raw": o(v.any()), "tags": o(v.array(v.string())),
-        "clerk": o(v.string()), "token": o(v.string()), "filled": v.string(default="none"), "created_at": v.number(),
+        "clerk": o(v.string()), "token": o(v.string()), "filled": v.string(default="none"),
+        "parents": o(v.array(v.id("parents"))), "numbers": o(v.array(v.union(v.id("numbered"), v.null()))),
+        "theres": o(v.array(v.id("there"))), "created_at": v.number(),
     }),
 })
 """
@@ -142,6 +144,11 @@ def by_text(text: str) -> Case:
     return same(text, encode_id(NUMBERS["named"], hashlib.sha256(text.encode()).digest()[:16]))
 
 
+def listed(cases: list[Case]) -> Case:
+    """An array of references."""
+    return same(json.dumps([case.digested for case in cases]), [case.value for case in cases])
+
+
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8) | st.sampled_from(
     ['"', "\\", "null", "a,b", "a\nb", "", " ", "{}\n{", ",", "🎓", "\x7f", "NULL", "x" * 300]
 )
@@ -192,6 +199,11 @@ FIELDS: dict[str, st.SearchStrategy[Case]] = {
     "clerk": st.sampled_from(sorted(CLERKS)).map(lambda key: same(key, CLERKS[key])),
     "token": UUIDS.map(lambda key: plain(str(key))),
     "filled": TEXTS.map(plain),
+    "parents": st.lists(UUIDS.map(lambda key: reference("parents", key)), max_size=3).map(listed),
+    "numbers": st.lists(st.integers(-3, 3).map(by_integer) | st.just(Case(None, None, None)), max_size=3).map(listed),
+    "theres": st.lists(st.sampled_from(sorted(EXISTING)).map(lambda key: same(key, EXISTING[key])), max_size=2).map(
+        listed
+    ),
     "created_at": MOMENTS.map(moment),
 }
 #: What stands in the document where the source is NULL.
@@ -225,6 +237,11 @@ ODD = (
     | UUIDS.map(lambda key: encode_id(NUMBERS["parents"], key.bytes))
     | UUIDS.map(lambda key: encode_id(NUMBERS["numbered"], key.bytes))
     | st.sampled_from(sorted(EXISTING.values()))
+    | st.lists(
+        UUIDS.map(lambda key: encode_id(NUMBERS["parents"], key.bytes))
+        | st.sampled_from([*EXISTING.values(), "", None, 1.0, []]),
+        max_size=2,
+    )
 )
 
 
@@ -318,7 +335,9 @@ def with_texts(document: dict[str, Any], text: str | None, form: int) -> bytes:
 
 def only(subject: Subject, *more: str) -> TablePlan:
     """The table with its plain fields, its jsonb and ``more``."""
-    forms = {"data", *more, *FIELDS} - {"raw", "tags", "free", "single", "day"} | set(more)
+    forms = {"data", *more, *FIELDS} - {"raw", "tags", "free", "single", "day", "parents", "numbers", "theres"} | set(
+        more
+    )
     return replace(subject.table, fields=[planned for planned in subject.table.fields if planned.name in forms])
 
 
@@ -423,7 +442,8 @@ def test_every_field_is_in_the_plan(subject: Subject) -> None:
     found = table_digests(table, comparison_of(table))
     assert found is not None
     quick = {planned.name for planned, form in zip(table.fields, found._forms, strict=True) if form.type is not None}
-    assert set(FIELDS) - quick == {"data", "raw", "tags", "free", "single", "day"}
+    parsed = {"data", "raw", "tags", "free", "single", "day", "parents", "numbers", "theres"}
+    assert set(FIELDS) - quick == parsed
 
 
 @settings(max_examples=150)

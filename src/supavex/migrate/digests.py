@@ -29,8 +29,9 @@ from supavex.convex.validators import MISSING, Rules, Validator, rules_problem, 
 from supavex.mapping.plan import ALIAS, FieldPlan, TablePlan
 from supavex.migrate import text_columns
 from supavex.migrate.comparison import EARLIEST, LATEST, RowComparison
-from supavex.migrate.document_columns import FieldValues, cut, decode_ids, document_columns, halves, verbatim_columns
+from supavex.migrate.document_columns import DocumentColumns, FieldValues, cut, decode_ids, halves, special_columns
 from supavex.migrate.forms import Form, Made, form_of, micros_of, of_bytes
+from supavex.migrate.special_values import Special, text_of, values_of
 from supavex.migrate.text_columns import NO_MOMENT, Numbers, Unlike, lengths, text_batches, written
 from supavex.postgres.connection import quoted
 
@@ -99,6 +100,11 @@ class TableDigests:
         self._number = comparison.numbers[table.target]
         self._forms = [form_of(planned, comparison) for planned in table.fields]
         self._types = {planned.name: form.type for planned, form in zip(table.fields, self._forms, strict=True)}
+        self._special = {
+            planned.name: form.special
+            for planned, form in zip(table.fields, self._forms, strict=True)
+            if form.special is not None
+        }
         definition = table.definition
         assert definition is not None
         #: Whether JSON is compared as text. Sums that differ say nothing then: it may be written in another way.
@@ -184,7 +190,8 @@ class TableDigests:
         null = pc.is_null(column).to_numpy(zero_copy_only=False)
         made = form.of_texts(column.drop_null()) if column.null_count < len(column) else None
         if planned.default is not MISSING:
-            default = [planned.default] if form.type is None else pa.array([planned.default], form.type)
+            plain = text_of(planned.default) if form.special else planned.default
+            default = [plain] if form.type is None else pa.array([plain], form.type)
             return _spread(made, null, form.of_values(default), None)
         return _spread(made, null, None, null * np.uint8(1 if planned.takes_null else 2))
 
@@ -214,13 +221,12 @@ class TableDigests:
 
     def _add_documents(self, block: bytes, count: int, sums: Sums, *, uniform: bool) -> None:
         try:
-            read = verbatim_columns if self.verbatim else document_columns
-            found = read(block, count, self._types, uniform=uniform)
+            found = self._columns(block, count, verbatim=self.verbatim, uniform=uniform)
             ids = decode_ids(found.ids, self._number)
             created = micros_of(found.created).view(np.uint64)
             columns = []
             for form, ruled, values in zip(self._forms, self._ruled, found.fields, strict=True):
-                if ruled is not None and _breaks(ruled, values):
+                if ruled is not None and _breaks(ruled, values, form.special):
                     self.broken = True
                 columns.append(_from_target(form, values))
             digests = self._digests(ids, columns, created, found.others)
@@ -239,11 +245,14 @@ class TableDigests:
             digests = np.array(self._nonces[1:2])  # like no row: its bucket's rows are compared one by one
         sums.add(self.buckets(ids), digests)
 
+    def _columns(self, block: bytes, count: int, *, verbatim: bool, uniform: bool) -> DocumentColumns:
+        return special_columns(block, count, self._types, self._special, verbatim=verbatim, uniform=uniform)
+
     def seems_verbatim(self, block: bytes, *, uniform: bool) -> bool:
         """Whether the first of some documents hold JSON as PostgreSQL writes it, with a blank behind each colon."""
         for some, count in cut(block):
             try:
-                found = verbatim_columns(some, count, self._types, uniform=uniform)
+                found = self._columns(some, count, verbatim=True, uniform=uniform)
             except _ODD:
                 return False
             texts = [
@@ -310,8 +319,6 @@ def table_digests(table: TablePlan, comparison: RowComparison, *, verbatim: bool
 
     ``verbatim``: compares JSON as text, where the table has no other values that would have to be parsed.
     """
-    if any(planned.conversion.special for planned in table.fields):
-        return None
     try:
         return TableDigests(table, comparison, verbatim=verbatim)
     except Unlike:
@@ -357,9 +364,11 @@ def _ruled(validator: Validator) -> Validator | None:
     return None if plain and not isinstance(inner, kinds.Array | kinds.Object | kinds.Record) else inner
 
 
-def _breaks(validator: Validator, found: FieldValues) -> bool:
+def _breaks(validator: Validator, found: FieldValues, special: Special | None) -> bool:
     """Whether a value breaks the validator's rules."""
-    if isinstance(found.values, pa.Array):
+    if special is not None:
+        different = values_of(pc.unique(found.values), special)
+    elif isinstance(found.values, pa.Array):
         different = pc.unique(found.values).to_pylist()
     else:
         try:

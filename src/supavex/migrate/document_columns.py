@@ -8,6 +8,7 @@ the documents are looked at one by one then.
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,11 +22,14 @@ from pyarrow import json
 from supavex.convex.ids import ALPHABET, INTERNAL_ID_BYTES, varint
 from supavex.convex.values import BARE_INTEGER
 from supavex.migrate.comparison import ABSENT
+from supavex.migrate.special_values import Special, marked, unmarked
 from supavex.migrate.text_columns import Unlike, matrix
 
 #: Documents that are looked at together.
 _MOST = 8192
 _END = ord("\n")
+#: Bytes of a mark.
+_MARK = 8
 #: A whole number that orjson reads as 0, and that is -0.0.
 _MINUS_ZERO = re.compile(rb"-0\s*[,\]}]")
 #: A key that starts with $, as those of int64, bytes and special numbers do: to orjson they are objects.
@@ -100,6 +104,31 @@ def _one_a_line(block: bytes, ends: np.ndarray[Any, Any]) -> bool:
     data = np.frombuffer(block, np.uint8)
     braced = block.startswith(b"{") and bool((data[ends - 1] == ord("}")).all())
     return braced and bool((data[ends[:-1] + 1] == ord("{")).all())
+
+
+def special_columns(
+    block: bytes,
+    count: int,
+    types: Mapping[str, pa.DataType | None],
+    special: Mapping[str, Special],
+    *,
+    verbatim: bool,
+    uniform: bool,
+) -> DocumentColumns:
+    """As :func:`document_columns` or :func:`verbatim_columns`, where some fields hold int64 or bytes.
+
+    ``special``: these fields, whose type is text: what :mod:`supavex.migrate.special_values` makes of their values.
+    """
+    read = verbatim_columns if verbatim else document_columns
+    if not special:
+        return read(block, count, types, uniform=uniform)
+    mark = secrets.token_hex(_MARK).encode()
+    found = read(marked(block, special, mark, uniform=uniform), count, types, uniform=uniform)
+    fields = [
+        FieldValues(unmarked(values.values, mark), values.state) if name in special else values
+        for name, values in zip(types, found.fields, strict=True)
+    ]
+    return DocumentColumns(found.ids, found.created, fields, found.others)
 
 
 def document_columns(

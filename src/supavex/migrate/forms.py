@@ -22,11 +22,12 @@ from supavex.convex.values import to_export_json
 from supavex.mapping.conversions.conversion import same_value
 from supavex.mapping.conversions.json import numbers_as_doubles
 from supavex.mapping.conversions.numbers import decimal
-from supavex.mapping.plan import FieldPlan
+from supavex.mapping.plan import FieldPlan, Reference
 from supavex.migrate import text_columns
 from supavex.migrate.comparison import RowComparison, text_sql
 from supavex.migrate.document_columns import decode_ids, finite
 from supavex.migrate.queries import reference_text_sql
+from supavex.migrate.special_values import Special, byte_strings, int64s
 from supavex.migrate.text_columns import Numbers, Unlike
 
 #: Numbers, or texts as an Arrow column of bytes.
@@ -44,6 +45,8 @@ class Form:
     ``sql``: the source's text. ``of_texts``: makes it, of those texts (no NULL among them). ``of_values``: makes it of
     the document's values (no null among them): an Arrow column of ``type``, or, without one, a list.
 
+    ``special``: the values are int64 or bytes, and come as texts of :mod:`supavex.migrate.special_values`.
+
     ``verbatim``: JSON whose text may stand in the document as PostgreSQL writes it. Equal texts are equal values, and
     most are equal: the copy writes what it reads.
     """
@@ -52,6 +55,7 @@ class Form:
     of_texts: Callable[[pa.Array], Made]
     type: pa.DataType | None
     of_values: Callable[[Any], Made]
+    special: Special | None = None
     verbatim: bool = False
 
 
@@ -67,6 +71,8 @@ def form_of(planned: FieldPlan, comparison: RowComparison) -> Form:
     if planned.reference is not None:
         return _reference(planned, comparison)
     conversion = planned.conversion
+    if conversion.special and conversion.kind not in ("int64", "bytes"):
+        raise Unlike
     plain = conversion.decode is same_value and conversion.parse is same_value
     sql, type_ = text_sql(planned), planned.column.type if planned.column and not planned.expression else None
     if conversion.kind == "string" and plain:
@@ -76,14 +82,19 @@ def form_of(planned: FieldPlan, comparison: RowComparison) -> Form:
     if conversion.kind == "micros" and type_ is not None and type_.base in ("timestamptz", "timestamp"):
         sql = f"({planned.source})::timestamptz::text"
         return Form(sql, lambda column: text_columns.micros(column).view(np.uint64), pa.float64(), _micros)
-    if conversion.kind == "number" and not conversion.special and not conversion.makes_null and type_ is not None:
+    if conversion.kind == "number" and not conversion.makes_null and type_ is not None:
         if type_.base in ("int2", "int4", "int8") and conversion.decode is not same_value:
             return Form(sql, text_columns.integers, pa.float64(), _doubles)
         small = type_.precision is not None and max(type_.precision, abs(type_.scale or 0)) <= _EXACT_DIGITS
         if type_.base == "float8" or (type_.base == "numeric" and small and conversion.parse is decimal):
             return Form(sql, text_columns.doubles, pa.float64(), _doubles)
     if conversion.kind == "json" and conversion.parse is numbers_as_doubles and conversion.decode is same_value:
-        return Form(sql, _json_of_texts, None, _json_of_values, type_ is not None and type_.base == "jsonb")
+        verbatim = type_ is not None and type_.base == "jsonb"
+        return Form(sql, _json_of_texts, None, _json_of_values, verbatim=verbatim)
+    if conversion.kind == "int64":
+        return _int64(sql, planned)
+    if conversion.kind == "bytes" and type_ is not None and type_.base == "bytea":
+        return Form(sql, _bytes_of_texts, pa.string(), byte_strings, special="bytes")
     return Form(
         sql,
         lambda column: _canonical(map(conversion.parse, column.to_pylist())),
@@ -92,13 +103,38 @@ def form_of(planned: FieldPlan, comparison: RowComparison) -> Form:
     )
 
 
+def _int64(sql: str, planned: FieldPlan) -> Form:
+    conversion = planned.conversion
+    if conversion.parse is int and conversion.decode is same_value:
+        return Form(sql, _whole_numbers, pa.string(), int64s, special="int64")
+
+    def of_texts(column: pa.Array) -> pa.Array:
+        return _canonical(map(conversion.parse, column.to_pylist()))
+
+    def of_values(column: pa.Array) -> pa.Array:
+        return _canonical(map(conversion.decode, int64s(column).view(np.int64).tolist()))
+
+    return Form(sql, of_texts, pa.string(), of_values, special="int64")
+
+
+def _whole_numbers(column: pa.Array) -> Numbers:
+    return np.asarray(column.cast(pa.int64()).to_numpy(zero_copy_only=False)).view(np.uint64)
+
+
+def _bytes_of_texts(column: pa.Array) -> pa.Array:
+    """Bytes as PostgreSQL writes them: in hexadecimal, behind ``\\x``."""
+    return pa.array([bytes.fromhex(text[2:]) for text in column.to_pylist()], pa.binary())
+
+
 def _reference(planned: FieldPlan, comparison: RowComparison) -> Form:
     reference = planned.reference
     assert reference is not None
     number = comparison.numbers.get(reference.target)
-    if reference.many or (number is None and not reference.existing):
+    if number is None and not reference.existing:
         raise Unlike
     sql = reference_text_sql(planned)
+    if reference.many:
+        return _references(sql, reference, number, comparison)
     if reference.existing:
         return Form(sql, _mapped(comparison.existing[reference.target]), pa.string(), of_bytes)
     form, internal_id = reference.key.form, reference.key.internal_id
@@ -110,6 +146,37 @@ def _reference(planned: FieldPlan, comparison: RowComparison) -> Form:
         pa.string(),
         lambda column: _keys_of_ids(column, target),
     )
+
+
+def _references(sql: str, reference: Reference, number: int | None, comparison: RowComparison) -> Form:
+    """Arrays of references, value by value: of keys, or of the ids that existing documents have."""
+    ids = comparison.existing[reference.target] if reference.existing else None
+
+    def of_text(text: str) -> list[str]:
+        if ids is None:
+            return [reference.key.internal_id(text).hex()]
+        return [ids[text]] if text in ids else []  # like no id
+
+    def of_id(value: Any) -> list[Any]:
+        if ids is not None:
+            return [value]
+        assert number is not None
+        return [_key_of_id(value, number).hex()]
+
+    def of_texts(column: pa.Array) -> pa.Array:
+        arrays = map(orjson.loads, column.to_pylist())
+        return _arrays([[None if text is None else of_text(text) for text in array] for array in arrays])
+
+    def of_values(values: list[Any]) -> pa.Array:
+        if not all(isinstance(value, list) for value in values):
+            raise Unlike
+        return _arrays([[None if item is None else of_id(item) for item in value] for value in values])
+
+    return Form(sql, of_texts, None, of_values)
+
+
+def _arrays(values: list[list[Any]]) -> pa.Array:
+    return pa.array([orjson.dumps(value) for value in values], pa.binary())
 
 
 def micros_of(milliseconds: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

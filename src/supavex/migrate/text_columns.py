@@ -30,7 +30,7 @@ _PAIRS_AT = [
 _BETWEEN, _AROUND = "\x02", "\x01"
 #: Types whose cast to text is what their output function writes, as COPY does without a cast.
 _WRITTEN = frozenset(
-    "int2 int4 int8 numeric float4 float8 text varchar uuid json jsonb date time timestamp timestamptz".split()  # noqa: SIM905
+    "int2 int4 int8 numeric float4 float8 text varchar bytea uuid json jsonb date time timestamp timestamptz".split()  # noqa: SIM905
 )
 _CAST = re.compile(r"(.+::(?:uuid|int8|timestamptz))::text", re.DOTALL)
 

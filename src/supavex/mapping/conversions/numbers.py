@@ -51,7 +51,10 @@ _FEW_DIGITS = "(abs({c}) < 1000000000 AND scale({c}) <= 6)"
 
 
 def _integer(value: Value) -> object:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    """The whole number of a double; of an int64, which a number's field does not take, nothing."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else value
+    return value if isinstance(value, bool | str) else None
 
 
 def _within_int8(value: Value) -> str | None:
