@@ -21,14 +21,13 @@ from hypothesis import strategies as st
 
 from supavex.convex.ids import encode_id
 from supavex.convex.values import InvalidValue, parse_export_json
-from supavex.mapping.plan import TablePlan, make_plan
+from supavex.mapping.plan import TablePlan
 from supavex.migrate.comparison import RowComparison
 from supavex.migrate.digests import NotVerbatim, Sums, TableDigests, table_digests
-from supavex.postgres.connection import connect
-from supavex.postgres.inspection import inspect_catalog
-from supavex.project import load_project, load_schema
-from tests import projects
+from supavex.postgres.server import Server
 from tests.databases import server  # noqa: F401
+
+from .subjects import Subject, subject_of
 
 SQL = """
 CREATE SCHEMA digested;
@@ -61,8 +60,6 @@ schema = define_schema({
 })
 """
 TOML = """
-[source]
-schemas = ["digested"]
 [tables.there]
 existing = { match = { slug = "slug" } }
 [tables.rows.columns.clerk]
@@ -86,30 +83,10 @@ class Case:
 ABSENT = object()
 
 
-class Subject:
-    """The plan of the table. Hypothesis shows what it gives to a test, and a plan is long."""
-
-    def __init__(self, table: TablePlan) -> None:
-        self.table = table
-
-    def __repr__(self) -> str:
-        return "the table"
-
-
 @pytest.fixture(scope="module")
-def subject(server: Any) -> Iterator[Subject]:  # noqa: F811
-    with projects.folder() as folder:
-        (folder / "clerk.json").write_text(json.dumps(CLERKS))
-        projects.write(folder, schema=SCHEMA, toml=TOML)
-        with connect(server.url("supabase_admin")) as connection:
-            connection.execute(SQL.encode())
-            catalog = inspect_catalog(connection, ["digested"])
-            connection.execute("DROP SCHEMA digested CASCADE")
-        project = load_project(folder)
-        plan = make_plan(project, load_schema(project), catalog)
-        found = next(t for t in plan.tables if t.source.name == "rows")
-        assert not found.misfits
-        yield Subject(found)
+def subject(server: Server) -> Iterator[Subject]:  # noqa: F811
+    with subject_of(server, "digested", SQL, SCHEMA, TOML, {"clerk.json": json.dumps(CLERKS)}) as found:
+        yield found
 
 
 def comparison_of(table: TablePlan) -> RowComparison:

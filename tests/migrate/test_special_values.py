@@ -20,15 +20,13 @@ from supavex.convex.values import (
     to_export_json,
     to_internal_json,
 )
-from supavex.mapping.plan import TablePlan, make_plan
+from supavex.mapping.plan import TablePlan
 from supavex.migrate.comparison import RowComparison
 from supavex.migrate.digests import Sums, table_digests
-from supavex.postgres.connection import connect
-from supavex.postgres.inspection import inspect_catalog
 from supavex.postgres.server import Server
-from supavex.project import load_project, load_schema
-from tests import projects
 from tests.databases import server  # noqa: F401
+
+from .subjects import Subject, subject_of
 
 SQL = """
 CREATE SCHEMA special;
@@ -69,28 +67,10 @@ FIELDS: dict[str, st.SearchStrategy[tuple[str, Any]]] = {
 ODD = INT64 | BYTES | INT64.map(float) | INT64.map(str) | JSONS | st.sampled_from(["AQAAAAAAAAA=", "AQ==", "7", None])
 
 
-class Subject:
-    """The plan of the table."""
-
-    def __init__(self, table: TablePlan) -> None:
-        self.table = table
-
-    def __repr__(self) -> str:
-        return "the table"
-
-
 @pytest.fixture(scope="module")
 def subject(server: Server) -> Iterator[Subject]:  # noqa: F811
-    with projects.folder() as folder:
-        projects.write(folder, schema=SCHEMA, toml='[source]\nschemas = ["special"]\n')
-        with connect(server.url("supabase_admin")) as connection:
-            connection.execute(SQL.encode())
-            catalog = inspect_catalog(connection, ["special"])
-            connection.execute("DROP SCHEMA special CASCADE")
-        project = load_project(folder)
-        (table,) = make_plan(project, load_schema(project), catalog).tables
-        assert not table.misfits
-        yield Subject(table)
+    with subject_of(server, "special", SQL, SCHEMA) as found:
+        yield found
 
 
 @st.composite
