@@ -77,7 +77,9 @@ def test_what_copy_writes_is_the_text_of_the_value(connection: psycopg.Connectio
         ("(t.c)::uuid::text", "(t.c)::uuid"),
         ("(t.c)::timestamptz::text", "(t.c)::timestamptz"),
         ("(t.c)::bpchar::text", "(t.c)::bpchar::text"),
-        ("CASE WHEN a THEN b::int8::text", "CASE WHEN a THEN b::int8"),
+        ('t."a_b"::int8::text', 't."a_b"::int8'),
+        ('t."a b"::int8::text', 't."a b"::int8::text'),
+        ("t.a || t.b::int8::text", "t.a || t.b::int8::text"),
         ("t.other::text", "t.other::text"),
     ],
 )

@@ -32,7 +32,8 @@ _BETWEEN, _AROUND = "\x02", "\x01"
 _WRITTEN = frozenset(
     "int2 int4 int8 numeric float4 float8 text varchar bytea uuid json jsonb date time timestamp timestamptz".split()  # noqa: SIM905
 )
-_CAST = re.compile(r"(.+::(?:uuid|int8|timestamptz))::text", re.DOTALL)
+#: A column, or what stands between parentheses, that is cast to a type and then to text.
+_CAST = re.compile(r"""((?:\([^()]*\)|[\w."]+)::(?:uuid|int8|timestamptz))::text""")
 
 
 def _hex() -> np.ndarray[Any, Any]:
