@@ -203,13 +203,15 @@ def test_the_sources_own_checks_are_evaluated(moved: Path) -> None:
             folder,
             schema='schema = define_schema({"t": define_table({"a": v.number(default=9), "b": v.number()})})',
             migrations={
-                "1.sql": "CREATE TABLE t (id int PRIMARY KEY, a int, b int NOT NULL, CHECK (a < b));"
-                "INSERT INTO t VALUES (1, 1, 2), (2, NULL, 5);"
+                "1.sql": "CREATE TABLE t (id int PRIMARY KEY, a int, b int NOT NULL, CONSTRAINT less CHECK (a < b),"
+                "CHECK (b > 0), CONSTRAINT nine CHECK (a <> 9)); INSERT INTO t VALUES (1, 1, 2), (2, NULL, 5);"
+                "INSERT INTO t SELECT n, NULL, CASE WHEN n < 10 THEN 20 ELSE 6 END FROM generate_series(3, 70) AS n;"
             },
         )
         assert supavex("deploy", "-C", folder).code == 0
         assert supavex("migrate", "-C", folder).code == 0
         # NULL passes a CHECK; the default that took its place does not.
         found = proof(folder, "t")
-        assert found["counts"] == {"broken check": 1}
+        assert found["counts"] == {"broken check": 62 + 69}, "all are counted, of each constraint"
         assert found["findings"][0]["key"] == "2"
+        assert found["findings"][0]["detail"].startswith("less: ")
