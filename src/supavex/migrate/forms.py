@@ -67,6 +67,9 @@ def form_of(planned: FieldPlan, comparison: RowComparison) -> Form:
     if planned.reference is not None:
         return _reference(planned, comparison)
     conversion = planned.conversion
+    if planned.file is not None:
+        parse = conversion.parse
+        return Form(text_sql(planned), lambda column: _ids(map(parse, column.to_pylist())), pa.string(), of_bytes)
     plain = conversion.decode is same_value and conversion.parse is same_value
     sql, type_ = text_sql(planned), planned.column.type if planned.column and not planned.expression else None
     if conversion.kind == "string" and plain:
@@ -169,6 +172,11 @@ def _key_of_id(value: str, number: int) -> bytes:
     except InvalidId:
         return _NO_KEY
     return internal_id if found == number else _NO_KEY
+
+
+def _ids(ids: Iterable[str]) -> pa.Array:
+    """Ids as bytes."""
+    return pa.array([id_.encode() for id_ in ids], pa.binary())
 
 
 # JSON

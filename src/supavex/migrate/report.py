@@ -8,6 +8,7 @@ from pathlib import Path
 
 from supavex.migrate.migration import Migration
 from supavex.migrate.stored_files import FileList
+from supavex.migrate.value_files import ValueFiles
 from supavex.text import byte_text, counted, duration, table_text
 
 
@@ -48,8 +49,14 @@ def report_lines(result: Migration, shown: Callable[[Path], str]) -> list[str]:
         lines.append(
             f"{counted(adjusted, 'row')} without a creation time after 1970 got a substitute (docs/migrate.md)."
         )
-    if copied.files is not None:
-        lines += _file_lines(copied.files, imported=result.imported or result.dry_run)
+    lines += [] if copied.files is None else _file_lines(copied.files)
+    lines += [] if copied.values is None else _value_lines(copied.values)
+    stored = copied.files or copied.values
+    if stored is not None and (copied.files or stored.files):
+        if stored.job.kept is None and not (result.imported or result.dry_run):
+            lines.append("note: `convex import --replace` of this archive deletes the deployment's other files.")
+        if copied.files_kept:
+            lines.append(f"{counted(copied.files_kept, 'file')} of the deployment's own kept beside them.")
     for (code, place), count in Counter((r.code, f"{r.table}.{r.column}") for r in copied.rejects).items():
         lines.append(f"rejected: {count} × {place} {code}")
     if copied.rejects and not result.dry_run:
@@ -74,13 +81,18 @@ def nothing_line(moment: str) -> str:
     return f"Nothing has changed since {moment}: nothing was imported."
 
 
-def _file_lines(files: FileList, *, imported: bool) -> list[str]:
-    lines = [f"{counted(files.files, 'file')} from {files.job.source.shown}, {files.size:,} bytes."]
-    if files.job.kept is None and not imported:
-        lines.append("note: `convex import --replace` of this archive deletes the deployment's other files.")
-    if files.kept:
-        lines.append(f"{counted(files.kept, 'file')} of the deployment's own kept beside them.")
+def _file_lines(files: FileList) -> list[str]:
+    lines = [f"{counted(files.files, 'file')} from {files.source.shown}, {files.size:,} bytes."]
     if files.unlisted:
         some = ", ".join(files.first_unlisted[:3]) + (", …" if files.unlisted > 3 else "")
         lines.append(f"note: {counted(files.unlisted, 'file')} there that storage.objects does not know: {some}")
     return lines
+
+
+def _value_lines(values: ValueFiles) -> list[str]:
+    return [
+        f"{counted(column.files, 'value')} of {column.large.name} became "
+        f"{'a stored file' if column.files == 1 else 'stored files'}, {column.size:,} bytes."
+        for column in values.columns
+        if column.files
+    ]

@@ -95,6 +95,7 @@ class Misfit:
 
     message: str
     hint: str = ""
+    code: str = "TypeDoesNotFit"
 
 
 class Target:
