@@ -1,6 +1,7 @@
 """Each folder here: SQL in, documents out. ``setup.sql`` is replayed, migrated and proven; ``expected.json`` is what
 
-must have come out: the documents of each table, the rejected rows, and the stored files, if any. To accept new results after a look at them:
+must have come out: the documents of each table, the rejected rows, and the stored files, if any. To accept new results
+after a look at them:
 
     SUPAVEX_ACCEPT=1 python -m pytest tests/scenarios
 """
