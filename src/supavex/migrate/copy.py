@@ -158,8 +158,6 @@ class _State:
     with_files: bool = True
     storage: Storage | None = None
     files_kept: int = 0
-    #: The moments that see what this one does, as earlier runs name them; None: this one.
-    same: set[str | None] = field(default_factory=set)
 
 
 def copy(
@@ -205,7 +203,7 @@ def copy(
             same: set[str | None] = {None}
             if last is not None and last.same(moment):
                 same.add(last.taken_at)
-            _begin(journal, moment, how.get("moments", "ask"), work)
+            _begin(journal, moment, how.get("moments", "ask"), work, {table.name for table, _ in plan.large})
             files.keep_only(journal.names())
             running = stack.enter_context(how.get("executor") or Here())
             reader = stack.enter_context(ColumnReader(snapshot))
@@ -213,7 +211,6 @@ def copy(
             state = _State(plan, numbers, files, snapshot, holder, reader, journal, running, progress, {})
             state.most_rejects = how.get("most_rejects", MOST_REJECTS)
             state.with_files = tables is None or OBJECTS in tables
-            state.same = same
             files_job = _files_job(plan, how.get("files"))
             _list_files(state, files_job, stack)
             matched = _match(state, existing)
@@ -228,7 +225,7 @@ def copy(
             if archive is not None and (moved or since is None):
                 _write(state, moved, archive)
             if remember is not None:
-                remember.write(sight, numbers, state.existing, [_copied(state, table) for table in moved], since)
+                remember.write(sight, numbers, state.existing, [_copied(state, table, same) for table in moved], since)
             results = [state.results[table.name] for table in moved]
             values = state.storage.values if state.storage is not None and state.storage.values.columns else None
             results += [] if values is None else _value_results(values)
@@ -262,13 +259,16 @@ def copy(
         ) from None
 
 
-def _begin(journal: Journal, moment: Moment, moments: Moments, work: Path) -> None:
-    """Makes the journal one of ``moment``. Raises where the parts in it are of another one, and nobody chose."""
+def _begin(journal: Journal, moment: Moment, moments: Moments, work: Path, with_values: set[str]) -> None:
+    """Makes the journal one of ``moment``. Raises where the parts in it are of another one, and nobody chose.
+
+    ``with_values``: tables whose values become files. These are read now, and have to be those of the documents.
+    """
     last = journal.moment
     if moments == "restart":
         journal.clear()
     elif last is not None and not last.same(moment):
-        journal.forget_unfinished()
+        journal.forget_unfinished(with_values)
         finished = journal.finished()
         if finished and moments == "ask":
             raise UsageError(
@@ -405,14 +405,14 @@ def _copy_table(state: _State, table: TablePlan) -> None:
     state.rejected[table.name] = keys
 
 
-def _copied(state: _State, table: TablePlan) -> CopiedTable:
+def _copied(state: _State, table: TablePlan, same: set[str | None]) -> CopiedTable:
     """What the copy of a table went by."""
     rejects = [
         (key, reject)
         for _, part in state.parts[table.name]
         for key, reject in zip(part.rejected_keys, part.rejects, strict=True)
     ]
-    earlier = state.results[table.name].taken_at not in state.same
+    earlier = state.results[table.name].taken_at not in same
     return CopiedTable(table, state.shared[table.name], rejects, earlier)
 
 
@@ -421,8 +421,6 @@ def _finished(state: _State, table: TablePlan, digest: str) -> tuple[list[tuple[
     found = state.journal.finished().get(table.name)
     if found is None:
         return None
-    if table.files and found[1] not in (*state.same, state.snapshot.taken_at):
-        return None  # its files are read now, and would be others than its documents say
     parts = []
     for name in found[0]:
         result = state.journal.result(name)

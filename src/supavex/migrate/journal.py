@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -114,8 +114,12 @@ class Journal:
             self._database.execute(f"DELETE FROM {table}")
         self._set("version", _VERSION)
 
-    def forget_unfinished(self) -> None:
-        """Forgets the parts of tables that are not whole: those of another moment can't complete them."""
+    def forget_unfinished(self, others: Iterable[str] = ()) -> None:
+        """Forgets the parts of tables that are not whole: those of another moment can't complete them.
+
+        And those of ``others`` (source tables), whole or not.
+        """
+        self._database.executemany("DELETE FROM tables WHERE source = ?", [(name,) for name in others])
         self._database.execute("DELETE FROM parts WHERE source NOT IN (SELECT source FROM tables)")
 
     def add(self, task: PartTask, source: str, result: PartResult) -> None:
