@@ -95,6 +95,8 @@ class TableResult:
     seconds: float = 0.0
     rejects: list[Reject] = field(default_factory=list)
     filled: Counter[str] = field(default_factory=Counter)
+    #: By column, the documents that ``truncate`` left a shorter text in.
+    cut: Counter[str] = field(default_factory=Counter)
     creation_adjusted: int = 0
     taken_at: str | None = None
 
@@ -397,6 +399,7 @@ def _copy_table(state: _State, table: TablePlan) -> None:
         result.bytes += part.size
         result.rejects += part.rejects
         result.filled.update(part.filled)
+        result.cut.update(part.cut)
         result.creation_adjusted += part.adjusted
         keys.update(part.rejected_keys)
     result.seconds = time.monotonic() - started

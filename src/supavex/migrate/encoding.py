@@ -75,6 +75,8 @@ class Encoded:
     filled: Counter[str]
     #: Rows whose ``_creationTime`` is not their creation column's value: NULL, infinite, or not above the epoch.
     adjusted: int
+    #: By column, the rows that went with a text cut short.
+    cut: Counter[str]
 
 
 class TableEncoder:
@@ -208,7 +210,15 @@ class _Slice:
             [self.keys[index].tobytes() for index in sorted(self.rejected)],
             self.filled,
             adjusted,
+            self._cut(),
         )
+
+    def _cut(self) -> Counter[str]:
+        cut: Counter[str] = Counter()
+        for index, field in enumerate(self.encoder.table.fields):
+            rows = self.notes.get(f"{index}_cut", ()) if field.conversion.cut else ()
+            cut[field.place] += sum(row not in self.rejected for row in rows)
+        return +cut
 
     def _created(self, texts: Mapping[str, _Text]) -> tuple[_Text, int]:
         """The creation times, and how many of them are substitutes."""

@@ -21,7 +21,7 @@ from supavex.migrate.parts import PartResult, PartTask
 from supavex.migrate.rejects import Reject
 from supavex.postgres.snapshot import Snapshot
 
-_VERSION = "2"
+_VERSION = "3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +128,7 @@ class Journal:
             **asdict(result),
             "rejected_keys": [key.hex() for key in result.rejected_keys],
             "filled": dict(result.filled),
+            "cut": dict(result.cut),
         }
         pages = json.dumps([task.pages.first, task.pages.end])
         row = (task.name, source, task.number, pages, json.dumps(values))
@@ -142,6 +143,7 @@ class Journal:
         values["rejects"] = [Reject(**reject) for reject in values["rejects"]]
         values["rejected_keys"] = [bytes.fromhex(key) for key in values["rejected_keys"]]
         values["filled"] = Counter(values["filled"])
+        values["cut"] = Counter(values["cut"])
         return PartResult(**values)
 
     def finish(self, source: str, names: list[str], taken_at: str) -> None:

@@ -194,6 +194,7 @@ def _table_json(table: TableResult, floor: float | None) -> dict[str, Any]:
         "documents": table.documents,
         "rejected": len(table.rejects),
         "filled": dict(sorted(table.filled.items())),
+        "cut": dict(sorted(table.cut.items())),
         "creationTimeAdjusted": table.creation_adjusted,
         "bytes": table.bytes,
         "seconds": round(table.seconds, 3),

@@ -49,6 +49,11 @@ def report_lines(result: Migration, shown: Callable[[Path], str]) -> list[str]:
         lines.append(
             f"{counted(adjusted, 'row')} without a creation time after 1970 got a substitute (docs/migrate.md)."
         )
+    lines += [
+        f"cut: {count:,} × {table.source}.{column}, as truncate says."
+        for table in copied.tables
+        for column, count in sorted(table.cut.items())
+    ]
     lines += [] if copied.files is None else _file_lines(copied.files)
     lines += [] if copied.values is None else _value_lines(copied.values)
     stored = copied.files or copied.values
