@@ -13,6 +13,7 @@ from supavex.convex.limits import STORAGE_NUMBER
 from supavex.convex.snapshot import SnapshotArchive
 from supavex.deployment import Deployment
 from supavex.deployment.files import Files
+from supavex.mapping.large_values import LargeValues
 from supavex.migrate.stored_files import file_id as bucket_file_id
 from tests import files, projects
 from tests.projects import supavex
@@ -131,6 +132,12 @@ def test_values_move_are_reported_and_proven(folder: Path) -> None:
     assert "articles.content" in supavex("verify", "-C", folder).out
 
 
+def test_stored_files_have_no_floor(folder: Path) -> None:
+    ran = supavex("migrate", "-C", folder, "--out", folder / "out.zip", "--measure-floor")
+    assert ran.code == 0, ran.err
+    assert "times the floor" in ran.out
+
+
 def test_the_archive_says_of_each_file_what_convex_does(folder: Path) -> None:
     out = archived(folder)
     with zipfile.ZipFile(out) as archive:
@@ -188,6 +195,14 @@ def test_keys_that_are_null_or_shared_have_no_file(folder: Path) -> None:
     assert ran.json["reasons"] == {"public.things.name: NullKey": 1, "public.things.name: DuplicateKey": 2}, ran.out
     assert sorted(stored(folder / "out.zip").values()) == sorted([*EXPECTED.values(), b"a" * 200])
     assert supavex("verify", folder / "out.zip", "-C", folder).code == 0
+
+
+def test_two_files_of_one_id_are_an_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LargeValues, "internal_id", lambda self, row_id: b"1" * 16)
+    ran = supavex("migrate", "-C", folder, "--out", folder / "out.zip", "--json")
+    assert (ran.code, ran.json["error"]["code"]) == (1, "DuplicateId")
+    assert ran.json["error"]["where"] == "public.articles.content"
+    assert not (folder / "out.zip").exists()
 
 
 def test_no_large_value_needs_no_storage(folder: Path) -> None:

@@ -316,7 +316,7 @@ def _list_values(state: _State, job: FilesJob | None, moved: list[TablePlan], st
 
 
 def _value_results(values: ValueFiles) -> list[TableResult]:
-    return [TableResult(c.large.name, STORAGE_TABLE, c.files, c.files, c.size) for c in values.columns]
+    return [TableResult(c.large.name, STORAGE_TABLE, c.files, c.files, c.size, c.seconds) for c in values.columns]
 
 
 def _files_result(found: FileList) -> TableResult:

@@ -7,7 +7,8 @@ column is read on its own, in the order of its heap, and one value of it is held
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import IO, Any
@@ -32,16 +33,26 @@ from supavex.postgres.snapshot import Snapshot
 #: PostgreSQL's own processes give rows in no order.
 _ONE_PROCESS = {"max_parallel_workers_per_gather": "0"}
 _PIECE = 1 << 20
+#: Called with a column's name, the files of it that are written, and how many there are.
+Progress = Callable[[str, int, int], None]
 
 
 @dataclass(slots=True)
 class ColumnFiles:
-    """The values of one column that become files: how many, and their bytes."""
+    """The values of one column that become files: how many, their bytes, and the seconds that they took."""
 
     table: TablePlan
     large: LargeValues
     files: int = 0
     size: int = 0
+    seconds: float = 0.0
+
+    @contextmanager
+    def measured(self) -> Iterator[None]:
+        """Adds the seconds of the block."""
+        started = time.monotonic()
+        yield
+        self.seconds += time.monotonic() - started
 
 
 @dataclass(slots=True)
@@ -84,12 +95,17 @@ def list_values(
                 for large in table.files:
                     column = ColumnFiles(table, large)
                     found.columns.append(column)
-                    for batch in reader.read(_values_sql(table, large, "n")):
-                        for row_id, size in zip(*(batch.column(name).to_pylist() for name in "kn"), strict=True):
-                            if row_id not in rejected.get(table.name, ()):
-                                _add(found, column, large.internal_id(row_id), size)
+                    with column.measured():
+                        _list(found, column, reader, rejected.get(table.name, ()))
         database.execute("COMMIT")
         yield found
+
+
+def _list(found: ValueFiles, column: ColumnFiles, reader: ColumnReader, refused: Collection[bytes]) -> None:
+    for batch in reader.read(_values_sql(column.table, column.large, "n")):
+        for row_id, size in zip(*(batch.column(name).to_pylist() for name in "kn"), strict=True):
+            if row_id not in refused:
+                _add(found, column, column.large.internal_id(row_id), size)
 
 
 def _add(found: ValueFiles, column: ColumnFiles, internal_id: bytes, size: int) -> None:
@@ -108,7 +124,7 @@ def add_values(
     rejected: Mapping[str, set[bytes]],
     writer: ArchiveWriter,
     lines: IO[bytes],
-    progress: Callable[[str, int, int], None] = lambda column, done, total: None,
+    progress: Progress = lambda column, done, total: None,
 ) -> None:
     """Writes the files into an archive, and what there is to say of each to ``lines``."""
     if not found.files:
@@ -116,25 +132,33 @@ def add_values(
     secret = found.job.secret()
     with ColumnReader(snapshot, _ONE_PROCESS) as reader:
         for column in found.columns:
-            done, large, refused = 0, column.large, rejected.get(column.table.name, ())
-            for batch in reader.read(_values_sql(column.table, large, "v")) if column.files else ():
-                moments = _milliseconds(batch.column("m"))
-                for index, row_id in enumerate(batch.column("k").to_pylist()):
-                    if row_id in refused:
-                        continue
-                    id_ = large.internal_id(row_id)
-                    add_file(
-                        writer,
-                        lines,
-                        encode_id(STORAGE_NUMBER, id_),
-                        _pieces(batch.column("v")[index]),
-                        moments[index],
-                        large.media_type,
-                        address_name(secret, id_),
-                        ENDINGS[large.media_type],
-                    )
-                    done += 1
-                    progress(large.name, done, column.files)
+            if column.files:
+                with column.measured():
+                    _add_column(column, reader, rejected.get(column.table.name, ()), secret, writer, lines, progress)
+
+
+def _add_column(
+    column: ColumnFiles,
+    reader: ColumnReader,
+    refused: Collection[bytes],
+    secret: bytes,
+    writer: ArchiveWriter,
+    lines: IO[bytes],
+    progress: Progress,
+) -> None:
+    done, large = 0, column.large
+    for batch in reader.read(_values_sql(column.table, large, "v")):
+        moments = _milliseconds(batch.column("m"))
+        for index, row_id in enumerate(batch.column("k").to_pylist()):
+            if row_id in refused:
+                continue
+            id_ = large.internal_id(row_id)
+            name = address_name(secret, id_)
+            pieces, ending = _pieces(batch.column("v")[index]), ENDINGS[large.media_type]
+            file_id = encode_id(STORAGE_NUMBER, id_)
+            add_file(writer, lines, file_id, pieces, moments[index], large.media_type, name, ending)
+            done += 1
+            progress(large.name, done, column.files)
 
 
 def _values_sql(table: TablePlan, large: LargeValues, wanted: str) -> str:
