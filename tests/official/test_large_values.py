@@ -121,3 +121,18 @@ def test_going_live_keeps_the_files_of_the_app_and_drops_old_values(project: Pat
     exported = app.export("export.zip", "--include-file-storage")
     assert contents(exported) == [b"n" * 300, b"the app's own"]
     assert supavex("verify", "-C", project, "--to", served.url).code == 0
+
+    # The way back: documents refer to files that are gone, and these come back with them; what came since stays.
+    back = supavex("rollback", "-C", project, "--to", served.url, "--yes", "--json")
+    assert (back.code, back.json["files"], back.json["unequal"]) == (0, 3, []), back.out + back.err
+    assert "3 stored files as they were" in back.err
+    exported = app.export("again.zip", "--include-file-storage")
+    assert contents(exported) == sorted([*CONTENTS, b"n" * 300, b"the app's own"])
+    there = metadata(app)
+    articles = app.documents("articles")
+    assert {row[name] for row in articles for name in row if name.endswith("_file")} <= set(there)
+    # Back to before the first migration: no file of that time is missing, and none is put back.
+    back = supavex("rollback", "-C", project, "--to", served.url, "--yes", "--json")
+    assert (back.code, back.json["files"]) == (0, 0), back.out + back.err
+    assert set(metadata(app)) == set(there)
+    assert app.documents("articles") == []

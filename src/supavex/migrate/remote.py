@@ -150,9 +150,9 @@ def _migrated(
         moved = {table.target for table in result.copy.tables}
         with run.step("rehearsal"):
             rehearse(plan.schema.export(), before, archive, whole=since is None)
-            wrote = contents(archive, moved)
+            wrote = contents(archive, moved - {STORAGE_TABLE})
         agreed = confirm(
-            change_table(result, before, cli.target) + _written_since(folder.path, cli.deployment, before, moved)
+            change_table(result, before, cli.target) + _written_since(folder.path, cli.deployment, before, set(wrote))
         )
     finally:
         if not agreed:

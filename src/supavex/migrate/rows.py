@@ -388,7 +388,8 @@ def _holds_key_text(table: TablePlan, planned: FieldPlan) -> bool:
 
 def _made_again(table: TablePlan, planned: FieldPlan) -> bool:
     """Whether a field says nothing that the row does not say without it."""
-    return _holds_key_text(table, planned) or (planned.column is not None and bool(planned.column.generated))
+    column = planned.file.column if planned.file is not None else planned.column
+    return _holds_key_text(table, planned) or (column is not None and bool(column.generated))
 
 
 def _ids(value: Value) -> list[str]:

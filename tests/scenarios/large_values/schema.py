@@ -29,6 +29,7 @@ schema = define_schema(
                 "bodyFile": v.union(v.id("_storage"), v.null()),
             }
         ),
+        "made": define_table({"a": v.string(), "b": text, "bFile": file}),
         "logs": define_table({"line": text, "lineFile": file}),
     }
 )

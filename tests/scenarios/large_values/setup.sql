@@ -22,6 +22,9 @@ INSERT INTO notes VALUES ('a', 1, 'one'), ('a', 2, ''), ('b', 1, NULL);
 CREATE TABLE pages (slug text PRIMARY KEY, status text, body text);
 INSERT INTO pages VALUES
   ('good', 'open', repeat('x', 20)), ('bad', 'odd', repeat('y', 20)), ('small', 'open', 'x'), ('bad and small', 'odd', 'x');
+-- What PostgreSQL makes is a value like any other.
+CREATE TABLE made (id int PRIMARY KEY, a text, b text GENERATED ALWAYS AS (a || a) STORED);
+INSERT INTO made VALUES (1, 'seven'), (2, 'eleven');
 -- No key: the whole row is.
 CREATE TABLE logs (line text);
 INSERT INTO logs VALUES ('short'), (repeat('z', 11)), (repeat('z', 11));
