@@ -22,6 +22,7 @@ from supavex.convex.values import to_export_json
 from supavex.mapping.conversions.conversion import same_value
 from supavex.mapping.conversions.json import numbers_as_doubles
 from supavex.mapping.conversions.numbers import decimal
+from supavex.mapping.large_values import LargeValues
 from supavex.mapping.plan import FieldPlan
 from supavex.migrate import text_columns
 from supavex.migrate.comparison import RowComparison, text_sql
@@ -60,16 +61,20 @@ def of_bytes(column: pa.Array) -> pa.Array:
     return column.cast(pa.binary())
 
 
+def _file_ids(large: LargeValues) -> Callable[[pa.Array], pa.Array]:
+    """The ids of the files of rows, of their keys."""
+    return lambda column: pa.array([large.file_id(key).encode() for key in column.to_pylist()], pa.binary())
+
+
 def form_of(planned: FieldPlan, comparison: RowComparison) -> Form:
     """The quickest form of a field. Raises :class:`Unlike` where only both sides together tell what is right."""
+    if planned.file is not None:
+        return Form(text_sql(planned), _file_ids(planned.file), pa.string(), of_bytes)
     if planned.ids is not None:
         return Form(text_sql(planned), _mapped(planned.ids), pa.string(), of_bytes)
     if planned.reference is not None:
         return _reference(planned, comparison)
     conversion = planned.conversion
-    if planned.file is not None:
-        parse = conversion.parse
-        return Form(text_sql(planned), lambda column: _ids(map(parse, column.to_pylist())), pa.string(), of_bytes)
     plain = conversion.decode is same_value and conversion.parse is same_value
     sql, type_ = text_sql(planned), planned.column.type if planned.column and not planned.expression else None
     if conversion.kind == "string" and plain:
@@ -172,11 +177,6 @@ def _key_of_id(value: str, number: int) -> bytes:
     except InvalidId:
         return _NO_KEY
     return internal_id if found == number else _NO_KEY
-
-
-def _ids(ids: Iterable[str]) -> pa.Array:
-    """Ids as bytes."""
-    return pa.array([id_.encode() for id_ in ids], pa.binary())
 
 
 # JSON
