@@ -22,7 +22,6 @@ from supavex.convex.values import to_export_json
 from supavex.mapping.conversions.conversion import same_value
 from supavex.mapping.conversions.json import numbers_as_doubles
 from supavex.mapping.conversions.numbers import decimal
-from supavex.mapping.large_values import LargeValues
 from supavex.mapping.plan import FieldPlan
 from supavex.migrate import text_columns
 from supavex.migrate.comparison import RowComparison, text_sql
@@ -61,15 +60,16 @@ def of_bytes(column: pa.Array) -> pa.Array:
     return column.cast(pa.binary())
 
 
-def _file_ids(large: LargeValues) -> Callable[[pa.Array], pa.Array]:
+def _file_ids(planned: FieldPlan) -> Callable[[pa.Array], pa.Array]:
     """The ids of the files of rows, of their keys."""
-    return lambda column: pa.array([large.file_id(key).encode() for key in column.to_pylist()], pa.binary())
+    file_id = planned.conversion.parse
+    return lambda column: pa.array([file_id(key).encode() for key in column.to_pylist()], pa.binary())
 
 
 def form_of(planned: FieldPlan, comparison: RowComparison) -> Form:
     """The quickest form of a field. Raises :class:`Unlike` where only both sides together tell what is right."""
     if planned.file is not None:
-        return Form(text_sql(planned), _file_ids(planned.file), pa.string(), of_bytes)
+        return Form(text_sql(planned), _file_ids(planned), pa.string(), of_bytes)
     if planned.ids is not None:
         return Form(text_sql(planned), _mapped(planned.ids), pa.string(), of_bytes)
     if planned.reference is not None:
