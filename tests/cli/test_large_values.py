@@ -239,7 +239,7 @@ def test_large_documents_are_named_with_this_repair(folder: Path) -> None:
     assert reject["fix"] == (
         "Move it to file storage: in supavex.toml, under [tables.articles.columns.content], "
         'file = "content_file2" (values of more than 100,000 bytes; file_over = … says another size); in schema.py, '
-        'add "content_file2": v.optional(v.id("_storage")) and make content '
+        'add "content_file2": v.optional(v.id("_storage")), and make content '
         "v.optional(v.union(v.string(), v.null()))."
     )
     # What it says works.

@@ -165,11 +165,12 @@ def suggestion(table: Table, toml: str, column: Column, fields: Mapping[str, Val
     ending = "File" if any(character.isupper() for character in own) else "_file"
     taken = {*fields, *(found.name for found in table.columns)}
     name = next(n for n in (f"{own}{ending}{number}" for number in ("", *range(2, len(taken) + 3))) if n not in taken)
-    optional = "" if isinstance(fields[own], Optional) else f" and make {own} v.optional({fields[own]})"
+    more = "" if isinstance(fields[own], Optional) else f", and make {own} v.optional({fields[own]})"
+    more += "" if unwrap(fields[own]).rules == Rules() else f", and take the default and rules of {own} away"
     return (
         f"Move it to file storage: in supavex.toml, under [tables.{toml}.columns.{toml_key(column.name)}], "
         f'file = "{name}" (values of more than {FILE_OVER:,} bytes; file_over = … says another size); '
-        f'in schema.py, add "{name}": v.optional(v.id("{STORAGE_TABLE}")){optional}.'
+        f'in schema.py, add "{name}": v.optional(v.id("{STORAGE_TABLE}")){more}.'
     )
 
 
