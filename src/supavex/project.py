@@ -25,6 +25,11 @@ NonFinite = Literal["refuse", "keep", "null"]
 InvalidJson = Literal["refuse", "escape", "text"]
 UnknownTypes = Literal["text", "refuse"]
 UsersKind = Literal["clerk", "convex-auth"]
+#: Bytes above which a value becomes a stored file, where its column names a field for that: ten values of that size fit
+#: into a document.
+FILE_OVER = 100_000
+#: Other rules of a column that a ``file`` can't stand beside: each makes another value of it, or none.
+_NOT_WITH_FILE = ("skip", "sql", "ids", "storage", "truncate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,8 @@ class ColumnRule:
     that its paths are in, or True where it holds addresses, which say the bucket. ``nonfinite``: what becomes of NaN
     and infinity (of moments too): ``refuse``, ``keep`` as such a number, or ``null``. ``invalid_json``: what becomes of
     JSON that Convex refuses: ``refuse``, ``escape`` its keys (percent-encoding), or keep the value as its ``text``.
-    ``truncate``: the characters that a longer text is cut to.
+    ``truncate``: the characters that a longer text is cut to. ``file``: the field that gets the id of the stored file
+    which a value of more than ``file_over`` bytes becomes (0: every value that is not NULL).
     """
 
     to: str | None = None
@@ -53,6 +59,8 @@ class ColumnRule:
     nonfinite: NonFinite = "refuse"
     invalid_json: InvalidJson = "refuse"
     truncate: int | None = None
+    file: str | None = None
+    file_over: int = FILE_OVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,8 +399,11 @@ def _column_rule(data: Any, where: str) -> ColumnRule:
         nonfinite=reader.choice("nonfinite", get_args(NonFinite)),
         invalid_json=reader.choice("invalid_json", get_args(InvalidJson)),
         truncate=reader.take("truncate", int),
+        file=reader.take("file", str),
+        file_over=reader.take("file_over", int, FILE_OVER),
     )
     reader.done()
+    _check_file(rule, data, where)
     if rule.truncate is not None and rule.truncate < 1:
         raise UsageError("InvalidConfig", "truncate is a number of characters, above 0.", where=where)
     if rule.storage == "":
@@ -400,6 +411,24 @@ def _column_rule(data: Any, where: str) -> ColumnRule:
     if rule.storage and rule.ids:
         raise UsageError("InvalidConfig", "storage and ids: give one of them.", where=where)
     return rule
+
+
+def _check_file(rule: ColumnRule, data: Mapping[str, Any], where: str) -> None:
+    hint = 'file = "content_file" names the field, v.id("_storage"), that gets the file\'s id.'
+    if rule.file is None:
+        if "file_over" in data:
+            raise UsageError("InvalidConfig", "file_over goes with file.", where=where, hint=hint)
+        return
+    if not rule.file:
+        raise UsageError("InvalidConfig", "file is a field's name.", where=where, hint=hint)
+    if rule.file_over < 0:
+        message = "file_over is a number of bytes, 0 or more."
+        raise UsageError("InvalidConfig", message, where=where, hint="0: every value that is not NULL.")
+    other = next((name for name in _NOT_WITH_FILE if getattr(rule, name)), None)
+    if other is not None:
+        message = f"{other} and file: give one of them."
+        hint = "file moves a large value as it is, and loses nothing of it."
+        raise UsageError("InvalidConfig", message, where=where, hint=hint)
 
 
 def load_schema(project: Project) -> Schema:

@@ -3,6 +3,7 @@
 import base64
 import json
 import unicodedata
+import uuid
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,7 +78,7 @@ def test_the_archive_says_of_each_file_what_convex_does(folder: Path) -> None:
     # Whoever knows a file's id must not know its address.
     assert first["internalId"] != files.ID(1)
     secret = (folder / ".supavex/storage.key").read_bytes()
-    assert first["internalId"] == address_name(secret, files.ID(1))
+    assert first["internalId"] == address_name(secret, uuid.UUID(files.ID(1)).bytes)
     assert [name.rpartition(".")[2] for name in names if file_id(files.ID(2)) in name] == ["svg"]
     before = (folder / "out.zip").read_bytes()
     assert supavex("migrate", "-C", folder, "--out", folder / "out.zip").code == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import zipfile
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 
 from supavex.convex.ids import encode_id
+from supavex.convex.limits import STORAGE_NUMBER
 from supavex.convex.snapshot import SnapshotArchive, tables_entry
 from supavex.errors import UsageError
 from supavex.migrate.kept import (
@@ -22,6 +25,7 @@ from supavex.migrate.kept import (
     read_kept,
     same_content,
 )
+from supavex.migrate.kept_files import files_that_differ, holds_files, write_files
 from supavex.migrate.moments import Moment, Moments, name_of
 from supavex.migrate.official import app_variables, deployment_of
 from supavex.migrate.rollback import write_tables, written_since
@@ -56,6 +60,40 @@ def test_tables_are_cut_out_of_an_export_and_those_it_lacks_are_empty(tmp_path: 
         assert list(cut.documents("logs")) == []
     assert contents(tmp_path / "cut.zip", ["posts", "logs"]) == contents(old, ["posts", "logs"])
     assert contents(old, ["logs"]) == {"logs": NOTHING}
+
+
+def with_files(path: Path, **files: bytes) -> dict[str, str]:
+    """Adds stored files to an archive; their ids, by name."""
+    ids = {name: encode_id(STORAGE_NUMBER, name.encode().ljust(16, b"-")) for name in files}
+    with zipfile.ZipFile(path, "a") as file:
+        for name, content in files.items():
+            file.writestr(f"export/_storage/{ids[name]}.txt", content)
+        digests = {name: base64.b64encode(hashlib.sha256(content).digest()).decode() for name, content in files.items()}
+        lines = [
+            {"_id": ids[n], "_creationTime": 2.5, "contentType": "text/plain", "sha256": digests[n]} for n in files
+        ]
+        file.writestr("export/_storage/documents.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
+    return ids
+
+
+def test_stored_files_that_are_gone_or_others_are_put_back(tmp_path: Path) -> None:
+    old, new = archive(tmp_path / "old.zip", posts=[]), archive(tmp_path / "new.zip", posts=[])
+    assert not holds_files(old)
+    ids = with_files(old, same=b"same", other=b"as it was", gone=b"gone")
+    ids |= with_files(new, same=b"same", other=b"as it is", came=b"came since")
+    assert holds_files(old)
+    assert files_that_differ(old, new) == {ids["other"], ids["gone"]}
+    assert files_that_differ(old, old) == set()
+    with zipfile.ZipFile(tmp_path / "back.zip", "w") as file:
+        write_files(old, new, file)
+    with SnapshotArchive(tmp_path / "back.zip") as back:
+        entries = list(back.stored_files(STORAGE_NUMBER))
+        found = {entry.id: b"".join(back.read_stored(entry.entry)) for entry in entries}
+        assert {(entry.created, entry.content_type) for entry in entries} == {(2.5, "text/plain")}
+        assert all(entry.sha256 == hashlib.sha256(found[entry.id]).digest() for entry in entries)
+    expected = {"same": b"same", "other": b"as it was", "gone": b"gone", "came": b"came since"}
+    assert found == {ids[name]: content for name, content in expected.items()}
+    assert files_that_differ(old, tmp_path / "back.zip") == set()
 
 
 def test_documents_are_compared_by_their_values(tmp_path: Path) -> None:

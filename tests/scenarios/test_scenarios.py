@@ -1,10 +1,12 @@
 """Each folder here: SQL in, documents out. ``setup.sql`` is replayed, migrated and proven; ``expected.json`` is what
 
-must have come out: the documents of each table, and the rejected rows. To accept new results after a look at them:
+must have come out: the documents of each table, the rejected rows, and the stored files, if any. To accept new results
+after a look at them:
 
     SUPAVEX_ACCEPT=1 python -m pytest tests/scenarios
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -15,6 +17,7 @@ import pytest
 
 from supavex.convex.values import to_export_json
 from supavex.deployment import Deployment
+from supavex.deployment.files import Files
 from tests import projects
 
 HERE = Path(__file__).parent
@@ -28,8 +31,19 @@ def outcome(folder: Path) -> dict[str, Any]:
             table: [json.loads(to_export_json(document)) for document in deployment.documents(table)]
             for table in deployment.tables()
         }
+        files = {
+            file.id: {
+                "created": file.created,
+                "type": file.content_type,
+                "bytes": file.size,
+                "content": content.decode("latin-1") if len(content := file.path.read_bytes()) < 50 else "",
+                "sha256": hashlib.sha256(content).hexdigest(),
+            }
+            for file in Files(deployment.store, folder / ".supavex").all()
+        }
     shown = [{key: reject[key] for key in ("table", "key", "column", "code")} for reject in rejects]
-    return {"documents": documents, "rejects": sorted(shown, key=lambda r: (r["table"], len(r["key"]), r["key"]))}
+    found = {"documents": documents, "rejects": sorted(shown, key=lambda r: (r["table"], len(r["key"]), r["key"]))}
+    return {**found, **({"files": files} if files else {})}
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

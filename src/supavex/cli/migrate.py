@@ -241,7 +241,7 @@ def _by_cli(
     if not as_json:
         print_diagnostics([d for d in diagnostics if d.severity == "warning"], err=True)
     with keeping.options(plan, cli.deployment, how) as options:
-        options["files"] = files_job(project, files)
+        options["files"] = files_job(plan, files)
         since, remember = options.get("since"), options.get("remember")
         if since is not None and _nothing(project, since):
             if remember is not None and remember.kept is not None:
@@ -307,6 +307,7 @@ def run(
     from supavex.migrate.report import report_lines
     from supavex.migrate.runs import Run, measure
     from supavex.migrate.stored_files import files_job
+    from supavex.migrate.value_files import files_to_forget
 
     plan, diagnostics = checked_plan(project)
     place = to if out is None else "archive"
@@ -317,7 +318,7 @@ def run(
         target = None if out is not None else stack.enter_context(open_target(project, to))
         known = None if existing is None else stack.enter_context(ArchiveDocuments(existing))
         options = stack.enter_context(keeping.options(plan, place, how, dry_run=dry_run))
-        options["files"] = files_job(project, files, existing)
+        options["files"] = files_job(plan, files, existing)
         copying = stack.enter_context(ExitStack())
         report = copying.enter_context(bars("copied", show))
 
@@ -326,7 +327,10 @@ def run(
             copying.close()
             counts = {table.target: table.documents for table in copied.tables}
             with bars("imported", show) as importing, measured.step("import"):
-                return import_all(target, archive, progress=lambda t, n: importing(t, n, counts.get(t, 0)))
+                forget = files_to_forget(target, archive, [t for t in plan.moved if t.target in counts])
+                return import_all(
+                    target, archive, progress=lambda t, n: importing(t, n, counts.get(t, 0)), forget=forget
+                )
 
         result = migrate(
             plan,

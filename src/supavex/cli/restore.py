@@ -9,8 +9,10 @@ import click
 
 from supavex.cli.options import json_option, open_project, print_json, project_options
 from supavex.cli.progress import audience, bars
+from supavex.convex.snapshot import SnapshotArchive
 from supavex.mapping.check import checked_plan
 from supavex.migrate.documents import ArchiveDocuments
+from supavex.migrate.file_proof import archive_files
 from supavex.migrate.restore import Restored, restore
 from supavex.text import counted, table_text
 
@@ -34,8 +36,20 @@ def command(archive: str, folder: str, config: str | None, to: str, replace: boo
     """
     project = open_project(folder, config)
     plan, _ = checked_plan(project)
-    with ArchiveDocuments(Path(archive)) as documents, bars("restored", audience(as_json)) as report:
-        result = restore(plan, documents, to, replace=replace, progress=report)
+    with (
+        ArchiveDocuments(Path(archive)) as documents,
+        SnapshotArchive(Path(archive)) as files,
+        bars("restored", audience(as_json)) as report,
+    ):
+        stored = archive_files(files) if plan.large else {}
+        result = restore(
+            plan,
+            documents,
+            to,
+            replace=replace,
+            progress=report,
+            stored=lambda id_: b"".join(stored[id_].read()) if id_ in stored else None,
+        )
     if as_json:
         print_json(result.to_json())
     else:

@@ -18,7 +18,7 @@ from supavex.errors import UsageError
 from supavex.mapping.check import checked_plan
 from supavex.mapping.source import Source
 from supavex.migrate.documents import ArchiveDocuments, Documents
-from supavex.migrate.file_proof import archive_files, deployment_files, files_proof
+from supavex.migrate.file_proof import archive_files, deployment_files
 from supavex.migrate.file_sources import file_source
 from supavex.migrate.migration import Folder
 from supavex.migrate.official import deployment_of, official_cli
@@ -26,6 +26,7 @@ from supavex.migrate.proof import LISTED, Proof, TableProof
 from supavex.migrate.proof_page import About, proof_page
 from supavex.migrate.rejects import Reject, read_rejects
 from supavex.migrate.runs import Run
+from supavex.migrate.storage_proof import files_proof
 from supavex.migrate.verification import FilesProof, verify
 from supavex.postgres.connection import without_password
 from supavex.project import Project
@@ -85,6 +86,7 @@ def run(
     """Verifies ``project``, and writes the proof as JSON and as a page; see :mod:`supavex.migrate.verification`."""
     plan, _ = checked_plan(project)
     source = file_source(project, files)
+    with_files = source is not None or bool(plan.large)
     measured = Run("verify", "archive" if archive is not None else deployment_of(project.convex_folder, to))
     folder = Folder(project.migration_folder)
     file = folder.rejects if rejects is None else Path(rejects)
@@ -96,17 +98,17 @@ def run(
         if archive is None and to != "local":
             temporary = stack.enter_context(tempfile.TemporaryDirectory(prefix="supavex-export-"))
             archive = Path(temporary) / "export.zip"
-            stored = () if source is None else ("--include-file-storage",)
+            stored = ("--include-file-storage",) if with_files else ()
             with measured.step("export"):
                 official_cli(project.convex_folder, to).run("export", "--path", str(archive), *stored)
         prove: FilesProof | None = None
         if archive is None:
             target = deployment = stack.enter_context(open_target(project, to))
-            if source is not None:
+            if with_files:
                 prove = files_proof(source, project.storage.buckets, deployment_files(deployment))
         else:
             target = stack.enter_context(ArchiveDocuments(archive))
-            if source is not None:
+            if with_files:
                 opened = stack.enter_context(SnapshotArchive(archive))
                 prove = files_proof(source, project.storage.buckets, archive_files(opened))
         report = stack.enter_context(bars("verified", show))

@@ -17,16 +17,21 @@ def stored_entries(archive: Archive) -> list[StoredEntry]:
 
 
 def import_all(
-    deployment: Deployment, archive: SnapshotArchive, *, progress: Progress = lambda table, done: None
+    deployment: Deployment,
+    archive: SnapshotArchive,
+    *,
+    progress: Progress = lambda table, done: None,
+    forget: set[str] | None = None,
 ) -> Imported:
     """Imports an archive, replacing the tables that it holds, with its stored files: all of it, or nothing.
 
-    The deployment's other files stay.
+    The deployment's other files stay, but for those whose ids ``forget`` holds.
     """
     files = Files(deployment.store, deployment.path.parent)
     with deployment.store.transaction():
         imported = import_snapshot(deployment, archive, "replace", progress=progress)
         _, old = import_files(files, archive, replace=False)
+        old |= files.forget(forget or set())
     for path in old:
         path.unlink(missing_ok=True)
     return imported

@@ -119,8 +119,12 @@ class Files:
 
     def forget_all_but(self, ids: set[str]) -> set[Path]:
         """Removes the metadata of all other files; the paths whose contents may be removed afterwards."""
-        others = [file for file in self.all() if file.id not in ids]
-        for file in others:
+        return self.forget({file.id for file in self.all()} - ids)
+
+    def forget(self, ids: set[str]) -> set[Path]:
+        """Removes the metadata of files; the paths whose contents may be removed afterwards."""
+        found = [file for file in self.all() if file.id in ids] if ids else []
+        for file in found:
             internal_id = decode_id(file.id)[1]
             self._store.connection.execute("DELETE FROM files WHERE internal_id = ?", (internal_id,))
-        return {file.path for file in others}
+        return {file.path for file in found}

@@ -91,7 +91,7 @@ def _table(plan: Plan, table: TablePlan) -> Iterator[Diagnostic]:
         close = difflib.get_close_matches(wanted, list(plan.schema.tables), n=1)
         hint = f"Define {wanted} in {plan.project.shown(plan.project.schema_file)}, or skip the table with a reason."
         if close:
-            hint = f'Is it {close[0]}? Then set to = "{close[0]}" under [tables.{_toml(plan, table)}]. Else: {hint}'
+            hint = f'Is it {close[0]}? Then set to = "{close[0]}" under [tables.{table.toml}]. Else: {hint}'
         if table.name in SOURCES:
             hint = "Put **auth_tables() into schema.py (from supavex.schema): Convex Auth's own tables."
         yield Diagnostic("TableNotMapped", "error", "the source table has no Convex table.", table.name, hint)
@@ -99,7 +99,7 @@ def _table(plan: Plan, table: TablePlan) -> Iterator[Diagnostic]:
         yield from _existing(table)
         return
     yield from _rules(table)
-    yield from _key(plan, table)
+    yield from _key(table)
     for column in table.unmapped:
         assert table.definition is not None
         close = difflib.get_close_matches(column.name, table.definition.fields, n=1)
@@ -108,7 +108,7 @@ def _table(plan: Plan, table: TablePlan) -> Iterator[Diagnostic]:
         yield _finding("ColumnNotMapped", table, column.name, "the column has no field.", hint)
     for misplaced, field, misfit in table.misfits:
         where = misplaced.name if misplaced else field
-        yield _finding("TypeDoesNotFit", table, where, misfit.message, misfit.hint, field=field)
+        yield _finding(misfit.code, table, where, misfit.message, misfit.hint, field=field)
     for planned in table.fields:
         yield from _field(plan, table, planned)
     yield from _fields_without_column(table)
@@ -130,11 +130,6 @@ def _finding(
         validator = table.definition.fields.get(field or column)
         place = (validator.place if validator is not None else None) or table.definition.place
     return Diagnostic(code, severity, message, f"{table.source.name}.{column}" if column else table.name, hint, place)
-
-
-def _toml(plan: Plan, table: TablePlan) -> str:
-    """The table's name as supavex.toml writes it in ``[tables.…]``."""
-    return table.source.name if table.source.schema == plan.project.schemas[0] else f'"{table.name}"'
 
 
 def _existing(table: TablePlan) -> Iterator[Diagnostic]:
@@ -180,12 +175,12 @@ def _rules(table: TablePlan) -> Iterator[Diagnostic]:
             yield _finding("FieldTwice", table, planned.place, message, "Rename one with `to`.", field=planned.name)
 
 
-def _key(plan: Plan, table: TablePlan) -> Iterator[Diagnostic]:
+def _key(table: TablePlan) -> Iterator[Diagnostic]:
     if table.key is None:
         yield _finding("NoKey", table, "", "the table has no columns: its rows can't be told apart.", "Skip it.")
     elif table.key.form == "row" and not table.rule.key:
         message = "the table has no primary key and no unique key without NULLs: each id comes from the whole row."
-        hint = f'Set key = ["column", …] under [tables.{_toml(plan, table)}] to columns that are unique together, '
+        hint = f'Set key = ["column", …] under [tables.{table.toml}] to columns that are unique together, '
         hint += 'or key = ["*"] to leave it so (a row that changes gets another id).'
         yield _finding("NoKey", table, "", message, hint, severity="warning")
     elif table.key.form == "hash":
@@ -215,7 +210,8 @@ def _unknown_type(plan: Plan, table: TablePlan, planned: FieldPlan) -> Iterator[
 def _field(plan: Plan, table: TablePlan, planned: FieldPlan) -> Iterator[Diagnostic]:
     target = Target(planned.validator)
     rules = planned.validator.rules
-    if planned.loses_null and (planned.column is not None or planned.by_columns):
+    from_row = planned.column is not None or planned.by_columns or (planned.file and planned.file.column.nullable)
+    if planned.loses_null and from_row:
         yield _finding(
             "NullableIntoRequired",
             table,

@@ -20,6 +20,7 @@ from supavex.mapping.conversions import Conversion, Misfit, Target, arrays, choo
 from supavex.mapping.convex_auth import auth_rule
 from supavex.mapping.idfiles import load_id_file
 from supavex.mapping.keys import Key, key_of
+from supavex.mapping.large_values import LargeValues, file_problem, toml_key
 from supavex.mapping.names import camel_case
 from supavex.mapping.storage import object_parts
 from supavex.postgres.catalog import Catalog, Column, ForeignKey, Table, Type
@@ -80,6 +81,8 @@ class FieldPlan:
     expression: bool = False
     #: The columns of a reference by several.
     by_columns: tuple[str, ...] = ()
+    #: Of a field that gets the ids of files: the values that become them. ``column`` is another field's, or none's.
+    file: LargeValues | None = None
 
     @property
     def nullable(self) -> bool:
@@ -100,6 +103,8 @@ class FieldPlan:
     @property
     def place(self) -> str:
         """The column's name (or those of a reference by several), or the field's where it has none."""
+        if self.file is not None:
+            return self.file.column.name
         return self.column.name if self.column else ", ".join(self.by_columns) or self.name
 
 
@@ -125,6 +130,13 @@ class TablePlan:
     skipped: dict[str, str] = field(default_factory=dict)
     unmapped: list[Column] = field(default_factory=list)
     misfits: list[tuple[Column | None, str, Misfit]] = field(default_factory=list)
+    #: Its name as supavex.toml writes it in ``[tables.…]``.
+    toml: str = ""
+
+    @property
+    def files(self) -> list[LargeValues]:
+        """The columns whose large values become stored files."""
+        return [field.file for field in self.fields if field.file is not None]
 
     @property
     def name(self) -> str:
@@ -150,6 +162,11 @@ class Plan:
             for field in table.fields
             if field.reference is not None and field.reference.target == STORAGE_TABLE
         ]
+
+    @property
+    def large(self) -> list[tuple[TablePlan, LargeValues]]:
+        """The columns of moved tables whose large values become stored files."""
+        return [(table, found) for table in self.moved for found in table.files]
 
     @property
     def moved(self) -> list[TablePlan]:
@@ -181,15 +198,28 @@ def make_plan(project: Project, schema: Schema, catalog: Catalog) -> Plan:
 def _table(project: Project, schema: Schema, table: Table) -> TablePlan:
     rule = auth_rule(project, table) or project.table_rule(table.schema, table.name)
     if rule.skip is not None:
-        return TablePlan(table, "skipped", rule)
+        return TablePlan(table, "skipped", rule, toml=_toml(project, table))
     names = [rule.to] if rule.to else [table.name, camel_case(table.name)]
     target = next((name for name in names if name in schema.tables), None)
     if target is None:
-        return TablePlan(table, "missing", rule)
+        return TablePlan(table, "missing", rule, toml=_toml(project, table))
     status: Status = "mapped" if rule.existing is None else "existing"
     return TablePlan(
-        table, status, rule, target, schema.tables[target], key_of(table, rule.key), _creation(table, rule)
+        table,
+        status,
+        rule,
+        target,
+        schema.tables[target],
+        key_of(table, rule.key),
+        _creation(table, rule),
+        toml=_toml(project, table),
     )
+
+
+def _toml(project: Project, table: Table) -> str:
+    """The name under which supavex.toml has rules for the table, or would have them."""
+    plain = table.schema == project.schemas[0] and table.qualified not in project.tables
+    return toml_key(table.name if plain else table.qualified)
 
 
 def _creation(table: Table, rule: TableRule) -> CreationTime:
@@ -210,6 +240,10 @@ def _fill(plan: Plan, table: TablePlan, files: dict[str, dict[str, str]]) -> Non
     # A field that is named after one column, or that supavex.toml gives to one, is no other column's in camel case.
     taken = {rule.to for rule in rules.values() if rule.to} | {name for name, rule in rules.items() if not rule.to}
     taken |= table.rule.fields.keys()
+    filed: dict[str, str] = {}
+    for column_name, rule in rules.items():
+        if rule.file is not None:
+            filed.setdefault(rule.file, column_name)
     for column in table.source.columns:
         rule = rules[column.name]
         if rule.skip is not None:
@@ -219,6 +253,19 @@ def _fill(plan: Plan, table: TablePlan, files: dict[str, dict[str, str]]) -> Non
         if not rule.to and camel_case(column.name) not in taken:
             names.append(camel_case(column.name))
         name = next((n for n in names if n in fields and n not in table.rule.fields), None)
+        other = next(
+            (filed[n] for n in (name, rule.file) if n is not None and filed.get(n, column.name) != column.name), None
+        )
+        if other is not None:
+            used |= {n for n in (name, rule.file) if n}
+            message = f"the field {name if name in filed else rule.file} gets the ids of the files of {other}."
+            hint = f"Name another field with `file` for {other}, or for this column with `to` or `file`."
+            table.misfits.append((column, name or str(rule.file), Misfit(message, hint, "FileDoesNotFit")))
+            continue
+        if rule.file is not None and table.key is not None:
+            used |= {rule.file, *([name] if name else [])}
+            _add_file(plan, table, name, column, rule, referring)
+            continue
         if name is None:
             kept = table.key.columns if table.key is not None and table.key.form != "row" else ()
             if column.name not in (*kept, *referring):
@@ -297,6 +344,44 @@ def _add_field(
             rule.null == "reject" or rule.sql is not None,
             # A file's id does not say how its address was written.
             rule.sql is not None or bool(rule.storage),
+        )
+    )
+
+
+def _add_file(
+    plan: Plan, table: TablePlan, own: str | None, column: Column, rule: ColumnRule, referring: set[str]
+) -> None:
+    """A field for the ids of a column's files, and its ``own`` field for the values that become none."""
+    assert table.definition is not None
+    assert table.key is not None
+    assert rule.file is not None
+    fields = table.definition.fields
+    problem = file_problem(table.source, table.key, column, rule, fields, own, referring)
+    if problem is None and rule.file in table.rule.fields:
+        message = f"the field {rule.file} has a rule of its own, under `fields`."
+        problem = Misfit(message, "Name another field for the file, or take that rule away.", "FileDoesNotFit")
+    if problem is not None:
+        table.misfits.append((column, own or rule.file, problem))
+        return
+    own = None if own == rule.file else own
+    large = LargeValues(table.source.schema, table.source.name, column, table.key, rule.file_over, own or "")
+    source = f"{ALIAS}.{quoted(column.name)}"
+    if own is not None:
+        _add_field(plan, table, own, fields[own], column, rule, {})
+        kept = next((found for found in table.fields if found.name == own), None)
+        if kept is not None:
+            table.fields[table.fields.index(kept)] = replace(kept, conversion=large.kept(kept.conversion))
+    validator = fields[rule.file]
+    table.fields.append(
+        FieldPlan(
+            rule.file,
+            unwrap(validator),
+            isinstance(validator, Optional),
+            source,
+            None,
+            large.conversion(ALIAS),
+            null_is_rejected=rule.null == "reject",
+            file=large,
         )
     )
 

@@ -7,7 +7,7 @@ to what PostgreSQL says. Nothing here uses Arrow or the copy's encoders.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,13 +44,28 @@ def proof_sql(table: TablePlan, *more: str) -> str:
     assert table.key is not None
     columns = [table.key.text_sql(table.key.own(ALIAS))]
     columns += [text_sql(field) for field in table.fields]
-    for name in table.creation.columns:
-        moment = f"{ALIAS}.{quoted(name)}::timestamptz"
-        columns.append(
-            f"CASE WHEN isfinite({moment}) THEN (extract(epoch FROM {moment}) * 1000000)::numeric(30)::text END"
-        )
-    columns += more
+    columns += [*moments_sql(table), *more]
     return f"SELECT {', '.join(columns)} FROM {quoted(table.source.schema, table.source.name)} AS {ALIAS}"
+
+
+def moments_sql(table: TablePlan) -> list[str]:
+    """SQL for each creation column, in microseconds since 1970 (as text); NULL for infinity."""
+    moments = [f"{ALIAS}.{quoted(name)}::timestamptz" for name in table.creation.columns]
+    return [
+        f"CASE WHEN isfinite({moment}) THEN (extract(epoch FROM {moment}) * 1000000)::numeric(30)::text END"
+        for moment in moments
+    ]
+
+
+def creation_micros(moments: Iterable[str | None], earliest: int | None) -> int:
+    """The microseconds that ``_creationTime`` must say, of :func:`moments_sql`: the rule of the copy, evaluated here.
+
+    ``earliest``: see :func:`earliest_sql`.
+    """
+    found = next((int(moment) for moment in moments if moment is not None), None)
+    if found is None:
+        found = earliest if earliest is not None else EARLIEST
+    return min(max(found, EARLIEST), LATEST)
 
 
 def earliest_sql(table: TablePlan) -> str | None:
@@ -115,7 +130,7 @@ class RowComparison:
                 if is_secret(self.table.name, field.name):
                     expected, shown = HIDDEN, HIDDEN
                 yield Mismatch(self.table.name, key, field.place, expected, shown)
-        created = self._creation(row[1 + len(self.table.fields) :])
+        created = creation_micros(row[1 + len(self.table.fields) :], self.earliest)
         if micros(document.get("_creationTime")) != created:
             shown = _shown(document.get("_creationTime"))
             yield Mismatch(self.table.name, key, "_creationTime", f"{created / 1000} ms", shown)
@@ -124,13 +139,6 @@ class RowComparison:
                 continue
             shown = HIDDEN if is_secret(self.table.name, name) else _shown(document[name])
             yield Mismatch(self.table.name, key, name, "(no such field)", shown)
-
-    def _creation(self, moments: tuple[str | None, ...]) -> int:
-        """The microseconds that ``_creationTime`` must say: the rule of the copy, evaluated here."""
-        found = next((int(moment) for moment in moments if moment is not None), None)
-        if found is None:
-            found = self.earliest if self.earliest is not None else EARLIEST
-        return min(max(found, EARLIEST), LATEST)
 
     def _check_of(self, field: FieldPlan) -> Callable[[str | None, Value], str | None]:
         """A function of the row's text and the document's value: None where they agree, else what was expected."""
@@ -143,6 +151,8 @@ class RowComparison:
             if field.ids is not None:
                 new = field.ids.get(text)
                 return None if new is not None and value == new else f"{new!r} (for {text})"
+            if field.file is not None:
+                return None if value == parse(text) else f"the file {parse(text)}"
             if value is ABSENT:
                 return text
             if field.reference is not None and field.reference.many:

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Literal, TypedDict, Unpack
 
@@ -26,6 +27,7 @@ from supavex.convex.values import Document
 from supavex.errors import SupavexError, UsageError
 from supavex.mapping.plan import FieldPlan, Plan, TablePlan
 from supavex.mapping.storage import OBJECTS
+from supavex.migrate.archive_storage import Storage
 from supavex.migrate.changes import Sight
 from supavex.migrate.encoding import BadKeys, Lookup, needs_uniform
 from supavex.migrate.executors import Executor, Here
@@ -45,8 +47,9 @@ from supavex.migrate.references import (
     shared_keys,
 )
 from supavex.migrate.rejects import Reject, TooManyRejectsError
-from supavex.migrate.stored_files import FileList, FilesJob, list_files, write_files
+from supavex.migrate.stored_files import FileList, FilesJob, address_secret, list_files
 from supavex.migrate.touched import CopiedTable, Remember, Touched
+from supavex.migrate.value_files import ValueFiles, list_values
 from supavex.postgres.columns import ColumnReader
 from supavex.postgres.connection import quoted, without_password
 from supavex.postgres.snapshot import Snapshot, exported
@@ -92,6 +95,8 @@ class TableResult:
     seconds: float = 0.0
     rejects: list[Reject] = field(default_factory=list)
     filled: Counter[str] = field(default_factory=Counter)
+    #: By column, the documents that ``truncate`` left a shorter text in.
+    cut: Counter[str] = field(default_factory=Counter)
     creation_adjusted: int = 0
     taken_at: str | None = None
 
@@ -115,6 +120,10 @@ class CopyResult:
     snapshot: Snapshot | None = None
     #: The files of storage buckets; None where none were to be moved.
     files: FileList | None = None
+    #: The values that became files; None where no column has such.
+    values: ValueFiles | None = None
+    #: Files of the target that went into the archive too.
+    files_kept: int = 0
 
     @property
     def rejects(self) -> list[Reject]:
@@ -149,6 +158,8 @@ class _State:
     stored: FileList | None = None
     #: Whether stored files are among what is to be moved.
     with_files: bool = True
+    storage: Storage | None = None
+    files_kept: int = 0
 
 
 def copy(
@@ -194,7 +205,7 @@ def copy(
             same: set[str | None] = {None}
             if last is not None and last.same(moment):
                 same.add(last.taken_at)
-            _begin(journal, moment, how.get("moments", "ask"), work)
+            _begin(journal, moment, how.get("moments", "ask"), work, {table.name for table, _ in plan.large})
             files.keep_only(journal.names())
             running = stack.enter_context(how.get("executor") or Here())
             reader = stack.enter_context(ColumnReader(snapshot))
@@ -202,7 +213,8 @@ def copy(
             state = _State(plan, numbers, files, snapshot, holder, reader, journal, running, progress, {})
             state.most_rejects = how.get("most_rejects", MOST_REJECTS)
             state.with_files = tables is None or OBJECTS in tables
-            _list_files(state, how.get("files"), stack)
+            files_job = _files_job(plan, how.get("files"))
+            _list_files(state, files_job, stack)
             matched = _match(state, existing)
             wanted = [t for t in parents_first(plan) if tables is None or t.name in tables or t.source.name in tables]
             sight = Sight.of(snapshot, holder)
@@ -211,11 +223,14 @@ def copy(
             moved = [table for table in plan.moved if table.name in state.results]
             left = [table.name for table in plan.moved if table.name not in state.results]
             kept = since.rejects_of(left) if since is not None else []
+            _list_values(state, files_job, moved, stack)
             if archive is not None and (moved or since is None):
                 _write(state, moved, archive)
             if remember is not None:
                 remember.write(sight, numbers, state.existing, [_copied(state, table, same) for table in moved], since)
             results = [state.results[table.name] for table in moved]
+            values = state.storage.values if state.storage is not None and state.storage.values.columns else None
+            results += [] if values is None else _value_results(values)
             if state.stored is not None and state.with_files:
                 results.append(_files_result(state.stored))
         files.keep_only(set())
@@ -224,6 +239,7 @@ def copy(
         seconds = time.monotonic() - started
         result = CopyResult(archive, snapshot.taken_at, results, matched, seconds, state.kept, kept, visible, snapshot)
         result.files = state.stored if state.with_files else None
+        result.values, result.files_kept = values, state.files_kept
         return result
     except psycopg.Error as error:
         reason = error.diag.message_primary or (str(error).strip() or type(error).__name__).splitlines()[0]
@@ -245,13 +261,16 @@ def copy(
         ) from None
 
 
-def _begin(journal: Journal, moment: Moment, moments: Moments, work: Path) -> None:
-    """Makes the journal one of ``moment``. Raises where the parts in it are of another one, and nobody chose."""
+def _begin(journal: Journal, moment: Moment, moments: Moments, work: Path, with_values: set[str]) -> None:
+    """Makes the journal one of ``moment``. Raises where the parts in it are of another one, and nobody chose.
+
+    ``with_values``: tables whose values become files. These are read now, and have to be those of the documents.
+    """
     last = journal.moment
     if moments == "restart":
         journal.clear()
     elif last is not None and not last.same(moment):
-        journal.forget_unfinished()
+        journal.forget_unfinished(with_values)
         finished = journal.finished()
         if finished and moments == "ask":
             raise UsageError(
@@ -264,9 +283,16 @@ def _begin(journal: Journal, moment: Moment, moments: Moments, work: Path) -> No
     journal.begin(moment)
 
 
+def _files_job(plan: Plan, job: FilesJob | None) -> FilesJob | None:
+    """The job, or, where none is given and values become files, one of these alone."""
+    if job is None and plan.large:
+        return FilesJob(None, (), partial(address_secret, plan.project))
+    return job
+
+
 def _list_files(state: _State, job: FilesJob | None, stack: ExitStack) -> None:
     """Finds out which files go: rows that refer to others don't go either."""
-    if job is None:
+    if job is None or job.source is None:
         if state.plan.stored:
             table, planned = state.plan.stored[0]
             raise UsageError(
@@ -278,6 +304,19 @@ def _list_files(state: _State, job: FilesJob | None, stack: ExitStack) -> None:
         return
     state.stored = stack.enter_context(list_files(job, state.holder))
     state.rejected[OBJECTS] = state.stored.refused
+
+
+def _list_values(state: _State, job: FilesJob | None, moved: list[TablePlan], stack: ExitStack) -> None:
+    """Finds out which values become files, now that it is known which rows don't go."""
+    if job is None:
+        return
+    values = stack.enter_context(list_values(job, state.snapshot, moved, state.rejected))
+    files = state.stored if state.with_files else None
+    state.storage = Storage(job, files, values, moved, state.rejected, state.snapshot)
+
+
+def _value_results(values: ValueFiles) -> list[TableResult]:
+    return [TableResult(c.large.name, STORAGE_TABLE, c.files, c.files, c.size, c.seconds) for c in values.columns]
 
 
 def _files_result(found: FileList) -> TableResult:
@@ -360,6 +399,7 @@ def _copy_table(state: _State, table: TablePlan) -> None:
         result.bytes += part.size
         result.rejects += part.rejects
         result.filled.update(part.filled)
+        result.cut.update(part.cut)
         result.creation_adjusted += part.adjusted
         keys.update(part.rejected_keys)
     result.seconds = time.monotonic() - started
@@ -494,9 +534,8 @@ def _write(state: _State, moved: list[TablePlan], archive: Path) -> None:
                 writer.add_joined(entry, _pieces(state.files, [name for name, _ in parts]))
                 if needs_uniform(table):
                     writer.add(f"{table.target}/generated_schema.jsonl", schema_entry())
-            if state.stored is not None and state.with_files:
-                total = state.stored.files
-                write_files(state.stored, writer, lambda done: state.progress(OBJECTS, done, total))
+            if state.storage is not None:
+                state.files_kept = state.storage.write(writer, state.progress)
             writer.close()
         partial.replace(archive)
     finally:

@@ -14,12 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from supavex.convex.ids import INTERNAL_ID_BYTES, encode_id
-from supavex.convex.limits import STORAGE_TABLE
+from supavex.convex.limits import STORAGE_NUMBER, STORAGE_TABLE
 from supavex.convex.validators import MISSING, Rules, Validator, printed, rules_problem
 from supavex.convex.values import to_export_json
 from supavex.mapping.conversions import Target
 from supavex.mapping.conversions.arrays import NO_NULLS
 from supavex.mapping.conversions.json import numbers_as_doubles
+from supavex.mapping.large_values import suggestion
 from supavex.mapping.plan import FieldPlan, TablePlan
 from supavex.migrate import fixed_width, json_columns, json_limits
 from supavex.migrate.existing import ExistingIds
@@ -74,6 +75,8 @@ class Encoded:
     filled: Counter[str]
     #: Rows whose ``_creationTime`` is not their creation column's value: NULL, infinite, or not above the epoch.
     adjusted: int
+    #: By column, the rows that went with a text cut short.
+    cut: Counter[str]
 
 
 class TableEncoder:
@@ -207,7 +210,15 @@ class _Slice:
             [self.keys[index].tobytes() for index in sorted(self.rejected)],
             self.filled,
             adjusted,
+            self._cut(),
         )
+
+    def _cut(self) -> Counter[str]:
+        cut: Counter[str] = Counter()
+        for index, field in enumerate(self.encoder.table.fields):
+            rows = self.notes.get(f"{index}_cut", ()) if field.conversion.cut else ()
+            cut[field.place] += sum(row not in self.rejected for row in rows)
+        return +cut
 
     def _created(self, texts: Mapping[str, _Text]) -> tuple[_Text, int]:
         """The creation times, and how many of them are substitutes."""
@@ -283,6 +294,9 @@ class _Slice:
             text = self._existing(field, column)
         elif field.reference is not None:
             text = self._reference(field, column)
+        elif field.file is not None:
+            ids = fixed_width.ids(json_columns.key_bytes(column), STORAGE_NUMBER)
+            text = _Text(pc.if_else(missing, json_columns.scalar(None), ids), quoted=True)
         else:
             text = self._value(field, column)
         if not column.null_count:
@@ -467,13 +481,28 @@ class _Slice:
                 line = lines[int(index)].as_py()
                 reason = json_limits.document_problem(line, uniform=self.encoder.uniform)
                 if reason:
-                    fix = "Cut its longest text (truncate), leave a column out, or keep the value in file storage."
-                    self.rejected[int(index)] = (self._heaviest(line), "ValueTooLargeError", reason, fix)
+                    heaviest = self._heaviest(line)
+                    fix = self._lighter(heaviest)
+                    self.rejected[int(index)] = (heaviest.place, "ValueTooLargeError", reason, fix)
 
-    def _heaviest(self, line: str) -> str:
-        """The column that has most to do with a document's size."""
+    def _heaviest(self, line: str) -> FieldPlan:
+        """The field that has most to do with a document's size."""
         sizes = {name: len(json.dumps(value)) for name, value in json.loads(line).items()}
-        return max(self.encoder.table.fields, key=lambda field: sizes.get(field.name, 0)).place
+        return max(self.encoder.table.fields, key=lambda field: sizes.get(field.name, 0))
+
+    def _lighter(self, field: FieldPlan) -> str:
+        """What to do about a document that is too large for that field's sake."""
+        table, other = self.encoder.table, "Cut its longest text (truncate), or leave a column out."
+        assert table.key is not None
+        assert table.definition is not None
+        if field.column is None or field.expression or field.ids is not None or field.reference is not None:
+            return other
+        if any(found.column.name == field.column.name for found in table.files):
+            return f"Lower file_over of {field.place} in supavex.toml, or that of another column of the table."
+        if table.key.form != "row" and field.column.name in table.key.columns:
+            return other
+        fields = table.definition.fields
+        return suggestion(table.source, table.toml, field.column, fields, field.name) or other
 
     def _reject(self, index: int) -> Reject:
         table = self.encoder.table

@@ -62,7 +62,7 @@ def explain(table: TablePlan) -> Explanation:
     """What happens to ``table``, without reading a row."""
     columns = [_field(table, field) for field in table.fields]
     own = set(table.key.columns) if table.key else set()
-    known = {field.column.name for field in table.fields if field.column}
+    known = {field.column.name for field in table.fields if field.column} | {large.column.name for large in table.files}
     for column in table.source.columns:
         if column.name in known:
             continue
@@ -113,7 +113,7 @@ def _field(table: TablePlan, field: FieldPlan) -> Explained:
     rejects += [f"it is not {sign} {printed(bound)}" for sign, bound, _ in rules.bounds()]
     if rules.pattern is not None:
         rejects.append(f"it does not match {rules.pattern}")
-    column = field.column
+    column = field.file.column if field.file is not None else field.column
     return Explained(
         column.name if column else "",
         column.type.name if column else "",
@@ -137,6 +137,8 @@ def _how(table: TablePlan, field: FieldPlan) -> str:
         kind = "found in the target by its key" if field.reference.existing else "computed from the key"
         through = f", by way of {', '.join(field.reference.columns)}" if field.reference.through else ""
         return f"{prefix}the id of the {field.reference.target} it refers to, {kind}{through}"
+    if field.file is not None:
+        return f"{prefix}{field.conversion.name}"
     if field.ids is not None:
         return f"{prefix}the new id that {field.ids_file} gives"
     if field.column is None and not expression:

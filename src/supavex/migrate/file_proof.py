@@ -7,7 +7,7 @@ for are its own business.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from supavex.convex.limits import STORAGE_NUMBER, STORAGE_TABLE
@@ -21,12 +21,11 @@ from supavex.migrate.file_sources import FileSource
 from supavex.migrate.proof import LISTED, TableProof
 from supavex.migrate.rejects import Reject
 from supavex.migrate.stored_files import created_at, file_id, media_type, names_of
-from supavex.migrate.verification import FilesProof
 from supavex.postgres.snapshot import Snapshot, imported
 from supavex.postgres.storage import StorageObject, read_objects
 
 #: What is compared of a file: contents, what is said of them, size, media type, creation time.
-_FIELDS = 5
+FIELDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +74,6 @@ def deployment_files(deployment: Deployment) -> dict[str, Stored]:
     }
 
 
-def files_proof(source: FileSource, buckets: tuple[str, ...], target: Mapping[str, Stored]) -> FilesProof:
-    """What :func:`~supavex.migrate.verification.verify` proves stored files with."""
-
-    def prove(snapshot: Snapshot, rejects: Mapping[str, Reject], progress: Callable[[int], None]) -> TableProof:
-        return prove_files(snapshot, source, buckets, target, rejects, progress)
-
-    return prove
-
-
 def prove_files(
     snapshot: Snapshot,
     source: FileSource,
@@ -113,13 +103,10 @@ def prove_files(
             if rejected:
                 proof.add("rejected but there", object_.id, "the file is in the target though its row was rejected")
                 continue
-            proof.fields += _FIELDS
+            proof.fields += FIELDS
             there = name_in_source(object_)
             found = list(_compare(source, object_, there, stored))
-            for mismatch in found:
-                proof.counts["mismatch"] += 1
-                if proof.counts["mismatch"] <= LISTED:
-                    proof.mismatches.append(mismatch)
+            add_mismatches(proof, found)
             proof.matched += not found
             progress(proof.rows)
     for key in sorted(unexplained):
@@ -127,15 +114,35 @@ def prove_files(
     return proof
 
 
-def _compare(source: FileSource, object_: StorageObject, there: str | None, stored: Stored) -> Iterator[Mismatch]:
-    def differs(column: str, expected: object, found: object) -> Mismatch:
-        return Mismatch(OBJECTS, object_.id, column, str(expected), str(found))
+def add_mismatches(proof: TableProof, found: list[Mismatch]) -> None:
+    """Counts what differs of a file, and lists it if it is among the first."""
+    proof.mismatches += found[: max(0, LISTED - proof.counts["mismatch"])]
+    if found:
+        proof.counts["mismatch"] += len(found)
 
+
+def _compare(source: FileSource, object_: StorageObject, there: str | None, stored: Stored) -> Iterator[Mismatch]:
     expected: tuple[str, int] | None = None
     if there is not None:
-        expected = _digest(source.read(object_.bucket, there))
+        expected = digest(source.read(object_.bucket, there))
+    about = (media_type(object_), created_at(object_))
+    return compare_stored(OBJECTS, object_.id, expected, about, stored)
+
+
+def compare_stored(
+    source: str, key: str, expected: tuple[str, int] | None, about: tuple[str | None, float], stored: Stored
+) -> Iterator[Mismatch]:
+    """Every difference between what a file has to be and what a target holds.
+
+    ``source`` and ``key`` say which it is; ``expected``: SHA-256 and bytes, None where it can't be read; ``about``:
+    its media type, and its ``_creationTime``.
+    """
+
+    def differs(column: str, expected: object, found: object) -> Mismatch:
+        return Mismatch(source, key, column, str(expected), str(found))
+
     try:
-        found: tuple[str, int] | None = _digest(stored.read())
+        found: tuple[str, int] | None = digest(stored.read())
     except (OSError, SupavexError):
         found = None
     if expected is None or found is None or expected[0] != found[0]:
@@ -145,15 +152,17 @@ def _compare(source: FileSource, object_: StorageObject, there: str | None, stor
         yield differs("sha256", found[0], stored.sha256.hex())
     if found is not None and stored.size is not None and stored.size != found[1]:
         yield differs("size", found[1], stored.size)
-    if stored.content_type != media_type(object_):
-        yield differs("contentType", media_type(object_), stored.content_type)
-    if stored.created != created_at(object_):
-        yield differs("_creationTime", created_at(object_), stored.created)
+    kind, created = about
+    if stored.content_type != kind:
+        yield differs("contentType", kind, stored.content_type)
+    if stored.created != created:
+        yield differs("_creationTime", created, stored.created)
 
 
-def _digest(pieces: Iterator[bytes]) -> tuple[str, int]:
-    digest, size = hashlib.sha256(), 0
+def digest(pieces: Iterable[bytes]) -> tuple[str, int]:
+    """SHA-256 (hexadecimal) and bytes of a file's contents."""
+    hashed, size = hashlib.sha256(), 0
     for piece in pieces:
-        digest.update(piece)
+        hashed.update(piece)
         size += len(piece)
-    return digest.hexdigest(), size
+    return hashed.hexdigest(), size

@@ -64,8 +64,16 @@ def of_bytes(column: pa.Array) -> pa.Array:
     return column.cast(pa.binary())
 
 
+def _file_ids(planned: FieldPlan) -> Callable[[pa.Array], pa.Array]:
+    """The ids of the files of rows, of their keys."""
+    file_id = planned.conversion.parse
+    return lambda column: pa.array([file_id(key).encode() for key in column.to_pylist()], pa.binary())
+
+
 def form_of(planned: FieldPlan, comparison: RowComparison) -> Form:
     """The quickest form of a field. Raises :class:`Unlike` where only both sides together tell what is right."""
+    if planned.file is not None:
+        return Form(text_sql(planned), _file_ids(planned), pa.string(), of_bytes)
     if planned.ids is not None:
         return Form(text_sql(planned), _mapped(planned.ids), pa.string(), of_bytes)
     if planned.reference is not None:

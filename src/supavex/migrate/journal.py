@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from supavex.migrate.parts import PartResult, PartTask
 from supavex.migrate.rejects import Reject
 from supavex.postgres.snapshot import Snapshot
 
-_VERSION = "2"
+_VERSION = "3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +114,12 @@ class Journal:
             self._database.execute(f"DELETE FROM {table}")
         self._set("version", _VERSION)
 
-    def forget_unfinished(self) -> None:
-        """Forgets the parts of tables that are not whole: those of another moment can't complete them."""
+    def forget_unfinished(self, others: Iterable[str] = ()) -> None:
+        """Forgets the parts of tables that are not whole: those of another moment can't complete them.
+
+        And those of ``others`` (source tables), whole or not.
+        """
+        self._database.executemany("DELETE FROM tables WHERE source = ?", [(name,) for name in others])
         self._database.execute("DELETE FROM parts WHERE source NOT IN (SELECT source FROM tables)")
 
     def add(self, task: PartTask, source: str, result: PartResult) -> None:
@@ -124,6 +128,7 @@ class Journal:
             **asdict(result),
             "rejected_keys": [key.hex() for key in result.rejected_keys],
             "filled": dict(result.filled),
+            "cut": dict(result.cut),
         }
         pages = json.dumps([task.pages.first, task.pages.end])
         row = (task.name, source, task.number, pages, json.dumps(values))
@@ -138,6 +143,7 @@ class Journal:
         values["rejects"] = [Reject(**reject) for reject in values["rejects"]]
         values["rejected_keys"] = [bytes.fromhex(key) for key in values["rejected_keys"]]
         values["filled"] = Counter(values["filled"])
+        values["cut"] = Counter(values["cut"])
         return PartResult(**values)
 
     def finish(self, source: str, names: list[str], taken_at: str) -> None:

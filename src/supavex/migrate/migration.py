@@ -26,6 +26,7 @@ from supavex.migrate.parts import MOST_REJECTS
 from supavex.migrate.rejects import TooManyRejectsError, write_rejects
 from supavex.migrate.stored_files import FileList
 from supavex.migrate.touched import Touched
+from supavex.migrate.value_files import ValueFiles
 from supavex.migrate.verification import Copied, copied_of
 
 
@@ -137,7 +138,8 @@ class Migration:
             "reasons": dict(Counter(f"{r.table}.{r.column}: {r.code}" for r in self.copy.rejects)),
             "tables": [_table_json(table, self.floors.get(table.source)) for table in self.copy.tables],
             **({} if self.since is None else _since_json(self.since)),
-            **({} if self.copy.files is None else {"files": _files_json(self.copy.files)}),
+            **({} if self.copy.files is None else {"files": _files_json(self.copy.files, self.copy.files_kept)}),
+            **({} if self.copy.values is None else {"values": _values_json(self.copy.values, self.copy.files_kept)}),
             "existing": [
                 {
                     "source": m.table,
@@ -160,12 +162,24 @@ def _since_json(since: Touched) -> dict[str, Any]:
     }
 
 
-def _files_json(files: FileList) -> dict[str, Any]:
+def _values_json(values: ValueFiles, kept: int) -> dict[str, Any]:
     return {
-        "from": files.job.source.shown,
+        "files": values.files,
+        "bytes": values.size,
+        "kept": kept,
+        "columns": [
+            {"source": column.large.name, "over": column.large.over, "files": column.files, "bytes": column.size}
+            for column in values.columns
+        ],
+    }
+
+
+def _files_json(files: FileList, kept: int) -> dict[str, Any]:
+    return {
+        "from": files.source.shown,
         "files": files.files,
         "bytes": files.size,
-        "kept": files.kept,
+        "kept": kept,
         "placeholders": files.placeholders,
         "unlisted": files.unlisted,
         "firstUnlisted": files.first_unlisted,
@@ -180,6 +194,7 @@ def _table_json(table: TableResult, floor: float | None) -> dict[str, Any]:
         "documents": table.documents,
         "rejected": len(table.rejects),
         "filled": dict(sorted(table.filled.items())),
+        "cut": dict(sorted(table.cut.items())),
         "creationTimeAdjusted": table.creation_adjusted,
         "bytes": table.bytes,
         "seconds": round(table.seconds, 3),

@@ -156,6 +156,7 @@ class PartResult:
     rejects: list[Reject]
     rejected_keys: list[bytes]
     filled: Counter[str]
+    cut: Counter[str]
     seconds: float
 
 
@@ -246,6 +247,7 @@ class PartCopier:
         rejects: list[Reject] = []
         keys: list[bytes] = []
         filled: Counter[str] = Counter()
+        cut: Counter[str] = Counter()
         deflater = Deflater(file)
         for piece in pieces:
             assert piece is not None
@@ -258,11 +260,12 @@ class PartCopier:
                 raise TooManyRejectsError(rejects, self._most_rejects)
             keys += piece.rejected_keys
             filled.update(piece.filled)
+            cut.update(piece.cut)
             rows(piece.rows)
         deflater.close()
         seconds = time.monotonic() - started
         return PartResult(
-            done, documents, deflater.crc, deflater.size, deflater.packed, adjusted, rejects, keys, filled, seconds
+            done, documents, deflater.crc, deflater.size, deflater.packed, adjusted, rejects, keys, filled, cut, seconds
         )
 
 

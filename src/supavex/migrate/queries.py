@@ -18,8 +18,9 @@ class CopyQuery:
 
     Its columns: ``_key`` (16 bytes), ``_text`` (the key as text, where the bytes don't tell it), ``_created`` (a
     moment), ``v<i>`` (the value of field i) and ``_notes`` (of a row that can't go, the guards that say so:
-    ``i_j`` for guard j of field i, with a blank behind each; ``created`` of one whose creation time is a substitute;
-    else NULL). One column, for reading each costs; none, where there is nothing to say.
+    ``i_j`` for guard j of field i, with a blank behind each; ``created`` of one whose creation time is a substitute,
+    ``i_cut`` of one whose field i goes cut short; else NULL). One column, for reading each costs; none, where there is
+    nothing to say.
 
     ``created``: the field that holds the creation time too. Then ``_created`` is NULL but where a substitute is needed.
     """
@@ -152,6 +153,10 @@ def _notes_sql(table: TablePlan, created: int | None) -> str | None:
     for index, field in enumerate(table.fields):
         if field.conversion.seen:
             continue
+        if field.conversion.cut:
+            cut = field.conversion.cut.replace("{c}", field.source)
+            holds.append(f"({cut}) IS NOT TRUE")
+            names.append(f"CASE WHEN {cut} THEN '{index}_cut ' ELSE '' END")
         guards = guards_sql(field)
         quick = field.conversion.quick
         if quick and len(guards) == len(field.conversion.guards):

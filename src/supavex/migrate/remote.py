@@ -24,12 +24,13 @@ from supavex.mapping.plan import Plan
 from supavex.mapping.source import Source
 from supavex.migrate.copy import CopyOptions, Progress
 from supavex.migrate.documents import ArchiveDocuments
-from supavex.migrate.file_proof import archive_files, files_proof
+from supavex.migrate.file_proof import archive_files
 from supavex.migrate.kept import Content, Kept, What, contents, kept_exports, new_path, now, same_content
 from supavex.migrate.migration import Folder, Migration, migrate
 from supavex.migrate.official import OfficialCli, Say
 from supavex.migrate.proof import Proof
 from supavex.migrate.runs import Run, measure
+from supavex.migrate.storage_proof import files_proof
 from supavex.migrate.verification import Copied, verify
 from supavex.text import counted, table_text
 
@@ -149,9 +150,9 @@ def _migrated(
         moved = {table.target for table in result.copy.tables}
         with run.step("rehearsal"):
             rehearse(plan.schema.export(), before, archive, whole=since is None)
-            wrote = contents(archive, moved)
+            wrote = contents(archive, moved - {STORAGE_TABLE})
         agreed = confirm(
-            change_table(result, before, cli.target) + _written_since(folder.path, cli.deployment, before, moved)
+            change_table(result, before, cli.target) + _written_since(folder.path, cli.deployment, before, set(wrote))
         )
     finally:
         if not agreed:
@@ -265,11 +266,14 @@ def change_table(result: Migration, before: Path, target: str) -> str:
     """What an import would do, table by table."""
     with SnapshotArchive(before) as archive:
         there = {name: sum(1 for _ in archive.documents(name)) for name in archive.tables}
-        if result.copy.files is not None:
+        if result.copy.files is not None or result.copy.values is not None:
             there[STORAGE_TABLE] = sum(1 for _ in archive.documents(STORAGE_TABLE))
-    rows = [
-        [table.target, table.documents, there.get(table.target, 0), f"{table.bytes:,}"] for table in result.copy.tables
-    ]
+    counts: dict[str, list[int]] = {}
+    for table in result.copy.tables:  # of _storage there may be several
+        count = counts.setdefault(table.target, [0, 0])
+        count[0] += table.documents
+        count[1] += table.bytes
+    rows = [[name, documents, there.get(name, 0), f"{size:,}"] for name, (documents, size) in counts.items()]
     kept = [name for name in there if name not in {table.target for table in result.copy.tables}]
     lines = [f"Into {target}:", table_text(["table", "documents", "replaces", "bytes"], rows)]
     if kept:

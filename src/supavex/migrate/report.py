@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from supavex.migrate.copy import TableResult
 from supavex.migrate.migration import Migration
 from supavex.migrate.stored_files import FileList
+from supavex.migrate.value_files import ValueFiles
 from supavex.text import byte_text, counted, duration, table_text
 
 
@@ -27,7 +29,7 @@ def report_lines(result: Migration, shown: Callable[[Path], str]) -> list[str]:
             byte_text(t.bytes),
             duration(t.seconds),
             f"{t.rows / t.seconds:,.0f}" if t.seconds else "",
-            *([f"{t.seconds / max(result.floors[t.source], 1e-6):.1f}"] if result.floors else []),
+            *([_times_floor(t, result.floors)] if result.floors else []),
             t.target,
         )
         for t in copied.tables
@@ -48,8 +50,19 @@ def report_lines(result: Migration, shown: Callable[[Path], str]) -> list[str]:
         lines.append(
             f"{counted(adjusted, 'row')} without a creation time after 1970 got a substitute (docs/migrate.md)."
         )
-    if copied.files is not None:
-        lines += _file_lines(copied.files, imported=result.imported or result.dry_run)
+    lines += [
+        f"cut: {count:,} × {table.source}.{column}, as truncate says."
+        for table in copied.tables
+        for column, count in sorted(table.cut.items())
+    ]
+    lines += [] if copied.files is None else _file_lines(copied.files)
+    lines += [] if copied.values is None else _value_lines(copied.values)
+    stored = copied.files or copied.values
+    if stored is not None and (copied.files or stored.files):
+        if stored.job.kept is None and not (result.imported or result.dry_run):
+            lines.append("note: `convex import --replace` of this archive deletes the deployment's other files.")
+        if copied.files_kept:
+            lines.append(f"{counted(copied.files_kept, 'file')} of the deployment's own kept beside them.")
     for (code, place), count in Counter((r.code, f"{r.table}.{r.column}") for r in copied.rejects).items():
         lines.append(f"rejected: {count} × {place} {code}")
     if copied.rejects and not result.dry_run:
@@ -69,18 +82,29 @@ def report_lines(result: Migration, shown: Callable[[Path], str]) -> list[str]:
     return lines
 
 
+def _times_floor(table: TableResult, floors: Mapping[str, float]) -> str:
+    """How far the copy of a table is from its floor; empty for stored files, which have none."""
+    floor = floors.get(table.source)
+    return "" if floor is None else f"{table.seconds / max(floor, 1e-6):.1f}"
+
+
 def nothing_line(moment: str) -> str:
     """What there is to say where nothing has changed."""
     return f"Nothing has changed since {moment}: nothing was imported."
 
 
-def _file_lines(files: FileList, *, imported: bool) -> list[str]:
-    lines = [f"{counted(files.files, 'file')} from {files.job.source.shown}, {files.size:,} bytes."]
-    if files.job.kept is None and not imported:
-        lines.append("note: `convex import --replace` of this archive deletes the deployment's other files.")
-    if files.kept:
-        lines.append(f"{counted(files.kept, 'file')} of the deployment's own kept beside them.")
+def _file_lines(files: FileList) -> list[str]:
+    lines = [f"{counted(files.files, 'file')} from {files.source.shown}, {files.size:,} bytes."]
     if files.unlisted:
         some = ", ".join(files.first_unlisted[:3]) + (", …" if files.unlisted > 3 else "")
         lines.append(f"note: {counted(files.unlisted, 'file')} there that storage.objects does not know: {some}")
     return lines
+
+
+def _value_lines(values: ValueFiles) -> list[str]:
+    return [
+        f"{counted(column.files, 'value')} of {column.large.name} became "
+        f"{'a stored file' if column.files == 1 else 'stored files'}, {column.size:,} bytes."
+        for column in values.columns
+        if column.files
+    ]

@@ -22,7 +22,7 @@ from supavex.mapping.convex_auth import SOURCES
 from supavex.mapping.plan import ALIAS, Plan, TablePlan
 from supavex.migrate.documents import Documents
 from supavex.migrate.existing import match_documents
-from supavex.migrate.rows import Existing, Note, Rows, Way
+from supavex.migrate.rows import Existing, Note, Rows, Stored, Way
 from supavex.postgres.catalog import Catalog
 from supavex.postgres.connection import connect, quoted, without_password
 from supavex.postgres.inspection import inspect_catalog
@@ -82,18 +82,19 @@ def restore(
     *,
     replace: bool = False,
     progress: Progress = lambda table, done, estimate: None,
+    stored: Stored = lambda id_: None,
 ) -> Restored:
     """Writes ``documents`` into the tables at ``url`` that ``plan`` took them from; memory does not grow with them.
 
-    Raises before it writes where a table or column is missing, where rows are there already (unless ``replace``, which
-    empties those tables first), or where a column that can't be taken back can't be left out; and, undoing all of it,
-    where PostgreSQL refuses a row.
+    ``stored`` gives the files that values became. Raises before it writes where a table or column is missing, where
+    rows are there already (unless ``replace``, which empties those tables first), or where a column that can't be taken
+    back can't be left out; and, undoing all of it, where PostgreSQL refuses a row.
     """
     started = time.monotonic()
     _check_other_database(plan, url)
     connection = connect(url, autocommit=False)
     try:
-        return _Restore(plan, documents, connection).run(replace, progress, started)
+        return _Restore(plan, documents, connection, stored).run(replace, progress, started)
     except psycopg.errors.InsufficientPrivilege as error:
         raise SupavexError(
             "PermissionDenied",
@@ -127,8 +128,8 @@ def _check_other_database(plan: Plan, url: str) -> None:
 
 
 class _Restore:
-    def __init__(self, plan: Plan, documents: Documents, connection: psycopg.Connection) -> None:
-        self.plan, self.documents, self.connection = plan, documents, connection
+    def __init__(self, plan: Plan, documents: Documents, connection: psycopg.Connection, stored: Stored) -> None:
+        self.plan, self.documents, self.connection, self.stored = plan, documents, connection, stored
         self.numbers = documents.table_numbers()
         self.wanted = [t for t in plan.moved if t.target in self.numbers and t.name not in SOURCES]
         self.notes = [
@@ -142,7 +143,7 @@ class _Restore:
         # Functions of checks and generated columns expect the database's own search path.
         self.connection.execute("RESET search_path")
         self._read_money_as_decimals()
-        with Rows(self.plan, self.documents, self._existing(catalog)) as rows:
+        with Rows(self.plan, self.documents, self._existing(catalog), self.stored) as rows:
             ways = self._ways(rows, catalog)
             tables = {_name(table): table for table in self.wanted if ways[table.name]}
             loading = Loading(self.connection, list(tables))

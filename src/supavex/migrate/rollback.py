@@ -2,7 +2,8 @@
 
 Put back are the tables that migrations since that export have imported; what else the deployment holds stays. A table
 that the export does not hold is emptied. Nothing is put back over documents that someone wrote since, unless that is
-asked for; what is there is exported first in any case, and kept. Stored files are left as they are.
+asked for; what is there is exported first in any case, and kept. Where the export holds stored files, those that are
+gone since, or have become others, are put back too; files that came since stay.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from typing import Any
 
 import numpy as np
 
+from supavex.convex.limits import STORAGE_TABLE
 from supavex.convex.snapshot import SnapshotArchive, schema_entry, tables_entry
 from supavex.convex.values import to_export_json
 from supavex.errors import SupavexError, UsageError
 from supavex.migrate.kept import Content, Kept, contents, kept_exports, new_path, now, read_kept
+from supavex.migrate.kept_files import files_that_differ, holds_files, write_files
 from supavex.migrate.migration import Folder
 from supavex.migrate.moments import Moment, RowFile, RowWriter, name_of
 from supavex.migrate.official import OfficialCli, Say
@@ -45,6 +48,8 @@ class Rollback:
     discarded: list[str] = field(default_factory=list)
     unequal: list[str] = field(default_factory=list)
     changed_meanwhile: list[str] = field(default_factory=list)
+    #: The stored files that are put back: by their ids.
+    files: set[str] = field(default_factory=set)
     cancelled: bool = False
     nothing: bool = False
 
@@ -63,6 +68,7 @@ class Rollback:
             "cancelled": self.cancelled,
             "present": None if self.present is None else str(self.present),
             "tables": {table: content.documents for table, content in self.tables.items()},
+            "files": len(self.files),
             "discarded": self.discarded,
             "unequal": self.unequal,
             "changedMeanwhile": self.changed_meanwhile,
@@ -100,14 +106,16 @@ def roll_back(
     """
     run = Run("rollback", cli.deployment)
     later = [kept for kept in kept_exports(folder.path, cli.deployment) if kept.at >= export.at]
-    tables = sorted({table for kept in later for table in kept.wrote})
+    tables = sorted({table for kept in later for table in kept.wrote} - {STORAGE_TABLE})
     was = contents(export.path, tables)
     result = Rollback(export, was)
     present = new_path(folder.path)
+    stored = ("--include-file-storage",) if holds_files(export.path) else ()
     with run.step("export before"):
-        cli.run("export", "--path", str(present), say=say)
+        cli.run("export", "--path", str(present), *stored, say=say)
     there = contents(present, tables)
-    if there == was:
+    result.files = files_that_differ(export.path, present)
+    if there == was and not result.files:
         present.unlink()
         result.nothing = True
         _undone(later)
@@ -122,8 +130,11 @@ def roll_back(
     try:
         with run.step("rehearsal"):
             write_tables(export.path, present, tables, archive)
+            if result.files:
+                with zipfile.ZipFile(archive, "a", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
+                    write_files(export.path, present, file)
             rehearse(None, present, archive)
-        agreed = confirm(_question(export, was, there, later))
+        agreed = confirm(_question(export, was, there, later, len(result.files)))
     finally:
         if not agreed:
             present.unlink(missing_ok=True)
@@ -139,10 +150,12 @@ def roll_back(
     after = folder.path / "after.zip"
     after.unlink(missing_ok=True)
     with run.step("export after"):
-        cli.run("export", "--path", str(after), say=say)
+        cli.run("export", "--path", str(after), *stored, say=say)
     with run.step("proof"):
         found = contents(after, tables)
         result.unequal = [table for table in tables if found[table] != was[table]]
+        if files_that_differ(export.path, after):
+            result.unequal.append(STORAGE_TABLE)
         result.changed_meanwhile = changed_tables(present, after, set(tables))
     archive.unlink(missing_ok=True)
     if not result.unequal:
@@ -247,12 +260,16 @@ def _digest_documents(archive: SnapshotArchive, table: str, writer: RowWriter) -
     writer.close()
 
 
-def _question(export: Kept, was: Mapping[str, Content], there: Mapping[str, Content], later: list[Kept]) -> str:
+def _question(
+    export: Kept, was: Mapping[str, Content], there: Mapping[str, Content], later: list[Kept], files: int
+) -> str:
     rows = [[table, there[table].documents, was[table].documents] for table in sorted(was)]
     lines = [f"Back into {export.target}: what it held at {export.at}", table_text(["table", "now", "then"], rows)]
     imports = [kept for kept in later if kept.what != "rollback" and not kept.undone]
     if len(imports) > 1:
         lines.append(f"That takes back {counted(len(imports), 'import')}.")
+    if files:
+        lines.append(f"And {counted(files, 'stored file')} as they were; those that came since stay.")
     return "\n".join(lines)
 
 
@@ -271,6 +288,8 @@ def rollback_lines(result: Rollback, shown: Callable[[Path], str]) -> list[str]:
             f"proven equal: {counted(len(result.tables), 'table')}, {counted(documents, 'document')}, as they were at "
             f"{export.at}."
         )
+        if result.files:
+            lines.append(f"{counted(len(result.files), 'stored file')} put back, the others left as they are.")
     assert result.present is not None
     lines.append(f"What was there before this rollback: {shown(result.present)}")
     return lines

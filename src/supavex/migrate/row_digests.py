@@ -80,7 +80,8 @@ class RowDigests:
     @property
     def digest_sql(self) -> str:
         """SQL for the digest of a row: of all that moves, as PostgreSQL writes it in a row's text."""
-        values = [planned.source for planned in self.table.fields]
+        # Of values that may be files too, one is enough.
+        values = [field.source for field in self.table.fields if field.file is None or not field.file.own]
         values += [f"{ALIAS}.{quoted(name)}" for name in self.table.creation.columns]
         return f'pg_catalog.hashtextextended(ROW({", ".join(values)})::text COLLATE "C", {self.seed})'
 

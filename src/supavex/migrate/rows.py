@@ -25,6 +25,8 @@ from supavex.migrate.documents import Documents
 from supavex.postgres.connection import quoted
 
 _ABSENT: Value = object()
+#: Gives the contents of a stored file by its id; None where there is none.
+Stored = Callable[[str], bytes | None]
 #: Of a table that was in Convex before: id to the texts of the row's columns, by name.
 Existing = Mapping[str, Mapping[str, str | None]]
 
@@ -44,13 +46,15 @@ class Way:
     """Where a column's value comes from: a field, or without one the document's own id.
 
     ``named``: the field refers to a row, and this column of that row is the value. ``part``: the field holds the key as
-    text, and this is the key's column number ``part``.
+    text, and this is the key's column number ``part``. ``file``: where this field refers to a stored file, that holds
+    the value; ``field`` may be None then.
     """
 
     column: str
     field: FieldPlan | None = None
     named: str = ""
     part: int | None = None
+    file: FieldPlan | None = None
 
 
 @dataclass(slots=True)
@@ -69,11 +73,14 @@ class Counts:
 class Rows:
     """Rows from ``documents``, by ``plan``. ``existing``: rows of tables that were in Convex before, by target.
 
-    A context manager: numbers for documents that Convex made are kept in a temporary file.
+    ``stored``: the files of values that became some. A context manager: numbers for documents that Convex made are kept
+    in a temporary file.
     """
 
-    def __init__(self, plan: Plan, documents: Documents, existing: Mapping[str, Existing]) -> None:
-        self.plan, self.documents, self.existing = plan, documents, existing
+    def __init__(
+        self, plan: Plan, documents: Documents, existing: Mapping[str, Existing], stored: Stored = lambda id_: None
+    ) -> None:
+        self.plan, self.documents, self.existing, self.stored = plan, documents, existing, stored
         self.numbers = documents.table_numbers()
         self.counts: dict[str, Counts] = {table.name: Counts() for table in plan.moved}
         self._new = _NewNumbers(documents)
@@ -111,7 +118,7 @@ class Rows:
     ) -> Iterable[tuple[str | None, ...]]:
         """The rows of some documents (a batch) of ``table``: a text, or None for NULL, for each of ``ways``."""
         counts = self.counts[table.name]
-        known = {"_id", "_creationTime", *(way.field.name for way in ways if way.field is not None)}
+        known = {"_id", "_creationTime", *(f.name for way in ways for f in (way.field, way.file) if f is not None)}
         known |= {planned.name for planned in table.fields if _made_again(table, planned)}
         for document in documents:
             counts.untaken.update(document.keys() - known)
@@ -128,6 +135,9 @@ class Rows:
                 return Way(column, planned, named)
             reason = unreachable
         plain = _field_of(table, column)
+        file = next((f for f in table.fields if f.file is not None and f.file.column.name == column), None)
+        if file is not None:
+            return Way(column, plain, file=file)
         if plain is not None and plain.expression:
             reason = "an sql expression made the field of it, which can't be taken back"
             if plain.reference is not None and plain.reference.target == STORAGE_TABLE:
@@ -157,7 +167,7 @@ class Rows:
         way = self._way(parent, named)
         if isinstance(way, str):
             return f"it refers to {parent.name}.{named}, which can't be taken back: {way}"
-        if way.field is not None and parent.target not in self.numbers:
+        if (way.field or way.file) is not None and parent.target not in self.numbers:
             return f"it refers to {parent.name}, which the archive does not hold"
         return None
 
@@ -181,6 +191,36 @@ class Rows:
         return parent
 
     def _column(
+        self, table: TablePlan, way: Way, documents: Sequence[Document], counts: Counts | None = None
+    ) -> Iterable[str | None]:
+        if way.file is None:
+            return self._texts(table, way, documents, counts)
+        own = [None] * len(documents) if way.field is None else self._texts(table, way, documents, counts)
+        # One after another, as they are asked for: they are large.
+        return (self._text(table, way, document, text) for document, text in zip(documents, own, strict=True))
+
+    def _text(self, table: TablePlan, way: Way, document: Document, own: str | None) -> str | None:
+        """The text of a value that may be in a file; ``own``: that of its own field."""
+        assert way.file is not None
+        assert way.file.file is not None
+        id_ = document.get(way.file.name)
+        if id_ is None:
+            return own
+        content = self.stored(id_) if isinstance(id_, str) else None
+        if content is None:
+            message = f"the archive holds no file {_shown(id_)} (npx convex export --include-file-storage)"
+        elif own is not None:
+            message = "there is a file, and a value in its own field too"
+        elif way.file.file.column.type.base == "bytea":
+            return f"\\x{content.hex()}"
+        else:
+            try:
+                return content.decode()
+            except UnicodeDecodeError:
+                message = f"the file {_shown(id_)} holds no text"
+        raise _refusal(table, Way(way.column, way.file), document, message)
+
+    def _texts(
         self, table: TablePlan, way: Way, documents: Sequence[Document], counts: Counts | None = None
     ) -> list[str | None]:
         planned = way.field
@@ -261,7 +301,7 @@ class Rows:
         parent = self._parent(reference)
         way = self._way(parent, column)
         assert isinstance(way, Way)
-        if way.field is None:
+        if way.field is None and way.file is None:
             found: dict[str, str | None] = {}
             for id_ in ids:
                 with suppress(InvalidId):
@@ -348,7 +388,8 @@ def _holds_key_text(table: TablePlan, planned: FieldPlan) -> bool:
 
 def _made_again(table: TablePlan, planned: FieldPlan) -> bool:
     """Whether a field says nothing that the row does not say without it."""
-    return _holds_key_text(table, planned) or (planned.column is not None and bool(planned.column.generated))
+    column = planned.file.column if planned.file is not None else planned.column
+    return _holds_key_text(table, planned) or (column is not None and bool(column.generated))
 
 
 def _ids(value: Value) -> list[str]:

@@ -1,7 +1,8 @@
 """The files of storage buckets into a snapshot archive, as Convex's stored files.
 
 Each row of ``storage.objects`` is held against the list of files first: one that is not there, or has another size, is
-a rejected row, and so are the rows that refer to it. The others are read once, piece by piece, into the archive.
+a rejected row, and so are the rows that refer to it. The others are read once, piece by piece, into the archive. Of
+values that become files, see :mod:`supavex.migrate.value_files`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import mimetypes
 import re
 import secrets
 import sqlite3
-import tempfile
 import unicodedata
 import uuid
 import zlib
@@ -27,10 +27,11 @@ from typing import IO, Any
 
 import psycopg
 
-from supavex.convex.ids import decode_id, encode_id
+from supavex.convex.ids import encode_id
 from supavex.convex.limits import MAX_CREATION_TIME, STORAGE_NUMBER, STORAGE_TABLE
-from supavex.convex.snapshot import ArchiveWriter, SnapshotArchive
+from supavex.convex.snapshot import ArchiveWriter
 from supavex.errors import SupavexError
+from supavex.mapping.plan import Plan
 from supavex.mapping.storage import OBJECTS
 from supavex.migrate.file_sources import FileSource, file_source
 from supavex.migrate.private_files import owner_only
@@ -47,13 +48,13 @@ _EARLIEST = 1.0
 
 @dataclass(frozen=True, slots=True)
 class FilesJob:
-    """What is to be moved: the files of ``buckets`` (all, if there are none) from ``source``.
+    """What is to be moved: the files of ``buckets`` (all, if there are none) from ``source``; without one, none.
 
     ``secret`` gives what makes the names in the files' addresses; see :func:`address_secret`. ``kept``: an export of
     the target, whose own files go into the archive too: an import replaces all of them.
     """
 
-    source: FileSource
+    source: FileSource | None
     buckets: tuple[str, ...]
     secret: Callable[[], bytes]
     kept: Path | None = None
@@ -64,19 +65,25 @@ class FileList:
     """The files that go, in a database of their own, and the rows that don't."""
 
     job: FilesJob
+    source: FileSource
     database: sqlite3.Connection
     rows: int = 0
     files: int = 0
     size: int = 0
     placeholders: int = 0
-    #: Files of the target that went into the archive too.
-    kept: int = 0
     rejects: list[Reject] = field(default_factory=list)
     #: The keys (16 bytes) of rows that references may not name.
     refused: set[bytes] = field(default_factory=set)
     unlisted: int = 0
     #: The first of the files that no row stands for.
     first_unlisted: list[str] = field(default_factory=list)
+
+    def holds(self, internal_id: bytes) -> bool:
+        """Whether the file of that id (16 bytes) goes, or its row is rejected."""
+        self.database.execute("CREATE INDEX IF NOT EXISTS by_id ON going (id)")
+        id_ = str(uuid.UUID(bytes=internal_id))
+        row = self.database.execute("SELECT 1 FROM going WHERE id = ?", (id_,)).fetchone()
+        return row is not None or internal_id in self.refused
 
     def going(self) -> Iterator[tuple[StorageObject, str]]:
         """The files that go, each with its name in the source, by bucket and name."""
@@ -85,12 +92,15 @@ class FileList:
             yield StorageObject(id_, bucket, name, size, type_, created), there
 
 
-def files_job(project: Project, place: str | None = None, kept: Path | None = None) -> FilesJob | None:
-    """What is to be moved by supavex.toml, or from ``place``; None where it names no files."""
-    source = file_source(project, place)
-    if source is None:
+def files_job(plan: Plan, place: str | None = None, kept: Path | None = None) -> FilesJob | None:
+    """What is to be moved by supavex.toml, or from ``place``; None where there are no files, nor values to become some.
+
+    ``kept``: see :class:`FilesJob`.
+    """
+    source = file_source(plan.project, place)
+    if source is None and not plan.large:
         return None
-    return FilesJob(source, project.storage.buckets, partial(address_secret, project), kept)
+    return FilesJob(source, plan.project.storage.buckets, partial(address_secret, plan.project), kept)
 
 
 def address_secret(project: Project) -> bytes:
@@ -112,9 +122,9 @@ def file_id(id_: str) -> str:
     return encode_id(STORAGE_NUMBER, uuid.UUID(id_).bytes)
 
 
-def address_name(secret: bytes, id_: str) -> str:
-    """The uuid by which a file's address names it."""
-    return str(uuid.UUID(bytes=hmac.digest(secret, uuid.UUID(id_).bytes, "sha256")[:16], version=4))
+def address_name(secret: bytes, internal_id: bytes) -> str:
+    """The uuid by which a file's address names it, of the 16 bytes of the file's id."""
+    return str(uuid.UUID(bytes=hmac.digest(secret, internal_id, "sha256")[:16], version=4))
 
 
 def media_type(object_: StorageObject) -> str | None:
@@ -132,11 +142,12 @@ def created_at(object_: StorageObject) -> float:
 @contextmanager
 def list_files(job: FilesJob, connection: psycopg.Connection) -> Iterator[FileList]:
     """Holds the rows of ``storage.objects``, as ``connection`` sees them, against the files that are there."""
+    assert job.source is not None
     with _listed(job.source, connection, job.buckets) as database:
         database.execute(
             "CREATE TABLE going (number INTEGER PRIMARY KEY, id, bucket, name, size INTEGER, type, created, there)"
         )
-        found = FileList(job, database)
+        found = FileList(job, job.source, database)
         database.execute("BEGIN")
         for object_ in read_objects(connection, job.buckets):
             _hold(found, object_)
@@ -191,7 +202,7 @@ def _hold(found: FileList, object_: StorageObject) -> None:
     found.rows += 1
     where = f"{object_.bucket}/{object_.name}"
     if there is None:
-        reason, fix = f"there is no file {where} in {found.job.source.shown}", "Copy the file there, or delete the row."
+        reason, fix = f"there is no file {where} in {found.source.shown}", "Copy the file there, or delete the row."
         found.rejects.append(Reject(OBJECTS, object_.id, "name", "FileMissing", reason, fix))
     elif object_.size is not None and there[1] != object_.size:
         reason = f"{where} has {there[1]:,} bytes where the row says {object_.size:,}"
@@ -217,68 +228,60 @@ def _text(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def write_files(found: FileList, writer: ArchiveWriter, progress: Callable[[int], None] = lambda done: None) -> None:
-    """Writes the files that go, and what there is to say of each, into an archive.
+def add_files(
+    found: FileList, writer: ArchiveWriter, lines: IO[bytes], progress: Callable[[int], None] = lambda done: None
+) -> None:
+    """Writes the files that go into an archive, and what there is to say of each to ``lines``.
 
     Raises where one has another size than the list says, or can't be read.
     """
-    done, secret = 0, found.job.secret()
-    with tempfile.TemporaryFile() as lines:
-        for object_, there in found.going():
-            digest = hashlib.sha256()
-            id_, kind = file_id(object_.id), media_type(object_)
-            entry = f"{STORAGE_TABLE}/{id_}{mimetypes.guess_extension(kind or '') or ''}"
-            pieces = _hashed(found.job.source.read(object_.bucket, there), digest)
-            _, size = writer.add_streamed(entry, pieces, _deflater())
-            if size != object_.size:
-                message = f"the file has {size:,} bytes where {object_.size:,} were listed: it changed meanwhile."
-                where = f"{object_.bucket}/{object_.name}"
-                hint = "Nothing was replaced. Run the command again."
-                raise SupavexError("FileChanged", message, where=where, hint=hint, retryable=True)
-            name = address_name(secret, object_.id)
-            lines.write(_line(id_, created_at(object_), kind, name, digest, size))
-            done += 1
-            progress(done)
-        _write_kept(found, writer, lines)
-        lines.seek(0)
-        writer.add_streamed(f"{STORAGE_TABLE}/documents.jsonl", iter(lambda: lines.read(1 << 20), b""))
+    secret = found.job.secret()
+    for done, (object_, there) in enumerate(found.going(), 1):
+        id_, kind = file_id(object_.id), media_type(object_)
+        name = address_name(secret, uuid.UUID(object_.id).bytes)
+        pieces = found.source.read(object_.bucket, there)
+        size = add_file(writer, lines, id_, pieces, created_at(object_), kind, name)
+        if size != object_.size:
+            message = f"the file has {size:,} bytes where {object_.size:,} were listed: it changed meanwhile."
+            where = f"{object_.bucket}/{object_.name}"
+            hint = "Nothing was replaced. Run the command again."
+            raise SupavexError("FileChanged", message, where=where, hint=hint, retryable=True)
+        progress(done)
 
 
-def _write_kept(found: FileList, writer: ArchiveWriter, lines: IO[bytes]) -> None:
-    """Writes the files of the target that are not the source's: an import replaces all that are there."""
-    if found.job.kept is None:
-        return
-    found.database.execute("CREATE INDEX IF NOT EXISTS by_id ON going (id)")
-    with SnapshotArchive(found.job.kept) as target:
-        for entry in target.stored_files(STORAGE_NUMBER):
-            key = decode_id(entry.id)[1]
-            ours = found.database.execute("SELECT 1 FROM going WHERE id = ?", (str(uuid.UUID(bytes=key)),)).fetchone()
-            if ours is not None or key in found.refused:
-                continue
-            digest = hashlib.sha256()
-            name = f"{STORAGE_TABLE}/{entry.id}{mimetypes.guess_extension(entry.content_type or '') or ''}"
-            pieces = _hashed(target.read_stored(entry.entry), digest)
-            _, size = writer.add_streamed(name, pieces, _deflater())
-            lines.write(_line(entry.id, entry.created or _EARLIEST, entry.content_type, entry.name, digest, size))
-            found.kept += 1
+def add_file(
+    writer: ArchiveWriter,
+    lines: IO[bytes],
+    id_: str,
+    pieces: Iterator[bytes],
+    created: float | None,
+    kind: str | None,
+    name: str | None,
+    ending: str | None = None,
+) -> int:
+    """Adds one stored file to an archive, and its line to ``lines``; its bytes.
 
-
-def _hashed(pieces: Iterator[bytes], digest: hashlib._Hash) -> Iterator[bytes]:
-    for piece in pieces:
-        digest.update(piece)
-        yield piece
-
-
-def _line(id_: str, created: float, kind: str | None, name: str | None, digest: hashlib._Hash, size: int) -> bytes:
+    ``kind``: its media type. ``name``: of its address. ``ending``: of its entry, by default its media type's.
+    """
+    digest = hashlib.sha256()
+    ending = ending or mimetypes.guess_extension(kind or "") or ""
+    _, size = writer.add_streamed(f"{STORAGE_TABLE}/{id_}{ending}", _hashed(pieces, digest), _deflater())
     document = {
-        "_creationTime": created,
+        "_creationTime": created or _EARLIEST,
         "_id": id_,
         "contentType": kind,
         "internalId": name,
         "sha256": base64.b64encode(digest.digest()).decode(),
         "size": size,
     }
-    return json.dumps({key: value for key, value in document.items() if value is not None}).encode() + b"\n"
+    lines.write(json.dumps({key: value for key, value in document.items() if value is not None}).encode() + b"\n")
+    return size
+
+
+def _hashed(pieces: Iterator[bytes], digest: hashlib._Hash) -> Iterator[bytes]:
+    for piece in pieces:
+        digest.update(piece)
+        yield piece
 
 
 def _deflater() -> Any:

@@ -15,8 +15,7 @@ import psycopg
 
 from supavex.convex.limits import STORAGE_NUMBER, STORAGE_TABLE
 from supavex.errors import SupavexError
-from supavex.mapping.plan import Plan
-from supavex.mapping.storage import OBJECTS
+from supavex.mapping.plan import Plan, TablePlan
 from supavex.migrate.digest_process import DigestProcess
 from supavex.migrate.documents import Documents
 from supavex.migrate.existing import match_documents
@@ -48,8 +47,24 @@ def copied_of(report: object) -> Copied | None:
     return None if seen is None else Copied(seen, frozenset(names))
 
 
-#: Proves the stored files at a moment of the source; the rejected ones by their keys.
-FilesProof = Callable[[Snapshot, Mapping[str, Reject], Callable[[int], None]], TableProof]
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a proof of stored files is asked for: a moment of the source, and the documents of the target.
+
+    ``rejects``: by table and key. ``tables``: those that were compared, each with what the copy saw of it, where rows
+    that were written since can be told. ``written``: whether anything was written since.
+    """
+
+    snapshot: Snapshot
+    target: Documents
+    rejects: Mapping[str, Mapping[str, Reject]]
+    tables: list[tuple[TablePlan, Visibility | None]]
+    written: bool
+    progress: Progress
+
+
+#: Proves stored files.
+FilesProof = Callable[[Asked], list[TableProof]]
 
 
 def verify(
@@ -90,6 +105,7 @@ def verify(
         }
         tables: list[TableProof] = []
         checks: list[TableCheck] = []
+        compared: list[tuple[TablePlan, Visibility | None]] = []
         for table in plan.moved:
             proof = TableProof(table.name, table.target)
             tables.append(proof)
@@ -99,14 +115,14 @@ def verify(
             seen = copied.seen if written and copied is not None and table.name in copied.tables else None
             if seen is not None and not has_versions(holder, table.source.schema, table.source.name):
                 seen = None
+            compared.append((table, seen))
             check = TableCheck(
                 table, plan.moved, snapshot, target, numbers, existing, by_table, proof, process, seen, written
             )
             check.compare(sample, progress)
             checks.append(check)
         if files is not None and sample is None:
-            explained = by_table.get(OBJECTS, {})
-            tables.append(files(snapshot, explained, lambda done: progress(OBJECTS, done, 0)))
+            tables += files(Asked(snapshot, target, by_table, compared, written, progress))
         failed = frozenset(proof.target for proof in tables if not proof.ok)
         for check in checks if sample is None else ():
             check.finish(failed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from supavex.errors import SupavexError, missing_extra
@@ -17,9 +17,12 @@ BATCH_BYTES = 4 << 20
 
 
 class ColumnReader:
-    """A connection that reads query results as Arrow record batches, all at one snapshot. A context manager."""
+    """A connection that reads query results as Arrow record batches, all at one snapshot. A context manager.
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    ``settings``: of PostgreSQL's, beside those of every reader.
+    """
+
+    def __init__(self, snapshot: Snapshot, settings: Mapping[str, str] | None = None) -> None:
         try:
             from adbc_driver_postgresql import dbapi
         except ImportError:
@@ -32,7 +35,7 @@ class ColumnReader:
         try:
             self._execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             self._execute(f"SET TRANSACTION SNAPSHOT {literal(snapshot.name)}")
-            for name, value in READING.items():
+            for name, value in {**READING, **(settings or {})}.items():
                 # ADBC sets the client encoding and date style itself, and relies on them.
                 if name not in ("client_encoding", "DateStyle"):
                     self._execute(f"SET LOCAL {name} = {literal(value)}")

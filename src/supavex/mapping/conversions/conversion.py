@@ -87,6 +87,8 @@ class Conversion:
     quick: str = ""
     #: Whether the copy can tell from what ``select`` gives which guards hold: then PostgreSQL need not evaluate them.
     seen: bool = False
+    #: SQL over ``{c}`` that is true where the value goes cut short; empty: none does.
+    cut: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ class Misfit:
 
     message: str
     hint: str = ""
+    code: str = "TypeDoesNotFit"
 
 
 class Target:
@@ -179,7 +182,8 @@ def _cut(conversion: Conversion, length: int) -> Conversion | Misfit:
     if conversion.kind != "string" or conversion.parse is not same_value:
         return Misfit("truncate cuts text, and this becomes none.", "Leave truncate out.")
     select, text = (f"left({sql}, {length})" for sql in (conversion.select, conversion.text))
-    return replace(conversion, name=f"{conversion.name}, cut to {length} characters", select=select, text=text)
+    cut = f"char_length({conversion.select}) > {length}"
+    return replace(conversion, name=f"{conversion.name}, cut to {length} characters", select=select, text=text, cut=cut)
 
 
 def _family(type_: Type) -> str | None:

@@ -1,0 +1,195 @@
+"""Large values that become stored files: which of a column's values they are, and the ids of their files.
+
+A file's id is computed from its table, its column and the id of its row's document. So the field that refers to it is a
+column like any other, wherever the copy runs, and who holds the document knows which file is its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from supavex.convex.ids import INTERNAL_ID_BYTES, encode_id
+from supavex.convex.limits import STORAGE_NUMBER, STORAGE_TABLE
+from supavex.convex.validators import Id, Null, Optional, Rules, Validator, unwrap
+from supavex.mapping.conversions.conversion import Conversion, Misfit, Target
+from supavex.mapping.keys import Key
+from supavex.postgres.catalog import Column, Table, Type
+from supavex.postgres.connection import quoted
+from supavex.project import FILE_OVER, ColumnRule
+
+_TEXT, _JSON, _BYTES = "text/plain; charset=utf-8", "application/json", "application/octet-stream"
+#: The media type of a file, by the type of its column (PostgreSQL's internal name). No other type becomes one.
+MEDIA_TYPES = {"text": _TEXT, "varchar": _TEXT, "json": _JSON, "jsonb": _JSON, "bytea": _BYTES}
+#: How a file's name ends in an archive.
+ENDINGS = {_TEXT: ".txt", _JSON: ".json", _BYTES: ".bin"}
+
+
+@dataclass(frozen=True, slots=True)
+class LargeValues:
+    """The values of ``column`` of a table (of that ``schema``) that become files: those of more than ``over`` bytes.
+
+    0: all that are not NULL. ``key`` is the table's; ``own`` the field that keeps the other values, empty without one.
+    """
+
+    schema: str
+    table: str
+    column: Column
+    key: Key
+    over: int
+    own: str = ""
+
+    @property
+    def name(self) -> str:
+        """``schema.table.column``, as reports name it."""
+        return f"{self.schema}.{self.table}.{self.column.name}"
+
+    @property
+    def media_type(self) -> str:
+        """The media type of the files."""
+        return MEDIA_TYPES[self.column.type.base]
+
+    @property
+    def _prefix(self) -> bytes:
+        """What the files of no other column begin their hash with."""
+        return f"{quoted(self.schema, self.table, self.column.name)} ".encode()
+
+    def text_sql(self, value: str) -> str:
+        """SQL for what the file of ``value`` holds: text, or bytes."""
+        return value if self.column.type.base == "bytea" else f"{value}::text"
+
+    def large_sql(self, value: str) -> str:
+        """SQL: whether ``value`` becomes a file; NULL or false for NULL. Of what lies in TOAST, nothing is read."""
+        if not self.over:
+            return f"{value} IS NOT NULL"
+        return f"octet_length({self.text_sql(value)}) > {self.over}"
+
+    def row_id_sql(self, alias: str) -> str:
+        """SQL for the 16 bytes of the row's own id."""
+        own = self.key.sql(self.key.own(alias))
+        return f"uuid_send({own})" if self.key.form == "uuid" else own
+
+    def id_sql(self, row_id: str) -> str:
+        """SQL for the 16 bytes of the file's id, of SQL for those of the row's."""
+        return f"substr(sha256('\\x{self._prefix.hex()}'::bytea || {row_id}), 1, {INTERNAL_ID_BYTES})"
+
+    def internal_id(self, row_id: bytes) -> bytes:
+        """The 16 bytes of the file's id, of those of the row's."""
+        return hashlib.sha256(self._prefix + row_id).digest()[:INTERNAL_ID_BYTES]
+
+    def file_id(self, key: str) -> str:
+        """The id of the file of the row whose key, as text, is ``key``."""
+        return encode_id(STORAGE_NUMBER, self.internal_id(self.key.internal_id(key)))
+
+    def conversion(self, alias: str) -> Conversion:
+        """How the field gets the file's id: the copy has PostgreSQL compute it, the proof computes it from the key."""
+        large = self.large_sql("{c}")
+        return Conversion(
+            f"the id of a stored file, where it has {self.described}",
+            "id",
+            f"CASE WHEN {large} THEN {self.id_sql(self.row_id_sql(alias))} END",
+            f"CASE WHEN {large} THEN {self.key.text_sql(self.key.own(alias))} END",
+            parse=self.file_id,
+            makes_null=True,
+        )
+
+    def kept(self, conversion: Conversion) -> Conversion:
+        """The conversion of the values that stay in their own field."""
+        large = self.large_sql("{c}")
+        select, text = (f"CASE WHEN {large} THEN NULL ELSE {sql} END" for sql in (conversion.select, conversion.text))
+        name = f"{conversion.name}; a stored file instead, where it has {self.described}"
+        return replace(conversion, name=name, select=select, text=text, makes_null=True)
+
+    @property
+    def described(self) -> str:
+        """Which values become files."""
+        return f"more than {self.over:,} bytes" if self.over else "a value"
+
+
+def file_problem(
+    table: Table,
+    key: Key,
+    column: Column,
+    rule: ColumnRule,
+    fields: Mapping[str, Validator],
+    own: str | None,
+    referring: set[str],
+) -> Misfit | None:
+    """What keeps large values of ``column`` from becoming files as its ``rule`` says; None where nothing does.
+
+    ``own``: the column's field among ``fields``, if it has one. ``referring``: columns that make references.
+    """
+    name = rule.file or ""
+    if not can_be_file(column.type):
+        types = ", ".join(MEDIA_TYPES)
+        return _misfit(f"{column.type.name} can't become a file.", f"Only {types} can: take `file` away.")
+    ids = own is not None and own != name and any(isinstance(member, Id) for member in Target(fields[own]).members)
+    if ids or column.name in referring or any(column.name in found.columns for found in table.foreign_keys):
+        return _misfit("the column refers to another row, and a file refers to none.", "Take `file` away.")
+    if key.form != "row" and column.name in key.columns:
+        return _misfit("the column is (part of) the table's key, which ids come from.", "Take `file` away.")
+    found = fields.get(name)
+    wanted = f'v.id("{STORAGE_TABLE}")' if not rule.file_over else f'v.optional(v.id("{STORAGE_TABLE}"))'
+    if found is None:
+        return _misfit(f"the field {name}, for the file's id, is not in schema.py.", f'Add "{name}": {wanted}.')
+    if not _is_file_id(found):
+        return _misfit(f"the field {name} is {found}, and a file's id goes there.", f"Make it {wanted}.")
+    if rule.file_over and not isinstance(found, Optional) and not Target(found).null:
+        message = f"values of up to {rule.file_over:,} bytes have no file, and the field {name} must have one."
+        return _misfit(message, f"Make it {wanted}, or say file_over = 0: every value becomes a file.")
+    if own is None or own == name:
+        if not rule.file_over:
+            return None
+        message = f"values of up to {rule.file_over:,} bytes stay in a field of their own, and there is none."
+        hint = f"Add {column.name}: v.optional(…)" if own is None else "Name another field"
+        hint += ", or say file_over = 0: every value becomes a file."
+        return _misfit(message, hint)
+    if not isinstance(fields[own], Optional):
+        message = f"the field {own} is required, and is left out where the value becomes a file."
+        return _misfit(message, f"Make {own} v.optional({fields[own]}).")
+    if unwrap(fields[own]).rules != Rules():
+        message = f"the field {own} has a default or rules, which would not hold for values that become files."
+        return _misfit(message, f"Take them away from {own} in schema.py.")
+    return None
+
+
+def suggestion(table: Table, toml: str, column: Column, fields: Mapping[str, Validator], own: str) -> str | None:
+    """What to do about a large value of ``column``, whose field is ``own``; None where it can't become a file.
+
+    ``toml``: the table's name as supavex.toml writes it.
+    """
+    refers = any(column.name in found.columns for found in table.foreign_keys)
+    if refers or not can_be_file(column.type):
+        return None
+    ending = "File" if any(character.isupper() for character in own) else "_file"
+    taken = {*fields, *(found.name for found in table.columns)}
+    name = next(n for n in (f"{own}{ending}{number}" for number in ("", *range(2, len(taken) + 3))) if n not in taken)
+    more = "" if isinstance(fields[own], Optional) else f", and make {own} v.optional({fields[own]})"
+    more += "" if unwrap(fields[own]).rules == Rules() else f", and take the default and rules of {own} away"
+    return (
+        f"Move it to file storage: in supavex.toml, under [tables.{toml}.columns.{toml_key(column.name)}], "
+        f'file = "{name}" (values of more than {FILE_OVER:,} bytes; file_over = … says another size); '
+        f'in schema.py, add "{name}": v.optional(v.id("{STORAGE_TABLE}")){more}.'
+    )
+
+
+def toml_key(name: str) -> str:
+    """A name as a key of TOML."""
+    plain = name and all(c.isascii() and (c.isalnum() or c in "-_") for c in name)
+    return name if plain else '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _is_file_id(validator: Validator) -> bool:
+    """Whether a field takes the id of a stored file, and nothing else but null."""
+    members = [member for member in Target(validator).members if not isinstance(member, Null)]
+    return len(members) == 1 and isinstance(members[0], Id) and members[0].table == STORAGE_TABLE
+
+
+def can_be_file(type_: Type) -> bool:
+    """Whether values of that type can become files."""
+    return type_.element is None and type_.base in MEDIA_TYPES
+
+
+def _misfit(message: str, hint: str) -> Misfit:
+    return Misfit(message, hint, "FileDoesNotFit")
