@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -115,8 +115,14 @@ class Served:
         try:
             return self._process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
+            # Python's fault handler says what each thread is at.
+            self._process.send_signal(signal.SIGABRT)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(10)
             self.kill()
-            raise AssertionError(f"the server did not stop within {STOP_SECONDS} s") from None
+            with suppress(AssertionError):
+                self.err.until("(nothing says this)", seconds=5)
+            raise AssertionError(f"the server did not stop within {STOP_SECONDS} s\n{self.err.text}") from None
 
     def kill(self) -> None:
         """Ends it as a power failure would."""
@@ -132,7 +138,20 @@ class Served:
 
 def launch(data: Path, *options: str, port: int = 0) -> subprocess.Popen[str]:
     """Starts ``supavex serve`` and waits for nothing."""
-    command = [sys.executable, "-m", "supavex", "serve", "--data", str(data), "--port", str(port), "--site-port", "0"]
+    command = [
+        sys.executable,
+        "-X",
+        "faulthandler",
+        "-m",
+        "supavex",
+        "serve",
+        "--data",
+        str(data),
+        "--port",
+        str(port),
+        "--site-port",
+        "0",
+    ]
     return subprocess.Popen([*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

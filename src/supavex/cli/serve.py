@@ -51,9 +51,6 @@ def command(folder: str, data: str | None, port: int, site_port: int, host: str,
         click.echo(f"CONVEX_SELF_HOSTED_ADMIN_KEY={served.admin_key}")
         click.echo(f"Serving {place}. Dashboard: {served.addresses.cloud}/  Stop with Ctrl-C.", err=True)
 
-    try:
-        serve(Settings(place, host, port, site_port, frozenset(fetch_hosts)), say)
-    except KeyboardInterrupt:
-        # Being told to stop is how a server ends.
-        click.echo("Stopped.", err=True)
+    serve(Settings(place, host, port, site_port, frozenset(fetch_hosts)), say)
+    click.echo("Stopped.", err=True)
     return 0

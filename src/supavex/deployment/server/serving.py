@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -103,14 +105,16 @@ def serve(settings: Settings, say: Callable[[Host], None]) -> None:
                 key = admin_key(settings.folder, _NAME)
                 host = Host(deployment, settings.folder, key, addresses, frozenset(names), _NAME, site_port)
                 host.fetch_hosts = settings.fetch_hosts
-                say(host)
-                _run(host, listener, site)
+                server = _server(host)
+                with _told_to_stop(server):
+                    say(host)
+                    server.run([listener, site])
         finally:
             listener.close()
             site.close()
 
 
-def _run(host: Host, listener: socket.socket, site: socket.socket) -> None:
+def _server(host: Host) -> _Server:
     config = uvicorn.Config(
         make_app(host, dashboard.routes(host)),
         log_config=None,
@@ -123,8 +127,24 @@ def _run(host: Host, listener: socket.socket, site: socket.socket) -> None:
         timeout_graceful_shutdown=5,
         h11_max_incomplete_event_size=64 << 10,
     )
-    server = _Server(config, host)
-    server.run([listener, site])
+    return _Server(config, host)
+
+
+@contextmanager
+def _told_to_stop(server: _Server) -> Iterator[None]:
+    """Has the server told of a signal to stop, whenever it comes.
+
+    As an exception, it could be raised where nobody hears it, as in a finalizer, and the server would go on.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, server.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class _Server(uvicorn.Server):
