@@ -34,7 +34,10 @@ if TYPE_CHECKING:
 _LET_PASS = ("SystemField", "FieldNameReserved", "UnknownTable")
 
 #: Documents that are read together.
-_BLOCK = 4096
+#: Documents that SQLite joins: of the largest that there may be, its longest value holds so many.
+_JOINED = 100
+#: Bytes of documents that are given at once.
+_BLOCK_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,11 +198,24 @@ class Deployment:
     def blocks(self, table: str) -> Generator[bytes]:
         """All documents of a table as internal JSON, one a line, in the order in which they lie in the file."""
         stored = self.store.tables().get(table)
-        if stored is not None:
-            # As bytes: Python would decode each text, only to have it encoded again.
-            rows = self.store.connection.execute(f"SELECT CAST(body AS BLOB) FROM documents_{stored.storage}")
-            while some := rows.fetchmany(_BLOCK):
-                yield b"\n".join([body for (body,) in some])
+        if stored is None:
+            return
+        # SQLite joins some of them to one value, of bytes: a Python object for each takes far longer.
+        documents = f"FROM documents_{stored.storage}"
+        some = f"SELECT CAST(group_concat(body, char(10)) AS BLOB) {documents} WHERE row BETWEEN ? AND ?"
+        first, last = self.store.connection.execute(f"SELECT min(row), max(row) {documents}").fetchone()
+        parts: list[bytes] = []
+        size = 0
+        for row in range(first, last + 1, _JOINED) if first is not None else ():
+            (joined,) = self.store.connection.execute(some, (row, row + _JOINED - 1)).fetchone()
+            if joined is not None:
+                parts.append(joined)
+                size += len(joined)
+            if size >= _BLOCK_BYTES:
+                yield b"\n".join(parts)
+                parts, size = [], 0
+        if parts:
+            yield b"\n".join(parts)
 
     def uniform(self, table: str) -> bool:
         """Whether bare integers in :meth:`blocks` are int64: never."""

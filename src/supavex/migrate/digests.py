@@ -29,7 +29,7 @@ from supavex.convex.validators import MISSING, Rules, Validator, rules_problem, 
 from supavex.mapping.plan import ALIAS, FieldPlan, TablePlan
 from supavex.migrate import text_columns
 from supavex.migrate.comparison import EARLIEST, LATEST, RowComparison
-from supavex.migrate.document_columns import DocumentColumns, FieldValues, cut, decode_ids, halves, special_columns
+from supavex.migrate.document_columns import DocumentColumns, FieldValues, cut, decode_ids, document_columns, halves
 from supavex.migrate.forms import Form, Made, form_of, micros_of, of_bytes
 from supavex.migrate.special_values import Special, text_of, values_of
 from supavex.migrate.text_columns import NO_MOMENT, Numbers, Unlike, lengths, text_batches, written
@@ -246,7 +246,7 @@ class TableDigests:
         sums.add(self.buckets(ids), digests)
 
     def _columns(self, block: bytes, count: int, *, verbatim: bool, uniform: bool) -> DocumentColumns:
-        return special_columns(block, count, self._types, self._special, verbatim=verbatim, uniform=uniform)
+        return document_columns(block, count, self._types, self._special, verbatim=verbatim, uniform=uniform)
 
     def seems_verbatim(self, block: bytes, *, uniform: bool) -> bool:
         """Whether the first of some documents hold JSON as PostgreSQL writes it, with a blank behind each colon."""

@@ -1,8 +1,8 @@
 """Documents, lines of JSON, as columns: one for each field that is expected.
 
-Arrow parses what JSON says plainly (texts, numbers, booleans), orjson the values that are made of others. Where one of
-them can't tell, or would take something that Convex refuses, :class:`~supavex.migrate.text_columns.Unlike` is raised:
-the documents are looked at one by one then.
+msgspec parses documents into objects of the expected fields, and leaves alone what is JSON of any kind, which orjson
+parses where it can't be compared as text. Where one of them can't tell, or would take something that Convex refuses,
+:class:`~supavex.migrate.text_columns.Unlike` is raised: the documents are looked at one by one then.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ import re
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
+import msgspec
 import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyarrow import json
 
 from supavex.convex.ids import ALPHABET, INTERNAL_ID_BYTES, varint
 from supavex.convex.values import BARE_INTEGER
@@ -34,13 +35,6 @@ _MARK = 8
 _MINUS_ZERO = re.compile(rb"-0\s*[,\]}]")
 #: A key that starts with $, as those of int64, bytes and special numbers do: to orjson they are objects.
 _SPECIAL = re.compile(rb'"(?:\$|\\u0024)[^"]*"\s*:')
-#: A JSON value of objects up to three deep, or an array up to two, or one that holds no other. null is not among them.
-#: Nothing is tried twice, so that no text makes it slow.
-_VALUE = (
-    rb"(\{[^{}\n]*+(?:\{[^{}\n]*+(?:\{[^{}\n]*+\}[^{}\n]*+)*+\}[^{}\n]*+)*+\}"
-    rb"|\[[^][\n]*+(?:\[[^][\n]*+\][^][\n]*+)*+\]"
-    rb'|"(?:[^"\\\n]++|\\.)*+"|true|false|-?[0-9][0-9.eE+-]*+)'
-)
 
 
 def _pairs() -> np.ndarray[Any, Any]:
@@ -52,6 +46,10 @@ def _pairs() -> np.ndarray[Any, Any]:
 
 
 _PAIRS = _pairs()
+
+
+#: How msgspec reads a field of each type.
+_TYPES: dict[pa.DataType | None, Any] = {pa.string(): str, pa.float64(): float, pa.bool_(): bool, None: msgspec.Raw}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +104,7 @@ def _one_a_line(block: bytes, ends: np.ndarray[Any, Any]) -> bool:
     return braced and bool((data[ends[:-1] + 1] == ord("{")).all())
 
 
-def special_columns(
+def document_columns(
     block: bytes,
     count: int,
     types: Mapping[str, pa.DataType | None],
@@ -115,72 +113,30 @@ def special_columns(
     verbatim: bool,
     uniform: bool,
 ) -> DocumentColumns:
-    """As :func:`document_columns` or :func:`verbatim_columns`, where some fields hold int64 or bytes.
+    """The columns of ``count`` documents (a piece of :func:`cut`).
 
-    ``special``: these fields, whose type is text: what :mod:`supavex.migrate.special_values` makes of their values.
+    ``types``: the expected fields; text, float64 or bool where all values are that, None where they are JSON of any
+    kind: of these the values, or with ``verbatim`` their text (an Arrow column of bytes). ``special``: the fields of
+    int64 or bytes, whose type is text: what :mod:`supavex.migrate.special_values` makes of their values. ``uniform``:
+    bare integers are int64. Raises :class:`Unlike`, or what orjson and Arrow raise.
     """
-    read = verbatim_columns if verbatim else document_columns
-    if not special:
-        return read(block, count, types, uniform=uniform)
     mark = secrets.token_hex(_MARK).encode()
-    found = read(marked(block, special, mark, uniform=uniform), count, types, uniform=uniform)
+    if special:
+        block = marked(block, special, mark, uniform=uniform)
+    if uniform and BARE_INTEGER.search(block):
+        raise Unlike
+    found = _by_fields(block, count, types, verbatim=verbatim)
+    if found is None:
+        if verbatim and None in types.values():
+            raise Unlike
+        array = b"[" + block.replace(b"}\n{", b"},{") + b"]"
+        found = _by_orjson(_loaded(array, count), types)
+    if not special:
+        return found
     fields = [
         FieldValues(unmarked(values.values, mark), values.state) if name in special else values
         for name, values in zip(types, found.fields, strict=True)
     ]
-    return DocumentColumns(found.ids, found.created, fields, found.others)
-
-
-def document_columns(
-    block: bytes, count: int, types: Mapping[str, pa.DataType | None], *, uniform: bool
-) -> DocumentColumns:
-    """The columns of ``count`` documents (a piece of :func:`cut`).
-
-    ``types``: the expected fields; text, float64 or bool where all values are that, None where they are anything.
-    ``uniform``: bare integers are int64. Raises :class:`Unlike`, or what orjson and Arrow raise.
-    """
-    if uniform and BARE_INTEGER.search(block):
-        raise Unlike
-    # Arrow makes no difference between null and nothing.
-    if b"null" not in block:
-        found = _by_arrow(block, count, types)
-        if found is not None:
-            return found
-    return _by_orjson(_loaded(block, count), types)
-
-
-def verbatim_columns(
-    block: bytes, count: int, types: Mapping[str, pa.DataType | None], *, uniform: bool
-) -> DocumentColumns:
-    """As :func:`document_columns`, with the text of each value that is anything (an Arrow column of bytes), not parsed.
-
-    Such a value is cut out where its field's name stands, up to where it seems to end, and 0 put in its place. What is
-    left has to be documents of plain values only, with a 0 in each of those places: so the name was a field's, and not
-    one inside a value. What was cut out is the value if it is JSON, as it is where it equals PostgreSQL's text.
-    Raises :class:`Unlike` where that can't be had: the caller has to parse.
-    """
-    if (uniform and BARE_INTEGER.search(block)) or _special(block):
-        raise Unlike
-    texts: dict[str, list[bytes]] = {}
-    for name, type_ in types.items():
-        if type_ is None:
-            field = f'"{name}":'.encode()
-            pieces = re.split(re.escape(field) + _VALUE, block)
-            texts[name] = pieces[1::2]
-            block = (field + b"0").join(pieces[0::2])
-    if b"null" in block:
-        raise Unlike
-    plain = {name: pa.float64() if type_ is None else type_ for name, type_ in types.items()}
-    found = _by_arrow(block, count, plain)
-    if found is None:
-        raise Unlike
-    fields = list(found.fields)
-    for index, name in enumerate(types):
-        if name in texts:
-            zeros = fields[index]
-            if len(zeros.values) != len(texts[name]) or pc.any(pc.not_equal(zeros.values, 0)).as_py():
-                raise Unlike
-            fields[index] = FieldValues(pa.array(texts[name], pa.binary()), zeros.state)
     return DocumentColumns(found.ids, found.created, fields, found.others)
 
 
@@ -190,49 +146,60 @@ def _special(block: bytes) -> bool:
     return seems and _SPECIAL.search(block) is not None
 
 
-def _loaded(block: bytes, count: int) -> list[dict[str, Any]]:
-    if (b"-0" in block and _MINUS_ZERO.search(block)) or _special(block):
+def _loaded(array: bytes, count: int) -> list[Any]:
+    """The values of a JSON array, which has to have ``count``."""
+    if (b"-0" in array and _MINUS_ZERO.search(array)) or _special(array):
         raise Unlike
-    documents: list[dict[str, Any]] = orjson.loads(b"[" + block.replace(b"}\n{", b"},{") + b"]")
+    values: list[Any] = orjson.loads(array)
+    if len(values) != count:
+        raise Unlike
+    return values
+
+
+@cache
+def _decoder(types: tuple[tuple[str, pa.DataType | None], ...]) -> msgspec.json.Decoder[Any]:
+    """Reads documents that have no other fields than the expected ones; what is not there is None, and null is not."""
+    fields: list[tuple[str, Any, Any]] = [
+        ("id", str, msgspec.field(name="_id")),
+        ("created", float, msgspec.field(name="_creationTime")),
+    ]
+    for number, (name, type_) in enumerate(types):
+        fields.append((f"f{number}", _TYPES[type_], msgspec.field(default=None, name=name)))
+    return msgspec.json.Decoder(msgspec.defstruct("Document", fields, forbid_unknown_fields=True, gc=False))
+
+
+def _by_fields(
+    block: bytes, count: int, types: Mapping[str, pa.DataType | None], *, verbatim: bool
+) -> DocumentColumns | None:
+    """The columns of documents that are plain: without null, and without other fields. None where one is not."""
+    try:
+        documents = _decoder(tuple(types.items())).decode_lines(block)
+    except msgspec.DecodeError:
+        return None
     if len(documents) != count:
         raise Unlike
-    return documents
-
-
-def _by_arrow(block: bytes, count: int, types: Mapping[str, pa.DataType | None]) -> DocumentColumns | None:
-    typed = {name: type_ for name, type_ in types.items() if type_ is not None}
-    schema = pa.schema({"_id": pa.string(), "_creationTime": pa.float64(), **typed})
-    whole = len(typed) == len(types)
-    try:
-        table = json.read_json(
-            pa.BufferReader(block),
-            json.ReadOptions(use_threads=False, block_size=len(block) + 1),
-            json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="error" if whole else "ignore"),
-        ).combine_chunks()
-    except pa.ArrowInvalid:
-        return None
-    if table.num_rows != count:
-        raise Unlike
-    columns = {name: _chunk(table.column(name)) for name in schema.names}
-    ids, created = columns["_id"], columns["_creationTime"]
-    if ids.null_count or created.null_count:
-        raise Unlike
-    documents = None if whole else _loaded(block, count)
-    fields, there = [], np.full(count, 2, np.int64)
-    for name, type_ in types.items():
+    ids, created, *columns = zip(*map(msgspec.structs.astuple, documents), strict=True)
+    fields = []
+    for type_, column in zip(types.values(), columns, strict=True):
         if type_ is None:
-            assert documents is not None
-            values = _field([document.get(name, ABSENT) for document in documents])
+            texts = [bytes(raw) for raw in column if raw is not None]
+            if b"null" in texts:
+                return None
+            values: Any = _compared_as_text(texts) if verbatim else _loaded(b"[" + b",".join(texts) + b"]", len(texts))
+            absent = None if len(texts) == count else np.array([raw is None for raw in column])
         else:
-            column = columns[name]
-            null = pc.is_null(column).to_numpy(zero_copy_only=False) if column.null_count else None
-            values = FieldValues(column.drop_null(), None if null is None else null * np.uint8(2))
-        fields.append(values)
-        there += 1 if values.state is None else values.state != 2
+            found = pa.array(column, type_)
+            absent = pc.is_null(found).to_numpy(zero_copy_only=False) if found.null_count else None
+            values = found.drop_null()
+        fields.append(FieldValues(values, None if absent is None else absent * np.uint8(2)))
     others = np.zeros(count, np.int64)
-    if documents is not None:
-        others = np.fromiter(map(len, documents), np.int64, count) - there
-    return DocumentColumns(ids, finite(created), fields, others)
+    return DocumentColumns(pa.array(ids, pa.string()), finite(pa.array(created, pa.float64())), fields, others)
+
+
+def _compared_as_text(texts: list[bytes]) -> pa.Array:
+    if _special(b",".join(texts)):
+        raise Unlike
+    return pa.array(texts, pa.binary())
 
 
 def _by_orjson(documents: list[dict[str, Any]], types: Mapping[str, pa.DataType | None]) -> DocumentColumns:
@@ -245,10 +212,6 @@ def _by_orjson(documents: list[dict[str, Any]], types: Mapping[str, pa.DataType 
         fields.append(found if type_ is None else FieldValues(_typed(found.values, type_), found.state))
         there += 1 if found.state is None else found.state != 2
     return DocumentColumns(ids, finite(created), fields, np.fromiter(map(len, documents), np.int64, count) - there)
-
-
-def _chunk(column: pa.ChunkedArray) -> pa.Array:
-    return column.chunk(0) if column.num_chunks else pa.array([], column.type)
 
 
 def _field(values: list[Any]) -> FieldValues:

@@ -6,6 +6,7 @@ import hashlib
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
 from itertools import islice
 from pathlib import Path
@@ -19,7 +20,7 @@ from supavex.convex.limits import STORAGE_TABLE
 from supavex.convex.order_keys import UNDEFINED, field_at
 from supavex.convex.validators import MISSING, rules_problem, unwrap
 from supavex.convex.values import Document, Value, to_export_json
-from supavex.mapping.plan import ALIAS, TablePlan, pointer_of
+from supavex.mapping.plan import ALIAS, FieldPlan, TablePlan, pointer_of
 from supavex.migrate.comparison import RowComparison, earliest_sql, proof_sql
 from supavex.migrate.digest_process import DigestProcess, ProcessLost
 from supavex.migrate.digests import NotVerbatim, Sums, TableDigests, table_digests
@@ -65,6 +66,7 @@ class TableCheck:
         self._process, self._written = process, written
         self._unseen = None if seen is None else unseen_sql(seen, ALIAS)
         self._equal, self._missing = False, 0
+        self._dangling: Future[list[str]] | None = None
 
     def compare(self, sample: int | None, progress: Progress) -> None:
         """Compares every row with its document; with ``sample``, that many rows, and nothing proves anything."""
@@ -143,8 +145,10 @@ class TableCheck:
         uniform = self.target.uniform(self.table.target)
         steps = digests.target(self.target.blocks(self.table.target), target, uniform=uniform)
         if is_large(connection, self.table):
-            with suppress(ProcessLost):
+            with suppress(ProcessLost), ThreadPoolExecutor(1) as beside:
                 self._process.begin(digests, self.snapshot, rejected)
+                # PostgreSQL looks for references that lead nowhere meanwhile.
+                self._dangling = self._dangling or beside.submit(self._fields_that_dangle)
                 try:
                     for _ in steps:
                         done(target.read)
@@ -163,18 +167,29 @@ class TableCheck:
     def _holds(self, connection: psycopg.Connection, failed: frozenset[str]) -> bool:
         """Whether no look at the documents is needed: they are the rows, and what must hold holds of those."""
         moved = {table.target for table in self.moved} - failed
+        for planned in self._references_by_id():
+            reference = planned.reference
+            assert reference is not None
+            rejected = self.all_rejects.get(f"{reference.schema}.{reference.table}")
+            if reference.target not in moved or reference.through or rejected:
+                return False
+        dangling = self._fields_that_dangle() if self._dangling is None else self._dangling.result()
+        return not dangling and all(self._unique(connection, fields) for fields in self._uniques())
+
+    def _references_by_id(self) -> Iterator[FieldPlan]:
+        """The fields whose ids are of rows that move, too."""
         for planned in self.table.fields:
             reference = planned.reference
             if reference is None or reference.existing:
                 continue
-            parent = f"{reference.schema}.{reference.table}"
-            if reference.target == STORAGE_TABLE and not self.all_rejects.get(parent):
+            if reference.target == STORAGE_TABLE and not self.all_rejects.get(f"{reference.schema}.{reference.table}"):
                 continue  # its file is proven by itself, and one that names none would have no id
-            if reference.target not in moved or reference.through or self.all_rejects.get(parent):
-                return False
-            if missing_keys(connection, self.table, planned):
-                return False
-        return all(self._unique(connection, fields) for fields in self._uniques())
+            yield planned
+
+    def _fields_that_dangle(self) -> list[str]:
+        """The fields that name a row which is not there, on a connection of its own."""
+        with reading(self.snapshot, self.table.name) as connection:
+            return [field.name for field in self._references_by_id() if missing_keys(connection, self.table, field)]
 
     def _uniques(self) -> list[tuple[str, ...]]:
         """The groups of fields that the schema says are unique."""

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import psycopg
 import pyarrow as pa
 import pyarrow.compute as pc
+from psycopg.pq import DiagnosticField, ExecStatus
 from pyarrow import csv
 
 from supavex.convex.ids import INTERNAL_ID_BYTES
+
+if TYPE_CHECKING:
+    from psycopg.pq.abc import PGconn, PGresult
 
 #: Bytes of text that are looked at together: they stay in a processor's cache.
 BLOCK = 1 << 20
@@ -70,8 +75,39 @@ def text_batches(connection: psycopg.Connection, columns: list[str], rest: str) 
     """
     options = f"FORMAT csv, DELIMITER E'\\x{ord(_BETWEEN):02x}', QUOTE E'\\x{ord(_AROUND):02x}'"
     sql = f"COPY (SELECT {', '.join(columns)} {rest}) TO STDOUT ({options})"
-    with connection.cursor() as cursor, cursor.copy(sql.encode()) as rows:
-        yield from _parsed(_Stream(iter(rows)), len(columns))
+    with closing(_copied(connection.pgconn, sql.encode())) as rows:
+        yield from _parsed(_Stream(rows), len(columns))
+
+
+def _copied(server: PGconn, sql: bytes) -> Generator[memoryview]:
+    """The rows of a COPY as libpq gives them: each by psycopg's own cursor takes half as long again."""
+    result = server.exec_(sql)
+    if result.status != ExecStatus.COPY_OUT:
+        raise _error(result)
+    size = 0
+    try:
+        while size >= 0:
+            size, row = server.get_copy_data(0)
+            if size > 0:
+                yield row
+    finally:
+        if size >= 0:
+            server.get_cancel().cancel()
+            while size >= 0:
+                size, _ = server.get_copy_data(0)
+        ended = [result for result in iter(server.get_result, None) if result.status != ExecStatus.COMMAND_OK]
+    if ended:
+        raise _error(ended[0])
+
+
+def _error(result: PGresult) -> psycopg.Error:
+    code = (result.error_field(DiagnosticField.SQLSTATE) or b"").decode()
+    said = result.error_field(DiagnosticField.MESSAGE_PRIMARY) or result.error_message
+    text = said.decode("utf-8", "replace").strip()
+    try:
+        return psycopg.errors.lookup(code)(text)
+    except KeyError:
+        return psycopg.OperationalError(text)
 
 
 class _Stream(io.RawIOBase):
