@@ -128,9 +128,10 @@ def _own_cpu() -> float:
 
 
 def _cpu_of(pid: int) -> float:
-    """CPU seconds of a process and of its children that have ended: a server's sessions."""
+    """CPU seconds of a process and of its children, of those that have ended too: a server's sessions."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK") + sum(_cpu_of(int(child)) for child in children)
 
 
 def measure(server: Server, function: Callable[..., Any], *arguments: Any) -> Measured:
