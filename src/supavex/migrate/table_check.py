@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, suppress
-from itertools import islice
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psycopg
 
-from supavex.convex.ids import InvalidId, decode_id
+from supavex.convex.ids import decode_id
 from supavex.convex.limits import STORAGE_TABLE
-from supavex.convex.order_keys import UNDEFINED, field_at
-from supavex.convex.validators import MISSING, rules_problem, unwrap
-from supavex.convex.values import Document, Value, to_export_json
-from supavex.mapping.plan import ALIAS, FieldPlan, TablePlan, pointer_of
+from supavex.convex.validators import MISSING, unwrap
+from supavex.convex.values import Document, to_export_json
+from supavex.mapping.plan import ALIAS, FieldPlan, Reference, TablePlan
 from supavex.migrate.comparison import RowComparison, earliest_sql, proof_sql
 from supavex.migrate.digest_process import DigestProcess, ProcessLost
 from supavex.migrate.digests import NotVerbatim, Sums, TableDigests, table_digests
@@ -28,6 +25,7 @@ from supavex.migrate.documents import Documents
 from supavex.migrate.proof import LISTED, TableProof
 from supavex.migrate.references import missing_keys
 from supavex.migrate.rejects import NO_KEY, Reject
+from supavex.migrate.target_rules import check_documents, chunks
 from supavex.postgres.connection import literal, quoted
 from supavex.postgres.snapshot import Snapshot, reading
 from supavex.postgres.visibility import Visibility, unseen_sql
@@ -94,7 +92,7 @@ class TableCheck:
         with reading(self.snapshot, self.table.name) as connection:
             if not (self._equal and self._holds(connection, failed)):
                 self._extra(connection)
-                self._documents()
+                check_documents(self.table, self.target, self.numbers, self._uniques(), self.proof)
 
     def _by_digests(
         self, connection: psycopg.Connection, comparison: RowComparison, done: Rows
@@ -145,10 +143,8 @@ class TableCheck:
         uniform = self.target.uniform(self.table.target)
         steps = digests.target(self.target.blocks(self.table.target), target, uniform=uniform)
         if is_large(connection, self.table):
-            with suppress(ProcessLost), ThreadPoolExecutor(1) as beside:
+            with suppress(ProcessLost), self._looking_for_references():
                 self._process.begin(digests, self.snapshot, rejected)
-                # PostgreSQL looks for references that lead nowhere meanwhile.
-                self._dangling = self._dangling or beside.submit(self._fields_that_dangle)
                 try:
                     for _ in steps:
                         done(target.read)
@@ -166,30 +162,50 @@ class TableCheck:
 
     def _holds(self, connection: psycopg.Connection, failed: frozenset[str]) -> bool:
         """Whether no look at the documents is needed: they are the rows, and what must hold holds of those."""
-        moved = {table.target for table in self.moved} - failed
-        for planned in self._references_by_id():
-            reference = planned.reference
-            assert reference is not None
-            rejected = self.all_rejects.get(f"{reference.schema}.{reference.table}")
-            if reference.target not in moved or reference.through or rejected:
-                return False
-        dangling = self._fields_that_dangle() if self._dangling is None else self._dangling.result()
+        if not self._may_hold(failed):
+            return False
+        dangling = self._fields_that_dangle(connection) if self._dangling is None else self._dangling.result()
         return not dangling and all(self._unique(connection, fields) for fields in self._uniques())
 
-    def _references_by_id(self) -> Iterator[FieldPlan]:
+    def _may_hold(self, failed: frozenset[str]) -> bool:
+        """Whether the rows themselves tell what their references lead to."""
+        moved = {table.target for table in self.moved} - failed
+        return all(
+            reference.target in moved and not reference.through and not self._rejects_of(reference)
+            for _, reference in self._references_by_id()
+        )
+
+    def _references_by_id(self) -> Iterator[tuple[FieldPlan, Reference]]:
         """The fields whose ids are of rows that move, too."""
         for planned in self.table.fields:
             reference = planned.reference
             if reference is None or reference.existing:
                 continue
-            if reference.target == STORAGE_TABLE and not self.all_rejects.get(f"{reference.schema}.{reference.table}"):
+            if reference.target == STORAGE_TABLE and not self._rejects_of(reference):
                 continue  # its file is proven by itself, and one that names none would have no id
-            yield planned
+            yield planned, reference
 
-    def _fields_that_dangle(self) -> list[str]:
-        """The fields that name a row which is not there, on a connection of its own."""
-        with reading(self.snapshot, self.table.name) as connection:
-            return [field.name for field in self._references_by_id() if missing_keys(connection, self.table, field)]
+    def _rejects_of(self, reference: Reference) -> Mapping[str, Reject]:
+        return self.all_rejects.get(f"{reference.schema}.{reference.table}", {})
+
+    def _fields_that_dangle(self, connection: psycopg.Connection) -> list[str]:
+        """The fields that name a row which is not there."""
+        return [field.name for field, _ in self._references_by_id() if missing_keys(connection, self.table, field)]
+
+    @contextmanager
+    def _looking_for_references(self) -> Iterator[None]:
+        """Has PostgreSQL look for references that lead nowhere meanwhile, unless the block fails."""
+        if self._dangling is not None or not self._may_hold(frozenset()):
+            yield
+            return
+        with reading(self.snapshot, self.table.name) as connection, ThreadPoolExecutor(1) as beside:
+            self._dangling = beside.submit(self._fields_that_dangle, connection)
+            try:
+                yield
+            except BaseException:
+                connection.cancel()
+                self._dangling = None
+                raise
 
     def _uniques(self) -> list[tuple[str, ...]]:
         """The groups of fields that the schema says are unique."""
@@ -234,7 +250,7 @@ class TableCheck:
             cursor.itersize = _CHUNK
             limit = "" if sample is None else f" LIMIT {sample}"
             cursor.execute((proof_sql(self.table, self._unseen or "false") + limit).encode())
-            for rows in _chunks(cursor, _CHUNK):
+            for rows in chunks(cursor, _CHUNK):
                 looked_at = self._suspected(rows, digests, suspects)
                 ids = [comparison.id_of(row[0]) for row in looked_at]
                 documents = self.target.get_many(self.table.target, [id_ for id_ in ids if id_ is not None])
@@ -362,79 +378,6 @@ class TableCheck:
                         proof.add(kind, key, detail)
             finally:
                 seen.close()
-
-    def _documents(self) -> None:
-        """What the target's documents say by themselves: references, uniques, and the rules of the schema."""
-        definition = self.table.definition
-        assert definition is not None
-        references = {
-            name: found[0].table
-            for name, validator in definition.fields.items()
-            if (found := pointer_of(unwrap(validator))) is not None
-        }
-        with _Uniques(self._uniques()) as seen:
-            for documents in _chunks(self.target.documents(self.table.target), _CHUNK):
-                self._references(documents, references)
-                for document in documents:
-                    for name, validator in definition.fields.items():
-                        problem = rules_problem(validator, document.get(name))
-                        if problem:
-                            self.proof.add("broken rule", str(document["_id"]), f"{name}: {problem}")
-                    for fields in seen.repeated(document):
-                        detail = f"{', '.join(fields)} are not unique"
-                        self.proof.add("broken unique", str(document["_id"]), detail)
-
-    def _references(self, documents: list[Document], references: Mapping[str, str]) -> None:
-        for name, table in references.items():
-            ids = {value for d in documents for value in _ids(d.get(name))}
-            valid = sorted(id_ for id_ in ids if self._is_id(id_, table))
-            there = self.target.get_many(table, valid)
-            for document in documents:
-                for value in _ids(document.get(name)):
-                    if value not in there:
-                        detail = f"{name} refers to {value}, which {table} does not have"
-                        self.proof.add("dangling reference", str(document["_id"]), detail)
-
-    def _is_id(self, text: str, table: str) -> bool:
-        try:
-            return decode_id(text)[0] == self.numbers.get(table)
-        except InvalidId:
-            return False
-
-
-class _Uniques:
-    """Finds repeated values of groups of fields, in a temporary file. As in SQL, a missing part is never equal."""
-
-    def __init__(self, groups: list[tuple[str, ...]]) -> None:
-        self._groups = groups
-        self._database = sqlite3.connect("", isolation_level=None)  # SQLite keeps it in a file of its own, if it grows
-        self._database.execute("CREATE TABLE seen (digest BLOB PRIMARY KEY) WITHOUT ROWID")
-
-    def __enter__(self) -> _Uniques:
-        return self
-
-    def __exit__(self, *details: object) -> None:
-        self._database.close()
-
-    def repeated(self, document: Document) -> Iterator[tuple[str, ...]]:
-        for number, fields in enumerate(self._groups):
-            values = [field_at(document, name) for name in fields]
-            if any(value is UNDEFINED or value is None for value in values):
-                continue
-            digest = hashlib.sha256(to_export_json([float(number), *values]).encode()).digest()
-            if self._database.execute("INSERT OR IGNORE INTO seen VALUES (?)", (digest,)).rowcount == 0:
-                yield fields
-
-
-def _ids(value: Value) -> list[str]:
-    """The ids in a field of references: one, or those of an array."""
-    return [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, str)]
-
-
-def _chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    iterator = iter(items)
-    while chunk := list(islice(iterator, size)):
-        yield chunk
 
 
 def _estimate(connection: psycopg.Connection, table: TablePlan) -> int:
