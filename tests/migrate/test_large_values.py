@@ -19,7 +19,8 @@ from supavex.convex.snapshot import SnapshotArchive
 from supavex.deployment import Deployment
 from supavex.deployment.files import Files
 from supavex.mapping.large_values import LargeValues
-from supavex.mapping.plan import Plan, make_plan
+from supavex.mapping.plan import Plan
+from supavex.mapping.planning import make_plan
 from supavex.migrate.copy import copy
 from supavex.migrate.documents import ArchiveDocuments
 from supavex.migrate.file_proof import archive_files

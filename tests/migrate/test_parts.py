@@ -23,7 +23,8 @@ import pytest
 
 from supavex.convex.ids import decode_id
 from supavex.errors import SupavexError, UsageError
-from supavex.mapping.plan import Plan, make_plan
+from supavex.mapping.plan import Plan
+from supavex.mapping.planning import make_plan
 from supavex.mapping.table_numbers import with_new_tables
 from supavex.migrate import parts
 from supavex.migrate.copy import CopyResult, copy

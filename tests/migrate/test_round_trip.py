@@ -20,7 +20,8 @@ from supavex.convex.snapshot import SnapshotArchive
 from supavex.deployment import Deployment
 from supavex.deployment.exporting import export_snapshot
 from supavex.deployment.importing import import_snapshot
-from supavex.mapping.plan import ALIAS, Plan, TablePlan, make_plan
+from supavex.mapping.plan import ALIAS, Plan, TablePlan
+from supavex.mapping.planning import make_plan
 from supavex.migrate.copy import copy
 from supavex.postgres.connection import connect
 from supavex.postgres.inspection import inspect_catalog

@@ -19,7 +19,7 @@ from supavex.deployment.deployment import Push
 from supavex.diagnostics import has_errors
 from supavex.errors import SupavexError, UsageError
 from supavex.mapping.build import build, existing_targets
-from supavex.mapping.plan import make_plan
+from supavex.mapping.planning import make_plan
 from supavex.mapping.source import Source
 from supavex.migrate.official import deployment_of, official_cli, read_back
 from supavex.migrate.runs import Run

@@ -10,7 +10,8 @@ from supavex.convex.schema import Schema
 from supavex.diagnostics import Diagnostic, has_errors
 from supavex.errors import SupavexError
 from supavex.mapping.coverage import coverage, table_statuses
-from supavex.mapping.plan import Plan, make_plan
+from supavex.mapping.plan import Plan
+from supavex.mapping.planning import make_plan
 from supavex.mapping.source import Source, replay_diagnostics
 from supavex.postgres.replay import Report
 from supavex.project import Project, load_schema

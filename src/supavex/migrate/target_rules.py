@@ -12,7 +12,8 @@ from supavex.convex.ids import InvalidId, decode_id
 from supavex.convex.order_keys import UNDEFINED, field_at
 from supavex.convex.validators import rules_problem, unwrap
 from supavex.convex.values import Document, Value, to_export_json
-from supavex.mapping.plan import TablePlan, pointer_of
+from supavex.mapping.plan import TablePlan
+from supavex.mapping.references import pointer_of
 from supavex.migrate.documents import Documents
 from supavex.migrate.proof import TableProof
 

@@ -9,7 +9,9 @@ from supavex.convex.schema import Schema, TableDefinition
 from supavex.convex.validators import Null, Number, Optional, Union, Validator, unwrap
 from supavex.errors import SupavexError
 from supavex.mapping.names import camel_case
-from supavex.mapping.plan import Plan, TablePlan, make_plan, pointer_of
+from supavex.mapping.plan import Plan, TablePlan
+from supavex.mapping.planning import make_plan
+from supavex.mapping.references import pointer_of
 from supavex.mapping.source import Source
 from supavex.project import Project, TableRule, load_schema
 

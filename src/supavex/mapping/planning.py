@@ -1,0 +1,273 @@
+"""Making the plan: what catalog, schema and supavex.toml come to together, table by table and field by field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from supavex.convex import validators as kinds
+from supavex.convex.limits import STORAGE_TABLE
+from supavex.convex.schema import Schema
+from supavex.convex.validators import Optional, Validator, unwrap
+from supavex.mapping import storage
+from supavex.mapping.conversions import Conversion, Misfit, Target, arrays, choose
+from supavex.mapping.convex_auth import auth_rule
+from supavex.mapping.idfiles import load_id_file
+from supavex.mapping.keys import Key, key_of
+from supavex.mapping.large_values import LargeValues, file_problem, toml_key
+from supavex.mapping.names import camel_case
+from supavex.mapping.plan import ALIAS, SOURCE_KEY_FIELDS, CreationTime, FieldPlan, Plan, Reference, Status, TablePlan
+from supavex.mapping.references import add_references, pointer_of, reference_of
+from supavex.mapping.storage import object_parts
+from supavex.postgres.catalog import Catalog, Column, Table, Type
+from supavex.postgres.connection import quoted
+from supavex.project import ColumnRule, Project, TableRule
+
+#: Columns that ``_creationTime`` comes from, the first that a table has.
+CREATION_COLUMNS = ("created_at", "createdAt", "inserted_at", "created", "created_on")
+_FALLBACK_COLUMNS = ("updated_at", "updatedAt")
+_MOMENTS = ("timestamptz", "timestamp", "date")
+
+
+def make_plan(project: Project, schema: Schema, catalog: Catalog) -> Plan:
+    """The plan of ``project``. Raises only for missing or broken id files; all else is for coverage to report."""
+    tables = [_table(project, schema, table) for table in catalog]
+    order = {name: position for position, name in enumerate(schema.tables)}
+    tables.sort(key=lambda plan: (order.get(plan.target, len(order)), plan.name))
+    plan = Plan(project, schema, catalog, tables)
+    files: dict[str, dict[str, str]] = {}
+    for table in plan.tables:
+        if table.status == "mapped":
+            _fill(plan, table, files)
+    return plan
+
+
+def _table(project: Project, schema: Schema, table: Table) -> TablePlan:
+    rule = auth_rule(project, table) or project.table_rule(table.schema, table.name)
+    if rule.skip is not None:
+        return TablePlan(table, "skipped", rule, toml=_toml(project, table))
+    names = [rule.to] if rule.to else [table.name, camel_case(table.name)]
+    target = next((name for name in names if name in schema.tables), None)
+    if target is None:
+        return TablePlan(table, "missing", rule, toml=_toml(project, table))
+    status: Status = "mapped" if rule.existing is None else "existing"
+    return TablePlan(
+        table,
+        status,
+        rule,
+        target,
+        schema.tables[target],
+        key_of(table, rule.key),
+        _creation(table, rule),
+        toml=_toml(project, table),
+    )
+
+
+def _toml(project: Project, table: Table) -> str:
+    """The name under which supavex.toml has rules for the table, or would have them."""
+    plain = table.schema == project.schemas[0] and table.qualified not in project.tables
+    return toml_key(table.name if plain else table.qualified)
+
+
+def _creation(table: Table, rule: TableRule) -> CreationTime:
+    wanted = [rule.created] if rule.created else list(CREATION_COLUMNS)
+    moments = {column.name for column in table.columns if column.type.base in _MOMENTS}
+    first = next((name for name in wanted if name in moments), None)
+    if first is None:
+        return CreationTime()
+    return CreationTime((first, *(name for name in _FALLBACK_COLUMNS if name in moments and name != first)))
+
+
+def _fill(plan: Plan, table: TablePlan, files: dict[str, dict[str, str]]) -> None:
+    assert table.definition is not None
+    fields = table.definition.fields
+    used: set[str] = set()
+    referring = {column for rule in table.rule.fields.values() for column in rule.references}
+    rules = {column.name: plan.project.column_rule(table.rule, column.name) for column in table.source.columns}
+    # A field that is named after one column, or that supavex.toml gives to one, is no other column's in camel case.
+    taken = {rule.to for rule in rules.values() if rule.to} | {name for name, rule in rules.items() if not rule.to}
+    taken |= table.rule.fields.keys()
+    filed: dict[str, str] = {}
+    for column_name, rule in rules.items():
+        if rule.file is not None:
+            filed.setdefault(rule.file, column_name)
+    for column in table.source.columns:
+        rule = rules[column.name]
+        if rule.skip is not None:
+            table.skipped[column.name] = rule.skip
+            continue
+        names = [rule.to] if rule.to else [column.name]
+        if not rule.to and camel_case(column.name) not in taken:
+            names.append(camel_case(column.name))
+        name = next((n for n in names if n in fields and n not in table.rule.fields), None)
+        other = next(
+            (filed[n] for n in (name, rule.file) if n is not None and filed.get(n, column.name) != column.name), None
+        )
+        if other is not None:
+            used |= {n for n in (name, rule.file) if n}
+            message = f"the field {name if name in filed else rule.file} gets the ids of the files of {other}."
+            hint = f"Name another field with `file` for {other}, or for this column with `to` or `file`."
+            table.misfits.append((column, name or str(rule.file), Misfit(message, hint, "FileDoesNotFit")))
+            continue
+        if rule.file is not None and table.key is not None:
+            used |= {rule.file, *([name] if name else [])}
+            _add_file(plan, table, name, column, rule, referring)
+            continue
+        if name is None:
+            kept = table.key.columns if table.key is not None and table.key.form != "row" else ()
+            if column.name not in (*kept, *referring):
+                table.unmapped.append(column)
+            continue
+        used.add(name)
+        _add_field(plan, table, name, fields[name], column, rule, files)
+    for name, validator in fields.items():
+        if name in used:
+            continue
+        own = table.rule.fields.get(name)
+        if own is not None and own.references:
+            add_references(plan, table, name, validator, own.references)
+        elif own is not None:
+            _add_expression(table, name, validator, own.sql or "NULL")
+        elif name in SOURCE_KEY_FIELDS and table.key is not None and Target(validator).takes(kinds.String):
+            expression = table.key.text_sql(table.key.own(ALIAS))
+            _add_expression(table, name, validator, expression)
+    order = {name: position for position, name in enumerate(fields)}
+    table.fields.sort(key=lambda f: order[f.name])
+
+
+def _add_field(
+    plan: Plan,
+    table: TablePlan,
+    name: str,
+    validator: Validator,
+    column: Column,
+    rule: ColumnRule,
+    files: dict[str, dict[str, str]],
+) -> None:
+    inner, optional = unwrap(validator), isinstance(validator, Optional)
+    source = f"({rule.sql})" if rule.sql else f"{ALIAS}.{quoted(column.name)}"
+    reference = None
+    ids: Mapping[str, str] | None = None
+    conversion: Conversion | Misfit
+    if rule.ids:
+        if rule.ids not in files:
+            files[rule.ids] = load_id_file(plan.project.root / rule.ids, rule.ids)
+        ids = files[rule.ids]
+        conversion = choose(Type("text", "text"), Target(inner), rule)
+    elif rule.storage:
+        source = f"NULLIF(({source})::text, '')"
+        stored = _stored_file(source, inner, rule.storage)
+        reference = None if isinstance(stored, Misfit) else stored
+        conversion = stored if isinstance(stored, Misfit) else Conversion("stored file", "id")
+    elif (pointer := pointer_of(inner)) is not None:
+        found = reference_of(plan, table, column, pointer, source, sql=bool(rule.sql))
+        if isinstance(found, Misfit):
+            conversion = found
+        else:
+            reference = found
+            conversion = Conversion("reference", "id")
+            if found.many:
+                conversion = Conversion("array of references", "id", guards=(arrays.ONE_DIMENSION, arrays.SHORT))
+    else:
+        # An expression's type is PostgreSQL's to know; it is read as what the field wants.
+        type_ = column.type if not rule.sql else _type_for(inner, column)
+        conversion = choose(type_, Target(inner), rule)
+    if isinstance(conversion, Misfit):
+        table.misfits.append((column, name, conversion))
+        return
+    table.fields.append(
+        FieldPlan(
+            name,
+            inner,
+            optional,
+            source,
+            column,
+            conversion,
+            inner.rules.default,
+            reference,
+            ids,
+            rule.ids or "",
+            # Who writes an expression has thought of NULL.
+            rule.null == "reject" or rule.sql is not None,
+            # A file's id does not say how its address was written.
+            rule.sql is not None or bool(rule.storage),
+        )
+    )
+
+
+def _add_file(
+    plan: Plan, table: TablePlan, own: str | None, column: Column, rule: ColumnRule, referring: set[str]
+) -> None:
+    """A field for the ids of a column's files, and its ``own`` field for the values that become none."""
+    assert table.definition is not None
+    assert table.key is not None
+    assert rule.file is not None
+    fields = table.definition.fields
+    problem = file_problem(table.source, table.key, column, rule, fields, own, referring)
+    if problem is None and rule.file in table.rule.fields:
+        message = f"the field {rule.file} has a rule of its own, under `fields`."
+        problem = Misfit(message, "Name another field for the file, or take that rule away.", "FileDoesNotFit")
+    if problem is not None:
+        table.misfits.append((column, own or rule.file, problem))
+        return
+    own = None if own == rule.file else own
+    large = LargeValues(table.source.schema, table.source.name, column, table.key, rule.file_over, own or "")
+    source = f"{ALIAS}.{quoted(column.name)}"
+    if own is not None:
+        _add_field(plan, table, own, fields[own], column, rule, {})
+        kept = next((found for found in table.fields if found.name == own), None)
+        if kept is not None:
+            table.fields[table.fields.index(kept)] = replace(kept, conversion=large.kept(kept.conversion))
+    validator = fields[rule.file]
+    table.fields.append(
+        FieldPlan(
+            rule.file,
+            unwrap(validator),
+            isinstance(validator, Optional),
+            source,
+            None,
+            large.conversion(ALIAS),
+            null_is_rejected=rule.null == "reject",
+            file=large,
+        )
+    )
+
+
+def _stored_file(source: str, validator: Validator, bucket: str | bool) -> Reference | Misfit:
+    """The reference of a column that names a file of a bucket (True: by its whole address)."""
+    pointer = pointer_of(validator)
+    if pointer is None or pointer[0].table != STORAGE_TABLE:
+        return Misfit(
+            f"`storage` makes ids of stored files, and the field is {validator}.", 'Make it v.id("_storage").'
+        )
+    if pointer[1]:
+        hint = "Keep the addresses as strings, or give each file a row of its own."
+        return Misfit("a list of files can't be moved yet.", hint)
+    key = Key(("id",), "uuid")
+    parts = object_parts(source, bucket)
+    return Reference(storage.SCHEMA, storage.TABLE, STORAGE_TABLE, key, ("bucket_id", "name"), parts, through=True)
+
+
+def _type_for(validator: Validator, column: Column) -> Type:
+    """The type an ``sql`` expression is taken to have: the column's where the field takes it, else one it does."""
+    if not isinstance(choose(column.type, Target(validator), ColumnRule()), Misfit):
+        return column.type
+    target = Target(validator)
+    if target.takes(kinds.String):
+        return Type("text", "text")
+    if target.takes(kinds.Number):
+        return Type("double precision", "float8")
+    if target.takes(kinds.Boolean):
+        return Type("boolean", "bool")
+    return Type("jsonb", "jsonb") if target.structured else column.type
+
+
+def _add_expression(table: TablePlan, name: str, validator: Validator, expression: str) -> None:
+    inner, optional = unwrap(validator), isinstance(validator, Optional)
+    column = Column(name, Type("text", "text"), nullable=True)
+    conversion = choose(_type_for(inner, column), Target(inner), ColumnRule())
+    if isinstance(conversion, Misfit):
+        table.misfits.append((None, name, conversion))
+        return
+    source = f"({expression})"
+    table.fields.append(FieldPlan(name, inner, optional, source, None, conversion, inner.rules.default))
