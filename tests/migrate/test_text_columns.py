@@ -114,6 +114,30 @@ def test_a_row_may_be_longer_than_a_block(connection: psycopg.Connection, monkey
     assert [len(text or "") for text in found] == [length // 2 * 2 for length in lengths]
 
 
+def test_a_reader_that_stops_early_leaves_the_connection_as_it_was(connection: psycopg.Connection) -> None:
+    batches = text_batches(connection, ["n", "repeat('x', 1000)"], "FROM generate_series(1, 1000000) AS n")
+    assert next(batches).num_rows
+    batches.close()
+    assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+@pytest.mark.parametrize(
+    ("column", "error"),
+    [
+        ("nothing", psycopg.errors.UndefinedColumn),
+        ("1 / (n - 50000)", psycopg.errors.DivisionByZero),
+        ("CASE WHEN n = 50000 THEN pg_terminate_backend(pg_backend_pid()) END", psycopg.OperationalError),
+    ],
+)
+def test_what_postgresql_raises_is_raised(server: Server, column: str, error: type[Exception]) -> None:  # noqa: F811
+    with connect(server.url()) as own:
+        with pytest.raises(error) as caught:
+            list(text_batches(own, ["n", column], "FROM generate_series(1, 100000) AS n"))
+        assert "\n" not in str(caught.value).splitlines()[0]
+        if error is not psycopg.OperationalError:
+            assert own.execute("SELECT 1").fetchone() == (1,)
+
+
 @given(keys=st.lists(st.uuids(), max_size=5))
 def test_uuids_are_their_bytes(keys: list[uuid.UUID]) -> None:
     column = pa.array(["", *map(str, keys)], pa.string())[1:]

@@ -68,7 +68,7 @@ def written(sql: str, column: str, base: str | None) -> str:
     return cast[1] if cast else sql
 
 
-def text_batches(connection: psycopg.Connection, columns: list[str], rest: str) -> Iterator[pa.RecordBatch]:
+def text_batches(connection: psycopg.Connection, columns: list[str], rest: str) -> Generator[pa.RecordBatch]:
     """The rows of some columns (SQL) as PostgreSQL writes them, in batches of about a megabyte.
 
     ``rest``: the SELECT from its FROM on.
