@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import re
+import threading
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -75,29 +76,58 @@ def text_batches(connection: psycopg.Connection, columns: list[str], rest: str) 
     """
     options = f"FORMAT csv, DELIMITER E'\\x{ord(_BETWEEN):02x}', QUOTE E'\\x{ord(_AROUND):02x}'"
     sql = f"COPY (SELECT {', '.join(columns)} {rest}) TO STDOUT ({options})"
-    with closing(_copied(connection.pgconn, sql.encode())) as rows:
-        yield from _parsed(_Stream(rows), len(columns))
-
-
-def _copied(server: PGconn, sql: bytes) -> Generator[memoryview]:
-    """The rows of a COPY as libpq gives them: each by psycopg's own cursor takes half as long again."""
-    result = server.exec_(sql)
-    if result.status != ExecStatus.COPY_OUT:
-        raise _error(result)
-    size = 0
+    rows = _Rows(connection.pgconn, sql.encode())
     try:
-        while size >= 0:
-            size, row = server.get_copy_data(0)
-            if size > 0:
-                yield row
+        yield from _parsed(rows, len(columns))
     finally:
-        if size >= 0:
-            server.get_cancel().cancel()
-            while size >= 0:
-                size, _ = server.get_copy_data(0)
-        ended = [result for result in iter(server.get_result, None) if result.status != ExecStatus.COMMAND_OK]
-    if ended:
-        raise _error(ended[0])
+        rows.end()
+
+
+class _Rows(io.RawIOBase):
+    """The rows of a COPY as a file that is never cut within a row: for one that is longer than a block, say.
+
+    They come as libpq gives them; each by psycopg's own cursor takes half as long again. Arrow reads ahead, in a thread
+    of its own.
+    """
+
+    def __init__(self, server: PGconn, sql: bytes) -> None:
+        result = server.exec_(sql)
+        if result.status != ExecStatus.COPY_OUT:
+            raise _error(result)
+        self._server, self._lock = server, threading.Lock()
+        self._left = True
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        parts: list[memoryview] = []
+        count = 0
+        with self._lock:
+            while self._left and not 0 <= size <= count:
+                parts.append(self._row())
+                count += len(parts[-1])
+        return b"".join(parts)
+
+    def _row(self) -> memoryview:
+        size, row = self._server.get_copy_data(0)
+        self._left = size >= 0
+        return row
+
+    def end(self) -> None:
+        """Ends the COPY, read to its end or not. Raises what PostgreSQL ended it with by itself."""
+        early = self._left
+        results: list[PGresult] = []
+        with suppress(psycopg.Error):  # of a connection that is lost, which its reader has raised
+            if early:
+                self._server.get_cancel().cancel()  # whoever waits for a row waits no longer
+            with self._lock:
+                while self._left:
+                    self._row()
+                results += iter(self._server.get_result, None)
+        failed = [result for result in results if result.status != ExecStatus.COMMAND_OK]
+        if failed and not early:
+            raise _error(failed[0])
 
 
 def _error(result: PGresult) -> psycopg.Error:
@@ -110,30 +140,11 @@ def _error(result: PGresult) -> psycopg.Error:
         return psycopg.OperationalError(text)
 
 
-class _Stream(io.RawIOBase):
-    """The rows of a COPY as a file that is never cut within a row: for one that is longer than a block, say."""
-
-    def __init__(self, rows: Iterator[Any]) -> None:
-        self._rows = rows
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        parts, count = [], 0
-        for row in self._rows:
-            parts.append(row)
-            count += len(row)
-            if 0 <= size <= count:
-                break
-        return b"".join(parts)
-
-
-def _parsed(stream: _Stream, count: int) -> Iterator[pa.RecordBatch]:
+def _parsed(rows: _Rows, count: int) -> Iterator[pa.RecordBatch]:
     names = [f"c{index}" for index in range(count)]
     try:
         yield from csv.open_csv(
-            pa.PythonFile(stream, "r"),
+            pa.PythonFile(rows, "r"),
             csv.ReadOptions(column_names=names, block_size=BLOCK, use_threads=False),
             csv.ParseOptions(delimiter=_BETWEEN, quote_char=_AROUND, newlines_in_values=True, ignore_empty_lines=False),
             csv.ConvertOptions(
