@@ -3,6 +3,10 @@
 import hashlib
 from pathlib import Path
 
+from supavex.convex.limits import STORAGE_NUMBER
+from supavex.convex.snapshot import SnapshotArchive
+from supavex.deployment import Deployment
+from supavex.deployment.files import Files
 from tests import projects
 
 SCHEMA = 'schema = define_schema({"pages": define_table({"cover": v.optional(v.id("_storage"))})})'
@@ -45,3 +49,15 @@ def kind_of(name: str) -> str:
 def digests(files: dict[str, bytes] = FILES) -> set[str]:
     """The SHA-256 of each file."""
     return {hashlib.sha256(content).hexdigest() for content in files.values()}
+
+
+def stored(path: Path) -> dict[str, bytes]:
+    """The stored files of an archive: id to contents."""
+    with SnapshotArchive(path) as archive:
+        return {entry.id: b"".join(archive.read_stored(entry.entry)) for entry in archive.stored_files(STORAGE_NUMBER)}
+
+
+def deployed(folder: Path) -> dict[str, bytes]:
+    """The stored files of a project's local deployment: id to contents."""
+    with Deployment(folder / ".supavex/deployment.sqlite3") as deployment:
+        return {f.id: f.path.read_bytes() for f in Files(deployment.store, folder / ".supavex").all()}

@@ -17,6 +17,7 @@ from supavex.deployment.files import Files
 from supavex.migrate import file_sources
 from supavex.migrate.stored_files import address_name, file_id
 from tests import files, projects
+from tests.files import deployed, stored
 from tests.projects import supavex
 
 
@@ -24,17 +25,6 @@ from tests.projects import supavex
 def folder() -> Iterator[Path]:
     with projects.folder() as path:
         yield files.make(path)
-
-
-def stored(path: Path) -> dict[str, bytes]:
-    """The stored files of an archive: id to contents, each with the SHA-256 that is said of it."""
-    with SnapshotArchive(path) as archive:
-        return {entry.id: b"".join(archive.read_stored(entry.entry)) for entry in archive.stored_files(STORAGE_NUMBER)}
-
-
-def deployed(folder: Path) -> dict[str, bytes]:
-    with Deployment(folder / ".supavex/deployment.sqlite3") as deployment:
-        return {f.id: f.path.read_bytes() for f in Files(deployment.store, folder / ".supavex").all()}
 
 
 def expected(contents: dict[str, bytes] = files.FILES) -> dict[str, bytes]:

@@ -10,12 +10,12 @@ import pytest
 
 from supavex.convex.ids import encode_id
 from supavex.convex.limits import STORAGE_NUMBER
-from supavex.convex.snapshot import SnapshotArchive
 from supavex.deployment import Deployment
 from supavex.deployment.files import Files
 from supavex.mapping.large_values import LargeValues
 from supavex.migrate.stored_files import file_id as bucket_file_id
 from tests import files, projects
+from tests.files import deployed, stored
 from tests.projects import supavex
 
 SQL = """
@@ -70,16 +70,6 @@ EXPECTED = {values_id(2): LARGE, values_id(3): LARGE_TOO}
 def folder() -> Iterator[Path]:
     with projects.folder() as path:
         yield projects.write(path, schema=SCHEMA, migrations={"1.sql": SQL}, toml=TOML)
-
-
-def stored(path: Path) -> dict[str, bytes]:
-    with SnapshotArchive(path) as archive:
-        return {entry.id: b"".join(archive.read_stored(entry.entry)) for entry in archive.stored_files(STORAGE_NUMBER)}
-
-
-def deployed(folder: Path) -> dict[str, bytes]:
-    with Deployment(folder / ".supavex/deployment.sqlite3") as deployment:
-        return {f.id: f.path.read_bytes() for f in Files(deployment.store, folder / ".supavex").all()}
 
 
 def archived(folder: Path, *options: str) -> Path:

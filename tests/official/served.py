@@ -220,6 +220,10 @@ class App:
         assert ran.code == 0, ran.text
         return [json.loads(line) for line in ran.out.splitlines() if line.startswith("{")]
 
+    def stored_files(self) -> dict[str, dict[str, Any]]:
+        """What is said of the stored files, by their ids."""
+        return {str(document["_id"]): document for document in self.documents("_storage")}
+
     def tables(self) -> list[str]:
         """The deployment's tables."""
         ran = self.convex("data")

@@ -8,7 +8,6 @@ import urllib.request
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -47,12 +46,6 @@ def expected() -> dict[str, bytes]:
     return {file_id(files.ID(n)): content for n, content in enumerate(files.FILES.values(), 1)}
 
 
-def metadata(app: App) -> dict[str, dict[str, Any]]:
-    ran = app.convex("data", "_storage", "--format", "jsonArray", "--limit", "100")
-    assert ran.code == 0, ran.text
-    return {row["_id"]: row for row in json.loads(ran.out)}
-
-
 def test_the_official_import_takes_the_archive_and_gives_the_same_files_back(project: Path, served: Served) -> None:
     archive = project / "out.zip"
     assert supavex("build", "-C", project).code == 0
@@ -62,8 +55,8 @@ def test_the_official_import_takes_the_archive_and_gives_the_same_files_back(pro
     for _ in range(2):  # the second time, nothing is there twice
         ran = app.convex("import", "--replace", "--yes", archive)
         assert ran.code == 0, ran.text
-        assert set(metadata(app)) == set(expected())
-    first = metadata(app)[file_id(files.ID(1))]
+        assert set(app.stored_files()) == set(expected())
+    first = app.stored_files()[file_id(files.ID(1))]
     assert (first["contentType"], first["size"], first["_creationTime"]) == ("text/plain", 5, 1704067200000)
     pages = app.documents("pages")
     assert {page["cover"] for page in pages} == set(expected())
@@ -90,14 +83,14 @@ def test_going_live_with_files_keeps_the_files_of_the_app(project: Path, served:
         archive.writestr("_storage/documents.jsonl", line)
         archive.writestr(f"_storage/{own}.txt", b"the app's own")
     assert app.convex("import", "--append", "--yes", project / "own.zip").code == 0
-    before = metadata(app)[own]
+    before = app.stored_files()[own]
 
     ran = supavex("migrate", "-C", project, "--to", served.url, "--yes", "--json")
     assert ran.code == 0, ran.out + ran.err
     assert ran.json["files"]["kept"] == 1
     assert ran.json["proof"]["tables"][-1]["source"] == "storage.objects"
     assert "_storage" in ran.err
-    found = metadata(app)
+    found = app.stored_files()
     assert set(found) == {*expected(), own}
     assert found[own] == before
     assert contents(app.export("export.zip", "--include-file-storage")) == {**expected(), own: b"the app's own"}
@@ -106,5 +99,5 @@ def test_going_live_with_files_keeps_the_files_of_the_app(project: Path, served:
     # The way back: the export from before, as the report says.
     back = app.convex("import", "--replace", "--yes", ran.json["before"])
     assert back.code == 0, back.text
-    assert set(metadata(app)) == {own}
+    assert set(app.stored_files()) == {own}
     assert app.documents("pages") == []

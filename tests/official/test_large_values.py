@@ -7,7 +7,6 @@ import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -59,12 +58,6 @@ def contents(path: Path) -> list[bytes]:
     return sorted(files)
 
 
-def metadata(app: App) -> dict[str, dict[str, Any]]:
-    ran = app.convex("data", "_storage", "--format", "jsonArray", "--limit", "100")
-    assert ran.code == 0, ran.text
-    return {row["_id"]: row for row in json.loads(ran.out)}
-
-
 def test_the_official_import_takes_the_values_and_gives_them_back(project: Path, served: Served) -> None:
     archive = project / "out.zip"
     assert supavex("build", "-C", project).code == 0
@@ -74,7 +67,7 @@ def test_the_official_import_takes_the_values_and_gives_them_back(project: Path,
     for _ in range(2):  # the second time, nothing is there twice
         ran = app.convex("import", "--replace", "--yes", archive)
         assert ran.code == 0, ran.text
-    found = metadata(app)
+    found = app.stored_files()
     assert sorted((row["contentType"], row["size"]) for row in found.values()) == [
         ("application/json", 212),
         ("application/octet-stream", 200),
@@ -108,7 +101,7 @@ def test_going_live_keeps_the_files_of_the_app_and_drops_old_values(project: Pat
     assert (ran.json["values"]["files"], ran.json["values"]["kept"]) == (3, 1)
     assert ran.json["proof"]["ok"]
     assert re.search(r"^_storage +3 +1 ", ran.err, re.MULTILINE)  # what is asked about before: three files for one
-    assert len(metadata(app)) == 4
+    assert len(app.stored_files()) == 4
 
     # One value is small now, one is gone: a second migration leaves no file of theirs.
     (project / "supabase/migrations/2.sql").write_text(
@@ -128,11 +121,11 @@ def test_going_live_keeps_the_files_of_the_app_and_drops_old_values(project: Pat
     assert "3 stored files as they were" in back.err
     exported = app.export("again.zip", "--include-file-storage")
     assert contents(exported) == sorted([*CONTENTS, b"n" * 300, b"the app's own"])
-    there = metadata(app)
+    there = app.stored_files()
     articles = app.documents("articles")
     assert {row[name] for row in articles for name in row if name.endswith("_file")} <= set(there)
     # Back to before the first migration: no file of that time is missing, and none is put back.
     back = supavex("rollback", "-C", project, "--to", served.url, "--yes", "--json")
     assert (back.code, back.json["files"]) == (0, 0), back.out + back.err
-    assert set(metadata(app)) == set(there)
+    assert set(app.stored_files()) == set(there)
     assert app.documents("articles") == []
