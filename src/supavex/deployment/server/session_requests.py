@@ -20,6 +20,10 @@ _KEPT_SECONDS = 7 * 86_400
 Answer = Callable[[Outcome, int], dict[str, Any]]
 
 
+class AlreadyAnswered(Exception):
+    """The mutation, sent over another connection, has committed meanwhile: this run of it must not."""
+
+
 def kept(engine: Engine, session: str, request: int) -> dict[str, Any] | None:
     """The answer to a mutation that was run before."""
     with engine.snapshot() as snapshot:
@@ -31,13 +35,15 @@ def kept(engine: Engine, session: str, request: int) -> dict[str, Any] | None:
 def keeping(
     session: str, request: int, answer: Answer
 ) -> Callable[[Outcome], Callable[[sqlite3.Connection, int], None]]:
-    """What keeps the answer of a mutation, when it commits."""
+    """What keeps the answer of a mutation, when it commits. Raises :class:`AlreadyAnswered` there."""
 
     def of(outcome: Outcome) -> Callable[[sqlite3.Connection, int], None]:
         def write(connection: sqlite3.Connection, ts: int) -> None:
             now = time.time()
             row = (session, request, now, json.dumps(answer(outcome, ts)))
-            connection.execute("INSERT OR REPLACE INTO session_requests VALUES (?, ?, ?, ?)", row)
+            sql = "INSERT OR IGNORE INTO session_requests VALUES (?, ?, ?, ?)"
+            if connection.execute(sql, row).rowcount == 0:
+                raise AlreadyAnswered
             if request % 256 == 0:
                 connection.execute("DELETE FROM session_requests WHERE made < ?", (now - _KEPT_SECONDS,))
 

@@ -266,7 +266,13 @@ class _Session:
             kept = session_requests.kept(self.host.functions.engine, self.id, request)
             if kept is not None:
                 return kept
-            outcome = self.host.functions.mutation(call, keep)
+            try:
+                outcome = self.host.functions.mutation(call, keep)
+            except session_requests.AlreadyAnswered:
+                # The connection before this one was still at it.
+                kept = session_requests.kept(self.host.functions.engine, self.id, request)
+                assert kept is not None
+                return kept
             return _mutation_answer(request, outcome, outcome.ts)
 
         def keep(outcome: Outcome) -> Callable[[Any, int], None]:
