@@ -7,7 +7,7 @@ exported it; every reader imports it in a ``READ ONLY REPEATABLE READ`` transact
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import psycopg
@@ -45,6 +45,9 @@ def exported(url: str, last: str | None = None) -> Iterator[tuple[Snapshot, psyc
         ).fetchone()
         assert row is not None
         yield Snapshot(url, row[0], row[1]), connection
+        # Closing alone returns before the server has heard of it: the snapshot could be imported for a moment longer.
+        with suppress(psycopg.Error):
+            connection.execute("ROLLBACK")
     except psycopg.errors.InsufficientPrivilege as error:
         raise denied(error, url) from None
     finally:
