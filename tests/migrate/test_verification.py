@@ -84,7 +84,10 @@ def test_one_changed_field_is_found(moved: Path, deployment: Deployment, table: 
 def test_a_microsecond_is_found(moved: Path, deployment: Deployment) -> None:
     document = next(deployment.documents("webinars"))
     deployment.replace(document["_id"], fields(document) | {"scheduled_at": document["scheduled_at"] + 0.001})
-    assert proof(moved, "webinars")["mismatches"][0]["column"] == "scheduled_at"
+    (mismatch,) = proof(moved, "webinars")["mismatches"]
+    shown = (mismatch["column"], mismatch["source"], mismatch["target"])
+    moment = document["scheduled_at"]
+    assert shown == ("scheduled_at", f"{moment} ms", repr(moment + 0.001)), "both in the unit of the target"
 
 
 def test_a_field_that_is_missing_or_too_many_is_found(moved: Path, deployment: Deployment) -> None:

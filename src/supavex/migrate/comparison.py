@@ -145,6 +145,9 @@ class RowComparison:
         decode = self._decoder(field)
         parse = field.conversion.parse
 
+        def said(text: str) -> str:
+            return f"{parse(text) / 1000} ms" if field.conversion.decode is micros else text
+
         def check(text: str | None, value: Value) -> str | None:
             if text is None:
                 return _null_expectation(field, value)
@@ -154,14 +157,14 @@ class RowComparison:
             if field.file is not None:
                 return None if value == parse(text) else f"the file {parse(text)}"
             if value is ABSENT:
-                return text
+                return said(text)
             if field.reference is not None and field.reference.many:
                 return None if self._refers_to_all(field.reference, json.loads(text), value, decode) else text
             if field.reference is not None:
                 return None if self._refers(field.reference, text, value, decode) else text
             expected, found = parse(text), decode(value)
             agree = same(expected, found) if isinstance(expected, float | list | dict) else expected == found
-            return None if agree and type(expected) is type(found) else text
+            return None if agree and type(expected) is type(found) else said(text)
 
         return check
 
