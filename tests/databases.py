@@ -6,6 +6,7 @@ import itertools
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import resources
@@ -66,6 +67,19 @@ class Database(servers.Server):
         return table
 
 
+def wait_until_left(url: str) -> None:
+    """Waits until nobody else is connected: a server's process ends shortly after its client has closed or died."""
+    others = (
+        "SELECT pid, state, query FROM pg_stat_activity WHERE datname = current_database() "
+        "AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+    )
+    deadline = time.monotonic() + 30
+    with connect(url) as connection:
+        while left := connection.execute(others.encode()).fetchall():
+            assert time.monotonic() < deadline, f"still connected: {left}"
+            time.sleep(0.02)
+
+
 @contextmanager
 def new_database(server: servers.Server) -> Iterator[Database]:
     """A database with what a new Supabase project holds, dropped when the block ends."""
@@ -102,7 +116,8 @@ def folder() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def server() -> Iterator[servers.Server]:
     """The session's server; its database ``postgres`` is what every test's database is made from."""
-    with open_folder() as path, servers.running(path / "server") as running:
+    # Of connections that tests have closed, some are still there for a moment.
+    with open_folder() as path, servers.running(path / "server", settings={"max_connections": "200"}) as running:
         servers.execute_script(running, PRELUDE)
         yield running
 

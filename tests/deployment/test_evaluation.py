@@ -195,7 +195,7 @@ def test_what_never_ends_is_ended(source: str):
         evaluate([module("m.js", source)], None, None, {}, seconds=1)
     assert caught.value.code == "InvalidModules"
     assert "took too long" in caught.value.message
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 30
 
 
 GREEDY = {
@@ -210,9 +210,9 @@ GREEDY = {
 def test_what_takes_memory_is_ended(source: str):
     start = time.monotonic()
     with pytest.raises(SupavexError) as caught:
-        evaluate([module("m.js", source)], None, None, {}, seconds=20, memory=300 << 20)
+        evaluate([module("m.js", source)], None, None, {}, seconds=60, memory=300 << 20)
     assert caught.value.code == "InvalidModules"
-    assert time.monotonic() - start < 15
+    assert time.monotonic() - start < 30
 
 
 # What modules can't reach

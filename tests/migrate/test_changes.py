@@ -21,6 +21,7 @@ from supavex.postgres.server import Server, temporary
 from supavex.postgres.visibility import Seen, newer_sql, seen
 from tests import projects
 from tests.changing import SCHEMA, TOML, Source
+from tests.databases import wait_until_left
 
 
 @pytest.fixture(scope="module")
@@ -285,6 +286,7 @@ def test_a_killed_run_is_found_out_by_the_next(source: Source, stage: str) -> No
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=False)
     assert ran.returncode == -signal.SIGKILL, ran.stderr
+    wait_until_left(source.url)
     doubted = source.command("changes", "--json").json["doubted"]
     assert bool(doubted) == (stage not in ("before the copy", "before the moment is written", "before the import"))
     # The source goes back to what it was at the moment: only the doubt tells that the deployment may not.
@@ -314,6 +316,7 @@ def test_tables_of_an_earlier_moment_are_in_doubt(source: Source) -> None:
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=False)
     assert ran.returncode == -signal.SIGKILL, ran.stderr
+    wait_until_left(source.url)
     source.run("UPDATE posts SET title = 'written since' WHERE id = 1")
     source.migrate("--accept-two-moments")
     assert source.command("verify").code == 1, "the post is of the earlier moment"

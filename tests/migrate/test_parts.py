@@ -33,6 +33,7 @@ from supavex.migrate.rejects import TooManyRejectsError
 from supavex.postgres.inspection import inspect_catalog
 from supavex.postgres.server import Server, temporary
 from supavex.project import load_project, load_schema
+from tests.databases import wait_until_left
 
 ROWS = 6000
 SQL = f"""
@@ -133,6 +134,7 @@ class Source:
         )
         ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
         assert ran.returncode == -signal.SIGKILL, ran.stderr
+        wait_until_left(self.url)
 
 
 def plan_of(folder: Path, url: str) -> Plan:
@@ -397,7 +399,8 @@ def test_parts_of_another_moment_alone_are_no_choice(source: Source) -> None:
     assert source.copy().parts_kept == 0
 
 
-def test_a_snapshot_that_still_lives_is_used(source: Source, whole: str) -> None:
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_snapshot_that_still_lives_is_used(source: Source, whole: str, restart: bool) -> None:
     with psycopg.connect(source.url) as holder:
         holder.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         held: list[str] = []
@@ -426,6 +429,11 @@ def test_a_snapshot_that_still_lives_is_used(source: Source, whole: str) -> None
             journal.execute("UPDATE about SET value = ? WHERE name = 'moment'", (text.replace(held[0], held[1]),))
         journal.close()
         source.run("DELETE FROM posts")
+        if restart:
+            # The user wants the rows as they are now.
+            result = source.copy(moments="restart")
+            assert (result.parts_kept, result.tables[1].rows) == (0, 0)
+            return
         assert source.copy().parts_kept > 0
         assert source.sha() == whole
 
@@ -482,7 +490,9 @@ def test_a_snapshot_whose_holder_is_lost_is_said_and_the_next_run_goes_on(source
                 "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
                 "WHERE datname = current_database() AND application_name = 'supavex'"
             ).fetchone()
-            assert row == (1,)
+            # One holds it; a connection that was closed just now may still be counted.
+            assert row is not None
+            assert row[0] >= 1
 
     error = stopped_by(source, drop)
     assert (error.code, error.retryable) == ("ReadFailed", True)

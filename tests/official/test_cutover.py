@@ -20,6 +20,7 @@ from supavex.deployment import Deployment
 from supavex.postgres.server import Server, temporary
 from tests import projects
 from tests.changing import Source
+from tests.databases import wait_until_left
 from tests.projects import Ran, supavex
 
 from .node import NODE_MODULES
@@ -185,6 +186,7 @@ def killed(cutover: Cutover, patch: str, *arguments: str) -> None:
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=120, check=False)
     assert ran.returncode == -signal.SIGKILL, ran.stderr
+    wait_until_left(cutover.source.url)
 
 
 BEFORE_THE_IMPORT = "official.OfficialCli.run = lambda s, *a, **k: die() if a[0] == 'import' else run(s, *a, **k)"

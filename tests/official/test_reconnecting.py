@@ -330,31 +330,43 @@ def test_whoever_hears_nothing_is_told_that_the_server_is_there():
             assert socket.receive_json() == {"type": "Ping"}
             assert time.monotonic() - begun > 0.2
         # Changes that do not concern the session are no word to it.
-        begun = time.monotonic()
+        until = time.monotonic() + SECONDS
         heard = threading.Event()
 
         def write() -> None:
-            while not heard.is_set() and time.monotonic() < begun + 6:
+            while not heard.is_set() and time.monotonic() < until:
                 client.portal.call(host.wake)
                 time.sleep(0.05)
 
         writer = threading.Thread(target=write)
         writer.start()
         assert socket.receive_json() == {"type": "Ping"}
+        assert time.monotonic() < until, "heard only when nobody wrote any more"
         heard.set()
         writer.join()
-        assert time.monotonic() - begun < 4
 
 
 def test_actions_that_take_long_hold_up_nobody_else(app: App):
-    """More of them than there are threads for."""
-    with session(app) as waiting, session(app) as other:
-        for number in range(20):
-            waiting.send(type="Action", requestId=number, udfPath="waiting:sleep", args=[{"ms": 1500}])
-        begun = time.monotonic()
-        assert other.subscribe("items:list", list="held up")["value"] == []
-        assert other.mutation(1, "items:add", list="held up", text="a")["success"]
-        others = time.monotonic() - begun
-        answered = {waiting.receive()["requestId"] for _ in range(20)}
-        assert answered == set(range(20))
-        assert time.monotonic() - begun > max(2.5, 2 * others)
+    """More of them than there are threads for. (A machine with much else to do may be late once, not each time.)"""
+
+    def seconds(attempt: int) -> tuple[float, float]:
+        """What others take meanwhile, and what all take."""
+        with session(app) as waiting, session(app) as other:
+            for number in range(20):
+                waiting.send(type="Action", requestId=number, udfPath="waiting:sleep", args=[{"ms": 1500}])
+            begun = time.monotonic()
+            assert isinstance(other.subscribe("items:list", list="held up")["value"], list)
+            assert other.mutation(1, "items:add", list="held up", text=str(attempt))["success"]
+            others = time.monotonic() - begun
+            answered = {waiting.receive()["requestId"] for _ in range(20)}
+            assert answered == set(range(20))
+            return others, time.monotonic() - begun
+
+    tries = []
+    for attempt in range(5):
+        others, all_ = seconds(attempt)
+        assert all_ > 2.5, "there were threads for all of them"
+        if all_ > 2 * others:
+            return
+        tries.append((others, all_))
+    raise AssertionError(f"others wait for actions: {tries}")

@@ -141,7 +141,7 @@ def test_every_last_write_is_shown(client: Client, other: Client, name: str):
         asked = [other.ask("mutation", path="counters:bump", args={"names": [name]}) for _ in range(3)]
         for each in asked:
             each.result()
-        watch.until(lambda events, wanted=3 * round: events[-1:] == [wanted], 5)
+        watch.until(lambda events, wanted=3 * round: events[-1:] == [wanted])
 
 
 def test_an_end_of_a_subscription(app: App, client: Client, other: Client, name: str):

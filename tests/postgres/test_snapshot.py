@@ -1,6 +1,7 @@
 """One moment of the source for every connection that reads it, as rows and as columns."""
 
 import re
+from contextlib import suppress
 
 import psycopg
 import pyarrow as pa
@@ -57,9 +58,13 @@ def test_readers_cannot_write(notes: Database) -> None:
     assert notes.value(COUNT) == 2
 
 
-def test_a_snapshot_whose_holder_has_left_is_gone(notes: Database) -> None:
-    with exported(notes.url()) as (snapshot, _):
-        pass
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt, psycopg.errors.UndefinedTable])
+def test_a_snapshot_whose_holder_has_left_is_gone(notes: Database, error: type[BaseException] | None) -> None:
+    with suppress(KeyboardInterrupt, psycopg.errors.UndefinedTable), exported(notes.url()) as (snapshot, holder):
+        if error is psycopg.errors.UndefinedTable:
+            holder.execute("SELECT * FROM nothing")
+        if error is not None:
+            raise error
     with pytest.raises(SupavexError) as caught, imported(snapshot):
         pass
     assert (caught.value.code, caught.value.retryable) == ("SnapshotGone", True)

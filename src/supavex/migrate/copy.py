@@ -196,7 +196,9 @@ def copy(
         files.make()
         with ExitStack() as stack:
             journal = stack.enter_context(Journal(work))
-            last = journal.moment
+            moments = how.get("moments", "ask")
+            # A new start is one of a new moment, even where a connection still holds the earlier one.
+            last = None if moments == "restart" else journal.moment
             held = how.get("hold") or stack
             snapshot, holder = held.enter_context(exported(url, None if last is None else last.snapshot))
             visible = visibility(holder, snapshot.taken_at)
@@ -205,7 +207,7 @@ def copy(
             same: set[str | None] = {None}
             if last is not None and last.same(moment):
                 same.add(last.taken_at)
-            _begin(journal, moment, how.get("moments", "ask"), work, {table.name for table, _ in plan.large})
+            _begin(journal, moment, moments, work, {table.name for table, _ in plan.large})
             files.keep_only(journal.names())
             running = stack.enter_context(how.get("executor") or Here())
             reader = stack.enter_context(ColumnReader(snapshot))

@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from selectors import EVENT_READ, DefaultSelector
 
 import psycopg
+from psycopg.pq import TransactionStatus
 
 from supavex.errors import SupavexError
 from supavex.postgres.connection import connect, literal, without_password
 
 _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+_ANSWER_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +48,26 @@ def exported(url: str, last: str | None = None) -> Iterator[tuple[Snapshot, psyc
         ).fetchone()
         assert row is not None
         yield Snapshot(url, row[0], row[1]), connection
-        # Closing alone returns before the server has heard of it: the snapshot could be imported for a moment longer.
-        with suppress(psycopg.Error):
-            connection.execute("ROLLBACK")
     except psycopg.errors.InsufficientPrivilege as error:
         raise denied(error, url) from None
     finally:
-        connection.close()
+        _let_go(connection)
+
+
+def _let_go(connection: psycopg.Connection) -> None:
+    """Ends the transaction, then the connection.
+
+    Closing alone returns before the server has heard of it, and for that time the snapshot could still be imported. The
+    server's answer is waited for, but not for ever: it may be out of reach.
+    """
+    with suppress(psycopg.Error):
+        if connection.info.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
+            connection.pgconn.send_query(b"ROLLBACK")
+            connection.pgconn.flush()
+            with DefaultSelector() as selector:
+                selector.register(connection.pgconn.socket, EVENT_READ)
+                selector.select(_ANSWER_SECONDS)
+    connection.close()
 
 
 def _taken_over(connection: psycopg.Connection, name: str) -> bool:

@@ -54,7 +54,7 @@ def test_a_call_that_nobody_waits_for_may_come_to_its_end_or_not(app: App):
 def test_a_timer_that_nobody_waits_for_holds_nothing_up(app: App):
     started = time.monotonic()
     assert app.run("acting:leavesTimers") == "done"
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 18
 
 
 def test_an_action_has_its_time(app: App):
@@ -91,7 +91,7 @@ def web() -> Iterator[Web]:
             elif self.path == "/404":
                 status = 404
             elif self.path == "/silent":
-                web.silent.wait(20)
+                web.silent.wait(60)
             data = text.encode()
             self.send_response(status)
             for name, value in {**headers, "Content-Length": str(len(data))}.items():
@@ -178,4 +178,4 @@ def test_a_fetch_can_be_given_up(app: App, web: Web):
     started = time.monotonic()
     assert app.run("acting:aborted", url=f"{web.first}/silent") == "AbortError"
     web.silent.set()
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 30
