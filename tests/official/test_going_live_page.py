@@ -21,8 +21,8 @@ PAGE = ROOT / "docs/going-live.md"
 VARIES = [
     (r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME"),
     (r"before-\d{8}T\d{6}Z", "before-TIME"),
-    (r"\d\d:\d\d:\d\d Convex functions ready! \([\d.]+m?s\)", "Convex functions ready!"),
-    (r"\d+(\.\d+)? s(?!\w)", "SECONDS"),
+    (r"\d\d:\d\d:\d\d Convex functions ready! \([^)]*\)", "Convex functions ready!"),
+    (r"(\d+ min )?\d+(\.\d+)? s(?!\w)", "SECONDS"),
     (r"\(moment [\w.-]+\)", "(moment)"),
     (r"http://127\.0\.0\.1:\d+", "cloud"),
     (r" -C \S+", ""),
