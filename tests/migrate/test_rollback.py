@@ -139,6 +139,12 @@ def test_cloud_is_the_deployment_that_the_app_is_connected_with(
     )
     assert deployment_of(convex, "cloud") == "cloud dev:happy-animal-123"
     assert app_variables(convex) == ("VITE_CONVEX_URL", "VITE_SUPABASE_URL")
+    for line in ('export CONVEX_DEPLOYMENT="dev:quoted" # "a" comment', "CONVEX_DEPLOYMENT = 'dev:quoted'# x"):
+        (tmp_path / ".env.local").write_text(f"# CONVEX_DEPLOYMENT=dev:no\r\n{line}\r\n")
+        assert deployment_of(convex, "cloud") == "cloud dev:quoted"
+    monkeypatch.setenv("CONVEX_DEPLOYMENT_TOKEN", "prod:other-name|secret")
+    assert deployment_of(convex, "cloud") == "cloud prod:other-name"
+    monkeypatch.delenv("CONVEX_DEPLOYMENT_TOKEN")
     monkeypatch.setenv("CONVEX_DEPLOY_KEY", "prod:swift-fox-7|secret")
     assert deployment_of(convex, "cloud") == "cloud prod:swift-fox-7"
     assert name_of(deployment_of(convex, "cloud")) == "cloud-prod-swift-fox-7"

@@ -272,3 +272,23 @@ def test_the_plan_s_own_steps_are_a_cutover(cutover: Cutover) -> None:
     assert [ran.code for ran in do(plan["back"], "--yes")] == [0, 0]
     with psycopg.connect(app) as connection:
         connection.execute("UPDATE tags SET weight = 80 WHERE post_id = 1")
+
+
+def test_an_app_that_is_connected_with_the_cloud_is_rehearsed_and_stays_connected(cutover: Cutover) -> None:
+    files = {
+        ".env.local": b"# Deployment used by `npx convex dev`\nCONVEX_DEPLOYMENT=dev:happy-animal-123 # team: t\n"
+        b"NEXT_PUBLIC_CONVEX_URL=https://happy-animal-123.convex.cloud\n",
+        ".env": b"CONVEX_DEPLOY_KEY='prod:happy-animal-123|secret'\r\nCONVEX_DEPLOYMENT_TOKEN=prod:x|y\n",
+    }
+    for name, text in files.items():
+        (cutover.source.folder / name).write_bytes(text)
+    deployed = cutover("deploy")
+    assert deployed.code == 0, deployed.out + deployed.err
+    assert "Removed the CONVEX_DEPLOYMENT" in deployed.err, "the official CLI does take it out"
+    cutover.migrate()
+    assert cutover("verify").code == 0
+    assert {name: (cutover.source.folder / name).read_bytes() for name in files} == files
+    for name in files:
+        (cutover.source.folder / name).unlink()
+    assert cutover("deploy").code == 0
+    assert not any((cutover.source.folder / name).exists() for name in files), "and none is made"
