@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -292,3 +294,27 @@ def test_an_app_that_is_connected_with_the_cloud_is_rehearsed_and_stays_connecte
         (cutover.source.folder / name).unlink()
     assert cutover("deploy").code == 0
     assert not any((cutover.source.folder / name).exists() for name in files), "and none is made"
+
+
+def test_a_moment_of_another_version_is_in_the_way_of_nothing(cutover: Cutover) -> None:
+    empty = cutover.contents()
+    cutover.migrate()
+    file = next((cutover.state / "moments").glob("*.sqlite3"))
+
+    def outdate() -> None:
+        with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as moment:
+            moment.execute("UPDATE about SET value = '0' WHERE name = 'version'")
+
+    outdate()
+    back = cutover("rollback", "--yes")
+    assert back.code == 0, back.err
+    assert cutover.contents() == empty
+    # The version that wrote it is told, too.
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as moment:
+        moment.execute("UPDATE about SET value = '1' WHERE name = 'version'")
+    assert len(cutover("changes", "--json").json["doubted"]) == 5
+    outdate()
+    asked = cutover("migrate")
+    assert (asked.code, "other documents than" in asked.err) == (2, False), "nobody else has written there"
+    cutover.migrate()
+    assert cutover("changes").code == 0

@@ -217,7 +217,9 @@ class Remember:
         since: Touched | None,
     ) -> None:
         """Writes the moment beside the one that holds until :meth:`keep`."""
-        last = since.moment if since is not None else self._last()
+        # One that can't be read is written anew: what it held of other tables has to be imported again.
+        path = self.moments.path(name_of(self.target))
+        last = since.moment if since is not None else Moment.usable(path)
         known = {} if last is None else last.tables()
         path = self.moments.begun(name_of(self.target))
         try:
@@ -239,10 +241,6 @@ class Remember:
         finally:
             if since is None and last is not None:
                 last.database.close()
-
-    def _last(self) -> Moment | None:
-        path = self.moments.path(name_of(self.target))
-        return Moment.open(path) if path.is_file() else None
 
     def begin(self) -> None:
         """The import begins: until :meth:`keep`, nothing is sure of the tables."""
