@@ -52,7 +52,7 @@ from supavex.migrate.touched import CopiedTable, Remember, Touched
 from supavex.migrate.value_files import ValueFiles, list_values
 from supavex.postgres.columns import ColumnReader
 from supavex.postgres.connection import quoted, without_password
-from supavex.postgres.snapshot import Snapshot, exported
+from supavex.postgres.snapshot import Snapshot, exported, imported
 from supavex.postgres.visibility import Visibility, visibility
 from supavex.text import counted
 
@@ -200,9 +200,12 @@ def copy(
             # A new start is one of a new moment, even where a connection still holds the earlier one.
             last = None if moments == "restart" else journal.moment
             held = how.get("hold") or stack
-            snapshot, holder = held.enter_context(exported(url, None if last is None else last.snapshot))
-            visible = visibility(holder, snapshot.taken_at)
-            moment = Moment.of(snapshot, holder)
+            snapshot, keeper = held.enter_context(exported(url, None if last is None else last.snapshot))
+            visible = visibility(keeper, snapshot.taken_at)
+            moment = Moment.of(snapshot, keeper)
+            # What is asked locks tables until the connection's end, which is the copy's: the snapshot may be held for
+            # longer, while somebody thinks about a question, and must not hold up a change of the source's schema.
+            holder = stack.enter_context(imported(snapshot))
             # What an interrupted run read at this very moment is not of an earlier one.
             same: set[str | None] = {None}
             if last is not None and last.same(moment):
