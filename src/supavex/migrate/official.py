@@ -69,6 +69,8 @@ class OfficialCli:
             text=True,
             encoding="utf-8",
             errors="replace",
+            # An export holds people's data, hashes of passwords too: from its first byte it is its owner's.
+            umask=0o077 if arguments[0] == "export" else -1,
         )
         lines = []
         assert process.stdout is not None

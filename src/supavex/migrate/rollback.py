@@ -36,6 +36,7 @@ from supavex.migrate.kept_files import files_that_differ, holds_files, write_fil
 from supavex.migrate.migration import Folder
 from supavex.migrate.moments import Moment, RowFile, RowWriter, name_of
 from supavex.migrate.official import OfficialCli, Say
+from supavex.migrate.private_files import owner_only
 from supavex.migrate.remote import changed_tables, rehearse
 from supavex.migrate.row_digests import difference
 from supavex.migrate.runs import Run
@@ -211,7 +212,8 @@ def write_tables(export: Path, present: Path, tables: Iterable[str], archive: Pa
     with (
         SnapshotArchive(export) as old,
         SnapshotArchive(present) as new,
-        zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file,
+        open(archive, "wb", opener=owner_only) as whole,
+        zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file,
     ):
         known = {**new.numbers, **old.numbers}
         numbers = {table: known[table] for table in tables if table in known}
