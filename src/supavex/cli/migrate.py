@@ -225,6 +225,7 @@ def _by_cli(
     as_json: bool,
     yes: bool,
 ) -> int:
+    from supavex.migrate.lock import locked
     from supavex.migrate.official import official_cli
     from supavex.migrate.remote import migrate_by_cli, remote_lines
     from supavex.migrate.report import nothing_line, report_lines
@@ -240,7 +241,8 @@ def _by_cli(
     plan, diagnostics = checked_plan(project)
     if not as_json:
         print_diagnostics([d for d in diagnostics if d.severity == "warning"], err=True)
-    with keeping.options(plan, cli.deployment, how) as options:
+    project.make_state()
+    with locked(project.migration_folder), keeping.options(plan, cli.deployment, how) as options:
         options["files"] = files_job(plan, files)
         since, remember = options.get("since"), options.get("remember")
         if since is not None and _nothing(project, since):
@@ -263,10 +265,10 @@ def _by_cli(
             showing=lambda step: bars(step, audience(as_json)),
             **options,
         )
-    if remote.proof is not None:
-        from supavex.cli.verify import described_target, write_proof
+        if remote.proof is not None:
+            from supavex.cli.verify import described_target, write_proof
 
-        write_proof(project, remote.proof, remote.migration.copy.rejects, described_target(project, to))
+            write_proof(project, remote.proof, remote.migration.copy.rejects, described_target(project, to))
     if as_json:
         print_json(remote.to_json())
     else:
@@ -303,6 +305,7 @@ def run(
     """Migrates ``project``; see :func:`supavex.migrate.migration.migrate`."""
     # Arrow and what comes with it are an extra, and slow to import: `--help` does without.
     from supavex.migrate.documents import ArchiveDocuments
+    from supavex.migrate.lock import locked
     from supavex.migrate.migration import migrate
     from supavex.migrate.report import report_lines
     from supavex.migrate.runs import Run, measure
@@ -315,6 +318,9 @@ def run(
     if show == "people":
         print_diagnostics([d for d in diagnostics if d.severity == "warning"], err=True)
     with ExitStack() as stack:
+        if not dry_run:
+            project.make_state()
+            stack.enter_context(locked(project.migration_folder))
         target = None if out is not None else stack.enter_context(open_target(project, to))
         known = None if existing is None else stack.enter_context(ArchiveDocuments(existing))
         options = stack.enter_context(keeping.options(plan, place, how, dry_run=dry_run))
@@ -348,11 +354,11 @@ def run(
         remember = options.get("remember")
         if out is not None and remember is not None and result.ok:
             remember.keep()
-    if not dry_run and not result.nothing:
-        if result.ok:
-            measured.ok = True
-            measure(measured, result.copy)
-            measured.write(result.folder.path)
-        text = "\n".join(report_lines(result, project.shown))
-        result.folder.report.with_suffix(".md").write_text(f"# Migration\n\n```\n{text}\n```\n", encoding="utf-8")
+        if not dry_run and not result.nothing:
+            if result.ok:
+                measured.ok = True
+                measure(measured, result.copy)
+                measured.write(result.folder.path)
+            text = "\n".join(report_lines(result, project.shown))
+            result.folder.report.with_suffix(".md").write_text(f"# Migration\n\n```\n{text}\n```\n", encoding="utf-8")
     return result
