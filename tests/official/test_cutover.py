@@ -360,7 +360,9 @@ def test_a_question_holds_up_nobody(cutover: Cutover, monkeypatch: pytest.Monkey
     altered = []
 
     def alter() -> None:
-        cutover.source.run("SET lock_timeout = '5s'; ALTER TABLE tags ADD COLUMN extra int; ALTER TABLE posts ADD y int")
+        cutover.source.run(
+            "SET lock_timeout = '5s'; ALTER TABLE tags ADD COLUMN extra int; ALTER TABLE posts ADD y int"
+        )
         altered.append(True)
 
     meanwhile(monkeypatch, alter)

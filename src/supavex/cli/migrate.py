@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from supavex.mapping.plan import Plan
     from supavex.migrate.copy import CopyOptions, CopyResult, Moments
     from supavex.migrate.migration import Migration
+    from supavex.migrate.stored_files import FilesJob
     from supavex.migrate.touched import Touched
 
 
@@ -245,7 +246,7 @@ def _by_cli(
     with locked(project.migration_folder), keeping.options(plan, cli.deployment, how) as options:
         options["files"] = files_job(plan, files)
         since, remember = options.get("since"), options.get("remember")
-        if since is not None and _nothing(project, since):
+        if since is not None and _nothing(project, since, options["files"]):
             if remember is not None and remember.kept is not None:
                 remember.kept()  # the moment is as good as one of now
             if as_json:
@@ -277,11 +278,11 @@ def _by_cli(
     return 0 if remote.ok else 1
 
 
-def _nothing(project: Project, since: Touched) -> bool:
+def _nothing(project: Project, since: Touched, files: FilesJob | None) -> bool:
     from supavex.migrate.touched import nothing_changed
 
     with Source(project).running() as url:
-        return nothing_changed(since, url)
+        return nothing_changed(since, url, files)
 
 
 def _names(tables: str | None) -> frozenset[str] | None:

@@ -255,6 +255,15 @@ class Moment(RowFile):
         return "" if row is None else str(row[0])
 
     @property
+    def files(self) -> str:
+        """The digest of the stored files that went (:attr:`FileList.digest`); empty where none did."""
+        return self.about("files")
+
+    @files.setter
+    def files(self, digest: str) -> None:
+        self.database.execute("INSERT OR REPLACE INTO about VALUES ('files', ?)", (digest,))
+
+    @property
     def target(self) -> str:
         """Where its rows went."""
         return self.about("target")

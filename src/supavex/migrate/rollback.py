@@ -21,6 +21,7 @@ from supavex.convex.limits import STORAGE_TABLE
 from supavex.convex.snapshot import SnapshotArchive, schema_entry, tables_entry
 from supavex.convex.values import to_export_json
 from supavex.errors import SupavexError, UsageError
+from supavex.mapping.storage import OBJECTS
 from supavex.migrate.kept import (
     Content,
     Kept,
@@ -164,7 +165,7 @@ def roll_back(
         result.present, result.cancelled = None, True
         return result
     # What the next `migrate --changes` finds there is not what the last one left.
-    _doubt(folder, cli.deployment, tables)
+    _doubt(folder, cli.deployment, tables, files=bool(result.files))
     Kept(present, cli.deployment, "rollback", now(), "", was).write()
     with run.step("import"):
         cli.run("import", "--replace", "--yes", str(archive), say=say)
@@ -192,7 +193,7 @@ def _undone(exports: Iterable[Kept]) -> None:
             kept.marked_undone().write()
 
 
-def _doubt(folder: Folder, target: str, tables: Iterable[str]) -> None:
+def _doubt(folder: Folder, target: str, tables: Iterable[str], *, files: bool) -> None:
     moments = folder.moments
     moment = Moment.usable(moments.path(name_of(target)))
     if moment is None:
@@ -201,7 +202,7 @@ def _doubt(folder: Folder, target: str, tables: Iterable[str]) -> None:
         return
     with moment:
         sources = [source for source, table in moment.tables().items() if table.target in set(tables)]
-    moments.doubt(target, sources)
+    moments.doubt(target, [*sources, OBJECTS] if files else sources)
 
 
 def write_tables(export: Path, present: Path, tables: Iterable[str], archive: Path) -> None:

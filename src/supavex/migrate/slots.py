@@ -67,7 +67,7 @@ def slot_of(moments: Moments, target: str) -> Slot | None:
             "InvalidMoment",
             "the file is damaged: which replication slot it names is not known.",
             where=str(_note(moments, target)),
-            hint="Remove the file, and drop the slot (a supavex_… of pg_replication_slots) by pg_drop_replication_slot.",
+            hint="Remove the file, and drop the slot (in pg_replication_slots: supavex_…) by pg_drop_replication_slot.",
         ) from None
 
 
