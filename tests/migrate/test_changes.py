@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
 import random
 import resource
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -237,6 +239,40 @@ def test_no_moment_and_wrong_names_are_said(source: Source) -> None:
     ran = source.command("migrate", "--changes")
     assert (ran.code, "NoMoment" in ran.err) == (2, True)
     assert source.command("changes").code == 2
+
+
+@pytest.mark.parametrize("damage", ["no database", "cut short", "empty", "another version", "its tables"])
+def test_a_moment_that_is_of_no_use_is_written_anew(source: Source, damage: str) -> None:
+    source.migrate()
+    file = source.folder / ".supavex/migration/moments/local.sqlite3"
+    good = file.read_bytes()
+    file.write_bytes({"no database": b"x" * 9000, "cut short": good[:5000], "empty": b""}.get(damage, good))
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as moment:
+        if damage == "another version":
+            moment.execute("UPDATE about SET value = '0' WHERE name = 'version'")
+        elif damage == "its tables":
+            moment.execute("UPDATE tables SET about = '{}'")
+    for command in (("changes",), ("migrate", "--changes")):
+        ran = source.command(*command)
+        assert ran.code in (1, 2)
+        assert "Moment" in ran.err
+        assert "supavex migrate` once without --changes" in ran.err
+    # What it says helps; of what does not go this time, nothing is known.
+    source.migrate("--tables", "authors,posts,comments,tags")
+    assert {table["target"] for table in source.migrate("--changes")["tables"]} == {"notes"}
+    assert not any(any(counts[:3]) for counts in source.changes().values())
+
+
+@pytest.mark.parametrize("text", ["{{", '{"a": 1}', '"all"'])
+def test_doubts_that_are_damaged_are_of_everything(source: Source, text: str) -> None:
+    source.migrate()
+    doubts = source.folder / ".supavex/migration/moments/local.doubts.json"
+    doubts.write_text(text)
+    assert source.command("changes", "--json").json["doubted"] == [
+        "public.authors", "public.comments", "public.notes", "public.posts", "public.tags"
+    ]  # fmt: skip
+    assert len(source.migrate("--changes")["tables"]) == 5
+    assert not doubts.exists()
 
 
 def test_named_moments_stay(source: Source) -> None:

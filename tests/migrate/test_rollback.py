@@ -20,6 +20,7 @@ from supavex.migrate.kept import (
     Content,
     Kept,
     contents,
+    damaged_notes,
     every_kept_export,
     kept_exports,
     read_kept,
@@ -28,7 +29,7 @@ from supavex.migrate.kept import (
 from supavex.migrate.kept_files import files_that_differ, holds_files, write_files
 from supavex.migrate.moments import Moment, Moments, name_of
 from supavex.migrate.official import app_variables, deployment_of
-from supavex.migrate.rollback import write_tables, written_since
+from supavex.migrate.rollback import choose_export, write_tables, written_since
 from supavex.postgres.visibility import Seen, incomparable
 
 NUMBERS = {"posts": 10001, "tags": 10002, "logs": 10003}
@@ -122,9 +123,17 @@ def test_kept_exports_are_told_apart_by_their_deployment(tmp_path: Path) -> None
         with pytest.raises(UsageError) as caught:
             read_kept(path)
         assert caught.value.code == code
+    assert damaged_notes(tmp_path) == []
     (tmp_path / "before-0.json").write_text("{")
-    with pytest.raises(UsageError):
-        kept_exports(tmp_path, "cloud prod:b")
+    assert [kept.target for kept in every_kept_export(tmp_path)] == ["cloud prod:b"]
+    assert damaged_notes(tmp_path) == [tmp_path / "before-0.json"]
+    # What came before the chosen export does not matter; what came after it is put back too, so it has to be known.
+    assert choose_export(tmp_path, "cloud prod:b", None).path == tmp_path / "before-1.zip"
+    archive(tmp_path / "before-2.zip", posts=[])
+    (tmp_path / "before-2.json").write_text("{}")
+    for wanted in (None, tmp_path / "before-1.zip"):
+        with pytest.raises(UsageError, match="is damaged"):
+            choose_export(tmp_path, "cloud prod:b", wanted)
 
 
 def test_cloud_is_the_deployment_that_the_app_is_connected_with(
@@ -139,6 +148,12 @@ def test_cloud_is_the_deployment_that_the_app_is_connected_with(
     )
     assert deployment_of(convex, "cloud") == "cloud dev:happy-animal-123"
     assert app_variables(convex) == ("VITE_CONVEX_URL", "VITE_SUPABASE_URL")
+    for line in ('export CONVEX_DEPLOYMENT="dev:quoted" # "a" comment', "CONVEX_DEPLOYMENT = 'dev:quoted'# x"):
+        (tmp_path / ".env.local").write_text(f"# CONVEX_DEPLOYMENT=dev:no\r\n{line}\r\n")
+        assert deployment_of(convex, "cloud") == "cloud dev:quoted"
+    monkeypatch.setenv("CONVEX_DEPLOYMENT_TOKEN", "prod:other-name|secret")
+    assert deployment_of(convex, "cloud") == "cloud prod:other-name"
+    monkeypatch.delenv("CONVEX_DEPLOYMENT_TOKEN")
     monkeypatch.setenv("CONVEX_DEPLOY_KEY", "prod:swift-fox-7|secret")
     assert deployment_of(convex, "cloud") == "cloud prod:swift-fox-7"
     assert name_of(deployment_of(convex, "cloud")) == "cloud-prod-swift-fox-7"

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shlex
 import signal
+import sqlite3
+import stat
 import subprocess
 import sys
 import textwrap
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +21,7 @@ import psycopg
 import pytest
 
 from supavex.deployment import Deployment
+from supavex.migrate import remote, rollback
 from supavex.postgres.server import Server, temporary
 from tests import projects
 from tests.changing import Source
@@ -272,3 +277,117 @@ def test_the_plan_s_own_steps_are_a_cutover(cutover: Cutover) -> None:
     assert [ran.code for ran in do(plan["back"], "--yes")] == [0, 0]
     with psycopg.connect(app) as connection:
         connection.execute("UPDATE tags SET weight = 80 WHERE post_id = 1")
+
+
+def test_an_app_that_is_connected_with_the_cloud_is_rehearsed_and_stays_connected(cutover: Cutover) -> None:
+    files = {
+        ".env.local": b"# Deployment used by `npx convex dev`\nCONVEX_DEPLOYMENT=dev:happy-animal-123 # team: t\n"
+        b"NEXT_PUBLIC_CONVEX_URL=https://happy-animal-123.convex.cloud\n",
+        ".env": b"CONVEX_DEPLOY_KEY='prod:happy-animal-123|secret'\r\nCONVEX_DEPLOYMENT_TOKEN=prod:x|y\n",
+    }
+    for name, text in files.items():
+        (cutover.source.folder / name).write_bytes(text)
+    deployed = cutover("deploy")
+    assert deployed.code == 0, deployed.out + deployed.err
+    assert "Removed the CONVEX_DEPLOYMENT" in deployed.err, "the official CLI does take it out"
+    cutover.migrate()
+    assert cutover("verify").code == 0
+    assert {name: (cutover.source.folder / name).read_bytes() for name in files} == files
+    for name in files:
+        (cutover.source.folder / name).unlink()
+    assert cutover("deploy").code == 0
+    assert not any((cutover.source.folder / name).exists() for name in files), "and none is made"
+
+
+def test_a_moment_of_another_version_is_in_the_way_of_nothing(cutover: Cutover) -> None:
+    empty = cutover.contents()
+    cutover.migrate()
+    file = next((cutover.state / "moments").glob("*.sqlite3"))
+
+    def outdate() -> None:
+        with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as moment:
+            moment.execute("UPDATE about SET value = '0' WHERE name = 'version'")
+
+    outdate()
+    back = cutover("rollback", "--yes")
+    assert back.code == 0, back.err
+    assert cutover.contents() == empty
+    # The version that wrote it is told, too.
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as moment:
+        moment.execute("UPDATE about SET value = '1' WHERE name = 'version'")
+    assert len(cutover("changes", "--json").json["doubted"]) == 5
+    outdate()
+    asked = cutover("migrate")
+    assert (asked.code, "other documents than" in asked.err) == (2, False), "nobody else has written there"
+    cutover.migrate()
+    assert cutover("changes").code == 0
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
+    """Has something done when a migration is about to ask whether it may import."""
+    shown = remote.change_table
+
+    def change_table(*arguments: Any) -> str:
+        act()
+        return shown(*arguments)
+
+    monkeypatch.setattr(remote, "change_table", change_table)
+
+
+def test_what_was_agreed_to_is_what_is_imported(cutover: Cutover, monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = []
+
+    def others() -> None:
+        cutover.source.run("UPDATE posts SET title = 'of another run'")
+        archive = cutover.source.folder / "other.zip"
+        assert cutover.source.command("deploy").code == 0
+        for command in (("migrate",), ("migrate", "--out", archive), ("rollback", "--yes", "--to", cutover.served.url)):
+            ran = cutover.source.command(*command)
+            refused.append((ran.code, "MigrationRunning" in ran.err))
+        assert cutover.source.command("migrate", "--dry-run").code == 0, "that writes nothing"
+
+    meanwhile(monkeypatch, others)
+    cutover.migrate()
+    assert refused == [(1, True)] * 3
+    assert not any(post["title"] == "of another run" for post in cutover.contents()["posts"])
+    monkeypatch.undo()
+    monkeypatch.setenv("CHANGES_DB", cutover.source.url)
+    assert cutover.source.command("migrate").code == 0, "the lock ends with the run"
+
+
+def test_a_question_holds_up_nobody(cutover: Cutover, monkeypatch: pytest.MonkeyPatch) -> None:
+    cutover.migrate()
+    altered = []
+
+    def alter() -> None:
+        cutover.source.run(
+            "SET lock_timeout = '5s'; ALTER TABLE tags ADD COLUMN extra int; ALTER TABLE posts ADD y int"
+        )
+        altered.append(True)
+
+    meanwhile(monkeypatch, alter)
+    cutover.source.run("UPDATE posts SET title = 'edited' WHERE id = 1; DELETE FROM comments WHERE post_id = 9")
+    assert {table["target"] for table in cutover.migrate("--changes")["tables"]} == {"comments", "posts"}
+    assert altered
+
+
+def test_archives_are_their_owner_s_from_the_start(cutover: Cutover, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = os.umask(0)
+    try:
+        cutover.migrate()
+        modes = []
+        written = rollback.write_tables
+
+        def write_tables(*arguments: Any) -> None:
+            written(*arguments)
+            modes.append(stat.S_IMODE(arguments[-1].stat().st_mode))
+
+        monkeypatch.setattr(rollback, "write_tables", write_tables)
+        assert cutover("rollback", "--yes").code == 0
+    finally:
+        os.umask(old)
+    archives = list(cutover.state.rglob("*.zip"))
+    assert len(archives) == 4
+    assert {stat.S_IMODE(path.stat().st_mode) for path in archives} == {0o600}
+    assert modes == [0o600]
+    assert (cutover.source.folder / "convex/_generated/api.js").stat().st_mode & 0o044, "what the app needs is not"

@@ -17,6 +17,7 @@ from supavex.migrate.moments import Moment, name_of
 from supavex.migrate.official import deployment_of
 from supavex.migrate.slots import drop_slot as drop_slot_of
 from supavex.migrate.slots import reader_of, with_slots
+from supavex.migrate.stored_files import files_job
 from supavex.project import Project
 from supavex.text import counted, table_text
 
@@ -28,6 +29,7 @@ _NAMED = 5
 @json_option
 @click.option("--to", metavar="TARGET", help="Since the last import into this deployment. Default: into any.")
 @click.option("--moment", metavar="NAME", help="Since the moment that `supavex migrate --moment NAME` kept.")
+@click.option("--files", metavar="PLACE", help="Where the files of storage buckets are. Default: supavex.toml's.")
 @click.option("--list", "every", is_flag=True, help="Every changed row, as one JSON object a line.")
 @click.option("--drop-slot", is_flag=True, help="Drop the replication slot that `supavex migrate --slot` made.")
 @click.option("--full", is_flag=True, help="Compare every row's digest, whatever xmin says.")
@@ -37,6 +39,7 @@ def command(
     as_json: bool,
     to: str | None,
     moment: str | None,
+    files: str | None,
     every: bool,
     drop_slot: bool,
     full: bool,
@@ -62,7 +65,7 @@ def command(
             click.echo(f"Dropped: {', '.join(dropped)}." if dropped else "There is no slot.")
         return 0
     each = (lambda table, kind, key: click.echo(listed_line(table, kind, key))) if every else None
-    found = run(project, to, moment, full=full, each=each)
+    found = run(project, to, moment, full=full, each=each, files=files)
     if as_json:
         print_json(found.to_json())
     else:
@@ -72,7 +75,13 @@ def command(
 
 
 def run(
-    project: Project, to: str | None = None, moment: str | None = None, *, full: bool = False, each: Each | None = None
+    project: Project,
+    to: str | None = None,
+    moment: str | None = None,
+    *,
+    full: bool = False,
+    each: Each | None = None,
+    files: str | None = None,
 ) -> Changes:
     """The changes of ``project``; see :func:`supavex.migrate.changes.changes_since`."""
     moments = Folder(project.migration_folder).moments
@@ -92,7 +101,8 @@ def run(
         look = Look(opened, full, each, slot=reader_of(moments, opened.target) if moment is None else None)
         report = stack.enter_context(bars("reading"))
         look.progress = lambda table, rows: report(table, rows, 0)
-        return changes_since(plan, stack.enter_context(Source(project).running()), look, doubted)
+        url = stack.enter_context(Source(project).running())
+        return changes_since(plan, url, look, doubted, files_job(plan, files))
 
 
 def drop(project: Project, to: str | None) -> list[str]:
@@ -127,6 +137,8 @@ def report_lines(found: Changes) -> list[str]:
         for name, why in found.slot.refused.items():
             refused.setdefault(why, []).append(name)
         lines += [f"note: the slot is of no use for {_names(names)}: {why}." for why, names in refused.items()]
+    if found.files:
+        lines.append("note: files of storage buckets came, went, or were uploaded again since.")
     if found.doubted:
         lines.append(
             f"note: an import of {_names(found.doubted)} did not end, was not proven, or was taken back: "

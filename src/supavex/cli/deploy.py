@@ -21,7 +21,7 @@ from supavex.errors import SupavexError, UsageError
 from supavex.mapping.build import build, existing_targets
 from supavex.mapping.planning import make_plan
 from supavex.mapping.source import Source
-from supavex.migrate.official import deployment_of, official_cli, read_back
+from supavex.migrate.official import deployment_of, env_files_kept, official_cli, read_back
 from supavex.migrate.runs import Run
 from supavex.project import Project, load_schema
 from supavex.text import counted
@@ -102,7 +102,8 @@ def deploy_by_cli(project: Project, to: str, *, dry_run: bool = False, productio
     arguments = ["deploy", "--yes"] if production else ["dev", "--once"]
     if dry_run and not production:
         raise UsageError("NoDryRun", "Convex's `dev --once` has no dry run.", hint="Rehearse on the local deployment.")
-    cli.run(*arguments, *(["--dry-run"] if dry_run else []), say=lambda line: click.echo(line, err=True))
+    with env_files_kept(cli):
+        cli.run(*arguments, *(["--dry-run"] if dry_run else []), say=lambda line: click.echo(line, err=True))
     if not dry_run:
         existing = existing_targets(project, schema)
         exported = {table["tableName"]: table for table in schema.to_json()["tables"]}

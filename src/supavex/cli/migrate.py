@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from supavex.mapping.plan import Plan
     from supavex.migrate.copy import CopyOptions, CopyResult, Moments
     from supavex.migrate.migration import Migration
+    from supavex.migrate.stored_files import FilesJob
     from supavex.migrate.touched import Touched
 
 
@@ -225,6 +226,7 @@ def _by_cli(
     as_json: bool,
     yes: bool,
 ) -> int:
+    from supavex.migrate.lock import locked
     from supavex.migrate.official import official_cli
     from supavex.migrate.remote import migrate_by_cli, remote_lines
     from supavex.migrate.report import nothing_line, report_lines
@@ -240,10 +242,11 @@ def _by_cli(
     plan, diagnostics = checked_plan(project)
     if not as_json:
         print_diagnostics([d for d in diagnostics if d.severity == "warning"], err=True)
-    with keeping.options(plan, cli.deployment, how) as options:
+    project.make_state()
+    with locked(project.migration_folder), keeping.options(plan, cli.deployment, how) as options:
         options["files"] = files_job(plan, files)
         since, remember = options.get("since"), options.get("remember")
-        if since is not None and _nothing(project, since):
+        if since is not None and _nothing(project, since, options["files"]):
             if remember is not None and remember.kept is not None:
                 remember.kept()  # the moment is as good as one of now
             if as_json:
@@ -263,10 +266,10 @@ def _by_cli(
             showing=lambda step: bars(step, audience(as_json)),
             **options,
         )
-    if remote.proof is not None:
-        from supavex.cli.verify import described_target, write_proof
+        if remote.proof is not None:
+            from supavex.cli.verify import described_target, write_proof
 
-        write_proof(project, remote.proof, remote.migration.copy.rejects, described_target(project, to))
+            write_proof(project, remote.proof, remote.migration.copy.rejects, described_target(project, to))
     if as_json:
         print_json(remote.to_json())
     else:
@@ -275,11 +278,11 @@ def _by_cli(
     return 0 if remote.ok else 1
 
 
-def _nothing(project: Project, since: Touched) -> bool:
+def _nothing(project: Project, since: Touched, files: FilesJob | None) -> bool:
     from supavex.migrate.touched import nothing_changed
 
     with Source(project).running() as url:
-        return nothing_changed(since, url)
+        return nothing_changed(since, url, files)
 
 
 def _names(tables: str | None) -> frozenset[str] | None:
@@ -303,6 +306,7 @@ def run(
     """Migrates ``project``; see :func:`supavex.migrate.migration.migrate`."""
     # Arrow and what comes with it are an extra, and slow to import: `--help` does without.
     from supavex.migrate.documents import ArchiveDocuments
+    from supavex.migrate.lock import locked
     from supavex.migrate.migration import migrate
     from supavex.migrate.report import report_lines
     from supavex.migrate.runs import Run, measure
@@ -315,6 +319,9 @@ def run(
     if show == "people":
         print_diagnostics([d for d in diagnostics if d.severity == "warning"], err=True)
     with ExitStack() as stack:
+        if not dry_run:
+            project.make_state()
+            stack.enter_context(locked(project.migration_folder))
         target = None if out is not None else stack.enter_context(open_target(project, to))
         known = None if existing is None else stack.enter_context(ArchiveDocuments(existing))
         options = stack.enter_context(keeping.options(plan, place, how, dry_run=dry_run))
@@ -348,11 +355,11 @@ def run(
         remember = options.get("remember")
         if out is not None and remember is not None and result.ok:
             remember.keep()
-    if not dry_run and not result.nothing:
-        if result.ok:
-            measured.ok = True
-            measure(measured, result.copy)
-            measured.write(result.folder.path)
-        text = "\n".join(report_lines(result, project.shown))
-        result.folder.report.with_suffix(".md").write_text(f"# Migration\n\n```\n{text}\n```\n", encoding="utf-8")
+        if not dry_run and not result.nothing:
+            if result.ok:
+                measured.ok = True
+                measure(measured, result.copy)
+                measured.write(result.folder.path)
+            text = "\n".join(report_lines(result, project.shown))
+            result.folder.report.with_suffix(".md").write_text(f"# Migration\n\n```\n{text}\n```\n", encoding="utf-8")
     return result

@@ -9,7 +9,8 @@ import click
 
 from supavex.cli.options import json_option, open_project, print_json, project_options
 from supavex.errors import UsageError
-from supavex.migrate.kept import Kept, every_kept_export, kept_exports, read_kept
+from supavex.migrate.kept import Kept, damaged_notes, every_kept_export, kept_exports, read_kept
+from supavex.migrate.lock import locked
 from supavex.migrate.migration import Folder
 from supavex.migrate.official import CLOUD, deployment_of, official_cli
 from supavex.migrate.rollback import Rollback, choose_export, export_json, listed, roll_back, rollback_lines
@@ -54,6 +55,8 @@ def command(
             if to is None
             else kept_exports(place.path, deployment_of(project.convex_folder, to))
         )
+        for note in damaged_notes(place.path):
+            click.echo(f"note: {project.shown(note)} is damaged: what it says of its export is not known.", err=True)
         if as_json:
             print_json({"exports": [export_json(kept) for kept in exports]})
         else:
@@ -85,8 +88,14 @@ def run(project: Project, to: str | None, export: Path | None, *, yes: bool = Fa
         to = _only_target(folder.path, export)
         to = CLOUD if to.split()[0] == CLOUD else to
     cli = official_cli(project.convex_folder, to)
-    chosen: Kept = choose_export(folder.path, cli.deployment, export)
-    return roll_back(folder, cli, chosen, confirm=confirm, say=lambda line: click.echo(line, err=True), discard=discard)
+    project.make_state()
+    with locked(folder.path):
+        chosen: Kept = choose_export(folder.path, cli.deployment, export)
+        return roll_back(folder, cli, chosen, confirm=confirm, say=_say, discard=discard)
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
 
 
 def _only_target(folder: Path, export: Path | None) -> str:

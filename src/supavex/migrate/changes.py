@@ -23,6 +23,7 @@ import psycopg
 from supavex.errors import SupavexError
 from supavex.mapping.keys import Key
 from supavex.mapping.plan import ALIAS, Plan, TablePlan
+from supavex.mapping.storage import OBJECTS
 from supavex.migrate.moments import Array, Bucket, Moment, RowFile, RowWriter, TableMoment, key_bytes
 from supavex.migrate.row_digests import (
     RowDigests,
@@ -35,6 +36,7 @@ from supavex.migrate.row_digests import (
     shape_of,
 )
 from supavex.migrate.slots import SlotReading, usable_tables
+from supavex.migrate.stored_files import FileList, FilesJob, listed_files
 from supavex.postgres.columns import ColumnReader
 from supavex.postgres.connection import without_password
 from supavex.postgres.snapshot import Snapshot, exported
@@ -338,11 +340,13 @@ class Changes:
     doubted: list[str]
     slot: SlotReading | None
     seconds: float
+    #: Whether files of storage buckets came, went or were uploaded again.
+    files: bool = False
 
     @property
     def any(self) -> bool:
         """Whether anything changed."""
-        return bool(self.doubted) or any(table.any for table in self.tables)
+        return bool(self.doubted) or self.files or any(table.any for table in self.tables)
 
     def to_json(self) -> dict[str, Any]:
         """As ``changes --json`` shows it."""
@@ -356,15 +360,23 @@ class Changes:
             "tables": [table.to_json() for table in self.tables],
             "notMovedAnyMore": self.gone,
             "doubted": self.doubted,
+            "filesChanged": self.files,
             "slot": None if self.slot is None else {"name": self.slot.slot.name, "refused": self.slot.refused},
         }
 
 
-def changes_since(plan: Plan, url: str, look: Look, doubted: Collection[str] = ()) -> Changes:
-    """The changes of the rows of ``plan`` at ``url`` since the moment of ``look``."""
+def files_changed(moment: Moment, files: FileList, doubted: Collection[str]) -> bool:
+    """Whether the stored files are others than those that went at ``moment``."""
+    return files.digest != moment.files or OBJECTS in doubted
+
+
+def changes_since(
+    plan: Plan, url: str, look: Look, doubted: Collection[str] = (), files: FilesJob | None = None
+) -> Changes:
+    """The changes of the rows of ``plan`` at ``url``, and of ``files``, since the moment of ``look``."""
     started = time.monotonic()
     moment = look.moment
-    with sight_of(url) as sight:
+    with sight_of(url) as sight, listed_files(files, sight.holder) as stored:
         tables = look.at(plan, sight)
         moved = {table.name for table in plan.moved}
         gone = [source for source in moment.tables() if source not in moved]
@@ -380,6 +392,7 @@ def changes_since(plan: Plan, url: str, look: Look, doubted: Collection[str] = (
             sorted(moved & set(doubted)),
             look.reading,
             seconds,
+            stored is not None and files_changed(moment, stored, doubted),
         )
 
 

@@ -52,7 +52,7 @@ from supavex.migrate.touched import CopiedTable, Remember, Touched
 from supavex.migrate.value_files import ValueFiles, list_values
 from supavex.postgres.columns import ColumnReader
 from supavex.postgres.connection import quoted, without_password
-from supavex.postgres.snapshot import Snapshot, exported
+from supavex.postgres.snapshot import Snapshot, exported, imported
 from supavex.postgres.visibility import Visibility, visibility
 from supavex.text import counted
 
@@ -200,9 +200,12 @@ def copy(
             # A new start is one of a new moment, even where a connection still holds the earlier one.
             last = None if moments == "restart" else journal.moment
             held = how.get("hold") or stack
-            snapshot, holder = held.enter_context(exported(url, None if last is None else last.snapshot))
-            visible = visibility(holder, snapshot.taken_at)
-            moment = Moment.of(snapshot, holder)
+            snapshot, keeper = held.enter_context(exported(url, None if last is None else last.snapshot))
+            visible = visibility(keeper, snapshot.taken_at)
+            moment = Moment.of(snapshot, keeper)
+            # What is asked locks tables until the connection's end, which is the copy's: the snapshot may be held for
+            # longer, while somebody thinks about a question, and must not hold up a change of the source's schema.
+            holder = stack.enter_context(imported(snapshot))
             # What an interrupted run read at this very moment is not of an earlier one.
             same: set[str | None] = {None}
             if last is not None and last.same(moment):
@@ -222,14 +225,19 @@ def copy(
             sight = Sight.of(snapshot, holder)
             since, remember = how.get("since"), how.get("remember")
             _copy_tables(state, wanted, sight, since)
+            taken = since is None or bool(state.results) or since.files
+            state.with_files = state.with_files and taken
             moved = [table for table in plan.moved if table.name in state.results]
             left = [table.name for table in plan.moved if table.name not in state.results]
             kept = since.rejects_of(left) if since is not None else []
+            kept += state.stored.rejects if state.stored is not None and not taken else []
             _list_values(state, files_job, moved, stack)
-            if archive is not None and (moved or since is None):
+            if archive is not None and taken:
                 _write(state, moved, archive)
             if remember is not None:
-                remember.write(sight, numbers, state.existing, [_copied(state, table, same) for table in moved], since)
+                copied = [_copied(state, table, same) for table in moved]
+                going = state.stored if state.with_files else None
+                remember.write(sight, numbers, state.existing, copied, since, going)
             results = [state.results[table.name] for table in moved]
             values = state.storage.values if state.storage is not None and state.storage.values.columns else None
             results += [] if values is None else _value_results(values)
@@ -237,7 +245,7 @@ def copy(
                 results.append(_files_result(state.stored))
         files.keep_only(set())
         shutil.rmtree(work, ignore_errors=True)
-        archive = archive if moved or since is None else None
+        archive = archive if taken else None
         seconds = time.monotonic() - started
         result = CopyResult(archive, snapshot.taken_at, results, matched, seconds, state.kept, kept, visible, snapshot)
         result.files = state.stored if state.with_files else None
@@ -353,9 +361,9 @@ def _match(state: _State, existing: ExistingDocuments | None) -> list[Matched]:
 def _copy_tables(state: _State, wanted: list[TablePlan], sight: Sight, since: Touched | None) -> None:
     waiting, taken = list(wanted), set[str]()
     if since is not None:
-        taken = since.choose(sight, state.numbers, state.existing)
+        taken = since.choose(sight, state.numbers, state.existing, state.stored)
         waiting = [table for table in wanted if table.name in taken]
-        state.rejected = {table.name: since.rejected(table.name) for table in wanted if table.name not in taken}
+        state.rejected |= {table.name: since.rejected(table.name) for table in wanted if table.name not in taken}
     while waiting:
         table = waiting.pop(0)
         before = frozenset(state.rejected.get(table.name, ()))

@@ -121,9 +121,27 @@ def kept_exports(folder: Path, target: str) -> list[Kept]:
 
 
 def every_kept_export(folder: Path) -> list[Kept]:
-    """The kept exports of all targets, the oldest first."""
-    files = [note.with_suffix(".zip") for note in folder.glob("before-*.json")]
-    return sorted((read_kept(path) for path in files if path.is_file()), key=lambda kept: (kept.at, kept.path.name))
+    """The kept exports of all targets, the oldest first; see :func:`damaged_notes` for what is left out."""
+    found = [kept for note in folder.glob("before-*.json") if (kept := _known(note)) is not None]
+    return sorted(found, key=lambda kept: (kept.at, kept.path.name))
+
+
+def damaged_notes(folder: Path) -> list[Path]:
+    """The notes beside kept exports that can't be read, the oldest first."""
+    notes = [note for note in folder.glob("before-*.json") if note.with_suffix(".zip").is_file()]
+    return sorted(note for note in notes if _known(note) is None)
+
+
+def _known(note: Path) -> Kept | None:
+    try:
+        return read_kept(note.with_suffix(".zip"))
+    except UsageError:
+        return None
+
+
+def moment_of(path: Path) -> str:
+    """The second at which a kept export was begun, by its name or its note's: later ones are greater."""
+    return path.stem.removeprefix("before-").partition("-")[0]
 
 
 def new_path(folder: Path) -> Path:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -214,7 +214,14 @@ class Moment(RowFile):
                 hint="Run `supavex migrate` first (a whole one, into the same target); it keeps what it saw.",
             )
         moment = cls(path)
-        if moment.about("version") != _VERSION:
+        try:
+            version = moment.about("version")
+            if version == _VERSION:
+                moment.tables()
+        except (sqlite3.DatabaseError, ValueError, TypeError, KeyError) as error:
+            moment.database.close()
+            raise _unusable(path, error) from None
+        if version != _VERSION:
             moment.database.close()
             raise UsageError(
                 "OldMoment",
@@ -223,6 +230,14 @@ class Moment(RowFile):
                 hint="Run `supavex migrate` once without --changes.",
             )
         return moment
+
+    @classmethod
+    def usable(cls, path: Path) -> Moment | None:
+        """The moment that ``path`` holds; None where there is none, or one that nothing can be read from."""
+        try:
+            return cls.open(path)
+        except SupavexError:
+            return None
 
     @classmethod
     def new(cls, path: Path, target: str, made_at: str, numbers: Mapping[str, int]) -> Moment:
@@ -238,6 +253,15 @@ class Moment(RowFile):
         """What the file says of itself; empty where it does not."""
         row = self.database.execute("SELECT value FROM about WHERE name = ?", (name,)).fetchone()
         return "" if row is None else str(row[0])
+
+    @property
+    def files(self) -> str:
+        """The digest of the stored files that went (:attr:`FileList.digest`); empty where none did."""
+        return self.about("files")
+
+    @files.setter
+    def files(self, digest: str) -> None:
+        self.database.execute("INSERT OR REPLACE INTO about VALUES ('files', ?)", (digest,))
 
     @property
     def target(self) -> str:
@@ -322,22 +346,33 @@ class Moments:
     def doubted(self, target: str) -> frozenset[str]:
         """The source tables of which ``target`` may hold something else than its moment says."""
         try:
-            return frozenset(json.loads(self._doubts(target).read_text(encoding="utf-8")))
+            names = json.loads(self._doubts(target).read_text(encoding="utf-8"))
+            if isinstance(names, list) and all(isinstance(name, str) for name in names):
+                return frozenset(names)
         except FileNotFoundError:
             return frozenset()
         except ValueError:
-            raise UsageError("InvalidMoment", "the file is damaged.", where=str(self._doubts(target))) from None
+            pass  # damaged: which tables it named, nobody knows
+        moment = Moment.usable(self.path(name_of(target)))
+        if moment is None:
+            return frozenset()
+        with moment:
+            return frozenset(moment.tables())
 
     def doubt(self, target: str, tables: Iterable[str]) -> None:
         """From now on, ``tables`` of ``target`` have to be imported again, whatever the moment says."""
         everything = sorted({*self.doubted(target), *tables})
         self._write_doubts(target, everything)
 
+    def doubt_all(self, target: str) -> None:
+        """From now on, all tables of ``target`` have to be imported again."""
+        self._write_doubts(target, "all")
+
     def trust(self, target: str, tables: Iterable[str]) -> None:
         """``tables`` of ``target`` are what its moment says."""
         self._write_doubts(target, sorted(self.doubted(target) - set(tables)))
 
-    def _write_doubts(self, target: str, tables: list[str]) -> None:
+    def _write_doubts(self, target: str, tables: list[str] | Literal["all"]) -> None:
         path = self._doubts(target)
         if not tables:
             path.unlink(missing_ok=True)

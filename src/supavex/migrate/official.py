@@ -14,7 +14,8 @@ import subprocess
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,9 +26,13 @@ from supavex.errors import SupavexError, UsageError
 CLOUD = "cloud"
 _URL, _KEY = "CONVEX_SELF_HOSTED_URL", "CONVEX_SELF_HOSTED_ADMIN_KEY"
 #: What else would tell the CLI which deployment to use.
-_OTHERS = ("CONVEX_DEPLOYMENT", "CONVEX_DEPLOY_KEY")
+_DEPLOY_KEYS = ("CONVEX_DEPLOY_KEY", "CONVEX_DEPLOYMENT_TOKEN")
+_OTHERS = ("CONVEX_DEPLOYMENT", *_DEPLOY_KEYS)
 _ENV_FILES = (".env.local", ".env")
-_LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*\Z")
+#: A line of an .env file, as the CLI reads it: a value in quotes ends with them, another one at a `#`.
+_LINE = re.compile(
+    r"""\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(?:"([^"]*)"|'([^']*)'|`([^`]*)`|([^#]*))\s*(?:#.*)?\Z"""
+)
 _KEPT_LINES = 12
 Say = Callable[[str], None]
 
@@ -64,6 +69,8 @@ class OfficialCli:
             text=True,
             encoding="utf-8",
             errors="replace",
+            # An export holds people's data, hashes of passwords too: from its first byte it is its owner's.
+            umask=0o077 if arguments[0] == "export" else -1,
         )
         lines = []
         assert process.stdout is not None
@@ -148,8 +155,8 @@ def official_cli(convex_folder: Path, target: str) -> OfficialCli:
             where=url,
             hint=f"export {_KEY}='…'  (`supavex serve` prints it for its own deployment)",
         )
-    for name in _OTHERS:
-        environment.pop(name, None)
+    # Empty, and not absent: what is absent, the CLI takes from the app's .env files.
+    environment.update(dict.fromkeys(_OTHERS, ""))
     return OfficialCli(app, target, node, program, {**environment, _URL: url, _KEY: key}, url, key, url)
 
 
@@ -166,7 +173,8 @@ def deployment_of(convex_folder: Path, target: str) -> str:
     if url := known.get(_URL):
         return _checked_url(url)
     # A key is `prod:name|secret`. It comes before CONVEX_DEPLOYMENT, as for the CLI.
-    key_name, bar, _ = known.get("CONVEX_DEPLOY_KEY", "").partition("|")
+    deploy_key = next((key for name in _DEPLOY_KEYS if (key := known.get(name))), "")
+    key_name, bar, _ = deploy_key.partition("|")
     name = key_name if bar else known.get("CONVEX_DEPLOYMENT", "")
     return f"{CLOUD} {name.strip()}".strip()
 
@@ -225,11 +233,32 @@ def _env_files(app: Path) -> dict[str, str]:
         except (OSError, UnicodeDecodeError):
             continue
         for line in lines:
-            match = _LINE.match(line)
-            if match and not line.lstrip().startswith("#"):
-                value = match[2].partition(" #")[0].strip() if match[2][:1] not in "\"'" else match[2].strip("\"'")
-                found.setdefault(match[1], value)
+            if match := _LINE.match(line):
+                name, *values = match.groups()
+                found.setdefault(name, next((value for value in values if value is not None), "").strip())
     return found
+
+
+@contextmanager
+def env_files_kept(cli: OfficialCli) -> Iterator[None]:
+    """The app's .env files are behind the block what they were before it, where ``cli`` is set to a URL.
+
+    ``convex dev`` takes such a URL for the app's deployment from then on: it writes it into .env.local, and takes
+    CONVEX_DEPLOYMENT out of there. A rehearsal must not cut an app off from its own deployment.
+    """
+    if not cli.url:
+        yield
+        return
+    files = [cli.app / name for name in _ENV_FILES]
+    before = {file: file.read_bytes() if file.is_file() else None for file in files}
+    try:
+        yield
+    finally:
+        for file, content in before.items():
+            if content is None:
+                file.unlink(missing_ok=True)
+            elif not file.is_file() or file.read_bytes() != content:
+                file.write_bytes(content)
 
 
 def read_back(cli: OfficialCli, wanted: Mapping[str, Any]) -> list[str]:

@@ -163,9 +163,9 @@ def _migrated(
         return remote
     # From here on the deployment may hold something else than before: what is to be known of that is written first.
     what: What = "migration" if since is None else "changes"
-    Kept(before, cli.deployment, what, now(), result.copy.taken_at, wrote).write()
     if remember is not None:
         remember.begin()
+    Kept(before, cli.deployment, what, now(), result.copy.taken_at, wrote).write()
     with run.step("import"):
         cli.run("import", "--replace", "--yes", str(archive), say=say)
     after = folder.path / "after.zip"

@@ -21,11 +21,23 @@ from supavex.convex.limits import STORAGE_TABLE
 from supavex.convex.snapshot import SnapshotArchive, schema_entry, tables_entry
 from supavex.convex.values import to_export_json
 from supavex.errors import SupavexError, UsageError
-from supavex.migrate.kept import Content, Kept, contents, kept_exports, new_path, now, read_kept
+from supavex.mapping.storage import OBJECTS
+from supavex.migrate.kept import (
+    Content,
+    Kept,
+    contents,
+    damaged_notes,
+    kept_exports,
+    moment_of,
+    new_path,
+    now,
+    read_kept,
+)
 from supavex.migrate.kept_files import files_that_differ, holds_files, write_files
 from supavex.migrate.migration import Folder
 from supavex.migrate.moments import Moment, RowFile, RowWriter, name_of
 from supavex.migrate.official import OfficialCli, Say
+from supavex.migrate.private_files import owner_only
 from supavex.migrate.remote import changed_tables, rehearse
 from supavex.migrate.row_digests import difference
 from supavex.migrate.runs import Run
@@ -77,6 +89,16 @@ class Rollback:
 
 def choose_export(folder: Path, target: str, wanted: Path | None) -> Kept:
     """The export to put back: ``wanted``, or the one before the last import into ``target`` that still holds."""
+    chosen = _chosen(folder, target, wanted)
+    damaged = [note for note in damaged_notes(folder) if moment_of(note) >= moment_of(chosen.path)]
+    if damaged:
+        hint = "Where it is of another deployment, or of no use any more, move it away with its .zip, and go back then."
+        message = "the file is damaged: which tables were imported after that export is not known."
+        raise UsageError("UnknownExport", message, where=str(damaged[0]), hint=hint)
+    return chosen
+
+
+def _chosen(folder: Path, target: str, wanted: Path | None) -> Kept:
     if wanted is not None:
         kept = read_kept(wanted)
         if kept.target != target:
@@ -142,9 +164,9 @@ def roll_back(
     if not agreed:
         result.present, result.cancelled = None, True
         return result
-    Kept(present, cli.deployment, "rollback", now(), "", was).write()
     # What the next `migrate --changes` finds there is not what the last one left.
-    _doubt(folder, cli.deployment, tables)
+    _doubt(folder, cli.deployment, tables, files=bool(result.files))
+    Kept(present, cli.deployment, "rollback", now(), "", was).write()
     with run.step("import"):
         cli.run("import", "--replace", "--yes", str(archive), say=say)
     after = folder.path / "after.zip"
@@ -171,14 +193,16 @@ def _undone(exports: Iterable[Kept]) -> None:
             kept.marked_undone().write()
 
 
-def _doubt(folder: Folder, target: str, tables: Iterable[str]) -> None:
+def _doubt(folder: Folder, target: str, tables: Iterable[str], *, files: bool) -> None:
     moments = folder.moments
-    path = moments.path(name_of(target))
-    if not path.is_file():
+    moment = Moment.usable(moments.path(name_of(target)))
+    if moment is None:
+        # Where another version of supavex kept one, that version is to know too.
+        moments.doubt_all(target)
         return
-    with Moment.open(path) as moment:
+    with moment:
         sources = [source for source, table in moment.tables().items() if table.target in set(tables)]
-    moments.doubt(target, sources)
+    moments.doubt(target, [*sources, OBJECTS] if files else sources)
 
 
 def write_tables(export: Path, present: Path, tables: Iterable[str], archive: Path) -> None:
@@ -189,7 +213,8 @@ def write_tables(export: Path, present: Path, tables: Iterable[str], archive: Pa
     with (
         SnapshotArchive(export) as old,
         SnapshotArchive(present) as new,
-        zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file,
+        open(archive, "wb", opener=owner_only) as whole,
+        zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file,
     ):
         known = {**new.numbers, **old.numbers}
         numbers = {table: known[table] for table in tables if table in known}

@@ -63,7 +63,12 @@ def slot_of(moments: Moments, target: str) -> Slot | None:
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError, IndexError):
-        raise UsageError("InvalidMoment", "the file is damaged.", where=str(_note(moments, target))) from None
+        raise UsageError(
+            "InvalidMoment",
+            "the file is damaged: which replication slot it names is not known.",
+            where=str(_note(moments, target)),
+            hint="Remove the file, and drop the slot (in pg_replication_slots: supavex_…) by pg_drop_replication_slot.",
+        ) from None
 
 
 def _write_note(moments: Moments, target: str, slot: Slot) -> None:

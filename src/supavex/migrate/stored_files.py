@@ -36,7 +36,7 @@ from supavex.mapping.storage import OBJECTS
 from supavex.migrate.file_sources import FileSource, file_source
 from supavex.migrate.private_files import owner_only
 from supavex.migrate.rejects import Reject
-from supavex.postgres.storage import StorageObject, read_objects
+from supavex.postgres.storage import StorageObject, objects_digest, read_objects
 from supavex.project import Project
 
 #: Files that no row stands for that are listed; all are counted.
@@ -77,6 +77,8 @@ class FileList:
     unlisted: int = 0
     #: The first of the files that no row stands for.
     first_unlisted: list[str] = field(default_factory=list)
+    #: Of the rows, and of which of them don't go: another one where a file came, went or was uploaded again.
+    digest: str = ""
 
     def holds(self, internal_id: bytes) -> bool:
         """Whether the file of that id (16 bytes) goes, or its row is rejected."""
@@ -156,6 +158,18 @@ def list_files(job: FilesJob, connection: psycopg.Connection) -> Iterator[FileLi
             if found.unlisted <= LISTED:
                 found.first_unlisted.append(f"{bucket}/{name}")
         database.execute("COMMIT")
+        lost = [(reject.key, reject.code) for reject in found.rejects]
+        found.digest = f"{objects_digest(connection, job.buckets)} {hashlib.sha256(repr(lost).encode()).hexdigest()}"
+        yield found
+
+
+@contextmanager
+def listed_files(job: FilesJob | None, connection: psycopg.Connection) -> Iterator[FileList | None]:
+    """As :func:`list_files`; None where no files of buckets are moved."""
+    if job is None or job.source is None:
+        yield None
+        return
+    with list_files(job, connection) as found:
         yield found
 
 

@@ -15,13 +15,15 @@ from dataclasses import dataclass, field, replace
 
 from supavex.convex.validators import MISSING
 from supavex.mapping.plan import Plan, TablePlan
-from supavex.migrate.changes import Look, Sight, TableChanges, sight_of
+from supavex.mapping.storage import OBJECTS
+from supavex.migrate.changes import Look, Sight, TableChanges, files_changed, sight_of
 from supavex.migrate.existing import ExistingIds
 from supavex.migrate.moments import Moment, Moments, RowWriter, TableMoment, name_of
 from supavex.migrate.parts import TableJob
 from supavex.migrate.references import children, names_any, shared_keys
 from supavex.migrate.rejects import Reject
 from supavex.migrate.row_digests import RowDigests, relation_of, shape_of
+from supavex.migrate.stored_files import FileList, FilesJob, listed_files
 from supavex.postgres.columns import ColumnReader
 from supavex.postgres.visibility import Seen
 
@@ -81,6 +83,8 @@ class Touched:
     look: Look
     doubted: frozenset[str] = frozenset()
     reasons: dict[str, str] = field(default_factory=dict)
+    #: Whether the stored files are taken.
+    files: bool = False
     changes: list[TableChanges] = field(default_factory=list)
     #: The moment (ISO 8601, UTC).
     made_at: str = field(init=False, default="")
@@ -93,9 +97,12 @@ class Touched:
         """The moment since which."""
         return self.look.moment
 
-    def choose(self, sight: Sight, numbers: Mapping[str, int], lookups: Lookups) -> set[str]:
-        """The tables that are taken from the start, by the source's name."""
+    def choose(
+        self, sight: Sight, numbers: Mapping[str, int], lookups: Lookups, files: FileList | None = None
+    ) -> set[str]:
+        """The tables that are taken from the start, by the source's name. ``files``: those of storage buckets now."""
         self.reasons.clear()
+        self.files = files is not None and files_changed(self.moment, files, self.doubted)
         self.changes = self.look.at(self.plan, sight)
         known = self.moment.tables()
         moved = {table.name: table for table in self.plan.moved}
@@ -116,6 +123,8 @@ class Touched:
                 self.reasons[name] = f"it went to {known[name].target} before"
             elif rules_of(table, numbers, lookups, shared_keys(sight.holder, table)) != known[name].rules:
                 self.reasons[name] = "what decides on its rows has changed (schema.py, supavex.toml, ids, supavex)"
+        for table, planned in self.plan.stored if self.files else ():
+            self.reasons.setdefault(table.name, f"{planned.name} refers to stored files, and these have changed")
         for name, table in moved.items():
             if name not in self.reasons:
                 self._by_parents(table, sight, came_or_went)
@@ -123,6 +132,8 @@ class Touched:
         round_trips = circles(self.plan)
         for name in sorted(taken):
             self._with_circle(round_trips[name], taken)
+        if self.files:
+            self.reasons[OBJECTS] = "files came, went, or were uploaded again"
         return taken
 
     def _by_parents(self, table: TablePlan, sight: Sight, came_or_went: Mapping[str, list[bytes] | None]) -> None:
@@ -172,12 +183,15 @@ class Touched:
         return [reject for source in sources for _, reject in self.moment.rejects(source)]
 
 
-def nothing_changed(touched: Touched, url: str) -> bool:
-    """Whether surely no table is to be taken, told by the source alone. Where ids that Convex chose matter: False."""
+def nothing_changed(touched: Touched, url: str, job: FilesJob | None = None) -> bool:
+    """Whether surely nothing is to be taken, told by the source alone. Where ids that Convex chose matter: False.
+
+    ``job``: which stored files are moved.
+    """
     if uses_existing(touched.plan):
         return False
-    with sight_of(url) as sight:
-        return not touched.choose(sight, touched.moment.numbers, {})
+    with sight_of(url) as sight, listed_files(job, sight.holder) as files:
+        return not touched.choose(sight, touched.moment.numbers, {}, files) and not touched.files
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,13 +229,21 @@ class Remember:
         lookups: Lookups,
         copied: Iterable[CopiedTable],
         since: Touched | None,
+        files: FileList | None = None,
     ) -> None:
-        """Writes the moment beside the one that holds until :meth:`keep`."""
-        last = since.moment if since is not None else self._last()
+        """Writes the moment beside the one that holds until :meth:`keep`. ``files``: the stored files that go."""
+        # One that can't be read is written anew: what it held of other tables has to be imported again.
+        path = self.moments.path(name_of(self.target))
+        last = since.moment if since is not None else Moment.usable(path)
         known = {} if last is None else last.tables()
         path = self.moments.begun(name_of(self.target))
         try:
             with Moment.new(path, self.target, sight.snapshot.taken_at, numbers) as moment:
+                if files is not None:
+                    moment.files = files.digest
+                    self.read.append(OBJECTS)
+                elif last is not None:
+                    moment.files = last.files
                 with ColumnReader(sight.snapshot) as reader:
                     for one in copied:
                         name = one.table.name
@@ -239,10 +261,6 @@ class Remember:
         finally:
             if since is None and last is not None:
                 last.database.close()
-
-    def _last(self) -> Moment | None:
-        path = self.moments.path(name_of(self.target))
-        return Moment.open(path) if path.is_file() else None
 
     def begin(self) -> None:
         """The import begins: until :meth:`keep`, nothing is sure of the tables."""

@@ -34,6 +34,18 @@ class StorageObject:
         return self.name.rpartition("/")[2] == PLACEHOLDER
 
 
+def objects_digest(connection: psycopg.Connection, buckets: Sequence[str] = ()) -> str:
+    """A digest of the rows of ``buckets`` (of all, if there are none) as they are, but for when each was last read."""
+    row = connection.execute(
+        "SELECT count(*)::text || ' ' || "
+        "coalesce(sum(hashtextextended((to_jsonb(o) - 'last_accessed_at')::text, 0)), 0)::text "
+        f"FROM storage.objects AS o{' WHERE bucket_id = ANY(%s)' if buckets else ''}".encode(),
+        (list(buckets),) if buckets else None,
+    ).fetchone()
+    assert row is not None
+    return str(row[0])
+
+
 def read_objects(connection: psycopg.Connection, buckets: Sequence[str] = ()) -> Iterator[StorageObject]:
     """Every file of ``buckets`` (all, if there are none), by bucket and name; memory is that of a batch.
 
