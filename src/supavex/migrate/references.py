@@ -12,6 +12,7 @@ import numpy as np
 import psycopg
 
 from supavex.convex.ids import INTERNAL_ID_BYTES
+from supavex.mapping.keys import Key
 from supavex.mapping.plan import ALIAS, FieldPlan, Plan, TablePlan
 from supavex.migrate.json_columns import key_bytes
 from supavex.migrate.key_sets import KeySet
@@ -33,8 +34,21 @@ def _rows_sql(table: TablePlan, field: FieldPlan) -> str:
     return f"{source}, unnest({field.source}) AS e(x)" if field.reference.many else source
 
 
-def missing_keys(connection: psycopg.Connection, table: TablePlan, field: FieldPlan) -> frozenset[bytes]:
-    """The keys (16 bytes each) that ``field`` names and that no row of the referenced table has."""
+def keys_sql(column: str, key: Key, keys: Iterable[bytes]) -> str:
+    """SQL: whether ``column``, as :meth:`Key.sql` gives it, is one of ``keys`` (16 bytes each)."""
+    if key.form == "uuid":
+        return f"{column} = ANY('{{{','.join(data.hex() for data in keys)}}}'::uuid[])"
+    texts = ",".join(f'"\\\\x{data.hex()}"' for data in keys)
+    return f"{column} = ANY('{{{texts}}}'::bytea[])"
+
+
+def missing_keys(
+    connection: psycopg.Connection, table: TablePlan, field: FieldPlan, among: Iterable[bytes] | None = None
+) -> frozenset[bytes]:
+    """The keys (16 bytes each) that ``field`` names and that no row of the referenced table has.
+
+    ``among``: the rows of these keys are looked at only, where rows have keys.
+    """
     reference = field.reference
     assert reference is not None
     if reference.through:
@@ -43,6 +57,9 @@ def missing_keys(connection: psycopg.Connection, table: TablePlan, field: FieldP
     parts = parts_sql(field)
     named = " AND ".join(f"p.{quoted(c)} = {part}" for c, part in zip(reference.columns, parts, strict=True))
     there = " AND ".join(f"{part} IS NOT NULL" for part in reference.parts)
+    assert table.key is not None
+    if among is not None and table.key.form != "row":
+        there += f" AND {keys_sql(table.key.sql(table.key.own(ALIAS)), table.key, among)}"
     sql = (
         f"SELECT DISTINCT {_bytes_sql(field)} FROM {_rows_sql(table, field)} "
         f"WHERE {there} AND NOT EXISTS (SELECT 1 FROM {parent} AS p WHERE {named})"

@@ -57,7 +57,7 @@ class Asked:
 
     snapshot: Snapshot
     target: Documents
-    rejects: Mapping[str, Mapping[str, Reject]]
+    rejects: Mapping[str, Mapping[str | None, Reject]]
     tables: list[tuple[TablePlan, Visibility | None]]
     written: bool
     progress: Progress
@@ -86,7 +86,7 @@ def verify(
     sample to be looked at.
     """
     started = time.monotonic()
-    by_table: dict[str, dict[str, Reject]] = {}
+    by_table: dict[str, dict[str | None, Reject]] = {}
     for reject in rejects:
         by_table.setdefault(reject.table, {})[reject.key] = reject
     numbers = {**target.table_numbers(), STORAGE_TABLE: STORAGE_NUMBER}

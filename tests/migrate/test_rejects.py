@@ -1,0 +1,138 @@
+"""What rejected rows explain in a proof: no more than still holds, and of the run that the proof is held against."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from supavex.postgres.server import Server, temporary
+from tests import projects
+from tests.projects import supavex
+
+Run = Callable[[str], None]
+Make = Callable[..., AbstractContextManager[Path]]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with temporary() as running:
+        yield running
+
+
+@pytest.fixture
+def run(server: Server) -> Iterator[Run]:
+    with psycopg.connect(server.url("supabase_admin"), autocommit=True) as connection:
+        connection.execute("DROP SCHEMA public CASCADE; DROP SCHEMA IF EXISTS other CASCADE; CREATE SCHEMA public")
+        yield lambda sql: connection.execute(sql.encode()) and None
+
+
+@pytest.fixture
+def project(server: Server) -> Make:
+    @contextmanager
+    def made(schema: str, toml: str = "", source: str = "", **files: str) -> Iterator[Path]:
+        with projects.folder() as folder:
+            for name, content in files.items():
+                (folder / name.replace("_", ".")).write_text(content)
+            settings(folder, schema, toml, source)
+            supavex("build", "-C", folder)
+            deployed = supavex("deploy", "-C", folder)
+            assert deployed.code == 0, deployed.err
+            yield folder
+
+    def settings(folder: Path, schema: str, toml: str, source: str) -> None:
+        url = server.url("supabase_admin")
+        text = f'max_rejects = 9\n[source]\ndatabase_url = "{url}"\n{source}\n{toml}'
+        projects.write(folder, schema=f"schema = define_schema({{{schema}}})", toml=text)
+
+    return made
+
+
+def ran(command: str, folder: Path, *arguments: object, code: int = 0) -> Any:
+    done = supavex(command, "-C", folder, "--json", *arguments)
+    assert done.code == code, done.out + done.err
+    return done.json
+
+
+def rejected(folder: Path) -> list[tuple[str, str | None, str]]:
+    lines = (folder / ".supavex/migration/rejects.jsonl").read_text().splitlines()
+    return [(found["table"], found["key"], found["code"]) for found in map(json.loads, lines)]
+
+
+NOTES = '"notes": define_table({"id": v.number(), "text": v.string()})'
+
+
+def test_a_row_that_was_mended_has_changed_since_the_copy(run: Run, project: Make) -> None:
+    run("CREATE TABLE notes (id int PRIMARY KEY, text text); INSERT INTO notes VALUES (1, 'x'), (2, NULL), (3, NULL)")
+    with project(NOTES) as folder:
+        ran("migrate", folder)
+        assert ran("verify", folder)["verdict"] == "proven"
+        # Written, and as wrong as it was: it still does not go.
+        run("UPDATE notes SET id = id")
+        assert ran("verify", folder)["verdict"] == "proven"
+        run("UPDATE notes SET text = 'mended' WHERE id = 2")
+        proof = ran("verify", folder, code=1)
+        assert (proof["verdict"], proof["changed"], proof["wrong"]) == ("changed since the copy", 1, 0)
+        assert [(c["key"], "would go now" in c["detail"]) for c in proof["tables"][0]["changes"]] == [("2", True)]
+        assert proof["tables"][0]["rejected"] == 1
+        ran("migrate", folder, "--changes")
+        assert ran("verify", folder)["verdict"] == "proven"
+
+
+def test_a_row_that_the_rules_take_now_has_changed_too(run: Run, project: Make) -> None:
+    run("CREATE TABLE notes (id int PRIMARY KEY, text text); INSERT INTO notes VALUES (1, 'x'), (2, NULL)")
+    with project(NOTES) as folder:
+        ran("migrate", folder)
+        schema = folder / "schema.py"
+        schema.write_text(schema.read_text().replace("v.string()", "v.optional(v.string())"))
+        proof = ran("verify", folder, code=1)
+        assert (proof["verdict"], proof["changed"]) == ("changed since the copy", 1)
+
+
+def test_mended_references_and_ids_of_files_are_seen(run: Run, project: Make) -> None:
+    run(
+        "CREATE TABLE par (id uuid PRIMARY KEY, v text); CREATE TABLE kid (a int, b text, par uuid, kids uuid[], "
+        "PRIMARY KEY (a, b)); INSERT INTO par VALUES (md5('1')::uuid, NULL), (md5('2')::uuid, 'x');"
+        "INSERT INTO kid VALUES (1, 'a', md5('1')::uuid), (2, 'a', md5('2')::uuid), (3, 'c', md5('3')::uuid);"
+    )
+    schema = '"par": define_table({"v": v.string()}), '
+    schema += '"kid": define_table({"a": v.number(), "b": v.string(), "par": v.optional(v.id("par"))})'
+    toml = '[tables.kid.columns]\nkids = { skip = "no" }\nb = { ids = "ids.csv" }\n'
+    toml += '[tables.kid.fields.par]\nreferences = ["par"]\n'
+    with project(schema, toml, ids_csv="old,new\na,A\n") as folder:
+        ran("migrate", folder)
+        codes = {(table, code) for table, _, code in rejected(folder)}
+        assert codes == {
+            ("public.par", "NullInRequired"),
+            ("public.kid", "RejectedParent"),
+            ("public.kid", "IdNotInFile"),
+        }
+        assert ran("verify", folder)["verdict"] == "proven"
+        (folder / "ids.csv").write_text("old,new\na,A\nc,C\n")
+        assert ran("verify", folder)["verdict"] == "proven"  # what it refers to is not there either
+        run("INSERT INTO par VALUES (md5('3')::uuid, NULL)")
+        run("UPDATE kid SET par = md5('2')::uuid WHERE a = 3")
+        proof = ran("verify", folder, code=1)
+        kid = next(table for table in proof["tables"] if table["target"] == "kid")
+        assert ([change["key"] for change in kid["changes"]], kid["rejected"]) == (['["3", "c"]'], 1)
+
+
+def test_no_key_is_another_than_the_text_null(run: Run, project: Make) -> None:
+    run("CREATE TABLE notes (k text, n int); INSERT INTO notes VALUES (NULL, 1), ('NULL', 2), (NULL, 3)")
+    schema = '"notes": define_table({"k": v.optional(v.string()), "n": v.optional(v.number())})'
+    with project(schema, '[tables.notes]\nkey = ["k"]\n') as folder:
+        ran("migrate", folder)
+        assert rejected(folder) == [("public.notes", None, "NullKey")] * 2
+        proof = ran("verify", folder)
+        assert (proof["verdict"], proof["tables"][0]["rejected"]) == ("proven", 2)
+        # As the files of earlier versions say it.
+        old = folder / "old.jsonl"
+        old.write_text(
+            (folder / ".supavex/migration/rejects.jsonl").read_text().replace('"key": null', '"key": "NULL"')
+        )
+        assert ran("verify", folder, "--rejects", old)["verdict"] == "proven"
