@@ -136,3 +136,27 @@ def test_no_key_is_another_than_the_text_null(run: Run, project: Make) -> None:
             (folder / ".supavex/migration/rejects.jsonl").read_text().replace('"key": null', '"key": "NULL"')
         )
         assert ran("verify", folder, "--rejects", old)["verdict"] == "proven"
+
+
+def test_rows_that_refer_to_each_other_are_mended_together(run: Run, project: Make) -> None:
+    run(
+        "CREATE TABLE a (id int PRIMARY KEY, v text, up int, b int); CREATE TABLE b (id int PRIMARY KEY, a int);"
+        "INSERT INTO a VALUES (1, NULL, 1, 1), (2, 'x', 1, NULL), (3, 'x', 2, NULL), (4, 'x', 4, NULL);"
+        "INSERT INTO b VALUES (1, 1), (2, 4)"
+    )
+    schema = '"a": define_table({"v": v.string(), "up": v.optional(v.id("a")), "b": v.optional(v.id("b"))}), '
+    schema += '"b": define_table({"a": v.optional(v.id("a"))})'
+    toml = "".join(
+        f'[tables.{table}.columns.{name}]\nskip = "a reference"\n[tables.{table}.fields.{name}]\nreferences = ["{name}"]\n'
+        for table, name in (("a", "up"), ("a", "b"), ("b", "a"))
+    )
+    with project(schema, toml) as folder:
+        ran("migrate", folder)
+        assert len(rejected(folder)) == 4
+        assert ran("verify", folder)["verdict"] == "proven"
+        run("UPDATE a SET v = 'mended' WHERE id = 1")
+        proof = ran("verify", folder, code=1)
+        a, b = proof["tables"]
+        assert ([change["key"] for change in a["changes"]], a["rejected"]) == (["1", "2", "3"], 0)
+        # Of another table's row, it is enough that the target does not have it.
+        assert (b["changed"], b["rejected"]) == (0, 1)

@@ -12,82 +12,121 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import psycopg
 
-from supavex.convex.ids import INTERNAL_ID_BYTES, decode_id
+from supavex.convex.ids import INTERNAL_ID_BYTES, decode_id, encode_id
 from supavex.convex.limits import STORAGE_NUMBER, STORAGE_TABLE
 from supavex.mapping.keys import Key
 from supavex.mapping.plan import FieldPlan, TablePlan
+from supavex.mapping.storage import OBJECTS
+from supavex.migrate.documents import Documents
 from supavex.migrate.encoding import SLICE_ROWS, BadKeys, Lookup, TableEncoder
 from supavex.migrate.existing import ExistingIds
 from supavex.migrate.json_columns import key_bytes
 from supavex.migrate.key_sets import KeySet
-from supavex.migrate.references import keys_sql, missing_keys, shared_keys
+from supavex.migrate.references import keys_sql, named_keys, shared_keys
 from supavex.migrate.rejects import Reject
 from supavex.postgres.columns import ColumnReader
 from supavex.postgres.snapshot import Snapshot
 from supavex.postgres.storage import read_objects
+
+Rejects = Mapping[str, Mapping[str | None, Reject]]
 
 
 def mended_rows(
     table: TablePlan,
     snapshot: Snapshot,
     connection: psycopg.Connection,
-    rejects: Mapping[str, Mapping[str | None, Reject]],
+    target: Documents,
+    rejects: Rejects,
     existing: Mapping[str, Mapping[str, str]],
 ) -> list[str]:
     """The keys, as text, of the rejected rows of ``table`` that would go now.
 
-    ``rejects``: by table and key; rows that refer to one of another table don't go. ``existing``: as in
-    :class:`~supavex.migrate.comparison.RowComparison`. A row without a key never goes.
+    A row does not go as long as ``target`` lacks one that it refers to, unless that is rejected for its sake only.
+    ``rejects``: by table and key. ``existing``: as in :class:`~supavex.migrate.comparison.RowComparison`. A row
+    without a key never goes.
     """
     assert table.key is not None
     keys = {table.key.internal_id(key): key for key in rejects[table.name] if key is not None}
-    if not keys:
-        return []
-    by_field = {planned.name: planned.reference for planned in table.fields if planned.reference is not None}
+    going = _fit(table, snapshot, connection, rejects, existing, keys) if keys else set()
+    if going:
+        _without_parents(table, connection, target, rejects, going)
+    return sorted(keys[key] for key in going)
+
+
+def _fit(
+    table: TablePlan,
+    snapshot: Snapshot,
+    connection: psycopg.Connection,
+    rejects: Rejects,
+    existing: Mapping[str, Mapping[str, str]],
+    keys: Iterable[bytes],
+) -> set[bytes]:
+    """The rows of ``keys`` that the encoder takes, whatever rows of moved tables they refer to."""
+    assert table.key is not None
+    references = {planned.name: planned.reference for planned in table.fields if planned.reference is not None}
     # The ids themselves are of no interest.
-    numbers = {reference.target: STORAGE_NUMBER for reference in by_field.values()}
-    encoder = TableEncoder(
-        table,
-        {**numbers, table.target: STORAGE_NUMBER},
-        {planned.name: _bad(table, planned, connection, rejects, keys.keys()) for planned in table.fields},
-        {planned.name: Lookup.of(planned.ids) for planned in table.fields if planned.ids is not None},
-        shared_keys(connection, table),
-        {
-            name: _ids(reference.key, existing[reference.target])
-            for name, reference in by_field.items()
-            if reference.existing
-        },
-    )
+    numbers = {table.target: STORAGE_NUMBER, **{found.target: STORAGE_NUMBER for found in references.values()}}
+    known = {
+        name: _ids(reference.key, existing[reference.target])
+        for name, reference in references.items()
+        if reference.existing
+    }
+    bad = {planned.name: _bad_files(table, planned, connection, rejects) for planned in table.fields}
+    lookups = {planned.name: Lookup.of(planned.ids) for planned in table.fields if planned.ids is not None}
+    encoder = TableEncoder(table, numbers, bad, lookups, shared_keys(connection, table), known)
     going = set[bytes]()
-    chosen = keys_sql("_key", table.key, keys)
+    sql = f"SELECT * FROM ({encoder.query.sql}) AS rejected WHERE {keys_sql('_key', table.key, keys)}"
     with ColumnReader(snapshot) as reader:
-        for batch in reader.read(f"SELECT * FROM ({encoder.query.sql}) AS rejected WHERE {chosen}"):
+        for batch in reader.read(sql):
             for start in range(0, batch.num_rows, SLICE_ROWS):
                 some = batch.slice(start, SLICE_ROWS)
                 going.update(map(bytes, key_bytes(some.column("_key"))))
                 going.difference_update(encoder.encode(some).rejected_keys)
-    return sorted(keys[key] for key in going)
+    return going
 
 
-def _bad(
-    table: TablePlan,
-    planned: FieldPlan,
-    connection: psycopg.Connection,
-    rejects: Mapping[str, Mapping[str | None, Reject]],
-    keys: Iterable[bytes],
-) -> list[BadKeys]:
-    """What a reference of a rejected row may not name: see :class:`~supavex.migrate.encoding.BadKeys`."""
-    reference = planned.reference
-    if reference is None or reference.existing:
+def _bad_files(table: TablePlan, planned: FieldPlan, connection: psycopg.Connection, rejects: Rejects) -> list[BadKeys]:
+    """The files that a field may not name."""
+    if planned.reference is None or planned.reference.target != STORAGE_TABLE:
         return []
-    parents = rejects.get(f"{reference.schema}.{reference.table}", {})
-    refused = {reference.key.internal_id(key) for key in parents if key is not None}
-    if reference.target == STORAGE_TABLE and any(
-        reject.column == planned.place for reject in rejects[table.name].values()
-    ):
+    refused = {uuid.UUID(key).bytes for key in rejects.get(OBJECTS, {}) if key is not None}
+    if any(reject.column == planned.place for reject in rejects[table.name].values()):
         refused |= {uuid.UUID(object_.id).bytes for object_ in read_objects(connection) if object_.placeholder}
-    refused |= missing_keys(connection, table, planned, keys)
     return [BadKeys(KeySet.of_bytes(refused), "RejectedParent", "", "")] if refused else []
+
+
+def _without_parents(
+    table: TablePlan, connection: psycopg.Connection, target: Documents, rejects: Rejects, going: set[bytes]
+) -> None:
+    """Takes rows away from ``going`` that refer to rows that are not in ``target``, and don't go either."""
+    numbers = target.table_numbers()
+    #: Rows by what they wait for, another row of the table.
+    waiting: dict[bytes, list[bytes]] = {}
+    lost = set[bytes]()
+    for planned in table.fields:
+        reference = planned.reference
+        if reference is None or reference.existing or reference.target == STORAGE_TABLE:
+            continue
+        parent, number = f"{reference.schema}.{reference.table}", numbers.get(reference.target)
+        pairs = named_keys(connection, table, planned, going)
+        ids = {} if number is None else {encode_id(number, named): named for _, named in pairs}
+        there = {ids[id_] for id_ in target.get_many(reference.target, list(ids))}
+        for_others = {
+            reference.key.internal_id(key)
+            for key, reject in rejects.get(parent, {}).items()
+            if key is not None and reject.code == "RejectedParent"
+        }
+        for row, named in pairs:
+            if named in there:
+                continue
+            if parent == table.name and named in going:
+                waiting.setdefault(named, []).append(row)
+            elif parent == table.name or named not in for_others:
+                lost.add(row)
+    while lost:
+        row = lost.pop()
+        going.discard(row)
+        lost.update(child for child in waiting.pop(row, ()) if child in going)
 
 
 def _ids(key: Key, existing: Mapping[str, str]) -> ExistingIds:

@@ -42,13 +42,29 @@ def keys_sql(column: str, key: Key, keys: Iterable[bytes]) -> str:
     return f"{column} = ANY('{{{texts}}}'::bytea[])"
 
 
-def missing_keys(
-    connection: psycopg.Connection, table: TablePlan, field: FieldPlan, among: Iterable[bytes] | None = None
-) -> frozenset[bytes]:
-    """The keys (16 bytes each) that ``field`` names and that no row of the referenced table has.
+#: A name that no column has: PostgreSQL's own are no longer than this.
+_OWN_KEY = quoted("supavex key".ljust(63))
 
-    ``among``: the rows of these keys are looked at only, where rows have keys.
-    """
+
+def named_keys(
+    connection: psycopg.Connection, table: TablePlan, field: FieldPlan, rows: Iterable[bytes]
+) -> list[tuple[bytes, bytes]]:
+    """Which keys ``field`` names in ``rows`` of its table: pairs of a row's key and one that it names."""
+    key = table.key
+    assert key is not None
+    assert field.reference is not None
+    own = key.sql(key.own(ALIAS))
+    name = quoted(table.source.schema, table.source.name)
+    source = f"(SELECT {ALIAS}.*, {own} AS {_OWN_KEY} FROM {name} AS {ALIAS}) AS {ALIAS}"
+    many = f", unnest({field.source}) AS e(x)" if field.reference.many else ""
+    found = f"{ALIAS}.{_OWN_KEY}"
+    shown = f"uuid_send({found})" if key.form == "uuid" else found
+    sql = f"SELECT DISTINCT {shown}, {_bytes_sql(field)} FROM {source}{many} WHERE {keys_sql(found, key, rows)}"
+    return [(bytes(row), bytes(named)) for row, named in connection.execute(sql.encode()) if named is not None]
+
+
+def missing_keys(connection: psycopg.Connection, table: TablePlan, field: FieldPlan) -> frozenset[bytes]:
+    """The keys (16 bytes each) that ``field`` names and that no row of the referenced table has."""
     reference = field.reference
     assert reference is not None
     if reference.through:
@@ -57,9 +73,6 @@ def missing_keys(
     parts = parts_sql(field)
     named = " AND ".join(f"p.{quoted(c)} = {part}" for c, part in zip(reference.columns, parts, strict=True))
     there = " AND ".join(f"{part} IS NOT NULL" for part in reference.parts)
-    assert table.key is not None
-    if among is not None and table.key.form != "row":
-        there += f" AND {keys_sql(table.key.sql(table.key.own(ALIAS)), table.key, among)}"
     sql = (
         f"SELECT DISTINCT {_bytes_sql(field)} FROM {_rows_sql(table, field)} "
         f"WHERE {there} AND NOT EXISTS (SELECT 1 FROM {parent} AS p WHERE {named})"

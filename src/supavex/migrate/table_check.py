@@ -320,7 +320,7 @@ class TableCheck:
         from supavex.migrate.mended import mended_rows
 
         assert self.table.key is not None
-        mended = mended_rows(self.table, self.snapshot, connection, self.all_rejects, self.existing)
+        mended = mended_rows(self.table, self.snapshot, connection, self.target, self.all_rejects, self.existing)
         number = self.numbers[self.table.target]
         ids = {encode_id(number, self.table.key.internal_id(key)): key for key in mended}
         there = self.target.get_many(self.table.target, list(ids))
