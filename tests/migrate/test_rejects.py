@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -147,7 +148,8 @@ def test_rows_that_refer_to_each_other_are_mended_together(run: Run, project: Ma
     schema = '"a": define_table({"v": v.string(), "up": v.optional(v.id("a")), "b": v.optional(v.id("b"))}), '
     schema += '"b": define_table({"a": v.optional(v.id("a"))})'
     toml = "".join(
-        f'[tables.{table}.columns.{name}]\nskip = "a reference"\n[tables.{table}.fields.{name}]\nreferences = ["{name}"]\n'
+        f'[tables.{table}.columns.{name}]\nskip = "a reference"\n'
+        f'[tables.{table}.fields.{name}]\nreferences = ["{name}"]\n'
         for table, name in (("a", "up"), ("a", "b"), ("b", "a"))
     )
     with project(schema, toml) as folder:
@@ -160,3 +162,76 @@ def test_rows_that_refer_to_each_other_are_mended_together(run: Run, project: Ma
         assert ([change["key"] for change in a["changes"]], a["rejected"]) == (["1", "2", "3"], 0)
         # Of another table's row, it is enough that the target does not have it.
         assert (b["changed"], b["rejected"]) == (0, 1)
+
+
+FAMILY = """
+CREATE TABLE par (id int PRIMARY KEY, v text);
+CREATE TABLE kid (id int PRIMARY KEY, par int REFERENCES par, up int REFERENCES kid);
+CREATE TABLE other (id int PRIMARY KEY, v text);
+INSERT INTO par VALUES (1, NULL), (2, 'x');
+INSERT INTO kid VALUES (1, 1, NULL), (2, 2, NULL), (3, 2, 1);
+INSERT INTO other VALUES (1, 'x');
+"""
+FAMILY_SCHEMA = (
+    '"par": define_table({"id": v.number(), "v": v.string()}), '
+    '"kid": define_table({"id": v.number(), "par": v.optional(v.id("par")), "up": v.optional(v.id("kid"))}), '
+    '"other": define_table({"id": v.number(), "v": v.optional(v.string())})'
+)
+
+
+def test_a_migration_of_some_tables_leaves_what_is_known_of_the_others(run: Run, project: Make) -> None:
+    run(FAMILY)
+    with project(FAMILY_SCHEMA) as folder:
+        ran("migrate", folder)
+        assert ran("verify", folder)["verdict"] == "proven"
+        run("UPDATE other SET v = 'y'")
+        ran("migrate", folder, "--tables", "other")
+        assert rejected(folder) == []
+        proof = ran("verify", folder)
+        assert (proof["verdict"], [table["rejected"] for table in proof["tables"]]) == ("proven", [1, 2, 0])
+        # Of each table, what was written since its own copy.
+        run("UPDATE par SET v = 'y' WHERE id = 2; UPDATE other SET v = 'z'")
+        proof = ran("verify", folder, code=1)
+        assert (proof["verdict"], proof["changed"]) == ("changed since the copy", 2)
+
+
+def test_a_run_that_imports_nothing_changes_nothing_of_what_is_known(run: Run, project: Make) -> None:
+    run(FAMILY)
+    with project(FAMILY_SCHEMA) as folder:
+        ran("migrate", folder)
+        run("UPDATE par SET v = 'y' WHERE id = 2; INSERT INTO par VALUES (3, NULL)")
+        archive = folder / "out.zip"
+        ran("migrate", folder, "--out", archive)
+        assert ("public.par", "3", "NullInRequired") in rejected(folder)
+        assert ran("verify", folder, archive)["verdict"] == "proven"
+        proof = ran("verify", folder, code=1)
+        assert (proof["verdict"], proof["changed"]) == ("changed since the copy", 2)
+        ran("migrate", folder, "--max-rejects", "0", code=1)
+        assert ran("verify", folder, code=1)["verdict"] == "changed since the copy"
+        # The archive's own run, wherever it lies now.
+        ran("migrate", folder)
+        run("UPDATE par SET v = 'mended' WHERE id = 1")
+        ran("migrate", folder)
+        moved = archive.rename(folder / "elsewhere.zip")
+        proof = ran("verify", folder, moved, code=1)
+        assert (proof["verdict"], proof["tables"][0]["changed"]) == ("changed since the copy", 1)
+        assert ran("verify", folder)["verdict"] == "proven"
+
+
+def test_what_an_earlier_version_left_is_read(run: Run, project: Make) -> None:
+    run(FAMILY)
+    with project(FAMILY_SCHEMA) as folder:
+        ran("migrate", folder)
+        shutil.rmtree(folder / ".supavex/migration/copied")
+        assert ran("verify", folder)["verdict"] == "proven"
+        run("UPDATE other SET v = 'y'")
+        assert ran("verify", folder, code=1)["verdict"] == "changed since the copy"
+
+
+def test_a_damaged_file_of_what_is_known_is_said(run: Run, project: Make) -> None:
+    run(FAMILY)
+    with project(FAMILY_SCHEMA) as folder:
+        ran("migrate", folder)
+        (folder / ".supavex/migration/copied/local.jsonl").write_text("{}\n")
+        done = supavex("verify", "-C", folder)
+        assert (done.code, "InvalidCopied" in done.err) == (2, True), done.err

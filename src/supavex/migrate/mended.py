@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
 import numpy as np
 import psycopg
@@ -46,7 +47,7 @@ def mended_rows(
     without a key never goes.
     """
     assert table.key is not None
-    keys = {table.key.internal_id(key): key for key in rejects[table.name] if key is not None}
+    keys = _key_bytes(table.key, rejects[table.name])
     going = _fit(table, snapshot, connection, rejects, existing, keys) if keys else set()
     if going:
         _without_parents(table, connection, target, rejects, going)
@@ -89,7 +90,7 @@ def _bad_files(table: TablePlan, planned: FieldPlan, connection: psycopg.Connect
     """The files that a field may not name."""
     if planned.reference is None or planned.reference.target != STORAGE_TABLE:
         return []
-    refused = {uuid.UUID(key).bytes for key in rejects.get(OBJECTS, {}) if key is not None}
+    refused = set(_key_bytes(planned.reference.key, rejects.get(OBJECTS, {})))
     if any(reject.column == planned.place for reject in rejects[table.name].values()):
         refused |= {uuid.UUID(object_.id).bytes for object_ in read_objects(connection) if object_.placeholder}
     return [BadKeys(KeySet.of_bytes(refused), "RejectedParent", "", "")] if refused else []
@@ -111,11 +112,9 @@ def _without_parents(
         pairs = named_keys(connection, table, planned, going)
         ids = {} if number is None else {encode_id(number, named): named for _, named in pairs}
         there = {ids[id_] for id_ in target.get_many(reference.target, list(ids))}
-        for_others = {
-            reference.key.internal_id(key)
-            for key, reject in rejects.get(parent, {}).items()
-            if key is not None and reject.code == "RejectedParent"
-        }
+        for_others = _key_bytes(
+            reference.key, [key for key, reject in rejects.get(parent, {}).items() if reject.code == "RejectedParent"]
+        )
         for row, named in pairs:
             if named in there:
                 continue
@@ -127,6 +126,16 @@ def _without_parents(
         row = lost.pop()
         going.discard(row)
         lost.update(child for child in waiting.pop(row, ()) if child in going)
+
+
+def _key_bytes(key: Key, texts: Iterable[str | None]) -> dict[bytes, str]:
+    """Keys by their 16 bytes; what a file of rejected rows names that can be no key of the table is no row of it."""
+    found = dict[bytes, str]()
+    for text in texts:
+        with suppress(ValueError, OverflowError):
+            if text is not None:
+                found[key.internal_id(text)] = text
+    return found
 
 
 def _ids(key: Key, existing: Mapping[str, str]) -> ExistingIds:

@@ -18,16 +18,16 @@ from supavex.mapping.source import Source
 from supavex.mapping.storage import OBJECTS
 from supavex.mapping.table_numbers import load_lock, with_new_tables
 from supavex.migrate.conflicts import check_conflicts
+from supavex.migrate.copied import Copied, Copies, copied_of
 from supavex.migrate.copy import CopyOptions, CopyResult, Progress, TableResult, copy
 from supavex.migrate.documents import Documents
 from supavex.migrate.floor import floor_seconds
 from supavex.migrate.moments import Moments
 from supavex.migrate.parts import MOST_REJECTS
-from supavex.migrate.rejects import TooManyRejectsError, write_rejects
+from supavex.migrate.rejects import TooManyRejectsError, read_rejects, write_rejects
 from supavex.migrate.stored_files import FileList
 from supavex.migrate.touched import Touched
 from supavex.migrate.value_files import ValueFiles
-from supavex.migrate.verification import Copied, copied_of
 
 
 class Target(Documents, Protocol):
@@ -87,12 +87,32 @@ class Folder:
         """The last proof as a page."""
         return self.path / "proof.html"
 
-    def copied(self) -> Copied | None:
-        """What the last migration's report says of its copy; None where there is none."""
+    @property
+    def copies(self) -> Copies:
+        """What is known of the copies behind what each target and archive holds."""
+        return Copies(self.path / "copied")
+
+    def copied(self, target: str, archive: Path | None = None, *, asked: bool = False) -> Copied:
+        """What a proof of ``target`` (as :func:`~supavex.migrate.official.deployment_of` names it) is held against.
+
+        Of an ``archive``: its own run, else, for it may be an export, that of ``target``, where that was ``asked`` for,
+        else the last one.
+        """
+        copies = self.copies
+        path = copies.of_target(target)
+        if archive is not None:
+            own = copies.of_archive(archive)
+            path = own if own is not None and own.is_file() else path if asked else copies.newest() or path
+        if path.is_file():
+            return copies.read(path)
+        if copies.newest() is not None:
+            return Copied()
+        # As earlier versions left it.
+        rejects = list(read_rejects(self.rejects))
         try:
-            return copied_of(json.loads(self.report.read_text(encoding="utf-8")))
+            return copied_of(json.loads(self.report.read_text(encoding="utf-8")), rejects)
         except (OSError, ValueError):
-            return None
+            return Copied({}, rejects)
 
 
 @dataclass(slots=True)
@@ -120,6 +140,16 @@ class Migration:
     def nothing(self) -> bool:
         """Whether it was one of changes, and there were none."""
         return self.since is not None and not self.copy.tables
+
+    def keep(self, path: Path) -> None:
+        """Keeps what was copied as what is there now: ``path`` is one of :class:`~supavex.migrate.copied.Copies`."""
+        at_once = {table.source for table in self.copy.tables if table.taken_at is None}
+        taken = {table.source for table in self.copy.tables}
+        # A migration of changes found the other tables as they were, at the same moment.
+        others = set() if self.since is None else {change.source for change in self.since.changes} - taken
+        seen = self.copy.visible
+        copied = Copied({} if seen is None else dict.fromkeys(at_once | others, seen), self.copy.rejects)
+        self.folder.copies.keep(path, taken | others, copied)
 
     def to_json(self) -> dict[str, Any]:
         """As ``migrate --json`` shows it and ``report.json`` keeps it."""
@@ -270,12 +300,16 @@ def migrate(
     if dry_run:
         return migration
     write_rejects(folder.rejects, result.rejects)
+    if result.archive is not None and (own := folder.copies.of_archive(result.archive)) is not None:
+        own.unlink(missing_ok=True)
+        migration.keep(own)
     if migration.ok and put is not None and archive is not None:
         if not migration.nothing:
             if remember is not None:
                 remember.begin()
             with SnapshotArchive(archive) as opened:
                 put(opened, result)
+            migration.keep(folder.copies.of_target("local" if remember is None else remember.target))
             migration.imported = True
         if remember is not None:
             remember.keep()
