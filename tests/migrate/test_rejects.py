@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -235,3 +236,45 @@ def test_a_damaged_file_of_what_is_known_is_said(run: Run, project: Make) -> Non
         (folder / ".supavex/migration/copied/local.jsonl").write_text("{}\n")
         done = supavex("verify", "-C", folder)
         assert (done.code, "InvalidCopied" in done.err) == (2, True), done.err
+
+
+def test_rows_of_rejected_parents_are_rejected_without_their_parents_too(run: Run, project: Make) -> None:
+    run(FAMILY)
+    with project(FAMILY_SCHEMA) as folder:
+        kids = [("public.kid", "1", "RejectedParent"), ("public.kid", "3", "RejectedParent")]
+        # Of an archive, nothing is known: the parents are read, too.
+        done = ran("migrate", folder, "--tables", "kid", "--out", folder / "out.zip")
+        assert ([table["source"] for table in done["tables"]], rejected(folder)) == (["public.kid"], kids)
+        with zipfile.ZipFile(folder / "out.zip") as archive:
+            assert [name for name in archive.namelist() if name.endswith("/documents.jsonl")] == [
+                "_tables/documents.jsonl",
+                "kid/documents.jsonl",
+            ]
+        # Nor of a deployment that has no rows of them yet.
+        assert len(ran("migrate", folder, "--tables", "public.kid")["tables"]) == 1
+        assert rejected(folder) == kids
+        ran("migrate", folder)
+        assert ran("verify", folder)["verdict"] == "proven"
+        # Of one that has, that they were rejected counts, and not that they would go now: they are not there.
+        run("UPDATE par SET v = 'mended' WHERE id = 1")
+        ran("migrate", folder, "--tables", "kid")
+        assert rejected(folder) == kids
+        proof = ran("verify", folder, code=1)
+        assert (proof["verdict"], proof["changed"], proof["wrong"]) == ("changed since the copy", 1, 0)
+        ran("migrate", folder, "--tables", "par,kid")
+        assert (rejected(folder), ran("verify", folder)["verdict"]) == ([], "proven")
+
+
+def test_which_tables_a_name_means(run: Run, project: Make) -> None:
+    run("CREATE SCHEMA other; CREATE TABLE notes (id int PRIMARY KEY); CREATE TABLE other.notes (id int PRIMARY KEY);")
+    schema = '"notes": define_table({"id": v.number()}), "others": define_table({"id": v.number()})'
+    toml = '[tables."other.notes"]\nto = "others"\n'
+    with project(schema, toml, 'schemas = ["public", "other"]') as folder:
+        assert [t["source"] for t in ran("migrate", folder, "--tables", "notes")["tables"]] == ["public.notes"]
+        both = ran("migrate", folder, "--tables", "public.notes, other.notes")
+        assert [t["source"] for t in both["tables"]] == ["public.notes", "other.notes"]
+        done = supavex("migrate", "-C", folder, "--tables", "other")
+        assert (done.code, "Tables: notes, other.notes." in done.err) == (2, True), done.err
+        for none in ("", " , "):
+            done = supavex("migrate", "-C", folder, "--tables", none)
+            assert (done.code, "NoTables" in done.err) == (2, True), done.err

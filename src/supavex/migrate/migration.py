@@ -258,20 +258,22 @@ def migrate(
     ``measure_floor`` reads each table once more, by itself. ``how``: see :func:`~supavex.migrate.copy.copy`.
     """
     project = plan.project
-    _check_tables(plan, tables)
+    tables = _named_tables(plan, tables)
     if target is not None:
         _check_schema(plan, target)
     known = existing or target
     numbers = with_new_tables(load_lock(project.lock_file), plan.schema.tables)
     if known is not None:
         numbers = _with_target(numbers, known.table_numbers())
-    moved = {t.target: numbers[t.target] for t in plan.moved if tables is None or {t.name, t.source.name} & tables}
+    moved = {t.target: numbers[t.target] for t in plan.moved if tables is None or t.name in tables}
     if known is not None:
         check_conflicts(plan.schema, moved, target or known)
     folder = Folder(project.migration_folder)
     allowed = project.max_rejects if max_rejects is None else max_rejects
     archive = None if dry_run else (out or folder.archive)
     since, remember = how.get("since"), how.get("remember")
+    if tables is not None and remember is not None and remember.target != "archive":
+        how["known_rejects"] = _known_rejects(plan, folder.copies, remember.target)
     if since is not None and archive is not None and out is None:
         archive = folder.changes_archive
     if not dry_run:
@@ -335,15 +337,35 @@ def work_folder(archive: Path) -> Path:
     return archive.with_name(f"{archive.name}.work")
 
 
-def _check_tables(plan: Plan, tables: frozenset[str] | None) -> None:
-    known = {name for table in plan.moved for name in (table.name, table.source.name)} | {OBJECTS}
-    for name in sorted(tables or ()):
+def _named_tables(plan: Plan, names: frozenset[str] | None) -> frozenset[str] | None:
+    """The tables of these names: ``schema.name``, or the name alone in the first schema, as in supavex.toml."""
+    if names is None:
+        return None
+    if not names:
+        raise UsageError("NoTables", "--tables names no table.", hint="--tables A,B; without it, all tables are moved.")
+    short = {t.source.name if t.source.schema == plan.project.schemas[0] else t.name: t.name for t in plan.moved}
+    known = {**{table.name: table.name for table in plan.moved}, OBJECTS: OBJECTS, **short}
+    for name in sorted(names):
         if name not in known:
             raise UsageError(
-                "UnknownTable",
-                f"{name} is no table that is moved.",
-                hint=f"Tables: {', '.join(sorted(t.source.name for t in plan.moved))}.",
+                "UnknownTable", f"{name} is no table that is moved.", hint=f"Tables: {', '.join(sorted(short))}."
             )
+    return frozenset(known[name] for name in names)
+
+
+def _known_rejects(plan: Plan, copies: Copies, target: str) -> dict[str, frozenset[bytes]]:
+    """The keys of the rows that ``target`` lacks for they were rejected, by the source tables that it has."""
+    path = copies.of_target(target)
+    if not path.is_file():
+        return {}
+    copied = copies.read(path)
+    keys: dict[str, set[bytes]] = {name: set() for name in copied.seen}
+    moved = {table.name: table for table in plan.moved}
+    for reject in copied.rejects:
+        table = moved.get(reject.table)
+        if table is not None and table.key is not None and reject.key is not None:
+            keys.setdefault(table.name, set()).add(table.key.internal_id(reject.key))
+    return {name: frozenset(found) for name, found in keys.items()}
 
 
 def _check_schema(plan: Plan, target: Target) -> None:

@@ -6,7 +6,7 @@ else by one anti-join for each foreign key in PostgreSQL.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
 import numpy as np
 import psycopg
@@ -153,6 +153,23 @@ def children(plan: Plan, parent: TablePlan) -> list[tuple[TablePlan, FieldPlan]]
         for field in table.fields
         if field.reference is not None and not field.reference.existing and field.reference.target == parent.target
     ]
+
+
+def ancestors(plan: Plan, tables: Set[str], without: Set[str]) -> set[str]:
+    """The other moved tables that rows of ``tables`` refer to, and those that these refer to; none of ``without``.
+
+    All by the source's name.
+    """
+    moved = {table.name: table for table in plan.moved}
+    found, waiting = set[str](), list(tables)
+    while waiting:
+        for planned in moved[waiting.pop()].fields:
+            reference = planned.reference
+            parent = "" if reference is None else f"{reference.schema}.{reference.table}"
+            if parent in moved and parent not in {*tables, *without, *found}:
+                found.add(parent)
+                waiting.append(parent)
+    return found
 
 
 def parents_first(plan: Plan) -> list[TablePlan]:
