@@ -18,7 +18,6 @@ from supavex.convex.validators import MISSING
 from supavex.mapping.check import checked_plan
 from supavex.mapping.plan import ALIAS, Plan, TablePlan
 from supavex.mapping.source import Source
-from supavex.migrate.rejects import NO_KEY
 from supavex.postgres import server as servers
 from supavex.postgres.connection import connect, literal, quoted
 from supavex.project import load_project
@@ -119,10 +118,7 @@ def rejected_keys(folder: Path) -> dict[str, set[str | None]]:
     found: dict[str, set[str | None]] = {}
     for line in (folder / ".supavex/migration/rejects.jsonl").read_text().split("\n")[:-1]:
         reject = json.loads(line)
-        # A text key may read NULL too.
-        found.setdefault(reject["table"], set()).update(
-            {reject["key"], None} if reject["key"] == NO_KEY else {reject["key"]}
-        )
+        found.setdefault(reject["table"], set()).add(reject["key"])
     return found
 
 

@@ -77,7 +77,9 @@ def command(folder: str | None, as_json: bool) -> int:
     click.echo(_table(project, migration, proof))
     click.echo("")
     for reject in migration.copy.rejects:
-        click.echo(f"rejected: {reject.table.removeprefix('public.')} {reject.key}: {reject.column}: {reject.reason}")
+        click.echo(
+            f"rejected: {reject.table.removeprefix('public.')} {reject.shown_key}: {reject.column}: {reject.reason}"
+        )
     click.echo("")
     places = [
         ("schema", project.convex_folder / "schema.ts"),

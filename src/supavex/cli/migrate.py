@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 @to_option
 @json_option
 @click.option("--out", metavar="FILE.zip", help="Write the archive only; no deployment is needed.")
-@click.option("--tables", metavar="A,B", help="Only these source tables.")
+@click.option("--tables", metavar="A,B", help="Only these source tables; schema.name in other schemas than the first.")
 @click.option("--files", metavar="PLACE", help="Where the files of storage buckets are: a folder, or s3://….")
 @click.option("--existing", metavar="FILE.zip", help="An export of the target: ids of tables that are there already.")
 @click.option("--max-rejects", type=click.IntRange(min=0), metavar="N", help="Rejected rows that are allowed.")

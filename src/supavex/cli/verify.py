@@ -38,7 +38,9 @@ from supavex.text import counted, table_text
 @project_options
 @to_option
 @json_option
-@click.option("--rejects", metavar="FILE", help="The rejected rows. Default: those of the last migration.")
+@click.option(
+    "--rejects", metavar="FILE", help="The rejected rows. Default: of the runs that the target's rows are of."
+)
 @click.option("--files", metavar="PLACE", help="Where the files of storage buckets are: a folder, or s3://….")
 @click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Only N rows a table: a quick look, no proof.")
 def command(
@@ -89,9 +91,10 @@ def run(
     with_files = source is not None or bool(plan.large)
     measured = Run("verify", "archive" if archive is not None else deployment_of(project.convex_folder, to))
     folder = Folder(project.migration_folder)
-    file = folder.rejects if rejects is None else Path(rejects)
-    if rejects is not None and not file.exists():
-        raise UsageError("NoRejects", "there is no such file.", where=str(file))
+    if rejects is not None and not Path(rejects).exists():
+        raise UsageError("NoRejects", "there is no such file.", where=rejects)
+    copied = folder.copied(deployment_of(project.convex_folder, to), archive, asked=to != "local")
+    rejected = copied.rejects if rejects is None else list(read_rejects(Path(rejects)))
     named = project.shown(archive.resolve()) if archive is not None else described_target(project, to)
     with ExitStack() as stack:
         target: Documents
@@ -113,9 +116,7 @@ def run(
                 prove = files_proof(source, project.storage.buckets, archive_files(opened))
         report = stack.enter_context(bars("verified", show))
         url = stack.enter_context(Source(project).running())
-        rejected = list(read_rejects(file))
         with measured.step("proof"):
-            copied = folder.copied()
             proof = verify(plan, url, target, rejected, sample=sample, copied=copied, progress=report, files=prove)
     if sample is None:
         measured.ok = proof.ok

@@ -38,6 +38,7 @@ from supavex.migrate.part_files import PartFiles
 from supavex.migrate.parts import LAST_BLOCK, MOST_REJECTS, PartResult, PartTask, TableJob, cut, joined_crc, whole
 from supavex.migrate.private_files import owner_only
 from supavex.migrate.references import (
+    ancestors,
     children,
     in_memory,
     known_keys,
@@ -78,6 +79,7 @@ class CopyOptions(TypedDict, total=False):
     hold: ExitStack | None
     most_rejects: int
     files: FilesJob | None
+    known_rejects: Mapping[str, frozenset[bytes]]
 
 
 @dataclass(slots=True)
@@ -177,12 +179,14 @@ def copy(
     """Copies the moved tables of ``plan`` from ``url`` to ``archive``; with None, everything but the writing is done.
 
     ``numbers`` are the table numbers of all tables that ids name. ``tables`` limits the copy to some source tables
-    (by name); references to others still get their computed ids. ``existing`` gives the documents of tables that are
-    declared existing. Of ``how``: ``executor`` copies the parts (by default this process); ``place`` is where they go,
-    for workers on other machines (by default ``work``). ``since`` chooses the tables, at the moment of the copy: with
-    none that it takes, no archive is written. ``remember`` keeps that moment; ``hold`` keeps the snapshot itself until
-    it is closed. ``most_rejects`` is how many rejected rows are held in memory before the copy stops with
-    :class:`~supavex.migrate.rejects.TooManyRejectsError`; ``files`` are the stored files that go with the rows.
+    (by ``schema.name``); references to others still get their computed ids. Which rows of those are rejected is said by
+    ``known_rejects`` (keys of 16 bytes each, by table), or found out by reading them too. ``existing`` gives the
+    documents of tables that are declared existing. Of ``how``: ``executor`` copies the parts (by default this process);
+    ``place`` is where they go, for workers on other machines (by default ``work``). ``since`` chooses the tables, at the
+    moment of the copy: with none that it takes, no archive is written. ``remember`` keeps that moment; ``hold`` keeps
+    the snapshot itself until it is closed. ``most_rejects`` is how many rejected rows are held in memory before the copy
+    stops with :class:`~supavex.migrate.rejects.TooManyRejectsError`; ``files`` are the stored files that go with the
+    rows.
 
     ``work`` is a folder for the journal and the parts, removed at the end. Where an earlier run left one and the
     source has not changed since, its parts are used. Where it has changed, they are of another moment: ``moments``
@@ -221,13 +225,16 @@ def copy(
             files_job = _files_job(plan, how.get("files"))
             _list_files(state, files_job, stack)
             matched = _match(state, existing)
-            wanted = [t for t in parents_first(plan) if tables is None or t.name in tables or t.source.name in tables]
+            wanted = {table.name for table in plan.moved if tables is None or table.name in tables}
+            known = how.get("known_rejects", {})
+            state.rejected.update({name: set(keys) for name, keys in known.items() if name not in wanted})
+            read = wanted | ancestors(plan, wanted, known.keys())
             sight = Sight.of(snapshot, holder)
             since, remember = how.get("since"), how.get("remember")
-            _copy_tables(state, wanted, sight, since)
-            taken = since is None or bool(state.results) or since.files
+            _copy_tables(state, [table for table in parents_first(plan) if table.name in read], sight, since)
+            moved = [table for table in plan.moved if table.name in state.results and table.name in wanted]
+            taken = since is None or bool(moved) or since.files
             state.with_files = state.with_files and taken
-            moved = [table for table in plan.moved if table.name in state.results]
             left = [table.name for table in plan.moved if table.name not in state.results]
             kept = since.rejects_of(left) if since is not None else []
             kept += state.stored.rejects if state.stored is not None and not taken else []

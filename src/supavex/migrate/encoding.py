@@ -26,7 +26,7 @@ from supavex.migrate import fixed_width, json_columns, json_limits
 from supavex.migrate.existing import ExistingIds
 from supavex.migrate.key_sets import KeySet
 from supavex.migrate.queries import CopyQuery, copy_query, guards_sql
-from supavex.migrate.rejects import NO_KEY, Reject
+from supavex.migrate.rejects import Reject
 from supavex.migrate.seen_guards import unfit
 
 #: Rows encoded at once: enough to make Python's share small, few enough to stay in the processor's cache.
@@ -514,4 +514,4 @@ class _Slice:
             key = table.key.text_of(self.keys[index].tobytes())
         if self.batch.column("_key")[index].as_py() is None:
             key = None
-        return Reject(table.name, NO_KEY if key is None else key, column, code, reason, fix)
+        return Reject(table.name, key, column, code, reason, fix)

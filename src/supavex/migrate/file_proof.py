@@ -79,12 +79,12 @@ def prove_files(
     source: FileSource,
     buckets: tuple[str, ...],
     target: Mapping[str, Stored],
-    rejects: Mapping[str, Reject],
+    rejects: Mapping[str | None, Reject],
     progress: Callable[[int], None] = lambda done: None,
 ) -> TableProof:
     """Proves that the files of ``storage.objects`` are those of ``target``, the rejected ones aside."""
     proof = TableProof(OBJECTS, STORAGE_TABLE)
-    unexplained = set(rejects)
+    unexplained = {key for key in rejects if key is not None}
     with imported(snapshot) as connection, names_of(source, connection, buckets) as name_in_source:
         for object_ in read_objects(connection, buckets):
             if object_.placeholder:
@@ -94,7 +94,10 @@ def prove_files(
             rejected = object_.id in rejects
             stored = target.get(file_id(object_.id))
             if stored is None:
-                if rejected:
+                there = name_in_source(object_) if rejected else None
+                if there is not None and object_.size in (None, there[1]):
+                    proof.add_change(object_.id, f"{object_.bucket}/{object_.name} was rejected, and would go now")
+                elif rejected:
                     proof.rejected += 1
                 else:
                     proof.add("missing file", object_.id, f"{object_.bucket}/{object_.name} is not in the target")
@@ -105,7 +108,7 @@ def prove_files(
                 continue
             proof.fields += FIELDS
             there = name_in_source(object_)
-            found = list(_compare(source, object_, there, stored))
+            found = list(_compare(source, object_, None if there is None else there[0], stored))
             add_mismatches(proof, found)
             proof.matched += not found
             progress(proof.rows)

@@ -140,7 +140,7 @@ class Journal:
         if row is None:
             return None
         values = json.loads(row[0])
-        values["rejects"] = [Reject(**reject) for reject in values["rejects"]]
+        values["rejects"] = [Reject.of_json(reject) for reject in values["rejects"]]
         values["rejected_keys"] = [bytes.fromhex(key) for key in values["rejected_keys"]]
         values["filled"] = Counter(values["filled"])
         values["cut"] = Counter(values["cut"])

@@ -18,16 +18,16 @@ from supavex.mapping.source import Source
 from supavex.mapping.storage import OBJECTS
 from supavex.mapping.table_numbers import load_lock, with_new_tables
 from supavex.migrate.conflicts import check_conflicts
+from supavex.migrate.copied import Copied, Copies, copied_of
 from supavex.migrate.copy import CopyOptions, CopyResult, Progress, TableResult, copy
 from supavex.migrate.documents import Documents
 from supavex.migrate.floor import floor_seconds
 from supavex.migrate.moments import Moments
 from supavex.migrate.parts import MOST_REJECTS
-from supavex.migrate.rejects import TooManyRejectsError, write_rejects
+from supavex.migrate.rejects import TooManyRejectsError, read_rejects, write_rejects
 from supavex.migrate.stored_files import FileList
 from supavex.migrate.touched import Touched
 from supavex.migrate.value_files import ValueFiles
-from supavex.migrate.verification import Copied, copied_of
 
 
 class Target(Documents, Protocol):
@@ -87,12 +87,32 @@ class Folder:
         """The last proof as a page."""
         return self.path / "proof.html"
 
-    def copied(self) -> Copied | None:
-        """What the last migration's report says of its copy; None where there is none."""
+    @property
+    def copies(self) -> Copies:
+        """What is known of the copies behind what each target and archive holds."""
+        return Copies(self.path / "copied")
+
+    def copied(self, target: str, archive: Path | None = None, *, asked: bool = False) -> Copied:
+        """What a proof of ``target`` (as :func:`~supavex.migrate.official.deployment_of` names it) is held against.
+
+        Of an ``archive``: its own run, else, for it may be an export, that of ``target``, where that was ``asked`` for,
+        else the last one.
+        """
+        copies = self.copies
+        path = copies.of_target(target)
+        if archive is not None:
+            own = copies.of_archive(archive)
+            path = own if own is not None and own.is_file() else path if asked else copies.newest() or path
+        if path.is_file():
+            return copies.read(path)
+        if copies.newest() is not None:
+            return Copied()
+        # As earlier versions left it.
+        rejects = list(read_rejects(self.rejects))
         try:
-            return copied_of(json.loads(self.report.read_text(encoding="utf-8")))
+            return copied_of(json.loads(self.report.read_text(encoding="utf-8")), rejects)
         except (OSError, ValueError):
-            return None
+            return Copied({}, rejects)
 
 
 @dataclass(slots=True)
@@ -120,6 +140,16 @@ class Migration:
     def nothing(self) -> bool:
         """Whether it was one of changes, and there were none."""
         return self.since is not None and not self.copy.tables
+
+    def keep(self, path: Path) -> None:
+        """Keeps what was copied as what is there now: ``path`` is one of :class:`~supavex.migrate.copied.Copies`."""
+        at_once = {table.source for table in self.copy.tables if table.taken_at is None}
+        taken = {table.source for table in self.copy.tables}
+        # A migration of changes found the other tables as they were, at the same moment.
+        others = set() if self.since is None else {change.source for change in self.since.changes} - taken
+        seen = self.copy.visible
+        copied = Copied({} if seen is None else dict.fromkeys(at_once | others, seen), self.copy.rejects)
+        self.folder.copies.keep(path, taken | others, copied)
 
     def to_json(self) -> dict[str, Any]:
         """As ``migrate --json`` shows it and ``report.json`` keeps it."""
@@ -228,20 +258,22 @@ def migrate(
     ``measure_floor`` reads each table once more, by itself. ``how``: see :func:`~supavex.migrate.copy.copy`.
     """
     project = plan.project
-    _check_tables(plan, tables)
+    tables = _named_tables(plan, tables)
     if target is not None:
         _check_schema(plan, target)
     known = existing or target
     numbers = with_new_tables(load_lock(project.lock_file), plan.schema.tables)
     if known is not None:
         numbers = _with_target(numbers, known.table_numbers())
-    moved = {t.target: numbers[t.target] for t in plan.moved if tables is None or {t.name, t.source.name} & tables}
+    moved = {t.target: numbers[t.target] for t in plan.moved if tables is None or t.name in tables}
     if known is not None:
         check_conflicts(plan.schema, moved, target or known)
     folder = Folder(project.migration_folder)
     allowed = project.max_rejects if max_rejects is None else max_rejects
     archive = None if dry_run else (out or folder.archive)
     since, remember = how.get("since"), how.get("remember")
+    if tables is not None and remember is not None and remember.target != "archive":
+        how["known_rejects"] = _known_rejects(plan, folder.copies, remember.target)
     if since is not None and archive is not None and out is None:
         archive = folder.changes_archive
     if not dry_run:
@@ -270,12 +302,16 @@ def migrate(
     if dry_run:
         return migration
     write_rejects(folder.rejects, result.rejects)
+    if result.archive is not None and (own := folder.copies.of_archive(result.archive)) is not None:
+        own.unlink(missing_ok=True)
+        migration.keep(own)
     if migration.ok and put is not None and archive is not None:
         if not migration.nothing:
             if remember is not None:
                 remember.begin()
             with SnapshotArchive(archive) as opened:
                 put(opened, result)
+            migration.keep(folder.copies.of_target("local" if remember is None else remember.target))
             migration.imported = True
         if remember is not None:
             remember.keep()
@@ -301,15 +337,35 @@ def work_folder(archive: Path) -> Path:
     return archive.with_name(f"{archive.name}.work")
 
 
-def _check_tables(plan: Plan, tables: frozenset[str] | None) -> None:
-    known = {name for table in plan.moved for name in (table.name, table.source.name)} | {OBJECTS}
-    for name in sorted(tables or ()):
+def _named_tables(plan: Plan, names: frozenset[str] | None) -> frozenset[str] | None:
+    """The tables of these names: ``schema.name``, or the name alone in the first schema, as in supavex.toml."""
+    if names is None:
+        return None
+    if not names:
+        raise UsageError("NoTables", "--tables names no table.", hint="--tables A,B; without it, all tables are moved.")
+    short = {t.source.name if t.source.schema == plan.project.schemas[0] else t.name: t.name for t in plan.moved}
+    known = {**{table.name: table.name for table in plan.moved}, OBJECTS: OBJECTS, **short}
+    for name in sorted(names):
         if name not in known:
             raise UsageError(
-                "UnknownTable",
-                f"{name} is no table that is moved.",
-                hint=f"Tables: {', '.join(sorted(t.source.name for t in plan.moved))}.",
+                "UnknownTable", f"{name} is no table that is moved.", hint=f"Tables: {', '.join(sorted(short))}."
             )
+    return frozenset(known[name] for name in names)
+
+
+def _known_rejects(plan: Plan, copies: Copies, target: str) -> dict[str, frozenset[bytes]]:
+    """The keys of the rows that ``target`` lacks for they were rejected, by the source tables that it has."""
+    path = copies.of_target(target)
+    if not path.is_file():
+        return {}
+    copied = copies.read(path)
+    keys: dict[str, set[bytes]] = {name: set() for name in copied.seen}
+    moved = {table.name: table for table in plan.moved}
+    for reject in copied.rejects:
+        table = moved.get(reject.table)
+        if table is not None and table.key is not None and reject.key is not None:
+            keys.setdefault(table.name, set()).add(table.key.internal_id(reject.key))
+    return {name: frozenset(found) for name, found in keys.items()}
 
 
 def _check_schema(plan: Plan, target: Target) -> None:

@@ -297,7 +297,7 @@ class Moment(RowFile):
     def rejects(self, source: str) -> Iterator[tuple[bytes, Reject]]:
         """The rejected rows of a table, with their keys."""
         for key, entry in self.database.execute("SELECT key, entry FROM rejects WHERE source = ?", (source,)):
-            yield key, Reject(**json.loads(entry))
+            yield key, Reject.of_json(json.loads(entry))
 
     def take_over(self, other: Moment, table: TableMoment) -> None:
         """Adds a table of another moment as it is there, under what ``table`` says of it."""

@@ -175,7 +175,7 @@ def _details(table: TableProof, rejects: Sequence[Reject]) -> str:
         changes = [(change.key, change.detail) for change in table.changes]
         parts.append(_list("Changed since the copy", ("key", "what"), changes, table.changed, "changed"))
     if rejects:
-        some = [(r.key, r.column, r.reason, r.fix) for r in rejects[:LISTED]]
+        some = [(r.shown_key, r.column, r.reason, r.fix) for r in rejects[:LISTED]]
         parts.append(_list("Rejected by the copy", ("key", "column", "why", "fix"), some, len(rejects), "rejected"))
     if not parts:
         return ""

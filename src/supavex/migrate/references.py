@@ -6,12 +6,13 @@ else by one anti-join for each foreign key in PostgreSQL.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
 import numpy as np
 import psycopg
 
 from supavex.convex.ids import INTERNAL_ID_BYTES
+from supavex.mapping.keys import Key
 from supavex.mapping.plan import ALIAS, FieldPlan, Plan, TablePlan
 from supavex.migrate.json_columns import key_bytes
 from supavex.migrate.key_sets import KeySet
@@ -31,6 +32,35 @@ def _rows_sql(table: TablePlan, field: FieldPlan) -> str:
     source = f"{quoted(table.source.schema, table.source.name)} AS {ALIAS}"
     assert field.reference is not None
     return f"{source}, unnest({field.source}) AS e(x)" if field.reference.many else source
+
+
+def keys_sql(column: str, key: Key, keys: Iterable[bytes]) -> str:
+    """SQL: whether ``column``, as :meth:`Key.sql` gives it, is one of ``keys`` (16 bytes each)."""
+    if key.form == "uuid":
+        return f"{column} = ANY('{{{','.join(data.hex() for data in keys)}}}'::uuid[])"
+    texts = ",".join(f'"\\\\x{data.hex()}"' for data in keys)
+    return f"{column} = ANY('{{{texts}}}'::bytea[])"
+
+
+#: A name that no column has: PostgreSQL's own are no longer than this.
+_OWN_KEY = quoted("supavex key".ljust(63))
+
+
+def named_keys(
+    connection: psycopg.Connection, table: TablePlan, field: FieldPlan, rows: Iterable[bytes]
+) -> list[tuple[bytes, bytes]]:
+    """Which keys ``field`` names in ``rows`` of its table: pairs of a row's key and one that it names."""
+    key = table.key
+    assert key is not None
+    assert field.reference is not None
+    own = key.sql(key.own(ALIAS))
+    name = quoted(table.source.schema, table.source.name)
+    source = f"(SELECT {ALIAS}.*, {own} AS {_OWN_KEY} FROM {name} AS {ALIAS}) AS {ALIAS}"
+    many = f", unnest({field.source}) AS e(x)" if field.reference.many else ""
+    found = f"{ALIAS}.{_OWN_KEY}"
+    shown = f"uuid_send({found})" if key.form == "uuid" else found
+    sql = f"SELECT DISTINCT {shown}, {_bytes_sql(field)} FROM {source}{many} WHERE {keys_sql(found, key, rows)}"
+    return [(bytes(row), bytes(named)) for row, named in connection.execute(sql.encode()) if named is not None]
 
 
 def missing_keys(connection: psycopg.Connection, table: TablePlan, field: FieldPlan) -> frozenset[bytes]:
@@ -123,6 +153,23 @@ def children(plan: Plan, parent: TablePlan) -> list[tuple[TablePlan, FieldPlan]]
         for field in table.fields
         if field.reference is not None and not field.reference.existing and field.reference.target == parent.target
     ]
+
+
+def ancestors(plan: Plan, tables: Set[str], without: Set[str]) -> set[str]:
+    """The other moved tables that rows of ``tables`` refer to, and those that these refer to; none of ``without``.
+
+    All by the source's name.
+    """
+    moved = {table.name: table for table in plan.moved}
+    found, waiting = set[str](), list(tables)
+    while waiting:
+        for planned in moved[waiting.pop()].fields:
+            reference = planned.reference
+            parent = "" if reference is None else f"{reference.schema}.{reference.table}"
+            if parent in moved and parent not in {*tables, *without, *found}:
+                found.add(parent)
+                waiting.append(parent)
+    return found
 
 
 def parents_first(plan: Plan) -> list[TablePlan]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from supavex.errors import SupavexError, UsageError
 
-#: What stands for the key of a row whose key is NULL.
+#: What stands for the key of a row whose key is NULL, where people read it: a key may be this very text.
 NO_KEY = "NULL"
 
 
@@ -18,15 +18,28 @@ NO_KEY = "NULL"
 class Reject:
     """One row that did not go. A row that breaks several rules has one entry, for the first of them.
 
-    ``table`` is the source table, ``key`` the row's key as text, ``column`` where it fails, ``code`` stable.
+    ``table`` is the source table, ``key`` the row's key as text (None where that is NULL), ``column`` where it fails,
+    ``code`` stable.
     """
 
     table: str
-    key: str
+    key: str | None
     column: str
     code: str
     reason: str
     fix: str
+
+    @property
+    def shown_key(self) -> str:
+        """The key as people read it."""
+        return NO_KEY if self.key is None else self.key
+
+    @classmethod
+    def of_json(cls, data: object) -> Reject:
+        """From what :func:`write_rejects` wrote of it. Raises ValueError or TypeError for anything else."""
+        reject = cls(**data)  # type: ignore[arg-type]
+        # As it was written once: no other row has this code.
+        return replace(reject, key=None) if reject.code == "NullKey" else reject
 
 
 class TooManyRejectsError(SupavexError):
@@ -63,7 +76,7 @@ def read_rejects(path: Path) -> Iterator[Reject]:
     with path.open(encoding="utf-8") as file:
         for number, line in enumerate(file, start=1):
             try:
-                yield Reject(**json.loads(line))
+                yield Reject.of_json(json.loads(line))
             except (ValueError, TypeError):
                 raise UsageError(
                     "InvalidRejects",

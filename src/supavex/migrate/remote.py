@@ -31,7 +31,7 @@ from supavex.migrate.official import OfficialCli, Say
 from supavex.migrate.proof import Proof
 from supavex.migrate.runs import Run, measure
 from supavex.migrate.storage_proof import files_proof
-from supavex.migrate.verification import Copied, verify
+from supavex.migrate.verification import verify
 from supavex.text import counted, table_text
 
 #: Shows the progress of a step (``copied``, ``verified``) while the block runs.
@@ -168,6 +168,8 @@ def _migrated(
     Kept(before, cli.deployment, what, now(), result.copy.taken_at, wrote).write()
     with run.step("import"):
         cli.run("import", "--replace", "--yes", str(archive), say=say)
+    kept = folder.copies.of_target(cli.deployment)
+    result.keep(kept)
     after = folder.path / "after.zip"
     after.unlink(missing_ok=True)
     with run.step("export after"):
@@ -186,10 +188,11 @@ def _migrated(
             if job is not None:
                 exported = stack.enter_context(SnapshotArchive(after))
                 prove = files_proof(job.source, job.buckets, archive_files(exported))
-            copied = _copied(result, held="hold" in how)
-            rejects = result.copy.rejects
+            copied = folder.copies.read(kept)
+            if "hold" in how:
+                copied = replace(copied, snapshot=result.copy.snapshot)
             only = _only(plan, moved)
-            proof = verify(only, url, documents, rejects, copied=copied, progress=progress, files=prove)
+            proof = verify(only, url, documents, copied.rejects, copied=copied, progress=progress, files=prove)
         proof.seconds = time.monotonic() - started
     remote.proof = proof
     if remember is not None:
@@ -199,14 +202,6 @@ def _migrated(
     measure(run, result.copy)
     run.write(folder.path)
     return remote
-
-
-def _copied(result: Migration, *, held: bool) -> Copied | None:
-    seen = result.copy.visible
-    if seen is None:
-        return None
-    tables = frozenset(table.source for table in result.copy.tables if table.taken_at is None)
-    return Copied(seen, tables, result.copy.snapshot if held else None)
 
 
 def _written_since(folder: Path, target: str, before: Path, moved: set[str]) -> str:

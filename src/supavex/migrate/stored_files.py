@@ -176,14 +176,17 @@ def listed_files(job: FilesJob | None, connection: psycopg.Connection) -> Iterat
 @contextmanager
 def names_of(
     source: FileSource, connection: psycopg.Connection, buckets: Sequence[str]
-) -> Iterator[Callable[[StorageObject], str | None]]:
-    """A function of a file's row: its name in the source, which may write it in another way; None where it is not."""
+) -> Iterator[Callable[[StorageObject], tuple[str, int] | None]]:
+    """A function of a file's row: its name in the source, which may write it in another way, and its bytes there.
+
+    None where it is not.
+    """
     with _listed(source, connection, buckets) as database:
 
-        def name(object_: StorageObject) -> str | None:
+        def name(object_: StorageObject) -> tuple[str, int] | None:
             place = (object_.bucket, _key(object_.name))
-            row = database.execute("SELECT name FROM there WHERE bucket = ? AND key = ?", place).fetchone()
-            return None if row is None else str(row[0])
+            row = database.execute("SELECT name, size FROM there WHERE bucket = ? AND key = ?", place).fetchone()
+            return None if row is None else (str(row[0]), int(row[1]))
 
         yield name
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import psycopg
 
-from supavex.convex.ids import decode_id
+from supavex.convex.ids import decode_id, encode_id
 from supavex.convex.limits import STORAGE_TABLE
 from supavex.convex.validators import MISSING, unwrap
 from supavex.convex.values import Document, to_export_json
@@ -52,7 +52,7 @@ class TableCheck:
         target: Documents,
         numbers: Mapping[str, int],
         existing: Mapping[str, Mapping[str, str]],
-        rejects: Mapping[str, Mapping[str, Reject]],
+        rejects: Mapping[str, Mapping[str | None, Reject]],
         proof: TableProof,
         process: DigestProcess,
         seen: Visibility | None,
@@ -84,6 +84,8 @@ class TableCheck:
                 digests, suspects = self._by_digests(connection, comparison, done)
             if digests is None or suspects is not None:
                 self._rows(connection, comparison, sample, done, digests, suspects)
+            if sample is None and self.rejects:
+                self._mended(connection)
             self._source_checks(connection)
         self._equal = digests is not None and suspects is None and not digests.broken
 
@@ -138,7 +140,8 @@ class TableCheck:
 
     def _sums(self, connection: psycopg.Connection, digests: TableDigests, done: Rows) -> tuple[Sums, Sums, set[str]]:
         """The sums of both sides, and the rejected keys that the source has."""
-        rejected = list(self.rejects)
+        # Rows without a key are looked at one by one.
+        rejected = [key for key in self.rejects if key is not None]
         target = Sums()
         uniform = self.target.uniform(self.table.target)
         steps = digests.target(self.target.blocks(self.table.target), target, uniform=uniform)
@@ -185,7 +188,7 @@ class TableCheck:
                 continue  # its file is proven by itself, and one that names none would have no id
             yield planned, reference
 
-    def _rejects_of(self, reference: Reference) -> Mapping[str, Reject]:
+    def _rejects_of(self, reference: Reference) -> Mapping[str | None, Reject]:
         return self.all_rejects.get(f"{reference.schema}.{reference.table}", {})
 
     def _fields_that_dangle(self, connection: psycopg.Connection) -> list[str]:
@@ -245,7 +248,7 @@ class TableCheck:
         """Compares rows one by one: all of them, or those of the buckets that are ``suspects``."""
         proof = self.proof
         proof.rows = 0
-        unexplained = set(self.rejects)
+        unexplained = set[str | None](self.rejects)
         with connection.cursor(name="supavex_proof") as cursor:
             cursor.itersize = _CHUNK
             limit = "" if sample is None else f" LIMIT {sample}"
@@ -258,7 +261,7 @@ class TableCheck:
                     self._row(comparison, row, None if id_ is None else documents.get(id_), unexplained)
                 proof.rows += len(rows)
                 done(proof.rows)
-        for key in sorted(unexplained) if sample is None else ():
+        for key in sorted(key or NO_KEY for key in unexplained) if sample is None else ():
             gone = "; it may have been deleted since the copy" if self._written else ""
             proof.add("stale reject", key, f"the rejects file names a row that the source does not have{gone}")
 
@@ -283,12 +286,12 @@ class TableCheck:
         comparison: RowComparison,
         row: tuple[Any, ...],
         document: Document | None,
-        unexplained: set[str],
+        unexplained: set[str | None],
     ) -> None:
         proof, key = self.proof, NO_KEY if row[0] is None else row[0]
         row, changed = row[:-1], row[-1]
-        rejected = key in self.rejects
-        unexplained.discard(key)
+        rejected = row[0] in self.rejects
+        unexplained.discard(row[0])
         if document is None:
             if rejected:
                 proof.rejected += 1
@@ -310,6 +313,24 @@ class TableCheck:
         else:
             proof.mismatches += mismatches[: max(0, LISTED - proof.counts["mismatch"])]
             proof.counts["mismatch"] += len(mismatches)
+
+    def _mended(self, connection: psycopg.Connection) -> None:
+        """Rejected rows that would go now: that they were rejected no longer explains why they have no document."""
+        # The copy's encoder, which the proof of a table without rejected rows does without.
+        from supavex.migrate.mended import mended_rows
+
+        assert self.table.key is not None
+        mended = mended_rows(self.table, self.snapshot, connection, self.target, self.all_rejects, self.existing)
+        number = self.numbers[self.table.target]
+        ids = {encode_id(number, self.table.key.internal_id(key)): key for key in mended}
+        there = self.target.get_many(self.table.target, list(ids))
+        for id_, key in ids.items():
+            if id_ not in there:
+                self.proof.rejected -= 1
+                self._missing += 1
+                code = self.rejects[key].code
+                detail = f"it was rejected ({code}), and would go now: it was mended, or what decides on it"
+                self.proof.add_change(key, detail)
 
     def _source_checks(self, connection: psycopg.Connection) -> None:
         """The source's own CHECK constraints over its rows as they went: NULLs filled, rejected rows aside.
@@ -347,7 +368,7 @@ class TableCheck:
             with connection.cursor(name="supavex_check") as cursor:
                 cursor.execute(f"SELECT {key} {rows} WHERE NOT ({check.expression})".encode())
                 for (found,) in cursor:
-                    if str(found) not in self.rejects:
+                    if found not in self.rejects:
                         self.proof.add("broken check", str(found), f"{check.name}: {check.expression}")
 
     def _extra(self, connection: psycopg.Connection) -> None:

@@ -238,7 +238,7 @@ def export_for_convex_auth(
             copied = copy(only, url, numbers, file, work_folder(file), moments="restart", progress=progress)
             for reject in copied.rejects:
                 remark = Remark("Rejected", f"{reject.table}.{reject.column}: {reject.reason}", reject.fix)
-                _say(report, report.skipped, reject.key, remark, remarked)
+                _say(report, report.skipped, reject.shown_key, remark, remarked)
         with ArchiveDocuments(file) as documents:
             proof = verify(only, url, documents, copied.rejects)
     report.taken_at, report.proven = copied.taken_at, proof.ok

@@ -16,6 +16,7 @@ import psycopg
 from supavex.convex.limits import STORAGE_NUMBER, STORAGE_TABLE
 from supavex.errors import SupavexError
 from supavex.mapping.plan import Plan, TablePlan
+from supavex.migrate.copied import Copied
 from supavex.migrate.digest_process import DigestProcess
 from supavex.migrate.documents import Documents
 from supavex.migrate.existing import match_documents
@@ -24,27 +25,6 @@ from supavex.migrate.rejects import Reject
 from supavex.migrate.table_check import Progress, TableCheck, is_large
 from supavex.postgres.snapshot import Snapshot, exported, imported
 from supavex.postgres.visibility import Visibility, database_identity, has_versions, unchanged
-
-
-@dataclass(frozen=True, slots=True)
-class Copied:
-    """What is known of the copy: what its moment saw, of which tables, and the snapshot, where it may live still."""
-
-    seen: Visibility
-    tables: frozenset[str]
-    snapshot: Snapshot | None = None
-
-
-def copied_of(report: object) -> Copied | None:
-    """What a migration's report says of its copy; None where it says nothing."""
-    if not isinstance(report, Mapping) or not isinstance(report.get("tables"), list):
-        return None
-    seen = Visibility.from_json(report.get("moment"))
-    # Of a table that was read at another moment, only that it was is known.
-    names = {t["source"] for t in report["tables"] if isinstance(t, Mapping) and "source" in t and "takenAt" not in t}
-    # A migration of changes found the other tables as they were, at the same moment.
-    names |= {t["source"] for t in report.get("changes", ()) if isinstance(t, Mapping) and "source" in t}
-    return None if seen is None else Copied(seen, frozenset(names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +37,7 @@ class Asked:
 
     snapshot: Snapshot
     target: Documents
-    rejects: Mapping[str, Mapping[str, Reject]]
+    rejects: Mapping[str, Mapping[str | None, Reject]]
     tables: list[tuple[TablePlan, Visibility | None]]
     written: bool
     progress: Progress
@@ -86,7 +66,7 @@ def verify(
     sample to be looked at.
     """
     started = time.monotonic()
-    by_table: dict[str, dict[str, Reject]] = {}
+    by_table: dict[str, dict[str | None, Reject]] = {}
     for reject in rejects:
         by_table.setdefault(reject.table, {})[reject.key] = reject
     numbers = {**target.table_numbers(), STORAGE_TABLE: STORAGE_NUMBER}
@@ -95,9 +75,11 @@ def verify(
         process = stack.enter_context(DigestProcess())
         if sample is None and any(is_large(holder, table) for table in plan.moved):
             process.start()
-        if copied is not None and copied.seen.database != database_identity(holder):
-            copied = None
-        written = copied is not None and not unchanged(holder, copied.seen)
+        database = database_identity(holder)
+        known = {} if copied is None else copied.seen
+        known = {name: seen for name, seen in known.items() if seen.database == database}
+        #: The tables' moments since which something was written, in whichever table.
+        written = {name: seen for name, seen in known.items() if not unchanged(holder, seen)}
         existing = {
             table.target: match_documents(holder, table, target.documents(table.target))[0]
             for table in plan.tables
@@ -112,21 +94,32 @@ def verify(
             if table.target not in numbers:
                 proof.add("missing table", "", f"the target has no table {table.target}")
                 continue
-            seen = copied.seen if written and copied is not None and table.name in copied.tables else None
+            seen = written.get(table.name)
             if seen is not None and not has_versions(holder, table.source.schema, table.source.name):
                 seen = None
             compared.append((table, seen))
             check = TableCheck(
-                table, plan.moved, snapshot, target, numbers, existing, by_table, proof, process, seen, written
+                table,
+                plan.moved,
+                snapshot,
+                target,
+                numbers,
+                existing,
+                by_table,
+                proof,
+                process,
+                seen,
+                table.name in written,
             )
             check.compare(sample, progress)
             checks.append(check)
         if files is not None and sample is None:
-            tables += files(Asked(snapshot, target, by_table, compared, written, progress))
+            tables += files(Asked(snapshot, target, by_table, compared, bool(written), progress))
         failed = frozenset(proof.target for proof in tables if not proof.ok)
         for check in checks if sample is None else ():
             check.finish(failed)
-        at = None if copied is None else copied.seen.taken_at
+        # Of several runs' tables, since the first of them.
+        at = min((known[table.name].taken_at for table in plan.moved if table.name in known), default=None)
         return Proof(tables, snapshot.taken_at, time.monotonic() - started, sample, at)
 
 

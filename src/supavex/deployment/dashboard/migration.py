@@ -100,4 +100,6 @@ def _reject(line: bytes) -> dict[str, str]:
         data = None
     if not isinstance(data, dict):
         return {**dict.fromkeys(_REJECT_FIELDS, ""), "code": "InvalidRejects", "reason": "The line is no rejected row."}
-    return {name: str(data.get(name, "")) for name in _REJECT_FIELDS}
+    # A row without a key has null for it.
+    texts = {name: data.get(name, "") for name in _REJECT_FIELDS}
+    return {name: "NULL" if text is None else str(text) for name, text in texts.items()}

@@ -1,0 +1,147 @@
+"""Rejected rows that would go now: they, or what decides on them, were mended since the copy.
+
+A rejection explains that a row has no document only as long as it holds. So the rejected rows are encoded again, by the
+rules that the copy goes by now; what becomes of the others is of no interest here.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+
+import numpy as np
+import psycopg
+
+from supavex.convex.ids import INTERNAL_ID_BYTES, decode_id, encode_id
+from supavex.convex.limits import STORAGE_NUMBER, STORAGE_TABLE
+from supavex.mapping.keys import Key
+from supavex.mapping.plan import FieldPlan, TablePlan
+from supavex.mapping.storage import OBJECTS
+from supavex.migrate.documents import Documents
+from supavex.migrate.encoding import SLICE_ROWS, BadKeys, Lookup, TableEncoder
+from supavex.migrate.existing import ExistingIds
+from supavex.migrate.json_columns import key_bytes
+from supavex.migrate.key_sets import KeySet
+from supavex.migrate.references import keys_sql, named_keys, shared_keys
+from supavex.migrate.rejects import Reject
+from supavex.postgres.columns import ColumnReader
+from supavex.postgres.snapshot import Snapshot
+from supavex.postgres.storage import read_objects
+
+Rejects = Mapping[str, Mapping[str | None, Reject]]
+
+
+def mended_rows(
+    table: TablePlan,
+    snapshot: Snapshot,
+    connection: psycopg.Connection,
+    target: Documents,
+    rejects: Rejects,
+    existing: Mapping[str, Mapping[str, str]],
+) -> list[str]:
+    """The keys, as text, of the rejected rows of ``table`` that would go now.
+
+    A row does not go as long as ``target`` lacks one that it refers to, unless that is rejected for its sake only.
+    ``rejects``: by table and key. ``existing``: as in :class:`~supavex.migrate.comparison.RowComparison`. A row
+    without a key never goes.
+    """
+    assert table.key is not None
+    keys = _key_bytes(table.key, rejects[table.name])
+    going = _fit(table, snapshot, connection, rejects, existing, keys) if keys else set()
+    if going:
+        _without_parents(table, connection, target, rejects, going)
+    return sorted(keys[key] for key in going)
+
+
+def _fit(
+    table: TablePlan,
+    snapshot: Snapshot,
+    connection: psycopg.Connection,
+    rejects: Rejects,
+    existing: Mapping[str, Mapping[str, str]],
+    keys: Iterable[bytes],
+) -> set[bytes]:
+    """The rows of ``keys`` that the encoder takes, whatever rows of moved tables they refer to."""
+    assert table.key is not None
+    references = {planned.name: planned.reference for planned in table.fields if planned.reference is not None}
+    # The ids themselves are of no interest.
+    numbers = {table.target: STORAGE_NUMBER, **{found.target: STORAGE_NUMBER for found in references.values()}}
+    known = {
+        name: _ids(reference.key, existing[reference.target])
+        for name, reference in references.items()
+        if reference.existing
+    }
+    bad = {planned.name: _bad_files(table, planned, connection, rejects) for planned in table.fields}
+    lookups = {planned.name: Lookup.of(planned.ids) for planned in table.fields if planned.ids is not None}
+    encoder = TableEncoder(table, numbers, bad, lookups, shared_keys(connection, table), known)
+    going = set[bytes]()
+    sql = f"SELECT * FROM ({encoder.query.sql}) AS rejected WHERE {keys_sql('_key', table.key, keys)}"
+    with ColumnReader(snapshot) as reader:
+        for batch in reader.read(sql):
+            for start in range(0, batch.num_rows, SLICE_ROWS):
+                some = batch.slice(start, SLICE_ROWS)
+                going.update(map(bytes, key_bytes(some.column("_key"))))
+                going.difference_update(encoder.encode(some).rejected_keys)
+    return going
+
+
+def _bad_files(table: TablePlan, planned: FieldPlan, connection: psycopg.Connection, rejects: Rejects) -> list[BadKeys]:
+    """The files that a field may not name."""
+    if planned.reference is None or planned.reference.target != STORAGE_TABLE:
+        return []
+    refused = set(_key_bytes(planned.reference.key, rejects.get(OBJECTS, {})))
+    if any(reject.column == planned.place for reject in rejects[table.name].values()):
+        refused |= {uuid.UUID(object_.id).bytes for object_ in read_objects(connection) if object_.placeholder}
+    return [BadKeys(KeySet.of_bytes(refused), "RejectedParent", "", "")] if refused else []
+
+
+def _without_parents(
+    table: TablePlan, connection: psycopg.Connection, target: Documents, rejects: Rejects, going: set[bytes]
+) -> None:
+    """Takes rows away from ``going`` that refer to rows that are not in ``target``, and don't go either."""
+    numbers = target.table_numbers()
+    #: Rows by what they wait for, another row of the table.
+    waiting: dict[bytes, list[bytes]] = {}
+    lost = set[bytes]()
+    for planned in table.fields:
+        reference = planned.reference
+        if reference is None or reference.existing or reference.target == STORAGE_TABLE:
+            continue
+        parent, number = f"{reference.schema}.{reference.table}", numbers.get(reference.target)
+        pairs = named_keys(connection, table, planned, going)
+        ids = {} if number is None else {encode_id(number, named): named for _, named in pairs}
+        there = {ids[id_] for id_ in target.get_many(reference.target, list(ids))}
+        for_others = _key_bytes(
+            reference.key, [key for key, reject in rejects.get(parent, {}).items() if reject.code == "RejectedParent"]
+        )
+        for row, named in pairs:
+            if named in there:
+                continue
+            if parent == table.name and named in going:
+                waiting.setdefault(named, []).append(row)
+            elif parent == table.name or named not in for_others:
+                lost.add(row)
+    while lost:
+        row = lost.pop()
+        going.discard(row)
+        lost.update(child for child in waiting.pop(row, ()) if child in going)
+
+
+def _key_bytes(key: Key, texts: Iterable[str | None]) -> dict[bytes, str]:
+    """Keys by their 16 bytes; what a file of rejected rows names that can be no key of the table is no row of it."""
+    found = dict[bytes, str]()
+    for text in texts:
+        with suppress(ValueError, OverflowError):
+            if text is not None:
+                found[key.internal_id(text)] = text
+    return found
+
+
+def _ids(key: Key, existing: Mapping[str, str]) -> ExistingIds:
+    """The ids that Convex chose as the encoder looks them up, of those by the text of the key."""
+    keys = np.frombuffer(b"".join(map(key.internal_id, existing)), np.uint8).reshape(-1, INTERNAL_ID_BYTES)
+    found, order = KeySet.ordered(keys)
+    chosen = [decode_id(id_) for id_ in existing.values()]
+    ids = np.frombuffer(b"".join(id_ for _, id_ in chosen), np.uint8).reshape(-1, INTERNAL_ID_BYTES)
+    return ExistingIds(found, ids[order], chosen[0][0] if chosen else STORAGE_NUMBER)
