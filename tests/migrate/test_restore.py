@@ -46,8 +46,21 @@ NEAREST = {
     "truncated": {"public.posts.body", "public.posts.code"},
 }
 #: What stands for a value of the source: a JSON string that holds refused JSON can't be told from that JSON itself; of
-#: a text that was cut its beginning is left.
+#: a text that was cut its beginning is left; a reference comes back as its row's key, to which it is equal.
 INSTEAD = {
+    ("equal_keys", "public.plans", "term"): "(SELECT p.id FROM public.terms AS p WHERE p.id = t.term)",
+    (
+        "equal_keys",
+        "public.plans",
+        "others",
+    ): "CASE t.id WHEN 1 THEN '{2 days,NULL,1 day}'::interval[] ELSE t.others END",
+    (
+        "equal_keys",
+        "public.parts",
+        "lasts",
+    ): "(SELECT p.lasts FROM public.wholes AS p WHERE (p.n, p.lasts) = (t.n, t.lasts))",
+    ("equal_keys", "public.grades", "mark"): "(SELECT p.id FROM public.marks AS p WHERE p.id = t.mark)",
+    ("equal_keys", "public.grades", "small"): "(SELECT p.id FROM public.marks AS p WHERE p.id = t.small)::float4",
     ("refused_json", "public.as_text", "raw"): "CASE WHEN t.id = 2 THEN '{\"$ref\": 1}'::json ELSE t.raw END",
     ("truncated", "public.posts", "body"): "left(t.body, 10)",
     ("truncated", "public.posts", "code"): "left(t.code, 3)",

@@ -10,7 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from supavex.errors import SupavexError, UsageError
+from supavex.postgres import connection as connections
+from supavex.postgres.columns import ColumnReader
 from supavex.postgres.connection import READING, connect, literal, quoted, without_password
+from supavex.postgres.snapshot import exported
 from tests.databases import Database
 
 # ---------------------------------------------------------------------------------------------------- passwords
@@ -37,6 +40,12 @@ from tests.databases import Database
         (r"host=host password='top\' secret' dbname=db", "host=host password=*** dbname=db"),
         (r"host=host password=top\ secret dbname=db", "host=host password=*** dbname=db"),
         ("host=host sslpassword=topsecret", "host=host sslpassword=***"),
+        ("postgresql://ann@host/db?sslpassword=topsecret&x=1", "postgresql://ann@host/db?sslpassword=***&x=1"),
+        (
+            "postgresql://ann@host/db?x=1&oauth_client_secret=top",
+            "postgresql://ann@host/db?x=1&oauth_client_secret=***",
+        ),
+        ("host=host scram_client_key=dG9w user=ann", "host=host scram_client_key=*** user=ann"),
     ],
 )
 def test_a_connection_string_is_shown_without_its_password(url: str, shown: str) -> None:
@@ -170,6 +179,18 @@ def test_further_settings_are_applied_and_win(database: Database) -> None:
     with connect(database.url(), settings={"statement_timeout": "5s", "search_path": "auth"}) as connection:
         assert connection.execute("SHOW statement_timeout").fetchone() == ("5s",)
         assert connection.execute("SELECT to_regclass('users')::text").fetchone() == ("users",)
+
+
+def test_a_setting_that_an_older_server_does_not_know_is_left_out(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "_NEWER", ("transaction_timeout", "of_a_later_server"))
+    monkeypatch.setitem(READING, "of_a_later_server", "0")
+    with connect(database.url()) as connection:
+        assert connection.execute("SHOW transaction_timeout").fetchone() == ("0",)
+    with exported(database.url()) as (snapshot, _), ColumnReader(snapshot) as columns:
+        (batch,) = columns.read("SELECT 1 AS one")
+    assert batch.to_pylist() == [{"one": 1}]
 
 
 def test_the_application_is_named_unless_the_address_names_one(database: Database) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from supavex.errors import SupavexError
 from supavex.postgres.columns import ColumnReader
-from supavex.postgres.connection import READING
+from supavex.postgres.connection import READING, literal, quoted
 from supavex.postgres.snapshot import Snapshot, exported, imported
 from tests.databases import Database
 
@@ -102,12 +102,10 @@ def test_columns_behind_a_policy_are_refused_not_left_out(notes: Database) -> No
 
 
 def test_columns_are_read_with_a_reader_s_settings(notes: Database) -> None:
-    names = [name for name in READING if name not in ("client_encoding", "DateStyle")]
-    select = ", ".join(f"current_setting('{name}') AS \"{name}\"" for name in names)
+    select = ", ".join(f"current_setting('{name}') AS \"{name}\"" for name in READING)
     with exported(notes.url()) as (snapshot, _), ColumnReader(snapshot) as columns:
         (row,) = pa.Table.from_batches(list(columns.read(f"SELECT {select}"))).to_pylist()
-    # SET LOCAL search_path = '' is a path of one schema without a name: none.
-    assert row == {name: READING[name] for name in names} | {"search_path": '""'}
+    assert row == READING
 
 
 def test_a_large_result_comes_in_several_batches_and_whole(notes: Database) -> None:
@@ -137,3 +135,75 @@ def test_an_address_where_nothing_answers(tmp_path: object) -> None:
     with pytest.raises(SupavexError) as caught, ColumnReader(snapshot):
         pass
     assert caught.value.where == f"host={tmp_path} user=ann password=***"
+
+
+#: What ``ALTER DATABASE … SET`` and ``ALTER ROLE … SET`` can do to what a read says, or to whether there is one.
+CONTRARY = {
+    "row_security": "on",
+    "statement_timeout": "1min",
+    "lock_timeout": "1s",
+    "idle_in_transaction_session_timeout": "1min",
+    "idle_session_timeout": "1min",
+    "transaction_timeout": "2s",
+    "synchronize_seqscans": "on",
+    "standard_conforming_strings": "off",
+    "transform_null_equals": "on",
+    "quote_all_identifiers": "on",
+    "gin_fuzzy_search_limit": "1",
+    "TimeZone": "Asia/Kathmandu",
+    "DateStyle": "SQL, DMY",
+    "IntervalStyle": "postgres_verbose",
+    "bytea_output": "escape",
+    "extra_float_digits": "-15",
+    "xmlbinary": "hex",
+    "xmloption": "document",
+    "client_encoding": "LATIN1",
+    "search_path": "auth",
+}
+#: Those that every reader's own transaction says.
+_TRANSACTIONS = {
+    "default_transaction_isolation": "serializable",
+    "default_transaction_read_only": "on",
+    "default_transaction_deferrable": "on",
+}
+_VALUES = """
+    SELECT moment::text AS moment, day::text AS day, span::text AS span, data::text AS data, float::text AS float,
+           text, moment AS at, day AS on_, data AS bytes, text = NULL AS nothing, '\\x41'::bytea AS byte, number
+    FROM public.everything
+"""
+
+
+@pytest.mark.parametrize("whose", ["DATABASE", "ROLE"])
+def test_no_setting_of_the_database_or_role_changes_what_a_reader_reads(database: Database, whose: str) -> None:
+    assert CONTRARY.keys() == READING.keys()
+    database.run("""
+        CREATE TABLE everything (moment timestamptz, day date, span interval, data bytea, float float8, text text,
+                                 number numeric(10, 2));
+        INSERT INTO everything VALUES
+            ('2024-01-02 03:04:05.678901+00', '2024-01-02', '1 day 02:03:04', '\\x00ff', 0.1::float8 + 0.2, 'é€', 1.5);
+    """)
+
+    def seen(contrary: bool) -> tuple[object, object]:
+        with exported(database.url()) as (snapshot, holder):
+            assert {name: one(holder, f"SHOW {name}") for name in READING} == READING
+            rows = holder.execute(_VALUES.encode()).fetchall()
+            with ColumnReader(snapshot) as columns:
+                (batch,) = columns.read(_VALUES)
+                for name in READING:
+                    (shown,) = columns.read(f"SELECT current_setting('{name}')")
+                    assert shown.column(0)[0].as_py() == READING[name]
+        if contrary:
+            with psycopg.connect(database.url()) as connection:
+                assert {name: one(connection, f"SHOW {name}") for name in CONTRARY} == CONTRARY
+        return rows, (batch.schema, batch.to_pylist())
+
+    expected = seen(False)
+    name = database.name if whose == "DATABASE" else "postgres"
+    with psycopg.connect(database.url("supabase_admin"), autocommit=True) as connection:
+        try:
+            for setting, value in {**CONTRARY, **_TRANSACTIONS}.items():
+                sql = f"ALTER {whose} {quoted(name)} SET {setting} TO {value if ', ' in value else literal(value)}"
+                connection.execute(sql.encode())
+            assert seen(True) == expected
+        finally:
+            connection.execute(f"ALTER {whose} {quoted(name)} RESET ALL".encode())

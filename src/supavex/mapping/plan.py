@@ -6,7 +6,7 @@ a plan with errors is never carried out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -18,6 +18,7 @@ from supavex.mapping.conversions import Conversion, Misfit, Target
 from supavex.mapping.keys import Key
 from supavex.mapping.large_values import LargeValues
 from supavex.postgres.catalog import Catalog, Column, Table
+from supavex.postgres.connection import quoted
 from supavex.project import Project, TableRule
 
 Status = Literal["mapped", "existing", "skipped", "missing"]
@@ -32,8 +33,10 @@ class Reference:
     """Where a field's id points: the source table (schema, name), its key, and how the row names it.
 
     ``parts`` are SQL over the child's row for the parent's ``columns``: those of its key, or of the unique key that
-    the foreign key names (``through``), from which the parent's own key is then read. ``many``: the field is an array
-    of ids; the part is ``e.x``, an element of the column's array.
+    the foreign key names. ``through``: the parent's own key is read from its row, because it is found by another, or
+    because values that are equal may have another text. ``many``: the field is an array of ids; the part is ``e.x``, an
+    element of the column's array. ``comparisons`` are what stands between and behind the two where they are compared,
+    ``=`` if not given.
     """
 
     schema: str
@@ -45,6 +48,15 @@ class Reference:
     existing: bool = False
     through: bool = False
     many: bool = False
+    comparisons: tuple[tuple[str, str], ...] = ()
+
+    def named(self, parts: Sequence[str]) -> str:
+        """SQL that is true for the parent's row, called ``p``, that ``parts`` name."""
+        comparisons = self.comparisons or (("=", ""),) * len(parts)
+        return " AND ".join(
+            f"p.{quoted(column)} {operator} {part}{behind}"
+            for column, part, (operator, behind) in zip(self.columns, parts, comparisons, strict=True)
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,7 +160,7 @@ def _add_field(
         reference = None if isinstance(stored, Misfit) else stored
         conversion = stored if isinstance(stored, Misfit) else Conversion("stored file", "id")
     elif (pointer := pointer_of(inner)) is not None:
-        found = reference_of(plan, table, column, pointer, source, sql=bool(rule.sql))
+        found = reference_of(plan, table, column, pointer, source, None if rule.sql else column.type)
         if isinstance(found, Misfit):
             conversion = found
         else:

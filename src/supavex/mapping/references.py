@@ -3,15 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass
 
 from supavex.convex import validators as kinds
 from supavex.convex.limits import STORAGE_TABLE
 from supavex.convex.validators import Optional, Validator, unwrap
 from supavex.mapping.conversions import Conversion, Misfit, Target
+from supavex.mapping.keys import Key
 from supavex.mapping.plan import ALIAS, FieldPlan, Plan, Reference, TablePlan
-from supavex.postgres.catalog import Column, ForeignKey, Type
+from supavex.postgres.catalog import Column, ForeignKey, Table, Type
 from supavex.postgres.connection import quoted
+
+_INTEGERS = ("int2", "int4", "int8")
+_TEXTS = ("text", "varchar", "name")
+#: Types of whose values those that are equal have one text, as a key is hashed by (decimals: without trailing zeros).
+#: Not so: an interval of a day and one of 24 hours, -0 and 0, 1 and 1.0 in JSON, what an extension calls equal.
+_ONE_TEXT = frozenset([
+    *_INTEGERS, *_TEXTS, "numeric", "bpchar", "char", "uuid", "bool", "bytea", "oid", "money", "date", "time", "timetz",
+    "timestamp", "timestamptz", "inet", "cidr", "macaddr", "macaddr8", "bit", "varbit", "pg_lsn",
+])  # fmt: skip
+
+_DEFAULT_COLLATION = 'pg_catalog."default"'
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What names a part of the parent's key: its SQL, its type and collation (of an element, where there are many).
+
+    None: of an expression, and not known.
+    """
+
+    sql: str
+    type: Type | None = None
+    collation: str | None = None
 
 
 def pointer_of(validator: Validator) -> tuple[kinds.Id, bool] | None:
@@ -39,11 +63,13 @@ def add_references(plan: Plan, table: TablePlan, name: str, validator: Validator
     elif pointer is None or pointer[1]:
         found = Misfit(f"{inner} holds no id.", "Make it v.id(…) of the table that the columns refer to.")
     else:
-        parts = {column: f"{ALIAS}.{quoted(column)}" for column in columns}
-        key = _foreign_key(plan, table, columns, pointer[0])
-        found = _referred(plan, pointer[0], key, parts)
-        if key is None and not isinstance(found, Misfit):
-            found = _comparable(plan, table, columns, found) or found
+        own = {column: table.source.column(column) for column in columns}
+        parts = {
+            name: _Part(f"{ALIAS}.{quoted(name)}", column.type, column.collation)
+            for name, column in own.items()
+            if column is not None
+        }
+        found = _referred(plan, pointer[0], _foreign_key(plan, table, columns, pointer[0]), parts)
     if isinstance(found, Misfit):
         table.misfits.append((None, name, found))
         return
@@ -68,18 +94,18 @@ def add_references(plan: Plan, table: TablePlan, name: str, validator: Validator
 
 
 def _referred(
-    plan: Plan, pointer: kinds.Id, foreign_key: ForeignKey | None, parts: Mapping[str, str]
+    plan: Plan, pointer: kinds.Id, foreign_key: ForeignKey | None, parts: Mapping[str, _Part], *, many: bool = False
 ) -> Reference | Misfit:
-    """What a foreign key leads to, or, without one, the table of ``pointer``; ``parts`` are SQL by column."""
+    """What a foreign key leads to, or, without one, the table of ``pointer``; ``parts`` are by column."""
     if foreign_key is None:
         # No constraint says where it points: the schema does, and every value is looked for there.
         parent = plan.to_target(pointer.table)
         referenced = parent.key.columns if parent is not None and parent.key is not None else ()
-        named = tuple(parts.values())
+        own = tuple(parts)
     else:
         parent = plan.of_source(foreign_key.referenced_schema, foreign_key.referenced_table)
         referenced = foreign_key.referenced_columns
-        named = tuple(parts[column] for column in foreign_key.columns)
+        own = foreign_key.columns
     if parent is None or parent.status not in ("mapped", "existing"):
         if pointer.table == STORAGE_TABLE:
             return Misfit(
@@ -97,8 +123,8 @@ def _referred(
             f'v.id("{pointer.table}").',
             f'Make it v.id("{parent.target}").',
         )
-    if parent.key is None or not parent.key.refers or len(referenced) != len(named):
-        count = "one column" if len(named) == 1 else f"{len(named)} columns"
+    if parent.key is None or not parent.key.refers or len(referenced) != len(own):
+        count = "one column" if len(own) == 1 else f"{len(own)} columns"
         return Misfit(
             f"{parent.name} has no key of {count} that it could refer to.",
             f"Give that table a `key` in supavex.toml, make the field a string, or set fields.NAME = "
@@ -106,56 +132,107 @@ def _referred(
         )
     through = set(referenced) != set(parent.key.columns)
     if not through:
-        by_column = dict(zip(referenced, named, strict=True))
-        referenced, named = parent.key.columns, tuple(by_column[column] for column in parent.key.columns)
+        by_column = dict(zip(referenced, own, strict=True))
+        referenced, own = parent.key.columns, tuple(by_column[column] for column in parent.key.columns)
+    pairs = []
+    for column_name, name in zip(referenced, own, strict=True):
+        column, part = parent.source.column(column_name), parts[name]
+        if column is None:
+            return Misfit(f"{parent.name} has no column {column_name}.", "Correct its `key` in supavex.toml.")
+        # An expression is not what the foreign key holds.
+        if (foreign_key is None or part.collation is None) and not _comparable(parent.key, column, part):
+            cast = f"{name}::{column.type.name}{'[]' if many else ''}"
+            shown = part.type.name if part.type else ""
+            return Misfit(
+                f"it is {shown}, but {parent.name}.{column_name} is {column.type.name}.",
+                f'Give the column an sql expression, such as sql = "{cast}".',
+            )
+        pairs.append((column, part))
+    comparisons = tuple(_comparison(column, part) for column, part in pairs)
+    if parent.key.form == "hash" and not all(_one_text(column, part) for column, part in pairs):
+        # The parent's own text makes its id. PostgreSQL finds it by what it calls equal; where nothing keeps that
+        # unique, by the text.
+        if foreign_key is not None or _kept_unique(parent.source, referenced):
+            through = True
+        elif not through:
+            comparisons = tuple(
+                comparison if _one_text(column, part) else ("::text =", "::text")
+                for (column, part), comparison in zip(pairs, comparisons, strict=True)
+            )
     return Reference(
         parent.source.schema,
         parent.source.name,
         parent.target,
         parent.key,
         referenced,
-        named,
+        tuple(part.sql for _, part in pairs),
         parent.status == "existing",
         through,
+        many,
+        comparisons if any(comparison != ("=", "") for comparison in comparisons) else (),
     )
 
 
+def _kept_unique(table: Table, columns: tuple[str, ...]) -> bool:
+    """Whether PostgreSQL lets no two rows be equal in some columns."""
+    kept = [table.primary_key, *(unique.columns for unique in table.uniques if unique.predicate is None)]
+    return any(names and set(names) <= set(columns) for names in kept)
+
+
+def _one_text(parent: Column, part: _Part) -> bool:
+    """Whether what is equal to a value of ``parent`` is the same text, as a key is hashed by."""
+    type_ = part.type or parent.type
+    if not parent.deterministic:
+        return False
+    if type_.base == parent.type.base:
+        element = parent.type.element
+        known = _ONE_TEXT if element is None else _ONE_TEXT - {"numeric"}
+        return (element or parent.type).category == "e" or (element or parent.type).base in known
+    both = {type_.base, parent.type.base}
+    return both <= {*_INTEGERS} or both <= {*_TEXTS} or (parent.type.base == "numeric" and type_.base in _INTEGERS)
+
+
+def _comparison(parent: Column, part: _Part) -> tuple[str, str]:
+    """The operator that compares a column with what names it, and SQL to put behind that: whatever the search path is,
+    and whatever collations the two have (a foreign key compares by the referenced column's).
+    """
+    type_ = parent.type
+    if type_.category == "b" and type_.element is None and type_.schema != "pg_catalog":
+        cast = "" if part.type == type_ else f"::{quoted(type_.schema, type_.base)}"
+        return f"OPERATOR({quoted(type_.schema)}.=)", cast
+    collated = part.type is not None and _collated(type_) and _collated(part.type)
+    if collated and part.collation != parent.collation:
+        return "=", f" COLLATE {parent.collation or _DEFAULT_COLLATION}"
+    return "=", ""
+
+
+def _collated(type_: Type) -> bool:
+    return (type_.element or type_).base in (*_TEXTS, "bpchar")
+
+
 def reference_of(
-    plan: Plan, table: TablePlan, column: Column, pointer: tuple[kinds.Id, bool], source: str, *, sql: bool
+    plan: Plan, table: TablePlan, column: Column, pointer: tuple[kinds.Id, bool], source: str, type_: Type | None
 ) -> Reference | Misfit:
     """What a column refers to, by ``pointer`` (see :func:`pointer_of`), or why it can't be told. ``source``: its SQL.
 
-    ``sql``: the source is an expression, which has no foreign key.
+    ``type_``: of what the source gives; None where it is an expression of a type that is not known.
     """
     id_, many = pointer
+    expression = source != f"{ALIAS}.{quoted(column.name)}"
+    if many and type_ is not None and type_.element is None:
+        return Misfit(f"{type_.name} is no array.", f'Make it v.id("{id_.table}").')
     foreign_key = None if many else _foreign_key(plan, table, (column.name,), id_)
-    if many and not sql and column.type.element is None:
-        return Misfit(f"{column.type.name} is no array.", f'Make it v.id("{id_.table}").')
-    found = _referred(plan, id_, foreign_key, {column.name: "e.x" if many else source})
-    if isinstance(found, Misfit):
-        return found
-    found = replace(found, many=many)
-    if sql or foreign_key is not None:
-        return found
-    return _comparable(plan, table, (column.name,), found) or found
+    type_ = type_.element if many and type_ is not None else type_
+    part = _Part("e.x" if many else source, type_, None if expression else column.collation)
+    return _referred(plan, id_, foreign_key, {column.name: part}, many=many)
 
 
-def _comparable(plan: Plan, table: TablePlan, columns: tuple[str, ...], found: Reference) -> Misfit | None:
-    """Why columns that no foreign key holds to it can't be compared with what they refer to; None where they can."""
-    parent = plan.of_source(found.schema, found.table)
-    assert parent is not None
-    for name, referenced in zip(columns, found.columns, strict=True):
-        column, expected = table.source.column(name), parent.source.column(referenced)
-        if column is None or expected is None:
-            continue
-        type_ = column.type.element or column.type if found.many else column.type
-        if _kin(type_) != _kin(expected.type):
-            cast = f"{name}::{expected.type.name}{'[]' if found.many else ''}"
-            return Misfit(
-                f"it is {type_.name}, but {found.schema}.{found.table}.{referenced} is {expected.type.name}.",
-                f'Give the column an sql expression, such as sql = "{cast}".',
-            )
-    return None
+def _comparable(key: Key, column: Column, part: _Part) -> bool:
+    """Whether PostgreSQL compares a column with what names it, as far as is known."""
+    if part.type is None or _kin(part.type) == _kin(column.type):
+        return True
+    # An expression's text is read as the uuid that it says.
+    return key.form == "uuid" and part.collation is None and _kin(part.type) == "text"
 
 
 def _foreign_key(plan: Plan, table: TablePlan, columns: tuple[str, ...], pointer: kinds.Id) -> ForeignKey | None:
@@ -170,7 +247,7 @@ def _foreign_key(plan: Plan, table: TablePlan, columns: tuple[str, ...], pointer
 
 def _kin(type_: Type) -> str:
     """Types that PostgreSQL compares without a cast have one name."""
-    for kin in (("int2", "int4", "int8"), ("text", "varchar", "bpchar", "name", "citext")):
+    for kin in (_INTEGERS, ("text", "varchar", "bpchar", "name", "citext")):
         if type_.base in kin:
             return kin[0]
     return type_.base

@@ -135,7 +135,8 @@ def _how(table: TablePlan, field: FieldPlan) -> str:
         return f"{prefix}the id of the stored file that it names" + ("" if bucket is True else f", in {bucket}")
     if field.reference is not None:
         kind = "found in the target by its key" if field.reference.existing else "computed from the key"
-        through = f", by way of {', '.join(field.reference.columns)}" if field.reference.through else ""
+        other = field.reference.columns != field.reference.key.columns
+        through = f", by way of {', '.join(field.reference.columns)}" if other else ""
         return f"{prefix}the id of the {field.reference.target} it refers to, {kind}{through}"
     if field.file is not None:
         return f"{prefix}{field.conversion.name}"

@@ -102,9 +102,7 @@ def parts_sql(field: FieldPlan) -> list[str]:
         cast = "::uuid" if reference.key.form == "uuid" else ""
         return [f"({part}){cast}" for part in reference.parts]
     parent = quoted(reference.schema, reference.table)
-    named = " AND ".join(
-        f"p.{quoted(column)} = {part}" for column, part in zip(reference.columns, reference.parts, strict=True)
-    )
+    named = reference.named(reference.parts)
     return [f"(SELECT p.{quoted(column)} FROM {parent} AS p WHERE {named})" for column in reference.key.columns]
 
 
@@ -140,7 +138,10 @@ def guards_sql(field: FieldPlan) -> list[str]:
         f"({field.source} IS NULL OR ({guard.sql.replace('{c}', field.source)}))" for guard in field.conversion.guards
     ]
     if field.reference is not None and field.reference.through:
-        guards.append(f"({field.source} IS NULL OR {parts_sql(field)[0]} IS NOT NULL)")
+        found = f"{parts_sql(field)[0]} IS NOT NULL"
+        if field.reference.many:
+            found = f"NOT EXISTS (SELECT 1 FROM unnest({field.source}) AS e(x) WHERE e.x IS NOT NULL AND NOT ({found}))"
+        guards.append(f"({field.source} IS NULL OR {found})")
     return guards
 
 

@@ -68,10 +68,9 @@ def missing_keys(connection: psycopg.Connection, table: TablePlan, field: FieldP
     reference = field.reference
     assert reference is not None
     if reference.through:
-        return frozenset()  # a unique key that leads nowhere shows in the row's guard
+        return frozenset()  # a key that leads nowhere shows in the row's guard
     parent = quoted(reference.schema, reference.table)
-    parts = parts_sql(field)
-    named = " AND ".join(f"p.{quoted(c)} = {part}" for c, part in zip(reference.columns, parts, strict=True))
+    named = reference.named(parts_sql(field))
     there = " AND ".join(f"{part} IS NOT NULL" for part in reference.parts)
     sql = (
         f"SELECT DISTINCT {_bytes_sql(field)} FROM {_rows_sql(table, field)} "

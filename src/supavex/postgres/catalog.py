@@ -37,6 +37,8 @@ class Column:
     """A column. ``default`` is SQL text; ``generated`` is ``stored``, ``virtual`` or empty; ``identity`` likewise.
 
     ``dimensions`` of an array are those that its declaration names; PostgreSQL does not hold rows to them.
+    ``collation`` is SQL for its name, empty for the database's own and where there is none; under one that is not
+    ``deterministic``, different texts are equal.
     """
 
     name: str
@@ -47,6 +49,8 @@ class Column:
     identity: str = ""
     comment: str = ""
     dimensions: int = 0
+    collation: str = ""
+    deterministic: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
 from supavex.errors import SupavexError, missing_extra
-from supavex.postgres.connection import READING, literal, without_password
+from supavex.postgres.connection import READING, literal, settings_sql, without_password
 from supavex.postgres.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -28,17 +30,26 @@ class ColumnReader:
         except ImportError:
             raise missing_extra("adbc-driver-postgresql", "copy", "Reading rows") from None
         self._shown = without_password(snapshot.url)
+        self._dbapi = dbapi
+        set_up = settings_sql({**READING, **(settings or {})}, local=True)
+        if self._begin(snapshot.url, snapshot.name, set_up) != "off":
+            # ADBC knows types by names that it asks for when it connects, and does not know quoted ones.
+            self._connection.close()
+            given = conninfo_to_dict(snapshot.url).get("options") or ""
+            plain = make_conninfo(snapshot.url, options=f"{given} -c quote_all_identifiers=off".strip())
+            self._begin(plain, snapshot.name, set_up)
+
+    def _begin(self, url: str, snapshot: str, set_up: str) -> object:
+        """Connects, and begins the transaction. Gives the first value of ``set_up``."""
         try:
-            self._connection: Any = dbapi.connect(snapshot.url)
-        except dbapi.Error as error:
+            self._connection: Any = self._dbapi.connect(url)
+        except self._dbapi.Error as error:
             raise self._failure(error) from None
         try:
             self._execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            self._execute(f"SET TRANSACTION SNAPSHOT {literal(snapshot.name)}")
-            for name, value in {**READING, **(settings or {})}.items():
-                # ADBC sets the client encoding and date style itself, and relies on them.
-                if name not in ("client_encoding", "DateStyle"):
-                    self._execute(f"SET LOCAL {name} = {literal(value)}")
+            self._execute(f"SET TRANSACTION SNAPSHOT {literal(snapshot)}")
+            (batch,) = self.read(set_up)
+            return batch.column(0)[0].as_py()
         except BaseException:
             self._connection.close()
             raise

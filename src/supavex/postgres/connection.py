@@ -11,27 +11,62 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from supavex.errors import SupavexError, UsageError
 
 #: Session settings of every connection that reads. ``row_security = off`` makes a policy raise instead of hiding
-#: rows; no timeouts; a heap is read from its start, so that two runs see one order; text forms are fixed.
+#: rows; no timeouts; a heap is read from its start, so that two runs see one order; text forms and the meaning of SQL
+#: are fixed, whatever ``ALTER DATABASE … SET`` or ``ALTER ROLE … SET`` say. Not those that say what a value is:
+#: ``lc_monetary`` is where the point of a column of money stands.
 READING = {
     "row_security": "off",
     "statement_timeout": "0",
     "lock_timeout": "30s",
     "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+    "transaction_timeout": "0",
     "synchronize_seqscans": "off",
+    "standard_conforming_strings": "on",
+    "transform_null_equals": "off",
+    "quote_all_identifiers": "off",
+    "gin_fuzzy_search_limit": "0",
     "TimeZone": "UTC",
     "DateStyle": "ISO, YMD",
     "IntervalStyle": "iso_8601",
     "bytea_output": "hex",
     "extra_float_digits": "1",
+    "xmlbinary": "base64",
+    "xmloption": "content",
     "client_encoding": "UTF8",
     "search_path": "",
 }
+#: Those that PostgreSQL 13 does not have (and 16 not the second).
+_NEWER = ("idle_session_timeout", "transaction_timeout")
+
+
+def settings_sql(settings: Mapping[str, str], *, local: bool) -> str:
+    """A SELECT that makes ``settings`` (``local``: for this transaction); those of newer servers where they are known.
+
+    Its first column is what ``quote_all_identifiers`` is by the address, the role and the database.
+    """
+    end = f", {str(local).lower()})"
+    made = [
+        f"pg_catalog.set_config({literal(name)}, {literal(value)}{end}"
+        for name, value in settings.items()
+        if name not in _NEWER
+    ]
+    made += [
+        f"(SELECT pg_catalog.set_config(name, {literal(settings[newer])}{end} FROM pg_catalog.pg_settings "
+        f"WHERE name = {literal(newer)})"
+        for newer in _NEWER
+        if newer in settings
+    ]
+    quoting = "(SELECT reset_val FROM pg_catalog.pg_settings WHERE name = 'quote_all_identifiers')"
+    return f"SELECT {', '.join([quoting, *made])}"
 
 
 #: scheme://user:password@…: the password ends at the last @, for people paste unencoded ones.
 _IN_URL = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://[^:/@?#]*):(.*)@", re.DOTALL)
-_IN_QUERY = re.compile(r"([?&]password=)([^&\s]*)", re.IGNORECASE)
-_IN_WORDS = re.compile(r"(password\s*=\s*)('(?:[^'\\]|\\.)*'|(?:\\.|[^\s\\])+)", re.IGNORECASE)
+#: Parameters of libpq that are secrets.
+_SECRET = "(?:ssl)?password|oauth_client_secret|scram_(?:client|server)_key"
+_IN_QUERY = re.compile(rf"([?&](?:{_SECRET})=)([^&\s]*)", re.IGNORECASE)
+_IN_WORDS = re.compile(rf"((?:{_SECRET})\s*=\s*)('(?:[^'\\]|\\.)*'|(?:\\.|[^\s\\])+)", re.IGNORECASE)
 
 
 def without_password(url: str) -> str:
@@ -43,7 +78,7 @@ def without_password(url: str) -> str:
 
 def _secrets(url: str, info: Mapping[str, object]) -> list[str]:
     """What an error message about ``url`` may not show: its password, and the pieces a wrong reading makes of it."""
-    found = [str(info["password"])] if info.get("password") else []
+    found = [str(value) for name, value in info.items() if value and re.fullmatch(_SECRET, name)]
     for pattern in (_IN_URL, _IN_QUERY, _IN_WORDS):
         for match in pattern.finditer(url):
             found += [match[2], *re.split(r"[/@:?#%&\[\]]", match[2])]
@@ -83,8 +118,7 @@ def connect(url: str, *, autocommit: bool = True, settings: dict[str, str] | Non
     info.setdefault("application_name", "supavex")
     try:
         connection = psycopg.connect(make_conninfo("", **{k: str(x) for k, x in info.items()}), autocommit=True)
-        for name, value in {**READING, **(settings or {})}.items():
-            connection.execute("SELECT pg_catalog.set_config(%s, %s, false)", (name, value))
+        connection.execute(settings_sql({**READING, **(settings or {})}, local=False).encode())
     except psycopg.OperationalError as error:
         raise SupavexError(
             "CannotConnect",

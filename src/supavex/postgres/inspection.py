@@ -39,8 +39,14 @@ SELECT pg_catalog.jsonb_build_object(
             'default', CASE WHEN a.attgenerated = '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END,
             'generated', CASE a.attgenerated WHEN 's' THEN 'stored' WHEN 'v' THEN 'virtual' ELSE '' END,
             'identity', CASE a.attidentity WHEN 'a' THEN 'always' WHEN 'd' THEN 'by default' ELSE '' END,
-            'comment', coalesce(pg_catalog.col_description(w.oid, a.attnum), '')) ORDER BY a.attnum)
+            'comment', coalesce(pg_catalog.col_description(w.oid, a.attnum), ''),
+            'collation', CASE WHEN l.collprovider <> 'd'
+                         THEN pg_catalog.quote_ident(ln.nspname) || '.' || pg_catalog.quote_ident(l.collname)
+                         ELSE '' END,
+            'deterministic', coalesce(l.collisdeterministic, true)) ORDER BY a.attnum)
         FROM pg_catalog.pg_attribute a
+        LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation
+        LEFT JOIN pg_catalog.pg_namespace ln ON ln.oid = l.collnamespace
         LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
         WHERE a.attrelid = w.oid AND a.attnum > 0 AND NOT a.attisdropped), '[]'),
     'primary_key', coalesce((

@@ -27,7 +27,7 @@ from supavex.postgres.connection import connect, quoted
 from supavex.postgres.inspection import SYSTEM_SCHEMAS, inspect_catalog
 
 #: Raise when the same files would replay differently.
-REPLAY_VERSION = 6
+REPLAY_VERSION = 7
 _STATEMENT_TIMEOUT = "60s"
 _EXTENSION = re.compile(
     r"(CREATE|DROP|ALTER|COMMENT)\s+(?:ON\s+)?EXTENSION\s+(?:IF\s+(?:NOT\s+)?EXISTS\s+)?\"?([A-Za-z0-9_-]+)\"?"
