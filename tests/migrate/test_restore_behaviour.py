@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from supavex.convex.ids import encode_id
 from supavex.postgres import server as servers
@@ -35,10 +38,15 @@ def one(database: Database, sql: str) -> Any:
 
 @contextmanager
 def moved(
-    server: servers.Server, sql: str, schema: str, toml: str = "", config: str = ""
+    server: servers.Server, sql: str, schema: str, toml: str = "", config: str = "", first: str = ""
 ) -> Iterator[tuple[Path, Database, Database]]:
-    """A project whose rows ``sql`` makes, migrated into ``archive.zip``: its folder, the source, and a copy to fill."""
+    """A project whose rows ``sql`` makes, migrated into ``archive.zip``: its folder, the source, and a copy to fill.
+
+    ``first`` is what takes a superuser.
+    """
     with new_database(server) as source, new_database(server) as target, projects.folder() as folder:
+        for database in (source, target):
+            database.run(first, role=servers.SUPERUSER)
         source.run(sql)
         target.run(sql.partition("-- rows")[0])
         source_toml = f"[source]\ndatabase_url = {json.dumps(source.url())}\n"
@@ -58,7 +66,11 @@ def restored(folder: Path, target: Database, *more: str) -> Any:
 
 def refused(folder: Path, target: Database, *more: str) -> dict[str, str]:
     """The error of a restore that fails."""
-    ran = supavex("restore", folder / "archive.zip", "-C", folder, "--to", target.url(), "--json", *more)
+    return refused_by(folder, target.url(), *more)
+
+
+def refused_by(folder: Path, url: str, *more: str) -> dict[str, str]:
+    ran = supavex("restore", folder / "archive.zip", "-C", folder, "--to", url, "--json", *more)
     assert ran.code in (1, 2), ran.out + ran.err
     found: dict[str, str] = json.loads(ran.out)["error"]
     return found
@@ -138,8 +150,24 @@ def test_a_file_that_is_no_archive_is_said(server: servers.Server) -> None:
 
 def test_the_source_itself_is_no_target(server: servers.Server) -> None:
     with moved(server, PEOPLE, PEOPLE_SCHEMA) as (folder, source, _):
-        assert refused(folder, source, "--replace")["code"] == "RestoreIntoSource"
+        aliases = Path(tempfile.mkdtemp(dir="/tmp"))
+        try:
+            (aliases / "s").symlink_to(server.socket_folder)
+            for url in (
+                source.url(),
+                source.url("supabase_admin"),
+                f"{conninfo(source, host=f'{server.socket_folder}/')} application_name=other",
+                conninfo(source, host=str(aliases / "s")),
+            ):
+                error = refused_by(folder, url, "--replace")
+                assert error["code"] == "RestoreIntoSource", url
+        finally:
+            shutil.rmtree(aliases)
         assert one(source, "SELECT count(*) FROM people") == 1
+
+
+def conninfo(database: Database, **words: str) -> str:
+    return make_conninfo(database.url(), **words)
 
 
 def test_a_refused_row_names_its_document_and_undoes_everything(server: servers.Server) -> None:
@@ -505,3 +533,93 @@ def test_keys_that_only_refer_to_each_other_come_from_ids(server: servers.Server
         assert rows(target, "SELECT id::text FROM users") == [(key,)]
         assert rows(target, "SELECT id::text, name FROM profiles") == [(key, "Ani")]
         assert rows(target, "SELECT id, profile::text FROM posts") == [(1, key)]
+
+
+NARROW = """
+CREATE DOMAIN price AS numeric(10,2);
+CREATE TABLE a (id int PRIMARY KEY, n numeric(10,2), p price, at timestamptz(0), day date, t time(0), f real,
+  v varchar(3), m money, e interval(0), many numeric(10,1)[], reals real[], embedding extensions.vector(2),
+  wide numeric, exact timestamptz, x double precision);
+-- rows
+INSERT INTO a SELECT g, 1.5, 2.25, '2024-01-01', '2024-01-02', '12:00', 0.1, 'ab', 1.25, '1 second', '{1.5}', '{0.1}',
+  '[0.5,0.25]', 1.5, '2024-01-01', 1.5 FROM generate_series(1, 2) AS g;
+"""
+NARROW_SCHEMA = """"a": define_table({"id": v.number(), "n": o(v.number()), "p": o(v.number()), "at": o(v.number()),
+  "day": o(v.number()), "t": o(v.string()), "f": o(v.number()), "v": o(v.string()), "m": o(v.number()),
+  "e": o(v.string()), "many": o(v.array(v.number())), "reals": o(v.array(v.number())),
+  "embedding": o(v.array(v.number())), "wide": o(v.number()), "exact": o(v.number()), "x": o(v.number())})"""
+
+
+def test_values_that_a_column_would_round_are_counted(server: servers.Server) -> None:
+    finer = {
+        "n": 2.555, "p": 2.555, "at": 1704067200750.0, "day": 1704153600001.0, "t": "12:00:00.5",
+        "f": 0.1 + 2**-40, "v": "ab   ", "m": 1.255, "e": "1.5 seconds", "many": [1.5, 2.55], "reals": [0.1 + 2**-40],
+        "embedding": [0.5, 0.1 + 2**-40], "wide": 2.5555, "exact": 1704067200750.5, "x": 0.1 + 2**-40,
+    }  # fmt: skip
+    with moved(server, NARROW, NARROW_SCHEMA, first="CREATE EXTENSION vector SCHEMA extensions") as (folder, _, target):
+        (table,) = restored(folder, target)["tables"]
+        assert table["rounded"] == {}, "each value is what it was"
+        changed(folder, "a", lambda documents: [documents[0] | finer, documents[1] | {"n": 2.5, "f": 0.2}])
+        (table,) = restored(folder, target, "--replace")["tables"]
+        kept = {"wide", "exact", "x"}
+        assert table["rounded"] == dict.fromkeys(sorted(finer.keys() - kept), 1)
+        assert rows(target, "SELECT n::text, at::text FROM a WHERE id = 1") == [("2.56", "2024-01-01 00:00:01+00")]
+        ran = supavex("restore", folder / "archive.zip", "-C", folder, "--to", target.url(), "--replace")
+        assert ran.code == 0
+        assert "rounded: public.a: at (1), day (1)," in ran.out
+
+
+FAMILY = """
+CREATE TABLE base (id int PRIMARY KEY, key text, number int);
+CREATE TABLE heir (extra text, PRIMARY KEY (id)) INHERITS (base);
+CREATE TABLE grandchild (more text, PRIMARY KEY (id)) INHERITS (heir);
+CREATE TABLE notes (id int PRIMARY KEY, base int REFERENCES base);
+CREATE TABLE log (line text);
+CREATE TABLE special (kind text) INHERITS (log);
+-- rows
+INSERT INTO base VALUES (1, 'b', 1), (4, 'b', 1);
+INSERT INTO heir VALUES (2, 'h', 2, 'x');
+INSERT INTO grandchild VALUES (3, 'g', 3, 'y', 'z');
+INSERT INTO notes VALUES (1, 1);
+INSERT INTO log VALUES ('one'), ('one'), ('two'), (NULL);
+INSERT INTO special VALUES ('one', 'k'), (NULL, 'k'), ('three', 'k');
+"""
+_BASE = '"id": v.number(), "key": o(v.string()), "number": o(v.number())'
+FAMILY_SCHEMA = f"""
+"base": define_table({{{_BASE}}}), "heir": define_table({{{_BASE}, "extra": o(v.string())}}),
+"grandchild": define_table({{{_BASE}, "extra": o(v.string()), "more": o(v.string())}}),
+"notes": define_table({{"id": v.number(), "base": o(v.id("base"))}}), "log": define_table({{"line": o(v.string())}}),
+"special": define_table({{"line": o(v.string()), "kind": o(v.string())}})
+"""
+FAMILY_ROWS = (
+    "SELECT tableoid::regclass::text, id::text FROM base UNION ALL SELECT tableoid::regclass::text, line FROM log "
+    "UNION ALL SELECT 'notes', id::text FROM notes ORDER BY 1, 2"
+)
+
+
+def test_rows_of_inheriting_tables_come_back_once(server: servers.Server) -> None:
+    with moved(server, FAMILY, FAMILY_SCHEMA) as (folder, source, target):
+        before = rows(source, FAMILY_ROWS)
+        assert len(before) == 12
+        found = restored(folder, target)
+        assert rows(target, FAMILY_ROWS) == before
+        assert {t["source"]: t["rows"] for t in found["tables"]} == {
+            "public.base": 2, "public.heir": 1, "public.grandchild": 1, "public.notes": 1, "public.log": 4,
+            "public.special": 3,
+        }  # fmt: skip
+        left = [note["reason"] for note in found["notes"] if note["table"] == "public.base"]
+        assert left == ["2 documents of it came back as rows of tables that inherit from it"]
+        restored(folder, target, "--replace")
+        assert rows(target, FAMILY_ROWS) == before
+
+
+def test_replace_leaves_rows_of_inheriting_tables_that_are_not_restored(server: servers.Server) -> None:
+    sql = FAMILY + "CREATE TABLE apart () INHERITS (log);"
+    skip = '[tables.apart]\nskip = "not needed"\n'
+    with moved(server, sql, FAMILY_SCHEMA, config=skip) as (folder, source, target):
+        target.run(
+            "CREATE TABLE apart () INHERITS (log); INSERT INTO apart VALUES ('mine'); INSERT INTO log VALUES ('x')"
+        )
+        restored(folder, target, "--replace")
+        assert rows(target, "SELECT line FROM apart") == [("mine",)]
+        assert rows(target, FAMILY_ROWS) == [("apart", "mine"), *rows(source, FAMILY_ROWS)]

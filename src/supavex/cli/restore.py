@@ -68,6 +68,7 @@ def report_lines(result: Restored) -> list[str]:
         lines.append(f"{what if columns else 'left'}: {f'{table}.{columns}' if columns else table}: {reason}")
     for t in result.tables:
         said = (
+            ("rounded", t.source, t.rounded, "these columns can't hold the values, and have the nearest"),
             ("default", t.source, t.maybe_null, "these values are defaults, and may have been NULL"),
             ("unknown", t.source, t.unknown, "these ids have no old one, and are NULL now"),
             ("not taken", t.target, t.untaken, "no column is for these values"),

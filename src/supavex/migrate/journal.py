@@ -20,13 +20,14 @@ from supavex.errors import SupavexError
 from supavex.migrate.parts import PartResult, PartTask
 from supavex.migrate.rejects import Reject
 from supavex.postgres.snapshot import Snapshot
+from supavex.postgres.visibility import seen
 
 _VERSION = "3"
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What a snapshot sees: of which database, and which of its transactions."""
+    """What a snapshot sees: of which database of which cluster (one made anew counts anew), and which transactions."""
 
     database: str
     visible: str
@@ -36,13 +37,14 @@ class Moment:
     @classmethod
     def of(cls, snapshot: Snapshot, holder: psycopg.Connection) -> Moment:
         """The moment of the snapshot that ``holder`` holds."""
-        row = holder.execute(
-            "SELECT d.oid::text || ' ' || d.datname, pg_catalog.pg_current_snapshot()::text "
-            "FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database()"
-        ).fetchone()
-        assert row is not None
-        place = f"{holder.info.host} {holder.info.port}" if not holder.info.host.startswith("/") else "local"
-        return cls(f"{place} {row[0]}", row[1], snapshot.taken_at, snapshot.name)
+        now = seen(holder)
+        cluster = now.cluster
+        if not cluster:
+            # Of a cluster that may not be known, it is one moment only as long as the server runs.
+            row = holder.execute("SELECT pg_catalog.pg_postmaster_start_time()::text").fetchone()
+            assert row is not None
+            cluster = f"since {row[0]}"
+        return cls(f"{now.place} {cluster} {now.database}", now.snapshot, snapshot.taken_at, snapshot.name)
 
     def same(self, other: Moment) -> bool:
         """Whether both see the same rows."""

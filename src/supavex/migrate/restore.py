@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
 
 from supavex.convex.values import Document
 from supavex.errors import SupavexError, UsageError
@@ -27,6 +28,10 @@ from supavex.postgres.catalog import Catalog
 from supavex.postgres.connection import connect, quoted, without_password
 from supavex.postgres.inspection import inspect_catalog
 from supavex.postgres.loading import Loading
+from supavex.postgres.rounding import rounded, rounding
+from supavex.postgres.same_database import same_database
+from supavex.postgres.snapshot import exported
+from supavex.text import counted
 
 #: Called with a source table, the rows of it written so far, and how many there are.
 Progress = Callable[[str, int, int], None]
@@ -36,11 +41,15 @@ _BATCH = 1000
 
 @dataclass(frozen=True, slots=True)
 class RestoredTable:
-    """What came back of one table; for the last three see :class:`supavex.migrate.rows.Counts`."""
+    """What came back of one table; for the last three see :class:`supavex.migrate.rows.Counts`.
+
+    ``rounded``: by column, values that it holds only roughly.
+    """
 
     source: str
     target: str
     rows: int
+    rounded: dict[str, int]
     maybe_null: dict[str, int]
     unknown: dict[str, int]
     untaken: dict[str, int]
@@ -61,6 +70,7 @@ class Restored:
                 "source": t.source,
                 "target": t.target,
                 "rows": t.rows,
+                "rounded": t.rounded,
                 "maybeNull": t.maybe_null,
                 "unknown": t.unknown,
                 "untaken": t.untaken,
@@ -86,15 +96,15 @@ def restore(
 ) -> Restored:
     """Writes ``documents`` into the tables at ``url`` that ``plan`` took them from; memory does not grow with them.
 
-    ``stored`` gives the files that values became. Raises before it writes where a table or column is missing, where
-    rows are there already (unless ``replace``, which empties those tables first), or where a column that can't be taken
-    back can't be left out; and, undoing all of it, where PostgreSQL refuses a row.
+    ``stored`` gives the files that values became. Raises before it writes where this is the plan's source, where a
+    table or column is missing, where rows are there already (unless ``replace``, which empties those tables first), or
+    where a column that can't be taken back can't be left out; and, undoing all of it, where PostgreSQL refuses a row.
     """
     started = time.monotonic()
-    _check_other_database(plan, url)
     connection = connect(url, autocommit=False)
     try:
-        return _Restore(plan, documents, connection, stored).run(replace, progress, started)
+        _check_other_database(plan, connection, url)
+        return _Restore(plan, documents, connection, stored, url).run(replace, progress, started)
     except psycopg.errors.InsufficientPrivilege as error:
         raise SupavexError(
             "PermissionDenied",
@@ -109,15 +119,13 @@ def restore(
         connection.close()
 
 
-def _check_other_database(plan: Plan, url: str) -> None:
-    def place(text: str) -> tuple[object, ...]:
-        info = conninfo_to_dict(text)
-        return info.get("host") or info.get("hostaddr"), str(info.get("port") or 5432), info.get("dbname")
-
-    try:
-        same = plan.project.database_url is not None and place(plan.project.database_url) == place(url)
-    except psycopg.ProgrammingError:
-        return  # connecting says what is wrong with it
+def _check_other_database(plan: Plan, connection: psycopg.Connection, url: str) -> None:
+    """Raises where ``connection`` (to ``url``) leads to the project's source, by whatever address, or may do so."""
+    source = plan.project.database_url
+    if source is None:
+        return  # files, which no restore can change
+    with exported(source) as (_, holder):
+        same = same_database(holder, connection)
     if same:
         raise UsageError(
             "RestoreIntoSource",
@@ -125,12 +133,24 @@ def _check_other_database(plan: Plan, url: str) -> None:
             where=without_password(url),
             hint="Restore into another one that has the same tables.",
         )
+    if same is None:
+        raise UsageError(
+            "MaybeTheSource",
+            "the project's source is a standby (a read replica), and this database may be the one that it follows.",
+            where=without_password(url),
+            hint="Have database_url in supavex.toml name the source's primary: then the two can be told apart.",
+        )
 
 
 class _Restore:
-    def __init__(self, plan: Plan, documents: Documents, connection: psycopg.Connection, stored: Stored) -> None:
-        self.plan, self.documents, self.connection, self.stored = plan, documents, connection, stored
+    def __init__(
+        self, plan: Plan, documents: Documents, connection: psycopg.Connection, stored: Stored, url: str
+    ) -> None:
+        self.plan, self.documents, self.connection, self.stored, self.url = plan, documents, connection, stored, url
         self.numbers = documents.table_numbers()
+        self.rounded: dict[str, Counter[str]] = {}
+        #: By table, how many of its documents are rows of tables that inherit from it.
+        self.heirs: dict[str, int] = {}
         self.wanted = [t for t in plan.moved if t.target in self.numbers and t.name not in SOURCES]
         self.notes = [
             Note(table.name, "", "left", _why_left(table)) for table in plan.tables if table not in self.wanted
@@ -143,7 +163,11 @@ class _Restore:
         # Functions of checks and generated columns expect the database's own search path.
         self.connection.execute("RESET search_path")
         self._read_money_as_decimals()
-        with Rows(self.plan, self.documents, self._existing(catalog), self.stored) as rows:
+        with (
+            Rows(self.plan, self.documents, self._existing(catalog), self.stored) as rows,
+            # COPY keeps the one connection busy.
+            closing(connect(self.url)) as beside,
+        ):
             ways = self._ways(rows, catalog)
             tables = {_name(table): table for table in self.wanted if ways[table.name]}
             loading = Loading(self.connection, list(tables))
@@ -157,7 +181,11 @@ class _Restore:
             loading.begin()
             loading.empty(filled)
             for name in loading.order:
-                self._load(rows, tables[name], ways[tables[name].name], progress)
+                table, own = tables[name], ways[tables[name].name]
+                into = loading.begin_apart(name, [way.column for way in own]) if name in loading.inherited else name
+                self._load(rows, table, own, into, _Rounding(beside, name, own), progress)
+                if into != name:
+                    self._add_own(loading, table, own)
             loading.finish()
             self.connection.commit()
             restored = [self._restored(rows, table) for table in tables.values()]
@@ -224,22 +252,42 @@ class _Restore:
             )
         return result
 
-    def _load(self, rows: Rows, table: TablePlan, ways: list[Way], progress: Progress) -> None:
+    def _load(
+        self, rows: Rows, table: TablePlan, ways: list[Way], into: str, near: _Rounding, progress: Progress
+    ) -> None:
         names = ", ".join(quoted(way.column) for way in ways)
         done, count = 0, self.documents.count(table.target)
+        self.rounded[table.name] = near.counts
         try:
             # COPY writes identity columns as INSERT does with OVERRIDING SYSTEM VALUE.
-            sql = f"COPY {_name(table)} ({names}) FROM STDIN"
+            sql = f"COPY {into} ({names}) FROM STDIN"
             with self.connection.cursor() as cursor, cursor.copy(sql.encode()) as copy:
                 for documents in _batches(self.documents.documents(table.target)):
                     for row in rows.texts(table, ways, documents):
                         copy.write_row(row)
+                        near.add(row)
+                    near.count()
                     done += len(documents)
                     progress(table.name, done, count)
         except psycopg.errors.InsufficientPrivilege:
             raise
         except psycopg.Error as error:
             raise _refused(error, self._place(table, error)) from None
+
+    def _add_own(self, loading: Loading, table: TablePlan, ways: list[Way]) -> None:
+        """Of the rows that were loaded apart, takes those that no table has that inherits from this one."""
+        columns = [way.column for way in ways]
+        key = [] if table.key is None else list(table.key.columns)
+        try:
+            left = loading.add_own(_name(table), columns, key if key and set(key) <= set(columns) else columns)
+        except psycopg.errors.InsufficientPrivilege:
+            raise
+        except psycopg.Error as error:
+            raise _refused(error, table.name) from None
+        self.heirs[table.name] = left
+        if left:
+            reason = f"{counted(left, 'document')} of it came back as rows of tables that inherit from it"
+            self.notes.append(Note(table.name, "", "left", reason))
 
     def _place(self, table: TablePlan, error: psycopg.Error) -> str:
         """The column and the document that PostgreSQL refuses, where it names a line: that is the document's number."""
@@ -253,8 +301,33 @@ class _Restore:
 
     def _restored(self, rows: Rows, table: TablePlan) -> RestoredTable:
         counts = rows.counts[table.name]
-        found = (dict(sorted(x.items())) for x in (counts.maybe_null, counts.unknown, counts.untaken))
-        return RestoredTable(table.name, table.target, self.documents.count(table.target), *found)
+        kinds = (self.rounded[table.name], counts.maybe_null, counts.unknown, counts.untaken)
+        written = self.documents.count(table.target) - self.heirs.get(table.name, 0)
+        return RestoredTable(table.name, table.target, written, *(dict(sorted(kind.items())) for kind in kinds))
+
+
+class _Rounding:
+    """Counts the values that the columns of the table ``name`` hold only roughly, rows at a time."""
+
+    def __init__(self, connection: psycopg.Connection, name: str, ways: list[Way]) -> None:
+        self._connection = connection
+        checks = rounding(connection, name)
+        # Values that may be in files are texts and bytes, which are never rounded, and large.
+        places = [n for n, way in enumerate(ways) if way.column in checks and way.file is None]
+        self._places, self._checks = places, {ways[n].column: checks[ways[n].column] for n in places}
+        self._rows: list[list[str | None]] = []
+        self.counts: Counter[str] = Counter()
+
+    def add(self, row: Sequence[str | None]) -> None:
+        """A row's texts."""
+        if self._places:
+            self._rows.append([row[place] for place in self._places])
+
+    def count(self) -> None:
+        """Counts the rows that were added."""
+        if self._rows:
+            self.counts.update(rounded(self._connection, self._checks, self._rows))
+            self._rows = []
 
 
 def _name(table: TablePlan) -> str:

@@ -1,5 +1,7 @@
 """Loading whole tables in one transaction: parents first, circles deferred, triggers off, sequences set forward.
 
+A table that others inherit from comes after these, and means its own rows only (``ONLY``), not theirs.
+
 It takes the rights of the tables' owner and no more: a foreign key that closes a circle is made deferrable until the
 end (``ALTER CONSTRAINT``), which serves columns that can't be NULL too, and triggers are disabled by name.
 """
@@ -36,7 +38,18 @@ WITH RECURSIVE referring AS (
     UNION
     SELECT f.conrelid FROM pg_catalog.pg_constraint f JOIN referring r ON f.confrelid = r.oid
     WHERE f.contype = 'f' AND f.conparentid = 0)
-SELECT r.oid::regclass::text, r.oid = ANY(%(loaded)s::oid[]) FROM referring r ORDER BY 1
+SELECT CASE c.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END || r.oid::regclass::text, r.oid = ANY(%(loaded)s::oid[])
+FROM referring r JOIN pg_catalog.pg_class c ON c.oid = r.oid ORDER BY 1
+"""
+
+#: Tables and those that they inherit from, at once or by way of others; partitions aside.
+_HEIRS = """
+WITH RECURSIVE heirs AS (
+    SELECT i.inhrelid AS heir, i.inhparent AS ancestor FROM pg_catalog.pg_inherits i
+    JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid WHERE NOT c.relispartition
+    UNION
+    SELECT h.heir, i.inhparent FROM heirs h JOIN pg_catalog.pg_inherits i ON i.inhrelid = h.ancestor)
+SELECT heir::int8, ancestor::int8 FROM heirs WHERE ancestor = ANY(%(oids)s::oid[]) ORDER BY 1, 2
 """
 
 #: The rising sequences of a table's columns: those that a column owns, and those that its default reads.
@@ -59,7 +72,8 @@ ORDER BY 1, 2
 class Loading:
     """Some tables (SQL names) of a connection's transaction, made ready to be loaded and put back as they were.
 
-    ``order`` has those that others refer to first, as far as circles allow: load them so, each by one statement.
+    ``order`` has those that others refer to first, as far as circles allow, but always heirs before the tables that
+    they inherit from: load them so, each by one statement. ``inherited`` are the tables that have heirs.
     """
 
     def __init__(self, connection: psycopg.Connection, tables: Sequence[str]) -> None:
@@ -69,7 +83,13 @@ class Loading:
         )
         self._oids: dict[str, int] = dict(found)
         self._keys = self._rows(_FOREIGN_KEYS, {"oids": list(self._oids.values())})
-        self.order = self._parents_first()
+        names = {oid: name for name, oid in self._oids.items()}
+        found = self._rows(_HEIRS, {"oids": list(names)})
+        self.inherited = {names[parent] for _, parent in found}
+        heirs = [(names[heir], names[parent]) for heir, parent in found if heir in names]
+        keys = [(names[parent], names[child]) for child, _, parent, _, _ in self._keys]
+        # The second time nothing but heirs counts: a foreign key of a circle can wait, they can't.
+        self.order = _in_order(_in_order(list(self._oids), [*heirs, *keys]), heirs)
         self._put_back: list[str] = []
 
     def _rows(self, sql: str, values: Any = None) -> list[tuple[Any, ...]]:
@@ -78,28 +98,12 @@ class Loading:
     def _run(self, sql: str) -> None:
         self._connection.execute(sql.encode())
 
-    def _parents_first(self) -> list[str]:
-        names = {oid: name for name, oid in self._oids.items()}
-        parents: dict[str, list[str]] = {}
-        for child, _, parent, _, _ in self._keys:
-            parents.setdefault(names[child], []).append(names[parent])
-        order: list[str] = []
-        seen: set[str] = set()
-        # A stack, for chains may be longer than Python recurses: a table stands on it before and after its parents.
-        stack = [(name, False) for name in reversed(self._oids)]
-        while stack:
-            name, done = stack.pop()
-            if done:
-                order.append(name)
-            elif name not in seen:
-                seen.add(name)
-                stack.append((name, True))
-                stack += [(parent, False) for parent in reversed(parents.get(name, []))]
-        return order
-
     def filled(self) -> list[str]:
         """The tables that hold rows."""
-        return [name for name in self.order if self._holds_rows(name)]
+        return [name for name in self.order if self._holds_rows(self._own_rows(name))]
+
+    def _own_rows(self, name: str) -> str:
+        return f"ONLY {name}" if name in self.inherited else name
 
     def _holds_rows(self, name: str) -> bool:
         return bool(self._rows(f"SELECT EXISTS (SELECT 1 FROM {name})")[0][0])
@@ -153,3 +157,51 @@ class Loading:
                     f"WHERE q.seqrelid = {literal(sequence)}::regclass AND m.highest BETWEEN q.seqmin AND q.seqmax "
                     "AND (m.highest > s.last_value OR (m.highest = s.last_value AND NOT s.is_called))"
                 )
+
+    def begin_apart(self, name: str, columns: Sequence[str]) -> str:
+        """The table to write rows of ``name`` into first, where others inherit from it; see :meth:`add_own`."""
+        names = ", ".join(quoted(column) for column in columns)
+        self._run("DROP TABLE IF EXISTS pg_temp.supavex_rows")
+        self._run(f"CREATE TEMPORARY TABLE supavex_rows ON COMMIT DROP AS SELECT {names} FROM {name} WITH NO DATA")
+        return "pg_temp.supavex_rows"
+
+    def add_own(self, name: str, columns: Sequence[str], key: Sequence[str]) -> int:
+        """Writes the rows of :meth:`begin_apart` that no heir of ``name`` has, by ``key``, into it; how many it left.
+
+        A query of ``name`` gives the rows of its heirs, too: of as many equal keys as they have, it has the others.
+        """
+        names = [quoted(column) for column in columns]
+        text = f"ROW({', '.join(quoted(column) for column in key)})::text"
+        theirs = f"SELECT {text} AS key, count(*) AS number FROM {name} GROUP BY 1"
+        apart = (
+            f'SELECT {", ".join(names)}, {text} AS "supavex key", '
+            f'row_number() OVER (PARTITION BY {text}) AS "supavex number" FROM pg_temp.supavex_rows'
+        )
+        self._run(
+            f"INSERT INTO {name} ({', '.join(names)}) OVERRIDING SYSTEM VALUE "
+            f"SELECT {', '.join(f'r.{column}' for column in names)} FROM ({apart}) AS r "
+            f'LEFT JOIN ({theirs}) AS h ON h.key = r."supavex key" '
+            'WHERE h.number IS NULL OR r."supavex number" > h.number'
+        )
+        counts = f"SELECT (SELECT count(*) FROM pg_temp.supavex_rows) - (SELECT count(*) FROM ONLY {name})"
+        return int(self._rows(counts)[0][0])
+
+
+def _in_order(names: Sequence[str], edges: Sequence[tuple[str, str]]) -> list[str]:
+    """The names, the first of each of ``edges`` before the second, as far as circles allow."""
+    before: dict[str, list[str]] = {}
+    for first, second in edges:
+        before.setdefault(second, []).append(first)
+    order: list[str] = []
+    seen: set[str] = set()
+    # A stack, for chains may be longer than Python recurses: a table stands on it before and after what precedes it.
+    stack = [(name, False) for name in reversed(names)]
+    while stack:
+        name, done = stack.pop()
+        if done:
+            order.append(name)
+        elif name not in seen:
+            seen.add(name)
+            stack.append((name, True))
+            stack += [(first, False) for first in reversed(before.get(name, []))]
+    return order
