@@ -6,6 +6,7 @@ import pytest
 
 from supavex.convex.schema import define_schema, define_table, v
 from supavex.mapping.usage.functions import find_functions
+from supavex.mapping.usage.patterns import matches
 from supavex.mapping.usage.snippets import write
 from supavex.mapping.usage.sources import read_sources
 from supavex.mapping.usage.tables import Sides, TableSide
@@ -118,6 +119,25 @@ def suggested(folder: Path, code: str, table: str = "posts") -> Written:
             "for (const row of rows) await ctx.db.patch(row._id, { score: args.score });",
         ]),
         (".delete().in('id', ids)", ["for (const id of args.ids) await ctx.db.delete(id);"]),
+        (".delete().ilike('title', 'Task%')", [
+            'const rows = await ctx.db.query("posts").collect();',
+            'for (const row of rows) if (row.title.toLowerCase().startsWith("task")) await ctx.db.delete(row._id);',
+        ]),
+        # A pattern without wildcards is a text, and an index finds it.
+        (r".select().like('title', 'a\\_b')", [
+            'return await ctx.db.query("posts").withIndex("by_title", (q) => q.eq("title", "a_b")).collect();',
+        ]),
+        (".update({ score: 0 }).eq('author', a).select().single()", [
+            'const rows = await ctx.db.query("posts").withIndex("by_author", (q) => q.eq("author", args.author))'
+            ".collect();",
+            'if (rows.length !== 1) throw new Error("not the rows of posts that it should change");',
+            "for (const row of rows) await ctx.db.patch(row._id, { score: 0 });",
+        ]),
+        (".delete().like('title', '%x').maxAffected(n)", [
+            'const rows = (await ctx.db.query("posts").collect()).filter((row) => row.title.endsWith("x"));',
+            'if (rows.length > args.most) throw new Error("not the rows of posts that it should change");',
+            "for (const row of rows) await ctx.db.delete(row._id);",
+        ]),
     ],
 )  # fmt: skip
 def test_the_lines_of_a_function(tmp_path: Path, code: str, lines: list[str]) -> None:
@@ -171,11 +191,75 @@ def test_what_a_person_has_to_know(tmp_path: Path, code: str, note: str) -> None
     assert any(note in one for one in suggested(tmp_path, code).notes), suggested(tmp_path, code).notes
 
 
-@pytest.mark.parametrize("code", [".select().eq(c, 1).single()", ".delete().eq('x', 1)", ".update({}).eq(c, 1)"])
+@pytest.mark.parametrize(
+    "code",
+    [
+        ".select().eq(c, 1).single()",
+        ".delete().eq('x', 1)",
+        ".update({}).eq(c, 1)",
+        ".update({ score: 0 }).gt('score', 5).order('id').limit(1)",
+        ".delete().eq('author', a).range(0, 9)",
+        ".delete().textSearch('title', 'foo & bar')",
+        ".select('*', { count: 'exact', head: true }).textSearch('title', 'foo')",
+        ".delete().like('title', 'ends with \\\\')",
+        ".delete().like('author', 'a%')",
+        ".delete().or('title.like(any).{a,b},score.eq.1')",
+        ".delete().eq('author', a).rollback()",
+        ".delete()",
+        ".update({ score: 0 })",
+        ".delete().unheardOf('title', 'x').eq('author', a)",
+    ],
+)
 def test_no_code_that_would_take_other_rows(tmp_path: Path, code: str) -> None:
     found = suggested(tmp_path, code)
     assert found.snippet is None
     assert found.notes[0].startswith("No code: ")
+
+
+def test_no_change_by_filters_that_may_all_be_missing(tmp_path: Path) -> None:
+    (use,) = uses_of(
+        tmp_path, a__ts="let q = supabase.from('posts').delete();\nif (a) q = q.eq('author', a);\nawait q;"
+    )
+    assert use.query is not None and use.what == "delete where [author = a]"
+    found = write(SIDES, SIDES.table("posts"), use.query)
+    assert found.snippet is None and "without one it would change every row" in found.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("", True),
+        (", { ascending: true, nullsFirst: true }", False),
+        (", { nullsFirst: false }", True),
+        (", { nullsFirst: first }", True),
+        (", { ascending: false }", True),
+        (", { ascending: false, nullsFirst: false }", False),
+    ],
+)
+def test_where_nulls_sort_is_said_where_it_differs(tmp_path: Path, options: str, said: bool) -> None:
+    notes = suggested(tmp_path, f".select().order('score'{options})").notes
+    assert any("Rows without score" in note for note in notes) is said
+
+
+@pytest.mark.parametrize(
+    ("pattern", "test"),
+    [
+        ("", 'row.t === ""'),
+        ("a", 'row.t === "a"'),
+        ("a%", 'row.t.startsWith("a")'),
+        ("%%a", 'row.t.endsWith("a")'),
+        ("*a*", 'row.t.includes("a")'),
+        ("%", "true"),
+        ("a_", "/^a.$/su.test(row.t)"),
+        (r"50\%%", 'row.t.startsWith("50%")'),
+        ("a%.*/(\n", r"/^a.*\..*\/\(\u{a}$/su.test(row.t)"),
+        ("\\", None),
+    ],
+)
+def test_patterns(pattern: str, test: str | None) -> None:
+    assert matches("row.t", pattern, fold=False) == test
+    folded = matches("row.t", pattern.upper(), fold=True)
+    assert folded == (test.replace("row.t", "row.t.toLowerCase()") if test is not None else None)
 
 
 def test_the_functions_that_are_there_already(tmp_path: Path) -> None:

@@ -15,6 +15,31 @@ from supavex.mapping.usage.writer import Writer
 class Changing(Writer):
     """Writes the lines of a mutation."""
 
+    def check(self) -> None:
+        """Says why there is no code, where a change would change other rows than the query did."""
+        query = self.query
+        why = [f"what {name} does to a change is not known here" for name in query.others]
+        if query.operation in ("update", "delete"):
+            if not query.filters:
+                why.append("no filter is seen here, and it would change every row")
+            elif all(one.maybe for one in query.filters):
+                why.append("each filter is added in some cases only, and without one it would change every row")
+            if query.limit is not None or query.paged:
+                why.append("a limit: which rows it takes, and whether it does, is up to the version of PostgREST")
+        for one in why:
+            self._note(f"No code: {one}.")
+        self.hopeless = self.hopeless or bool(why)
+
+    def _most(self) -> list[str]:
+        """The lines that fail, as the query did, where ``rows`` are more (or fewer) than it allows."""
+        query, error = self.query, f"not the rows of {self.side.target} that it should change"
+        signs = {"single": "!== 1", "maybeSingle": "> 1"}
+        wanted = [signs[query.single]] if query.single else []
+        if query.most is not None:
+            known = query.most.kind == "number" and query.most.text.isdigit()
+            wanted.append(f"> {query.most.text if known else self.arguments.add('most', 'v.number()')}")
+        return [f"if (rows.length {one}) throw new Error({quoted(error)});" for one in wanted]
+
     def lines(self, conditions: list[Condition]) -> list[str]:
         """The handler's lines."""
         if self.query.operation == "insert":
@@ -180,6 +205,10 @@ class Changing(Writer):
                 f"if (row !== null && {test}) {change('row._id')}",
             ]
         if by_id is not None and by_id.filter.operator == "in" and not by_id.filter.negated and not others:
+            if most := self._most():
+                found = f"(await Promise.all({by_id.operand}.map((id) => ctx.db.get(id))))"
+                rows = f"const rows = {found}.filter((row) => row !== null);"
+                return [rows, *most, "for (const row of rows) " + change("row._id")]
             return [f"for (const id of {by_id.operand}) {change('id')}"]
         links, left = self._base(conditions, ordered=False)
         links, code = self._filtered(links, left)
@@ -187,8 +216,16 @@ class Changing(Writer):
         equal = set(self.result.choice.equal) if self.result.choice is not None else set()
         if not any(equal.issuperset(fields) for fields in self.side.uniques):
             self._note("Where it may be thousands of documents, in batches: ctx.scheduler.runAfter.")
+        rows = awaited([*links, ".collect()"])
+        most = self._most()
+        if most and code:
+            return [
+                f"const rows = ({rows}).filter((row) => {code});",
+                *most,
+                "for (const row of rows) " + change("row._id"),
+            ]
         loop = "for (const row of rows) " + (f"if ({code}) " if code else "")
-        return [f"const rows = {awaited([*links, '.collect()'])};", loop + change("row._id")]
+        return [f"const rows = {rows};", *most, loop + change("row._id")]
 
     def _say_cascades(self) -> None:
         plan = self.sides.plan

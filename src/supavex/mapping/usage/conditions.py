@@ -7,15 +7,19 @@ import re
 from dataclasses import dataclass, field, replace
 
 from supavex.convex import validators as kinds
+from supavex.convex.schema import SearchIndex
 from supavex.convex.typescript import render, value_text
 from supavex.convex.validators import Validator
 from supavex.convex.values import Value as ConvexValue
+from supavex.mapping.usage.patterns import exact_text, matches, parts_of
 from supavex.mapping.usage.queries import Filter, canonical_operator
 from supavex.mapping.usage.tables import ColumnSide, TableSide
 from supavex.mapping.usage.values import Value
 
 #: Operators of index ranges, and of ``q`` in filters.
 RANGES = ("gt", "gte", "lt", "lte")
+#: Operators that compare with patterns: with one, with each of several, with any of them.
+LIKES = ("like", "ilike", "likeAll", "ilikeAll", "likeAny", "ilikeAny")
 _SIGNS = {"eq": "===", "neq": "!==", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 _IDENTIFIER = re.compile(r"[A-Za-z_$][\w$]*\Z", re.ASCII)
 _NOW = re.compile(r"new Date\(\)|Date\.now\(|\bnow\(|utcnow")
@@ -94,6 +98,17 @@ def is_scalar(column: ColumnSide) -> bool:
     return not isinstance(column.inner, kinds.AnyValue | kinds.Array | kinds.Object | kinds.Record)
 
 
+def is_text(column: ColumnSide) -> bool:
+    """Whether the field holds what was a text, and nothing else (but NULL)."""
+    inner = column.inner
+    members = inner.members if isinstance(inner, kinds.Union) else (inner,)
+    texts = [one for one in members if not isinstance(one, kinds.Null)]
+    return bool(texts) and all(
+        isinstance(one, kinds.String) or (isinstance(one, kinds.Literal) and isinstance(one.value, str))
+        for one in texts
+    )
+
+
 def is_now(value: Value) -> bool:
     """Whether the code says the present moment."""
     return bool(_NOW.search(value.source))
@@ -103,8 +118,9 @@ def is_now(value: Value) -> bool:
 class Condition:
     """A filter of a query, with its column.
 
-    ``operand`` is what it compares with, as TypeScript; ``values`` those of a list that stands in the code. ``parts``
-    are those of an ``or``. ``off`` is true, in the function, where a filter that is added in some cases only is not.
+    ``operand`` is what it compares with, as TypeScript; ``values`` those of a list in the code, ``patterns`` those
+    of LIKE that stand there. ``parts`` are those of an ``or``. ``off`` is true, in the function, where a filter that is
+    added in some cases only is not.
     """
 
     filter: Filter
@@ -113,6 +129,7 @@ class Condition:
     values: tuple[str, ...] = ()
     parts: tuple[Condition, ...] = ()
     off: str = ""
+    patterns: tuple[str, ...] = ()
 
     @property
     def is_equal(self) -> bool:
@@ -132,6 +149,11 @@ class Condition:
         if self.parts:
             return any(part.needs_code for part in self.parts)
         return self.filter.operator not in ("eq", "neq", "is", "in", *RANGES)
+
+    @property
+    def interprets(self) -> bool:
+        """Whether it reads a pattern at run time: the function needs what does that."""
+        return any(part.interprets for part in self.parts) or (self.filter.operator in LIKES and not self.patterns)
 
     def in_filter(self) -> str:
         """It as an expression of ``.filter((q) => …)``."""
@@ -164,14 +186,14 @@ class Condition:
         at = row + member(self.column.field)
         found = self._on_row(at)
         if self.filter.negated:
-            there = f"{at} !== {absent(self.column)} && " if absent(self.column) else ""
+            there = _there(at, self.column)
             found = f"({there}!({found}))"
         return f"({self.off} || {found})" if self.off else found
 
     def _on_row(self, at: str) -> str:
         operator, operand = self.filter.operator, self.operand
         may_lack = bool(absent(self.column))
-        there = f"{at} !== {absent(self.column)} && " if may_lack else ""
+        there = _there(at, self.column)
         if operator in ("eq", "is"):
             return f"{at} === {operand}"
         if operator in _SIGNS:
@@ -191,10 +213,29 @@ class Condition:
             # TypeScript forgets inside a function that an argument was found to be there.
             operand = f"{operand}!" if self.off else operand
             return f"{_else(at, may_lack)}.every((one) => {operand}.includes(one))"
-        text = at if isinstance(self.column.inner, kinds.String) else f"String({at})"
-        if operator == "like":
-            return f"{text}.includes({operand})"
-        return f"{text}.toLowerCase().includes({operand}.toLowerCase())"
+        return self._like(at if isinstance(self.column.inner, kinds.String) else f"String({at})")
+
+    def _like(self, text: str) -> str:
+        operator, fold = self.filter.operator, self.filter.operator.startswith("i")
+        if self.patterns:
+            if len(self.patterns) > 1 and not text.startswith("String("):
+                text = f"String({text})"  # else TypeScript finds that one text is never another
+            each = [matches(text, pattern, fold=fold) or "false" for pattern in self.patterns]
+            found = (" || " if operator.endswith("Any") else " && ").join(each)
+            return f"({found})" if len(each) > 1 else found
+        if operator in ("like", "ilike"):
+            text, pattern = (f"{one}.toLowerCase()" if fold else one for one in (text, self.operand))
+            return f"like({text}, {pattern})"
+        # TypeScript forgets inside a function what was found to be there.
+        text, operand = text if text.startswith("String(") else f"String({text})", self.operand + "!" * bool(self.off)
+        text, one = (f"{each}.toLowerCase()" if fold else each for each in (text, "one"))
+        return f"{operand}.{'some' if operator.endswith('Any') else 'every'}((one) => like({text}, {one}))"
+
+
+def _there(at: str, column: ColumnSide) -> str:
+    """The condition, with an ``&&`` after it, that the field has a value; empty where it always has."""
+    names = [name for name, may in (("undefined", column.optional), ("null", column.nullable)) if may]
+    return "".join(f"{at} !== {name} && " for name in names)
 
 
 def _else(at: str, may_lack: bool) -> str:
@@ -246,9 +287,37 @@ def condition(
         return made(arguments.add(many, f"v.array({kind})", optional=filter_.maybe))
     if operator in ("contains", "overlaps", "containedBy") and isinstance(column.inner, kinds.Array):
         return made(arguments.add(name, kind, optional=filter_.maybe))
-    if operator in ("like", "ilike", "textSearch") and not isinstance(column.inner, kinds.Array):
-        return made(arguments.add(f"{name}_text", "v.string()", optional=filter_.maybe))
+    if operator in LIKES and is_text(column):
+        return _like(side, column, filter_, arguments, name)
+    if operator == "textSearch" and not in_mutation and not filter_.negated and not filter_.maybe:
+        # Words by their stems, joined by operators: what Convex has for words is near it, where only rows are shown.
+        return made(arguments.add(f"{name}_text", "v.string()")) if search_index(side, column) is not None else None
     return None
+
+
+def search_index(side: TableSide, column: ColumnSide) -> SearchIndex | None:
+    """The search index of the field."""
+    indexes = side.definition.search_indexes if side.definition is not None else []
+    return next((i for i in indexes if i.search_field == column.field and not i.staged), None)
+
+
+def _like(side: TableSide, column: ColumnSide, filter_: Filter, arguments: Arguments, name: str) -> Condition | None:
+    """A comparison with a pattern, or several: those that stand in the code are translated, others read at run time."""
+    operator, value = filter_.operator, filter_.value
+    several = operator not in ("like", "ilike")
+    items = (value.items if value.kind == "list" and value.whole else ()) if several and value else (value,)
+    texts = tuple(item.text for item in items if item is not None and item.kind == "text")
+    if not texts or len(texts) != len(items) or filter_.maybe:
+        kind = "v.array(v.string())" if several else "v.string()"
+        operand = arguments.add(f"{name}_pattern{'s' * several}", kind, optional=filter_.maybe)
+        return Condition(filter_, column, operand, off=f"{operand} === undefined" if filter_.maybe else "")
+    if any(parts_of(text) is None for text in texts):
+        return None
+    exact = exact_text(texts[0]) if operator == "like" else None
+    if exact is not None and literal(column, Value("text", "", exact)) is not None:
+        equal = replace(filter_, operator="eq", value=Value("text", value.source if value else "", exact))
+        return condition(side, column, equal, arguments)
+    return Condition(filter_, column, "", patterns=texts)
 
 
 def alternatives(
@@ -263,7 +332,7 @@ def alternatives(
             return None
         part = Filter(canonical_operator(one.operator), one.column, _written(column, one.value), one.negated)
         made = condition(side, column, part, trial, in_mutation=in_mutation)
-        if made is None:
+        if made is None or part.operator == "textSearch":
             return None
         parts.append(made)
     arguments.validators = trial.validators
@@ -272,7 +341,7 @@ def alternatives(
 
 def _written(column: ColumnSide, text: str) -> Value:
     """A value inside an ``or``, as the field would have it written in code."""
-    bare = text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
+    bare = re.sub(r"\\(.)", r"\1", text[1:-1], flags=re.S) if len(text) > 1 and text[0] == text[-1] == '"' else text
     if "${" in text:
         return Value("code", text)
     if bare.lower() == "null":

@@ -12,7 +12,7 @@ OPERATIONS = ("select", "insert", "upsert", "update", "delete")
 #: Filter methods of supabase-js, and supabase-py's and PostgREST's names for them.
 _FILTERS = {
     "eq": "eq", "neq": "neq", "gt": "gt", "gte": "gte", "lt": "lt", "lte": "lte", "like": "like", "ilike": "ilike",
-    "likeAllOf": "like", "likeAnyOf": "like", "ilikeAllOf": "ilike", "ilikeAnyOf": "ilike", "is": "is",
+    "likeAllOf": "likeAll", "likeAnyOf": "likeAny", "ilikeAllOf": "ilikeAll", "ilikeAnyOf": "ilikeAny", "is": "is",
     "isDistinct": "neq", "in": "in", "inFilter": "in", "contains": "contains", "containedBy": "containedBy",
     "overlaps": "overlaps", "textSearch": "textSearch", "fts": "textSearch", "plfts": "textSearch",
     "phfts": "textSearch", "wfts": "textSearch", "cs": "contains", "cd": "containedBy", "ov": "overlaps",
@@ -24,7 +24,7 @@ _SYMBOLS = {"eq": "=", "neq": "≠", "gt": ">", "gte": "≥", "lt": "<", "lte": 
 _QUIET = frozenset(
     {
         "execute", "throwOnError", "returns", "overrideTypes", "overrideType", "abortSignal", "setHeader", "retry",
-        "explain", "maxAffected", "rollback", "toPromise",
+        "toPromise", "csv", "geojson", "stripNulls",
     }
 )  # fmt: skip
 _ENDS = frozenset({"then", "catch", "finally", "data", "error", "count", "status"})
@@ -62,6 +62,8 @@ class Query:
     embeds: tuple[Embed, ...] = ()
     filters: list[Filter] = field(default_factory=list)
     order: list[tuple[str, bool]] = field(default_factory=list)
+    #: Of the columns of ``order``, those whose NULLs are asked for first (or last), as far as the code says it.
+    nulls_first: dict[str, bool | None] = field(default_factory=dict)
     limit: Value | None = None
     paged: bool = False
     single: str = ""
@@ -71,6 +73,8 @@ class Query:
     conflict: tuple[str, ...] = ()
     ignore_duplicates: bool = False
     returning: bool = False
+    #: The most rows that a change may affect: it fails where there are more.
+    most: Value | None = None
     others: list[str] = field(default_factory=list)
 
     def described(self) -> str:
@@ -138,6 +142,9 @@ def _read(query: Query, name: str, arguments: tuple[Value, ...], *, negated: boo
             return  # the order of embedded rows
         falling = (ascending and ascending.text == "false") or (desc and desc.text == "true")
         query.order.append((_column(first), bool(falling)))
+        nulls = options.field("nullsFirst", "nullsfirst", "nulls_first") if options is not None else None
+        if nulls is not None and nulls.kind != "null":
+            query.nulls_first[_column(first)] = nulls.text == "true" if nulls.kind == "boolean" else None
     elif name == "limit":
         query.limit = first
     elif name == "range":
@@ -146,6 +153,8 @@ def _read(query: Query, name: str, arguments: tuple[Value, ...], *, negated: boo
         query.single = name
     elif name == "count":
         query.count = "exact"
+    elif name == "maxAffected":
+        query.most = first
     elif name not in _QUIET:
         query.others.append(name)
 

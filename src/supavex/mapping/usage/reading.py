@@ -86,10 +86,13 @@ class Reading(Embedding):
                     self._note(f"{one.filter}: {each}, reads less.")
 
     def _say_nulls(self) -> None:
-        for name, _ in self.query.order if not self.query.head else ():
+        for name, desc in self.query.order if not self.query.head else ():
             column = self.side.column(name)
-            if column.field and absent(column):
-                self._note(f"Rows without {column.field} sort as the least, and not as the greatest, as in SQL.")
+            # What is absent comes before all values in Convex; in SQL it comes after them, where nothing else is asked.
+            first = self.query.nulls_first.get(name, desc)
+            if column.field and absent(column) and first is not (not desc):
+                asked = "as in SQL" if name not in self.query.nulls_first else "as this query asks"
+                self._note(f"Rows without {column.field} sort as the least, and not as the greatest, {asked}.")
 
     def _limit(self) -> str:
         limit = self.query.limit

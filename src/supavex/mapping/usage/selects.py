@@ -18,7 +18,8 @@ _COLUMN = re.compile(
     r"\s*(?:(?P<alias>[^:()]+?)\s*:(?!:)\s*)?(?P<name>[^:()]+?)(?:::\w+)?(?:\.\w+\(\))?(?:::\w+)?\s*\Z"
 )
 _CONDITION = re.compile(
-    r"\s*(?P<column>[\w$.>\-]+?)\.(?P<negated>not\.)?(?P<operator>[a-z]+)(?:\([\w$]+\))?\.(?P<value>.*)\Z", re.S
+    r"\s*(?P<column>[\w$.>\-]+?)\.(?P<negated>not\.)?(?P<operator>[a-z]+)(?:\((?P<how>[\w$]+)\))?\.(?P<value>.*)\Z",
+    re.S,
 )
 _GROUP = re.compile(r"\s*(?:not\.)?(?:and|or)\s*\(", re.I)
 
@@ -69,11 +70,11 @@ def parse_select(text: str, depth: int = 0) -> tuple[tuple[str, ...], tuple[Embe
 
 
 def parse_conditions(text: str) -> tuple[Condition, ...] | None:
-    """The conditions of an ``or``; None where they are nested, or no conditions."""
+    """The conditions of an ``or``; None where they are nested, of several values each, or none."""
     conditions = []
     for part in _split(text) if len(text) <= _LONGEST else ():
         found = None if _GROUP.match(part) else _CONDITION.match(part[:_LONGEST_PART])
-        if found is None:
+        if found is None or found["how"] in ("any", "all"):
             return None
         value = found["value"].strip()
         conditions.append(Condition(found["column"], found["operator"], value, bool(found["negated"])))

@@ -6,6 +6,7 @@ from typing import Literal
 
 from supavex.mapping.usage.changing import Changing
 from supavex.mapping.usage.code import Snippet
+from supavex.mapping.usage.patterns import LIKE
 from supavex.mapping.usage.queries import OPERATIONS, Query
 from supavex.mapping.usage.reading import Reading
 from supavex.mapping.usage.tables import Sides, TableSide
@@ -18,10 +19,14 @@ def write(sides: Sides, side: TableSide, query: Query) -> Written:
     writer = Reading(sides, side, query) if reads else Changing(sides, side, query)
     conditions = writer.conditions()
     writer.say_columns()
+    if isinstance(writer, Changing):
+        writer.check()
     if query.operation not in OPERATIONS or writer.hopeless:
         return writer.result
     body = writer.lines(conditions)
     if body:
+        if any(one.interprets for one in conditions):
+            body = [LIKE, *body]
         kind: Literal["query", "mutation"] = "query" if reads else "mutation"
         writer.result.snippet = Snippet(kind, writer.arguments.validators, tuple(body), tuple(writer.imports))
     return writer.result

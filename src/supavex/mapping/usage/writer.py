@@ -7,7 +7,18 @@ from dataclasses import dataclass, field
 
 from supavex.convex.schema import SearchIndex
 from supavex.mapping.usage.code import Snippet, listed
-from supavex.mapping.usage.conditions import Arguments, Condition, absent, alternatives, condition, is_scalar, quoted
+from supavex.mapping.usage.conditions import (
+    LIKES,
+    Arguments,
+    Condition,
+    absent,
+    alternatives,
+    condition,
+    is_scalar,
+    is_text,
+    quoted,
+    search_index,
+)
 from supavex.mapping.usage.indexes import Choice, Wanted, choose
 from supavex.mapping.usage.queries import Filter, Query
 from supavex.mapping.usage.tables import ColumnSide, Sides, TableSide
@@ -82,10 +93,20 @@ class Writer:
             if not column.field:
                 self._omit(filter_, f"{name} {column.why}")
                 continue
-            made = condition(self.side, column, filter_, self.arguments, in_mutation=mutates)
+            text_search = filter_.operator == "textSearch"
+            if text_search and (self.query.head or self.query.single or any(_searches(one) for one in found)):
+                made = None
+            else:
+                made = condition(self.side, column, filter_, self.arguments, in_mutation=mutates)
             if made is None:
-                self._omit(filter_, "Convex has nothing like it; compare in code")
+                if text_search and is_text(column):
+                    self._omit(filter_, "PostgreSQL compares stems of words; a search of Convex finds other rows")
+                    self._say_search(filter_, column, [])
+                else:
+                    self._omit(filter_, "Convex has nothing like it; compare in code")
                 continue
+            if made.interprets:
+                self._note(f"{made.operand} is the whole pattern: % and _ in it count, and \\ takes them as they are.")
             if column.moment and made.operand.startswith("args."):
                 self._note(f"{column.field} is milliseconds since the epoch, not a text.")
             found.append(made)
@@ -160,24 +181,27 @@ class Writer:
             return f".withIndex({quoted(choice.index.name)})"
         return f".withIndex({quoted(choice.index.name)}, (q) => q{''.join(calls)})"
 
-    def _search(self, left: list[Condition]) -> str:
-        """The link that searches a text, where a search index is there for it; else the line that adds one."""
-        assert self.side.definition is not None
-        texts = [c for c in left if c.filter.operator in ("like", "ilike", "textSearch") and not c.filter.negated]
-        texts = [c for c in texts if not c.filter.maybe]
-        for text in texts:
+    def _say_search(self, filter_: Filter, column: ColumnSide, left: Sequence[Condition]) -> None:
+        """Says what a search index of the field would find, and the line that adds one where there is none."""
+        have = search_index(self.side, column)
+        if have is None:
             equal = [c for c in left if c.is_equal and c.column.field != "_id"]
-            have = [i for i in self.side.definition.search_indexes if i.search_field == text.column.field]
-            found = next((index for index in have if not index.staged), None)
-            if found is None:
-                filters = list(dict.fromkeys(c.column.field for c in equal))
-                name = f"search_{text.column.field}"
-                with_filters = f", filter_fields={listed(filters)}" if filters else ""
-                self.result.add_search = (
-                    f".search_index({quoted(name)}, search_field={quoted(text.column.field)}{with_filters})"
-                )
-                self._note(f"{text.filter}: a search index finds words by their beginnings, not any part of a text.")
-                continue
+            filters = list(dict.fromkeys(c.column.field for c in equal))
+            with_filters = f", filter_fields={listed(filters)}" if filters else ""
+            name = quoted(f"search_{column.field}")
+            self.result.add_search = f".search_index({name}, search_field={quoted(column.field)}{with_filters})"
+        called = f"the search index {have.name}" if have is not None else "a search index"
+        self._note(f"{filter_}: {called} finds words by their beginnings, not any part of a text.")
+
+    def _search(self, left: list[Condition]) -> str:
+        """The link that searches a text, where that was asked for and a search index is there."""
+        for text in [c for c in left if c.filter.operator in LIKES and not (c.filter.negated or c.filter.maybe)]:
+            if self.query.operation == "select":
+                self._say_search(text.filter, text.column, left)
+        for text in [c for c in left if _searches(c)]:
+            equal = [c for c in left if c.is_equal and c.column.field != "_id"]
+            found = search_index(self.side, text.column)
+            assert found is not None
             calls = [f".search({quoted(found.search_field)}, {text.operand})"]
             left.remove(text)
             for c in equal:
@@ -186,6 +210,10 @@ class Writer:
                     left.remove(c)
             self.result.search = found
             self._note("A search gives the best matches first, at most 1024 of them, in no other order.")
+            self._note(
+                "These are not the same rows: Convex finds words by their beginnings, whichever of them; "
+                "PostgreSQL compares stems, and knows &, | and !."
+            )
             return f".withSearchIndex({quoted(found.name)}, (q) => q{''.join(calls)})"
         return ""
 
@@ -203,3 +231,7 @@ class Writer:
         choice = self.result.choice
         if choice is not None and choice.index is None and self.result.search is None:
             self._note(f"It reads the whole table{more}.")
+
+
+def _searches(one: Condition) -> bool:
+    return one.filter.operator == "textSearch"
