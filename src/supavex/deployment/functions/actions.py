@@ -77,7 +77,7 @@ def _milliseconds(payload: str) -> float:
 #: What an action writes, in a transaction of its own each.
 _WRITING = {
     "1.0/actions/schedule": scheduling.schedule,
-    "1.0/actions/cancel_job": scheduling.cancel,
+    "1.0/actions/cancel_job": scheduling.cancel_from_action,
     "1.0/storageDelete": storage.delete,
 }
 
@@ -192,7 +192,8 @@ class _ActionRun:
 
         def within(transaction: Any) -> str:
             path, services = self.outcome.path, self.functions.services
-            frame = Frame(path, "mutation", transaction, self.call.identity, self.app, services)
+            identity, job = self.call.identity, self.call.scheduled
+            frame = Frame(path, "mutation", transaction, identity, self.app, services, job=job)
             return write(frame, arguments)
 
         return str(scheduling.write_directly(self.functions, within))
