@@ -14,7 +14,7 @@ from typing import Any
 from supavex.deployment.functions import scheduling, storage
 from supavex.deployment.functions.app import App, canonical
 from supavex.deployment.functions.fetching import fetch
-from supavex.deployment.functions.outcome import Failure, Outcome, failure_of
+from supavex.deployment.functions.outcome import Failure, Outcome, failure_of, logged
 from supavex.deployment.functions.runner import Runner, RunnerLost
 from supavex.deployment.functions.running import (
     ACTION_CPU_SECONDS,
@@ -102,7 +102,7 @@ class _ActionRun:
             for message in self.runner.step(instructions, ACTION_CPU_SECONDS):
                 _, call_id, operation, payload, *rest = message
                 if operation == "log":
-                    self.outcome.add_log(payload, rest[0])
+                    self.outcome.add_log(*logged(payload, rest[0], self.app))
                 elif operation == "failed":
                     raise failure_of(payload, self.app)
                 elif operation == "done":
