@@ -7,13 +7,14 @@ import subprocess
 
 from tests.official.node import NODE_MODULES
 
-from .app import APPS, App
+from .app import APPS, App, value_of
 
 SAMPLES = APPS / "behaviours" / "convex" / "library" / "web.ts"
 JUDGE = """
 const esbuild = require("esbuild");
 const { readFileSync } = require("node:fs");
 const { code } = esbuild.transformSync(readFileSync(process.argv[1], "utf8"), { format: "cjs", loader: "ts" });
+Object.assign(globalThis, require("node:async_hooks"));
 const module_ = { exports: {} };
 new Function("module", "exports", code)(module_, module_.exports);
 (async () => {
@@ -45,3 +46,11 @@ def test_latin1_is_what_the_web_takes_it_for(app: App):
     every = bytes(range(256))
     expected = "".join(chr(byte) if byte in undefined else bytes([byte]).decode("cp1252") for byte in every)
     assert app.run("web:latin", bytes=every) == expected
+
+
+def test_a_store_that_is_lost_at_an_await_is_said_once(app: App):
+    outcome = app.outcome("web:stores")
+    assert value_of(outcome) == ["now", None, "sync", "entered", None]
+    (line, entered) = outcome.log_texts
+    assert line.startswith("[WARN] 'AsyncLocalStorage: run() was given a function that is async. ")
+    assert "enterWith() was called" in entered

@@ -913,19 +913,79 @@
       this.signal.dispatchEvent(new Event("abort"));
     }
   }
+
+  // What code that runs at once sees: V8 tells nobody but its embedder in C++ when an `await` goes on, so that a store
+  // is lost there, and each storage says so once.
+  let context = new Map();
+  const within = (other, callback, self, rest) => {
+    const before = context;
+    context = other;
+    try {
+      return callback.apply(self, rest);
+    } finally {
+      context = before;
+    }
+  };
+  const checked = (callback) => {
+    if (typeof callback !== "function") throw new TypeError("fn must be a function");
+    return callback;
+  };
   class AsyncLocalStorage {
-    #store;
+    #warned = false;
+    #warn(what) {
+      if (this.#warned) return;
+      this.#warned = true;
+      console.warn(`AsyncLocalStorage: ${what}. On a local deployment of supavex a store is lost at the first await, ` +
+        "where getStore() gives undefined. With Convex it is kept.");
+    }
+    static bind(callback) {
+      const snapshot = AsyncLocalStorage.snapshot();
+      return (...rest) => snapshot(checked(callback), ...rest);
+    }
+    static snapshot() {
+      const held = context;
+      return (callback, ...rest) => within(held, callback, undefined, rest);
+    }
     run(store, callback, ...rest) {
-      const before = this.#store;
-      this.#store = store;
-      try {
-        return callback(...rest);
-      } finally {
-        this.#store = before;
-      }
+      const result = within(new Map(context).set(this, store), callback, undefined, rest);
+      if (typeof result?.then === "function") this.#warn("run() was given a function that is async");
+      return result;
+    }
+    exit(callback, ...rest) {
+      return within(new Map(context).set(this, undefined), callback, undefined, rest);
+    }
+    enterWith(store) {
+      context = new Map(context).set(this, store);
+      this.#warn("enterWith() was called");
+      // Or others would see it that have nothing to do with who entered. What runs within something has ended by then.
+      queueMicrotask(() => void (context = new Map()));
+    }
+    disable() {
+      context = new Map(context);
+      context.delete(this);
     }
     getStore() {
-      return this.#store;
+      return context.get(this);
+    }
+  }
+  class AsyncResource {
+    #held = context;
+    constructor(type) {
+      if (typeof type !== "string") throw new TypeError("type must be a string");
+      this.type = type;
+    }
+    runInAsyncScope(callback, self, ...rest) {
+      return within(this.#held, callback, self, rest);
+    }
+    bind(callback, self) {
+      const held = this.#held;
+      checked(callback);
+      return function (...rest) {
+        return within(held, callback, self ?? this, rest);
+      };
+    }
+    static bind(callback, type, self) {
+      return new AsyncResource(type || callback.name || "bound-anonymous-fn").bind(callback, self);
     }
   }
 
@@ -990,7 +1050,7 @@
     globalThis[name] ??= class extends Stub {};
   }
   const classes = { TextEncoder, TextDecoder, DOMException, URLSearchParams, URL, Blob, File, FormData, Headers, Request,
-    Response, Event, CustomEvent, EventTarget, AbortSignal, AbortController, AsyncLocalStorage };
+    Response, Event, CustomEvent, EventTarget, AbortSignal, AbortController, AsyncLocalStorage, AsyncResource };
   for (const [name, value] of Object.entries(classes)) {
     Object.defineProperty(globalThis, name, { value, writable: true, configurable: true, enumerable: false });
   }

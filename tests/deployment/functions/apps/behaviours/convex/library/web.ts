@@ -192,6 +192,24 @@ export const WEB: Record<string, () => unknown> = {
     return [type, await told(await response.formData()), await told(await new Request("https://a.b", { method: "POST", body: given }).formData())];
   },
   urlencodedBody: async () => told(await new Response(new URLSearchParams("a=1&b=x+y&b=%C3%A9")).formData()),
+  asyncContexts: () => {
+    const { AsyncLocalStorage, AsyncResource } = globalThis as any;
+    const [one, two] = [new AsyncLocalStorage(), new AsyncLocalStorage()];
+    const stores = () => [one.getStore() ?? null, two.getStore() ?? null];
+    const nested = one.run(1, (more: number) => [more, stores(), two.run(2, stores), one.run(3, stores), one.exit(stores), stores()], 5);
+    const [bound, snapshot, resource] = one.run("a", () => [AsyncLocalStorage.bind((x: number) => [x, ...stores()]), AsyncLocalStorage.snapshot(), new AsyncResource("r")]);
+    const later = two.run("b", () => [bound(7), snapshot(stores), resource.runInAsyncScope(stores), resource.bind(stores)(), stores()]);
+    const self = resource.runInAsyncScope(function (this: any, x: number) { return [this.n, x]; }, { n: 4 }, 5);
+    let fell: unknown = null;
+    try {
+      one.run(1, () => { throw new Error("x"); });
+    } catch (error: any) {
+      fell = [error.message, stores()];
+    }
+    const disabled = one.run(1, () => (one.disable(), stores()));
+    const entered = one.run(1, () => (one.enterWith(2), stores()));
+    return [nested, later, self, fell, disabled, entered, stores(), thrown(() => AsyncLocalStorage.bind(5)) !== null];
+  },
   noForm: async () => {
     const found = [];
     for (const [body, type] of [["a=1", "text/plain"], ["nonsense", "multipart/form-data; boundary=b"], ["--b\r\n", "multipart/form-data; boundary=b"], ["--b--\r\n", "multipart/form-data"]]) {
