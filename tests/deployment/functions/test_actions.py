@@ -181,3 +181,9 @@ def test_a_fetch_can_be_given_up(app: App, web: Web):
     assert app.run("acting:aborted", url=f"{web.first}/silent") == "AbortError"
     web.silent.set()
     assert time.monotonic() - started < 30
+
+
+def test_actions_import_modules_while_they_run(app: App):
+    names, same, message = app.run("acting:loadsInAction")
+    assert (names, same, message) == (["thrower"], True, "from below")
+    assert app.error("acting:loadsInQuery") == "TypeError: dynamic module import unsupported"

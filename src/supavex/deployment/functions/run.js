@@ -398,7 +398,10 @@
       asyncSyscall: (operation, text) => frame.asyncSyscall(operation, text),
       jsSyscall: (operation, argument) => frame.jsSyscall(operation, argument),
     };
-    run(frame, { ...request, load: instances(Convex) }).then(
+    const mayLoad = () => {
+      if (kind !== "action") throw new TypeError("dynamic module import unsupported");
+    };
+    run(frame, { ...request, load: instances(Convex, mayLoad) }).then(
       (result) => outbox.push([id, 0, "done", bounded(String(result), "The return value is"), frame.read()]),
     ).catch(
       (error) => outbox.push([id, 0, "failed", thrown(error), frame.read()]),
