@@ -449,15 +449,21 @@ class TransactionRun:
             call.args = call.args[0] if call.args else {}
         function = checked(self.app, call, kind)
         check_arguments(function, call.args, self.transaction)
+        outer = self.transaction
+        if arguments["udfType"] == "snapshotQuery":
+            # It sees nothing that was written since, and what it reads may change before the commit.
+            self.transaction = self.functions.engine.begin(self._snapshot())
         mark = self.transaction.mark()
         self._calling += 1
         called = self._frame(function, call)
         try:
-            return self._run(called, function, call)
+            with self.transaction.limited(arguments.get("transactionLimits") or {}):
+                return self._run(called, function, call)
         except Failure:
             self.transaction.go_back(mark)
             raise
         finally:
+            self.transaction = outer
             self._calling -= 1
             self.outcome.saw_identity |= called.saw_identity
 
