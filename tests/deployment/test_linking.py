@@ -94,3 +94,18 @@ def test_text_that_never_ends_takes_no_time(piece: str):
     start = time.monotonic()
     link("m.js", piece)
     assert time.monotonic() - start < 30
+
+
+@pytest.mark.parametrize(
+    ("source", "body", "loads"),
+    [
+        ('await import("./x.js");', 'await __load("./x.js");', {"./x.js": "a/x.js"}),
+        ('import("../y.js").then(f)', '__load("../y.js").then(f)', {"../y.js": "y.js"}),
+        ('import("./nowhere.js"); import(where); import("fs");', None, {}),
+        ('o.import("./x.js"); $import("./x.js"); "import(\\"./x.js\\")";', None, {}),
+    ],
+)
+def test_imports_of_code_that_runs(source: str, body: str | None, loads: dict[str, str]):
+    linked = link("a/m.js", source, modules={"a/x.js", "y.js"})
+    assert (linked.body, linked.loads) == (body or source, loads)
+    assert len(linked.body) == len(source), "or the columns of source maps would be others"

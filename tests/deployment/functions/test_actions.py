@@ -82,7 +82,7 @@ def web() -> Iterator[Web]:
     class Answers(BaseHTTPRequestHandler):
         def answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            web.asked.append((self.command, self.path, self.headers.get("Authorization") or "", body))
+            web.asked.append((self.command, self.path, ", ".join(self.headers.get_all("Authorization") or []), body))
             status, headers, text = 200, {"X-Seen": "yes"}, f"{self.command} {self.path}"
             if self.path.startswith("/to/"):
                 status, headers = 302, {"Location": self.path.removeprefix("/to/")}
@@ -146,6 +146,8 @@ def test_what_is_allowed_is_fetched(app: App, web: Web):
     sent = fetched(app, f"{web.first}/p", method="POST", body="é", headers={"Authorization": "x"})
     assert sent["body"] == "POST /p" and web.asked[-1] == ("POST", "/p", "x", "é".encode())
     assert fetched(app, f"{web.first}/404")["ok"] is False
+    fetched(app, f"{web.first}/h", headers=[["Authorization", "x"], ["Authorization", "y"]])
+    assert web.asked[-1][2] == "x, y"
 
 
 def test_redirects_lead_only_where_it_is_allowed(app: App, web: Web):
@@ -179,3 +181,9 @@ def test_a_fetch_can_be_given_up(app: App, web: Web):
     assert app.run("acting:aborted", url=f"{web.first}/silent") == "AbortError"
     web.silent.set()
     assert time.monotonic() - started < 30
+
+
+def test_actions_import_modules_while_they_run(app: App):
+    names, same, message = app.run("acting:loadsInAction")
+    assert (names, same, message) == (["thrower"], True, "from below")
+    assert app.error("acting:loadsInQuery") == "TypeError: dynamic module import unsupported"

@@ -49,6 +49,22 @@ def test_errors_of_the_language_and_of_the_app(app: App):
     assert app.error("failing:own") == "OwnError: mine"
 
 
+def test_a_message_that_looks_like_a_stack_adds_no_frames(app: App):
+    message = app.fails("failing:looksLikeAStack").message
+    said, _, stack = message.partition("    at failing.js:3:1\n")
+    assert said == "Uncaught Error: text\n    at evil (../convex/secret.ts:1:1)\n"
+    ((name, file, source),) = frames(f"head\n{stack}")
+    assert (name, file, source[:10]) == ("handler", "failing.ts", "new Error(")
+
+
+def test_each_function_on_the_way_up_adds_its_own_frames_and_no_others(app: App):
+    lines = app.fails("failing:nested", depth=3.0).message.strip().splitlines()
+    assert lines[0] == "Uncaught Error: " * 4 + "deepest"
+    assert [frame[:2] for frame in frames("\n".join(lines))] == [("handler", "failing.ts")] + [
+        ("async handler", "failing.ts")
+    ] * 3
+
+
 def test_what_a_client_gets(app: App):
     outcome = app.outcome("failing:plain")
     assert outcome.error.startswith(f"[Request ID: {outcome.request_id}] Server Error\nUncaught Error: a message\n")

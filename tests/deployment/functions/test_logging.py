@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 
 import pytest
@@ -68,6 +69,14 @@ def test_levels_and_lines(app: App):
         "[ERROR] 'error' [Error: e]",
         "[LOG] ",
     ]
+
+
+def test_a_trace_tells_the_places_in_the_files_of_the_app(app: App):
+    (line,) = app.outcome("logging:trace").logs
+    assert line.level == "LOG" and line.messages[:2] == ["'here'", "1"]
+    head, first, second, end = line.messages[2].split("\n")
+    assert (head, end) == ("", "") and re.fullmatch(r" {4}at traces \(\.\./convex/logging\.ts:\d+:\d+\)", first), first
+    assert re.fullmatch(r" {4}at handler \(\.\./convex/logging\.ts:\d+:\d+\)", second), second
 
 
 def test_lines_are_counted_and_cut(app: App):

@@ -137,6 +137,17 @@ def test_a_scheduled_action(app: App):
     assert done == {"kind": "success"} and "action 2" in failed["error"]
 
 
+@pytest.mark.parametrize("how", ["itself", "mutation"])
+def test_what_a_cancelled_action_schedules_is_cancelled_too(app: App, how: str):
+    later(app, 1.0, how, kind="cancelsThenSchedules")
+    before = time.time() * 1000
+    assert app.deployment.run_scheduled() == 1
+    parent, child = jobs(app)
+    assert (parent["state"], child["state"]) == ({"kind": "canceled"},) * 2
+    assert before - 1 <= child["scheduledTime"] <= child["completedTime"] <= time.time() * 1000
+    assert app.deployment.run_scheduled(until=time.time() + 120) == 0 and app.numbers() == []
+
+
 def test_jobs_have_no_user(app: App):
     later(app, 1.0)
     assert app.deployment.run_scheduled() == 1

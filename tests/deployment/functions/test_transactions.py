@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from supavex.deployment import Deployment
 
 from .app import App
@@ -102,6 +104,40 @@ def test_a_query_calls_queries_and_no_mutations(app: App):
 def test_functions_that_call_themselves_for_ever(app: App):
     assert app.error("transactions:endless")
     app.rows(1)
+
+
+def test_a_stale_snapshot_has_none_of_the_own_writes(app: App):
+    app.rows(7)
+    assert app.run("transactions:staleReads") == [2, 1, 1, 3]
+    assert app.numbers() == [7, 1, 2]
+    assert "only supported in mutations" in app.error("transactions:staleInQuery")
+
+
+@pytest.mark.parametrize(
+    ("limits", "read", "written"),
+    [
+        ({"documentsRead": 4.0, "documentsWritten": 2.0}, 3, 2),
+        (
+            {"documentsRead": 2.0, "documentsWritten": 1.0},
+            "Uncaught Error: Too many documents read in a single function execution (limit: 2).",
+            "Uncaught Error: Too many writes in a single function execution (limit: 2)",
+        ),
+        ({"bytesRead": 10.0, "bytesWritten": 10.0}, "Too many bytes read", "Too many bytes written"),
+        ({"databaseQueries": 0.0}, "Too many reads in a single function execution (limit: 0)", 2),
+        ({"documentsWritten": 1e9}, 3, 2),
+        ({"documentsWritten": -1.0}, "Invalid arguments for `runUdf`", "Invalid arguments for `runUdf`"),
+    ],
+)
+def test_limits_that_a_caller_sets(app: App, limits: dict[str, float], read: object, written: object):
+    app.rows(7, 8)
+    found = app.run("transactions:limited", limits=limits, write=2.0)
+    for got, wanted in zip(found, (read, written), strict=True):
+        assert wanted in got if isinstance(wanted, str) else got == wanted, (got, wanted)
+    assert app.numbers() == [7, 8, -1, *([0, 1] if written == 2 else []), 0, 1, 2], "and the caller has its own again"
+
+
+def test_the_time_of_a_commit_is_refused(app: App):
+    assert app.error("transactions:commitTime").startswith("Error: Not supported here: `db.vars.commitTs`")
 
 
 def test_the_file_is_the_same_for_those_who_read_it_otherwise(app: App):

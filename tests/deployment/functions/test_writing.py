@@ -116,6 +116,13 @@ def test_patch_with_undefined_removes_a_field(app: App):
     assert app.run("reading:ranged", table="people", index="by_age", range=[["eq", "age", "undefined"]]) == ["Ada"]
 
 
+@pytest.mark.parametrize("value", [None, [], "text", 5.0])
+def test_patch_takes_an_object(app: App, value: object):
+    (id_,) = app.rows(1)
+    said = "Error: Invalid argument `value` for `db.patch`: Value must be an Object"
+    assert app.error("writing:patch", id=id_, value=value) == said
+
+
 def test_patch_keeps_the_system_fields(app: App):
     one, two = app.rows(1, 2)
     before = app.run("reading:get", id=one)

@@ -14,7 +14,7 @@ from typing import Any
 from supavex.deployment.functions import scheduling, storage
 from supavex.deployment.functions.app import App, canonical
 from supavex.deployment.functions.fetching import fetch
-from supavex.deployment.functions.outcome import Failure, Outcome, failure_of
+from supavex.deployment.functions.outcome import Failure, Outcome, failure_of, logged
 from supavex.deployment.functions.runner import Runner, RunnerLost
 from supavex.deployment.functions.running import (
     ACTION_CPU_SECONDS,
@@ -77,7 +77,7 @@ def _milliseconds(payload: str) -> float:
 #: What an action writes, in a transaction of its own each.
 _WRITING = {
     "1.0/actions/schedule": scheduling.schedule,
-    "1.0/actions/cancel_job": scheduling.cancel,
+    "1.0/actions/cancel_job": scheduling.cancel_from_action,
     "1.0/storageDelete": storage.delete,
 }
 
@@ -102,7 +102,7 @@ class _ActionRun:
             for message in self.runner.step(instructions, ACTION_CPU_SECONDS):
                 _, call_id, operation, payload, *rest = message
                 if operation == "log":
-                    self.outcome.add_log(payload, rest[0])
+                    self.outcome.add_log(*logged(payload, rest[0], self.app))
                 elif operation == "failed":
                     raise failure_of(payload, self.app)
                 elif operation == "done":
@@ -192,7 +192,8 @@ class _ActionRun:
 
         def within(transaction: Any) -> str:
             path, services = self.outcome.path, self.functions.services
-            frame = Frame(path, "mutation", transaction, self.call.identity, self.app, services)
+            identity, job = self.call.identity, self.call.scheduled
+            frame = Frame(path, "mutation", transaction, identity, self.app, services, job=job)
             return write(frame, arguments)
 
         return str(scheduling.write_directly(self.functions, within))

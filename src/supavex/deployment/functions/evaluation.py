@@ -63,7 +63,8 @@ def evaluate(
 ) -> Evaluation:
     """Imports every module, the schema and the app's definition. Raises :class:`SupavexError` with Convex's codes."""
     every = [*modules, *(module for module in (schema, definition) if module is not None)]
-    linked = [link(module.path, module.source, node=module.environment == "node") for module in every]
+    paths = {module.path for module in every}
+    linked = [link(module.path, module.source, node=module.environment == "node", modules=paths) for module in every]
     wanted = [module.path for module in every if not module.is_chunk]
     request = {
         "environment": dict(environment),

@@ -28,9 +28,8 @@ def fetch(request: dict[str, Any], hosts: frozenset[str]) -> dict[str, Any]:
             if problem:
                 return {"error": problem}
             try:
-                response = pool.request(
-                    method, url, body=body, headers=dict(headers), redirect=False, preload_content=False
-                )
+                sent = urllib3.HTTPHeaderDict(headers)  # a name may come more than once
+                response = pool.request(method, url, body=body, headers=sent, redirect=False, preload_content=False)
                 data = response.read(MAX_BODY_BYTES + 1)
                 response.release_conn()
             except urllib3.exceptions.HTTPError as error:

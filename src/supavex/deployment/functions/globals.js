@@ -34,9 +34,15 @@
       return bytes.slice(0, at);
     }
     encodeInto(text, target) {
-      const bytes = this.encode(text);
-      target.set(bytes.subarray(0, target.length));
-      return { read: text.length, written: Math.min(bytes.length, target.length) };
+      let [read, written] = [0, 0];
+      for (const character of String(text)) {
+        const bytes = this.encode(character);
+        if (written + bytes.length > target.length) break;
+        target.set(bytes, written);
+        read += character.length;
+        written += bytes.length;
+      }
+      return { read, written };
     }
   }
 
@@ -46,21 +52,24 @@
     throw new TypeError("expected bytes: an ArrayBuffer or a view of one");
   };
 
-  class TextDecoder {
-    constructor(label = "utf-8", options = {}) {
-      if (!/^(utf-?8|unicode-1-1-utf-8)$/i.test(String(label).trim())) {
-        throw new RangeError(`The encoding ${label} is not supported.`);
-      }
-      this.encoding = "utf-8";
-      this.fatal = options.fatal === true;
-      this.ignoreBOM = options.ignoreBOM === true;
-    }
-    decode(input = new Uint8Array()) {
-      const bytes = bytesOf(input);
+  // What 0x80 to 0x9f are in windows-1252, which the web takes latin1 and ASCII for.
+  const IN_1252 = "\u20ac\x81\u201a\u0192\u201e\u2026\u2020\u2021\u02c6\u2030\u0160\u2039\u0152\x8d\u017d\x8f" +
+    "\x90\u2018\u2019\u201c\u201d\u2022\u2013\u2014\u02dc\u2122\u0161\u203a\u0153\x9d\u017e\u0178";
+  const ENCODINGS = [
+    ["utf-8", /^(utf-?8|unicode-1-1-utf-8|unicode11utf8|unicode20utf8|x-unicode20utf8)$/],
+    ["utf-16le", /^(utf-16(le)?|unicode|unicodefeff|ucs-2|iso-10646-ucs-2|csunicode)$/],
+    ["utf-16be", /^(utf-16be|unicodefffe)$/],
+    ["windows-1252", /^(windows-1252|x-cp1252|cp1252|ascii|us-ascii|ansi_x3\.4-1968|csisolatin1|ibm819|cp819|iso-ir-100|l1|latin1|iso_?8859-1(:1987)?|iso-?8859-1|iso88591)$/],
+  ];
+
+  // Each gives the text, and where the bytes of a character begin that is not whole yet.
+  const decodings = {
+    "utf-8": (bytes, refuse, stream) => {
       const parts = [];
-      let at = !this.ignoreBOM && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
+      let at = 0;
       let text = "";
       while (at < bytes.length) {
+        const start = at;
         const first = bytes[at++];
         if (first < 0x80) {
           text += String.fromCharCode(first);
@@ -82,12 +91,13 @@
           }
           let whole = more > 0;
           for (; whole && more > 0; more--) {
+            if (at === bytes.length && stream) return [parts.join("") + text, start];
             if (at < bytes.length && bytes[at] >= low && bytes[at] <= high) {
               code = (code << 6) | (bytes[at++] & 63);
               [low, high] = [0x80, 0xbf];
             } else whole = false;
           }
-          if (!whole && this.fatal) throw new TypeError("The encoded data was not valid utf-8.");
+          if (!whole) refuse();
           text += whole ? String.fromCodePoint(code) : "\ufffd";
         }
         if (text.length > 8192) {
@@ -95,7 +105,57 @@
           text = "";
         }
       }
-      return parts.join("") + text;
+      return [parts.join("") + text, at];
+    },
+    "windows-1252": (bytes) => {
+      let text = "";
+      for (const byte of bytes) text += byte >= 0x80 && byte < 0xa0 ? IN_1252[byte - 0x80] : String.fromCharCode(byte);
+      return [text, bytes.length];
+    },
+  };
+  const utf16 = (big) => (bytes, refuse, stream) => {
+    const unit = (at) => (big ? (bytes[at] << 8) | bytes[at + 1] : bytes[at] | (bytes[at + 1] << 8));
+    const high = (code) => code >= 0xd800 && code < 0xdc00;
+    let end = bytes.length - (bytes.length % 2);
+    if (stream && end > 0 && high(unit(end - 2))) end -= 2; // its other half may come
+    let text = "";
+    for (let at = 0; at < end; at += 2) text += String.fromCharCode(unit(at));
+    const odd = end < bytes.length && !stream;
+    if (odd || !text.isWellFormed()) refuse();
+    return [text.toWellFormed() + (odd ? "\ufffd" : ""), odd ? bytes.length : end];
+  };
+  Object.assign(decodings, { "utf-16le": utf16(false), "utf-16be": utf16(true) });
+
+  class TextDecoder {
+    #kept = new Uint8Array();
+    #begun = false;
+    constructor(label = "utf-8", options = {}) {
+      const found = ENCODINGS.find(([, labels]) => labels.test(String(label).trim().toLowerCase()));
+      if (found === undefined) throw new RangeError(`The encoding ${label} is not supported.`);
+      this.encoding = found[0];
+      this.fatal = options.fatal === true;
+      this.ignoreBOM = options.ignoreBOM === true;
+    }
+    decode(input = new Uint8Array(), { stream = false } = {}) {
+      const more = bytesOf(input);
+      let bytes = more;
+      if (this.#kept.length > 0) {
+        bytes = new Uint8Array(this.#kept.length + more.length);
+        bytes.set(this.#kept);
+        bytes.set(more, this.#kept.length);
+        this.#kept = new Uint8Array();
+      }
+      const begun = this.#begun;
+      this.#begun = false;
+      const refuse = () => {
+        if (this.fatal) throw new TypeError(`The encoded data was not valid ${this.encoding}.`);
+      };
+      const [text, read] = decodings[this.encoding](bytes, refuse, stream);
+      if (stream) {
+        this.#kept = bytes.slice(read);
+        this.#begun = begun || text !== "";
+      }
+      return !begun && !this.ignoreBOM && text.startsWith("\ufeff") ? text.slice(1) : text;
     }
   }
 
@@ -131,17 +191,35 @@
     return base64(units);
   };
   globalThis.atob = (text) => {
+    let given = String(text).replace(/[\t\n\f\r ]/g, "");
+    if (given.length % 4 === 0) given = given.replace(/==?$/, "");
+    if (given.length % 4 === 1 || given.includes("=")) {
+      throw new DOMException("The string is not correctly encoded.", "InvalidCharacterError");
+    }
     let out = "";
-    for (const byte of unbase64(String(text).replace(/[\t\n\f\r ]/g, ""))) out += String.fromCharCode(byte);
+    for (const byte of unbase64(given)) out += String.fromCharCode(byte);
     return out;
   };
 
+  // The names that have numbers, in their order.
+  const NUMBERED = ["IndexSize", "DOMStringSize", "HierarchyRequest", "WrongDocument", "InvalidCharacter", "NoDataAllowed",
+    "NoModificationAllowed", "NotFound", "NotSupported", "InUseAttribute", "InvalidState", "Syntax", "InvalidModification",
+    "Namespace", "InvalidAccess", "Validation", "TypeMismatch", "Security", "Network", "Abort", "URLMismatch",
+    "QuotaExceeded", "Timeout", "InvalidNodeType", "DataClone"];
   class DOMException extends Error {
     constructor(message = "", name = "Error") {
       super(message);
-      Object.defineProperty(this, "name", { value: name, configurable: true });
+      Object.defineProperty(this, "name", { value: String(name), configurable: true });
+      Object.defineProperty(this, "code", { value: NUMBERED.indexOf(this.name.replace(/Error$/, "")) + 1 });
     }
   }
+  NUMBERED.forEach((name, index) => {
+    const words = name.replace("InUse", "Inuse").replace(/([a-z])([A-Z])/g, "$1_$2").replace("DOMString", "DOMSTRING");
+    const constant = `${words.toUpperCase()}_ERR`.replace("URLMISMATCH", "URL_MISMATCH");
+    for (const holder of [DOMException, DOMException.prototype]) {
+      Object.defineProperty(holder, constant, { value: index + 1, enumerable: true });
+    }
+  });
 
   // Addresses
 
@@ -175,6 +253,7 @@
   const IN_PATH = /[A-Za-z0-9!$%&'()*+,\-./:;=@[\\\]^_|~]/;
   const IN_QUERY = /[A-Za-z0-9!$%&()*+,\-./:;=?@[\\\]^_`{|}~]/;
 
+  let refill; // puts the pairs of a text in the place of those that are there
   class URLSearchParams {
     #pairs = [];
     #changed = () => {};
@@ -185,11 +264,17 @@
         for (const [name, value] of pairs) this.#pairs.push([String(name), String(value)]);
         return;
       }
-      for (const part of String(init).replace(/^\?/, "").split("&")) {
-        if (part === "") continue;
-        const [, name, value = ""] = /^([^=]*)=?([^]*)$/.exec(part.replaceAll("+", " "));
-        this.#pairs.push([unpercent(name), unpercent(value)]);
-      }
+      refill(this, String(init));
+    }
+    static {
+      refill = (params, text) => {
+        params.#pairs = [];
+        for (const part of text.replace(/^\?/, "").split("&")) {
+          if (part === "") continue;
+          const [, name, value = ""] = /^([^=]*)=?([^]*)$/.exec(part.replaceAll("+", " "));
+          params.#pairs.push([unpercent(name), unpercent(value)]);
+        }
+      };
     }
     get size() {
       return this.#pairs.length;
@@ -261,6 +346,47 @@
     return out.join("/");
   };
 
+  // A label of a host's name in the letters of DNS: RFC 3492.
+  const punycode = (label) => {
+    const digit = (value) => String.fromCharCode(value < 26 ? value + 97 : value + 22);
+    const points = Array.from(label, (character) => character.codePointAt(0));
+    const basic = points.filter((point) => point < 128);
+    let out = String.fromCharCode(...basic) + (basic.length > 0 ? "-" : "");
+    let [next, delta, bias, done] = [128, 0, 72, basic.length];
+    while (done < points.length) {
+      const least = Math.min(...points.filter((point) => point >= next));
+      delta += (least - next) * (done + 1);
+      next = least;
+      for (const point of points) {
+        if (point < next) delta++;
+        if (point !== next) continue;
+        let left = delta;
+        for (let k = 36; ; k += 36) {
+          const threshold = Math.min(26, Math.max(1, k - bias));
+          if (left < threshold) break;
+          out += digit(threshold + ((left - threshold) % (36 - threshold)));
+          left = Math.floor((left - threshold) / (36 - threshold));
+        }
+        out += digit(left);
+        delta = Math.floor(delta / (done === basic.length ? 700 : 2));
+        delta += Math.floor(delta / (done + 1));
+        let k = 0;
+        for (; delta > 455; k += 36) delta = Math.floor(delta / 35);
+        bias = k + Math.floor((36 * delta) / (delta + 38));
+        delta = 0;
+        done++;
+      }
+      delta++;
+      next++;
+    }
+    return `xn--${out}`;
+  };
+  const hostOf = (text) => {
+    if (/^[\x00-\x7f]*$/.test(text)) return text.toLowerCase();
+    const labels = text.normalize("NFKC").toLowerCase().normalize("NFC").replaceAll("\u3002", ".").split(".");
+    return labels.map((label) => (/^[\x00-\x7f]*$/.test(label) ? label : punycode(label))).join(".");
+  };
+
   class URL {
     #protocol = "";
     #username = "";
@@ -303,7 +429,7 @@
         }
         this.#username = parts[1] ?? "";
         this.#password = parts[2] ?? "";
-        this.#hostname = special ? parts[3].toLowerCase() : parts[3];
+        this.#hostname = special ? hostOf(parts[3]) : parts[3];
         this.port = parts[4] ?? "";
         this.#pathname = percent(withoutDots(special && this.#pathname === "" ? "/" : this.#pathname), IN_PATH);
       } else this.#pathname = rest;
@@ -362,14 +488,14 @@
     }
     set host(value) {
       const [, name, port] = /^(.*?)(?::([0-9]*))?$/.exec(String(value));
-      this.#hostname = name.toLowerCase();
+      this.#hostname = hostOf(name);
       if (port !== undefined) this.port = port;
     }
     get hostname() {
       return this.#hostname;
     }
     set hostname(value) {
-      this.#hostname = String(value).toLowerCase();
+      this.#hostname = hostOf(String(value));
     }
     get port() {
       return this.#port;
@@ -391,7 +517,7 @@
     set search(value) {
       const text = String(value).replace(/^\?/, "");
       this.#search = text === "" ? "" : `?${percent(text, IN_QUERY)}`;
-      this.#params = undefined;
+      if (this.#params !== undefined) refill(this.#params, this.#search);
     }
     get searchParams() {
       this.#params ??= new URLSearchParams(this.#search, (params) => {
@@ -463,12 +589,17 @@
   }
   class FormData {
     #entries = [];
-    append(name, value) {
-      this.#entries.push([String(name), value instanceof Blob ? value : String(value)]);
+    append(name, value, filename = undefined) {
+      const type = value instanceof Blob ? { type: value.type } : {};
+      const file = () => new File([value], filename ?? (value instanceof File ? value.name : "blob"), type);
+      this.#entries.push([String(name), value instanceof Blob ? file() : String(value)]);
     }
-    set(name, value) {
-      this.delete(name);
-      this.append(name, value);
+    set(name, value, filename = undefined) {
+      const first = this.#entries.findIndex(([n]) => n === String(name));
+      this.append(name, value, filename);
+      if (first < 0) return;
+      this.#entries[first] = this.#entries.pop();
+      this.#entries = this.#entries.filter((entry, at) => at === first || entry[0] !== String(name));
     }
     delete(name) {
       this.#entries = this.#entries.filter(([n]) => n !== String(name));
@@ -482,18 +613,75 @@
     has(name) {
       return this.#entries.some(([n]) => n === String(name));
     }
-    entries() {
-      return this.#entries[Symbol.iterator]();
+    forEach(callback, self) {
+      for (const [name, value] of this) callback.call(self, value, name, this);
+    }
+    *entries() {
+      for (const [name, value] of this.#entries) yield [name, value];
+    }
+    *keys() {
+      for (const [name] of this.#entries) yield name;
+    }
+    *values() {
+      for (const [, value] of this.#entries) yield value;
     }
     [Symbol.iterator]() {
       return this.entries();
     }
   }
 
+  // Forms as bodies: "multipart/form-data" of RFC 7578, as HTML writes it.
+  const escaped = (text) => text.replace(/[\r\n"]/g, encodeURIComponent);
+  const lines = (text) => text.replace(/\r\n?|\n/g, "\r\n");
+  const blobOf = (form) => {
+    const boundary = `----${[1, 2].map(() => Math.random().toString(36).slice(2)).join("")}`;
+    const parts = [];
+    for (const [name, value] of form) {
+      parts.push(`--${boundary}\r\nContent-Disposition: form-data; name="${escaped(lines(name))}"`);
+      if (typeof value === "string") parts.push(`\r\n\r\n${lines(value)}\r\n`);
+      else {
+        const type = value.type || "application/octet-stream";
+        parts.push(`; filename="${escaped(value.name)}"\r\nContent-Type: ${type}\r\n\r\n`, value, "\r\n");
+      }
+    }
+    return new Blob([...parts, `--${boundary}--\r\n`], { type: `multipart/form-data; boundary=${boundary}` });
+  };
+  const formOf = (bytes, type) => {
+    const form = new FormData();
+    const essence = (type ?? "").split(";")[0].trim().toLowerCase();
+    if (essence === "application/x-www-form-urlencoded") {
+      for (const [name, value] of new URLSearchParams(`?${decoder.decode(bytes)}`)) form.append(name, value);
+      return form;
+    }
+    const boundary = /;\s*boundary=(?:"([^"]+)"|([^;\s]+))/i.exec(type ?? "");
+    if (essence !== "multipart/form-data" || boundary === null) throw new TypeError("The body is no form.");
+    const delimiter = `--${boundary[1] ?? boundary[2]}`;
+    let body = ""; // a character for each byte
+    for (let at = 0; at < bytes.length; at += 8192) body += String.fromCharCode(...bytes.subarray(at, at + 8192));
+    let at = body.startsWith(delimiter) ? 0 : body.indexOf(`\r\n${delimiter}`) + 2;
+    if (at === 1) throw new TypeError("The body is no form: its boundary is not there.");
+    while (!body.startsWith("--", (at += delimiter.length))) {
+      const content = body.indexOf("\r\n\r\n", at) + 4;
+      const end = body.indexOf(`\r\n${delimiter}`, content - 2);
+      if (content === 3 || end < 0) throw new TypeError("The body is no form: it ends before its boundary.");
+      const head = decoder.decode(bytes.subarray(at, content));
+      const said = (pattern) => pattern.exec(head)?.[1].replace(/%(0A|0D|22)/gi, unpercent);
+      const name = said(/^content-disposition:[^\r\n]*;\s*name="([^"]*)"/im);
+      const filename = said(/^content-disposition:[^\r\n]*;\s*filename="([^"]*)"/im);
+      if (name === undefined) throw new TypeError("The body is no form: a part of it has no name.");
+      const value = bytes.subarray(content, Math.max(content, end));
+      if (filename === undefined) form.append(name, decoder.decode(value));
+      else form.append(name, new Blob([value], { type: said(/^content-type:\s*([^\r\n]+)/im) ?? "text/plain" }), filename);
+      at = end + 2;
+    }
+    return form;
+  };
+
   // Requests and responses
 
+  // In the order in which they were set, and each by itself, as Convex keeps them; only get() joins them.
   class Headers {
-    #values = new Map();
+    #pairs = [];
     constructor(init = {}) {
       const pairs = typeof init[Symbol.iterator] === "function" ? init : Object.entries(init);
       for (const [name, value] of pairs) this.append(name, value);
@@ -503,28 +691,36 @@
       if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(lower)) throw new TypeError(`Invalid header name: '${name}'`);
       return lower;
     }
-    append(name, value) {
+    #all(name) {
       const key = this.#name(name);
-      const text = String(value).trim();
-      this.#values.set(key, this.#values.has(key) ? `${this.#values.get(key)}, ${text}` : text);
+      return this.#pairs.filter(([n]) => n === key).map(([, value]) => value);
+    }
+    append(name, value) {
+      this.#pairs.push([this.#name(name), String(value).trim()]);
     }
     set(name, value) {
-      this.#values.set(this.#name(name), String(value).trim());
+      this.delete(name);
+      this.append(name, value);
     }
     get(name) {
-      return this.#values.get(this.#name(name)) ?? null;
+      const values = this.#all(name);
+      return values.length > 0 ? values.join(", ") : null;
+    }
+    getSetCookie() {
+      return this.#all("set-cookie");
     }
     has(name) {
-      return this.#values.has(this.#name(name));
+      return this.#all(name).length > 0;
     }
     delete(name) {
-      this.#values.delete(this.#name(name));
+      const key = this.#name(name);
+      this.#pairs = this.#pairs.filter(([n]) => n !== key);
     }
     forEach(callback, self) {
       for (const [name, value] of this) callback.call(self, value, name, this);
     }
-    entries() {
-      return [...this.#values].sort(([a], [b]) => (a < b ? -1 : 1))[Symbol.iterator]();
+    *entries() {
+      for (const [name, value] of this.#pairs) yield [name, value];
     }
     *keys() {
       for (const [name] of this) yield name;
@@ -548,10 +744,15 @@
       say("application/x-www-form-urlencoded;charset=UTF-8");
       return new Blob([body.toString()]);
     }
-    if (body instanceof FormData) throw new TypeError("Not supported here: a FormData as a body.");
+    if (body instanceof FormData) {
+      const blob = blobOf(body);
+      headers.set("content-type", blob.type);
+      return blob;
+    }
     if (typeof body === "string") say("text/plain;charset=UTF-8");
     return new Blob([body]);
   };
+  let share; // gives one body what another one has
   class Body {
     #blob;
     bodyUsed = false;
@@ -559,9 +760,17 @@
       this.headers = headers;
       this.#blob = bodyOf(body, headers);
     }
+    static {
+      share = (from, to, moved) => {
+        if (from.bodyUsed) throw new TypeError("Body is unusable: it has been read already.");
+        to.#blob = from.#blob;
+        from.bodyUsed = moved && from.#blob !== null;
+        return to;
+      };
+    }
     #take() {
       if (this.bodyUsed) throw new TypeError("Body is unusable: it has been read already.");
-      this.bodyUsed = true;
+      this.bodyUsed = this.#blob !== null;
       return this.#blob ?? new Blob();
     }
     async blob() {
@@ -579,15 +788,28 @@
     async json() {
       return JSON.parse(await this.text());
     }
+    async formData() {
+      return formOf(await this.#take().bytes(), this.headers.get("content-type"));
+    }
   }
   class Request extends Body {
     constructor(input, init = {}) {
       const from = input instanceof Request ? input : { method: "GET", headers: {}, url: new URL(input).href };
-      super(init.body, new Headers(init.headers ?? from.headers));
+      const method = String(init.method ?? from.method).toUpperCase();
+      const body = init.body ?? null;
+      if (body !== null && (method === "GET" || method === "HEAD")) {
+        throw new TypeError(`A request by ${method} has no body.`);
+      }
+      super(body, new Headers(init.headers ?? from.headers));
       this.url = from.url;
-      this.method = String(init.method ?? from.method).toUpperCase();
-      this.redirect = init.redirect ?? "follow";
-      this.signal = init.signal ?? null;
+      this.method = method;
+      this.redirect = init.redirect ?? from.redirect ?? "follow";
+      this.signal = init.signal ?? from.signal ?? null;
+      if (from === input && body === null) share(from, this, true);
+    }
+    clone() {
+      const { method, headers, redirect, signal } = this;
+      return share(this, new Request(this.url, { method, headers, redirect, signal }), false);
     }
   }
   class Response extends Body {
@@ -599,6 +821,9 @@
       this.url = init.url ?? "";
       this.redirected = init.redirected ?? false;
       this.type = "default";
+    }
+    clone() {
+      return share(this, new Response(null, this), false);
     }
     static json(data, init = {}) {
       const headers = new Headers(init.headers ?? {});
@@ -620,7 +845,7 @@
       this.type = String(type);
       this.cancelable = options.cancelable === true;
       this.defaultPrevented = false;
-      this.target = null;
+      this.target = this.currentTarget = null;
     }
     preventDefault() {
       if (this.cancelable) this.defaultPrevented = true;
@@ -630,6 +855,7 @@
       this.stopped = true;
     }
   }
+  const captures = (options) => (typeof options === "object" && options !== null ? options.capture : options) === true;
   class CustomEvent extends Event {
     constructor(type, options = {}) {
       super(type, options);
@@ -638,21 +864,31 @@
   }
   class EventTarget {
     #listeners = new Map();
-    addEventListener(type, listener, options = {}) {
-      if (!this.#listeners.has(type)) this.#listeners.set(type, []);
-      this.#listeners.get(type).push({ listener, once: options === true ? false : options?.once === true });
+    #of(type) {
+      return this.#listeners.get(String(type)) ?? [];
     }
-    removeEventListener(type, listener) {
-      this.#listeners.set(type, (this.#listeners.get(type) ?? []).filter((entry) => entry.listener !== listener));
+    addEventListener(type, listener, options = {}) {
+      const capture = captures(options);
+      const there = this.#of(type).some((entry) => entry.listener === listener && entry.capture === capture);
+      if (there || listener === null || listener === undefined) return;
+      this.#listeners.set(String(type), [...this.#of(type), { listener, capture, once: options?.once === true }]);
+    }
+    removeEventListener(type, listener, options = {}) {
+      const capture = captures(options);
+      const kept = this.#of(type).filter((entry) => entry.listener !== listener || entry.capture !== capture);
+      this.#listeners.set(String(type), kept);
     }
     dispatchEvent(event) {
-      event.target = this;
-      for (const { listener, once } of [...(this.#listeners.get(event.type) ?? [])]) {
-        if (once) this.removeEventListener(event.type, listener);
+      event.target = event.currentTarget = this;
+      for (const entry of this.#of(event.type)) {
+        if (!this.#of(event.type).includes(entry)) continue; // another listener has removed it
+        const { listener, capture, once } = entry;
+        if (once) this.removeEventListener(event.type, listener, capture);
         typeof listener === "function" ? listener.call(this, event) : listener.handleEvent(event);
         if (event.stopped) break;
       }
-      this[`on${event.type}`]?.(event);
+      if (!event.stopped) this[`on${event.type}`]?.(event);
+      event.currentTarget = null;
       return !event.defaultPrevented;
     }
   }
@@ -677,22 +913,85 @@
       this.signal.dispatchEvent(new Event("abort"));
     }
   }
+
+  // What code that runs at once sees: V8 tells nobody but its embedder in C++ when an `await` goes on, so that a store
+  // is lost there, and each storage says so once.
+  let context = new Map();
+  const within = (other, callback, self, rest) => {
+    const before = context;
+    context = other;
+    try {
+      return callback.apply(self, rest);
+    } finally {
+      context = before;
+    }
+  };
+  const checked = (callback) => {
+    if (typeof callback !== "function") throw new TypeError("fn must be a function");
+    return callback;
+  };
   class AsyncLocalStorage {
-    #store;
+    #warned = false;
+    #warn(what) {
+      if (this.#warned) return;
+      this.#warned = true;
+      console.warn(`AsyncLocalStorage: ${what}. On a local deployment of supavex a store is lost at the first await, ` +
+        "where getStore() gives undefined. With Convex it is kept.");
+    }
+    static bind(callback) {
+      const snapshot = AsyncLocalStorage.snapshot();
+      return (...rest) => snapshot(checked(callback), ...rest);
+    }
+    static snapshot() {
+      const held = context;
+      return (callback, ...rest) => within(held, callback, undefined, rest);
+    }
     run(store, callback, ...rest) {
-      const before = this.#store;
-      this.#store = store;
-      try {
-        return callback(...rest);
-      } finally {
-        this.#store = before;
-      }
+      const result = within(new Map(context).set(this, store), callback, undefined, rest);
+      if (typeof result?.then === "function") this.#warn("run() was given a function that is async");
+      return result;
+    }
+    exit(callback, ...rest) {
+      return within(new Map(context).set(this, undefined), callback, undefined, rest);
+    }
+    enterWith(store) {
+      context = new Map(context).set(this, store);
+      this.#warn("enterWith() was called");
+      // Or others would see it that have nothing to do with who entered. What runs within something has ended by then.
+      queueMicrotask(() => void (context = new Map()));
+    }
+    disable() {
+      context = new Map(context);
+      context.delete(this);
     }
     getStore() {
-      return this.#store;
+      return context.get(this);
+    }
+  }
+  class AsyncResource {
+    #held = context;
+    constructor(type) {
+      if (typeof type !== "string") throw new TypeError("type must be a string");
+      this.type = type;
+    }
+    runInAsyncScope(callback, self, ...rest) {
+      return within(this.#held, callback, self, rest);
+    }
+    bind(callback, self) {
+      const held = this.#held;
+      checked(callback);
+      return function (...rest) {
+        return within(held, callback, self ?? this, rest);
+      };
+    }
+    static bind(callback, type, self) {
+      return new AsyncResource(type || callback.name || "bound-anonymous-fn").bind(callback, self);
     }
   }
 
+  const BOXES = [Number, String, Boolean, BigInt];
+  const UNCLONABLE = [Promise, WeakMap, WeakSet, WeakRef];
+  const ERRORS = [EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError];
   const cloned = (value, seen = new Map()) => {
     if (typeof value === "function" || typeof value === "symbol") {
       throw new DOMException(`${String(value)} could not be cloned.`, "DataCloneError");
@@ -706,8 +1005,14 @@
     if (value instanceof Date) return keep(new Date(value.getTime()));
     if (value instanceof RegExp) return keep(new RegExp(value.source, value.flags));
     if (value instanceof ArrayBuffer) return keep(value.slice(0));
-    if (value instanceof DataView) return keep(new DataView(value.buffer.slice(0), value.byteOffset, value.byteLength));
-    if (ArrayBuffer.isView(value)) return keep(value.slice());
+    if (ArrayBuffer.isView(value)) {
+      const size = value instanceof DataView ? value.byteLength : value.length;
+      return keep(new value.constructor(cloned(value.buffer, seen), value.byteOffset, size));
+    }
+    if (BOXES.some((kind) => value instanceof kind)) return keep(Object(value.valueOf()));
+    if (UNCLONABLE.some((kind) => value instanceof kind)) {
+      throw new DOMException(`${Object.prototype.toString.call(value)} could not be cloned.`, "DataCloneError");
+    }
     if (value instanceof Map) {
       const copy = keep(new Map());
       for (const [key, item] of value) copy.set(cloned(key, seen), cloned(item, seen));
@@ -719,12 +1024,18 @@
       return copy;
     }
     if (value instanceof Error) {
-      const copy = keep(new (globalThis[value.name] ?? Error)(value.message));
-      copy.stack = value.stack;
+      const copy = keep(new (ERRORS.find((kind) => kind.name === value.name) ?? Error)(value.message));
+      const hidden = { writable: true, configurable: true, enumerable: false };
+      Object.defineProperty(copy, "stack", { value: value.stack, ...hidden });
+      if ("cause" in value) Object.defineProperty(copy, "cause", { value: cloned(value.cause, seen), ...hidden });
       return copy;
     }
     const copy = keep(Array.isArray(value) ? new Array(value.length) : {});
-    for (const key of Object.keys(value)) copy[key] = cloned(value[key], seen);
+    for (const key of Object.keys(value)) {
+      const member = cloned(value[key], seen);
+      if (key !== "__proto__") copy[key] = member;
+      else Object.defineProperty(copy, key, { value: member, writable: true, configurable: true, enumerable: true });
+    }
     return copy;
   };
   globalThis.structuredClone = (value) => cloned(value);
@@ -739,7 +1050,7 @@
     globalThis[name] ??= class extends Stub {};
   }
   const classes = { TextEncoder, TextDecoder, DOMException, URLSearchParams, URL, Blob, File, FormData, Headers, Request,
-    Response, Event, CustomEvent, EventTarget, AbortSignal, AbortController, AsyncLocalStorage };
+    Response, Event, CustomEvent, EventTarget, AbortSignal, AbortController, AsyncLocalStorage, AsyncResource };
   for (const [name, value] of Object.entries(classes)) {
     Object.defineProperty(globalThis, name, { value, writable: true, configurable: true, enumerable: false });
   }

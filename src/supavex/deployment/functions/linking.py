@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 
 from supavex.errors import SupavexError
 
@@ -32,6 +33,8 @@ class Linked:
     requires: tuple[str, ...]
     imports: dict[str, tuple[str, str]]
     exports: dict[str, str]
+    #: What it imports while it runs: the module by what its source calls it.
+    loads: dict[str, str] = field(default_factory=dict)
 
     def script(self) -> str:
         """The module as a call of ``__define``; see ``modules.js``. Its lines are one further down than in the source.
@@ -43,17 +46,25 @@ class Linked:
         scope, end = ("with (__scope) { ", " }") if self.imports else ("", "")
         return (
             f"__define({json.dumps(self.path)}, {json.dumps(list(self.requires))}, {imports}, "
-            f'function (__scope, __export, Convex) {{ {scope}return (async function () {{ "use strict"; '
-            f"__export({{ {getters} }});\n{self.body}\n}})();{end} }});\n//# sourceURL={self.path}\n"
+            f'function (__scope, __export, Convex, __load) {{ {scope}return (async function () {{ "use strict"; '
+            f"__export({{ {getters} }});\n{self.body}\n}})();{end} }}, {json.dumps(self.loads)});\n"
+            f"//# sourceURL={self.path}\n"
         )
 
+
+#: As the bundler prints it. ``__load`` is as long as ``import``, so that columns stay what they are. A text
+#: that holds such a call of a module that is there would be changed, too: nothing here reads JavaScript that far.
+_LOAD = re.compile(r"(?<![\w$.])import(?=\((?P<quote>[\"'])(?P<path>\.{1,2}/[^\"'\n\\]+)(?P=quote)\))")
 
 #: In a file for Node, imports of Node's own modules stand wherever the source that needs them was put in.
 _NODE_IMPORT = re.compile(r"^import\b[^;'\"]*?(?:from\s*)?[\"'](?!\.)[^\"'\n]+[\"'];?[ \t]*$", re.MULTILINE)
 
 
-def link(path: str, source: str, *, node: bool = False) -> Linked:
-    """Takes a module apart. Raises where it is not what the bundler prints."""
+def link(path: str, source: str, *, node: bool = False, modules: Collection[str] = ()) -> Linked:
+    """Takes a module apart; ``modules`` are those that it may import while it runs.
+
+    Raises where it is not what the bundler prints.
+    """
     if node:
         found = list(_NODE_IMPORT.finditer(source))
         source = "\n".join(match[0] for match in found) + "\n" + _NODE_IMPORT.sub("", source)
@@ -81,7 +92,16 @@ def link(path: str, source: str, *, node: bool = False) -> Linked:
             if name is None:
                 raise _odd(path, part)
             exports[(name["other"] or name["name"]).strip('"')] = name["name"]
-    return Linked(path, body, tuple(dict.fromkeys(requires)), imports, exports)
+    loads: dict[str, str] = {}
+
+    def load(found: re.Match[str]) -> str:
+        target = _resolved(path, found["path"])
+        if target not in modules:
+            return found[0]
+        loads[found["path"]] = target
+        return "__load"
+
+    return Linked(path, _LOAD.sub(load, body), tuple(dict.fromkeys(requires)), imports, exports, loads)
 
 
 def _resolved(path: str, target: str) -> str:

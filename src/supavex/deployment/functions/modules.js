@@ -2,7 +2,8 @@
 "use strict";
 {
   const definitions = new Map();
-  globalThis.__define = (path, requires, imports, body) => definitions.set(path, { requires, imports, body });
+  globalThis.__define = (path, requires, imports, body, loads = {}) =>
+    definitions.set(path, { requires, imports, body, loads });
 
   // Node's own modules: enough to import a file for actions in Node, whose functions don't run here.
   const anything = new Proxy(function () {}, {
@@ -11,8 +12,9 @@
     construct: () => anything,
   });
 
-  // A set of instances. `Convex` is what their code reaches the deployment by.
-  globalThis.__instances = (Convex) => {
+  // A set of instances. `Convex` is what their code reaches the deployment by; `mayLoad` throws where `import()` is
+  // refused.
+  globalThis.__instances = (Convex, mayLoad = () => {}) => {
     const instances = new Map();
     const load = (path) => {
       let instance = instances.get(path);
@@ -26,7 +28,7 @@
       return instance;
     };
     const exportsOf = (path) => instances.get(path).exports;
-    const evaluate = async ({ requires, imports, body }, exports) => {
+    const evaluate = async ({ requires, imports, body, loads }, exports) => {
       for (const required of requires) {
         // Modules that import each other: the one that began first is not waited for.
         if (!required.startsWith("node:") && !instances.has(required)) await load(required).done;
@@ -45,12 +47,17 @@
           Object.defineProperty(exports, name, { get, enumerable: true });
         }
       };
-      await body(scope, define, Convex);
+      const loaded = async (path) => {
+        mayLoad();
+        return await whole(loads[path]);
+      };
+      await body(scope, define, Convex, loaded);
     };
-    return async (path) => {
+    const whole = async (path) => {
       const instance = load(path);
       await instance.done;
       return instance.exports;
     };
+    return whole;
   };
 }

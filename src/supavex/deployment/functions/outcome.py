@@ -15,7 +15,7 @@ from supavex.deployment.functions.commits import ReadSet
 
 MAX_LOG_LINES, MAX_LOG_LENGTH = 256, 32_768
 _MAX_MESSAGE = 1 << 16
-_FRAME = re.compile(r"\s*at (?:(?P<name>.*?) \()?(?P<file>[^()\s]+):(?P<line>\d+):(?P<column>\d+)\)?\s*\Z")
+_PLACE = re.compile(r"(?:(?P<name>.*?) \()?(?P<file>[^()\s]+):(?P<line>\d+):(?P<column>\d+)\)?\Z")
 #: Frames of the runtime itself, which is no module of the app's.
 _OWN = re.compile(r"<anonymous>|^__")
 #: Frames of what calls the app's functions; no developer wants to see them at either end of a stack.
@@ -105,21 +105,30 @@ def failure_of(thrown: Mapping[str, Any], app: App) -> Failure:
     """The failure of what was thrown in V8, its stack told in the app's own files."""
     name, message = str(thrown["name"]), str(thrown["message"])[:_MAX_MESSAGE]
     said = ": ".join(filter(None, [name, message]))
-    lines = [f"Uncaught {said}".rstrip(), *_frames(str(thrown["stack"]), app)]
+    lines = [f"Uncaught {said}".rstrip(), *_frames(thrown["places"], app)]
     return Failure("\n".join(lines) + "\n", thrown.get("data"))
 
 
-def _frames(stack: str, app: App) -> list[str]:
+def logged(level: str, texts: list[str], app: App) -> tuple[str, list[str]]:
+    """Level and messages of a line of the log; those of ``console.trace`` end with a stack."""
+    if level != "TRACE":
+        return level, texts
+    *messages, places = texts
+    return "LOG", [*messages, "\n".join(["", *_frames(places.split("\n"), app), ""])]
+
+
+def _frames(places: list[str], app: App) -> list[str]:
+    """The lines of a stack, its places told in the app's own files, without those of the runtime."""
     frames: list[tuple[str, str]] = []
-    for line in stack.splitlines():
-        found = _FRAME.match(line)
+    for place in places:
+        found = _PLACE.match(place)
         if found is None or _OWN.search(found["file"]):
             continue
         name, module = found["name"] or "", found["file"]
         number, column = int(found["line"]) - _HEAD_LINES, int(found["column"])
         map_ = app.source_map(module)
-        place = None if map_ is None else map_.place(number, column)
-        source, number, column = place or (f"../convex/{module}", number, column)
+        mapped = None if map_ is None else map_.place(number, column)
+        source, number, column = mapped or (f"../convex/{module}", number, column)
         where = f"{source}:{number}:{column}"
         frames.append((source, f"    at {name} ({where})" if name else f"    at {where}"))
     own = [at for at, (source, _) in enumerate(frames) if _HARNESS not in source]

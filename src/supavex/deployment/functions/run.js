@@ -14,6 +14,14 @@
   let tables = {}; // their numbers by name
   let numbers = new Set();
 
+  const read = (get, otherwise) => {
+    try {
+      return get();
+    } catch {
+      return otherwise;
+    }
+  };
+
   // Time and chance
 
   const RealDate = globalThis.Date;
@@ -68,6 +76,20 @@
     nextTick: (job, ...rest) => queueMicrotask(() => job(...rest)),
   };
 
+  // Stacks: where each error was made, as V8 has it and not as its text says, for a message may look like a stack.
+
+  const stacks = new WeakMap();
+  const headOf = Error.prototype.toString;
+  Error.prepareStackTrace = (error, sites) => {
+    const places = sites.map((site) => String(site));
+    stacks.set(error, places);
+    return [read(() => headOf.call(error), "Error"), ...places].join("\n    at ");
+  };
+  const placesOf = (error) => {
+    read(() => error.stack); // which makes V8 call the function above, the first time
+    return read(() => stacks.get(error)) ?? [];
+  };
+
   // Console
 
   // The host keeps fewer lines, and shorter ones.
@@ -86,7 +108,7 @@
     info: (...values) => log("INFO", values),
     warn: (...values) => log("WARN", values),
     error: (...values) => log("ERROR", values),
-    trace: (...values) => line("LOG", [...values.map(inspected), String(new Error().stack)]),
+    trace: (...values) => line("TRACE", [...values.map(inspected), placesOf(new Error()).join("\n")]),
     time: (label) => void timers.set(said(label), now()),
     timeLog: (label, ...values) => line("INFO", [took(said(label)), ...values.map(inspected)]),
     timeEnd: (label) => {
@@ -332,25 +354,18 @@
     return found === null ? null : new Blob([unbase64(found.blob)], { type: found.contentType ?? "" });
   };
 
-  const read = (get, otherwise) => {
-    try {
-      return get();
-    } catch {
-      return otherwise;
-    }
-  };
   const UNREADABLE = "something that can't be read was thrown";
   const thrown = (error) => {
     const object = (typeof error === "object" || typeof error === "function") && error !== null;
     if (!object || !read(() => error instanceof RealError, false)) {
       const shown = object ? () => `#<${error.constructor.name}>` : () => String(error);
-      return { name: "", message: read(shown, object ? "#<Object>" : UNREADABLE), stack: "", data: null };
+      return { name: "", message: read(shown, object ? "#<Object>" : UNREADABLE), places: [], data: null };
     }
     const marked = read(() => error[Symbol.for("ConvexError")] === true, false);
     return {
       name: read(() => (error.name === undefined ? "Error" : String(error.name)), ""),
       message: read(() => (error.message === undefined ? "" : String(error.message)), UNREADABLE),
-      stack: read(() => String(error.stack ?? ""), ""),
+      places: placesOf(error),
       data: marked ? read(() => (typeof error.data === "string" ? error.data : null), null) : null,
     };
   };
@@ -383,7 +398,10 @@
       asyncSyscall: (operation, text) => frame.asyncSyscall(operation, text),
       jsSyscall: (operation, argument) => frame.jsSyscall(operation, argument),
     };
-    run(frame, { ...request, load: instances(Convex) }).then(
+    const mayLoad = () => {
+      if (kind !== "action") throw new TypeError("dynamic module import unsupported");
+    };
+    run(frame, { ...request, load: instances(Convex, mayLoad) }).then(
       (result) => outbox.push([id, 0, "done", bounded(String(result), "The return value is"), frame.read()]),
     ).catch(
       (error) => outbox.push([id, 0, "failed", thrown(error), frame.read()]),

@@ -206,10 +206,13 @@ def _sound(message: Any) -> bool:
         return False
     more = message[4] if len(message) == 5 else None
     if operation == "log":
-        return type(payload) is str and type(more) is list and all(type(text) is str for text in more)
+        texts = type(payload) is str and type(more) is list and all(type(text) is str for text in more)
+        return texts and bool(more or payload != "TRACE")
     if operation == "failed":
-        texts = ("name", "message", "stack")
-        if type(payload) is not dict or any(type(payload.get(name)) is not str for name in texts):
+        if type(payload) is not dict or any(type(payload.get(name)) is not str for name in ("name", "message")):
+            return False
+        places = payload.get("places")
+        if type(places) is not list or not all(type(place) is str for place in places):
             return False
         if not isinstance(payload.get("data"), str | None):
             return False

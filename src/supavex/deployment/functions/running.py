@@ -31,7 +31,7 @@ from supavex.convex.values import (
 from supavex.deployment.functions.app import App, Function, Kind, canonical
 from supavex.deployment.functions.engine import Conflict, Engine, Snapshot
 from supavex.deployment.functions.identity import ADMIN, NOBODY, Identity
-from supavex.deployment.functions.outcome import Failure, Outcome, failure_of
+from supavex.deployment.functions.outcome import Failure, Outcome, failure_of, logged
 from supavex.deployment.functions.paging import InvalidCursor
 from supavex.deployment.functions.runner import AT_ONCE, Runner, RunnerLost, Runners
 from supavex.deployment.functions.syscalls import Frame, Services, answer, understood
@@ -380,7 +380,7 @@ class TransactionRun:
                 message = self._waiting.popleft()
                 from_, call_id, operation, payload, *rest = message
                 if operation == "log":
-                    self.outcome.add_log(payload, rest[0])
+                    self.outcome.add_log(*logged(payload, rest[0], self.app))
                 elif from_ not in (id_, 0):
                     others.append(message)
                 elif operation in ("done", "failed"):
@@ -449,15 +449,21 @@ class TransactionRun:
             call.args = call.args[0] if call.args else {}
         function = checked(self.app, call, kind)
         check_arguments(function, call.args, self.transaction)
+        outer = self.transaction
+        if arguments["udfType"] == "snapshotQuery":
+            # It sees nothing that was written since, and what it reads may change before the commit.
+            self.transaction = self.functions.engine.begin(self._snapshot())
         mark = self.transaction.mark()
         self._calling += 1
         called = self._frame(function, call)
         try:
-            return self._run(called, function, call)
+            with self.transaction.limited(arguments.get("transactionLimits") or {}):
+                return self._run(called, function, call)
         except Failure:
             self.transaction.go_back(mark)
             raise
         finally:
+            self.transaction = outer
             self._calling -= 1
             self.outcome.saw_identity |= called.saw_identity
 

@@ -63,13 +63,28 @@ def scheduled(transaction: Transaction, frame: Frame, arguments: Arguments) -> s
         "scheduledTime": float(ts) * 1000,
         "state": {"kind": "pending"},
     }
+    if frame.job is not None and _is_cancelled(transaction, frame.job):
+        # What a job schedules after it was cancelled is there, and never runs.
+        document = _ended({**document, "scheduledTime": time.time_ns() / 1e6}, "canceled")
     return transaction.insert(SCHEDULED, document, system=True)
+
+
+def _is_cancelled(transaction: Transaction, job: str) -> bool:
+    table = transaction.table(SCHEDULED)
+    body = None if table is None else transaction.get(table, decode_id(job)[1])
+    return body is not None and read_body(body)["state"]["kind"] == "canceled"
 
 
 @syscall("1.0/cancel_job")
 def cancel(frame: Frame, arguments: Arguments) -> str:
     """Cancels a job that has not run yet; nothing of one that has."""
     cancelled(writable(frame), arguments, frame.job)
+    return "null"
+
+
+def cancel_from_action(frame: Frame, arguments: Arguments) -> str:
+    """The same, but an action may cancel the job that runs it."""
+    cancelled(writable(frame), arguments, None)
     return "null"
 
 

@@ -23,16 +23,7 @@ from supavex.deployment.functions.catalog import SYSTEM_NUMBERS
 from supavex.deployment.functions.identity import Identity
 from supavex.deployment.functions.paging import OpenQuery, PageWanted, read_page
 from supavex.deployment.functions.plans import plan_query
-from supavex.deployment.functions.transaction import (
-    MAX_READ_BYTES,
-    MAX_READ_INTERVALS,
-    MAX_READ_ROWS,
-    MAX_SCHEDULED,
-    MAX_SCHEDULED_BYTES,
-    MAX_WRITTEN_BYTES,
-    MAX_WRITTEN_ROWS,
-    Transaction,
-)
+from supavex.deployment.functions.transaction import MAX_READ_ROWS, Transaction
 from supavex.deployment.store import StoredTable, write_body
 from supavex.errors import SupavexError
 
@@ -110,6 +101,10 @@ def answer(frame: Frame, operation: str, text: str) -> str:
     found = _ANSWERS.get(operation)
     if found is None:
         raise SupavexError("UnknownAsyncOperation", f"Unknown async operation {operation}")
+    if '{"$commitTs":null}' in text:
+        raise SupavexError(
+            "NotSupportedHere", "Not supported here: `db.vars.commitTs`, the time of a commit in a value."
+        )
     with understood(operation):
         return found(frame, json.loads(text))
 
@@ -119,9 +114,14 @@ def understood(operation: str) -> Iterator[None]:
     """Raises :class:`SupavexError` for arguments that Convex's own client would not send."""
     try:
         yield
-    except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
+    except KeyError as error:
         name = operation.rpartition("/")[2]
-        raise SupavexError("InvalidArgument", f"Invalid arguments for `{name}`: {error!r}") from None
+        raise SupavexError(
+            "InvalidArgument", f"Invalid arguments for `{name}`: missing field `{error.args[0]}`"
+        ) from None
+    except (TypeError, AttributeError, IndexError, ValueError):
+        name = operation.rpartition("/")[2]
+        raise SupavexError("InvalidArgument", f"Invalid arguments for `{name}`: they are not of its form") from None
 
 
 def invalid(name: str, method: str, cause: str) -> SupavexError:
@@ -282,6 +282,8 @@ def patch(frame: Frame, arguments: Arguments) -> str:
     transaction = writable(frame)
     table, internal_id = _named(frame, arguments, "db.patch")
     data = arguments["value"]
+    if not isinstance(data, dict):
+        raise invalid("value", "db.patch", "Value must be an Object")
     removed = {name for name, value in data.items() if value == {"$undefined": None}}
     fields = _document("db.patch", {name: value for name, value in data.items() if name not in removed})
     return write_body(transaction.patch(table, internal_id, fields, removed))
@@ -356,18 +358,20 @@ def transaction_metrics(frame: Frame, arguments: Arguments) -> str:
     transaction = frame.transaction
     usage = transaction.usage
 
+    limits = usage.limits
+
     def left(limit: int, used: int) -> dict[str, int]:
-        return {"used": used, "remaining": limit - used}
+        return {"used": used, "remaining": max(0, limit - used)}
 
     return json.dumps(
         {
-            "bytesRead": left(MAX_READ_BYTES, usage.weigh()),
-            "bytesWritten": left(MAX_WRITTEN_BYTES, usage.written_bytes),
-            "databaseQueries": left(MAX_READ_INTERVALS, transaction.reads.count()),
-            "documentsRead": left(MAX_READ_ROWS, usage.read_rows),
-            "documentsWritten": left(MAX_WRITTEN_ROWS, usage.written_rows),
-            "functionsScheduled": left(MAX_SCHEDULED, usage.scheduled),
-            "scheduledFunctionArgsBytes": left(MAX_SCHEDULED_BYTES, usage.scheduled_bytes),
+            "bytesRead": left(limits.bytes_read, usage.weigh()),
+            "bytesWritten": left(limits.bytes_written, usage.written_bytes),
+            "databaseQueries": left(limits.database_queries, transaction.reads.count()),
+            "documentsRead": left(limits.documents_read, usage.read_rows),
+            "documentsWritten": left(limits.documents_written, usage.written_rows),
+            "functionsScheduled": left(limits.functions_scheduled, usage.scheduled),
+            "scheduledFunctionArgsBytes": left(limits.scheduled_function_args_bytes, usage.scheduled_bytes),
         }
     )
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sqlite3
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from supavex.convex.ids import encode_id, new_internal_id
@@ -36,6 +38,7 @@ _OVER += "selective index range expressions."
 _NO_STORAGE = (1 << 40) + 1
 #: A document's JSON is no shorter than its size divided by this: a one-digit number weighs 9 bytes and takes 2.
 _DENSEST = 4.5
+_CAPITAL = re.compile("_([a-z])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +60,27 @@ class Written:
     body: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a transaction may use; Convex's ``transactionLimits`` has the same names in its own spelling."""
+
+    bytes_read: int = MAX_READ_BYTES
+    documents_read: int = MAX_READ_ROWS
+    database_queries: int = MAX_READ_INTERVALS
+    documents_written: int = MAX_WRITTEN_ROWS
+    bytes_written: int = MAX_WRITTEN_BYTES
+    functions_scheduled: int = MAX_SCHEDULED
+    scheduled_function_args_bytes: int = MAX_SCHEDULED_BYTES
+
+
+LIMITS = Limits()
+
+
 @dataclass(slots=True)
 class Usage:
     """What a transaction has used of its limits."""
 
+    limits: Limits = field(default_factory=lambda: LIMITS)
     read_rows: int = 0
     read_bytes: int = 0
     written_rows: int = 0
@@ -77,11 +97,12 @@ class Usage:
         self.read_rows += len(bodies)
         self._unweighed += bodies
         self._length += sum(map(len, bodies))
-        if self.read_rows > MAX_READ_ROWS:
-            message = f"Too many documents read in a single function execution (limit: {MAX_READ_ROWS}). {_OVER}"
+        rows, weight = self.limits.documents_read, self.limits.bytes_read
+        if self.read_rows > rows:
+            message = f"Too many documents read in a single function execution (limit: {rows}). {_OVER}"
             raise SupavexError("TooManyDocumentsRead", message)
-        if self.read_bytes + self._length * _DENSEST > MAX_READ_BYTES and self.weigh() > MAX_READ_BYTES:
-            message = f"Too many bytes read in a single function execution (limit: {MAX_READ_BYTES} bytes). {_OVER}"
+        if self.read_bytes + self._length * _DENSEST > weight and self.weigh() > weight:
+            message = f"Too many bytes read in a single function execution (limit: {weight} bytes). {_OVER}"
             raise SupavexError("TooManyBytesRead", message)
 
     def weigh(self) -> int:
@@ -94,22 +115,23 @@ class Usage:
         """Counts a document that was written. Raises over the limits."""
         self.written_rows += 1
         self.written_bytes += weight
-        if self.written_rows > MAX_WRITTEN_ROWS:
-            message = f"Too many writes in a single function execution (limit: {MAX_WRITTEN_ROWS})"
+        if self.written_rows > self.limits.documents_written:
+            message = f"Too many writes in a single function execution (limit: {self.limits.documents_written})"
             raise SupavexError("TooManyWrites", message)
-        if self.written_bytes > MAX_WRITTEN_BYTES:
-            raise SupavexError(
-                "TooManyBytesWritten", "Too many bytes written in a single function execution (limit: 16 MiB)"
-            )
+        if self.written_bytes > self.limits.bytes_written:
+            limit = self.limits.bytes_written
+            shown = "16 MiB" if limit == MAX_WRITTEN_BYTES else f"{limit} bytes"
+            message = f"Too many bytes written in a single function execution (limit: {shown})"
+            raise SupavexError("TooManyBytesWritten", message)
 
     def schedules(self, weight: int) -> None:
         """Counts a function that is scheduled with arguments of so many bytes. Raises over the limits."""
-        if self.scheduled >= MAX_SCHEDULED:
-            message = f"Too many functions scheduled by this mutation (limit: {MAX_SCHEDULED})"
+        if self.scheduled >= self.limits.functions_scheduled:
+            message = f"Too many functions scheduled by this mutation (limit: {self.limits.functions_scheduled})"
             raise SupavexError("TooManyFunctionsScheduled", message)
-        if self.scheduled_bytes + weight > MAX_SCHEDULED_BYTES:
+        if self.scheduled_bytes + weight > self.limits.scheduled_function_args_bytes:
             message = "Too large total size of the arguments of scheduled functions from this mutation "
-            message += f"(limit: {MAX_SCHEDULED_BYTES} bytes)"
+            message += f"(limit: {self.limits.scheduled_function_args_bytes} bytes)"
             raise SupavexError("ScheduledFunctionsArgumentsTooLarge", message)
         self.scheduled += 1
         self.scheduled_bytes += weight
@@ -132,6 +154,34 @@ class Transaction:
         self._created = begun / 1e6
         #: Names of stored files to be removed.
         self.removed_files: list[str] = []
+
+    @contextmanager
+    def limited(self, given: Mapping[str, Any]) -> Iterator[None]:
+        """Within it, no more than ``given`` may be used besides what has been, by the names of Convex's client."""
+        if not given:
+            yield
+            return
+        before, usage = self.usage.limits, self.usage
+        used = Limits(
+            usage.weigh(),
+            usage.read_rows,
+            self.reads.count(),
+            usage.written_rows,
+            usage.written_bytes,
+            usage.scheduled,
+            usage.scheduled_bytes,
+        )
+        lower = {}
+        for limit in fields(Limits):
+            wanted = given.get(_CAPITAL.sub(lambda found: found[1].upper(), limit.name), limit.default)
+            if type(wanted) not in (int, float) or wanted < 0 or wanted != int(wanted):
+                raise ValueError(f"a limit is a whole number, and {limit.name} is {wanted!r}")
+            lower[limit.name] = min(getattr(used, limit.name) + int(wanted), getattr(before, limit.name))
+        usage.limits = Limits(**lower)
+        try:
+            yield
+        finally:
+            usage.limits = before
 
     # Reading
 
@@ -156,8 +206,9 @@ class Transaction:
     def read(self, space: int, start: bytes = b"", end: bytes | None = None) -> None:
         """Remembers that an interval was read. Raises over the limit."""
         self.reads.add(space, start, end)
-        if self.reads.count() > MAX_READ_INTERVALS:
-            message = f"Too many reads in a single function execution (limit: {MAX_READ_INTERVALS}). {_OVER}"
+        limit = self.usage.limits.database_queries
+        if self.reads.count() > limit:
+            message = f"Too many reads in a single function execution (limit: {limit}). {_OVER}"
             raise SupavexError("TooManyReads", message)
 
     def rows(self, plan: QueryPlan, after: bytes | None, count: int) -> list[Row]:

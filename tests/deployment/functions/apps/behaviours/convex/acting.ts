@@ -95,3 +95,13 @@ export const leavesTimers = action({
     return "done";
   },
 });
+const loads = async () => {
+  const [module, again] = [await import("./library/deep"), await import("./library/deep")];
+  try {
+    module.thrower(0);
+  } catch (error: any) {
+    return [Object.keys(module), module === again, error.message];
+  }
+};
+export const loadsInAction = action({ handler: loads });
+export const loadsInQuery = internalQuery({ handler: loads });

@@ -1,5 +1,5 @@
 import { ConvexError } from "convex/values";
-import { internal } from "./_generated/api";
+import { api, internal } from "./_generated/api";
 import { action, internalMutation, internalQuery, mutation, query } from "./_generated/server";
 import { thrower } from "./library/deep";
 
@@ -82,3 +82,14 @@ export const caughtInAction = action({
   },
 });
 export const rethrown = query({ handler: async (ctx): Promise<any> => await ctx.runQuery(internal.failing.inner, {}) });
+export const looksLikeAStack = query({
+  handler: async () => {
+    throw new Error("text\n    at evil (../convex/secret.ts:1:1)\n    at failing.js:3:1");
+  },
+});
+export const nested: any = mutation({
+  handler: async (ctx, { depth }: any): Promise<any> => {
+    if (depth === 0) throw new Error("deepest");
+    return await ctx.runMutation(api.failing.nested, { depth: depth - 1 });
+  },
+});

@@ -40,3 +40,5 @@ export const nestedInAction = action({
     console.log("two");
   },
 });
+const traces = (value: unknown) => console.trace("here", value);
+export const trace = query({ handler: async () => traces(1) });

@@ -1,5 +1,5 @@
 import { v } from "convex/values";
-import { internal } from "./_generated/api";
+import { api, internal } from "./_generated/api";
 import { action, internalAction, internalMutation, internalQuery, mutation, query } from "./_generated/server";
 
 export const work = internalMutation({
@@ -19,6 +19,14 @@ export const act = internalAction({
       const [job] = await ctx.runQuery(internal.scheduling.jobs, {});
       await ctx.runMutation(internal.scheduling.note, { a: job.state });
     }
+  },
+});
+export const cancelsThenSchedules = internalAction({
+  handler: async (ctx, { n, then }: any) => {
+    const [job] = await ctx.runQuery(internal.scheduling.jobs, {});
+    await ctx.scheduler.cancel(job._id);
+    if (then === "mutation") await ctx.runMutation(api.scheduling.after, { ms: 60_000, args: { n } });
+    else await ctx.scheduler.runAfter(60_000, internal.scheduling.work, { n });
   },
 });
 export const note = internalMutation({ handler: async (ctx, { a }: any) => void (await ctx.db.insert("rows", { n: -1, a })) });

@@ -183,3 +183,48 @@ export const leave = mutation({
     return true;
   },
 });
+
+// Options that the newest clients have
+
+export const countRows = internalQuery({
+  handler: async (ctx) => (await ctx.db.query("rows").collect()).length,
+});
+export const staleReads = mutation({
+  handler: async (ctx): Promise<any> => {
+    const counted = async (options?: any) => await (ctx.runQuery as any)(internal.transactions.countRows, {}, options);
+    await ctx.db.insert("rows", { n: 1 });
+    const before = [await counted(), await counted({ useStaleSnapshot: true })];
+    await ctx.db.insert("rows", { n: 2 });
+    return [...before, await counted({ useStaleSnapshot: true }), await counted()];
+  },
+});
+export const staleInQuery = query({
+  handler: async (ctx): Promise<any> => await (ctx.runQuery as any)(internal.transactions.countRows, {}, { useStaleSnapshot: true }),
+});
+export const writeSome = internalMutation({
+  handler: async (ctx, { count }: any) => {
+    for (let n = 0; n < count; n++) await ctx.db.insert("rows", { n });
+    return count;
+  },
+});
+export const limited = mutation({
+  handler: async (ctx, { limits, read, write }: any): Promise<any> => {
+    await ctx.db.insert("rows", { n: -1 });
+    const found = [];
+    for (const call of [
+      () => (ctx.runQuery as any)(internal.transactions.countRows, {}, { transactionLimits: limits }),
+      () => (ctx.runMutation as any)(internal.transactions.writeSome, { count: write }, { transactionLimits: limits }),
+    ]) {
+      try {
+        found.push(await call());
+      } catch (error: any) {
+        found.push(error.message.split("\n")[0]);
+      }
+    }
+    await ctx.runMutation(internal.transactions.writeSome, { count: 3 });
+    return found;
+  },
+});
+export const commitTime = mutation({
+  handler: async (ctx) => await ctx.db.insert("rows", { n: 1, a: (ctx.db as any).vars.commitTs }),
+});
