@@ -381,8 +381,8 @@ class TransactionRun:
                     return self._result(frame, function, operation, payload, rest[0])
                 else:
                     waiting.append(message)
-            # What a function asks for is done in that order, whatever comes of the first of it. But another function does
-            # not begin before the caller has seen the answers, which it may fail of.
+            # What a function asks for is done in that order, whatever comes of the first of it. But another function
+            # does not begin before the caller has seen the answers, which it may fail of.
             instructions = []
             while waiting and not (instructions and waiting[0][2] == "1.0/runUdf"):
                 _, call_id, operation, payload, *_ = waiting.popleft()
