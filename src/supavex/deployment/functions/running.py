@@ -28,6 +28,7 @@ from supavex.convex.values import (
     to_internal_json,
     value_problem,
 )
+from supavex.deployment.functions import storage as _storage  # noqa: F401  (its operations are known from here on)
 from supavex.deployment.functions.app import App, Function, Kind, canonical
 from supavex.deployment.functions.engine import Conflict, Engine, Snapshot
 from supavex.deployment.functions.identity import ADMIN, NOBODY, Identity
