@@ -45,6 +45,14 @@ def test_a_read_beside_a_write_conflicts(app: App):
     assert app.numbers() == [1, 2, 3]
 
 
+def test_what_has_been_read_is_known_whenever_it_is_asked_for(app: App):
+    """Of a loop: the documents that it has got, and not those that were fetched with them."""
+    app.rows(*range(1, 7))
+    outcome = app.outcome("together:counting")
+    # The count beside the last read comes behind its first step.
+    assert value_of(outcome) == [1, 2, 4, 5, 6, 12 - 1]
+
+
 # What nobody waits for
 
 

@@ -61,8 +61,9 @@ class OpenQuery:
     page: deque[Row] = field(default_factory=deque)
     #: Whether the range has no more rows to fetch.
     exhausted: bool = False
-    #: What the reader was given last.
+    #: What the reader was given last, and how much of that it is known to have got.
     outputs: list[list[Row]] = field(default_factory=list)
+    known: int = 0
     #: Rows behind the last output.
     tail: list[Row] = field(default_factory=list)
     rows: int = 0
@@ -79,6 +80,7 @@ class OpenQuery:
     def batch(self, transaction: Transaction) -> tuple[list[str], bool]:
         """The next documents as JSON, and whether no more come behind them. What came before has been read."""
         self.read(transaction, len(self.outputs), end=False)
+        self.outputs, self.known = [], 0
         length = 0
         while length <= _BATCH_CHARACTERS:
             if self.outputs and not self.page and not self.exhausted and 0 not in self.limits:
@@ -130,16 +132,12 @@ class OpenQuery:
 
     def read(self, transaction: Transaction, count: int, *, end: bool) -> None:
         """The function has got ``count`` documents of the last batch, and the end if ``end``: that much it has read."""
-        rows = [row for output in self.outputs[:count] for row in output]
+        rows = [row for output in self.outputs[self.known : count] for row in output]
+        self.known = max(self.known, count)
         if end:
             rows += self.tail
             self.tail = []
-        self.outputs = []
-        self.took(transaction, rows, end=end and self.whole)
-
-    def took(self, transaction: Transaction, rows: list[Row], *, end: bool) -> None:
-        """Remembers and counts what has been read: ``rows``, which come next, and all behind them if ``end``."""
-        if end:
+        if end and self.whole:
             _remember(transaction, self.plan, self.got, None)
         elif rows:
             _remember(transaction, self.plan, self.got, rows[-1].key)

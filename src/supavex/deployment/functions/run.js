@@ -1,5 +1,5 @@
 // Runs pushed functions. The host calls __step with what is to begin and what has been answered, and takes from
-// __take what they ask for: [frame, call, operation, arguments], or, of one that is over, what its queries have read.
+// __take what they ask for: [frame, call, operation, arguments], and for some: what their queries have read.
 "use strict";
 {
   const { base64, unbase64, of: bytesOf } = globalThis.__bytes;
@@ -252,6 +252,9 @@
   // Which operations Convex does together, where they stand one behind the other, and how many at most.
   const TOGETHER = { "1.0/get": 1, next: 1, "1.0/storageGetUrl": 2 };
   const MOST_TOGETHER = 16;
+  // What is asked for only when all before it is answered: it depends on what has been read, or on whether the function
+  // goes on.
+  const ALONE = new Set(["1.0/runUdf", "1.0/getTransactionMetrics"]);
 
   class Frame {
     constructor(id) {
@@ -308,13 +311,18 @@
     send() {
       const streams = new Set();
       for (const call of this.queue) {
-        if (streams.has(call.query)) return;
+        if (streams.has(call.query) || (ALONE.has(call.operation) && call !== this.queue[0])) return;
         if (call.query !== undefined) streams.add(call.query);
         if (!call.sent && !ready(call)) send(call);
       }
     }
     read() {
-      return [...this.queries.values()].map(({ id, at, end }) => [id, at, end]);
+      const read = [];
+      for (const { id, at, end } of this.queries.values()) {
+        if (at > 0 || end) read.push([id, at, end]);
+        if (end) this.queries.delete(id);
+      }
+      return read;
     }
   }
 
@@ -329,6 +337,7 @@
     }
     call.sent = true;
     outbox.push([frame === null ? 0 : frame.id, id, operation, call.text]);
+    if (ALONE.has(operation)) outbox.at(-1).push(frame.read());
   };
 
   // The answer of a call. Of a query: where the next document is already here.

@@ -10,8 +10,7 @@ import random
 import secrets
 import threading
 import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -372,22 +371,15 @@ class TransactionRun:
         request["seed"] = [secrets.randbits(32) for _ in range(4)]
         request["snapshot"] = to_internal_json(self.transaction.ts)["$integer"]
         instructions: list[Any] = [["start", id_, request]]
-        waiting: deque[list[Any]] = deque()
         while True:
-            for message in self._step(instructions):
-                _, _, operation, payload, *rest = message
+            messages, instructions = self._step(instructions), []
+            for _, call_id, operation, payload, *rest in messages:
                 if operation == "log":
                     self.outcome.add_log(payload, rest[0])
                 elif operation in ("done", "failed", "stuck"):
                     return self._result(frame, function, operation, payload, rest[0])
                 else:
-                    waiting.append(message)
-            # What a function asks for is done in that order, whatever comes of the first of it. But another function
-            # does not begin before the caller has seen the answers, which it may fail of.
-            instructions = []
-            while waiting and not (instructions and waiting[0][2] == "1.0/runUdf"):
-                _, call_id, operation, payload, *_ = waiting.popleft()
-                instructions.append(self._answer(frame, call_id, operation, payload))
+                    instructions.append(self._answer(frame, call_id, operation, payload, *rest))
             if not instructions:
                 raise RunnerLost("crash")  # run.js says how a function is that asks for nothing
 
@@ -419,8 +411,9 @@ class TransactionRun:
             raise RunnerLost("timeout")
         return messages
 
-    def _answer(self, frame: Frame, call_id: int, operation: str, payload: str) -> list[Any]:
+    def _answer(self, frame: Frame, call_id: int, operation: str, payload: str, read: Sequence[Any] = ()) -> list[Any]:
         try:
+            frame.consumed(read)
             if operation == "1.0/runUdf":
                 with understood(operation):
                     return ["settle", call_id, True, self._nested(frame, json.loads(payload))]

@@ -10,7 +10,7 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -78,7 +78,7 @@ class Frame:
     next_journal: str | None = None
     saw_identity: bool = False
 
-    def consumed(self, read: list[Any]) -> None:
+    def consumed(self, read: Sequence[Any]) -> None:
         """Takes what the function says of how far it has read its queries."""
         for id_, count, end in read:
             query = self.queries.get(id_)

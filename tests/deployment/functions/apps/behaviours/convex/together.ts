@@ -1,6 +1,6 @@
 // What functions do at the same time, without waiting for it, or while they iterate.
 import { v } from "convex/values";
-import { internal } from "./_generated/api";
+import { api, internal } from "./_generated/api";
 import { action, internalMutation, internalQuery, mutation, query } from "./_generated/server";
 
 const calling = internal.together.nothing;
@@ -38,6 +38,21 @@ export const onlyCalled = query({
   handler: async (ctx) => {
     const first = ctx.db.query("rows").withIndex("by_n").first();
     return (await Promise.all([first, ctx.runQuery(calling)]))[0]?.n ?? null;
+  },
+});
+
+export const counting = query({
+  handler: async (ctx) => {
+    const counted: number[] = [];
+    const count = async () => void counted.push((await ctx.meta.getTransactionMetrics()).documentsRead.used);
+    for await (const { n } of ctx.db.query("rows")) {
+      if (n === 3) await ctx.runQuery(api.together.onlyCalled);
+      await count();
+      if (n === 4) break;
+    }
+    await Promise.all([ctx.db.query("rows").collect(), count()]);
+    await count();
+    return counted;
   },
 });
 
