@@ -92,19 +92,42 @@ def test_a_query_that_is_run_again_gives_the_same_page_by_its_journal(app: App):
     assert value_of(app.outcome("paging:page", arguments))["page"] == [0, 1]
 
 
-def test_a_long_page_is_to_be_split(app: App):
+def test_a_page_can_be_split(app: App):
     app.rows(*range(6))
     found = page(app, None, 5.0)
     assert found["pageStatus"] is None
     half = page(app, None, 5.0, endCursor=found["splitCursor"])["page"]
     rest = page(app, found["splitCursor"], 5.0, endCursor=found["continueCursor"])["page"]
     assert half + rest == found["page"] and half and rest
+    assert page(app, None, 2.0)["splitCursor"] is None, "one of two is no half"
+
+
+def test_a_page_that_may_read_no_more_is_to_be_split(app: App):
+    """What a filter rejects counts, too; and the next page goes on behind it."""
+    app.rows(*range(50))
+    found = page(app, None, 5.0, maximumRowsRead=3.0)
+    assert (found["page"], found["isDone"], found["pageStatus"]) == ([0, 1, 2], False, "SplitRequired")
+    statuses, cursor = [], None
+    for _ in range(4):
+        found = page(app, cursor, 1.0, least=40.0, maximumRowsRead=10.0)
+        assert (found["page"], found["isDone"]) == ([], False) and found["splitCursor"]
+        statuses.append(found["pageStatus"])
+        cursor = found["continueCursor"]
+    assert statuses == ["SplitRequired"] * 4
+    found = page(app, cursor, 1.0, least=40.0, maximumRowsRead=10.0)
+    assert (found["page"], found["pageStatus"]) == ([40], "SplitRecommended"), "all ten have been fetched"
+    end = page(app, None, 9.0)["continueCursor"]
+    fixed = page(app, None, 1.0, endCursor=end, maximumRowsRead=3.0)
+    assert fixed["page"] == [float(n) for n in range(9)], "a page that has an end is read to it"
+    assert page(app, None, 9.0, maximumRowsRead=12.0)["pageStatus"] is None
+    assert page(app, None, 10.0, maximumRowsRead=12.0)["pageStatus"] == "SplitRecommended"
 
 
 def test_limits_of_one_page(app: App):
     app.rows(*range(10))
     assert page(app, None, 8.0, maximumRowsRead=3.0)["page"] == [0, 1, 2]
-    assert len(page(app, None, 8.0, maximumBytesRead=100.0)["page"]) < 8
+    few = page(app, None, 8.0, maximumBytesRead=100.0)
+    assert 0 < len(few["page"]) < 8 and few["pageStatus"] == "SplitRequired"
     for name in ("maximumRowsRead", "maximumBytesRead"):
         options = {"cursor": None, "numItems": 1.0, name: 0.0}
         assert app.error("paging:page", paginationOpts=options) == (

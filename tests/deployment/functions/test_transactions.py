@@ -35,20 +35,23 @@ def test_own_writes_among_very_many_stored_documents(app: App):
     assert found["count"] == len(left)
 
 
-def test_a_loop_meets_what_it_moves_ahead_of_itself(app: App):
+def test_a_loop_does_not_meet_what_it_moves_ahead_of_itself(app: App):
     app.rows(3, 10, 60)
-    assert app.run("transactions:doubling") == [3, 6, 10, 12, 20, 24, 40, 48, 60, 80, 96]
+    assert app.run("transactions:doubling") == [3, 10, 60]
+    assert sorted(app.numbers()) == [6, 20, 120]
 
 
-def test_a_loop_does_not_meet_what_it_has_removed(app: App):
+def test_a_loop_meets_what_it_has_removed_if_that_was_fetched_before(app: App):
+    """A hundred rows at a time: what is removed of the next hundred is not there when they are fetched."""
     app.rows(*range(300))
-    assert app.run("transactions:deleteAhead") == [float(n) for n in range(0, 300, 2)]
+    seen = [*range(100), *range(101, 200), *range(201, 300)]
+    assert app.run("transactions:deleteAhead") == [float(n) for n in seen]
     assert app.run("transactions:emptied") == 0
 
 
-def test_a_loop_meets_what_a_called_mutation_puts_ahead(app: App):
+def test_a_loop_does_not_meet_what_a_called_mutation_puts_ahead(app: App):
     app.rows(1, 2, 3, 4)
-    assert app.run("transactions:iteratingAround") == [1, 1.5, 2, 2.5, 3, 4]
+    assert app.run("transactions:iteratingAround") == [1, 2, 3, 4]
 
 
 def test_all_or_nothing(app: App):

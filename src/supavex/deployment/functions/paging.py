@@ -1,20 +1,23 @@
 """Reading a query: in batches as a function iterates over it, or page by page.
 
-What a function has read is what reached it, and not what was read ahead for it.
+What has been fetched is given to the function as it was then, whatever is written meanwhile. What the function has read
+is what reached it, and not what was fetched ahead for it. Source: ``database/src/query`` of convex-backend.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections import deque
+from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import Any
 
 from supavex.convex.values import size
 from supavex.deployment.functions.filters import holds
 from supavex.deployment.functions.plans import QueryPlan
 from supavex.deployment.functions.transaction import (
+    DENSEST,
     MAX_READ_BYTES,
     MAX_READ_ROWS,
     Row,
@@ -23,83 +26,124 @@ from supavex.deployment.functions.transaction import (
 from supavex.deployment.store import read_body
 from supavex.errors import SupavexError
 
-_BATCH = 128
-_BATCH_BYTES = 1 << 20
-#: A longer page, or one that comes near the limits, is to be split; Convex's SOFT_MAX_PAGE_LEN.
-_LONG_PAGE = 5000
+#: Rows that are fetched at once, Convex's DEFAULT_QUERY_PREFETCH: what a loop that writes meets depends on it.
+_FETCHED = 100
+_MOST_FETCHED = 4096
+#: Characters of JSON that are given at once, and above which no more rows are fetched at once than before.
+_BATCH_CHARACTERS = 1 << 20
+#: Near its limits a page is to be split: where it has read so much of them, or is so long (SOFT_MAX_PAGE_LEN).
 _NEAR = 0.75
+_LONG_PAGE = int(8192 * _NEAR)
 END = "_end_"
 
 
-@dataclass(slots=True)
-class Position:
-    """How far a query has come: the last key, and how many documents each of its limits lets pass yet."""
-
-    after: bytes | None
-    limits: tuple[int, ...]
-
-
-@dataclass(slots=True)
-class Output:
-    """A document that a query gives, where it stands then, and what was read to get there."""
-
-    row: Row
-    position: Position
-    read: list[str]
+class _PageFull(Exception):
+    """A page has read as much as it may."""
 
 
 @dataclass(slots=True)
 class OpenQuery:
-    """A query that a function iterates over."""
+    """A query that is being read. An output is a document that it gives, with those before it that filters reject."""
 
     plan: QueryPlan
-    position: Position
-    outputs: list[Output] = field(default_factory=list)
-    #: Documents read behind the last output.
-    tail: list[str] = field(default_factory=list)
-    ended: bool = False
-    #: Whether the end is that of the range, and not of a limit.
+    #: Whether more are fetched each time: for who writes nothing, it makes no difference when that is done.
+    growing: bool = False
+    #: The keys up to which rows have been fetched, and up to which the reader has got them.
+    fetched: bytes | None = None
+    got: bytes | None = None
+    #: How many rows are wanted of the next fetch.
+    hint: int = _FETCHED
+    max_rows: int | None = None
+    max_bytes: int | None = None
+    #: How many documents each of the plan's limits lets pass yet.
+    limits: list[int] = field(init=False)
+    #: Fetched rows that have not been looked at.
+    page: deque[Row] = field(default_factory=deque)
+    #: Whether the range has no more rows to fetch.
     exhausted: bool = False
+    #: What the reader was given last, and how much of that it is known to have got.
+    outputs: list[list[Row]] = field(default_factory=list)
+    known: int = 0
+    #: Rows behind the last output.
+    tail: list[Row] = field(default_factory=list)
+    rows: int = 0
+    weight: int = 0
 
-    @classmethod
-    def of(cls, plan: QueryPlan) -> OpenQuery:
-        """A query that begins."""
-        return cls(plan, Position(None, tuple(op for op in plan.operators if isinstance(op, int))))
+    def __post_init__(self) -> None:
+        self.limits = [op for op in self.plan.operators if isinstance(op, int)]
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of the range has been looked at, and its end."""
+        return self.exhausted and not self.page and 0 not in self.limits
 
     def batch(self, transaction: Transaction) -> tuple[list[str], bool]:
         """The next documents as JSON, and whether no more come behind them. What came before has been read."""
         self.read(transaction, len(self.outputs), end=False)
-        self.outputs, self.tail = [], []
+        self.outputs, self.known = [], 0
         length = 0
-        for output in _outputs(self, transaction):
+        while length <= _BATCH_CHARACTERS:
+            if self.outputs and not self.page and not self.exhausted and 0 not in self.limits:
+                break  # what comes behind a fetch is as it is when it is asked for
+            output = self.next(transaction)
+            if output is None:
+                return [output[-1].body for output in self.outputs], True
             self.outputs.append(output)
-            length += len(output.row.body)
-            if len(self.outputs) == _BATCH or length > _BATCH_BYTES:
-                break
-        else:
-            self.ended = True
-        return [output.row.body for output in self.outputs], self.ended
+            length += len(output[-1].body)
+        return [output[-1].body for output in self.outputs], False
+
+    def next(self, transaction: Transaction) -> list[Row] | None:
+        """The next output; None where no more come. Raises :class:`_PageFull` where no more may be read."""
+        while 0 not in self.limits:
+            if self.max_bytes is not None and self.weight >= self.max_bytes:
+                raise _PageFull
+            if not self.page:
+                if self.exhausted:
+                    return None
+                self._fetch(transaction)
+                continue
+            row = self.page.popleft()
+            self.tail.append(row)
+            if self.max_bytes is not None:
+                self.weight += size(read_body(row.body))
+            if _passes(self.plan, row, self.limits):
+                output, self.tail = self.tail, []
+                return output
+        return None
+
+    def _fetch(self, transaction: Transaction) -> None:
+        if transaction.usage.read_rows + len(self.tail) > transaction.usage.limits.documents_read:
+            transaction.usage.read([row.body for row in self.tail])
+        filtered = len(self.limits) < len(self.plan.operators)
+        wanted = _FETCHED if filtered and not self.growing else min(self.hint, _MOST_FETCHED)
+        # The limits before the first filter count rows.
+        inner = sum(1 for _ in takewhile(lambda operator: isinstance(operator, int), self.plan.operators))
+        wanted = min([wanted, *self.limits[:inner]])
+        if self.max_rows is not None:
+            if self.rows >= self.max_rows:
+                raise _PageFull
+            wanted = min(wanted, self.max_rows - self.rows)
+        rows, self.fetched = transaction.fetch(self.plan, self.fetched, wanted)
+        self.exhausted = self.fetched is None
+        self.page.extend(rows)
+        self.rows += len(rows)
+        if self.growing and sum(len(row.body) for row in rows) <= _BATCH_CHARACTERS:
+            self.hint = min(self.hint * 2, _MOST_FETCHED)
 
     def read(self, transaction: Transaction, count: int, *, end: bool) -> None:
-        """The function has got ``count`` documents of the last batch, and the end if ``end``: that much it has read.
-
-        What is left of the batch is thrown away.
-        """
-        got = self.outputs[:count]
-        bodies = [body for output in got for body in output.read]
-        if end and self.exhausted:
-            _remember(transaction, self.plan, self.position.after, None)
-            bodies += self.tail
+        """The function has got ``count`` documents of the last batch, and the end if ``end``: that much it has read."""
+        rows = [row for output in self.outputs[self.known : count] for row in output]
+        self.known = max(self.known, count)
+        if end:
+            rows += self.tail
             self.tail = []
-        elif got:
-            _remember(transaction, self.plan, self.position.after, got[-1].position.after)
-        if bodies:
-            transaction.usage.read(bodies)
-        if count < len(self.outputs) or not end:
-            self.ended = self.exhausted = False
-        if got:
-            self.position = got[-1].position
-        self.outputs = []
+        if end and self.whole:
+            _remember(transaction, self.plan, self.got, None)
+        elif rows:
+            _remember(transaction, self.plan, self.got, rows[-1].key)
+        if rows:
+            self.got = rows[-1].key
+            transaction.usage.read([row.body for row in rows])
 
 
 def _remember(transaction: Transaction, plan: QueryPlan, after: bytes | None, until: bytes | None) -> None:
@@ -115,30 +159,6 @@ def _remember(transaction: Transaction, plan: QueryPlan, after: bytes | None, un
         end = end if until is None else until + b"\x00"
     if end is None or start < end:
         transaction.read(plan.space, start, end)
-
-
-def _outputs(query: OpenQuery, transaction: Transaction) -> Iterator[Output]:
-    """What a query gives from its position on; sets ``exhausted`` where the range ends."""
-    plan, limits, after = query.plan, list(query.position.limits), query.position.after
-    read: list[str] = []
-    count = _BATCH
-    while True:
-        if 0 in limits:
-            return
-        wanted = min([count, *limits]) if len(limits) == len(plan.operators) and limits else count
-        rows = transaction.rows(plan, after, wanted)
-        for row in rows:
-            if 0 in limits:
-                return
-            after = row.key
-            read.append(row.body)
-            if _passes(plan, row, limits):
-                yield Output(row, Position(row.key, tuple(limits)), read)
-                read = []
-        if len(rows) < wanted:
-            query.exhausted, query.tail = True, read
-            return
-        count = min(count * 2, 4096)
 
 
 def _passes(plan: QueryPlan, row: Row, limits: list[int]) -> bool:
@@ -187,49 +207,56 @@ def read_page(transaction: Transaction, plan: QueryPlan, wanted: PageWanted) -> 
     after = None if wanted.cursor is None else _checked(wanted.cursor, mark)
     if wanted.cursor is not None and after is None:
         return Page([], wanted.cursor, None, None)
-    until = None if wanted.end_cursor is None else _checked(wanted.end_cursor, mark)
     fixed = wanted.end_cursor is not None
-    limits = tuple(op for op in plan.operators if isinstance(op, int))
-    query = OpenQuery(plan, Position(after, limits))
+    if wanted.end_cursor is not None:
+        plan = _until(plan, _checked(wanted.end_cursor, mark))
+    # A page that has an end is read to it, however much that is.
+    max_rows, max_bytes = (None, None) if fixed else (wanted.max_rows, wanted.max_bytes)
+    query = OpenQuery(plan, fetched=after, got=after, hint=wanted.size, max_rows=max_rows, max_bytes=max_bytes)
     documents: list[str] = []
-    keys: list[bytes] = []
-    rows = weight = 0
+    rows: list[Row] = []
     status: str | None = None
-    last: bytes | None = None
-    stopped = False
-    for output in _outputs(query, transaction):
-        key = output.row.key
-        if fixed and until is not None and (key < until if plan.descending else key > until):
-            stopped = True
-            break
-        rows += len(output.read)
-        weight += sum(map(len, output.read))
-        transaction.usage.read(output.read)
-        documents.append(output.row.body)
-        keys.append(key)
-        last = key
-        near = rows > MAX_READ_ROWS * _NEAR or weight > MAX_READ_BYTES * _NEAR
-        full = (wanted.max_rows is not None and rows >= wanted.max_rows) or (
-            wanted.max_bytes is not None and sum(size(read_body(b)) for b in documents) >= wanted.max_bytes
-        )
-        if not fixed and (len(documents) >= wanted.size or near or full):
-            stopped = True
-            status = "SplitRequired" if near else None
-            break
-    if fixed:
-        cursor = wanted.end_cursor or ""
-        _remember(transaction, plan, after, until)
-    elif stopped and last is not None:
-        cursor = _cursor(mark, last)
-        _remember(transaction, plan, after, last)
-    else:
-        cursor = _cursor(mark, None)
-        transaction.usage.read(query.tail)
-        _remember(transaction, plan, after, None)
-    if status is None and len(documents) > _LONG_PAGE:
+    output: list[Row] | None = []
+    try:
+        while output is not None and (fixed or len(documents) < wanted.size):
+            query.hint = wanted.size if fixed else wanted.size - len(documents)
+            output = query.next(transaction)
+            if output is not None:
+                documents.append(output[-1].body)
+                rows += output
+                transaction.usage.read([row.body for row in output])
+    except _PageFull:
+        status = "SplitRequired"
+    rows += query.tail
+    transaction.usage.read([row.body for row in query.tail])
+    whole = output is None and query.whole
+    last = rows[-1].key if rows else None
+    _remember(transaction, plan, after, None if whole or fixed else last)
+    if status is None and (len(documents) > _LONG_PAGE or _near(query.rows, rows, wanted)):
         status = "SplitRecommended"
-    middle = keys[(len(keys) - 1) // 2] if len(keys) > 1 else None
-    return Page(documents, cursor, None if middle is None else _cursor(mark, middle), status)
+    cursor = wanted.end_cursor or _cursor(mark, None if whole else last)
+    middle = _cursor(mark, rows[len(rows) // 2].key) if len(rows) > 2 else None
+    return Page(documents, cursor, middle, status)
+
+
+def _until(plan: QueryPlan, key: bytes | None) -> QueryPlan:
+    """The part of a plan's range up to and with ``key``; None: all of it."""
+    if key is None:
+        return plan
+    if plan.descending:
+        return replace(plan, start=max(plan.start, key))
+    end = key + b"\x00"
+    return replace(plan, end=end if plan.end is None else min(plan.end, end))
+
+
+def _near(fetched: int, rows: list[Row], wanted: PageWanted) -> bool:
+    """Whether a page comes near what it, or a transaction, may read."""
+    if fetched > int(min(wanted.max_rows or MAX_READ_ROWS, MAX_READ_ROWS) * _NEAR):
+        return True
+    limit = int(min(wanted.max_bytes or MAX_READ_BYTES, MAX_READ_BYTES) * _NEAR)
+    if sum(len(row.body) for row in rows) * DENSEST <= limit:
+        return False
+    return sum(size(read_body(row.body)) for row in rows) > limit
 
 
 def _fingerprint(plan: QueryPlan) -> bytes:

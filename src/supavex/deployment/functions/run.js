@@ -1,5 +1,5 @@
 // Runs pushed functions. The host calls __step with what is to begin and what has been answered, and takes from
-// __take what they ask for: [frame, call, operation, arguments, what its queries have read since].
+// __take what they ask for: [frame, call, operation, arguments], and for some: what their queries have read.
 "use strict";
 {
   const { base64, unbase64, of: bytesOf } = globalThis.__bytes;
@@ -7,7 +7,6 @@
   const instances = globalThis.__instances;
   const { stringify, parse } = JSON;
   const outbox = [];
-  const frames = new Map();
   let kind = "query"; // of the function that was called from outside
   let clock = 0; // milliseconds; null: the real one
   let environment = {};
@@ -66,6 +65,14 @@
     }
   }
   Object.assign(globalThis, { FinalizationRegistry, WeakRef });
+  // V8 notifies in a task of its own, which comes when no microtask is left.
+  const { waitAsync, notify } = Atomics;
+  const bell = new Int32Array(new SharedArrayBuffer(4));
+  const drained = () => {
+    const { value } = waitAsync(bell, 0, 0);
+    notify(bell, 0);
+    return value;
+  };
   delete globalThis.SharedArrayBuffer;
   delete globalThis.Atomics;
 
@@ -136,14 +143,19 @@
   };
   const calls = new Map();
   let lastCall = 0;
-  const ask = (frame, operation, text, read) =>
+  let stack = []; // frames: each is called by the one before it
+  let loose = []; // calls that wait for no others: all of an action's, and those that are no business of Convex's
+  let given = false; // whether the last one got a document that was here already
+  let answered = []; // an action's calls, in the order of their answers
+  const ask = (frame, operation, text, query) =>
     new Promise((resolve, reject) => {
       bounded(text, `The arguments of ${operation} are`);
-      const call = ++lastCall;
-      calls.set(call, { resolve, reject });
-      outbox.push(read === undefined ? [frame, call, operation, text] : [frame, call, operation, text, read]);
+      const call = { id: ++lastCall, frame, operation, text, query, resolve, reject };
+      Object.assign(call, { sent: false, answer: undefined });
+      calls.set(call.id, call);
+      (frame === null || kind === "action" ? loose : frame.queue).push(call);
     });
-  const hosted = async (operation, argument) => parse(await ask(0, operation, stringify(argument)));
+  const hosted = async (operation, argument) => parse(await ask(null, operation, stringify(argument)));
 
   let lastTimer = 0;
   const waiting = new Set();
@@ -259,7 +271,12 @@
 
   // Frames: one for each function that runs
 
-  const WRITES = new Set(["1.0/insert", "1.0/shallowMerge", "1.0/replace", "1.0/remove", "1.0/runUdf"]);
+  // Which operations Convex does together, where they stand one behind the other, and how many at most.
+  const TOGETHER = { "1.0/get": 1, next: 1, "1.0/storageGetUrl": 2 };
+  const MOST_TOGETHER = 16;
+  // What is asked for only when all before it is answered: it depends on what has been read, or on whether the function
+  // goes on.
+  const ALONE = new Set(["1.0/runUdf", "1.0/getTransactionMetrics"]);
 
   class Frame {
     constructor(id) {
@@ -267,6 +284,8 @@
       this.importing = true;
       this.queries = new Map();
       this.lastQuery = 0;
+      this.queue = [];
+      this.outcome = null;
     }
     #ready() {
       if (this.importing) throw new Error("Can't use database at import time");
@@ -276,7 +295,7 @@
       const argument = parse(text);
       if (operation === "1.0/queryStream") {
         const id = ++this.lastQuery;
-        this.queries.set(id, { query: argument.query, items: [], at: 0, ended: false, end: false, before: null });
+        this.queries.set(id, { id, query: argument.query, items: [], at: 0, ended: false, end: false });
         return stringify({ queryId: id });
       }
       if (operation === "1.0/queryCleanup") return "true"; // what it has read is told at the frame's end
@@ -291,58 +310,163 @@
     }
     async asyncSyscall(operation, text) {
       this.#ready();
-      if (operation === "1.0/queryStreamNext") return await this.#next(parse(text).queryId);
-      const answer = await ask(this.id, operation, text, WRITES.has(operation) ? this.#dropped() : undefined);
+      if (operation !== "1.0/queryStreamNext") return await ask(this, operation, text);
+      const query = this.queries.get(parse(text).queryId);
+      if (query === undefined) throw new Error(NO_QUERY);
+      return await ask(this, "next", "", query);
+    }
+    jsSyscall(operation, argument) {
+      this.#ready();
+      if (operation === "storage/storeBlob") return stored(this, argument);
+      if (operation === "storage/getBlob") return loaded(this, argument);
+      throw new Error(`Unknown JS syscall: ${operation}`);
+    }
+    // What is to be settled next: all of it at once.
+    batch() {
+      const first = this.queue.slice(0, MOST_TOGETHER);
+      const group = TOGETHER[first[0].operation];
+      const other = group === undefined ? 1 : first.findIndex(({ operation }) => TOGETHER[operation] !== group);
+      return other < 0 ? first : first.slice(0, other);
+    }
+    // The host answers in the order of the queue. So nothing is sent before it is known whether what stands before it
+    // needs the host: whether a query has a next document here depends on who asks for it first.
+    send() {
+      const streams = new Set();
+      for (const call of this.queue) {
+        if (streams.has(call.query) || (ALONE.has(call.operation) && call !== this.queue[0])) return;
+        if (call.query !== undefined) streams.add(call.query);
+        if (!call.sent && !ready(call)) send(call);
+      }
+    }
+    read() {
+      const read = [];
+      for (const { id, at, end } of this.queries.values()) {
+        if (at > 0 || end) read.push([id, at, end]);
+        if (end) this.queries.delete(id);
+      }
+      return read;
+    }
+  }
+
+  const NO_QUERY = "in-progress query not found";
+  const here = ({ at, items, ended }) => at < items.length || ended;
+  const ready = ({ answer, query }) => answer !== undefined || (query !== undefined && here(query));
+  const send = (call) => {
+    const { id, frame, operation, query } = call;
+    if (query !== undefined) {
+      call.text = stringify({ queryId: query.id, query: query.query });
+      query.query = undefined;
+    }
+    call.sent = true;
+    outbox.push([frame === null ? 0 : frame.id, id, operation, call.text]);
+    if (ALONE.has(operation)) outbox.at(-1).push(frame.read());
+  };
+
+  // The answer of a call. Of a query: where the next document is already here.
+  const answer = (id, good, text) => {
+    const call = calls.get(id);
+    if (call === undefined) return; // of a run that has ended
+    if (good && call.query !== undefined) {
+      const { items, ended } = parse(text);
+      Object.assign(call.query, { items, ended, at: 0 });
+      return;
+    }
+    call.answer = { good, text };
+    if (kind === "action") answered.push(call);
+  };
+  const settle = (call) => {
+    calls.delete(call.id);
+    const { query, answer, operation, text } = call;
+    given = answer === undefined;
+    if (given) {
+      const more = query.at < query.items.length;
+      if (!more) query.end = true;
+      call.resolve(more ? `{"value":${query.items[query.at++]},"done":false}` : '{"value":null,"done":true}');
+    } else if (answer.good) {
       if (operation === "1.0/insert") {
         // The first document of a table makes it.
-        const number = tableOf(parse(answer)._id);
+        const number = tableOf(parse(answer.text)._id);
         if (!numbers.has(number)) {
           tables[parse(text).table] = number;
           numbers.add(number);
         }
       }
-      return answer;
+      call.resolve(answer.text);
+    } else {
+      const error = new Error(answer.text.message);
+      if (answer.text.data !== undefined) error.data = answer.text.data;
+      call.reject(error);
     }
-    jsSyscall(operation, argument) {
-      this.#ready();
-      if (operation === "storage/storeBlob") return stored(this.id, argument);
-      if (operation === "storage/getBlob") return loaded(this.id, argument);
-      throw new Error(`Unknown JS syscall: ${operation}`);
-    }
-    // One after another, as the host answers them.
-    async #next(id) {
-      const query = this.queries.get(id);
-      if (query === undefined) throw new Error("in-progress query not found");
-      while (query.before !== null) await query.before;
-      if (query.at === query.items.length && !query.ended) {
-        const first = query.query;
-        query.query = undefined;
-        query.before = ask(this.id, "next", stringify({ queryId: id, query: first }));
-        try {
-          const { items, ended } = parse(await query.before);
-          Object.assign(query, { items, ended, at: 0 });
-        } finally {
-          query.before = null;
-        }
+  };
+
+  // Goes on, where no microtask is left; whether anything came of it, or else it is the host's turn. A query or a
+  // mutation is over when nothing is left that it has asked for, be that awaited or not.
+  const advance = () => {
+    const frame = stack.at(-1);
+    if (frame === undefined) return false;
+    if (frame.outcome?.failed !== undefined) return over(frame, "failed", frame.outcome.failed);
+    if (kind === "action") {
+      if (frame.outcome !== null) return over(frame, "done", frame.outcome.done);
+      if (answered.length > 0) {
+        settle(answered.shift());
+        return true;
       }
-      if (query.at < query.items.length) return `{"value":${query.items[query.at++]},"done":false}`;
-      query.end = true;
-      return '{"value":null,"done":true}';
-    }
-    // What comes after a write must be read again. How far each query has been read until then.
-    #dropped() {
-      const read = this.read();
-      for (const query of this.queries.values()) {
-        if (query.at < query.items.length || (query.ended && !query.end)) {
-          Object.assign(query, { items: [], at: 0, ended: false });
-        }
+    } else if (loose.length === 0) {
+      if (frame.queue.length === 0) {
+        return frame.outcome === null ? over(frame, "stuck", "") : over(frame, "done", frame.outcome.done);
       }
-      return read;
+      const batch = frame.batch();
+      if (!batch.every(ready)) {
+        frame.send();
+        return false;
+      }
+      frame.queue.splice(0, batch.length);
+      const streams = new Set();
+      for (const call of batch) {
+        // A query that gives a document to one is not there for another at that moment.
+        if (streams.has(call.query)) call.answer = { good: false, text: { message: NO_QUERY } };
+        if (call.query !== undefined) streams.add(call.query);
+        settle(call);
+      }
+      return true;
+    } else if (loose.every(ready)) {
+      loose.splice(0).forEach(settle);
+      return true;
     }
-    read() {
-      return [...this.queries].map(([id, { at, end }]) => [id, at, end]);
+    for (const call of loose) if (!call.sent) send(call);
+    if (kind === "action") loose = [];
+    return false;
+  };
+  const over = (frame, operation, payload) => {
+    if (kind === "action") unawaited();
+    outbox.push([frame.id, 0, operation, payload, frame.read()]);
+    stack.pop();
+    return false;
+  };
+  // What an action has not waited for is not done, or nobody knows.
+  const NAMES = { "1.0/storageStore": "storage.store", "1.0/storageGet": "storage.get" };
+  const NO_OPERATIONS = new Set(["sleep", "digest", "hmac"]);
+  const unawaited = () => {
+    const open = [...calls.values()].map(({ operation }) => operation).filter((name) => !NO_OPERATIONS.has(name));
+    if (open.length === 0) return;
+    const names = [...new Set(open.map((name) => NAMES[name] ?? name.replace(/^1\.0\/(actions\/)?/, "")))].sort();
+    line("WARN", [
+      `${open.length} unawaited operation${open.length === 1 ? "" : "s"}: [${names.join(", ")}]. Async operations ` +
+        "should be awaited or they might not run. See " +
+        "https://docs.convex.dev/functions/actions#dangling-promises for more information.",
+    ]);
+  };
+  let due = false; // whether it is to be seen what comes of the last step
+  let busy = false; // whether that is being done
+  const goOn = async () => {
+    [due, busy] = [false, true];
+    try {
+      do await drained();
+      while (advance());
+    } finally {
+      busy = false;
     }
-  }
+  };
 
   const stored = async (frame, { blob, options }) => {
     if (!(blob instanceof Blob)) throw new Error("store() expects a Blob.");
@@ -381,7 +505,6 @@
 
   const start = (id, request) => {
     const frame = new Frame(id);
-    frames.set(id, frame);
     if (request.outermost) {
       ({ kind, environment, tables } = request);
       numbers = new Set(Object.values(tables));
@@ -391,7 +514,9 @@
       lines = 0;
       waiting.clear();
       calls.clear();
+      [stack, loose, answered] = [[], [], []];
     }
+    stack.push(frame);
     frame.snapshot = request.snapshot;
     const Convex = {
       syscall: (operation, text) => frame.syscall(operation, text),
@@ -401,31 +526,33 @@
     const mayLoad = () => {
       if (kind !== "action") throw new TypeError("dynamic module import unsupported");
     };
-    run(frame, { ...request, load: instances(Convex, mayLoad) }).then(
-      (result) => outbox.push([id, 0, "done", bounded(String(result), "The return value is"), frame.read()]),
-    ).catch(
-      (error) => outbox.push([id, 0, "failed", thrown(error), frame.read()]),
-    );
+    run(frame, { ...request, load: instances(Convex, mayLoad) })
+      .then((result) => void (frame.outcome = { done: bounded(String(result), "The return value is") }))
+      .catch((error) => void (frame.outcome = { failed: thrown(error) }));
   };
 
-  const settle = (call, good, text) => {
-    const waiter = calls.get(call);
-    if (waiter === undefined) return; // of a run that has ended
-    calls.delete(call);
-    if (good) waiter.resolve(text);
-    else {
-      const error = new Error(text.message);
-      if (text.data !== undefined) error.data = text.data;
-      waiter.reject(error);
-    }
-  };
-
-  const verbs = { start, settle };
+  const verbs = { start, settle: answer };
   globalThis.__step = (text) => {
-    for (const [verb, ...rest] of parse(text)) verbs[verb](...rest);
-    return "";
+    let begins = false;
+    for (const [verb, ...rest] of parse(text)) {
+      verbs[verb](...rest);
+      begins ||= verb === "start";
+    }
+    due = begins || advance();
+    // Mostly all that comes of it is asked for something else: the microtasks have run when __take is called.
+    if (due && !begins && (given || answered.length > 0 || stack.at(-1).queue.length > 0)) goOn();
+    return busy ? "busy" : "";
   };
+  // Nothing, as long as the functions go on by themselves.
   globalThis.__take = () => {
+    if (busy) return "";
+    if (due) {
+      due = false;
+      if (advance()) {
+        goOn();
+        return "";
+      }
+    }
     const text = stringify(outbox);
     outbox.length = 0;
     return text;
@@ -482,8 +609,8 @@
   };
   globalThis.__clean = () => {
     for (let i = 0; i < kept.length; i++) if (!unchanged(kept[i])) return "changed";
-    frames.clear();
     calls.clear();
+    [stack, loose, answered] = [[], [], []];
     outbox.length = 0;
     /(?:)/.test(""); // or the last match would be seen by the next run
     return "";

@@ -218,7 +218,7 @@ def _sound(message: Any) -> bool:
             return False
     elif type(payload) is not str:
         return False
-    read = [] if more is None and operation not in ("done", "failed") else more
+    read = [] if more is None and operation not in ("done", "failed", "stuck") else more
     return type(read) is list and all(
         type(one) is list and [*map(type, one)] == [int, int, bool] and one[1] >= 0 for one in read
     )

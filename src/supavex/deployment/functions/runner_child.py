@@ -74,9 +74,12 @@ def _serve() -> None:
                 if not ready:
                     settle()
                     ready = True
-                step(text)
+                if step(text):
+                    time.sleep(0.00005)  # it goes on by itself for a while, and asking costs more than that
                 answer = take()
-                if context.was_hard_memory_limit_reached():
+                while not (full := context.was_hard_memory_limit_reached()) and not answer:
+                    answer = take()
+                if full:
                     # What ran has been stopped in its midst, and nothing of it will ever come.
                     _write(answers, b"-memory")
                     continue

@@ -10,10 +10,9 @@ import random
 import secrets
 import threading
 import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from supavex.convex.values import (
     to_internal_json,
     value_problem,
 )
+from supavex.deployment.functions import storage as _storage  # noqa: F401  (its operations are known from here on)
 from supavex.deployment.functions.app import App, Function, Kind, canonical
 from supavex.deployment.functions.engine import Conflict, Engine, Snapshot
 from supavex.deployment.functions.identity import ADMIN, NOBODY, Identity
@@ -45,7 +45,7 @@ TOO_NESTED = f"Value is too nested (more than {MAX_VALUE_NESTING} levels deep)"
 _RETRIES = 20
 #: Convex does not count the time that its operations take. Here each costs the function's process something, too: so
 #: many seconds are not counted for one, of so many at most, for a function may ask without end.
-_OPERATION_SECONDS, _OPERATIONS = 0.0005, 40_000
+_OPERATION_SECONDS, _OPERATIONS = 0.0007, 40_000
 _DEPTH = 8
 Arguments = dict[str, Any]
 
@@ -341,7 +341,6 @@ class TransactionRun:
     outcome: Outcome
     #: Functions that have begun.
     _count: int = 0
-    _waiting: deque[list[Any]] = field(default_factory=deque)
     _spent: float = 0.0
     #: Operations that were answered.
     _answered: int = 0
@@ -371,36 +370,30 @@ class TransactionRun:
         request |= {"outermost": outermost, "now": time.time_ns() // 1_000_000}
         request["seed"] = [secrets.randbits(32) for _ in range(4)]
         request["snapshot"] = to_internal_json(self.transaction.ts)["$integer"]
-        for message in self._step([["start", id_, request]]):
-            self._waiting.append(message)
+        instructions: list[Any] = [["start", id_, request]]
         while True:
-            instructions = []
-            others: list[list[Any]] = []
-            while self._waiting:
-                message = self._waiting.popleft()
-                from_, call_id, operation, payload, *rest = message
+            messages, instructions = self._step(instructions), []
+            for _, call_id, operation, payload, *rest in messages:
                 if operation == "log":
                     self.outcome.add_log(*logged(payload, rest[0], self.app))
-                elif from_ not in (id_, 0):
-                    others.append(message)
-                elif operation in ("done", "failed"):
-                    self._waiting.extend(others)
-                    if operation == "failed":
-                        failure = failure_of(payload, self.app)
-                        with suppress(SupavexError):
-                            frame.consumed(rest[0])
-                        raise failure
-                    try:
-                        frame.consumed(rest[0])
-                    except SupavexError as error:
-                        raise Failure(f"Uncaught Error: {error.message}\n") from None
-                    return checked_result(function, payload, self.transaction.catalog.name_of)
+                elif operation in ("done", "failed", "stuck"):
+                    return self._result(frame, function, operation, payload, rest[0])
                 else:
-                    instructions.append(self._answer(frame, call_id, operation, payload, rest))
-            self._waiting.extend(others)
+                    instructions.append(self._answer(frame, call_id, operation, payload, *rest))
             if not instructions:
-                raise Failure("Returned promise will never resolve")
-            self._waiting.extend(self._step(instructions))
+                raise RunnerLost("crash")  # run.js says how a function is that asks for nothing
+
+    def _result(self, frame: Frame, function: Function, how: str, payload: Any, read: list[Any]) -> str:
+        """What becomes of a function that is over: its result as JSON."""
+        if how == "done":
+            try:
+                frame.consumed(read)
+            except SupavexError as error:
+                raise Failure(f"Uncaught Error: {error.message}\n") from None
+            return checked_result(function, payload, self.transaction.catalog.name_of)
+        with suppress(SupavexError):
+            frame.consumed(read)
+        raise failure_of(payload, self.app) if how == "failed" else Failure("Returned promise will never resolve")
 
     def _snapshot(self) -> Snapshot:
         return Snapshot(self.transaction.connection, self.transaction.catalog, self.transaction.ts)
@@ -418,10 +411,9 @@ class TransactionRun:
             raise RunnerLost("timeout")
         return messages
 
-    def _answer(self, frame: Frame, call_id: int, operation: str, payload: str, rest: list[Any]) -> list[Any]:
+    def _answer(self, frame: Frame, call_id: int, operation: str, payload: str, read: Sequence[Any] = ()) -> list[Any]:
         try:
-            if rest:
-                frame.consumed(rest[0])
+            frame.consumed(read)
             if operation == "1.0/runUdf":
                 with understood(operation):
                     return ["settle", call_id, True, self._nested(frame, json.loads(payload))]

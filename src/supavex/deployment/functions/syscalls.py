@@ -10,7 +10,7 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,7 +22,7 @@ from supavex.deployment.functions.app import App
 from supavex.deployment.functions.catalog import SYSTEM_NUMBERS
 from supavex.deployment.functions.identity import Identity
 from supavex.deployment.functions.paging import OpenQuery, PageWanted, read_page
-from supavex.deployment.functions.plans import plan_query
+from supavex.deployment.functions.plans import QueryPlan, plan_query
 from supavex.deployment.functions.transaction import MAX_READ_ROWS, Transaction
 from supavex.deployment.store import StoredTable, write_body
 from supavex.errors import SupavexError
@@ -69,7 +69,7 @@ class Frame:
     next_journal: str | None = None
     saw_identity: bool = False
 
-    def consumed(self, read: list[Any]) -> None:
+    def consumed(self, read: Sequence[Any]) -> None:
         """Takes what the function says of how far it has read its queries."""
         for id_, count, end in read:
             query = self.queries.get(id_)
@@ -137,9 +137,7 @@ def query_next(frame: Frame, arguments: Arguments) -> str:
     """The next documents of a query that is iterated over."""
     id_ = arguments["queryId"]
     if "query" in arguments:
-        frame.transaction.table(_table_name(arguments["query"]))
-        frame.queries[id_] = OpenQuery.of(plan_query(arguments["query"], frame.transaction.catalog))
-        _new_table(frame, frame.queries[id_])
+        frame.queries[id_] = OpenQuery(_plan(frame, arguments["query"]), growing=frame.kind != "mutation")
     items, ended = frame.queries[id_].batch(frame.transaction)
     return json.dumps({"items": items, "ended": ended})
 
@@ -149,14 +147,12 @@ def _table_name(query: Any) -> str:
     return str(source.get("tableName") or str(source.get("indexName", "")).partition(".")[0])
 
 
-def _new_table(frame: Frame, query: OpenQuery) -> None:
-    """A table that this transaction is about to make has rows, too: those that it has written."""
-    plan = query.plan
-    if plan.table is None:
-        name = plan.name
-        new = frame.transaction.new_tables.get(name)
-        if new is not None:
-            query.plan = plan.of_new(new)
+def _plan(frame: Frame, query: Any) -> QueryPlan:
+    """A query's plan. A table that this transaction is about to make has rows, too: those that it has written."""
+    frame.transaction.table(_table_name(query))
+    plan = plan_query(query, frame.transaction.catalog)
+    new = frame.transaction.new_tables.get(plan.name)
+    return plan if plan.table is not None or new is None else plan.of_new(new)
 
 
 @syscall("1.0/get")
@@ -210,11 +206,9 @@ def query_page(frame: Frame, arguments: Arguments) -> str:
     if frame.next_journal is not None:
         message = "This query or mutation function ran multiple paginated queries. Convex only supports a single "
         raise SupavexError("MultiplePaginatedDatabaseQueries", f"{message}paginated query in each function.")
-    frame.transaction.table(_table_name(arguments["query"]))
-    query = OpenQuery.of(plan_query(arguments["query"], frame.transaction.catalog))
-    _new_table(frame, query)
+    plan = _plan(frame, arguments["query"])
     wanted = PageWanted(cursor, end if end is not None else frame.journal, int(size), *limits)
-    page = read_page(frame.transaction, query.plan, wanted)
+    page = read_page(frame.transaction, plan, wanted)
     frame.next_journal = page.cursor
     head = json.dumps(
         {

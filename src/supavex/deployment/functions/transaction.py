@@ -37,7 +37,7 @@ _OVER += "selective index range expressions."
 #: Storages of tables that are not made yet count from here; no file has so many.
 _NO_STORAGE = (1 << 40) + 1
 #: A document's JSON is no shorter than its size divided by this: a one-digit number weighs 9 bytes and takes 2.
-_DENSEST = 4.5
+DENSEST = 4.5
 _CAPITAL = re.compile("_([a-z])")
 
 
@@ -101,7 +101,7 @@ class Usage:
         if self.read_rows > rows:
             message = f"Too many documents read in a single function execution (limit: {rows}). {_OVER}"
             raise SupavexError("TooManyDocumentsRead", message)
-        if self.read_bytes + self._length * _DENSEST > weight and self.weigh() > weight:
+        if self.read_bytes + self._length * DENSEST > weight and self.weigh() > weight:
             message = f"Too many bytes read in a single function execution (limit: {weight} bytes). {_OVER}"
             raise SupavexError("TooManyBytesRead", message)
 
@@ -212,33 +212,35 @@ class Transaction:
             raise SupavexError("TooManyReads", message)
 
     def rows(self, plan: QueryPlan, after: bytes | None, count: int) -> list[Row]:
+        """The rows of :meth:`fetch`: none only where the range has no others."""
+        return self.fetch(plan, after, count)[0]
+
+    def fetch(self, plan: QueryPlan, after: bytes | None, count: int) -> tuple[list[Row], bytes | None]:
         """At most ``count`` rows of a plan's range in its order, those behind the key ``after``; without its operators.
 
-        Fewer only where no more are there. Nothing is remembered of it: the reader says how far it came.
+        With the key up to which there are no others, or None where there are none in all the range. Nothing is
+        remembered of it: the reader says how far it came.
         """
         table = plan.table
         if table is None or (plan.end is not None and plan.start >= plan.end):
-            return []
+            return [], None
         if table is STORED_FILES:
-            return self._file_rows(plan, after)[:count]
+            return _cut(self._file_rows(plan, after), count, None)
         mine = self._written_rows(plan, after)
         if table.name in self.new_tables:
-            return mine[:count]
-        stored = self._stored_rows(plan, after, count)
+            return _cut(mine, count, None)
         changed = {internal_id for name, internal_id in self.writes if name == table.name}
-        if not changed:
-            return stored
-        found: list[Row] = []
+        wanted = count
         while True:
-            found += [row for row in stored if row.internal_id not in changed]
-            if len(stored) < count or len(found) >= count:
-                break
-            stored = self._stored_rows(plan, stored[-1].key, count)
-        if len(stored) == count and mine:
+            stored = self._stored_rows(plan, after, wanted)
+            last = stored[-1].key if len(stored) == wanted else None
+            found = [row for row in stored if row.internal_id not in changed]
             # Those that come behind the last stored row may have others of the table between them.
-            last = stored[-1].key
-            mine = [row for row in mine if (row.key > last if plan.descending else row.key < last)]
-        return sorted([*found, *mine], key=lambda row: row.key, reverse=plan.descending)[:count]
+            found += [row for row in mine if last is None or (row.key > last if plan.descending else row.key < last)]
+            if found or last is None:
+                found.sort(key=lambda row: row.key, reverse=plan.descending)
+                return _cut(found, count, last)
+            after, wanted = last, max(wanted, 100)
 
     def _stored_rows(self, plan: QueryPlan, after: bytes | None, count: int) -> list[Row]:
         table, index = plan.table, plan.index
@@ -427,6 +429,11 @@ class Transaction:
     def wrote(self) -> bool:
         """Whether there is anything to commit."""
         return bool(self.writes or self.new_tables or self.removed_files)
+
+
+def _cut(rows: list[Row], count: int, last: bytes | None) -> tuple[list[Row], bytes | None]:
+    """The first ``count`` rows, and up to where they are all, if there are no others up to ``last``."""
+    return (rows, last) if len(rows) < count else (rows[:count], rows[count - 1].key)
 
 
 def _check_system_fields(fields: Document, id_: str, created: float) -> None:
