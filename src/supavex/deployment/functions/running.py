@@ -231,6 +231,7 @@ class Functions:
             "kind": function.kind,
             "args": json.dumps([call.args]),
             "requestId": "",
+            "imported": app.imported,
             "tables": catalog.numbers,
             "environment": own,
         }
@@ -361,7 +362,14 @@ class TransactionRun:
     def _frame(self, function: Function, call: Call) -> Frame:
         services = self.functions.services
         return Frame(
-            function.path, function.kind, self.transaction, call.identity, self.app, services, job=self.call.scheduled
+            function.path,
+            function.kind,
+            self.transaction,
+            call.identity,
+            self.app,
+            services,
+            job=self.call.scheduled,
+            request_id=self.outcome.request_id,
         )
 
     def _run(self, frame: Frame, function: Function, call: Call, *, outermost: bool = False) -> str:

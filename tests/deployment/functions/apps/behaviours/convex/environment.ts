@@ -12,3 +12,12 @@ const read = async () => [
 export const inQuery = query({ handler: read });
 export const inMutation = mutation({ handler: read });
 export const inAction = action({ handler: read });
+export const shape = query({
+  handler: async () => [
+    Object.keys(process),
+    Object.keys(process.env),
+    (process.env as any).toString ?? null,
+    typeof (process.env as any).inspect,
+  ],
+});
+export const request = mutation({ handler: async (ctx) => (await (ctx as any).meta.getRequestMetadata()).requestId });
