@@ -31,3 +31,5 @@ def test_there_is_no_more_of_process_than_convex_has(app: App):
 def test_a_request_has_the_id_that_its_errors_tell(app: App):
     outcome = app.outcome("environment:request")
     assert value_of(outcome) == outcome.request_id != ""
+    outcome = app.outcome("environment:requestInAction")
+    assert value_of(outcome) == [outcome.request_id] * 2

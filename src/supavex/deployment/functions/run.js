@@ -142,12 +142,13 @@
     return text;
   };
   const calls = new Map();
+  const asides = []; // see below: what functions have made of the global object that wait for others
   let lastCall = 0;
   const ask = (frame, operation, text, read) =>
     new Promise((resolve, reject) => {
       bounded(text, `The arguments of ${operation} are`);
       const call = ++lastCall;
-      calls.set(call, { resolve, reject });
+      calls.set(call, { resolve, reject, aside: asides.length });
       outbox.push(read === undefined ? [frame, call, operation, text] : [frame, call, operation, text, read]);
     });
   const hosted = async (operation, argument) => parse(await ask(0, operation, stringify(argument)));
@@ -479,6 +480,23 @@
     return await called.invokeAction(requestId, args);
   };
 
+  // A function that another one calls has a global object without what that one has put there, which comes back when
+  // the call is settled. Neither iterators nor methods here, for a function may have changed them.
+  const { ownKeys, getOwnPropertyDescriptor, getPrototypeOf, isExtensible, defineProperty, deleteProperty } = Reflect;
+  const { is, hasOwn, getOwnPropertyDescriptors: descriptorsOf } = Object;
+  let fresh = {};
+  const makeGlobals = (wanted) => {
+    const there = ownKeys(globalThis);
+    for (let i = 0; i < there.length; i++) if (!hasOwn(wanted, there[i])) deleteProperty(globalThis, there[i]);
+    const keys = ownKeys(wanted);
+    for (let i = 0; i < keys.length; i++) {
+      const now = getOwnPropertyDescriptor(globalThis, keys[i]);
+      const then = wanted[keys[i]];
+      const same = now !== undefined && is(now.value, then.value) && now.get === then.get && now.set === then.set;
+      if (!same) defineProperty(globalThis, keys[i], then);
+    }
+  };
+
   const start = (id, request) => {
     const frame = new Frame(id);
     frames.set(id, frame);
@@ -493,6 +511,10 @@
       lines = 0;
       waiting.clear();
       calls.clear();
+      asides.length = 0;
+    } else {
+      asides.push(descriptorsOf(globalThis));
+      makeGlobals(fresh);
     }
     frame.snapshot = request.snapshot;
     const Convex = {
@@ -514,6 +536,7 @@
     const waiter = calls.get(call);
     if (waiter === undefined) return; // of a run that has ended
     calls.delete(call);
+    while (asides.length > waiter.aside) makeGlobals(asides.pop());
     if (good) waiter.resolve(text);
     else {
       const error = new Error(text.message);
@@ -536,14 +559,13 @@
   // Between two runs everything that both could see must be as it was: all that is reached from the global object, and
   // what syntax alone reaches. Nothing here may depend on what a function could have changed: no iterators, no methods.
 
-  const { ownKeys, getOwnPropertyDescriptor, getPrototypeOf, isExtensible } = Reflect;
-  const { is } = Object;
   const hidden = [function* () {}, async function () {}, async function* () {}, [].keys(), new Map().keys(),
     new Set().keys(), ""[Symbol.iterator](), "".matchAll(/a/g), Iterator.from({ next() {} }), [].values().map(() => 1)]
     .map((value) => getPrototypeOf(value));
   let kept = [];
   globalThis.__ready = () => {
     kept = [];
+    fresh = descriptorsOf(globalThis);
     const queue = [globalThis, ...hidden];
     const seen = new Set(queue);
     const reach = (value) => {

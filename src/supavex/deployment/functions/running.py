@@ -66,6 +66,8 @@ class Call:
     internal: bool = False
     journal: str | None = None
     scheduled: str | None = None
+    #: The request that the call is part of; None for one of its own.
+    request_id: str | None = None
 
 
 class Functions:
@@ -184,6 +186,7 @@ class Functions:
         settle: Settle | None = None,
     ) -> Outcome:
         outcome = Outcome(canonical(call.path), kind.capitalize(), ts=snapshot.ts, read_at=snapshot.ts)
+        outcome.request_id = call.request_id or outcome.request_id
         started = time.monotonic()
         transaction = self.engine.begin(snapshot)
         begun = transaction.mark()

@@ -330,8 +330,8 @@ def deployment_metadata(frame: Frame, arguments: Arguments) -> str:
 
 @syscall("1.0/getRequestMetadata")
 def request_metadata(frame: Frame, arguments: Arguments) -> str:
-    """Of the request that called a mutation."""
-    if frame.kind != "mutation":
+    """Of the request that called a mutation or an action."""
+    if frame.kind == "query":
         raise SupavexError("RequestMetadataNotAllowed", f"Cannot get request metadata in a {frame.kind}")
     frame.saw_identity = True
     data = {"ip": None, "userAgent": None, "requestId": frame.request_id, "scheduledFunctionId": frame.job}

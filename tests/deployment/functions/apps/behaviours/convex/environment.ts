@@ -1,3 +1,4 @@
+import { api } from "./_generated/api";
 import { action, mutation, query } from "./_generated/server";
 
 const atImport = process.env.GREETING;
@@ -21,3 +22,9 @@ export const shape = query({
   ],
 });
 export const request = mutation({ handler: async (ctx) => (await (ctx as any).meta.getRequestMetadata()).requestId });
+export const requestInAction = action({
+  handler: async (ctx): Promise<any> => {
+    const { requestId } = await (ctx as any).meta.getRequestMetadata();
+    return [requestId, await ctx.runMutation(api.environment.request, {})];
+  },
+});
