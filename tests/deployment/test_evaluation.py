@@ -103,8 +103,11 @@ def test_a_file_for_node_finds_node():
 
 
 def test_the_environment_is_there_and_nothing_else_of_it():
-    source = 'if (JSON.stringify(process.env) !== \'{"A":"b"}\' || process.env.HOME !== undefined) throw 1;'
+    own = "process.env.A !== 'b' || process.env.HOME !== undefined || process.env.toString !== undefined"
+    source = f"if ({own} || JSON.stringify(process.env) !== '{{}}' || process.version !== undefined) throw 1;"
     assert evaluated({"A": "b"}, m=source).functions
+    source = f'if (JSON.stringify(process.env) !== \'{{"A":"b"}}\' || {own} || !process.platform) throw 1;'
+    assert evaluate([module("n.js", source, "node")], None, None, {"A": "b"}).functions
 
 
 def test_what_convex_offers_while_importing():

@@ -36,6 +36,25 @@ def test_called_functions_have_the_same_clock_and_other_chance(app: App):
     assert len({outer[1], first[1], second[1]}) == 3
 
 
+def test_modules_see_the_time_and_chance_of_their_push(app: App):
+    chance, then = app.run("chance:randomAtImport")
+    assert app.run("chance:randomAtImport") == [chance, then] == app.run("chance:importedInAction")
+    nested, before, after, now = app.run("chance:importedInNested")
+    assert nested == [chance, then] and then < now < time.time() * 1000 + 1
+    assert len({chance, before, after}) == 3, "and the caller goes on with its own"
+
+
+@pytest.mark.parametrize("kind", ["Query", "Mutation", "Action"])
+def test_performance_counts_from_the_push(app: App, kind: str):
+    found = app.run(f"chance:performanceIn{kind}")
+    assert found["atImport"] == 0 and found["origin"] is True and abs(found["epoch"]) < 1000
+    assert (found["went"] == found["measured"] == 0) if kind == "Query" else (found["went"] >= found["measured"] > 0)
+    assert found["names"] == [["mark", "b"], ["measure", "m"], ["measure", "o"]], "those of this run alone"
+    assert (found["missing"], found["other"]) == ("SyntaxError", [5, 7, 1])
+    assert found["json"] == ["name", "entryType", "startTime", "duration", "detail"]
+    assert app.run(f"chance:performanceIn{kind}")["names"] == found["names"]
+
+
 @pytest.mark.parametrize("function", ["refusedInQuery", "refusedInMutation"])
 def test_timers_and_the_network_are_for_actions(app: App, function: str):
     assert app.run(f"chance:{function}") == [

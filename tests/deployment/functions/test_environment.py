@@ -6,9 +6,9 @@ import pytest
 
 from supavex.deployment.functions.modules import change_variables
 
-from .app import App
+from .app import App, value_of
 
-OWN = [True, "http://127.0.0.1:3210", "http://127.0.0.1:3211"]
+OWN = [False, "http://127.0.0.1:3210", "http://127.0.0.1:3211"]
 
 
 @pytest.mark.parametrize("function", ["inQuery", "inMutation", "inAction"])
@@ -21,4 +21,15 @@ def test_a_changed_variable_is_seen_by_the_next_call(app: App):
     change_variables(app.deployment.store, [{"name": "GREETING", "value": "bye"}, {"name": "MISSING", "value": ""}])
     assert app.run("environment:inQuery") == ["bye", "bye", "", *OWN]
     change_variables(app.deployment.store, [{"name": "GREETING", "value": None}])
-    assert app.run("environment:inQuery") == [None, None, "", False, *OWN[1:]]
+    assert app.run("environment:inQuery") == [None, None, "", *OWN]
+
+
+def test_there_is_no_more_of_process_than_convex_has(app: App):
+    assert app.run("environment:shape") == [["env"], [], None, "function"]
+
+
+def test_a_request_has_the_id_that_its_errors_tell(app: App):
+    outcome = app.outcome("environment:request")
+    assert value_of(outcome) == outcome.request_id != ""
+    outcome = app.outcome("environment:requestInAction")
+    assert value_of(outcome) == [outcome.request_id] * 2

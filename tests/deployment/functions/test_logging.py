@@ -11,7 +11,7 @@ import pytest
 from supavex.deployment.functions.in_process import FunctionFailed
 from tests.official.node import NODE_MODULES
 
-from .app import APPS, App
+from .app import APPS, App, value_of
 
 SAMPLES = APPS / "behaviours" / "convex" / "library" / "samples.ts"
 #: With the options of Convex's own console: ``npm-packages/udf-runtime/src/02_console.ts`` of convex-backend.
@@ -77,6 +77,21 @@ def test_a_trace_tells_the_places_in_the_files_of_the_app(app: App):
     head, first, second, end = line.messages[2].split("\n")
     assert (head, end) == ("", "") and re.fullmatch(r" {4}at traces \(\.\./convex/logging\.ts:\d+:\d+\)", first), first
     assert re.fullmatch(r" {4}at handler \(\.\./convex/logging\.ts:\d+:\d+\)", second), second
+
+
+def test_timers_and_what_else_the_console_has(app: App):
+    outcome = app.outcome("logging:timing")
+    names = ["debug", "error", "info", "log", "time", "timeEnd", "timeLog", "trace", "warn"]
+    assert value_of(outcome) == [names, "undefined", "[object console]"]
+    texts = [re.sub(r"\b[1-9][0-9]+ms", "30ms", text) for text in outcome.log_texts]
+    assert texts == [
+        "[WARN] Timer 'a' already exists",
+        "[INFO] a: 30ms {\n  x: 1\n}",
+        "[INFO] a: 30ms",
+        "[WARN] Timer 'a' does not exist",
+        "[INFO] default: 30ms",
+        "[WARN] Timer 'never' does not exist",
+    ]
 
 
 def test_lines_are_counted_and_cut(app: App):

@@ -104,6 +104,15 @@ def test_a_query_calls_queries_and_no_mutations(app: App):
     assert app.run("transactions:mutationInQuery") is None
 
 
+def test_a_called_function_has_globals_of_its_own(app: App):
+    found = app.run("transactions:globals")
+    fresh, outer = [None, "function", "function", True], ["outer", "undefined", "function", "changed"]
+    assert found["before"] == found["after"] == outer
+    assert found["inside"] == [fresh, [fresh, None, "inner"], "inner"]
+    assert found["together"] == [[fresh, None, "inner"]] * 2
+    assert (found["failed"], found["nowhere"]) == ("failed", "failed")
+
+
 def test_functions_that_call_themselves_for_ever(app: App):
     assert app.error("transactions:endless")
     app.rows(1)

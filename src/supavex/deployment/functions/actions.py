@@ -38,6 +38,7 @@ _AT_ONCE = 16
 def run_action(functions: Functions, call: Call) -> Outcome:
     """Runs an action to its end."""
     outcome = Outcome(canonical(call.path), "Action")
+    outcome.request_id = call.request_id or outcome.request_id
     started = time.monotonic()
     try:
         with functions.engine.snapshot() as snapshot:
@@ -167,13 +168,17 @@ class _ActionRun:
     def _frame(self, snapshot: Any) -> Frame:
         transaction = self.functions.engine.begin(snapshot)
         path, services = self.outcome.path, self.functions.services
-        return Frame(path, "action", transaction, self.call.identity, self.app, services, job=self.call.scheduled)
+        job, request_id = self.call.scheduled, self.outcome.request_id
+        return Frame(
+            path, "action", transaction, self.call.identity, self.app, services, job=job, request_id=request_id
+        )
 
     def _called(self, kind: str, arguments: Arguments) -> str:
         """``ctx.runQuery``, ``ctx.runMutation``, ``ctx.runAction``: their result as JSON."""
         args = arguments.get("args", {})
         args = args[0] if isinstance(args, list) else args
         call = Call(named(arguments), args, self.call.identity, internal=True, scheduled=self.call.scheduled)
+        call.request_id = self.outcome.request_id
         run: dict[str, Callable[[Call], Outcome]] = {
             "query": self.functions.query,
             "mutation": self.functions.mutation,

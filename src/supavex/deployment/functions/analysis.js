@@ -8,15 +8,17 @@
   delete globalThis.__environment;
   // An auth.config.ts that reads a variable which is not set is refused, with words that the official CLI looks for.
   let strict = false;
-  const variables = new Proxy({ ...env }, {
+  // No more than Convex has of it; files for Node are in Convex's Node, which has the rest.
+  const variables = (target) => new Proxy(target, {
     get: (target, name) => {
-      if (strict && typeof name === "string" && target[name] === undefined) {
-        throw new Error(`Environment variable ${name} is used in auth config file but its value was not set`);
-      }
-      return target[name];
+      if (typeof name !== "string") return target[name];
+      if (Object.hasOwn(env, name)) return env[name];
+      if (strict) throw new Error(`Environment variable ${name} is used in auth config file but its value was not set`);
+      return undefined;
     },
   });
-  globalThis.process = { env: variables, version: "", platform: "convex", nextTick: queueMicrotask };
+  const forConvex = { env: variables({}) };
+  const forNode = { env: variables({ ...env }), version: "", platform: "convex", nextTick: queueMicrotask };
   globalThis.Convex = {
     syscall: refuse("the database"),
     asyncSyscall: refuse("the database"),
@@ -103,6 +105,7 @@
     for (const path of request.modules) {
       try {
         strict = path === "auth.config.js";
+        globalThis.process = request.node.includes(path) ? forNode : forConvex;
         const exports = await load(path);
         if (path === request.schema) answer.schema = schemaOf(exports);
         else if (path === "auth.config.js") answer.auth = providersOf(exports);

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from supavex.convex.schema_json import validator_from_json
 from supavex.convex.validators import AnyValue, Validator
 from supavex.deployment.functions.linking import link
+from supavex.deployment.functions.modules import IMPORTED, new_import
 from supavex.deployment.functions.source_maps import SourceMap
 
 Kind = Literal["query", "mutation", "action"]
@@ -57,6 +58,8 @@ class App:
                 function = _function(path, found, node=environment == "node")
                 self.functions[path, function.name] = function
         self._maps: dict[str, SourceMap | None] = {}
+        #: Time (milliseconds) and chance (four words of 32 bits) while its modules are evaluated: the same in each run.
+        self.imported = _imported(connection)
 
     @staticmethod
     def version_of(connection: sqlite3.Connection) -> tuple[Any, ...]:
@@ -85,6 +88,12 @@ class App:
             text = self._modules.get(module, ("", None, ""))[1]
             self._maps[module] = None if text is None else SourceMap.parse(text)
         return self._maps[module]
+
+
+def _imported(connection: sqlite3.Connection) -> dict[str, Any]:
+    row = connection.execute("SELECT value FROM meta WHERE key = ?", (IMPORTED,)).fetchone()
+    found: dict[str, Any] = new_import() if row is None else json.loads(row[0])
+    return found
 
 
 def canonical(path: str) -> str:

@@ -71,6 +71,7 @@ def evaluate(
         "scripts": [{"path": one.path, "text": one.script()} for one in linked],
         "request": {
             "modules": wanted,
+            "node": [module.path for module in every if module.environment == "node"],
             "schema": schema.path if schema else None,
             "definition": definition.path if definition else None,
         },

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import secrets
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -15,9 +16,16 @@ from supavex.deployment.store import Store
 from supavex.errors import SupavexError
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+#: Where the deployment's file keeps what modules see of time and chance while they are evaluated.
+IMPORTED = "imported"
 _MAX_VARIABLES, _MAX_NAME, _MAX_VALUE = 1000, 256, 8 << 10
 #: The number of Convex's system table ``_environment_variables``.
 _VARIABLES_NUMBER = 520
+
+
+def new_import() -> dict[str, Any]:
+    """Time and chance of modules that are pushed now; see ``App.imported``."""
+    return {"now": time.time_ns() // 1_000_000, "seed": [secrets.randbits(32) for _ in range(4)]}
 
 
 def sha256_of(module: Module) -> str:
@@ -45,11 +53,15 @@ def analyses(store: Store) -> dict[str, dict[str, Any]]:
 
 def save_modules(store: Store, modules: Mapping[str, Module], found: Mapping[str, dict[str, Any]]) -> None:
     """Puts ``modules`` in the place of all that were there. Call it in a transaction."""
+    hashes = {path: sha256_of(module) for path, module in modules.items()}
+    before = dict(store.connection.execute("SELECT path, sha256 FROM modules"))
+    if before != hashes or store.meta(IMPORTED) is None:
+        store.set_meta(IMPORTED, json.dumps(new_import()))
     store.connection.execute("DELETE FROM modules")
     store.connection.executemany(
         "INSERT INTO modules VALUES (?, ?, ?, ?, ?, ?)",
         [
-            (m.path, m.source, m.source_map, m.environment, sha256_of(m), json.dumps(found[p]) if p in found else None)
+            (m.path, m.source, m.source_map, m.environment, hashes[p], json.dumps(found[p]) if p in found else None)
             for p, m in modules.items()
         ],
     )

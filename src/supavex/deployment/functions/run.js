@@ -9,6 +9,8 @@
   const outbox = [];
   let kind = "query"; // of the function that was called from outside
   let clock = 0; // milliseconds; null: the real one
+  let pushed = 0; // when the modules were
+  let begun = { clock: 0, real: 0, entries: [] }; // what `performance` counts from, and what it was told
   let environment = {};
   let tables = {}; // their numbers by name
   let numbers = new Set();
@@ -76,12 +78,13 @@
   delete globalThis.SharedArrayBuffer;
   delete globalThis.Atomics;
 
-  globalThis.process = {
-    env: new Proxy({}, { get: (target, name) => environment[name], has: (target, name) => name in environment }),
-    platform: "convex",
-    version: "",
-    nextTick: (job, ...rest) => queueMicrotask(() => job(...rest)),
+  // No more than Convex has of it: names can be read, and neither listed nor looked for.
+  const variable = (target, name) => {
+    if (typeof name !== "string") return target[name];
+    if (Object.hasOwn(environment, name)) return environment[name];
+    return name === "inspect" ? () => "[process.env]" : undefined;
   };
+  globalThis.process = { env: new Proxy({}, { get: variable }) };
 
   // Stacks: where each error was made, as V8 has it and not as its text says, for a message may look like a stack.
 
@@ -107,26 +110,30 @@
   };
   const log = (level, values) => (lines > MAX_LINES ? undefined : line(level, values.map(inspected)));
   const timers = new Map();
-  const took = (label) => `${label}: ${now() - (timers.get(label) ?? now())}ms`;
-  const said = (label) => (label === undefined ? "default" : String(label));
-  const console = {
+  const timed = (label, then, values = []) => {
+    const name = label === undefined ? "default" : String(label);
+    const start = timers.get(name);
+    if (start === undefined) line("WARN", [`Timer '${name}' does not exist`]);
+    else line("INFO", [`${name}: ${RealDate.now() - start}ms`, ...values.map(inspected)]);
+    then(name);
+  };
+  // No more than Convex has of it, so that what fails there fails here.
+  const console = Object.assign(Object.create({}), {
     log: (...values) => log("LOG", values),
     debug: (...values) => log("DEBUG", values),
     info: (...values) => log("INFO", values),
     warn: (...values) => log("WARN", values),
     error: (...values) => log("ERROR", values),
     trace: (...values) => line("TRACE", [...values.map(inspected), placesOf(new Error()).join("\n")]),
-    time: (label) => void timers.set(said(label), now()),
-    timeLog: (label, ...values) => line("INFO", [took(said(label)), ...values.map(inspected)]),
-    timeEnd: (label) => {
-      line("INFO", [took(said(label))]);
-      timers.delete(said(label));
+    time: (label) => {
+      const name = label === undefined ? "default" : String(label);
+      if (timers.has(name)) line("WARN", [`Timer '${name}' already exists`]);
+      else timers.set(name, RealDate.now());
     },
-    assert: (holds, ...values) => (holds ? undefined : log("ERROR", ["Assertion failed", ...values])),
-  };
-  for (const name of ["group", "groupEnd", "groupCollapsed", "table", "dir", "count", "clear"]) {
-    console[name] = (...values) => (values.length > 0 && name !== "groupEnd" ? log("LOG", values) : undefined);
-  }
+    timeLog: (label, ...values) => timed(label, () => {}, values),
+    timeEnd: (label) => timed(label, (name) => timers.delete(name)),
+  });
+  Object.defineProperty(console, Symbol.toStringTag, { value: "console", configurable: true });
   Object.defineProperty(globalThis, "console", { value: console, writable: true, configurable: true, enumerable: false });
 
   // What needs the host, and is no business of one function's
@@ -142,6 +149,7 @@
     return text;
   };
   const calls = new Map();
+  const asides = []; // see below: what functions have made of the global object that wait for others
   let lastCall = 0;
   let stack = []; // frames: each is called by the one before it
   let loose = []; // calls that wait for no others: all of an action's, and those that are no business of Convex's
@@ -176,7 +184,86 @@
   globalThis.setTimeout = timer("setTimeout", false);
   globalThis.setInterval = timer("setInterval", true);
   globalThis.clearTimeout = globalThis.clearInterval = (id) => void waiting.delete(id);
-  globalThis.performance = { now, timeOrigin: 0, mark() {}, measure() {} };
+
+  // Counts from the push on, as Convex's: in queries up to the begin of the run, elsewhere it goes on.
+  const sinceOrigin = () => {
+    if (begun.importing) return 0;
+    return begun.clock - pushed + (kind === "query" ? 0 : RealDate.now() - begun.real);
+  };
+  class PerformanceEntry {
+    constructor(name, entryType, startTime, duration, detail = null) {
+      Object.assign(this, { name: String(name), entryType, startTime, duration, detail: structuredClone(detail) });
+    }
+    toJSON() {
+      return { ...this };
+    }
+  }
+  class PerformanceMark extends PerformanceEntry {
+    constructor(name, { startTime = sinceOrigin(), detail = null } = {}) {
+      if (startTime < 0) throw new TypeError(`A mark's time can't be negative: ${startTime}`);
+      super(name, "mark", startTime, 0, detail);
+    }
+  }
+  class PerformanceMeasure extends PerformanceEntry {}
+  const timeOf = (mark) => {
+    if (typeof mark !== "string") {
+      if (mark < 0) throw new TypeError(`A mark can't be negative: ${mark}`);
+      return mark;
+    }
+    const found = begun.entries.findLast((entry) => entry.entryType === "mark" && entry.name === mark);
+    if (found === undefined) throw new DOMException(`Cannot find mark: "${mark}"`, "SyntaxError");
+    return found.startTime;
+  };
+  const added = (entry) => (begun.entries.push(entry), entry);
+  const only = (name, type) =>
+    begun.entries.filter((e) => (name === undefined || e.name === name) && (type === undefined || e.entryType === type));
+  const cleared = (type, name) => {
+    begun.entries = begun.entries.filter((e) => e.entryType !== type || (name !== undefined && e.name !== name));
+  };
+  class Performance extends EventTarget {
+    now() {
+      return sinceOrigin();
+    }
+    get timeOrigin() {
+      return pushed;
+    }
+    mark(name, options = {}) {
+      return added(new PerformanceMark(name, options));
+    }
+    measure(name, from = {}, endMark = undefined) {
+      const given = typeof from === "object" && from !== null ? from : { start: from, end: endMark };
+      const { start, end, duration, detail } = given === from && endMark !== undefined ? { ...from, end: endMark } : given;
+      if (start !== undefined && end !== undefined && duration !== undefined) {
+        throw new TypeError("A measure has no start, end and duration together.");
+      }
+      const long = duration === undefined ? undefined : timeOf(duration);
+      const last = end !== undefined ? timeOf(end) : long !== undefined && start !== undefined ? timeOf(start) + long : sinceOrigin();
+      const first = start !== undefined ? timeOf(start) : long !== undefined && end !== undefined ? last - long : 0;
+      return added(new PerformanceMeasure(name, "measure", first, last - first, detail ?? null));
+    }
+    clearMarks(name) {
+      cleared("mark", name);
+    }
+    clearMeasures(name) {
+      cleared("measure", name);
+    }
+    clearResourceTimings() {}
+    setResourceTimingBufferSize() {}
+    getEntries() {
+      return only();
+    }
+    getEntriesByName(name, type) {
+      return only(name, type);
+    }
+    getEntriesByType(type) {
+      return only(undefined, type);
+    }
+    toJSON() {
+      return { timeOrigin: pushed };
+    }
+  }
+  Object.assign(globalThis, { Performance, PerformanceEntry, PerformanceMark, PerformanceMeasure });
+  globalThis.performance = new Performance();
 
   globalThis.fetch = async (input, init) => {
     onlyInActions("fetch()");
@@ -441,6 +528,7 @@
     if (kind === "action") unawaited();
     outbox.push([frame.id, 0, operation, payload, frame.read()]);
     stack.pop();
+    if (asides.length > 0) makeGlobals(asides.pop());
     return false;
   };
   // What an action has not waited for is not done, or nobody knows.
@@ -494,13 +582,44 @@
     };
   };
 
-  const run = async (frame, { path, name, kind, args, requestId, load }) => {
-    const exports = await load(path);
+  // While modules are evaluated, time and chance are those of their push, as with Convex.
+  const imported = async (load, path, { now, seed: words }) => {
+    const before = [clock, state.slice(), begun.importing];
+    clock = now;
+    begun.importing = true;
+    seed(words);
+    try {
+      return await load(path);
+    } finally {
+      [clock, , begun.importing] = before;
+      seed(before[1]);
+    }
+  };
+
+  const run = async (frame, { path, name, kind, args, requestId, load, ...request }) => {
+    const exports = await imported(load, path, request.imported);
     const called = exports[name];
     frame.importing = false;
     if (kind === "query") return await called.invokeQuery(args);
     if (kind === "mutation") return await called.invokeMutation(args);
     return await called.invokeAction(requestId, args);
+  };
+
+  // A function that another one calls has a global object without what that one has put there, which comes back when
+  // the called one is over. Neither iterators nor methods here, for a function may have changed them.
+  const { ownKeys, getOwnPropertyDescriptor, getPrototypeOf, isExtensible, defineProperty, deleteProperty } = Reflect;
+  const { is, hasOwn, getOwnPropertyDescriptors: descriptorsOf } = Object;
+  let fresh = {};
+  const makeGlobals = (wanted) => {
+    const there = ownKeys(globalThis);
+    for (let i = 0; i < there.length; i++) if (!hasOwn(wanted, there[i])) deleteProperty(globalThis, there[i]);
+    const keys = ownKeys(wanted);
+    for (let i = 0; i < keys.length; i++) {
+      const now = getOwnPropertyDescriptor(globalThis, keys[i]);
+      const then = wanted[keys[i]];
+      const same = now !== undefined && is(now.value, then.value) && now.get === then.get && now.set === then.set;
+      if (!same) defineProperty(globalThis, keys[i], then);
+    }
   };
 
   const start = (id, request) => {
@@ -509,12 +628,18 @@
       ({ kind, environment, tables } = request);
       numbers = new Set(Object.values(tables));
       clock = kind === "action" ? null : request.now;
+      pushed = request.imported.now;
+      begun = { clock: clock ?? RealDate.now(), real: RealDate.now(), entries: [], importing: false };
       seed(request.seed);
       timers.clear();
       lines = 0;
       waiting.clear();
       calls.clear();
       [stack, loose, answered] = [[], [], []];
+      asides.length = 0;
+    } else {
+      asides.push(descriptorsOf(globalThis));
+      makeGlobals(fresh);
     }
     stack.push(frame);
     frame.snapshot = request.snapshot;
@@ -561,14 +686,13 @@
   // Between two runs everything that both could see must be as it was: all that is reached from the global object, and
   // what syntax alone reaches. Nothing here may depend on what a function could have changed: no iterators, no methods.
 
-  const { ownKeys, getOwnPropertyDescriptor, getPrototypeOf, isExtensible } = Reflect;
-  const { is } = Object;
   const hidden = [function* () {}, async function () {}, async function* () {}, [].keys(), new Map().keys(),
     new Set().keys(), ""[Symbol.iterator](), "".matchAll(/a/g), Iterator.from({ next() {} }), [].values().map(() => 1)]
     .map((value) => getPrototypeOf(value));
   let kept = [];
   globalThis.__ready = () => {
     kept = [];
+    fresh = descriptorsOf(globalThis);
     const queue = [globalThis, ...hidden];
     const seen = new Set(queue);
     const reach = (value) => {

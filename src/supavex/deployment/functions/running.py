@@ -66,6 +66,8 @@ class Call:
     internal: bool = False
     journal: str | None = None
     scheduled: str | None = None
+    #: The request that the call is part of; None for one of its own.
+    request_id: str | None = None
 
 
 class Functions:
@@ -184,6 +186,7 @@ class Functions:
         settle: Settle | None = None,
     ) -> Outcome:
         outcome = Outcome(canonical(call.path), kind.capitalize(), ts=snapshot.ts, read_at=snapshot.ts)
+        outcome.request_id = call.request_id or outcome.request_id
         started = time.monotonic()
         transaction = self.engine.begin(snapshot)
         begun = transaction.mark()
@@ -231,6 +234,7 @@ class Functions:
             "kind": function.kind,
             "args": json.dumps([call.args]),
             "requestId": "",
+            "imported": app.imported,
             "tables": catalog.numbers,
             "environment": own,
         }
@@ -360,7 +364,14 @@ class TransactionRun:
     def _frame(self, function: Function, call: Call) -> Frame:
         services = self.functions.services
         return Frame(
-            function.path, function.kind, self.transaction, call.identity, self.app, services, job=self.call.scheduled
+            function.path,
+            function.kind,
+            self.transaction,
+            call.identity,
+            self.app,
+            services,
+            job=self.call.scheduled,
+            request_id=self.outcome.request_id,
         )
 
     def _run(self, frame: Frame, function: Function, call: Call, *, outermost: bool = False) -> str:

@@ -63,6 +63,7 @@ class Frame:
     services: Services
     #: The scheduled job that runs the function.
     job: str | None = None
+    request_id: str = ""
     queries: dict[int, OpenQuery] = field(default_factory=dict)
     #: The end of the page that an earlier run of the same query read, and of this one's.
     journal: str | None = None
@@ -323,11 +324,11 @@ def deployment_metadata(frame: Frame, arguments: Arguments) -> str:
 
 @syscall("1.0/getRequestMetadata")
 def request_metadata(frame: Frame, arguments: Arguments) -> str:
-    """Of the request that called a mutation."""
-    if frame.kind != "mutation":
+    """Of the request that called a mutation or an action."""
+    if frame.kind == "query":
         raise SupavexError("RequestMetadataNotAllowed", f"Cannot get request metadata in a {frame.kind}")
     frame.saw_identity = True
-    data = {"ip": None, "userAgent": None, "requestId": "", "scheduledFunctionId": frame.job}
+    data = {"ip": None, "userAgent": None, "requestId": frame.request_id, "scheduledFunctionId": frame.job}
     return json.dumps({**data, "authToken": frame.identity.token})
 
 

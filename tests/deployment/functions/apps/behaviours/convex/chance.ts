@@ -1,4 +1,4 @@
-import { internal } from "./_generated/api";
+import { api, internal } from "./_generated/api";
 import { action, internalQuery, mutation, query } from "./_generated/server";
 
 const atImport = [Math.random(), Date.now()];
@@ -66,3 +66,47 @@ export const imported = query({
     return await attempt(() => import(/* @vite-ignore */ name as any));
   },
 });
+export const importedInAction = action({ handler: async () => atImport });
+export const importedInNested = mutation({
+  handler: async (ctx): Promise<any> => {
+    const before = Math.random();
+    const found = await ctx.runQuery(api.chance.randomAtImport, {});
+    return [found, before, Math.random(), Date.now()];
+  },
+});
+
+const performanceAtImport = [performance.now(), performance.timeOrigin];
+const measured = async () => {
+  const wait = () => {
+    const start = (globalThis as any).performance.now();
+    for (let i = 0; i < 3e7; i++) if (i % 1e6 === 0 && performance.now() - start > 3) return;
+  };
+  const start = performance.now();
+  performance.mark("a", { detail: { x: 1 } });
+  wait();
+  performance.mark("b");
+  const measure = performance.measure("m", "a", "b");
+  let missing = "";
+  try {
+    performance.measure("n", "nowhere");
+  } catch (error: any) {
+    missing = error.name;
+  }
+  const other = performance.measure("o", { start: 5, duration: 7, detail: 1 });
+  const between = performance.now();
+  performance.clearMarks("a");
+  return {
+    atImport: performanceAtImport[0],
+    origin: performance.timeOrigin === performanceAtImport[1] && performance.timeOrigin === atImport[1],
+    epoch: performance.timeOrigin + start - Date.now(),
+    went: between - start,
+    measured: measure.duration,
+    names: performance.getEntries().map((entry) => [entry.entryType, entry.name]),
+    missing,
+    other: [other.startTime, other.duration, (other as any).detail],
+    json: Object.keys(measure.toJSON()),
+  };
+};
+export const performanceInQuery = query({ handler: measured });
+export const performanceInMutation = mutation({ handler: measured });
+export const performanceInAction = action({ handler: measured });

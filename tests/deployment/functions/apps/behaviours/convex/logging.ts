@@ -42,3 +42,17 @@ export const nestedInAction = action({
 });
 const traces = (value: unknown) => console.trace("here", value);
 export const trace = query({ handler: async () => traces(1) });
+export const timing = action({
+  handler: async () => {
+    console.time();
+    console.time("a");
+    console.time("a");
+    await new Promise((done) => setTimeout(done, 30));
+    console.timeLog("a", { x: 1 });
+    console.timeEnd("a");
+    console.timeEnd("a");
+    console.timeEnd();
+    console.timeLog("never");
+    return [Object.keys(console).sort(), typeof (console as any).table, Object.prototype.toString.call(console)];
+  },
+});

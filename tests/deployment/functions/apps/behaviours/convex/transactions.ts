@@ -228,3 +228,29 @@ export const limited = mutation({
 export const commitTime = mutation({
   handler: async (ctx) => await ctx.db.insert("rows", { n: 1, a: (ctx.db as any).vars.commitTs }),
 });
+
+// Globals
+
+const seen = () => [(globalThis as any).mine ?? null, typeof escape, typeof (globalThis as any).isFinite, isNaN("x" as any)];
+export const globalsInside = internalQuery({
+  handler: async (ctx, { deeper, fail }: any): Promise<any> => {
+    const found = seen();
+    (globalThis as any).mine = "inner";
+    const more = deeper ? await ctx.runQuery(internal.transactions.globalsInside, {}) : null;
+    if (fail) throw new Error("no");
+    return [found, more, seen()[0]];
+  },
+});
+export const globals = query({
+  handler: async (ctx): Promise<any> => {
+    (globalThis as any).mine = "outer";
+    delete (globalThis as any).escape;
+    (globalThis as any).isNaN = () => "changed";
+    const before = seen();
+    const inside = await ctx.runQuery(internal.transactions.globalsInside, { deeper: true });
+    const together = await Promise.all([1, 2].map(() => ctx.runQuery(internal.transactions.globalsInside, {})));
+    const failed = await ctx.runQuery(internal.transactions.globalsInside, { fail: true }).catch(() => "failed");
+    const nowhere = await ctx.runQuery("transactions:nowhere" as any, {}).catch(() => "failed");
+    return { before, inside, together, failed, nowhere, after: seen() };
+  },
+});
