@@ -118,7 +118,7 @@ class Touched:
             if name not in known:
                 self.reasons[name] = "the moment does not hold it"
             elif name in self.doubted:
-                self.reasons[name] = "an earlier import did not end, or was not proven"
+                self.reasons[name] = "an earlier import did not end, was not proven, or was taken back"
             elif known[name].target != table.target:
                 self.reasons[name] = f"it went to {known[name].target} before"
             elif rules_of(table, numbers, lookups, shared_keys(sight.holder, table)) != known[name].rules:
