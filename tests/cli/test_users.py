@@ -163,11 +163,25 @@ def test_the_loop_from_clerks_list_to_the_id_file(folder: Path, tmp_path: Path) 
     assert ran.code == 1
     assert ran.json == {
         "ok": False, "file": str(out), "ids": 9, "withoutOldId": 1, "unknown": 1, "notMeant": 4, "missing": 1,
-        "listed": [ID(12)],
+        "kept": 0, "dropped": 0, "listed": [ID(12)],
     }  # fmt: skip
     assert out.read_text().splitlines()[:3] == ["supabase_id,clerk_id", f"{ID(1)},user_1", f"{ID(2)},user_2"]
     shown = supavex("users", "--ids", listed, "--out", out, "-C", folder)
     assert f"missing: 1 user of auth.users that Clerk does not have: {ID(12)}" in shown.out
+
+    # Lines that somebody added for an old user who is to be another one of Clerk's stay; those of nobody don't.
+    with out.open("a") as file:
+        file.write(f"{ID(12).upper()},user_1\n{ID(9)},user_gone\n")
+    again = supavex("users", "--ids", listed, "--out", out, "-C", folder, "--json")
+    assert (again.code, again.json["missing"], again.json["kept"], again.json["dropped"]) == (0, 0, 1, 1)
+    assert f"{ID(12)},user_1" in out.read_text()
+    assert "user_gone" not in out.read_text()
+    before = out.read_text()
+    (tmp_path / "none.json").write_text("[]")
+    empty = supavex("users", "--ids", tmp_path / "none.json", "--out", out, "-C", folder, "--json")
+    assert (empty.code, empty.json["error"]["code"]) == (2, "NoClerkUsers")
+    assert out.read_text() == before
+    (tmp_path / "none.json").unlink()
 
     # The file is what `ids` reads.
     listed.write_text(json.dumps([{"id": f"user_{n}", "external_id": ID(n)} for n in range(1, 14)]))

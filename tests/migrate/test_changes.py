@@ -202,9 +202,13 @@ def test_partitions_that_were_attached(source: Source) -> None:
 
 def test_changed_rules_copy_a_table_whose_rows_did_not_change(source: Source) -> None:
     projects.write(source.folder, schema=SCHEMA.replace("v.number()", "v.number(default=3)"), toml=TOML)
+    told = source.command("changes", "--json")
+    assert (told.code, told.json["rulesChanged"]) == (1, ["public.tags"])
+    assert "what decides on the rows of public.tags has changed" in source.command("changes").out
     report = source.migrate("--changes")
     assert {table["target"] for table in report["tables"]} == {"tags"}
     assert "schema.py" in report["reasons"]["public.tags"]
+    assert source.command("changes").code == 0
 
 
 def test_a_moment_of_another_database_is_compared_by_digests(source: Source) -> None:

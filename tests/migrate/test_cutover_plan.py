@@ -62,6 +62,14 @@ def test_a_slot_is_dropped_in_the_end() -> None:
     assert all("slot" not in step.title for step in planned(rehearsed(), None).night)
 
 
+def test_the_local_deployment_has_no_way_back_by_rollback() -> None:
+    naming = replace(NAMING, to="local", deployment="local")
+    plan = plan_cutover("app", "db", "now", [*rehearsed(), run("rollback", "y", proof=3.0)], None, naming)
+    assert not [step for step in plan.back if step.commands]
+    assert "rollback" not in markdown(plan)
+    assert "`supavex migrate` writes it anew" in markdown(plan)
+
+
 def test_what_was_not_rehearsed_is_said() -> None:
     runs = [run for run in rehearsed() if run.command in ("migrate", "deploy")]
     text = markdown(planned(runs, None))

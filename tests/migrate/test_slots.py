@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -13,6 +16,7 @@ from supavex.postgres import replication
 from supavex.postgres.server import Server, temporary
 from tests import projects
 from tests.changing import Source
+from tests.databases import wait_until_left
 
 LOGICAL = {"wal_level": "logical", "max_wal_senders": "4", "max_replication_slots": "20"}
 
@@ -139,13 +143,31 @@ def test_the_slot_moves_on_though_only_other_tables_are_written(source: Source) 
 def test_a_slot_that_is_younger_than_the_moment_is_not_used(source: Source) -> None:
     source.migrate()
     source.run("UPDATE tags SET weight = 7 WHERE tag = 'tag1'")
-    # More are rejected than allowed: the slot is there, and the moment is the old one.
-    assert source.command("migrate", "--slot", "--max-rejects", "0").code == 1
+    # Killed before the import: the slot is there, and the moment is the old one.
+    code = f"""
+import os, signal
+from supavex.migrate.touched import Remember
+Remember.begin = lambda self: os.kill(os.getpid(), signal.SIGKILL)
+from supavex.cli.main import main
+main(["migrate", "--slot", "-C", {str(source.folder)!r}])
+"""
+    killed = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    wait_until_left(source.url)
     assert len(slots(source)) == 1
     assert source.changes()["tags"] == (0, 1, 0, "xmin")
     source.migrate("--changes")
     source.run("UPDATE tags SET weight = 8 WHERE tag = 'tag1'")
     assert source.changes()["tags"] == (0, 1, 0, "slot"), "this moment is younger than the slot"
+
+
+def test_a_migration_that_imports_nothing_leaves_no_slot(source: Source) -> None:
+    ran = source.command("migrate", "--slot", "--max-rejects", "0")
+    assert (ran.code, "the slot was dropped again" in ran.err) == (1, True), ran.err
+    assert slots(source) == []
+    assert not list((source.folder / ".supavex/migration/moments").glob("*.slot.json"))
+    assert source.command("migrate", "--slot").code == 0
+    assert len(slots(source)) == 1
 
 
 def test_a_slot_that_is_gone_is_no_harm(source: Source) -> None:

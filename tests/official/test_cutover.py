@@ -143,6 +143,7 @@ def test_a_whole_cutover_and_the_way_back(cutover: Cutover) -> None:
     listed = cutover("rollback", "--list", "--json").json["exports"]
     assert [export["what"] for export in listed] == ["migration", "changes", "rollback", "changes"]
     assert [export["undone"] for export in listed] == [False, True, False, False]
+    assert all(export["ended"] for export in listed)
     back = cutover("rollback", listed[0]["file"], "--yes", "--json")
     assert back.code == 0, back.out + back.err
     assert cutover.contents() == empty
@@ -216,6 +217,7 @@ def test_a_killed_migration_of_changes_is_done_again(cutover: Cutover, when: str
 def test_a_killed_migration_can_be_rolled_back(cutover: Cutover, when: str) -> None:
     empty = cutover.contents()
     killed(cutover, when, "migrate")
+    assert "migration (not ended)" in cutover("rollback", "--list").out
     assert cutover("rollback", "--yes").code == 0
     assert cutover.contents() == empty
 
@@ -391,3 +393,30 @@ def test_archives_are_their_owner_s_from_the_start(cutover: Cutover, monkeypatch
     assert {stat.S_IMODE(path.stat().st_mode) for path in archives} == {0o600}
     assert modes == [0o600]
     assert (cutover.source.folder / "convex/_generated/api.js").stat().st_mode & 0o044, "what the app needs is not"
+
+
+def test_a_schema_that_was_not_deployed_is_found_before_anything_is_asked(cutover: Cutover) -> None:
+    cutover.migrate()
+    migrated = cutover.contents()
+    cutover.source.run("ALTER TABLE tags ALTER COLUMN weight TYPE text")
+    schema = cutover.source.folder / "schema.py"
+    schema.write_text(schema.read_text().replace('"weight": v.number()', '"weight": v.string()'))
+    for changes in ((), ("--changes",)):
+        ran = cutover("migrate", *changes)
+        assert (ran.code, "SchemaEnforcementError" in ran.err, "supavex deploy" in ran.err) == (1, True, True), ran.err
+        assert "replaces" not in ran.err, "nothing was asked"
+    assert cutover.contents() == migrated
+    assert len(cutover("rollback", "--list", "--json").json["exports"]) == 1
+
+
+def test_a_rollback_that_the_deployed_schema_refuses_is_not_begun(cutover: Cutover) -> None:
+    cutover.migrate()
+    cutover.source.run("DELETE FROM notes")
+    cutover.migrate("--changes")
+    schema = cutover.source.folder / "schema.py"
+    schema.write_text(schema.read_text().replace('{"body": v.string()}', '{"body": v.number()}'))
+    assert cutover("deploy").code == 0, "no document is in the way"
+    ran = cutover("rollback", "--yes")
+    assert (ran.code, "SchemaEnforcementError" in ran.err) == (1, True), ran.err
+    assert not cutover.contents()["notes"]
+    assert len(cutover("rollback", "--list", "--json").json["exports"]) == 2

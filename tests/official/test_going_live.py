@@ -165,6 +165,26 @@ def test_tables_that_the_app_does_not_take_are_missed(project: Path, served: Ser
     assert "supavexTables" in deployed.err
 
 
+def test_a_deploy_says_nothing_of_the_app_s_own_tables(project: Path, served: Served) -> None:
+    schema = project / "remaining/convex/schema.ts"
+    text = schema.read_text()
+    own = 'ownNotes: defineTable({ text: v.string() }).index("by_text", ["text"]),'
+    schema.write_text(text.replace("...supavexTables,", f"...supavexTables, {own}"))
+    deploy = ("deploy", "-C", project, "--config", REMAINING, "--to", served.url)
+    summary = project / "summary.md"
+    first = supavex(*deploy, "--json", "--summary", summary)
+    assert first.code == 0, first.out + first.err
+    change = first.json["change"]
+    assert (len(change["newTables"]), change["removedTables"]) == (15, [])
+    assert "ownNotes" not in first.out + summary.read_text()
+    again = supavex(*deploy, "--summary", summary)
+    assert "Nothing to change: 15 tables as they were." in again.out, again.out
+    assert "ownNotes" not in again.out + summary.read_text()
+    # One that is taken out of schema.ts is no longer in the schema, whoever's it was.
+    schema.write_text(text)
+    assert supavex(*deploy, "--json").json["change"]["removedTables"] == ["ownNotes"]
+
+
 def test_a_wrong_key_is_said(project: Path, served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONVEX_SELF_HOSTED_ADMIN_KEY", "supavex-local|wrong")
     deployed = supavex("deploy", "-C", project, "--config", REMAINING, "--to", served.url)

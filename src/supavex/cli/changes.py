@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from functools import partial
 
 import click
 
@@ -18,6 +19,7 @@ from supavex.migrate.official import deployment_of
 from supavex.migrate.slots import drop_slot as drop_slot_of
 from supavex.migrate.slots import reader_of, with_slots
 from supavex.migrate.stored_files import files_job
+from supavex.migrate.touched import other_rules
 from supavex.project import Project
 from supavex.text import counted, table_text
 
@@ -102,7 +104,8 @@ def run(
         report = stack.enter_context(bars("reading"))
         look.progress = lambda table, rows: report(table, rows, 0)
         url = stack.enter_context(Source(project).running())
-        return changes_since(plan, url, look, doubted, files_job(plan, files))
+        rules = partial(other_rules, plan, opened)
+        return changes_since(plan, url, look, doubted, files_job(plan, files), rules)
 
 
 def drop(project: Project, to: str | None) -> list[str]:
@@ -137,6 +140,11 @@ def report_lines(found: Changes) -> list[str]:
         for name, why in found.slot.refused.items():
             refused.setdefault(why, []).append(name)
         lines += [f"note: the slot is of no use for {_names(names)}: {why}." for why, names in refused.items()]
+    if found.rules:
+        lines.append(
+            f"note: what decides on the rows of {_names(found.rules)} has changed (schema.py, supavex.toml, ids, "
+            "supavex): `supavex migrate --changes` imports them again."
+        )
     if found.files:
         lines.append("note: files of storage buckets came, went, or were uploaded again since.")
     if found.doubted:

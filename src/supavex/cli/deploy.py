@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from supavex.cli.summaries import deployment_summary
 from supavex.cli.targets import open_target, to_option
 from supavex.convex.compile import compile_schema
 from supavex.convex.schema import Schema
-from supavex.convex.schema_changes import schema_change
+from supavex.convex.schema_changes import SchemaChange, schema_change
 from supavex.convex.schema_json import schema_from_json
 from supavex.deployment.deployment import Push
 from supavex.diagnostics import has_errors
@@ -113,7 +115,24 @@ def deploy_by_cli(project: Project, to: str, *, dry_run: bool = False, productio
             more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
             hint = f"Does the app's schema.ts take the generated tables? {spread_hint(built)}" if built.spread else ""
             raise SupavexError("NotDeployed", f"pushed, but {problems[0]}{more}.", where=to, hint=hint)
-    return schema, Push(schema_change(None if before is None else schema_from_json(before), schema), 0, 0)
+    after = schema.export() if dry_run else cli.schema_text()
+    return schema, Push(_change(before, after, schema), 0, 0)
+
+
+def _change(before: str | None, after: str | None, schema: Schema) -> SchemaChange:
+    """What the push of an app changed, without the tables of its own that ``schema`` knows nothing of.
+
+    ``before`` and ``after``: the deployment's schema as JSON, where it can be asked for.
+    """
+    old = None if before is None else schema_from_json(before)
+    new = schema if after is None else schema_from_json(after)
+    # A table that stays, or comes, in a schema.ts of the app's own is the app's business.
+    own = new.tables.keys() - schema.tables.keys()
+    return schema_change(None if old is None else _without(old, own), _without(new, own))
+
+
+def _without(schema: Schema, names: Set[str]) -> Schema:
+    return replace(schema, tables={name: table for name, table in schema.tables.items() if name not in names})
 
 
 def push_lines(push: Push, schema: Schema) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ from supavex.cli.progress import Audience, audience, bars
 from supavex.cli.targets import open_target, to_option
 from supavex.convex.snapshot import SnapshotArchive
 from supavex.deployment.file_import import import_all
-from supavex.errors import UsageError
+from supavex.errors import SupavexError, UsageError
 from supavex.mapping.check import checked_plan
 from supavex.mapping.source import Source
 from supavex.project import Project
@@ -179,10 +179,12 @@ class Keeping:
 
         ``target``: the deployment, or ``archive`` where the rows stay in one.
         """
+        import psycopg
+
         from supavex.migrate.changes import Look
         from supavex.migrate.migration import Folder
         from supavex.migrate.moments import Moment, name_of
-        from supavex.migrate.slots import DANGER, make_slot, reader_of, slot_of
+        from supavex.migrate.slots import DANGER, drop_slot, make_slot, reader_of, slot_of
         from supavex.migrate.touched import Remember, Touched
 
         moments = Folder(plan.project.migration_folder).moments
@@ -192,24 +194,31 @@ class Keeping:
         remember = None
         if not dry_run and (target != "archive" or self.moment is not None):
             remember = options["remember"] = Remember(moments, target, self.moment)
+        url = plan.project.database_url
         if self.slot:
-            if not plan.project.database_url:
+            if not url:
                 raise UsageError("NoSlot", "the source is a replay of files, and nobody writes to it.")
-            made = make_slot(plan, plan.project.database_url, moments, target)
+            made = make_slot(plan, url, moments, target)
             click.echo("note: " + DANGER.format(name=made.name, target=target.split()[0]), err=True)
         following = slot_of(moments, target)
         if remember is not None and following is not None:
             remember.slot = following.name
         if not self.changes:
-            yield options
+            try:
+                yield options
+            finally:
+                if self.slot and url and remember is not None and not remember.begun:
+                    # It follows an import that never was. Out of reach, it stays noted, and told above.
+                    with suppress(SupavexError, psycopg.Error):
+                        drop_slot(url, moments, target)
+                        click.echo("note: nothing was imported: the slot was dropped again.", err=True)
             return
         # What an interrupted copy of changes has done is of another choice of tables.
         options["moments"] = "restart"
         with Moment.open(moments.path(name_of(target))) as moment:
             look = Look(moment, slot=reader_of(moments, target))
             options["since"] = Touched(plan, look, moments.doubted(target))
-            if remember is not None and plan.project.database_url:
-                url = plan.project.database_url
+            if remember is not None and url:
                 remember.kept = lambda: None if look.reading is None else look.reading.advance(url, moments, target)
             yield options
 

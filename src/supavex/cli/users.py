@@ -182,6 +182,10 @@ def ids_lines(result: ClerkIds, shown: Callable[[Path], str]) -> list[str]:
         lines.append(f"{counted(result.unknown, 'id')} in the list that auth.users does not have.")
     if result.not_meant:
         lines.append(f"{counted(result.not_meant, 'user')} of auth.users that Clerk can't have (see --for clerk).")
+    if result.kept:
+        lines.append(f"{counted(result.kept, 'line')} of the file for other users of auth.users kept.")
+    if result.dropped:
+        lines.append(f"{counted(result.dropped, 'line')} of the file dropped: Clerk's list has no such user.")
     if result.missing:
         who = ", ".join(result.listed[:3]) + (", …" if result.missing > 3 else "")
         lines.append(f"missing: {counted(result.missing, 'user')} of auth.users that Clerk does not have: {who}")

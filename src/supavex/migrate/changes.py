@@ -342,11 +342,13 @@ class Changes:
     seconds: float
     #: Whether files of storage buckets came, went or were uploaded again.
     files: bool = False
+    #: Tables that go again, for something else decides on their rows now (schema.py, supavex.toml, ids, supavex).
+    rules: list[str] = field(default_factory=list)
 
     @property
     def any(self) -> bool:
         """Whether anything changed."""
-        return bool(self.doubted) or self.files or any(table.any for table in self.tables)
+        return bool(self.doubted or self.rules) or self.files or any(table.any for table in self.tables)
 
     def to_json(self) -> dict[str, Any]:
         """As ``changes --json`` shows it."""
@@ -361,6 +363,7 @@ class Changes:
             "notMovedAnyMore": self.gone,
             "doubted": self.doubted,
             "filesChanged": self.files,
+            "rulesChanged": self.rules,
             "slot": None if self.slot is None else {"name": self.slot.slot.name, "refused": self.slot.refused},
         }
 
@@ -371,9 +374,17 @@ def files_changed(moment: Moment, files: FileList, doubted: Collection[str]) -> 
 
 
 def changes_since(
-    plan: Plan, url: str, look: Look, doubted: Collection[str] = (), files: FilesJob | None = None
+    plan: Plan,
+    url: str,
+    look: Look,
+    doubted: Collection[str] = (),
+    files: FilesJob | None = None,
+    rules: Callable[[Sight], list[str]] = lambda sight: [],
 ) -> Changes:
-    """The changes of the rows of ``plan`` at ``url``, and of ``files``, since the moment of ``look``."""
+    """The changes of the rows of ``plan`` at ``url``, and of ``files``, since the moment of ``look``.
+
+    ``rules`` finds the tables of which something else has changed.
+    """
     started = time.monotonic()
     moment = look.moment
     with sight_of(url) as sight, listed_files(files, sight.holder) as stored:
@@ -393,6 +404,7 @@ def changes_since(
             look.reading,
             seconds,
             stored is not None and files_changed(moment, stored, doubted),
+            rules(sight),
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -9,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from supavex.errors import SupavexError
+from supavex.errors import SupavexError, UsageError
 from supavex.mapping.clerk import why_not
 from supavex.mapping.clerk_list import clerk_ids
+from supavex.mapping.idfiles import load_id_file
 from supavex.postgres.auth import AuthUser, read_users
 from supavex.postgres.snapshot import exported
 
@@ -26,7 +28,8 @@ class ClerkIds:
 
     ``without_old_id``: users of Clerk that have no Supabase id. ``unknown``: ids in the file that the source has no
     user of. ``not_meant``: users of the source that Clerk can't have (see ``supavex users --for clerk``).
-    ``missing``: users of the source that Clerk could have, and has not.
+    ``missing``: users of the source that Clerk could have, and has not. ``kept``: lines that were in the file for other
+    old ids of users that Clerk lists; ``dropped``: those of users that it does not.
     """
 
     file: Path
@@ -35,6 +38,8 @@ class ClerkIds:
     unknown: int = 0
     not_meant: int = 0
     missing: int = 0
+    kept: int = 0
+    dropped: int = 0
     listed: list[str] = field(default_factory=list)
 
     @property
@@ -52,6 +57,8 @@ class ClerkIds:
             "unknown": self.unknown,
             "notMeant": self.not_meant,
             "missing": self.missing,
+            "kept": self.kept,
+            "dropped": self.dropped,
             "listed": self.listed,
         }
 
@@ -61,14 +68,17 @@ def write_clerk_ids(
 ) -> ClerkIds:
     """Writes the id file from Clerk's ``lists`` (paths, and how to show them), and holds it against the source.
 
-    It is CSV as ``ids`` in supavex.toml names it, sorted by the old id. Raises where a list is none, or where two
-    users of Clerk have one old id.
+    It is CSV as ``ids`` in supavex.toml names it, sorted by the old id. A line that is in the file already stays where
+    the lists say nothing of its old id, and have its Clerk id: several old users may be one of Clerk's. Raises where a
+    list is none, where there are no users, or where two users of Clerk have one old id.
     """
     result = ClerkIds(file)
     with closing(sqlite3.connect("", isolation_level=None)) as known:  # a file of SQLite's own, where it grows
         known.execute("CREATE TABLE ids (old TEXT PRIMARY KEY, new TEXT NOT NULL) WITHOUT ROWID")
+        known.execute("CREATE TABLE users (id TEXT PRIMARY KEY) WITHOUT ROWID")
         for path, shown in lists:
             for old, new in clerk_ids(path, shown):
+                known.execute("INSERT OR IGNORE INTO users VALUES (?)", (new,))
                 if old is None:
                     result.without_old_id += 1
                     continue
@@ -77,6 +87,10 @@ def write_clerk_ids(
                 if there != new:
                     message = f"{there} and {new} both have the external id {old}."
                     raise SupavexError("IdTwice", message, where=shown, hint="Delete one of these users in Clerk.")
+        if known.execute("SELECT 1 FROM users LIMIT 1").fetchone() is None:
+            hint = "Nothing was replaced. Give the list of Clerk's users (GET /v1/users)."
+            raise UsageError("NoClerkUsers", "there are no users in the list.", where=lists[0][1], hint=hint)
+        _keep_lines(result, known, file)
         (result.ids,) = known.execute("SELECT count(*) FROM ids").fetchone()
         found = 0
         with exported(url) as (_, connection):
@@ -93,13 +107,25 @@ def write_clerk_ids(
         partial = file.with_name(f"{file.name}.partial")
         try:
             with partial.open("w", encoding="utf-8", newline="\n") as out:
-                out.write("supabase_id,clerk_id\n")
-                for old, new in known.execute("SELECT old, new FROM ids ORDER BY old"):
-                    out.write(f"{old},{new}\n")
+                lines = csv.writer(out, lineterminator="\n")
+                lines.writerow(("supabase_id", "clerk_id"))
+                lines.writerows(known.execute("SELECT old, new FROM ids ORDER BY old"))
             partial.replace(file)
         finally:
             partial.unlink(missing_ok=True)
     return result
+
+
+def _keep_lines(result: ClerkIds, known: sqlite3.Connection, file: Path) -> None:
+    """Takes over the lines that are in the file for other old ids."""
+    for old, new in load_id_file(file, str(file)).items() if file.exists() else ():
+        if known.execute("SELECT 1 FROM ids WHERE old = ?", (old,)).fetchone() is not None:
+            continue
+        if known.execute("SELECT 1 FROM users WHERE id = ?", (new,)).fetchone() is None:
+            result.dropped += 1
+            continue
+        known.execute("INSERT INTO ids VALUES (?, ?)", (old, new))
+        result.kept += 1
 
 
 def _without(result: ClerkIds, user: AuthUser) -> None:

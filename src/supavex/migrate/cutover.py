@@ -173,6 +173,7 @@ def plan_cutover(
     changes = _last([run for run in runs if run.at >= rehearsal.at], "changes", rehearsal.target)
     verified = _last(runs, "verify", rehearsal.target)
     rolled = _last(runs, "rollback", rehearsal.target)
+    local = naming.deployment == "local"
     proof = whole if verified is None else verified.seconds * (total / verified.rows if verified.rows else scale)
     last = whole if changes is None else changes.seconds * scale
     plan.before = [
@@ -185,7 +186,7 @@ def plan_cutover(
         Step(
             "Migrate everything, while the app goes on writing to Supabase",
             (naming.command("migrate"),),
-            note="The export from before is kept: it is the way back.",
+            note="" if local else "The export from before is kept: it is the way back.",
             seconds=whole,
             measured=rehearsal.seconds,
         ),
@@ -257,10 +258,12 @@ def plan_cutover(
         ),
         Step(
             "Put Convex back, when there is time for it",
-            (naming.command("rollback", "--list"), naming.command("rollback")),
-            note="What was written to Convex since is listed, and kept in an export, before anything is replaced.",
-            seconds=None if rolled is None else rolled.seconds * scale,
-            measured=None if rolled is None else rolled.seconds,
+            () if local else (naming.command("rollback", "--list"), naming.command("rollback")),
+            note="Of the local deployment no exports are kept: `supavex migrate` writes it anew."
+            if local
+            else "What was written to Convex since is listed, and kept in an export, before anything is replaced.",
+            seconds=None if rolled is None or local else rolled.seconds * scale,
+            measured=None if rolled is None or local else rolled.seconds,
         ),
     ]
     return plan

@@ -82,6 +82,8 @@ class Kept:
     taken_at: str
     wrote: Mapping[str, Content]
     undone: bool = False
+    #: False where it is not known that the import came to its end: it was cut short, or Convex refused it.
+    ended: bool = True
 
     def write(self) -> None:
         """Writes what is known beside the export."""

@@ -149,7 +149,7 @@ def _migrated(
         assert archive is not None
         moved = {table.target for table in result.copy.tables}
         with run.step("rehearsal"):
-            rehearse(plan.schema.export(), before, archive, whole=since is None)
+            rehearse(cli.schema_text() or plan.schema.export(), before, archive, whole=since is None)
             wrote = contents(archive, moved - {STORAGE_TABLE})
         agreed = confirm(
             change_table(result, before, cli.target) + _written_since(folder.path, cli.deployment, before, set(wrote))
@@ -165,11 +165,13 @@ def _migrated(
     what: What = "migration" if since is None else "changes"
     if remember is not None:
         remember.begin()
-    Kept(before, cli.deployment, what, now(), result.copy.taken_at, wrote).write()
+    kept = Kept(before, cli.deployment, what, now(), result.copy.taken_at, wrote, ended=False)
+    kept.write()
     with run.step("import"):
         cli.run("import", "--replace", "--yes", str(archive), say=say)
-    kept = folder.copies.of_target(cli.deployment)
-    result.keep(kept)
+    replace(kept, ended=True).write()
+    copy = folder.copies.of_target(cli.deployment)
+    result.keep(copy)
     after = folder.path / "after.zip"
     after.unlink(missing_ok=True)
     with run.step("export after"):
@@ -188,7 +190,7 @@ def _migrated(
             if job is not None:
                 exported = stack.enter_context(SnapshotArchive(after))
                 prove = files_proof(job.source, job.buckets, archive_files(exported))
-            copied = folder.copies.read(kept)
+            copied = folder.copies.read(copy)
             if "hold" in how:
                 copied = replace(copied, snapshot=result.copy.snapshot)
             only = _only(plan, moved)
@@ -229,8 +231,9 @@ def _only(plan: Plan, moved: set[str]) -> Plan:
 def rehearse(schema: str | None, before: Path, archive: Path, *, whole: bool = True) -> None:
     """Imports the archive into a copy of the target on this machine. Raises what Convex's import would.
 
-    ``schema``: the JSON of the one that is deployed, where it is known. Without ``whole``, the copy has the target's
-    tables and their numbers, and no documents: enough for what was imported once already, and quick.
+    ``schema``: the JSON of the one that is deployed, or of what should be where that can't be asked. Without ``whole``,
+    the copy has the target's tables and their numbers, and no documents: enough for what was imported once already, and
+    quick.
     """
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="supavex-rehearsal-"))
@@ -245,7 +248,14 @@ def rehearse(schema: str | None, before: Path, archive: Path, *, whole: bool = T
             if error.code != "SchemaValidationFailed":
                 raise
             # The app's own schema may say less of the tables that are there than schema.py does.
-        import_snapshot(deployment, stack.enter_context(SnapshotArchive(archive)), "replace")
+        try:
+            import_snapshot(deployment, stack.enter_context(SnapshotArchive(archive)), "replace")
+        except SupavexError as error:
+            if error.code != "SchemaEnforcementError":
+                raise
+            message = f"Convex would refuse the import, which was not begun. {error.message}"
+            hint = "The deployed schema decides: deploy the one that these documents fit first (`supavex deploy`)."
+            raise SupavexError(error.code, message, where=error.where, hint=hint) from None
 
 
 def _only_tables(archive: Path, path: Path) -> Path:

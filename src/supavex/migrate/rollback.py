@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +155,7 @@ def roll_back(
             if result.files:
                 with zipfile.ZipFile(archive, "a", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
                     write_files(export.path, present, file)
-            rehearse(None, present, archive)
+            rehearse(cli.schema_text(), present, archive)
         agreed = confirm(_question(export, was, there, later, len(result.files)))
     finally:
         if not agreed:
@@ -166,9 +166,11 @@ def roll_back(
         return result
     # What the next `migrate --changes` finds there is not what the last one left.
     _doubt(folder, cli.deployment, tables, files=bool(result.files))
-    Kept(present, cli.deployment, "rollback", now(), "", was).write()
+    kept = Kept(present, cli.deployment, "rollback", now(), "", was, ended=False)
+    kept.write()
     with run.step("import"):
         cli.run("import", "--replace", "--yes", str(archive), say=say)
+    replace(kept, ended=True).write()
     after = folder.path / "after.zip"
     after.unlink(missing_ok=True)
     with run.step("export after"):
@@ -327,7 +329,8 @@ def listed(exports: Iterable[Kept], shown: Callable[[Path], str]) -> str:
         tables = ", ".join(sorted(kept.wrote)) if len(kept.wrote) <= _NAMED else counted(len(kept.wrote), "table")
         documents = sum(content.documents for content in kept.wrote.values())
         undone = "; taken back" if kept.undone else ""
-        rows.append([shown(kept.path), kept.target, kept.at, kept.what, documents, tables + undone])
+        what = kept.what if kept.ended else f"{kept.what} (not ended)"
+        rows.append([shown(kept.path), kept.target, kept.at, what, documents, tables + undone])
     return table_text(["before", "target", "at", "then came a", "documents", "of"], rows, left=4)
 
 
@@ -342,4 +345,5 @@ def export_json(kept: Kept) -> dict[str, Any]:
         "takenAt": kept.taken_at,
         "wrote": wrote,
         "undone": kept.undone,
+        "ended": kept.ended,
     }

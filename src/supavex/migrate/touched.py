@@ -56,6 +56,22 @@ def uses_existing(plan: Plan) -> bool:
     )
 
 
+def other_rules(plan: Plan, moment: Moment, sight: Sight) -> list[str]:
+    """The source tables whose rows something else decides on than at ``moment``, by their names.
+
+    Told by the source alone: of tables that refer to ids that Convex chose, nothing is said.
+    """
+    known, numbers, found = moment.tables(), moment.numbers, []
+    for table in plan.moved:
+        old = known.get(table.name)
+        if old is None or any(field.reference is not None and field.reference.existing for field in table.fields):
+            continue
+        shared = shared_keys(sight.holder, table)
+        if old.target != table.target or rules_of(table, numbers, {}, shared) != old.rules:
+            found.append(table.name)
+    return sorted(found)
+
+
 def circles(plan: Plan) -> dict[str, frozenset[str]]:
     """Of each moved table, the tables that refer to it and that it refers to, by whatever way; itself among them."""
     below = {table.name: {child.name for child, _ in children(plan, table)} for table in plan.moved}
@@ -118,7 +134,7 @@ class Touched:
             if name not in known:
                 self.reasons[name] = "the moment does not hold it"
             elif name in self.doubted:
-                self.reasons[name] = "an earlier import did not end, or was not proven"
+                self.reasons[name] = "an earlier import did not end, was not proven, or was taken back"
             elif known[name].target != table.target:
                 self.reasons[name] = f"it went to {known[name].target} before"
             elif rules_of(table, numbers, lookups, shared_keys(sight.holder, table)) != known[name].rules:
@@ -218,6 +234,8 @@ class Remember:
     slot: str = ""
     #: Called when the moment is kept.
     kept: Callable[[], None] | None = None
+    #: Whether an import was begun.
+    begun: bool = False
     #: The source tables whose rows the copy read at this moment, or at an earlier one.
     read: list[str] = field(default_factory=list)
     earlier: list[str] = field(default_factory=list)
@@ -264,6 +282,7 @@ class Remember:
 
     def begin(self) -> None:
         """The import begins: until :meth:`keep`, nothing is sure of the tables."""
+        self.begun = True
         self.moments.doubt(self.target, [*self.read, *self.earlier])
 
     def keep(self, also: Iterable[str] = ()) -> None:
