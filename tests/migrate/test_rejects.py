@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from supavex.deployment import Deployment
 from supavex.postgres.server import Server, temporary
 from tests import projects
 from tests.projects import supavex
@@ -278,3 +279,40 @@ def test_which_tables_a_name_means(run: Run, project: Make) -> None:
         for none in ("", " , "):
             done = supavex("migrate", "-C", folder, "--tables", none)
             assert (done.code, "NoTables" in done.err) == (2, True), done.err
+
+
+def test_uniques_and_checks_of_what_was_cut_or_rounded(run: Run, project: Make) -> None:
+    run(
+        "CREATE TABLE a (id int PRIMARY KEY, slug text UNIQUE NOT NULL CHECK (length(slug) > 3));"
+        "INSERT INTO a VALUES (1, 'aaaa1'), (2, 'aaaa2');"
+        "CREATE TABLE b (id int PRIMARY KEY, n numeric UNIQUE NOT NULL);"
+        "INSERT INTO b VALUES (1, 0.1), (2, 0.10000000000000000001)"
+    )
+    schema = '"a": define_table({"id": v.number(), "slug": v.string(unique=True)}), '
+    schema += '"b": define_table({"id": v.number(), "n": v.number(unique=True)})'
+    with project(schema, "[tables.a.columns.slug]\ntruncate = 3\n[columns.n]\nlossy = true\n") as folder:
+        ran("migrate", folder)
+        a, b = ran("verify", folder, code=1)["tables"]
+        assert a["counts"] == {"broken unique": 1, "broken check": 2}
+        assert b["counts"] == {"broken unique": 1}
+
+
+def test_rules_inside_a_union_are_rules(run: Run, project: Make) -> None:
+    run(
+        "CREATE TABLE a (id int PRIMARY KEY, v text, w text, n int);"
+        "INSERT INTO a VALUES (1, 'bad', 'ok', 5), (2, 'ok', 'left', NULL), (3, NULL, 'right', 5), (4, 'ok', 'no', 5), "
+        "(5, 'ok', 'ok', -1)"
+    )
+    schema = '"a": define_table({"id": v.number(), "v": v.union(v.string(pattern="^ok$"), v.null()), '
+    schema += '"w": v.union(v.string(pattern="^ok$"), v.string(one_of=["left", "right"])), '
+    schema += '"n": v.optional(v.union(v.null(), v.number(ge=0)))})'
+    with project(schema) as folder:
+        assert "pattern" in (folder / "convex/defaults.ts").read_text()
+        ran("migrate", folder)
+        found = {("1", "PatternMismatch"), ("4", "ValueNotAllowed"), ("5", "ValueOutOfRange")}
+        assert {(key, code) for _, key, code in rejected(folder)} == found
+        assert ran("verify", folder)["verdict"] == "proven"
+        with Deployment(folder / ".supavex/deployment.sqlite3") as deployment:
+            for document in deployment.documents("a"):
+                deployment.replace(document["_id"], {"id": document["id"], "v": "bad", "w": "no", "n": -1.0})
+        assert ran("verify", folder, code=1)["tables"][0]["counts"]["broken rule"] == 6

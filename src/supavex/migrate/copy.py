@@ -182,11 +182,11 @@ def copy(
     (by ``schema.name``); references to others still get their computed ids. Which rows of those are rejected is said by
     ``known_rejects`` (keys of 16 bytes each, by table), or found out by reading them too. ``existing`` gives the
     documents of tables that are declared existing. Of ``how``: ``executor`` copies the parts (by default this process);
-    ``place`` is where they go, for workers on other machines (by default ``work``). ``since`` chooses the tables, at the
-    moment of the copy: with none that it takes, no archive is written. ``remember`` keeps that moment; ``hold`` keeps
-    the snapshot itself until it is closed. ``most_rejects`` is how many rejected rows are held in memory before the copy
-    stops with :class:`~supavex.migrate.rejects.TooManyRejectsError`; ``files`` are the stored files that go with the
-    rows.
+    ``place`` is where they go, for workers on other machines (by default ``work``). ``since`` chooses the tables, at
+    the moment of the copy: with none that it takes, no archive is written. ``remember`` keeps that moment; ``hold``
+    keeps the snapshot itself until it is closed. ``most_rejects`` is how many rejected rows are held in memory before
+    the copy stops with :class:`~supavex.migrate.rejects.TooManyRejectsError`; ``files`` are the stored files that go
+    with the rows.
 
     ``work`` is a folder for the journal and the parts, removed at the end. Where an earlier run left one and the
     source has not changed since, its parts are used. Where it has changed, they are of another moment: ``moments``
