@@ -316,3 +316,18 @@ def test_rules_inside_a_union_are_rules(run: Run, project: Make) -> None:
             for document in deployment.documents("a"):
                 deployment.replace(document["_id"], {"id": document["id"], "v": "bad", "w": "no", "n": -1.0})
         assert ran("verify", folder, code=1)["tables"][0]["counts"]["broken rule"] == 6
+
+
+def test_a_row_like_others_that_came_since_is_a_change(run: Run, project: Make) -> None:
+    run("CREATE TABLE a (v text); INSERT INTO a SELECT 'x' FROM generate_series(1, 5); INSERT INTO a VALUES ('y')")
+    run("DELETE FROM a WHERE ctid = '(0,1)'")
+    run("VACUUM a")
+    with project('"a": define_table({"v": v.optional(v.string())})', '[tables.a]\nkey = ["*"]\n') as folder:
+        ran("migrate", folder)
+        # It takes the place on disk before the older ones.
+        run("INSERT INTO a VALUES ('x')")
+        proof = ran("verify", folder, code=1)
+        assert (proof["verdict"], proof["changed"]) == ("changed since the copy", 1)
+        with Deployment(folder / ".supavex/deployment.sqlite3") as deployment:
+            deployment.delete(next(d["_id"] for d in deployment.documents("a") if d["v"] == "y"))
+        assert ran("verify", folder, code=1)["tables"][0]["counts"] == {"missing document": 1}
