@@ -331,3 +331,28 @@ def test_a_row_like_others_that_came_since_is_a_change(run: Run, project: Make) 
         with Deployment(folder / ".supavex/deployment.sqlite3") as deployment:
             deployment.delete(next(d["_id"] for d in deployment.documents("a") if d["v"] == "y"))
         assert ran("verify", folder, code=1)["tables"][0]["counts"] == {"missing document": 1}
+
+
+def test_what_holds_peoples_data_is_its_owners(run: Run, project: Make) -> None:
+    run("CREATE TABLE notes (id int PRIMARY KEY, text text); INSERT INTO notes VALUES (1, 'x'), (2, NULL)")
+    with project(NOTES) as folder:
+        old = folder / ".supavex/migration/rejects.jsonl"
+        old.parent.mkdir(parents=True, exist_ok=True)
+        old.write_text("")  # as an earlier version left it
+        ran("migrate", folder, "--moment", "named")
+        ran("verify", folder)
+        files = [path for path in (folder / ".supavex/migration").rglob("*") if path.is_file()]
+        names = {path.name for path in files if path.stat().st_mode & 0o077}
+        assert {path.name for path in files} >= {"rejects.jsonl", "report.json", "proof.json", "named.sqlite3"}
+        assert names == {"runs.jsonl"}  # times and counts
+
+
+def test_what_postgresql_refuses_to_read_is_said(run: Run, project: Make) -> None:
+    run("CREATE TABLE notes (id int PRIMARY KEY, text text); INSERT INTO notes VALUES (1, 'x')")
+    with project(NOTES) as folder:
+        ran("migrate", folder)
+        run("DROP ROLE IF EXISTS nobody_much; CREATE ROLE nobody_much LOGIN")
+        config = folder / "supavex.toml"
+        config.write_text(config.read_text().replace("supabase_admin", "nobody_much"))
+        done = supavex("verify", "-C", folder)
+        assert (done.code, "permission denied for" in done.err, "None" in done.err) == (2, True, False), done.err
