@@ -518,7 +518,8 @@ class _Slice:
         if table.key.form != "row" and field.column.name in table.key.columns:
             return other
         fields = table.definition.fields
-        return suggestion(table.source, table.toml, field.column, fields, field.name) or other
+        shared = field.column.name in table.by_name
+        return suggestion(table.source, table.toml, field.column, fields, field.name, shared=shared) or other
 
     def _reject(self, index: int) -> Reject:
         table = self.encoder.table
