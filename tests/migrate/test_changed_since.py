@@ -167,7 +167,11 @@ def test_a_report_that_says_nothing_is_no_hindrance(moved: Path, run: Run, text:
 
 def test_a_sample_tells_them_too(moved: Path, run: Run) -> None:
     run("UPDATE notes SET n = -1")
-    proof = verified(moved, "--sample", "5")
+    ran = supavex("verify", "-C", moved, "--json", "--sample", "5")
+    proof = ran.json
+    # The last proof and its page stay.
+    assert (ran.code, proof["page"]) == (1, None)
+    assert json.loads((moved / ".supavex/migration/proof.json").read_text())["verdict"] == "proven"
     assert (proof["verdict"], proof["proof"], proof["changed"], proof["wrong"]) == ("sample differs", False, 5, 0)
 
 

@@ -99,6 +99,14 @@ def test_an_export_of_the_target_gives_the_ids_too(folder: Path) -> None:
         export = write_export(folder / "export.zip", deployment)
     assert supavex("migrate", "-C", folder, *CONFIG, "--out", folder / "x.zip", "--existing", export).code == 0
     assert (folder / "x.zip").read_bytes() == archive.read_bytes()
+    # The archive does not hold the tables that are there already: the proof needs the export, too.
+    ran = supavex("verify", "-C", folder, *CONFIG, folder / "x.zip")
+    assert (ran.code, "NoTarget" in ran.err, "--existing" in ran.err) == (2, True, True), ran.err
+    proof = supavex("verify", "-C", folder, *CONFIG, folder / "x.zip", "--existing", export, "--json")
+    assert (proof.code, proof.json["verdict"]) == (0, "proven"), proof.out
+    assert supavex("verify", "-C", folder, *CONFIG, export).code == 0
+    ran = supavex("verify", "-C", folder, *CONFIG, "--existing", export)
+    assert (ran.code, "UnsupportedOption" in ran.err) == (2, True), ran.err
 
 
 def write_export(path: Path, deployment: Deployment) -> Path:

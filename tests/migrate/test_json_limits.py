@@ -46,6 +46,21 @@ def test_each_limit_is_found(text: str, code: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "escaping"),
+    [
+        ('{"$a": 1}', True),
+        ('{"' + "k" * 1025 + '": 1}', False),
+        ("{" + ", ".join(f'"k{n}": 0' for n in range(1025)) + "}", False),
+        (r'{"a": "\ud800"}', False),
+    ],
+)
+def test_what_cannot_help_is_not_advised(text: str, *, escaping: bool) -> None:
+    problem = json_problem(text)
+    assert problem is not None
+    assert ('"escape"' in problem[2], '"text"' in problem[2]) == (escaping, True)
+
+
+@pytest.mark.parametrize(
     "text",
     [
         '{"": 1}',

@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from supavex.deployment import Deployment
 from supavex.postgres.server import Server, temporary
 from tests import projects
 from tests.projects import supavex
@@ -278,3 +279,81 @@ def test_which_tables_a_name_means(run: Run, project: Make) -> None:
         for none in ("", " , "):
             done = supavex("migrate", "-C", folder, "--tables", none)
             assert (done.code, "NoTables" in done.err) == (2, True), done.err
+
+
+def test_uniques_and_checks_of_what_was_cut_or_rounded(run: Run, project: Make) -> None:
+    run(
+        "CREATE TABLE a (id int PRIMARY KEY, slug text UNIQUE NOT NULL CHECK (length(slug) > 3));"
+        "INSERT INTO a VALUES (1, 'aaaa1'), (2, 'aaaa2');"
+        "CREATE TABLE b (id int PRIMARY KEY, n numeric UNIQUE NOT NULL);"
+        "INSERT INTO b VALUES (1, 0.1), (2, 0.10000000000000000001)"
+    )
+    schema = '"a": define_table({"id": v.number(), "slug": v.string(unique=True)}), '
+    schema += '"b": define_table({"id": v.number(), "n": v.number(unique=True)})'
+    with project(schema, "[tables.a.columns.slug]\ntruncate = 3\n[columns.n]\nlossy = true\n") as folder:
+        ran("migrate", folder)
+        a, b = ran("verify", folder, code=1)["tables"]
+        assert a["counts"] == {"broken unique": 1, "broken check": 2}
+        assert b["counts"] == {"broken unique": 1}
+
+
+def test_rules_inside_a_union_are_rules(run: Run, project: Make) -> None:
+    run(
+        "CREATE TABLE a (id int PRIMARY KEY, v text, w text, n int);"
+        "INSERT INTO a VALUES (1, 'bad', 'ok', 5), (2, 'ok', 'left', NULL), (3, NULL, 'right', 5), (4, 'ok', 'no', 5), "
+        "(5, 'ok', 'ok', -1)"
+    )
+    schema = '"a": define_table({"id": v.number(), "v": v.union(v.string(pattern="^ok$"), v.null()), '
+    schema += '"w": v.union(v.string(pattern="^ok$"), v.string(one_of=["left", "right"])), '
+    schema += '"n": v.optional(v.union(v.null(), v.number(ge=0)))})'
+    with project(schema) as folder:
+        assert "pattern" in (folder / "convex/defaults.ts").read_text()
+        ran("migrate", folder)
+        found = {("1", "PatternMismatch"), ("4", "ValueNotAllowed"), ("5", "ValueOutOfRange")}
+        assert {(key, code) for _, key, code in rejected(folder)} == found
+        assert ran("verify", folder)["verdict"] == "proven"
+        with Deployment(folder / ".supavex/deployment.sqlite3") as deployment:
+            for document in deployment.documents("a"):
+                deployment.replace(document["_id"], {"id": document["id"], "v": "bad", "w": "no", "n": -1.0})
+        assert ran("verify", folder, code=1)["tables"][0]["counts"]["broken rule"] == 6
+
+
+def test_a_row_like_others_that_came_since_is_a_change(run: Run, project: Make) -> None:
+    run("CREATE TABLE a (v text); INSERT INTO a SELECT 'x' FROM generate_series(1, 5); INSERT INTO a VALUES ('y')")
+    run("DELETE FROM a WHERE ctid = '(0,1)'")
+    run("VACUUM a")
+    with project('"a": define_table({"v": v.optional(v.string())})', '[tables.a]\nkey = ["*"]\n') as folder:
+        ran("migrate", folder)
+        # It takes the place on disk before the older ones.
+        run("INSERT INTO a VALUES ('x')")
+        proof = ran("verify", folder, code=1)
+        assert (proof["verdict"], proof["changed"]) == ("changed since the copy", 1)
+        with Deployment(folder / ".supavex/deployment.sqlite3") as deployment:
+            deployment.delete(next(d["_id"] for d in deployment.documents("a") if d["v"] == "y"))
+        assert ran("verify", folder, code=1)["tables"][0]["counts"] == {"missing document": 1}
+
+
+def test_what_holds_peoples_data_is_its_owners(run: Run, project: Make) -> None:
+    run("CREATE TABLE notes (id int PRIMARY KEY, text text); INSERT INTO notes VALUES (1, 'x'), (2, NULL)")
+    with project(NOTES) as folder:
+        old = folder / ".supavex/migration/rejects.jsonl"
+        old.parent.mkdir(parents=True, exist_ok=True)
+        old.write_text("")  # as an earlier version left it
+        ran("migrate", folder, "--moment", "named")
+        ran("verify", folder)
+        files = [path for path in (folder / ".supavex/migration").rglob("*") if path.is_file()]
+        names = {path.name for path in files if path.stat().st_mode & 0o077}
+        assert {path.name for path in files} >= {"rejects.jsonl", "report.json", "proof.json", "named.sqlite3"}
+        assert names == {"runs.jsonl"}  # times and counts
+
+
+def test_what_postgresql_refuses_to_read_is_said(run: Run, project: Make) -> None:
+    run("CREATE TABLE notes (id int PRIMARY KEY, text text); INSERT INTO notes VALUES (1, 'x')")
+    with project(NOTES) as folder:
+        ran("migrate", folder)
+        run("CREATE ROLE nobody_much LOGIN")
+        run("GRANT USAGE ON SCHEMA public TO nobody_much")
+        config = folder / "supavex.toml"
+        config.write_text(config.read_text().replace("supabase_admin", "nobody_much"))
+        done = supavex("verify", "-C", folder)
+        assert (done.code, "permission denied for table" in done.err, "None" in done.err) == (2, True, False), done.err

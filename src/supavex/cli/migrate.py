@@ -317,6 +317,7 @@ def run(
     from supavex.migrate.documents import ArchiveDocuments
     from supavex.migrate.lock import locked
     from supavex.migrate.migration import migrate
+    from supavex.migrate.private_files import write_whole
     from supavex.migrate.report import report_lines
     from supavex.migrate.runs import Run, measure
     from supavex.migrate.stored_files import files_job
@@ -370,5 +371,5 @@ def run(
                 measure(measured, result.copy)
                 measured.write(result.folder.path)
             text = "\n".join(report_lines(result, project.shown))
-            result.folder.report.with_suffix(".md").write_text(f"# Migration\n\n```\n{text}\n```\n", encoding="utf-8")
+            write_whole(result.folder.report.with_suffix(".md"), f"# Migration\n\n```\n{text}\n```\n")
     return result

@@ -17,16 +17,18 @@ from supavex.convex.snapshot import SnapshotArchive
 from supavex.errors import UsageError
 from supavex.mapping.check import checked_plan
 from supavex.mapping.source import Source
-from supavex.migrate.documents import ArchiveDocuments, Documents
+from supavex.migrate.documents import ArchiveDocuments, Documents, WithExisting
 from supavex.migrate.file_proof import archive_files, deployment_files
 from supavex.migrate.file_sources import file_source
 from supavex.migrate.migration import Folder
 from supavex.migrate.official import deployment_of, official_cli
+from supavex.migrate.private_files import write_whole
 from supavex.migrate.proof import LISTED, Proof, TableProof
 from supavex.migrate.proof_page import About, proof_page
 from supavex.migrate.rejects import Reject, read_rejects
 from supavex.migrate.runs import Run
 from supavex.migrate.storage_proof import files_proof
+from supavex.migrate.touched import uses_existing
 from supavex.migrate.verification import FilesProof, verify
 from supavex.postgres.connection import without_password
 from supavex.project import Project
@@ -41,6 +43,7 @@ from supavex.text import counted, table_text
 @click.option(
     "--rejects", metavar="FILE", help="The rejected rows. Default: of the runs that the target's rows are of."
 )
+@click.option("--existing", metavar="FILE.zip", help="Of an archive: the export of the target that it was made beside.")
 @click.option("--files", metavar="PLACE", help="Where the files of storage buckets are: a folder, or s3://….")
 @click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Only N rows a table: a quick look, no proof.")
 def command(
@@ -50,6 +53,7 @@ def command(
     to: str,
     as_json: bool,
     rejects: str | None,
+    existing: str | None,
     files: str | None,
     sample: int | None,
 ) -> int:
@@ -57,7 +61,7 @@ def command(
 
     Source and target are read again, by another way than the copy's. Exit code 1: something is missing, extra or
     different, and no rejected row explains it; rows that were written since the copy are told from wrong ones. The
-    proof is kept in .supavex/migration as proof.json, and as a page, proof.html.
+    proof is kept in .supavex/migration as proof.json, and as a page, proof.html; a sample leaves these as they are.
 
     \b
     Examples:
@@ -66,12 +70,14 @@ def command(
     """
     project = open_project(folder, config)
     named = None if archive is None else Path(archive)
-    result = run(project, to, named, rejects, sample, audience(as_json), files=files)
+    beside = None if existing is None else Path(existing)
+    result = run(project, to, named, rejects, sample, audience(as_json), files=files, existing=beside)
     folder_ = Folder(project.migration_folder)
+    page = folder_.proof_page if sample is None else None
     if as_json:
-        print_json({**result.to_json(), "page": str(folder_.proof_page)})
+        print_json({**result.to_json(), "page": None if page is None else str(page)})
     else:
-        for line in [*report_lines(result), f"Page: {project.shown(folder_.proof_page)}"]:
+        for line in [*report_lines(result), *([] if page is None else [f"Page: {project.shown(page)}"])]:
             click.echo(line)
     return 0 if result.ok else 1
 
@@ -84,8 +90,15 @@ def run(
     sample: int | None = None,
     show: Audience = "people",
     files: str | None = None,
+    existing: Path | None = None,
 ) -> Proof:
-    """Verifies ``project``, and writes the proof as JSON and as a page; see :mod:`supavex.migrate.verification`."""
+    """Verifies ``project``, and writes the proof as JSON and as a page; see :mod:`supavex.migrate.verification`.
+
+    ``existing``: of an archive, the export that has the tables which were in Convex already. A ``sample`` is not kept.
+    """
+    if existing is not None and archive is None:
+        hint = "A deployment has the tables that are declared existing itself."
+        raise UsageError("UnsupportedOption", "--existing goes with an archive.", hint=hint)
     plan, _ = checked_plan(project)
     source = file_source(project, files)
     with_files = source is not None or bool(plan.large)
@@ -111,6 +124,17 @@ def run(
                 prove = files_proof(source, project.storage.buckets, deployment_files(deployment))
         else:
             target = stack.enter_context(ArchiveDocuments(archive))
+            # Of a table that is in Convex already, an archive of supavex's holds nothing; an export does.
+            lacking = {t.target for t in plan.tables if t.status == "existing"} - target.table_numbers().keys()
+            if existing is not None:
+                target = WithExisting(target, stack.enter_context(ArchiveDocuments(existing)), lacking)
+            elif lacking and uses_existing(plan):
+                raise UsageError(
+                    "NoTarget",
+                    f"the archive does not hold {', '.join(sorted(lacking))}, whose ids its documents name.",
+                    where=str(archive),
+                    hint="Add --existing FILE.zip: the export of the target that the archive was made with.",
+                )
             if with_files:
                 opened = stack.enter_context(SnapshotArchive(archive))
                 prove = files_proof(source, project.storage.buckets, archive_files(opened))
@@ -123,7 +147,7 @@ def run(
         measured.rows = sum(table.rows for table in proof.tables)
         measured.documents = sum(table.documents for table in proof.tables)
         measured.write(folder.path)
-    write_proof(project, proof, rejected, named)
+        write_proof(project, proof, rejected, named)  # a sample is none, and the last proof stays
     return proof
 
 
@@ -140,9 +164,9 @@ def write_proof(project: Project, proof: Proof, rejects: Sequence[Reject], targe
     project.make_state()
     folder.make()
     text = json.dumps({**proof.to_json(), "target": target}, indent=2, ensure_ascii=False)
-    folder.proof.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+    write_whole(folder.proof, text + "\n")
     about = About(project.root.name, Source(project).described, target)
-    folder.proof_page.write_text(proof_page(proof, about, rejects), encoding="utf-8")
+    write_whole(folder.proof_page, proof_page(proof, about, rejects))
 
 
 def report_lines(proof: Proof) -> list[str]:

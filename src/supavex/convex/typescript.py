@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from supavex.convex import validators as kinds
 from supavex.convex.schema import Index, Schema, SearchIndex, TableDefinition, VectorIndex
-from supavex.convex.validators import MISSING, Rules, Validator, literal_text, unwrap
+from supavex.convex.validators import MISSING, Rules, Validator, field_rules, literal_text, unwrap
 from supavex.convex.values import Value
 
 #: The first words of every file that supavex wrote; a file without them is a person's, and stays as it is.
@@ -218,7 +218,7 @@ def defaults_module(schema: Schema, source: str = "schema.py") -> str:
         filled = [f"{_key(f)}: {_default(x)}" for f, x in fields.items() if x.rules.default is not MISSING]
         if filled:
             defaults.append(f"  {_key(name)}: {_braces(filled, 2)},\n")
-        checked = [f"{_key(f)}: {text}" for f, x in fields.items() if (text := _rule(x.rules))]
+        checked = [f"{_key(f)}: {text}" for f, x in fields.items() if (text := _rule(field_rules(x)))]
         if checked:
             rules.append(f"  {_key(name)}: {_braces(checked, 2)},\n")
     body = _DEFAULTS.replace("%defaults%", "".join(defaults)).replace("%rules%", "".join(rules))

@@ -12,7 +12,7 @@ from typing import Any
 
 from supavex.convex import validators as kinds
 from supavex.convex.limits import STORAGE_TABLE
-from supavex.convex.validators import MISSING, Optional, printed, unwrap
+from supavex.convex.validators import MISSING, Optional, field_rules, printed, unwrap
 from supavex.diagnostics import Diagnostic, Severity
 from supavex.mapping.checks import allowed_values
 from supavex.mapping.conversions import Target, registered
@@ -248,7 +248,7 @@ def _allowed(table: TablePlan, planned: FieldPlan, target: Target) -> Iterator[D
     assert planned.column is not None
     source = allowed_values(table.source, planned.column.name)
     literals = target.allowed()
-    one_of = planned.validator.rules.one_of
+    one_of = field_rules(planned.validator).one_of
     field = literals if literals is not None else (list(one_of) if one_of is not None else None)
     if source is None or planned.conversion.kind != "string" or planned.expression or planned.ids is not None:
         return

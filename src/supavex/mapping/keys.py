@@ -51,14 +51,16 @@ class Key:
         """Whether other rows can refer to a row by this key."""
         return self.form != "row"
 
-    def text_sql(self, columns: Sequence[str]) -> str:
+    def text_sql(self, columns: Sequence[str], last: str = "") -> str:
         """SQL for the key as text, for messages and for the proof: the value, or a JSON array of several.
 
-        Of a row without a key, its parts are the row's columns; the expression is a window function then.
+        Of a row without a key, its parts are the row's columns; the expression is a window function then. It numbers
+        those of equal rows for which the SQL ``last`` is true behind the others.
         """
         if self.form == "row":
             row = f"ROW({', '.join(columns)})::text"
-            return f"{row} || ' #' || row_number() OVER (PARTITION BY {row})"
+            order = f" ORDER BY {last}" if last else ""
+            return f"{row} || ' #' || row_number() OVER (PARTITION BY {row}{order})"
         numeric = self.numeric or (False,) * len(columns)
         texts = [
             f"trim_scale({c}::numeric)::text" if n else f"{c}::text" for c, n in zip(columns, numeric, strict=True)

@@ -154,10 +154,12 @@ def file_problem(
     return None
 
 
-def suggestion(table: Table, toml: str, column: Column, fields: Mapping[str, Validator], own: str) -> str | None:
+def suggestion(
+    table: Table, toml: str, column: Column, fields: Mapping[str, Validator], own: str, *, shared: bool = False
+) -> str | None:
     """What to do about a large value of ``column``, whose field is ``own``; None where it can't become a file.
 
-    ``toml``: the table's name as supavex.toml writes it.
+    ``toml``: the table's name as supavex.toml writes it. ``shared``: the column's rule is the one of ``[columns.…]``.
     """
     refers = any(column.name in found.columns for found in table.foreign_keys)
     if refers or not can_be_file(column.type):
@@ -167,8 +169,10 @@ def suggestion(table: Table, toml: str, column: Column, fields: Mapping[str, Val
     name = next(n for n in (f"{own}{ending}{number}" for number in ("", *range(2, len(taken) + 3))) if n not in taken)
     more = "" if isinstance(fields[own], Optional) else f", and make {own} v.optional({fields[own]})"
     more += "" if unwrap(fields[own]).rules == Rules() else f", and take the default and rules of {own} away"
+    key = toml_key(column.name)
+    beside = f" beside what [columns.{key}] says, which is to be repeated there," if shared else ""
     return (
-        f"Move it to file storage: in supavex.toml, under [tables.{toml}.columns.{toml_key(column.name)}], "
+        f"Move it to file storage: in supavex.toml, under [tables.{toml}.columns.{key}],{beside} "
         f'file = "{name}" (values of more than {FILE_OVER:,} bytes; file_over = … says another size); '
         f'in schema.py, add "{name}": v.optional(v.id("{STORAGE_TABLE}")){more}.'
     )

@@ -133,6 +133,8 @@ class TablePlan:
     misfits: list[tuple[Column | None, str, Misfit]] = field(default_factory=list)
     #: Its name as supavex.toml writes it in ``[tables.…]``.
     toml: str = ""
+    #: The names of columns whose rules are those of ``[columns.…]``, in the table or not.
+    by_name: frozenset[str] = frozenset()
 
     @property
     def files(self) -> list[LargeValues]:

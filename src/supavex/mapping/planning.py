@@ -60,6 +60,7 @@ def _table(project: Project, schema: Schema, table: Table) -> TablePlan:
         key_of(table, rule.key),
         _creation(table, rule),
         toml=_toml(project, table),
+        by_name=frozenset(project.columns.keys() - rule.columns.keys()),
     )
 
 

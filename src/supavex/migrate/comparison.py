@@ -39,12 +39,15 @@ class Mismatch:
     target: str
 
 
-def proof_sql(table: TablePlan, *more: str) -> str:
-    """The SELECT of a table's rows as text: the key, each field, each creation column (microseconds), and ``more``."""
+def proof_sql(table: TablePlan, changed: str) -> str:
+    """The SELECT of a table's rows as text: the key, each field, each creation column (microseconds), and ``changed``.
+
+    ``changed``: SQL that is true for rows that were written since the copy; of equal rows, these have come last.
+    """
     assert table.key is not None
-    columns = [table.key.text_sql(table.key.own(ALIAS))]
+    columns = [table.key.text_sql(table.key.own(ALIAS), changed)]
     columns += [text_sql(field) for field in table.fields]
-    columns += [*moments_sql(table), *more]
+    columns += [*moments_sql(table), changed]
     return f"SELECT {', '.join(columns)} FROM {quoted(table.source.schema, table.source.name)} AS {ALIAS}"
 
 

@@ -24,7 +24,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from supavex.convex import validators as kinds
 from supavex.convex.validators import MISSING, Rules, Validator, rules_problem, unwrap
 from supavex.mapping.plan import ALIAS, FieldPlan, TablePlan
 from supavex.migrate import text_columns
@@ -360,8 +359,8 @@ def _spread(
 def _ruled(validator: Validator) -> Validator | None:
     """The validator, where it or one inside it has a rule that a value can break."""
     inner = unwrap(validator)
-    plain = inner.rules == Rules(default=inner.rules.default, unique=inner.rules.unique)
-    return None if plain and not isinstance(inner, kinds.Array | kinds.Object | kinds.Record) else inner
+    ruled = any(v.rules != Rules(default=v.rules.default, unique=v.rules.unique) for _, v in inner.walk())
+    return inner if ruled else None
 
 
 def _breaks(validator: Validator, found: FieldValues, special: Special | None) -> bool:

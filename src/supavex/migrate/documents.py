@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
@@ -127,6 +127,41 @@ class ArchiveDocuments:
     def uniform(self, table: str) -> bool:
         """Whether bare integers are int64."""
         return self._archive.uniform(table)
+
+
+class WithExisting:
+    """Documents, and those of some ``tables`` as another place has them: tables that an archive was made beside."""
+
+    def __init__(self, own: Documents, existing: Documents, tables: Collection[str]) -> None:
+        self._own, self._existing, self._tables = own, existing, frozenset(tables)
+
+    def _of(self, table: str) -> Documents:
+        return self._existing if table in self._tables else self._own
+
+    def table_numbers(self) -> dict[str, int]:
+        """Table name to number."""
+        numbers = {name: n for name, n in self._existing.table_numbers().items() if name in self._tables}
+        return {**self._own.table_numbers(), **numbers}
+
+    def count(self, table: str) -> int:
+        """How many documents a table holds."""
+        return self._of(table).count(table)
+
+    def get_many(self, table: str, ids: Sequence[str]) -> dict[str, Document]:
+        """Those of ``ids`` that are documents of ``table``."""
+        return self._of(table).get_many(table, ids)
+
+    def documents(self, table: str) -> Iterator[Document]:
+        """All documents of a table."""
+        return self._of(table).documents(table)
+
+    def blocks(self, table: str) -> Generator[bytes]:
+        """All documents of a table as JSON, one a line."""
+        return self._of(table).blocks(table)
+
+    def uniform(self, table: str) -> bool:
+        """Whether bare integers are int64."""
+        return self._of(table).uniform(table)
 
 
 def _document(body: str, *, uniform: bool) -> Document:

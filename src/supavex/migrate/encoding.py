@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from supavex.convex.ids import INTERNAL_ID_BYTES, encode_id
 from supavex.convex.limits import STORAGE_NUMBER, STORAGE_TABLE
-from supavex.convex.validators import MISSING, Rules, Validator, printed, rules_problem
+from supavex.convex.validators import MISSING, Rules, Union, Validator, field_rules, printed, rules_problem
 from supavex.convex.values import to_export_json
 from supavex.mapping.conversions import Target
 from supavex.mapping.conversions.arrays import NO_NULLS
@@ -130,8 +130,8 @@ def needs_uniform(table: TablePlan) -> bool:
 
 
 def _has_rules(validator: Validator) -> bool:
-    rules = validator.rules
-    return Target(validator).allowed() is not None or rules != Rules(default=rules.default, unique=rules.unique)
+    plain = all(v.rules == Rules(default=v.rules.default, unique=v.rules.unique) for _, v in validator.walk())
+    return Target(validator).allowed() is not None or not plain
 
 
 def _prefixes(names: list[str]) -> list[tuple[str, str]]:
@@ -445,7 +445,7 @@ class _Slice:
     def _rules(self, field: FieldPlan, column: pa.Array) -> None:
         if field.name not in self.encoder.ruled:
             return
-        rules = field.validator.rules
+        rules = field_rules(field.validator)
         allowed = Target(field.validator).allowed()
         if allowed is None and rules.one_of is not None:
             allowed = list(rules.one_of)
@@ -473,6 +473,22 @@ class _Slice:
                 wrong = pc.is_in(column.cast(pa.string()), value_set=pa.array(odd, pa.string()))
                 reason = f"the value does not match {rules.pattern}"
                 self._mark(wrong, field.place, "PatternMismatch", reason, _MEANT)
+        if isinstance(field.validator, Union) and allowed is None and rules is field.validator.rules:
+            self._member_rules(field, column)
+
+    def _member_rules(self, field: FieldPlan, column: pa.Array) -> None:
+        """The rules of a union's several members, of which a value breaks all that it could be of: value by value."""
+        if field.conversion.kind == "string":
+            column = column.cast(pa.string())
+        different = pc.unique(column.drop_null())
+        number = field.conversion.kind in ("number", "micros")
+        values = [float(value) if number else value for value in different.to_pylist()]
+        problems = [rules_problem(field.validator, value) for value in values]
+        odd = [index for index, problem in enumerate(problems) if problem]
+        if odd:
+            wrong = pc.is_in(column, value_set=different.take(pa.array(odd)))
+            reason = f"of the rules of {field.validator}: {problems[odd[0]]}"
+            self._mark(wrong, field.place, "ValueNotAllowed", reason, _MEANT)
 
     def _large(self, lines: pa.Array) -> None:
         offsets, _ = json_columns.buffers(lines)
@@ -502,7 +518,8 @@ class _Slice:
         if table.key.form != "row" and field.column.name in table.key.columns:
             return other
         fields = table.definition.fields
-        return suggestion(table.source, table.toml, field.column, fields, field.name) or other
+        shared = field.column.name in table.by_name
+        return suggestion(table.source, table.toml, field.column, fields, field.name, shared=shared) or other
 
     def _reject(self, index: int) -> Reject:
         table = self.encoder.table

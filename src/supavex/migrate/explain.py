@@ -10,7 +10,7 @@ import psycopg
 
 from supavex.convex.ids import decode_id
 from supavex.convex.limits import STORAGE_NUMBER, STORAGE_TABLE
-from supavex.convex.validators import MISSING, printed
+from supavex.convex.validators import MISSING, field_rules, printed
 from supavex.errors import UsageError
 from supavex.mapping.convex_auth import is_secret
 from supavex.mapping.plan import ALIAS, FieldPlan, Plan, TablePlan
@@ -100,7 +100,7 @@ def _key(table: TablePlan) -> str:
 
 def _field(table: TablePlan, field: FieldPlan) -> Explained:
     validator = f"v.optional({field.validator})" if field.optional else str(field.validator)
-    rules = field.validator.rules
+    rules = field_rules(field.validator)
     rejects = [guard.message for guard in field.conversion.guards]
     if field.reference is not None and field.reference.target == STORAGE_TABLE:
         rejects.append("it names no file that storage.objects has, or one that did not move")

@@ -18,6 +18,7 @@ import psycopg
 
 from supavex.errors import SupavexError
 from supavex.migrate.parts import PartResult, PartTask
+from supavex.migrate.private_files import own_database
 from supavex.migrate.rejects import Reject
 from supavex.postgres.snapshot import Snapshot
 from supavex.postgres.visibility import seen
@@ -57,7 +58,7 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "journal.sqlite3"
         try:
-            self._database = sqlite3.connect(self.path, isolation_level=None, timeout=0)
+            self._database = sqlite3.connect(own_database(self.path), isolation_level=None, timeout=0)
             self._open()
         except sqlite3.OperationalError as error:
             if "locked" not in str(error):

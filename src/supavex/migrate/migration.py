@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from supavex.migrate.documents import Documents
 from supavex.migrate.floor import floor_seconds
 from supavex.migrate.moments import Moments
 from supavex.migrate.parts import MOST_REJECTS
+from supavex.migrate.private_files import write_whole
 from supavex.migrate.rejects import TooManyRejectsError, read_rejects, write_rejects
 from supavex.migrate.stored_files import FileList
 from supavex.migrate.touched import Touched
@@ -119,7 +121,7 @@ class Folder:
 class Migration:
     """What a migration did. ``imported`` is False where the rows stayed in the archive, or nothing was written.
 
-    ``since``: of a migration of changes, what it found.
+    ``since``: of a migration of changes, what it found. ``import_seconds``: what the import took after the copy.
     """
 
     copy: CopyResult
@@ -130,6 +132,7 @@ class Migration:
     #: Seconds of the floor of each source table; empty where it was not measured.
     floors: Mapping[str, float] = field(default_factory=dict)
     since: Touched | None = None
+    import_seconds: float = 0.0
 
     @property
     def ok(self) -> bool:
@@ -309,15 +312,17 @@ def migrate(
         if not migration.nothing:
             if remember is not None:
                 remember.begin()
+            started = time.monotonic()
             with SnapshotArchive(archive) as opened:
                 put(opened, result)
+            migration.import_seconds = time.monotonic() - started
             migration.keep(folder.copies.of_target("local" if remember is None else remember.target))
             migration.imported = True
         if remember is not None:
             remember.keep()
     if migration.nothing:
         return migration  # the report of what is there stays
-    folder.report.write_text(json.dumps(migration.to_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_whole(folder.report, json.dumps(migration.to_json(), indent=2, ensure_ascii=False) + "\n")
     return migration
 
 

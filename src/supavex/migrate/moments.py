@@ -23,6 +23,7 @@ import numpy as np
 from supavex.convex.ids import INTERNAL_ID_BYTES
 from supavex.errors import SupavexError, UsageError
 from supavex.migrate.digests import mixed
+from supavex.migrate.private_files import own_database
 from supavex.migrate.rejects import Reject
 from supavex.postgres.visibility import Seen
 
@@ -107,7 +108,7 @@ class RowFile:
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path
-        self.database = sqlite3.connect("" if path is None else path, isolation_level=None)
+        self.database = sqlite3.connect("" if path is None else own_database(path), isolation_level=None)
         try:
             self.database.execute("PRAGMA synchronous = OFF")
             self.database.execute("PRAGMA journal_mode = OFF" if path is None else "PRAGMA journal_mode = DELETE")
@@ -391,7 +392,8 @@ class Moments:
         begun = self.begun(name_of(target))
         if also is not None:
             partial = self.begun(also).with_suffix(".copy")
-            shutil.copyfile(begun, partial)
+            partial.unlink(missing_ok=True)
+            shutil.copyfile(begun, own_database(partial))
             partial.replace(self.path(also))
         begun.replace(self.path(name_of(target)))
 

@@ -29,3 +29,21 @@ def whole_file(path: Path) -> Iterator[IO[str]]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes ``text`` (what is no Unicode in it, as escapes) as a :func:`whole_file`."""
+    with whole_file(path) as file:
+        file.write(text.encode("utf-8", "backslashreplace").decode())
+
+
+def own_database(path: Path) -> Path:
+    """The file of an SQLite database, its owner's only: an empty one where there is none yet.
+
+    One that is there is not opened: to close it again would end the locks that this process has on it.
+    """
+    if path.exists():
+        path.chmod(0o600)
+    else:
+        os.close(owner_only(str(path), os.O_WRONLY | os.O_CREAT))
+    return path

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from supavex.errors import SupavexError, UsageError
+from supavex.migrate.private_files import whole_file
 
 #: What stands for the key of a row whose key is NULL, where people read it: a key may be this very text.
 NO_KEY = "NULL"
@@ -62,7 +63,7 @@ class TooManyRejectsError(SupavexError):
 def write_rejects(path: Path, rejects: Iterable[Reject]) -> int:
     """Writes one JSON object a line; how many."""
     count = 0
-    with path.open("w", encoding="utf-8") as file:
+    with whole_file(path) as file:
         for reject in rejects:
             file.write(json.dumps(asdict(reject), ensure_ascii=False) + "\n")
             count += 1

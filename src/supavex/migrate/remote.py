@@ -28,6 +28,7 @@ from supavex.migrate.file_proof import archive_files
 from supavex.migrate.kept import Content, Kept, What, contents, kept_exports, new_path, now, same_content
 from supavex.migrate.migration import Folder, Migration, migrate
 from supavex.migrate.official import OfficialCli, Say
+from supavex.migrate.private_files import write_whole
 from supavex.migrate.proof import Proof
 from supavex.migrate.runs import Run, measure
 from supavex.migrate.storage_proof import files_proof
@@ -199,7 +200,7 @@ def _migrated(
     remote.proof = proof
     if remember is not None:
         remember.keep(table.source for table in proof.tables if not table.ok)
-    folder.report.write_text(json.dumps(remote.to_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_whole(folder.report, json.dumps(remote.to_json(), indent=2, ensure_ascii=False) + "\n")
     run.ok = remote.ok
     measure(run, result.copy)
     run.write(folder.path)

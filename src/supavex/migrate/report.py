@@ -78,7 +78,11 @@ def report_lines(result: Migration, shown: Callable[[Path], str]) -> list[str]:
         lines.append(f"Archive: {shown(copied.archive)}")
     documents = sum(table.documents for table in copied.tables)
     done = "imported into the local deployment" if result.imported else "copied"
-    lines.append(f"{counted(documents, 'document')} {done}, as of {copied.taken_at}, in {copied.seconds:.1f} s.")
+    seconds = copied.seconds + result.import_seconds
+    earlier = [table for table in copied.tables if table.taken_at is not None]
+    lines += [f"note: {t.source} is as of {t.taken_at}: an interrupted run had copied it." for t in earlier]
+    but = f" ({', '.join(table.source for table in earlier)}: earlier)" if earlier else ""
+    lines.append(f"{counted(documents, 'document')} {done}, as of {copied.taken_at}{but}, in {seconds:.1f} s.")
     return lines
 
 

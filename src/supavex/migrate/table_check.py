@@ -15,9 +15,9 @@ import psycopg
 
 from supavex.convex.ids import decode_id, encode_id
 from supavex.convex.limits import STORAGE_TABLE
-from supavex.convex.validators import MISSING, unwrap
+from supavex.convex.validators import MISSING, field_rules
 from supavex.convex.values import Document, to_export_json
-from supavex.mapping.plan import ALIAS, FieldPlan, Reference, TablePlan
+from supavex.mapping.plan import ALIAS, FieldPlan, Plan, Reference, TablePlan
 from supavex.migrate.comparison import RowComparison, earliest_sql, proof_sql
 from supavex.migrate.digest_process import DigestProcess, ProcessLost
 from supavex.migrate.digests import NotVerbatim, Sums, TableDigests, table_digests
@@ -47,7 +47,7 @@ class TableCheck:
     def __init__(
         self,
         table: TablePlan,
-        moved: list[TablePlan],
+        plan: Plan,
         snapshot: Snapshot,
         target: Documents,
         numbers: Mapping[str, int],
@@ -58,7 +58,7 @@ class TableCheck:
         seen: Visibility | None,
         written: bool,
     ) -> None:
-        self.table, self.moved, self.snapshot, self.target, self.numbers = table, moved, snapshot, target, numbers
+        self.table, self.plan, self.snapshot, self.target, self.numbers = table, plan, snapshot, target, numbers
         self.existing, self.all_rejects, self.proof = existing, rejects, proof
         self.rejects = rejects.get(table.name, {})
         self._process, self._written = process, written
@@ -172,7 +172,7 @@ class TableCheck:
 
     def _may_hold(self, failed: frozenset[str]) -> bool:
         """Whether the rows themselves tell what their references lead to."""
-        moved = {table.target for table in self.moved} - failed
+        moved = {table.target for table in self.plan.moved} - failed
         return all(
             reference.target in moved and not reference.through and not self._rejects_of(reference)
             for _, reference in self._references_by_id()
@@ -214,7 +214,7 @@ class TableCheck:
         """The groups of fields that the schema says are unique."""
         definition = self.table.definition
         assert definition is not None
-        singles = ((name,) for name, validator in definition.fields.items() if unwrap(validator).rules.unique)
+        singles = ((name,) for name, validator in definition.fields.items() if field_rules(validator).unique)
         return [*definition.uniques, *singles]
 
     def _unique(self, connection: psycopg.Connection, fields: tuple[str, ...]) -> bool:
@@ -225,8 +225,8 @@ class TableCheck:
             found = planned.get(name)
             if found is None or found.column is None or found.expression or found.ids is not None:
                 return False
-            rule = self.table.rule.columns.get(found.column.name)
-            if found.default is not MISSING or (rule is not None and rule.lossy):
+            lossy = self.plan.project.column_rule(self.table.rule, found.column.name).lossy
+            if found.default is not MISSING or lossy or found.conversion.cut:
                 return False
             columns.append(f"{ALIAS}.{quoted(found.column.name)}")
         source = quoted(self.table.source.schema, self.table.source.name)
@@ -333,7 +333,7 @@ class TableCheck:
                 self.proof.add_change(key, detail)
 
     def _source_checks(self, connection: psycopg.Connection) -> None:
-        """The source's own CHECK constraints over its rows as they went: NULLs filled, rejected rows aside.
+        """The source's own CHECK constraints over its rows as they went: NULLs filled, texts cut, rejected rows aside.
 
         Every field was compared, so what holds there holds in the target.
         """
@@ -341,11 +341,16 @@ class TableCheck:
         if not checks:
             return
         assert self.table.key is not None
+        cut = {f.column.name: f for f in self.table.fields if f.column is not None and f.conversion.cut}
         filled = {f.column.name: f for f in self.table.fields if f.column is not None and f.default is not MISSING}
         columns = []
         for column in self.table.source.columns:
             name = f"{ALIAS}.{quoted(column.name)}"
             planned = filled.get(column.name)
+            # Of other types than texts (an enum, say), what was cut is none any more.
+            if column.name in cut and column.type.base in ("text", "varchar", "bpchar", "citext"):
+                text = cut[column.name].conversion.select.replace("{c}", name)
+                name = f"({text})::{column.type.name}"
             default = None if planned is None else planned.default
             if isinstance(default, str | bool | float | int):
                 text = default if isinstance(default, str) else to_export_json(default)

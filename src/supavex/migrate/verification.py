@@ -100,7 +100,7 @@ def verify(
             compared.append((table, seen))
             check = TableCheck(
                 table,
-                plan.moved,
+                plan,
                 snapshot,
                 target,
                 numbers,

@@ -120,9 +120,11 @@ def reading(snapshot: Snapshot, table: str) -> Iterator[psycopg.Connection]:
 
 def denied(error: psycopg.Error, url: str) -> SupavexError:
     """The error for a table that this role may not read whole (a missing grant, or row-level security)."""
+    # Of a COPY, libpq gives the text alone.
+    reason = error.diag.message_primary or (str(error).strip() or type(error).__name__).splitlines()[0]
     return SupavexError(
         "PermissionDenied",
-        f"PostgreSQL refuses to read: {error.diag.message_primary}",
+        f"PostgreSQL refuses to read: {reason}",
         where=without_password(url),
         hint="Connect as the role postgres (Supabase: Project settings, Database), which may read every row.",
         exit_code=2,

@@ -54,7 +54,9 @@ def value_problem_of(value: Value, *, special: bool = False) -> tuple[str, str, 
     if problem and problem.startswith("an array has"):
         return "ArrayTooLong", problem, "Keep the elements in a table of their own."
     if problem:
-        fix = 'Set invalid_json = "escape" or "text", or give the column an sql expression that changes it.'
+        # Escaping changes keys only; what it was done to already, it helps no more.
+        ways = '"text"' if value_problem(escape_keys(value)) else '"escape" or "text"'
+        fix = f"Set invalid_json = {ways}, or give the column an sql expression that changes it."
         return "InvalidValue", f"Convex refuses it: {problem}", fix
     return _TOO_DEEP if nesting(value) + 1 > limits.MAX_DOCUMENT_NESTING else None
 
