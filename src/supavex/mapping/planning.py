@@ -152,6 +152,8 @@ def _add_field(
     type_ = column.type if not rule.sql else _type_of(plan, table, rule.sql)
     if isinstance(type_, Misfit):
         conversion = type_
+    elif rule.truncate is not None and (rule.ids or rule.storage or pointer_of(inner) is not None):
+        conversion = Misfit("truncate cuts text, and this becomes an id.", "Leave truncate out.")
     elif rule.ids:
         if rule.ids not in files:
             files[rule.ids] = load_id_file(plan.project.root / rule.ids, rule.ids)
