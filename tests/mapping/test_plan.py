@@ -686,6 +686,20 @@ def test_a_reference_to_a_table_that_is_left_behind(make: Make) -> None:
     assert misfit(plan, "notes.author").message.startswith("it refers to public.authors, which no source table")
 
 
+@pytest.mark.parametrize("rule", ["columns.author.truncate = 3", 'columns.author = { truncate = 3, ids = "ids.csv" }'])
+def test_an_id_is_not_cut(make: Make, rule: str) -> None:
+    plan = make(
+        AUTHORS + "CREATE TABLE notes (id int PRIMARY KEY, author uuid REFERENCES authors);",
+        {
+            "authors": define_table({}),
+            "notes": define_table({"author": v.string() if "ids" in rule else v.id("authors")}),
+        },
+        rule,
+        {"ids.csv": "old,new\n"},
+    )
+    assert misfit(plan, "notes.author") == Misfit("truncate cuts text, and this becomes an id.", "Leave truncate out.")
+
+
 def test_an_id_of_a_table_that_nothing_goes_to(make: Make) -> None:
     plan = make(NOTES, {"empty": define_table({}), "notes": define_table({"text": v.id("empty")})})
     assert misfit(plan, "notes.text").message.startswith("it refers to empty, which no source table")

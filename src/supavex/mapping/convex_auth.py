@@ -29,6 +29,11 @@ def is_secret(table: str, name: str) -> bool:
     return table in SOURCES and (name in (SECRET, "encrypted_password") or "token" in name)
 
 
+def rule_of(project: Project, table: Table) -> TableRule:
+    """The rules for a table: supavex.toml's, or those of :func:`auth_rule`."""
+    return auth_rule(project, table) or project.table_rule(table.schema, table.name)
+
+
 def auth_rule(project: Project, table: Table) -> TableRule | None:
     """The rules for one of :data:`SOURCES` where the project moves its users so; None for other tables."""
     if project.users.kind != "convex-auth" or table.qualified not in SOURCES:

@@ -11,7 +11,7 @@ from supavex.convex.schema import Schema
 from supavex.convex.validators import Optional, Validator, unwrap
 from supavex.mapping import storage
 from supavex.mapping.conversions import Conversion, Misfit, Target, arrays, choose
-from supavex.mapping.convex_auth import auth_rule
+from supavex.mapping.convex_auth import rule_of
 from supavex.mapping.idfiles import load_id_file
 from supavex.mapping.keys import Key, key_of
 from supavex.mapping.large_values import LargeValues, file_problem, toml_key
@@ -43,7 +43,7 @@ def make_plan(project: Project, schema: Schema, catalog: Catalog) -> Plan:
 
 
 def _table(project: Project, schema: Schema, table: Table) -> TablePlan:
-    rule = auth_rule(project, table) or project.table_rule(table.schema, table.name)
+    rule = rule_of(project, table)
     if rule.skip is not None:
         return TablePlan(table, "skipped", rule, toml=_toml(project, table))
     names = [rule.to] if rule.to else [table.name, camel_case(table.name)]
@@ -128,10 +128,10 @@ def _fill(plan: Plan, table: TablePlan, files: dict[str, dict[str, str]]) -> Non
         if own is not None and own.references:
             add_references(plan, table, name, validator, own.references)
         elif own is not None:
-            _add_expression(table, name, validator, own.sql or "NULL")
+            _add_expression(plan, table, name, validator, own.sql or "NULL")
         elif name in SOURCE_KEY_FIELDS and table.key is not None and Target(validator).takes(kinds.String):
             expression = table.key.text_sql(table.key.own(ALIAS))
-            _add_expression(table, name, validator, expression)
+            _add_expression(plan, table, name, validator, expression)
     order = {name: position for position, name in enumerate(fields)}
     table.fields.sort(key=lambda f: order[f.name])
 
@@ -150,7 +150,12 @@ def _add_field(
     reference = None
     ids: Mapping[str, str] | None = None
     conversion: Conversion | Misfit
-    if rule.ids:
+    type_ = column.type if not rule.sql else _type_of(plan, table, rule.sql)
+    if isinstance(type_, Misfit):
+        conversion = type_
+    elif rule.truncate is not None and (rule.ids or rule.storage or pointer_of(inner) is not None):
+        conversion = Misfit("truncate cuts text, and this becomes an id.", "Leave truncate out.")
+    elif rule.ids:
         if rule.ids not in files:
             files[rule.ids] = load_id_file(plan.project.root / rule.ids, rule.ids)
         ids = files[rule.ids]
@@ -161,7 +166,7 @@ def _add_field(
         reference = None if isinstance(stored, Misfit) else stored
         conversion = stored if isinstance(stored, Misfit) else Conversion("stored file", "id")
     elif (pointer := pointer_of(inner)) is not None:
-        found = reference_of(plan, table, column, pointer, source, None if rule.sql else column.type)
+        found = reference_of(plan, table, column, pointer, source, type_)
         if isinstance(found, Misfit):
             conversion = found
         else:
@@ -170,9 +175,9 @@ def _add_field(
             if found.many:
                 conversion = Conversion("array of references", "id", guards=(arrays.ONE_DIMENSION, arrays.SHORT))
     else:
-        # An expression's type is PostgreSQL's to know; it is read as what the field wants.
-        type_ = column.type if not rule.sql else _type_for(inner, column)
-        conversion = choose(type_, Target(inner), rule)
+        conversion = choose(type_ or _type_for(inner, column), Target(inner), rule)
+        if rule.sql and isinstance(conversion, Misfit):
+            conversion = _uncast(conversion)
     if isinstance(conversion, Misfit):
         table.misfits.append((column, name, conversion))
         return
@@ -249,8 +254,26 @@ def _stored_file(source: str, validator: Validator, bucket: str | bool) -> Refer
     return Reference(storage.SCHEMA, storage.TABLE, STORAGE_TABLE, key, ("bucket_id", "name"), parts, through=True)
 
 
+def _type_of(plan: Plan, table: TablePlan, sql: str) -> Type | Misfit | None:
+    """The type of an ``sql`` expression, or what is wrong with it, as PostgreSQL says; None where nothing does."""
+    said = plan.catalog.expression(table.source, sql)
+    if said is not None and said.error:
+        hint = "Correct it in supavex.toml: t is the row, and what is not PostgreSQL's own needs its schema."
+        return Misfit(f"PostgreSQL refuses its sql expression: {said.error}.", hint, "InvalidExpression")
+    # NULL alone, which goes to every field, has no type that says anything.
+    return None if said is None or sql.strip().upper() == "NULL" else said.type
+
+
+def _uncast(problem: Misfit) -> Misfit:
+    """Why the type of an expression does not fit."""
+    hint = f"Cast its sql expression to a type that fits. {problem.hint}".rstrip()
+    return replace(problem, message=f"its sql expression gives another type: {problem.message}", hint=hint)
+
+
 def _type_for(validator: Validator, column: Column) -> Type:
-    """The type an ``sql`` expression is taken to have: the column's where the field takes it, else one it does."""
+    """The type an expression is taken to have that PostgreSQL was not asked for, or of which it says nothing: the
+    column's where the field takes it, else one it does.
+    """
     if not isinstance(choose(column.type, Target(validator), ColumnRule()), Misfit):
         return column.type
     target = Target(validator)
@@ -263,12 +286,16 @@ def _type_for(validator: Validator, column: Column) -> Type:
     return Type("jsonb", "jsonb") if target.structured else column.type
 
 
-def _add_expression(table: TablePlan, name: str, validator: Validator, expression: str) -> None:
+def _add_expression(plan: Plan, table: TablePlan, name: str, validator: Validator, expression: str) -> None:
     inner, optional = unwrap(validator), isinstance(validator, Optional)
     column = Column(name, Type("text", "text"), nullable=True)
-    conversion = choose(_type_for(inner, column), Target(inner), ColumnRule())
+    type_ = _type_of(plan, table, expression)
+    if isinstance(type_, Misfit):
+        table.misfits.append((None, name, type_))
+        return
+    conversion = choose(type_ or _type_for(inner, column), Target(inner), ColumnRule())
     if isinstance(conversion, Misfit):
-        table.misfits.append((None, name, conversion))
+        table.misfits.append((None, name, _uncast(conversion) if type_ else conversion))
         return
     source = f"({expression})"
     table.fields.append(FieldPlan(name, inner, optional, source, None, conversion, inner.rules.default))

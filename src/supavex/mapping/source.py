@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from supavex.diagnostics import Diagnostic
 from supavex.mapping import convex_auth
+from supavex.mapping.convex_auth import rule_of
 from supavex.postgres import replay
 from supavex.postgres.budget import Limits
 from supavex.postgres.catalog import Catalog
 from supavex.postgres.connection import connect, without_password
-from supavex.postgres.inspection import inspect_catalog, user_schemas
+from supavex.postgres.inspection import ask_types, inspect_catalog, user_schemas
 from supavex.project import Project
 
 
@@ -41,11 +42,26 @@ class Source:
         return list(convex_auth.SOURCES) if self.project.users.kind == "convex-auth" else []
 
     def catalog(self) -> tuple[Catalog, replay.Report | None]:
-        """The catalog, and what the replay did where there was one (a cached one costs no server)."""
+        """The catalog, and what the replay did where there was one (a cached one costs no server).
+
+        PostgreSQL is asked for the types of the project's ``sql`` expressions, too.
+        """
         if self.project.database_url:
             with connect(self.project.database_url) as connection:
-                return inspect_catalog(connection, list(self.project.schemas), self._also), None
-        return self._replay().catalog()
+                catalog = inspect_catalog(connection, list(self.project.schemas), self._also)
+                return replace(catalog, expressions=tuple(ask_types(connection, self._expressions(catalog)))), None
+        return self._replay().types(self._expressions)
+
+    def _expressions(self, catalog: Catalog) -> list[tuple[str, str, str]]:
+        """The ``sql`` expressions of supavex.toml over tables and columns that are there, each once."""
+        found: dict[tuple[str, str, str], None] = {}
+        for table in catalog:
+            rule = rule_of(self.project, table)
+            columns = [self.project.column_rule(rule, column.name).sql for column in table.columns]
+            for sql in (*columns, *(field.sql for field in rule.fields.values())) if rule.skip is None else ():
+                if sql:
+                    found[table.schema, table.name, sql] = None
+        return list(found)
 
     def schemas(self) -> list[str]:
         """The schemas of the source that hold the project's own tables."""

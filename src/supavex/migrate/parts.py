@@ -21,7 +21,7 @@ import psycopg
 import pyarrow as pa
 
 from supavex import __version__
-from supavex.errors import missing_extra
+from supavex.errors import SupavexError, missing_extra
 from supavex.mapping.plan import ALIAS, TablePlan
 from supavex.migrate.encoding import SLICE_ROWS, BadKeys, Encoded, Lookup, TableEncoder
 from supavex.migrate.existing import ExistingIds
@@ -227,9 +227,12 @@ class PartCopier:
         def slices() -> Iterator[pa.RecordBatch | None]:
             for task in tasks:
                 condition = task.pages.condition
-                for batch in reader.read(encoder.query.sql + (f" WHERE {condition}" if condition else "")):
-                    for start in range(0, batch.num_rows, SLICE_ROWS):
-                        yield batch.slice(start, SLICE_ROWS)
+                try:
+                    for batch in reader.read(encoder.query.sql + (f" WHERE {condition}" if condition else "")):
+                        for start in range(0, batch.num_rows, SLICE_ROWS):
+                            yield batch.slice(start, SLICE_ROWS)
+                except SupavexError as error:
+                    raise _about(error, encoder.table) from None
                 yield None
 
         def encoded(batches: Iterator[pa.RecordBatch | None]) -> Iterator[Encoded | None]:
@@ -267,6 +270,18 @@ class PartCopier:
         return PartResult(
             done, documents, deflater.crc, deflater.size, deflater.packed, adjusted, rejects, keys, filled, cut, seconds
         )
+
+
+def _about(error: SupavexError, table: TablePlan) -> SupavexError:
+    """A read's failure, with the table that was read, and what of it may be wrong beside the connection."""
+    if error.code == "ReadFailed":
+        error.where = table.name
+        made = [field.name for field in table.fields if field.expression]
+        made += [name for name, rule in table.rule.fields.items() if rule.sql]
+        if made:
+            where = f"the sql expression of {', '.join(made)} in supavex.toml"
+            error.hint = f"Where a value is what fails, mend that row or {where}; else run the command again."
+    return error
 
 
 class Deflater:

@@ -59,6 +59,10 @@ class TableProof:
         if self.counts[kind] <= LISTED:
             self.findings.append(Finding(kind, self.source, key, detail))
 
+    def note(self, kind: str, key: str, detail: str) -> None:
+        """Lists what could not be looked at, and of which nobody knows that it is wrong."""
+        self.findings.append(Finding(kind, self.source, key, detail))
+
     def add_change(self, key: str, detail: str) -> None:
         """Counts a row that was written since the copy, and lists it if it is among the first."""
         self.changed += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
@@ -26,6 +27,7 @@ from supavex.migrate.proof import LISTED, TableProof
 from supavex.migrate.references import missing_keys
 from supavex.migrate.rejects import NO_KEY, Reject
 from supavex.migrate.target_rules import check_documents, chunks
+from supavex.postgres.catalog import Check
 from supavex.postgres.connection import literal, quoted
 from supavex.postgres.snapshot import Snapshot, reading
 from supavex.postgres.visibility import Visibility, unseen_sql
@@ -35,6 +37,8 @@ Progress = Callable[[str, int, int], None]
 #: Called with the rows of the table compared so far.
 Rows = Callable[[int], None]
 _CHUNK = 2000
+#: What PostgreSQL raises that can't evaluate an expression; not what ends a connection or a query.
+_UNEVALUATED = (psycopg.ProgrammingError, psycopg.DataError, psycopg.errors.RaiseException)
 #: Bytes of a table from which on a process of its own is worth starting.
 _LARGE = 8 << 20
 #: Buckets whose rows are compared one by one rather than that all JSON is parsed.
@@ -234,7 +238,11 @@ class TableCheck:
         sql = (
             f"SELECT 1 FROM {source} AS {ALIAS} WHERE {there} GROUP BY {', '.join(columns)} HAVING count(*) > 1 LIMIT 1"
         )
-        return connection.execute(sql.encode()).fetchone() is None
+        try:
+            with connection.transaction():
+                return connection.execute(sql.encode()).fetchone() is None
+        except psycopg.errors.UndefinedFunction:
+            return False  # json, points and the like can't be grouped
 
     def _rows(
         self,
@@ -365,16 +373,40 @@ class TableCheck:
         rows = f"FROM (SELECT {', '.join(columns)} FROM {source} AS {ALIAS}) AS s"
         # All in one look at the table: most hold.
         counts = ", ".join(f"count(*) FILTER (WHERE NOT ({check.expression}))" for check in checks)
-        broken = connection.execute(f"SELECT {counts} {rows}".encode()).fetchone()
-        assert broken is not None
-        for check, count in zip(checks, broken, strict=True):
-            if not count:
+        broken: tuple[int, ...] | None = None
+        with suppress(*_UNEVALUATED), connection.transaction():
+            broken = connection.execute(f"SELECT {counts} {rows}".encode()).fetchone()
+        for index, check in enumerate(checks):
+            if broken is not None and not broken[index]:
                 continue
-            with connection.cursor(name="supavex_check") as cursor:
-                cursor.execute(f"SELECT {key} {rows} WHERE NOT ({check.expression})".encode())
-                for (found,) in cursor:
-                    if found not in self.rejects:
-                        self.proof.add("broken check", str(found), f"{check.name}: {check.expression}")
+            sql = f"SELECT {key} {rows} WHERE NOT ({check.expression})"
+            problem = self._broken(connection, check, sql, "")
+            if problem is not None:
+                # A function that it calls may look for what it uses on the search path that sessions begin with.
+                path = _one(connection, "SELECT reset_val FROM pg_catalog.pg_settings WHERE name = 'search_path'")
+                problem = self._broken(connection, check, sql, str(path or ""))
+            if problem is not None:
+                self.proof.note("check not evaluated", check.name, f"{check.expression}: {problem}")
+
+    def _broken(self, connection: psycopg.Connection, check: Check, sql: str, path: str) -> str | None:
+        """Looks for the rows that break a check (``sql``: their keys), on a search path. Why not, where it can't."""
+        proof = self.proof
+        before = proof.counts["broken check"], len(proof.findings)
+        try:
+            with connection.transaction():
+                connection.execute("SELECT pg_catalog.set_config('search_path', %s, true)", (path,))
+                with connection.cursor(name="supavex_check") as cursor:
+                    cursor.execute(sql.encode())
+                    for (found,) in cursor:
+                        if found not in self.rejects:
+                            proof.add("broken check", str(found), f"{check.name}: {check.expression}")
+                connection.execute("SELECT pg_catalog.set_config('search_path', '', true)")
+        except _UNEVALUATED as error:
+            proof.counts["broken check"], listed = before
+            proof.counts += Counter()  # without what is zero
+            del proof.findings[listed:]
+            return error.diag.message_primary or type(error).__name__
+        return None
 
     def _extra(self, connection: psycopg.Connection) -> None:
         """Documents of the table that no row of the source stands for."""

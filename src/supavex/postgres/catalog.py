@@ -7,7 +7,7 @@ replay can be cached.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 
@@ -159,29 +159,54 @@ class NamedObject:
 
 
 @dataclass(frozen=True, slots=True)
+class Expression:
+    """What PostgreSQL says of an SQL expression over the rows (called ``t``) of a table: its type, or what is wrong."""
+
+    schema: str
+    table: str
+    sql: str
+    type: Type | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Catalog:
-    """All of it. ``others`` holds views, functions, publications and the like."""
+    """All of it. ``others`` holds views, functions, publications and the like.
+
+    ``expressions`` are those that were asked about: they are none of the database's.
+    """
 
     server_version: str
     tables: tuple[Table, ...]
     others: tuple[NamedObject, ...] = field(default=())
+    expressions: tuple[Expression, ...] = field(default=())
 
     def table(self, schema: str, name: str) -> Table | None:
         """The table of that name, or None."""
         return next((t for t in self.tables if t.schema == schema and t.name == name), None)
 
+    def expression(self, table: Table, sql: str) -> Expression | None:
+        """What PostgreSQL said of an expression; None where it was not asked."""
+        place = (table.schema, table.name, sql)
+        return next((e for e in self.expressions if (e.schema, e.table, e.sql) == place), None)
+
     def __iter__(self) -> Iterator[Table]:
         return iter(self.tables)
 
     def to_json(self) -> dict[str, Any]:
-        """The catalog as what :func:`json.dumps` takes."""
-        return asdict(self)
+        """The catalog as what :func:`json.dumps` takes, without the expressions."""
+        return asdict(replace(self, expressions=()))
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Catalog:
         """The catalog that :meth:`to_json` wrote."""
         others = tuple(NamedObject(**other) for other in data["others"])
         return cls(data["server_version"], tuple(map(table_from_json, data["tables"])), others)
+
+
+def expression_from_json(data: dict[str, Any]) -> Expression:
+    """An :class:`Expression` from its JSON."""
+    return Expression(**{**data, "type": data["type"] and type_from_json(data["type"])})
 
 
 def type_from_json(data: dict[str, Any]) -> Type:

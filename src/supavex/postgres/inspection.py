@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import psycopg
+from psycopg.pq import DiagnosticField, ExecStatus
 
-from supavex.postgres.catalog import Catalog, NamedObject, table_from_json
+from supavex.postgres.catalog import Catalog, Expression, NamedObject, table_from_json, type_from_json
+from supavex.postgres.connection import quoted
 
 #: Schemas that are PostgreSQL's or Supabase's own; a project's ``schemas`` may still name one of Supabase's.
 SYSTEM_SCHEMAS = (
@@ -225,6 +227,37 @@ def inspect_catalog(connection: psycopg.Connection, schemas: list[str], also: Se
     others += sorted(_elsewhere(connection, schemas), key=lambda other: (other.kind, other.name, other.detail))
     (version,) = connection.execute("SHOW server_version").fetchone() or ("",)
     return Catalog(str(version).split()[0], tuple(tables), tuple(others))
+
+
+def ask_types(connection: psycopg.Connection, asked: Sequence[tuple[str, str, str]]) -> list[Expression]:
+    """What PostgreSQL says of expressions, each by schema, table and SQL. It reads them, and evaluates none.
+
+    ``connection`` is in autocommit mode, for what is wrong ends a transaction.
+    """
+    found = list[tuple[str, str, str, tuple[int, int] | None, str]]()
+    seen = set[tuple[int, int]]()
+    for schema, table, sql in asked:
+        # A whole row beside it, as every query reads: so that it is refused where it is no value of a row.
+        query = f"SELECT t, ({sql}) FROM {quoted(schema, table)} AS t"
+        said = connection.pgconn.prepare(b"", query.encode())
+        if said.status == ExecStatus.COMMAND_OK:
+            said = connection.pgconn.describe_prepared(b"")
+        if said.status != ExecStatus.COMMAND_OK:
+            words = said.error_field(DiagnosticField.MESSAGE_PRIMARY) or said.error_message or b"it is no expression"
+            found.append((schema, table, sql, None, words.decode("utf-8", "replace").strip()))
+            continue
+        kind = (said.ftype(1), said.fmod(1))
+        seen.add(kind)
+        found.append((schema, table, sql, kind, "" if said.nfields == 2 else "it is more than one value"))
+    types = {row[0]: row for row in connection.execute(_TYPES)} if seen else {}
+    names = {
+        kind: connection.execute("SELECT pg_catalog.format_type(%s::oid, %s::int4)", kind).fetchone() for kind in seen
+    }
+    made = {kind: type_from_json(_type(types, *kind, str((names[kind] or ("",))[0]))) for kind in seen}
+    return [
+        Expression(schema, table, sql, None if error or kind is None else made[kind], error)
+        for schema, table, sql, kind, error in found
+    ]
 
 
 def _elsewhere(connection: psycopg.Connection, schemas: list[str]) -> set[NamedObject]:

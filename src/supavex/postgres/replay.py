@@ -11,8 +11,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,9 @@ import psycopg
 from supavex.errors import UsageError, missing_extra
 from supavex.postgres import server as servers
 from supavex.postgres.budget import DEFAULT_LIMITS, Budget, Limits
-from supavex.postgres.catalog import Catalog
+from supavex.postgres.catalog import Catalog, Expression, expression_from_json
 from supavex.postgres.connection import connect, quoted
-from supavex.postgres.inspection import SYSTEM_SCHEMAS, inspect_catalog
+from supavex.postgres.inspection import SYSTEM_SCHEMAS, ask_types, inspect_catalog
 
 #: Raise when the same files would replay differently.
 REPLAY_VERSION = 7
@@ -177,6 +177,36 @@ class Replay:
         made = self.cached()
         assert made is not None
         return made
+
+    def types(self, asked: Callable[[Catalog], Sequence[tuple[str, str, str]]]) -> tuple[Catalog, Report]:
+        """As :meth:`catalog`, with what PostgreSQL says of the expressions that ``asked`` finds (schema, table, SQL).
+
+        The answers are kept, too.
+        """
+        cached = self.cached()
+        if cached:
+            wanted = asked(cached[0])
+            known = {(e.schema, e.table, e.sql): e for e in self._answers()}
+            if all(place in known for place in wanted):
+                return replace(cached[0], expressions=tuple(known[place] for place in wanted)), cached[1]
+        with self.running() as url:
+            catalog, report = self.catalog()
+            with connect(url) as connection:
+                answers = ask_types(connection, asked(catalog))
+        data = {"fingerprint": self._fingerprint, "expressions": [asdict(answer) for answer in answers]}
+        partial = self.folder / "expressions.json.new"
+        partial.write_text(json.dumps(data))
+        partial.replace(self.folder / "expressions.json")
+        return replace(catalog, expressions=tuple(answers)), report
+
+    def _answers(self) -> list[Expression]:
+        try:
+            data = json.loads((self.folder / "expressions.json").read_text())
+        except (OSError, ValueError):
+            return []
+        if not isinstance(data, dict) or data.get("fingerprint") != self._fingerprint:
+            return []
+        return [expression_from_json(expression) for expression in data["expressions"]]
 
     def running(self) -> _Running:
         """The server with the replayed database, as a context manager that gives its connection string."""

@@ -60,5 +60,13 @@ schema = define_schema(
                 "pairs": o(v.array(v.array(v.number()))),
             }
         ),
+        "domains": define_table(
+            {
+                "id": v.number(),
+                "wholes": o(v.array(v.number())),
+                "words": o(v.array(v.string())),
+                "maybes": o(v.array(v.number())),
+            }
+        ),
     }
 )

@@ -34,3 +34,11 @@ INSERT INTO bad (id, bits) VALUES (10, '{NULL}'), (11, '{{"\\x00"}}');
 INSERT INTO bad (id, pairs) VALUES (12, '{1,2}'), (13, '{{1,NULL}}'), (14, '{{{1}}}');
 INSERT INTO bad (id, texts) SELECT 15, array_agg(n::text) FROM generate_series(1, 8193) n;
 INSERT INTO bad (id, bits) SELECT 16, array_agg('\x00'::bytea) FROM generate_series(1, 8193) n;
+
+-- Of domains, of which NULL may be no value.
+CREATE DOMAIN whole AS int NOT NULL;
+CREATE DOMAIN word AS text CHECK (VALUE IS NOT NULL);
+CREATE DOMAIN maybe AS numeric(6, 2);
+CREATE TABLE domains (id int PRIMARY KEY, wholes whole[], words word[], maybes maybe[]);
+INSERT INTO domains VALUES (1, '{1,2}', '{a}', '{1.50}'), (2, '{}', '{}', '{}'), (3, NULL, NULL, NULL), (4, '{}', '{}', '{1,NULL}'),
+  (5, '{{1}}', NULL, NULL);

@@ -35,6 +35,8 @@ NO_NULLS = Guard(
     "an element of the array is NULL",
     "Use v.array(v.union(…, v.null())), or an sql expression such as array_remove(column, NULL).",
 )
+#: The same of a domain, which NULL alone may be no value of.
+_NO_NULLS_OF_DOMAIN = replace(NO_NULLS, sql="NOT EXISTS (SELECT 1 FROM unnest({c}) AS e(x) WHERE e.x IS NULL)")
 #: Arrow takes no array whose first element has another number than 1.
 _FROM_ONE = "[:]"
 _TEXTS = "to_jsonb({c}::text[])::text"
@@ -66,7 +68,11 @@ def arrays(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit
         return Misfit(f"{type_.name} does not fit {target}: {inner.message}", inner.hint)
     if inner.kind == "json":
         return Misfit(f"{type_.name} does not fit {target}.", _HINT)
-    made = _nested(inner, leaf, checked=not target.any) if nested or target.any else _flat(inner, leaf)
+    no_nulls = NO_NULLS if type_.element.domain is None else _NO_NULLS_OF_DOMAIN
+    if nested or target.any:
+        made = _nested(inner, leaf, no_nulls, checked=not target.any)
+    else:
+        made = _flat(inner, leaf, no_nulls)
     # Of PostgreSQL's own types box alone has another delimiter, for its text holds commas.
     return replace(made, restore=_array_text(inner.restore, ";" if type_.element.base == "box" else ","))
 
@@ -92,10 +98,10 @@ def _each(sql: str, type_: str) -> str:
     return f"CASE WHEN {{c}} IS NOT NULL THEN coalesce(({every}), '{{}}'::{type_}[]) END"
 
 
-def _flat(inner: Conversion, leaf: Target) -> Conversion:
+def _flat(inner: Conversion, leaf: Target, no_nulls: Guard) -> Conversion:
     """One dimension, of anything."""
     # Of several dimensions PostgreSQL finds no position, so that guard asks only where the first one holds.
-    no_nulls = replace(NO_NULLS, sql=f"(CASE WHEN {ONE_DIMENSION.sql} THEN {NO_NULLS.sql} END)")
+    no_nulls = replace(no_nulls, sql=f"(CASE WHEN {ONE_DIMENSION.sql} THEN {no_nulls.sql} END)")
     guards = (ONE_DIMENSION, SHORT, *(() if leaf.null else (no_nulls,)), *_guards(inner))
     name = f"array of {inner.name}"
     text = f"to_jsonb({_each(f'({inner.text})', 'text')})::text"
@@ -126,7 +132,7 @@ def _flat(inner: Conversion, leaf: Target) -> Conversion:
     )  # fmt: skip
 
 
-def _nested(inner: Conversion, leaf: Target, *, checked: bool) -> Conversion:
+def _nested(inner: Conversion, leaf: Target, no_nulls: Guard, *, checked: bool) -> Conversion:
     """Any number of dimensions, of what an array's text says; ``checked`` against the field's validator."""
     name, guards = f"array of {inner.name}", _guards(inner)
     load = json.loads if checked else None
@@ -140,7 +146,7 @@ def _nested(inner: Conversion, leaf: Target, *, checked: bool) -> Conversion:
             load=_leaves(_from_text(inner)), special=inner.special,
         )  # fmt: skip
     # Elements that need SQL of their own are taken one by one, which loses the dimensions.
-    return _flat(inner, leaf)
+    return _flat(inner, leaf, no_nulls)
 
 
 def _from_text(inner: Conversion) -> Callable[[str], Value]:
