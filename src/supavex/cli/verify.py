@@ -84,14 +84,17 @@ def run(
     files: str | None = None,
 ) -> Proof:
     """Verifies ``project``, and writes the proof as JSON and as a page; see :mod:`supavex.migrate.verification`."""
+    project.make_state()
     plan, _ = checked_plan(project)
     source = file_source(project, files)
     with_files = source is not None or bool(plan.large)
     measured = Run("verify", "archive" if archive is not None else deployment_of(project.convex_folder, to))
     folder = Folder(project.migration_folder)
     file = folder.rejects if rejects is None else Path(rejects)
-    if rejects is not None and not file.exists():
-        raise UsageError("NoRejects", "there is no such file.", where=str(file))
+    if rejects is not None and (not file.exists() or file.is_dir()):
+        problem = "this is a folder, no file." if file.is_dir() else "there is no such file."
+        hint = "A migration leaves one in .supavex/migration: rejects.jsonl."
+        raise UsageError("NoRejects", problem, where=str(file), hint=hint)
     named = project.shown(archive.resolve()) if archive is not None else described_target(project, to)
     with ExitStack() as stack:
         target: Documents
@@ -104,6 +107,8 @@ def run(
         prove: FilesProof | None = None
         if archive is None:
             target = deployment = stack.enter_context(open_target(project, to))
+            # An import that ends meanwhile replaces its tables.
+            stack.enter_context(deployment.reading())
             if with_files:
                 prove = files_proof(source, project.storage.buckets, deployment_files(deployment))
         else:
