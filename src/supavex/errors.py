@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 
 class SupavexError(Exception):
     """Something a person has to act on: what happened, where, and what to do next.
@@ -57,6 +59,30 @@ class UsageError(SupavexError):
 
     def __init__(self, code: str, message: str, *, where: str | None = None, hint: str | None = None) -> None:
         super().__init__(code, message, where=where, hint=hint, exit_code=2)
+
+
+#: What to do about a file or folder that can't be used, by what the operating system said.
+_NOT_ALLOWED = "Let this user write there, or work in a copy of the project: supavex -C DIR."
+_ANOTHER_KIND = "A file is where a folder has to be, or a folder where a file has: move it away, or name another one."
+_FILE_HINTS = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "Make room, and run the command again."),
+    **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), _NOT_ALLOWED),
+    **dict.fromkeys((errno.EISDIR, errno.ENOTDIR, errno.EEXIST), _ANOTHER_KIND),
+    errno.ENOENT: "Was it removed meanwhile, by another supavex command, say? Run the command again.",
+}
+_MISUSE = (errno.EROFS, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.EEXIST)
+
+
+def file_error(error: OSError, code: str = "CannotUseFile", where: str | None = None) -> SupavexError:
+    """The error for a file or folder that can't be used as it has to be; ``where`` by default the one it names."""
+    return SupavexError(
+        code,
+        f"{error.strerror or error}.",
+        where=where or (None if error.filename is None else str(error.filename)),
+        hint=_FILE_HINTS.get(error.errno or 0, "Run the command again."),
+        exit_code=2 if error.errno in _MISUSE else 1,
+        retryable=error.errno not in _MISUSE,
+    )
 
 
 def missing_extra(package: str, extra: str, what: str) -> UsageError:

@@ -7,6 +7,7 @@ the nearest name. Paths are relative to the project's folder.
 from __future__ import annotations
 
 import difflib
+import errno
 import math
 import os
 import tomllib
@@ -17,7 +18,7 @@ from typing import Any, Literal, get_args
 
 from supavex.convex.schema import Schema
 from supavex.diagnostics import Place
-from supavex.errors import SupavexError, UsageError
+from supavex.errors import SupavexError, UsageError, file_error
 
 CONFIG_NAME = "supavex.toml"
 Nulls = Literal["default", "reject"]
@@ -142,11 +143,20 @@ class Project:
         return self.root / ".supavex"
 
     def make_state(self) -> None:
-        """Makes the folder of :attr:`state`, with a .gitignore in it: rows and keys don't belong in version control."""
-        self.state.mkdir(parents=True, exist_ok=True)
-        ignore = self.state / ".gitignore"
-        if not ignore.exists():
-            ignore.write_text("*\n", encoding="utf-8")
+        """Makes the folder of :attr:`state`, with a .gitignore in it: rows and keys don't belong in version control.
+
+        Raises where it can't be written into.
+        """
+        try:
+            self.state.mkdir(parents=True, exist_ok=True)
+            ignore = self.state / ".gitignore"
+            if not ignore.exists():
+                ignore.write_text("*\n", encoding="utf-8")
+            if not os.access(self.state, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+                # Better than after an hour of work.
+                raise PermissionError(errno.EACCES, "Nothing can be written into this folder", str(self.state))
+        except OSError as error:
+            raise file_error(error, "CannotWrite", str(self.state)) from None
 
     @property
     def migration_folder(self) -> Path:
@@ -242,6 +252,11 @@ def load_project(folder: Path, config: str | None = None) -> Project:
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError("InvalidConfig", f"not TOML: {error}.", where=str(path)) from None
+    except OSError as error:
+        if not root.is_dir():
+            hint = "-C names the project's folder, and --config a file in it."
+            raise UsageError("NoProject", "this is a file, no folder.", where=str(root), hint=hint) from None
+        raise file_error(error, "InvalidConfig", str(path)) from None
     return _project(root, path, data)
 
 

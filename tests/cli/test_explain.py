@@ -39,7 +39,7 @@ def test_every_table_of_the_project_is_explained_for_people(folder: Path) -> Non
         ran = supavex("explain", name, "-C", folder)
         assert ran.code == 0, ran.err
         assert "A row before:" in ran.out
-        assert "and after:" in ran.out
+        assert "and after" in ran.out
     assert "coalesce(t.created_at, t.updated_at)" in supavex("explain", "ari_flow_stages", "-C", folder).out
 
 
@@ -64,3 +64,33 @@ def test_a_column_without_a_field_and_one_left_behind() -> None:
         assert "has no field" in ran.out
         assert "left behind: old" in ran.out
         assert "left behind: not ours" in supavex("explain", "u", "-C", path).out
+
+
+def test_columns_of_a_table_that_convex_has_already(folder: Path) -> None:
+    ran = supavex("explain", "contacts", "-C", folder, "--config", "supavex.remaining.toml", "--json")
+    columns = {column["column"]: column["how"] for column in ran.json["columns"]}
+    assert columns.pop("id") == "finds the row's document, by its field supabaseId; does not move"
+    assert set(columns.values()) == {"does not move: the table is in Convex already"}
+    assert ran.json["key"] == "the document's own, which Convex chose"
+
+
+def test_a_row_that_may_be_rejected_for_what_it_refers_to_says_so(folder: Path) -> None:
+    assert supavex("explain", "workspaces", "-C", folder, "--json").json["provided"] == ""
+    ran = supavex("explain", "consultant_slots", "-C", folder)
+    assert (
+        "and after (provided that what workspace_id refers to goes, too: supavex migrate --dry-run looks):" in ran.out
+    )
+
+
+def test_names_with_a_percent_sign() -> None:
+    schema = 'schema = define_schema({"a": define_table({"v": v.string()})})'
+    sql = """CREATE SCHEMA "x%y"; CREATE TABLE "x%y"."a%" ("k%s" text PRIMARY KEY, v text NOT NULL);
+    INSERT INTO "x%y"."a%" VALUES ('100% ''\\', 'x')"""
+    toml = (
+        '[source]\nschemas = ["x%y"]\n[tables."x%y.a%"]\nto = "a"\n[tables."x%y.a%".columns."k%s"]\nskip = "the id"\n'
+    )
+    with projects.folder() as path:
+        projects.write(path, schema=schema, migrations={"1.sql": sql}, toml=toml)
+        ran = supavex("explain", "x%y.a%", "-C", path, "--json")
+        assert ran.code == 0, ran.out + ran.err
+        assert ran.json["before"] == {"k%s": "100% '\\", "v": "x"}

@@ -9,7 +9,7 @@ import pytest
 
 from supavex.deployment import Deployment
 from supavex.errors import SupavexError
-from tests.deployment.archives import everything
+from tests.deployment.archives import document, documents, everything, import_entries, tables
 
 
 @pytest.mark.parametrize("mask", [0o000, 0o022, 0o077])
@@ -125,3 +125,19 @@ def test_the_file_is_sound(tmp_path: Path):
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     finally:
         connection.close()
+
+
+def test_what_is_read_at_one_moment_stays_while_an_import_takes_its_place(tmp_path: Path):
+    path = tmp_path / "deployment.sqlite3"
+    old = [document(10001, which, v="old") for which in range(3)]
+    with Deployment(path) as deployment, Deployment(path) as other:
+        import_entries(other, {**tables(posts=10001), **documents(posts=old)})
+        with deployment.reading():
+            first = next(deployment.documents("posts"))
+            new = [document(10001, which, v="new") for which in range(5)]
+            import_entries(other, {**tables(posts=10001, more=10002), **documents(posts=new, more=[])}, "replace")
+            assert deployment.tables() == ["posts"]
+            assert [first, *list(deployment.documents("posts"))[1:]] == old
+            assert deployment.count("posts") == 3
+            assert b"new" not in b"".join(deployment.blocks("posts"))
+        assert (deployment.tables(), deployment.count("posts")) == (["more", "posts"], 5)

@@ -66,7 +66,7 @@ def report_lines(explained: Explanation) -> list[str]:
     if explained.after is not None:
         lines += ["", "A row before:"]
         lines += [f"    {name}: {_value(value)}" for name, value in (explained.before or {}).items()]
-        lines += ["and after:"]
+        lines += [f"and after ({explained.provided}):" if explained.provided else "and after:"]
         lines += [f"    {name}: {_value(value)}" for name, value in explained.after.items()]
     return lines
 

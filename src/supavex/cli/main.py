@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from supavex import __version__
-from supavex.errors import SupavexError, missing_extra
+from supavex.errors import SupavexError, file_error, missing_extra
 
 #: Command to its one line, in the order of ``--help``; the module of the same name holds it.
 COMMANDS = {
@@ -113,6 +113,13 @@ def main(arguments: list[str] | None = None) -> None:
         # The reader of our output went away, as `| head` does.
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        # Of a file of the project, which may be anything: no place that uses one foresees all of it.
+        if error.filename is None:
+            raise
+        found = file_error(error)
+        _show(found, as_json="--json" in arguments)
+        sys.exit(found.exit_code)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -111,7 +111,7 @@ def command(
     result = run(
         project,
         to,
-        out=None if out is None else Path(out).resolve(),
+        out=None if out is None else _new_archive(out),
         tables=_names(tables),
         existing=None if existing is None else Path(existing),
         max_rejects=max_rejects,
@@ -129,6 +129,16 @@ def command(
         for line in report_lines(result, project.shown):
             click.echo(line)
     return 0 if result.ok else 1
+
+
+def _new_archive(name: str) -> Path:
+    """The file that ``--out`` names. Raises where there can be none."""
+    path = Path(name).resolve()
+    above = next(folder for folder in path.parents if folder.exists())
+    if not name or path.is_dir() or not above.is_dir():
+        problem = f"{above} is a file, no folder." if not above.is_dir() else "this names a folder, and no file."
+        raise UsageError("NoArchiveName", problem, where=f"--out {name!r}", hint="Name a file: --out snapshot.zip")
+    return path
 
 
 @dataclass(frozen=True)
@@ -332,7 +342,7 @@ def run(
         if not dry_run:
             project.make_state()
             stack.enter_context(locked(project.migration_folder))
-        target = None if out is not None else stack.enter_context(open_target(project, to))
+        target = None if out is not None else stack.enter_context(open_target(project, to, make=not dry_run))
         known = None if existing is None else stack.enter_context(ArchiveDocuments(existing))
         options = stack.enter_context(keeping.options(plan, place, how, dry_run=dry_run))
         options["files"] = files_job(plan, files, existing)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from supavex.deployment import Deployment
-from supavex.errors import UsageError
+from supavex.errors import SupavexError, UsageError
 from supavex.project import Project
 
 to_option = click.option(
@@ -17,9 +17,12 @@ to_option = click.option(
 )
 
 
-def open_target(project: Project, to: str) -> Deployment:
-    """The local deployment. Raises where ``--to`` names another one."""
+def open_target(project: Project, to: str, *, make: bool = True) -> Deployment:
+    """The local deployment. Raises where ``--to`` names another one, or there is none and it is not to be made."""
     if to != "local":
         raise UsageError("UnsupportedTarget", f"{to}: this command works on the local deployment only.")
+    path = project.state / "deployment.sqlite3"
+    if not make and not path.exists():
+        raise SupavexError("SchemaNotDeployed", "the deployment has no schema yet.", hint="Run `supavex deploy` first.")
     project.make_state()
-    return Deployment(project.state / "deployment.sqlite3")
+    return Deployment(path)

@@ -99,13 +99,16 @@ def run(
     if existing is not None and archive is None:
         hint = "A deployment has the tables that are declared existing itself."
         raise UsageError("UnsupportedOption", "--existing goes with an archive.", hint=hint)
+    project.make_state()
     plan, _ = checked_plan(project)
     source = file_source(project, files)
     with_files = source is not None or bool(plan.large)
     measured = Run("verify", "archive" if archive is not None else deployment_of(project.convex_folder, to))
     folder = Folder(project.migration_folder)
-    if rejects is not None and not Path(rejects).exists():
-        raise UsageError("NoRejects", "there is no such file.", where=rejects)
+    if rejects is not None and not Path(rejects).is_file():
+        problem = "this is a folder, no file." if Path(rejects).is_dir() else "there is no such file."
+        hint = "A migration leaves one in .supavex/migration: rejects.jsonl."
+        raise UsageError("NoRejects", problem, where=rejects, hint=hint)
     copied = folder.copied(deployment_of(project.convex_folder, to), archive, asked=to != "local")
     rejected = copied.rejects if rejects is None else list(read_rejects(Path(rejects)))
     named = project.shown(archive.resolve()) if archive is not None else described_target(project, to)
@@ -120,6 +123,8 @@ def run(
         prove: FilesProof | None = None
         if archive is None:
             target = deployment = stack.enter_context(open_target(project, to))
+            # An import that ends meanwhile replaces its tables.
+            stack.enter_context(deployment.reading())
             if with_files:
                 prove = files_proof(source, project.storage.buckets, deployment_files(deployment))
         else:

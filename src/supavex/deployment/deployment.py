@@ -74,6 +74,10 @@ class Deployment:
         """Several reads and writes as one: all or nothing, and what is read in it is what it wrote."""
         return self.store.transaction()
 
+    def reading(self) -> AbstractContextManager[None]:
+        """Several reads as of one moment, whatever other processes write meanwhile."""
+        return self.store.reading()
+
     # Functions
 
     @property

@@ -103,11 +103,14 @@ class Store:
                     self.connection.execute("INSERT OR IGNORE INTO meta VALUES ('format', ?)", (_FORMAT,))
             (form,) = self.connection.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
         except (sqlite3.DatabaseError, OSError) as error:
+            damaged = isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
             raise SupavexError(
                 "CannotOpenDeployment",
                 f"the deployment's file can't be opened: {error}.",
                 where=str(path),
-                hint="If it is no longer needed, remove it: deploy and migrate make it anew.",
+                hint="If it is no longer needed, remove it: deploy and migrate make it anew."
+                if damaged
+                else "This user has to be able to write to it and into its folder, and the disk needs room.",
                 exit_code=2,
             ) from None
         if form != _FORMAT:
@@ -147,6 +150,20 @@ class Store:
                 self.connection.execute("ROLLBACK")
             raise
         self.commit()
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """What is read in the block is of one moment, whatever other processes write meanwhile. Nothing is written."""
+        if self.connection.in_transaction:
+            yield
+            return
+        self.connection.execute("BEGIN")
+        self.connection.execute("SELECT 1 FROM meta").fetchone()  # the moment is that of the first read
+        try:
+            yield
+        finally:
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
 
     def commit(self) -> None:
         """Commits the transaction that is open, if there is one: within a ``with transaction()``, before its end."""

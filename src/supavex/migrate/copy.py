@@ -24,7 +24,7 @@ from supavex import __version__
 from supavex.convex.limits import STORAGE_NUMBER, STORAGE_TABLE
 from supavex.convex.snapshot import ArchiveWriter, JoinedEntry, schema_entry, tables_entry
 from supavex.convex.values import Document
-from supavex.errors import SupavexError, UsageError
+from supavex.errors import SupavexError, UsageError, file_error
 from supavex.mapping.plan import FieldPlan, Plan, TablePlan
 from supavex.mapping.storage import OBJECTS
 from supavex.migrate.archive_storage import Storage
@@ -268,12 +268,16 @@ def copy(
             retryable=True,
         ) from None
     except (OSError, sqlite3.Error) as error:
-        full = "the journal of the copy can't be written" if isinstance(error, sqlite3.Error) else error.strerror
+        safe = "Nothing was replaced, and what is done is kept."
+        if isinstance(error, OSError):
+            refused = file_error(error, "CannotWrite", str(error.filename or archive or work))
+            refused.hint = f"{safe} {refused.hint}"
+            raise refused from None
         raise SupavexError(
             "CannotWrite",
-            f"{full or error}.",
-            where=str(getattr(error, "filename", None) or archive or work),
-            hint="Nothing was replaced, and what is done is kept. Make room, and run the command again.",
+            "the journal of the copy can't be written.",
+            where=str(archive or work),
+            hint=f"{safe} Make room, and run the command again.",
             retryable=True,
         ) from None
 

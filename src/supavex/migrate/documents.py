@@ -85,7 +85,7 @@ class ArchiveDocuments:
         uniform = self._archive.uniform(table)
         rows = (
             # What was looked at in any other way is kept in the form that says every type.
-            (str(document.get("_id")), text or to_export_json(document), text is None or uniform)
+            (self._id(table, document), text or to_export_json(document), text is None or uniform)
             for document, text in self._archive.rows(table)
         )
         sql = f'INSERT OR IGNORE INTO "{table}" VALUES (?, ?, ?)'
@@ -95,6 +95,17 @@ class ArchiveDocuments:
                 raise SupavexError("DuplicateId", f"the id {row[0]} stands twice.", where=where)
         self._database.execute("COMMIT")
         self._loaded.add(table)
+
+    def _id(self, table: str, document: Document) -> str:
+        id_ = document.get("_id")
+        if not isinstance(id_, str):
+            raise SupavexError(
+                "InvalidArchive",
+                "a document has no _id, or none that is a text.",
+                where=f"{self._archive.path} {table}/documents.jsonl",
+                hint="An export (npx convex export) and supavex migrate --out give each document one.",
+            )
+        return id_
 
     def count(self, table: str) -> int:
         """How many documents a table holds."""

@@ -17,7 +17,7 @@ from supavex.mapping.plan import ALIAS, FieldPlan, Plan, TablePlan
 from supavex.mapping.table_numbers import load_lock, with_new_tables
 from supavex.migrate.comparison import HIDDEN
 from supavex.postgres.columns import ColumnReader
-from supavex.postgres.connection import quoted
+from supavex.postgres.connection import literal, quoted
 from supavex.postgres.snapshot import exported
 
 
@@ -36,7 +36,10 @@ class Explained:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A whole table; ``before`` and ``after`` are one row of the source and its document, where there is a row."""
+    """A whole table; ``before`` and ``after`` are one row of the source and its document, where there is a row.
+
+    ``provided``: what has to hold for that row to go, and was not looked at.
+    """
 
     source: str
     target: str
@@ -47,6 +50,7 @@ class Explanation:
     columns: list[Explained]
     before: dict[str, Any] | None = None
     after: dict[str, Any] | None = None
+    provided: str = ""
 
 
 def find_table(plan: Plan, name: str) -> TablePlan:
@@ -68,6 +72,8 @@ def explain(table: TablePlan) -> Explanation:
             continue
         if column.name in table.skipped:
             how = f"left behind: {table.skipped[column.name]}"
+        elif table.status == "existing":
+            how = _in_an_existing(table, column.name)
         elif column.name in own:
             how = "becomes the document's _id"
         else:
@@ -75,18 +81,31 @@ def explain(table: TablePlan) -> Explanation:
         columns.append(Explained(column.name, column.type.name, "", "", how, "", ()))
     order = {column.name: position for position, column in enumerate(table.source.columns)}
     columns.sort(key=lambda explained: order.get(explained.column, len(order)))
+    creation = ", then ".join(table.creation.columns) or "no column: one millisecond after 1970"
     return Explanation(
         table.name,
         table.target,
         table.status,
         table.rule.skip or "",
         _key(table),
-        ", then ".join(table.creation.columns) or "no column: one millisecond after 1970",
+        "the document's own" if table.status == "existing" else creation,
         columns,
     )
 
 
+def _in_an_existing(table: TablePlan, column: str) -> str:
+    """What a column is for in a table whose rows don't move, because Convex has them already."""
+    fields = [field for field, matched in (table.rule.existing or {}).items() if matched == column]
+    if fields:
+        return f"finds the row's document, by its field {', '.join(fields)}; does not move"
+    if table.key is not None and table.key.refers and column in table.key.columns:
+        return "does not move: references to it become the id that the row's document has"
+    return "does not move: the table is in Convex already"
+
+
 def _key(table: TablePlan) -> str:
+    if table.status == "existing":
+        return "the document's own, which Convex chose"
     if table.key is None:
         return "none"
     forms = {
@@ -176,8 +195,21 @@ def with_example(plan: Plan, explanation: Explanation, table: TablePlan, url: st
                     document = json.loads(bytes(encoded.lines))
                     key = batch.column("_text")[index].as_py() if encoder.query.has_text else None
                     row = _row(holder, table, key or _key_text(table, document))
-                    return replace(explanation, before=_seen(table, row), after=_seen(table, document))
+                    return replace(
+                        explanation,
+                        before=_seen(table, row),
+                        after=_seen(table, document),
+                        provided=_provided(table, document),
+                    )
     return explanation
+
+
+def _provided(table: TablePlan, document: dict[str, Any]) -> str:
+    """What a copy looks at beside the row itself: the rows and files that it refers to."""
+    names = [field.name for field in table.fields if field.reference is not None and document.get(field.name)]
+    if not names:
+        return ""
+    return f"provided that what {', '.join(names)} refers to goes, too: supavex migrate --dry-run looks"
 
 
 def _seen(table: TablePlan, row: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -203,6 +235,7 @@ def _row(connection: psycopg.Connection, table: TablePlan, key: str) -> dict[str
         # A window function can't stand in WHERE; of equal rows, one is like the other.
         text, key = f"ROW({', '.join(own)})::text", key.rpartition(" #")[0]
     source = quoted(table.source.schema, table.source.name)
-    sql = f"SELECT to_jsonb({ALIAS}) FROM {source} AS {ALIAS} WHERE {text} = %s LIMIT 1"
-    found = connection.execute(sql.encode(), (key,)).fetchone()
+    # Without parameters, for psycopg takes a % in a name for the place of one.
+    sql = f"SELECT to_jsonb({ALIAS}) FROM {source} AS {ALIAS} WHERE {text} = {literal(key)} LIMIT 1"
+    found = connection.execute(sql.encode()).fetchone()
     return found[0] if found else None

@@ -74,7 +74,8 @@ def read_rejects(path: Path) -> Iterator[Reject]:
     """The rejects that ``path`` holds; none where there is no file."""
     if not path.exists():
         return
-    with path.open(encoding="utf-8") as file:
+    # What is no UTF-8 becomes what is no JSON.
+    with path.open(encoding="utf-8", errors="backslashreplace") as file:
         for number, line in enumerate(file, start=1):
             try:
                 yield Reject.of_json(json.loads(line))
