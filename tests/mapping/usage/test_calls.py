@@ -151,6 +151,7 @@ ROWS = "table t: select *"
         ("import { c } from './c'; class A { auth = c.auth; out() { return this.auth.signOut() } }", [SIGN_OUT]),
         ("import { c } from './c'; const { rpc, storage } = c; rpc('f'); storage.from('b').list()",
          ["rpc f: call", "storage b: list"]),
+        ("import { c } from './c'; const from = c.from.bind(c); from('t').select()", [ROWS]),
         ("import { c } from './c'; const { functions: fs } = c; fs.invoke('f')", ["function f: invoke"]),
         ("import { c } from './c'; const q = c.schema('x'); q.from('t').select()", [ROWS]),
         ("import { c } from './c'; c.realtime.setAuth(token)", ["realtime ?: realtime.setAuth"]),
@@ -268,19 +269,19 @@ const a = new GoTrueClient({ url }); a.signOut();
 @pytest.mark.parametrize(
     ("address", "found", "sure"),
     [
-        ("'https://x.supabase.co/rest/v1/t?select=id'", "table t: over HTTP", True),
-        ("`${process.env.SUPABASE_URL}/rest/v1/t`", "table t: over HTTP", True),
-        ("`${base}/rest/v1/t`", "table t: over HTTP", False),
-        ("'https://api.example.com/rest/v1/t'", "table t: over HTTP", False),
-        ("SUPABASE_URL + '/rest/v1/' + t", "table ?nothing: over HTTP", False),
-        ("`http://localhost:54321/rest/v1/${t}?a=eq.1`", "table ?${t}: over HTTP", True),
+        ("'https://x.supabase.co/rest/v1/t?select=id'", "table t: call over HTTP", True),
+        ("`${process.env.SUPABASE_URL}/rest/v1/t`", "table t: call over HTTP", True),
+        ("`${base}/rest/v1/t`", "table t: call over HTTP", False),
+        ("'https://api.example.com/rest/v1/t'", "table t: call over HTTP", False),
+        ("SUPABASE_URL + '/rest/v1/' + t", "table ?its address: call over HTTP", False),
+        ("`http://localhost:54321/rest/v1/${t}?a=eq.1`", "table ?${t}: call over HTTP", True),
         ("'https://x.supabase.co/rest/v1/rpc/f'", "rpc f: call over HTTP", True),
-        ("'https://x.supabase.co/graphql/v1'", "table ?GraphQL: over HTTP", True),
+        ("'https://x.supabase.co/graphql/v1'", "table ?GraphQL: call over HTTP", True),
         ("'https://x.supabase.co/auth/v1/token?grant_type=password'", "auth auth.token: call over HTTP", True),
         ("'https://x.supabase.co/functions/v1/hello'", "function hello: call over HTTP", True),
         ("'https://x.functions.supabase.co/hello'", "function hello: call over HTTP", True),
-        ("'https://x.supabase.co/storage/v1/object/public/b/a.png'", "storage b: over HTTP", True),
-        ("'wss://x.supabase.co/realtime/v1/websocket'", "realtime ?: over HTTP", True),
+        ("'https://x.supabase.co/storage/v1/object/public/b/a.png'", "storage b: call over HTTP", True),
+        ("'wss://x.supabase.co/realtime/v1/websocket'", "realtime ?: call over HTTP", True),
         ("`https://x.supabase.co${path}`", "client x.supabase.co: address", True),
     ],
 )
@@ -322,6 +323,11 @@ def test_what_comes_from_elsewhere_is_not_supabases(tmp_path: Path, code: str) -
 def test_what_may_be_supabases_is_said_to(tmp_path: Path, code: str) -> None:
     (use,) = uses_of(tmp_path, a__ts=code)
     assert not use.sure
+
+
+def test_addresses_in_python(tmp_path: Path) -> None:
+    code = "requests.delete(f'{SUPABASE_URL}/rest/v1/{table}?id=eq.1')\nrequests.get(f'{SUPABASE_URL}/rest/v1/t')"
+    assert whats(tmp_path, a__py=code) == ["table ?{table}: call over HTTP", "table t: call over HTTP"]
 
 
 def test_python(tmp_path: Path) -> None:

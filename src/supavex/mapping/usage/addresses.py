@@ -13,7 +13,8 @@ _SERVICE = re.compile(r"/(?P<service>rest|auth|storage|functions|graphql|realtim
 _HOST = re.compile(r"\b(?P<host>[a-z0-9-]+\.(?:functions\.)?supabase\.(?:co|in|red|net))\b")
 #: Where the stack runs on one's own machine: the port of Supabase's CLI, and the gateway's name among containers.
 _LOCAL = re.compile(r":54321\b|//kong\b")
-_HOLE = re.compile(r"\$\{[^}]*\}")
+#: In a template, or in a text of Python's.
+_HOLE = re.compile(r"\$?\{[^}]*\}")
 _OBJECTS = frozenset(
     {"object", "public", "sign", "authenticated", "upload", "list", "info", "move", "copy", "render", "image", "bucket"}
 )
@@ -52,20 +53,20 @@ def address_of(text: str) -> Address | None:
         case "rest" if first == "rpc":
             return _named("rpc", parts[1] if len(parts) > 1 else "", "call over HTTP", sure=sure)
         case "rest":
-            return _named("table", first, "over HTTP", sure=sure)
+            return _named("table", first, "call over HTTP", sure=sure)
         case "graphql":
-            return Address("table", "", "over HTTP", sure, "GraphQL")
+            return Address("table", "", "call over HTTP", sure, "GraphQL")
         case "auth":
             return Address("auth", f"auth.{first or '?'}", "call over HTTP", sure)
         case "storage":
             bucket = next((part for part in parts if part not in _OBJECTS), "")
-            return _named("storage", bucket, "over HTTP", sure=sure)
+            return _named("storage", bucket, "call over HTTP", sure=sure)
         case "functions":
             return _named("function", first, "call over HTTP", sure=sure)
-    return Address("realtime", "", "over HTTP", sure)
+    return Address("realtime", "", "call over HTTP", sure)
 
 
 def _named(kind: Literal["table", "rpc", "storage", "function"], name: str, what: str, *, sure: bool) -> Address:
     if not name or _HOLE.search(name):
-        return Address(kind, "", what, sure, name or "nothing")
+        return Address(kind, "", what, sure, name or "its address")
     return Address(kind, name, what, sure)

@@ -116,6 +116,8 @@ class Origins:
         if base.kind == "module":
             found = self._export(path, base.what, name, depth)
             return found if found.kind != "unknown" else _by_name(self._held(path, name, depth), step)
+        if base.kind == "part" and name == "bind":
+            return base
         if base.kind == "part" and base.what.partition(".")[0] in _DEEP and base.what.count(".") < _DEEPEST:
             return Origin("part", f"{base.what}.{name}")
         if base.kind in ("part", "box", "other", "maker"):
@@ -133,7 +135,7 @@ class Origins:
         if plain.kind == "maker":
             return Origin("part", _ALONE[plain.what]) if plain.what in _ALONE else _CLIENT
         if plain.kind == "part":
-            return _CLIENT if plain.what == "schema" else _UNKNOWN
+            return plain if step.name == "bind" else _CLIENT if plain.what == "schema" else _UNKNOWN
         if plain.kind in ("client", "other"):
             return plain
         if plain.kind == "function":
