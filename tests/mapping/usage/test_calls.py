@@ -203,6 +203,8 @@ ROWS = "table t: select *"
         ("import { c } from './c'; class S { constructor() { this.x = c } f() { this.x.auth.signOut() } }", [SIGN_OUT]),
         ("import { getC } from './c'; function f(x: Awaited<ReturnType<typeof getC>>) { x.auth.signOut() }",
          [SIGN_OUT]),
+        ("import { Db } from './c'; declare const make: any; function get(): Promise<Db> { return make() }\n"
+         "(await get()).auth.signOut()", [SIGN_OUT]),
         ("import { Db } from './c'; function f(get: () => Db) { get().auth.signOut() }", [SIGN_OUT]),
         # What a variable holds, in other functions.
         ("import { c } from './c'; const q = c.from('t'); const f = async () => { await q.insert({ a: 1 }) }",
@@ -349,6 +351,12 @@ other.auth.sign_out()
 cc(url, key).rpc("f").execute()
 auth = other.auth
 auth.get_user()
+def given() -> AsyncClient: ...
+async def f(x=Depends(given)):
+    await x.auth.get_user()
+    async with given() as y:
+        await y.rpc("g").execute()
+    def inner(y): y.rpc("not")
 from sqlalchemy import db
 db.from_("t").select("a")
 '''sb.table("t").delete()'''  # sb.table("t").delete()
@@ -361,6 +369,8 @@ db.from_("t").select("a")
         "auth auth.sign_out: call",
         "rpc f: call",
         "auth auth.get_user: call",
+        "auth auth.get_user: call",
+        "rpc g: call",
     ]
 
 

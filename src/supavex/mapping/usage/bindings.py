@@ -82,9 +82,9 @@ class Bindings:
         self.names[0 if declared is None else declared, name] += bindings
 
 
-def type_text(node: Node) -> str:
+def type_text(node: Node, name: str = "type") -> str:
     """The text of a declaration's type, without its colon; empty where it has none."""
-    type_ = node.child_by_field_name("type")
+    type_ = node.child_by_field_name(name)
     if type_ is None or type_.end_byte - type_.start_byte > _TYPE_BYTES:
         return ""
     return text_of(type_).lstrip(": ")

@@ -12,7 +12,7 @@ PASSING = frozenset(
     {
         "useMemo", "useState", "useRef", "useContext", "useCallback", "use", "cache", "memoize", "memo", "once", "lazy",
         "ref", "shallowRef", "computed", "readonly", "markRaw", "toRaw", "unref", "inject", "getContext", "resolve",
-        "createSharedComposable", "Proxy", "signal", "createMemo", "createSignal", "createContext",
+        "createSharedComposable", "Proxy", "Depends", "signal", "createMemo", "createSignal", "createContext",
     }
 )  # fmt: skip
 _PASSED = 3

@@ -209,6 +209,9 @@ def _entered(node: Node, place: _Place, syntax: Syntax) -> tuple[_Place, dict[in
         what = what or next((child for child in node.named_children if child.type == "extends_type_clause"), None)
         if name_node is not None and what is not None:
             known.types[text_of(name_node)] = text_of(what)[:500]
+    elif kind == "as_pattern" and len(node.named_children) > 1:  # Python's with … as name
+        for name in map(text_of, node.named_children[1].named_children[:1]):
+            known.names[place.scope, name] += given_by(node.named_children[0], place.scope)
     elif kind in ("for_in_statement", "catch_clause"):
         target = node.child_by_field_name("left") or node.child_by_field_name("parameter")
         for name, _ in pattern_names(target) if target is not None else ():
@@ -282,6 +285,8 @@ def _function(node: Node, place: _Place, inner: dict[int, _Place], syntax: Synta
         first = (first.child_by_field_name("pattern") or first) if first is not None else None
         for name, path in pattern_names(first) if first is not None else ():
             known.names[node.id, name].append(Binding(place.given, place.scope, path))
+    if returned := type_text(node, "return_type"):
+        known.returns[node.id].append(Binding(type=returned))
     body = node.child_by_field_name("body")
     if body is not None and body.type not in ("statement_block", "block"):
         known.returns[node.id] += given_by(body, node.id)
