@@ -219,6 +219,13 @@ def test_no_code_that_would_take_other_rows(tmp_path: Path, code: str) -> None:
     assert found.notes[0].startswith("No code: ")
 
 
+def test_no_change_by_a_query_to_which_a_function_may_add(tmp_path: Path) -> None:
+    code = "const q = supabase.from('posts').delete().eq('author', a);\nawait only(q, mine)"
+    (use,) = uses_of(tmp_path, a__ts=code)
+    assert use.query is not None and use.what == "delete where author = a then a function that is given it"
+    assert write(SIDES, SIDES.table("posts"), use.query).snippet is None
+
+
 def test_no_change_by_filters_that_may_all_be_missing(tmp_path: Path) -> None:
     (use,) = uses_of(
         tmp_path, a__ts="let q = supabase.from('posts').delete();\nif (a) q = q.eq('author', a);\nawait q;"

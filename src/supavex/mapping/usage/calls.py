@@ -124,9 +124,20 @@ class _File:
             # A function may stand before the variable that it goes on from.
             self.open, self.bare = {}, []
             found = [use for chain in self.syntax.chains for use in self._chain(chain)]
+        self._say_passed()
         yield from found
         # What is passed on, or exported, goes on where it is not seen.
         yield from (held.use for held in self.bare if held.at not in self.further)
+
+    def _say_passed(self) -> None:
+        """Says of a query that a variable holds that a function is given it: that may add to it."""
+        scope_of = self.syntax.bindings.scope_of
+        passed = {(scope if (at := scope_of(scope, name)) is None else at, name) for scope, name in self.syntax.passed}
+        for at in passed & self.open.keys():
+            use = self.open[at].use
+            if use.query is not None and use.query.operation:
+                use.query.others.append("a function that is given it")
+                use.what = use.query.described()
 
     def _use(self, kind: UseKind, line: int, name: str, what: str) -> Use:
         return Use(kind, self.syntax.file.path, line, name, what)

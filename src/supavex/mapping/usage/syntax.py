@@ -87,6 +87,8 @@ class Syntax:
     declared: Counter[str] = field(default_factory=Counter)
     bindings: Bindings = field(default_factory=Bindings)
     addresses: list[tuple[int, str]] = field(default_factory=list)
+    #: Names that are arguments of calls, with the scope of the call.
+    passed: set[tuple[int, str]] = field(default_factory=set)
 
     def resolved(self, value: Value) -> Value:
         """``value``, or the text of the constant that it names, where the file declares that name but once."""
@@ -148,6 +150,7 @@ def _walk(root: Node, syntax: Syntax) -> None:
             if steps:
                 syntax.chains.append(Chain(tuple(steps), place.scope, place.branch, place.names))
                 place = replace(place, names=())
+            syntax.passed |= {(place.scope, text_of(child)) for child in inside if child.type == "identifier"}
             given = _promised(steps)
             stack += [(child, replace(place, given=given) if given else place) for child in reversed(inside)]
             continue
