@@ -131,8 +131,7 @@ class _File:
 
     def _say_passed(self) -> None:
         """Says of a query that a variable holds that a function is given it: that may add to it."""
-        scope_of = self.syntax.bindings.scope_of
-        passed = {(scope if (at := scope_of(scope, name)) is None else at, name) for scope, name in self.syntax.passed}
+        passed = {(self._declared(scope, name), name) for scope, name in self.syntax.passed}
         for at in passed & self.open.keys():
             use = self.open[at].use
             if use.query is not None and use.query.operation:
@@ -193,12 +192,12 @@ class _File:
         name = chain.steps[0].name
         if len(chain.steps) < 2 or chain.steps[0].called:
             return None
-        scope = self._declared(chain, name)
+        scope = self._declared(chain.scope, name)
         return self.open.get((scope, name)) or self.tables.get((scope, name))
 
-    def _declared(self, chain: Chain, name: str) -> int:
-        found = self.syntax.bindings.scope_of(chain.scope, name)
-        return chain.scope if found is None else found
+    def _declared(self, scope: int, name: str) -> int:
+        found = self.syntax.bindings.scope_of(scope, name)
+        return scope if found is None else found
 
     def _named(self, kind: UseKind, step: Step, what: str) -> Use:
         first = self.syntax.resolved(step.arguments[0]) if step.arguments else None
@@ -235,7 +234,7 @@ class _File:
     def _keep(self, chain: Chain, use: Use, rest: Sequence[Step]) -> None:
         """Notes a query that a variable holds."""
         if len(chain.names) == 1 and not _ended(rest):
-            scope = self._declared(chain, chain.names[0])
+            scope = self._declared(chain.scope, chain.names[0])
             held = self.open[scope, chain.names[0]] = _Open(use, chain.scope, chain.branch)
             if use.query is not None and not use.query.operation:
                 self.bare.append(held)
