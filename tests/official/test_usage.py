@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from supavex.convex.schema import TableDefinition, define_schema, define_table, v
 from supavex.convex.typescript import schema_module
 from supavex.mapping.usage.code import Snippet
-from supavex.mapping.usage.patterns import parts_of
+from supavex.mapping.usage.patterns import LIKE, matches, parts_of
 from supavex.mapping.usage.queries import Filter, Query
 from supavex.mapping.usage.selects import Condition
 from supavex.mapping.usage.snippets import write
@@ -210,9 +210,8 @@ CREATE TABLE rows (
 """
 WORDS = ["", "a", "A", "ab", "b", "bab", "a%b", "A_\\b", "a.b\n/", "\U0001f600", "x(\u2028"]
 #: Of these characters the patterns of LIKE are made: its own, those of regular expressions, and letters.
-PATTERNS = st.text(
-    alphabet=["%", "_", "\\", "*", "a", "A", "b", ".", "/", "(", "$", "\n", "\u2028", "\U0001f600"], max_size=5
-)
+LETTERS = ["a", "A", "b", "%", "_", "\\", ".", "/", "(", "$", "\n", "\u2028", "\U0001f600"]
+PATTERNS = st.text(alphabet=["%", "_", "%", "_", "*", *LETTERS], max_size=5)
 words = st.sampled_from(WORDS)
 numbers = st.sampled_from([-1.0, 0.0, 1.0, 2.5])
 lists = st.lists(words, max_size=3)
@@ -305,6 +304,30 @@ def shared(server: Server) -> Iterator[Database]:
     """One database for all examples."""
     with new_database(server) as database:
         yield database
+
+
+@settings(max_examples=40)
+@given(
+    pairs=st.lists(st.tuples(st.text(alphabet=LETTERS, max_size=4), PATTERNS), min_size=60, max_size=60),
+    fold=st.booleans(),
+)
+def test_patterns_match_what_like_matches(
+    node: Node, shared: Database, pairs: list[tuple[str, str]], fold: bool
+) -> None:
+    """Both ways: a pattern that stands in the code, as a test of its own, and one that is read at run time."""
+    pairs = [(text, pattern) for text, pattern in pairs if parts_of(pattern) is not None]
+    tests = [f"(text: string) => {matches('text', pattern, fold=fold)}," for _, pattern in pairs]
+    lower = ".toLowerCase()" if fold else ""
+    source = f"{LIKE}\nconst tests = [\n" + "\n".join(tests) + "\n];\nexport const run = (at: number, text: string, "
+    source += f"pattern: string) => [tests[at](text), like(text{lower}, pattern{lower})];"
+    answers = node.calls(source, "run", [[float(at), *pair] for at, pair in enumerate(pairs)])
+    operator = "ILIKE" if fold else "LIKE"
+    with connect(shared.url()) as connection:
+        for (text, pattern), answer in zip(pairs, answers, strict=True):
+            sql = f'SELECT %s COLLATE "C" {operator} %s'.encode()
+            row = connection.execute(sql, [text, pattern.replace("*", "%")]).fetchone()
+            assert row is not None
+            assert answer == [row[0], row[0]], (text, pattern)
 
 
 @settings(max_examples=200)

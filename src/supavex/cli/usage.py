@@ -98,7 +98,11 @@ def report_lines(found: Usage) -> list[str]:
 
 def _other_line(one: Advice) -> str:
     name = one.use.name or (f"({one.use.expression})" if one.use.expression else "")
-    return f"{one.use.place}  {' '.join(part for part in (name, one.use.what) if part)}"
+    return f"{one.use.place}  {_may(one)}{' '.join(part for part in (name, one.use.what) if part)}"
+
+
+def _may(one: Advice) -> str:
+    return "" if one.use.sure else "(may be Supabase's) "
 
 
 def _table_lines(table: TableUsage) -> list[str]:
@@ -118,7 +122,7 @@ def _table_lines(table: TableUsage) -> list[str]:
 
 def _use_lines(one: Advice, *, with_notes: bool) -> list[str]:
     expression = f"from({one.use.expression}) " if one.use.expression else ""
-    lines = [f"  {one.use.place}  {expression}{one.use.what}"]
+    lines = [f"  {one.use.place}  {_may(one)}{expression}{one.use.what}"]
     if one.functions:
         lines.append(f"      there already: {', '.join(one.functions)}")
     if one.index or one.add_index:
@@ -140,7 +144,12 @@ def _total(found: Usage) -> str:
         return f"Nothing calls Supabase: {read} read."
     totals = found.totals()
     parts = [_counted(totals[kind], noun) for kind, noun in _NOUNS.items() if totals[kind]]
-    return f"{', '.join(parts)} in {totals['files']} of {read}."
+    every = [one for table in found.tables for one in table.uses] + [
+        one for use in found.others.values() for one in use
+    ]
+    unsure = sum(not one.use.sure for one in every)
+    may = f" {unsure} of them may be another library's." if unsure else ""
+    return f"{', '.join(parts)} in {totals['files']} of {read}.{may}"
 
 
 def _counted(number: int, noun: str) -> str:

@@ -179,6 +179,7 @@ def test_arguments_have_the_fields_validators(tmp_path: Path) -> None:
         (".select().contains('data', x)", "Not in this code: data contains x: Convex has nothing like it"),
         (".select().or('and(a.eq.1,b.eq.2)')", "Not in this code: or(and(a.eq.1,b.eq.2)): q.or(…) in .filter"),
         (".select().ilike('title', x)", "a search index finds words by their beginnings"),
+        (".select().like('title', '%x%')", "a search index finds words by their beginnings"),
         (".select().in('title', ['a', 'b'])", "a query of by_title for each title, with Promise.all, reads less"),
         (".select().order('score')", "Rows without score sort as the least"),
         (".select('*', { count: 'exact' })", "The count of all rows is another query"),
@@ -205,6 +206,8 @@ def test_what_a_person_has_to_know(tmp_path: Path, code: str, note: str) -> None
         ".delete().like('author', 'a%')",
         ".delete().or('title.like(any).{a,b},score.eq.1')",
         ".delete().eq('author', a).rollback()",
+        ".delete().eq('score', null)",
+        ".update({ score: 1 }).neq('score', null)",
         ".delete()",
         ".update({ score: 0 })",
         ".delete().unheardOf('title', 'x').eq('author', a)",
@@ -214,6 +217,13 @@ def test_no_code_that_would_take_other_rows(tmp_path: Path, code: str) -> None:
     found = suggested(tmp_path, code)
     assert found.snippet is None
     assert found.notes[0].startswith("No code: ")
+
+
+def test_no_change_by_a_query_to_which_a_function_may_add(tmp_path: Path) -> None:
+    code = "const q = supabase.from('posts').delete().eq('author', a);\nawait only(q, mine)"
+    (use,) = uses_of(tmp_path, a__ts=code)
+    assert use.query is not None and use.what == "delete where author = a then a function that is given it"
+    assert write(SIDES, SIDES.table("posts"), use.query).snippet is None
 
 
 def test_no_change_by_filters_that_may_all_be_missing(tmp_path: Path) -> None:

@@ -120,6 +120,28 @@ def test_without_a_project_the_uses_are_listed_and_it_is_said_that_advice_is_mis
     assert supavex("usage", "-C", tmp_path, "--config", "other.toml").code == 2
 
 
+def test_what_may_be_another_librarys_is_said_to_and_counts(tmp_path: Path) -> None:
+    (tmp_path / "a.ts").write_text("export const f = (db) => db.from('t').select();\nsupabase.from('t').select()")
+    ran = supavex("usage", "-C", tmp_path)
+    assert ran.code == 1
+    assert "a.ts:1  (may be Supabase's) select *" in ran.out and "a.ts:2  select *" in ran.out
+    assert ran.out.splitlines()[-1] == "2 queries in 1 of 1 file. 1 of them may be another library's."
+    found = supavex("usage", "-C", tmp_path, "--json").json
+    assert [use["sure"] for use in found["tables"][0]["uses"]] == [False, True]
+
+
+def test_a_call_over_http_is_of_its_table() -> None:
+    with projects.folder() as folder:
+        projects.write(folder, schema=RENAMES, migrations={"1.sql": RENAMES_SQL}, toml=RENAMES_TOML)
+        (folder / "a.ts").write_text(
+            "fetch(`${process.env.SUPABASE_URL}/rest/v1/persons?id=eq.1`, { method: 'DELETE' })"
+        )
+        found = supavex("usage", "-C", folder, "--json").json
+    (use,) = found["tables"][0]["uses"]
+    assert (found["tables"][0]["convex"], use["instead"]) == ("people", None)
+    assert use["notes"] == ["what is done with it is not known here."]
+
+
 def test_a_schema_that_raises_leaves_the_list_of_uses() -> None:
     with projects.folder() as folder:
         projects.write(folder, schema="1 / 0", migrations={"1.sql": "CREATE TABLE t (id int PRIMARY KEY)"})

@@ -56,6 +56,7 @@ class Advice:
             "file": use.file,
             "line": use.line,
             "kind": use.kind,
+            "sure": use.sure,
             "name": use.name or None,
             "expression": use.expression,
             "operation": use.query.operation if use.query is not None else "",
@@ -114,7 +115,8 @@ def _table(advice: Advice, sides: Sides, functions: Sequence[ConvexFunction]) ->
     side = sides.table(use.name, use.schema)
     advice.convex = side.target
     if side.definition is None or use.query is None:
-        advice.notes += table_notes(side)[:1]
+        unknown = [] if side.definition is None else ["what is done with it is not known here."]
+        advice.notes += [*table_notes(side)[:1], *unknown]
         return
     written = write(sides, side, use.query)
     advice.snippet, advice.notes = written.snippet, written.notes

@@ -247,6 +247,8 @@ def condition(
 ) -> Condition | None:
     """The condition of a filter on a field; None for one that no code here stands for. Adds the argument it needs."""
     is_ = filter_.operator == "is"
+    if in_mutation and not is_ and filter_.value is not None and filter_.value.kind == "null":
+        return None  # in SQL nothing equals NULL, and nothing differs from it
     if filter_.negated and filter_.operator in ("eq", "is"):
         filter_ = replace(filter_, operator="neq", negated=False)
     operator, value = filter_.operator, filter_.value

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from supavex.mapping.usage.bindings import Step
 from supavex.mapping.usage.sources import SourceFile
-from supavex.mapping.usage.syntax import Chain, Step, Syntax, parse
+from supavex.mapping.usage.syntax import Chain, Syntax, parse
 
 _KIND = re.compile(r"(query|mutation|action)$", re.IGNORECASE)
 _WRITES = frozenset({"insert", "patch", "replace", "delete"})

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from supavex.mapping.usage.bindings import Step
 from supavex.mapping.usage.selects import Condition, Embed, parse_conditions, parse_select
-from supavex.mapping.usage.syntax import Step
 from supavex.mapping.usage.values import Value
 
 OPERATIONS = ("select", "insert", "upsert", "update", "delete")

@@ -6,9 +6,10 @@ are tree-sitter's: they go on after a syntax error, and never run or import anyt
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 
@@ -17,29 +18,19 @@ import tree_sitter_python
 import tree_sitter_typescript
 from tree_sitter import Node
 
+from supavex.mapping.usage.bindings import Binding, Bindings, Step, pattern_names, type_text
+from supavex.mapping.usage.chains import FUNCTIONS, LINKS, MEMBERS, chain_of, given_by
 from supavex.mapping.usage.sources import Language, SourceFile
-from supavex.mapping.usage.values import Value, arguments_of, text_of, value_of
+from supavex.mapping.usage.values import Value, text_of, value_of
 
 #: Seconds of computing that one file may cost: some texts take a parser time that grows with their square.
 PARSE_SECONDS = 5.0
 _CHUNK = 4096
-
-_CALLS = frozenset({"call_expression", "call"})
-_MEMBERS = frozenset({"member_expression", "attribute"})
-_SUBSCRIPTS = frozenset({"subscript_expression", "subscript"})
-_WRAPPERS = frozenset(
-    {
-        "await_expression", "await", "parenthesized_expression", "non_null_expression", "as_expression",
-        "satisfies_expression", "type_assertion",
-    }
-)  # fmt: skip
-_NAMES = frozenset({"identifier", "this", "super", "import", "shorthand_property_identifier"})
-_FUNCTIONS = frozenset(
-    {
-        "function_declaration", "function_expression", "arrow_function", "method_definition", "generator_function",
-        "generator_function_declaration", "function_definition", "lambda", "class_static_block",
-    }
-)  # fmt: skip
+#: The address of a service of Supabase, in a text; or of a project.
+ADDRESS = re.compile(
+    rb"/(?:rest|auth|storage|functions|graphql|realtime)/v1\b|\b[a-z0-9-]+\.(?:functions\.)?supabase\.(?:co|in|red|net)\b"
+)
+_ADDRESS = 1000
 _BRANCHES = frozenset(
     {
         "if_statement", "switch_case", "switch_default", "ternary_expression", "for_statement", "for_in_statement",
@@ -56,32 +47,16 @@ _PARAMETERS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One link of a chain: a name, and the arguments where it is called. A Python call's keywords are a last object."""
-
-    name: str
-    arguments: tuple[Value, ...] | None
-    line: int
-
-    @property
-    def called(self) -> bool:
-        """Whether it is a call."""
-        return self.arguments is not None
-
-
-@dataclass(frozen=True, slots=True)
 class Chain:
     """``await db.from("t").select()`` as its steps: db, from("t"), select().
 
-    ``names`` are what it is assigned to, ``returned_by`` the function that returns it. ``scope`` and ``branch`` tell
-    functions, and branches in them, apart.
+    ``names`` are what it is assigned to. ``scope`` and ``branch`` tell functions, and branches in them, apart.
     """
 
     steps: tuple[Step, ...]
     scope: int
     branch: int
     names: tuple[str, ...] = ()
-    returned_by: str = ""
 
     @property
     def line(self) -> int:
@@ -103,14 +78,17 @@ class Import:
 
 @dataclass(slots=True)
 class Syntax:
-    """What one file holds. ``typed`` are names with a type, and the type's text; ``exports`` names of declarations."""
+    """What one file holds. ``addresses`` are texts that name a service of Supabase, with their lines."""
 
     file: SourceFile
     chains: list[Chain] = field(default_factory=list)
     imports: list[Import] = field(default_factory=list)
     constants: dict[str, str] = field(default_factory=dict)
     declared: Counter[str] = field(default_factory=Counter)
-    typed: dict[str, str] = field(default_factory=dict)
+    bindings: Bindings = field(default_factory=Bindings)
+    addresses: list[tuple[int, str]] = field(default_factory=list)
+    #: Names that are arguments of calls, with the scope of the call.
+    passed: set[tuple[int, str]] = field(default_factory=set)
 
     def resolved(self, value: Value) -> Value:
         """``value``, or the text of the constant that it names, where the file declares that name but once."""
@@ -155,10 +133,10 @@ class _Place:
 
     scope: int = 0
     branch: int = 0
-    function: str = ""
     names: tuple[str, ...] = ()
-    returned: bool = False
     constant: bool = False
+    #: What the first parameter of a function is, where the call that has the function says it.
+    given: tuple[Step, ...] = ()
 
 
 def _walk(root: Node, syntax: Syntax) -> None:
@@ -167,162 +145,178 @@ def _walk(root: Node, syntax: Syntax) -> None:
     while stack:
         node, place = stack.pop()
         kind = node.type
-        if kind in _CALLS or kind in _MEMBERS or kind in _SUBSCRIPTS or kind in _WRAPPERS or kind == "new_expression":
-            steps, inside = _chain(node)
+        if kind in LINKS:
+            steps, inside = chain_of(node)
             if steps:
-                returned = place.function if place.returned else ""
-                syntax.chains.append(Chain(tuple(steps), place.scope, place.branch, place.names, returned))
-                place = replace(place, names=(), returned=False)
-            stack += [(child, place) for child in reversed(inside)]
+                syntax.chains.append(Chain(tuple(steps), place.scope, place.branch, place.names))
+                place = replace(place, names=())
+            syntax.passed |= {(place.scope, text_of(child)) for child in inside if child.type == "identifier"}
+            given = _promised(steps)
+            stack += [(child, replace(place, given=given) if given else place) for child in reversed(inside)]
             continue
-        if kind == "identifier" and (place.names or place.returned):
-            returned = place.function if place.returned else ""
+        if kind == "identifier" and place.names:
             step = Step(text_of(node), None, node.start_point.row + 1)
-            syntax.chains.append(Chain((step,), place.scope, place.branch, place.names, returned))
+            syntax.chains.append(Chain((step,), place.scope, place.branch, place.names))
             continue
+        if kind in ("string", "template_string") and ADDRESS.search(node.text or b""):
+            syntax.addresses.append((node.start_point.row + 1, text_of(node)[:_ADDRESS]))
         if kind in ("import_statement", "import_from_statement", "export_statement") and _import(node, syntax):
             continue
         place, inner = _entered(node, place, syntax)
         stack += [(child, inner.get(child.id, place)) for child in reversed(node.named_children)]
 
 
+def _promised(steps: Sequence[Step]) -> tuple[Step, ...]:
+    """What a callback of the chain is called with, where the chain before it gives that: a promise's value."""
+    at = next((at for at, step in enumerate(steps) if step.name == "then" and step.called), 0)
+    return tuple(steps[:at])
+
+
 def _entered(node: Node, place: _Place, syntax: Syntax) -> tuple[_Place, dict[int, _Place]]:
     """The place of a node's children; and, by id, of those that are somewhere else."""
-    kind = node.type
-    plain = replace(place, names=(), returned=False) if place.names or place.returned else place
+    kind, known = node.type, syntax.bindings
+    plain = replace(place, names=(), given=()) if place.names or place.given else place
     inner: dict[int, _Place] = {}
     if kind in ("variable_declarator", "assignment_expression", "assignment"):
-        left = node.child_by_field_name("name") or node.child_by_field_name("left")
-        right = node.child_by_field_name("value") or node.child_by_field_name("right")
-        names = tuple(_pattern_names(left)) if left is not None else ()
-        if kind != "assignment_expression":
-            syntax.declared.update(names)
-            _typed(node, names, syntax)
-        if right is not None:
-            whole = left is not None and not left.type.endswith("pattern") and left.type != "pattern_list"
-            inner[right.id] = replace(plain, names=names if whole else ())
-            if (
-                whole
-                and len(names) == 1
-                and right.type in ("string", "template_string")
-                and (place.constant or kind == "assignment")
-            ):
-                value = value_of(right)
-                if value.kind == "text":
-                    syntax.constants[names[0]] = value.text
+        _assigned(node, place, plain, inner, syntax)
     elif kind in ("lexical_declaration", "variable_declaration"):
         plain = replace(plain, constant=text_of(node.children[0]) == "const")
     elif kind in _PARAMETERS:
         target = next((node.child_by_field_name(f) for f in ("pattern", "name") if node.child_by_field_name(f)), None)
         target = target or (node.named_children[0] if node.named_children else None)
-        names = tuple(_pattern_names(target)) if target is not None else ()
-        if kind not in ("public_field_definition", "property_signature"):
-            syntax.declared.update(names)
-        _typed(node, names, syntax)
+        names = list(pattern_names(target)) if target is not None else []
         value_node = node.child_by_field_name("value")
+        values = given_by(value_node, place.scope) if value_node is not None else []
+        fields = kind in ("public_field_definition", "property_signature")
+        for name, path in names:
+            bindings = [Binding(path=path, type=type_text(node)), *_parts(values, path)]
+            if fields or any(child.type == "accessibility_modifier" for child in node.children):
+                known.members[name] += bindings
+            if not fields:
+                syntax.declared[name] += 1
+                known.names[place.scope, name] += bindings
         if value_node is not None:
-            inner[value_node.id] = replace(plain, names=names)
-    elif kind in _FUNCTIONS:
-        own = node.child_by_field_name("name")
-        name = text_of(own) if own is not None else (place.names[0] if place.names else "")
-        parameter = node.child_by_field_name("parameter")
-        if parameter is not None:
-            syntax.declared.update(_pattern_names(parameter))
-        parameters = node.child_by_field_name("parameters")
-        if node.type in ("function_definition", "lambda") and parameters is not None:
-            syntax.declared.update(text_of(child) for child in parameters.named_children if child.type == "identifier")
-        plain = _Place(node.id, 0, name)
-        body = node.child_by_field_name("body")
-        if body is not None and body.type not in ("statement_block", "block"):
-            inner[body.id] = replace(plain, returned=True)
-    elif kind in ("return_statement", "export_statement"):
-        plain = replace(plain, returned=kind == "return_statement")
-    elif kind in _BRANCHES or (
+            inner[value_node.id] = replace(plain, names=tuple(name for name, _ in names))
+    elif kind in FUNCTIONS:
+        plain = _function(node, place, inner, syntax)
+    elif kind == "return_statement" and node.named_children:
+        known.returns[place.scope] += given_by(node.named_children[0], place.scope)
+    elif kind == "export_statement":
+        _exported(node, place, syntax)
+    elif kind in ("pair", "shorthand_property_identifier"):
+        key, value = node.child_by_field_name("key") or node, node.child_by_field_name("value") or node
+        known.members[text_of(key).strip("'\"")] += given_by(value, place.scope)
+    elif kind in ("type_alias_declaration", "interface_declaration"):
+        name_node = node.child_by_field_name("name")
+        what = node.child_by_field_name("value")
+        what = what or next((child for child in node.named_children if child.type == "extends_type_clause"), None)
+        if name_node is not None and what is not None:
+            known.types[text_of(name_node)] = text_of(what)[:500]
+    elif kind == "as_pattern" and len(node.named_children) > 1:  # Python's with … as name
+        for name in map(text_of, node.named_children[1].named_children[:1]):
+            known.names[place.scope, name] += given_by(node.named_children[0], place.scope)
+    elif kind in ("for_in_statement", "catch_clause"):
+        target = node.child_by_field_name("left") or node.child_by_field_name("parameter")
+        for name, _ in pattern_names(target) if target is not None else ():
+            known.names[place.scope, name].append(Binding())
+    if kind in _BRANCHES or (
         kind == "binary_expression" and node.child_count == 3 and text_of(node.children[1]) in _LAZY
     ):
         plain = replace(plain, branch=node.id)
     return plain, inner
 
 
-_LAZY = ("&&", "||", "??")
-
-
-def _typed(node: Node, names: tuple[str, ...], syntax: Syntax) -> None:
-    type_ = node.child_by_field_name("type")
-    if type_ is not None and type_.end_byte - type_.start_byte < 500:
-        syntax.typed.update(dict.fromkeys(names, text_of(type_)))
-
-
-def _pattern_names(node: Node) -> Iterator[str]:
-    """The local names that a pattern declares; of one that takes things apart, those of its first level."""
-    if node.type in ("identifier", "property_identifier", "private_property_identifier"):
-        yield text_of(node)
-    elif node.type in ("object_pattern", "array_pattern", "pattern_list", "tuple_pattern"):
-        for child in node.named_children:
-            if child.type in ("shorthand_property_identifier_pattern", "identifier"):
-                yield text_of(child)
-            elif child.type == "pair_pattern":
-                value = child.child_by_field_name("value")
-                if value is not None and value.type == "identifier":
-                    yield text_of(value)
-    elif node.type in _MEMBERS:
-        name = node.child_by_field_name("property") or node.child_by_field_name("attribute")
-        if name is not None:
-            yield text_of(name)
-
-
-def _chain(node: Node) -> tuple[list[Step], list[Node]]:
-    """The steps of a chain, first to last, and the nodes inside its arguments; no steps where there is no chain."""
-    steps: list[Step] = []
-    # Collected last to first, as the chain is read.
-    groups: list[list[Node]] = []
-    called: Node | None = None
-
-    def step(name: str, at: Node) -> None:
-        nonlocal called
-        arguments = None
-        if called is not None:
-            arguments = arguments_of(called)
-            groups.append(called.named_children if called.type != "template_string" else [called])
-        steps.append(Step(name, arguments, at.start_point.row + 1))
-        called = None
-
-    current: Node | None = node
-    while current is not None:
-        kind = current.type
-        if kind in _WRAPPERS:
-            # A type stands after the expression, or, in an old-style assertion, before it.
-            parts = [child for child in current.named_children if child.type != "comment"]
-            current = (parts[-1] if kind == "type_assertion" else parts[0]) if parts else None
-        elif kind in _CALLS:
-            if called is not None:
-                step("", current)
-            called = current.child_by_field_name("arguments")
-            current = current.child_by_field_name("function")
-        elif kind in _MEMBERS:
-            name = current.child_by_field_name("property") or current.child_by_field_name("attribute")
-            if name is not None:
-                step(text_of(name), name)
-            current = current.child_by_field_name("object")
-        elif kind in _SUBSCRIPTS:
-            index = current.child_by_field_name("index") or current.child_by_field_name("subscript")
-            value = value_of(index) if index is not None else None
-            if index is not None:
-                groups.append([index])
-            step(value.text if value is not None and value.kind == "text" else "", current)
-            current = current.child_by_field_name("object") or current.child_by_field_name("value")
-        elif kind == "new_expression":
-            called = current.child_by_field_name("arguments") if called is None else called
-            current = current.child_by_field_name("constructor")
-        elif kind in _NAMES:
-            step(text_of(current), current)
-            break
+def _assigned(node: Node, place: _Place, plain: _Place, inner: dict[int, _Place], syntax: Syntax) -> None:
+    known = syntax.bindings
+    left = node.child_by_field_name("name") or node.child_by_field_name("left")
+    right = node.child_by_field_name("value") or node.child_by_field_name("right")
+    names = list(pattern_names(left)) if left is not None else []
+    values = given_by(right, place.scope) if right is not None else []
+    type_ = type_text(node)
+    for name, path in names:
+        bindings = [*([Binding(path=path, type=type_)] if type_ else []), *_parts(values, path)]
+        if left is not None and left.type in MEMBERS:
+            known.members[name] += bindings
+            if name == "exports":
+                _module_exports(right, values, place, syntax)
+            elif re.match(r"(module\.)?exports\.", text_of(left)):
+                known.exports[name] += bindings
+        elif node.type == "assignment_expression":
+            known.assign(place.scope, name, bindings)
         else:
-            if steps or called is not None:
-                step("", current)
-            groups.append([current])
-            break
-    return steps[::-1], [inner for group in reversed(groups) for inner in group]
+            syntax.declared[name] += 1
+            known.names[place.scope, name] += bindings or [Binding()]
+    if right is None or left is None:
+        return
+    whole = not left.type.endswith("pattern") and left.type != "pattern_list"
+    inner[right.id] = replace(plain, names=tuple(name for name, _ in names) if whole else ())
+    if whole and len(names) == 1 and right.type in ("string", "template_string"):
+        value = value_of(right)
+        if value.kind == "text" and (place.constant or node.type == "assignment"):
+            syntax.constants[names[0][0]] = value.text
+
+
+def _module_exports(right: Node | None, values: list[Binding], place: _Place, syntax: Syntax) -> None:
+    syntax.bindings.exports["="] += values
+    for child in right.named_children if right is not None and right.type == "object" else ():
+        key, value = child.child_by_field_name("key") or child, child.child_by_field_name("value") or child
+        syntax.bindings.exports[text_of(key)] += given_by(value, place.scope)
+
+
+def _function(node: Node, place: _Place, inner: dict[int, _Place], syntax: Syntax) -> _Place:
+    known = syntax.bindings
+    known.parents[node.id] = place.scope
+    plain = _Place(node.id)
+    own = node.child_by_field_name("name")
+    if own is not None:
+        getter = any(child.type == "get" for child in node.children)
+        binding = Binding(function=node.id, getter=getter)
+        if node.type == "method_definition" or syntax.file.language == "python":
+            known.members[text_of(own)].append(binding)
+        if node.type != "method_definition":
+            known.names[place.scope, text_of(own)].append(binding)
+    parameter = node.child_by_field_name("parameter")
+    parameters = node.child_by_field_name("parameters")
+    bare = [parameter] if parameter is not None else []
+    if node.type in ("function_definition", "lambda") and parameters is not None:
+        bare += [child for child in parameters.named_children if child.type == "identifier"]
+    for child in bare:
+        syntax.declared[text_of(child)] += 1
+        known.names[node.id, text_of(child)].append(Binding())
+    if place.given:
+        first = parameters.named_children[0] if parameters is not None and parameters.named_children else parameter
+        first = (first.child_by_field_name("pattern") or first) if first is not None else None
+        for name, path in pattern_names(first) if first is not None else ():
+            known.names[node.id, name].append(Binding(place.given, place.scope, path))
+    if returned := type_text(node, "return_type"):
+        known.returns[node.id].append(Binding(type=returned))
+    body = node.child_by_field_name("body")
+    if body is not None and body.type not in ("statement_block", "block"):
+        known.returns[node.id] += given_by(body, node.id)
+    return plain
+
+
+def _exported(node: Node, place: _Place, syntax: Syntax) -> None:
+    known = syntax.bindings
+    value, declared = node.child_by_field_name("value"), node.child_by_field_name("declaration")
+    default = any(child.type == "default" for child in node.children)
+    if value is not None:
+        known.exports["default"] += given_by(value, place.scope)
+    elif default and declared is not None:
+        known.exports["default"] += given_by(declared, place.scope)
+    for clause in node.named_children if value is None and declared is None else ():
+        for one in clause.named_children if clause.type == "export_clause" else ():
+            name, alias = one.child_by_field_name("name"), one.child_by_field_name("alias")
+            if name is not None:
+                step = Step(text_of(name), None, one.start_point.row + 1)
+                known.exports[text_of(alias or name)].append(Binding((step,), place.scope))
+
+
+def _parts(values: list[Binding], path: tuple[str, ...]) -> list[Binding]:
+    return [replace(one, path=path) for one in values] if path else values
+
+
+_LAZY = ("&&", "||", "??")
 
 
 def _import(node: Node, syntax: Syntax) -> bool:
@@ -350,7 +344,14 @@ def _import(node: Node, syntax: Syntax) -> bool:
             stack += child.named_children
     if node.type == "export_statement" and not names:
         names["*"] = "*"
-    syntax.imports.append(Import(value_of(source).text, names, line))
+    module = value_of(source).text
+    syntax.imports.append(Import(module, names, line))
+    for imported, local in names.items():
+        binding = Binding(module=module, path=(imported,) if imported != "*" else ())
+        if node.type == "import_statement":
+            syntax.bindings.names[0, local].append(binding)
+        else:
+            syntax.bindings.exports[local].append(binding)
     return True
 
 
@@ -362,6 +363,9 @@ def _python_import(node: Node, syntax: Syntax, line: int) -> None:
         names[text_of(name)] = text_of(alias or name)
     if module is not None:
         syntax.imports.append(Import(text_of(module), names, line))
+        for imported, local in names.items():
+            syntax.bindings.names[0, local].append(Binding(module=text_of(module), path=(imported,)))
         return
     for name_, local in names.items():
         syntax.imports.append(Import(name_, {"*": local}, line))
+        syntax.bindings.names[0, local].append(Binding(module=name_))

@@ -196,7 +196,9 @@ class Writer:
     def _search(self, left: list[Condition]) -> str:
         """The link that searches a text, where that was asked for and a search index is there."""
         for text in [c for c in left if c.filter.operator in LIKES and not (c.filter.negated or c.filter.maybe)]:
-            if self.query.operation == "select":
+            # What begins as the pattern says is no search; what holds it somewhere may be meant as one.
+            anywhere = all(pattern[:1] in ("%", "*") for pattern in text.patterns)
+            if self.query.operation == "select" and anywhere:
                 self._say_search(text.filter, text.column, left)
         for text in [c for c in left if _searches(c)]:
             equal = [c for c in left if c.is_equal and c.column.field != "_id"]
