@@ -224,6 +224,8 @@ def test_no_change_by_a_query_to_which_a_function_may_add(tmp_path: Path) -> Non
     (use,) = uses_of(tmp_path, a__ts=code)
     assert use.query is not None and use.what == "delete where author = a then a function that is given it"
     assert write(SIDES, SIDES.table("posts"), use.query).snippet is None
+    (use,) = uses_of(tmp_path, a__ts="const q = supabase.from('posts').insert({ title: 'x' });\nawait run(q)")
+    assert use.query is not None and write(SIDES, SIDES.table("posts"), use.query).snippet is not None
 
 
 def test_no_change_by_filters_that_may_all_be_missing(tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ class _File:
         passed = {(self._declared(scope, name), name) for scope, name in self.syntax.passed}
         for at in passed & self.open.keys():
             use = self.open[at].use
-            if use.query is not None and use.query.operation:
+            if use.query is not None and use.query.operation in ("select", "update", "delete"):
                 use.query.others.append("a function that is given it")
                 use.what = use.query.described()
 
