@@ -160,17 +160,7 @@ def parse_export_json(text: str | bytes, *, uniform: bool) -> Value:
         raise InvalidValue(f"nested more than {MAX_VALUE_NESTING} deep.") from None
     except ValueError as error:
         raise InvalidValue(f"not JSON: {error}") from None
-    if "\\u" in text if isinstance(text, str) else b"\\u" in text:
-        _check_pairs(data)
     return _Reader(bare_integers=uniform, special=uniform).value(data)
-
-
-def _check_pairs(data: Any) -> None:
-    """Raises where a text of parsed JSON holds half a surrogate pair, which no Unicode text does."""
-    try:
-        json.dumps(data, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        raise InvalidValue("a text holds an unpaired surrogate (\\ud800 to \\udfff).") from None
 
 
 #: A key that may hold something else than printable ASCII; asked only of lines that hold such a thing anywhere.

@@ -90,7 +90,16 @@ class ArchiveDocuments:
         )
         sql = f'INSERT OR IGNORE INTO "{table}" VALUES (?, ?, ?)'
         for row in rows:
-            if self._database.execute(sql, row).rowcount == 0:
+            try:
+                new = self._database.execute(sql, row).rowcount
+            except UnicodeEncodeError:
+                raise SupavexError(
+                    "InvalidArchive",
+                    "a text holds an unpaired surrogate (\\ud800 to \\udfff), which no Convex text does.",
+                    where=f"{self._archive.path} {table}/documents.jsonl {row[0]!a}",
+                    hint="Correct the document, or export again.",
+                ) from None
+            if new == 0:
                 where = f"{self._archive.path} {table}"
                 raise SupavexError("DuplicateId", f"the id {row[0]} stands twice.", where=where)
         self._database.execute("COMMIT")
