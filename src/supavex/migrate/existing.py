@@ -6,16 +6,22 @@ A key that several rows or several documents share, or that is NULL, matches not
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 import psycopg
 
+from supavex.convex import validators as kinds
 from supavex.convex.ids import INTERNAL_ID_BYTES, InvalidId, decode_id
 from supavex.convex.values import Document
 from supavex.errors import SupavexError
+from supavex.mapping.conversions import Target
+from supavex.mapping.conversions.datetimes import micros
+from supavex.mapping.conversions.numbers import FINITE
 from supavex.mapping.plan import ALIAS, TablePlan
 from supavex.migrate.json_columns import key_bytes
 from supavex.migrate.key_sets import KeySet, once
@@ -57,24 +63,23 @@ def matched_ids(reader: ColumnReader, table: TablePlan, documents: Iterable[Docu
     It takes about 64 bytes of memory for each row and each document, and no Python object for a row.
     """
     assert table.key is not None
-    assert table.rule.existing is not None
+    matches = _matches(table)
     hashes, ids = bytearray(), bytearray()
     count, number = 0, 0
     for document in documents:
         count += 1
-        values = [document.get(field) for field in table.rule.existing]
+        values = [document.get(match.field) for match in matches]
         if any(value is None for value in values):
             continue
         try:
             number, internal = decode_id(str(document.get("_id")))
         except InvalidId as error:
             raise SupavexError("InvalidId", error.message, where=table.target) from None
-        hashes += _hash(values)
+        hashes += _hash(matches, values)
         ids += internal
     theirs, their_ids = _matrix(hashes), _matrix(ids)
     key = table.key.sql(table.key.own(ALIAS))
-    columns = [f"{ALIAS}.{quoted(column)}::text" for column in table.rule.existing.values()]
-    hashed = " || ".join(f"sha256(convert_to({column}, 'UTF8'))" for column in columns)
+    hashed = " || ".join(f"sha256(convert_to({match.sql}, 'UTF8'))" for match in matches)
     source = quoted(table.source.schema, table.source.name)
     sql = f"SELECT {key} AS k, substr(sha256({hashed}), 1, {INTERNAL_ID_BYTES}) AS h FROM {source} AS {ALIAS}"
     keys, ours = bytearray(), bytearray()
@@ -97,8 +102,9 @@ def matched_ids(reader: ColumnReader, table: TablePlan, documents: Iterable[Docu
     return ExistingIds(found, chosen, number), report
 
 
-def _hash(values: list[Any]) -> bytes:
-    digests = b"".join(hashlib.sha256(_text(value).encode()).digest() for value in values)
+def _hash(matches: list[_Match], values: list[Any]) -> bytes:
+    texts = (match.text(value) for match, value in zip(matches, values, strict=True))
+    digests = b"".join(hashlib.sha256(text.encode()).digest() for text in texts)
     return hashlib.sha256(digests).digest()[:INTERNAL_ID_BYTES]
 
 
@@ -111,17 +117,17 @@ def match_documents(
 ) -> tuple[dict[str, str], Matched]:
     """Key text of each source row to the ``_id`` of the document that it matches."""
     assert table.key is not None
-    assert table.rule.existing is not None
+    matches = _matches(table)
     by_match: dict[tuple[str, ...], str | None] = {}
     count = 0
     for document in documents:
         count += 1
-        values = [document.get(field) for field in table.rule.existing]
+        values = [document.get(match.field) for match in matches]
         if any(value is None for value in values):
             continue
-        match = tuple(map(_text, values))
+        match = tuple(known.text(value) for known, value in zip(matches, values, strict=True))
         by_match[match] = None if match in by_match else str(document["_id"])
-    columns = ", ".join(f"{ALIAS}.{quoted(column)}::text" for column in table.rule.existing.values())
+    columns = ", ".join(known.sql for known in matches)
     key = table.key.text_sql(table.key.own(ALIAS))
     sql = f"SELECT {key}, {columns} FROM {quoted(table.source.schema, table.source.name)} AS {ALIAS}"
     ids: dict[str, str] = {}
@@ -145,6 +151,46 @@ def match_documents(
             ids[old] = found
     ambiguous += sum(1 for id_ in by_match.values() if id_ is None)
     return ids, Matched(table.name, table.target, rows, count, len(ids), ambiguous)
+
+
+@dataclass(frozen=True, slots=True)
+class _Match:
+    """A field and what it is matched with: SQL for the column's value as text, and the field's value as that text."""
+
+    field: str
+    sql: str
+    text: Callable[[Any], str]
+
+
+def _matches(table: TablePlan) -> list[_Match]:
+    return [_match(table, field, column) for field, column in (table.rule.existing or {}).items()]
+
+
+def _match(table: TablePlan, field: str, column: str) -> _Match:
+    """How a column is compared with a field: numbers as decimals, moments in microseconds, the rest by its text."""
+    sql, found = f"{ALIAS}.{quoted(column)}", table.source.column(column)
+    base = found.type.base if found is not None else ""
+    validator = table.definition.fields.get(field) if table.definition is not None else None
+    target = None if validator is None else Target(validator)
+    if base in ("timestamptz", "timestamp", "date") and target is not None and target.takes(kinds.Number):
+        moment = f"CASE WHEN isfinite({sql}) THEN (extract(epoch FROM {sql}) * 1000000)::numeric(30)::text END"
+        return _Match(field, moment, lambda value: _text(micros(value)))
+    if base in ("numeric", "money", "float4", "float8") and (target is None or target.takes(kinds.Number)):
+        decimal = f"{sql}::numeric"
+        if base in ("float4", "float8"):
+            # Its text has all of its digits; what is not finite matches nothing.
+            decimal = f"(CASE WHEN {FINITE.replace('{c}', sql)} THEN {sql}::text::numeric END)"
+        return _Match(field, f"trim_scale({decimal})::text", _decimal)
+    if base == "bytea" and target is not None and target.takes(kinds.Bytes):
+        return _Match(field, f"encode({sql}, 'hex')", lambda value: value.hex() if isinstance(value, bytes) else "")
+    return _Match(field, f"{sql}::text", _text)
+
+
+def _decimal(value: object) -> str:
+    """A double's shortest text as PostgreSQL writes that decimal, without an exponent and trailing zeros."""
+    if not isinstance(value, float) or not math.isfinite(value):
+        return _text(value)
+    return "0" if value == 0 else format(Decimal(repr(value)).normalize(), "f")
 
 
 def _text(value: object) -> str:
