@@ -16,13 +16,7 @@ from typing import Any
 from supavex.convex.values import size
 from supavex.deployment.functions.filters import holds
 from supavex.deployment.functions.plans import QueryPlan
-from supavex.deployment.functions.transaction import (
-    DENSEST,
-    MAX_READ_BYTES,
-    MAX_READ_ROWS,
-    Row,
-    Transaction,
-)
+from supavex.deployment.functions.transaction import DENSEST, Limits, Row, Transaction
 from supavex.deployment.store import read_body
 from supavex.errors import SupavexError
 
@@ -232,7 +226,7 @@ def read_page(transaction: Transaction, plan: QueryPlan, wanted: PageWanted) -> 
     whole = output is None and query.whole
     last = rows[-1].key if rows else None
     _remember(transaction, plan, after, None if whole or fixed else last)
-    if status is None and (len(documents) > _LONG_PAGE or _near(query.rows, rows, wanted)):
+    if status is None and (len(documents) > _LONG_PAGE or _near(query.rows, rows, wanted, transaction.usage.limits)):
         status = "SplitRecommended"
     cursor = wanted.end_cursor or _cursor(mark, None if whole else last)
     middle = _cursor(mark, rows[len(rows) // 2].key) if len(rows) > 2 else None
@@ -249,11 +243,12 @@ def _until(plan: QueryPlan, key: bytes | None) -> QueryPlan:
     return replace(plan, end=end if plan.end is None else min(plan.end, end))
 
 
-def _near(fetched: int, rows: list[Row], wanted: PageWanted) -> bool:
+def _near(fetched: int, rows: list[Row], wanted: PageWanted, limits: Limits) -> bool:
     """Whether a page comes near what it, or a transaction, may read."""
-    if fetched > int(min(wanted.max_rows or MAX_READ_ROWS, MAX_READ_ROWS) * _NEAR):
+    most, weight = limits.documents_read, limits.bytes_read
+    if fetched > int(min(wanted.max_rows or most, most) * _NEAR):
         return True
-    limit = int(min(wanted.max_bytes or MAX_READ_BYTES, MAX_READ_BYTES) * _NEAR)
+    limit = int(min(wanted.max_bytes or weight, weight) * _NEAR)
     if sum(len(row.body) for row in rows) * DENSEST <= limit:
         return False
     return sum(size(read_body(row.body)) for row in rows) > limit
