@@ -205,6 +205,7 @@ def test_a_killed_migration_of_changes_is_done_again(cutover: Cutover, when: str
     migrated = cutover.contents()
     cutover.source.run("UPDATE posts SET title = 'passing' WHERE id = 1")
     killed(cutover, when, "migrate", "--changes")
+    assert "hold other documents" not in cutover("migrate", "--changes").err, "whichever of the two it holds is ours"
     # As it was at the moment: that the deployment may hold something else, only the doubt tells.
     cutover.source.run("UPDATE posts SET title = 'title 1' WHERE id = 1")
     assert {table["target"] for table in cutover.migrate("--changes")["tables"]} == {"posts"}

@@ -209,12 +209,17 @@ def _migrated(
 
 def _written_since(folder: Path, target: str, before: Path, moved: set[str]) -> str:
     """What to say where someone has written, since the last import, into tables that are about to be replaced."""
-    expected: dict[str, Content] = {}
+    expected: dict[str, set[Content]] = {}
     for kept in kept_exports(folder, target):
-        expected.update(kept.wrote)
+        for table, content in kept.wrote.items():
+            if kept.ended:
+                expected[table] = {content}
+            elif table in expected:
+                # What it wrote may be there, or what was there before it.
+                expected[table].add(content)
     tables = sorted(moved & expected.keys())
     present = contents(before, tables)
-    others = [table for table in tables if present[table] != expected[table]]
+    others = [table for table in tables if present[table] not in expected[table]]
     if not others:
         return ""
     return (
