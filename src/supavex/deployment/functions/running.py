@@ -45,7 +45,7 @@ TOO_NESTED = f"Value is too nested (more than {MAX_VALUE_NESTING} levels deep)"
 _RETRIES = 20
 #: Convex does not count the time that its operations take. Here each costs the function's process something, too: so
 #: many seconds are not counted for one, of so many at most, for a function may ask without end.
-_OPERATION_SECONDS, _OPERATIONS = 0.0007, 40_000
+_OPERATION_SECONDS, _OPERATIONS = 0.001, 20_000
 _DEPTH = 8
 Arguments = dict[str, Any]
 
