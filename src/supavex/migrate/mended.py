@@ -7,7 +7,7 @@ rules that the copy goes by now; what becomes of the others is of no interest he
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 
 import numpy as np
@@ -26,32 +26,52 @@ from supavex.migrate.key_sets import KeySet
 from supavex.migrate.references import keys_sql, named_keys, shared_keys
 from supavex.migrate.rejects import Reject
 from supavex.postgres.columns import ColumnReader
-from supavex.postgres.snapshot import Snapshot
+from supavex.postgres.snapshot import Snapshot, reading
 from supavex.postgres.storage import read_objects
 
 Rejects = Mapping[str, Mapping[str | None, Reject]]
+#: A row: the source's name of its table, and its key.
+_Row = tuple[str, bytes]
 
 
 def mended_rows(
-    table: TablePlan,
+    tables: Iterable[TablePlan],
     snapshot: Snapshot,
-    connection: psycopg.Connection,
     target: Documents,
     rejects: Rejects,
     existing: Mapping[str, Mapping[str, str]],
-) -> list[str]:
-    """The keys, as text, of the rejected rows of ``table`` that would go now.
+) -> dict[str, list[str]]:
+    """The keys, as text, of the rejected rows of ``tables`` that would go now, by the source's name.
 
-    A row does not go as long as ``target`` lacks one that it refers to, unless that is rejected for its sake only.
-    ``rejects``: by table and key. ``existing``: as in :class:`~supavex.migrate.comparison.RowComparison`. A row
-    without a key never goes.
+    A row does not go as long as it refers to one that ``target`` lacks, and that does not go either. ``rejects``: by
+    table and key. ``existing``: as in :class:`~supavex.migrate.comparison.RowComparison`. A row without a key never
+    goes.
     """
-    assert table.key is not None
-    keys = _key_bytes(table.key, rejects[table.name])
-    going = _fit(table, snapshot, connection, rejects, existing, keys) if keys else set()
-    if going:
-        _without_parents(table, connection, target, rejects, going)
-    return sorted(keys[key] for key in going)
+    keys: dict[str, dict[bytes, str]] = {}
+    going: dict[str, set[bytes]] = {}
+    waiting: dict[_Row, list[_Row]] = {}
+    lost: list[_Row] = []
+    some = [table for table in tables if rejects.get(table.name)]
+    for table in some:
+        assert table.key is not None
+        keys[table.name] = _key_bytes(table.key, rejects[table.name])
+        with reading(snapshot, table.name) as connection:
+            going[table.name] = _fit(table, snapshot, connection, rejects, existing, keys[table.name])
+    for table in some:
+        if not going[table.name]:
+            continue
+        with reading(snapshot, table.name) as connection:
+            for row, parent in _lacking(table, connection, target, going[table.name]):
+                if parent[1] in going.get(parent[0], ()):
+                    waiting.setdefault(parent, []).append(row)
+                else:
+                    lost.append(row)
+    while lost:
+        row = lost.pop()
+        if row[1] in going[row[0]]:
+            going[row[0]].discard(row[1])
+            lost += waiting.pop(row, [])
+    return {name: sorted(keys[name][key] for key in found) for name, found in going.items()}
 
 
 def _fit(
@@ -60,7 +80,7 @@ def _fit(
     connection: psycopg.Connection,
     rejects: Rejects,
     existing: Mapping[str, Mapping[str, str]],
-    keys: Iterable[bytes],
+    keys: Mapping[bytes, str],
 ) -> set[bytes]:
     """The rows of ``keys`` that the encoder takes, whatever rows of moved tables they refer to."""
     assert table.key is not None
@@ -76,6 +96,8 @@ def _fit(
     lookups = {planned.name: Lookup.of(planned.ids) for planned in table.fields if planned.ids is not None}
     encoder = TableEncoder(table, numbers, bad, lookups, shared_keys(connection, table), known)
     going = set[bytes]()
+    if not keys:
+        return going
     sql = f"SELECT * FROM ({encoder.query.sql}) AS rejected WHERE {keys_sql('_key', table.key, keys)}"
     with ColumnReader(snapshot) as reader:
         for batch in reader.read(sql):
@@ -96,36 +118,22 @@ def _bad_files(table: TablePlan, planned: FieldPlan, connection: psycopg.Connect
     return [BadKeys(KeySet.of_bytes(refused), "RejectedParent", "", "")] if refused else []
 
 
-def _without_parents(
-    table: TablePlan, connection: psycopg.Connection, target: Documents, rejects: Rejects, going: set[bytes]
-) -> None:
-    """Takes rows away from ``going`` that refer to rows that are not in ``target``, and don't go either."""
+def _lacking(
+    table: TablePlan, connection: psycopg.Connection, target: Documents, rows: set[bytes]
+) -> Iterator[tuple[_Row, _Row]]:
+    """Of ``rows`` (by their keys) that refer to a row which ``target`` lacks: both."""
     numbers = target.table_numbers()
-    #: Rows by what they wait for, another row of the table.
-    waiting: dict[bytes, list[bytes]] = {}
-    lost = set[bytes]()
     for planned in table.fields:
         reference = planned.reference
         if reference is None or reference.existing or reference.target == STORAGE_TABLE:
             continue
-        parent, number = f"{reference.schema}.{reference.table}", numbers.get(reference.target)
-        pairs = named_keys(connection, table, planned, going)
+        number = numbers.get(reference.target)
+        pairs = named_keys(connection, table, planned, rows)
         ids = {} if number is None else {encode_id(number, named): named for _, named in pairs}
         there = {ids[id_] for id_ in target.get_many(reference.target, list(ids))}
-        for_others = _key_bytes(
-            reference.key, [key for key, reject in rejects.get(parent, {}).items() if reject.code == "RejectedParent"]
-        )
         for row, named in pairs:
-            if named in there:
-                continue
-            if parent == table.name and named in going:
-                waiting.setdefault(named, []).append(row)
-            elif parent == table.name or named not in for_others:
-                lost.add(row)
-    while lost:
-        row = lost.pop()
-        going.discard(row)
-        lost.update(child for child in waiting.pop(row, ()) if child in going)
+            if named not in there:
+                yield (table.name, row), (f"{reference.schema}.{reference.table}", named)
 
 
 def _key_bytes(key: Key, texts: Iterable[str | None]) -> dict[bytes, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -70,8 +70,11 @@ class TableCheck:
         self._equal, self._missing = False, 0
         self._dangling: Future[list[str]] | None = None
 
-    def compare(self, sample: int | None, progress: Progress) -> None:
-        """Compares every row with its document; with ``sample``, that many rows, and nothing proves anything."""
+    def compare(self, sample: int | None, progress: Progress, mended: Iterable[str] = ()) -> None:
+        """Compares every row with its document; with ``sample``, that many rows, and nothing proves anything.
+
+        ``mended``: the keys of rejected rows that would go now.
+        """
         with reading(self.snapshot, self.table.name) as connection:
             estimate = _estimate(connection, self.table) if sample is None else sample
 
@@ -88,8 +91,7 @@ class TableCheck:
                 digests, suspects = self._by_digests(connection, comparison, done)
             if digests is None or suspects is not None:
                 self._rows(connection, comparison, sample, done, digests, suspects)
-            if sample is None and self.rejects:
-                self._mended(connection)
+            self._mended(mended)
             self._source_checks(connection)
         self._equal = digests is not None and suspects is None and not digests.broken
 
@@ -322,15 +324,11 @@ class TableCheck:
             proof.mismatches += mismatches[: max(0, LISTED - proof.counts["mismatch"])]
             proof.counts["mismatch"] += len(mismatches)
 
-    def _mended(self, connection: psycopg.Connection) -> None:
+    def _mended(self, keys: Iterable[str]) -> None:
         """Rejected rows that would go now: that they were rejected no longer explains why they have no document."""
-        # The copy's encoder, which the proof of a table without rejected rows does without.
-        from supavex.migrate.mended import mended_rows
-
         assert self.table.key is not None
-        mended = mended_rows(self.table, self.snapshot, connection, self.target, self.all_rejects, self.existing)
         number = self.numbers[self.table.target]
-        ids = {encode_id(number, self.table.key.internal_id(key)): key for key in mended}
+        ids = {encode_id(number, self.table.key.internal_id(key)): key for key in keys}
         there = self.target.get_many(self.table.target, list(ids))
         for id_, key in ids.items():
             if id_ not in there:
