@@ -236,6 +236,8 @@ def test_a_damaged_file_of_what_is_known_is_said(run: Run, project: Make) -> Non
         (folder / ".supavex/migration/copied/local.jsonl").write_text("{}\n")
         done = supavex("verify", "-C", folder)
         assert (done.code, "InvalidCopied" in done.err) == (2, True), done.err
+        ran("migrate", folder)  # as the hint says
+        ran("verify", folder)
 
 
 def test_rows_of_rejected_parents_are_rejected_without_their_parents_too(run: Run, project: Make) -> None:

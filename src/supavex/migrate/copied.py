@@ -10,6 +10,7 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -75,7 +76,9 @@ class Copies:
     def keep(self, path: Path, taken: Iterable[str], copied: Copied) -> None:
         """From now on, the source tables ``taken`` are there as ``copied`` says; the others stay as they were."""
         taken = set(taken)
-        before = self.read(path) if path.is_file() else Copied()
+        before = Copied()
+        with suppress(UsageError):  # a damaged one is written anew
+            before = self.read(path) if path.is_file() else before
         seen = {name: moment for name, moment in before.seen.items() if name not in taken}
         seen |= {name: moment for name, moment in copied.seen.items() if name in taken}
         rejects = [reject for reject in before.rejects if reject.table not in taken]
