@@ -42,7 +42,8 @@ def outcome(folder: Path) -> dict[str, Any]:
             for file in Files(deployment.store, folder / ".supavex").all()
         }
     shown = [{key: reject[key] for key in ("table", "key", "column", "code")} for reject in rejects]
-    found = {"documents": documents, "rejects": sorted(shown, key=lambda r: (r["table"], len(r["key"]), r["key"]))}
+    shown = sorted(shown, key=lambda r: (r["table"], len(r["key"] or "NULL"), r["key"] or "NULL"))
+    found = {"documents": documents, "rejects": shown}
     return {**found, **({"files": files} if files else {})}
 
 
