@@ -124,6 +124,8 @@ class ArchiveDocuments:
 
     def get_many(self, table: str, ids: Sequence[str]) -> dict[str, Document]:
         """Those of ``ids`` that are documents of ``table``."""
+        if not ids:
+            return {}  # the archive need not be read for that
         self._load(table)
         found = {}
         for start in range(0, len(ids), _BATCH):
