@@ -15,9 +15,12 @@ from dataclasses import dataclass, field
 
 from supavex.convex import limits, names
 from supavex.convex.schema import Schema
+from supavex.convex.validators import MISSING
+from supavex.convex.values import Value
 from supavex.errors import SupavexError
 from supavex.mapping.checks import allowed_values, numeric_bounds
 from supavex.mapping.convex_auth import SOURCES
+from supavex.mapping.defaults import constant_default, exact
 from supavex.mapping.keys import Key, key_of
 from supavex.mapping.names import camel_case
 from supavex.postgres.catalog import Catalog, Column, Index, Table, Type
@@ -25,7 +28,6 @@ from supavex.project import Project
 
 _NUMBERS = ("int2", "int4", "int8", "oid", "float4", "float8", "money")
 _MOMENTS = ("timestamptz", "timestamp")
-_EXACT_DIGITS = 15
 _IMPORT = "from supavex.schema import define_schema, define_table, v\n"
 
 
@@ -193,14 +195,12 @@ def _validator(
         base, more, comment = _scalar(table, column)
         options += more
         comments += [comment] if comment else []
-    # NULLs that a default fills would no longer be unique.
-    in_unique = column.nullable and any(column.name in unique.columns for unique in table.uniques)
-    default = None if base.startswith("v.id(") or in_unique else _constant_default(column)
-    if default is not None and not _allows(table, column, default):
-        comments.append(f"the source's default {default} breaks its own check")
-        default = None
-    if default is not None:
-        options.append(f"default={default}")
+    default = MISSING if base.startswith("v.id(") else constant_default(column)
+    if default is not MISSING and not _allows(table, column, default):
+        comments.append(f"the source's default {_python(default)} breaks its own check")
+        default = MISSING
+    if default is not MISSING:
+        options.append(f"default={_python(default)}")
     single = any(u.columns == (column.name,) and u.predicate is None for u in table.uniques)
     if single and base.startswith(("v.id(", "v.string(", "v.number(", "v.int64(", "v.bytes(", "v.union(")):
         options.append("unique=True")
@@ -210,7 +210,7 @@ def _validator(
         comments.append(" ".join(column.comment.split()))
     separator = "" if base.endswith("(") or not options else ", "
     text = f"{base}{separator}{', '.join(options)})"
-    if column.nullable and default is None:
+    if column.nullable:
         text = f"v.optional({text})"
     return text, "; ".join(comments)
 
@@ -225,7 +225,7 @@ def _scalar(table: Table, column: Column) -> tuple[str, list[str], str]:
         return f"v.array({element}", [], comment
     if type_.category == "e":
         return f"v.union({', '.join(f'v.literal({_quoted(label)})' for label in type_.labels)}", [], ""
-    if type_.base in _NUMBERS or (type_.base == "numeric" and _exact(type_)):
+    if type_.base in _NUMBERS or (type_.base == "numeric" and exact(type_)):
         bounds = [f"{name}={value}" for name, value in numeric_bounds(table, column.name).items()]
         comment = "rows beyond 2^53 are rejected; v.int64() takes them" if type_.base == "int8" else ""
         return "v.number(", bounds, comment if type_.base == "int8" and not column.identity else ""
@@ -249,7 +249,7 @@ def _scalar(table: Table, column: Column) -> tuple[str, list[str], str]:
 
 def _element(type_: Type) -> tuple[str, str]:
     """The Python text of an array's element, and a comment."""
-    number = type_.base in _NUMBERS or type_.base in _MOMENTS or (type_.base == "numeric" and _exact(type_))
+    number = type_.base in _NUMBERS or type_.base in _MOMENTS or (type_.base == "numeric" and exact(type_))
     simple = {"bool": "v.boolean()", "json": "v.any()", "jsonb": "v.any()", "bytea": "v.bytes()"}
     if number or type_.base in simple:
         return simple.get(type_.base, "v.number()"), ""
@@ -259,61 +259,23 @@ def _element(type_: Type) -> tuple[str, str]:
     return "v.string()", "" if type_.base in plain else f"{type_.name}, as its text"
 
 
-def _exact(type_: Type) -> bool:
-    return type_.precision is None or type_.precision <= _EXACT_DIGITS
-
-
 def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-_LITERAL = re.compile(r"'((?:[^']|'')*)'(?:::[^()']+)?")
+def _python(value: Value) -> str:
+    """The Python text of a default."""
+    return _quoted(value) if isinstance(value, str) else repr(value)
 
 
-def _constant_default(column: Column) -> str | None:
-    """The Python text of a column's default where it is a constant that its validator takes; else None."""
-    default = column.default
-    if default is None or column.generated or column.identity:
-        return None
-    type_ = column.type
-    match = _LITERAL.fullmatch(default)
-    literal = match[1].replace("''", "'") if match else None
-    if type_.element is not None:
-        return "[]" if literal == "{}" else None
-    if type_.base == "bool":
-        return {"true": "True", "false": "False"}.get(default)
-    if type_.base in _NUMBERS or type_.base == "numeric":
-        text = (
-            literal if literal is not None else re.sub(r"^\((-?[0-9.]+)\)(::[a-z ]+)?$|^(-?[0-9.]+)$", r"\1\3", default)
-        )
-        if not re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", text):
-            return None
-        return text if type_.base != "numeric" or _exact(type_) else _quoted(text)
-    if type_.base in ("json", "jsonb"):
-        try:
-            value = json.loads(literal) if literal is not None else None
-        except ValueError:
-            return None
-        return None if value is None or _odd_keys(value) else repr(value)
-    texts = ("text", "varchar", "bpchar", "citext", "name")
-    return _quoted(literal) if literal is not None and (type_.base in texts or type_.category == "e") else None
-
-
-def _allows(table: Table, column: Column, default: str) -> bool:
-    """Whether the checks of the source that the scaffold keeps allow a default (Python text)."""
-    value = ast.literal_eval(default)
+def _allows(table: Table, column: Column, value: Value) -> bool:
+    """Whether the checks of the source that the scaffold keeps allow a default."""
     allowed = allowed_values(table, column.name)
     if allowed is not None and isinstance(value, str):
         return value in allowed
     holds = {"ge": operator.ge, "gt": operator.gt, "le": operator.le, "lt": operator.lt}
     bounds = numeric_bounds(table, column.name)
     return not isinstance(value, int | float) or all(holds[sign](value, float(bound)) for sign, bound in bounds.items())
-
-
-def _odd_keys(value: object) -> bool:
-    if isinstance(value, dict):
-        return any(names.key_problem(key) or _odd_keys(item) for key, item in value.items())
-    return isinstance(value, list) and any(map(_odd_keys, value))
 
 
 def _text(draft: _Draft) -> str:
