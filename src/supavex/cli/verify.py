@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,7 +15,9 @@ from supavex.cli.options import json_option, open_project, print_json, project_o
 from supavex.cli.progress import Audience, audience, bars
 from supavex.cli.targets import open_target, to_option
 from supavex.convex.snapshot import SnapshotArchive
-from supavex.errors import UsageError
+from supavex.deployment import Deployment
+from supavex.deployment.server.jobs import job_documents
+from supavex.errors import SupavexError, UsageError
 from supavex.mapping.check import checked_plan
 from supavex.mapping.source import Source
 from supavex.migrate.documents import ArchiveDocuments, Documents, WithExisting
@@ -23,16 +26,19 @@ from supavex.migrate.file_sources import file_source
 from supavex.migrate.migration import Folder
 from supavex.migrate.official import deployment_of, official_cli
 from supavex.migrate.private_files import write_whole
-from supavex.migrate.proof import LISTED, Proof, TableProof
+from supavex.migrate.proof import CHANGED, LISTED, Proof, TableProof
 from supavex.migrate.proof_page import About, proof_page
 from supavex.migrate.rejects import Reject, read_rejects
 from supavex.migrate.runs import Run
 from supavex.migrate.storage_proof import files_proof
 from supavex.migrate.touched import uses_existing
-from supavex.migrate.verification import FilesProof, verify
+from supavex.migrate.verification import FilesProof, holds_documents, verify
 from supavex.postgres.connection import without_password
 from supavex.project import Project
 from supavex.text import counted, table_text
+
+#: Findings of a kind that the terminal shows for each table.
+_SHOWN = 3
 
 
 @click.command("verify")
@@ -103,15 +109,17 @@ def run(
     plan, _ = checked_plan(project)
     source = file_source(project, files)
     with_files = source is not None or bool(plan.large)
-    measured = Run("verify", "archive" if archive is not None else deployment_of(project.convex_folder, to))
+    deployed = deployment_of(project.convex_folder, to)
+    measured = Run("verify", "archive" if archive is not None else deployed)
     folder = Folder(project.migration_folder)
     if rejects is not None and not Path(rejects).is_file():
         problem = "this is a folder, no file." if Path(rejects).is_dir() else "there is no such file."
         hint = "A migration leaves one in .supavex/migration: rejects.jsonl."
         raise UsageError("NoRejects", problem, where=rejects, hint=hint)
-    copied = folder.copied(deployment_of(project.convex_folder, to), archive, asked=to != "local")
+    copied = folder.copied(deployed, archive, asked=to != "local")
     rejected = copied.rejects if rejects is None else list(read_rejects(Path(rejects)))
     named = project.shown(archive.resolve()) if archive is not None else described_target(project, to)
+    known = folder.knows_import(deployed, archive, asked=to != "local")
     with ExitStack() as stack:
         target: Documents
         if archive is None and to != "local":
@@ -122,9 +130,12 @@ def run(
                 official_cli(project.convex_folder, to).run("export", "--path", str(archive), *stored)
         prove: FilesProof | None = None
         if archive is None:
+            if not known and not (project.state / "deployment.sqlite3").exists():
+                raise _nothing_imported(named)
             target = deployment = stack.enter_context(open_target(project, to))
             # An import that ends meanwhile replaces its tables.
             stack.enter_context(deployment.reading())
+            known = known or _imported_by_cli(deployment)
             if with_files:
                 prove = files_proof(source, project.storage.buckets, deployment_files(deployment))
         else:
@@ -143,6 +154,8 @@ def run(
             if with_files:
                 opened = stack.enter_context(SnapshotArchive(archive))
                 prove = files_proof(source, project.storage.buckets, archive_files(opened))
+        if not known and not holds_documents(plan, target):
+            raise _nothing_imported(named)
         report = stack.enter_context(bars("verified", show))
         url = stack.enter_context(Source(project).running())
         with measured.step("proof"):
@@ -154,6 +167,19 @@ def run(
         measured.write(folder.path)
         write_proof(project, proof, rejected, named)  # a sample is none, and the last proof stays
     return proof
+
+
+def _imported_by_cli(deployment: Deployment) -> bool:
+    """Whether `npx convex import` has put something into the local deployment."""
+    return any(job["state"].get("state") == "completed" for job in job_documents(deployment.store, "import"))
+
+
+def _nothing_imported(target: str) -> SupavexError:
+    hint = "Run `supavex migrate` first."
+    message = (
+        "no import took place: the target holds no document of the tables that move, and there is nothing to prove."
+    )
+    return SupavexError("NothingImported", message, where=target, hint=hint)
 
 
 def described_target(project: Project, to: str) -> str:
@@ -193,13 +219,7 @@ def report_lines(proof: Proof) -> list[str]:
     headings = ["source", "rows", "documents", "matched", "rejected", "changed", "fields", "wrong", "verdict"]
     lines = [table_text(headings, rows), ""]
     for table in proof.tables:
-        lines += [
-            f"mismatch: {m.table} {m.key} {m.column}: source {m.source}, target {m.target}" for m in table.mismatches
-        ]
-        lines += [f"{f.kind}: {f.table} {f.key}: {f.detail}" for f in [*table.findings, *table.changes]]
-        more = sum(max(0, count - LISTED) for count in (*table.counts.values(), table.changed))
-        if more:
-            lines.append(f"… and {more:,} more of {table.source}.")
+        lines += _finding_lines(table, sampled=proof.sampled is not None)
     rejected = sum(table.rejected for table in proof.tables)
     matched = sum(table.matched for table in proof.tables)
     fields = sum(table.fields for table in proof.tables)
@@ -218,6 +238,27 @@ def report_lines(proof: Proof) -> list[str]:
         f"{counted(rejected, 'row')} rejected and explained, {counted(proof.wrong, 'difference')}; "
         f"as of {proof.taken_at}, in {proof.seconds:.1f} s."
     )
+    return lines
+
+
+def _finding_lines(table: TableProof, *, sampled: bool) -> list[str]:
+    """The first findings of each kind of a table, and how many more there are."""
+    kinds: dict[str, list[str]] = {}
+    for m in table.mismatches[:_SHOWN]:
+        line = f"mismatch: {m.table} {m.key} {m.column}: source {m.source}, target {m.target}"
+        kinds.setdefault("mismatch", []).append(line)
+    counts = Counter(finding.kind for finding in table.findings)
+    for finding in [*table.findings, *table.changes]:
+        kinds.setdefault(finding.kind, []).append(f"{finding.kind}: {finding.table} {finding.key}: {finding.detail}")
+    lines: list[str] = []
+    for kind, found in kinds.items():
+        lines += found[:_SHOWN]
+        count = table.changed if kind == CHANGED else table.counts[kind] or counts[kind]
+        more = count - len(found[:_SHOWN])
+        if more > 0:
+            where = "all of them: --json" if sampled else "in proof.json"
+            where = f"the first {LISTED:,} are {where}" if count > LISTED else where
+            lines.append(f"    … and {more:,} more, {where}")
     return lines
 
 

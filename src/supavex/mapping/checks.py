@@ -2,13 +2,15 @@
 
 PostgreSQL prints expressions in one way, whatever the author wrote: ``status IN ('a', 'b')`` comes back as
 ``(status = ANY (ARRAY['a'::text, 'b'::text]))``.
+
+A constraint that is NOT VALID or NOT ENFORCED says nothing of the rows that are there: no rule comes from it.
 """
 
 from __future__ import annotations
 
 import re
 
-from supavex.postgres.catalog import Table
+from supavex.postgres.catalog import Check, ForeignKey, Table
 
 _ITEM = r"'(?:[^']|'')*'(?:::[a-z_ .\"]+)?"
 _ANY = re.compile(
@@ -26,7 +28,7 @@ def allowed_values(table: Table, column: str) -> tuple[str, ...] | None:
         return found.type.labels
     for check in table.checks:
         match = _ANY.fullmatch(check.expression)
-        if check.columns == (column,) and match and match["column"].strip('"') == column:
+        if check.validated and check.columns == (column,) and match and match["column"].strip('"') == column:
             return tuple(value.replace("''", "'") for value in _TEXT.findall(match["items"]))
     return None
 
@@ -45,10 +47,16 @@ def numeric_bounds(table: Table, column: str) -> dict[str, str]:
     if found is None or found.type.base not in _NUMERIC:
         return bounds
     for check in table.checks:
-        if check.columns != (column,) or " OR " in check.expression:
+        if not check.validated or check.columns != (column,) or " OR " in check.expression:
             continue
         terms = check.expression.removeprefix("(").removesuffix(")").split(" AND ")
         matches = [_BOUND.fullmatch(term) for term in terms]
         if all(match is not None and match["column"].strip('"') == column for match in matches):
             bounds |= {_SIGNS[match["sign"]]: match["number"] for match in matches if match is not None}
     return bounds
+
+
+def not_validated(table: Table, column: str) -> list[Check | ForeignKey]:
+    """The CHECK constraints and foreign keys over ``column`` that the rows of the source may break."""
+    constraints: list[Check | ForeignKey] = [*table.checks, *table.foreign_keys]
+    return [constraint for constraint in constraints if not constraint.validated and column in constraint.columns]

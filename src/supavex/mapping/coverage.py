@@ -14,13 +14,13 @@ from supavex.convex import validators as kinds
 from supavex.convex.limits import STORAGE_TABLE
 from supavex.convex.validators import MISSING, Optional, field_rules, printed, unwrap
 from supavex.diagnostics import Diagnostic, Severity
-from supavex.mapping.checks import allowed_values
+from supavex.mapping.checks import allowed_values, not_validated
 from supavex.mapping.conversions import Target, registered
 from supavex.mapping.convex_auth import SOURCES
 from supavex.mapping.keys import WHOLE_ROW
 from supavex.mapping.names import camel_case
 from supavex.mapping.plan import SOURCE_KEY_FIELDS, FieldPlan, Plan, TablePlan
-from supavex.postgres.catalog import Catalog, Table
+from supavex.postgres.catalog import Catalog, Check, Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +227,7 @@ def _field(plan: Plan, table: TablePlan, planned: FieldPlan) -> Iterator[Diagnos
     if planned.column is None:
         return
     yield from _unknown_type(plan, table, planned)
+    yield from _not_validated(table, planned)
     yield from _allowed(table, planned, target)
     if planned.reference is None and planned.ids is None:
         key = table.source.foreign_key_of(planned.column.name)
@@ -242,6 +243,22 @@ def _field(plan: Plan, table: TablePlan, planned: FieldPlan) -> Iterator[Diagnos
             yield _finding(
                 "ReferenceAsText", table, planned.place, message, hint, severity="warning", field=planned.name
             )
+
+
+def _not_validated(table: TablePlan, planned: FieldPlan) -> Iterator[Diagnostic]:
+    """Constraints that PostgreSQL does not hold the rows to that are there."""
+    assert planned.column is not None
+    for constraint in not_validated(table.source, planned.column.name):
+        if constraint.columns[0] != planned.column.name:
+            continue  # of several columns, at the first
+        if isinstance(constraint, Check):
+            message = f"the check {constraint.name} is NOT VALID or NOT ENFORCED: rows of the source may break it."
+            hint = f"A rule for it in schema.py rejects such rows: {constraint.expression}"
+        else:
+            refers = f"{constraint.referenced_schema}.{constraint.referenced_table}"
+            message = f"the foreign key {constraint.name} to {refers} is NOT VALID or NOT ENFORCED: rows may break it."
+            hint = "A row whose reference leads nowhere is rejected."
+        yield _finding("NotValidated", table, planned.place, message, hint, severity="note", field=planned.name)
 
 
 def _allowed(table: TablePlan, planned: FieldPlan, target: Target) -> Iterator[Diagnostic]:

@@ -18,7 +18,7 @@ from supavex.convex.schema import Schema
 from supavex.convex.validators import MISSING
 from supavex.convex.values import Value
 from supavex.errors import SupavexError
-from supavex.mapping.checks import allowed_values, numeric_bounds
+from supavex.mapping.checks import allowed_values, not_validated, numeric_bounds
 from supavex.mapping.convex_auth import SOURCES
 from supavex.mapping.defaults import constant_default, exact
 from supavex.mapping.keys import Key, key_of
@@ -206,6 +206,7 @@ def _validator(
         options.append("unique=True")
     if column.generated:
         comments.append("computed by PostgreSQL: the app has to compute it now")
+    comments += [f"rows may break {other.name}: it is NOT VALID" for other in not_validated(table, column.name)]
     if column.comment:
         comments.append(" ".join(column.comment.split()))
     separator = "" if base.endswith("(") or not options else ", "

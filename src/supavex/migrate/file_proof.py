@@ -18,7 +18,7 @@ from supavex.errors import SupavexError
 from supavex.mapping.storage import OBJECTS
 from supavex.migrate.comparison import Mismatch
 from supavex.migrate.file_sources import FileSource
-from supavex.migrate.proof import LISTED, TableProof
+from supavex.migrate.proof import TableProof
 from supavex.migrate.rejects import Reject
 from supavex.migrate.stored_files import created_at, file_id, media_type, names_of
 from supavex.postgres.snapshot import Snapshot, imported
@@ -109,19 +109,12 @@ def prove_files(
             proof.fields += FIELDS
             there = name_in_source(object_)
             found = list(_compare(source, object_, None if there is None else there[0], stored))
-            add_mismatches(proof, found)
+            proof.add_mismatches(found)
             proof.matched += not found
             progress(proof.rows)
     for key in sorted(unexplained):
         proof.add("stale reject", key, "the rejects file names a file that the source does not have")
     return proof
-
-
-def add_mismatches(proof: TableProof, found: list[Mismatch]) -> None:
-    """Counts what differs of a file, and lists it if it is among the first."""
-    proof.mismatches += found[: max(0, LISTED - proof.counts["mismatch"])]
-    if found:
-        proof.counts["mismatch"] += len(found)
 
 
 def _compare(source: FileSource, object_: StorageObject, there: str | None, stored: Stored) -> Iterator[Mismatch]:

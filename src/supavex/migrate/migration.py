@@ -101,10 +101,7 @@ class Folder:
         else the last one.
         """
         copies = self.copies
-        path = copies.of_target(target)
-        if archive is not None:
-            own = copies.of_archive(archive)
-            path = own if own is not None and own.is_file() else path if asked else copies.newest() or path
+        path = self._record(target, archive, asked=asked)
         if path.is_file():
             return copies.read(path)
         if copies.newest() is not None:
@@ -115,6 +112,20 @@ class Folder:
             return copied_of(json.loads(self.report.read_text(encoding="utf-8")), rejects)
         except (OSError, ValueError):
             return Copied({}, rejects)
+
+    def knows_import(self, target: str, archive: Path | None = None, *, asked: bool = False) -> bool:
+        """Whether a run of this project brought rows to ``target``, or into ``archive``; as for :meth:`copied`."""
+        known = self._record(target, archive, asked=asked)
+        return known.is_file() or (self.copies.newest() is None and self.report.is_file())
+
+    def _record(self, target: str, archive: Path | None, *, asked: bool) -> Path:
+        """The file that says what a proof is held against; it may not be there."""
+        copies = self.copies
+        path = copies.of_target(target)
+        if archive is not None:
+            own = copies.of_archive(archive)
+            path = own if own is not None and own.is_file() else path if asked else copies.newest() or path
+        return path
 
 
 @dataclass(slots=True)

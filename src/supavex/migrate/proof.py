@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from supavex.migrate.comparison import Mismatch
 
 #: Findings of one kind that are listed for one table; all are counted.
-LISTED = 50
+LISTED = 10_000
+#: Mismatches of a table whose values are kept whole, and the characters that are kept of those that follow.
+_WHOLE, _CUT = 50, 500
+#: The kind of :attr:`TableProof.changes`.
+CHANGED = "changed since the copy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,15 @@ class TableProof:
         if self.counts[kind] <= LISTED:
             self.findings.append(Finding(kind, self.source, key, detail))
 
+    def add_mismatches(self, mismatches: list[Mismatch]) -> None:
+        """Counts the fields of a row that differ, and lists them if they are among the first."""
+        for mismatch in mismatches[: max(0, LISTED - len(self.mismatches))]:
+            if len(self.mismatches) >= _WHOLE:
+                mismatch = replace(mismatch, source=_cut(mismatch.source), target=_cut(mismatch.target))
+            self.mismatches.append(mismatch)
+        if mismatches:
+            self.counts["mismatch"] += len(mismatches)
+
     def note(self, kind: str, key: str, detail: str) -> None:
         """Lists what could not be looked at, and of which nobody knows that it is wrong."""
         self.findings.append(Finding(kind, self.source, key, detail))
@@ -67,11 +80,15 @@ class TableProof:
         """Counts a row that was written since the copy, and lists it if it is among the first."""
         self.changed += 1
         if self.changed <= LISTED:
-            self.changes.append(Finding("changed since the copy", self.source, key, detail))
+            self.changes.append(Finding(CHANGED, self.source, key, detail))
 
     def to_json(self) -> dict[str, Any]:
         """As ``verify --json`` shows it."""
         return {**asdict(self), "counts": dict(self.counts), "ok": self.ok}
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _CUT else f"{text[:_CUT]}… ({len(text):,} characters)"
 
 
 @dataclass(slots=True)

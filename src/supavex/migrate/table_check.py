@@ -23,7 +23,7 @@ from supavex.migrate.comparison import RowComparison, earliest_sql, proof_sql
 from supavex.migrate.digest_process import DigestProcess, ProcessLost
 from supavex.migrate.digests import NotVerbatim, Sums, TableDigests, table_digests
 from supavex.migrate.documents import Documents
-from supavex.migrate.proof import LISTED, TableProof
+from supavex.migrate.proof import TableProof
 from supavex.migrate.references import missing_keys
 from supavex.migrate.rejects import NO_KEY, Reject
 from supavex.migrate.target_rules import check_documents, chunks
@@ -31,6 +31,7 @@ from supavex.postgres.catalog import Check
 from supavex.postgres.connection import literal, quoted
 from supavex.postgres.snapshot import Snapshot, reading
 from supavex.postgres.visibility import Visibility, unseen_sql
+from supavex.text import counted
 
 #: Called with a source table, the rows of it compared so far, and PostgreSQL's estimate of all.
 Progress = Callable[[str, int, int], None]
@@ -321,8 +322,7 @@ class TableCheck:
         elif changed:
             proof.add_change(key, f"it differs in {', '.join(mismatch.column for mismatch in mismatches)}")
         else:
-            proof.mismatches += mismatches[: max(0, LISTED - proof.counts["mismatch"])]
-            proof.counts["mismatch"] += len(mismatches)
+            proof.add_mismatches(mismatches)
 
     def _mended(self, keys: Iterable[str]) -> None:
         """Rejected rows that would go now: that they were rejected no longer explains why they have no document."""
@@ -376,6 +376,11 @@ class TableCheck:
             broken = connection.execute(f"SELECT {counts} {rows}".encode()).fetchone()
         for index, check in enumerate(checks):
             if broken is not None and not broken[index]:
+                continue
+            if not check.validated:
+                if broken is not None:
+                    detail = f"{check.expression}: {counted(broken[index], 'row')} of the source break it, as they may"
+                    self.proof.note("check not valid", check.name, detail)
                 continue
             sql = f"SELECT {key} {rows} WHERE NOT ({check.expression})"
             problem = self._broken(connection, check, sql, "")

@@ -16,7 +16,7 @@ from supavex.convex.limits import STORAGE_NUMBER, STORAGE_TABLE
 from supavex.mapping.large_values import LargeValues
 from supavex.mapping.plan import ALIAS, TablePlan
 from supavex.migrate.comparison import creation_micros, earliest_sql, moments_sql
-from supavex.migrate.file_proof import FIELDS, Stored, add_mismatches, compare_stored, digest
+from supavex.migrate.file_proof import FIELDS, Stored, compare_stored, digest
 from supavex.migrate.proof import TableProof
 from supavex.migrate.verification import Asked
 from supavex.postgres.connection import quoted
@@ -60,7 +60,7 @@ def prove_values(
                 if found and since:
                     proof.add_change(key, f"its file differs in {', '.join(one.column for one in found)}")
                 else:
-                    add_mismatches(proof, found)
+                    proof.add_mismatches(found)
             asked.progress(large.name, proof.rows, 0)
         others = {decode_id(id_)[1] for id_ in target} - known
         if others:

@@ -129,6 +129,12 @@ def verify(
         return Proof(tables, snapshot.taken_at, time.monotonic() - started, sample, at)
 
 
+def holds_documents(plan: Plan, target: Documents) -> bool:
+    """Whether a table that rows move to has a document in ``target``."""
+    numbers = target.table_numbers()
+    return any(table.target in numbers and target.count(table.target) for table in plan.moved)
+
+
 def _moment(stack: ExitStack, url: str, copied: Copied | None) -> tuple[Snapshot, psycopg.Connection]:
     """The snapshot to compare at: the copy's, as long as it lives, else a new one; and a connection that sees it."""
     if copied is not None and copied.snapshot is not None:

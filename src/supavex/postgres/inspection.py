@@ -37,7 +37,10 @@ SELECT pg_catalog.jsonb_build_object(
             'name', a.attname,
             'type_oid', a.atttypid::int8, 'typmod', a.atttypmod,
             'type_name', pg_catalog.format_type(a.atttypid, a.atttypmod),
-            'nullable', NOT a.attnotnull, 'dimensions', a.attndims,
+            -- PostgreSQL 18 sets attnotnull for a NOT NULL that is NOT VALID, too.
+            'nullable', NOT a.attnotnull OR EXISTS (
+                SELECT 1 FROM pg_catalog.pg_constraint v WHERE v.conrelid = w.oid AND v.contype = 'n'
+                AND NOT v.convalidated AND a.attnum = ANY(v.conkey)), 'dimensions', a.attndims,
             'default', CASE WHEN a.attgenerated = '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END,
             'generated', CASE a.attgenerated WHEN 's' THEN 'stored' WHEN 'v' THEN 'virtual' ELSE '' END,
             'identity', CASE a.attidentity WHEN 'a' THEN 'always' WHEN 'd' THEN 'by default' ELSE '' END,
@@ -85,7 +88,8 @@ SELECT pg_catalog.jsonb_build_object(
             'nulls_not_distinct', coalesce((pg_catalog.to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false),
             'predicate', pg_catalog.pg_get_expr(i.indpred, i.indrelid)) ORDER BY ic.relname)
         FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class ic ON ic.oid = i.indexrelid
-        WHERE i.indrelid = w.oid AND i.indisunique AND NOT i.indisprimary AND i.indexprs IS NULL), '[]'),
+        WHERE i.indrelid = w.oid AND i.indisunique AND i.indisvalid AND NOT i.indisprimary
+          AND i.indexprs IS NULL), '[]'),
     'checks', coalesce((
         SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
             'name', c.conname, 'expression', pg_catalog.pg_get_expr(c.conbin, c.conrelid),
@@ -96,7 +100,7 @@ SELECT pg_catalog.jsonb_build_object(
         FROM pg_catalog.pg_constraint c WHERE c.conrelid = w.oid AND c.contype = 'c'), '[]'),
     'indexes', coalesce((
         SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
-            'name', ic.relname, 'unique', i.indisunique, 'method', am.amname,
+            'name', ic.relname, 'unique', i.indisunique AND i.indisvalid, 'method', am.amname,
             'definition', pg_catalog.pg_get_indexdef(i.indexrelid),
             'predicate', pg_catalog.pg_get_expr(i.indpred, i.indrelid),
             'columns', (SELECT pg_catalog.jsonb_agg(a.attname ORDER BY k.position)
