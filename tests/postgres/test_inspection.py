@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from supavex.mapping.source import Source
@@ -379,3 +380,21 @@ def test_another_role_reads_the_same_catalog(catalog: Catalog, everything: Datab
 def test_the_schemas_of_a_new_project_are_all_known_as_supabase_s(database: Database) -> None:
     found = database.rows("SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname !~ '^pg_'")
     assert {name for (name,) in found} - {"public"} <= set(SYSTEM_SCHEMAS)
+
+
+def test_what_rows_may_break_is_not_read_as_held(database: Database) -> None:
+    database.run(
+        "CREATE TABLE notes (id int PRIMARY KEY, a int, b int, parent int);"
+        "INSERT INTO notes VALUES (1, NULL, -1, 7), (2, NULL, -1, 7);"
+        "ALTER TABLE notes ADD CONSTRAINT a_there NOT NULL a NOT VALID;"
+        "ALTER TABLE notes ADD CONSTRAINT b_good CHECK (b > 0) NOT ENFORCED;"
+        "ALTER TABLE notes ADD CONSTRAINT parents FOREIGN KEY (parent) REFERENCES notes NOT ENFORCED;"
+    )
+    with connect(database.url()) as connection, pytest.raises(psycopg.errors.UniqueViolation):
+        connection.execute("CREATE UNIQUE INDEX CONCURRENTLY one_b ON public.notes (b)")
+    (notes,) = database.catalog()
+    assert [column.nullable for column in notes.columns] == [False, True, True, True]
+    assert [check.validated for check in notes.checks] == [False]
+    assert [key.validated for key in notes.foreign_keys] == [False]
+    assert notes.uniques == ()
+    assert [(index.name, index.unique) for index in notes.indexes] == [("one_b", False)]
