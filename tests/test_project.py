@@ -489,3 +489,12 @@ def test_a_file_without_a_schema(tmp_path: Path, text: str, said: str) -> None:
     error = schema_error(tmp_path, text)
     assert (error.code, error.message, error.where) == ("MissingSchemaExportError", said, "schema.py")
     assert error.hint == "schema = define_schema({…})"
+
+
+def test_a_state_folder_that_is_a_link_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "supavex.toml").write_text("")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / ".supavex").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UsageError, match="symbolic link") as caught:
+        load_project(tmp_path)
+    assert caught.value.where == str(tmp_path / ".supavex") and not list((tmp_path / "elsewhere").iterdir())

@@ -19,6 +19,7 @@ from typing import Any, Literal, get_args
 from supavex.convex.schema import Schema
 from supavex.diagnostics import Place
 from supavex.errors import SupavexError, UsageError, file_error
+from supavex.files import STATE_NAME, check_folders, own_folder
 
 CONFIG_NAME = "supavex.toml"
 Nulls = Literal["default", "reject"]
@@ -140,15 +141,15 @@ class Project:
     @property
     def state(self) -> Path:
         """``.supavex/``: the local deployment, the replayed source, archives, reports. Ignored by git."""
-        return self.root / ".supavex"
+        return self.root / STATE_NAME
 
     def make_state(self) -> None:
         """Makes the folder of :attr:`state`, with a .gitignore in it: rows and keys don't belong in version control.
 
-        Raises where it can't be written into.
+        Raises where it can't be written into, is a symbolic link, or belongs to another user.
         """
         try:
-            self.state.mkdir(parents=True, exist_ok=True)
+            own_folder(self.state)
             ignore = self.state / ".gitignore"
             if not ignore.exists():
                 ignore.write_text("*\n", encoding="utf-8")
@@ -257,6 +258,7 @@ def load_project(folder: Path, config: str | None = None) -> Project:
             hint = "-C names the project's folder, and --config a file in it."
             raise UsageError("NoProject", "this is a file, no folder.", where=str(root), hint=hint) from None
         raise file_error(error, "InvalidConfig", str(path)) from None
+    check_folders(root / STATE_NAME)
     return _project(root, path, data)
 
 

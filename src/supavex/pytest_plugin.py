@@ -5,12 +5,10 @@ It does nothing, and imports nothing of supavex, until a test uses one of its fi
 
 from __future__ import annotations
 
-import errno
 import itertools
 import shutil
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -186,29 +184,22 @@ def _bundle(app: Path, environment: Mapping[str, str], folder: Path, *, again: b
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Holds ``folder``, so that of sessions at the same time (pytest-xdist has one a worker) one bundles the app."""
-    import fcntl  # not everywhere where pytest runs
-
     from supavex.errors import UsageError
+    from supavex.files import held
 
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        ignore = folder.parent / ".gitignore"
-        if not ignore.exists():
-            ignore.write_text("*\n", encoding="utf-8")
-        lock = (folder / "lock").open("a")
-    except OSError as error:
-        message = f"bundled functions can't be kept: {error.strerror}."
-        raise UsageError("CannotWrite", message, where=str(folder)) from None
-    deadline = time.monotonic() + _WAIT_SECONDS
-    with lock:
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except OSError as error:
-                if error.errno not in (errno.EAGAIN, errno.EACCES) or time.monotonic() > deadline:
-                    raise UsageError("SessionHeld", f"another session holds it: {error}.", where=str(folder)) from None
-                time.sleep(0.1)
+    def busy(_holder: str) -> SupavexError:
+        return UsageError("SessionHeld", "another session bundles the app, and does not end.", where=str(folder))
+
+    with ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            ignore = folder.parent / ".gitignore"
+            if not ignore.exists():
+                ignore.write_text("*\n", encoding="utf-8")
+            stack.enter_context(held(folder / "lock", busy, wait_seconds=_WAIT_SECONDS))
+        except OSError as error:
+            message = f"bundled functions can't be kept: {error.strerror}."
+            raise UsageError("CannotWrite", message, where=str(folder)) from None
         yield
 
 

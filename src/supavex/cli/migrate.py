@@ -324,10 +324,10 @@ def run(
 ) -> Migration:
     """Migrates ``project``; see :func:`supavex.migrate.migration.migrate`."""
     # Arrow and what comes with it are an extra, and slow to import: `--help` does without.
+    from supavex.files import write_whole
     from supavex.migrate.documents import ArchiveDocuments
     from supavex.migrate.lock import locked
     from supavex.migrate.migration import migrate
-    from supavex.migrate.private_files import write_whole
     from supavex.migrate.report import report_lines
     from supavex.migrate.runs import Run, measure
     from supavex.migrate.stored_files import files_job

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from supavex.errors import UsageError
+from supavex.files import STATE_NAME, chosen_folder
 from supavex.project import CONFIG_NAME
 
 
@@ -36,9 +37,9 @@ def command(folder: str, data: str | None, port: int, site_port: int, host: str,
     from supavex.deployment.server.serving import Settings, serve
 
     root = Path(folder).resolve()
-    place = Path(data).resolve() if data else root / ".supavex"
+    place = Path(data).resolve() if data else root / STATE_NAME
     try:
-        place.mkdir(parents=True, exist_ok=True)
+        chosen_folder(place)
         ignore = place / ".gitignore"
         if not ignore.exists() and (root / CONFIG_NAME).exists():
             ignore.write_text("*\n", encoding="utf-8")

@@ -18,6 +18,7 @@ from supavex.convex.snapshot import SnapshotArchive
 from supavex.deployment import Deployment
 from supavex.deployment.server.jobs import job_documents
 from supavex.errors import SupavexError, UsageError
+from supavex.files import write_whole
 from supavex.mapping.check import checked_plan
 from supavex.mapping.source import Source
 from supavex.migrate.documents import ArchiveDocuments, Documents, WithExisting
@@ -25,7 +26,6 @@ from supavex.migrate.file_proof import archive_files, deployment_files
 from supavex.migrate.file_sources import file_source
 from supavex.migrate.migration import Folder
 from supavex.migrate.official import deployment_of, official_cli
-from supavex.migrate.private_files import write_whole
 from supavex.migrate.proof import CHANGED, LISTED, Proof, TableProof
 from supavex.migrate.proof_page import About, proof_page
 from supavex.migrate.rejects import Reject, read_rejects

@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from supavex.errors import UsageError
+from supavex.files import whole_file
 from supavex.migrate.moments import name_of
-from supavex.migrate.private_files import whole_file
 from supavex.migrate.rejects import Reject
 from supavex.postgres.snapshot import Snapshot
 from supavex.postgres.visibility import Visibility

@@ -25,6 +25,7 @@ from supavex.convex.limits import STORAGE_NUMBER, STORAGE_TABLE
 from supavex.convex.snapshot import ArchiveWriter, JoinedEntry, schema_entry, tables_entry
 from supavex.convex.values import Document
 from supavex.errors import SupavexError, UsageError, file_error
+from supavex.files import owner_only
 from supavex.mapping.plan import FieldPlan, Plan, TablePlan
 from supavex.mapping.storage import OBJECTS
 from supavex.migrate.archive_storage import Storage
@@ -36,7 +37,6 @@ from supavex.migrate.journal import Journal, Moment
 from supavex.migrate.key_sets import KeySet
 from supavex.migrate.part_files import PartFiles
 from supavex.migrate.parts import LAST_BLOCK, MOST_REJECTS, PartResult, PartTask, TableJob, cut, joined_crc, whole
-from supavex.migrate.private_files import owner_only
 from supavex.migrate.references import (
     ancestors,
     children,

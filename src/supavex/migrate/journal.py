@@ -17,8 +17,8 @@ from pathlib import Path
 import psycopg
 
 from supavex.errors import SupavexError
+from supavex.files import own_database
 from supavex.migrate.parts import PartResult, PartTask
-from supavex.migrate.private_files import own_database
 from supavex.migrate.rejects import Reject
 from supavex.postgres.snapshot import Snapshot
 from supavex.postgres.visibility import seen

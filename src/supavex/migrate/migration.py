@@ -14,6 +14,7 @@ from typing import Any, Protocol, Unpack
 
 from supavex.convex.snapshot import SnapshotArchive
 from supavex.errors import SupavexError, UsageError
+from supavex.files import write_whole
 from supavex.mapping.plan import Plan
 from supavex.mapping.source import Source
 from supavex.mapping.storage import OBJECTS
@@ -25,7 +26,6 @@ from supavex.migrate.documents import Documents
 from supavex.migrate.floor import floor_seconds
 from supavex.migrate.moments import Moments
 from supavex.migrate.parts import MOST_REJECTS
-from supavex.migrate.private_files import write_whole
 from supavex.migrate.rejects import TooManyRejectsError, read_rejects, write_rejects
 from supavex.migrate.stored_files import FileList
 from supavex.migrate.touched import Touched

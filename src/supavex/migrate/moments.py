@@ -22,8 +22,8 @@ import numpy as np
 
 from supavex.convex.ids import INTERNAL_ID_BYTES
 from supavex.errors import SupavexError, UsageError
+from supavex.files import own_database
 from supavex.migrate.digests import mixed
-from supavex.migrate.private_files import own_database
 from supavex.migrate.rejects import Reject
 from supavex.postgres.visibility import Seen
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from supavex.errors import missing_extra
-from supavex.migrate.private_files import owner_only
+from supavex.files import owner_only
 
 
 @dataclass(frozen=True, slots=True)

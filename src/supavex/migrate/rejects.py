@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from supavex.errors import SupavexError, UsageError
-from supavex.migrate.private_files import whole_file
+from supavex.files import whole_file
 
 #: What stands for the key of a row whose key is NULL, where people read it: a key may be this very text.
 NO_KEY = "NULL"

@@ -20,6 +20,7 @@ from supavex.convex.snapshot import SnapshotArchive, tables_entry
 from supavex.deployment.deployment import Deployment
 from supavex.deployment.importing import import_snapshot
 from supavex.errors import SupavexError
+from supavex.files import write_whole
 from supavex.mapping.plan import Plan
 from supavex.mapping.source import Source
 from supavex.migrate.copy import CopyOptions, Progress
@@ -28,7 +29,6 @@ from supavex.migrate.file_proof import archive_files
 from supavex.migrate.kept import Content, Kept, What, contents, kept_exports, new_path, now, same_content
 from supavex.migrate.migration import Folder, Migration, migrate
 from supavex.migrate.official import OfficialCli, Say
-from supavex.migrate.private_files import write_whole
 from supavex.migrate.proof import Proof
 from supavex.migrate.runs import Run, measure
 from supavex.migrate.storage_proof import files_proof

@@ -21,6 +21,7 @@ from supavex.convex.limits import STORAGE_TABLE
 from supavex.convex.snapshot import SnapshotArchive, schema_entry, tables_entry
 from supavex.convex.values import to_export_json
 from supavex.errors import SupavexError, UsageError
+from supavex.files import owner_only
 from supavex.mapping.storage import OBJECTS
 from supavex.migrate.kept import (
     Content,
@@ -37,7 +38,6 @@ from supavex.migrate.kept_files import files_that_differ, holds_files, write_fil
 from supavex.migrate.migration import Folder
 from supavex.migrate.moments import Moment, RowFile, RowWriter, name_of
 from supavex.migrate.official import OfficialCli, Say
-from supavex.migrate.private_files import owner_only
 from supavex.migrate.remote import changed_tables, rehearse
 from supavex.migrate.row_digests import difference
 from supavex.migrate.runs import Run

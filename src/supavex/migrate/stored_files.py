@@ -31,10 +31,10 @@ from supavex.convex.ids import encode_id
 from supavex.convex.limits import MAX_CREATION_TIME, STORAGE_NUMBER, STORAGE_TABLE
 from supavex.convex.snapshot import ArchiveWriter
 from supavex.errors import SupavexError
+from supavex.files import owner_only
 from supavex.mapping.plan import Plan
 from supavex.mapping.storage import OBJECTS
 from supavex.migrate.file_sources import FileSource, file_source
-from supavex.migrate.private_files import owner_only
 from supavex.migrate.rejects import Reject
 from supavex.postgres.storage import StorageObject, objects_digest, read_objects
 from supavex.project import Project

@@ -16,12 +16,12 @@ from typing import IO, Any, Literal
 import psycopg
 
 from supavex.errors import SupavexError
+from supavex.files import whole_file
 from supavex.mapping.clerk import Remark, clerk_user, hasher_of, why_not
 from supavex.mapping.convex_auth import BANNED, SOURCES
 from supavex.mapping.plan import Plan
 from supavex.mapping.source import Source
 from supavex.mapping.table_numbers import load_lock, with_new_tables
-from supavex.migrate.private_files import whole_file
 from supavex.postgres.auth import AuthUser, count_left, read_users
 from supavex.postgres.connection import without_password
 from supavex.postgres.snapshot import exported

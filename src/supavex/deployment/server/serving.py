@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import errno
-import fcntl
-import os
 import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
 
+from supavex import files
 from supavex.deployment import dashboard
 from supavex.deployment.deployment import Deployment
 from supavex.deployment.server.app import make_app
 from supavex.deployment.server.host import Addresses, Host
 from supavex.deployment.server.security import admin_key
-from supavex.errors import UsageError
+from supavex.errors import SupavexError, UsageError
 
 DEPLOYMENT_FILE = "deployment.sqlite3"
 _NAME = "supavex-local"
@@ -39,26 +38,18 @@ class Settings:
     fetch_hosts: frozenset[str] = frozenset()
 
 
-@contextmanager
-def held(folder: Path) -> Iterator[None]:
+def held(folder: Path) -> AbstractContextManager[None]:
     """Holds ``folder`` against a second server. Raises where another one has it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "serve.lock").open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            other = file.read().strip()
-            raise UsageError(
-                "DeploymentServed",
-                f"another server has this deployment{f' (process {other})' if other else ''}.",
-                where=str(folder),
-                hint="Stop it, or serve another folder with --data.",
-            ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
+
+    def busy(holder: str) -> SupavexError:
+        return UsageError(
+            "DeploymentServed",
+            f"another server has this deployment{f' (process {holder})' if holder else ''}.",
+            where=str(folder),
+            hint="Stop it, or serve another folder with --data.",
+        )
+
+    return files.held(folder / "serve.lock", busy)
 
 
 def _listen(host: str, port: int) -> socket.socket:
