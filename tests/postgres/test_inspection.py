@@ -132,12 +132,12 @@ def test_nulls_and_defaults(catalog: Catalog, people: Table) -> None:
 
 def test_identity_and_generated_columns(catalog: Catalog, people: Table) -> None:
     teams = table(catalog, "teams", "app")
-    assert [(c.name, c.identity, c.generated, c.default) for c in teams.columns] == [
-        ("id", "always", "", None),
-        ("slug", "", "", None),
-        ("Name", "", "", None),
-        ("upper_name", "", "stored", None),
-        ("lower_name", "", "virtual", None),
+    assert [(c.name, c.identity, c.generated, c.default, c.expression) for c in teams.columns] == [
+        ("id", "always", "", None, ""),
+        ("slug", "", "", None, ""),
+        ("Name", "", "", None, ""),
+        ("upper_name", "", "stored", None, 'upper("Name")'),
+        ("lower_name", "", "virtual", None, 'lower("Name")'),
     ]
     assert column(people, "id").identity == "by default"
 
@@ -145,6 +145,8 @@ def test_identity_and_generated_columns(catalog: Catalog, people: Table) -> None
 POINT = Type("app.point", "point", "app", "c")
 MOOD = Type("public.mood", "mood", "public", "e", labels=("best", "good", "so-so", "it's bad"))
 TEXT = Type("text", "text")
+NOT_EMPTY = Check("short_text_check", "((VALUE)::text <> ''::text)")
+SHORTER = Check("shorter_text_check", "(length((VALUE)::text) < 9)")
 
 
 @pytest.mark.parametrize(
@@ -179,8 +181,16 @@ TEXT = Type("text", "text")
         ("local_moment", Type("timestamp(3) without time zone", "timestamp")),
         ("span", Type("interval", "interval")),
         ("feeling", MOOD),
-        ("text_domain", Type("public.short_text", "varchar", length=20, domain="public.short_text")),
-        ("nested_domain", Type("public.shorter_text", "varchar", length=20, domain="public.shorter_text")),
+        (
+            "text_domain",
+            Type("public.short_text", "varchar", length=20, domain="public.short_text", checks=(NOT_EMPTY,)),
+        ),
+        (
+            "nested_domain",
+            Type(
+                "public.shorter_text", "varchar", length=20, domain="public.shorter_text", checks=(NOT_EMPTY, SHORTER)
+            ),
+        ),
         ("array_domain", Type("public.tags", "_text", element=TEXT, domain="public.tags")),
         ("many_words", Type("text[]", "_text", element=TEXT)),
         (
@@ -298,8 +308,36 @@ def test_triggers_are_those_that_a_person_made(people: Table) -> None:
             "touch",
             "CREATE TRIGGER touch BEFORE UPDATE OF email ON public.people FOR EACH ROW WHEN ((old.age > 1)) "
             "EXECUTE FUNCTION public.touch()",
+            " BEGIN RETURN new; END ",
         ),
     )
+
+
+def test_a_column_has_what_its_domain_says(database: Database) -> None:
+    database.run("""
+        CREATE DOMAIN size AS text NOT NULL DEFAULT 's' CHECK (value IN ('s', 'm'));
+        CREATE DOMAIN small AS size;
+        CREATE DOMAIN late AS int;
+        ALTER DOMAIN late ADD CONSTRAINT new_ones CHECK (value > 3) NOT VALID;
+        CREATE TABLE parcels (a size, b small, c small DEFAULT 'm', d size[], e late, f late DEFAULT 7,
+                              g size GENERATED ALWAYS AS ('m') STORED);
+    """)
+    found = database.table("parcels")
+    said = {c.name: (c.nullable, c.default, [check.validated for check in c.type.checks]) for c in found.columns}
+    assert said == {
+        "a": (False, "'s'::text", [True]),
+        "b": (False, "'s'::text", [True]),
+        "c": (False, "'m'::text", [True]),
+        "d": (True, None, []),
+        "e": (True, None, [False]),
+        "f": (True, "7", [False]),
+        "g": (False, None, [True]),
+    }
+    element = column(found, "d").type.element
+    assert element is not None
+    assert [check.expression for check in element.checks] == ["(VALUE = ANY (ARRAY['s'::text, 'm'::text]))"]
+    catalog = database.catalog()
+    assert Catalog.from_json(json.loads(json.dumps(catalog.to_json()))) == catalog
 
 
 def test_what_else_there_is(catalog: Catalog) -> None:

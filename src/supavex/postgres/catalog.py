@@ -12,12 +12,26 @@ from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True)
+class Check:
+    """A check constraint: its SQL expression and the columns it reads.
+
+    A domain's check reads no column: its expression calls the value ``VALUE``.
+    """
+
+    name: str
+    expression: str
+    columns: tuple[str, ...] = ()
+    validated: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Type:
     """A column's type.
 
     ``name`` is PostgreSQL's full text (``character varying(3)``), ``base`` its internal name (``varchar``), of a
     domain its base type's. ``category`` is ``pg_type.typtype``: base, enum, domain, composite, range, multirange.
-    ``length`` counts characters; ``precision`` and ``scale`` are numeric's.
+    ``length`` counts characters; ``precision`` and ``scale`` are numeric's. ``checks`` are the domain's and those of
+    the domains that it is made of.
     """
 
     name: str
@@ -30,11 +44,15 @@ class Type:
     scale: int | None = None
     labels: tuple[str, ...] = ()
     domain: str | None = None
+    checks: tuple[Check, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column. ``default`` is SQL text; ``generated`` is ``stored``, ``virtual`` or empty; ``identity`` likewise.
+
+    A domain's NOT NULL and its default are the column's, where the column has none of its own. ``expression`` is the
+    SQL that a generated column is computed by.
 
     ``dimensions`` of an array are those that its declaration names; PostgreSQL does not hold rows to them.
     ``collation`` is SQL for its name, empty for the database's own and where there is none; under one that is not
@@ -51,6 +69,7 @@ class Column:
     dimensions: int = 0
     collation: str = ""
     deterministic: bool = True
+    expression: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +97,6 @@ class Unique:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
-    """A check constraint: its SQL expression and the columns it reads."""
-
-    name: str
-    expression: str
-    columns: tuple[str, ...]
-    validated: bool = True
-
-
-@dataclass(frozen=True, slots=True)
 class Index:
     """An index; ``columns`` has None for an expression. ``method`` is btree, gin, gist, hnsw and so on."""
 
@@ -112,10 +121,11 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """A trigger that a person made: its whole definition."""
+    """A trigger that a person made: its whole definition, and the source text of its SQL or PL/pgSQL function."""
 
     name: str
     definition: str
+    function: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +222,9 @@ def expression_from_json(data: dict[str, Any]) -> Expression:
 def type_from_json(data: dict[str, Any]) -> Type:
     """A :class:`Type` from its JSON."""
     element = data.get("element")
-    return Type(**{**data, "element": element and type_from_json(element), "labels": tuple(data.get("labels") or ())})
+    checks = tuple(Check(**{**check, "columns": tuple(check["columns"])}) for check in data.get("checks") or ())
+    labels = tuple(data.get("labels") or ())
+    return Type(**{**data, "element": element and type_from_json(element), "labels": labels, "checks": checks})
 
 
 def table_from_json(data: dict[str, Any]) -> Table:

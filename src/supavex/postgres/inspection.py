@@ -42,6 +42,7 @@ SELECT pg_catalog.jsonb_build_object(
                 SELECT 1 FROM pg_catalog.pg_constraint v WHERE v.conrelid = w.oid AND v.contype = 'n'
                 AND NOT v.convalidated AND a.attnum = ANY(v.conkey)), 'dimensions', a.attndims,
             'default', CASE WHEN a.attgenerated = '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END,
+            'expression', CASE WHEN a.attgenerated = '' THEN '' ELSE pg_catalog.pg_get_expr(d.adbin, d.adrelid) END,
             'generated', CASE a.attgenerated WHEN 's' THEN 'stored' WHEN 'v' THEN 'virtual' ELSE '' END,
             'identity', CASE a.attidentity WHEN 'a' THEN 'always' WHEN 'd' THEN 'by default' ELSE '' END,
             'comment', coalesce(pg_catalog.col_description(w.oid, a.attnum), ''),
@@ -123,8 +124,11 @@ SELECT pg_catalog.jsonb_build_object(
         FROM pg_catalog.pg_policy p WHERE p.polrelid = w.oid), '[]'),
     'triggers', coalesce((
         SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
-            'name', g.tgname, 'definition', pg_catalog.pg_get_triggerdef(g.oid)) ORDER BY g.tgname)
-        FROM pg_catalog.pg_trigger g WHERE g.tgrelid = w.oid AND NOT g.tgisinternal), '[]'))
+            'name', g.tgname, 'definition', pg_catalog.pg_get_triggerdef(g.oid),
+            'function', CASE WHEN tl.lanname IN ('sql', 'plpgsql') THEN tp.prosrc ELSE '' END) ORDER BY g.tgname)
+        FROM pg_catalog.pg_trigger g
+        JOIN pg_catalog.pg_proc tp ON tp.oid = g.tgfoid JOIN pg_catalog.pg_language tl ON tl.oid = tp.prolang
+        WHERE g.tgrelid = w.oid AND NOT g.tgisinternal), '[]'))
 FROM wanted w ORDER BY w.nspname, w.relname
 """
 
@@ -132,7 +136,12 @@ _TYPES = """
 SELECT t.oid::int8, t.typname, n.nspname, t.typtype, t.typelem::int8, t.typcategory, t.typbasetype::int8, t.typtypmod,
        pg_catalog.format_type(t.oid, NULL),
        (SELECT pg_catalog.array_agg(e.enumlabel ORDER BY e.enumsortorder) FROM pg_catalog.pg_enum e
-        WHERE e.enumtypid = t.oid)
+        WHERE e.enumtypid = t.oid),
+       t.typnotnull, pg_catalog.pg_get_expr(t.typdefaultbin, 0),
+       (SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+            'name', c.conname, 'expression', pg_catalog.pg_get_expr(c.conbin, 0), 'columns', '[]'::jsonb,
+            'validated', c.convalidated) ORDER BY c.conname)
+        FROM pg_catalog.pg_constraint c WHERE c.contypid = t.oid AND c.contype = 'c')
 FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
 """
 
@@ -226,6 +235,7 @@ def inspect_catalog(connection: psycopg.Connection, schemas: list[str], also: Se
         for column in data["columns"]:
             oid, typmod, name = column.pop("type_oid"), column.pop("typmod"), column.pop("type_name")
             column["type"] = _type(types, oid, typmod, name)
+            _domain(types, oid, column)
         tables.append(table_from_json(data))
     others = [NamedObject(*row) for row in connection.execute(_OTHERS, {"schemas": schemas})]
     others += sorted(_elsewhere(connection, schemas), key=lambda other: (other.kind, other.name, other.detail))
@@ -280,11 +290,22 @@ def _elsewhere(connection: psycopg.Connection, schemas: list[str]) -> set[NamedO
     return {other for other in found if (other.kind, other.name) != ("extension", "plpgsql")}
 
 
+def _domain(types: dict[int, tuple], oid: int, column: dict[str, object]) -> None:  # type: ignore[type-arg]
+    """Gives a column what its domain says: its default, and NOT NULL (also of the domains that it is made of)."""
+    if column["default"] is None and not column["generated"] and not column["identity"]:
+        # PostgreSQL gives a domain the default of the domain under it when it is made.
+        column["default"] = types[oid][11]
+    while types[oid][3] == "d":
+        column["nullable"] = column["nullable"] and not types[oid][10]
+        oid = types[oid][6]
+
+
 def _type(types: dict[int, tuple], oid: int, typmod: int, name: str) -> dict[str, object]:  # type: ignore[type-arg]
-    _, typname, schema, typtype, typelem, category, basetype, basemod, _, labels = types[oid]
+    _, typname, schema, typtype, typelem, category, basetype, basemod, _, labels, _, _, checks = types[oid]
     if typtype == "d":
         base = _type(types, basetype, basemod, types[basetype][8])
-        return {**base, "name": name, "domain": f"{schema}.{typname}"}
+        inherited: list[object] = base.get("checks") or []  # type: ignore[assignment]
+        return {**base, "name": name, "domain": f"{schema}.{typname}", "checks": [*inherited, *(checks or [])]}
     data: dict[str, object] = {"name": name, "base": typname, "schema": schema, "category": typtype}
     if category == "A" and typelem:
         data["element"] = _type(types, typelem, typmod, types[typelem][8])
