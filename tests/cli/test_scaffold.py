@@ -210,7 +210,9 @@ def test_inspect_keeps_its_contract(folder: Path) -> None:
     }  # fmt: skip
     assert countries["rows"] == 2
     assert countries["columns"][0] == {"name": "code", "type": "character(2)", "nullable": False, "default": None}
-    assert ran.json["replay"]["failed"] == [{"file": "b.sql", "line": 1, "error": "function nothing() does not exist"}]
+    (failure,) = ran.json["replay"]["failed"]
+    assert (failure["file"], failure["line"]) == ("b.sql", 1)
+    assert (failure["error"], failure["sqlstate"]) == ("function nothing() does not exist", "42883")
     assert {item["kind"] for item in ran.json["not_carried"]} >= {
         "unique",
         "check",

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from supavex.postgres.catalog import NamedObject
-from supavex.postgres.replay import Report, replay_files
+from supavex.postgres.replay import replay_files
+from supavex.postgres.report import Report
 from tests.databases import Database
 
 

@@ -13,7 +13,8 @@ from supavex.postgres import replay as replays
 from supavex.postgres import server as servers
 from supavex.postgres.connection import connect
 from supavex.postgres.inspection import inspect_catalog
-from supavex.postgres.replay import Failure, Replay, Report, fingerprint, replay_files, sql_files
+from supavex.postgres.replay import Replay, fingerprint, replay_files, sql_files
+from supavex.postgres.report import Failure, NotRun, Report
 from tests.databases import Database
 
 Run = Callable[..., Report]
@@ -32,6 +33,11 @@ def run(database: Database, tmp_path: Path) -> Run:
         return replay_files(database, files)
 
     return run
+
+
+def said(report: Report) -> list[tuple[str, int, str]]:
+    """File, line and reason of each failure."""
+    return [(failure.file, failure.line, failure.error) for failure in report.failed]
 
 
 def tables(database: Database, *schemas: str) -> list[str]:
@@ -115,13 +121,13 @@ START TRANSACTION;
 CREATE TABLE three (id int);
 ROLLBACK;
 """)
-    assert report.failed == (Failure("1.sql", 3, 'type "nothing" does not exist'),)
+    assert said(report) == [("1.sql", 3, 'type "nothing" does not exist')]
     assert tables(database) == ["public.one", "public.three", "public.two"]
 
 
 def test_a_byte_order_mark_and_windows_line_ends(database: Database, run: Run) -> None:
     report = run(b"\xef\xbb\xbfCREATE TABLE one (id int);\r\nCREATE TABLE two (id int);\r\nSELECT broken;\r\n")
-    assert report.failed == (Failure("1.sql", 3, 'column "broken" does not exist'),)
+    assert said(report) == [("1.sql", 3, 'column "broken" does not exist')]
     assert tables(database) == ["public.one", "public.two"]
 
 
@@ -166,8 +172,12 @@ def test_a_failure_has_file_and_line_and_the_words_of_postgresql(run: Run) -> No
         files=2,
         statements=4,
         failed=(
-            Failure("2.sql", 3, 'relation "one" already exists'),
-            Failure("2.sql", 5, 'relation "nowhere" does not exist'),
+            Failure(
+                "2.sql", 3, 'relation "one" already exists', "42P07", "create table", "CreateStmt", ("public.one",)
+            ),
+            Failure(
+                "2.sql", 5, 'relation "nowhere" does not exist', "42P01", "data", "InsertStmt", ("public.nowhere",)
+            ),
         ),
     )
 
@@ -206,7 +216,8 @@ def test_a_statement_is_tried_again_when_a_later_file_makes_it_possible(database
         "CREATE TABLE authors (id int PRIMARY KEY, team int REFERENCES teams (id));",
         "CREATE TABLE teams (id int PRIMARY KEY);",
     )
-    assert report == Report(files=3, statements=3)
+    assert (report.files, report.statements, report.failed) == (3, 3, ())
+    assert [(late.file, late.sqlstate) for late in report.out_of_order] == [("2.sql", "42P01"), ("1.sql", "42P01")]
     assert tables(database) == ["public.authors", "public.notes", "public.teams"]
     assert database.table("notes").foreign_keys[0].referenced_table == "authors"
 
@@ -245,16 +256,23 @@ def test_each_statement_has_a_time_limit(run: Run, monkeypatch: pytest.MonkeyPat
     """Also in a dump of Supabase, whose first line takes the limit away."""
     monkeypatch.setitem(replays._FILE_SETTINGS, "statement_timeout", "100ms")
     report = run(f"{first}\nSELECT pg_sleep(2);\nCREATE TABLE one (id int);")
-    assert report.failed == (Failure("1.sql", 2, "canceling statement due to statement timeout"),)
+    assert said(report) == [("1.sql", 2, "canceling statement due to statement timeout")]
 
 
 def test_a_report_says_it_all_as_json() -> None:
-    report = Report(2, 3, (Failure("1.sql", 4, "why"),))
-    assert json.loads(json.dumps(report.to_json())) == {
-        "files": 2,
-        "statements": 3,
-        "failed": [{"file": "1.sql", "line": 4, "error": "why"}],
+    failure = Failure("1.sql", 4, "why", "42P01", "data", "InsertStmt", ("public.notes",))
+    report = Report(2, 3, (failure,), (NotRun("x.sql", "why not"),), (failure,), (failure,), ("A remark.",))
+    data = json.loads(json.dumps(report.to_json()))
+    assert data["failed"][0] == {
+        "file": "1.sql",
+        "line": 4,
+        "error": "why",
+        "sqlstate": "42P01",
+        "kind": "data",
+        "node": "InsertStmt",
+        "tables": ["public.notes"],
     }
+    assert Report.from_json(data) == report
 
 
 # ----------------------------------------------------------------------------------------------- files are not trusted
@@ -346,7 +364,8 @@ def test_a_second_look_at_the_same_files_starts_no_server(
     assert replay().cached() is None
     first = replay().catalog()
     assert [table.name for table in first[0]] == ["notes"]
-    assert first[1] == Report(2, 3, (Failure("2_second.sql", 1, 'type "nothing" does not exist'),))
+    assert (first[1].files, first[1].statements) == (2, 3)
+    assert said(first[1]) == [("2_second.sql", 1, 'type "nothing" does not exist')]
     monkeypatch.setattr(servers, "running", no_server)
     assert replay().catalog() == first
     assert replay().cached() == first

@@ -13,7 +13,7 @@ from supavex.mapping.coverage import coverage, table_statuses
 from supavex.mapping.plan import Plan
 from supavex.mapping.planning import make_plan
 from supavex.mapping.source import Source, replay_diagnostics
-from supavex.postgres.replay import Report
+from supavex.postgres.report import Report
 from supavex.project import Project, load_schema
 
 

@@ -14,7 +14,7 @@ from supavex.postgres import replay as replays
 from supavex.postgres.catalog import Catalog, Column, Table
 from supavex.postgres.connection import connect, quoted
 from supavex.postgres.inspection import inspect_catalog
-from supavex.postgres.replay import Report
+from supavex.postgres.report import Report, missing_tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Inspection:
     @property
     def missing_tables(self) -> list[str]:
         """Tables that statements of the files needed, and that none of them creates."""
-        return [] if self.replay is None else list(replays.missing_tables(self.replay, self.catalog))
+        return [] if self.replay is None else list(missing_tables(self.replay, self.catalog))
 
     def to_json(self) -> dict[str, Any]:
         """The contract of ``inspect --json``."""

@@ -14,6 +14,7 @@ from supavex.postgres.budget import Limits
 from supavex.postgres.catalog import Catalog
 from supavex.postgres.connection import connect, without_password
 from supavex.postgres.inspection import ask_types, inspect_catalog, user_schemas
+from supavex.postgres.report import Report, missing_tables
 from supavex.project import Project
 
 
@@ -41,7 +42,7 @@ class Source:
         """The tables of other schemas that move, by name."""
         return list(convex_auth.SOURCES) if self.project.users.kind == "convex-auth" else []
 
-    def catalog(self) -> tuple[Catalog, replay.Report | None]:
+    def catalog(self) -> tuple[Catalog, Report | None]:
         """The catalog, and what the replay did where there was one (a cached one costs no server).
 
         PostgreSQL is asked for the types of the project's ``sql`` expressions, too.
@@ -78,7 +79,7 @@ class Source:
             yield url
 
 
-def replay_diagnostics(report: replay.Report | None, catalog: Catalog) -> list[Diagnostic]:
+def replay_diagnostics(report: Report | None, catalog: Catalog) -> list[Diagnostic]:
     """The statements that failed to replay, as warnings: a table or column may be missing for their sake."""
     if report is None:
         return []
@@ -91,7 +92,7 @@ def replay_diagnostics(report: replay.Report | None, catalog: Catalog) -> list[D
             "Use a live database (database_url), or put a dump of it before the migrations: "
             "supabase db dump > supabase/migrations/0000_base.sql",
         )
-        for name, failure in replay.missing_tables(report, catalog).items()
+        for name, failure in missing_tables(report, catalog).items()
     ]
     hint = "If it makes a table or column that you move, mend the file, or use a live database (database_url)."
     return found + [

@@ -24,10 +24,12 @@ from supavex.postgres import server as servers
 from supavex.postgres.budget import DEFAULT_LIMITS, Budget, Limits
 from supavex.postgres.catalog import Catalog, Expression, expression_from_json
 from supavex.postgres.connection import connect, quoted
-from supavex.postgres.inspection import SYSTEM_SCHEMAS, ask_types, inspect_catalog
+from supavex.postgres.inspection import ask_types, inspect_catalog
+from supavex.postgres.report import Failure, Report
+from supavex.postgres.statement_kinds import described
 
 #: Raise when the same files would replay differently.
-REPLAY_VERSION = 8
+REPLAY_VERSION = 9
 _STATEMENT_TIMEOUT = "60s"
 _EXTENSION = re.compile(
     r"(CREATE|DROP|ALTER|COMMENT)\s+(?:ON\s+)?EXTENSION\s+(?:IF\s+(?:NOT\s+)?EXISTS\s+)?\"?([A-Za-z0-9_-]+)\"?"
@@ -67,44 +69,8 @@ class _Failed:
 
     statement: Statement
     error: str
+    sqlstate: str
     settings: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A statement that PostgreSQL refused to the last, with its words."""
-
-    file: str
-    line: int
-    error: str
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a replay did: files and statements run, and those that failed."""
-
-    files: int
-    statements: int
-    failed: tuple[Failure, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """As ``inspect --json`` shows it."""
-        return asdict(self)
-
-
-_NO_RELATION = re.compile(r'relation "([^"]+)" does not exist')
-
-
-def missing_tables(report: Report, catalog: Catalog) -> dict[str, Failure]:
-    """Tables that statements needed and that no file creates, with the first statement that failed for want of it."""
-    known = {name for table in catalog for name in (table.name, table.qualified)}
-    known |= {name for other in catalog.others for name in (other.name, other.name.rpartition(".")[2])}
-    found: dict[str, Failure] = {}
-    for failure in report.failed:
-        match = _NO_RELATION.search(failure.error)
-        if match and match[1] not in known and match[1].partition(".")[0] not in SYSTEM_SCHEMAS:
-            found.setdefault(match[1], failure)
-    return found
 
 
 def sql_files(folder: Path) -> list[Path]:
@@ -156,9 +122,7 @@ class Replay:
             return None
         if not isinstance(data, dict) or data.get("fingerprint") != self._fingerprint:
             return None
-        report = data["report"]
-        failed = tuple(Failure(**failure) for failure in report["failed"])
-        return Catalog.from_json(data["catalog"]), Report(report["files"], report["statements"], failed)
+        return Catalog.from_json(data["catalog"]), Report.from_json(data["report"])
 
     def forget(self) -> bool:
         """Whether the database has to be made anew; if so, what was known of the old one is removed first."""
@@ -364,15 +328,23 @@ def replay_files(server: servers.Server, files: Sequence[Path], limits: Limits =
             statements = list(split(read_text(file.read_bytes()), file.name))
             count += len(statements)
             failed += _run(server, statements, budget)
+        first, worked = {one.statement: one for one in failed}, []
         while failed:
             again: list[_Failed] = []
             for one in failed:
-                again += _run(server, [one.statement], budget, one.settings)
+                left = _run(server, [one.statement], budget, one.settings)
+                again += left
+                worked += [] if left else [_failure(first[one.statement])]
             stuck, failed = len(again) == len(failed), again
             if stuck:
                 break
-    failures = (Failure(one.statement.file, one.statement.line, one.error) for one in failed)
-    return Report(len(files), count, tuple(failures))
+    return Report(len(files), count, tuple(map(_failure, failed)), out_of_order=tuple(worked))
+
+
+def _failure(one: _Failed) -> Failure:
+    what = described(one.statement.sql)
+    tables = tuple(f"{schema or 'public'}.{name}" for schema, name in what.tables)
+    return Failure(one.statement.file, one.statement.line, one.error, one.sqlstate, what.kind, what.node, tables)
 
 
 def _run(
@@ -397,7 +369,7 @@ def _run(
                 _limit(connection)
             except psycopg.Error as error:
                 budget.check()
-                failed.append(_Failed(statement, _words(error), tuple(made)))
+                failed.append(_Failed(statement, _words(error), error.sqlstate or "", tuple(made)))
                 if connection.closed:
                     connection = _session(server, made)
     finally:

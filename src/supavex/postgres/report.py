@@ -1,0 +1,93 @@
+"""What a replay of files did: what ran, what PostgreSQL refused, and what was not run at all."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+from supavex.postgres.catalog import Catalog
+from supavex.postgres.inspection import SYSTEM_SCHEMAS
+
+#: What a statement was for: it creates a table that stays, changes rows (INSERT, UPDATE, DELETE, MERGE, TRUNCATE,
+#: COPY FROM), is a block of code (DO, CALL) whose effects its text does not say, ends a transaction, or anything else.
+StatementKind = Literal["create table", "data", "code", "transaction", "other"]
+_NO_RELATION = re.compile(r'relation "([^"]+)" does not exist')
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A statement that PostgreSQL refused."""
+
+    #: The file as reports show it, and the line (from 1) where the statement begins.
+    file: str
+    line: int
+    #: PostgreSQL's message, with its detail in parentheses.
+    error: str
+    #: PostgreSQL's error code; empty where supavex itself refuses the statement.
+    sqlstate: str = ""
+    kind: StatementKind = "other"
+    #: The statement's node in PostgreSQL's grammar: ``CreateStmt``, ``IndexStmt``, ``GrantStmt``; empty for no SQL.
+    node: str = ""
+    #: Tables that the statement names, as ``schema.name``; the created or changed table comes first.
+    tables: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NotRun:
+    """A file that was not run, or a psql command that was not followed (then ``file`` is ``file:line``), and why."""
+
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a replay did: files and statements run, and those that failed."""
+
+    files: int
+    statements: int
+    failed: tuple[Failure, ...] = ()
+    not_run: tuple[NotRun, ...] = ()
+    #: Statements that failed in their place and worked when they were retried after all files, with the first reason.
+    out_of_order: tuple[Failure, ...] = ()
+    #: CREATE TABLE statements that worked only without foreign keys to tables that no file makes.
+    without_foreign_keys: tuple[Failure, ...] = ()
+    #: Remarks on how the files were run, each one sentence.
+    notes: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """As ``inspect --json`` shows it."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Report:
+        """The report of :meth:`to_json`. Raises KeyError, TypeError or ValueError where ``data`` is none."""
+        return cls(
+            data["files"],
+            data["statements"],
+            _failures(data["failed"]),
+            tuple(NotRun(**item) for item in data["not_run"]),
+            _failures(data["out_of_order"]),
+            _failures(data["without_foreign_keys"]),
+            tuple(data["notes"]),
+        )
+
+
+def _failures(items: list[dict[str, Any]]) -> tuple[Failure, ...]:
+    failures = tuple(Failure(**{**item, "tables": tuple(item["tables"])}) for item in items)
+    if any(failure.kind not in get_args(StatementKind) for failure in failures):
+        raise ValueError("a kind of statement that is not known")
+    return failures
+
+
+def missing_tables(report: Report, catalog: Catalog) -> dict[str, Failure]:
+    """Tables that statements needed and that no file creates, with the first statement that failed for want of it."""
+    known = {name for table in catalog for name in (table.name, table.qualified)}
+    known |= {name for other in catalog.others for name in (other.name, other.name.rpartition(".")[2])}
+    found: dict[str, Failure] = {}
+    for failure in (*report.failed, *report.without_foreign_keys):
+        match = _NO_RELATION.search(failure.error)
+        if match and match[1] not in known and match[1].partition(".")[0] not in SYSTEM_SCHEMAS:
+            found.setdefault(match[1], failure)
+    return found

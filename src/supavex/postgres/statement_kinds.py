@@ -1,0 +1,108 @@
+"""What a statement is for, by PostgreSQL's own grammar."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from supavex.errors import missing_extra
+from supavex.postgres.report import StatementKind
+
+_DATA = ("InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt", "TruncateStmt")
+#: Tables that a block of code names: its text is no SQL statement, so names are found by the words before them.
+_IN_CODE = re.compile(
+    r"\b(?:insert\s+into|update|delete\s+from|from|join|table(?:\s+if\s+(?:not\s+)?exists)?)\s+(?:only\s+)?"
+    r'(?:"?(\w+)"?\.)?"?(\w+)"?',
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A statement's kind, its node in the grammar, and the tables that it names (schema or None, and name)."""
+
+    kind: StatementKind = "other"
+    node: str = ""
+    tables: tuple[tuple[str | None, str], ...] = ()
+
+
+def parsed(sql: str) -> Any:
+    """The one statement of ``sql`` as a tree of PostgreSQL's grammar; None where it is no SQL."""
+    try:
+        from pglast import parse_sql
+        from pglast.parser import ParseError
+    except ImportError:
+        raise missing_extra("pglast", "embedded", "Reading migration files") from None
+    try:
+        trees = parse_sql(sql)
+    except ParseError:
+        return None
+    return trees[0].stmt if len(trees) == 1 else None
+
+
+def described(sql: str) -> Described:
+    """What ``sql`` is for."""
+    tree = parsed(sql)
+    if tree is None:
+        return Described()
+    node = type(tree).__name__
+    if node == "DoStmt":
+        return Described("code", node, _unique(_IN_CODE.findall(sql)))
+    tables = _tables(tree)
+    target = _target(tree)
+    if target is not None:
+        tables = _unique([_name(target), *tables])
+    return Described(_kind(tree, node, target), node, tables)
+
+
+def _kind(tree: Any, node: str, target: Any) -> StatementKind:
+    if node in ("CreateStmt", "CreateForeignTableStmt", "CreateTableAsStmt") or _into(tree) is not None:
+        # A temporary table is none of the project's.
+        return "create table" if target is not None and target.relpersistence != "t" else "other"
+    if node in _DATA or (node == "CopyStmt" and tree.is_from):
+        return "data"
+    if node == "TransactionStmt":
+        return "transaction"
+    return "code" if node == "CallStmt" else "other"
+
+
+def _into(tree: Any) -> Any:
+    return getattr(tree, "intoClause", None)
+
+
+def _target(tree: Any) -> Any:
+    """The RangeVar of the table that a statement creates or changes, if any."""
+    node = type(tree).__name__
+    if node == "CreateForeignTableStmt":
+        return tree.base.relation if hasattr(tree, "base") else tree.relation
+    if node == "CreateTableAsStmt":
+        return tree.into.rel if tree.objtype.name == "OBJECT_TABLE" else None
+    into = _into(tree)
+    if into is not None:
+        return into.rel
+    if node == "TruncateStmt":
+        return tree.relations[0]
+    target = getattr(tree, "relation", None)
+    return target if type(target).__name__ == "RangeVar" else None
+
+
+def _name(relation: Any) -> tuple[str | None, str]:
+    return relation.schemaname, relation.relname
+
+
+def _tables(tree: Any) -> tuple[tuple[str | None, str], ...]:
+    from pglast.visitors import Visitor
+
+    found: list[tuple[str | None, str]] = []
+
+    class Tables(Visitor):
+        def visit_RangeVar(self, _: Any, relation: Any) -> None:
+            found.append(_name(relation))
+
+    Tables()(tree)
+    return _unique(found)
+
+
+def _unique(names: Any) -> tuple[tuple[str | None, str], ...]:
+    return tuple(dict.fromkeys((schema or None, name) for schema, name in names))
