@@ -53,6 +53,14 @@ def test_what_inflates_to_far_more_comes_in_small_pieces(tmp_path: Path) -> None
         next(snapshot.blocks("t"))
 
 
+@pytest.mark.parametrize("more", [1, 100, 257, 258, 300, 1 << 20, (1 << 20) + 1])
+@pytest.mark.parametrize("unit", [b"a", b'{"a": 1}\n', random.Random(1).randbytes(50)])
+def test_the_last_piece_comes_though_all_input_was_taken(tmp_path: Path, unit: bytes, more: int) -> None:
+    content = (unit * (3 << 20))[: (1 << 20) + more]
+    with zipfile.ZipFile(written(tmp_path / "a.zip", content)) as archive:
+        assert b"".join(inflated(archive, "t/documents.jsonl")) == content
+
+
 def test_contents_of_another_checksum_are_refused(tmp_path: Path) -> None:
     path = written(tmp_path / "a.zip", b"x" * 100_000)
     with zipfile.ZipFile(path) as archive:

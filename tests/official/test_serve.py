@@ -89,6 +89,18 @@ def test_a_push_and_what_it_writes_into_the_app(app: App):
     assert found.returncode == 0, found.stdout
 
 
+def test_a_push_of_ten_megabytes(app: App):
+    words = [f"{number * number:x}" for number in range(40_000)]
+    for number in range(5):
+        text = " ".join((words[number * 1000 :] + words) * 6)[: 2 << 20]
+        app.write(f"convex/big{number}.ts", f"export const text = {json.dumps(text)};\n")
+    app.write("convex/sizes.ts", SERVER + "".join(f'import {{ text as t{n} }} from "./big{n}";\n' for n in range(5)) +
+              "export const sizes = query({ args: {}, handler: async () => [t0, t1, t2, t3, t4].map((t) => t.length) });"
+              )  # fmt: skip
+    app.push()
+    assert json.loads(app.convex("run", "sizes:sizes").out) == [2 << 20] * 5
+
+
 def test_pushes_that_change_nothing_indexes_or_modules(app: App):
     app.schema('t2: defineTable({ a: v.string(), b: v.number() }).index("by_a", ["a"])')
     app.write("convex/one.ts", listing("t2"))

@@ -37,12 +37,13 @@ def inflated(archive: zipfile.ZipFile, name: str) -> Iterator[bytes]:
             if not data:
                 data = file.read(min(_READ, left))
                 left -= len(data)
-                if not data:
-                    raise EOFError(f"{name} ends too early")
             try:
+                # Without input it still gives what an earlier call had no room for.
                 piece = inflater.decompress(data, _MOST)
             except isal.error as error:
                 raise zlib.error(str(error)) from None
+            if not (data or piece or inflater.eof):
+                raise EOFError(f"{name} ends too early")
             data = inflater.unconsumed_tail
             crc = isal.crc32(piece, crc)
             if piece:
