@@ -269,6 +269,49 @@ def test_sequences_identities_and_generated_columns(server: servers.Server) -> N
         assert rows(target, "SELECT * FROM t ORDER BY id DESC LIMIT 1") == [(4, 81, 92, 501, 8)]
 
 
+def test_sequences_of_columns_that_are_no_integers(server: servers.Server) -> None:
+    defaults = {
+        "plain": ("text", "'c' || nextval('{s}')"),
+        "padded": ("varchar(20)", "'INV-2024-' || lpad(nextval('{s}')::text, 6, '0')"),
+        "formed": ("text", "to_char(nextval('{s}'), '\"(\"FM00000\").*\"')"),
+        "tens": ("text", "'7' || (nextval('{s}') * 10)::text || '-x2'"),
+        "exact": ("numeric(12, 2)", "nextval('{s}')"),
+        "wide": ("double precision", "nextval('{s}')"),
+        "small": ("posint", "nextval('{s}')"),
+        "hidden": ("text", "md5(nextval('{s}')::text)"),
+        "hexed": ("text", "to_hex(nextval('{s}'))"),
+        "two": ("text", "nextval('{s}')::text || nextval('{s}')::text"),
+    }
+    columns = ", ".join(
+        f"{name} {kind} DEFAULT {default.format(s=f's_{name}')}" for name, (kind, default) in defaults.items()
+    )
+    sql = "CREATE DOMAIN posint AS int CHECK (VALUE > 0);"
+    sql += "".join(f"CREATE SEQUENCE s_{name};" for name in defaults)
+    sql += f"""
+    CREATE SEQUENCE falling INCREMENT -1;
+    CREATE TABLE t (id text PRIMARY KEY DEFAULT 'c' || nextval('s_plain'), {columns},
+      fall int DEFAULT nextval('falling'));
+    -- rows
+    INSERT INTO t SELECT FROM generate_series(1, 11);
+    UPDATE t SET plain = 'no number' WHERE id = 'c1';
+    UPDATE t SET padded = 'INV-2023-000900', exact = 'NaN', wide = 'Infinity' WHERE id = 'c3';
+    """
+    numbers = ("exact", "wide", "small", "fall")
+    kinds = {name: "o(v.number())" if name in numbers else "o(v.string())" for name in ("id", *defaults, "fall")}
+    fields = ", ".join(f'"{name}": {kind}' for name, kind in kinds.items())
+    toml = '[tables.t.columns]\nexact = { nonfinite = "keep" }\nwide = { nonfinite = "keep" }\n'
+    with moved(server, sql, f'"t": define_table({{{fields}}})', config=toml) as (folder, source, target):
+        result = restored(folder, target)
+        shown = "SELECT * FROM t ORDER BY length(id), id"
+        assert rows(target, shown)[3:] == rows(source, shown)[3:]
+        assert {note["column"] for note in result["notes"] if note["kind"] == "sequence"} == {"hidden", "hexed", "two"}
+        asked = ", ".join(f"nextval('s_{name}')" for name in defaults)
+        ((kept, *others),) = rows(target, f"SELECT {asked}")
+        assert kept == rows(source, "SELECT last_value + 1 FROM s_plain")[0][0]
+        assert others == [12, 12, 12, 12, 12, 12, 1, 1, 1]
+        assert one(target, "SELECT nextval('falling')") == -12
+
+
 def test_documents_that_convex_made_get_keys(server: servers.Server) -> None:
     sql = """
     CREATE TABLE tags (id serial PRIMARY KEY, name text);

@@ -95,7 +95,7 @@ def test_a_push_of_ten_megabytes(app: App):
         text = " ".join((words[number * 1000 :] + words) * 6)[: 2 << 20]
         app.write(f"convex/big{number}.ts", f"export const text = {json.dumps(text)};\n")
     app.write("convex/sizes.ts", SERVER + "".join(f'import {{ text as t{n} }} from "./big{n}";\n' for n in range(5)) +
-              "export const sizes = query({ args: {}, handler: async () => [t0, t1, t2, t3, t4].map((t) => t.length) });"
+              "export const sizes = query({ handler: async () => [t0, t1, t2, t3, t4].map((x) => x.length) });"
               )  # fmt: skip
     app.push()
     assert json.loads(app.convex("run", "sizes:sizes").out) == [2 << 20] * 5

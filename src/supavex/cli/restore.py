@@ -64,7 +64,7 @@ def report_lines(result: Restored) -> list[str]:
     lines = [table_text(["from", "rows", "to"], rows), ""]
     for (table, kind, reason), notes in groupby(result.notes, key=lambda note: (note.table, note.kind, note.reason)):
         columns = ", ".join(note.column for note in notes)
-        what = "left to its default" if kind == "left" else "not as it was"
+        what = {"left": "left to its default", "sequence": "sequence not set"}.get(kind, "not as it was")
         lines.append(f"{what if columns else 'left'}: {f'{table}.{columns}' if columns else table}: {reason}")
     for t in result.tables:
         said = (

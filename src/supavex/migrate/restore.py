@@ -186,7 +186,9 @@ class _Restore:
                 self._load(rows, table, own, into, _Rounding(beside, name, own), progress)
                 if into != name:
                     self._add_own(loading, table, own)
-            loading.finish()
+            for unread in loading.finish():
+                reason = f"its default reads the sequence {unread.sequence}, which stays as it is: set it by setval()"
+                self.notes.append(Note(tables[unread.table].name, unread.column, "sequence", reason))
             self.connection.commit()
             restored = [self._restored(rows, table) for table in tables.values()]
         return Restored(restored, self.notes, time.monotonic() - started)

@@ -33,11 +33,14 @@ Existing = Mapping[str, Mapping[str, str | None]]
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A column that is ``left`` to its default, or comes back as the ``nearest`` value; or a table that is left."""
+    """A column that is ``left`` to its default, or comes back as the ``nearest`` value; or a table that is left.
+
+    ``sequence``: the column comes back, and the sequence of its default could not be set.
+    """
 
     table: str
     column: str
-    kind: Literal["left", "nearest"]
+    kind: Literal["left", "nearest", "sequence"]
     reason: str
 
 

@@ -14,7 +14,8 @@ from typing import Any
 import psycopg
 
 from supavex.errors import UsageError
-from supavex.postgres.connection import literal, quoted
+from supavex.postgres.connection import quoted
+from supavex.postgres.sequences import UnreadSequence, set_forward
 
 _FOREIGN_KEYS = """
 SELECT conrelid::int8, conname, confrelid::int8, condeferrable, condeferred FROM pg_catalog.pg_constraint
@@ -50,22 +51,6 @@ WITH RECURSIVE heirs AS (
     UNION
     SELECT h.heir, i.inhparent FROM heirs h JOIN pg_catalog.pg_inherits i ON i.inhrelid = h.ancestor)
 SELECT heir::int8, ancestor::int8 FROM heirs WHERE ancestor = ANY(%(oids)s::oid[]) ORDER BY 1, 2
-"""
-
-#: The rising sequences of a table's columns: those that a column owns, and those that its default reads.
-_SEQUENCES = """
-SELECT DISTINCT d.sequence::regclass::text, a.attname
-FROM (SELECT objid AS sequence, refobjid AS relation, refobjsubid AS number FROM pg_catalog.pg_depend
-      WHERE classid = 'pg_catalog.pg_class'::regclass AND refclassid = 'pg_catalog.pg_class'::regclass
-        AND deptype IN ('a', 'i')
-      UNION
-      SELECT p.refobjid, e.adrelid, e.adnum
-      FROM pg_catalog.pg_depend p JOIN pg_catalog.pg_attrdef e ON e.oid = p.objid
-      WHERE p.classid = 'pg_catalog.pg_attrdef'::regclass AND p.refclassid = 'pg_catalog.pg_class'::regclass) AS d
-JOIN pg_catalog.pg_sequence q ON q.seqrelid = d.sequence AND q.seqincrement > 0
-JOIN pg_catalog.pg_attribute a ON a.attrelid = d.relation AND a.attnum = d.number
-WHERE d.relation = %(oid)s
-ORDER BY 1, 2
 """
 
 
@@ -141,22 +126,16 @@ class Loading:
         if found:
             self._run(f"TRUNCATE {', '.join(name for name, _ in found)}")
 
-    def finish(self) -> None:
+    def finish(self) -> list[UnreadSequence]:
         """Has deferred foreign keys checked, puts back what :meth:`begin` changed, and sets sequences forward.
 
-        Sequences are no part of a transaction; so they come last, and are never set back.
+        Sequences are no part of a transaction; so they come last, and are never set back. Returns those that could not
+        be set.
         """
         self._run("SET CONSTRAINTS ALL IMMEDIATE")
         for statement in self._put_back:
             self._run(statement)
-        for table, oid in self._oids.items():
-            for sequence, column in self._rows(_SEQUENCES, {"oid": oid}):
-                self._run(
-                    f"SELECT pg_catalog.setval(q.seqrelid, m.highest) FROM pg_catalog.pg_sequence q, {sequence} AS s, "
-                    f"(SELECT max({quoted(column)})::int8 AS highest FROM {table}) AS m "
-                    f"WHERE q.seqrelid = {literal(sequence)}::regclass AND m.highest BETWEEN q.seqmin AND q.seqmax "
-                    "AND (m.highest > s.last_value OR (m.highest = s.last_value AND NOT s.is_called))"
-                )
+        return set_forward(self._connection, self._oids)
 
     def begin_apart(self, name: str, columns: Sequence[str]) -> str:
         """The table to write rows of ``name`` into first, where others inherit from it; see :meth:`add_own`."""
