@@ -14,6 +14,7 @@ from supavex.errors import SupavexError, UsageError
 from supavex.mapping.clerk import why_not
 from supavex.mapping.clerk_list import clerk_ids
 from supavex.mapping.idfiles import load_id_file
+from supavex.migrate.scratch import scratch_database
 from supavex.postgres.auth import AuthUser, read_users
 from supavex.postgres.snapshot import exported
 
@@ -73,7 +74,7 @@ def write_clerk_ids(
     list is none, where there are no users, or where two users of Clerk have one old id.
     """
     result = ClerkIds(file)
-    with closing(sqlite3.connect("", isolation_level=None)) as known:  # a file of SQLite's own, where it grows
+    with closing(scratch_database()) as known:
         known.execute("CREATE TABLE ids (old TEXT PRIMARY KEY, new TEXT NOT NULL) WITHOUT ROWID")
         known.execute("CREATE TABLE users (id TEXT PRIMARY KEY) WITHOUT ROWID")
         for path, shown in lists:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-import tempfile
 from collections.abc import Collection, Generator, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +11,7 @@ from supavex.convex.ids import InvalidId, decode_id
 from supavex.convex.snapshot import SnapshotArchive
 from supavex.convex.values import Document, parse_export_json, plain_document, to_export_json
 from supavex.errors import SupavexError
+from supavex.migrate.scratch import scratch_database
 
 _BATCH = 1000
 
@@ -47,10 +46,7 @@ class ArchiveDocuments:
 
     def __init__(self, path: Path) -> None:
         self._archive = SnapshotArchive(path)
-        self._folder = tempfile.TemporaryDirectory(prefix="supavex-archive-")
-        self._database = sqlite3.connect(Path(self._folder.name) / "documents.sqlite3", isolation_level=None)
-        self._database.execute("PRAGMA journal_mode = OFF")
-        self._database.execute("PRAGMA synchronous = OFF")
+        self._database = scratch_database()
         self._loaded: set[str] = set()
 
     def __enter__(self) -> ArchiveDocuments:
@@ -60,7 +56,6 @@ class ArchiveDocuments:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._database.close()
-        self._folder.cleanup()
         self._archive.__exit__()
 
     def table_numbers(self) -> dict[str, int]:
@@ -81,7 +76,6 @@ class ArchiveDocuments:
         self._database.execute(
             f'CREATE TABLE "{table}" (id TEXT PRIMARY KEY, body TEXT NOT NULL, uniform INTEGER NOT NULL) WITHOUT ROWID'
         )
-        self._database.execute("BEGIN")
         uniform = self._archive.uniform(table)
         rows = (
             # What was looked at in any other way is kept in the form that says every type.
@@ -102,7 +96,6 @@ class ArchiveDocuments:
             if new == 0:
                 where = f"{self._archive.path} {table}"
                 raise SupavexError("DuplicateId", f"the id {row[0]} stands twice.", where=where)
-        self._database.execute("COMMIT")
         self._loaded.add(table)
 
     def _id(self, table: str, document: Document) -> str:

@@ -122,8 +122,10 @@ class Journal:
 
         And those of ``others`` (source tables), whole or not.
         """
+        self._database.execute("BEGIN")
         self._database.executemany("DELETE FROM tables WHERE source = ?", [(name,) for name in others])
         self._database.execute("DELETE FROM parts WHERE source NOT IN (SELECT source FROM tables)")
+        self._database.execute("COMMIT")
 
     def add(self, task: PartTask, source: str, result: PartResult) -> None:
         """A part is done, and its file is whole."""

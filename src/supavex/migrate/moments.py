@@ -247,7 +247,9 @@ class Moment(RowFile):
         path.unlink(missing_ok=True)
         moment = cls(path)
         about = {"version": _VERSION, "target": target, "madeAt": made_at, "numbers": json.dumps(dict(numbers))}
+        moment.database.execute("BEGIN")
         moment.database.executemany("INSERT INTO about VALUES (?, ?)", about.items())
+        moment.database.execute("COMMIT")
         return moment
 
     def about(self, name: str) -> str:

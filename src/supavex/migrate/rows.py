@@ -7,7 +7,6 @@ that no field holds, from the document's own id. Any other column is left to its
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -22,6 +21,7 @@ from supavex.errors import SupavexError
 from supavex.mapping.conversions.arrays import array_of_texts
 from supavex.mapping.plan import ALIAS, SOURCE_KEY_FIELDS, FieldPlan, Plan, Reference, TablePlan
 from supavex.migrate.documents import Documents
+from supavex.migrate.scratch import scratch_database
 from supavex.postgres.connection import quoted
 
 _ABSENT: Value = object()
@@ -333,7 +333,7 @@ class _NewNumbers:
 
     def __init__(self, documents: Documents) -> None:
         self._documents = documents
-        self._database = sqlite3.connect("", isolation_level=None)  # SQLite keeps it in a file of its own, if it grows
+        self._database = scratch_database()
         self._database.execute("CREATE TABLE numbers (id TEXT PRIMARY KEY, target TEXT, number INTEGER) WITHOUT ROWID")
         self._loaded: set[str] = set()
 
@@ -353,7 +353,6 @@ class _NewNumbers:
     def _load(self, table: TablePlan) -> None:
         assert table.key is not None
         highest = new = 0
-        self._database.execute("BEGIN")
         for document in self._documents.documents(table.target):
             id_ = str(document["_id"])
             known = table.key.text_of(decode_id(id_)[1])
@@ -363,7 +362,6 @@ class _NewNumbers:
             new += 1
             self._database.execute("INSERT INTO numbers VALUES (?, ?, ?)", (id_, table.target, new))
         self._database.execute("UPDATE numbers SET number = number + ? WHERE target = ?", (highest, table.target))
-        self._database.execute("COMMIT")
 
 
 def _field_of(table: TablePlan, column: str) -> FieldPlan | None:

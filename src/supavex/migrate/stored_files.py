@@ -36,6 +36,7 @@ from supavex.mapping.plan import Plan
 from supavex.mapping.storage import OBJECTS
 from supavex.migrate.file_sources import FileSource, file_source
 from supavex.migrate.rejects import Reject
+from supavex.migrate.scratch import scratch_database
 from supavex.postgres.storage import StorageObject, objects_digest, read_objects
 from supavex.project import Project
 
@@ -150,14 +151,12 @@ def list_files(job: FilesJob, connection: psycopg.Connection) -> Iterator[FileLi
             "CREATE TABLE going (number INTEGER PRIMARY KEY, id, bucket, name, size INTEGER, type, created, there)"
         )
         found = FileList(job, job.source, database)
-        database.execute("BEGIN")
         for object_ in read_objects(connection, job.buckets):
             _hold(found, object_)
         for bucket, name in database.execute("SELECT bucket, name FROM there ORDER BY bucket, name"):
             found.unlisted += 1
             if found.unlisted <= LISTED:
                 found.first_unlisted.append(f"{bucket}/{name}")
-        database.execute("COMMIT")
         lost = [(reject.key, reject.code) for reject in found.rejects]
         found.digest = f"{objects_digest(connection, job.buckets)} {hashlib.sha256(repr(lost).encode()).hexdigest()}"
         yield found
@@ -195,14 +194,12 @@ def names_of(
 def _listed(source: FileSource, connection: psycopg.Connection, buckets: Sequence[str]) -> Iterator[sqlite3.Connection]:
     """A database with what the source lists: ``there``."""
     wanted = list(buckets) or [str(row[0]) for row in connection.execute("SELECT id FROM storage.buckets")]
-    with closing(sqlite3.connect("", isolation_level=None)) as database:  # a file of SQLite's own, where it grows
+    with closing(scratch_database()) as database:
         columns = "bucket, key, name, size INTEGER, PRIMARY KEY (bucket, key)"
         database.execute(f"CREATE TABLE there ({columns}) WITHOUT ROWID")
-        database.execute("BEGIN")
         for bucket, name, size in source.files(sorted(wanted)):
             row = (bucket, _key(name), _text(name), size)
             database.execute("INSERT OR IGNORE INTO there VALUES (?, ?, ?, ?)", row)
-        database.execute("COMMIT")
         yield database
 
 

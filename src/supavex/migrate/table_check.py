@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +23,7 @@ from supavex.migrate.documents import Documents
 from supavex.migrate.proof import TableProof
 from supavex.migrate.references import missing_keys
 from supavex.migrate.rejects import NO_KEY, Reject
+from supavex.migrate.scratch import scratch_database
 from supavex.migrate.target_rules import check_documents, chunks
 from supavex.postgres.catalog import Check
 from supavex.postgres.connection import literal, quoted
@@ -38,6 +36,8 @@ Progress = Callable[[str, int, int], None]
 #: Called with the rows of the table compared so far.
 Rows = Callable[[int], None]
 _CHUNK = 2000
+#: Keys that are fetched at a time.
+_KEYS = 20_000
 #: What PostgreSQL raises that can't evaluate an expression; not what ends a connection or a query.
 _UNEVALUATED = (psycopg.ProgrammingError, psycopg.DataError, psycopg.errors.RaiseException)
 #: Bytes of a table from which on a process of its own is worth starting.
@@ -418,27 +418,24 @@ class TableCheck:
         if proof.documents == proof.rows - proof.rejected - self._missing:
             return
         assert self.table.key is not None
-        with tempfile.TemporaryDirectory(prefix="supavex-proof-") as folder:
-            seen = sqlite3.connect(Path(folder) / "keys.sqlite3", isolation_level=None)
-            try:
-                seen.execute("CREATE TABLE keys (key BLOB PRIMARY KEY) WITHOUT ROWID")
-                own = self.table.key.text_sql(self.table.key.own(ALIAS))
-                source = quoted(self.table.source.schema, self.table.source.name)
-                with connection.cursor(name="supavex_keys") as cursor:
-                    cursor.execute(f"SELECT {own} FROM {source} AS {ALIAS}".encode())
-                    keys = ((self.table.key.internal_id(str(key)),) for (key,) in cursor if key is not None)
-                    seen.executemany("INSERT OR IGNORE INTO keys VALUES (?)", keys)
-                for document in self.target.documents(self.table.target):
-                    _, internal_id = decode_id(str(document["_id"]))
-                    if seen.execute("SELECT 1 FROM keys WHERE key = ?", (internal_id,)).fetchone() is None:
-                        key = str(self.table.key.text_of(internal_id) or document["_id"])
-                        kind, detail = "extra document", f"{document['_id']} stands for no row of the source"
-                        if self._written:
-                            # A deleted row is not there to say when it was written.
-                            kind, detail = "deleted or extra", f"{detail}: deleted since the copy, or never there"
-                        proof.add(kind, key, detail)
-            finally:
-                seen.close()
+        with closing(scratch_database()) as seen:
+            seen.execute("CREATE TABLE keys (key BLOB PRIMARY KEY) WITHOUT ROWID")
+            own = self.table.key.text_sql(self.table.key.own(ALIAS))
+            source = quoted(self.table.source.schema, self.table.source.name)
+            with connection.cursor(name="supavex_keys") as cursor:
+                cursor.itersize = _KEYS
+                cursor.execute(f"SELECT {own} FROM {source} AS {ALIAS}".encode())
+                keys = ((self.table.key.internal_id(str(key)),) for (key,) in cursor if key is not None)
+                seen.executemany("INSERT OR IGNORE INTO keys VALUES (?)", keys)
+            for document in self.target.documents(self.table.target):
+                _, internal_id = decode_id(str(document["_id"]))
+                if seen.execute("SELECT 1 FROM keys WHERE key = ?", (internal_id,)).fetchone() is None:
+                    key = str(self.table.key.text_of(internal_id) or document["_id"])
+                    kind, detail = "extra document", f"{document['_id']} stands for no row of the source"
+                    if self._written:
+                        # A deleted row is not there to say when it was written.
+                        kind, detail = "deleted or extra", f"{detail}: deleted since the copy, or never there"
+                    proof.add(kind, key, detail)
 
 
 def _estimate(connection: psycopg.Connection, table: TablePlan) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import TypeVar
@@ -16,6 +15,7 @@ from supavex.mapping.plan import TablePlan
 from supavex.mapping.references import pointer_of
 from supavex.migrate.documents import Documents
 from supavex.migrate.proof import TableProof
+from supavex.migrate.scratch import scratch_database
 
 T = TypeVar("T")
 _CHUNK = 2000
@@ -83,7 +83,7 @@ class _Uniques:
 
     def __init__(self, groups: list[tuple[str, ...]]) -> None:
         self._groups = groups
-        self._database = sqlite3.connect("", isolation_level=None)  # SQLite keeps it in a file of its own, if it grows
+        self._database = scratch_database()
         self._database.execute("CREATE TABLE seen (digest BLOB PRIMARY KEY) WITHOUT ROWID")
 
     def __enter__(self) -> _Uniques:

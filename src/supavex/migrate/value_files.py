@@ -25,6 +25,7 @@ from supavex.errors import SupavexError
 from supavex.mapping.large_values import ENDINGS, LargeValues
 from supavex.mapping.plan import ALIAS, TablePlan
 from supavex.migrate.queries import creation_sql
+from supavex.migrate.scratch import scratch_database
 from supavex.migrate.stored_files import FilesJob, add_file, address_name
 from supavex.postgres.columns import ColumnReader
 from supavex.postgres.connection import quoted
@@ -86,9 +87,8 @@ def list_values(
 
     Raises where two files have one id.
     """
-    with closing(sqlite3.connect("", isolation_level=None)) as database:  # a file of SQLite's own, where it grows
+    with closing(scratch_database()) as database:
         database.execute("CREATE TABLE going (id BLOB PRIMARY KEY) WITHOUT ROWID")
-        database.execute("BEGIN")
         found = ValueFiles(job, database)
         with ColumnReader(snapshot, _ONE_PROCESS) as reader:
             for table in tables:
@@ -97,7 +97,6 @@ def list_values(
                     found.columns.append(column)
                     with column.measured():
                         _list(found, column, reader, rejected.get(table.name, ()))
-        database.execute("COMMIT")
         yield found
 
 
