@@ -14,7 +14,7 @@ from supavex.postgres import server as servers
 from supavex.postgres.connection import connect
 from supavex.postgres.inspection import inspect_catalog
 from supavex.postgres.replay import Replay, fingerprint, replay_files, sql_files
-from supavex.postgres.report import Failure, NotRun, Report
+from supavex.postgres.report import Failure, Loss, NotRun, Report
 from tests.databases import Database
 
 Run = Callable[..., Report]
@@ -179,6 +179,7 @@ def test_a_failure_has_file_and_line_and_the_words_of_postgresql(run: Run) -> No
                 "2.sql", 5, 'relation "nowhere" does not exist', "42P01", "data", "InsertStmt", ("public.nowhere",)
             ),
         ),
+        lost=(Loss("public.nowhere", "2.sql", 5, 'relation "nowhere" does not exist', made=False),),
     )
 
 

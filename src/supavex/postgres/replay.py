@@ -25,8 +25,10 @@ from supavex.postgres.budget import DEFAULT_LIMITS, Budget, Limits
 from supavex.postgres.catalog import Catalog, Expression, expression_from_json
 from supavex.postgres.connection import connect, quoted
 from supavex.postgres.inspection import ask_types, inspect_catalog
+from supavex.postgres.losses import History, Present, tables_made
 from supavex.postgres.report import Failure, Report
 from supavex.postgres.statement_kinds import described
+from supavex.postgres.without_foreign_keys import without_foreign_keys
 
 #: Raise when the same files would replay differently.
 REPLAY_VERSION = 9
@@ -322,10 +324,13 @@ def replay_files(server: servers.Server, files: Sequence[Path], limits: Limits =
     Raises where they take more time or disk than ``limits`` allow.
     """
     failed: list[_Failed] = []
+    left_out: list[_Failed] = []
+    history = History()
     count = 0
     with Budget(server, sum(file.stat().st_size for file in files), limits) as budget:
         for file in files:
             statements = list(split(read_text(file.read_bytes()), file.name))
+            history.add(statements)
             count += len(statements)
             failed += _run(server, statements, budget)
         first, worked = {one.statement: one for one in failed}, []
@@ -337,8 +342,50 @@ def replay_files(server: servers.Server, files: Sequence[Path], limits: Limits =
                 worked += [] if left else [_failure(first[one.statement])]
             stuck, failed = len(again) == len(failed), again
             if stuck:
-                break
-    return Report(len(files), count, tuple(map(_failure, failed)), out_of_order=tuple(worked))
+                failed, without = _without_keys(server, failed, budget)
+                left_out += without
+                if not without:
+                    break
+    lost = history.losses([(_failure(one), one.statement.sql) for one in [*failed, *left_out]], _relations(server))
+    return Report(
+        len(files),
+        count,
+        tuple(map(_failure, failed)),
+        out_of_order=tuple(worked),
+        without_foreign_keys=tuple(map(_failure, left_out)),
+        lost=lost,
+    )
+
+
+def _without_keys(
+    server: servers.Server, failed: Sequence[_Failed], budget: Budget
+) -> tuple[list[_Failed], list[_Failed]]:
+    """Runs statements without their foreign keys to tables that are not there: those that fail still, and the others.
+
+    A foreign key to a table that another one of them may make yet stays as long as that may help.
+    """
+    there = Present(_relations(server))
+    coming = Present(tables_made(one.statement.sql for one in failed))
+    for waits in (coming, Present(())):
+        left: list[_Failed] = []
+        worked: list[_Failed] = []
+        for one in failed:
+            sql = without_foreign_keys(one.statement.sql, lambda *name: not there(name) and not waits(name))  # noqa: B023
+            again = sql is None or _run(server, [replace(one.statement, sql=sql)], budget, one.settings)
+            (left if again else worked).append(one)
+        if worked:
+            return left, worked
+    return list(failed), []
+
+
+def _relations(server: servers.Server) -> set[tuple[str, str]]:
+    """Schema and name of every table, view and the like."""
+    sql = """
+        SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')"""
+    with connect(server.url()) as connection:
+        rows = connection.execute(sql.encode()).fetchall()
+    return {(str(schema), str(name)) for schema, name in rows}
 
 
 def _failure(one: _Failed) -> Failure:

@@ -42,6 +42,22 @@ class NotRun:
 
 
 @dataclass(frozen=True, slots=True)
+class Loss:
+    """A table that is not there when all files have run, and the statement that failed to make it, or for its want."""
+
+    #: ``schema.name``, by the name that the table would have in the end.
+    table: str
+    file: str
+    line: int
+    #: PostgreSQL's reason.
+    error: str
+    #: Whether a file makes it; else it is a base table, which statements need and no file makes.
+    made: bool = True
+    #: Of a base table: whether it must be a table; else it may be a view.
+    certain: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """What a replay did: files and statements run, and those that failed."""
 
@@ -55,6 +71,8 @@ class Report:
     without_foreign_keys: tuple[Failure, ...] = ()
     #: Remarks on how the files were run, each one sentence.
     notes: tuple[str, ...] = ()
+    #: Tables that are not there in the end.
+    lost: tuple[Loss, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As ``inspect --json`` shows it."""
@@ -71,6 +89,7 @@ class Report:
             _failures(data["out_of_order"]),
             _failures(data["without_foreign_keys"]),
             tuple(data["notes"]),
+            tuple(Loss(**item) for item in data["lost"]),
         )
 
 
