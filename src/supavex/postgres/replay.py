@@ -31,7 +31,7 @@ from supavex.postgres.statement_kinds import described
 from supavex.postgres.without_foreign_keys import without_foreign_keys
 
 #: Raise when the same files would replay differently.
-REPLAY_VERSION = 9
+REPLAY_VERSION = 10
 _STATEMENT_TIMEOUT = "60s"
 _EXTENSION = re.compile(
     r"(CREATE|DROP|ALTER|COMMENT)\s+(?:ON\s+)?EXTENSION\s+(?:IF\s+(?:NOT\s+)?EXISTS\s+)?\"?([A-Za-z0-9_-]+)\"?"
@@ -391,7 +391,8 @@ def _relations(server: servers.Server) -> set[tuple[str, str]]:
 def _failure(one: _Failed) -> Failure:
     what = described(one.statement.sql)
     tables = tuple(f"{schema or 'public'}.{name}" for schema, name in what.tables)
-    return Failure(one.statement.file, one.statement.line, one.error, one.sqlstate, what.kind, what.node, tables)
+    place = one.statement.file, one.statement.line
+    return Failure(*place, one.error, one.sqlstate, what.kind, what.node, tables, what.columns, what.harmless)
 
 
 def _run(

@@ -31,6 +31,10 @@ class Failure:
     node: str = ""
     #: Tables that the statement names, as ``schema.name``; the created or changed table comes first.
     tables: tuple[str, ...] = ()
+    #: Of ALTER TABLE: the columns that it adds, changes or renames, by the names that they get.
+    columns: tuple[str, ...] = ()
+    #: The words for a statement that can change neither a table of the project nor its rows; else empty.
+    harmless: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,9 @@ class Report:
 
 
 def _failures(items: list[dict[str, Any]]) -> tuple[Failure, ...]:
-    failures = tuple(Failure(**{**item, "tables": tuple(item["tables"])}) for item in items)
+    failures = tuple(
+        Failure(**{**item, "tables": tuple(item["tables"]), "columns": tuple(item["columns"])}) for item in items
+    )
     if any(failure.kind not in get_args(StatementKind) for failure in failures):
         raise ValueError("a kind of statement that is not known")
     return failures

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from supavex.errors import missing_extra
+from supavex.postgres.harmless import harmless
 from supavex.postgres.report import StatementKind
 
 _DATA = ("InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt", "TruncateStmt")
+#: Parts of ALTER TABLE that change what a column holds.
+_COLUMN_CHANGES = ("AT_AlterColumnType", "AT_DropColumn", "AT_SetNotNull", "AT_DropNotNull", "AT_ColumnDefault")
 #: Tables that a block of code names: its text is no SQL statement, so names are found by the words before them.
 _IN_CODE = re.compile(
     r"\b(?:insert\s+into|update|delete\s+from|from|join|table(?:\s+if\s+(?:not\s+)?exists)?)\s+(?:only\s+)?"
@@ -25,6 +28,10 @@ class Described:
     kind: StatementKind = "other"
     node: str = ""
     tables: tuple[tuple[str | None, str], ...] = ()
+    #: Of ALTER TABLE: the columns that it adds, changes or renames, by the names that they get.
+    columns: tuple[str, ...] = ()
+    #: The words for a statement that can change neither a table of the project nor its rows; else empty.
+    harmless: str = ""
 
 
 def parsed(sql: str) -> Any:
@@ -53,7 +60,7 @@ def described(sql: str) -> Described:
     target = _target(tree)
     if target is not None:
         tables = _unique([_name(target), *tables])
-    return Described(_kind(tree, node, target), node, tables)
+    return Described(_kind(tree, node, target), node, tables, _columns(tree, node), harmless(tree))
 
 
 def _kind(tree: Any, node: str, target: Any) -> StatementKind:
@@ -65,6 +72,16 @@ def _kind(tree: Any, node: str, target: Any) -> StatementKind:
     if node == "TransactionStmt":
         return "transaction"
     return "code" if node == "CallStmt" else "other"
+
+
+def _columns(tree: Any, node: str) -> tuple[str, ...]:
+    if node == "RenameStmt" and tree.renameType.name == "OBJECT_COLUMN":
+        return (tree.newname,)
+    if node != "AlterTableStmt" or tree.objtype.name != "OBJECT_TABLE":
+        return ()
+    added = (command.def_.colname if command.subtype.name == "AT_AddColumn" else "" for command in tree.cmds)
+    changed = (command.name if command.subtype.name in _COLUMN_CHANGES else "" for command in tree.cmds)
+    return tuple(dict.fromkeys(name for name in (*added, *changed) if name))
 
 
 def _into(tree: Any) -> Any:

@@ -1,0 +1,112 @@
+"""Statements that can change neither a table of the project nor its rows, whether they work or not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from supavex.postgres.inspection import SYSTEM_SCHEMAS
+
+#: By their node in PostgreSQL's grammar, with the words that people know them by.
+_HARMLESS = {
+    "GrantStmt": "GRANT",
+    "GrantRoleStmt": "GRANT",
+    "AlterDefaultPrivilegesStmt": "ALTER DEFAULT PRIVILEGES",
+    "AlterOwnerStmt": "ALTER … OWNER",
+    "CreateRoleStmt": "CREATE ROLE",
+    "AlterRoleStmt": "ALTER ROLE",
+    "AlterRoleSetStmt": "ALTER ROLE",
+    "DropRoleStmt": "DROP ROLE",
+    "DropOwnedStmt": "DROP OWNED",
+    "ReassignOwnedStmt": "REASSIGN OWNED",
+    "CreateEventTrigStmt": "CREATE EVENT TRIGGER",
+    "AlterEventTrigStmt": "ALTER EVENT TRIGGER",
+    "CreatePublicationStmt": "CREATE PUBLICATION",
+    "AlterPublicationStmt": "ALTER PUBLICATION",
+    "CreateSubscriptionStmt": "CREATE SUBSCRIPTION",
+    "AlterSubscriptionStmt": "ALTER SUBSCRIPTION",
+    "DropSubscriptionStmt": "DROP SUBSCRIPTION",
+    "CommentStmt": "COMMENT",
+    "SecLabelStmt": "SECURITY LABEL",
+    "NotifyStmt": "NOTIFY",
+    "ListenStmt": "LISTEN",
+    "UnlistenStmt": "UNLISTEN",
+    "VacuumStmt": "VACUUM",
+    "ReindexStmt": "REINDEX",
+    "ClusterStmt": "CLUSTER",
+    "CheckPointStmt": "CHECKPOINT",
+    "ExplainStmt": "EXPLAIN",
+    "VariableShowStmt": "SHOW",
+    "DiscardStmt": "DISCARD",
+    "LockStmt": "LOCK",
+    "AlterSystemStmt": "ALTER SYSTEM",
+    "AlterDatabaseStmt": "ALTER DATABASE",
+    "AlterDatabaseSetStmt": "ALTER DATABASE",
+    "CreatedbStmt": "CREATE DATABASE",
+    "DropdbStmt": "DROP DATABASE",
+    "CreateFdwStmt": "CREATE FOREIGN DATA WRAPPER",
+    "AlterFdwStmt": "ALTER FOREIGN DATA WRAPPER",
+    "CreateForeignServerStmt": "CREATE SERVER",
+    "AlterForeignServerStmt": "ALTER SERVER",
+    "CreateUserMappingStmt": "CREATE USER MAPPING",
+    "ImportForeignSchemaStmt": "IMPORT FOREIGN SCHEMA",
+    "CreateForeignTableStmt": "CREATE FOREIGN TABLE",
+    "CreateStatsStmt": "CREATE STATISTICS",
+    "AlterStatsStmt": "ALTER STATISTICS",
+    "RefreshMatViewStmt": "REFRESH MATERIALIZED VIEW",
+}
+#: Parts of ALTER TABLE that say how a table is kept or whose it is.
+_KEEPING = (
+    "AT_ChangeOwner", "AT_ClusterOn", "AT_DropCluster", "AT_SetStatistics", "AT_SetStorage", "AT_SetCompression",
+    "AT_SetRelOptions", "AT_ResetRelOptions", "AT_SetOptions", "AT_ResetOptions", "AT_ReplicaIdentity",
+    "AT_SetTableSpace", "AT_SetLogged", "AT_SetUnLogged",
+)  # fmt: skip
+#: Schemas of services that hold neither users nor files: nothing of them moves.
+_SERVICES = frozenset(SYSTEM_SCHEMAS) - {"auth", "storage", "extensions", "supabase_migrations"}
+#: Functions that tell others, and change no table.
+_TELLING = ("pg_notify",)
+
+
+def harmless(tree: Any) -> str:
+    """The words for a statement that is harmless; empty for one that is not. ``tree``: of PostgreSQL's grammar."""
+    node = type(tree).__name__
+    if node in _HARMLESS:
+        return _HARMLESS[node]
+    if node == "IndexStmt":
+        return "" if tree.unique else "CREATE INDEX"
+    if node == "AlterTableStmt":
+        if tree.objtype.name != "OBJECT_TABLE" or tree.relation.schemaname in _SERVICES:
+            return "ALTER of no table" if tree.objtype.name != "OBJECT_TABLE" else f"of {tree.relation.schemaname}"
+        return "ALTER … OWNER" if all(command.subtype.name in _KEEPING for command in tree.cmds) else ""
+    if node in ("CreatePolicyStmt", "AlterPolicyStmt"):
+        return "POLICY of Supabase's own tables" if tree.table.schemaname in SYSTEM_SCHEMAS else ""
+    if node in ("InsertStmt", "UpdateStmt", "DeleteStmt"):
+        schema = tree.relation.schemaname
+        return f"of {schema}" if schema in _SERVICES else ""
+    return _only_services(tree) if node == "SelectStmt" else ""
+
+
+def _only_services(tree: Any) -> str:
+    """The schema of the service that a SELECT calls; empty where it calls or reads anything else."""
+    from pglast.visitors import Visitor
+
+    called: list[str] = []
+    read: list[str] = []
+
+    class Calls(Visitor):
+        def visit_FuncCall(self, _: Any, call: Any) -> None:
+            names = [part.sval for part in call.funcname]
+            called.append("pg_notify" if names[-1] in _TELLING else names[0] if len(names) > 1 else "")
+
+        def visit_RangeVar(self, _: Any, relation: Any) -> None:
+            read.append(relation.schemaname or "")
+
+        def visit_InsertStmt(self, _: Any, statement: Any) -> None:
+            read.append("")
+
+        visit_UpdateStmt = visit_DeleteStmt = visit_MergeStmt = visit_InsertStmt
+
+    Calls()(tree)
+    known = _SERVICES | {*_TELLING, "pg_catalog"}
+    if not called or not all(schema in known for schema in called) or not all(schema in _SERVICES for schema in read):
+        return ""
+    return f"SELECT of {called[0]}"
