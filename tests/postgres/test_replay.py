@@ -272,6 +272,8 @@ def test_a_report_says_it_all_as_json() -> None:
         "kind": "data",
         "node": "InsertStmt",
         "tables": ["public.notes"],
+        "columns": [],
+        "harmless": "",
     }
     assert Report.from_json(data) == report
 
