@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from selectors import EVENT_READ, DefaultSelector
 
 import psycopg
@@ -25,7 +25,7 @@ _ANSWER_SECONDS = 5.0
 class Snapshot:
     """An exported snapshot: where to import it, its name, and when it was taken (ISO 8601, UTC)."""
 
-    url: str
+    url: str = field(repr=False)
     name: str
     taken_at: str
 
