@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 #: and ids of tables that the schema does not name.
 _LET_PASS = ("SystemField", "FieldNameReserved", "UnknownTable")
 
-#: Documents that are read together.
 #: Documents that SQLite joins: of the largest that there may be, its longest value holds so many.
 _JOINED = 100
 #: Bytes of documents that are given at once.

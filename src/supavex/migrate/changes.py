@@ -9,7 +9,6 @@ is compared; the table says why.
 
 from __future__ import annotations
 
-import itertools
 import json
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -35,7 +34,6 @@ from supavex.migrate.row_digests import (
     relation_of,
     shape_of,
 )
-from supavex.migrate.slots import SlotReading, usable_tables
 from supavex.migrate.stored_files import FileList, FilesJob, listed_files
 from supavex.postgres.columns import ColumnReader
 from supavex.postgres.connection import without_password
@@ -60,8 +58,7 @@ _KEYS = 5000
 class TableChanges:
     """What changed of one table. ``rewritten``: rows that were written again and are as they were.
 
-    ``by``: "xmin" where only newer rows were read, "slot" where those that a replication slot names, "digests" where
-    all were, and then ``why``.
+    ``by``: "xmin" where only newer rows were read, "digests" where all were, and then ``why``.
     """
 
     source: str
@@ -71,7 +68,7 @@ class TableChanges:
     updated: int = 0
     deleted: int = 0
     rewritten: int = 0
-    by: Literal["xmin", "slot", "digests"] = "xmin"
+    by: Literal["xmin", "digests"] = "xmin"
     why: str = ""
     seconds: float = 0.0
     keys: dict[str, list[str]] = field(default_factory=dict)
@@ -131,14 +128,10 @@ class Look:
     full: bool = False
     each: Each | None = None
     progress: Progress = lambda table, rows: None
-    #: Reads the replication slot that follows the target, where there is one.
-    slot: Callable[[Plan, Sight], SlotReading] | None = None
-    reading: SlotReading | None = None
 
     def at(self, plan: Plan, sight: Sight) -> list[TableChanges]:
         """The changes of all moved tables, at one snapshot."""
         known = self.moment.tables()
-        self.reading = self.slot(plan, sight) if self.slot is not None and not self.full else None
         with ColumnReader(sight.snapshot) as reader:
             return [self._table(table, known.get(table.name), sight, reader) for table in plan.moved]
 
@@ -147,11 +140,7 @@ class Look:
         changes = TableChanges(table.name, table.target)
         digests = RowDigests(table, old.seed if old is not None else 0)
         why = self._distrust(table, old, sight)
-        # A slot knows nothing of what was written before it was made.
-        follows = self.reading is not None and old is not None and old.slot == self.reading.slot.name
-        if not why and follows and table.name in usable_tables(self.reading):
-            self._named(digests, old, reader, changes)
-        elif why or not self._newer(digests, old, sight, reader, changes):
+        if why or not self._newer(digests, old, sight, reader, changes):
             why = why or "rows are there now that are older than the moment and were not in it"
             changes = TableChanges(table.name, table.target, by="digests", why=why)
             self._all(digests, old, reader, changes)
@@ -216,40 +205,6 @@ class Look:
                     self._tell(changes, digests.key, "inserted", new, np.flatnonzero(~known))
                     self._tell(changes, digests.key, "updated", new, np.flatnonzero(known & ~same))
         return True
-
-    def _named(self, digests: RowDigests, old: TableMoment | None, reader: ColumnReader, changes: TableChanges) -> None:
-        """The changes among the rows that the slot names."""
-        assert old is not None
-        assert self.reading is not None
-        name = digests.table.name
-        changes.by = "slot"
-        keys = iter(sorted(self.reading.keys[name]))
-        with RowFile() as rows, RowFile() as names:
-            now, named = RowWriter(rows, name, old.bits), RowWriter(names, name, old.bits)
-            while some := list(itertools.islice(keys, _KEYS)):
-                for _ in digests.read_keys(reader, named, some):
-                    pass
-                for _ in digests.read(reader, now, digests.among(some)):
-                    self.progress(name, now.rows)
-            bits = max(now.bits, named.bits)
-            for number in range(1 << bits) if named.rows else ():
-                wanted = names.bucket(name, number, bits, named.bits)
-                if not len(wanted.records):
-                    continue
-                new = rows.bucket(name, number, bits, now.bits, texts=digests.has_text)
-                there = self.moment.bucket(name, number, bits, old.bits, texts=digests.has_text)
-                known, same = known_and_same(there, new)
-                gone = np.isin(there.keys, wanted.keys) & ~np.isin(there.keys, new.keys)
-                changes.inserted += int((~known).sum())
-                changes.updated += int((known & ~same).sum())
-                changes.rewritten += int(same.sum())
-                changes.deleted += int(gone.sum())
-                _hold(changes, new.keys[~known])
-                _hold(changes, there.keys[gone])
-                self._tell(changes, digests.key, "inserted", new, np.flatnonzero(~known))
-                self._tell(changes, digests.key, "updated", new, np.flatnonzero(known & ~same))
-                self._tell(changes, digests.key, "deleted", there, np.flatnonzero(gone))
-        changes.rows = old.rows + changes.inserted - changes.deleted
 
     def _gone(self, digests: RowDigests, old: TableMoment, reader: ColumnReader, changes: TableChanges) -> bool:
         """Finds the keys of the moment that are no row's now; False where they are more or less than counted."""
@@ -338,7 +293,6 @@ class Changes:
     tables: list[TableChanges]
     gone: list[str]
     doubted: list[str]
-    slot: SlotReading | None
     seconds: float
     #: Whether files of storage buckets came, went or were uploaded again.
     files: bool = False
@@ -364,7 +318,6 @@ class Changes:
             "doubted": self.doubted,
             "filesChanged": self.files,
             "rulesChanged": self.rules,
-            "slot": None if self.slot is None else {"name": self.slot.slot.name, "refused": self.slot.refused},
         }
 
 
@@ -401,7 +354,6 @@ def changes_since(
             tables,
             gone,
             sorted(moved & set(doubted)),
-            look.reading,
             seconds,
             stored is not None and files_changed(moment, stored, doubted),
             rules(sight),

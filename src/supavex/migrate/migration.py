@@ -6,9 +6,9 @@ import json
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Unpack
 
@@ -23,7 +23,6 @@ from supavex.migrate.conflicts import check_conflicts
 from supavex.migrate.copied import Copied, Copies, copied_of
 from supavex.migrate.copy import CopyOptions, CopyResult, Progress, TableResult, copy
 from supavex.migrate.documents import Documents
-from supavex.migrate.floor import floor_seconds
 from supavex.migrate.moments import Moments
 from supavex.migrate.parts import MOST_REJECTS
 from supavex.migrate.rejects import TooManyRejectsError, read_rejects, write_rejects
@@ -140,8 +139,6 @@ class Migration:
     allowed: int
     imported: bool
     dry_run: bool
-    #: Seconds of the floor of each source table; empty where it was not measured.
-    floors: Mapping[str, float] = field(default_factory=dict)
     since: Touched | None = None
     import_seconds: float = 0.0
 
@@ -180,7 +177,7 @@ class Migration:
             "rejected": len(self.copy.rejects),
             "rejectsAllowed": self.allowed,
             "reasons": dict(Counter(f"{r.table}.{r.column}: {r.code}" for r in self.copy.rejects)),
-            "tables": [_table_json(table, self.floors.get(table.source)) for table in self.copy.tables],
+            "tables": [_table_json(table) for table in self.copy.tables],
             **({} if self.since is None else _since_json(self.since)),
             **({} if self.copy.files is None else {"files": _files_json(self.copy.files, self.copy.files_kept)}),
             **({} if self.copy.values is None else {"values": _values_json(self.copy.values, self.copy.files_kept)}),
@@ -230,7 +227,7 @@ def _files_json(files: FileList, kept: int) -> dict[str, Any]:
     }
 
 
-def _table_json(table: TableResult, floor: float | None) -> dict[str, Any]:
+def _table_json(table: TableResult) -> dict[str, Any]:
     return {
         "source": table.source,
         "target": table.target,
@@ -242,11 +239,6 @@ def _table_json(table: TableResult, floor: float | None) -> dict[str, Any]:
         "creationTimeAdjusted": table.creation_adjusted,
         "bytes": table.bytes,
         "seconds": round(table.seconds, 3),
-        **(
-            {}
-            if floor is None
-            else {"floorSeconds": round(floor, 3), "timesFloor": round(table.seconds / max(floor, 1e-6), 2)}
-        ),
         **({} if table.taken_at is None else {"takenAt": table.taken_at}),
     }
 
@@ -261,7 +253,6 @@ def migrate(
     tables: frozenset[str] | None = None,
     max_rejects: int | None = None,
     dry_run: bool = False,
-    measure_floor: bool = False,
     progress: Progress = lambda table, done, estimate: None,
     **how: Unpack[CopyOptions],
 ) -> Migration:
@@ -269,7 +260,7 @@ def migrate(
 
     ``existing`` gives ids and documents of tables that are in Convex already; by default ``target``. A dry run does
     all of the work and leaves no file but the cached source. More rejected rows than allowed: nothing is imported.
-    ``measure_floor`` reads each table once more, by itself. ``how``: see :func:`~supavex.migrate.copy.copy`.
+    ``how``: see :func:`~supavex.migrate.copy.copy`.
     """
     project = plan.project
     tables = _named_tables(plan, tables)
@@ -310,9 +301,7 @@ def migrate(
             progress=progress,
             **how,
         )
-        names = {table.source for table in result.tables}
-        floors = floor_seconds(url, [t for t in plan.moved if t.name in names]) if measure_floor else {}
-    migration = Migration(result, folder, allowed, imported=False, dry_run=dry_run, floors=floors, since=since)
+    migration = Migration(result, folder, allowed, imported=False, dry_run=dry_run, since=since)
     if dry_run:
         return migration
     write_rejects(folder.rejects, result.rejects)

@@ -87,7 +87,6 @@ def migrate_by_cli(
     say: Say,
     tables: frozenset[str] | None = None,
     max_rejects: int | None = None,
-    measure_floor: bool = False,
     showing: Showing = lambda step: nullcontext(_unseen),
     **how: Unpack[CopyOptions],
 ) -> RemoteMigration:
@@ -100,7 +99,7 @@ def migrate_by_cli(
             # Until the proof is done, so that it compares at the copy's moment, whatever the app writes meanwhile. A
             # replayed source is nobody else's, and its server stops in between.
             how["hold"] = held
-        return _migrated(plan, cli, confirm, say, tables, max_rejects, measure_floor, showing, how)
+        return _migrated(plan, cli, confirm, say, tables, max_rejects, showing, how)
 
 
 def _migrated(
@@ -110,7 +109,6 @@ def _migrated(
     say: Say,
     tables: frozenset[str] | None,
     max_rejects: int | None,
-    measure_floor: bool,
     showing: Showing,
     how: CopyOptions,
 ) -> RemoteMigration:
@@ -137,7 +135,6 @@ def _migrated(
                 existing=existing,
                 tables=tables,
                 max_rejects=max_rejects,
-                measure_floor=measure_floor,
                 progress=progress,
                 **how,
             )

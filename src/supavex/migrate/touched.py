@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from supavex.convex.validators import MISSING
@@ -230,12 +230,6 @@ class Remember:
     moments: Moments
     target: str
     also: str | None = None
-    #: The replication slot that follows the target since before the copy.
-    slot: str = ""
-    #: Called when the moment is kept.
-    kept: Callable[[], None] | None = None
-    #: Whether an import was begun.
-    begun: bool = False
     #: The source tables whose rows the copy read at this moment, or at an earlier one.
     read: list[str] = field(default_factory=list)
     earlier: list[str] = field(default_factory=list)
@@ -266,13 +260,13 @@ class Remember:
                     for one in copied:
                         name = one.table.name
                         (self.earlier if one.earlier else self.read).append(name)
-                        _write_table(moment, one, known.pop(name, None), sight, numbers, lookups, reader, self.slot)
+                        _write_table(moment, one, known.pop(name, None), sight, numbers, lookups, reader)
                 for table in known.values():
                     assert last is not None
                     # Its rows were looked at, and are as they were: only newer ones have to be looked at next time.
                     checked = since is not None
                     taken_at = sight.snapshot.taken_at if checked else table.taken_at
-                    kept = replace(table, seen=sight.seen, taken_at=taken_at, slot=self.slot) if checked else table
+                    kept = replace(table, seen=sight.seen, taken_at=taken_at) if checked else table
                     if since is not None:
                         kept = _as_it_is(kept, since, sight, numbers, lookups)
                     moment.take_over(last, kept)
@@ -282,7 +276,6 @@ class Remember:
 
     def begin(self) -> None:
         """The import begins: until :meth:`keep`, nothing is sure of the tables."""
-        self.begun = True
         self.moments.doubt(self.target, [*self.read, *self.earlier])
 
     def keep(self, also: Iterable[str] = ()) -> None:
@@ -291,8 +284,6 @@ class Remember:
         # Between the two, a table is in doubt that need not be: it is imported once more.
         self.moments.keep(self.target, self.also)
         self.moments.trust(self.target, set(self.read) - doubted)
-        if self.kept is not None:
-            self.kept()
 
 
 def _as_it_is(
@@ -318,7 +309,6 @@ def _write_table(
     numbers: Mapping[str, int],
     lookups: Lookups,
     reader: ColumnReader,
-    slot: str,
 ) -> None:
     table = one.table
     digests = RowDigests(table, old.seed if old is not None else secrets.randbits(62))
@@ -337,6 +327,5 @@ def _write_table(
         digests.seed,
         writer.rows,
         writer.bits,
-        slot,
     )
     moment.add_table(about, one.rejects)

@@ -6,7 +6,6 @@ tell whether it still is so, and a subscription when to run again. Source: ``dat
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import sqlite3
@@ -19,7 +18,7 @@ from supavex.convex.ids import encode_id, new_internal_id
 from supavex.convex.messages import mismatch_text, value_text
 from supavex.convex.names import table_name_problem
 from supavex.convex.order_keys import index_key, order_key
-from supavex.convex.values import Document, Value, same, size
+from supavex.convex.values import Document, same, size
 from supavex.deployment.enforcement import check_limits, mismatch_of
 from supavex.deployment.files import file_documents
 from supavex.deployment.functions.catalog import STORED_FILES, SYSTEM_NUMBERS, Catalog
@@ -456,8 +455,3 @@ def keys_of(
         for document in (written.before, written.after):
             if document is not None:
                 yield index.entries, index_key(document, index.fields)
-
-
-def json_of(value: Value) -> str:
-    """An internal value as text."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
