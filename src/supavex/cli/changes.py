@@ -12,7 +12,7 @@ from supavex.cli.progress import bars
 from supavex.errors import UsageError
 from supavex.mapping.check import checked_plan
 from supavex.mapping.source import Source
-from supavex.migrate.changes import Changes, Each, Look, changes_since, listed_line
+from supavex.migrate.changes import ChangeDetector, Changes, Each, changes_since, listed_line
 from supavex.migrate.migration import Folder
 from supavex.migrate.moments import Moment, name_of
 from supavex.migrate.official import deployment_of
@@ -89,12 +89,12 @@ def run(
         opened = stack.enter_context(Moment.open(path))
         # A named moment is what was imported once; the target's own is what should be there now.
         doubted = moments.doubted(opened.target) if path == moments.path(name_of(opened.target)) else ()
-        look = Look(opened, full, each)
+        detector = ChangeDetector(opened, full, each)
         report = stack.enter_context(bars("reading"))
-        look.progress = lambda table, rows: report(table, rows, 0)
+        detector.progress = lambda table, rows: report(table, rows, 0)
         url = stack.enter_context(Source(project).running())
         rules = partial(other_rules, plan, opened)
-        return changes_since(plan, url, look, doubted, files_job(plan, files), rules)
+        return changes_since(plan, url, detector, doubted, files_job(plan, files), rules)
 
 
 def report_lines(found: Changes) -> list[str]:

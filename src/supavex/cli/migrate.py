@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from supavex.migrate.copy import CopyOptions, CopyResult, Moments
     from supavex.migrate.migration import Migration
     from supavex.migrate.stored_files import FilesJob
-    from supavex.migrate.touched import Touched
+    from supavex.migrate.touched import ChangedTables
 
 
 @click.command("migrate")
@@ -180,24 +180,27 @@ class Keeping:
 
         ``target``: the deployment, or ``archive`` where the rows stay in one.
         """
-        from supavex.migrate.changes import Look
+        from supavex.migrate.changes import ChangeDetector
         from supavex.migrate.migration import Folder
         from supavex.migrate.moments import Moment, name_of
-        from supavex.migrate.touched import Remember, Touched
+        from supavex.migrate.touched import BaselineRecorder, ChangedTables
 
         moments = Folder(plan.project.migration_folder).moments
         options = how.options()
         if self.moment is not None:
             moments.path(self.moment)
+        recorder = None
         if not dry_run and (target != "archive" or self.moment is not None):
-            options["remember"] = Remember(moments, target, self.moment)
+            recorder = options["recorder"] = BaselineRecorder(moments, target, self.moment)
         if not self.changes:
             yield options
             return
         # What an interrupted copy of changes has done is of another choice of tables.
         options["moments"] = "restart"
         with Moment.open(moments.path(name_of(target))) as moment:
-            options["since"] = Touched(plan, Look(moment), moments.doubted(target))
+            changed = options["selection"] = ChangedTables(plan, ChangeDetector(moment), moments.doubted(target))
+            if recorder is not None:
+                recorder.changed = changed
             yield options
 
 
@@ -218,6 +221,7 @@ def _by_cli(
     from supavex.migrate.remote import migrate_by_cli, remote_lines
     from supavex.migrate.report import nothing_line, report_lines
     from supavex.migrate.stored_files import files_job
+    from supavex.migrate.touched import ChangedTables
 
     def confirm(changes: str) -> bool:
         click.echo(changes, err=True)
@@ -232,8 +236,8 @@ def _by_cli(
     project.make_state()
     with locked(project.migration_folder), keeping.options(plan, cli.deployment, how) as options:
         options["files"] = files_job(plan, files)
-        since = options.get("since")
-        if since is not None and _nothing(project, since, options["files"]):
+        since = options.get("selection")
+        if isinstance(since, ChangedTables) and _nothing(project, since, options["files"]):
             if as_json:
                 found = [change.to_json() for change in since.changes]
                 print_json({"ok": True, "imported": False, "target": to, "since": since.made_at, "changes": found})
@@ -262,7 +266,7 @@ def _by_cli(
     return 0 if remote.ok else 1
 
 
-def _nothing(project: Project, since: Touched, files: FilesJob | None) -> bool:
+def _nothing(project: Project, since: ChangedTables, files: FilesJob | None) -> bool:
     from supavex.migrate.touched import nothing_changed
 
     with Source(project).running() as url:
@@ -336,9 +340,9 @@ def run(
             progress=report,
             **options,
         )
-        remember = options.get("remember")
-        if out is not None and remember is not None and result.ok:
-            remember.keep()
+        recorder = options.get("recorder")
+        if out is not None and recorder is not None and result.ok:
+            recorder.keep()
         if not dry_run and not result.nothing:
             if result.ok:
                 measured.ok = True

@@ -11,15 +11,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Collection, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Collection
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
-import psycopg
 
-from supavex.errors import SupavexError
 from supavex.mapping.keys import Key
 from supavex.mapping.plan import ALIAS, Plan, TablePlan
 from supavex.mapping.storage import OBJECTS
@@ -36,9 +34,7 @@ from supavex.migrate.row_digests import (
 )
 from supavex.migrate.stored_files import FileList, FilesJob, listed_files
 from supavex.postgres.columns import ColumnReader
-from supavex.postgres.connection import without_password
-from supavex.postgres.snapshot import Snapshot, exported
-from supavex.postgres.visibility import Seen, incomparable, newer_sql, seen
+from supavex.postgres.visibility import HeldSnapshot, held_snapshot, incomparable, newer_sql
 
 Kind = Literal["inserted", "updated", "deleted"]
 KINDS: tuple[Kind, ...] = ("inserted", "updated", "deleted")
@@ -106,22 +102,8 @@ class TableChanges:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """One snapshot of the source, and the connection that holds it."""
-
-    snapshot: Snapshot
-    holder: psycopg.Connection
-    seen: Seen
-
-    @classmethod
-    def of(cls, snapshot: Snapshot, holder: psycopg.Connection) -> Sight:
-        """What ``holder``'s snapshot sees."""
-        return cls(snapshot, holder, seen(holder))
-
-
 @dataclass(slots=True)
-class Look:
+class ChangeDetector:
     """Looks for the changes of tables since ``moment``. ``full``: by all digests, whatever ``xmin`` says."""
 
     moment: Moment
@@ -129,33 +111,35 @@ class Look:
     each: Each | None = None
     progress: Progress = lambda table, rows: None
 
-    def at(self, plan: Plan, sight: Sight) -> list[TableChanges]:
+    def at(self, plan: Plan, held: HeldSnapshot) -> list[TableChanges]:
         """The changes of all moved tables, at one snapshot."""
         known = self.moment.tables()
-        with ColumnReader(sight.snapshot) as reader:
-            return [self._table(table, known.get(table.name), sight, reader) for table in plan.moved]
+        with ColumnReader(held.snapshot) as reader:
+            return [self._table(table, known.get(table.name), held, reader) for table in plan.moved]
 
-    def _table(self, table: TablePlan, old: TableMoment | None, sight: Sight, reader: ColumnReader) -> TableChanges:
+    def _table(
+        self, table: TablePlan, old: TableMoment | None, held: HeldSnapshot, reader: ColumnReader
+    ) -> TableChanges:
         started = time.monotonic()
         changes = TableChanges(table.name, table.target)
         digests = RowDigests(table, old.seed if old is not None else 0)
-        why = self._distrust(table, old, sight)
-        if why or not self._newer(digests, old, sight, reader, changes):
+        why = self._distrust(table, old, held)
+        if why or not self._newer(digests, old, held, reader, changes):
             why = why or "rows are there now that are older than the moment and were not in it"
             changes = TableChanges(table.name, table.target, by="digests", why=why)
             self._all(digests, old, reader, changes)
         changes.seconds = time.monotonic() - started
         return changes
 
-    def _distrust(self, table: TablePlan, old: TableMoment | None, sight: Sight) -> str:
+    def _distrust(self, table: TablePlan, old: TableMoment | None, held: HeldSnapshot) -> str:
         """Why ``xmin`` does not tell which rows of a table are newer; empty where it does."""
         if old is None:
             return "the moment does not hold the table"
         if self.full:
             return "all digests are asked for"
-        if (problem := incomparable(old.seen, sight.seen)) is not None:
+        if (problem := incomparable(old.seen, held.seen)) is not None:
             return problem
-        relation = relation_of(sight.holder, table)
+        relation = relation_of(held.holder, table)
         if relation != old.relation:
             return "it is another table, or has other partitions, than at the moment"
         if any(part[0] not in "rp" for part in relation.split()):
@@ -169,7 +153,12 @@ class Look:
         return ""
 
     def _newer(
-        self, digests: RowDigests, old: TableMoment | None, sight: Sight, reader: ColumnReader, changes: TableChanges
+        self,
+        digests: RowDigests,
+        old: TableMoment | None,
+        held: HeldSnapshot,
+        reader: ColumnReader,
+        changes: TableChanges,
     ) -> bool:
         """The changes by ``xmin``; False where the numbers of rows don't agree with them."""
         assert old is not None
@@ -178,10 +167,10 @@ class Look:
             now = stack.enter_context(RowFile())
             writer = RowWriter(now, name, old.bits)
             done = 0
-            for count in digests.read(reader, writer, newer_sql(old.seen, sight.seen, ALIAS)):
+            for count in digests.read(reader, writer, newer_sql(old.seen, held.seen, ALIAS)):
                 done += count
                 self.progress(name, done)
-            changes.rows = digests.count(sight.holder)
+            changes.rows = digests.count(held.holder)
             changed: list[tuple[int, int]] = []
             bits = writer.bits
             for number in range(1 << bits) if writer.rows else ():
@@ -329,19 +318,19 @@ def files_changed(moment: Moment, files: FileList, doubted: Collection[str]) -> 
 def changes_since(
     plan: Plan,
     url: str,
-    look: Look,
+    detector: ChangeDetector,
     doubted: Collection[str] = (),
     files: FilesJob | None = None,
-    rules: Callable[[Sight], list[str]] = lambda sight: [],
+    rules: Callable[[HeldSnapshot], list[str]] = lambda held: [],
 ) -> Changes:
-    """The changes of the rows of ``plan`` at ``url``, and of ``files``, since the moment of ``look``.
+    """The changes of the rows of ``plan`` at ``url``, and of ``files``, since the moment of ``detector``.
 
     ``rules`` finds the tables of which something else has changed.
     """
     started = time.monotonic()
-    moment = look.moment
-    with sight_of(url) as sight, listed_files(files, sight.holder) as stored:
-        tables = look.at(plan, sight)
+    moment = detector.moment
+    with held_snapshot(url) as held, listed_files(files, held.holder) as stored:
+        tables = detector.at(plan, held)
         moved = {table.name for table in plan.moved}
         gone = [source for source in moment.tables() if source not in moved]
         assert moment.path is not None
@@ -350,31 +339,14 @@ def changes_since(
             moment.path.stem,
             moment.target,
             moment.made_at,
-            sight.snapshot.taken_at,
+            held.snapshot.taken_at,
             tables,
             gone,
             sorted(moved & set(doubted)),
             seconds,
             stored is not None and files_changed(moment, stored, doubted),
-            rules(sight),
+            rules(held),
         )
-
-
-@contextmanager
-def sight_of(url: str) -> Iterator[Sight]:
-    """A snapshot of the database at ``url``, until the block ends; what PostgreSQL refuses is said."""
-    try:
-        with exported(url) as (snapshot, holder):
-            yield Sight.of(snapshot, holder)
-    except psycopg.Error as error:
-        reason = error.diag.message_primary or (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise SupavexError(
-            "ReadFailed",
-            f"PostgreSQL stopped the read: {reason}",
-            where=without_password(url),
-            hint="Nothing was changed: run the command again.",
-            retryable=True,
-        ) from None
 
 
 def listed_line(source: str, kind: Kind, key: str) -> str:

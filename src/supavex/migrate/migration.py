@@ -27,7 +27,7 @@ from supavex.migrate.moments import Moments
 from supavex.migrate.parts import MOST_REJECTS
 from supavex.migrate.rejects import TooManyRejectsError, read_rejects, write_rejects
 from supavex.migrate.stored_files import FileList
-from supavex.migrate.touched import Touched
+from supavex.migrate.touched import ChangedTables
 from supavex.migrate.value_files import ValueFiles
 
 
@@ -139,7 +139,7 @@ class Migration:
     allowed: int
     imported: bool
     dry_run: bool
-    since: Touched | None = None
+    since: ChangedTables | None = None
     import_seconds: float = 0.0
 
     @property
@@ -195,7 +195,7 @@ class Migration:
         }
 
 
-def _since_json(since: Touched) -> dict[str, Any]:
+def _since_json(since: ChangedTables) -> dict[str, Any]:
     return {
         "since": since.made_at,
         "reasons": dict(since.reasons),
@@ -276,9 +276,10 @@ def migrate(
     folder = Folder(project.migration_folder)
     allowed = project.max_rejects if max_rejects is None else max_rejects
     archive = None if dry_run else (out or folder.archive)
-    since, remember = how.get("since"), how.get("remember")
-    if tables is not None and remember is not None and remember.target != "archive":
-        how["known_rejects"] = _known_rejects(plan, folder.copies, remember.target)
+    selection, recorder = how.get("selection"), how.get("recorder")
+    since = selection if isinstance(selection, ChangedTables) else None
+    if tables is not None and recorder is not None and recorder.target != "archive":
+        how["known_rejects"] = _known_rejects(plan, folder.copies, recorder.target)
     if since is not None and archive is not None and out is None:
         archive = folder.changes_archive
     if not dry_run:
@@ -310,16 +311,16 @@ def migrate(
         migration.keep(own)
     if migration.ok and put is not None and archive is not None:
         if not migration.nothing:
-            if remember is not None:
-                remember.begin()
+            if recorder is not None:
+                recorder.begin()
             started = time.monotonic()
             with SnapshotArchive(archive) as opened:
                 put(opened, result)
             migration.import_seconds = time.monotonic() - started
-            migration.keep(folder.copies.of_target("local" if remember is None else remember.target))
+            migration.keep(folder.copies.of_target("local" if recorder is None else recorder.target))
             migration.imported = True
-        if remember is not None:
-            remember.keep()
+        if recorder is not None:
+            recorder.keep()
     if migration.nothing:
         return migration  # the report of what is there stays
     write_whole(folder.report, json.dumps(migration.to_json(), indent=2, ensure_ascii=False) + "\n")
