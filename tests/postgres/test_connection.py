@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from supavex.errors import SupavexError, UsageError
 from supavex.postgres import connection as connections
 from supavex.postgres.columns import ColumnReader
-from supavex.postgres.connection import READING, connect, literal, quoted, without_password
+from supavex.postgres.connection import READING, connect, libpq_url, literal, quoted, without_password
 from supavex.postgres.snapshot import exported
 from tests.databases import Database
 
@@ -121,6 +121,8 @@ def test_no_password_is_ever_shown(password: str) -> None:
         "postgresql://postgres.abc:topsecret@aws-0-eu-central-1.pooler.supabase.invalid:6543/postgres",
         "host=aws-0-eu-central-1.pooler.supabase.invalid port=6543 user=postgres.abc password=topsecret",
         "postgresql:///postgres?host=pooler.supabase.invalid&port=6543&password=topsecret",
+        "postgresql://postgres.abc:topsecret@pooler.supabase.invalid:6543/postgres?pgbouncer=true&connection_limit=1",
+        "postgres://postgres:topsecret@pooler.supabase.invalid/postgres?sslmode=require&pgbouncer=true",
     ],
 )
 def test_the_transaction_pooler_is_refused_with_the_way_out(url: str) -> None:
@@ -129,6 +131,16 @@ def test_the_transaction_pooler_is_refused_with_the_way_out(url: str) -> None:
     assert caught.value.code == "TransactionPooler"
     assert "port 5432" in (caught.value.hint or "")
     assert "topsecret" not in str(caught.value.to_json())
+
+
+def test_parameters_of_other_clients_are_left_out() -> None:
+    url = "postgresql://ann:topsecret@host:5432/db?schema=public&sslmode=require&connection_limit=1&supa=base-pooler.x"
+    assert libpq_url(url) == "postgresql://ann:topsecret@host:5432/db?sslmode=require"
+    assert libpq_url("postgresql://host/db?schema=public") == "postgresql://host/db"
+    assert libpq_url("host=host dbname=db") == "host=host dbname=db"
+    shown = without_password(url)
+    assert "topsecret" not in shown
+    assert "host:5432/db" in shown
 
 
 @pytest.mark.parametrize("url", ["not a connection string", "mysql://ann:topsecret@host/db", "host=host colour=red"])

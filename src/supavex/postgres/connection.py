@@ -121,10 +121,42 @@ def _shown_words(url: str) -> str:
     return shown
 
 
+#: Parameters that other clients read from an address and libpq does not know: Prisma's, and Vercel's marks.
+_CLIENTS_OWN = frozenset(
+    (
+        "pgbouncer",
+        "connection_limit",
+        "pool_timeout",
+        "socket_timeout",
+        "statement_cache_size",
+        "schema",
+        "sslaccept",
+        "sslidentity",
+        "supa",
+        "workaround",
+    )
+)
+
+
+def libpq_url(url: str) -> str:
+    """An address as libpq takes it: without the parameters that only other clients know."""
+    place, mark, query = url.partition("?")
+    if not mark or _POSTGRES_URL.match(url) is None:
+        return url
+    pairs = [pair for pair in query.split("&") if pair.partition("=")[0] not in _CLIENTS_OWN]
+    return f"{place}?{'&'.join(pairs)}" if pairs else place
+
+
+def _of_pgbouncer(url: str) -> bool:
+    """Whether an address says that it is PgBouncer's, as Supabase's page gives it for Prisma."""
+    query = url.partition("?")[2]
+    return _POSTGRES_URL.match(url) is not None and "pgbouncer=true" in query.lower().split("&")
+
+
 def _parsed(url: str) -> dict[str, object] | None:
-    """The parameters of an address; None where it does not parse."""
+    """The parameters of an address that libpq knows; None where it does not parse."""
     try:
-        return dict(conninfo_to_dict(url))
+        return dict(conninfo_to_dict(libpq_url(url)))
     except (psycopg.Error, ValueError):  # such as a text that is no UTF-8, or holds a NUL
         return None
 
@@ -144,16 +176,21 @@ def server_words(error: Exception, url: str) -> str:
     return text.replace(password, _HIDDEN) if len(password) > 2 else text
 
 
-def _check_pooler(info: Mapping[str, object], shown: str) -> None:
+def _check_pooler(url: str, info: Mapping[str, object], shown: str) -> None:
     # Supavisor's and PgBouncer's transaction mode give each transaction another server session: an exported
     # snapshot and session settings don't survive. Supabase serves that mode on port 6543.
     if str(info.get("port", "")) == "6543":
-        raise UsageError(
-            "TransactionPooler",
-            "port 6543 is Supabase's transaction pooler, which can't hold one snapshot over a whole copy.",
-            where=shown,
-            hint="Use the direct connection or the session pooler: the same address with port 5432.",
-        )
+        reason = "port 6543 is Supabase's transaction pooler"
+    elif _of_pgbouncer(url):
+        reason = "pgbouncer=true names a transaction pooler"
+    else:
+        return
+    raise UsageError(
+        "TransactionPooler",
+        f"{reason}, which can't hold one snapshot over a whole copy.",
+        where=shown,
+        hint="Use the direct connection or the session pooler: the same address with port 5432, and without pgbouncer.",
+    )
 
 
 def connect(url: str, *, autocommit: bool = True, settings: dict[str, str] | None = None) -> psycopg.Connection:
@@ -173,7 +210,7 @@ def connect(url: str, *, autocommit: bool = True, settings: dict[str, str] | Non
             hint="It looks like postgresql://user:password@host:5432/database. In a password, @ is written %40, / %2F, "
             "? %3F, # %23, : %3A, % %25 and a space %20.",
         )
-    _check_pooler(info, shown)
+    _check_pooler(url, info, shown)
     info.setdefault("connect_timeout", "15")
     info.setdefault("application_name", "supavex")
     try:

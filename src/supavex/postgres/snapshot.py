@@ -15,7 +15,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from supavex.errors import SupavexError
-from supavex.postgres.connection import connect, literal, without_password
+from supavex.postgres.connection import connect, libpq_url, literal, without_password
 
 _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 _ANSWER_SECONDS = 5.0
@@ -47,7 +47,7 @@ def exported(url: str, last: str | None = None) -> Iterator[tuple[Snapshot, psyc
             '\'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\')'
         ).fetchone()
         assert row is not None
-        yield Snapshot(url, row[0], row[1]), connection
+        yield Snapshot(libpq_url(url), row[0], row[1]), connection
     except psycopg.errors.InsufficientPrivilege as error:
         raise denied(error, url) from None
     finally:
