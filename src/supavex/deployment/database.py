@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Self
 
 from supavex.convex.compile import compile_schema
+from supavex.convex.damage import DamagedDocument, OnDamaged, refuse
 from supavex.convex.ids import InvalidId, decode_id, encode_id, new_internal_id
 from supavex.convex.limits import FIRST_USER_TABLE_NUMBER, STORAGE_TABLE
 from supavex.convex.messages import mismatch_text
@@ -107,8 +108,8 @@ class Database:
         table = next((t for t in self.store.tables().values() if t.number == number), None)
         return None if table is None else self._get(table, internal_id)
 
-    def get_many(self, table: str, ids: Sequence[str]) -> dict[str, Document]:
-        """Those of ``ids`` that are documents of ``table``."""
+    def get_many(self, table: str, ids: Sequence[str], damaged: OnDamaged = refuse) -> dict[str, Document]:
+        """Those of ``ids`` that are documents of ``table``. ``damaged`` is called with those that can't be read."""
         stored = self.store.tables().get(table)
         if table == STORAGE_TABLE:
             return self._stored_files(ids)
@@ -117,7 +118,11 @@ class Database:
         found = {}
         for id_ in ids:
             number, internal_id = decode_id(id_)
-            document = self._get(stored, internal_id) if number == stored.number else None
+            try:
+                document = self._get(stored, internal_id) if number == stored.number else None
+            except DamagedDocument as error:
+                damaged(error.damaged)
+                continue
             if document is not None:
                 found[id_] = document
         return found
@@ -135,17 +140,22 @@ class Database:
         return found
 
     def _get(self, table: StoredTable, internal_id: bytes) -> Document | None:
-        sql = f"SELECT body FROM documents_{table.storage} WHERE internal_id = ?"
+        sql = f"SELECT body, row FROM documents_{table.storage} WHERE internal_id = ?"
         row = self.store.connection.execute(sql, (internal_id,)).fetchone()
-        return None if row is None else read_body(row[0])
+        return None if row is None else read_body(row[0], table, internal_id, row[1])
 
-    def documents(self, table: str) -> Iterator[Document]:
-        """All documents of a table, in the order of their ids."""
+    def documents(self, table: str, damaged: OnDamaged = refuse) -> Iterator[Document]:
+        """All documents of a table, in the order of their ids. ``damaged`` is called with those that can't be read."""
         stored = self.store.tables().get(table)
         if stored is not None:
-            sql = f"SELECT body FROM documents_{stored.storage} ORDER BY internal_id"
-            for (body,) in self.store.connection.execute(sql):
-                yield read_body(body)
+            sql = f"SELECT body, internal_id, row FROM documents_{stored.storage} ORDER BY internal_id"
+            for body, internal_id, row in self.store.connection.execute(sql):
+                try:
+                    document = read_body(body, stored, internal_id, row)
+                except DamagedDocument as error:
+                    damaged(error.damaged)
+                    continue
+                yield document
 
     def blocks(self, table: str) -> Generator[bytes]:
         """All documents of a table as internal JSON, one a line, in the order in which they lie in the file."""
@@ -154,7 +164,9 @@ class Database:
             return
         # SQLite joins some of them to one value, of bytes: a Python object for each takes far longer.
         documents = f"FROM documents_{stored.storage}"
-        some = f"SELECT CAST(group_concat(body, char(10)) AS BLOB) {documents} WHERE row BETWEEN ? AND ?"
+        # A body that is no text is a line that is no document, whatever its bytes are.
+        body = "CASE typeof(body) WHEN 'text' THEN body ELSE typeof(body) END"
+        some = f"SELECT CAST(group_concat({body}, char(10)) AS BLOB) {documents} WHERE row BETWEEN ? AND ?"
         first, last = self.store.connection.execute(f"SELECT min(row), max(row) {documents}").fetchone()
         parts: list[bytes] = []
         size = 0
