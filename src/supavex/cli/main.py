@@ -53,6 +53,7 @@ EXTRAS = {
     "py_mini_racer": "serve",
     "jwt": "serve",
     "urllib3": "serve",
+    "tree_sitter_javascript": "serve",
     "tree_sitter": "usage",
     "tree_sitter_typescript": "usage",
     "tree_sitter_python": "usage",
