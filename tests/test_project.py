@@ -36,7 +36,7 @@ def test_an_empty_file_is_a_project_with_supabase_s_own_places(tmp_path: Path) -
         convex_folder=tmp_path / "convex",
         lock_file=tmp_path / "supavex.lock",
         migrations=tmp_path / "supabase/migrations",
-        seeds=(),
+        seeds=None,
         database_url=None,
         schemas=("public",),
         replay_gb=4.0,
@@ -52,7 +52,7 @@ def test_an_empty_file_is_a_project_with_supabase_s_own_places(tmp_path: Path) -
 def test_the_seed_that_is_there_is_taken(tmp_path: Path) -> None:
     (tmp_path / "supabase").mkdir()
     (tmp_path / "supabase/seed.sql").touch()
-    assert project(tmp_path).seeds == (tmp_path / "supabase/seed.sql",)
+    assert project(tmp_path).seeds is None, "those that config.toml names, or seed.sql"
     assert project(tmp_path, "[source]\nseed = []").seeds == ()
 
 
@@ -130,6 +130,7 @@ existing = { match = { slug = "slug_column", team = "team" } }
         lock_file=tmp_path / "locks/ids.lock",
         migrations=tmp_path / "db/migrations",
         seeds=(tmp_path / "one.sql", tmp_path / "two.sql"),
+        migrations_chosen=True,
         database_url="postgresql://localhost/app",
         schemas=("app", "public"),
         replay_gb=8.0,
@@ -340,7 +341,7 @@ def test_a_key_that_is_like_none_is_told_all_that_are_known(tmp_path: Path) -> N
         ("source = 'supabase'", "source is a table, not 'supabase'."),
         ("source.seed = 'seed.sql'", "seed is a list, not 'seed.sql'."),
         ("source.schemas = 'public'", "schemas is a list, not 'public'."),
-        ("source.database_url = 1", "database_url is a text, not a number."),
+        ("source.database_url = 1", "database_url is a text, not 1."),
         ("tables = []", "tables is a table, not []."),
         ("tables.notes = 1", "a table's rules are a TOML table."),
         ("tables.notes.skip = true", "skip is a text, not True."),

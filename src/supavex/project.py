@@ -10,7 +10,6 @@ import difflib
 import errno
 import math
 import os
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,6 +20,8 @@ from supavex.convex.schema import Schema
 from supavex.diagnostics import Place
 from supavex.errors import SupavexError, UsageError, file_error
 from supavex.files import STATE_NAME, check_folders, own_folder
+from supavex.postgres.source_files import supabase_folder
+from supavex.postgres.supabase_config import read_config
 
 CONFIG_NAME = "supavex.toml"
 Nulls = Literal["default", "reject"]
@@ -126,7 +127,8 @@ class Project:
     convex_folder: Path
     lock_file: Path
     migrations: Path
-    seeds: tuple[Path, ...]
+    #: The seeds that supavex.toml names; None where it names none.
+    seeds: tuple[Path, ...] | None
     database_url: str | None
     schemas: tuple[str, ...]
     replay_gb: float
@@ -138,6 +140,8 @@ class Project:
     columns: Mapping[str, ColumnRule]
     users: UsersRule = UsersRule()
     storage: StorageRule = StorageRule()
+    #: Whether supavex.toml names the folder of migrations.
+    migrations_chosen: bool = False
 
     @property
     def state(self) -> Path:
@@ -199,15 +203,19 @@ class _Reader:
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is int):
             names = " or ".join(k.__name__ for k in (kind if isinstance(kind, tuple) else (kind,)))
             names = names.replace("dict", "a table").replace("list", "a list").replace("str", "a text")
-            names = names.replace("bool", "true or false").replace("int", "a whole number").replace("float", "number")
-            raise UsageError("InvalidConfig", f"{key} is {names}, not {_shown(key, value)}.", where=self.where)
+            names = names.replace("bool", "true or false")
+            raise UsageError(
+                "InvalidConfig",
+                f"{key} is {names.replace('int', 'a whole number').replace('float', 'number')}, not {value!r}.",
+                where=self.where,
+            )
         return value
 
     def positive(self, key: str, default: float) -> float:
         """A number above zero."""
         value = self.take(key, (int, float), default)
         if isinstance(value, bool) or not 0 < value < math.inf:
-            raise UsageError("InvalidConfig", f"{key} is a number above 0, not {_shown(key, value)}.", where=self.where)
+            raise UsageError("InvalidConfig", f"{key} is a number above 0, not {value!r}.", where=self.where)
         return float(value)
 
     def choice(self, key: str, choices: tuple[str, ...]) -> Any:
@@ -221,7 +229,7 @@ class _Reader:
         """A list of texts."""
         items = self.take(key, list, default)
         if not all(isinstance(item, str) and item for item in items):
-            raise UsageError("InvalidConfig", f"{key} is a list of texts, not {_shown(key, items)}.", where=self.where)
+            raise UsageError("InvalidConfig", f"{key} is a list of texts, not {items!r}.", where=self.where)
         return tuple(items)
 
     def done(self) -> None:
@@ -233,15 +241,6 @@ class _Reader:
                 where=self.where,
                 hint=f"Did you mean {close[0]}?" if close else f"Known here: {', '.join(sorted(self.known))}.",
             )
-
-
-def _shown(key: str, value: object) -> str:
-    """A wrong value for a message; of one that may be or hold a password, no more than what it is."""
-    text = repr(value)
-    if not key.startswith("database_url") and re.fullmatch(r"[\w\s.,\-'\[\]]{0,80}", text):
-        return text
-    kinds = {str: "a text", list: "a list", dict: "a table", bool: "true or false"}
-    return next((name for kind, name in kinds.items() if isinstance(value, kind)), "a number")
 
 
 def load_project(folder: Path, config: str | None = None) -> Project:
@@ -272,9 +271,10 @@ def _project(root: Path, path: Path, data: Mapping[str, Any]) -> Project:
     top = _Reader(data, path.name)
     source = _Reader(top.take("source", dict, {}), f"{path.name} [source]")
     schema_file = root / top.take("schema", str, "schema.py")
+    chosen = "migrations" in source.data
     migrations = root / source.take("migrations", str, "supabase/migrations")
-    default_seed = ["supabase/seed.sql"] if (root / "supabase/seed.sql").is_file() else []
-    seeds = tuple(root / seed for seed in source.texts("seed", default_seed))
+    named = "seed" in source.data
+    seeds = tuple(root / seed for seed in source.texts("seed", []))
     for seed in seeds:
         if not seed.is_file():
             raise UsageError("NoSeed", "the seed file is missing.", where=str(seed))
@@ -285,14 +285,15 @@ def _project(root: Path, path: Path, data: Mapping[str, Any]) -> Project:
         convex_folder=root / top.take("convex", str, "convex"),
         lock_file=root / top.take("lock", str, "supavex.lock"),
         migrations=migrations,
-        seeds=seeds,
+        seeds=seeds if named else None,
         database_url=_database_url(source),
-        schemas=source.texts("schemas", ["public"]) or ("public",),
+        schemas=source.texts("schemas", _api_schemas(root, migrations)) or ("public",),
         replay_gb=source.positive("replay_gb", 4),
         replay_minutes=source.positive("replay_minutes", 15),
         summary=_maybe_path(root, top.take("summary", str)),
         max_rejects=top.take("max_rejects", int, 0),
         unknown_types=top.choice("unknown_types", get_args(UnknownTypes)),
+        migrations_chosen=chosen,
         storage=_storage_rule(top.take("storage", dict, {}), f"{path.name} [storage]"),
         users=_users_rule(top.take("users", dict, {}), f"{path.name} [users]"),
         tables={
@@ -309,6 +310,11 @@ def _project(root: Path, path: Path, data: Mapping[str, Any]) -> Project:
     if project.max_rejects < 0:
         raise UsageError("InvalidConfig", "max_rejects is 0 or more.", where=path.name)
     return project
+
+
+def _api_schemas(root: Path, migrations: Path) -> list[str]:
+    """The schemas that the API has by supabase/config.toml, Supabase's own aside."""
+    return list(read_config(supabase_folder(root, migrations)).schemas or ("public",))
 
 
 def _users_rule(data: Mapping[str, Any], where: str) -> UsersRule:
@@ -345,11 +351,6 @@ def _database_url(source: _Reader) -> str | None:
     if url and variable:
         raise UsageError("InvalidConfig", "database_url and database_url_env: give one of them.", where=source.where)
     if variable:
-        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,99}", variable):
-            # Perhaps an address, with a password in it.
-            message = "database_url_env is the name of an environment variable, and this is none."
-            hint = 'database_url_env = "SUPABASE_DB_URL", and export SUPABASE_DB_URL=postgresql://…'
-            raise UsageError("InvalidConfig", message, where=source.where, hint=hint)
         url = os.environ.get(variable)
         if not url:
             raise UsageError(

@@ -9,7 +9,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from supavex.postgres.replay import Replay, sql_files
+from supavex.postgres.replay import Replay
+from supavex.postgres.source_files import sql_files
 from tests import projects
 from tests.projects import MY21STAFF, ROOT, supavex
 

@@ -6,7 +6,7 @@ import pytest
 
 from supavex.errors import SupavexError
 from supavex.postgres.budget import Limits, folder_size
-from supavex.postgres.replay import replay_files
+from supavex.postgres.run_files import replay_files
 from tests.databases import Database
 
 FILL = "CREATE TABLE full_disk AS SELECT repeat(md5(n::text), 100) AS t FROM generate_series(1, 100000000) AS n;"

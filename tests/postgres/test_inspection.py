@@ -24,7 +24,8 @@ from supavex.postgres.catalog import (
 )
 from supavex.postgres.connection import connect
 from supavex.postgres.inspection import SYSTEM_SCHEMAS, inspect_catalog
-from supavex.postgres.replay import Replay, replay_files
+from supavex.postgres.replay import Replay
+from supavex.postgres.run_files import replay_files
 from supavex.project import load_project
 from tests.databases import Database, new_database
 

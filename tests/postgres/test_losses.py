@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from supavex.postgres.replay import replay_files
 from supavex.postgres.report import Report
+from supavex.postgres.run_files import replay_files
 from tests.databases import Database
 
 

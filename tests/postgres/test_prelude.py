@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from supavex.postgres.catalog import NamedObject
-from supavex.postgres.replay import replay_files
 from supavex.postgres.report import Report
+from supavex.postgres.run_files import replay_files
 from tests.databases import Database
 
 
@@ -123,8 +123,22 @@ def test_the_user_of_a_request_is_what_policies_see(database: Database) -> None:
     """)
 
 
+def test_the_claims_of_a_request_are_read_in_both_forms(database: Database) -> None:
+    user = "0b7f3c52-91d4-4e0a-8a6f-5d2c1e9b4a01"
+    claims = f'{{"sub": "{user}", "role": "authenticated", "email": "one@example.com"}}'
+    database.run(f"""
+        SELECT set_config('request.jwt.claims', '{claims}', false);
+        CREATE TABLE seen AS SELECT auth.uid() AS uid, auth.role() AS role, auth.email() AS email, auth.jwt() AS jwt;
+        SELECT set_config('request.jwt.claim.role', 'anon', false);
+        CREATE TABLE older AS SELECT auth.role() AS role;
+    """)
+    ((uid, role, email, jwt),) = database.rows("SELECT uid::text, role, email, jwt FROM public.seen")
+    assert (uid, role, email, jwt["sub"]) == (user, "authenticated", "one@example.com", user)
+    assert database.value("SELECT role FROM public.older") == "anon", "the claim's own setting comes first"
+
+
 def test_nobody_is_signed_in_while_files_are_replayed(database: Database) -> None:
-    assert database.rows("SELECT auth.uid(), auth.role(), auth.email(), auth.jwt()") == [(None, None, None, {})]
+    assert database.rows("SELECT auth.uid(), auth.role(), auth.email(), auth.jwt()") == [(None, None, None, None)]
 
 
 def test_the_parts_of_a_storage_path(database: Database) -> None:

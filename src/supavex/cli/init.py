@@ -13,7 +13,7 @@ from supavex.cli import scaffold as scaffold_command
 from supavex.cli.options import json_option, print_json
 from supavex.errors import UsageError
 from supavex.mapping.source import Source
-from supavex.postgres.replay import sql_files
+from supavex.postgres.source_files import find_files
 from supavex.project import CONFIG_NAME, load_project
 from supavex.text import counted
 
@@ -88,10 +88,7 @@ def _toml(root: Path, migrations: str | None, env: str | None, url: str | None) 
         env = _VARIABLE
         os.environ[env] = url
     if env:
-        if not env.isidentifier():
-            hint = "--database-url takes an address, --database-url-env the name of a variable that holds one."
-            raise UsageError("InvalidConfig", "--database-url-env names no environment variable.", hint=hint)
         return f'[source]\ndatabase_url_env = "{env}"\n'
     where = migrations or "supabase/migrations"
-    sql_files(root / where)
+    find_files(root.resolve(), root.resolve() / where, chosen=migrations is not None)
     return "" if migrations is None else f'[source]\nmigrations = "{migrations}"\n'

@@ -10,6 +10,7 @@ from supavex.convex.schema import Schema
 from supavex.diagnostics import Diagnostic, has_errors
 from supavex.errors import SupavexError
 from supavex.mapping.coverage import coverage, table_statuses
+from supavex.mapping.files_not_run import file_diagnostics
 from supavex.mapping.plan import Plan
 from supavex.mapping.planning import make_plan
 from supavex.mapping.source import Source, replay_diagnostics
@@ -57,6 +58,7 @@ def check(project: Project) -> Check:
     catalog, report = Source(project).catalog()
     plan = make_plan(project, schema, catalog)
     diagnostics += replay_diagnostics(report, catalog)
+    diagnostics += file_diagnostics(report)
     diagnostics += coverage(plan)
     return Check(schema, plan, report, diagnostics)
 

@@ -15,6 +15,7 @@ from supavex.postgres.catalog import Catalog, Column, Table
 from supavex.postgres.connection import connect, quoted
 from supavex.postgres.inspection import inspect_catalog
 from supavex.postgres.report import Report, missing_tables
+from supavex.postgres.source_files import SourceFiles, files_of_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +100,14 @@ def inspect(source: str, schemas: list[str], scratch: Path) -> Inspection:
             return Inspection("live database", catalog, count_rows(connection, catalog), None)
     path = Path(source)
     if path.is_file():
-        files = [path]
+        files = SourceFiles((path,), path.parent)
     elif path.is_dir():
-        files = replays.sql_files(path)
-        seed = path.parent / "seed.sql"
-        files += [seed] if path.name == "migrations" and seed.is_file() else []
+        files = files_of_folder(path)
     else:
         raise UsageError(
             "NoSource",
             "there is no such file or folder.",
-            where="***" if "@" in source else source,  # an address without its scheme, with a password in it
+            where=source,
             hint="A folder, a .sql file, or postgresql://…",
         )
     replay = replays.Replay(scratch, files, schemas)

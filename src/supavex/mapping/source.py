@@ -15,6 +15,7 @@ from supavex.postgres.catalog import Catalog
 from supavex.postgres.connection import connect, without_password
 from supavex.postgres.inspection import ask_types, inspect_catalog, user_schemas
 from supavex.postgres.report import Report, missing_tables
+from supavex.postgres.source_files import find_files
 from supavex.project import Project
 
 
@@ -32,7 +33,8 @@ class Source:
         return self.project.shown(self.project.migrations)
 
     def _replay(self) -> replay.Replay:
-        files = [*replay.sql_files(self.project.migrations), *self.project.seeds]
+        project = self.project
+        files = find_files(project.root, project.migrations, project.seeds, chosen=project.migrations_chosen)
         self.project.make_state()
         limits = Limits(self.project.replay_gb, self.project.replay_minutes)
         return replay.Replay(self.project.state / "source", files, self.project.schemas, limits, self._also)

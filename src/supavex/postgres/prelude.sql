@@ -104,14 +104,20 @@ CREATE TABLE auth.sessions (
   ip inet,
   tag text
 );
+-- A claim of the request's token: by a setting of its own, or in the JSON of all claims.
 CREATE FUNCTION auth.uid() RETURNS uuid LANGUAGE sql STABLE AS
-  $$ SELECT nullif(current_setting('request.jwt.claim.sub', true), '')::uuid $$;
+  $$ SELECT coalesce(nullif(current_setting('request.jwt.claim.sub', true), ''),
+       nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub')::uuid $$;
 CREATE FUNCTION auth.role() RETURNS text LANGUAGE sql STABLE AS
-  $$ SELECT nullif(current_setting('request.jwt.claim.role', true), '')::text $$;
+  $$ SELECT coalesce(nullif(current_setting('request.jwt.claim.role', true), ''),
+       nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'role') $$;
 CREATE FUNCTION auth.email() RETURNS text LANGUAGE sql STABLE AS
-  $$ SELECT nullif(current_setting('request.jwt.claim.email', true), '')::text $$;
+  $$ SELECT coalesce(nullif(current_setting('request.jwt.claim.email', true), ''),
+       nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'email') $$;
+-- NULL where nobody is signed in, as at Supabase.
 CREATE FUNCTION auth.jwt() RETURNS jsonb LANGUAGE sql STABLE AS
-  $$ SELECT coalesce(nullif(current_setting('request.jwt.claims', true), ''), '{}')::jsonb $$;
+  $$ SELECT coalesce(nullif(current_setting('request.jwt.claim', true), ''),
+       nullif(current_setting('request.jwt.claims', true), ''))::jsonb $$;
 
 CREATE TABLE storage.buckets (
   id text PRIMARY KEY,

@@ -123,3 +123,14 @@ def _tables(tree: Any) -> tuple[tuple[str | None, str], ...]:
 
 def _unique(names: Any) -> tuple[tuple[str | None, str], ...]:
     return tuple(dict.fromkeys((schema or None, name) for schema, name in names))
+
+
+def frozen_copy(tree: Any) -> str | None:
+    """The text of a COPY … FREEZE without FREEZE, which needs a table of the same savepoint; None for other COPYs."""
+    options = [option for option in tree.options or () if option.defname != "freeze"] if tree is not None else []
+    if tree is None or len(options) == len(tree.options or ()):
+        return None
+    from pglast.stream import RawStream
+
+    tree.options = tuple(options) or None
+    return str(RawStream()(tree))

@@ -1,0 +1,241 @@
+"""The session in which the statements of one file run, as psql would open it at Supabase.
+
+Statements are sent as psql sends them, by the simple query protocol, many in one message where that is wanted. Results
+are counted and thrown away, so that it is known how many statements of a message ran, and a large result fills no
+memory. A statement that takes too long is cancelled from here: a file's own settings can't lift the limit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import select
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import pq
+from psycopg.pq.abc import PGresult
+
+from supavex.errors import SupavexError
+from supavex.postgres import server as servers
+from supavex.postgres.connection import literal
+from supavex.postgres.statements import Statement
+
+#: Seconds that a statement may take, and bytes of a COPY that add one.
+STATEMENT_SECONDS = 60.0
+_BYTES_PER_SECOND = 1_000_000
+#: What a session of Supabase's role has, beside what the database and the role are given by ALTER … SET. Bodies of
+#: functions are not checked: what they name may come later.
+_SETTINGS = {
+    "search_path": '"$user", public, extensions',
+    "check_function_bodies": "off",
+    # A role may use the roles that it creates.
+    "createrole_self_grant": "set, inherit",
+}
+_RETRIES, _RETRY_SECONDS = 20, 0.25
+_CUSTOM = re.compile(r"'([a-z_]\w*\.[\w.]+)'|\bset\s+(?:session\s+|local\s+)?([a-z_]\w*\.[\w.]+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why PostgreSQL refused a statement: its message with the detail in parentheses, and its error code."""
+
+    error: str
+    sqlstate: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How many statements of a message ran, and why the next one did not (None: all of them ran)."""
+
+    completed: int
+    refusal: Refusal | None = None
+
+
+class FileSession:
+    """One session. ``defaults`` are SET statements that ALTER DATABASE and ALTER ROLE of earlier files left."""
+
+    def __init__(self, server: servers.Server, defaults: Sequence[str] = ()) -> None:
+        options = " ".join(f"-c {name}={value.replace(' ', chr(92) + ' ')}" for name, value in _SETTINGS.items())
+        self._connection = _connected(f"{server.url()} connect_timeout=15", options)
+        self._pgconn = self._connection.pgconn
+        self._custom: set[str] = set()
+        for setting in defaults:
+            self.run(setting.encode())
+
+    @property
+    def closed(self) -> bool:
+        """Whether the server has ended the session."""
+        return self._pgconn.status != pq.ConnStatus.OK
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open, be it a failed one."""
+        return self._pgconn.transaction_status in (pq.TransactionStatus.INTRANS, pq.TransactionStatus.INERROR)
+
+    def close(self) -> None:
+        """Ends the session; a transaction that is open is rolled back."""
+        self._connection.close()
+
+    def encoded(self, statement: Statement, text: str | None = None) -> bytes:
+        """The bytes of a statement (or of its ``text``) as the file has them, or as UTF-8 where the client says so."""
+        self._custom.update(name for found in _CUSTOM.findall(statement.sql) if "." in statement.sql for name in found)
+        return _bytes(statement.sql if text is None else text, self._raw(statement))
+
+    def _raw(self, statement: Statement) -> bool:
+        return statement.raw and self._pgconn.parameter_status(b"client_encoding") != b"UTF8"
+
+    def execute(self, statement: Statement, sql: str | None = None) -> Refusal | None:
+        """Runs one statement, in place of its own text that of ``sql`` if given, with its rows if it has any."""
+        text = self.encoded(statement, sql)
+        if statement.data is None:
+            return self.run(text).refusal
+        raw = self._raw(statement)
+        seconds = STATEMENT_SECONDS + (statement.data.stop - statement.data.start) / _BYTES_PER_SECOND
+        return self.run(text, (_bytes(chunk, raw) for chunk in statement.data.chunks()), seconds).refusal
+
+    def run(self, script: bytes, rows: Iterable[bytes] = (), seconds: float | None = None) -> Ran:
+        """Sends a message of one or more statements; ``rows`` are for a COPY FROM stdin in it.
+
+        Each statement may take ``seconds`` (STATEMENT_SECONDS where None).
+        """
+        limit = STATEMENT_SECONDS if seconds is None else seconds
+        if b"\0" in script:
+            return Ran(0, Refusal("the statement holds a NUL byte, which ends a text for PostgreSQL", ""))
+        try:
+            self._pgconn.send_query(script)
+            self._pgconn.set_single_row_mode()
+            return self._results(rows, limit)
+        except psycopg.Error as error:
+            # The connection is lost, with all that its transaction did.
+            return Ran(0, Refusal(str(error).strip() or "the server ended the session", "08006"))
+
+    def _results(self, rows: Iterable[bytes], limit: float) -> Ran:
+        completed, refusal, cancelled = 0, None, False
+        deadline = time.monotonic() + limit
+        while True:
+            cancelled = self._wait(deadline, limit) or cancelled
+            result = self._pgconn.get_result()
+            if result is None:
+                return Ran(completed, refusal)
+            deadline = time.monotonic() + limit
+            if result.status == pq.ExecStatus.COPY_IN:
+                self._send(rows)
+                rows = ()
+            elif result.status == pq.ExecStatus.COPY_OUT:
+                self._drain(deadline, limit)
+            elif result.status == pq.ExecStatus.FATAL_ERROR:
+                refusal = refusal or _refusal(result, f"the statement took more than {limit:g} s" if cancelled else "")
+            elif result.status in (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK, pq.ExecStatus.EMPTY_QUERY):
+                completed += 1
+
+    def _wait(self, deadline: float, limit: float) -> bool:
+        """Waits for a result; whether the statement was cancelled because ``deadline`` passed."""
+        cancelled = False
+        while self._pgconn.flush() or self._pgconn.is_busy():
+            events = select.POLLIN | (select.POLLOUT if self._pgconn.flush() else 0)
+            poll = select.poll()
+            poll.register(self._pgconn.socket, events)
+            if poll.poll(max(1, min(1000, int((deadline - time.monotonic()) * 1000)))):
+                self._pgconn.consume_input()
+            elif time.monotonic() > deadline:
+                # The statement may catch the first cancellation; the replay's budget ends the session in the end.
+                cancelled, deadline = True, time.monotonic() + limit
+                with contextlib.suppress(psycopg.Error):
+                    self._connection.cancel_safe()
+        return cancelled
+
+    def _send(self, rows: Iterable[bytes]) -> None:
+        for chunk in rows:
+            while not self._pgconn.put_copy_data(chunk):
+                self._writable()
+            while self._pgconn.flush():
+                self._writable()
+                if self._failed():
+                    break
+        while not self._pgconn.put_copy_end():
+            self._writable()
+
+    def _writable(self) -> None:
+        poll = select.poll()
+        poll.register(self._pgconn.socket, select.POLLIN | select.POLLOUT)
+        poll.poll(1000)
+        self._pgconn.consume_input()
+
+    def _failed(self) -> bool:
+        return self._pgconn.status != pq.ConnStatus.OK
+
+    def _drain(self, deadline: float, limit: float) -> None:
+        while True:
+            size, _ = self._pgconn.get_copy_data(1)
+            if size == -1:
+                return
+            if size == 0:
+                self._wait_copy(deadline, limit)
+
+    def _wait_copy(self, deadline: float, limit: float) -> None:
+        poll = select.poll()
+        poll.register(self._pgconn.socket, select.POLLIN)
+        if poll.poll(1000):
+            self._pgconn.consume_input()
+        elif time.monotonic() > deadline:
+            with contextlib.suppress(psycopg.Error):
+                self._connection.cancel_safe()
+
+    def settings(self) -> dict[str, str]:
+        """The settings that differ from a new session's, ``role`` among them; the transaction must not have failed."""
+        custom = ", ".join(literal(name) for name in sorted(self._custom) if name) or "NULL"
+        query = (
+            "SELECT name, setting FROM pg_catalog.pg_settings WHERE source OPERATOR(pg_catalog.=) 'session' "
+            "UNION ALL SELECT n, pg_catalog.current_setting(n, true) "
+            f"FROM pg_catalog.unnest(ARRAY[{custom}]::pg_catalog.text[]) n "
+            "WHERE pg_catalog.current_setting(n, true) IS NOT NULL "
+            "UNION ALL SELECT 'role', pg_catalog.current_setting('role')"
+        )
+        rows = self._connection.execute(query.encode()).fetchall()
+        return {str(name): str(value) for name, value in rows if (name, value) != ("role", "none")}
+
+    def current_schemas(self) -> list[str]:
+        """The schemas of the search path that are there."""
+        row = self._connection.execute("SELECT pg_catalog.current_schemas(false)::pg_catalog.text[]").fetchone()
+        return [] if row is None else [str(name) for name in row[0]]
+
+    def apply(self, settings: Mapping[str, str], *, local: bool = False) -> None:
+        """Makes ``settings`` again, for the session or for the transaction; ``role`` comes last."""
+        for name, value in sorted(settings.items(), key=lambda item: item[0] == "role"):
+            if not name.startswith(("transaction_", "session_authorization")):
+                self.run(
+                    f"SELECT pg_catalog.set_config({literal(name)}, {literal(value)}, {str(local).lower()})".encode()
+                )
+
+
+def _connected(url: str, options: str) -> psycopg.Connection:
+    """A connection; after a crash, which a file can bring about, the server takes a moment to come back."""
+    for attempt in range(_RETRIES):
+        try:
+            return psycopg.connect(url, options=options, autocommit=True, application_name="supavex")
+        except psycopg.OperationalError as error:
+            if attempt == _RETRIES - 1:
+                message = f"the replay's server does not answer: {str(error).strip().splitlines()[0]}"
+                raise SupavexError("CannotConnect", message, retryable=True) from None
+            time.sleep(_RETRY_SECONDS)
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _bytes(text: str, raw: bool) -> bytes:
+    return text.encode("latin-1" if raw else "utf-8", "replace")
+
+
+def _refusal(result: PGresult, instead: str) -> Refusal:
+    def said(name: pq.DiagnosticField) -> str:
+        return (result.error_field(name) or b"").decode("utf-8", "replace")
+
+    message = said(pq.DiagnosticField.MESSAGE_PRIMARY) or result.error_message.decode("utf-8", "replace").strip()
+    detail, sqlstate = said(pq.DiagnosticField.MESSAGE_DETAIL), said(pq.DiagnosticField.SQLSTATE)
+    if instead and sqlstate == "57014":
+        message = instead
+    return Refusal(
+        f"{message} ({detail})" if detail else message or "the server ended the session", sqlstate or "08006"
+    )

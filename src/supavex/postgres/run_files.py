@@ -1,0 +1,256 @@
+"""Runs files one after the other, and retries what failed when all have run: a later file may make it possible.
+
+Files are untrusted: the role that runs them is no superuser, so they reach neither the host's files nor its programs
+nor a network, and each statement has a time limit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from contextvars import ContextVar
+from dataclasses import replace
+from pathlib import Path
+
+from supavex.postgres import server as servers
+from supavex.postgres.budget import DEFAULT_LIMITS, Budget, Limits
+from supavex.postgres.connection import connect, quoted
+from supavex.postgres.file_run import Failed, FileRun, Outcome
+from supavex.postgres.file_session import FileSession, Refusal
+from supavex.postgres.losses import History, Present, tables_made
+from supavex.postgres.psql import Item, statements_of
+from supavex.postgres.report import Failure, NotRun, Report
+from supavex.postgres.role_settings import Setting
+from supavex.postgres.source_files import SourceFiles, of_paths
+from supavex.postgres.statement_kinds import described
+from supavex.postgres.statements import Statement
+from supavex.postgres.without_foreign_keys import without_foreign_keys
+
+#: Told how far a replay is: the file's name, its statements so far, and 0 (how many there are is not known).
+Progress = Callable[[str, int, int], None]
+#: Whom a replay tells; a command sets it.
+watcher: ContextVar[Progress | None] = ContextVar("watcher", default=None)
+_BEGINS = (b"begin", b"start", b"\\i")
+_EVERY = 64
+_EXTENSION = re.compile(
+    r"(CREATE|DROP|ALTER|COMMENT)\s+(?:ON\s+)?EXTENSION\s+(?:IF\s+(?:NOT\s+)?EXISTS\s+)?\"?([A-Za-z0-9_-]+)\"?"
+    r"(?:\s+(?:WITH\s+)?SCHEMA\s+\"?([A-Za-z0-9_]+)\"?)?",
+    re.IGNORECASE,
+)
+#: What the history of tables does not need: statements that hold rows.
+_ROWS = re.compile(r"(?:insert|update|delete|copy)\b", re.IGNORECASE)
+
+
+def replay_files(
+    server: servers.Server, files: SourceFiles | Sequence[Path], limits: Limits = DEFAULT_LIMITS
+) -> Report:
+    """Runs ``files`` in their order, each as psql and the Supabase CLI run it, and then retries what failed.
+
+    Raises where they take more time or disk than ``limits`` allow.
+    """
+    source = of_paths(files)
+    with Budget(server, sum(file.stat().st_size for file in source.files), limits) as budget:
+        return _FilesRun(server, source, budget).run()
+
+
+class _FilesRun:
+    """One replay: what has failed so far, and what earlier files leave to later ones."""
+
+    def __init__(self, server: servers.Server, source: SourceFiles, budget: Budget) -> None:
+        self._server, self._source, self._budget = server, source, budget
+        self._history = History()
+        self._failed: list[Failed] = []
+        self._settings: tuple[Setting, ...] = ()
+        self._not_run: list[NotRun] = list(source.not_run)
+        self._passed_over: Counter[str] = Counter()
+        self._count = 0
+
+    def run(self) -> Report:
+        for path in self._source.files:
+            self._add(self._file(path))
+        failed, first = self._failed, {id(one.statement): one for one in self._failed}
+        final = [one for one in failed if not one.again]
+        failed = [one for one in failed if one.again]
+        worked: list[Failed] = []
+        left_out: list[Failed] = []
+        while failed:
+            again = self._retry([(one, one.statement) for one in failed])
+            left = {id(one.statement) for one in again}
+            worked += [one for one in failed if id(one.statement) not in left]
+            stuck, failed = len(again) == len(failed), again
+            if stuck:
+                failed, without = self._without_keys(failed)
+                left_out += without
+                if not without:
+                    break
+        failed = sorted([*final, *failed], key=self._place)
+        schemas = _Schemas(self._server)
+        told = {id(one.statement): _failure(one, schemas) for one in [*failed, *left_out]}
+        losses = [(told[id(one.statement)], one.statement.sql) for one in [*failed, *left_out]]
+        return Report(
+            len(self._source.files),
+            self._count,
+            tuple(told[id(one.statement)] for one in failed),
+            not_run=tuple(self._not_run),
+            out_of_order=tuple(_failure(first[id(one.statement)], schemas) for one in worked),
+            without_foreign_keys=tuple(told[id(one.statement)] for one in left_out),
+            notes=self._notes(),
+            lost=self._history.losses(losses, _relations(self._server)),
+        )
+
+    def _place(self, one: Failed) -> tuple[int, int]:
+        names = {self._source.shown(path): number for number, path in enumerate(self._source.files)}
+        return names.get(one.statement.file, len(names)), one.statement.line
+
+    # ----------------------------------------------------------------------------------------------------------- files
+
+    def _file(self, path: Path) -> Outcome:
+        shown, root = self._source.shown(path), self._source.root_of(path)
+
+        def items() -> Iterator[Item]:
+            return statements_of(path, shown, root)
+
+        told: list[Statement] = []
+        watch, count = watcher.get(), 0
+
+        def saw(statement: Statement) -> None:
+            nonlocal count
+            count += 1
+            if not _ROWS.match(statement.sql):
+                told.append(statement)
+            if watch is not None and count % _EVERY == 1:
+                watch(shown, count, 0)
+
+        content = path.read_bytes().lower()
+        may_begin = any(word in content for word in _BEGINS) or content[:2] in (b"\xff\xfe", b"\xfe\xff")
+        del content
+        outcome = FileRun(
+            self._server, items, self._budget, self._settings, instead=self._extension, may_begin=may_begin
+        ).run(saw)
+        self._history.add(told)
+        return outcome
+
+    def _add(self, outcome: Outcome) -> None:
+        self._count += outcome.statements
+        self._failed += outcome.failed
+        self._not_run += outcome.not_run
+        self._passed_over.update(command.name for command in outcome.passed_over)
+        self._settings += tuple(setting for setting in outcome.settings if setting not in self._settings[-1:])
+
+    def _notes(self) -> tuple[str, ...]:
+        notes = list(self._source.notes)
+        if self._passed_over:
+            names = ", ".join(f"\\{name} ({count})" for name, count in sorted(self._passed_over.items()))
+            notes.append(f"psql commands that change nothing in the database were passed over: {names}.")
+        return tuple(notes)
+
+    def _extension(self, statement: Statement, refusal: Refusal) -> str | None:
+        """The server's own extensions are made by the superuser; others are stood in for by the prelude."""
+        match = _EXTENSION.match(statement.sql)
+        if match is None:
+            return None
+        verb, name, schema = match[1].upper(), match[2].lower(), match[3] or "extensions"
+        if name == "vector" and verb in ("CREATE", "DROP"):
+            sql = f"CREATE EXTENSION IF NOT EXISTS vector SCHEMA {quoted(schema)}"
+            with connect(self._server.url(servers.SUPERUSER)) as connection:
+                connection.execute(("DROP EXTENSION IF EXISTS vector" if verb == "DROP" else sql).encode())
+        if verb in ("CREATE", "DROP"):
+            known = "supabase_migrations.supavex_extensions"
+            with connect(self._server.url(servers.SUPERUSER)) as connection:
+                connection.execute(f"DELETE FROM {known} WHERE name = %s".encode(), (name,))
+                if verb == "CREATE":
+                    connection.execute(f"INSERT INTO {known} VALUES (%s)".encode(), (name,))
+        return ""
+
+    # --------------------------------------------------------------------------------------------------------- retries
+
+    def _retry(self, tried: Sequence[tuple[Failed, Statement]]) -> list[Failed]:
+        """Runs statements again, each by itself with the settings of its place; those that fail again.
+
+        With each goes the statement that is run, which may be a part of the one that failed.
+        """
+        left: list[Failed] = []
+        session, settings = None, None
+        for one, statement in tried:
+            if session is None or session.closed or settings != one.settings:
+                if session is not None:
+                    session.close()
+                session, settings = FileSession(self._server, [setting.sql for setting in self._settings]), one.settings
+                session.apply(dict(settings))
+            refusal = session.execute(statement)
+            self._budget.check()
+            if refusal is not None:
+                # A temporary table is gone by now: the first reason is the better one.
+                gone = refusal.sqlstate == "42P01" and one.refusal.sqlstate != "42P01"
+                left.append(one if gone else replace(one, refusal=refusal))
+            if _changes_session(statement.sql):
+                settings = None
+        if session is not None:
+            session.close()
+        return left
+
+    def _without_keys(self, failed: Sequence[Failed]) -> tuple[list[Failed], list[Failed]]:
+        """Runs statements without foreign keys to tables that are not there: those that fail still, and the others.
+
+        A foreign key to a table that another one of them may make yet stays as long as that may help.
+        """
+        there = Present(_relations(self._server))
+        coming = Present(tables_made(one.statement.sql for one in failed))
+        for waits in (coming, Present(())):
+            tried: list[tuple[Failed, Statement]] = []
+            for one in failed:
+                sql = without_foreign_keys(
+                    one.statement.sql,
+                    lambda *name: not there(name) and not waits(name),  # noqa: B023
+                )
+                if sql is not None:
+                    tried.append((one, replace(one.statement, sql=sql)))
+            left = {id(one.statement) for one in self._retry(tried)}
+            worked = [one for one, _ in tried if id(one.statement) not in left]
+            if worked:
+                done = {id(one.statement) for one in worked}
+                return [one for one in failed if id(one.statement) not in done], worked
+        return list(failed), []
+
+
+def _changes_session(sql: str) -> bool:
+    return re.match(r"(?:set|reset|select|discard|do|call)\b", sql, re.IGNORECASE) is not None
+
+
+def _relations(server: servers.Server) -> set[tuple[str, str]]:
+    """Schema and name of every table, view and the like."""
+    sql = """
+        SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')"""
+    with connect(server.url()) as connection:
+        rows = connection.execute(sql.encode()).fetchall()
+    return {(str(schema), str(name)) for schema, name in rows}
+
+
+class _Schemas:
+    """The schemas that names without one mean, under the search path of a statement's session."""
+
+    def __init__(self, server: servers.Server) -> None:
+        self._server = server
+        self._known: dict[str, list[str]] = {}
+        self._relations = _relations(server)
+
+    def of(self, name: str, one: Failed) -> str:
+        """The schema of a table: where it is, or else the first of the search path, where it would be."""
+        path = dict(one.settings).get("search_path", "public")
+        if path not in self._known:
+            with closing(FileSession(self._server)) as session:
+                session.apply({"search_path": path})
+                self._known[path] = session.current_schemas() or ["public"]
+        schemas = self._known[path]
+        return next((schema for schema in schemas if (schema, name) in self._relations), schemas[0])
+
+
+def _failure(one: Failed, schemas: _Schemas) -> Failure:
+    statement, what = one.statement, described(one.statement.sql)
+    tables = tuple(f"{schema or schemas.of(name, one)}.{name}" for schema, name in what.tables)
+    refusal = one.refusal
+    place = statement.file, statement.line
+    return Failure(*place, refusal.error, refusal.sqlstate, what.kind, what.node, tables, what.columns, what.harmless)
