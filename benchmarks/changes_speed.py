@@ -21,24 +21,26 @@ from benchmarks.copy_tables import make_tables, plan_of
 from benchmarks.timing import timed
 from supavex.mapping.plan import Plan
 from supavex.mapping.table_numbers import with_new_tables
-from supavex.migrate.changes import Look, changes_since, sight_of
+from supavex.migrate.changes import ChangeDetector, changes_since
 from supavex.migrate.moments import Moment, Moments
-from supavex.migrate.touched import CopiedTable, Remember
+from supavex.migrate.selection import CopiedTable
+from supavex.migrate.touched import BaselineRecorder
 from supavex.postgres.server import temporary
+from supavex.postgres.visibility import held_snapshot
 
 
 def keep(plan: Plan, url: str, moments: Moments) -> None:
     """What a migration does besides copying."""
     numbers = with_new_tables({}, plan.schema.tables)
-    remember = Remember(moments, "local")
-    with sight_of(url) as sight:
-        remember.write(sight, numbers, {}, [CopiedTable(t, frozenset(), [], earlier=False) for t in plan.moved], None)
+    remember = BaselineRecorder(moments, "local")
+    with held_snapshot(url) as held:
+        remember.write(held, numbers, {}, [CopiedTable(t, frozenset(), [], earlier=False) for t in plan.moved], None)
     remember.keep()
 
 
-def look(plan: Plan, url: str, moments: Moments, *, full: bool = False) -> tuple[int, int, int]:
+def detector(plan: Plan, url: str, moments: Moments, *, full: bool = False) -> tuple[int, int, int]:
     with Moment.open(moments.path("local")) as moment:
-        table = changes_since(plan, url, Look(moment, full)).tables[0]
+        table = changes_since(plan, url, ChangeDetector(moment, full)).tables[0]
     return table.inserted, table.updated, table.deleted
 
 
@@ -82,9 +84,9 @@ def main() -> None:
             ):
                 if sql:
                     connection.execute(sql.encode())
-                (seconds,) = timed(arguments.runs, lambda: print("   ", look(plan, url, moments)))
+                (seconds,) = timed(arguments.runs, lambda: print("   ", detector(plan, url, moments)))
                 report(name, seconds, base)
-            (seconds,) = timed(1, lambda: print("   ", look(plan, url, moments, full=True)))
+            (seconds,) = timed(1, lambda: print("   ", detector(plan, url, moments, full=True)))
             report("the same by all digests", seconds, base)
 
 

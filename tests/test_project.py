@@ -341,7 +341,7 @@ def test_a_key_that_is_like_none_is_told_all_that_are_known(tmp_path: Path) -> N
         ("source = 'supabase'", "source is a table, not 'supabase'."),
         ("source.seed = 'seed.sql'", "seed is a list, not 'seed.sql'."),
         ("source.schemas = 'public'", "schemas is a list, not 'public'."),
-        ("source.database_url = 1", "database_url is a text, not 1."),
+        ("source.database_url = 1", "database_url is a text, not a number."),
         ("tables = []", "tables is a table, not []."),
         ("tables.notes = 1", "a table's rules are a TOML table."),
         ("tables.notes.skip = true", "skip is a text, not True."),

@@ -10,6 +10,7 @@ import difflib
 import errno
 import math
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -203,19 +204,15 @@ class _Reader:
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is int):
             names = " or ".join(k.__name__ for k in (kind if isinstance(kind, tuple) else (kind,)))
             names = names.replace("dict", "a table").replace("list", "a list").replace("str", "a text")
-            names = names.replace("bool", "true or false")
-            raise UsageError(
-                "InvalidConfig",
-                f"{key} is {names.replace('int', 'a whole number').replace('float', 'number')}, not {value!r}.",
-                where=self.where,
-            )
+            names = names.replace("bool", "true or false").replace("int", "a whole number").replace("float", "number")
+            raise UsageError("InvalidConfig", f"{key} is {names}, not {_shown(key, value)}.", where=self.where)
         return value
 
     def positive(self, key: str, default: float) -> float:
         """A number above zero."""
         value = self.take(key, (int, float), default)
         if isinstance(value, bool) or not 0 < value < math.inf:
-            raise UsageError("InvalidConfig", f"{key} is a number above 0, not {value!r}.", where=self.where)
+            raise UsageError("InvalidConfig", f"{key} is a number above 0, not {_shown(key, value)}.", where=self.where)
         return float(value)
 
     def choice(self, key: str, choices: tuple[str, ...]) -> Any:
@@ -229,7 +226,7 @@ class _Reader:
         """A list of texts."""
         items = self.take(key, list, default)
         if not all(isinstance(item, str) and item for item in items):
-            raise UsageError("InvalidConfig", f"{key} is a list of texts, not {items!r}.", where=self.where)
+            raise UsageError("InvalidConfig", f"{key} is a list of texts, not {_shown(key, items)}.", where=self.where)
         return tuple(items)
 
     def done(self) -> None:
@@ -241,6 +238,15 @@ class _Reader:
                 where=self.where,
                 hint=f"Did you mean {close[0]}?" if close else f"Known here: {', '.join(sorted(self.known))}.",
             )
+
+
+def _shown(key: str, value: object) -> str:
+    """A wrong value for a message; of one that may be or hold a password, no more than what it is."""
+    text = repr(value)
+    if not key.startswith("database_url") and re.fullmatch(r"[\w\s.,\-'\[\]]{0,80}", text):
+        return text
+    kinds = {str: "a text", list: "a list", dict: "a table", bool: "true or false"}
+    return next((name for kind, name in kinds.items() if isinstance(value, kind)), "a number")
 
 
 def load_project(folder: Path, config: str | None = None) -> Project:
@@ -351,6 +357,11 @@ def _database_url(source: _Reader) -> str | None:
     if url and variable:
         raise UsageError("InvalidConfig", "database_url and database_url_env: give one of them.", where=source.where)
     if variable:
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,99}", variable):
+            # Perhaps an address, with a password in it.
+            message = "database_url_env is the name of an environment variable, and this is none."
+            hint = 'database_url_env = "SUPABASE_DB_URL", and export SUPABASE_DB_URL=postgresql://…'
+            raise UsageError("InvalidConfig", message, where=source.where, hint=hint)
         url = os.environ.get(variable)
         if not url:
             raise UsageError(

@@ -122,12 +122,6 @@ def test_values_move_are_reported_and_proven(folder: Path) -> None:
     assert "articles.content" in supavex("verify", "-C", folder).out
 
 
-def test_stored_files_have_no_floor(folder: Path) -> None:
-    ran = supavex("migrate", "-C", folder, "--out", folder / "out.zip", "--measure-floor")
-    assert ran.code == 0, ran.err
-    assert "times the floor" in ran.out
-
-
 def test_the_archive_says_of_each_file_what_convex_does(folder: Path) -> None:
     out = archived(folder)
     with zipfile.ZipFile(out) as archive:

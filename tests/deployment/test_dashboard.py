@@ -868,3 +868,43 @@ def test_every_document_can_be_shown(filled: Host, fields: dict[str, object]):
         Elements(answer.text).harmless()
         path, _, query = address.partition("?")
         assert client.get(f"{path}.json?{query}", headers={"authorization": f"Convex {KEY}"}).status_code == 200
+
+
+def damage(host: Host, body: str) -> str:
+    """Puts ``body`` (SQL) in the place of an article's; its id."""
+    store = host.deployment.store
+    table = store.tables()["articles"]
+    id_ = ids(host, "articles")[2]
+    store.connection.execute(f"UPDATE documents_{table.storage} SET body = {body} WHERE row = 3")
+    return id_
+
+
+@pytest.mark.parametrize("body", ["'{'", "CAST(x'7bff7d' AS TEXT)", "x'7b7d'", "'[]'"])
+def test_a_damaged_document_is_shown_as_one_and_hides_no_other(filled: Host, body: str):
+    id_ = damage(filled, body)
+    client = signed_in(filled)
+    documents = twin(client, "/tables/articles")["documents"]
+    assert len(documents) == 7
+    (damaged,) = [document for document in documents if reading.DAMAGED in document]
+    assert damaged["_id"] == id_
+    assert client.get("/tables/articles").status_code == 200
+    answer = client.get(f"/documents/{id_}")
+    assert answer.status_code < 500
+    assert "can&#39;t be read" in answer.text or "can't be read" in answer.text
+    other = next(document["_id"] for document in documents if document["_id"] != id_)
+    assert client.get(f"/documents/{other}").status_code == 200
+
+
+def test_a_call_that_meets_a_damaged_document_is_told_its_id(filled: Host):
+    id_ = damage(filled, "'{'")
+    client = visitor(filled)
+    body = {
+        "path": "_system/cli/tableData",
+        "format": "json",
+        "args": [{"table": "articles", "paginationOpts": {"cursor": None, "numItems": 10}}],
+    }
+    headers = {"Authorization": f"Convex {KEY}"}
+    answer = client.post("/api/query", json=body, headers=headers).json()
+    assert (answer["status"], id_ in answer["errorMessage"]) == ("error", True), answer
+    body["args"] = [{"table": "workspaces", "paginationOpts": {"cursor": None, "numItems": 10}}]
+    assert client.post("/api/query", json=body, headers=headers).json()["status"] == "success"

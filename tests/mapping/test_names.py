@@ -2,7 +2,7 @@
 
 import pytest
 
-from supavex.mapping.names import camel_case, snake_case
+from supavex.mapping.names import camel_case
 
 
 @pytest.mark.parametrize(
@@ -29,23 +29,3 @@ from supavex.mapping.names import camel_case, snake_case
 )
 def test_camel_case(name: str, expected: str) -> None:
     assert camel_case(name) == expected
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("ariPayments", "ari_payments"),
-        ("notes", "notes"),
-        ("ari_payments", "ari_payments"),
-        ("userID", "user_id"),
-        ("FriendRequest", "friend_request"),
-        ("", ""),
-    ],
-)
-def test_snake_case(name: str, expected: str) -> None:
-    assert snake_case(name) == expected
-
-
-@pytest.mark.parametrize("name", ["ari_payments", "notes", "webinar_registrations", "a1_b2"])
-def test_there_and_back(name: str) -> None:
-    assert snake_case(camel_case(name)) == name

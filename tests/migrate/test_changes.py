@@ -302,9 +302,9 @@ def test_some_tables_only_leave_the_others_moments(source: Source) -> None:
 
 STAGES = {
     "before the copy": "supavex.migrate.copy._copy_table",
-    "before the moment is written": "supavex.migrate.touched.Remember.write",
-    "before the import": "supavex.migrate.touched.Remember.begin",
-    "after the import": "supavex.migrate.touched.Remember.keep",
+    "before the moment is written": "supavex.migrate.touched.BaselineRecorder.write",
+    "before the import": "supavex.migrate.touched.BaselineRecorder.begin",
+    "after the import": "supavex.migrate.touched.BaselineRecorder.keep",
     "before doubts end": "supavex.migrate.moments.Moments.trust",
 }
 

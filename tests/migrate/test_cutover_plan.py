@@ -56,12 +56,6 @@ def test_a_larger_source_is_reckoned_table_by_table() -> None:
     assert "4.00 times the rows of the rehearsal: times are **reckoned**" in markdown(plan)
 
 
-def test_a_slot_is_dropped_in_the_end() -> None:
-    last = plan_cutover("app", "db", "now", rehearsed(), None, replace(NAMING, slot=True)).night[-1]
-    assert last.commands == ("supavex changes --config supavex.remaining.toml --to cloud --drop-slot",)
-    assert all("slot" not in step.title for step in planned(rehearsed(), None).night)
-
-
 def test_the_local_deployment_has_no_way_back_by_rollback() -> None:
     naming = replace(NAMING, to="local", deployment="local")
     plan = plan_cutover("app", "db", "now", [*rehearsed(), run("rollback", "y", proof=3.0)], None, naming)

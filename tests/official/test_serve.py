@@ -7,6 +7,7 @@ import os
 import pty
 import shutil
 import signal
+import sqlite3
 import stat
 import subprocess
 import time
@@ -99,6 +100,32 @@ def test_a_push_of_ten_megabytes(app: App):
               )  # fmt: skip
     app.push()
     assert json.loads(app.convex("run", "sizes:sizes").out) == [2 << 20] * 5
+
+
+def test_modules_with_legal_comments_and_the_word_export_in_texts(app: App):
+    app.write("convex/licensed.js", "/*! @license MIT\n export { no }; */\nexport const licensed = `export { a };\n`;\n"
+              "export default class Kept {}\n//! export default 1;\n")  # fmt: skip
+    app.write("convex/default.ts", SERVER + 'import Kept, { licensed } from "./licensed";\n/** @preserve */\n'
+              'import * as preact from "preact";\nimport * as jose from "jose";\nimport bcrypt from "bcryptjs";\n'
+              'const told = "export { told };";\n'
+              "export default query(async () => [Kept.name, licensed.length, told, typeof jose.jwtVerify,"
+              " typeof preact.h, typeof bcrypt.hashSync]);\n/*! export default query; */\n")  # fmt: skip
+    app.push()
+    found = json.loads(app.convex("run", "default").out)
+    assert found[1:] == [14, "export { told };", "function", "function", "function"]
+    with sqlite3.connect(app.served.data / "deployment.sqlite3") as database:
+        sources = [source for (source,) in database.execute("SELECT source FROM modules")]
+    assert any("/*!" in source.partition("export {")[2] for source in sources), "the bundler puts them at the end"
+
+
+def test_an_issuer_of_its_own_without_an_application(app: App):
+    app.write("convex/auth.config.ts", 'export default { providers: [{ type: "customJwt", issuer: "https://a.example", '
+              'jwks: "https://a.example/jwks", algorithm: "RS256" }] };\n')  # fmt: skip
+    try:
+        app.push()
+    finally:
+        (app.path / "convex/auth.config.ts").unlink()
+        app.push()
 
 
 def test_pushes_that_change_nothing_indexes_or_modules(app: App):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from supavex.errors import SupavexError, UsageError
 from supavex.postgres import connection as connections
 from supavex.postgres.columns import ColumnReader
-from supavex.postgres.connection import READING, connect, literal, quoted, without_password
+from supavex.postgres.connection import READING, connect, libpq_url, literal, quoted, without_password
 from supavex.postgres.snapshot import exported
 from tests.databases import Database
 
@@ -40,11 +40,28 @@ from tests.databases import Database
         (r"host=host password='top\' secret' dbname=db", "host=host password=*** dbname=db"),
         (r"host=host password=top\ secret dbname=db", "host=host password=*** dbname=db"),
         ("host=host sslpassword=topsecret", "host=host sslpassword=***"),
-        ("postgresql://ann@host/db?sslpassword=topsecret&x=1", "postgresql://ann@host/db?sslpassword=***&x=1"),
         (
-            "postgresql://ann@host/db?x=1&oauth_client_secret=top",
-            "postgresql://ann@host/db?x=1&oauth_client_secret=***",
+            "postgresql://ann@host/db?sslpassword=topsecret&sslmode=require&options=-c%20a%3Db",
+            "postgresql://ann@host/db?sslpassword=***&sslmode=require&options=***",
         ),
+        (
+            "postgresql://ann@host/db?sslmode=require&oauth_client_secret=top",
+            "postgresql://ann@host/db?sslmode=require&oauth_client_secret=***",
+        ),
+        # What does not parse, or into parts that no address has, may be of a password that nobody encoded.
+        ("postgresql://postgres:top@secret#1@127.0.0.1", "postgresql://***"),
+        ("postgresql://postgres:a#topsecret@b@127.0.0.1/db", "postgresql://***"),
+        ("postgresql://postgres:top/secret@127.0.0.1/db", "postgresql://***"),
+        ("postgresql://postgres:topsecret", "postgresql://***"),
+        ("postgresql://ann:topsecret@host/db?x=1", "postgresql://***"),
+        ("postgresql://ann@host/db?pass%77ord=topsecret", "postgresql://ann@host/db?***"),
+        ("postgres:topsecret@host/db", "***"),
+        ("host=host password=top secret", "***"),
+        ("host=host pasword=topsecret", "***"),
+        ("host=ann:topsecret@host user=ann", "host=*** user=ann"),
+        ("https://key:topsecret@s3.example/path", "https://***@s3.example/path"),
+        ("https://key:top#secret@s3.example/path", "https://***"),
+        ("https://s3.example:443/path", "https://s3.example:443/path"),
         ("host=host scram_client_key=dG9w user=ann", "host=host scram_client_key=*** user=ann"),
     ],
 )
@@ -104,6 +121,8 @@ def test_no_password_is_ever_shown(password: str) -> None:
         "postgresql://postgres.abc:topsecret@aws-0-eu-central-1.pooler.supabase.invalid:6543/postgres",
         "host=aws-0-eu-central-1.pooler.supabase.invalid port=6543 user=postgres.abc password=topsecret",
         "postgresql:///postgres?host=pooler.supabase.invalid&port=6543&password=topsecret",
+        "postgresql://postgres.abc:topsecret@pooler.supabase.invalid:6543/postgres?pgbouncer=true&connection_limit=1",
+        "postgres://postgres:topsecret@pooler.supabase.invalid/postgres?sslmode=require&pgbouncer=true",
     ],
 )
 def test_the_transaction_pooler_is_refused_with_the_way_out(url: str) -> None:
@@ -112,6 +131,16 @@ def test_the_transaction_pooler_is_refused_with_the_way_out(url: str) -> None:
     assert caught.value.code == "TransactionPooler"
     assert "port 5432" in (caught.value.hint or "")
     assert "topsecret" not in str(caught.value.to_json())
+
+
+def test_parameters_of_other_clients_are_left_out() -> None:
+    url = "postgresql://ann:topsecret@host:5432/db?schema=public&sslmode=require&connection_limit=1&supa=base-pooler.x"
+    assert libpq_url(url) == "postgresql://ann:topsecret@host:5432/db?sslmode=require"
+    assert libpq_url("postgresql://host/db?schema=public") == "postgresql://host/db"
+    assert libpq_url("host=host dbname=db") == "host=host dbname=db"
+    shown = without_password(url)
+    assert "topsecret" not in shown
+    assert "host:5432/db" in shown
 
 
 @pytest.mark.parametrize("url", ["not a connection string", "mysql://ann:topsecret@host/db", "host=host colour=red"])

@@ -12,12 +12,10 @@ from supavex.cli.progress import bars
 from supavex.errors import UsageError
 from supavex.mapping.check import checked_plan
 from supavex.mapping.source import Source
-from supavex.migrate.changes import Changes, Each, Look, changes_since, listed_line
+from supavex.migrate.changes import ChangeDetector, Changes, Each, changes_since, listed_line
 from supavex.migrate.migration import Folder
 from supavex.migrate.moments import Moment, name_of
 from supavex.migrate.official import deployment_of
-from supavex.migrate.slots import drop_slot as drop_slot_of
-from supavex.migrate.slots import reader_of, with_slots
 from supavex.migrate.stored_files import files_job
 from supavex.migrate.touched import other_rules
 from supavex.project import Project
@@ -33,7 +31,6 @@ _NAMED = 5
 @click.option("--moment", metavar="NAME", help="Since the moment that `supavex migrate --moment NAME` kept.")
 @click.option("--files", metavar="PLACE", help="Where the files of storage buckets are. Default: supavex.toml's.")
 @click.option("--list", "every", is_flag=True, help="Every changed row, as one JSON object a line.")
-@click.option("--drop-slot", is_flag=True, help="Drop the replication slot that `supavex migrate --slot` made.")
 @click.option("--full", is_flag=True, help="Compare every row's digest, whatever xmin says.")
 def command(
     folder: str,
@@ -43,7 +40,6 @@ def command(
     moment: str | None,
     files: str | None,
     every: bool,
-    drop_slot: bool,
     full: bool,
 ) -> int:
     """List the rows inserted, updated and deleted since they were imported.
@@ -59,13 +55,6 @@ def command(
     if every and as_json:
         raise UsageError("TwoChoices", "--list writes JSON lines, --json one object.", hint="Give one.")
     project = open_project(folder, config)
-    if drop_slot:
-        dropped = drop(project, to)
-        if as_json:
-            print_json({"ok": True, "dropped": dropped})
-        else:
-            click.echo(f"Dropped: {', '.join(dropped)}." if dropped else "There is no slot.")
-        return 0
     each = (lambda table, kind, key: click.echo(listed_line(table, kind, key))) if every else None
     found = run(project, to, moment, full=full, each=each, files=files)
     if as_json:
@@ -100,20 +89,12 @@ def run(
         opened = stack.enter_context(Moment.open(path))
         # A named moment is what was imported once; the target's own is what should be there now.
         doubted = moments.doubted(opened.target) if path == moments.path(name_of(opened.target)) else ()
-        look = Look(opened, full, each, slot=reader_of(moments, opened.target) if moment is None else None)
+        detector = ChangeDetector(opened, full, each)
         report = stack.enter_context(bars("reading"))
-        look.progress = lambda table, rows: report(table, rows, 0)
+        detector.progress = lambda table, rows: report(table, rows, 0)
         url = stack.enter_context(Source(project).running())
         rules = partial(other_rules, plan, opened)
-        return changes_since(plan, url, look, doubted, files_job(plan, files), rules)
-
-
-def drop(project: Project, to: str | None) -> list[str]:
-    """Drops the slots that follow the deployment ``to``, or any; their names."""
-    moments = Folder(project.migration_folder).moments
-    targets = with_slots(moments) if to is None else [name_of(deployment_of(project.convex_folder, to))]
-    url = project.database_url
-    return [name for target in targets if url and (name := drop_slot_of(url, moments, target)) is not None]
+        return changes_since(plan, url, detector, doubted, files_job(plan, files), rules)
 
 
 def report_lines(found: Changes) -> list[str]:
@@ -135,11 +116,6 @@ def report_lines(found: Changes) -> list[str]:
         if table.why:
             whys.setdefault(table.why, []).append(table.source)
     lines += [f"note: {why}: every row of {_names(tables)} was compared." for why, tables in whys.items()]
-    if found.slot is not None and found.slot.refused:
-        refused: dict[str, list[str]] = {}
-        for name, why in found.slot.refused.items():
-            refused.setdefault(why, []).append(name)
-        lines += [f"note: the slot is of no use for {_names(names)}: {why}." for why, names in refused.items()]
     if found.rules:
         lines.append(
             f"note: what decides on the rows of {_names(found.rules)} has changed (schema.py, supavex.toml, ids, "

@@ -17,7 +17,7 @@ from supavex.convex.compile import compile_schema
 from supavex.convex.schema import Schema
 from supavex.convex.schema_changes import SchemaChange, schema_change
 from supavex.convex.schema_json import schema_from_json
-from supavex.deployment.deployment import Push
+from supavex.deployment.database import Push
 from supavex.diagnostics import has_errors
 from supavex.errors import SupavexError, UsageError
 from supavex.mapping.build import build, existing_targets

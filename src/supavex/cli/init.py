@@ -88,6 +88,9 @@ def _toml(root: Path, migrations: str | None, env: str | None, url: str | None) 
         env = _VARIABLE
         os.environ[env] = url
     if env:
+        if not env.isidentifier():
+            hint = "--database-url takes an address, --database-url-env the name of a variable that holds one."
+            raise UsageError("InvalidConfig", "--database-url-env names no environment variable.", hint=hint)
         return f'[source]\ndatabase_url_env = "{env}"\n'
     where = migrations or "supabase/migrations"
     find_files(root.resolve(), root.resolve() / where, chosen=migrations is not None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 import signal
 import sys
 from typing import Any
@@ -52,6 +53,7 @@ EXTRAS = {
     "py_mini_racer": "serve",
     "jwt": "serve",
     "urllib3": "serve",
+    "tree_sitter_javascript": "serve",
     "tree_sitter": "usage",
     "tree_sitter_typescript": "usage",
     "tree_sitter_python": "usage",
@@ -104,7 +106,7 @@ def main(arguments: list[str] | None = None) -> None:
         _show(missing, as_json="--json" in arguments)
         sys.exit(missing.exit_code)
     except click.ClickException as error:
-        error.show()
+        click.UsageError(_without_address(error.format_message()), getattr(error, "ctx", None)).show()
         sys.exit(2)
     except (KeyboardInterrupt, click.Abort):
         click.echo("Interrupted. What was written before is whole; run the command again.", err=True)
@@ -121,6 +123,13 @@ def main(arguments: list[str] | None = None) -> None:
         _show(found, as_json="--json" in arguments)
         sys.exit(found.exit_code)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _without_address(message: str) -> str:
+    """A message of Click's, without what was given where it may be an address with a password."""
+    if not re.search(r"://|[@=]|password", message, re.IGNORECASE):
+        return message
+    return f"{re.split(r'[(:]', message, maxsplit=1)[0].rstrip()}: ***"
 
 
 def _missing(error: ModuleNotFoundError) -> SupavexError | None:

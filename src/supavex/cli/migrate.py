@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ from supavex.cli.progress import Audience, audience, bars
 from supavex.cli.targets import open_target, to_option
 from supavex.convex.snapshot import SnapshotArchive
 from supavex.deployment.file_import import import_all
-from supavex.errors import SupavexError, UsageError
+from supavex.errors import UsageError
 from supavex.mapping.check import checked_plan
 from supavex.mapping.source import Source
 from supavex.project import Project
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from supavex.migrate.copy import CopyOptions, CopyResult, Moments
     from supavex.migrate.migration import Migration
     from supavex.migrate.stored_files import FilesJob
-    from supavex.migrate.touched import Touched
+    from supavex.migrate.touched import ChangedTables
 
 
 @click.command("migrate")
@@ -52,8 +52,6 @@ if TYPE_CHECKING:
 @click.option("--restart", is_flag=True, help="Throw away what an interrupted copy has done.")
 @click.option("--changes", is_flag=True, help="Only tables that have changed since the last import into the target.")
 @click.option("--moment", metavar="NAME", help="Keep what the source holds now under this name, for `supavex changes`.")
-@click.option("--slot", is_flag=True, help="Make a replication slot in the source, which finds changes without a scan.")
-@click.option("--measure-floor", is_flag=True, help="Read each table once more, and say how far the copy is from that.")
 @click.option("--accept-two-moments", is_flag=True, help="Keep the tables of an interrupted copy, though rows changed.")
 def command(
     folder: str,
@@ -73,8 +71,6 @@ def command(
     restart: bool,
     changes: bool,
     moment: str | None,
-    slot: bool,
-    measure_floor: bool,
     accept_two_moments: bool,
 ) -> int:
     """Copy the rows at one moment, with ids that are computed.
@@ -92,10 +88,7 @@ def command(
       supavex migrate --out snapshot.zip && npx convex import --replace snapshot.zip
     """
     project = open_project(folder, config)
-    how = Copying(workers, cluster, parts, restart, accept_two_moments, measure_floor)
-    if slot and (changes or dry_run or out is not None):
-        hint = "supavex migrate --slot --to TARGET makes one; migrations of changes use it by themselves."
-        raise UsageError("UnsupportedOption", "--slot goes with a migration of everything.", hint=hint)
+    how = Copying(workers, cluster, parts, restart, accept_two_moments)
     if changes and (out is not None or tables is not None or existing is not None):
         hint = "supavex migrate --changes --to TARGET takes the tables that have changed, whichever they are."
         raise UsageError(
@@ -106,7 +99,7 @@ def command(
             raise UsageError("OutAndTo", "--out writes an archive only; --to names a deployment.", hint="Give one.")
         if dry_run or existing is not None:
             raise UsageError("UnsupportedOption", "--dry-run and --existing work with the local deployment and --out.")
-        keeping = Keeping(changes, moment, slot)
+        keeping = Keeping(changes, moment)
         return _by_cli(project, to, tables, max_rejects, how, keeping, files=files, as_json=as_json, yes=yes)
     result = run(
         project,
@@ -118,7 +111,7 @@ def command(
         dry_run=dry_run,
         show=audience(as_json),
         how=how,
-        keeping=Keeping(changes, moment, slot),
+        keeping=Keeping(changes, moment),
         files=files,
     )
     if as_json:
@@ -150,7 +143,6 @@ class Copying:
     parts: str | None = None
     restart: bool = False
     accept_two_moments: bool = False
-    measure_floor: bool = False
 
     def options(self) -> CopyOptions:
         """The arguments of :func:`~supavex.migrate.copy.copy`. Raises where the options contradict each other."""
@@ -181,7 +173,6 @@ class Keeping:
 
     changes: bool = False
     moment: str | None = None
-    slot: bool = False
 
     @contextmanager
     def options(self, plan: Plan, target: str, how: Copying, *, dry_run: bool = False) -> Iterator[CopyOptions]:
@@ -189,47 +180,27 @@ class Keeping:
 
         ``target``: the deployment, or ``archive`` where the rows stay in one.
         """
-        import psycopg
-
-        from supavex.migrate.changes import Look
+        from supavex.migrate.changes import ChangeDetector
         from supavex.migrate.migration import Folder
         from supavex.migrate.moments import Moment, name_of
-        from supavex.migrate.slots import DANGER, drop_slot, make_slot, reader_of, slot_of
-        from supavex.migrate.touched import Remember, Touched
+        from supavex.migrate.touched import BaselineRecorder, ChangedTables
 
         moments = Folder(plan.project.migration_folder).moments
         options = how.options()
         if self.moment is not None:
             moments.path(self.moment)
-        remember = None
+        recorder = None
         if not dry_run and (target != "archive" or self.moment is not None):
-            remember = options["remember"] = Remember(moments, target, self.moment)
-        url = plan.project.database_url
-        if self.slot:
-            if not url:
-                raise UsageError("NoSlot", "the source is a replay of files, and nobody writes to it.")
-            made = make_slot(plan, url, moments, target)
-            click.echo("note: " + DANGER.format(name=made.name, target=target.split()[0]), err=True)
-        following = slot_of(moments, target)
-        if remember is not None and following is not None:
-            remember.slot = following.name
+            recorder = options["recorder"] = BaselineRecorder(moments, target, self.moment)
         if not self.changes:
-            try:
-                yield options
-            finally:
-                if self.slot and url and remember is not None and not remember.begun:
-                    # It follows an import that never was. Out of reach, it stays noted, and told above.
-                    with suppress(SupavexError, psycopg.Error):
-                        drop_slot(url, moments, target)
-                        click.echo("note: nothing was imported: the slot was dropped again.", err=True)
+            yield options
             return
         # What an interrupted copy of changes has done is of another choice of tables.
         options["moments"] = "restart"
         with Moment.open(moments.path(name_of(target))) as moment:
-            look = Look(moment, slot=reader_of(moments, target))
-            options["since"] = Touched(plan, look, moments.doubted(target))
-            if remember is not None and url:
-                remember.kept = lambda: None if look.reading is None else look.reading.advance(url, moments, target)
+            changed = options["selection"] = ChangedTables(plan, ChangeDetector(moment), moments.doubted(target))
+            if recorder is not None:
+                recorder.changed = changed
             yield options
 
 
@@ -250,6 +221,7 @@ def _by_cli(
     from supavex.migrate.remote import migrate_by_cli, remote_lines
     from supavex.migrate.report import nothing_line, report_lines
     from supavex.migrate.stored_files import files_job
+    from supavex.migrate.touched import ChangedTables
 
     def confirm(changes: str) -> bool:
         click.echo(changes, err=True)
@@ -264,10 +236,8 @@ def _by_cli(
     project.make_state()
     with locked(project.migration_folder), keeping.options(plan, cli.deployment, how) as options:
         options["files"] = files_job(plan, files)
-        since, remember = options.get("since"), options.get("remember")
-        if since is not None and _nothing(project, since, options["files"]):
-            if remember is not None and remember.kept is not None:
-                remember.kept()  # the moment is as good as one of now
+        since = options.get("selection")
+        if isinstance(since, ChangedTables) and _nothing(project, since, options["files"]):
             if as_json:
                 found = [change.to_json() for change in since.changes]
                 print_json({"ok": True, "imported": False, "target": to, "since": since.made_at, "changes": found})
@@ -281,7 +251,6 @@ def _by_cli(
             say=lambda line: click.echo(line, err=True),
             tables=_names(tables),
             max_rejects=max_rejects,
-            measure_floor=how.measure_floor,
             showing=lambda step: bars(step, audience(as_json)),
             **options,
         )
@@ -297,7 +266,7 @@ def _by_cli(
     return 0 if remote.ok else 1
 
 
-def _nothing(project: Project, since: Touched, files: FilesJob | None) -> bool:
+def _nothing(project: Project, since: ChangedTables, files: FilesJob | None) -> bool:
     from supavex.migrate.touched import nothing_changed
 
     with Source(project).running() as url:
@@ -368,13 +337,12 @@ def run(
             tables=tables,
             max_rejects=max_rejects,
             dry_run=dry_run,
-            measure_floor=how.measure_floor,
             progress=report,
             **options,
         )
-        remember = options.get("remember")
-        if out is not None and remember is not None and result.ok:
-            remember.keep()
+        recorder = options.get("recorder")
+        if out is not None and recorder is not None and result.ok:
+            recorder.keep()
         if not dry_run and not result.nothing:
             if result.ok:
                 measured.ok = True

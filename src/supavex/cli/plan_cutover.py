@@ -14,10 +14,8 @@ from supavex.mapping.check import checked_plan
 from supavex.mapping.source import Source
 from supavex.migrate.cutover import CutoverPlan, Naming, markdown, plan_cutover, write_plan
 from supavex.migrate.kept import now
-from supavex.migrate.migration import Folder
 from supavex.migrate.official import app_variables, deployment_of
 from supavex.migrate.runs import read_runs
-from supavex.migrate.slots import slot_of
 from supavex.postgres.connection import connect, quoted
 from supavex.project import CONFIG_NAME, Project
 
@@ -76,6 +74,5 @@ def run(project: Project, to: str, *, options: str = "") -> CutoverPlan:
     except SupavexError as error:
         click.echo(f"note: the source can't be counted: {error.message}", err=True)
     deployment = deployment_of(project.convex_folder, to)
-    slot = slot_of(Folder(project.migration_folder).moments, deployment) is not None
-    naming = Naming(options, to, deployment, database, app_variables(project.convex_folder), slot)
+    naming = Naming(options, to, deployment, database, app_variables(project.convex_folder))
     return plan_cutover(project.root.name, Source(project).described, now(), runs, rows, naming)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from supavex.convex.schema import Schema
-from supavex.deployment.deployment import Push
+from supavex.deployment.database import Push
 from supavex.mapping.coverage import NotCarried, not_carried
 from supavex.mapping.plan import Plan
 

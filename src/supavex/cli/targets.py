@@ -20,7 +20,7 @@ to_option = click.option(
 def open_target(project: Project, to: str, *, make: bool = True) -> Deployment:
     """The local deployment. Raises where ``--to`` names another one, or there is none and it is not to be made."""
     if to != "local":
-        raise UsageError("UnsupportedTarget", f"{to}: this command works on the local deployment only.")
+        raise UsageError("UnsupportedTarget", "this command works on the local deployment only.")
     path = project.state / "deployment.sqlite3"
     if not make and not path.exists():
         raise SupavexError("SchemaNotDeployed", "the deployment has no schema yet.", hint="Run `supavex deploy` first.")

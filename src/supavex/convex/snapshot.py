@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from supavex.convex.damage import Damaged, OnDamaged
 from supavex.convex.ids import InvalidId, decode_id
 from supavex.convex.inflate import inflated
 from supavex.convex.limits import MAX_TABLE_NUMBER
@@ -32,6 +33,7 @@ from supavex.errors import SupavexError, UsageError
 _DOS_TIME = (1 << 5 | 1) << 16  # 1980-01-01 00:00, the first that ZIP can say
 _ZIP64 = 0xFFFFFFFF
 _TABLE_FILE = re.compile(r"(?:^|/)([^/]+)/(documents|generated_schema)\.jsonl\Z")
+_SEEMING_ID = re.compile(rb'"_id"\s*:\s*"([0-9a-z]{31,37})"')
 _STORED_FILE = re.compile(r"(?:^|/)_storage/([0-9a-z]{31,37})(?:\.[^/]*)?\Z")
 #: What ``zipfile`` raises for an archive that is damaged, encrypted, or deflated in a way it does not know.
 _DAMAGE = (
@@ -281,12 +283,26 @@ class SnapshotArchive:
             except _DAMAGE as error:
                 raise SupavexError("InvalidArchive", f"{name} is damaged: {error}.", where=str(self.path)) from None
 
-    def rows(self, table: str) -> Iterator[tuple[Document, str | None]]:
-        """As :meth:`documents`, with the text of those that plainly keep Convex's limits (None: not looked at)."""
+    def rows(self, table: str, damaged: OnDamaged | None = None) -> Iterator[tuple[Document, str | None]]:
+        """As :meth:`documents`, with the text of those that plainly keep Convex's limits (None: not looked at).
+
+        ``damaged`` is called with lines that hold no document, and with an entry that can't be read to its end. Without
+        it, the first of them raises.
+        """
         uniform = self.uniform(table)
-        for number, line in self._lines(table):
+        for number, line in self._lines(table, damaged):
             plain = plain_document(line, uniform=uniform)
-            yield plain or (self._parsed(table, line, uniform=uniform, number=number), None)
+            if plain is not None:
+                yield plain
+                continue
+            try:
+                document = self._parsed(table, line, uniform=uniform, number=number)
+            except SupavexError as error:
+                if damaged is None:
+                    raise
+                damaged(Damaged(table, _id_in(line), f"documents.jsonl:{number}", error.message))
+                continue
+            yield document, None
 
     def stored_files(self, number: int) -> Iterator[StoredEntry]:
         """The stored files of the archive: those with contents, by the ids that name them. ``number``: of _storage."""
@@ -338,19 +354,45 @@ class SnapshotArchive:
     def _invalid(self, table: str, line: int, message: str) -> SupavexError:
         return SupavexError("InvalidArchive", message, where=f"{self.path} {table}/documents.jsonl:{line}")
 
-    def _lines(self, table: str) -> Iterator[tuple[int, bytes]]:
+    def _lines(self, table: str, damaged: OnDamaged | None = None) -> Iterator[tuple[int, bytes]]:
         for name in self._entries.get((table, "documents"), ()):
+            number = 0
             try:
-                with self._zip.open(name) as file:
-                    number = 0
-                    while line := file.readline(_MAX_LINE):
-                        number += 1
-                        if len(line) == _MAX_LINE:
-                            raise self._invalid(table, number, "a line is longer than any document.")
-                        if line.strip():
-                            yield number, line
+                for line in _split(inflated(self._zip, name)):
+                    number += 1
+                    if len(line) >= _MAX_LINE:
+                        raise self._invalid(table, number, "a line is longer than any document.")
+                    if line.strip():
+                        yield number, line
             except _DAMAGE as error:
-                raise SupavexError("InvalidArchive", f"{name} is damaged: {error}.", where=str(self.path)) from None
+                message = f"{name} is damaged: {error or type(error).__name__}."
+                if damaged is None:
+                    raise SupavexError("InvalidArchive", message, where=str(self.path)) from None
+                damaged(Damaged(table, None, f"documents.jsonl:{number + 1}", message))
+
+
+def _split(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines of a text that comes in pieces. One of at least :data:`_MAX_LINE` bytes comes as far as it was read."""
+    rest: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        first, *lines = piece.split(b"\n")
+        rest.append(first)
+        size += len(first)
+        if lines:
+            yield b"".join(rest)
+            yield from lines[:-1]
+            rest, size = lines[-1:], len(lines[-1])
+        if size >= _MAX_LINE:
+            break
+    if size:
+        yield b"".join(rest)
+
+
+def _id_in(line: bytes) -> str | None:
+    """The id that a line seems to be of, which holds no document."""
+    found = _SEEMING_ID.search(line)
+    return None if found is None else found[1].decode()
 
 
 def _uuid(text: object) -> str | None:

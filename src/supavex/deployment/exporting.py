@@ -14,30 +14,30 @@ from pathlib import Path
 
 from supavex.convex.snapshot import schema_entry, tables_entry
 from supavex.convex.values import to_export_json
-from supavex.deployment.deployment import Deployment
+from supavex.deployment.database import Database
 from supavex.deployment.files import Files
 
-_README = "An export of a local Convex deployment, by supavex. Import it with: npx convex import FILE.zip\n"
+_README = "An export of a local Convex database, by supavex. Import it with: npx convex import FILE.zip\n"
 _TIME = (1980, 1, 1, 0, 0, 0)
 
 
-def export_snapshot(deployment: Deployment, path: Path, files: Files | None = None) -> int:
+def export_snapshot(database: Database, path: Path, files: Files | None = None) -> int:
     """Writes the archive to ``path``, stored files too where ``files`` is given; how many documents.
 
     It is one moment: the caller keeps writers away, or uses a connection of its own.
     """
     count = 0
-    connection = deployment.store.connection
+    connection = database.store.connection
     connection.execute("BEGIN")
     try:
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             archive.writestr(_entry("README.md"), _README)
-            numbers = dict(sorted(deployment.table_numbers().items(), key=lambda item: item[1]))
+            numbers = dict(sorted(database.table_numbers().items(), key=lambda item: item[1]))
             archive.writestr(_entry("_tables/documents.jsonl"), tables_entry(numbers))
-            counts = {name: deployment.count(name) for name in numbers}
+            counts = {name: database.count(name) for name in numbers}
             for name in sorted(numbers, key=lambda name: (counts[name], name)):
                 with archive.open(_entry(f"{name}/documents.jsonl"), "w", force_zip64=True) as entry:
-                    for document in deployment.documents(name):
+                    for document in database.documents(name):
                         entry.write(to_export_json(document).encode() + b"\n")
                         count += 1
                 archive.writestr(_entry(f"{name}/generated_schema.jsonl"), schema_entry())

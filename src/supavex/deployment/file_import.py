@@ -1,4 +1,4 @@
-"""The stored files of a snapshot archive into a deployment, in the transaction of the import that they belong to."""
+"""The stored files of a snapshot archive into a database, in the transaction of the import that they belong to."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from supavex.convex.limits import STORAGE_NUMBER
 from supavex.convex.snapshot import SnapshotArchive, StoredEntry
-from supavex.deployment.deployment import Deployment
+from supavex.deployment.database import Database
 from supavex.deployment.files import Files
 from supavex.deployment.importing import Archive, Imported, Progress, import_snapshot
 
@@ -17,7 +17,7 @@ def stored_entries(archive: Archive) -> list[StoredEntry]:
 
 
 def import_all(
-    deployment: Deployment,
+    database: Database,
     archive: SnapshotArchive,
     *,
     progress: Progress = lambda table, done: None,
@@ -27,9 +27,9 @@ def import_all(
 
     The deployment's other files stay, but for those whose ids ``forget`` holds.
     """
-    files = Files(deployment.store, deployment.path.parent)
-    with deployment.store.transaction():
-        imported = import_snapshot(deployment, archive, "replace", progress=progress)
+    files = Files(database.store, database.path.parent)
+    with database.store.transaction():
+        imported = import_snapshot(database, archive, "replace", progress=progress)
         _, old = import_files(files, archive, replace=False)
         old |= files.forget(forget or set())
     for path in old:

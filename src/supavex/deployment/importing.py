@@ -21,7 +21,7 @@ from supavex.convex.limits import FIRST_USER_TABLE_NUMBER, MAX_CREATION_TIME
 from supavex.convex.messages import mismatch_text
 from supavex.convex.validators import Validator
 from supavex.convex.values import Document
-from supavex.deployment.deployment import Deployment
+from supavex.deployment.database import Database
 from supavex.deployment.enforcement import check_limits, enforced, mismatch_of, quick_check
 from supavex.deployment.store import CREATION_INDEX, BulkLoad, DuplicateRow, StoredTable, write_body
 from supavex.errors import SupavexError
@@ -62,7 +62,7 @@ class Imported:
 
 
 def import_snapshot(
-    deployment: Deployment,
+    database: Database,
     archive: Archive,
     mode: Mode = "requireEmpty",
     *,
@@ -73,29 +73,29 @@ def import_snapshot(
     ``append`` adds to what is there (and is atomic too, which Convex's own is not).
     """
     imported = Imported()
-    store = deployment.store
+    store = database.store
     with store.transaction():
         if mode == "append":
-            _append(deployment, archive, progress, imported)
+            _append(database, archive, progress, imported)
             return imported
         old = store.tables()
         numbers = _numbers(archive, old)
         if mode == "requireEmpty":
             for name in numbers:
-                if deployment.count(name):
+                if database.count(name):
                     raise SupavexError("TableExists", f"the table {name} holds documents already.", where=name)
         surviving = {name: table for name, table in old.items() if name not in numbers}
         if mode == "replaceAll":
-            _clear(deployment, surviving, numbers, imported)
+            _clear(database, surviving, numbers, imported)
             surviving = {}
-        _check_numbers(deployment, old, numbers, surviving)
+        _check_numbers(database, old, numbers, surviving)
         names = {table.number: name for name, table in store.tables().items() if name not in numbers}
         names |= {number: name for name, number in numbers.items()}
-        fresh = {name: _load(deployment, archive, name, numbers[name], names, progress, imported) for name in numbers}
+        fresh = {name: _load(database, archive, name, numbers[name], names, progress, imported) for name in numbers}
         # A number may pass from one imported table to another: all old entries go before the new ones come.
         for name in numbers:
             if name in old:
-                imported.deleted[name] = deployment.count(name)
+                imported.deleted[name] = database.count(name)
                 store.connection.execute("DELETE FROM tables WHERE name = ?", (name,))
         for name, storage in fresh.items():
             store.connection.execute("INSERT INTO tables VALUES (?, ?, ?)", (name, numbers[name], storage))
@@ -104,8 +104,8 @@ def import_snapshot(
     return imported
 
 
-def _append(deployment: Deployment, archive: Archive, progress: Progress, imported: Imported) -> None:
-    store, schema = deployment.store, deployment.schema
+def _append(database: Database, archive: Archive, progress: Progress, imported: Imported) -> None:
+    store, schema = database.store, database.schema
     old = store.tables()
     numbers = _numbers(archive, old)
     for name, number in numbers.items():
@@ -113,10 +113,10 @@ def _append(deployment: Deployment, archive: Archive, progress: Progress, import
             message = f"{name} has the number {old[name].number} here and {number} in the archive."
             raise SupavexError("TableNumberConflict", message, where=name, hint="Import with --replace.")
     new = {name: number for name, number in numbers.items() if name not in old}
-    _check_numbers(deployment, old, new, old)
+    _check_numbers(database, old, new, old)
     for name, number in new.items():
-        deployment.create_table(name, number)
-    names = deployment.table_names()
+        database.create_table(name, number)
+    names = database.table_names()
     for name in numbers:
         table = store.tables()[name]
         indexes = list(store.indexes(table).values())
@@ -124,7 +124,7 @@ def _append(deployment: Deployment, archive: Archive, progress: Progress, import
         validator = None if definition is None else enforced(definition)
         done = 0
         for document in archive.documents(name):
-            row = _insert(deployment, table, document, validator, names)
+            row = _insert(database, table, document, validator, names)
             store.enter(indexes, row, document)
             done += 1
             if done % 1000 == 0:
@@ -134,7 +134,7 @@ def _append(deployment: Deployment, archive: Archive, progress: Progress, import
 
 
 def _insert(
-    deployment: Deployment,
+    database: Database,
     table: StoredTable,
     document: Document,
     validator: Validator | None,
@@ -144,7 +144,7 @@ def _insert(
     internal_id = _complete(table.name, table.number, document)
     check_limits(table.name, document)
     _check_schema(table.name, document, validator, names)
-    row = deployment.store.insert(table.storage, internal_id, document)
+    row = database.store.insert(table.storage, internal_id, document)
     if row is None:
         raise SupavexError("DuplicateId", f"the id {document['_id']} stands twice.", where=table.name)
     return row
@@ -196,12 +196,12 @@ def _free(taken: Collection[int]) -> int:
     return next(number for number in itertools.count(FIRST_USER_TABLE_NUMBER) if number not in taken)
 
 
-def _clear(deployment: Deployment, tables: dict[str, StoredTable], numbers: dict[str, int], imported: Imported) -> None:
+def _clear(database: Database, tables: dict[str, StoredTable], numbers: dict[str, int], imported: Imported) -> None:
     """Empties the tables of the schema, under another number where the archive needs theirs; deletes the others."""
-    store, schema = deployment.store, deployment.schema
+    store, schema = database.store, database.schema
     taken = {table.number for table in store.tables().values()} | set(numbers.values())
     for name, table in tables.items():
-        imported.deleted[name] = deployment.count(name)
+        imported.deleted[name] = database.count(name)
         if schema is None or name not in schema.tables:
             store.connection.execute("DELETE FROM tables WHERE name = ?", (name,))
             store.drop_storage(table.storage)
@@ -210,11 +210,11 @@ def _clear(deployment: Deployment, tables: dict[str, StoredTable], numbers: dict
         if number in numbers.values():
             number = _free(taken)
             taken.add(number)
-        _replace(deployment, table, number, _empty_copy(deployment, table))
+        _replace(database, table, number, _empty_copy(database, table))
 
 
 def _check_numbers(
-    deployment: Deployment, old: dict[str, StoredTable], numbers: dict[str, int], surviving: dict[str, StoredTable]
+    database: Database, old: dict[str, StoredTable], numbers: dict[str, int], surviving: dict[str, StoredTable]
 ) -> None:
     taken = {table.number: name for name, table in surviving.items()}
     for name, number in numbers.items():
@@ -225,12 +225,12 @@ def _check_numbers(
                 where=name,
                 hint="Migrate into this deployment (--to), so that its numbers are used.",
             )
-    schema = deployment.schema
+    schema = database.schema
     changed = {name for name, number in numbers.items() if name in old and old[name].number != number}
     if schema is None or not changed:
         return
     for other, definition in schema.tables.items():
-        if other in numbers or other not in surviving or not deployment.count(other):
+        if other in numbers or other not in surviving or not database.count(other):
             continue
         broken = sorted(changed & _referenced(definition.document))
         if broken:
@@ -246,22 +246,22 @@ def _referenced(validator: Validator) -> set[str]:
     return {inner.table for _, inner in validator.walk() if isinstance(inner, kinds.Id)}
 
 
-def _empty_copy(deployment: Deployment, table: StoredTable, *, unique: bool = True) -> int:
-    storage = deployment.store.create_storage(unique=unique)
-    for index in deployment.store.indexes(table).values():
+def _empty_copy(database: Database, table: StoredTable, *, unique: bool = True) -> int:
+    storage = database.store.create_storage(unique=unique)
+    for index in database.store.indexes(table).values():
         if index.name != CREATION_INDEX:
-            deployment.store.create_index(storage, index.name, index.fields, staged=index.staged)
+            database.store.create_index(storage, index.name, index.fields, staged=index.staged)
     return storage
 
 
-def _replace(deployment: Deployment, table: StoredTable, number: int, storage: int) -> None:
+def _replace(database: Database, table: StoredTable, number: int, storage: int) -> None:
     sql = "UPDATE tables SET number = ?, storage = ? WHERE name = ?"
-    deployment.store.connection.execute(sql, (number, storage, table.name))
-    deployment.store.drop_storage(table.storage)
+    database.store.connection.execute(sql, (number, storage, table.name))
+    database.store.drop_storage(table.storage)
 
 
 def _load(
-    deployment: Deployment,
+    database: Database,
     archive: Archive,
     name: str,
     number: int,
@@ -270,12 +270,12 @@ def _load(
     imported: Imported,
 ) -> int:
     """Loads a table's documents into a storage of their own, indexed like the table's present one; its number."""
-    store = deployment.store
+    store = database.store
     old = store.tables().get(name)
-    schema = deployment.schema
+    schema = database.schema
     definition = schema.tables.get(name) if schema is not None and schema.schema_validation else None
     validator = None if definition is None else enforced(definition)
-    storage = _empty_copy(deployment, old, unique=False) if old else store.create_storage(unique=False)
+    storage = _empty_copy(database, old, unique=False) if old else store.create_storage(unique=False)
     fits = None if validator is None else quick_check(validator, {table: key for key, table in names.items()})
     done = 0
     load = BulkLoad(store, StoredTable(name, number, storage))

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from supavex.convex.damage import DamagedDocument, OnDamaged, refuse
 from supavex.convex.ids import InvalidId, decode_id
 from supavex.convex.order_keys import order_key, successor
 from supavex.convex.values import Document, Value
@@ -141,11 +142,11 @@ class Query:
         for _, document in self._keyed(None):
             yield document
 
-    def _keyed(self, after: bytes | None) -> Iterator[tuple[bytes, Document]]:
+    def _keyed(self, after: bytes | None, damaged: OnDamaged = refuse) -> Iterator[tuple[bytes, Document]]:
         """Index keys and documents, those that come after the key ``after`` in the query's order."""
         start, end = self.range.interval(self.index.name, self.index.fields)
         if self.index is BY_ID:
-            yield from self._by_id(start, end, after)
+            yield from self._by_id(start, end, after, damaged)
             return
         conditions, values = ["e.key >= ?"], [start]
         if end is not None:
@@ -155,21 +156,33 @@ class Query:
             conditions.append(f"e.key {'>' if self.direction == 'asc' else '<'} ?")
             values.append(after)
         sql = (
-            f"SELECT e.key, d.body FROM entries_{self.index.entries} AS e "
+            f"SELECT e.key, d.body, d.internal_id, d.row FROM entries_{self.index.entries} AS e "
             f"JOIN documents_{self.table.storage} AS d ON d.row = e.row "
             f"WHERE {' AND '.join(conditions)} ORDER BY e.key {self.direction}"
         )
-        for key, body in self.store.connection.execute(sql, values):
-            yield key, read_body(body)
+        for key, body, internal_id, row in self.store.connection.execute(sql, values):
+            try:
+                document = read_body(body, self.table, internal_id, row)
+            except DamagedDocument as error:
+                damaged(error.damaged)
+                continue
+            yield key, document
 
-    def _by_id(self, start: bytes, end: bytes | None, after: bytes | None) -> Iterator[tuple[bytes, Document]]:
+    def _by_id(
+        self, start: bytes, end: bytes | None, after: bytes | None, damaged: OnDamaged
+    ) -> Iterator[tuple[bytes, Document]]:
         # Within a table, ids sort as their 16 bytes do.
         condition, values = "", list[bytes]()
         if "_id" in self.range.equal:
             condition, values = "WHERE internal_id = ?", [self._internal_id(self.range.equal["_id"])]
-        sql = f"SELECT body FROM documents_{self.table.storage} {condition} ORDER BY internal_id {self.direction}"
-        for (body,) in self.store.connection.execute(sql, values):
-            document = read_body(body)
+        source = f"documents_{self.table.storage} {condition} ORDER BY internal_id {self.direction}"
+        sql = f"SELECT body, internal_id, row FROM {source}"
+        for body, internal_id, row in self.store.connection.execute(sql, values):
+            try:
+                document = read_body(body, self.table, internal_id, row)
+            except DamagedDocument as error:
+                damaged(error.damaged)
+                continue
             key = order_key(document["_id"])
             passed = after is None or (key > after if self.direction == "asc" else key < after)
             if key >= start and (end is None or key < end) and passed:
@@ -183,11 +196,12 @@ class Query:
             return b""
         return internal_id if number == self.table.number else b""
 
-    def paginate(self, cursor: str | None, num_items: int) -> Page:
+    def paginate(self, cursor: str | None, num_items: int, damaged: OnDamaged = refuse) -> Page:
         """The page of at most ``num_items`` documents after ``cursor`` (None: the first page).
 
         ``is_done`` only where the query is known to have no more; a page that ends with its last document is followed
-        by an empty one. Raises ``InvalidCursor`` for a cursor of another query.
+        by an empty one. ``damaged`` is called with documents that can't be read, which are in no page. Raises
+        ``InvalidCursor`` for a cursor of another query.
         """
         if num_items < 1:
             raise SupavexError("NoDocumentsForPagination", "a page has at least one document.")
@@ -195,7 +209,7 @@ class Query:
             return Page([], True, END)
         page: list[Document] = []
         last = None if cursor is None else self._position(cursor)
-        for key, document in self._keyed(last):
+        for key, document in self._keyed(last, damaged):
             page.append(document)
             last = key
             if len(page) == num_items:

@@ -6,6 +6,7 @@ swaps them in; all of it in one SQLite transaction, so that a crash leaves the o
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import re
@@ -15,6 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from supavex.convex.damage import Damaged, DamagedDocument
+from supavex.convex.ids import INTERNAL_ID_BYTES, encode_id
 from supavex.convex.order_keys import field_at, index_key, key_end, order_key
 from supavex.convex.values import Document, from_internal_json, to_internal_json
 from supavex.errors import SupavexError
@@ -44,6 +47,8 @@ CREATE TABLE IF NOT EXISTS files (
   size INTEGER NOT NULL, content_type TEXT) WITHOUT ROWID;
 """
 CREATION_INDEX = "by_creation_time"
+# A byte that is no UTF-8 becomes a character that JSON never holds: the text is then no JSON, wherever the byte stands.
+codecs.register_error("supavex.no-utf-8", lambda error: ("\0", error.end))  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,11 @@ def indexes_of(connection: sqlite3.Connection, table: StoredTable) -> dict[str, 
     return {name: StoredIndex(name, tuple(json.loads(f)), bool(s), entries) for name, f, s, entries in rows}
 
 
+def stored_text(data: bytes) -> str:
+    """The ``text_factory`` of a connection: sqlite3's own ends a whole query at bytes that are no UTF-8."""
+    return data.decode("utf-8", "supavex.no-utf-8")
+
+
 class Store:
     """An open SQLite file. One writer at a time; a second waits up to ten seconds.
 
@@ -91,6 +101,7 @@ class Store:
             path.parent.mkdir(parents=True, exist_ok=True)
             fresh = not path.exists()
             self.connection = sqlite3.connect(path, isolation_level=None, timeout=10, check_same_thread=False)
+            self.connection.text_factory = stored_text
             if fresh:
                 os.chmod(path, 0o600)
             self.connection.execute("PRAGMA journal_mode = WAL")
@@ -231,9 +242,13 @@ class Store:
 
     def fill_index(self, storage: int, index: StoredIndex) -> None:
         """Enters every document into ``index``."""
-        rows = self.connection.execute(f"SELECT row, body FROM documents_{storage}")
-        keys = ((index_key(read_body(body), index.fields), row) for row, body in rows)
+        rows = self.connection.execute(f"SELECT row, body, internal_id FROM documents_{storage}")
+        table = self._of_storage(storage)
+        keys = ((index_key(read_body(body, table, id_), index.fields), row) for row, body, id_ in rows)
         self.connection.executemany(f"INSERT INTO entries_{index.entries} VALUES (?, ?)", keys)
+
+    def _of_storage(self, storage: int) -> StoredTable | None:
+        return next((table for table in self.tables().values() if table.storage == storage), None)
 
     def _next(self, table: str, column: str) -> int:
         # Numbers are never used twice, so that a swap can't meet the name of what it replaces.
@@ -338,9 +353,47 @@ def write_body(document: Document) -> str:
     return json.dumps(to_internal_json(document), ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
-def read_body(body: str) -> Document:
-    """A stored document."""
-    # Without special values, every number is a float64.
-    plain = '"$' not in body
-    document: Document = json.loads(body, parse_int=float) if plain else from_internal_json(json.loads(body))
-    return document
+def read_body(
+    body: str, table: StoredTable | None = None, internal_id: bytes = b"", row: int | None = None
+) -> Document:
+    """A stored document. Raises :class:`DamagedDocument`, which names the table and the id, for what is none."""
+    try:
+        # Without special values, every number is a float64.
+        plain = '"$' not in body
+        document: Document = json.loads(body, parse_int=float) if plain else from_internal_json(json.loads(body))
+        if type(document) is dict and (table is None or type(document.get("_id")) is str):
+            return document
+    except (ValueError, TypeError, RecursionError, SupavexError):
+        pass
+    raise DamagedDocument(_damage_of(body, table, internal_id, row)) from None
+
+
+def _damage_of(body: object, table: StoredTable | None, internal_id: bytes, row: int | None) -> Damaged:
+    """What is said of a stored document that can't be read."""
+    name, id_ = ("", None) if table is None else (table.name, _id_text(table.number, internal_id))
+    return Damaged(name, id_, "" if row is None else f"row {row}", _body_problem(body))
+
+
+def _id_text(number: int, internal_id: object) -> str | None:
+    whole = isinstance(internal_id, bytes) and len(internal_id) == INTERNAL_ID_BYTES
+    return encode_id(number, internal_id) if whole else None  # type: ignore[arg-type]
+
+
+def _body_problem(body: object) -> str:
+    """Why a body is no document. Of its contents, nothing is said."""
+    if not isinstance(body, str):
+        kind = {bytes: "a BLOB", int: "an integer", float: "a real number"}.get(type(body), "NULL")
+        return f"its body is {kind}, not a text"
+    if "\0" in body:
+        return "its body is not UTF-8"
+    try:
+        found = json.loads(body)
+        if not isinstance(found, dict):
+            return "its body is no JSON object"
+        if not isinstance(from_internal_json(found).get("_id"), str):
+            return "its body has no _id that is a text"
+    except json.JSONDecodeError as error:
+        return f"its body is not JSON: {error.msg} (character {error.pos + 1} of {len(body)})"
+    except (ValueError, TypeError, RecursionError, SupavexError) as error:
+        return f"its body is no Convex value: {getattr(error, 'message', type(error).__name__)}"
+    return "its body can't be read"

@@ -107,7 +107,7 @@ def inspect(source: str, schemas: list[str], scratch: Path) -> Inspection:
         raise UsageError(
             "NoSource",
             "there is no such file or folder.",
-            where=source,
+            where="***" if "@" in source else source,  # an address without its scheme, with a password in it
             hint="A folder, a .sql file, or postgresql://…",
         )
     replay = replays.Replay(scratch, files, schemas)

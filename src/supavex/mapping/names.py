@@ -10,13 +10,3 @@ def camel_case(name: str) -> str:
         return name
     head, *rest = words
     return head[:1].lower() + head[1:] + "".join(word[:1].upper() + word[1:] for word in rest)
-
-
-def snake_case(name: str) -> str:
-    """``ariPayments`` as ``ari_payments``."""
-    out = ""
-    for index, character in enumerate(name):
-        if character.isupper() and index and not name[index - 1].isupper():
-            out += "_"
-        out += character.lower()
-    return out

@@ -9,18 +9,15 @@ is compared; the table says why.
 
 from __future__ import annotations
 
-import itertools
 import json
 import time
-from collections.abc import Callable, Collection, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Collection
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
-import psycopg
 
-from supavex.errors import SupavexError
 from supavex.mapping.keys import Key
 from supavex.mapping.plan import ALIAS, Plan, TablePlan
 from supavex.mapping.storage import OBJECTS
@@ -35,12 +32,9 @@ from supavex.migrate.row_digests import (
     relation_of,
     shape_of,
 )
-from supavex.migrate.slots import SlotReading, usable_tables
 from supavex.migrate.stored_files import FileList, FilesJob, listed_files
 from supavex.postgres.columns import ColumnReader
-from supavex.postgres.connection import without_password
-from supavex.postgres.snapshot import Snapshot, exported
-from supavex.postgres.visibility import Seen, incomparable, newer_sql, seen
+from supavex.postgres.visibility import HeldSnapshot, held_snapshot, incomparable, newer_sql
 
 Kind = Literal["inserted", "updated", "deleted"]
 KINDS: tuple[Kind, ...] = ("inserted", "updated", "deleted")
@@ -60,8 +54,7 @@ _KEYS = 5000
 class TableChanges:
     """What changed of one table. ``rewritten``: rows that were written again and are as they were.
 
-    ``by``: "xmin" where only newer rows were read, "slot" where those that a replication slot names, "digests" where
-    all were, and then ``why``.
+    ``by``: "xmin" where only newer rows were read, "digests" where all were, and then ``why``.
     """
 
     source: str
@@ -71,7 +64,7 @@ class TableChanges:
     updated: int = 0
     deleted: int = 0
     rewritten: int = 0
-    by: Literal["xmin", "slot", "digests"] = "xmin"
+    by: Literal["xmin", "digests"] = "xmin"
     why: str = ""
     seconds: float = 0.0
     keys: dict[str, list[str]] = field(default_factory=dict)
@@ -109,64 +102,44 @@ class TableChanges:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """One snapshot of the source, and the connection that holds it."""
-
-    snapshot: Snapshot
-    holder: psycopg.Connection
-    seen: Seen
-
-    @classmethod
-    def of(cls, snapshot: Snapshot, holder: psycopg.Connection) -> Sight:
-        """What ``holder``'s snapshot sees."""
-        return cls(snapshot, holder, seen(holder))
-
-
 @dataclass(slots=True)
-class Look:
+class ChangeDetector:
     """Looks for the changes of tables since ``moment``. ``full``: by all digests, whatever ``xmin`` says."""
 
     moment: Moment
     full: bool = False
     each: Each | None = None
     progress: Progress = lambda table, rows: None
-    #: Reads the replication slot that follows the target, where there is one.
-    slot: Callable[[Plan, Sight], SlotReading] | None = None
-    reading: SlotReading | None = None
 
-    def at(self, plan: Plan, sight: Sight) -> list[TableChanges]:
+    def at(self, plan: Plan, held: HeldSnapshot) -> list[TableChanges]:
         """The changes of all moved tables, at one snapshot."""
         known = self.moment.tables()
-        self.reading = self.slot(plan, sight) if self.slot is not None and not self.full else None
-        with ColumnReader(sight.snapshot) as reader:
-            return [self._table(table, known.get(table.name), sight, reader) for table in plan.moved]
+        with ColumnReader(held.snapshot) as reader:
+            return [self._table(table, known.get(table.name), held, reader) for table in plan.moved]
 
-    def _table(self, table: TablePlan, old: TableMoment | None, sight: Sight, reader: ColumnReader) -> TableChanges:
+    def _table(
+        self, table: TablePlan, old: TableMoment | None, held: HeldSnapshot, reader: ColumnReader
+    ) -> TableChanges:
         started = time.monotonic()
         changes = TableChanges(table.name, table.target)
         digests = RowDigests(table, old.seed if old is not None else 0)
-        why = self._distrust(table, old, sight)
-        # A slot knows nothing of what was written before it was made.
-        follows = self.reading is not None and old is not None and old.slot == self.reading.slot.name
-        if not why and follows and table.name in usable_tables(self.reading):
-            self._named(digests, old, reader, changes)
-        elif why or not self._newer(digests, old, sight, reader, changes):
+        why = self._distrust(table, old, held)
+        if why or not self._newer(digests, old, held, reader, changes):
             why = why or "rows are there now that are older than the moment and were not in it"
             changes = TableChanges(table.name, table.target, by="digests", why=why)
             self._all(digests, old, reader, changes)
         changes.seconds = time.monotonic() - started
         return changes
 
-    def _distrust(self, table: TablePlan, old: TableMoment | None, sight: Sight) -> str:
+    def _distrust(self, table: TablePlan, old: TableMoment | None, held: HeldSnapshot) -> str:
         """Why ``xmin`` does not tell which rows of a table are newer; empty where it does."""
         if old is None:
             return "the moment does not hold the table"
         if self.full:
             return "all digests are asked for"
-        if (problem := incomparable(old.seen, sight.seen)) is not None:
+        if (problem := incomparable(old.seen, held.seen)) is not None:
             return problem
-        relation = relation_of(sight.holder, table)
+        relation = relation_of(held.holder, table)
         if relation != old.relation:
             return "it is another table, or has other partitions, than at the moment"
         if any(part[0] not in "rp" for part in relation.split()):
@@ -180,7 +153,12 @@ class Look:
         return ""
 
     def _newer(
-        self, digests: RowDigests, old: TableMoment | None, sight: Sight, reader: ColumnReader, changes: TableChanges
+        self,
+        digests: RowDigests,
+        old: TableMoment | None,
+        held: HeldSnapshot,
+        reader: ColumnReader,
+        changes: TableChanges,
     ) -> bool:
         """The changes by ``xmin``; False where the numbers of rows don't agree with them."""
         assert old is not None
@@ -189,10 +167,10 @@ class Look:
             now = stack.enter_context(RowFile())
             writer = RowWriter(now, name, old.bits)
             done = 0
-            for count in digests.read(reader, writer, newer_sql(old.seen, sight.seen, ALIAS)):
+            for count in digests.read(reader, writer, newer_sql(old.seen, held.seen, ALIAS)):
                 done += count
                 self.progress(name, done)
-            changes.rows = digests.count(sight.holder)
+            changes.rows = digests.count(held.holder)
             changed: list[tuple[int, int]] = []
             bits = writer.bits
             for number in range(1 << bits) if writer.rows else ():
@@ -216,40 +194,6 @@ class Look:
                     self._tell(changes, digests.key, "inserted", new, np.flatnonzero(~known))
                     self._tell(changes, digests.key, "updated", new, np.flatnonzero(known & ~same))
         return True
-
-    def _named(self, digests: RowDigests, old: TableMoment | None, reader: ColumnReader, changes: TableChanges) -> None:
-        """The changes among the rows that the slot names."""
-        assert old is not None
-        assert self.reading is not None
-        name = digests.table.name
-        changes.by = "slot"
-        keys = iter(sorted(self.reading.keys[name]))
-        with RowFile() as rows, RowFile() as names:
-            now, named = RowWriter(rows, name, old.bits), RowWriter(names, name, old.bits)
-            while some := list(itertools.islice(keys, _KEYS)):
-                for _ in digests.read_keys(reader, named, some):
-                    pass
-                for _ in digests.read(reader, now, digests.among(some)):
-                    self.progress(name, now.rows)
-            bits = max(now.bits, named.bits)
-            for number in range(1 << bits) if named.rows else ():
-                wanted = names.bucket(name, number, bits, named.bits)
-                if not len(wanted.records):
-                    continue
-                new = rows.bucket(name, number, bits, now.bits, texts=digests.has_text)
-                there = self.moment.bucket(name, number, bits, old.bits, texts=digests.has_text)
-                known, same = known_and_same(there, new)
-                gone = np.isin(there.keys, wanted.keys) & ~np.isin(there.keys, new.keys)
-                changes.inserted += int((~known).sum())
-                changes.updated += int((known & ~same).sum())
-                changes.rewritten += int(same.sum())
-                changes.deleted += int(gone.sum())
-                _hold(changes, new.keys[~known])
-                _hold(changes, there.keys[gone])
-                self._tell(changes, digests.key, "inserted", new, np.flatnonzero(~known))
-                self._tell(changes, digests.key, "updated", new, np.flatnonzero(known & ~same))
-                self._tell(changes, digests.key, "deleted", there, np.flatnonzero(gone))
-        changes.rows = old.rows + changes.inserted - changes.deleted
 
     def _gone(self, digests: RowDigests, old: TableMoment, reader: ColumnReader, changes: TableChanges) -> bool:
         """Finds the keys of the moment that are no row's now; False where they are more or less than counted."""
@@ -338,7 +282,6 @@ class Changes:
     tables: list[TableChanges]
     gone: list[str]
     doubted: list[str]
-    slot: SlotReading | None
     seconds: float
     #: Whether files of storage buckets came, went or were uploaded again.
     files: bool = False
@@ -364,7 +307,6 @@ class Changes:
             "doubted": self.doubted,
             "filesChanged": self.files,
             "rulesChanged": self.rules,
-            "slot": None if self.slot is None else {"name": self.slot.slot.name, "refused": self.slot.refused},
         }
 
 
@@ -376,19 +318,19 @@ def files_changed(moment: Moment, files: FileList, doubted: Collection[str]) -> 
 def changes_since(
     plan: Plan,
     url: str,
-    look: Look,
+    detector: ChangeDetector,
     doubted: Collection[str] = (),
     files: FilesJob | None = None,
-    rules: Callable[[Sight], list[str]] = lambda sight: [],
+    rules: Callable[[HeldSnapshot], list[str]] = lambda held: [],
 ) -> Changes:
-    """The changes of the rows of ``plan`` at ``url``, and of ``files``, since the moment of ``look``.
+    """The changes of the rows of ``plan`` at ``url``, and of ``files``, since the moment of ``detector``.
 
     ``rules`` finds the tables of which something else has changed.
     """
     started = time.monotonic()
-    moment = look.moment
-    with sight_of(url) as sight, listed_files(files, sight.holder) as stored:
-        tables = look.at(plan, sight)
+    moment = detector.moment
+    with held_snapshot(url) as held, listed_files(files, held.holder) as stored:
+        tables = detector.at(plan, held)
         moved = {table.name for table in plan.moved}
         gone = [source for source in moment.tables() if source not in moved]
         assert moment.path is not None
@@ -397,32 +339,14 @@ def changes_since(
             moment.path.stem,
             moment.target,
             moment.made_at,
-            sight.snapshot.taken_at,
+            held.snapshot.taken_at,
             tables,
             gone,
             sorted(moved & set(doubted)),
-            look.reading,
             seconds,
             stored is not None and files_changed(moment, stored, doubted),
-            rules(sight),
+            rules(held),
         )
-
-
-@contextmanager
-def sight_of(url: str) -> Iterator[Sight]:
-    """A snapshot of the database at ``url``, until the block ends; what PostgreSQL refuses is said."""
-    try:
-        with exported(url) as (snapshot, holder):
-            yield Sight.of(snapshot, holder)
-    except psycopg.Error as error:
-        reason = error.diag.message_primary or (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise SupavexError(
-            "ReadFailed",
-            f"PostgreSQL stopped the read: {reason}",
-            where=without_password(url),
-            hint="Nothing was changed: run the command again.",
-            retryable=True,
-        ) from None
 
 
 def listed_line(source: str, kind: Kind, key: str) -> str:

@@ -29,7 +29,6 @@ from supavex.files import owner_only
 from supavex.mapping.plan import FieldPlan, Plan, TablePlan
 from supavex.mapping.storage import OBJECTS
 from supavex.migrate.archive_storage import Storage
-from supavex.migrate.changes import Sight
 from supavex.migrate.encoding import BadKeys, Lookup, needs_uniform
 from supavex.migrate.executors import Executor, Here
 from supavex.migrate.existing import ExistingIds, Matched, matched_ids
@@ -48,13 +47,13 @@ from supavex.migrate.references import (
     shared_keys,
 )
 from supavex.migrate.rejects import Reject, TooManyRejectsError
+from supavex.migrate.selection import CopiedTable, Everything, Recorder, Selection
 from supavex.migrate.stored_files import FileList, FilesJob, address_secret, list_files
-from supavex.migrate.touched import CopiedTable, Remember, Touched
 from supavex.migrate.value_files import ValueFiles, list_values
 from supavex.postgres.columns import ColumnReader
 from supavex.postgres.connection import quoted, without_password
 from supavex.postgres.snapshot import Snapshot, exported, imported
-from supavex.postgres.visibility import Visibility, visibility
+from supavex.postgres.visibility import HeldSnapshot, Visibility, visibility
 from supavex.text import counted
 
 #: Called with a source table, the rows done so far, and PostgreSQL's estimate of all.
@@ -74,8 +73,8 @@ class CopyOptions(TypedDict, total=False):
     executor: Executor
     place: str | None
     moments: Moments
-    since: Touched | None
-    remember: Remember | None
+    selection: Selection
+    recorder: Recorder | None
     hold: ExitStack | None
     most_rejects: int
     files: FilesJob | None
@@ -182,9 +181,9 @@ def copy(
     (by ``schema.name``); references to others still get their computed ids. Which rows of those are rejected is said by
     ``known_rejects`` (keys of 16 bytes each, by table), or found out by reading them too. ``existing`` gives the
     documents of tables that are declared existing. Of ``how``: ``executor`` copies the parts (by default this process);
-    ``place`` is where they go, for workers on other machines (by default ``work``). ``since`` chooses the tables, at
-    the moment of the copy: with none that it takes, no archive is written. ``remember`` keeps that moment; ``hold``
-    keeps the snapshot itself until it is closed. ``most_rejects`` is how many rejected rows are held in memory before
+    ``place`` is where they go, for workers on other machines (by default ``work``). ``selection`` chooses the
+    tables under the copy's snapshot: where it takes none, no archive is written. ``recorder`` records what was read;
+    ``hold`` keeps the snapshot until it is closed. ``most_rejects`` is how many rejected rows are held in memory before
     the copy stops with :class:`~supavex.migrate.rejects.TooManyRejectsError`; ``files`` are the stored files that go
     with the rows.
 
@@ -203,8 +202,9 @@ def copy(
             moments = how.get("moments", "ask")
             # A new start is one of a new moment, even where a connection still holds the earlier one.
             last = None if moments == "restart" else journal.moment
-            held = how.get("hold") or stack
-            snapshot, keeper = held.enter_context(exported(url, None if last is None else last.snapshot))
+            snapshot, keeper = (how.get("hold") or stack).enter_context(
+                exported(url, None if last is None else last.snapshot)
+            )
             visible = visibility(keeper, snapshot.taken_at)
             moment = Moment.of(snapshot, keeper)
             # What is asked locks tables until the connection's end, which is the copy's: the snapshot may be held for
@@ -229,22 +229,22 @@ def copy(
             known = how.get("known_rejects", {})
             state.rejected.update({name: set(keys) for name, keys in known.items() if name not in wanted})
             read = wanted | ancestors(plan, wanted, known.keys())
-            sight = Sight.of(snapshot, holder)
-            since, remember = how.get("since"), how.get("remember")
-            _copy_tables(state, [table for table in parents_first(plan) if table.name in read], sight, since)
+            held = HeldSnapshot.of(snapshot, holder)
+            selection, recorder = how.get("selection") or Everything(), how.get("recorder")
+            _copy_tables(state, [table for table in parents_first(plan) if table.name in read], held, selection)
             moved = [table for table in plan.moved if table.name in state.results and table.name in wanted]
-            taken = since is None or bool(moved) or since.files
+            taken = bool(moved) or selection.files
             state.with_files = state.with_files and taken
             left = [table.name for table in plan.moved if table.name not in state.results]
-            kept = since.rejects_of(left) if since is not None else []
+            kept = selection.rejects_of(left)
             kept += state.stored.rejects if state.stored is not None and not taken else []
             _list_values(state, files_job, moved, stack)
             if archive is not None and taken:
                 _write(state, moved, archive)
-            if remember is not None:
+            if recorder is not None:
                 copied = [_copied(state, table, same) for table in moved]
                 going = state.stored if state.with_files else None
-                remember.write(sight, numbers, state.existing, copied, since, going)
+                recorder.write(held, numbers, state.existing, copied, going)
             results = [state.results[table.name] for table in moved]
             values = state.storage.values if state.storage is not None and state.storage.values.columns else None
             results += [] if values is None else _value_results(values)
@@ -369,18 +369,17 @@ def _match(state: _State, existing: ExistingDocuments | None) -> list[Matched]:
     return matched
 
 
-def _copy_tables(state: _State, wanted: list[TablePlan], sight: Sight, since: Touched | None) -> None:
-    waiting, taken = list(wanted), set[str]()
-    if since is not None:
-        taken = since.choose(sight, state.numbers, state.existing, state.stored)
-        waiting = [table for table in wanted if table.name in taken]
-        state.rejected |= {table.name: since.rejected(table.name) for table in wanted if table.name not in taken}
+def _copy_tables(state: _State, wanted: list[TablePlan], held: HeldSnapshot, selection: Selection) -> None:
+    taken = selection.choose(wanted, held, state.numbers, state.existing, state.stored)
+    waiting = [table for table in wanted if table.name in taken]
+    state.rejected |= {table.name: selection.rejected(table.name) for table in wanted if table.name not in taken}
     while waiting:
         table = waiting.pop(0)
         before = frozenset(state.rejected.get(table.name, ()))
         _copy_table(state, table)
-        if since is not None:
-            for name in since.added(sight, table, state.rejected[table.name], taken):
+        added = selection.added(held, table, state.rejected[table.name], taken)
+        if added:
+            for name in added:
                 state.rejected.pop(name, None)
             behind = state.results.keys() - {other.name for other in waiting}
             waiting = [other for other in wanted if other.name in taken and other.name not in behind]

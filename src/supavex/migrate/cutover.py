@@ -125,17 +125,13 @@ def _last(runs: list[Run], command: str, target: str) -> Run | None:
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """How commands are typed: ``options`` (of the project's file), ``to``; the app's variables and its database.
-
-    ``slot``: whether a replication slot follows the deployment.
-    """
+    """How commands are typed: ``options`` (of the project's file), ``to``; the app's variables and its database."""
 
     options: str
     to: str
     deployment: str
     database: str
     variables: tuple[str, ...]
-    slot: bool = False
 
     def plain(self, verb: str) -> str:
         """A command line of supavex that needs no deployment."""
@@ -241,14 +237,6 @@ def plan_cutover(
             "still writes to Supabase. Leave Supabase read-only for some days.",
         ),
     ]
-    if naming.slot:
-        plan.night.append(
-            Step(
-                "Drop the replication slot",
-                (naming.command("changes", "--drop-slot"),),
-                note="Going back or not: left alone, it fills the source's disk.",
-            )
-        )
     plan.back = [
         Step("Switch the app back to the version that uses Supabase, its maintenance page up"),
         Step(

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
+from supavex.convex.damage import Damaged, OnDamaged, refuse
 from supavex.convex.ids import InvalidId, decode_id
 from supavex.convex.snapshot import SnapshotArchive
 from supavex.convex.values import Document, parse_export_json, plain_document, to_export_json
@@ -25,11 +26,11 @@ class Documents(Protocol):
     def count(self, table: str) -> int:
         """How many documents a table holds."""
 
-    def get_many(self, table: str, ids: Sequence[str]) -> dict[str, Document]:
-        """Those of ``ids`` that are documents of ``table``."""
+    def get_many(self, table: str, ids: Sequence[str], damaged: OnDamaged = refuse) -> dict[str, Document]:
+        """Those of ``ids`` that are documents of ``table``. ``damaged`` is called with those that can't be read."""
 
-    def documents(self, table: str) -> Iterator[Document]:
-        """All documents of a table."""
+    def documents(self, table: str, damaged: OnDamaged = refuse) -> Iterator[Document]:
+        """All documents of a table. ``damaged`` is called with those that can't be read."""
 
     def blocks(self, table: str) -> Generator[bytes]:
         """All documents of a table as JSON, one a line, in any order; some megabytes at a time."""
@@ -41,13 +42,14 @@ class Documents(Protocol):
 class ArchiveDocuments:
     """The documents of a snapshot archive, by id: kept in a temporary file, so that memory stays flat.
 
-    Raises where an id stands twice. A context manager.
+    Lines that hold no document are damaged ones, a second document with an id among them. A context manager.
     """
 
     def __init__(self, path: Path) -> None:
         self._archive = SnapshotArchive(path)
         self._database = scratch_database()
-        self._loaded: set[str] = set()
+        #: The tables that were read, and what of them could not be.
+        self._damaged: dict[str, list[Damaged]] = {}
 
     def __enter__(self) -> ArchiveDocuments:
         return self
@@ -71,43 +73,30 @@ class ArchiveDocuments:
         return numbers
 
     def _load(self, table: str) -> None:
-        if table in self._loaded:
+        if table in self._damaged:
             return
+        damaged: list[Damaged] = []
         self._database.execute(
             f'CREATE TABLE "{table}" (id TEXT PRIMARY KEY, body TEXT NOT NULL, uniform INTEGER NOT NULL) WITHOUT ROWID'
         )
         uniform = self._archive.uniform(table)
-        rows = (
-            # What was looked at in any other way is kept in the form that says every type.
-            (self._id(table, document), text or to_export_json(document), text is None or uniform)
-            for document, text in self._archive.rows(table)
-        )
         sql = f'INSERT OR IGNORE INTO "{table}" VALUES (?, ?, ?)'
-        for row in rows:
-            try:
-                new = self._database.execute(sql, row).rowcount
-            except UnicodeEncodeError:
-                raise SupavexError(
-                    "InvalidArchive",
-                    "a text holds an unpaired surrogate (\\ud800 to \\udfff), which no Convex text does.",
-                    where=f"{self._archive.path} {table}/documents.jsonl {row[0]!a}",
-                    hint="Correct the document, or export again.",
-                ) from None
-            if new == 0:
-                where = f"{self._archive.path} {table}"
-                raise SupavexError("DuplicateId", f"the id {row[0]} stands twice.", where=where)
-        self._loaded.add(table)
-
-    def _id(self, table: str, document: Document) -> str:
-        id_ = document.get("_id")
-        if not isinstance(id_, str):
-            raise SupavexError(
-                "InvalidArchive",
-                "a document has no _id, or none that is a text.",
-                where=f"{self._archive.path} {table}/documents.jsonl",
-                hint="An export (npx convex export) and supavex migrate --out give each document one.",
-            )
-        return id_
+        for document, text in self._archive.rows(table, damaged.append):
+            id_ = document.get("_id")
+            problem = _id_problem(id_)
+            if problem is None:
+                # What was looked at in any other way is kept in the form that says every type.
+                row = (id_, text or to_export_json(document), text is None or uniform)
+                try:
+                    new = self._database.execute(sql, row).rowcount
+                    problem = None if new else "its _id stands twice, and this is the second of them."
+                except UnicodeEncodeError:
+                    problem = "a text holds an unpaired surrogate (\\ud800 to \\udfff), which no Convex text does."
+            if problem is not None:
+                # The text that a report can show.
+                shown = id_.encode("ascii", "backslashreplace").decode() if isinstance(id_, str) else None
+                damaged.append(Damaged(table, shown, "documents.jsonl", problem))
+        self._damaged[table] = damaged
 
     def count(self, table: str) -> int:
         """How many documents a table holds."""
@@ -115,11 +104,16 @@ class ArchiveDocuments:
         (count,) = self._database.execute(f'SELECT count(*) FROM "{table}"').fetchone()
         return int(count)
 
-    def get_many(self, table: str, ids: Sequence[str]) -> dict[str, Document]:
-        """Those of ``ids`` that are documents of ``table``."""
+    def get_many(self, table: str, ids: Sequence[str], damaged: OnDamaged = refuse) -> dict[str, Document]:
+        """Those of ``ids`` that are documents of ``table``. ``damaged`` is called with those that can't be read."""
         if not ids:
             return {}  # the archive need not be read for that
         self._load(table)
+        if self._damaged[table]:
+            wanted = frozenset(ids)
+            for found_damaged in self._damaged[table]:
+                if found_damaged.id in wanted:
+                    damaged(found_damaged)
         found = {}
         for start in range(0, len(ids), _BATCH):
             some = ids[start : start + _BATCH]
@@ -129,15 +123,23 @@ class ArchiveDocuments:
                 found[id_] = _document(body, uniform=bool(uniform))
         return found
 
-    def documents(self, table: str) -> Iterator[Document]:
-        """All documents of a table, in the order of their ids."""
+    def documents(self, table: str, damaged: OnDamaged = refuse) -> Iterator[Document]:
+        """All documents of a table, in the order of their ids. ``damaged`` is called with lines that hold none."""
         self._load(table)
+        for found in self._damaged[table]:
+            damaged(found)
         for body, uniform in self._database.execute(f'SELECT body, uniform FROM "{table}" ORDER BY id'):
             yield _document(body, uniform=bool(uniform))
 
     def blocks(self, table: str) -> Generator[bytes]:
-        """All documents of a table as JSON, one a line, in the order of the archive."""
-        return self._archive.blocks(table)
+        """All documents of a table as JSON, one a line, in the order of the archive.
+
+        Where the archive can't be read to its end, a line that holds no document stands for the rest.
+        """
+        try:
+            yield from self._archive.blocks(table)
+        except SupavexError:
+            yield b"\n(damaged)\n"
 
     def uniform(self, table: str) -> bool:
         """Whether bare integers are int64."""
@@ -162,13 +164,13 @@ class WithExisting:
         """How many documents a table holds."""
         return self._of(table).count(table)
 
-    def get_many(self, table: str, ids: Sequence[str]) -> dict[str, Document]:
-        """Those of ``ids`` that are documents of ``table``."""
-        return self._of(table).get_many(table, ids)
+    def get_many(self, table: str, ids: Sequence[str], damaged: OnDamaged = refuse) -> dict[str, Document]:
+        """Those of ``ids`` that are documents of ``table``. ``damaged`` is called with those that can't be read."""
+        return self._of(table).get_many(table, ids, damaged)
 
-    def documents(self, table: str) -> Iterator[Document]:
-        """All documents of a table."""
-        return self._of(table).documents(table)
+    def documents(self, table: str, damaged: OnDamaged = refuse) -> Iterator[Document]:
+        """All documents of a table. ``damaged`` is called with those that can't be read."""
+        return self._of(table).documents(table, damaged)
 
     def blocks(self, table: str) -> Generator[bytes]:
         """All documents of a table as JSON, one a line."""
@@ -177,6 +179,17 @@ class WithExisting:
     def uniform(self, table: str) -> bool:
         """Whether bare integers are int64."""
         return self._of(table).uniform(table)
+
+
+def _id_problem(id_: object) -> str | None:
+    """Why a document's id is none."""
+    if not isinstance(id_, str):
+        return "it has no _id, or none that is a text."
+    try:
+        decode_id(id_)
+    except InvalidId as error:
+        return error.message
+    return None
 
 
 def _document(body: str, *, uniform: bool) -> Document:

@@ -222,7 +222,7 @@ def _read(task: PartTask, digest: str) -> TableJob:
         packed = file.read()
     # Unpacking runs what it says: it must be what this program wrote.
     if not hmac.compare_digest(hashlib.sha256(packed).hexdigest(), digest):
-        raise SupavexError("JobChanged", "someone else has changed it.", where=f"{task.files.place}/{_job_name(task)}")
+        raise SupavexError("JobChanged", "someone else has changed it.", where=_job_name(task))
     job: TableJob = cloudpickle.loads(packed)
     return job
 

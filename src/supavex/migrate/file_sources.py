@@ -8,6 +8,7 @@ s3://                               each bucket of Supabase is a bucket there: S
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,10 +43,15 @@ def file_source(project: Project, place: str | None = None) -> FileSource | None
         return None
     if place.startswith("s3://"):
         bucket, _, prefix = place.removeprefix("s3://").partition("/")
+        if not re.fullmatch(r"[\w.\-]*", bucket):
+            hint = "It is s3://BUCKET/PREFIX; the credentials come from the environment."
+            raise UsageError("UnknownFiles", "this names no bucket of S3.", where=without_password(place), hint=hint)
         return S3Files(bucket, prefix.strip("/"), rule.endpoint, rule.region)
     if "://" in place:
         hint = "Name a folder, or s3://BUCKET/PREFIX."
-        raise UsageError("UnknownFiles", "files are read from a folder or from S3.", where=place, hint=hint)
+        raise UsageError(
+            "UnknownFiles", "files are read from a folder or from S3.", where=without_password(place), hint=hint
+        )
     folder = project.root / place
     if not folder.is_dir():
         raise UsageError("NoFiles", "there is no such folder of files.", where=str(folder), hint="DIR/<bucket>/<path>.")

@@ -6,9 +6,9 @@ import json
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Unpack
 
@@ -23,12 +23,11 @@ from supavex.migrate.conflicts import check_conflicts
 from supavex.migrate.copied import Copied, Copies, copied_of
 from supavex.migrate.copy import CopyOptions, CopyResult, Progress, TableResult, copy
 from supavex.migrate.documents import Documents
-from supavex.migrate.floor import floor_seconds
 from supavex.migrate.moments import Moments
 from supavex.migrate.parts import MOST_REJECTS
 from supavex.migrate.rejects import TooManyRejectsError, read_rejects, write_rejects
 from supavex.migrate.stored_files import FileList
-from supavex.migrate.touched import Touched
+from supavex.migrate.touched import ChangedTables
 from supavex.migrate.value_files import ValueFiles
 
 
@@ -140,9 +139,7 @@ class Migration:
     allowed: int
     imported: bool
     dry_run: bool
-    #: Seconds of the floor of each source table; empty where it was not measured.
-    floors: Mapping[str, float] = field(default_factory=dict)
-    since: Touched | None = None
+    since: ChangedTables | None = None
     import_seconds: float = 0.0
 
     @property
@@ -180,7 +177,7 @@ class Migration:
             "rejected": len(self.copy.rejects),
             "rejectsAllowed": self.allowed,
             "reasons": dict(Counter(f"{r.table}.{r.column}: {r.code}" for r in self.copy.rejects)),
-            "tables": [_table_json(table, self.floors.get(table.source)) for table in self.copy.tables],
+            "tables": [_table_json(table) for table in self.copy.tables],
             **({} if self.since is None else _since_json(self.since)),
             **({} if self.copy.files is None else {"files": _files_json(self.copy.files, self.copy.files_kept)}),
             **({} if self.copy.values is None else {"values": _values_json(self.copy.values, self.copy.files_kept)}),
@@ -198,7 +195,7 @@ class Migration:
         }
 
 
-def _since_json(since: Touched) -> dict[str, Any]:
+def _since_json(since: ChangedTables) -> dict[str, Any]:
     return {
         "since": since.made_at,
         "reasons": dict(since.reasons),
@@ -230,7 +227,7 @@ def _files_json(files: FileList, kept: int) -> dict[str, Any]:
     }
 
 
-def _table_json(table: TableResult, floor: float | None) -> dict[str, Any]:
+def _table_json(table: TableResult) -> dict[str, Any]:
     return {
         "source": table.source,
         "target": table.target,
@@ -242,11 +239,6 @@ def _table_json(table: TableResult, floor: float | None) -> dict[str, Any]:
         "creationTimeAdjusted": table.creation_adjusted,
         "bytes": table.bytes,
         "seconds": round(table.seconds, 3),
-        **(
-            {}
-            if floor is None
-            else {"floorSeconds": round(floor, 3), "timesFloor": round(table.seconds / max(floor, 1e-6), 2)}
-        ),
         **({} if table.taken_at is None else {"takenAt": table.taken_at}),
     }
 
@@ -261,7 +253,6 @@ def migrate(
     tables: frozenset[str] | None = None,
     max_rejects: int | None = None,
     dry_run: bool = False,
-    measure_floor: bool = False,
     progress: Progress = lambda table, done, estimate: None,
     **how: Unpack[CopyOptions],
 ) -> Migration:
@@ -269,7 +260,7 @@ def migrate(
 
     ``existing`` gives ids and documents of tables that are in Convex already; by default ``target``. A dry run does
     all of the work and leaves no file but the cached source. More rejected rows than allowed: nothing is imported.
-    ``measure_floor`` reads each table once more, by itself. ``how``: see :func:`~supavex.migrate.copy.copy`.
+    ``how``: see :func:`~supavex.migrate.copy.copy`.
     """
     project = plan.project
     tables = _named_tables(plan, tables)
@@ -285,9 +276,10 @@ def migrate(
     folder = Folder(project.migration_folder)
     allowed = project.max_rejects if max_rejects is None else max_rejects
     archive = None if dry_run else (out or folder.archive)
-    since, remember = how.get("since"), how.get("remember")
-    if tables is not None and remember is not None and remember.target != "archive":
-        how["known_rejects"] = _known_rejects(plan, folder.copies, remember.target)
+    selection, recorder = how.get("selection"), how.get("recorder")
+    since = selection if isinstance(selection, ChangedTables) else None
+    if tables is not None and recorder is not None and recorder.target != "archive":
+        how["known_rejects"] = _known_rejects(plan, folder.copies, recorder.target)
     if since is not None and archive is not None and out is None:
         archive = folder.changes_archive
     if not dry_run:
@@ -310,9 +302,7 @@ def migrate(
             progress=progress,
             **how,
         )
-        names = {table.source for table in result.tables}
-        floors = floor_seconds(url, [t for t in plan.moved if t.name in names]) if measure_floor else {}
-    migration = Migration(result, folder, allowed, imported=False, dry_run=dry_run, floors=floors, since=since)
+    migration = Migration(result, folder, allowed, imported=False, dry_run=dry_run, since=since)
     if dry_run:
         return migration
     write_rejects(folder.rejects, result.rejects)
@@ -321,16 +311,16 @@ def migrate(
         migration.keep(own)
     if migration.ok and put is not None and archive is not None:
         if not migration.nothing:
-            if remember is not None:
-                remember.begin()
+            if recorder is not None:
+                recorder.begin()
             started = time.monotonic()
             with SnapshotArchive(archive) as opened:
                 put(opened, result)
             migration.import_seconds = time.monotonic() - started
-            migration.keep(folder.copies.of_target("local" if remember is None else remember.target))
+            migration.keep(folder.copies.of_target("local" if recorder is None else recorder.target))
             migration.imported = True
-        if remember is not None:
-            remember.keep()
+        if recorder is not None:
+            recorder.keep()
     if migration.nothing:
         return migration  # the report of what is there stays
     write_whole(folder.report, json.dumps(migration.to_json(), indent=2, ensure_ascii=False) + "\n")

@@ -43,7 +43,6 @@ class TableMoment:
 
     ``relation``: its object ids, those of its partitions too. ``shape``: digest of its columns. ``rules``: digest of
     what decides what becomes of a row. ``seed``: of the rows' digests. ``bits``: of the key, that choose a bucket.
-    ``slot``: the replication slot that was there before the snapshot was taken.
     """
 
     source: str
@@ -56,7 +55,6 @@ class TableMoment:
     seed: int
     rows: int
     bits: int
-    slot: str = ""
 
     @classmethod
     def of_json(cls, text: str) -> TableMoment:

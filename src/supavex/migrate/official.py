@@ -22,6 +22,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from supavex.errors import SupavexError, UsageError
+from supavex.postgres.connection import without_password
 
 CLOUD = "cloud"
 _URL, _KEY = "CONVEX_SELF_HOSTED_URL", "CONVEX_SELF_HOSTED_ADMIN_KEY"
@@ -214,11 +215,18 @@ def convex_package(app: Path) -> Path | None:
 
 
 def _checked_url(target: str) -> str:
-    parts = urlsplit(target)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+    try:
+        parts = urlsplit(target)
+        valid = parts.scheme in ("http", "https") and parts.hostname and not (parts.query or parts.fragment)
+        valid = valid and "@" not in target and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        # What was meant for another option may hold a password.
+        shown = target if re.fullmatch(r"[\w.\-]{1,60}", target) else without_password(target)
         raise UsageError(
             "UnknownTarget",
-            f"{target} is no deployment.",
+            f"{shown} is no deployment.",
             hint="--to is `local`, `cloud`, or the URL of a deployment, such as http://127.0.0.1:3210.",
         )
     return target.rstrip("/")

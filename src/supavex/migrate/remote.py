@@ -32,6 +32,7 @@ from supavex.migrate.official import OfficialCli, Say
 from supavex.migrate.proof import Proof
 from supavex.migrate.runs import Run, measure
 from supavex.migrate.storage_proof import files_proof
+from supavex.migrate.touched import ChangedTables
 from supavex.migrate.verification import verify
 from supavex.text import counted, table_text
 
@@ -87,7 +88,6 @@ def migrate_by_cli(
     say: Say,
     tables: frozenset[str] | None = None,
     max_rejects: int | None = None,
-    measure_floor: bool = False,
     showing: Showing = lambda step: nullcontext(_unseen),
     **how: Unpack[CopyOptions],
 ) -> RemoteMigration:
@@ -100,7 +100,7 @@ def migrate_by_cli(
             # Until the proof is done, so that it compares at the copy's moment, whatever the app writes meanwhile. A
             # replayed source is nobody else's, and its server stops in between.
             how["hold"] = held
-        return _migrated(plan, cli, confirm, say, tables, max_rejects, measure_floor, showing, how)
+        return _migrated(plan, cli, confirm, say, tables, max_rejects, showing, how)
 
 
 def _migrated(
@@ -110,7 +110,6 @@ def _migrated(
     say: Say,
     tables: frozenset[str] | None,
     max_rejects: int | None,
-    measure_floor: bool,
     showing: Showing,
     how: CopyOptions,
 ) -> RemoteMigration:
@@ -118,8 +117,9 @@ def _migrated(
     project.make_state()
     folder = Folder(project.migration_folder)
     folder.make()
-    since, remember = how.get("since"), how.get("remember")
-    run = Run("migrate" if since is None else "changes", cli.deployment)
+    recorder = how.get("recorder")
+    changes = isinstance(how.get("selection"), ChangedTables)
+    run = Run("changes" if changes else "migrate", cli.deployment)
     before = new_path(folder.path)
     # An import of stored files replaces all that are there: those of the deployment's own go with ours.
     job = how.get("files")
@@ -133,24 +133,23 @@ def _migrated(
         with run.step("copy"), ArchiveDocuments(before) as existing, showing("copied") as progress:
             result = migrate(
                 plan,
-                out=folder.archive if since is None else folder.changes_archive,
+                out=folder.changes_archive if changes else folder.archive,
                 existing=existing,
                 tables=tables,
                 max_rejects=max_rejects,
-                measure_floor=measure_floor,
                 progress=progress,
                 **how,
             )
         remote = RemoteMigration(result, cli.target, before)
-        if result.nothing and result.ok and remember is not None:
-            remember.keep()
+        if result.nothing and result.ok and recorder is not None:
+            recorder.keep()
         if not result.ok or result.nothing:
             return remote
         archive = result.copy.archive
         assert archive is not None
         moved = {table.target for table in result.copy.tables}
         with run.step("rehearsal"):
-            rehearse(cli.schema_text() or plan.schema.export(), before, archive, whole=since is None)
+            rehearse(cli.schema_text() or plan.schema.export(), before, archive, whole=not changes)
             wrote = contents(archive, moved - {STORAGE_TABLE})
         agreed = confirm(
             change_table(result, before, cli.target) + _written_since(folder.path, cli.deployment, before, set(wrote))
@@ -163,9 +162,9 @@ def _migrated(
         remote.cancelled = True
         return remote
     # From here on the deployment may hold something else than before: what is to be known of that is written first.
-    what: What = "migration" if since is None else "changes"
-    if remember is not None:
-        remember.begin()
+    what: What = "changes" if changes else "migration"
+    if recorder is not None:
+        recorder.begin()
     kept = Kept(before, cli.deployment, what, now(), result.copy.taken_at, wrote, ended=False)
     kept.write()
     with run.step("import"):
@@ -198,8 +197,8 @@ def _migrated(
             proof = verify(only, url, documents, copied.rejects, copied=copied, progress=progress, files=prove)
         proof.seconds = time.monotonic() - started
     remote.proof = proof
-    if remember is not None:
-        remember.keep(table.source for table in proof.tables if not table.ok)
+    if recorder is not None:
+        recorder.keep(table.source for table in proof.tables if not table.ok)
     write_whole(folder.report, json.dumps(remote.to_json(), indent=2, ensure_ascii=False) + "\n")
     run.ok = remote.ok
     measure(run, result.copy)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
-from supavex.migrate.copy import TableResult
 from supavex.migrate.migration import Migration
 from supavex.migrate.stored_files import FileList
 from supavex.migrate.value_files import ValueFiles
@@ -29,13 +28,11 @@ def report_lines(result: Migration, shown: Callable[[Path], str]) -> list[str]:
             byte_text(t.bytes),
             duration(t.seconds),
             f"{t.rows / t.seconds:,.0f}" if t.seconds else "",
-            *([_times_floor(t, result.floors)] if result.floors else []),
             t.target,
         )
         for t in copied.tables
     ]
-    headings = ["source", "rows", "documents", "rejected", "NULLs filled", "bytes", "time", "rows/s"]
-    headings += [*(["times the floor"] if result.floors else []), "target"]
+    headings = ["source", "rows", "documents", "rejected", "NULLs filled", "bytes", "time", "rows/s", "target"]
     lines = [table_text(headings, rows), ""]
     if result.since is not None:
         taken = {table.source for table in copied.tables}
@@ -84,12 +81,6 @@ def report_lines(result: Migration, shown: Callable[[Path], str]) -> list[str]:
     but = f" ({', '.join(table.source for table in earlier)}: earlier)" if earlier else ""
     lines.append(f"{counted(documents, 'document')} {done}, as of {copied.taken_at}{but}, in {seconds:.1f} s.")
     return lines
-
-
-def _times_floor(table: TableResult, floors: Mapping[str, float]) -> str:
-    """How far the copy of a table is from its floor; empty for stored files, which have none."""
-    floor = floors.get(table.source)
-    return "" if floor is None else f"{table.seconds / max(floor, 1e-6):.1f}"
 
 
 def nothing_line(moment: str) -> str:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import psycopg
 
-from supavex.convex.ids import decode_id, encode_id
+from supavex.convex.damage import Damaged
+from supavex.convex.ids import InvalidId, decode_id, encode_id
 from supavex.convex.limits import STORAGE_TABLE
 from supavex.convex.validators import MISSING, field_rules
 from supavex.convex.values import Document, to_export_json
@@ -69,6 +70,9 @@ class TableCheck:
         self._process, self._written = process, written
         self._unseen = None if seen is None else unseen_sql(seen, ALIAS)
         self._equal, self._missing = False, 0
+        #: Documents that can't be read, by what tells one from another.
+        self._damaged: dict[tuple[str, str], Damaged] = {}
+        self._unreadable: set[str | None] = set()
         self._dangling: Future[list[str]] | None = None
 
     def compare(self, sample: int | None, progress: Progress, mended: Iterable[str] = ()) -> None:
@@ -95,13 +99,27 @@ class TableCheck:
             self._mended(mended)
             self._source_checks(connection)
         self._equal = digests is not None and suspects is None and not digests.broken
+        if sample is not None:
+            self._list_damaged()
 
     def finish(self, failed: frozenset[str]) -> None:
         """Looks for what the comparison of rows can't see. ``failed``: tables of the target that are not proven."""
         with reading(self.snapshot, self.table.name) as connection:
             if not (self._equal and self._holds(connection, failed)):
                 self._extra(connection)
-                check_documents(self.table, self.target, self.numbers, self._uniques(), self.proof)
+                target, uniques = self.target, self._uniques()
+                check_documents(self.table, target, self.numbers, uniques, self.proof, self._damage)
+            self._list_damaged()
+
+    def _damage(self, found: Damaged) -> None:
+        """Remembers a document that can't be read: it is met by its id, and with all others."""
+        self._damaged[found.id or found.place, found.problem] = found
+        self._unreadable.add(found.id)
+
+    def _list_damaged(self) -> None:
+        for found in self._damaged.values():
+            detail = f"{found.place}: {found.problem}" if found.place else found.problem
+            self.proof.add("damaged document", found.id or "(no id)", detail)
 
     def _by_digests(
         self, connection: psycopg.Connection, comparison: RowComparison, done: Rows
@@ -267,8 +285,12 @@ class TableCheck:
             for rows in chunks(cursor, _CHUNK):
                 looked_at = self._suspected(rows, digests, suspects)
                 ids = [comparison.id_of(row[0]) for row in looked_at]
-                documents = self.target.get_many(self.table.target, [id_ for id_ in ids if id_ is not None])
+                wanted = [id_ for id_ in ids if id_ is not None]
+                documents = self.target.get_many(self.table.target, wanted, self._damage)
                 for id_, row in zip(ids, looked_at, strict=True):
+                    if id_ is not None and id_ in self._unreadable and id_ not in documents:
+                        unexplained.discard(row[0])
+                        continue
                     self._row(comparison, row, None if id_ is None else documents.get(id_), unexplained)
                 proof.rows += len(rows)
                 done(proof.rows)
@@ -329,7 +351,7 @@ class TableCheck:
         assert self.table.key is not None
         number = self.numbers[self.table.target]
         ids = {encode_id(number, self.table.key.internal_id(key)): key for key in keys}
-        there = self.target.get_many(self.table.target, list(ids))
+        there = self.target.get_many(self.table.target, list(ids), self._damage)
         for id_, key in ids.items():
             if id_ not in there:
                 self.proof.rejected -= 1
@@ -427,8 +449,12 @@ class TableCheck:
                 cursor.execute(f"SELECT {own} FROM {source} AS {ALIAS}".encode())
                 keys = ((self.table.key.internal_id(str(key)),) for (key,) in cursor if key is not None)
                 seen.executemany("INSERT OR IGNORE INTO keys VALUES (?)", keys)
-            for document in self.target.documents(self.table.target):
-                _, internal_id = decode_id(str(document["_id"]))
+            for document in self.target.documents(self.table.target, self._damage):
+                try:
+                    _, internal_id = decode_id(str(document["_id"]))
+                except InvalidId as error:
+                    self._damage(Damaged(self.table.target, str(document["_id"]), "", error.message))
+                    continue
                 if seen.execute("SELECT 1 FROM keys WHERE key = ?", (internal_id,)).fetchone() is None:
                     key = str(self.table.key.text_of(internal_id) or document["_id"])
                     kind, detail = "extra document", f"{document['_id']} stands for no row of the source"

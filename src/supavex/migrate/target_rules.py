@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import TypeVar
 
+from supavex.convex.damage import OnDamaged
 from supavex.convex.ids import InvalidId, decode_id
 from supavex.convex.order_keys import UNDEFINED, field_at
 from supavex.convex.validators import rules_problem, unwrap
@@ -27,10 +28,12 @@ def check_documents(
     numbers: Mapping[str, int],
     uniques: list[tuple[str, ...]],
     proof: TableProof,
+    damaged: OnDamaged,
 ) -> None:
     """Adds to ``proof`` what is wrong with the documents of ``table``, whatever the source holds.
 
-    ``numbers``: the target's table numbers; ``uniques``: groups of fields that are to be unique.
+    ``numbers``: the target's table numbers; ``uniques``: groups of fields that are to be unique. ``damaged`` is called
+    with documents that can't be read.
     """
     definition = table.definition
     assert definition is not None
@@ -40,7 +43,7 @@ def check_documents(
         if (found := pointer_of(unwrap(validator))) is not None
     }
     with _Uniques(uniques) as seen:
-        for documents in chunks(target.documents(table.target), _CHUNK):
+        for documents in chunks(target.documents(table.target, damaged), _CHUNK):
             for name, referred in references.items():
                 _references(documents, name, referred, target, numbers.get(referred), proof)
             for document in documents:
@@ -56,7 +59,9 @@ def _references(
     documents: list[Document], name: str, table: str, target: Documents, number: int | None, proof: TableProof
 ) -> None:
     ids = {value for document in documents for value in _ids(document.get(name))}
-    there = target.get_many(table, sorted(id_ for id_ in ids if _is_id(id_, number)))
+    there: set[str | None] = set()
+    # A document that can't be read is there.
+    there.update(target.get_many(table, sorted(filter(_of(number), ids)), lambda found: there.add(found.id)))
     for document in documents:
         for value in _ids(document.get(name)):
             if value not in there:
@@ -64,11 +69,16 @@ def _references(
                 proof.add("dangling reference", str(document["_id"]), detail)
 
 
-def _is_id(text: str, number: int | None) -> bool:
-    try:
-        return decode_id(text)[0] == number
-    except InvalidId:
-        return False
+def _of(number: int | None) -> Callable[[str], bool]:
+    """Whether a text is an id of the table of that number."""
+
+    def is_id(text: str) -> bool:
+        try:
+            return decode_id(text)[0] == number
+        except InvalidId:
+            return False
+
+    return is_id
 
 
 def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:

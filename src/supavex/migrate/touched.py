@@ -10,25 +10,22 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from supavex.convex.validators import MISSING
 from supavex.mapping.plan import Plan, TablePlan
 from supavex.mapping.storage import OBJECTS
-from supavex.migrate.changes import Look, Sight, TableChanges, files_changed, sight_of
-from supavex.migrate.existing import ExistingIds
+from supavex.migrate.changes import ChangeDetector, TableChanges, files_changed
 from supavex.migrate.moments import Moment, Moments, RowWriter, TableMoment, name_of
 from supavex.migrate.parts import TableJob
 from supavex.migrate.references import children, names_any, shared_keys
 from supavex.migrate.rejects import Reject
 from supavex.migrate.row_digests import RowDigests, relation_of, shape_of
+from supavex.migrate.selection import CopiedTable, Lookups
 from supavex.migrate.stored_files import FileList, FilesJob, listed_files
 from supavex.postgres.columns import ColumnReader
-from supavex.postgres.visibility import Seen
-
-#: Ids of existing tables by target name; see :func:`~supavex.migrate.copy.copy`.
-Lookups = Mapping[str, ExistingIds]
+from supavex.postgres.visibility import HeldSnapshot, Seen, held_snapshot
 
 
 def rules_of(table: TablePlan, numbers: Mapping[str, int], lookups: Lookups, shared: frozenset[bytes]) -> str:
@@ -56,7 +53,7 @@ def uses_existing(plan: Plan) -> bool:
     )
 
 
-def other_rules(plan: Plan, moment: Moment, sight: Sight) -> list[str]:
+def other_rules(plan: Plan, moment: Moment, held: HeldSnapshot) -> list[str]:
     """The source tables whose rows something else decides on than at ``moment``, by their names.
 
     Told by the source alone: of tables that refer to ids that Convex chose, nothing is said.
@@ -66,7 +63,7 @@ def other_rules(plan: Plan, moment: Moment, sight: Sight) -> list[str]:
         old = known.get(table.name)
         if old is None or any(field.reference is not None and field.reference.existing for field in table.fields):
             continue
-        shared = shared_keys(sight.holder, table)
+        shared = shared_keys(held.holder, table)
         if old.target != table.target or rules_of(table, numbers, {}, shared) != old.rules:
             found.append(table.name)
     return sorted(found)
@@ -89,14 +86,14 @@ def circles(plan: Plan) -> dict[str, frozenset[str]]:
 
 
 @dataclass(slots=True)
-class Touched:
-    """Chooses the tables of a copy; ``look`` finds the changes, ``doubted`` are source tables to take in any case.
+class ChangedTables:
+    """Chooses the tables of a copy; ``detector`` finds the changes, ``doubted`` are source tables to take in any case.
 
     Afterwards ``reasons`` says why each table is taken, and ``changes`` what changed of every one.
     """
 
     plan: Plan
-    look: Look
+    detector: ChangeDetector
     doubted: frozenset[str] = frozenset()
     reasons: dict[str, str] = field(default_factory=dict)
     #: Whether the stored files are taken.
@@ -111,15 +108,21 @@ class Touched:
     @property
     def moment(self) -> Moment:
         """The moment since which."""
-        return self.look.moment
+        return self.detector.moment
 
     def choose(
-        self, sight: Sight, numbers: Mapping[str, int], lookups: Lookups, files: FileList | None = None
+        self,
+        tables: Iterable[TablePlan],
+        held: HeldSnapshot,
+        numbers: Mapping[str, int],
+        lookups: Lookups,
+        files: FileList | None = None,
     ) -> set[str]:
-        """The tables that are taken from the start, by the source's name. ``files``: those of storage buckets now."""
+        """See :class:`~supavex.migrate.selection.Selection`."""
+        wanted = {table.name for table in tables}
         self.reasons.clear()
         self.files = files is not None and files_changed(self.moment, files, self.doubted)
-        self.changes = self.look.at(self.plan, sight)
+        self.changes = self.detector.at(self.plan, held)
         known = self.moment.tables()
         moved = {table.name: table for table in self.plan.moved}
         came_or_went: dict[str, list[bytes] | None] = {}
@@ -137,22 +140,22 @@ class Touched:
                 self.reasons[name] = "an earlier import did not end, was not proven, or was taken back"
             elif known[name].target != table.target:
                 self.reasons[name] = f"it went to {known[name].target} before"
-            elif rules_of(table, numbers, lookups, shared_keys(sight.holder, table)) != known[name].rules:
+            elif rules_of(table, numbers, lookups, shared_keys(held.holder, table)) != known[name].rules:
                 self.reasons[name] = "what decides on its rows has changed (schema.py, supavex.toml, ids, supavex)"
         for table, planned in self.plan.stored if self.files else ():
             self.reasons.setdefault(table.name, f"{planned.name} refers to stored files, and these have changed")
         for name, table in moved.items():
             if name not in self.reasons:
-                self._by_parents(table, sight, came_or_went)
+                self._by_parents(table, held, came_or_went)
         taken = set(self.reasons)
         round_trips = circles(self.plan)
         for name in sorted(taken):
             self._with_circle(round_trips[name], taken)
         if self.files:
             self.reasons[OBJECTS] = "files came, went, or were uploaded again"
-        return taken
+        return taken & wanted
 
-    def _by_parents(self, table: TablePlan, sight: Sight, came_or_went: Mapping[str, list[bytes] | None]) -> None:
+    def _by_parents(self, table: TablePlan, held: HeldSnapshot, came_or_went: Mapping[str, list[bytes] | None]) -> None:
         """Takes a table whose own rows are as they were, where rows that it refers to came or went."""
         for planned in table.fields:
             reference = planned.reference
@@ -165,7 +168,7 @@ class Touched:
                 keys = came_or_went[parent]
                 if keys is None:
                     self.reasons[table.name] = f"many rows of {parent}, which {planned.name} refers to, came or went"
-                elif names_any(sight.holder, table, planned, keys):
+                elif names_any(held.holder, table, planned, keys):
                     self.reasons[table.name] = f"rows of {parent} that {planned.name} refers to came or went"
 
     def _with_circle(self, circle: frozenset[str], taken: set[str]) -> list[str]:
@@ -175,7 +178,7 @@ class Touched:
         taken |= circle
         return added
 
-    def added(self, sight: Sight, table: TablePlan, rejected: Iterable[bytes], taken: set[str]) -> list[str]:
+    def added(self, held: HeldSnapshot, table: TablePlan, rejected: Iterable[bytes], taken: set[str]) -> list[str]:
         """Tables to take too, now that ``table`` is copied, with its ``rejected`` keys; adds them to ``taken``."""
         before = self.rejected(table.name)
         other = before ^ set(rejected)
@@ -184,7 +187,7 @@ class Touched:
         found = []
         round_trips = circles(self.plan)
         for child, planned in children(self.plan, table):
-            if child.name not in taken and names_any(sight.holder, child, planned, other):
+            if child.name not in taken and names_any(held.holder, child, planned, other):
                 self.reasons[child.name] = f"rows of {table.name} that it refers to are rejected now, or no longer"
                 taken.add(child.name)
                 found += [child.name, *self._with_circle(round_trips[child.name], taken)]
@@ -199,29 +202,19 @@ class Touched:
         return [reject for source in sources for _, reject in self.moment.rejects(source)]
 
 
-def nothing_changed(touched: Touched, url: str, job: FilesJob | None = None) -> bool:
+def nothing_changed(touched: ChangedTables, url: str, job: FilesJob | None = None) -> bool:
     """Whether surely nothing is to be taken, told by the source alone. Where ids that Convex chose matter: False.
 
     ``job``: which stored files are moved.
     """
     if uses_existing(touched.plan):
         return False
-    with sight_of(url) as sight, listed_files(job, sight.holder) as files:
-        return not touched.choose(sight, touched.moment.numbers, {}, files) and not touched.files
-
-
-@dataclass(frozen=True, slots=True)
-class CopiedTable:
-    """What the copy of a table went by: for the moment that it leaves. ``earlier``: its rows are of another moment."""
-
-    table: TablePlan
-    shared: frozenset[bytes]
-    rejects: list[tuple[bytes, Reject]]
-    earlier: bool
+    with held_snapshot(url) as held, listed_files(job, held.holder) as files:
+        return not touched.choose(touched.plan.moved, held, touched.moment.numbers, {}, files) and not touched.files
 
 
 @dataclass(slots=True)
-class Remember:
+class BaselineRecorder:
     """Writes what a copy into ``target`` saw, under the same snapshot. ``also``: another name for it.
 
     Tables that the copy does not take stay as the target's last moment has them, where there is one.
@@ -230,51 +223,47 @@ class Remember:
     moments: Moments
     target: str
     also: str | None = None
-    #: The replication slot that follows the target since before the copy.
-    slot: str = ""
-    #: Called when the moment is kept.
-    kept: Callable[[], None] | None = None
-    #: Whether an import was begun.
-    begun: bool = False
+    #: The tables that the copy takes, where it does not take all.
+    changed: ChangedTables | None = None
     #: The source tables whose rows the copy read at this moment, or at an earlier one.
     read: list[str] = field(default_factory=list)
     earlier: list[str] = field(default_factory=list)
 
     def write(
         self,
-        sight: Sight,
+        held: HeldSnapshot,
         numbers: Mapping[str, int],
         lookups: Lookups,
         copied: Iterable[CopiedTable],
-        since: Touched | None,
-        files: FileList | None = None,
+        files: FileList | None,
     ) -> None:
         """Writes the moment beside the one that holds until :meth:`keep`. ``files``: the stored files that go."""
+        since = self.changed
         # One that can't be read is written anew: what it held of other tables has to be imported again.
         path = self.moments.path(name_of(self.target))
         last = since.moment if since is not None else Moment.usable(path)
         known = {} if last is None else last.tables()
         path = self.moments.begun(name_of(self.target))
         try:
-            with Moment.new(path, self.target, sight.snapshot.taken_at, numbers) as moment:
+            with Moment.new(path, self.target, held.snapshot.taken_at, numbers) as moment:
                 if files is not None:
                     moment.files = files.digest
                     self.read.append(OBJECTS)
                 elif last is not None:
                     moment.files = last.files
-                with ColumnReader(sight.snapshot) as reader:
+                with ColumnReader(held.snapshot) as reader:
                     for one in copied:
                         name = one.table.name
                         (self.earlier if one.earlier else self.read).append(name)
-                        _write_table(moment, one, known.pop(name, None), sight, numbers, lookups, reader, self.slot)
+                        _write_table(moment, one, known.pop(name, None), held, numbers, lookups, reader)
                 for table in known.values():
                     assert last is not None
                     # Its rows were looked at, and are as they were: only newer ones have to be looked at next time.
                     checked = since is not None
-                    taken_at = sight.snapshot.taken_at if checked else table.taken_at
-                    kept = replace(table, seen=sight.seen, taken_at=taken_at, slot=self.slot) if checked else table
+                    taken_at = held.snapshot.taken_at if checked else table.taken_at
+                    kept = replace(table, seen=held.seen, taken_at=taken_at) if checked else table
                     if since is not None:
-                        kept = _as_it_is(kept, since, sight, numbers, lookups)
+                        kept = _as_it_is(kept, since, held, numbers, lookups)
                     moment.take_over(last, kept)
         finally:
             if since is None and last is not None:
@@ -282,7 +271,6 @@ class Remember:
 
     def begin(self) -> None:
         """The import begins: until :meth:`keep`, nothing is sure of the tables."""
-        self.begun = True
         self.moments.doubt(self.target, [*self.read, *self.earlier])
 
     def keep(self, also: Iterable[str] = ()) -> None:
@@ -291,12 +279,10 @@ class Remember:
         # Between the two, a table is in doubt that need not be: it is imported once more.
         self.moments.keep(self.target, self.also)
         self.moments.trust(self.target, set(self.read) - doubted)
-        if self.kept is not None:
-            self.kept()
 
 
 def _as_it_is(
-    table: TableMoment, since: Touched, sight: Sight, numbers: Mapping[str, int], lookups: Lookups
+    table: TableMoment, since: ChangedTables, held: HeldSnapshot, numbers: Mapping[str, int], lookups: Lookups
 ) -> TableMoment:
     """A table that was not taken, with what identifies it now: all of it was compared."""
     planned = next((moved for moved in since.plan.moved if moved.name == table.source), None)
@@ -304,9 +290,9 @@ def _as_it_is(
         return table
     return replace(
         table,
-        relation=relation_of(sight.holder, planned),
+        relation=relation_of(held.holder, planned),
         shape=shape_of(planned),
-        rules=rules_of(planned, numbers, lookups, shared_keys(sight.holder, planned)),
+        rules=rules_of(planned, numbers, lookups, shared_keys(held.holder, planned)),
     )
 
 
@@ -314,29 +300,27 @@ def _write_table(
     moment: Moment,
     one: CopiedTable,
     old: TableMoment | None,
-    sight: Sight,
+    held: HeldSnapshot,
     numbers: Mapping[str, int],
     lookups: Lookups,
     reader: ColumnReader,
-    slot: str,
 ) -> None:
     table = one.table
     digests = RowDigests(table, old.seed if old is not None else secrets.randbits(62))
     writer = RowWriter(moment, table.name)
     for _ in digests.read(reader, writer):
         pass
-    seen: Seen = sight.seen
+    seen: Seen = held.seen
     about = TableMoment(
         table.name,
         table.target,
         seen,
-        sight.snapshot.taken_at,
-        relation_of(sight.holder, table),
+        held.snapshot.taken_at,
+        relation_of(held.holder, table),
         shape_of(table),
         rules_of(table, numbers, lookups, one.shared),
         digests.seed,
         writer.rows,
         writer.bits,
-        slot,
     )
     moment.add_table(about, one.rejects)

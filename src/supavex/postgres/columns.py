@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from supavex.errors import SupavexError, missing_extra
-from supavex.postgres.connection import READING, literal, settings_sql, without_password
+from supavex.postgres.connection import READING, literal, server_words, settings_sql, without_password
 from supavex.postgres.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class ColumnReader:
             from adbc_driver_postgresql import dbapi
         except ImportError:
             raise missing_extra("adbc-driver-postgresql", "copy", "Reading rows") from None
-        self._shown = without_password(snapshot.url)
+        self._url = snapshot.url
         self._dbapi = dbapi
         set_up = settings_sql({**READING, **(settings or {})}, local=True)
         if self._begin(snapshot.url, snapshot.name, set_up) != "off":
@@ -44,7 +44,8 @@ class ColumnReader:
         try:
             self._connection: Any = self._dbapi.connect(url)
         except self._dbapi.Error as error:
-            raise self._failure(error) from None
+            reason = server_words(error, self._url)
+            raise self._failure(Exception(reason)) from None
         try:
             self._execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             self._execute(f"SET TRANSACTION SNAPSHOT {literal(snapshot)}")
@@ -92,7 +93,7 @@ class ColumnReader:
         return SupavexError(
             "PermissionDenied" if denied else "ReadFailed",
             f"PostgreSQL stopped the read: {text.strip()}",
-            where=self._shown,
+            where=without_password(self._url),
             hint="Connect as the role postgres, which may read every row." if denied else "Run the command again.",
             exit_code=2 if denied else 1,
             retryable=not denied,

@@ -61,40 +61,136 @@ def settings_sql(settings: Mapping[str, str], *, local: bool) -> str:
     return f"SELECT {', '.join([quoting, *made])}"
 
 
-#: scheme://user:password@…: the password ends at the last @, for people paste unencoded ones.
-_IN_URL = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://[^:/@?#]*):(.*)@", re.DOTALL)
-#: Parameters of libpq that are secrets.
-_SECRET = "(?:ssl)?password|oauth_client_secret|scram_(?:client|server)_key"
-_IN_QUERY = re.compile(rf"([?&](?:{_SECRET})=)([^&\s]*)", re.IGNORECASE)
-_IN_WORDS = re.compile(rf"((?:{_SECRET})\s*=\s*)('(?:[^'\\]|\\.)*'|(?:\\.|[^\s\\])+)", re.IGNORECASE)
+#: What is shown of an address, by parameter, and only if this is all of it. A password that nobody encoded ends at its
+#: first special sign for libpq: the rest of it, and the @ behind it, are then in the host, the port or the database.
+_HOST = r"(?:[\w.\-:%\[\]]+|/[\w./\-+~ ]*)?"
+_SHOWN = {
+    **dict.fromkeys(("user", "dbname"), re.compile(r"[\w.\-]*")),
+    **dict.fromkeys(("host", "hostaddr"), re.compile(f"{_HOST}(?:,{_HOST})*")),
+    "port": re.compile(r"[0-9,]*"),
+    **dict.fromkeys(("sslmode", "connect_timeout", "application_name", "target_session_attrs"), re.compile(r"[\w\-]*")),
+}
+_POSTGRES_URL = re.compile(r"(?P<scheme>postgres(?:ql)?)://(?P<rest>.*)\Z", re.DOTALL)
+_OTHER_URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]{0,20})://(?P<rest>.*)\Z", re.DOTALL)
+_PLAIN_REST = re.compile(r"[\w.\-]*(?::[0-9]*)?(?:/[\w./\-]*)?")
+_WORD = re.compile(
+    r"\s*(?P<name>\w+)(?P<equals>\s*=\s*)(?P<value>'(?:[^'\\]|\\.)*'|(?:\\.|[^\s\\'])(?:\\.|[^\s\\])*|)(?:\s+|\Z)"
+)
+_HIDDEN = "***"
 
 
 def without_password(url: str) -> str:
-    """A connection string with its password replaced by three asterisks."""
-    if "://" in url:
-        return _IN_QUERY.sub(r"\1***", _IN_URL.sub(r"\1:***@", url))
-    return _IN_WORDS.sub(r"\1***", url)
+    """An address as it may be shown: its password, and what is not known to be none, are three asterisks.
+
+    Of one that does not parse, or whose parts hold what may be a piece of a password, no more than the scheme is left.
+    """
+    match = _POSTGRES_URL.match(url)
+    if match is None and (other := _OTHER_URL.match(url)) is not None:
+        user, at, rest = other["rest"].rpartition("@")
+        rest = rest if _PLAIN_REST.fullmatch(rest) and not re.search("[/?#]", user) else _HIDDEN
+        return f"{other['scheme']}://{f'{_HIDDEN}@' if at and rest != _HIDDEN else ''}{rest}"
+    info = _parsed(url)
+    if match is None:
+        return _HIDDEN if info is None else _shown_words(url)
+    if info is None or hidden_parts(info):
+        return f"{match['scheme']}://{_HIDDEN}"
+    user, at, address = match["rest"].partition("@")
+    if not at or "/" in user:
+        user, at, address = "", "", match["rest"]
+    name, colon, _ = user.partition(":")
+    place, mark, query = address.partition("?")
+    found = [pair.partition("=") for pair in query.split("&")] if mark else []
+    pairs = [
+        f"{key}={value if key in _SHOWN else _HIDDEN}" if key.isidentifier() else _HIDDEN for key, _, value in found
+    ]
+    return f"{match['scheme']}://{name}{f':{_HIDDEN}' if colon else ''}{at}{place}{mark}{'&'.join(pairs)}"
 
 
-def _secrets(url: str, info: Mapping[str, object]) -> list[str]:
-    """What an error message about ``url`` may not show: its password, and the pieces a wrong reading makes of it."""
-    found = [str(value) for name, value in info.items() if value and re.fullmatch(_SECRET, name)]
-    for pattern in (_IN_URL, _IN_QUERY, _IN_WORDS):
-        for match in pattern.finditer(url):
-            found += [match[2], *re.split(r"[/@:?#%&\[\]]", match[2])]
-    return sorted({piece for piece in found if len(piece) > 2}, key=len, reverse=True)
+def _shown_words(url: str) -> str:
+    """The same of ``key=value`` words that parse."""
+    shown, position = "", 0
+    while position < len(url.rstrip()):
+        word = _WORD.match(url, position)
+        if word is None:
+            return _HIDDEN
+        known = _SHOWN.get(word["name"])
+        value = word["value"].strip("'")
+        plain = known is not None and known.fullmatch(value)
+        shown += f"{' ' if shown else ''}{word['name']}{word['equals']}{word['value'] if plain else _HIDDEN}"
+        position = word.end()
+    return shown
 
 
-def _check_pooler(info: Mapping[str, object], shown: str) -> None:
+#: Parameters that other clients read from an address and libpq does not know: Prisma's, and Vercel's marks.
+_CLIENTS_OWN = frozenset(
+    (
+        "pgbouncer",
+        "connection_limit",
+        "pool_timeout",
+        "socket_timeout",
+        "statement_cache_size",
+        "schema",
+        "sslaccept",
+        "sslidentity",
+        "supa",
+        "workaround",
+    )
+)
+
+
+def libpq_url(url: str) -> str:
+    """An address as libpq takes it: without the parameters that only other clients know."""
+    place, mark, query = url.partition("?")
+    if not mark or _POSTGRES_URL.match(url) is None:
+        return url
+    pairs = [pair for pair in query.split("&") if pair.partition("=")[0] not in _CLIENTS_OWN]
+    return f"{place}?{'&'.join(pairs)}" if pairs else place
+
+
+def _of_pgbouncer(url: str) -> bool:
+    """Whether an address says that it is PgBouncer's, as Supabase's page gives it for Prisma."""
+    query = url.partition("?")[2]
+    return _POSTGRES_URL.match(url) is not None and "pgbouncer=true" in query.lower().split("&")
+
+
+def _parsed(url: str) -> dict[str, object] | None:
+    """The parameters of an address that libpq knows; None where it does not parse."""
+    try:
+        return dict(conninfo_to_dict(libpq_url(url)))
+    except (psycopg.Error, ValueError):  # such as a text that is no UTF-8, or holds a NUL
+        return None
+
+
+def hidden_parts(info: Mapping[str, object]) -> list[str]:
+    """The parameters of an address, its secrets aside, that may hold a piece of a password."""
+    return [name for name, known in _SHOWN.items() if not known.fullmatch(str(info.get(name) or ""))]
+
+
+def server_words(error: Exception, url: str) -> str:
+    """What PostgreSQL or libpq says of ``url``, on one line; nothing of it where it may hold a piece of a password."""
+    info = _parsed(url)
+    if info is None or hidden_parts(info):
+        return "its words are not shown, for they may hold a piece of the password."
+    text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    password = str(info.get("password") or "")
+    return text.replace(password, _HIDDEN) if len(password) > 2 else text
+
+
+def _check_pooler(url: str, info: Mapping[str, object], shown: str) -> None:
     # Supavisor's and PgBouncer's transaction mode give each transaction another server session: an exported
     # snapshot and session settings don't survive. Supabase serves that mode on port 6543.
     if str(info.get("port", "")) == "6543":
-        raise UsageError(
-            "TransactionPooler",
-            "port 6543 is Supabase's transaction pooler, which can't hold one snapshot over a whole copy.",
-            where=shown,
-            hint="Use the direct connection or the session pooler: the same address with port 5432.",
-        )
+        reason = "port 6543 is Supabase's transaction pooler"
+    elif _of_pgbouncer(url):
+        reason = "pgbouncer=true names a transaction pooler"
+    else:
+        return
+    raise UsageError(
+        "TransactionPooler",
+        f"{reason}, which can't hold one snapshot over a whole copy.",
+        where=shown,
+        hint="Use the direct connection or the session pooler: the same address with port 5432, and without pgbouncer.",
+    )
 
 
 def connect(url: str, *, autocommit: bool = True, settings: dict[str, str] | None = None) -> psycopg.Connection:
@@ -104,16 +200,17 @@ def connect(url: str, *, autocommit: bool = True, settings: dict[str, str] | Non
     :class:`~supavex.errors.SupavexError` where nothing answers.
     """
     shown = without_password(url)
-    try:
-        info = conninfo_to_dict(url)
-    except psycopg.ProgrammingError:
+    info = _parsed(url)
+    # With such a host or port libpq can but fail.
+    if info is None or not {"host", "hostaddr", "port"}.isdisjoint(hidden_parts(info)):
         raise UsageError(
             "InvalidDatabaseUrl",
             "this is no PostgreSQL connection string.",
             where=shown,
-            hint="It looks like postgresql://user:password@host:5432/database.",
-        ) from None
-    _check_pooler(info, shown)
+            hint="It looks like postgresql://user:password@host:5432/database. In a password, @ is written %40, / %2F, "
+            "? %3F, # %23, : %3A, % %25 and a space %20.",
+        )
+    _check_pooler(url, info, shown)
     info.setdefault("connect_timeout", "15")
     info.setdefault("application_name", "supavex")
     try:
@@ -122,7 +219,7 @@ def connect(url: str, *, autocommit: bool = True, settings: dict[str, str] | Non
     except psycopg.OperationalError as error:
         raise SupavexError(
             "CannotConnect",
-            f"PostgreSQL does not answer: {_first_line(error, url, info)}",
+            f"PostgreSQL does not answer: {server_words(error, url)}",
             where=shown,
             hint="Check host, port, database and password, and that this machine may connect.",
             exit_code=2,
@@ -130,13 +227,6 @@ def connect(url: str, *, autocommit: bool = True, settings: dict[str, str] | Non
         ) from None
     connection.autocommit = autocommit
     return connection
-
-
-def _first_line(error: Exception, url: str, info: Mapping[str, object]) -> str:
-    text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    for secret in _secrets(url, info):
-        text = text.replace(secret, "***")
-    return text
 
 
 def quoted(*names: str) -> str:

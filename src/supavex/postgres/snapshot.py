@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from selectors import EVENT_READ, DefaultSelector
 
 import psycopg
 from psycopg.pq import TransactionStatus
 
 from supavex.errors import SupavexError
-from supavex.postgres.connection import connect, literal, without_password
+from supavex.postgres.connection import connect, libpq_url, literal, without_password
 
 _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 _ANSWER_SECONDS = 5.0
@@ -25,7 +25,7 @@ _ANSWER_SECONDS = 5.0
 class Snapshot:
     """An exported snapshot: where to import it, its name, and when it was taken (ISO 8601, UTC)."""
 
-    url: str
+    url: str = field(repr=False)
     name: str
     taken_at: str
 
@@ -47,7 +47,7 @@ def exported(url: str, last: str | None = None) -> Iterator[tuple[Snapshot, psyc
             '\'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\')'
         ).fetchone()
         assert row is not None
-        yield Snapshot(url, row[0], row[1]), connection
+        yield Snapshot(libpq_url(url), row[0], row[1]), connection
     except psycopg.errors.InsufficientPrivilege as error:
         raise denied(error, url) from None
     finally:

@@ -9,12 +9,15 @@ wrote (a savepoint, an exception block), of a transaction that was running at th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 import psycopg
 
-from supavex.postgres.connection import literal, quoted
+from supavex.errors import SupavexError
+from supavex.postgres.connection import literal, quoted, without_password
+from supavex.postgres.snapshot import Snapshot, exported
 
 #: ``xmin`` has 32 bits, transactions count with 64.
 _ROUND = 1 << 32
@@ -180,3 +183,37 @@ def newer_sql(then: Seen, now: Seen, alias: str) -> str:
     if first <= last:
         return f"({number} BETWEEN {first} AND {last})"
     return f"({number} >= {first} OR {number} <= {last})"
+
+
+@dataclass(frozen=True, slots=True)
+class HeldSnapshot:
+    """One snapshot of the source, the connection whose transaction holds it, and what it sees."""
+
+    snapshot: Snapshot
+    holder: psycopg.Connection
+    seen: Seen
+
+    @classmethod
+    def of(cls, snapshot: Snapshot, holder: psycopg.Connection) -> HeldSnapshot:
+        """``snapshot``, which the transaction of ``holder`` sees."""
+        return cls(snapshot, holder, seen(holder))
+
+
+@contextmanager
+def held_snapshot(url: str) -> Iterator[HeldSnapshot]:
+    """A snapshot of the database at ``url``, held until the block ends.
+
+    Raises ``ReadFailed`` with PostgreSQL's reason where PostgreSQL refuses a statement inside the block.
+    """
+    try:
+        with exported(url) as (snapshot, holder):
+            yield HeldSnapshot.of(snapshot, holder)
+    except psycopg.Error as error:
+        reason = error.diag.message_primary or (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise SupavexError(
+            "ReadFailed",
+            f"PostgreSQL stopped the read: {reason}",
+            where=without_password(url),
+            hint="Nothing was changed: run the command again.",
+            retryable=True,
+        ) from None

@@ -31,6 +31,17 @@ def ranged(app: App, index: str, *range_: list[Any], **more: Any) -> list[float]
 # get
 
 
+@pytest.mark.parametrize("body", ["'{'", "CAST(x'7bff7d' AS TEXT)", "x'7b7d'", "'[]'"])
+def test_a_damaged_document_is_an_error_that_names_it(app: App, body: str):
+    first, second = app.rows(1, 2)
+    store = app.deployment.store
+    table = store.tables()["rows"]
+    store.connection.execute(f"UPDATE documents_{table.storage} SET body = {body} WHERE row = 1")
+    assert first in app.error("reading:get", id=first)
+    assert first in app.error("reading:ranged", index="by_creation_time", range=[])
+    assert app.run("reading:get", id=second)["n"] == 2.0, "others are read as before"
+
+
 def test_get_gives_the_document_with_its_system_fields(app: App):
     (id_,) = app.rows({"n": 1.0, "a": 5})
     found = app.run("reading:get", id=id_)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from supavex.convex.damage import Damaged
 from supavex.convex.values import Document, size
 from supavex.deployment.queries import Query
 
@@ -13,6 +14,10 @@ from supavex.deployment.queries import Query
 MAX_DOCUMENTS = 2000
 MAX_BYTES = 8 << 20
 MAX_SECONDS = 1.0
+
+
+#: The field that stands for those of a document that can't be read: why it can't.
+DAMAGED = "(damaged)"
 
 
 @dataclass(slots=True)
@@ -51,9 +56,17 @@ def read(
     """The first ``wanted`` documents of ``query`` after ``cursor`` that ``keep`` is true of."""
     documents: list[Document] = []
     count = 0
+
+    def damaged(found: Damaged) -> None:
+        nonlocal count
+        count += 1
+        # A filter keeps no document that it can't read.
+        if keep is None:
+            documents.append({"_id": found.id or found.place, DAMAGED: found.problem})
+
     while True:
         # One by one: the cursor then stands behind the very document that was the last one to be read.
-        page = query.paginate(cursor, 1)
+        page = query.paginate(cursor, 1, damaged)
         for document in page.page:
             count += 1
             budget.spend(document)
@@ -63,5 +76,11 @@ def read(
             return Found(documents, count, None, False)
         cursor = page.continue_cursor
         if len(documents) >= wanted or budget.spent:
-            more = bool(query.paginate(cursor, 1).page)
+            more = _more(query, cursor)
             return Found(documents, count, cursor if more else None, more and len(documents) < wanted)
+
+
+def _more(query: Query, cursor: str) -> bool:
+    """Whether a document comes after ``cursor``, one that can't be read among them."""
+    damaged: list[Damaged] = []
+    return bool(query.paginate(cursor, 1, damaged.append).page or damaged)

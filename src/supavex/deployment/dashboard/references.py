@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from supavex.convex import validators as kinds
+from supavex.convex.damage import DamagedDocument
 from supavex.convex.limits import STORAGE_NUMBER
 from supavex.convex.schema import Schema
 from supavex.convex.validators import Validator
 from supavex.convex.values import Document, Value
 from supavex.deployment.dashboard.pages import STORAGE
-from supavex.deployment.dashboard.reading import Budget, read
+from supavex.deployment.dashboard.reading import DAMAGED, Budget, read
 from supavex.deployment.dashboard.written import id_table, shortened
 from supavex.deployment.deployment import Deployment
 from supavex.deployment.queries import Query
@@ -103,7 +104,11 @@ def references(deployment: Deployment, document: Document, budget: Budget) -> li
         if table == STORAGE:
             found.append(Reference(path, id_, table, table))
             continue
-        other = deployment.get(id_)
+        try:
+            other = deployment.get(id_)
+        except DamagedDocument:
+            found.append(Reference(path, id_, table, DAMAGED))
+            continue
         if other is not None:
             budget.spend(other)
         found.append(Reference(path, id_, table, None if other is None else label_of(other)))

@@ -75,7 +75,10 @@
     if (!Array.isArray(providers)) {
       throw new Error("The default export of `convex/auth.config.ts` has no list of providers.");
     }
-    return JSON.parse(JSON.stringify(providers));
+    // Where an issuer's own tokens name no application, Convex answers with null, and the CLI wants it.
+    return JSON.parse(JSON.stringify(providers)).map((provider) =>
+      provider?.type === "customJwt" ? { ...provider, applicationID: provider.applicationID ?? null } : provider,
+    );
   };
 
   const schemaOf = (exports) => {

@@ -69,10 +69,7 @@ class App:
     @cached_property
     def scripts(self) -> list[str]:
         """The modules as scripts for V8."""
-        return [
-            link(path, source, node=kind == "node", modules=self._modules).script()
-            for path, (source, _, kind) in self._modules.items()
-        ]
+        return [link(path, source, modules=self._modules).script() for path, (source, _, _) in self._modules.items()]
 
     def find(self, path: str) -> Function | None:
         """The function that a path names: ``messages:list``, ``messages.js:list``; ``messages``, its default export."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from supavex.deployment.deployment import Deployment
+from supavex.deployment.database import Database
 from supavex.deployment.functions.evaluation import Module
 from supavex.deployment.functions.modules import analyses, save_modules, stored_modules
 from supavex.errors import UsageError
@@ -32,13 +32,13 @@ class Bundle:
     version: str
     inputs: Mapping[str, str]
 
-    def install(self, deployment: Deployment, *, schema: bool = True) -> None:
+    def install(self, database: Database, *, schema: bool = True) -> None:
         """Pushes it. Without ``schema`` only the functions. Raises where a document does not fit the schema."""
-        with deployment.store.transaction():
+        with database.store.transaction():
             if schema and self.schema is not None:
-                deployment.push(self.schema)
-            save_modules(deployment.store, self.modules, dict(self.functions))
-            deployment.store.set_meta("auth", self.auth)
+                database.push(self.schema)
+            save_modules(database.store, self.modules, dict(self.functions))
+            database.store.set_meta("auth", self.auth)
 
     def text(self) -> str:
         """As it is written to a file: JSON, the same bytes each time."""
@@ -57,14 +57,14 @@ class Bundle:
         return json.dumps(data, ensure_ascii=False, indent=1) + "\n"
 
 
-def bundle_of(deployment: Deployment, version: str, inputs: Mapping[str, str]) -> Bundle:
-    """The app that was pushed to ``deployment``. Source maps of code that modules share are left out."""
+def bundle_of(database: Database, version: str, inputs: Mapping[str, str]) -> Bundle:
+    """The app that was pushed to ``database``. Source maps of code that modules share are left out."""
     modules = {
         path: Module(path, m.source, None if m.is_chunk else m.source_map, m.environment)
-        for path, m in stored_modules(deployment.store).items()
+        for path, m in stored_modules(database.store).items()
     }
-    auth = deployment.store.meta("auth") or "[]"
-    return Bundle(modules, analyses(deployment.store), deployment.schema_text, auth, version, dict(inputs))
+    auth = database.store.meta("auth") or "[]"
+    return Bundle(modules, analyses(database.store), database.schema_text, auth, version, dict(inputs))
 
 
 def read_bundle(path: Path) -> Bundle:

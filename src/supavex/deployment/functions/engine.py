@@ -17,7 +17,7 @@ from supavex.deployment.files import Files
 from supavex.deployment.functions.catalog import SYSTEM_INDEXES, SYSTEM_NUMBERS, Catalog
 from supavex.deployment.functions.commits import CATALOG, FILES, Commit, CommitLog, ReadSet
 from supavex.deployment.functions.transaction import Transaction, Written, keys_of
-from supavex.deployment.store import Store, StoredIndex, StoredTable
+from supavex.deployment.store import Store, StoredIndex, StoredTable, stored_text
 
 _IDLE_READERS = 4
 
@@ -139,7 +139,9 @@ class Engine:
 
     def _reader(self) -> sqlite3.Connection:
         uri = f"{self.path.absolute().as_uri()}?mode=ro"
-        return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=10, check_same_thread=False)
+        connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=10, check_same_thread=False)
+        connection.text_factory = stored_text
+        return connection
 
     def begin(self, snapshot: Snapshot) -> Transaction:
         """A transaction at the moment of ``snapshot``."""

@@ -64,7 +64,7 @@ def evaluate(
     """Imports every module, the schema and the app's definition. Raises :class:`SupavexError` with Convex's codes."""
     every = [*modules, *(module for module in (schema, definition) if module is not None)]
     paths = {module.path for module in every}
-    linked = [link(module.path, module.source, node=module.environment == "node", modules=paths) for module in every]
+    linked = [link(module.path, module.source, modules=paths) for module in every]
     wanted = [module.path for module in every if not module.is_chunk]
     request = {
         "environment": dict(environment),

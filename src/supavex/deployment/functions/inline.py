@@ -19,14 +19,7 @@ from supavex.deployment.functions.running import Call, Functions, TransactionRun
 from supavex.errors import SupavexError
 
 _IMPORTED = re.compile(r"""["']convex:/_system/repl/wrappers(?:\.js)?["']""")
-_EXPORT = re.compile(r"^export\s+default\s+", re.MULTILINE)
 _ANYTHING: Validator | None = None
-
-
-def _bundled(source: str) -> str:
-    """The source in the form that the bundler prints, with its one import replaced."""
-    source, count = _EXPORT.subn("const __default = ", source, count=1)
-    return _IMPORTED.sub('"./wrappers.js"', source) + ("\nexport { __default as default };\n" if count else "")
 
 
 def run_inline(functions: Functions, path: str, source: str, call: Call) -> Outcome:
@@ -39,7 +32,7 @@ def run_inline(functions: Functions, path: str, source: str, call: Call) -> Outc
         transaction, app = functions.engine.begin(snapshot), functions.app(snapshot)
         function = Function(module, "default", "query", False, _ANYTHING, _ANYTHING, False)
         try:
-            linked = link(module, _bundled(source))
+            linked = link(module, _IMPORTED.sub('"./wrappers.js"', source))
             with functions.gate, functions.runner(app) as leased:
                 runner = leased.runner
                 try:

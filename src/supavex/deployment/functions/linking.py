@@ -1,27 +1,33 @@
 """Pushed modules as scripts: V8 is embedded without its module loader, so imports and exports are taken out.
 
-What comes is what the official CLI's bundler prints: every import at the head, relative to other pushed modules or to
-Node's own, and one ``export { … }`` at the end. Imports become getters in a scope around the module, so that bindings
-stay live.
+Imports become getters in a scope around the module, and exports become getters on its instance, so that bindings stay
+live. The rest of the source keeps its lines and columns, for stack traces. tree-sitter finds the statements: a text, a
+template or a comment may hold any of these words.
 """
 
 from __future__ import annotations
 
 import json
 import posixpath
-import re
-from collections.abc import Collection
+import time
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from functools import cache, lru_cache
+
+import tree_sitter_javascript  # first, for its extra is named where neither is installed
+from tree_sitter import Language, Node, Parser, Query, QueryCursor
 
 from supavex.errors import SupavexError
 
-_BLANK = re.compile(r"(?:\s+|//[^\n]*|/\*.*?\*/|\"use (?:node|strict)\"\s*;|'use (?:node|strict)'\s*;)+", re.DOTALL)
-_IMPORT = re.compile(
-    r"import\b\s*+(?:(?P<names>(?:[\w$*{},\s]|\"[^\"\n]*\"\s+as\b)*[\w$*}])\s*from\s*)?"
-    r"(?P<quote>[\"'])(?P<path>[^\"'\n]+)(?P=quote)\s*;?"
-)
-_EXPORT = re.compile(r"export\s*\{(?P<names>[^{}]*)\}\s*;?\s*(?://[^\n]*\s*)*\Z")
-_NAMED = re.compile(r"(?P<name>[\w$]+|\"[^\"]*\")(?:\s+as\s+(?P<other>[\w$]+|\"[^\"]*\"))?\Z")
+#: Seconds of computing that one module may cost: some texts take a parser time that grows with their square.
+PARSE_SECONDS = 30.0
+_CHUNK = 1 << 16
+#: Modules that are kept taken apart: those of a push are evaluated, and then run.
+_KEPT = 128
+#: As long as what they take the place of, so that columns stay what they are.
+_DEFAULT = b"var __default="
+_LOAD, _IMPORT = b"__load", b"import"
+_WORDS = "(call_expression function: (import)) @call (meta_property) @meta"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,8 @@ class Linked:
     exports: dict[str, str]
     #: What it imports while it runs: the module by what its source calls it.
     loads: dict[str, str] = field(default_factory=dict)
+    #: The modules whose exports are its own too (``export * from``).
+    stars: tuple[str, ...] = ()
 
     def script(self) -> str:
         """The module as a call of ``__define``; see ``modules.js``. Its lines are one further down than in the source.
@@ -47,86 +55,228 @@ class Linked:
         return (
             f"__define({json.dumps(self.path)}, {json.dumps(list(self.requires))}, {imports}, "
             f'function (__scope, __export, Convex, __load) {{ {scope}return (async function () {{ "use strict"; '
-            f"__export({{ {getters} }});\n{self.body}\n}})();{end} }}, {json.dumps(self.loads)});\n"
-            f"//# sourceURL={self.path}\n"
+            f"__export({{ {getters} }});\n{self.body}\n}})();{end} }}, {json.dumps(self.loads)}, "
+            f"{json.dumps(list(self.stars))});\n//# sourceURL={self.path}\n"
         )
 
 
-#: As the bundler prints it. ``__load`` is as long as ``import``, so that columns stay what they are. A text
-#: that holds such a call of a module that is there would be changed, too: nothing here reads JavaScript that far.
-_LOAD = re.compile(r"(?<![\w$.])import(?=\((?P<quote>[\"'])(?P<path>\.{1,2}/[^\"'\n\\]+)(?P=quote)\))")
-
-#: In a file for Node, imports of Node's own modules stand wherever the source that needs them was put in.
-_NODE_IMPORT = re.compile(r"^import\b[^;'\"]*?(?:from\s*)?[\"'](?!\.)[^\"'\n]+[\"'];?[ \t]*$", re.MULTILINE)
-
-
-def link(path: str, source: str, *, node: bool = False, modules: Collection[str] = ()) -> Linked:
+def link(path: str, source: str, *, modules: Collection[str] = ()) -> Linked:
     """Takes a module apart; ``modules`` are those that it may import while it runs.
 
-    Raises where it is not what the bundler prints.
+    Raises where an import or export is not understood.
     """
-    if node:
-        found = list(_NODE_IMPORT.finditer(source))
-        source = "\n".join(match[0] for match in found) + "\n" + _NODE_IMPORT.sub("", source)
-    position = 0
-    requires: list[str] = []
-    imports: dict[str, tuple[str, str]] = {}
-    while True:
-        blank = _BLANK.match(source, position)
-        after = blank.end() if blank else position
-        statement = _IMPORT.match(source, after)
-        if statement is None:
-            break
-        target = _resolved(path, statement["path"])
-        requires.append(target)
-        imports |= {local: (target, name) for local, name in _imported(path, statement["names"] or "")}
-        position = statement.end()
-    # Lines keep their numbers, for stack traces.
-    body = "\n" * source.count("\n", 0, position) + source[position:]
-    exports: dict[str, str] = {}
-    end = _EXPORT.search(body)
-    if end is not None:
-        body = body[: end.start()]
-        for part in filter(None, map(str.strip, end["names"].split(","))):
-            name = _NAMED.match(part)
-            if name is None:
-                raise _odd(path, part)
-            exports[(name["other"] or name["name"]).strip('"')] = name["name"]
-    loads: dict[str, str] = {}
-
-    def load(found: re.Match[str]) -> str:
-        target = _resolved(path, found["path"])
-        if target not in modules:
-            return found[0]
-        loads[found["path"]] = target
-        return "__load"
-
-    return Linked(path, _LOAD.sub(load, body), tuple(dict.fromkeys(requires)), imports, exports, loads)
+    return _link(path, source, frozenset(modules))
 
 
-def _resolved(path: str, target: str) -> str:
-    """Relative to the module; anything else is a module of Node's own."""
-    if not target.startswith("."):
-        return f"node:{target.removeprefix('node:')}"
-    return posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
+@lru_cache(maxsize=_KEPT)
+def _link(path: str, source: str, modules: frozenset[str]) -> Linked:
+    return _Linker(path, source.encode("utf-8", "surrogatepass"), modules).linked()
 
 
-def _imported(path: str, names: str) -> list[tuple[str, str]]:
-    """Local name and export of each import of one statement."""
-    found = []
-    braces = re.search(r"\{([^}]*)\}", names)
-    for part in filter(None, map(str.strip, braces[1].split(",") if braces else ())):
-        match = _NAMED.match(part)
-        if match is None:
-            raise _odd(path, part)
-        found.append((match["other"] or match["name"], match["name"].strip('"')))
-    for part in filter(None, map(str.strip, re.sub(r"\{[^}]*\}", "", names).split(","))):
-        star = re.match(r"\*\s*as\s+([\w$]+)\Z", part)
-        if star is None and not re.match(r"[\w$]+\Z", part):
-            raise _odd(path, part)
-        found.append((star[1], "*") if star else (part, "default"))
-    return found
+@cache
+def _language() -> tuple[Language, Query]:
+    language = Language(tree_sitter_javascript.language())
+    return language, Query(language, _WORDS)
 
 
-def _odd(path: str, part: str) -> SupavexError:
-    return SupavexError("InvalidModules", f"the import or export {part!r} is not understood.", where=path)
+def _parsed(path: str, source: bytes) -> Node:
+    end = time.thread_time() + PARSE_SECONDS
+    late = False
+
+    def chunk(offset: int, _: object) -> bytes:
+        nonlocal late
+        late = late or time.thread_time() > end
+        # An early end stops the parser; an exception here would leave it in the middle.
+        return b"" if late else source[offset : offset + _CHUNK]
+
+    tree = Parser(_language()[0]).parse(chunk)
+    if late or tree is None:
+        raise SupavexError("InvalidModules", "the module takes too long to read.", where=path)
+    return tree.root_node
+
+
+class _Linker:
+    """Reads one module's statements; ``changes`` are what to put in the place of a span of its source."""
+
+    def __init__(self, path: str, source: bytes, modules: frozenset[str]) -> None:
+        self.path, self.source, self.modules = path, source, modules
+        self.requires: dict[str, None] = {}
+        self.imports: dict[str, tuple[str, str]] = {}
+        self.exports: dict[str, str] = {}
+        self.loads: dict[str, str] = {}
+        self.stars: dict[str, None] = {}
+        self.changes: list[tuple[int, int, bytes]] = []
+
+    def linked(self) -> Linked:
+        root = _parsed(self.path, self.source)
+        for statement in _statements(root):
+            if statement.type == "import_statement":
+                self._import(statement)
+            elif statement.type == "export_statement":
+                self._export(statement)
+            elif statement.children and statement.children[0].type in ("import", "export"):
+                raise self._odd(statement)  # of what the parser did not understand
+        found = QueryCursor(_language()[1]).captures(root)
+        for call in found.get("call", ()):
+            self._load(call)
+        for meta in found.get("meta", ()):
+            if self._text(meta) == "import.meta":
+                self.changes.append((meta.start_byte, meta.start_byte + len(_IMPORT), _LOAD))
+        return Linked(
+            self.path, self._body(), tuple(self.requires), self.imports, self.exports, self.loads, tuple(self.stars)
+        )
+
+    def _body(self) -> str:
+        pieces, position = [], 0
+        for start, end, new in sorted(self.changes):
+            pieces += [self.source[position:start], new]
+            position = end
+        return b"".join([*pieces, self.source[position:]]).decode("utf-8", "surrogatepass")
+
+    def _text(self, node: Node) -> str:
+        return self.source[node.start_byte : node.end_byte].decode("utf-8", "surrogatepass")
+
+    def _name(self, node: Node | None) -> str:
+        """A name, or a text that stands for one (``export { a as "b-c" }``)."""
+        text = "" if node is None else self._text(node)
+        return text[1:-1] if text[:1] in ("'", '"') else text
+
+    def _blank(self, start: int, end: int) -> None:
+        self.changes.append((start, end, _blanks(self.source[start:end])))
+
+    def _odd(self, node: Node) -> SupavexError:
+        shown = " ".join(self._text(node)[:80].split())
+        return SupavexError("InvalidModules", f"the import or export {shown!r} is not understood.", where=self.path)
+
+    def _target(self, statement: Node) -> str | None:
+        """The module that a statement names, which is needed first; None where it names none."""
+        source = statement.child_by_field_name("source")
+        if source is None:
+            return None
+        name = self._name(source)
+        # Relative to the module; anything else is a module of Node's own.
+        relative = posixpath.normpath(posixpath.join(posixpath.dirname(self.path), name))
+        target = relative if name.startswith(".") else f"node:{name.removeprefix('node:')}"
+        self.requires[target] = None
+        return target
+
+    def _import(self, statement: Node) -> None:
+        target = self._target(statement)
+        if target is None or statement.has_error:
+            raise self._odd(statement)
+        clause = next((child for child in statement.children if child.type == "import_clause"), None)
+        for part in () if clause is None else clause.named_children:
+            if part.type == "identifier":
+                self.imports[self._text(part)] = target, "default"
+            elif part.type == "namespace_import":
+                self.imports[self._text(part.named_children[-1])] = target, "*"
+            else:
+                for specifier in _specifiers(part):
+                    name, alias = specifier.child_by_field_name("name"), specifier.child_by_field_name("alias")
+                    self.imports[self._name(alias or name)] = target, self._name(name)
+        self._blank(statement.start_byte, statement.end_byte)
+
+    def _export(self, statement: Node) -> None:
+        declaration, value = (statement.child_by_field_name(name) for name in ("declaration", "value"))
+        if any(child.type == "default" for child in statement.children):
+            self._export_default(statement, declaration, value)
+            return
+        if declaration is not None:
+            for declared in _declared(declaration):
+                self.exports[self._text(declared)] = self._text(declared)
+            self._blank(statement.start_byte, statement.start_byte + len(b"export"))
+            return
+        if statement.has_error:
+            raise self._odd(statement)
+        target = self._target(statement)
+        clause = next((child for child in statement.named_children if child.type.startswith(("export", "name"))), None)
+        if clause is None and target is not None:
+            self.stars[target] = None
+        elif clause is None:
+            raise self._odd(statement)
+        elif clause.type == "export_clause":
+            for specifier in _specifiers(clause):
+                name, alias = specifier.child_by_field_name("name"), specifier.child_by_field_name("alias")
+                self._export_name(self._name(alias or name), self._name(name), target)
+        else:
+            self._export_name(self._name(clause.named_children[-1]), "*", target)
+        self._blank(statement.start_byte, statement.end_byte)
+
+    def _export_name(self, name: str, local: str, target: str | None) -> None:
+        if target is not None:
+            # From another module: a name that the source can't hold.
+            given, local = local, f"__from{len(self.imports)}"
+            self.imports[local] = target, given
+        self.exports[name] = local
+
+    def _export_default(self, statement: Node, declaration: Node | None, value: Node | None) -> None:
+        what: Node | None = declaration or value
+        if what is None:
+            raise self._odd(statement)
+        start = statement.start_byte
+        name = what.child_by_field_name("name")
+        if name is not None and (declaration is not None or what.type in ("function_expression", "class")):
+            self.exports["default"] = self._text(name)
+            self._blank(start, what.start_byte)
+            return
+        self.exports["default"] = "__default"
+        end = next(child.end_byte for child in statement.children if child.type == "default")
+        self.changes.append((start, end, _DEFAULT + _blanks(self.source[start:end])[len(_DEFAULT) :]))
+        if what.end_byte == statement.end_byte:
+            self.changes.append((what.end_byte, what.end_byte, b";"))  # the next line would go on with it
+
+    def _load(self, call: Node) -> None:
+        arguments = call.child_by_field_name("arguments")
+        named = [] if arguments is None else arguments.named_children
+        if not named or named[0].type != "string":
+            return
+        name = self._name(named[0])
+        target = posixpath.normpath(posixpath.join(posixpath.dirname(self.path), name))
+        if name.startswith(".") and target in self.modules:
+            self.loads[name] = target
+            self.changes.append((call.start_byte, call.start_byte + len(_IMPORT), _LOAD))
+
+
+def _blanks(source: bytes) -> bytes:
+    """As many lines, and on each as many columns as V8 counts."""
+    text = source.decode("utf-8", "surrogatepass")
+    return "".join(c if c in "\r\n" else "  " if c > "\uffff" else " " for c in text).encode()
+
+
+def _statements(root: Node) -> Iterator[Node]:
+    """The statements of a module, those in a place that the parser did not understand with them."""
+    for child in [root] if root.type == "ERROR" else root.children:
+        if child.type == "ERROR":
+            yield from (inner for inner in child.children if inner.type in ("import_statement", "export_statement"))
+        yield child
+
+
+def _specifiers(clause: Node) -> list[Node]:
+    return [child for child in clause.named_children if child.type.endswith("_specifier")]
+
+
+def _declared(declaration: Node) -> Iterator[Node]:
+    """The names that a declaration declares, in patterns too."""
+    name = declaration.child_by_field_name("name")
+    if declaration.type.endswith("_declaration") and name is not None:
+        yield name
+        return
+    for declarator in declaration.named_children:
+        pattern = declarator.child_by_field_name("name")
+        if pattern is not None:
+            yield from _bound(pattern)
+
+
+def _bound(pattern: Node) -> Iterator[Node]:
+    """The names that a pattern binds."""
+    if pattern.type in ("identifier", "shorthand_property_identifier_pattern"):
+        yield pattern
+    elif pattern.type in ("assignment_pattern", "object_assignment_pattern"):
+        if (left := pattern.child_by_field_name("left")) is not None:
+            yield from _bound(left)
+    elif pattern.type == "pair_pattern":
+        if (value := pattern.child_by_field_name("value")) is not None:
+            yield from _bound(value)
+    else:
+        for child in pattern.named_children:
+            yield from _bound(child)

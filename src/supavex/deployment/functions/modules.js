@@ -2,8 +2,8 @@
 "use strict";
 {
   const definitions = new Map();
-  globalThis.__define = (path, requires, imports, body, loads = {}) =>
-    definitions.set(path, { requires, imports, body, loads });
+  globalThis.__define = (path, requires, imports, body, loads = {}, stars = []) =>
+    definitions.set(path, { requires, imports, body, loads, stars });
 
   // Node's own modules: enough to import a file for actions in Node, whose functions don't run here.
   const anything = new Proxy(function () {}, {
@@ -28,7 +28,7 @@
       return instance;
     };
     const exportsOf = (path) => instances.get(path).exports;
-    const evaluate = async ({ requires, imports, body, loads }, exports) => {
+    const evaluate = async ({ requires, imports, body, loads, stars }, exports) => {
       for (const required of requires) {
         // Modules that import each other: the one that began first is not waited for.
         if (!required.startsWith("node:") && !instances.has(required)) await load(required).done;
@@ -51,7 +51,15 @@
         mayLoad();
         return await whole(loads[path]);
       };
-      await body(scope, define, Convex, loaded);
+      // As Convex has it, and only where it is asked for.
+      Object.defineProperty(loaded, "meta", { get: () => { throw new Error("import.meta unsupported"); } });
+      const done = body(scope, define, Convex, loaded);
+      for (const star of stars.filter((path) => !path.startsWith("node:"))) {
+        for (const name of Object.keys(exportsOf(star))) {
+          if (name !== "default" && !Object.hasOwn(exports, name)) define({ [name]: () => exportsOf(star)[name] });
+        }
+      }
+      await done;
     };
     const whole = async (path) => {
       const instance = load(path);

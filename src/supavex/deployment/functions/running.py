@@ -30,7 +30,7 @@ from supavex.convex.values import (
 from supavex.deployment.functions import storage as _storage  # noqa: F401  (its operations are known from here on)
 from supavex.deployment.functions.app import App, Function, Kind, canonical
 from supavex.deployment.functions.engine import Conflict, Engine, Snapshot
-from supavex.deployment.functions.identity import ADMIN, NOBODY, Identity
+from supavex.deployment.functions.identity import NOBODY, Identity
 from supavex.deployment.functions.outcome import Failure, Outcome, failure_of, logged
 from supavex.deployment.functions.paging import InvalidCursor
 from supavex.deployment.functions.runner import AT_ONCE, Runner, RunnerLost, Runners
@@ -481,8 +481,3 @@ def named(arguments: Arguments) -> str:
         return handle.partition("//")[2].partition(";")[2] or handle.rpartition("/")[2]
     message = "Not supported here: a reference to a component's function."
     raise SupavexError("NotSupportedHere", message)
-
-
-def as_admin(path: str, args: Any, identity: Identity = ADMIN) -> Call:
-    """A call that may name internal functions."""
-    return Call(path, args, identity, internal=True)

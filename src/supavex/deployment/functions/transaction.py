@@ -6,7 +6,6 @@ tell whether it still is so, and a subscription when to run again. Source: ``dat
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import sqlite3
@@ -15,11 +14,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from supavex.convex.damage import Damaged, DamagedDocument
 from supavex.convex.ids import encode_id, new_internal_id
 from supavex.convex.messages import mismatch_text, value_text
 from supavex.convex.names import table_name_problem
 from supavex.convex.order_keys import index_key, order_key
-from supavex.convex.values import Document, Value, same, size
+from supavex.convex.values import Document, same, size
 from supavex.deployment.enforcement import check_limits, mismatch_of
 from supavex.deployment.files import file_documents
 from supavex.deployment.functions.catalog import STORED_FILES, SYSTEM_NUMBERS, Catalog
@@ -199,9 +199,9 @@ class Transaction:
             return None
         if table is STORED_FILES:
             return next((body for _, key, body in self._files() if key == internal_id), None)
-        sql = f"SELECT body FROM documents_{table.storage} WHERE internal_id = ?"
-        row = self.connection.execute(sql, (internal_id,)).fetchone()
-        return None if row is None else str(row[0])
+        sql = f"SELECT ?, internal_id, body, json_valid(body) FROM documents_{table.storage} WHERE internal_id = ?"
+        row = self.connection.execute(sql, (internal_id, internal_id)).fetchone()
+        return None if row is None else _row(table, *row).body
 
     def read(self, space: int, start: bytes = b"", end: bytes | None = None) -> None:
         """Remembers that an interval was read. Raises over the limit."""
@@ -257,10 +257,10 @@ class Transaction:
         if index is not None:
             source = f"entries_{index.entries} AS e CROSS JOIN {source} ON d.row = e.row"
         sql = (
-            f"SELECT {key}, d.internal_id, d.body FROM {source} WHERE {' AND '.join(conditions)} "
+            f"SELECT {key}, d.internal_id, d.body, json_valid(d.body) FROM {source} WHERE {' AND '.join(conditions)} "
             f"ORDER BY {key} {'DESC' if plan.descending else 'ASC'} LIMIT {count}"
         )
-        return [Row(*row) for row in self.connection.execute(sql, values)]
+        return [_row(table, *row) for row in self.connection.execute(sql, values)]
 
     def _files(self) -> Iterator[tuple[float, bytes, str]]:
         """The stored files that are not to be removed: creation time, internal id, document."""
@@ -431,6 +431,14 @@ class Transaction:
         return bool(self.writes or self.new_tables or self.removed_files)
 
 
+def _row(table: StoredTable, key: bytes, internal_id: bytes, body: str, valid: int | None) -> Row:
+    """A row as it is read. Raises :class:`DamagedDocument` where its text can't be given to a function."""
+    if not valid or type(body) is not str or "\0" in body or body[:1] != "{":
+        read_body(body, table, internal_id)
+        raise DamagedDocument(Damaged(table.name, encode_id(table.number, internal_id), "", "its body is not JSON"))
+    return Row(key, internal_id, body)
+
+
 def _cut(rows: list[Row], count: int, last: bytes | None) -> tuple[list[Row], bytes | None]:
     """The first ``count`` rows, and up to where they are all, if there are no others up to ``last``."""
     return (rows, last) if len(rows) < count else (rows[:count], rows[count - 1].key)
@@ -456,8 +464,3 @@ def keys_of(
         for document in (written.before, written.after):
             if document is not None:
                 yield index.entries, index_key(document, index.fields)
-
-
-def json_of(value: Value) -> str:
-    """An internal value as text."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,40 @@
+"""Documents that are there and can't be read: their text is no JSON, or no UTF-8, or was cut short."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from supavex.errors import SupavexError
+
+
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """A document that can't be read. ``id``: None where that can't be told. ``place``: a row's or a line's number."""
+
+    table: str
+    id: str | None
+    place: str
+    problem: str
+
+
+class DamagedDocument(SupavexError):
+    """A document that was asked for can't be read."""
+
+    def __init__(self, damaged: Damaged) -> None:
+        self.damaged = damaged
+        super().__init__(
+            "DamagedDocument",
+            f"the document {damaged.id or ''} of {damaged.table} can't be read: {damaged.problem}.".replace("  ", " "),
+            where=" ".join(part for part in (damaged.table, damaged.id, damaged.place) if part) or None,
+            hint="`supavex verify` lists every damaged document. Migrate the table again, or import a backup.",
+        )
+
+
+#: Called with each document that can't be read.
+OnDamaged = Callable[[Damaged], None]
+
+
+def refuse(damaged: Damaged) -> None:
+    """Raises :class:`DamagedDocument`: what is done where nobody collects damaged documents."""
+    raise DamagedDocument(damaged)
