@@ -20,6 +20,7 @@ from supavex.deployment.server.jobs import job_documents
 from supavex.errors import SupavexError, UsageError
 from supavex.files import write_whole
 from supavex.mapping.check import checked_plan
+from supavex.mapping.graph import uses_existing
 from supavex.mapping.source import Source
 from supavex.migrate.documents import ArchiveDocuments, Documents, WithExisting
 from supavex.migrate.file_proof import archive_files, deployment_files
@@ -31,7 +32,6 @@ from supavex.migrate.proof_page import About, proof_page
 from supavex.migrate.rejects import Reject, read_rejects
 from supavex.migrate.runs import Run
 from supavex.migrate.storage_proof import files_proof
-from supavex.migrate.touched import uses_existing
 from supavex.migrate.verification import FilesProof, holds_documents, verify
 from supavex.postgres.connection import without_password
 from supavex.project import Project

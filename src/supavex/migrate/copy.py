@@ -26,6 +26,7 @@ from supavex.convex.snapshot import ArchiveWriter, JoinedEntry, schema_entry, ta
 from supavex.convex.values import Document
 from supavex.errors import SupavexError, UsageError, file_error
 from supavex.files import owner_only
+from supavex.mapping.graph import ReferenceGraph
 from supavex.mapping.plan import FieldPlan, Plan, TablePlan
 from supavex.mapping.storage import OBJECTS
 from supavex.migrate.archive_storage import Storage
@@ -37,13 +38,10 @@ from supavex.migrate.key_sets import KeySet
 from supavex.migrate.part_files import PartFiles
 from supavex.migrate.parts import LAST_BLOCK, MOST_REJECTS, PartResult, PartTask, TableJob, cut, joined_crc, whole
 from supavex.migrate.references import (
-    ancestors,
-    children,
     in_memory,
     known_keys,
     missing_keys,
     names_any,
-    parents_first,
     shared_keys,
 )
 from supavex.migrate.rejects import Reject, TooManyRejectsError
@@ -135,6 +133,7 @@ class CopyResult:
 @dataclass(slots=True)
 class _State:
     plan: Plan
+    graph: ReferenceGraph
     numbers: Mapping[str, int]
     files: PartFiles
     snapshot: Snapshot
@@ -219,7 +218,8 @@ def copy(
             running = stack.enter_context(how.get("executor") or Here())
             reader = stack.enter_context(ColumnReader(snapshot))
             numbers = {**numbers, STORAGE_TABLE: STORAGE_NUMBER}
-            state = _State(plan, numbers, files, snapshot, holder, reader, journal, running, progress, {})
+            graph = ReferenceGraph.of(plan)
+            state = _State(plan, graph, numbers, files, snapshot, holder, reader, journal, running, progress, {})
             state.most_rejects = how.get("most_rejects", MOST_REJECTS)
             state.with_files = tables is None or OBJECTS in tables
             files_job = _files_job(plan, how.get("files"))
@@ -228,10 +228,10 @@ def copy(
             wanted = {table.name for table in plan.moved if tables is None or table.name in tables}
             known = how.get("known_rejects", {})
             state.rejected.update({name: set(keys) for name, keys in known.items() if name not in wanted})
-            read = wanted | ancestors(plan, wanted, known.keys())
+            read = wanted | state.graph.ancestors(wanted, known.keys())
             held = HeldSnapshot.of(snapshot, holder)
             selection, recorder = how.get("selection") or Everything(), how.get("recorder")
-            _copy_tables(state, [table for table in parents_first(plan) if table.name in read], held, selection)
+            _copy_tables(state, [table for table in state.graph.parents_first() if table.name in read], held, selection)
             moved = [table for table in plan.moved if table.name in state.results and table.name in wanted]
             taken = bool(moved) or selection.files
             state.with_files = state.with_files and taken
@@ -387,7 +387,7 @@ def _copy_tables(state: _State, wanted: list[TablePlan], held: HeldSnapshot, sel
         if not new:
             continue
         # Parents come first, so this finds work only in cycles and in tables that refer to themselves.
-        for child, planned in children(state.plan, table):
+        for child, planned in state.graph.children[table.name]:
             done = child.name in state.results and child not in waiting
             if done and names_any(state.holder, child, planned, new):
                 waiting.append(child)

@@ -6,14 +6,14 @@ else by one anti-join for each foreign key in PostgreSQL.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable
 
 import numpy as np
 import psycopg
 
 from supavex.convex.ids import INTERNAL_ID_BYTES
 from supavex.mapping.keys import Key
-from supavex.mapping.plan import ALIAS, FieldPlan, Plan, TablePlan
+from supavex.mapping.plan import ALIAS, FieldPlan, TablePlan
 from supavex.migrate.json_columns import key_bytes
 from supavex.migrate.key_sets import KeySet
 from supavex.migrate.queries import parts_sql, reference_sql
@@ -142,51 +142,3 @@ def shared_keys(connection: psycopg.Connection, table: TablePlan) -> frozenset[b
     source = quoted(table.source.schema, table.source.name)
     sql = f"SELECT {expression} AS k FROM {source} AS {ALIAS} GROUP BY 1 HAVING count(*) > 1"
     return frozenset(bytes(row[0]) for row in connection.execute(sql.encode()) if row[0] is not None)
-
-
-def children(plan: Plan, parent: TablePlan) -> list[tuple[TablePlan, FieldPlan]]:
-    """The fields of moved tables that refer to ``parent``."""
-    return [
-        (table, field)
-        for table in plan.moved
-        for field in table.fields
-        if field.reference is not None and not field.reference.existing and field.reference.target == parent.target
-    ]
-
-
-def ancestors(plan: Plan, tables: Set[str], without: Set[str]) -> set[str]:
-    """The other moved tables that rows of ``tables`` refer to, and those that these refer to; none of ``without``.
-
-    All by the source's name.
-    """
-    moved = {table.name: table for table in plan.moved}
-    found, waiting = set[str](), list(tables)
-    while waiting:
-        for planned in moved[waiting.pop()].fields:
-            reference = planned.reference
-            parent = "" if reference is None else f"{reference.schema}.{reference.table}"
-            if parent in moved and parent not in {*tables, *without, *found}:
-                found.add(parent)
-                waiting.append(parent)
-    return found
-
-
-def parents_first(plan: Plan) -> list[TablePlan]:
-    """The moved tables, referenced ones before those that refer to them as far as cycles allow."""
-    order: list[TablePlan] = []
-    seen: set[str] = set()
-
-    def visit(table: TablePlan) -> None:
-        if table.name in seen:
-            return
-        seen.add(table.name)
-        for field in table.fields:
-            if field.reference is not None and not field.reference.existing:
-                parent = plan.of_source(field.reference.schema, field.reference.table)
-                if parent is not None and parent.status == "mapped":
-                    visit(parent)
-        order.append(table)
-
-    for table in plan.moved:
-        visit(table)
-    return order

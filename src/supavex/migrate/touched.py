@@ -14,12 +14,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from supavex.convex.validators import MISSING
+from supavex.mapping.graph import ReferenceGraph, uses_existing
 from supavex.mapping.plan import Plan, TablePlan
 from supavex.mapping.storage import OBJECTS
 from supavex.migrate.changes import ChangeDetector, TableChanges, files_changed
 from supavex.migrate.moments import Moment, Moments, RowWriter, TableMoment, name_of
 from supavex.migrate.parts import TableJob
-from supavex.migrate.references import children, names_any, shared_keys
+from supavex.migrate.references import names_any, shared_keys
 from supavex.migrate.rejects import Reject
 from supavex.migrate.row_digests import RowDigests, relation_of, shape_of
 from supavex.migrate.selection import CopiedTable, Lookups
@@ -46,13 +47,6 @@ def rules_of(table: TablePlan, numbers: Mapping[str, int], lookups: Lookups, sha
     return hashed.hexdigest()
 
 
-def uses_existing(plan: Plan) -> bool:
-    """Whether ids of tables that are in Convex already go into documents."""
-    return any(
-        planned.reference is not None and planned.reference.existing for table in plan.moved for planned in table.fields
-    )
-
-
 def other_rules(plan: Plan, moment: Moment, held: HeldSnapshot) -> list[str]:
     """The source tables whose rows something else decides on than at ``moment``, by their names.
 
@@ -67,22 +61,6 @@ def other_rules(plan: Plan, moment: Moment, held: HeldSnapshot) -> list[str]:
         if old.target != table.target or rules_of(table, numbers, {}, shared) != old.rules:
             found.append(table.name)
     return sorted(found)
-
-
-def circles(plan: Plan) -> dict[str, frozenset[str]]:
-    """Of each moved table, the tables that refer to it and that it refers to, by whatever way; itself among them."""
-    below = {table.name: {child.name for child, _ in children(plan, table)} for table in plan.moved}
-
-    def reached(name: str) -> set[str]:
-        found, waiting = {name}, [name]
-        while waiting:
-            for child in below[waiting.pop()] - found:
-                found.add(child)
-                waiting.append(child)
-        return found
-
-    reaches = {name: reached(name) for name in below}
-    return {name: frozenset(other for other in reaches[name] if name in reaches[other]) for name in below}
 
 
 @dataclass(slots=True)
@@ -101,9 +79,11 @@ class ChangedTables:
     changes: list[TableChanges] = field(default_factory=list)
     #: The moment (ISO 8601, UTC).
     made_at: str = field(init=False, default="")
+    graph: ReferenceGraph = field(init=False)
 
     def __post_init__(self) -> None:
         self.made_at = self.moment.made_at
+        self.graph = ReferenceGraph.of(self.plan)
 
     @property
     def moment(self) -> Moment:
@@ -148,9 +128,8 @@ class ChangedTables:
             if name not in self.reasons:
                 self._by_parents(table, held, came_or_went)
         taken = set(self.reasons)
-        round_trips = circles(self.plan)
         for name in sorted(taken):
-            self._with_circle(round_trips[name], taken)
+            self._with_cycle(name, taken)
         if self.files:
             self.reasons[OBJECTS] = "files came, went, or were uploaded again"
         return taken & wanted
@@ -171,11 +150,12 @@ class ChangedTables:
                 elif names_any(held.holder, table, planned, keys):
                     self.reasons[table.name] = f"rows of {parent} that {planned.name} refers to came or went"
 
-    def _with_circle(self, circle: frozenset[str], taken: set[str]) -> list[str]:
-        added = sorted(circle - taken)
+    def _with_cycle(self, name: str, taken: set[str]) -> list[str]:
+        cycle = self.graph.cycle(name)
+        added = sorted(cycle - taken)
         for name in added:
             self.reasons[name] = "it refers to a table that is taken, and that table to it"
-        taken |= circle
+        taken |= cycle
         return added
 
     def added(self, held: HeldSnapshot, table: TablePlan, rejected: Iterable[bytes], taken: set[str]) -> list[str]:
@@ -185,12 +165,11 @@ class ChangedTables:
         if not other:
             return []
         found = []
-        round_trips = circles(self.plan)
-        for child, planned in children(self.plan, table):
+        for child, planned in self.graph.children[table.name]:
             if child.name not in taken and names_any(held.holder, child, planned, other):
                 self.reasons[child.name] = f"rows of {table.name} that it refers to are rejected now, or no longer"
                 taken.add(child.name)
-                found += [child.name, *self._with_circle(round_trips[child.name], taken)]
+                found += [child.name, *self._with_cycle(child.name, taken)]
         return found
 
     def rejected(self, source: str) -> set[bytes]:
