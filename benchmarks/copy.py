@@ -61,7 +61,7 @@ def copied(url: str, folder: str, table: str, workers: int, server: int) -> dict
     """Copies a table by supavex; its seconds, without the start of workers. ``server``: the id of its process."""
     from supavex.mapping.table_numbers import with_new_tables
     from supavex.migrate import parts
-    from supavex.migrate.copy import copy
+    from supavex.migrate.copy.run import copy
     from supavex.migrate.executors import Here, Processes
 
     class Started(Processes):

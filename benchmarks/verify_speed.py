@@ -30,7 +30,7 @@ from supavex.deployment import Deployment
 from supavex.deployment.importing import import_snapshot
 from supavex.mapping.plan import Plan
 from supavex.mapping.table_numbers import with_new_tables
-from supavex.migrate.copy import copy
+from supavex.migrate.copy.run import copy
 from supavex.migrate.documents import ArchiveDocuments, Documents
 from supavex.migrate.verification import verify
 from supavex.postgres.server import Server, temporary

@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import random
+import re
 import resource
 import signal
 import sqlite3
@@ -301,7 +302,7 @@ def test_some_tables_only_leave_the_others_moments(source: Source) -> None:
 
 
 STAGES = {
-    "before the copy": "supavex.migrate.copy._copy_table",
+    "before the copy": "supavex.migrate.copy.tables.copy_table",
     "before the moment is written": "supavex.migrate.touched.BaselineRecorder.write",
     "before the import": "supavex.migrate.touched.BaselineRecorder.begin",
     "after the import": "supavex.migrate.touched.BaselineRecorder.keep",
@@ -313,7 +314,7 @@ STAGES = {
 def test_a_killed_run_is_found_out_by_the_next(source: Source, stage: str) -> None:
     source.run("INSERT INTO tags VALUES (700, 'passing', 1, now()); UPDATE posts SET title = 'x' WHERE id = 1")
     place = STAGES[stage]
-    module = ".".join(part for part in place.split(".")[:3])
+    module = re.match(r"[a-z_.]+(?=[.](?:[A-Z]|copy_table$))", place)[0]
     attribute = place.removeprefix(module + ".")
     code = textwrap.dedent(
         f"""
@@ -343,13 +344,13 @@ def test_tables_of_an_earlier_moment_are_in_doubt(source: Source) -> None:
     code = textwrap.dedent(
         f"""
         import os, signal
-        from supavex.migrate import copy
-        whole = copy._copy_table
-        def until_tags(state, table):
+        from supavex.migrate.copy import tables
+        whole = tables.copy_table
+        def until_tags(context, table, *others):
             if table.name == "public.tags":
                 os.kill(os.getpid(), signal.SIGKILL)
-            whole(state, table)
-        copy._copy_table = until_tags
+            return whole(context, table, *others)
+        tables.copy_table = until_tags
         from supavex.cli.main import main
         main(['migrate', '-C', {str(source.folder)!r}])
         """

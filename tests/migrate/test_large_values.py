@@ -21,7 +21,7 @@ from supavex.deployment.files import Files
 from supavex.mapping.large_values import LargeValues
 from supavex.mapping.plan import Plan
 from supavex.mapping.planning import make_plan
-from supavex.migrate.copy import copy
+from supavex.migrate.copy.run import copy
 from supavex.migrate.documents import ArchiveDocuments
 from supavex.migrate.file_proof import archive_files
 from supavex.migrate.storage_proof import files_proof

@@ -159,7 +159,7 @@ def test_a_full_disk_or_closed_folder_is_said_and_leaves_the_old_archive(folder:
     assert (folder / "out/x.zip").read_text() == "old"
 
 
-@pytest.mark.parametrize("stage", ["supavex.migrate.copy._copy_table", "supavex.migrate.copy._write"])
+@pytest.mark.parametrize("stage", ["supavex.migrate.copy.tables.copy_table", "supavex.migrate.copy.run.write_archive"])
 def test_a_killed_run_leaves_nothing_that_hurts_the_next(folder: Path, stage: str) -> None:
     assert supavex("deploy", "-C", folder).code == 0
     module, name = stage.rsplit(".", 1)
@@ -184,8 +184,8 @@ def test_a_killed_run_leaves_nothing_that_hurts_the_next(folder: Path, stage: st
 def test_a_terminated_run_stops_its_server(folder: Path) -> None:
     arguments = ["migrate", "-C", str(folder), "--out", str(folder / "x.zip")]
     code = (
-        "import os, signal, supavex.migrate.copy as m\n"
-        "m._copy_table = lambda *a: os.kill(os.getpid(), signal.SIGTERM)\n"
+        "import os, signal, supavex.migrate.copy.tables as m\n"
+        "m.copy_table = lambda *a: os.kill(os.getpid(), signal.SIGTERM)\n"
         f"from supavex.cli.main import main\nmain({arguments!r})\n"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)

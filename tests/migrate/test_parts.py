@@ -27,7 +27,8 @@ from supavex.mapping.plan import Plan
 from supavex.mapping.planning import make_plan
 from supavex.mapping.table_numbers import with_new_tables
 from supavex.migrate import parts
-from supavex.migrate.copy import CopyResult, copy
+from supavex.migrate.copy.results import CopyResult
+from supavex.migrate.copy.run import copy
 from supavex.migrate.executors import Cluster, Here, Processes
 from supavex.migrate.rejects import TooManyRejectsError
 from supavex.postgres.inspection import inspect_catalog
@@ -112,7 +113,8 @@ class Source:
             sys.path.insert(0, {str(Path.cwd())!r})
             from pathlib import Path
             from supavex.mapping.table_numbers import with_new_tables
-            from supavex.migrate import copy, journal, parts
+            from supavex.migrate import journal, parts
+            from supavex.migrate.copy import archive, run
             from tests.migrate.test_parts import plan_of
             parts.PART_BYTES = 64 << 10
             def die(*arguments, **named):
@@ -129,9 +131,7 @@ class Source:
         )
         code += f"{when}\nplan = plan_of(Path({str(self.folder)!r}), {self.url!r})\n"
         code += "numbers = with_new_tables({}, plan.schema.tables)\n"
-        code += (
-            f"copy.copy(plan, {self.url!r}, numbers, Path({str(self.folder / 'a.zip')!r}), Path({str(self.work)!r}))"
-        )
+        code += f"run.copy(plan, {self.url!r}, numbers, Path({str(self.folder / 'a.zip')!r}), Path({str(self.work)!r}))"
         ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
         assert ran.returncode == -signal.SIGKILL, ran.stderr
         wait_until_left(self.url)
@@ -334,8 +334,8 @@ KILLS = [
     "journal.Journal.finish = after(journal.Journal.finish, 0)",
     "journal.Journal.finish = after(journal.Journal.finish, 1)",
     "journal.Journal.finish = after(journal.Journal.finish, 2)",
-    "copy._write = die",
-    "copy._pieces = lambda files, names: (die() for _ in [1])",
+    "run.write_archive = die",
+    "archive._pieces = lambda files, names: (die() for _ in [1])",
 ]
 
 

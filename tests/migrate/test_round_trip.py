@@ -22,7 +22,7 @@ from supavex.deployment.exporting import export_snapshot
 from supavex.deployment.importing import import_snapshot
 from supavex.mapping.plan import ALIAS, Plan, TablePlan
 from supavex.mapping.planning import make_plan
-from supavex.migrate.copy import copy
+from supavex.migrate.copy.run import copy
 from supavex.postgres.connection import connect
 from supavex.postgres.inspection import inspect_catalog
 from supavex.postgres.server import temporary

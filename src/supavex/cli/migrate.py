@@ -29,7 +29,8 @@ from supavex.project import Project
 
 if TYPE_CHECKING:
     from supavex.mapping.plan import Plan
-    from supavex.migrate.copy import CopyOptions, CopyResult, Moments
+    from supavex.migrate.copy.results import CopyResult
+    from supavex.migrate.copy.run import CopyOptions, Moments
     from supavex.migrate.migration import Migration
     from supavex.migrate.stored_files import FilesJob
     from supavex.migrate.touched import ChangedTables
@@ -145,7 +146,7 @@ class Copying:
     accept_two_moments: bool = False
 
     def options(self) -> CopyOptions:
-        """The arguments of :func:`~supavex.migrate.copy.copy`. Raises where the options contradict each other."""
+        """The arguments of :func:`~supavex.migrate.copy.run.copy`. Raises where the options contradict each other."""
         from supavex.migrate.executors import Cluster, Executor, Here, Processes
 
         if self.workers is not None and self.cluster is not None:
@@ -176,7 +177,7 @@ class Keeping:
 
     @contextmanager
     def options(self, plan: Plan, target: str, how: Copying, *, dry_run: bool = False) -> Iterator[CopyOptions]:
-        """The arguments of :func:`~supavex.migrate.copy.copy`, those of ``how`` among them.
+        """The arguments of :func:`~supavex.migrate.copy.run.copy`, those of ``how`` among them.
 
         ``target``: the deployment, or ``archive`` where the rows stay in one.
         """

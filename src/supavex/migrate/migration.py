@@ -21,7 +21,9 @@ from supavex.mapping.storage import OBJECTS
 from supavex.mapping.table_numbers import load_lock, with_new_tables
 from supavex.migrate.conflicts import check_conflicts
 from supavex.migrate.copied import Copied, Copies, copied_of
-from supavex.migrate.copy import CopyOptions, CopyResult, Progress, TableResult, copy
+from supavex.migrate.copy.context import Progress
+from supavex.migrate.copy.results import CopyResult, TableResult
+from supavex.migrate.copy.run import CopyOptions, copy
 from supavex.migrate.documents import Documents
 from supavex.migrate.moments import Moments
 from supavex.migrate.parts import MOST_REJECTS
@@ -260,7 +262,7 @@ def migrate(
 
     ``existing`` gives ids and documents of tables that are in Convex already; by default ``target``. A dry run does
     all of the work and leaves no file but the cached source. More rejected rows than allowed: nothing is imported.
-    ``how``: see :func:`~supavex.migrate.copy.copy`.
+    ``how``: see :func:`~supavex.migrate.copy.run.copy`.
     """
     project = plan.project
     tables = _named_tables(plan, tables)

@@ -23,7 +23,8 @@ from supavex.errors import SupavexError
 from supavex.files import write_whole
 from supavex.mapping.plan import Plan
 from supavex.mapping.source import Source
-from supavex.migrate.copy import CopyOptions, Progress
+from supavex.migrate.copy.context import Progress
+from supavex.migrate.copy.run import CopyOptions
 from supavex.migrate.documents import ArchiveDocuments
 from supavex.migrate.file_proof import archive_files
 from supavex.migrate.kept import Content, Kept, What, contents, kept_exports, new_path, now, same_content

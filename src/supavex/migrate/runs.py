@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from supavex.migrate.kept import now
 
 if TYPE_CHECKING:
-    from supavex.migrate.copy import CopyResult
+    from supavex.migrate.copy.results import CopyResult
 
 Command = Literal["deploy", "migrate", "changes", "verify", "rollback"]
 

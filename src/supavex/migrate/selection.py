@@ -12,7 +12,7 @@ from supavex.migrate.rejects import Reject
 from supavex.migrate.stored_files import FileList
 from supavex.postgres.visibility import HeldSnapshot
 
-#: Ids of existing tables, by the table's name in Convex; see :func:`~supavex.migrate.copy.copy`.
+#: Ids of existing tables, by the table's name in Convex; see :func:`~supavex.migrate.copy.run.copy`.
 Lookups = Mapping[str, ExistingIds]
 
 

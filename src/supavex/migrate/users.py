@@ -221,7 +221,7 @@ def export_for_convex_auth(
     archive's, whose ``taken_at`` is.
     """
     # Arrow is an extra, and slow to import: Clerk's file does without.
-    from supavex.migrate.copy import copy
+    from supavex.migrate.copy.run import copy
     from supavex.migrate.documents import ArchiveDocuments
     from supavex.migrate.migration import work_folder
     from supavex.migrate.verification import verify

@@ -1,0 +1,1 @@
+"""The copy: the rows of one snapshot into a snapshot archive."""

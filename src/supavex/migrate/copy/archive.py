@@ -1,0 +1,64 @@
+"""Writes the archive of a copy from the parts of its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from supavex import __version__
+from supavex.convex.snapshot import ArchiveWriter, JoinedEntry, schema_entry, tables_entry
+from supavex.files import owner_only
+from supavex.migrate.archive_storage import Storage
+from supavex.migrate.copy.context import Progress
+from supavex.migrate.copy.tables import TableCopy
+from supavex.migrate.encoding import needs_uniform
+from supavex.migrate.part_files import PartFiles
+from supavex.migrate.parts import LAST_BLOCK, joined_crc
+
+_README = "A Convex snapshot written by supavex {version}. Import it with: npx convex import --replace FILE.zip\n"
+
+
+def write_archive(
+    path: Path,
+    copies: Sequence[TableCopy],
+    numbers: Mapping[str, int],
+    files: PartFiles,
+    storage: Storage | None,
+    progress: Progress,
+) -> int:
+    """Writes ``path``, which appears when it is whole; how many stored files of the target went into it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    kept = 0
+    try:
+        with open(partial, "wb", opener=owner_only) as file:
+            writer = ArchiveWriter(file)
+            writer.add("README.md", _README.format(version=__version__).encode())
+            writer.add(
+                "_tables/documents.jsonl",
+                tables_entry({copy.table.target: numbers[copy.table.target] for copy in copies}),
+            )
+            for copy in copies:
+                results = [result for _, result in copy.parts]
+                sizes = sum(r.size for r in results), sum(r.packed for r in results) + len(LAST_BLOCK)
+                target = copy.table.target
+                entry = JoinedEntry(f"{target}/documents.jsonl", joined_crc(results), *sizes)
+                writer.add_joined(entry, _pieces(files, [name for name, _ in copy.parts]))
+                if needs_uniform(copy.table):
+                    writer.add(f"{target}/generated_schema.jsonl", schema_entry())
+            if storage is not None:
+                kept = storage.write(writer, progress)
+            writer.close()
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return kept
+
+
+def _pieces(files: PartFiles, names: list[str]) -> Iterator[bytes]:
+    """The bytes of parts, one after another, and what ends them."""
+    for name in names:
+        with files.read(name) as file:
+            while piece := file.read(1 << 20):
+                yield piece
+    yield LAST_BLOCK

@@ -1,0 +1,42 @@
+"""What all steps of one copy share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import psycopg
+
+from supavex.mapping.graph import ReferenceGraph
+from supavex.migrate.copy.parents import ParentKeys
+from supavex.migrate.executors import Executor
+from supavex.migrate.existing import ExistingIds
+from supavex.migrate.journal import Journal
+from supavex.migrate.part_files import PartFiles
+from supavex.postgres.columns import ColumnReader
+from supavex.postgres.snapshot import Snapshot
+
+#: Called with a source table, the rows done so far, and PostgreSQL's estimate of all.
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class CopyContext:
+    """One copy: what it reads from, what it writes to, and what it knows before the first row."""
+
+    graph: ReferenceGraph
+    #: The number of each table that ids name, by the table's name in Convex.
+    numbers: Mapping[str, int]
+    #: Ids of tables that are in Convex already, by the table's name there.
+    existing: Mapping[str, ExistingIds]
+    files: PartFiles
+    snapshot: Snapshot
+    #: A connection whose transaction reads the snapshot.
+    holder: psycopg.Connection
+    reader: ColumnReader
+    parents: ParentKeys
+    journal: Journal
+    executor: Executor
+    progress: Progress
+    #: Rejected rows that are held in memory before the copy stops.
+    most_rejects: int

@@ -1,0 +1,69 @@
+"""The keys that references may not name: of rows that are not there, and of rows that were rejected.
+
+Keys of a referenced table are read into memory where they fit, and kept for the next table that refers to them; else
+PostgreSQL finds the references that lead nowhere, by one anti-join for each field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+
+import psycopg
+
+from supavex.mapping.plan import FieldPlan, TablePlan
+from supavex.migrate.encoding import BadKeys
+from supavex.migrate.key_sets import KeySet
+from supavex.migrate.references import in_memory, known_keys, missing_keys
+from supavex.postgres.columns import ColumnReader
+
+#: Keys of referenced tables that are held from one table to the next, at about 32 bytes each.
+_HELD = 4 << 20
+
+
+class ParentKeys:
+    """The keys of referenced tables, under the snapshot that ``holder`` and ``reader`` read."""
+
+    def __init__(self, holder: psycopg.Connection, reader: ColumnReader) -> None:
+        self._holder, self._reader = holder, reader
+        #: By table: the keys in memory, the last used at the end.
+        self._known: dict[str, KeySet] = {}
+        #: By table and field: keys that references name and no row has, where PostgreSQL looked for them.
+        self._missing: dict[tuple[str, str], frozenset[bytes]] = {}
+
+    def forbidden(self, table: TablePlan, rejected: Mapping[str, Set[bytes]]) -> dict[str, list[BadKeys]]:
+        """For each reference field of ``table``, the keys it may not name. ``rejected``: keys of 16 bytes, by table."""
+        found: dict[str, list[BadKeys]] = {}
+        for planned in table.fields:
+            reference = planned.reference
+            if reference is None or reference.existing:
+                continue
+            dangling = self._dangling(table, planned)
+            bad = [dangling] if dangling is not None else []
+            parent = f"{reference.schema}.{reference.table}"
+            if rejected.get(parent):
+                reason = f"it refers to a row of {parent} that was rejected"
+                fix = "Fix that row first: this one is rejected only because of it."
+                bad.append(BadKeys(KeySet.of_bytes(rejected[parent]), "RejectedParent", reason, fix))
+            if bad:
+                found[planned.name] = bad
+        return found
+
+    def _dangling(self, table: TablePlan, planned: FieldPlan) -> BadKeys | None:
+        """The keys that lead to no row; None where no row of ``table`` names such a key."""
+        assert planned.reference is not None
+        parent = f"{planned.reference.schema}.{planned.reference.table}"
+        reason = f"it refers to a row that {parent} does not have"
+        about = "DanglingReference", reason, "Insert that row, clear the reference, or delete the row."
+        known = self._known.pop(parent, None) if in_memory(planned) else None
+        if known is None:
+            known = known_keys(self._holder, self._reader, table, planned)
+        if known is not None:
+            self._known[parent] = known
+            while sum(map(len, self._known.values())) > _HELD and len(self._known) > 1:
+                del self._known[next(iter(self._known))]
+            return BadKeys(known, *about, others=True)
+        place = (table.name, planned.name)
+        if place not in self._missing:
+            self._missing[place] = missing_keys(self._holder, table, planned)
+        missing = self._missing[place]
+        return BadKeys(KeySet.of_bytes(missing), *about) if missing else None

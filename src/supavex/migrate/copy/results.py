@@ -1,0 +1,76 @@
+"""What a copy did, table by table and as a whole."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from supavex.migrate.existing import Matched
+from supavex.migrate.parts import PartResult
+from supavex.migrate.rejects import Reject
+from supavex.migrate.stored_files import FileList
+from supavex.migrate.value_files import ValueFiles
+from supavex.postgres.snapshot import Snapshot
+from supavex.postgres.visibility import Visibility
+
+
+@dataclass(slots=True)
+class TableResult:
+    """What the copy did with one table. ``bytes`` are those of the documents as JSON; ``seconds`` wall-clock.
+
+    ``taken_at``: the moment it was read at, where an earlier run read it.
+    """
+
+    source: str
+    target: str
+    rows: int = 0
+    documents: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+    rejects: list[Reject] = field(default_factory=list)
+    filled: Counter[str] = field(default_factory=Counter)
+    #: By column, the documents that ``truncate`` left a shorter text in.
+    cut: Counter[str] = field(default_factory=Counter)
+    creation_adjusted: int = 0
+    taken_at: str | None = None
+
+    def add(self, part: PartResult) -> None:
+        """Adds what the copy did with one part of the table."""
+        self.rows += part.rows
+        self.documents += part.documents
+        self.bytes += part.size
+        self.rejects += part.rejects
+        self.filled.update(part.filled)
+        self.cut.update(part.cut)
+        self.creation_adjusted += part.adjusted
+
+
+@dataclass(slots=True)
+class CopyResult:
+    """What the copy did: each table, the moment it read, the archive, and how many parts an earlier run had done.
+
+    ``kept``: rejected rows of tables that a copy of changes did not take.
+    ``visible`` says which rows that moment saw. ``snapshot`` can be imported as long as something holds it.
+    """
+
+    archive: Path | None
+    taken_at: str
+    tables: list[TableResult]
+    matched: list[Matched]
+    seconds: float = 0.0
+    parts_kept: int = 0
+    kept: list[Reject] = field(default_factory=list)
+    visible: Visibility | None = None
+    snapshot: Snapshot | None = None
+    #: The files of storage buckets; None where none were to be moved.
+    files: FileList | None = None
+    #: The values that became files; None where no column has such.
+    values: ValueFiles | None = None
+    #: Files of the target that went into the archive too.
+    files_kept: int = 0
+
+    @property
+    def rejects(self) -> list[Reject]:
+        """All rejected rows, table by table."""
+        return [reject for table in self.tables for reject in table.rejects] + self.kept

@@ -1,0 +1,340 @@
+"""The copy: every row of the moved tables, at one moment, into a snapshot archive.
+
+The archive's bytes depend on the source's rows as they lie on its disk, the plan and the table numbers, and on nothing
+else: two runs on the same source give the same file, with one worker or with many. It appears under its name only when
+it is whole; what an interrupted run has done is kept beside it (see :mod:`supavex.migrate.journal`).
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal, TypedDict, Unpack
+
+import psycopg
+
+from supavex.convex.limits import STORAGE_NUMBER, STORAGE_TABLE
+from supavex.convex.values import Document
+from supavex.errors import SupavexError, UsageError, file_error
+from supavex.mapping.graph import ReferenceGraph
+from supavex.mapping.plan import Plan, TablePlan
+from supavex.mapping.storage import OBJECTS
+from supavex.migrate.archive_storage import Storage
+from supavex.migrate.copy.archive import write_archive
+from supavex.migrate.copy.context import CopyContext, Progress
+from supavex.migrate.copy.parents import ParentKeys
+from supavex.migrate.copy.results import CopyResult, TableResult
+from supavex.migrate.copy.tables import copy_tables
+from supavex.migrate.executors import Executor, Here
+from supavex.migrate.existing import ExistingIds, Matched, matched_ids
+from supavex.migrate.journal import Journal, Moment
+from supavex.migrate.part_files import PartFiles
+from supavex.migrate.parts import MOST_REJECTS
+from supavex.migrate.selection import Everything, Recorder, Selection
+from supavex.migrate.stored_files import FileList, FilesJob, address_secret, list_files
+from supavex.migrate.value_files import ValueFiles, list_values
+from supavex.postgres.columns import ColumnReader
+from supavex.postgres.connection import without_password
+from supavex.postgres.snapshot import exported, imported
+from supavex.postgres.visibility import HeldSnapshot, Visibility, visibility
+from supavex.text import counted
+
+#: Gives the documents of a table that is in the target already.
+ExistingDocuments = Callable[[str], Iterator[Document]]
+#: What to do with the parts of an interrupted run where rows have been written since: see :func:`copy`.
+Moments = Literal["ask", "restart", "accept two"]
+
+
+class CopyOptions(TypedDict, total=False):
+    """How the parts are copied, and with which files; see :func:`copy`."""
+
+    executor: Executor
+    place: str | None
+    moments: Moments
+    selection: Selection
+    recorder: Recorder | None
+    hold: ExitStack | None
+    most_rejects: int
+    files: FilesJob | None
+    known_rejects: Mapping[str, frozenset[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What :func:`copy` is asked for."""
+
+    plan: Plan
+    url: str
+    numbers: Mapping[str, int]
+    archive: Path | None
+    work: Path
+    tables: frozenset[str] | None
+    existing: ExistingDocuments | None
+    progress: Progress
+    how: CopyOptions
+
+    def wanted(self) -> list[TablePlan]:
+        """The tables whose documents are asked for, in the plan's order."""
+        return [table for table in self.plan.moved if self.tables is None or table.name in self.tables]
+
+    def files_job(self) -> FilesJob | None:
+        """The stored files that go; where none are asked for and values become files, these alone."""
+        job = self.how.get("files")
+        if job is None and self.plan.large:
+            return FilesJob(None, (), partial(address_secret, self.plan.project))
+        return job
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A copy whose snapshot is held and whose journal is open."""
+
+    context: CopyContext
+    held: HeldSnapshot
+    visible: Visibility
+    matched: list[Matched]
+    #: The times by which the journal knows this very snapshot; None is its own.
+    same: set[str | None]
+
+
+def copy(
+    plan: Plan,
+    url: str,
+    numbers: Mapping[str, int],
+    archive: Path | None,
+    work: Path,
+    *,
+    tables: frozenset[str] | None = None,
+    existing: ExistingDocuments | None = None,
+    progress: Progress = lambda table, done, estimate: None,
+    **how: Unpack[CopyOptions],
+) -> CopyResult:
+    """Copies the moved tables of ``plan`` from ``url`` to ``archive``; with None, everything but the writing is done.
+
+    ``numbers`` are the table numbers of all tables that ids name. ``tables`` limits the copy to some source tables
+    (by ``schema.name``); references to others still get their computed ids. Which rows of those are rejected is said by
+    ``known_rejects`` (keys of 16 bytes each, by table), or found out by reading them too. ``existing`` gives the
+    documents of tables that are declared existing. Of ``how``: ``executor`` copies the parts (by default this process);
+    ``place`` is where they go, for workers on other machines (by default ``work``). ``selection`` chooses the
+    tables under the copy's snapshot: where it takes none, no archive is written. ``recorder`` records what was read;
+    ``hold`` keeps the snapshot until it is closed. ``most_rejects`` is how many rejected rows are held in memory before
+    the copy stops with :class:`~supavex.migrate.rejects.TooManyRejectsError`; ``files`` are the stored files that go
+    with the rows.
+
+    ``work`` is a folder for the journal and the parts, removed at the end. Where an earlier run left one and the
+    source has not changed since, its parts are used. Where it has changed, they are of another moment: ``moments``
+    says whether that is an error, they are thrown away, or those of whole tables are used all the same.
+    """
+    started = time.monotonic()
+    request = _Request(plan, url, numbers, archive, work, tables, existing, progress, how)
+    place = how.get("place")
+    files = PartFiles(place or str(work), private=place is None)
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+        files.make()
+        with ExitStack() as stack:
+            result = _copied(request, _opened(request, files, stack), stack)
+        files.keep_only(set())
+        shutil.rmtree(work, ignore_errors=True)
+        result.seconds = time.monotonic() - started
+        return result
+    except psycopg.Error as error:
+        reason = error.diag.message_primary or (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise SupavexError(
+            "ReadFailed",
+            f"PostgreSQL stopped the read: {reason}",
+            where=without_password(url),
+            hint="What is done is kept: run the command again.",
+            retryable=True,
+        ) from None
+    except (OSError, sqlite3.Error) as error:
+        safe = "Nothing was replaced, and what is done is kept."
+        if isinstance(error, OSError):
+            refused = file_error(error, "CannotWrite", str(error.filename or archive or work))
+            refused.hint = f"{safe} {refused.hint}"
+            raise refused from None
+        raise SupavexError(
+            "CannotWrite",
+            "the journal of the copy can't be written.",
+            where=str(archive or work),
+            hint=f"{safe} Make room, and run the command again.",
+            retryable=True,
+        ) from None
+
+
+def _opened(request: _Request, files: PartFiles, stack: ExitStack) -> _Opened:
+    """Takes the snapshot, and opens the journal for it. ``stack`` closes what is opened."""
+    journal = stack.enter_context(Journal(request.work))
+    moments = request.how.get("moments", "ask")
+    # A new start is one of a new moment, even where a connection still holds the earlier one.
+    last = None if moments == "restart" else journal.moment
+    snapshot, keeper = (request.how.get("hold") or stack).enter_context(
+        exported(request.url, None if last is None else last.snapshot)
+    )
+    visible = visibility(keeper, snapshot.taken_at)
+    moment = Moment.of(snapshot, keeper)
+    # What is asked locks tables until the connection's end, which is the copy's: the snapshot may be held for
+    # longer, while somebody thinks about a question, and must not hold up a change of the source's schema.
+    holder = stack.enter_context(imported(snapshot))
+    # What an interrupted run read at this very moment is not of an earlier one.
+    same: set[str | None] = {None}
+    if last is not None and last.same(moment):
+        same.add(last.taken_at)
+    _begin(journal, moment, moments, request.work, {table.name for table, _ in request.plan.large})
+    files.keep_only(journal.names())
+    executor = stack.enter_context(request.how.get("executor") or Here())
+    reader = stack.enter_context(ColumnReader(snapshot))
+    existing, matched = _match(request, reader)
+    context = CopyContext(
+        graph=ReferenceGraph.of(request.plan),
+        numbers={**request.numbers, STORAGE_TABLE: STORAGE_NUMBER},
+        existing=existing,
+        files=files,
+        snapshot=snapshot,
+        holder=holder,
+        reader=reader,
+        parents=ParentKeys(holder, reader),
+        journal=journal,
+        executor=executor,
+        progress=request.progress,
+        most_rejects=request.how.get("most_rejects", MOST_REJECTS),
+    )
+    return _Opened(context, HeldSnapshot.of(snapshot, holder), visible, matched, same)
+
+
+def _copied(request: _Request, opened: _Opened, stack: ExitStack) -> CopyResult:
+    """Copies the tables and the stored files, and writes archive and record."""
+    plan, how, context = request.plan, request.how, opened.context
+    job = request.files_job()
+    stored = _list_files(plan, job, context, stack)
+    wanted = request.wanted()
+    names = {table.name for table in wanted}
+    known = how.get("known_rejects", {})
+    rejected = {name: set(keys) for name, keys in known.items() if name not in names}
+    if stored is not None:
+        rejected[OBJECTS] = stored.refused
+    read = names | context.graph.ancestors(names, known.keys())
+    selection, recorder = how.get("selection") or Everything(), how.get("recorder")
+    in_order = [table for table in context.graph.parents_first() if table.name in read]
+    copies = copy_tables(context, in_order, opened.held, selection, rejected, stored)
+    moved = [table for table in wanted if table.name in copies]
+    taken = bool(moved) or selection.files
+    going = stored if taken and (request.tables is None or OBJECTS in request.tables) else None
+    kept = selection.rejects_of(table.name for table in plan.moved if table.name not in copies)
+    kept += stored.rejects if stored is not None and not taken else []
+    storage = _list_values(job, going, moved, rejected, context, stack)
+    files_kept = 0
+    if request.archive is not None and taken:
+        done = [copies[table.name] for table in moved]
+        files_kept = write_archive(request.archive, done, context.numbers, context.files, storage, context.progress)
+    if recorder is not None:
+        recorded = [copies[table.name].copied(opened.same) for table in moved]
+        recorder.write(opened.held, context.numbers, context.existing, recorded, going)
+    values = storage.values if storage is not None and storage.values.columns else None
+    results = [copies[table.name].result for table in moved]
+    results += [] if values is None else _value_results(values)
+    results += [] if going is None else [_files_result(going)]
+    return CopyResult(
+        archive=request.archive if taken else None,
+        taken_at=context.snapshot.taken_at,
+        tables=results,
+        matched=opened.matched,
+        parts_kept=sum(copy.kept for copy in copies.values()),
+        kept=kept,
+        visible=opened.visible,
+        snapshot=context.snapshot,
+        files=going,
+        values=values,
+        files_kept=files_kept,
+    )
+
+
+def _begin(journal: Journal, moment: Moment, moments: Moments, work: Path, with_values: set[str]) -> None:
+    """Makes the journal one of ``moment``. Raises where the parts in it are of another one, and nobody chose.
+
+    ``with_values``: tables whose values become files. These are read now, and have to be those of the documents.
+    """
+    last = journal.moment
+    if moments == "restart":
+        journal.clear()
+    elif last is not None and not last.same(moment):
+        journal.forget_unfinished(with_values)
+        finished = journal.finished()
+        if finished and moments == "ask":
+            raise UsageError(
+                "TwoMoments",
+                f"an interrupted copy of {last.taken_at} has {counted(len(finished), 'table')} done "
+                f"({', '.join(sorted(finished))}). Rows may have been written since: to go on would mix two moments.",
+                where=str(work),
+                hint="Add --restart to copy all anew, or --accept-two-moments to keep those tables as they were.",
+            )
+    journal.begin(moment)
+
+
+def _list_files(plan: Plan, job: FilesJob | None, context: CopyContext, stack: ExitStack) -> FileList | None:
+    """The stored files that go; None where none are asked for."""
+    if job is None or job.source is None:
+        if plan.stored:
+            table, planned = plan.stored[0]
+            raise UsageError(
+                "NoFiles",
+                "the column refers to stored files, and nothing says where they are.",
+                where=f"{table.name}.{planned.place}",
+                hint="Set [storage] files in supavex.toml, or add --files DIR (or s3://…).",
+            )
+        return None
+    return stack.enter_context(list_files(job, context.holder))
+
+
+def _list_values(
+    job: FilesJob | None,
+    files: FileList | None,
+    moved: list[TablePlan],
+    rejected: Mapping[str, set[bytes]],
+    context: CopyContext,
+    stack: ExitStack,
+) -> Storage | None:
+    """The values that become files, now that it is known which rows don't go, and the stored files beside them."""
+    if job is None:
+        return None
+    values = stack.enter_context(list_values(job, context.snapshot, moved, rejected))
+    return Storage(job, files, values, moved, rejected, context.snapshot)
+
+
+def _value_results(values: ValueFiles) -> list[TableResult]:
+    return [TableResult(c.large.name, STORAGE_TABLE, c.files, c.files, c.size, c.seconds) for c in values.columns]
+
+
+def _files_result(found: FileList) -> TableResult:
+    result = TableResult(OBJECTS, STORAGE_TABLE, found.rows, found.files, found.size)
+    result.rejects = found.rejects
+    return result
+
+
+def _match(request: _Request, reader: ColumnReader) -> tuple[dict[str, ExistingIds], list[Matched]]:
+    """The ids of the existing tables that references name, by the table's name in Convex; and what matching found."""
+    used = {
+        planned.reference.target
+        for table in request.plan.moved
+        for planned in table.fields
+        if planned.reference is not None and planned.reference.existing
+    }
+    ids, matched = {}, []
+    for table in request.plan.tables:
+        if table.status != "existing" or table.target not in used:
+            continue
+        if request.existing is None:
+            raise UsageError(
+                "NoTarget",
+                f"{table.target} is declared existing: its ids are in the target, which is needed to copy.",
+                hint="Copy into a deployment (--to), or name an export of it with --existing FILE.zip.",
+            )
+        ids[table.target], report = matched_ids(reader, table, request.existing(table.target))
+        matched.append(report)
+    return ids, matched
