@@ -312,6 +312,21 @@ def test_an_empty_bucket_and_a_folder_without_it(folder: Path) -> None:
     assert stored(folder / "out.zip") == {}
 
 
+def test_media_types_that_convex_refuses_are_made_to_fit_and_said(folder: Path) -> None:
+    sql = "UPDATE storage.objects SET metadata = jsonb_build_object('mimetype', 'Video/WebM;codecs=vp8,opus')"
+    (folder / "supabase/migrations/2.sql").write_text(sql)
+    out = folder / "out.zip"
+    ran = supavex("migrate", "-C", folder, "--out", out)
+    assert ran.code == 0 and "with a media type that Convex refuses: " in ran.out
+    assert "'Video/WebM;codecs=vp8,opus' becomes video/webm;codecs=\"vp8,opus\"" in ran.out
+    with SnapshotArchive(out) as archive:
+        kinds = {entry.content_type for entry in archive.stored_files(STORAGE_NUMBER)}
+    assert kinds == {'video/webm;codecs="vp8,opus"'}
+    assert supavex("verify", out, "-C", folder).code == 0
+    data = supavex("migrate", "-C", folder, "--out", out, "--json").json
+    assert data["files"]["retyped"] == len(data["files"]["firstRetyped"]) > 0
+
+
 def test_media_types_that_http_cannot_say_are_left_out(folder: Path) -> None:
     sql = """UPDATE storage.objects SET metadata = jsonb_build_object('mimetype', E'text/plain\\r\\nX: y');
     UPDATE storage.objects SET metadata = NULL, created_at = 'infinity' WHERE name = 'a.txt';"""

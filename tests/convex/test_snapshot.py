@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from supavex.convex.ids import encode_id
+from supavex.convex.limits import STORAGE_NUMBER
 from supavex.convex.snapshot import ArchiveWriter, JoinedEntry, SnapshotArchive, schema_entry, tables_entry
 from supavex.convex.values import same, to_export_json
 from supavex.errors import SupavexError, UsageError
@@ -463,3 +464,39 @@ def test_no_damaged_byte_breaks_the_reader(tmp_path: Path, bits: int):
         except SupavexError:
             refusals += 1
     assert refusals > len(whole) / 3
+
+
+# What Convex's import takes names for
+
+
+def files_of(path: Path, entries: dict[str, str]) -> list[str]:
+    with SnapshotArchive(write_archive(path, entries)) as archive:
+        return [entry.entry for entry in archive.stored_files(STORAGE_NUMBER)]
+
+
+def test_stored_files_of_components_are_not_the_apps_own(tmp_path: Path):
+    own, other = encode_id(STORAGE_NUMBER, b"o" * 16), encode_id(10_044, b"c" * 16)
+    entries = {
+        f"_storage/{own}.png": "own",
+        f"_components/files/_storage/{own}.png": "theirs",
+        f"export/_components/a/_components/b/_storage/{other}": "theirs",
+        "_components/files/posts/documents.jsonl": "{}\n",
+        "_components/files/_storage/documents.jsonl": "no json",
+    }
+    assert files_of(tmp_path / "a.zip", entries) == [f"_storage/{own}.png"]
+    with SnapshotArchive(tmp_path / "a.zip") as archive:
+        assert archive.tables == []
+
+
+def test_a_name_that_convex_takes_for_a_stored_file_is_refused(tmp_path: Path):
+    assert files_of(tmp_path / "a.zip", {"user_storage/documents.jsonl": "", "_storage/.DS_Store": "x"}) == []
+    names = [
+        "user_storage/generated_schema.jsonl",
+        "_storage/generated_schema.jsonl",
+        "_storage/readme.txt",
+        "a_storage/b",
+    ]
+    for name in names:
+        with pytest.raises(SupavexError) as caught:
+            files_of(tmp_path / "a.zip", {name: UNIFORM})
+        assert caught.value.code == "InvalidStorageId" and name in caught.value.message

@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
-from supavex.convex.ids import decode_id
+from supavex.convex.ids import decode_id, encode_id
+from supavex.convex.limits import STORAGE_NUMBER
 from supavex.convex.snapshot import ArchiveWriter, SnapshotArchive, schema_entry, tables_entry
 from supavex.convex.values import to_export_json
 from supavex.deployment import Deployment
+from supavex.deployment.file_import import import_all
 from supavex.deployment.importing import Mode, import_snapshot
 from supavex.errors import SupavexError
 from supavex.schema import TableDefinition, define_schema, define_table, v
@@ -25,6 +27,7 @@ from tests.deployment.archives import (
     everything,
     id_of,
     import_entries,
+    lines,
     tables,
     write_archive,
 )
@@ -575,3 +578,16 @@ def test_a_killed_import_leaves_everything_as_it_was(tmp_path: Path, table: str,
             again = import_snapshot(deployment, opened, "replaceAll")
         assert again.written == {"a": 1500, "m": 1}
         assert ns(deployment, "a", "by_n") == [-float(n) for n in reversed(range(1500))]
+
+
+def test_a_media_type_that_convex_refuses_is_refused(deployment: Deployment, tmp_path: Path):
+    id_ = encode_id(STORAGE_NUMBER, b"f" * 16)
+    for kind, good in (('video/webm;codecs="vp8,opus"', True), ("video/webm;codecs=vp8,opus", False)):
+        entries = {f"_storage/{id_}": "x", "_storage/documents.jsonl": lines({"_id": id_, "contentType": kind})}
+        with SnapshotArchive(write_archive(tmp_path / "a.zip", entries)) as archive:
+            if good:
+                import_all(deployment, archive)
+                continue
+            with pytest.raises(SupavexError, match="media type") as caught:
+                import_all(deployment, archive)
+        assert caught.value.code == "InvalidConvexValue" and id_ in (caught.value.where or "")

@@ -233,3 +233,29 @@ def test_a_replayed_source_holds_the_seed_s_rows(folder: Path) -> None:
     assert [column.name for column in catalog.tables[0].columns] == ["id", "text", "n"]
     with source.running() as url, connect(url) as connection:
         assert connection.execute("SELECT text, n FROM public.notes").fetchall() == [("seeded", 7)]
+
+
+# ------------------------------------------------------------------------------------------------ names Convex misreads
+
+
+@pytest.mark.parametrize(
+    ("field", "column", "target", "refused"),
+    [
+        ("v.int64()", "bigint", "user_storage", True),
+        ("v.bytes()", "bytea", "user_storage", True),
+        ("v.number()", "int", "user_storage", False),
+        ("v.int64()", "bigint", "userStorage", False),
+        ("v.int64()", "bigint", "user_storages", False),
+    ],
+)
+def test_a_name_that_convex_takes_for_stored_files(
+    database: Database, tmp_path: Path, field: str, column: str, target: str, refused: bool
+) -> None:
+    database.run(f"CREATE TABLE user_storage (id uuid PRIMARY KEY, size {column} NOT NULL)")
+    schema = f'schema = define_schema({{"{target}": define_table({{"size": {field}}})}})\n'
+    toml = f"source.database_url = '{database.url()}'\n[tables.user_storage]\nto = '{target}'\n"
+    write(tmp_path, schema=schema, toml=toml)
+    result = check(load_project(tmp_path))
+    found = [d for d in result.diagnostics if d.code == "TableNameLikeStorage"]
+    assert [(d.severity, d.where) for d in found] == ([("error", target)] if refused else [])
+    assert not refused or "`to` in supavex.toml" in found[0].hint

@@ -14,7 +14,7 @@ import pytest
 from supavex.convex.ids import encode_id
 from supavex.convex.limits import STORAGE_NUMBER
 from supavex.convex.snapshot import SnapshotArchive, tables_entry
-from supavex.errors import UsageError
+from supavex.errors import SupavexError, UsageError
 from supavex.migrate.kept import (
     NOTHING,
     Content,
@@ -61,6 +61,16 @@ def test_tables_are_cut_out_of_an_export_and_those_it_lacks_are_empty(tmp_path: 
         assert list(cut.documents("logs")) == []
     assert contents(tmp_path / "cut.zip", ["posts", "logs"]) == contents(old, ["posts", "logs"])
     assert contents(old, ["logs"]) == {"logs": NOTHING}
+
+
+def test_a_table_that_convex_would_take_for_stored_files_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    old = archive(tmp_path / "old.zip", posts=[])
+    with zipfile.ZipFile(old, "a") as file:
+        file.writestr("user_storage/documents.jsonl", "")
+        file.writestr("user_storage/generated_schema.jsonl", '"uniform"\n')
+    with pytest.raises(SupavexError, match="takes the entry") as caught:
+        write_tables(old, old, ["user_storage"], tmp_path / "back.zip")
+    assert caught.value.code == "TableNameLikeStorage" and "does not end with _storage" in (caught.value.hint or "")
 
 
 def with_files(path: Path, **files: bytes) -> dict[str, str]:

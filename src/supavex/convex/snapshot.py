@@ -32,9 +32,11 @@ from supavex.errors import SupavexError, UsageError
 
 _DOS_TIME = (1 << 5 | 1) << 16  # 1980-01-01 00:00, the first that ZIP can say
 _ZIP64 = 0xFFFFFFFF
-_TABLE_FILE = re.compile(r"(?:^|/)([^/]+)/(documents|generated_schema)\.jsonl\Z")
+_TABLE_FILE = re.compile(r"(?P<folder>.*/)?(?P<table>[^/]+)/(?P<kind>documents|generated_schema)\.jsonl\Z")
 _SEEMING_ID = re.compile(rb'"_id"\s*:\s*"([0-9a-z]{31,37})"')
-_STORED_FILE = re.compile(r"(?:^|/)_storage/([0-9a-z]{31,37})(?:\.[^/]*)?\Z")
+#: As Convex's import looks for stored files: anywhere in a name, so that user_storage/… is taken for one, too.
+_STORED_FILE = re.compile(r"(?P<folder>.*/)?_storage/(?P<id>[^/.]+)(?:\.[^/]+)?\Z")
+_OF_COMPONENT = re.compile(r"(?:.*/)?_components/[^/]+/\Z")
 #: What ``zipfile`` raises for an archive that is damaged, encrypted, or deflated in a way it does not know.
 _DAMAGE = (
     zipfile.BadZipFile,
@@ -181,6 +183,19 @@ def schema_entry() -> bytes:
     return _UNIFORM
 
 
+#: What to do about a table that :func:`is_storage_like` finds.
+STORAGE_LIKE_HINT = "Give the table a name that does not end with _storage: by `to` in supavex.toml, and in the schema."
+
+
+def is_storage_like(table: str, *, uniform: bool) -> bool:
+    """Whether Convex's import refuses an archive with this table.
+
+    It takes what stands in a folder of a name like ``user_storage`` for a stored file, but for ``documents.jsonl``;
+    so the other entry that a table with int64, bytes or special floats has (``uniform``) is refused.
+    """
+    return uniform and table.endswith("_storage")
+
+
 class SnapshotArchive:
     """A snapshot archive opened for reading. A context manager."""
 
@@ -194,9 +209,9 @@ class SnapshotArchive:
             raise UsageError("InvalidArchive", f"not a ZIP archive: {error}.", where=str(path)) from None
         self._entries: dict[tuple[str, str], list[str]] = {}
         for name in self._zip.namelist():
-            match = _TABLE_FILE.search(name)
-            if match and "_components" not in name.split("/"):
-                self._entries.setdefault((match[1], match[2]), []).append(name)
+            match = _TABLE_FILE.match(name)
+            if match and not _OF_COMPONENT.match(match["folder"] or ""):
+                self._entries.setdefault((match["table"], match["kind"]), []).append(name)
         for table, _ in self._entries:
             problem = None if table.startswith("_") else table_name_problem(table)
             if problem:
@@ -309,15 +324,20 @@ class SnapshotArchive:
         metadata = {str(row.get("_id")): row for row in self.documents("_storage")}
         for name in self._zip.namelist():
             match = _STORED_FILE.search(name)
-            if match is None:
+            if match is None or match["id"] == "documents" or _OF_COMPONENT.match(match["folder"] or ""):
                 continue
             try:
-                found, _ = decode_id(match[1])
-            except InvalidId:
-                continue
+                found, _ = decode_id(match["id"])
+            except InvalidId as error:
+                raise SupavexError(
+                    "InvalidStorageId",
+                    f"Convex's import takes {name} for a stored file, and its name is no id: {error}",
+                    where=str(self.path),
+                    hint=None if not name.endswith("/generated_schema.jsonl") else STORAGE_LIKE_HINT,
+                ) from None
             if found != number:
                 raise SupavexError("InvalidId", f"{name} is no id of _storage.", where=str(self.path))
-            row = metadata.get(match[1], {})
+            row = metadata.get(match["id"], {})
             digest = row.get("sha256")
             try:
                 sha256 = base64.b64decode(digest, validate=True) if isinstance(digest, str) else None
@@ -326,7 +346,7 @@ class SnapshotArchive:
             created, kind = row.get("_creationTime"), row.get("contentType")
             yield StoredEntry(
                 name,
-                match[1],
+                match["id"],
                 created if isinstance(created, float) else None,
                 sha256,
                 kind if isinstance(kind, str) else None,

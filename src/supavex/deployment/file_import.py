@@ -5,15 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 from supavex.convex.limits import STORAGE_NUMBER
+from supavex.convex.media_types import is_media_type
 from supavex.convex.snapshot import SnapshotArchive, StoredEntry
 from supavex.deployment.database import Database
 from supavex.deployment.files import Files
 from supavex.deployment.importing import Archive, Imported, Progress, import_snapshot
+from supavex.errors import SupavexError
+from supavex.files import owner_only
 
 
 def stored_entries(archive: Archive) -> list[StoredEntry]:
-    """The stored files that an archive carries."""
-    return list(archive.stored_files(STORAGE_NUMBER)) if isinstance(archive, SnapshotArchive) else []
+    """The stored files that an archive carries. Raises for a media type that Convex refuses, as its import does."""
+    found = list(archive.stored_files(STORAGE_NUMBER)) if isinstance(archive, SnapshotArchive) else []
+    for file in found:
+        if file.content_type is not None and not is_media_type(file.content_type):
+            message = f"Convex takes no media type {file.content_type[:100]!r}: quotes are missing, or a sign is odd."
+            raise SupavexError("InvalidConvexValue", message, where=f"_storage {file.id} contentType")
+    return found
 
 
 def import_all(
@@ -52,7 +60,7 @@ def import_files(files: Files, archive: Archive, *, replace: bool) -> tuple[int,
     for entry in stored:
         path = files.new_path()
         try:
-            with path.open("wb") as target:
+            with open(path, "wb", opener=owner_only) as target:
                 target.writelines(archive.read_stored(entry.entry))
             file = files.keep(
                 path, entry.content_type, id_=entry.id, created=entry.created, name=entry.name, sha256=entry.sha256

@@ -14,9 +14,11 @@ from pathlib import Path
 
 from supavex.convex.ids import decode_id, encode_id, new_internal_id
 from supavex.convex.limits import STORAGE_NUMBER
+from supavex.convex.media_types import is_media_type
 from supavex.convex.values import Document
 from supavex.deployment.store import Store
 from supavex.errors import SupavexError
+from supavex.files import own_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,7 @@ class Files:
 
     def new_path(self) -> Path:
         """A path for contents that are still coming in; :meth:`keep` takes it from there."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        return self._folder / f"incoming-{uuid.uuid4().hex}"
+        return own_folder(self._folder) / f"incoming-{uuid.uuid4().hex}"
 
     def keep(
         self,
@@ -71,8 +72,10 @@ class Files:
     ) -> StoredFile:
         """Makes the contents at ``incoming`` a stored file, with a new id and name where none is given.
 
-        Raises where their SHA-256 is not the one that is given.
+        Raises where their SHA-256 is not the one that is given, and for a media type that Convex refuses.
         """
+        if content_type is not None and not is_media_type(content_type):
+            raise SupavexError("BadHeader", "Bad header for content-type: invalid HTTP header")
         internal_id = new_internal_id() if id_ is None else decode_id(id_)[1]
         name = name or str(uuid.uuid4())
         digest, size = hashlib.sha256(), 0

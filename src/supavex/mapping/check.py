@@ -7,6 +7,7 @@ from typing import Any
 
 from supavex.convex.compile import compile_schema
 from supavex.convex.schema import Schema
+from supavex.convex.snapshot import STORAGE_LIKE_HINT, is_storage_like
 from supavex.diagnostics import Diagnostic, has_errors
 from supavex.errors import SupavexError
 from supavex.mapping.coverage import coverage, table_statuses
@@ -60,7 +61,21 @@ def check(project: Project) -> Check:
     diagnostics += replay_diagnostics(report, catalog)
     diagnostics += file_diagnostics(report)
     diagnostics += coverage(plan)
+    diagnostics += _refused_names(plan)
     return Check(schema, plan, report, diagnostics)
+
+
+def _refused_names(plan: Plan) -> list[Diagnostic]:
+    """The tables that Convex's import refuses by their names; see :func:`~supavex.convex.snapshot.is_storage_like`."""
+    message = (
+        "Convex's import refuses a table of such a name with int64, bytes or special floats, and the whole archive "
+    )
+    message += "with it: it takes the entry that announces these, {0}/generated_schema.jsonl, for a stored file."
+    return [
+        Diagnostic("TableNameLikeStorage", "error", message.format(table.target), table.target or "", STORAGE_LIKE_HINT)
+        for table in plan.moved
+        if is_storage_like(table.target, uniform=any(field.conversion.special for field in table.fields))
+    ]
 
 
 def checked_plan(project: Project) -> tuple[Plan, list[Diagnostic]]:

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from supavex.convex.limits import STORAGE_NUMBER, STORAGE_TABLE
+from supavex.convex.media_types import fitting_media_type
 from supavex.convex.snapshot import SnapshotArchive, StoredEntry
 
 
@@ -60,7 +61,7 @@ def _write(archive: SnapshotArchive, entries: Iterable[StoredEntry], file: zipfi
         document = {
             "_creationTime": entry.created,
             "_id": entry.id,
-            "contentType": entry.content_type,
+            "contentType": entry.content_type and fitting_media_type(entry.content_type),
             "internalId": entry.name,
             "sha256": base64.b64encode(digest.digest()).decode(),
             "size": size,

@@ -226,6 +226,8 @@ def _files_json(files: FileList, kept: int) -> dict[str, Any]:
         "placeholders": files.placeholders,
         "unlisted": files.unlisted,
         "firstUnlisted": files.first_unlisted,
+        "retyped": files.retyped,
+        "firstRetyped": files.first_retyped,
     }
 
 

@@ -93,6 +93,9 @@ def _file_lines(files: FileList) -> list[str]:
     if files.unlisted:
         some = ", ".join(files.first_unlisted[:3]) + (", …" if files.unlisted > 3 else "")
         lines.append(f"note: {counted(files.unlisted, 'file')} there that storage.objects does not know: {some}")
+    if files.retyped:
+        some = "; ".join(files.first_retyped[:3]) + ("; …" if files.retyped > 3 else "")
+        lines.append(f"note: {counted(files.retyped, 'file')} with a media type that Convex refuses: {some}")
     return lines
 
 

@@ -18,7 +18,13 @@ from typing import Any
 import numpy as np
 
 from supavex.convex.limits import STORAGE_TABLE
-from supavex.convex.snapshot import SnapshotArchive, schema_entry, tables_entry
+from supavex.convex.snapshot import (
+    STORAGE_LIKE_HINT,
+    SnapshotArchive,
+    is_storage_like,
+    schema_entry,
+    tables_entry,
+)
 from supavex.convex.values import to_export_json
 from supavex.errors import SupavexError, UsageError
 from supavex.files import owner_only
@@ -218,6 +224,13 @@ def write_tables(export: Path, present: Path, tables: Iterable[str], archive: Pa
         open(archive, "wb", opener=owner_only) as whole,
         zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file,
     ):
+        refused = [t for t in tables if t in old.tables and is_storage_like(t, uniform=old.uniform(t))]
+        if refused:
+            message = (
+                "Convex's import can't read this table's int64, bytes or special floats: it takes the entry that says "
+            )
+            message += f"so, {refused[0]}/generated_schema.jsonl, for a stored file."
+            raise UsageError("TableNameLikeStorage", message, where=refused[0], hint=STORAGE_LIKE_HINT)
         known = {**new.numbers, **old.numbers}
         numbers = {table: known[table] for table in tables if table in known}
         file.writestr("_tables/documents.jsonl", tables_entry(numbers))

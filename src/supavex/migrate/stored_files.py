@@ -12,7 +12,6 @@ import hashlib
 import hmac
 import json
 import mimetypes
-import re
 import secrets
 import sqlite3
 import unicodedata
@@ -29,6 +28,7 @@ import psycopg
 
 from supavex.convex.ids import encode_id
 from supavex.convex.limits import MAX_CREATION_TIME, STORAGE_NUMBER, STORAGE_TABLE
+from supavex.convex.media_types import fitting_media_type, is_media_type
 from supavex.convex.snapshot import ArchiveWriter
 from supavex.errors import SupavexError
 from supavex.files import owner_only
@@ -42,7 +42,6 @@ from supavex.project import Project
 
 #: Files that no row stands for that are listed; all are counted.
 LISTED = 50
-_MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+(?:\s*;[\x20-\x7e]*)?\Z")
 #: A ``_creationTime`` for a file whose row does not say when it came.
 _EARLIEST = 1.0
 
@@ -78,6 +77,9 @@ class FileList:
     unlisted: int = 0
     #: The first of the files that no row stands for.
     first_unlisted: list[str] = field(default_factory=list)
+    #: Files whose media type Convex refuses, and which get one that it takes, or none; the first of them.
+    retyped: int = 0
+    first_retyped: list[str] = field(default_factory=list)
     #: Of the rows, and of which of them don't go: another one where a file came, went or was uploaded again.
     digest: str = ""
 
@@ -131,9 +133,8 @@ def address_name(secret: bytes, internal_id: bytes) -> str:
 
 
 def media_type(object_: StorageObject) -> str | None:
-    """The file's media type, where it is one that HTTP can say."""
-    kind = object_.content_type
-    return kind if kind is not None and _MEDIA_TYPE.match(kind) else None
+    """The file's media type as Convex keeps it; None where there is none that it takes."""
+    return None if object_.content_type is None else fitting_media_type(object_.content_type)
 
 
 def created_at(object_: StorageObject) -> float:
@@ -228,6 +229,11 @@ def _hold(found: FileList, object_: StorageObject) -> None:
         found.database.execute(sql, row)
         found.files += 1
         found.size += int(there[1])
+        if object_.content_type is not None and not is_media_type(object_.content_type):
+            found.retyped += 1
+            if found.retyped <= LISTED:
+                now = media_type(object_)
+                found.first_retyped.append(f"{where}: {object_.content_type!r} becomes {now or 'no type'}")
         return
     found.refused.add(key)
 
@@ -277,7 +283,7 @@ def add_file(
 
     ``kind``: its media type. ``name``: of its address. ``ending``: of its entry, by default its media type's.
     """
-    digest = hashlib.sha256()
+    digest, kind = hashlib.sha256(), kind and fitting_media_type(kind)
     ending = ending or mimetypes.guess_extension(kind or "") or ""
     _, size = writer.add_streamed(f"{STORAGE_TABLE}/{id_}{ending}", _hashed(pieces, digest), _deflater())
     document = {

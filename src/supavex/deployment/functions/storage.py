@@ -16,6 +16,7 @@ from supavex.deployment.functions.engine import Engine
 from supavex.deployment.functions.syscalls import Arguments, Frame, invalid, syscall, writable
 from supavex.deployment.functions.transaction import Transaction
 from supavex.errors import SupavexError
+from supavex.files import owner_only
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
 
@@ -92,7 +93,8 @@ def store(engine: Engine, arguments: Arguments) -> str:
         raise SupavexError("DigestMismatch", "the file has another SHA-256 than is said of it.")
     path = engine.files.new_path()
     try:
-        path.write_bytes(data)
+        with open(path, "wb", opener=owner_only) as file:
+            file.write(data)
         with engine.writing((FILES, b"")):
             return engine.files.keep(path, arguments.get("contentType") or None).id
     finally:
