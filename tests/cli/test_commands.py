@@ -135,7 +135,7 @@ def test_a_statement_that_fails_to_replay_is_a_warning_with_file_and_line(folder
     projects.write(folder, schema=GOOD, migrations={**SQL, "2.sql": "\n\nSELECT nothing_here();"})
     ran = supavex("check", "-C", folder, "--json")
     assert ran.code == 0
-    found = next(d for d in ran.json["diagnostics"] if d["code"] == "StatementFailed")
+    found = next(d for d in ran.json["diagnostics"] if d["code"] == "CodeNotRun")
     assert found["where"] == "2.sql:3"
     assert "nothing_here" in found["message"]
 

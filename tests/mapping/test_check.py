@@ -179,12 +179,12 @@ def test_a_project_without_migrations_is_misuse(tmp_path: Path) -> None:
 
 
 def test_statements_that_failed_are_warnings(folder: Path) -> None:
-    write(folder, schema=SCHEMA, migrations={"1.sql": f"{NOTES}\n\nCREATE TABLE broken (id nothing);"})
+    write(folder, schema=SCHEMA, migrations={"1.sql": f"{NOTES}\n\nCREATE VIEW broken AS SELECT 1::nothing;"})
     result = check(load_project(folder))
     assert result.ok()
     (found,) = result.diagnostics
     assert (found.code, found.severity, found.where) == ("StatementFailed", "warning", "1.sql:3")
-    assert found.message == 'type "nothing" does not exist'
+    assert found.message == 'type "nothing" does not exist.'
 
 
 # --------------------------------------------------------------------------------------------------------- to carry out

@@ -10,9 +10,12 @@ from pathlib import Path
 import click
 
 from supavex.cli import scaffold as scaffold_command
-from supavex.cli.options import json_option, print_json
+from supavex.cli.options import json_option, print_diagnostics, print_json
+from supavex.diagnostics import has_errors
 from supavex.errors import UsageError
 from supavex.mapping.source import Source
+from supavex.mapping.source_findings import losses
+from supavex.postgres.report import Failure
 from supavex.postgres.source_files import find_files
 from supavex.project import CONFIG_NAME, load_project
 from supavex.text import counted
@@ -32,6 +35,9 @@ def command(
     folder: str, migrations: str | None, database_url_env: str | None, database_url: str | None, as_json: bool
 ) -> int:
     """Write supavex.toml, scaffold schema.py, and say what to do next.
+
+    Statements of the migrations that failed are listed. Exit code 1: a table that the files make, or need, is lost, or
+    there is no table at all; the files are written all the same.
 
     \b
     Examples:
@@ -55,24 +61,38 @@ def command(
             config.write_text(_with_schemas(config.read_text(encoding="utf-8"), schemas), encoding="utf-8")
             project = load_project(root)
         made = scaffold_command.run(project)
-        _, report = Source(project).catalog()
+        catalog, report = Source(project).catalog()
     except BaseException:
         config.unlink()
         raise
+    lost = losses(project, catalog, report)
+    ok = not has_errors(lost)
+    failed = [] if report is None else list(report.failed)
     if as_json:
-        failed = [] if report is None else [asdict(failure) for failure in report.failed]
-        print_json({"ok": True, "tables": made.names, "failed": failed})
-        return 0
+        found = {"failed": [asdict(failure) for failure in failed], "lost": [loss.to_json() for loss in lost]}
+        print_json({"ok": ok, "tables": made.names, **found})
+        return 0 if ok else 1
     click.echo(f"{CONFIG_NAME} written. {scaffold_command.said(project, made)}")
-    if report is not None and report.failed:
-        click.echo(f"{counted(len(report.failed), 'statement')} failed to replay; a table or column may be missing:")
-        for failure in report.failed:
-            click.echo(f"    {failure.file}:{failure.line}: {failure.error}")
+    _print_failed(failed)
+    print_diagnostics(lost)
     if database_url:
         click.echo(f"The address is not written down: export {_VARIABLE}=postgresql://… for the commands that follow.")
     click.echo("\nNext:\n    read schema.py\n    supavex check\n    supavex build\n    supavex deploy")
     click.echo("    supavex migrate\n    supavex verify")
-    return 0
+    return 0 if ok else 1
+
+
+def _print_failed(failed: list[Failure]) -> None:
+    """The statements that failed, without those that change no table and no row."""
+    harmless = sum(bool(failure.harmless) for failure in failed)
+    if len(failed) > harmless:
+        number = counted(len(failed) - harmless, "statement")
+        click.echo(f"{number} failed to replay; what they make or write is missing:")
+    for failure in failed:
+        if not failure.harmless:
+            click.echo(f"    {failure.file}:{failure.line}: {failure.error}")
+    if harmless:
+        click.echo(f"{counted(harmless, 'statement')} failed that can change no table and no row.")
 
 
 def _with_schemas(text: str, schemas: list[str]) -> str:

@@ -60,8 +60,14 @@ def report_lines(found: Inspection) -> list[str]:
             f"{len(replay.failed)} failed."
         )
         lines += [f"    {failure.file}:{failure.line}: {failure.error}" for failure in replay.failed]
-        if found.missing_tables:
-            lines.append(f"No file creates {', '.join(found.missing_tables)}.")
+        for loss in found.lost:
+            place = f"{loss.file}:{loss.line}"
+            if loss.made:
+                lines.append(f"The table {loss.table} is lost: the statement that makes it failed ({place}).")
+            else:
+                what = "table" if loss.certain else "table or view"
+                lines.append(f"No file creates the {what} {loss.table}, which {place} needs.")
+        if found.lost:
             lines.append("Inspect a dump (supabase db dump > dump.sql) or the live database (postgresql://…) instead.")
     rows = [
         (

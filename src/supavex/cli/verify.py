@@ -233,8 +233,9 @@ def report_lines(proof: Proof) -> list[str]:
             "A row that was deleted since the copy leaves nothing to tell it by: its document may be right as of then."
         )
     verdict = {"sample equal": "the sample is equal; this is no proof", "sample differs": "the sample differs"}
+    said = "; ".join([verdict.get(proof.verdict, proof.verdict), *proof.remarks])
     lines.append(
-        f"{verdict.get(proof.verdict, proof.verdict)}: {counted(matched, 'row')} equal in {fields} fields, "
+        f"{said}: {counted(matched, 'row')} equal in {fields} fields, "
         f"{counted(rejected, 'row')} rejected and explained, {counted(proof.wrong, 'difference')}; "
         f"as of {proof.taken_at}, in {proof.seconds:.1f} s."
     )

@@ -14,7 +14,8 @@ from supavex.mapping.coverage import coverage, table_statuses
 from supavex.mapping.files_not_run import file_diagnostics
 from supavex.mapping.plan import Plan
 from supavex.mapping.planning import make_plan
-from supavex.mapping.source import Source, replay_diagnostics
+from supavex.mapping.source import Source
+from supavex.mapping.source_findings import remarks, skipped_losses, source_findings
 from supavex.postgres.report import Report
 from supavex.project import Project, load_schema
 
@@ -58,9 +59,10 @@ def check(project: Project) -> Check:
         return Check(schema, None, None, diagnostics)
     catalog, report = Source(project).catalog()
     plan = make_plan(project, schema, catalog)
-    diagnostics += replay_diagnostics(report, catalog)
+    diagnostics += source_findings(plan, report)
     diagnostics += file_diagnostics(report)
-    diagnostics += coverage(plan)
+    plan.remarks = remarks(diagnostics)
+    diagnostics += coverage(plan, skipped_losses(project, report))
     diagnostics += _refused_names(plan)
     return Check(schema, plan, report, diagnostics)
 

@@ -6,7 +6,7 @@ Also lists what Convex does not carry over by itself, with what to do about each
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,8 +33,11 @@ class NotCarried:
     instead: str
 
 
-def coverage(plan: Plan) -> list[Diagnostic]:
-    """Every finding about how the source and the schema fit together, table by table."""
+def coverage(plan: Plan, absent: Collection[str] = ()) -> list[Diagnostic]:
+    """Every finding about how the source and the schema fit together, table by table.
+
+    ``absent``: names of tables that the source should have: supavex.toml may have rules for them.
+    """
     findings = [d for table in plan.tables for d in _table(plan, table)]
     fed = {table.target for table in plan.tables if table.target}
     for name, definition in plan.schema.tables.items():
@@ -45,7 +48,7 @@ def coverage(plan: Plan) -> list[Diagnostic]:
     known = {table.qualified for table in plan.catalog}
     known |= {table.name for table in plan.catalog if table.schema == first}
     for name in plan.project.tables:
-        if name not in known:
+        if name not in known and name not in absent:
             close = difflib.get_close_matches(name, known, n=1)
             hint = f"Did you mean {close[0]}?" if close else "Remove it."
             message = f"supavex.toml has rules for {name}, which the source does not have."

@@ -14,7 +14,7 @@ from supavex.postgres import replay as replays
 from supavex.postgres.catalog import Catalog, Column, Table
 from supavex.postgres.connection import connect, quoted
 from supavex.postgres.inspection import inspect_catalog
-from supavex.postgres.report import Report, missing_tables
+from supavex.postgres.report import Loss, Report
 from supavex.postgres.source_files import SourceFiles, files_of_folder
 
 
@@ -33,9 +33,9 @@ class Inspection:
         return not_carried_of(self.catalog, list(self.catalog))
 
     @property
-    def missing_tables(self) -> list[str]:
-        """Tables that statements of the files needed, and that none of them creates."""
-        return [] if self.replay is None else list(missing_tables(self.replay, self.catalog))
+    def lost(self) -> tuple[Loss, ...]:
+        """Tables that the files make, or need and don't make, and that are not there."""
+        return () if self.replay is None else self.replay.lost
 
     def to_json(self) -> dict[str, Any]:
         """The contract of ``inspect --json``."""

@@ -155,6 +155,8 @@ class Plan:
     schema: Schema
     catalog: Catalog
     tables: list[TablePlan]
+    #: What of the source a proof can't answer for: ``3 statements of data did not run``.
+    remarks: tuple[str, ...] = ()
 
     @property
     def stored(self) -> list[tuple[TablePlan, FieldPlan]]:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from supavex.diagnostics import Diagnostic
 from supavex.mapping import convex_auth
 from supavex.mapping.convex_auth import rule_of
 from supavex.postgres import replay
@@ -14,7 +13,7 @@ from supavex.postgres.budget import Limits
 from supavex.postgres.catalog import Catalog
 from supavex.postgres.connection import connect, without_password
 from supavex.postgres.inspection import ask_types, inspect_catalog, user_schemas
-from supavex.postgres.report import Report, missing_tables
+from supavex.postgres.report import Report
 from supavex.postgres.source_files import find_files
 from supavex.project import Project
 
@@ -79,25 +78,3 @@ class Source:
             return
         with self._replay().running() as url:
             yield url
-
-
-def replay_diagnostics(report: Report | None, catalog: Catalog) -> list[Diagnostic]:
-    """The statements that failed to replay, as warnings: a table or column may be missing for their sake."""
-    if report is None:
-        return []
-    found = [
-        Diagnostic(
-            "BaseTableMissing",
-            "warning",
-            f"no file creates the table {name}, which {failure.file}:{failure.line} needs: it can't be moved.",
-            name,
-            "Use a live database (database_url), or put a dump of it before the migrations: "
-            "supabase db dump > supabase/migrations/0000_base.sql",
-        )
-        for name, failure in missing_tables(report, catalog).items()
-    ]
-    hint = "If it makes a table or column that you move, mend the file, or use a live database (database_url)."
-    return found + [
-        Diagnostic("StatementFailed", "warning", failure.error, f"{failure.file}:{failure.line}", hint)
-        for failure in report.failed
-    ]

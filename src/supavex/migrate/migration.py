@@ -143,6 +143,8 @@ class Migration:
     dry_run: bool
     since: ChangedTables | None = None
     import_seconds: float = 0.0
+    #: What of the source is not in it, each in a few words; see :attr:`~supavex.mapping.plan.Plan.remarks`.
+    remarks: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -170,6 +172,7 @@ class Migration:
             "ok": self.ok,
             "dryRun": self.dry_run,
             "imported": self.imported,
+            "remarks": list(self.remarks),
             "takenAt": self.copy.taken_at,
             "moment": None if self.copy.visible is None else self.copy.visible.to_json(),
             "seconds": round(self.copy.seconds, 3),
@@ -307,6 +310,7 @@ def migrate(
             **how,
         )
     migration = Migration(result, folder, allowed, imported=False, dry_run=dry_run, since=since)
+    migration.remarks = plan.remarks
     if dry_run:
         return migration
     write_rejects(folder.rejects, result.rejects)

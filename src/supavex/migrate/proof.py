@@ -103,6 +103,8 @@ class Proof:
     seconds: float
     sampled: int | None = None
     copied_at: str | None = None
+    #: What of the source it can't answer for, each in a few words; they don't count as differences.
+    remarks: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -125,8 +127,13 @@ class Proof:
         if self.sampled is not None:
             return "sample equal" if self.ok else "sample differs"
         if self.ok:
-            return "proven"
+            return "proven for what the files gave" if self.remarks else "proven"
         return "not proven" if self.wrong else "changed since the copy"
+
+    @property
+    def said(self) -> str:
+        """The verdict and its remarks: ``proven for what the files gave; 3 statements of data did not run``."""
+        return "; ".join([self.verdict, *self.remarks])
 
     def to_json(self) -> dict[str, Any]:
         """As ``verify --json`` shows it."""
@@ -134,6 +141,7 @@ class Proof:
             "ok": self.ok,
             "proof": self.sampled is None,
             "verdict": self.verdict,
+            "remarks": list(self.remarks),
             "sampled": self.sampled,
             "takenAt": self.taken_at,
             "copiedAt": self.copied_at,

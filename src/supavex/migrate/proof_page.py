@@ -18,6 +18,12 @@ _SHOWN = 600
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _VERDICTS = {
     "proven": ("good", "Proven", "Every row and every field of the source is in the target, and nothing else is."),
+    "proven for what the files gave": (
+        "good",
+        "Proven for what the files gave",
+        "Every row and every field of the source is in the target, and nothing else is; but the files did not give all "
+        "of the source.",
+    ),
     "changed since the copy": (
         "changed",
         "Changed since the copy",
@@ -52,8 +58,9 @@ class About:
 def proof_page(proof: Proof, about: About, rejects: Iterable[Reject] = ()) -> str:
     """The page. ``rejects``: the rows that the copy rejected, with their reasons."""
     kind, title, meaning = _VERDICTS[proof.verdict]
-    if proof.verdict == "proven" and any(table.rejected for table in proof.tables):
-        meaning = "Every row but the rejected ones is in the target, in every field, and nothing else is."
+    if proof.ok and not proof.sampled and any(table.rejected for table in proof.tables):
+        whole = "Every row and every field of the source is in the target"
+        meaning = meaning.replace(whole, "Every row but the rejected ones is in the target, in every field")
     style = resources.files("supavex.migrate").joinpath("proof_page.css").read_text(encoding="utf-8")
     by_table: dict[str, list[Reject]] = {}
     for reject in rejects:
@@ -66,7 +73,7 @@ def proof_page(proof: Proof, about: About, rejects: Iterable[Reject] = ()) -> st
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">",
         f"<title>{_text(f'{title}: {about.project}')}</title><style>{style}</style></head><body><main>",
         f'<header class="verdict {kind}"><p class="project">{_text(about.project)}</p><h1>{_text(title)}</h1>',
-        f"<p>{_text(meaning)}</p></header>",
+        f"<p>{_text(meaning)}</p>{_remarks(proof)}</header>",
         _facts(proof, about, sums),
         '<section class="all">',
         _bar(sums, "all tables"),
@@ -80,6 +87,14 @@ def proof_page(proof: Proof, about: About, rejects: Iterable[Reject] = ()) -> st
         parts += ["<h2>Rows</h2>", *detailed]
     parts += [_method(proof), "</main></body></html>"]
     return "\n".join(part for part in parts if part) + "\n"
+
+
+def _remarks(proof: Proof) -> str:
+    """What the proof can't answer for."""
+    if not proof.remarks:
+        return ""
+    items = "".join(f"<li>{_text(remark)}</li>" for remark in proof.remarks)
+    return f"<p>Of the source's files:</p><ul>{items}</ul><p>supavex check lists them.</p>"
 
 
 def _counts(table: TableProof) -> dict[str, int]:

@@ -231,7 +231,7 @@ def _written_since(folder: Path, target: str, before: Path, moved: set[str]) -> 
 def _only(plan: Plan, moved: set[str]) -> Plan:
     """The plan without the tables that were not asked for."""
     tables = [table for table in plan.tables if table.status != "mapped" or table.target in moved]
-    return Plan(plan.project, plan.schema, plan.catalog, tables)
+    return Plan(plan.project, plan.schema, plan.catalog, tables, plan.remarks)
 
 
 def rehearse(schema: str | None, before: Path, archive: Path, *, whole: bool = True) -> None:
@@ -309,7 +309,7 @@ def remote_lines(remote: RemoteMigration, shown: Callable[[Path], str]) -> list[
     proof = remote.proof
     assert proof is not None
     fields = sum(table.fields for table in proof.tables)
-    verdict = "NOT proven" if proof.wrong else proof.verdict
+    verdict = "NOT proven" if proof.wrong else proof.said
     matched = counted(sum(t.matched for t in proof.tables), "row")
     lines.append(f"{verdict}: {matched} equal in {fields} fields, as of {proof.taken_at}.")
     if proof.changed:

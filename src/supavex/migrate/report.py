@@ -73,6 +73,7 @@ def report_lines(result: Migration, shown: Callable[[Path], str]) -> list[str]:
         lines.append("Dry run: nothing was written.")
     elif copied.archive is not None:
         lines.append(f"Archive: {shown(copied.archive)}")
+    lines += [f"warning: of the source's files, {remark} (supavex check)." for remark in result.remarks]
     documents = sum(table.documents for table in copied.tables)
     done = "imported into the local deployment" if result.imported else "copied"
     seconds = copied.seconds + result.import_seconds

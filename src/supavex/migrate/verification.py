@@ -126,7 +126,7 @@ def verify(
             check.finish(failed)
         # Of several runs' tables, since the first of them.
         at = min((known[table.name].taken_at for table in plan.moved if table.name in known), default=None)
-        return Proof(tables, snapshot.taken_at, time.monotonic() - started, sample, at)
+        return Proof(tables, snapshot.taken_at, time.monotonic() - started, sample, at, plan.remarks)
 
 
 def holds_documents(plan: Plan, target: Documents) -> bool:

@@ -80,10 +80,16 @@ class History:
         if len(self._told) > first:
             self._places[self._told[first].file] = range(first, len(self._told))
 
-    def _place(self, failure: Failure) -> int:
-        """The place of the last statement that is told and does not come after a failure."""
+    def _place(self, failure: Failure, sql: str) -> int:
+        """The place of a statement, or of the last one that is told and comes before it."""
         places = self._places.get(failure.file, range(0))
-        return places.start - 1 + bisect_right(places, failure.line, key=lambda place: self._told[place].line)
+        last = places.start - 1 + bisect_right(places, failure.line, key=lambda place: self._told[place].line)
+        place = last
+        while place >= places.start and self._told[place].line == failure.line:
+            if self._told[place].sql == sql:
+                return place
+            place -= 1
+        return last
 
     def losses(self, failed: Sequence[tuple[Failure, str]], there: Collection[tuple[str, str]]) -> tuple[Loss, ...]:
         """The tables that are lost. ``failed``: failures with their SQL; ``there``: schema and name of each relation.
@@ -96,9 +102,9 @@ class History:
         present = Present(there)
         lost: dict[str, Loss] = {}
         for failure, sql in failed:
-            index = self._place(failure)
+            index = self._place(failure, sql)
             was_there = failure.kind == "create table" and failure.sqlstate == _DUPLICATE
-            if was_there or self.rolled_back(failure):
+            if was_there or self.rolled_back(failure, sql):
                 continue
             for name in self._made_by(failure, sql):
                 last = _last_name(name, index, ends)
@@ -108,10 +114,10 @@ class History:
         made = Present(_known(name) for statement in self._told for name in _created(statement.sql))
         needed: dict[str, Loss] = {}
         for failure, sql in failed:
-            if failure.sqlstate not in _UNDEFINED or self.rolled_back(failure):
+            if failure.sqlstate not in _UNDEFINED or self.rolled_back(failure, sql):
                 continue
             # A statement that renames a table is an end of it, too.
-            index = self._place(failure) - (failure.node in ("RenameStmt", "AlterObjectSchemaStmt"))
+            index = self._place(failure, sql) - (failure.node in ("RenameStmt", "AlterObjectSchemaStmt"))
             for name, certain in _needed(failure, sql):
                 last = _last_name(name, index, ends)
                 if last is None or present(name) or present(last) or made(name) or _is_system(name):
@@ -127,7 +133,8 @@ class History:
         if failure.kind == "create table" and failure.node != "CreateForeignTableStmt":
             tree = parsed(sql)
             target = None if tree is None else _target(tree)
-            return [] if target is None else [(target.schemaname, target.relname)]
+            # The first table of the failure is the one that is made, in the schema that its name means.
+            return [] if target is None else [_split(failure.tables[0])]
         if failure.kind == "code":
             return _names(_CREATE_IN_CODE, sql) + self._made_by_calls(sql)
         return self._made_by_calls(sql) if failure.node == "SelectStmt" else []
@@ -152,11 +159,11 @@ class History:
             elif word.startswith("drop") or (word == "alter" and re.search(r"\brename\b|\bset\s+schema\b", sql, re.I)):
                 yield from ((index, name, new) for name, new in _ends_of(parsed(sql)))
 
-    def rolled_back(self, failure: Failure) -> bool:
+    def rolled_back(self, failure: Failure, sql: str) -> bool:
         """Whether the file itself takes back what the statement did, or would have done."""
         if failure.file not in self._with_rollback:
             return False
-        after = self._place(failure) + 1
+        after = self._place(failure, sql) + 1
         places = self._places[failure.file]
         earlier = [_words(self._told[place].sql) for place in range(places.start, after)]
         before = {words[1] for words in earlier if words[0] == "savepoint"}

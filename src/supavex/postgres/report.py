@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
-
-from supavex.postgres.catalog import Catalog
-from supavex.postgres.inspection import SYSTEM_SCHEMAS
 
 #: What a statement was for: it creates a table that stays, changes rows (INSERT, UPDATE, DELETE, MERGE, TRUNCATE,
 #: COPY FROM), is a block of code (DO, CALL) whose effects its text does not say, ends a transaction, or anything else.
 StatementKind = Literal["create table", "data", "code", "transaction", "other"]
-_NO_RELATION = re.compile(r'relation "([^"]+)" does not exist')
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +99,3 @@ def _failures(items: list[dict[str, Any]]) -> tuple[Failure, ...]:
     if any(failure.kind not in get_args(StatementKind) for failure in failures):
         raise ValueError("a kind of statement that is not known")
     return failures
-
-
-def missing_tables(report: Report, catalog: Catalog) -> dict[str, Failure]:
-    """Tables that statements needed and that no file creates, with the first statement that failed for want of it."""
-    known = {name for table in catalog for name in (table.name, table.qualified)}
-    known |= {name for other in catalog.others for name in (other.name, other.name.rpartition(".")[2])}
-    found: dict[str, Failure] = {}
-    for failure in (*report.failed, *report.without_foreign_keys):
-        match = _NO_RELATION.search(failure.error)
-        if match and match[1] not in known and match[1].partition(".")[0] not in SYSTEM_SCHEMAS:
-            found.setdefault(match[1], failure)
-    return found

@@ -88,7 +88,7 @@ class _FilesRun:
         failed = sorted([*final, *failed], key=self._place)
         schemas = _Schemas(self._server)
         told = {id(one.statement): _failure(one, schemas) for one in [*failed, *left_out]}
-        losses = [(told[id(one.statement)], one.statement.sql) for one in [*failed, *left_out]]
+        losses = [(told[id(one.statement)], one.statement.sql) for one in [*left_out, *failed]]
         return Report(
             len(self._source.files),
             self._count,

@@ -1,0 +1,291 @@
+"""What `init`, `check`, `migrate` and `verify` say where the files do not give all of the source."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import projects
+from tests.projects import Ran, supavex
+
+GOOD = "CREATE TABLE good (id int PRIMARY KEY, name text NOT NULL);\nINSERT INTO good VALUES (1, 'one');\n"
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with projects.folder() as path:
+        yield path
+
+
+def init(folder: Path, *migrations: str, **others: str) -> Ran:
+    """Writes a project of these migrations and other files (by path, / as __ and . as _), and runs init."""
+    place = folder / "supabase/migrations"
+    place.mkdir(parents=True)
+    for number, text in enumerate(migrations, start=1):
+        (place / f"{number}_migration.sql").write_text(text)
+    for name, text in others.items():
+        path = folder / name.replace("__", "/").replace("_sql", ".sql")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return supavex("init", "-C", folder)
+
+
+def findings(folder: Path, code: str) -> list[Any]:
+    ran = supavex("check", "-C", folder, "--json")
+    return [found for found in ran.json["diagnostics"] if found["code"] == code]
+
+
+def moved(folder: Path) -> Ran:
+    """The project taken all the way; what verify does."""
+    for command in ("build", "deploy", "migrate"):
+        ran = supavex(command, "-C", folder)
+        assert ran.code == 0, ran.err
+    return supavex("verify", "-C", folder)
+
+
+#: What loses the table ``bad``, and what the messages must name.
+LOSING = {
+    "CREATE TABLE": ("CREATE TABLE bad (id int PRIMARY KEY, place nothing);", 'type "nothing" does not exist'),
+    "CREATE TABLE AS": ("CREATE TABLE bad AS SELECT nothing();", "function nothing() does not exist"),
+    "SELECT INTO": ("SELECT nothing() INTO bad;", "function nothing() does not exist"),
+    "a block of code": ("DO $$ BEGIN CREATE TABLE bad (id int); PERFORM nothing(); END $$;", "nothing()"),
+    "a partition": (
+        "CREATE TABLE parts (n int PRIMARY KEY) PARTITION BY RANGE (n); "
+        "CREATE TABLE bad PARTITION OF parts FOR VALUES FROM (2) TO (1);",
+        "empty range bound specified",
+    ),
+    "renamed later": ("CREATE TABLE old (id nothing); ALTER TABLE old RENAME TO bad;", 'type "nothing"'),
+}
+
+
+@pytest.mark.parametrize("kind", LOSING)
+def test_a_lost_table_is_an_error(kind: str, folder: Path) -> None:
+    sql, reason = LOSING[kind]
+    ran = init(folder, f"{GOOD}{sql}")
+    assert ran.code == 1
+    assert "error[TableLost] 1_migration.sql:3 public.bad" in ran.out
+    assert reason in ran.out
+    assert '"good": define_table' in (folder / "schema.py").read_text(), "the files are written all the same"
+    checked = supavex("check", "-C", folder)
+    assert checked.code == 1
+    assert "1_migration.sql:3 public.bad" in checked.out
+    assert reason in checked.out
+    (found,) = findings(folder, "TableLost")
+    assert (found["severity"], found["where"]) == ("error", "1_migration.sql:3 public.bad")
+    for command in ("migrate", "verify"):
+        refused = supavex(command, "-C", folder)
+        assert refused.code == 1
+        assert "TableLost" in refused.err
+        assert "proven" not in refused.out
+    ran = supavex("inspect", "-C", folder)
+    assert "The table public.bad is lost" in ran.out
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE TABLE bad (id nothing); DROP TABLE IF EXISTS bad;",
+        "CREATE TEMP TABLE bad (id nothing);",
+        "BEGIN; CREATE TABLE bad (id nothing); ROLLBACK;",
+        "CREATE TABLE good (id int);",
+        "CREATE TABLE good (id int); ALTER TABLE good RENAME TO better;",
+    ],
+)
+def test_what_nobody_misses_is_no_error(sql: str, folder: Path) -> None:
+    assert init(folder, GOOD + sql).code == 0
+    assert findings(folder, "TableLost") == []
+    assert supavex("check", "-C", folder).code == 0
+
+
+def test_a_lost_table_may_be_left_behind_with_a_reason(folder: Path) -> None:
+    init(folder, f"{GOOD}CREATE TABLE bad (id nothing);")
+    with (folder / "supavex.toml").open("a") as file:
+        file.write('[tables.bad]\nskip = "of an old version"\n')
+    assert [found["severity"] for found in findings(folder, "TableLost")] == ["note"]
+    assert moved(folder).code == 0
+
+
+def test_no_table_at_all_is_an_error(folder: Path) -> None:
+    ran = init(folder, "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';")
+    assert ran.code == 1
+    assert "error[NoTables]" in ran.out
+    assert (folder / "supavex.toml").exists() and (folder / "schema.py").exists()
+    checked = supavex("check", "-C", folder)
+    assert checked.code == 1
+    assert "no table" in checked.out
+    assert supavex("verify", "-C", folder).code == 1
+
+
+def test_init_as_json_says_what_is_lost(folder: Path) -> None:
+    (folder / "supabase/migrations").mkdir(parents=True)
+    (folder / "supabase/migrations/1_a.sql").write_text(f"{GOOD}CREATE TABLE bad (id nothing);")
+    ran = supavex("init", "-C", folder, "--json")
+    assert ran.code == 1
+    assert ran.json["ok"] is False
+    assert ran.json["tables"] == ["good"]
+    assert [(loss["code"], loss["where"]) for loss in ran.json["lost"]] == [("TableLost", "1_a.sql:3 public.bad")]
+
+
+# -------------------------------------------------------------------------------------------------------- base tables
+
+ARTICLES = (
+    "CREATE TABLE articles (id int PRIMARY KEY, team int NOT NULL REFERENCES teams, title text);\n"
+    "INSERT INTO articles VALUES (1, 7, 'Hello');\nALTER TABLE teams ADD COLUMN colour text;\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("supabase__schema_sql", "supabase/schema.sql"),
+        ("schema_sql", "schema.sql"),
+        ("supabase__schemas__10teams_sql", "supabase/schemas/10teams.sql"),
+    ],
+)
+def test_a_base_table_is_named_with_the_file_that_holds_it(name: str, shown: str, folder: Path) -> None:
+    ran = init(folder, f"{GOOD}{ARTICLES}", **{name: "create table public.teams (id int primary key);"})
+    checked = supavex("check", "-C", folder)
+    if checked.code == 0:
+        return  # the file was read by itself
+    assert ran.code == 1
+    (found,) = findings(folder, "BaseTableMissing")
+    assert found["severity"] == "error"
+    assert "public.teams" in found["message"] and "public.articles" in found["message"]
+    assert found["hint"].startswith(f"{shown} creates it.")
+    (folder / "supabase/migrations/00000000000000_base.sql").write_text((folder / shown).read_text())
+    assert findings(folder, "BaseTableMissing") == []
+
+
+def test_a_base_table_that_is_nowhere(folder: Path) -> None:
+    assert init(folder, f"{GOOD}{ARTICLES}").code == 1
+    (found,) = findings(folder, "BaseTableMissing")
+    assert found["severity"] == "error"
+    assert "for public.articles" in found["message"]
+    assert "1 other statement failed for its want" in found["message"]
+    assert "supabase db dump" in found["hint"]
+    assert "articles" in (folder / "schema.py").read_text(), "what can be known is known"
+    with (folder / "supavex.toml").open("a") as file:
+        file.write('[tables.teams]\nskip = "stays where it is"\n')
+    verified = moved(folder)
+    assert verified.code == 0
+    assert "2 rows equal" in verified.out
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DROP INDEX nothing;",
+        "ALTER INDEX nothing RENAME TO other;",
+        "DROP VIEW nothing;",
+        "COMMENT ON VIEW nothing IS 'x';",
+        "ALTER TABLE good DROP COLUMN nothing;",
+        "SELECT nothing();",
+        "DROP TYPE nothing;",
+        "CREATE VIEW nothing AS SELECT nowhere(); GRANT SELECT ON nothing TO anon;",
+        "ALTER SEQUENCE nothing RESTART;",
+    ],
+)
+def test_only_tables_are_base_tables(sql: str, folder: Path) -> None:
+    assert init(folder, GOOD + sql).code == 0
+    assert findings(folder, "BaseTableMissing") == []
+
+
+def test_what_a_view_reads_may_be_a_view(folder: Path) -> None:
+    assert init(folder, f"{GOOD}CREATE VIEW v AS SELECT * FROM nothing;").code == 0
+    (found,) = findings(folder, "BaseTableMissing")
+    assert found["severity"] == "warning"
+    assert "table or view public.nothing" in found["message"]
+
+
+# -------------------------------------------------------------------------------------------------------------- data
+
+
+FAILING = {
+    "INSERT": "INSERT INTO good VALUES (2, NULL);",
+    "UPDATE": "UPDATE good SET name = NULL;",
+    "DELETE": "DELETE FROM good WHERE nothing = 1;",
+    "COPY": "COPY good (id, name) FROM stdin;\n2\t\\N\n\\.\n",
+    "TRUNCATE": "CREATE TABLE child (id int PRIMARY KEY REFERENCES good); TRUNCATE good;",
+}
+
+
+@pytest.mark.parametrize("verb", FAILING)
+def test_data_that_did_not_run_is_a_warning_and_part_of_the_verdict(verb: str, folder: Path) -> None:
+    assert init(folder, GOOD + FAILING[verb]).code == 0
+    (found,) = findings(folder, "DataNotRun")
+    assert (found["severity"], found["where"]) == ("warning", "1_migration.sql:3 public.good")
+    assert f"this {verb} did not run" in found["message"]
+    verified = moved(folder)
+    assert verified.code == 0
+    assert "proven for what the files gave; 1 statement of data did not run: 1 row equal" in verified.out
+    kept = folder / ".supavex/migration"
+    proof = json.loads((kept / "proof.json").read_text())
+    assert (proof["verdict"], proof["remarks"]) == (
+        "proven for what the files gave",
+        ["1 statement of data did not run"],
+    )
+    assert json.loads((kept / "report.json").read_text())["remarks"] == proof["remarks"]
+    page = (kept / "proof.html").read_text()
+    assert "<h1>Proven for what the files gave</h1>" in page
+    assert "1 statement of data did not run" in page
+    assert supavex("check", "-C", folder, "--strict").code == 1
+
+
+def test_a_source_without_a_remark_is_proven(folder: Path) -> None:
+    assert init(folder, GOOD).code == 0
+    verified = moved(folder)
+    assert verified.out.splitlines()[-2].startswith("proven: 1 row equal")
+
+
+def test_migrate_says_what_did_not_run(folder: Path) -> None:
+    init(folder, GOOD + "".join(FAILING[verb] for verb in ("INSERT", "UPDATE", "DELETE")))
+    supavex("deploy", "-C", folder)
+    ran = supavex("migrate", "-C", folder)
+    assert ran.code == 0
+    assert "warning[DataNotRun]" in ran.err
+    assert "warning: of the source's files, 3 statements of data did not run (supavex check)." in ran.out
+
+
+def test_a_statement_that_only_works_out_of_its_order_is_a_warning(folder: Path) -> None:
+    init(folder, "INSERT INTO good VALUES (2, 'two');\n", GOOD)
+    (found,) = findings(folder, "OutOfOrder")
+    assert (found["severity"], found["where"]) == ("warning", "1_migration.sql:1 public.good")
+    verified = moved(folder)
+    assert "proven for what the files gave; 1 statement worked only out of its order: 2 rows equal" in verified.out
+
+
+def test_a_column_that_could_not_be_added_is_named(folder: Path) -> None:
+    init(folder, f"{GOOD}ALTER TABLE good ADD COLUMN size nothing, ADD COLUMN weight int;")
+    found = findings(folder, "ColumnLost")
+    assert [(one["severity"], one["where"]) for one in found] == [
+        ("warning", "1_migration.sql:3 public.good.size"),
+        ("warning", "1_migration.sql:3 public.good.weight"),
+    ]
+    assert "2 columns could not be made" in moved(folder).out
+
+
+def test_code_that_did_not_run_is_a_warning(folder: Path) -> None:
+    init(folder, f"{GOOD}DO $$ BEGIN UPDATE good SET name = nothing(); END $$;")
+    (found,) = findings(folder, "CodeNotRun")
+    assert (found["severity"], found["where"]) == ("warning", "1_migration.sql:3 public.good")
+    assert "1 block of code did not run" in moved(folder).out
+
+
+def test_what_can_touch_no_table_that_moves_is_counted_in_one_line(folder: Path) -> None:
+    noise = (
+        "GRANT SELECT ON nothing TO anon;\nGRANT ALL ON good TO nobody_at_all;\nCREATE INDEX ON good (nothing);\n"
+        "COMMENT ON TABLE nothing IS 'x';\nALTER PUBLICATION nothing ADD TABLE good;\n"
+        "CREATE POLICY p ON storage.nothing USING (true);\nCREATE TABLE good (id int);\nDROP VIEW nothing;\n"
+        "SELECT cron.nothing('x');\n"
+    )
+    ran = init(folder, GOOD + noise)
+    assert ran.code == 0
+    checked = supavex("check", "-C", folder)
+    assert "no warnings" in checked.out
+    (found,) = findings(folder, "StatementsWithoutEffect")
+    assert found["severity"] == "note"
+    assert found["message"].startswith("9 statements failed that can change no table that moves")
+    assert "2 GRANT" in found["message"]
+    assert moved(folder).out.splitlines()[-2].startswith("proven: 1 row equal")
