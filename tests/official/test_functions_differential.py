@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 
 from supavex.convex.values import to_internal_json
 from supavex.deployment import Deployment
-from supavex.deployment.functions.running import Call
+from supavex.deployment.functions.call import Call
 from tests.deployment.functions.app import APPS
 from tests.deployment.functions.conftest import FILE, issuer, pushed
 

@@ -22,7 +22,8 @@ from supavex.project import CONFIG_NAME
     "fetch_hosts",
     metavar="HOST",
     multiple=True,
-    help="A host that actions may fetch from; may be given again. `*`: any. Default: none.",
+    help="A host that actions, and the keys of auth.config.ts, may be fetched from: HOST or HOST:PORT; may be given "
+    "again. `*`: any. Default: none, not even this machine.",
 )
 def command(folder: str, data: str | None, port: int, site_port: int, host: str, fetch_hosts: tuple[str, ...]) -> int:
     """Serve a Convex deployment on this machine, for the official CLI and clients.

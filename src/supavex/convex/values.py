@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeAlias
 
+from supavex.convex.json_bounds import MAX_DOCUMENT_VALUES, JsonTooLarge, parse_bounded
 from supavex.convex.limits import (
     INT64_MAX,
     INT64_MIN,
@@ -148,16 +149,18 @@ def from_internal_json(data: Any) -> Value:
     return _Reader(bare_integers=False, special=True).value(data)
 
 
-def parse_export_json(text: str | bytes, *, uniform: bool) -> Value:
-    """The value of one line of a snapshot's ``documents.jsonl``.
+def parse_export_json(text: str | bytes, *, uniform: bool, values: int = MAX_DOCUMENT_VALUES) -> Value:
+    """The value of one line of a snapshot's ``documents.jsonl``, which holds at most ``values`` values.
 
     ``uniform`` is whether the table's ``generated_schema.jsonl`` says so: only then is a bare integer an int64, and an
     object with one key that starts with ``$`` a special value.
     """
     try:
-        data = json.loads(text, parse_int=None if uniform else float, parse_constant=_no_constant)
+        data = parse_bounded(text, values, parse_int=None if uniform else float, parse_constant=_no_constant)
     except RecursionError:
         raise InvalidValue(f"nested more than {MAX_VALUE_NESTING} deep.") from None
+    except JsonTooLarge as error:
+        raise InvalidValue(f"no document has {error}.") from None
     except ValueError as error:
         raise InvalidValue(f"not JSON: {error}") from None
     return _Reader(bare_integers=uniform, special=uniform).value(data)

@@ -47,6 +47,10 @@ CREATE TABLE IF NOT EXISTS files (
   size INTEGER NOT NULL, content_type TEXT) WITHOUT ROWID;
 """
 CREATION_INDEX = "by_creation_time"
+#: Seconds that a connection waits for another one that writes.
+BUSY_SECONDS = 10
+#: Bytes that the file's log (WAL) keeps on the disk once what it held is in the file.
+_KEPT_LOG_BYTES = 16 << 20
 # A byte that is no UTF-8 becomes a character that JSON never holds: the text is then no JSON, wherever the byte stands.
 codecs.register_error("supavex.no-utf-8", lambda error: ("\0", error.end))  # type: ignore[attr-defined]
 
@@ -100,12 +104,13 @@ class Store:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             fresh = not path.exists()
-            self.connection = sqlite3.connect(path, isolation_level=None, timeout=10, check_same_thread=False)
+            self.connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False)
             self.connection.text_factory = stored_text
             if fresh:
                 os.chmod(path, 0o600)
             self.connection.execute("PRAGMA journal_mode = WAL")
             self.connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
+            self.connection.execute(f"PRAGMA journal_size_limit = {_KEPT_LOG_BYTES}")
             self.connection.execute("PRAGMA cache_size = -65536")
             if not self._made():
                 with self.transaction():

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
+from supavex.convex.json_bounds import MAX_DOCUMENT_VALUES, MAX_VALUES, JsonTooLarge, check_bounds
 from supavex.convex.names import key_problem, table_name_problem
 from supavex.convex.schema import Schema
 from supavex.convex.validators import Optional
@@ -107,7 +108,11 @@ class TableFile:
             raise self._invalid("NotUtf8", "the file is not UTF-8.") from None
         self._without_mark(text)
         try:
-            value = parse_export_json(text, uniform=False)
+            check_bounds(text)
+            value = parse_export_json(text, uniform=False, values=MAX_VALUES)
+        except JsonTooLarge as error:
+            hint = "Use JSON lines instead: one object a line."
+            raise self._invalid("JsonArrayTooLarge", f"the array has {error}. {hint}") from None
         except InvalidValue as error:
             code = "NotJson" if "not JSON" in error.message else "InvalidConvexValue"
             raise self._invalid(code, error.message) from None
@@ -120,7 +125,7 @@ class TableFile:
 
     def _csv(self) -> Iterator[Document]:
         with self._open() as file:
-            reader = csv.reader(file, strict=True)
+            reader = csv.reader(self._bounded(file), strict=True)
             try:
                 header = [name.strip(" ") for name in next(reader, [])]
                 self._without_mark("".join(header))
@@ -143,6 +148,15 @@ class TableFile:
                 raise self._invalid("NotUtf8", f"the file is not UTF-8 after line {reader.line_num}.") from None
             except csv.Error as error:
                 raise self._invalid("CsvInvalidRow", f"line {reader.line_num}: {error}.", reader.line_num) from None
+
+    def _bounded(self, file: io.TextIOWrapper) -> Iterator[str]:
+        """The lines of a CSV file. Raises for one that no document has, before its cells are made."""
+        number = 0
+        while line := file.readline(_MAX_LINE):
+            number += 1
+            if len(line) == _MAX_LINE or line.count(",") > MAX_DOCUMENT_VALUES:
+                raise self._invalid("CsvInvalidRow", f"line {number} is longer than any document.", number)
+            yield line
 
 
 def _cell(text: str) -> str | float | None:

@@ -16,6 +16,9 @@ from supavex.errors import SupavexError, UsageError
 from .app import App, value_of
 from .issuer import INSIDE, Issuer
 
+#: Where the provider of the tests answers.
+HERE = frozenset({"127.0.0.1"})
+
 
 @pytest.fixture
 def providers(app: App) -> list[dict[str, Any]]:
@@ -27,13 +30,13 @@ def providers(app: App) -> list[dict[str, Any]]:
 
 def refused(token: str, providers: list[dict[str, Any]]) -> str:
     with pytest.raises(SupavexError) as caught:
-        Tokens().identity(token, providers)
+        Tokens(HERE).identity(token, providers)
     return caught.value.message
 
 
 def test_a_token_of_a_provider_that_is_discovered(app: App, issuer: Issuer, providers: list[dict[str, Any]]):
     token = issuer.token(name="Ada", email="a@b.c", email_verified=True, picture="http://p", own={"x": 1})
-    identity = Tokens().identity(token, providers)
+    identity = Tokens(HERE).identity(token, providers)
     user = value_of(app.outcome("people:who", {}, identity, internal=False))
     assert user == {
         "tokenIdentifier": f"{issuer.url}|user-1", "issuer": issuer.url, "subject": "user-1", "name": "Ada",
@@ -42,7 +45,7 @@ def test_a_token_of_a_provider_that_is_discovered(app: App, issuer: Issuer, prov
 
 
 def test_a_token_of_a_provider_whose_keys_are_in_the_app(app: App, issuer: Issuer, providers: list[dict[str, Any]]):
-    identity = Tokens().identity(issuer.inside(aud=["other", "app"]), providers)
+    identity = Tokens(HERE).identity(issuer.inside(aud=["other", "app"]), providers)
     assert value_of(app.outcome("people:who", {}, identity))["issuer"] == INSIDE
 
 
@@ -58,7 +61,7 @@ def test_the_user_is_the_same_in_functions_of_every_kind(app: App):
 
 
 def test_keys_are_asked_for_once_and_again_where_one_is_new(issuer: Issuer, providers: list[dict[str, Any]]):
-    tokens = Tokens()
+    tokens = Tokens(HERE)
     tokens.identity(issuer.token(), providers)
     before = issuer.asked
     tokens.identity(issuer.token(sub="other"), providers)

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from supavex.deployment import Deployment
+from supavex.deployment.functions.call import Call
 from supavex.deployment.functions.outcome import Outcome
-from supavex.deployment.functions.running import Call
 
 from .app import App, value_of
 from .conftest import FILE

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from supavex.deployment.functions.call import Call
 from supavex.deployment.functions.identity import NOBODY
-from supavex.deployment.functions.running import Call
 
 from .app import App, value_of
 

@@ -13,34 +13,34 @@ from typing import Any
 
 from supavex.deployment.functions import scheduling, storage
 from supavex.deployment.functions.app import App, canonical
-from supavex.deployment.functions.fetching import fetch
-from supavex.deployment.functions.outcome import Failure, Outcome, failure_of, logged
-from supavex.deployment.functions.runner import Runner, RunnerLost
-from supavex.deployment.functions.running import (
-    ACTION_CPU_SECONDS,
+from supavex.deployment.functions.call import (
     TOO_NESTED,
     Arguments,
     Call,
-    Functions,
     check_arguments,
     checked,
     checked_result,
-    lost_message,
     named,
 )
-from supavex.deployment.functions.syscalls import Frame, answer, understood
+from supavex.deployment.functions.fetching import fetch
+from supavex.deployment.functions.incidents import recorded
+from supavex.deployment.functions.outcome import Failure, Outcome, failure_of, logged
+from supavex.deployment.functions.runner import Runner, RunnerLost
+from supavex.deployment.functions.running import ACTION_CPU_SECONDS, Functions
+from supavex.deployment.functions.syscalls import Frame, answer, parsed, understood
 from supavex.errors import SupavexError
 
 #: What an action asks for at the same time.
 _AT_ONCE = 16
+#: How often an action that waits looks whether the server is to stop, in seconds.
+_LOOK_SECONDS = 0.2
 
 
 def run_action(functions: Functions, call: Call) -> Outcome:
     """Runs an action to its end."""
     outcome = Outcome(canonical(call.path), "Action")
     outcome.request_id = call.request_id or outcome.request_id
-    started = time.monotonic()
-    try:
+    with recorded(outcome, functions.action_seconds):
         with functions.engine.snapshot() as snapshot:
             app = functions.app(snapshot)
             function = checked(app, call, "action")
@@ -51,28 +51,22 @@ def run_action(functions: Functions, call: Call) -> Outcome:
         request |= {"outermost": True, "now": 0, "snapshot": "", "requestId": outcome.request_id}
         request["seed"] = [secrets.randbits(32) for _ in range(4)]
         pool = ThreadPoolExecutor(_AT_ONCE, "supavex-action")
+        deadline = outcome.begun + functions.action_seconds
         try:
             with functions.runner(app) as leased:
-                run = _ActionRun(functions, app, leased.runner, call, outcome, pool, started + functions.action_seconds)
+                run = _ActionRun(functions, app, leased.runner, call, outcome, pool, deadline)
                 outcome.value = checked_result(function, run.until_done(request), names)
         finally:
             # What the action has not waited for holds up nobody else either.
             pool.shutdown(wait=False, cancel_futures=True)
-    except Failure as failure:
-        outcome.failure = failure
-    except RunnerLost as lost:
-        outcome.failure = Failure(lost_message(lost.reason, functions.action_seconds))
-    except SupavexError as error:
-        outcome.failure = Failure(error.message)
     outcome.ts = functions.engine.log.last
-    outcome.seconds = time.monotonic() - started
     return outcome
 
 
 def _milliseconds(payload: str) -> float:
     """How long a timer is to wait."""
     with understood("sleep"):
-        return float(json.loads(payload)["milliseconds"])
+        return float(parsed(payload)["milliseconds"])
 
 
 #: What an action writes, in a transaction of its own each.
@@ -119,12 +113,15 @@ class _ActionRun:
     def _awaited(self, asked: set[Future[list[Any]]], timers: list[tuple[float, int]]) -> list[Any]:
         """Waits for the first that is done of what was asked for; what settles it."""
         until = min(self.deadline, timers[0][0]) if timers else self.deadline
-        seconds = max(0.0, until - time.monotonic())
-        if asked:
-            done, _ = wait(asked, seconds, FIRST_COMPLETED)
-        else:
-            done = set()
-            time.sleep(seconds)
+        done: set[Future[list[Any]]] = set()
+        while not done and (left := until - time.monotonic()) > 0 and not self.functions.closing.is_set():
+            if asked:
+                done, _ = wait(asked, min(left, _LOOK_SECONDS), FIRST_COMPLETED)
+            else:
+                self.functions.closing.wait(left)
+        if self.functions.closing.is_set():
+            self.runner.kill()
+            raise Failure("The server was stopped while the action ran.")
         if not done and time.monotonic() >= self.deadline:
             self.runner.kill()
             raise RunnerLost("timeout")
@@ -138,7 +135,7 @@ class _ActionRun:
         """The instruction that settles what was asked for."""
         try:
             with understood(operation):
-                return ["settle", call_id, True, self._answer(operation, json.loads(payload))]
+                return ["settle", call_id, True, self._answer(operation, parsed(payload))]
         except SupavexError as error:
             return ["settle", call_id, False, {"message": error.message}]
         except RecursionError:

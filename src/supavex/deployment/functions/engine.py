@@ -6,6 +6,7 @@ written meanwhile (optimistic concurrency, as Convex does it), so that the outco
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
@@ -17,13 +18,21 @@ from supavex.deployment.files import Files
 from supavex.deployment.functions.catalog import SYSTEM_INDEXES, SYSTEM_NUMBERS, Catalog
 from supavex.deployment.functions.commits import CATALOG, FILES, Commit, CommitLog, ReadSet
 from supavex.deployment.functions.transaction import Transaction, Written, keys_of
-from supavex.deployment.store import Store, StoredIndex, StoredTable, stored_text
+from supavex.deployment.store import BUSY_SECONDS, Store, StoredIndex, StoredTable, stored_text
 
 _IDLE_READERS = 4
+#: Above so many bytes, new snapshots wait until the file's log has been written into the file and emptied.
+_MAX_LOG_BYTES = 16 << 20
+#: Seconds that new snapshots wait for the old ones, and that pass before they wait again where that was in vain.
+_DRAIN_SECONDS, _DRAIN_AGAIN_SECONDS = 1.0, 5.0
 
 
 class Conflict(Exception):
     """What a transaction has read was written by another one before its commit: run it again."""
+
+
+class Abandoned(Exception):
+    """Whoever commits has found, at the commit, that there is nothing to be committed any more."""
 
 
 class Snapshot:
@@ -54,6 +63,11 @@ class Engine:
         #: Called after each commit, in the thread that made it.
         self.listeners: list[Callable[[Commit], None]] = []
         self.files = Files(self._store, path.parent)
+        #: How many uses of snapshots there are; told when one ends, and when snapshots can be taken again.
+        self._users = 0
+        self._ended = threading.Condition(self._lock)
+        self._draining = False
+        self._drain_after = 0.0
 
     def close(self) -> None:
         """Closes the file. No snapshot may be in use."""
@@ -102,13 +116,18 @@ class Engine:
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
-        """The file as it is now, for as long as the block runs."""
+        """The file as it is now, for as long as the block runs.
+
+        A thread that holds one commits only after the block: its snapshot keeps the file's log from being emptied.
+        """
         with self._lock:
+            self._ended.wait_for(lambda: not self._draining, _DRAIN_SECONDS)
             commit = self._noticed_if_free()
             if self._current is None or self._current.ts != self.log.last:
                 self._current = self._taken()
             snapshot = self._current
             snapshot.users += 1
+            self._users += 1
         if commit is not None:
             self._tell(commit)
         try:
@@ -116,6 +135,8 @@ class Engine:
         finally:
             with self._lock:
                 snapshot.users -= 1
+                self._users -= 1
+                self._ended.notify_all()
                 if not snapshot.users:
                     # An open transaction would keep what is written from then on out of the file itself.
                     if snapshot is self._current:
@@ -139,7 +160,7 @@ class Engine:
 
     def _reader(self) -> sqlite3.Connection:
         uri = f"{self.path.absolute().as_uri()}?mode=ro"
-        connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=10, check_same_thread=False)
+        connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False)
         connection.text_factory = stored_text
         return connection
 
@@ -176,7 +197,48 @@ class Engine:
                 self._tell(foreign)
         self._tell(commit)
         self._unlink(transaction)
+        self._empty_log()
         return ts
+
+    def _empty_log(self) -> None:
+        """Writes the file's log (WAL) into the file, and empties it, where it has become long.
+
+        SQLite does so by itself only at a commit during which nobody reads. Where calls overlap there is none, so new
+        snapshots wait for a moment, and the old ones end. One that is held for long, as for an export, is not waited
+        for: the log is emptied after it.
+        """
+        if self.log_bytes() <= _MAX_LOG_BYTES or time.monotonic() < self._drain_after:
+            return
+        with self._writing, self._lock:
+            if self.log_bytes() <= _MAX_LOG_BYTES:
+                return  # somebody else has just done it
+            self._draining = True
+            try:
+                self._ended.wait_for(lambda: not self._users, _DRAIN_SECONDS)
+                emptied = self._checkpoint()
+            finally:
+                self._draining = False
+                self._ended.notify_all()
+            self._drain_after = 0.0 if emptied else time.monotonic() + _DRAIN_AGAIN_SECONDS
+
+    def log_bytes(self) -> int:
+        """The bytes of the file's log (WAL)."""
+        try:
+            return os.stat(f"{self.path}-wal").st_size
+        except FileNotFoundError:
+            return 0
+
+    def _checkpoint(self) -> bool:
+        """Empties the log; whether nobody kept it from that."""
+        connection = self._store.connection
+        try:
+            connection.execute("PRAGMA busy_timeout = 0")
+            (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            return not busy
+        except sqlite3.OperationalError:  # another process writes
+            return False
+        finally:
+            connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
 
     def _written(self, transaction: Transaction) -> Iterator[tuple[int, bytes]]:
         """Writes to the file; the keys that it touches."""
@@ -237,3 +299,4 @@ class Engine:
             if foreign is not None:
                 self._tell(foreign)
         self._tell(commit)
+        self._empty_log()

@@ -8,9 +8,10 @@ from collections import OrderedDict
 from concurrent.futures import Future
 from dataclasses import dataclass
 
+from supavex.deployment.functions.call import Call
 from supavex.deployment.functions.engine import Snapshot
 from supavex.deployment.functions.outcome import Outcome
-from supavex.deployment.functions.running import Call, Functions
+from supavex.deployment.functions.running import Functions
 
 _KEPT = 8192
 

@@ -15,7 +15,9 @@ from supavex.deployment.functions.commits import ReadSet
 
 MAX_LOG_LINES, MAX_LOG_LENGTH = 256, 32_768
 _MAX_MESSAGE = 1 << 16
-_PLACE = re.compile(r"(?:(?P<name>.*?) \()?(?P<file>[^()\s]+):(?P<line>\d+):(?P<column>\d+)\)?\Z")
+_PLACE = re.compile(r"(?:(?P<name>.*?) \()?(?P<file>[^()\s]+):(?P<line>[0-9]{1,9}):(?P<column>[0-9]{1,9})\)?\Z")
+#: Frames of a stack that are looked at, and characters of each: V8 gives ten frames, but what it says can be forged.
+_MAX_FRAMES, _MAX_FRAME = 256, 4096
 #: Frames of the runtime itself, which is no module of the app's.
 _OWN = re.compile(r"<anonymous>|^__")
 #: Frames of what calls the app's functions; no developer wants to see them at either end of a stack.
@@ -77,6 +79,8 @@ class Outcome:
     #: Whether it depends on who calls.
     saw_identity: bool = False
     request_id: str = field(default_factory=lambda: secrets.token_hex(8))
+    #: When it began, by the monotonic clock, and how long it took.
+    begun: float = field(default_factory=time.monotonic)
     seconds: float = 0.0
     #: How often it was run again because of a conflict.
     retries: int = 0
@@ -106,7 +110,12 @@ def failure_of(thrown: Mapping[str, Any], app: App) -> Failure:
     name, message = str(thrown["name"]), str(thrown["message"])[:_MAX_MESSAGE]
     said = ": ".join(filter(None, [name, message]))
     lines = [f"Uncaught {said}".rstrip(), *_frames(thrown["places"], app)]
-    return Failure("\n".join(lines) + "\n", thrown.get("data"))
+    return Failure(well_formed("\n".join(lines)) + "\n", thrown.get("data"))
+
+
+def well_formed(text: str) -> str:
+    """``text`` with a replacement character for each half of a surrogate pair, which neither SQLite nor UTF-8 takes."""
+    return text if text.isascii() else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def logged(level: str, texts: list[str], app: App) -> tuple[str, list[str]]:
@@ -120,8 +129,8 @@ def logged(level: str, texts: list[str], app: App) -> tuple[str, list[str]]:
 def _frames(places: list[str], app: App) -> list[str]:
     """The lines of a stack, its places told in the app's own files, without those of the runtime."""
     frames: list[tuple[str, str]] = []
-    for place in places:
-        found = _PLACE.match(place)
+    for place in places[:_MAX_FRAMES]:
+        found = _PLACE.match(place[:_MAX_FRAME])
         if found is None or _OWN.search(found["file"]):
             continue
         name, module = found["name"] or "", found["file"]

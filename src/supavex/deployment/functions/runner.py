@@ -20,12 +20,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from supavex.convex.json_bounds import finite, no_constant, parse_bounded
+from supavex.convex.values import InvalidValue, from_internal_json, value_problem
 from supavex.deployment.functions.evaluation import _resident as resident
 from supavex.deployment.functions.runner_child import LENGTH
 
 MEMORY_BYTES = 1 << 30
 #: What one message of a process may hold.
-MAX_MESSAGE_BYTES = 256 << 20
+MAX_MESSAGE_BYTES = 96 << 20
+#: Bytes of what a process says of its end that are looked at.
+_MAX_REASON = 1 << 16
 #: How often a process that takes its time is looked at, in seconds.
 _LOOK_SECONDS = 0.05
 #: Wall-clock seconds after which one is given up, where its processor time can't be read or it waits for nothing.
@@ -81,8 +85,8 @@ class Runner:
         self.ready()
         answer = self._exchange(b"S" + json.dumps(instructions).encode(), seconds)
         try:
-            messages: list[Any] = json.loads(answer)
-            if all(map(_sound, messages)):
+            messages: list[Any] = parse_bounded(answer, parse_float=finite, parse_constant=no_constant)
+            if type(messages) is list and all(map(_sound, messages)):
                 return messages
         except (ValueError, TypeError, RecursionError):
             pass
@@ -172,11 +176,12 @@ class Runner:
         except BaseException:
             self.kill()
             raise
-        answer = bytes(output[LENGTH.size :])
-        if answer[:1] != b"+":
+        with memoryview(output) as whole:
+            good, answer = bytes(whole[LENGTH.size : LENGTH.size + 1]) == b"+", bytes(whole[LENGTH.size + 1 :])
+        if not good:
             self.kill()
-            raise RunnerLost("memory" if b"memory" in answer.lower() else "crash")
-        return answer[1:]
+            raise RunnerLost("memory" if b"memory" in answer[:_MAX_REASON].lower() else "crash")
+        return answer
 
     def _readable(self) -> bool:
         assert self._process.stdout is not None
@@ -214,7 +219,7 @@ def _sound(message: Any) -> bool:
         places = payload.get("places")
         if type(places) is not list or not all(type(place) is str for place in places):
             return False
-        if not isinstance(payload.get("data"), str | None):
+        if not _is_data(payload.get("data")):
             return False
     elif type(payload) is not str:
         return False
@@ -222,6 +227,16 @@ def _sound(message: Any) -> bool:
     return type(read) is list and all(
         type(one) is list and [*map(type, one)] == [int, int, bool] and one[1] >= 0 for one in read
     )
+
+
+def _is_data(data: object) -> bool:
+    """Whether ``data`` is what a ``ConvexError`` may hold, as a text of internal JSON; or None."""
+    if data is None:
+        return True
+    try:
+        return isinstance(data, str) and value_problem(from_internal_json(parse_bounded(data))) is None
+    except (ValueError, RecursionError, InvalidValue):
+        return False
 
 
 class Runners:

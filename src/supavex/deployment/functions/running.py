@@ -11,63 +11,46 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from supavex.convex.limits import MAX_VALUE_NESTING
-from supavex.convex.messages import mismatch_text
-from supavex.convex.values import (
-    InvalidValue,
-    Value,
-    from_internal_json,
-    nesting,
-    size,
-    to_internal_json,
-    value_problem,
-)
+from supavex.convex.values import InvalidValue, to_internal_json
 from supavex.deployment.functions import storage as _storage  # noqa: F401  (its operations are known from here on)
 from supavex.deployment.functions.app import App, Function, Kind, canonical
+from supavex.deployment.functions.call import (
+    TOO_NESTED,
+    Arguments,
+    Call,
+    check_arguments,
+    checked,
+    checked_result,
+    named,
+)
 from supavex.deployment.functions.engine import Conflict, Engine, Snapshot
-from supavex.deployment.functions.identity import NOBODY, Identity
+from supavex.deployment.functions.incidents import recorded
 from supavex.deployment.functions.outcome import Failure, Outcome, failure_of, logged
 from supavex.deployment.functions.paging import InvalidCursor
 from supavex.deployment.functions.runner import AT_ONCE, Runner, RunnerLost, Runners
-from supavex.deployment.functions.syscalls import Frame, Services, answer, understood
+from supavex.deployment.functions.syscalls import Frame, Services, answer, parsed, understood
 from supavex.deployment.functions.transaction import Transaction
+from supavex.deployment.functions.turns import Turns
 from supavex.errors import SupavexError
 
 #: Processor seconds that a query or a mutation may take, and wall-clock seconds of an action, as Convex has them.
 QUERY_SECONDS, ACTION_SECONDS, ACTION_CPU_SECONDS = 1.0, 600.0, 60.0
-MAX_ARGUMENT_BYTES = MAX_RESULT_BYTES = 16 << 20
-TOO_NESTED = f"Value is too nested (more than {MAX_VALUE_NESTING} levels deep)"
 _RETRIES = 20
+#: Conflicts after which a mutation runs while no other one does: then only what is no mutation can be in its way.
+_ALONE_AFTER = 3
 #: Convex does not count the time that its operations take. Here each costs the function's process something, too: so
 #: many seconds are not counted for one, of so many at most, for a function may ask without end.
 _OPERATION_SECONDS, _OPERATIONS = 0.001, 20_000
 _DEPTH = 8
-Arguments = dict[str, Any]
-
 
 #: Gives, for an outcome, what is to be done with the file's connection at a commit's timestamp.
 Also = Callable[["Outcome"], Callable[[Any, int], None]]
 Settle = Callable[[Transaction, "Outcome"], None]
-
-
-@dataclass(slots=True)
-class Call:
-    """One function to be run. ``args`` is JSON data (internal form) of an object."""
-
-    path: str
-    args: Any
-    identity: Identity = NOBODY
-    #: Whether internal functions may be called.
-    internal: bool = False
-    journal: str | None = None
-    scheduled: str | None = None
-    #: The request that the call is part of; None for one of its own.
-    request_id: str | None = None
 
 
 class Functions:
@@ -90,6 +73,7 @@ class Functions:
         self.closing = threading.Event()
         #: Queries and mutations wait for nobody, so that as many may run at once as there are processes for.
         self.gate = threading.BoundedSemaphore(AT_ONCE)
+        self._turns = Turns(AT_ONCE)
         self.query_seconds = QUERY_SECONDS
         self.action_seconds = ACTION_SECONDS
         #: Called with each outcome of a call from outside, for logs.
@@ -130,41 +114,64 @@ class Functions:
 
     def query(self, call: Call, snapshot: Snapshot | None = None) -> Outcome:
         """Runs a query, at the moment of ``snapshot`` or now."""
-        if snapshot is None:
-            with self.engine.snapshot() as now:
-                return self.query(call, now)
-        return self._told(self._in_transaction(call, "query", snapshot))
+        outcome = Outcome(canonical(call.path), "Query")
+        with recorded(outcome, self.query_seconds), self.gate, ExitStack() as stack:
+            at = snapshot or stack.enter_context(self.engine.snapshot())
+            self._in_transaction(call, outcome, self.engine.begin(at))
+        return self._told(outcome)
 
     def mutation(self, call: Call, also: Also | None = None, settle: Settle | None = None) -> Outcome:
         """Runs a mutation until it commits.
 
         ``also`` gives what is to be written to the file along with its outcome, be it good or bad; ``settle`` writes
-        documents along with it.
+        documents along with it. Both may raise :class:`Abandoned`, which is raised from here then.
         """
-        retries = 0
-        while True:
-            with self.engine.snapshot() as snapshot:
+        place = self._turns.place()
+        for retries in range(_RETRIES + 1):
+            if retries > _ALONE_AFTER:  # another process writes, or a scheduler
+                time.sleep(random.uniform(0, 0.001 * 2 ** min(retries, 7)))
+            with self._turns.taken(place, alone=retries >= _ALONE_AFTER):
                 try:
-                    outcome = self._in_transaction(call, "mutation", snapshot, also, settle)
-                    outcome.retries = retries
-                    return self._told(outcome)
+                    outcome = self._attempted(call, also, settle)
                 except Conflict:
-                    retries += 1
-            if retries > _RETRIES:
-                message = "Documents read from or written to changed while this mutation was being run and on every "
-                failure = Failure(f"{message}subsequent retry. A function and another one write the same documents.")
-                return self._told(Outcome(canonical(call.path), "Mutation", failure=failure))
-            time.sleep(random.uniform(0, 0.001 * 2 ** min(retries, 7)))
+                    continue
+            outcome.retries = retries
+            return self._told(outcome)
+        message = "Documents read from or written to changed while this mutation was being run and on every "
+        failure = Failure(f"{message}subsequent retry. Something else than mutations writes the same documents.")
+        return self._told(Outcome(canonical(call.path), "Mutation", failure=failure))
+
+    def _attempted(self, call: Call, also: Also | None, settle: Settle | None) -> Outcome:
+        """Runs a mutation once, and commits. Raises :class:`Conflict` where it has to be run again."""
+        outcome = Outcome(canonical(call.path), "Mutation")
+        settled: Transaction | None = None
+        with recorded(outcome, self.query_seconds), self.gate, self.engine.snapshot() as snapshot:
+            transaction = self.engine.begin(snapshot)
+            begun = transaction.mark()
+            with recorded(outcome, self.query_seconds):
+                self._in_transaction(call, outcome, transaction)
+            if outcome.failure is not None:
+                transaction.go_back(begun)
+            if settle is not None:
+                settle(transaction, outcome)
+            settled = transaction
+        if settled is not None:
+            # The snapshot has ended: while it is open, a commit can't write the file's log into the file.
+            with recorded(outcome, self.query_seconds):
+                outcome.ts = self.engine.commit(settled, None if also is None else also(outcome))
+        return outcome
 
     def run(self, call: Call) -> Outcome:
         """Runs a function of any kind."""
-        with self.engine.snapshot() as snapshot:
-            found = self.app(snapshot).find(call.path)
-        if found is None or found.kind == "query":
+        found = Outcome(canonical(call.path), "Query")
+        with recorded(found, self.query_seconds), self.engine.snapshot() as snapshot:
+            function = self.app(snapshot).find(call.path)
+            found.kind = "Query" if function is None else function.kind.capitalize()
+        if found.failure is not None:
+            return self._told(found)
+        if found.kind == "Query":
             return self.query(call)
-        if found.kind == "mutation":
-            return self.mutation(call)
-        return self.action(call)
+        return self.mutation(call) if found.kind == "Mutation" else self.action(call)
 
     def action(self, call: Call) -> Outcome:
         """Runs an action: what it does to the data is done by queries and mutations of their own."""
@@ -177,42 +184,19 @@ class Functions:
             listener(outcome)
         return outcome
 
-    def _in_transaction(
-        self,
-        call: Call,
-        kind: Kind,
-        snapshot: Snapshot,
-        also: Also | None = None,
-        settle: Settle | None = None,
-    ) -> Outcome:
-        outcome = Outcome(canonical(call.path), kind.capitalize(), ts=snapshot.ts, read_at=snapshot.ts)
+    def _in_transaction(self, call: Call, outcome: Outcome, transaction: Transaction) -> None:
+        """Runs a query or a mutation; its result is the value of ``outcome``. The caller holds the gate."""
+        kind: Kind = "mutation" if outcome.kind == "Mutation" else "query"
+        outcome.ts = outcome.read_at = transaction.ts
         outcome.request_id = call.request_id or outcome.request_id
-        started = time.monotonic()
-        transaction = self.engine.begin(snapshot)
-        begun = transaction.mark()
-        app = self.app(snapshot)
-        try:
-            function = checked(app, call, kind)
-            outcome.path = function.path
-            check_arguments(function, call.args, transaction)
-            with self.gate, self.runner(app) as leased:
-                run = TransactionRun(self, app, leased.runner, transaction, call, outcome)
-                outcome.value = run.outermost(function, call)
-        except Failure as failure:
-            outcome.failure = failure
-        except RunnerLost as lost:
-            outcome.failure = Failure(lost_message(lost.reason, self.query_seconds))
-        except SupavexError as error:
-            outcome.failure = Failure(error.message)
         outcome.reads = transaction.reads
-        outcome.seconds = time.monotonic() - started
-        if kind == "mutation":
-            if outcome.failure is not None:
-                transaction.go_back(begun)
-            if settle is not None:
-                settle(transaction, outcome)
-            outcome.ts = self.engine.commit(transaction, None if also is None else also(outcome))
-        return outcome
+        app = self.app(snapshot_of(transaction))
+        function = checked(app, call, kind)
+        outcome.path = function.path
+        check_arguments(function, call.args, transaction)
+        with self.runner(app) as leased:
+            run = TransactionRun(self, app, leased.runner, transaction, call, outcome)
+            outcome.value = run.outermost(function, call)
 
     def runner(self, app: App) -> Leased:
         """A process for one call, given back when the block ends."""
@@ -240,6 +224,11 @@ class Functions:
         }
 
 
+def snapshot_of(transaction: Transaction) -> Snapshot:
+    """The snapshot that a transaction reads. Whoever holds it already does so for as long as the transaction runs."""
+    return Snapshot(transaction.connection, transaction.catalog, transaction.ts)
+
+
 class Leased:
     """A runner that is in use; see :meth:`Functions.runner`. A context manager."""
 
@@ -252,85 +241,6 @@ class Leased:
 
     def __exit__(self, *details: object) -> None:
         self._runners.give(self._app.version, self.runner)
-
-
-def checked(app: App, call: Call, kind: Kind) -> Function:
-    """The function that a call names. Raises :class:`Failure` where there is none that may be called so."""
-    function = app.find(call.path)
-    shown = canonical(call.path)
-    if function is None:
-        if call.internal:
-            raise Failure(f"Could not find function for '{shown}'. Did you forget to run `npx convex dev`?")
-        raise Failure(f"Could not find public function for '{shown}'. Did you forget to run `npx convex dev`?")
-    if not function.public and not call.internal:
-        raise Failure(f"Could not find public function for '{shown}'. Did you forget to run `npx convex dev`?")
-    if function.kind != kind:
-        raise Failure(
-            f"Trying to execute {function.udf_path} as {kind.capitalize()}, but it is defined as "
-            f"{function.kind.capitalize()}."
-        )
-    if function.node:
-        raise Failure(f'Not supported here: {shown} is in a file with "use node", and Node does not run here.')
-    return function
-
-
-def _value(data: Any) -> Value:
-    """The value of internal JSON. Raises :class:`InvalidValue` for what breaks Convex's limits on any value, too."""
-    value = from_internal_json(data)
-    problem = value_problem(value)
-    if problem:
-        raise InvalidValue(problem)
-    if nesting(value) > MAX_VALUE_NESTING:
-        raise InvalidValue(TOO_NESTED)
-    return value
-
-
-def check_arguments(function: Function, args: Any, transaction: Transaction) -> None:
-    """Raises :class:`Failure` where arguments don't fit."""
-    try:
-        value = _value(args)
-    except RecursionError:
-        raise Failure(f"Invalid arguments for {function.path}: {TOO_NESTED}") from None
-    except InvalidValue as error:
-        raise Failure(f"Invalid arguments for {function.path}: {error.message}") from None
-    weight = size([value])
-    if weight > MAX_ARGUMENT_BYTES:
-        raise Failure(f"Arguments for {function.path} are too large (actual: {_shown(weight)}, limit: 16 MiB)")
-    mismatch = None if function.args is None else function.args.check(value, transaction.catalog.name_of)
-    if mismatch:
-        raise Failure(f"ArgumentValidationError: {mismatch_text(mismatch)}")
-
-
-def checked_result(function: Function, text: str, catalog_name: Callable[[int], str | None]) -> str:
-    """A function's result. Raises :class:`Failure` where it is none, too large, or does not fit."""
-    try:
-        value = _value(json.loads(text))
-    except RecursionError:
-        raise Failure(f"Function {function.path} return value invalid: {TOO_NESTED}") from None
-    except (InvalidValue, ValueError) as error:
-        said = error.message if isinstance(error, InvalidValue) else str(error)
-        raise Failure(f"Function {function.path} return value invalid: {said}") from None
-    weight = size(value)
-    if weight > MAX_RESULT_BYTES:
-        said = f"Function {function.path} return value is too large (actual: {_shown(weight)}, limit: 16 MiB)"
-        raise Failure(said)
-    mismatch = None if function.returns is None else function.returns.check(value, catalog_name)
-    if mismatch:
-        raise Failure(f"ReturnsValidationError: {mismatch_text(mismatch)}")
-    return text
-
-
-def _shown(weight: int) -> str:
-    return f"{weight / (1 << 20):.2f} MiB"
-
-
-def lost_message(reason: str, seconds: float) -> str:
-    """What is said of a function whose process was killed."""
-    if reason == "timeout":
-        return f"Function execution timed out (maximum duration: {seconds:g}s)"
-    if reason == "memory":
-        return "JavaScript execution ran out of memory (maximum memory usage: 512 MB)"
-    return "The process that ran the function ended unexpectedly."
 
 
 @dataclass(slots=True)
@@ -407,7 +317,7 @@ class TransactionRun:
         raise failure_of(payload, self.app) if how == "failed" else Failure("Returned promise will never resolve")
 
     def _snapshot(self) -> Snapshot:
-        return Snapshot(self.transaction.connection, self.transaction.catalog, self.transaction.ts)
+        return snapshot_of(self.transaction)
 
     def _step(self, instructions: list[Any]) -> list[Any]:
         started = time.monotonic()
@@ -427,7 +337,7 @@ class TransactionRun:
             frame.consumed(read)
             if operation == "1.0/runUdf":
                 with understood(operation):
-                    return ["settle", call_id, True, self._nested(frame, json.loads(payload))]
+                    return ["settle", call_id, True, self._nested(frame, parsed(payload))]
             return ["settle", call_id, True, answer(frame, operation, payload)]
         except InvalidCursor as error:
             return ["settle", call_id, False, {"message": error.message, "data": json.loads(error.DATA)}]
@@ -469,15 +379,3 @@ class TransactionRun:
             self.transaction = outer
             self._calling -= 1
             self.outcome.saw_identity |= called.saw_identity
-
-
-def named(arguments: Arguments) -> str:
-    """The path of the function that an operation names."""
-    name = arguments.get("name")
-    if isinstance(name, str):
-        return name
-    handle = arguments.get("functionHandle")
-    if isinstance(handle, str) and handle.startswith("function://"):
-        return handle.partition("//")[2].partition(";")[2] or handle.rpartition("/")[2]
-    message = "Not supported here: a reference to a component's function."
-    raise SupavexError("NotSupportedHere", message)

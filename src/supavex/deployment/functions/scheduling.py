@@ -16,11 +16,13 @@ from typing import Any
 from supavex.convex.ids import InvalidId, decode_id
 from supavex.convex.order_keys import order_key, successor
 from supavex.convex.values import Document, from_internal_json, size, to_internal_json
+from supavex.deployment.functions.call import Call, check_arguments, named
 from supavex.deployment.functions.catalog import SCHEDULED
-from supavex.deployment.functions.engine import Conflict
+from supavex.deployment.functions.engine import Abandoned, Conflict
+from supavex.deployment.functions.incidents import incident, recorded
 from supavex.deployment.functions.outcome import Outcome
 from supavex.deployment.functions.plans import QueryPlan
-from supavex.deployment.functions.running import Call, Functions, check_arguments, named
+from supavex.deployment.functions.running import Functions
 from supavex.deployment.functions.syscalls import Arguments, Frame, invalid, syscall, writable
 from supavex.deployment.functions.transaction import Transaction
 from supavex.deployment.store import StoredTable, read_body
@@ -122,6 +124,8 @@ class Scheduler:
         self._wake = threading.Event()
         self._closing = False
         self._running: dict[str, threading.Thread] = {}
+        #: Jobs that are not begun again.
+        self._given_up: set[str] = set()
         self._thread = threading.Thread(target=self._work, name="supavex-scheduler", daemon=True)
 
     def start(self) -> None:
@@ -142,21 +146,34 @@ class Scheduler:
     def _work(self) -> None:
         while not self._closing:
             self._wake.clear()
-            due, after = due_jobs(self._functions, time.time() * 1000)
-            for job in due:
-                id_ = str(job["_id"])
-                if id_ not in self._running and not self._closing and len(self._running) < _AT_ONCE:
-                    thread = threading.Thread(target=self._run, args=(job,), name="supavex-job", daemon=True)
-                    self._running[id_] = thread
-                    thread.start()
+            after: float | None = None
+            try:
+                due, after = due_jobs(self._functions, time.time() * 1000)
+                self._begin(due)
+            except Exception:
+                incident("the scheduler")
             wait = _LOOK_SECONDS if after is None else min(_LOOK_SECONDS, max(0.0, after / 1000 - time.time()))
             self._wake.wait(wait)
 
+    def _begin(self, due: list[Document]) -> None:
+        for job in due:
+            id_ = str(job["_id"])
+            free = id_ not in self._running and id_ not in self._given_up
+            if free and not self._closing and len(self._running) < _AT_ONCE:
+                thread = threading.Thread(target=self._run, args=(job,), name="supavex-job", daemon=True)
+                self._running[id_] = thread
+                thread.start()
+
     def _run(self, job: Document) -> None:
+        id_ = str(job["_id"])
         try:
             run_job(self._functions, job)
+        except Exception:
+            # Not even its failure could be written. It waits, as pending, for the next start of the server.
+            self._given_up.add(id_)
+            incident(f"the scheduled function {job.get('name')}")
         finally:
-            self._running.pop(str(job["_id"]), None)
+            self._running.pop(id_, None)
             self._wake.set()
 
     def _fail_interrupted(self) -> None:
@@ -193,7 +210,20 @@ def _jobs(functions: Functions, kind: str, now: float | None = None) -> tuple[li
 
 
 def run_job(functions: Functions, job: Document) -> Outcome | None:
-    """Runs a job that is pending; None where it is not any more."""
+    """Runs a job that is pending; None where it is not any more. One that fails, for whatever reason, is failed."""
+    outcome = Outcome(str(job.get("name")), "Mutation")
+    ran: Outcome | None = None
+    with recorded(outcome, functions.query_seconds):
+        ran = _ran(functions, job)
+        outcome = outcome if ran is None else ran
+    if outcome.failure is not None:
+        # A mutation has written so with its commit, unless it was the commit that failed.
+        _set(functions, job, "failed", _why(outcome))
+        return outcome
+    return ran
+
+
+def _ran(functions: Functions, job: Document) -> Outcome | None:
     with functions.engine.snapshot() as snapshot:
         function = functions.app(snapshot).find(str(job["name"]))
     args = job["args"]
@@ -205,14 +235,11 @@ def run_job(functions: Functions, job: Document) -> Outcome | None:
         outcome = functions.action(call)
         _set(functions, job, "failed" if outcome.failure else "success", _why(outcome))
         return outcome
-    gone = False
 
     def settle(transaction: Transaction, outcome: Outcome) -> None:
-        nonlocal gone
         table, internal_id = _place(transaction, job)
         body = transaction.get(table, internal_id)
-        gone = body is None or read_body(body)["state"]["kind"] != "pending"
-        if gone:
+        if body is None or read_body(body)["state"]["kind"] != "pending":
             raise _Gone
         kind = "failed" if outcome.failure else "success"
         transaction.put(table, internal_id, _ended(job, kind, _why(outcome)))
@@ -222,7 +249,7 @@ def run_job(functions: Functions, job: Document) -> Outcome | None:
     return None
 
 
-class _Gone(Exception):
+class _Gone(Abandoned):
     """The job was cancelled, or somebody else has run it."""
 
 
@@ -238,21 +265,17 @@ def _place(transaction: Transaction, job: Document) -> tuple[StoredTable, bytes]
 
 def _set(functions: Functions, job: Document, kind: str, error: str | None = None) -> bool:
     """Puts a job into another state, unless it was cancelled meanwhile; whether it was."""
-    while True:
-        with functions.engine.snapshot() as snapshot:
-            transaction = functions.engine.begin(snapshot)
-            table, internal_id = _place(transaction, job)
-            body = transaction.get(table, internal_id)
-            if body is None or read_body(body)["state"]["kind"] not in ("pending", "inProgress"):
-                return False
-            if kind == "inProgress" and read_body(body)["state"]["kind"] != "pending":
-                return False
-            transaction.put(table, internal_id, _ended(job, kind, error))
-            try:
-                functions.engine.commit(transaction)
-                return True
-            except Conflict:
-                continue
+
+    def write(transaction: Transaction) -> bool:
+        table, internal_id = _place(transaction, job)
+        body = transaction.get(table, internal_id)
+        allowed = ("pending",) if kind == "inProgress" else ("pending", "inProgress")
+        if body is None or read_body(body)["state"]["kind"] not in allowed:
+            return False
+        transaction.put(table, internal_id, _ended(job, kind, error))
+        return True
+
+    return bool(write_directly(functions, write))
 
 
 def write_directly(functions: Functions, write: Callable[[Transaction], Any]) -> Any:
@@ -261,8 +284,6 @@ def write_directly(functions: Functions, write: Callable[[Transaction], Any]) ->
         with functions.engine.snapshot() as snapshot:
             transaction = functions.engine.begin(snapshot)
             result = write(transaction)
-            try:
-                functions.engine.commit(transaction)
-                return result
-            except Conflict:
-                continue
+        with suppress(Conflict):
+            functions.engine.commit(transaction)
+            return result

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from supavex.convex.ids import InvalidId, decode_id
+from supavex.convex.json_bounds import finite, no_constant, parse_bounded
 from supavex.convex.names import table_name_problem
 from supavex.convex.values import Document, from_internal_json
 from supavex.deployment.functions.app import App
@@ -43,7 +44,7 @@ class Services:
     """What a deployment gives its functions besides its data.
 
     ``upload_url`` makes an address for uploads; None where nothing listens to them. ``fetch_hosts``: the hosts that
-    actions may fetch from; ``*`` is any.
+    actions may fetch from, with or without a port; ``*`` is any.
     """
 
     addresses: Addresses = field(default_factory=Addresses)
@@ -107,7 +108,15 @@ def answer(frame: Frame, operation: str, text: str) -> str:
             "NotSupportedHere", "Not supported here: `db.vars.commitTs`, the time of a commit in a value."
         )
     with understood(operation):
-        return found(frame, json.loads(text))
+        return found(frame, parsed(text))
+
+
+def parsed(text: str) -> Arguments:
+    """The arguments of an operation. Raises :class:`ValueError` for what no JSON of Convex's own client holds."""
+    data = parse_bounded(text, parse_float=finite, parse_constant=no_constant)
+    if not isinstance(data, dict):
+        raise ValueError("no object")
+    return data
 
 
 @contextmanager
@@ -120,7 +129,7 @@ def understood(operation: str) -> Iterator[None]:
         raise SupavexError(
             "InvalidArgument", f"Invalid arguments for `{name}`: missing field `{error.args[0]}`"
         ) from None
-    except (TypeError, AttributeError, IndexError, ValueError):
+    except (TypeError, AttributeError, IndexError, ValueError, ArithmeticError):
         name = operation.rpartition("/")[2]
         raise SupavexError("InvalidArgument", f"Invalid arguments for `{name}`: they are not of its form") from None
 

@@ -6,25 +6,37 @@ Source: ``authentication/src/lib.rs`` of convex-backend; OpenID Connect Discover
 from __future__ import annotations
 
 import base64
-import json
 import threading
 import time
 from typing import Any
+from urllib.parse import unquote_to_bytes, urljoin
 
+from supavex.convex.json_bounds import parse_bounded
 from supavex.deployment.functions.identity import Identity, user_of
+from supavex.deployment.functions.outgoing import BadAddress, checked_address, exchange
 from supavex.errors import SupavexError, missing_extra
 
-_ALGORITHMS = ["RS256", "RS384", "RS512", "ES256", "ES384", "PS256", "PS384", "PS512", "EdDSA"]
+#: The algorithms that Convex takes of OpenID Connect's providers, and of ``customJwt``: no secret signs for one.
+_ALGORITHMS, _CUSTOM_ALGORITHMS = ("RS256", "EdDSA"), ("RS256", "ES256")
+#: The types of keys that these algorithms have. A key of type ``oct`` is a secret.
+_KEY_TYPES = ("RSA", "EC", "OKP")
+_MAX_TOKEN_CHARACTERS = 64 << 10
+_MAX_REDIRECTS = 5
 _CACHE_SECONDS = 600.0
-_FETCH_SECONDS = 10.0
 _MAX_KEYS_BYTES = 1 << 20
+_MAX_KEYS_VALUES = 10_000
 _LEEWAY_SECONDS = 5
 
 
 class Tokens:
-    """Verifies tokens; remembers the providers' keys for a while. Thread-safe."""
+    """Verifies tokens; remembers the providers' keys for a while. Thread-safe.
 
-    def __init__(self) -> None:
+    ``hosts``: those that keys are fetched from, as ``--allow-fetch`` names them. An address that holds its keys itself
+    (``data:``) is always read.
+    """
+
+    def __init__(self, hosts: frozenset[str] = frozenset()) -> None:
+        self._hosts = hosts
         self._lock = threading.Lock()
         self._keys: dict[str, tuple[float, Any]] = {}
 
@@ -35,6 +47,8 @@ class Tokens:
         except ImportError:
             raise missing_extra("pyjwt", "serve", "ctx.auth") from None
         try:
+            if len(token) > _MAX_TOKEN_CHARACTERS:
+                raise jwt.InvalidTokenError("too long")
             header = jwt.get_unverified_header(token)
             claims = jwt.decode(token, options={"verify_signature": False})
         except jwt.PyJWTError:
@@ -48,7 +62,8 @@ class Tokens:
         if provider is None:
             raise SupavexError("NoAuthProvider", _no_provider(providers))
         custom = provider.get("type") == "customJwt"
-        algorithms = [str(provider.get("algorithm", "RS256"))] if custom else _ALGORITHMS
+        named = str(provider.get("algorithm", "RS256"))
+        algorithms = [name for name in _CUSTOM_ALGORITHMS if name == named] if custom else list(_ALGORITHMS)
         address = str(provider["jwks"]) if custom else ""
         try:
             key = self._key(address or self._discovered(issuer), header.get("kid"), fresh=False)
@@ -81,7 +96,7 @@ class Tokens:
         data = self._fetched(f"{issuer.rstrip('/')}/.well-known/openid-configuration", fresh=False)
         address = data.get("jwks_uri") if isinstance(data, dict) else None
         if not isinstance(address, str):
-            raise SupavexError("AuthProviderDiscoveryFailed", f"Auth provider discovery of {issuer} failed")
+            raise SupavexError("AuthProviderDiscoveryFailed", f"Auth provider discovery of {issuer[:200]} failed")
         return address
 
     def _key(self, address: str, kid: object, *, fresh: bool) -> Any:
@@ -89,8 +104,9 @@ class Tokens:
 
         data = self._fetched(address, fresh=fresh)
         try:
-            keys = jwt.PyJWKSet.from_dict(data).keys
-        except (jwt.PyJWTError, TypeError, AttributeError):
+            public = [key for key in data["keys"] if isinstance(key, dict) and key.get("kty") in _KEY_TYPES]
+            keys = jwt.PyJWKSet.from_dict({"keys": public}).keys
+        except (jwt.PyJWTError, TypeError, AttributeError, KeyError, ValueError):
             message = f"Invalid JWKS response body from '{address[:200]}'. The response is not valid JSON or doesn't "
             raise SupavexError("InvalidAuthHeader", f"{message}match the expected JWKS format.") from None
         if kid is None:
@@ -102,7 +118,7 @@ class Tokens:
             kept = self._keys.get(address)
         if kept is not None and not fresh and time.monotonic() - kept[0] < _CACHE_SECONDS:
             return kept[1]
-        data = _fetch(address)
+        data = _fetch(address, self._hosts)
         with self._lock:
             self._keys[address] = time.monotonic(), data
         return data
@@ -131,32 +147,38 @@ def _no_provider(providers: list[dict[str, Any]]) -> str:
     return f"{message}your configured providers: [{shown}]"
 
 
-def _fetch(address: str) -> Any:
+def _fetch(address: str, hosts: frozenset[str]) -> Any:
     if address.startswith("data:"):
-        head, _, body = address.partition(",")
-        text = base64.b64decode(body) if head.endswith(";base64") else body.encode()
-        return _parsed(text)
-    try:
-        import urllib3
-    except ImportError:
-        raise missing_extra("urllib3", "serve", "ctx.auth") from None
-    failed = SupavexError("AuthProviderDiscoveryFailed", f"Auth provider discovery of {address} failed")
-    if not address.startswith(("https://", "http://")):
-        raise failed
-    with urllib3.PoolManager(retries=False, timeout=_FETCH_SECONDS) as pool:
+        return _parsed(_held(address))
+    shown = address[:200]
+    url = address
+    for _ in range(_MAX_REDIRECTS):
         try:
-            response = pool.request("GET", address, redirect=True, preload_content=False)
-            data = response.read(_MAX_KEYS_BYTES)
-            response.release_conn()
-        except urllib3.exceptions.HTTPError:
-            raise failed from None
-    if response.status != 200:
-        raise failed
-    return _parsed(data)
+            answer = exchange("GET", checked_address(url, hosts), {}, None, _MAX_KEYS_BYTES)
+        except (BadAddress, OSError) as error:
+            message = f"Auth provider discovery of {shown} failed: {error}"
+            raise SupavexError("AuthProviderDiscoveryFailed", message) from None
+        location = answer.headers.get("location") if answer.status in (301, 302, 303, 307, 308) else None
+        if location is None:
+            break
+        url = urljoin(url, location)
+    if answer.status != 200 or len(answer.body) > _MAX_KEYS_BYTES:
+        message = f"Auth provider discovery of {shown} failed: status {answer.status}, {len(answer.body)} bytes"
+        raise SupavexError("AuthProviderDiscoveryFailed", message)
+    return _parsed(answer.body)
+
+
+def _held(address: str) -> bytes:
+    """What a ``data:`` address holds."""
+    head, _, body = address.partition(",")
+    try:
+        return base64.b64decode(body) if head.endswith(";base64") else unquote_to_bytes(body)
+    except ValueError:
+        return b""
 
 
 def _parsed(text: bytes) -> Any:
     try:
-        return json.loads(text)
-    except ValueError:
+        return parse_bounded(text, values=_MAX_KEYS_VALUES)
+    except (ValueError, RecursionError):
         return None

@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from supavex.deployment.deployment import Deployment
+from supavex.deployment.functions.call import Call
 from supavex.deployment.functions.identity import Identity
 from supavex.deployment.functions.live import LiveQueries
 from supavex.deployment.functions.outcome import Outcome
-from supavex.deployment.functions.running import Call, Functions
+from supavex.deployment.functions.running import Functions
 from supavex.deployment.functions.scheduling import Scheduler
 from supavex.deployment.functions.syscalls import Addresses, Services
 from supavex.deployment.functions.tokens import Tokens
@@ -62,12 +63,11 @@ class Host:
     #: How often something has changed; see :meth:`change`.
     changes: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    #: The hosts that actions may fetch from.
+    #: The hosts that actions may fetch from, and keys of auth.config.ts.
     fetch_hosts: frozenset[str] = frozenset()
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _logged: asyncio.Event = field(default_factory=asyncio.Event)
     _loop: asyncio.AbstractEventLoop | None = None
-    _tokens: Tokens = field(default_factory=Tokens)
     _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_CALLS, "supavex-call"))
     _acting: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_ACTIONS, "supavex-act"))
     _timestamp: int = 0
@@ -102,6 +102,11 @@ class Host:
     def live(self) -> LiveQueries:
         """The results that subscriptions share."""
         return LiveQueries(self.functions)
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """Verifies users' tokens."""
+        return Tokens(self.fetch_hosts)
 
     @cached_property
     def moments(self) -> Moments:
@@ -146,7 +151,7 @@ class Host:
     def user(self, token: str) -> Identity:
         """Who bears a user's token. Raises where it is not valid."""
         providers = json.loads(self.run_now(lambda d: d.store.meta("auth")) or "[]")
-        return self._tokens.identity(token, providers)
+        return self.tokens.identity(token, providers)
 
     def upload_url(self) -> str:
         """An address that a file can be sent to, for an hour."""

@@ -16,6 +16,7 @@ import uvicorn
 from supavex import files
 from supavex.deployment import dashboard
 from supavex.deployment.deployment import Deployment
+from supavex.deployment.functions.outgoing import allowed_host
 from supavex.deployment.server.app import make_app
 from supavex.deployment.server.host import Addresses, Host
 from supavex.deployment.server.security import admin_key
@@ -34,7 +35,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 3210
     site_port: int = 3211
-    #: The hosts that actions may fetch from; ``*`` is any.
+    #: The hosts that actions may fetch from, and keys of auth.config.ts; ``*`` is any.
     fetch_hosts: frozenset[str] = frozenset()
 
 
@@ -82,6 +83,8 @@ def _own_names(host: str) -> set[str]:
 
 def serve(settings: Settings, say: Callable[[Host], None]) -> None:
     """Serves until the process is told to stop. ``say`` is called once, when the ports listen."""
+    for name in settings.fetch_hosts - {"*"}:
+        allowed_host(name)  # raises for one that names no host
     with held(settings.folder):
         listener = _listen(settings.host, settings.port)
         site = _listen(settings.host, settings.site_port)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from supavex.deployment.functions.engine import Engine
+from supavex.deployment.functions.engine import Abandoned, Engine
 from supavex.deployment.functions.outcome import Outcome
 
 #: Seconds that an answer is kept.
@@ -20,7 +20,7 @@ _KEPT_SECONDS = 7 * 86_400
 Answer = Callable[[Outcome, int], dict[str, Any]]
 
 
-class AlreadyAnswered(Exception):
+class AlreadyAnswered(Abandoned):
     """The mutation, sent over another connection, has committed meanwhile: this run of it must not."""
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from supavex.convex.values import from_internal_json, to_internal_json
+from supavex.deployment.functions.call import Call
 from supavex.deployment.functions.engine import Snapshot
 from supavex.deployment.functions.identity import Identity
 from supavex.deployment.functions.live import LiveQueries
 from supavex.deployment.functions.outcome import Outcome
-from supavex.deployment.functions.running import Call
 from supavex.deployment.server import system
 from supavex.deployment.server.host import Host
 from supavex.errors import SupavexError

@@ -18,9 +18,9 @@ from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from supavex.deployment.functions.call import Call
 from supavex.deployment.functions.identity import NOBODY, Identity
 from supavex.deployment.functions.outcome import Outcome
-from supavex.deployment.functions.running import Call
 from supavex.deployment.server import session_requests
 from supavex.deployment.server.calls import Calls
 from supavex.deployment.server.host import Host

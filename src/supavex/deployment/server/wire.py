@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-import math
-from typing import Any, NoReturn
+from typing import Any
+
+from supavex.convex.json_bounds import finite, no_constant, parse_bounded
 
 
 def parse_json(text: str | bytes) -> Any:
     """The data of a JSON text. Raises :class:`ValueError` for whatever Convex's own reader refuses.
 
-    That is also NaN, numbers beyond float64, texts with half a surrogate pair, and nesting without end.
+    That is also NaN, numbers beyond float64, and texts with half a surrogate pair. Raises
+    :class:`~supavex.convex.json_bounds.JsonTooLarge`, before it parses, for more values or levels than arguments have.
     """
     try:
-        data = json.loads(text, parse_float=_finite, parse_constant=_no_constant)
+        data = parse_bounded(text, parse_float=finite, parse_constant=no_constant)
         # Half a pair comes only from an escape: looked for only where there is one.
         if ("\\ud" if isinstance(text, str) else b"\\ud") in text.lower():  # type: ignore[operator]
             json.dumps(data, ensure_ascii=False).encode()
@@ -25,14 +27,3 @@ def parse_json(text: str | bytes) -> Any:
 def json_text(data: Any) -> str:
     """``data`` as JSON of ASCII characters only: no text in it can break the answer."""
     return json.dumps(data, separators=(",", ":"), allow_nan=False)
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"{text[:40]} is beyond float64")
-    return number
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")

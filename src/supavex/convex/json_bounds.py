@@ -1,0 +1,104 @@
+"""Bounds on JSON texts, checked before they are parsed: a small text can otherwise become a hundred times its memory.
+
+A text is scanned block by block by methods of ``str`` and ``bytes``, which are loops in C: 16 MiB take a tenth of a
+second, and other threads run between the blocks. The bounds are above what Convex's own limits allow, but for one
+case: see :data:`MAX_VALUES`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from itertools import accumulate
+from typing import Any, NoReturn
+
+from supavex.convex.limits import MAX_VALUE_NESTING
+
+#: Values in the arguments or the result of a function: as many as numbers weigh 16 MiB by Convex's measure. Of nulls,
+#: booleans, empty texts, arrays and objects, which weigh less, Convex takes more.
+MAX_VALUES = (16 << 20) // 9
+#: Values in one document: each weighs a byte at least, and a document 1 MiB at most.
+MAX_DOCUMENT_VALUES = 1 << 20
+#: Levels of arrays and objects: twice Convex's own limit, so that what breaks that one alone gets Convex's words.
+MAX_DEPTH = 2 * MAX_VALUE_NESTING
+#: Characters that are scanned at once.
+_BLOCK = 1 << 18
+_STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in _STEPS)
+
+
+class JsonTooLarge(ValueError):
+    """A JSON text with more values, or more levels, than it may have."""
+
+
+def check_bounds(text: str | bytes, values: int = MAX_VALUES, depth: int = MAX_DEPTH) -> None:
+    """Raises :class:`JsonTooLarge` for a text with more than ``values`` values or ``depth`` levels.
+
+    A text that is no JSON may pass; one that passes has no more of either, whatever a parser makes of it.
+    """
+    # Most texts are too short for so many values, and have few brackets.
+    if len(text) <= 2 * values and _count(text, "[{") <= depth:
+        return
+    if isinstance(text, str):
+        text = text.encode(errors="replace")
+    if _count(text, ",[{") <= values and _count(text, "[{") <= depth:
+        return
+    found = level = at = 0
+    inside = False
+    while at < len(text):
+        end = _block_end(text, at)
+        pieces = text[at:end].replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')
+        # Every second piece lies between two quotes: it is a string's, and no structure.
+        structure = b"".join(pieces[inside::2])
+        inside ^= len(pieces) % 2 == 0
+        found += _count(structure, ",[{")
+        if found > values:
+            raise JsonTooLarge(f"more than {values:,} values")
+        brackets = structure.translate(None, _NO_BRACKETS)
+        if brackets:
+            levels = accumulate(map(_STEPS.__getitem__, brackets), initial=level)
+            deepest, level = _deepest(levels)
+            if deepest > depth:
+                raise JsonTooLarge(f"more than {depth} levels")
+        at = end
+
+
+def parse_bounded(text: str | bytes, values: int = MAX_VALUES, depth: int = MAX_DEPTH, **more: Any) -> Any:
+    """The data of a JSON text within the bounds; ``more`` goes to :func:`json.loads`. Raises :class:`ValueError`."""
+    check_bounds(text, values, depth)
+    return json.loads(text, **more)
+
+
+def finite(text: str) -> float:
+    """``parse_float`` of a strict parser. Raises :class:`ValueError` for a number beyond float64."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:40]} is beyond float64")
+    return number
+
+
+def no_constant(name: str) -> NoReturn:
+    """``parse_constant`` of a strict parser: raises for NaN and the infinities."""
+    raise ValueError(f"{name} is not JSON")
+
+
+def _count(text: str | bytes, characters: str) -> int:
+    if isinstance(text, str):
+        return sum(map(text.count, characters))
+    return sum(map(text.count, characters.encode()))
+
+
+def _block_end(text: bytes, at: int) -> int:
+    """Where a block ends that begins at ``at``: not within an escape."""
+    end = min(at + _BLOCK, len(text))
+    first = end
+    while first > at and text[first - 1 : first] == b"\\":
+        first -= 1
+    # An odd number of backslashes: the last one is of an escape whose other character comes next.
+    return min(end + (end - first) % 2, len(text))
+
+
+def _deepest(levels: accumulate[int]) -> tuple[int, int]:
+    """The highest level, and the last one."""
+    every = list(levels)
+    return max(every), every[-1]

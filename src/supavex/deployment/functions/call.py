@@ -1,0 +1,118 @@
+"""A call of one of the app's functions: who calls what, whether it may be called so, its arguments and its result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from supavex.convex.json_bounds import parse_bounded
+from supavex.convex.limits import MAX_VALUE_NESTING
+from supavex.convex.messages import mismatch_text
+from supavex.convex.values import InvalidValue, Value, from_internal_json, nesting, size, value_problem
+from supavex.deployment.functions.app import App, Function, Kind, canonical
+from supavex.deployment.functions.identity import NOBODY, Identity
+from supavex.deployment.functions.outcome import Failure
+from supavex.deployment.functions.transaction import Transaction
+from supavex.errors import SupavexError
+
+MAX_ARGUMENT_BYTES = MAX_RESULT_BYTES = 16 << 20
+TOO_NESTED = f"Value is too nested (more than {MAX_VALUE_NESTING} levels deep)"
+Arguments = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Call:
+    """One function to be run. ``args`` is JSON data (internal form) of an object."""
+
+    path: str
+    args: Any
+    identity: Identity = NOBODY
+    #: Whether internal functions may be called.
+    internal: bool = False
+    journal: str | None = None
+    scheduled: str | None = None
+    #: The request that the call is part of; None for one of its own.
+    request_id: str | None = None
+
+
+def checked(app: App, call: Call, kind: Kind) -> Function:
+    """The function that a call names. Raises :class:`Failure` where there is none that may be called so."""
+    function = app.find(call.path)
+    shown = canonical(call.path)
+    if function is None:
+        if call.internal:
+            raise Failure(f"Could not find function for '{shown}'. Did you forget to run `npx convex dev`?")
+        raise Failure(f"Could not find public function for '{shown}'. Did you forget to run `npx convex dev`?")
+    if not function.public and not call.internal:
+        raise Failure(f"Could not find public function for '{shown}'. Did you forget to run `npx convex dev`?")
+    if function.kind != kind:
+        raise Failure(
+            f"Trying to execute {function.udf_path} as {kind.capitalize()}, but it is defined as "
+            f"{function.kind.capitalize()}."
+        )
+    if function.node:
+        raise Failure(f'Not supported here: {shown} is in a file with "use node", and Node does not run here.')
+    return function
+
+
+def _value(data: Any) -> Value:
+    """The value of internal JSON. Raises :class:`InvalidValue` for what breaks Convex's limits on any value, too."""
+    value = from_internal_json(data)
+    problem = value_problem(value)
+    if problem:
+        raise InvalidValue(problem)
+    if nesting(value) > MAX_VALUE_NESTING:
+        raise InvalidValue(TOO_NESTED)
+    return value
+
+
+def check_arguments(function: Function, args: Any, transaction: Transaction) -> None:
+    """Raises :class:`Failure` where arguments don't fit."""
+    try:
+        value = _value(args)
+    except RecursionError:
+        raise Failure(f"Invalid arguments for {function.path}: {TOO_NESTED}") from None
+    except InvalidValue as error:
+        raise Failure(f"Invalid arguments for {function.path}: {error.message}") from None
+    weight = size([value])
+    if weight > MAX_ARGUMENT_BYTES:
+        raise Failure(f"Arguments for {function.path} are too large (actual: {_shown(weight)}, limit: 16 MiB)")
+    mismatch = None if function.args is None else function.args.check(value, transaction.catalog.name_of)
+    if mismatch:
+        raise Failure(f"ArgumentValidationError: {mismatch_text(mismatch)}")
+
+
+def checked_result(function: Function, text: str, catalog_name: Callable[[int], str | None]) -> str:
+    """A function's result. Raises :class:`Failure` where it is none, too large, or does not fit."""
+    try:
+        value = _value(parse_bounded(text))
+    except RecursionError:
+        raise Failure(f"Function {function.path} return value invalid: {TOO_NESTED}") from None
+    except (InvalidValue, ValueError) as error:
+        said = error.message if isinstance(error, InvalidValue) else str(error)
+        raise Failure(f"Function {function.path} return value invalid: {said}") from None
+    weight = size(value)
+    if weight > MAX_RESULT_BYTES:
+        said = f"Function {function.path} return value is too large (actual: {_shown(weight)}, limit: 16 MiB)"
+        raise Failure(said)
+    mismatch = None if function.returns is None else function.returns.check(value, catalog_name)
+    if mismatch:
+        raise Failure(f"ReturnsValidationError: {mismatch_text(mismatch)}")
+    return text
+
+
+def _shown(weight: int) -> str:
+    return f"{weight / (1 << 20):.2f} MiB"
+
+
+def named(arguments: Arguments) -> str:
+    """The path of the function that an operation names."""
+    name = arguments.get("name")
+    if isinstance(name, str):
+        return name
+    handle = arguments.get("functionHandle")
+    if isinstance(handle, str) and handle.startswith("function://"):
+        return handle.partition("//")[2].partition(";")[2] or handle.rpartition("/")[2]
+    message = "Not supported here: a reference to a component's function."
+    raise SupavexError("NotSupportedHere", message)

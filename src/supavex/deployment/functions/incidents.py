@@ -1,0 +1,56 @@
+"""Exceptions that nobody foresaw: each is logged whole, once, and becomes the failure of the call that met it."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from supavex.deployment.functions.engine import Abandoned, Conflict
+from supavex.deployment.functions.outcome import Failure, Outcome
+from supavex.deployment.functions.runner import RunnerLost
+from supavex.errors import SupavexError
+
+_LOGGER = logging.getLogger("supavex.server")
+#: Characters of what was called that the log shows.
+_SHOWN = 200
+
+
+def incident(what: str) -> str:
+    """Logs the exception that is being handled; what whoever called ``what`` is told."""
+    id_ = secrets.token_hex(4)
+    _LOGGER.exception("Incident %s in %s", id_, ascii(what[:_SHOWN]))
+    return f"Your request couldn't be completed: supavex failed. The server's own output says more (incident {id_})."
+
+
+@contextmanager
+def recorded(outcome: Outcome, seconds: float) -> Iterator[None]:
+    """Makes every exception of the block the failure of ``outcome``; ``seconds``: the processor time it may take.
+
+    :class:`Conflict` and :class:`Abandoned` pass, for they say what becomes of a commit.
+    """
+    try:
+        yield
+    except (Conflict, Abandoned):
+        raise
+    except Failure as failure:
+        outcome.failure = failure
+    except RunnerLost as lost:
+        outcome.failure = Failure(_lost(lost.reason, seconds))
+    except SupavexError as error:
+        outcome.failure = Failure(error.message)
+    except Exception:
+        outcome.failure = Failure(incident(f"{outcome.kind} {outcome.path}"))
+    finally:
+        outcome.seconds = time.monotonic() - outcome.begun
+
+
+def _lost(reason: str, seconds: float) -> str:
+    """What is said of a function whose process was killed."""
+    if reason == "timeout":
+        return f"Function execution timed out (maximum duration: {seconds:g}s)"
+    if reason == "memory":
+        return "JavaScript execution ran out of memory (maximum memory usage: 512 MB)"
+    return "The process that ran the function ended unexpectedly."

@@ -1,0 +1,54 @@
+"""Whose turn it is to run a mutation: first come, first served, and one that runs again keeps its place."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from bisect import insort
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Turns:
+    """Lets ``most`` mutations run at the same time, or one alone, in the order of their places. Thread-safe.
+
+    A mutation that met a conflict goes before all that came after it. So every mutation is the first in the end, and
+    one that runs alone conflicts with no other.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._places = itertools.count()
+        self._changed = threading.Condition()
+        self._waiting: list[int] = []
+        self._running = 0
+        self._alone = False
+
+    def place(self) -> int:
+        """A place behind everybody who has one."""
+        return next(self._places)
+
+    @contextmanager
+    def taken(self, place: int, *, alone: bool) -> Iterator[None]:
+        """The turn of who has ``place``, for as long as the block runs. ``alone``: nobody else has one meanwhile."""
+        most = 1 if alone else self._most
+
+        def free() -> bool:
+            return self._waiting[0] == place and self._running < most and not self._alone
+
+        with self._changed:
+            insort(self._waiting, place)
+            try:
+                self._changed.wait_for(free)
+            finally:
+                self._waiting.remove(place)
+                self._changed.notify_all()
+            self._running += 1
+            self._alone = alone
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._running -= 1
+                self._alone = False
+                self._changed.notify_all()
