@@ -1,6 +1,7 @@
 """Bodies of requests: all of what came, packed or not, in whatever pieces."""
 
 import asyncio
+import io
 import random
 
 import brotli
@@ -8,7 +9,7 @@ import pytest
 from starlette.requests import Request
 from starlette.types import Message
 
-from supavex.deployment.server.bodies import read_bytes
+from supavex.deployment.server.bodies import write_body
 from supavex.errors import SupavexError
 
 MEGABYTE = 1 << 20
@@ -26,7 +27,10 @@ def request(body: bytes, encoding: str = "", piece: int = 1 << 16) -> Request:
 
 
 def read(body: bytes, encoding: str = "", *, piece: int = 1 << 16, limit: int = 64 * MEGABYTE) -> bytes:
-    return asyncio.run(read_bytes(request(body, encoding, piece), limit))
+    file = io.BytesIO()
+    count = asyncio.run(write_body(request(body, encoding, piece), file, limit))
+    assert count == len(file.getvalue())
+    return file.getvalue()
 
 
 def contents(kind: str, size: int) -> bytes:

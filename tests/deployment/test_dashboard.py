@@ -230,6 +230,20 @@ def test_signing_out_ends_the_session_also_for_a_copy_of_its_cookie(filled: Host
     assert client.get("/tables", headers={"cookie": f"{name}={token}"}).status_code == 303
 
 
+def test_signing_out_outlasts_a_restart_and_so_do_sessions(filled: Host):
+    cookies = []
+    for leaves in (True, False):
+        client = signed_in(filled)
+        (name, token) = next(iter(client.cookies.items()))
+        cookies.append({"cookie": f"{name}={token}"})
+        if leaves:
+            client.post("/sign-out")
+    again = Host(filled.deployment, filled.folder, KEY, filled.addresses)
+    assert [visitor(again).get("/tables", headers=cookie).status_code for cookie in cookies] == [303, 200]
+    (kept,) = filled.deployment.store.connection.execute("SELECT token FROM ended_sessions").fetchall()
+    assert token.encode() not in kept[0], "no token is kept"
+
+
 def test_a_changed_cookie_is_no_session(filled: Host):
     client = signed_in(filled)
     (name, token) = next(iter(client.cookies.items()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
 import sqlite3
 import time
 import uuid
@@ -131,3 +132,22 @@ class Files:
             internal_id = decode_id(file.id)[1]
             self._store.connection.execute("DELETE FROM files WHERE internal_id = ?", (internal_id,))
         return {file.path for file in found}
+
+
+#: A media type that a header may hold: ASCII that can be printed.
+_TYPE = re.compile(r"[\x20-\x7e]{1,1024}\Z")
+
+
+def checked_type(content_type: object) -> str | None:
+    """A media type that somebody gives with a file; None for none. Raises where no header can hold it."""
+    if content_type is None or content_type == "":
+        return None
+    if not isinstance(content_type, str) or not _TYPE.match(content_type):
+        message = "the content type is no text of printable ASCII characters, as image/png is."
+        raise SupavexError("InvalidContentType", message)
+    return content_type
+
+
+def header_type(content_type: str | None) -> str:
+    """The media type that a stored file is sent with. One that an import brought may be none that a header holds."""
+    return content_type if isinstance(content_type, str) and _TYPE.match(content_type) else "application/octet-stream"

@@ -45,6 +45,7 @@ CREATE TABLE IF NOT EXISTS jobs (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, sta
 CREATE TABLE IF NOT EXISTS files (
   internal_id BLOB PRIMARY KEY, name TEXT NOT NULL UNIQUE, created REAL NOT NULL, sha256 BLOB NOT NULL,
   size INTEGER NOT NULL, content_type TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS ended_sessions (token BLOB PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;
 """
 CREATION_INDEX = "by_creation_time"
 #: Seconds that a connection waits for another one that writes.

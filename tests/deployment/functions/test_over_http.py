@@ -26,7 +26,7 @@ SECONDS = 60.0
 def served(pushed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("served")
     shutil.copy(pushed, folder / FILE)
-    with Served(folder) as running:
+    with Served(folder, "--allow-fetch", "127.0.0.1") as running:
         yield running
 
 

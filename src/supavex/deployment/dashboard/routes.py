@@ -201,7 +201,8 @@ class _Dashboard:
         if not from_this_site(request):
             return self._sign_in_form(403, problem="The form was sent by a page of another site.")
         name, secure = self.sessions.cookie, request.scope["scheme"] == "https"
-        self.sessions.end(request.cookies.get(name, ""))
+        token = request.cookies.get(name, "")
+        await self.host.run(lambda d: self.sessions.end(token, d))
         response = secured(RedirectResponse("/sign-in", 303))
         response.delete_cookie(name, secure=secure, httponly=True, samesite="strict")
         return response

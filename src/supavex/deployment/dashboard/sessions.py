@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
+from supavex.deployment.deployment import Deployment
 from supavex.deployment.server import security
 from supavex.deployment.server.host import Host
 
@@ -26,8 +27,8 @@ class Sessions:
         self._secret = hmac.digest(host.admin_key.encode(), b"supavex dashboard session", "sha256")
         #: The cookie's name: one a port, for browsers share cookies between the ports of a host.
         self.cookie = f"supavex_session_{urlsplit(host.addresses.cloud).port}"
-        #: Tokens that were signed out before their time, and when that is.
-        self._ended: dict[str, int] = {}
+        #: SHA-256 of the tokens that were signed out before their time. The deployment's file keeps them, too.
+        self._ended = {token for (token,) in host.run_now(_ended_sessions)}
 
     def begin(self) -> str:
         """A new token: when it ends, random digits, and a proof of both."""
@@ -41,14 +42,19 @@ class Sessions:
             return False
         until, nonce, proof = match.groups()
         genuine = security.same(proof, self._proof(f"{until}.{nonce}"))
-        return genuine and time.time() < int(until) and token not in self._ended
+        return genuine and time.time() < int(until) and _digest(token) not in self._ended
 
-    def end(self, token: str) -> None:
-        """Signs ``token`` out."""
-        if self.holds(token):
-            now = time.time()
-            self._ended = {old: until for old, until in self._ended.items() if until > now}
-            self._ended[token] = int(token.partition(".")[0])
+    def end(self, token: str, deployment: Deployment) -> None:
+        """Signs ``token`` out, also for a server that is started later."""
+        if not self.holds(token):
+            return
+        digest = _digest(token)
+        self._ended.add(digest)
+        until = int(token.partition(".")[0])
+        with deployment.store.transaction():
+            connection = deployment.store.connection
+            connection.execute("DELETE FROM ended_sessions WHERE until < ?", (int(time.time()),))
+            connection.execute("INSERT OR IGNORE INTO ended_sessions VALUES (?, ?)", (digest, until))
 
     def _proof(self, claim: str) -> str:
         return hmac.new(self._secret, claim.encode(), hashlib.sha256).hexdigest()
@@ -63,6 +69,14 @@ class Sessions:
     def key_is(self, given: str) -> bool:
         """Whether ``given`` is the admin key; in constant time."""
         return security.is_admin_key(self._admin_key, given)
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+def _ended_sessions(deployment: Deployment) -> list[tuple[bytes]]:
+    return deployment.store.connection.execute("SELECT token FROM ended_sessions").fetchall()
 
 
 def from_this_site(request: Request) -> bool:

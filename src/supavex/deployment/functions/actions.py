@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import secrets
+import threading
 import time
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Any
@@ -48,17 +50,15 @@ def run_action(functions: Functions, call: Call) -> Outcome:
             check_arguments(function, call.args, functions.engine.begin(snapshot))
             request = functions.start_request(app, function, call, snapshot)
             names = snapshot.catalog.name_of
+        # An action may take minutes: its arguments are a text from here on.
+        call.args = None
+        call.taken()
         request |= {"outermost": True, "now": 0, "snapshot": "", "requestId": outcome.request_id}
         request["seed"] = [secrets.randbits(32) for _ in range(4)]
-        pool = ThreadPoolExecutor(_AT_ONCE, "supavex-action")
         deadline = outcome.begun + functions.action_seconds
-        try:
-            with functions.runner(app) as leased:
-                run = _ActionRun(functions, app, leased.runner, call, outcome, pool, deadline)
-                outcome.value = checked_result(function, run.until_done(request), names)
-        finally:
-            # What the action has not waited for holds up nobody else either.
-            pool.shutdown(wait=False, cancel_futures=True)
+        with functions.runner(app) as leased:
+            run = _ActionRun(functions, app, leased.runner, call, outcome, deadline)
+            outcome.value = checked_result(function, run.until_done(request), names)
     outcome.ts = functions.engine.log.last
     return outcome
 
@@ -84,12 +84,12 @@ class _ActionRun:
     runner: Runner
     call: Call
     outcome: Outcome
-    pool: ThreadPoolExecutor
     deadline: float
 
     def until_done(self, request: dict[str, Any]) -> str:
         """Drives the action; its result as JSON."""
         asked: set[Future[list[Any]]] = set()
+        waiting: deque[tuple[int, str, str]] = deque()
         #: When timers are due, and the calls that wait for them.
         timers: list[tuple[float, int]] = []
         instructions: list[Any] = [["start", 1, request]]
@@ -105,7 +105,9 @@ class _ActionRun:
                 elif operation == "sleep":
                     heappush(timers, (time.monotonic() + _milliseconds(payload) / 1000, call_id))
                 else:
-                    asked.add(self.pool.submit(self._settled, call_id, operation, payload))
+                    waiting.append((call_id, operation, payload))
+            while waiting and len(asked) < _AT_ONCE:
+                asked.add(self._begun(*waiting.popleft()))
             if not asked and not timers:
                 raise Failure("Returned promise will never resolve")
             instructions = self._awaited(asked, timers)
@@ -130,6 +132,19 @@ class _ActionRun:
         while timers and timers[0][0] <= time.monotonic():
             instructions.append(["settle", heappop(timers)[1], True, "null"])
         return instructions
+
+    def _begun(self, call_id: int, operation: str, payload: str) -> Future[list[Any]]:
+        """Answers in a thread that holds up nobody: neither the action's end, nor that of this process."""
+        future: Future[list[Any]] = Future()
+
+        def run() -> None:
+            try:
+                future.set_result(self._settled(call_id, operation, payload))
+            except BaseException as error:
+                future.set_exception(error)
+
+        threading.Thread(target=run, name="supavex-action", daemon=True).start()
+        return future
 
     def _settled(self, call_id: int, operation: str, payload: str) -> list[Any]:
         """The instruction that settles what was asked for."""

@@ -34,6 +34,8 @@ class Call:
     scheduled: str | None = None
     #: The request that the call is part of; None for one of its own.
     request_id: str | None = None
+    #: Called when the arguments are not needed any more as data, at the latest when the function is over.
+    taken: Callable[[], None] = lambda: None
 
 
 def checked(app: App, call: Call, kind: Kind) -> Function:

@@ -14,17 +14,23 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+from supavex.convex.json_bounds import JsonTooLarge, finite, no_constant, parse_bounded
+from supavex.convex.schema_json import validator_from_json
 from supavex.deployment.functions.linking import link
 from supavex.errors import SupavexError
 
 #: Wall-clock seconds and bytes of memory that evaluating one push may take.
 SECONDS = 30.0
 MEMORY_BYTES = 1 << 30
+#: What evaluating may answer: more than all that the CLI is told of the largest app.
+MAX_ANSWER_BYTES = 64 << 20
 _STACK_LINES = 6
+_UDF_TYPES = ("Query", "Mutation", "Action")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,6 @@ class Evaluation:
     functions: dict[str, dict[str, Any]] = field(default_factory=dict)
     schema: str | None = None
     auth: list[dict[str, Any]] = field(default_factory=list)
-    config: dict[str, Any] | None = None
 
 
 def evaluate(
@@ -77,8 +82,11 @@ def evaluate(
         },
     }
     answer = _in_child(json.dumps(request).encode(), seconds, memory)
+    # A module can reach what JavaScript is made of, and so what speaks for it.
+    if not is_sound(answer):
+        raise SupavexError("InvalidModules", "Evaluating the modules gave an answer of another form than it has.")
     failure = answer.get("failure")
-    if failure:
+    if failure is not None:
         raise _failure(failure)
     found = answer["schema"]
     if found is not None and found.get("missing"):
@@ -86,18 +94,12 @@ def evaluate(
         raise _evaluating("MissingSchemaExportError", message)
     if found is not None and not _is_schema(found.get("text")):
         raise _evaluating("InvalidSchemaExport", "Default export from schema file isn't a Convex schema.")
-    config = answer["config"]
-    return Evaluation(
-        answer["functions"],
-        None if found is None else found["text"],
-        answer["auth"],
-        json.loads(config) if isinstance(config, str) else config,
-    )
+    return Evaluation(answer["functions"], None if found is None else found["text"], answer["auth"])
 
 
 def _is_schema(text: object) -> bool:
     try:
-        data = json.loads(text) if isinstance(text, str) else None
+        data = parse_bounded(text) if isinstance(text, str) else None
     except (ValueError, RecursionError):
         return False
     return isinstance(data, dict) and "tables" in data
@@ -138,18 +140,88 @@ def _in_child(request: bytes, seconds: float, memory: int) -> dict[str, Any]:
     watcher = _Watcher(process, seconds, memory)
     watcher.start()
     try:
-        output, _ = process.communicate(request)
+        output = _exchanged(process, request)
     finally:
         watcher.stop()
+    if output is None:
+        size = f"{MAX_ANSWER_BYTES >> 20} MiB"
+        raise SupavexError("InvalidModules", f"Evaluating the modules was stopped: it says more than {size}.")
     if watcher.reason:
         raise SupavexError("InvalidModules", f"Evaluating the modules was stopped: {watcher.reason}.")
     try:
-        answer: dict[str, Any] = json.loads(output)
+        answer: dict[str, Any] = parse_bounded(output, parse_float=finite, parse_constant=no_constant)
+    except JsonTooLarge as error:
+        raise SupavexError("InvalidModules", f"Evaluating the modules gave {error}.") from None
     except ValueError:
         reason = "it used up its processor time" if process.returncode in (-24, -9) else "V8 gave up"
         message = f"Evaluating the modules failed: {reason} (exit code {process.returncode})."
         raise SupavexError("InvalidModules", message) from None
     return answer
+
+
+def _exchanged(process: subprocess.Popen[bytes], request: bytes) -> bytes | None:
+    """What a process answers to its request; None where that is too much. It has ended then."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+
+    def write(pipe: IO[bytes]) -> None:
+        with suppress(OSError), pipe:
+            pipe.write(request)
+
+    writing = threading.Thread(target=write, args=(process.stdin,), name="supavex-v8-request", daemon=True)
+    writing.start()
+    try:
+        with process.stdout as pipe:
+            output = pipe.read(MAX_ANSWER_BYTES + 1)
+        return output if len(output) <= MAX_ANSWER_BYTES else None
+    finally:
+        if process.poll() is None:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(1)
+            process.kill()
+        process.wait()
+        writing.join()
+
+
+def is_sound(answer: object) -> bool:
+    """Whether an answer of ``analysis.js`` is of its form, so that whoever reads it later finds what is said there."""
+    if not isinstance(answer, dict):
+        return False
+    failure = answer.get("failure")
+    if failure is not None:
+        texts = isinstance(failure, dict) and all(isinstance(text, str) for text in failure.values())
+        return texts and {"module", "message"} <= failure.keys()
+    if not {"functions", "schema", "auth"} <= answer.keys():
+        return False
+    schema = answer["schema"]
+    if not (schema is None or isinstance(schema, dict)) or not isinstance(answer["auth"], list):
+        return False
+    kinds = str | int | float | bool | None
+    if not all(isinstance(one, dict) and all(isinstance(v, kinds) for v in one.values()) for one in answer["auth"]):
+        return False
+    modules = answer["functions"]
+    return isinstance(modules, dict) and all(map(_is_module, modules.values()))
+
+
+def _is_module(found: Any) -> bool:
+    """Whether what is said of one module is of its form."""
+    try:
+        for function in found["functions"]:
+            texts = [function["name"], *(function[name] for name in ("args", "returns") if function[name] is not None)]
+            if not all(isinstance(text, str) for text in texts) or function["udfType"] not in _UDF_TYPES:
+                return False
+            if function["visibility"]["kind"] not in ("public", "internal"):
+                return False
+            for text in texts[1:]:
+                data = parse_bounded(text)
+                if data is not None:
+                    validator_from_json(data)
+        for route in found["httpRoutes"] or []:
+            if not all(isinstance(route["route"][name], str) for name in ("path", "method")):
+                return False
+        return all(isinstance(name, str) for name, _ in found["cronSpecs"] or [])
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, SupavexError):
+        return False
 
 
 _CHILD = "supavex.deployment.functions.evaluation_child"

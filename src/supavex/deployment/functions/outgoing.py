@@ -15,8 +15,8 @@ from typing import Any
 
 from supavex.errors import UsageError, missing_extra
 
-#: Seconds for one wait for the other side, and for a whole exchange.
-SECONDS, WHOLE_SECONDS = 30.0, 120.0
+#: Seconds for one wait for the other side; a whole exchange has four times as many.
+SECONDS = 30.0
 _PORTS = {"http": 80, "https": 443}
 #: Characters that parsers of addresses read in different ways.
 _ODD = re.compile(r"[\x00-\x20\x7f\\]")
@@ -126,7 +126,14 @@ def checked_address(url: str, hosts: Iterable[str]) -> Address:
     raise BadAddress(f"{name} is not allowed here. Allow it by `supavex serve --allow-fetch {name}`")
 
 
-def exchange(method: str, address: Address, headers: Mapping[str, str] | None, body: bytes | None, most: int) -> Answer:
+def exchange(
+    method: str,
+    address: Address,
+    headers: Mapping[str, str],
+    body: bytes | None,
+    most: int,
+    seconds: float = SECONDS,
+) -> Answer:
     """Sends a request to a checked address; follows no redirect. Raises :class:`OSError` where there is no answer.
 
     ``most``: the bytes of the answer's body that are read, and one more.
@@ -134,8 +141,8 @@ def exchange(method: str, address: Address, headers: Mapping[str, str] | None, b
     import urllib3
 
     kind = urllib3.HTTPSConnectionPool if address.scheme == "https" else urllib3.HTTPConnectionPool
-    until = time.monotonic() + WHOLE_SECONDS
-    with kind(address.host, address.port, timeout=SECONDS, retries=False) as pool:
+    until = time.monotonic() + 4 * seconds
+    with kind(address.host, address.port, timeout=seconds, retries=False) as pool:
         try:
             response = pool.urlopen(
                 method, address.target, body, headers, redirect=False, preload_content=False, assert_same_host=False

@@ -145,7 +145,7 @@ class Runner:
             left = memoryview(LENGTH.pack(len(request)) + request)
             while left:
                 left = left[self._process.stdin.write(left) :]
-        except OSError:
+        except (OSError, ValueError):  # it has ended, or another thread has killed it
             self.kill()
             raise RunnerLost("crash") from None
 
@@ -170,7 +170,7 @@ class Runner:
                     raise RunnerLost("timeout")
                 if resident(self._process.pid) > MEMORY_BYTES:
                     raise RunnerLost("memory")
-        except OSError:
+        except (OSError, ValueError):  # it has ended, or another thread has killed it
             self.kill()
             raise RunnerLost("crash") from None
         except BaseException:

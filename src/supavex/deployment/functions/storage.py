@@ -10,7 +10,7 @@ from typing import Any
 
 from supavex.convex.ids import InvalidId, decode_id
 from supavex.convex.limits import STORAGE_NUMBER
-from supavex.deployment.files import Files
+from supavex.deployment.files import Files, checked_type
 from supavex.deployment.functions.commits import FILES
 from supavex.deployment.functions.engine import Engine
 from supavex.deployment.functions.syscalls import Arguments, Frame, invalid, syscall, writable
@@ -91,12 +91,13 @@ def store(engine: Engine, arguments: Arguments) -> str:
     wanted = arguments.get("sha256")
     if wanted is not None and wanted not in (hashlib.sha256(data).hexdigest(), _base64(hashlib.sha256(data).digest())):
         raise SupavexError("DigestMismatch", "the file has another SHA-256 than is said of it.")
+    kind = checked_type(arguments.get("contentType"))
     path = engine.files.new_path()
     try:
         with open(path, "wb", opener=owner_only) as file:
             file.write(data)
         with engine.writing((FILES, b"")):
-            return engine.files.keep(path, arguments.get("contentType") or None).id
+            return engine.files.keep(path, kind).id
     finally:
         path.unlink(missing_ok=True)
 

@@ -23,6 +23,7 @@ _KEY_TYPES = ("RSA", "EC", "OKP")
 _MAX_TOKEN_CHARACTERS = 64 << 10
 _MAX_REDIRECTS = 5
 _CACHE_SECONDS = 600.0
+_FETCH_SECONDS = 5.0
 _MAX_KEYS_BYTES = 1 << 20
 _MAX_KEYS_VALUES = 10_000
 _LEEWAY_SECONDS = 5
@@ -154,7 +155,7 @@ def _fetch(address: str, hosts: frozenset[str]) -> Any:
     url = address
     for _ in range(_MAX_REDIRECTS):
         try:
-            answer = exchange("GET", checked_address(url, hosts), {}, None, _MAX_KEYS_BYTES)
+            answer = exchange("GET", checked_address(url, hosts), {}, None, _MAX_KEYS_BYTES, _FETCH_SECONDS)
         except (BadAddress, OSError) as error:
             message = f"Auth provider discovery of {shown} failed: {error}"
             raise SupavexError("AuthProviderDiscoveryFailed", message) from None

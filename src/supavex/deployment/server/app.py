@@ -22,11 +22,11 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from supavex.deployment.files import Files
+from supavex.deployment.files import Files, checked_type, header_type
 from supavex.deployment.functions import modules
 from supavex.deployment.importing import Mode
 from supavex.deployment.server import security
-from supavex.deployment.server.bodies import MAX_BODY_BYTES, read_json, to_file
+from supavex.deployment.server.bodies import MAX_BODY_BYTES, to_file
 from supavex.deployment.server.calls import Calls
 from supavex.deployment.server.guard import METHODS, Guard, Json
 from supavex.deployment.server.host import Host
@@ -76,7 +76,7 @@ def make_app(host: Host, pages: list[BaseRoute] | None = None) -> Starlette:
     app = Starlette(
         routes=[*api.routes(), *(pages or []), Route("/{path:path}", api.unknown, methods=METHODS)],
         lifespan=lifespan,
-        exception_handlers={SupavexError: _on_error, HTTPException: _on_http, Exception: _on_bug},
+        exception_handlers={SupavexError: _on_error, HTTPException: _on_http, ClientDisconnect: _on_gone},
     )
     app.add_middleware(Guard, host=host)
     return app
@@ -93,9 +93,9 @@ async def _on_http(request: Request, error: Exception) -> Response:
     return Json({"code": "BadRequest", "message": str(error.detail)}, error.status_code)
 
 
-async def _on_bug(request: Request, error: Exception) -> Response:
-    message = f"supavex failed at this: {type(error).__name__}. The server's own output says more."
-    return Json({"code": "InternalServerError", "message": message}, 500)
+async def _on_gone(request: Request, error: Exception) -> Response:
+    # Nobody reads it.
+    return Response(status_code=400)
 
 
 class _Api:
@@ -196,7 +196,7 @@ class _Api:
         return Json({"config": config, "moduleHashes": hashes, "udfServerVersion": version})
 
     async def _pushed(self, request: Request) -> dict[str, Any]:
-        body = await read_json(request, MAX_PUSH_BYTES)
+        body = await self.host.bodies.read_json(request, MAX_PUSH_BYTES)
         pushed = await self.host.run(lambda d: self.pushes.read(d, body))
         # Others go on reading and writing while the modules are evaluated.
         async with self._evaluating:
@@ -214,12 +214,12 @@ class _Api:
 
     async def wait_for_schema(self, request: Request) -> Response:
         """See :meth:`Pushes.wait`."""
-        body = await read_json(request)
+        body = await self.host.bodies.read_json(request)
         return Json(await self.host.run(lambda d: self.pushes.wait(d, body)))
 
     async def finish_push(self, request: Request) -> Response:
         """See :meth:`Pushes.finish`."""
-        body = await read_json(request, MAX_PUSH_BYTES)
+        body = await self.host.bodies.read_json(request, MAX_PUSH_BYTES)
         answer = await self.host.run(lambda d: self.pushes.finish(d, body))
         self.host.changed()
         self.host.warm()
@@ -237,7 +237,7 @@ class _Api:
 
     async def update_variables(self, request: Request) -> Response:
         """Sets and removes environment variables."""
-        changes = (await read_json(request)).get("changes")
+        changes = (await self.host.bodies.read_json(request)).get("changes")
         if not isinstance(changes, list):
             raise SupavexError("BadJsonBody", "changes is a list.")
         await self.host.run(lambda d: modules.change_variables(d.store, changes))
@@ -282,16 +282,16 @@ class _Api:
 
     async def finish_upload(self, request: Request) -> Response:
         """Begins an import of what was uploaded."""
-        return Json({"importId": await self.transfers.finish_upload(await read_json(request))})
+        return Json({"importId": await self.transfers.finish_upload(await self.host.bodies.read_json(request))})
 
     async def perform_import(self, request: Request) -> Response:
         """Runs an import that was confirmed."""
-        await self.transfers.perform(str((await read_json(request)).get("importId")))
+        await self.transfers.perform(str((await self.host.bodies.read_json(request)).get("importId")))
         return Json(None)
 
     async def cancel_import(self, request: Request) -> Response:
         """Cancels an import."""
-        await self.transfers.cancel(str((await read_json(request)).get("importId")))
+        await self.transfers.cancel(str((await self.host.bodies.read_json(request)).get("importId")))
         return Json(None)
 
     async def import_now(self, request: Request) -> Response:
@@ -345,7 +345,7 @@ class _Api:
         try:
             await to_file(request, path, MAX_FILE_BYTES)
             wanted = _digest(request.headers.get("digest", ""))
-            kind = request.headers.get("content-type")
+            kind = checked_type(request.headers.get("content-type"))
             kept = await self.host.run(lambda d: files.keep(path, kind, sha256=wanted))
         except ClientDisconnect:
             raise SupavexError("UploadInterrupted", "the upload broke off.") from None
@@ -364,7 +364,7 @@ class _Api:
         headers = {"Cache-Control": "private, max-age=2592000", "X-Content-Type-Options": "nosniff"}
         # A stored page must not run as one of this server's own.
         headers["Content-Security-Policy"] = "sandbox"
-        return FileResponse(found.path, media_type=found.content_type or "application/octet-stream", headers=headers)
+        return FileResponse(found.path, media_type=header_type(found.content_type), headers=headers)
 
     async def socket(self, socket: WebSocket) -> None:
         """See :func:`sync`."""

@@ -1,39 +1,120 @@
-"""The bodies of requests: never more bytes than a limit, packed or not."""
+"""The bodies of requests: never more bytes than a limit, packed or not; large ones are parsed one at a time."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import brotli
 from starlette.requests import Request
 
+from supavex.convex.json_bounds import JsonTooLarge
 from supavex.deployment.server.wire import parse_json
 from supavex.errors import SupavexError
 from supavex.files import owner_only
 
 MAX_BODY_BYTES = 16 << 20
+#: A body above this is kept on the disk until its turn, and parsed in a thread; one below is parsed at once.
+LARGE_BYTES = 256 << 10
 
 
-async def read_bytes(request: Request, limit: int) -> bytes:
-    """The body, unpacked where it is brotli. Raises where it has more than ``limit`` bytes, packed or unpacked."""
+class Turn:
+    """The turn to have one large body in memory. Released once, by whoever is done with it, in any thread."""
+
+    def __init__(self, turns: asyncio.Semaphore | None) -> None:
+        self._turns = turns
+        self._loop = asyncio.get_running_loop()
+
+    def release(self) -> None:
+        """Lets the next large body in. Does nothing for a small body, or when it is called again."""
+        turns, self._turns = self._turns, None
+        if turns is not None:
+            self._loop.call_soon_threadsafe(turns.release)
+
+
+@dataclass(slots=True)
+class Bodies:
+    """Reads what clients send. ``folder``: where large bodies wait for their turn, under no name."""
+
+    folder: Path
+    _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
+
+    async def parsed(self, text: str | bytes) -> tuple[Any, Turn]:
+        """The data of a JSON text, and the turn that its size takes. Raises :class:`ValueError` where it is none."""
+        if len(text) <= LARGE_BYTES:
+            return parse_json(text), Turn(None)
+        await self._turns.acquire()
+        turn = Turn(self._turns)
+        try:
+            return await asyncio.to_thread(parse_json, text), turn
+        except BaseException:
+            turn.release()
+            raise
+
+    @asynccontextmanager
+    async def json_object(
+        self, request: Request, limit: int = MAX_BODY_BYTES
+    ) -> AsyncIterator[tuple[dict[str, Any], Turn]]:
+        """The body as a JSON object, and its turn, which ends with the block at the latest. Raises where it is none."""
+        turn = Turn(None)
+        with tempfile.SpooledTemporaryFile(LARGE_BYTES, dir=str(self.folder)) as file:
+            size = await write_body(request, file, limit)
+            if size > LARGE_BYTES:
+                await self._turns.acquire()
+                turn = Turn(self._turns)
+            try:
+                data = await asyncio.to_thread(_read, file) if size > LARGE_BYTES else _read(file)
+            except BaseException:
+                turn.release()
+                raise
+        try:
+            yield data, turn
+        finally:
+            turn.release()
+
+    async def read_json(self, request: Request, limit: int = MAX_BODY_BYTES) -> dict[str, Any]:
+        """The body as a JSON object. Raises where it is none."""
+        async with self.json_object(request, limit) as (data, _):
+            return data
+
+
+def _read(file: IO[bytes]) -> dict[str, Any]:
+    file.seek(0)
+    try:
+        data = parse_json(file.read())
+    except JsonTooLarge as error:
+        raise SupavexError("BadJsonBody", f"the body has {error}.") from None
+    except ValueError:
+        raise SupavexError("BadJsonBody", "the body is no JSON.") from None
+    if not isinstance(data, dict):
+        raise SupavexError("BadJsonBody", "the body is no JSON object.")
+    return data
+
+
+async def write_body(request: Request, file: IO[bytes], limit: int) -> int:
+    """Writes the body to ``file``, unpacked where it is brotli; its bytes.
+
+    Raises where it has more than ``limit`` bytes, packed or unpacked.
+    """
     packed = request.headers.get("content-encoding", "").strip().lower()
     if packed not in ("", "identity", "br"):
         raise SupavexError("BadBody", f"the content encoding {packed[:40]!r} is not known here: br is, and none.")
-    chunks: list[bytes] = []
     count = 0
     decompressor = brotli.Decompressor() if packed == "br" else None
     async for chunk in request.stream():
         for piece in [chunk] if decompressor is None else _unpacked(decompressor, chunk):
-            chunks.append(piece)
             count += len(piece)
             if count > limit:
                 raise _too_large(limit)
+            file.write(piece)
     if decompressor is not None and not decompressor.is_finished():
         raise SupavexError("BadBody", "the body's brotli ends too early.")
-    return b"".join(chunks)
+    return count
 
 
 def _unpacked(decompressor: Any, chunk: bytes) -> Iterator[bytes]:
@@ -48,18 +129,6 @@ def _unpacked(decompressor: Any, chunk: bytes) -> Iterator[bytes]:
             return
         yield piece
         chunk = b""
-
-
-async def read_json(request: Request, limit: int = MAX_BODY_BYTES) -> dict[str, Any]:
-    """The body as a JSON object. Raises where it is none."""
-    body = await read_bytes(request, limit)
-    try:
-        data = parse_json(body)
-    except ValueError:
-        raise SupavexError("BadJsonBody", "the body is no JSON.") from None
-    if not isinstance(data, dict):
-        raise SupavexError("BadJsonBody", "the body is no JSON object.")
-    return data
 
 
 async def to_file(request: Request, path: Path, limit: int) -> None:

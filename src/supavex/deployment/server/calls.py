@@ -24,8 +24,8 @@ from supavex.deployment.functions.identity import ADMIN, NOBODY, Identity, actin
 from supavex.deployment.functions.inline import run_inline
 from supavex.deployment.functions.outcome import Outcome
 from supavex.deployment.server import security, system
-from supavex.deployment.server.bodies import read_json
-from supavex.deployment.server.guard import Json
+from supavex.deployment.server.bodies import Turn
+from supavex.deployment.server.guard import Json, Raw
 from supavex.deployment.server.host import Host
 from supavex.deployment.server.wire import parse_json
 from supavex.errors import SupavexError
@@ -84,10 +84,9 @@ class Calls:
             query = request.query_params
             body: dict[str, Any] = {"path": query.get("path", ""), "args": _arguments(query.get("args", "{}"))}
             body |= {"format": query["format"]} if "format" in query else {}
-        else:
-            body = await read_json(request)
-        identity = await self._identity(request)
-        return Json(await self._called(body, kind, identity))
+            return await self._called(body, kind, await self._identity(request), Turn(None))
+        async with self.host.bodies.json_object(request) as (body, turn):
+            return await self._called(body, kind, await self._identity(request), turn)
 
     async def _identity(self, request: Request) -> Identity:
         header = request.headers.get("authorization", "")
@@ -96,20 +95,22 @@ class Calls:
 
     async def by_path(self, request: Request) -> Response:
         """``/api/run/messages/list``: the function's path in the address."""
-        body = await read_json(request)
         module, _, name = request.path_params["path"].rpartition("/")
         path = f"{module}:{name}" if module else name
-        return Json(await self._called({**body, "path": path}, "any", await self._identity(request)))
+        async with self.host.bodies.json_object(request) as (body, turn):
+            return await self._called({**body, "path": path}, "any", await self._identity(request), turn)
 
     async def batch(self, request: Request) -> Response:
         """Several queries, one after another."""
-        queries = (await read_json(request)).get("queries")
-        if not isinstance(queries, list) or not all(isinstance(query, dict) for query in queries):
-            raise SupavexError("BadJsonBody", "queries is a list of objects.")
-        identity = await self._identity(request)
-        with ExitStack() as stack:
-            now = await asyncio.to_thread(stack.enter_context, self.host.functions.engine.snapshot())
-            return Json({"results": [await self._called(query, "query", identity, now) for query in queries]})
+        async with self.host.bodies.json_object(request) as (body, turn):
+            queries = body.get("queries")
+            if not isinstance(queries, list) or not all(isinstance(query, dict) for query in queries):
+                raise SupavexError("BadJsonBody", "queries is a list of objects.")
+            identity = await self._identity(request)
+            with ExitStack() as stack:
+                now = await asyncio.to_thread(stack.enter_context, self.host.functions.engine.snapshot())
+                answers = [await self._called(query, "query", identity, turn, now) for query in queries]
+            return Raw(b'{"results":[' + b",".join(answer.body for answer in answers) + b"]}")
 
     async def query_ts(self, request: Request) -> Response:
         """The present moment, for queries at it."""
@@ -118,39 +119,45 @@ class Calls:
 
     async def query_at_ts(self, request: Request) -> Response:
         """Runs a query at a moment that :meth:`query_ts` has named."""
-        body = await read_json(request)
-        identity = await self._identity(request)
-        try:
-            ts = int.from_bytes(base64.b64decode(body["ts"], validate=True), "little")
-        except (KeyError, ValueError, TypeError):
-            raise SupavexError("BadJsonBody", "ts is a timestamp, as /api/query_ts gives it.") from None
-        with self.host.moments.at(ts) as snapshot:
-            return Json(await self._called(body, "query", identity, snapshot))
+        async with self.host.bodies.json_object(request) as (body, turn):
+            identity = await self._identity(request)
+            try:
+                ts = int.from_bytes(base64.b64decode(body["ts"], validate=True), "little")
+            except (KeyError, ValueError, TypeError):
+                raise SupavexError("BadJsonBody", "ts is a timestamp, as /api/query_ts gives it.") from None
+            with self.host.moments.at(ts) as snapshot:
+                return await self._called(body, "query", identity, turn, snapshot)
 
     async def _called(
-        self, body: dict[str, Any], kind: str, identity: Identity, snapshot: Snapshot | None = None
-    ) -> dict[str, Any]:
+        self, body: dict[str, Any], kind: str, identity: Identity, turn: Turn, snapshot: Snapshot | None = None
+    ) -> Response:
         path, args = body.get("path"), body.get("args", {})
         if isinstance(args, list):
             args = args[0] if args else {}
         if not isinstance(path, str) or not isinstance(args, dict):
             raise SupavexError("BadJsonBody", "path is a text, args an object.")
         form = body.get("format")
-        if form is not None and form not in _FORMATS:
-            raise SupavexError("BadFormat", f"format param must be one of [`json`]. Got {form}")
+        if form is not None and (not isinstance(form, str) or form not in _FORMATS):
+            raise SupavexError("BadFormat", f"format param must be one of [`json`]. Got {str(form)[:40]}")
         if body.get("componentPath"):
             raise SupavexError("NotSupportedHere", "Not supported here: functions of components.")
         if path.startswith("_system/"):
-            return await self._system(path, args, identity)
-        call = Call(path, args, identity, internal=identity.admin)
+            return Json(await self._system(path, args, identity))
+        call = Call(path, args, identity, internal=identity.admin, taken=turn.release)
+        # Only the call has the arguments from here on: an action gives them up when it has begun.
+        del args
+        body.clear()
+        functions = self.host.functions
         run: dict[str, Callable[[Call], Outcome]] = {
-            "query": partial(self.host.functions.query, snapshot=snapshot),
-            "mutation": self.host.functions.mutation,
-            "action": self.host.functions.action,
-            "any": self.host.functions.run,
+            "query": partial(functions.query, snapshot=snapshot),
+            "mutation": functions.mutation,
+            "action": functions.action,
+            "any": functions.run,
         }
-        outcome = await self.host.call(run[kind], call, acting=kind in ("action", "any"))
-        return answer(outcome, clean=_FORMATS[form or "json"])
+        clean = _FORMATS[form or "json"]
+        # The answer may be large: its JSON is made in the same thread.
+        made = lambda call: Json(answer(run[kind](call), clean=clean))  # noqa: E731
+        return await self.host.call(made, call, acting=kind in ("action", "any"))
 
     async def _system(self, path: str, args: dict[str, Any], identity: Identity) -> dict[str, Any]:
         if not identity.admin:
@@ -164,17 +171,24 @@ class Calls:
 
     async def inline(self, request: Request) -> Response:
         """``convex run --inline-query``: a query that comes with the request."""
-        body = await read_json(request)
+        body = await self.host.bodies.read_json(request)
         bundle = body.get("bundle")
         if not isinstance(bundle, dict) or not isinstance(bundle.get("source"), str):
             raise SupavexError("BadJsonBody", "bundle holds a source.")
         args = body.get("args") or {}
         args = (args[0] if args else {}) if isinstance(args, list) else args
-        source, path = bundle["source"], str(bundle.get("path", "testQuery.js"))
-        outcome = await self.host.call(
-            lambda call: run_inline(self.host.functions, path, source, call), Call(path, args)
+        form = body.get("format")
+        if not isinstance(form, str | None):
+            raise SupavexError("BadFormat", "format is a text.")
+        source, path, clean = (
+            bundle["source"],
+            str(bundle.get("path", "testQuery.js")),
+            _FORMATS.get(form or "json", True),
         )
-        return Json(answer(outcome, clean=_FORMATS.get(body.get("format") or "json", True)))
+        return await self.host.call(
+            lambda call: Json(answer(run_inline(self.host.functions, path, source, call), clean=clean)),
+            Call(path, args),
+        )
 
 
 def answer(outcome: Outcome, *, clean: bool) -> dict[str, Any]:

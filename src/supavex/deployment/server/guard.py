@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from supavex.deployment.functions.incidents import incident
 from supavex.deployment.server import security
 from supavex.deployment.server.host import Host
 from supavex.deployment.server.wire import json_text
@@ -22,6 +24,12 @@ class Json(JSONResponse):
         return json_text(content).encode()
 
 
+class Raw(Response):
+    """An answer whose JSON has been made already."""
+
+    media_type = "application/json"
+
+
 class Guard:
     """Refuses requests that name another host, or come from a page of another site; answers CORS for those that may."""
 
@@ -29,10 +37,28 @@ class Guard:
         self.app, self.host = app, host
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Lets a request pass, or answers it."""
+        """Lets a request pass, or answers it. An exception that nobody foresaw is an answer, too."""
+        started = False
+
+        async def told(message: Any) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
+        try:
+            await self._guarded(scope, receive, told)
+        except asyncio.CancelledError:
+            if not self.host.closing:
+                raise
+        except Exception:
+            message = incident(f"{scope.get('method', 'a WebSocket')} {scope['path']}")
+            if scope["type"] == "http" and not started:
+                await Json({"code": "InternalServerError", "message": message}, 500)(scope, receive, send)
+
+    async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
         if (scope.get("server") or (None, None))[1] == self.host.site_port:
             message = "Not supported here: HTTP actions are not run by this version of supavex."
             await _refuse(scope, receive, send, message, 501)

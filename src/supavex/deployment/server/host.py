@@ -25,6 +25,7 @@ from supavex.deployment.functions.running import Functions
 from supavex.deployment.functions.scheduling import Scheduler
 from supavex.deployment.functions.syscalls import Addresses, Services
 from supavex.deployment.functions.tokens import Tokens
+from supavex.deployment.server.bodies import Bodies
 from supavex.deployment.server.moments import Moments
 
 __all__ = ["Addresses", "Host"]
@@ -104,6 +105,11 @@ class Host:
         return LiveQueries(self.functions)
 
     @cached_property
+    def bodies(self) -> Bodies:
+        """Reads what clients send."""
+        return Bodies(self.folder)
+
+    @cached_property
     def tokens(self) -> Tokens:
         """Verifies users' tokens."""
         return Tokens(self.fetch_hosts)
@@ -131,6 +137,13 @@ class Host:
     def _warmed(self) -> None:
         with suppress(Exception):  # nothing but speed is lost
             self.functions.warm()
+
+    def begin_to_stop(self) -> None:
+        """Says that the server is to stop: long polls end, and actions that wait. To be called in any thread."""
+        self.closing = True
+        if "functions" in self.__dict__:
+            self._in_loop(self.functions.abort)
+        self._in_loop(self.wake)
 
     def stop(self) -> None:
         """Ends what :meth:`start` has begun."""

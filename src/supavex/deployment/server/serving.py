@@ -18,6 +18,7 @@ from supavex.deployment import dashboard
 from supavex.deployment.deployment import Deployment
 from supavex.deployment.functions.outgoing import allowed_host
 from supavex.deployment.server.app import make_app
+from supavex.deployment.server.connections import MAX_CONNECTIONS, HttpConnection, WebSocketConnection, allow_files
 from supavex.deployment.server.host import Addresses, Host
 from supavex.deployment.server.security import admin_key
 from supavex.errors import SupavexError, UsageError
@@ -85,6 +86,7 @@ def serve(settings: Settings, say: Callable[[Host], None]) -> None:
     """Serves until the process is told to stop. ``say`` is called once, when the ports listen."""
     for name in settings.fetch_hosts - {"*"}:
         allowed_host(name)  # raises for one that names no host
+    allow_files(2 * MAX_CONNECTIONS + 256)
     with held(settings.folder):
         listener = _listen(settings.host, settings.port)
         site = _listen(settings.host, settings.site_port)
@@ -115,7 +117,8 @@ def _server(host: Host) -> _Server:
         access_log=False,
         server_header=False,
         date_header=True,
-        ws="websockets-sansio",
+        http=HttpConnection,
+        ws=WebSocketConnection,
         ws_max_size=_MAX_MESSAGE_BYTES,
         ws_ping_interval=5,
         timeout_graceful_shutdown=5,
@@ -149,5 +152,5 @@ class _Server(uvicorn.Server):
         self._host = host
 
     def handle_exit(self, sig: int, frame: object) -> None:
-        self._host.closing = True
+        self._host.begin_to_stop()
         super().handle_exit(sig, frame)  # type: ignore[arg-type]

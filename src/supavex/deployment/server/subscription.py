@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -10,9 +11,11 @@ from supavex.convex.values import from_internal_json, to_internal_json
 from supavex.deployment.functions.call import Call
 from supavex.deployment.functions.engine import Snapshot
 from supavex.deployment.functions.identity import Identity
+from supavex.deployment.functions.incidents import incident
 from supavex.deployment.functions.live import LiveQueries
 from supavex.deployment.functions.outcome import Outcome
 from supavex.deployment.server import system
+from supavex.deployment.server.bodies import LARGE_BYTES
 from supavex.deployment.server.host import Host
 from supavex.errors import SupavexError
 
@@ -29,7 +32,11 @@ class Subscription:
     #: The last moment at which the outcome is known to hold.
     checked: int = 0
     #: What was sent last, without what differs from run to run.
-    _sent: str | None = None
+    _sent: tuple[Any, ...] | None = None
+    #: Characters that its arguments came in.
+    weight: int = 0
+    #: Whether its result is a long text, which takes a while to be made and read.
+    large: bool = False
 
     def stale(self, live: LiveQueries, now: int) -> bool:
         """Whether there may be another result by ``now``."""
@@ -52,13 +59,19 @@ class Subscription:
                 self.checked = snapshot.ts
                 return None
             found = await self._run(host, who, snapshot)
-        failure = None if self.outcome is None or self.outcome.failure is None else self.outcome.failure.message
-        told = [failure or found.get("errorMessage"), found.get("value"), found.get("errorData"), found["logLines"]]
-        sent = json.dumps(told)
-        if sent == self._sent:
+        told = self._told(found)
+        if told == self._sent:
             return None
-        self._sent = sent
+        self._sent = told
         return found
+
+    def _told(self, found: dict[str, Any]) -> tuple[Any, ...]:
+        outcome = self.outcome
+        if outcome is None:
+            return found.get("errorMessage"), json.dumps(found.get("value"))
+        if outcome.failure is not None:
+            return outcome.failure.message, outcome.failure.data, *outcome.log_texts
+        return None, outcome.value, *outcome.log_texts
 
     async def _run(self, host: Host, who: Identity, snapshot: Snapshot) -> dict[str, Any]:
         call = Call(self.path, self.args, who, internal=who.admin, journal=self.journal)
@@ -71,7 +84,10 @@ class Subscription:
             data = outcome.failure.data
             failed = {} if data is None else {"errorData": json.loads(data)}
             return {"type": "QueryFailed", "errorMessage": outcome.error, **failed, **more}
-        return {"type": "QueryUpdated", "value": json.loads(outcome.value or "null"), **more}
+        text = outcome.value or "null"
+        self.large = len(text) > LARGE_BYTES
+        value = await asyncio.to_thread(json.loads, text) if self.large else json.loads(text)
+        return {"type": "QueryUpdated", "value": value, **more}
 
     async def _system(self, host: Host, who: Identity) -> dict[str, Any]:
         nothing: dict[str, Any] = {"logLines": [], "journal": None}
@@ -83,6 +99,8 @@ class Subscription:
             value = await host.run(lambda d: system.call(d, addresses, self.path, arguments))
         except SupavexError as error:
             return {"type": "QueryFailed", "errorMessage": error.message, **nothing}
+        except Exception:
+            return {"type": "QueryFailed", "errorMessage": incident(f"the system function {self.path}"), **nothing}
         if isinstance(value, dict) and value.get("_id") in host.progress:
             value = {**value, "state": host.progress[value["_id"]]}
         return {"type": "QueryUpdated", "value": to_internal_json(value), **nothing}

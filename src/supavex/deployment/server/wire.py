@@ -17,7 +17,7 @@ def parse_json(text: str | bytes) -> Any:
     try:
         data = parse_bounded(text, parse_float=finite, parse_constant=no_constant)
         # Half a pair comes only from an escape: looked for only where there is one.
-        if ("\\ud" if isinstance(text, str) else b"\\ud") in text.lower():  # type: ignore[operator]
+        if (b"\\ud" in text or b"\\uD" in text) if isinstance(text, bytes) else ("\\ud" in text or "\\uD" in text):
             json.dumps(data, ensure_ascii=False).encode()
     except RecursionError:
         raise ValueError("nested too deeply") from None

@@ -1,0 +1,401 @@
+"""A session over a WebSocket: its queries, their results whenever they change, its mutations and its actions.
+
+Messages: ``convex/sync_types/src/types`` and ``sync/src`` of convex-backend. All results of one transition are of one
+moment. A session's mutations run one after another; each is acknowledged before a transition that shows it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import logging
+import struct
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from supavex.deployment.functions.call import Call
+from supavex.deployment.functions.identity import NOBODY, Identity
+from supavex.deployment.functions.incidents import recorded
+from supavex.deployment.functions.outcome import Outcome
+from supavex.deployment.server import session_requests
+from supavex.deployment.server.bodies import Turn
+from supavex.deployment.server.calls import Calls
+from supavex.deployment.server.host import Host
+from supavex.deployment.server.subscription import Subscription
+from supavex.deployment.server.wire import json_text
+from supavex.errors import SupavexError
+
+_MAX_QUERIES = 4096
+#: Mutations and actions of one session that wait or run.
+_MAX_REQUESTS = 4096
+#: Characters of the messages of mutations and actions that wait or run: no more is received before they are fewer.
+_MAX_PENDING = 16 << 20
+#: Characters of the messages that a session's queries came in.
+_MAX_QUERY_CHARACTERS = 32 << 20
+#: Transitions above this size go in pieces to clients that understand them.
+_CHUNK = 5 << 20
+_LOGGER = logging.getLogger("supavex.server")
+_INT64 = range(-(1 << 63), 1 << 63)
+
+
+class Fatal(Exception):
+    """A message that the protocol does not allow: the session ends."""
+
+
+def _timestamp(nanoseconds: int) -> str:
+    return base64.b64encode(struct.pack("<Q", nanoseconds)).decode()
+
+
+class NotAuthenticated(Exception):
+    """A token that is not valid, or not any more. ``updating``: it is the one that has just been sent."""
+
+    def __init__(self, message: str, *, updating: bool) -> None:
+        super().__init__(message)
+        self.updating = updating
+
+
+@dataclass(slots=True)
+class _Request:
+    """A mutation or an action that a client has asked for: its number, the call, and what its message takes."""
+
+    number: int
+    call: Call
+    turn: Turn
+    length: int
+
+
+@dataclass(slots=True)
+class Session:
+    """What one WebSocket's client has asked for, and what it knows."""
+
+    host: Host
+    socket: WebSocket
+    calls: Calls
+    chunks: bool
+    id: str = ""
+    queries: dict[int, Subscription] = field(default_factory=dict)
+    who: Identity = NOBODY
+    query_set: int = 0
+    identity: int = 0
+    ts: int = 0
+    #: Milliseconds that the client's clock is ahead: an integer, or clients in Rust and Python read none of it.
+    skew: int = 0
+    connected: bool = False
+    #: Each with whoever had sent it.
+    mutations: asyncio.Queue[_Request] = field(default_factory=lambda: asyncio.Queue(_MAX_REQUESTS))
+    #: Characters of the requests that are not done, and whether there is room for more.
+    pending: int = 0
+    room: asyncio.Event = field(default_factory=asyncio.Event)
+    #: The answer of the mutation that runs.
+    answering: asyncio.Future[dict[str, Any]] | None = None
+    #: When that mutation has committed; None before.
+    committed: int | None = None
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    #: One transition at a time; what is sent keeps the order of what it follows from.
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    #: Pieces of one message have no other message between them.
+    wire: asyncio.Lock = field(default_factory=asyncio.Lock)
+    last_sent: float = field(default_factory=time.monotonic)
+
+    def version(self) -> dict[str, Any]:
+        """The version of what the client knows, as transitions name it."""
+        return {"querySet": self.query_set, "identity": self.identity, "ts": _timestamp(self.ts)}
+
+    def silence_left(self) -> float:
+        """Seconds until the client is to be told that the server is still there."""
+        return self.last_sent + self.host.silence_seconds - time.monotonic()
+
+    async def send(self, *messages: dict[str, Any]) -> None:
+        """Sends messages, with no other between them. Raises :class:`WebSocketDisconnect` where the client has gone."""
+        await self._send_texts([json_text(message) for message in messages])
+
+    async def _send_texts(self, texts: list[str]) -> None:
+        async with self.wire:
+            for text in texts:
+                try:
+                    await self.socket.send_text(text)
+                except (RuntimeError, OSError):  # it was closed meanwhile
+                    raise WebSocketDisconnect(1006) from None
+                self.last_sent = time.monotonic()
+
+    # Transitions
+
+    async def transition(self, start: dict[str, Any], removed: list[int], *, quiet: bool = False) -> None:
+        """Sends what has changed since ``start``; nothing at all where ``quiet`` and nothing has."""
+        if quiet and not self._stale():
+            return
+        self._check_expiry()
+        with ExitStack() as stack:
+            snapshot = await asyncio.to_thread(stack.enter_context, self.host.functions.engine.snapshot())
+            modifications: list[dict[str, Any]] = [{"type": "QueryRemoved", "queryId": id_} for id_ in removed]
+            current = list(self.queries.items())
+            results = await asyncio.gather(*(query.changed(self.host, self.who, snapshot) for _, query in current))
+            for (id_, _), result in zip(current, results, strict=True):
+                if result is not None:
+                    modifications.append({"queryId": id_, **result})
+            if quiet and not modifications:
+                return
+            self.ts = max(snapshot.ts, self.ts + 1 if modifications else self.ts)
+        if self.committed is not None and self.committed <= self.ts:
+            # What a mutation has done is not shown before its answer: its optimistic update would be seen twice.
+            await self.acknowledge()
+        await self._send_transition(
+            {
+                "type": "Transition",
+                "startVersion": start,
+                "endVersion": self.version(),
+                "modifications": modifications,
+                "clientClockSkew": self.skew,
+                "serverTs": time.time_ns(),
+            }
+        )
+
+    async def _send_transition(self, message: dict[str, Any]) -> None:
+        large = any(query.large for query in self.queries.values())
+        text = await asyncio.to_thread(json_text, message) if large else json_text(message)
+        if not self.chunks or len(text) <= _CHUNK:
+            await self._send_texts([text])
+            return
+        parts = [text[at : at + _CHUNK] for at in range(0, len(text), _CHUNK)]
+        same = {"type": "TransitionChunk", "totalParts": len(parts), "transitionId": str(self.ts)}
+        await self.send(*({**same, "chunk": part, "partNumber": number} for number, part in enumerate(parts)))
+
+    def _stale(self) -> bool:
+        """Whether some query may have another result by now."""
+        live, now = self.host.live, self.host.functions.engine.log.last
+        return any(query.stale(live, now) for query in self.queries.values())
+
+    def _check_expiry(self) -> None:
+        if self.who.expires is not None and self.who.expires < time.time():
+            raise NotAuthenticated("Convex token identity expired", updating=False)
+
+    # Messages
+
+    async def receive(self, message: dict[str, Any], turn: Turn, length: int) -> None:
+        """Answers one message of ``length`` characters. What outlasts this call gives up its ``turn`` later."""
+        kind = message.get("type")
+        if kind == "Connect":
+            self._connect(message)
+        elif not self.connected:
+            raise Fatal("The first message is Connect.")
+        elif kind == "Authenticate":
+            async with self.lock:
+                await self._authenticate(message)
+        elif kind == "ModifyQuerySet":
+            async with self.lock:
+                await self._modify(message, length)
+        elif kind in ("Mutation", "Action"):
+            self._request(kind, message, turn, length)
+            return
+        elif kind != "Event":
+            raise Fatal(f"Not supported here: messages of type {str(kind)[:40]!r}.")
+        turn.release()
+
+    def _request(self, kind: str, message: dict[str, Any], turn: Turn, length: int) -> None:
+        number = _integer(message, "requestId")
+        if message.get("componentPath"):
+            raise Fatal("Not supported here: functions of components.")
+        self._check_expiry()
+        arguments = message.pop("args", None) or [{}]
+        args = arguments[0] if isinstance(arguments, list) else arguments
+        call = Call(str(message.get("udfPath")), args, self.who, internal=self.who.admin, taken=turn.release)
+        request = _Request(number, call, turn, length)
+        if kind == "Mutation":
+            try:
+                self.mutations.put_nowait(request)
+            except asyncio.QueueFull:
+                raise Fatal("Too many mutations at once.") from None
+        else:
+            if len(self.tasks) >= _MAX_REQUESTS:
+                raise Fatal("Too many actions at once.")
+            task = asyncio.create_task(self._action(request))
+            self.tasks.add(task)
+            task.add_done_callback(self._acted)
+        self.pending += length
+
+    def _acted(self, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            _LOGGER.error("an action's answer could not be sent", exc_info=task.exception())
+
+    def _done(self, request: _Request) -> None:
+        request.turn.release()
+        self.pending -= request.length
+        self.room.set()
+
+    def let_go(self) -> None:
+        """Gives up the turns of what will not run any more."""
+        while not self.mutations.empty():
+            self._done(self.mutations.get_nowait())
+
+    async def has_room(self) -> None:
+        """Waits until so much of what was asked for is done that more may be."""
+        while self.pending > _MAX_PENDING:
+            self.room.clear()
+            await self.room.wait()
+
+    def _connect(self, message: dict[str, Any]) -> None:
+        self.connected = True
+        self.id = str(message.get("sessionId", ""))
+        sent = message.get("clientTs")
+        self.skew = int(sent - time.time() * 1000) if isinstance(sent, float | int) and abs(sent) < 1e18 else 0
+        seen = message.get("maxObservedTimestamp")
+        if isinstance(seen, str) and _nanoseconds(seen) > self.host.functions.engine.log.last:
+            # Of another deployment, or of one that was put back: what the client knows is not of this one.
+            self.host.functions.engine.notice()
+            if _nanoseconds(seen) > time.time_ns() + 1_000_000_000:
+                raise Fatal("The client has seen a later moment than this deployment has.")
+
+    async def _authenticate(self, message: dict[str, Any]) -> None:
+        if message.get("baseVersion") != self.identity:
+            raise Fatal("BaseVersionMismatch: the identity's version is another one.")
+        start = self.version()
+        try:
+            self.who = await asyncio.to_thread(self._identity, message)
+        except SupavexError as error:
+            raise NotAuthenticated(error.message, updating=True) from None
+        for query in self.queries.values():
+            query.forget()
+        self.identity += 1
+        await self.transition(start, [])
+
+    def _identity(self, message: dict[str, Any]) -> Identity:
+        kind, value = message.get("tokenType"), str(message.get("value", ""))
+        if kind == "Admin":
+            acting = message.get("impersonating") or message.get("acting_as")
+            if acting is not None:
+                value += f":{base64.b64encode(json.dumps(acting).encode()).decode()}"
+            return self.calls.admin(value)
+        if kind == "User":
+            return self.host.user(value)
+        return NOBODY
+
+    async def _modify(self, message: dict[str, Any], length: int) -> None:
+        changes = message.get("modifications")
+        version = _integer(message, "newVersion")
+        if message.get("baseVersion") != self.query_set:
+            raise Fatal("BaseVersionMismatch: the query set's version is another one.")
+        if not isinstance(changes, list) or not all(isinstance(change, dict) for change in changes):
+            raise Fatal("modifications is a list of objects.")
+        start, removed = self.version(), []
+        for change in changes:
+            id_ = _integer(change, "queryId")
+            if change.get("type") == "Remove":
+                if self.queries.pop(id_, None) is not None:
+                    removed.append(id_)
+                continue
+            arguments = change.get("args") or [{}]
+            if not (isinstance(arguments, list) and isinstance(arguments[0], dict)):
+                raise Fatal("A query's arguments are a list of one object.")
+            if change.get("componentPath"):
+                raise Fatal("Not supported here: functions of components.")
+            if len(self.queries) >= _MAX_QUERIES:
+                raise Fatal(f"A session has at most {_MAX_QUERIES} queries.")
+            journal = change.get("journal")
+            weight = length // len(changes)
+            if weight + sum(query.weight for query in self.queries.values()) > _MAX_QUERY_CHARACTERS:
+                raise Fatal(f"The arguments of a session's queries have at most {_MAX_QUERY_CHARACTERS:,} characters.")
+            self.queries[id_] = Subscription(
+                str(change.get("udfPath")), arguments[0], journal if isinstance(journal, str) else None, weight=weight
+            )
+        self.query_set = version
+        await self.transition(start, removed)
+
+    async def run_mutations(self) -> None:
+        """Runs the session's mutations, one after another, until it is cancelled."""
+        while True:
+            request = await self.mutations.get()
+            self.answering = asyncio.ensure_future(self._mutation(request))
+            await asyncio.wait({self.answering})
+            self._done(request)
+            async with self.lock:
+                # It may have been sent before a transition that shows what it has done.
+                if self.answering is not None:
+                    await self.acknowledge()
+                    # Its promise is kept when a transition of its moment, or a later one, has come.
+                    await self.transition(self.version(), [])
+
+    async def acknowledge(self) -> None:
+        """Sends the answer of the mutation that runs, once it has one; nothing where it has been sent."""
+        answering = self.answering
+        if answering is not None:
+            answer = await answering
+            self.answering = self.committed = None
+            await self.send(answer)
+
+    async def _mutation(self, request: _Request) -> dict[str, Any]:
+        number = request.number
+
+        def run(call: Call) -> dict[str, Any]:
+            failed = Outcome(call.path, "Mutation")
+            with recorded(failed, 0):
+                kept = session_requests.kept(self.host.functions.engine, self.id, number)
+                if kept is not None:
+                    return kept
+                try:
+                    outcome = self.host.functions.mutation(call, keep)
+                except session_requests.AlreadyAnswered:
+                    # The connection before this one was still at it.
+                    kept = session_requests.kept(self.host.functions.engine, self.id, number)
+                    assert kept is not None
+                    return kept
+                return _mutation_answer(number, outcome, outcome.ts)
+            return _mutation_answer(number, failed, 0)
+
+        def keep(outcome: Outcome) -> Callable[[Any, int], None]:
+            write = session_requests.keeping(self.id, number, lambda o, ts: _mutation_answer(number, o, ts))(outcome)
+
+            def also(connection: Any, ts: int) -> None:
+                if self.id:
+                    write(connection, ts)
+                # Before anybody can see what is committed.
+                self.committed = ts
+
+            return also
+
+        return await self.host.call(run, request.call)
+
+    async def _action(self, request: _Request) -> None:
+        def run(call: Call) -> dict[str, Any]:
+            return {"type": "ActionResponse", **_answer(request.number, self.host.functions.action(call))}
+
+        try:
+            answer = await self.host.call(run, request.call, acting=True)
+        finally:
+            self._done(request)
+        with suppress(WebSocketDisconnect):
+            await self.send(answer)
+
+
+def _integer(message: dict[str, Any], name: str) -> int:
+    """A number of a message. Raises :class:`Fatal` where it is none, or no int64."""
+    value = message.get(name)
+    if type(value) is not int or value not in _INT64:
+        raise Fatal(f"{name} is no 64-bit integer.")
+    return value
+
+
+def _answer(request: int, outcome: Outcome) -> dict[str, Any]:
+    answer: dict[str, Any] = {"requestId": request, "success": outcome.failure is None, "logLines": outcome.log_texts}
+    if outcome.failure is None:
+        return {**answer, "result": json.loads(outcome.value or "null")}
+    data = {} if outcome.failure.data is None else {"errorData": json.loads(outcome.failure.data)}
+    return {**answer, "result": outcome.error, **data}
+
+
+def _mutation_answer(request: int, outcome: Outcome, ts: int) -> dict[str, Any]:
+    stamp = None if outcome.failure is not None else _timestamp(ts)
+    return {"type": "MutationResponse", **_answer(request, outcome), "ts": stamp}
+
+
+def _nanoseconds(text: str) -> int:
+    try:
+        return int.from_bytes(base64.b64decode(text, validate=True)[:8], "little")
+    except ValueError:
+        raise Fatal("maxObservedTimestamp is no timestamp.") from None
