@@ -73,7 +73,7 @@ def test_modules_see_each_other_and_chunks_are_no_modules_of_the_apps():
     assert set(found.functions) == {"a.js", "b.js"}
 
 
-def test_the_schema_auth_http_crons_and_config():
+def test_the_schema_auth_http_and_crons():
     found = evaluated(
         schema=SCHEMA,
         auth_config="var a = { providers: [{ domain: process.env.D, applicationID: 'c' }] }; export { a as default };",
@@ -91,7 +91,6 @@ def test_the_schema_auth_http_crons_and_config():
         {"path": "/b*", "method": "POST"},
     ]
     assert found.functions["crons.js"]["cronSpecs"] == [["daily", {"name": "x"}]]
-    assert found.config == {"name": None}
 
 
 def test_a_file_for_node_finds_node():
@@ -256,3 +255,30 @@ def test_globals_are_those_of_the_language_and_convex():
 def test_one_push_leaves_nothing_for_the_next():
     evaluated(m="globalThis.left = 1; Object.prototype.left = 1; JSON.parse = null;")
     assert evaluated(m="if (globalThis.left !== undefined || ({}).left) throw new Error('left');").functions
+
+
+FORGED = [
+    "null", "1", "[]", "{}", '"x"', '{"functions": {}}', '{"failure": 1}', '{"failure": {"module": 1, "message": "m"}}',
+    '{"functions": [], "schema": null, "auth": [], "failure": null}',
+    '{"functions": {"a.js": 1}, "schema": null, "auth": [], "failure": null}',
+    '{"functions": {"a.js": {"functions": [{}]}}, "schema": null, "auth": [], "failure": null}',
+    '{"functions": {"a.js": {"functions": [], "httpRoutes": [1], "cronSpecs": null}}, "schema": null, "auth": []}',
+    '{"functions": {"a.js": {"functions": [], "httpRoutes": null, "cronSpecs": [1]}}, "schema": null, "auth": []}',
+    '{"functions": {}, "schema": 1, "auth": []}', '{"functions": {}, "schema": null, "auth": [1]}',
+    '{"functions": {}, "schema": null, "auth": [{"domain": ["x"]}]}', "NaN", "1e400", "[" * 100_000,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", range(len(FORGED)))
+def test_an_answer_of_another_form_is_refused(number: int):
+    """A module can reach what JavaScript is made of, and so what speaks for it."""
+    text = FORGED[number]
+    found = refused(a=f"JSON.stringify = () => {json.dumps(text)}; export {{}};")
+    assert found.code == "InvalidModules"
+
+
+def test_an_answer_is_bounded_before_it_is_read():
+    many = refused(a="JSON.stringify = () => '[' + '[],'.repeat(5e6) + '[]]'; export {};")
+    assert "values" in many.message
+    long = refused(a="JSON.stringify = () => '\"' + 'x'.repeat(70 << 20) + '\"'; export {};")
+    assert "more than 64 MiB" in long.message

@@ -104,7 +104,7 @@
   });
 
   globalThis.__evaluate = async (request) => {
-    const answer = { functions: {}, schema: null, auth: [], config: null, failure: null };
+    const answer = { functions: {}, schema: null, auth: [], failure: null };
     for (const path of request.modules) {
       try {
         strict = path === "auth.config.js";
@@ -112,10 +112,7 @@
         const exports = await load(path);
         if (path === request.schema) answer.schema = schemaOf(exports);
         else if (path === "auth.config.js") answer.auth = providersOf(exports);
-        else if (path === request.definition) {
-          const definition = exports.default;
-          answer.config = typeof definition?.export === "function" ? definition.export() : null;
-        } else answer.functions[path] = analyzed(path, exports);
+        else if (path !== request.definition) answer.functions[path] = analyzed(path, exports);
       } catch (error) {
         answer.failure = failure(path, error);
         break;
