@@ -76,8 +76,8 @@ def test_every_message_is_a_row():
     """The session takes what the npm package can send, and the package reads what the table says that it gets."""
     protocol = (PACKAGE / "browser/sync/protocol.ts").read_text()
     assert set(re.findall(r'type: "(\w+)"', protocol)) == MESSAGES.keys()
-    session = (ROOT / "src/supavex/deployment/server/sync.py").read_text()
-    session += (ROOT / "src/supavex/deployment/server/subscription.py").read_text()
+    server = ROOT / "src/supavex/deployment/server"
+    session = "".join((server / f"{name}.py").read_text() for name in ("sync", "session", "subscription"))
     # An addition to the queries is whatever is no removal.
     assert {name for name in MESSAGES if f'"{name}"' not in session} == {"Add"}
 
