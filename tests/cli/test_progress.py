@@ -48,6 +48,7 @@ def test_a_line_for_each_finished_table(folder: Path, command: str) -> None:
         for step in STEPS[command]
         for table, rows in tables
     ]
+    expected += ["verified the deployment's indexes: 1500 rows in TIME"] if command == "verify" else []
     assert [line for line in lines if line] == expected
     assert not any(line.startswith(tuple(STEPS[command])) for line in ran.out.splitlines())
 
@@ -64,7 +65,8 @@ def test_events_for_programs(folder: Path, command: str) -> None:
         for event in events
         if event["event"] == "done"
     ]
-    assert done == [(step, *row) for step in STEPS[command] for row in (("a", 1500), ("b", 0))]
+    expected = [(step, *row) for step in STEPS[command] for row in (("a", 1500), ("b", 0))]
+    assert done == expected + ([("verified", "the deployment's indexes", 1500)] if command == "verify" else [])
 
 
 def test_the_final_table_has_bytes_time_and_rate(folder: Path) -> None:

@@ -32,6 +32,7 @@ from supavex.migrate.proof_page import About, proof_page
 from supavex.migrate.rejects import Reject, read_rejects
 from supavex.migrate.runs import Run
 from supavex.migrate.storage_proof import files_proof
+from supavex.migrate.store_proof import prove_store
 from supavex.migrate.verification import FilesProof, holds_documents, verify
 from supavex.postgres.connection import without_password
 from supavex.project import Project
@@ -160,6 +161,10 @@ def run(
         url = stack.enter_context(Source(project).running())
         with measured.step("proof"):
             proof = verify(plan, url, target, rejected, sample=sample, copied=copied, progress=report, files=prove)
+        if isinstance(target, Deployment) and sample is None:
+            with measured.step("indexes"):
+                proof.store = prove_store(target, {table.target for table in plan.moved}, report)
+            proof.seconds += proof.store.seconds
     if sample is None:
         measured.ok = proof.ok
         measured.rows = sum(table.rows for table in proof.tables)
@@ -218,7 +223,7 @@ def report_lines(proof: Proof) -> list[str]:
     ]
     headings = ["source", "rows", "documents", "matched", "rejected", "changed", "fields", "wrong", "verdict"]
     lines = [table_text(headings, rows), ""]
-    for table in proof.tables:
+    for table in [*proof.tables, *([] if proof.store is None else [proof.store.found])]:
         lines += _finding_lines(table, sampled=proof.sampled is not None)
     rejected = sum(table.rejected for table in proof.tables)
     matched = sum(table.matched for table in proof.tables)

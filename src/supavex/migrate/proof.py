@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 from supavex.migrate.comparison import Mismatch
 
@@ -91,6 +91,19 @@ def _cut(text: str) -> str:
     return text if len(text) <= _CUT else f"{text[:_CUT]}… ({len(text):,} characters)"
 
 
+class StoreFindings(Protocol):
+    """What was found of a local deployment's own file; see :mod:`supavex.migrate.store_proof`."""
+
+    found: TableProof
+    indexes: int
+    entries: int
+    modules: int
+    sqlite_check: str
+
+    def to_json(self) -> dict[str, Any]:
+        """As ``verify --json`` shows it."""
+
+
 @dataclass(slots=True)
 class Proof:
     """The whole proof. ``sampled``: only that many rows of each table were compared, so it proves nothing.
@@ -105,16 +118,18 @@ class Proof:
     copied_at: str | None = None
     #: What of the source it can't answer for, each in a few words; they don't count as differences.
     remarks: tuple[str, ...] = ()
+    #: The target's own file, where that is a local deployment's.
+    store: StoreFindings | None = None
 
     @property
     def ok(self) -> bool:
         """Whether source and target are equal, as of the proof's moment."""
-        return all(table.ok for table in self.tables)
+        return all(table.ok for table in self.tables) and (self.store is None or self.store.found.ok)
 
     @property
     def wrong(self) -> int:
         """How many differences there are that no later change explains."""
-        return sum(table.wrong for table in self.tables)
+        return sum(table.wrong for table in self.tables) + (0 if self.store is None else self.store.found.wrong)
 
     @property
     def changed(self) -> int:
@@ -135,6 +150,16 @@ class Proof:
         """The verdict and its remarks: ``proven for what the files gave; 3 statements of data did not run``."""
         return "; ".join([self.verdict, *self.remarks])
 
+    @property
+    def looked_at(self) -> list[str]:
+        """What was looked at, in words that are stable."""
+        if self.sampled is not None:
+            return ["rows"]
+        found = ["rows", "documents", "fields", "references", "uniques", "rules", "checks"]
+        if self.store is not None:
+            found += ["indexes", f"SQLite {self.store.sqlite_check}", "modules"]
+        return found
+
     def to_json(self) -> dict[str, Any]:
         """As ``verify --json`` shows it."""
         return {
@@ -148,5 +173,7 @@ class Proof:
             "wrong": self.wrong,
             "changed": self.changed,
             "seconds": round(self.seconds, 3),
+            "lookedAt": self.looked_at,
             "tables": [table.to_json() for table in self.tables],
+            "deployment": None if self.store is None else self.store.to_json(),
         }

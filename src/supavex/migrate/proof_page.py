@@ -83,6 +83,8 @@ def proof_page(proof: Proof, about: About, rejects: Iterable[Reject] = ()) -> st
         _tables(proof.tables),
     ]
     detailed = [_details(table, by_table.get(table.source, [])) for table in proof.tables]
+    if proof.store is not None:
+        detailed.append(_details(proof.store.found, []))
     if any(detailed):
         parts += ["<h2>Rows</h2>", *detailed]
     parts += [_method(proof), "</main></body></html>"]
@@ -119,6 +121,7 @@ def _facts(proof: Proof, about: About, sums: Mapping[str, int]) -> str:
         ("Rejected by the copy", f"{sums['rejected']:,}"),
         ("Changed since the copy", f"{proof.changed:,}"),
         ("Differences", f"{proof.wrong:,}"),
+        *([] if proof.store is None else [("Index entries compared", f"{proof.store.entries:,}")]),
         ("Time", duration(proof.seconds)),
     ]
     items = "".join(f"<div><dt>{_text(name)}</dt><dd>{_text(value)}</dd></div>" for name, value in facts)
@@ -219,6 +222,12 @@ def _method(proof: Proof) -> str:
         "summed by ranges of keys; rows of ranges that differ were compared one by one. References that lead nowhere, "
         "documents that no row stands for, and the unique constraints, rules and checks of the schema were looked for."
     )
+    if proof.store is not None:
+        how += (
+            f" Every entry of the deployment's {proof.store.indexes:,} indexes was held against its "
+            f"document, SQLite's {proof.store.sqlite_check} was asked, and the code of "
+            f"{counted(proof.store.modules, 'module')} was held against its digest."
+        )
     if proof.sampled is not None:
         how = f"At most {counted(proof.sampled, 'row')} of each table were compared, one by one: a look, and no proof."
     return f"<footer><p>{_text(how)}</p><p>supavex {_text(__version__)}: <code>supavex verify</code></p></footer>"
