@@ -22,6 +22,7 @@ TYPES = (
 )  # fmt: skip
 PRELUDE = """
 CREATE EXTENSION IF NOT EXISTS vector SCHEMA extensions;
+CREATE EXTENSION IF NOT EXISTS citext SCHEMA extensions;
 CREATE TYPE mood AS ENUM ('sad', 'it''s "ok"', 'größer');
 CREATE DOMAIN positive AS int4 CHECK (VALUE > 0);
 CREATE DOMAIN email AS text CHECK (VALUE LIKE '%@%');

@@ -32,7 +32,7 @@ class Database(servers.Server):
     """One database of the session's server. Replays and connections land in it rather than in ``postgres``."""
 
     def __init__(self, server: servers.Server, name: str) -> None:
-        super().__init__(server.data, server.socket_folder, server.process)
+        super().__init__(server.data, server.socket_folder, server.process, server.password)
         self.name = name
 
     def url(self, role: str = "postgres", database: str | None = None) -> str:

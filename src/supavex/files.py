@@ -81,7 +81,10 @@ def chosen_folder(path: Path) -> Path:
 
     Any other one is where a person wants it, and stays as it is.
     """
-    return own_folder(path) if _own_folders(path) or not path.exists() else path
+    if not path.exists():
+        return own_folder(path)
+    # What was made passable stays so, for a lock or a file that is written in it.
+    return own_folder(path, passable=path.lstat().st_mode & 0o777 == 0o711) if _own_folders(path) else path
 
 
 def check_folders(folder: Path) -> None:

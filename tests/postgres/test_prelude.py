@@ -66,7 +66,7 @@ def run(database: Database, tmp_path: Path, *texts: str) -> None:
         "third uuid DEFAULT uuid_generate_v1mc(), none uuid DEFAULT uuid_nil())",
         "CREATE TABLE a (token text DEFAULT encode(gen_random_bytes(32), 'hex'), "
         "hash text DEFAULT encode(digest('x', 'sha256'), 'hex'), password text DEFAULT crypt('x', gen_salt('bf')))",
-        "CREATE EXTENSION vector; CREATE TABLE a (e vector(3), x extensions.vector(3)); "
+        "CREATE EXTENSION vector; CREATE TABLE a (e vector(3), x public.vector(3)); "
         "CREATE INDEX ON a USING hnsw (e vector_cosine_ops); CREATE INDEX ON a USING ivfflat (e vector_l2_ops)",
         'CREATE EXTENSION IF NOT EXISTS "vector" WITH SCHEMA "extensions"; '
         "CREATE FUNCTION near(q vector) RETURNS int LANGUAGE sql AS $$ SELECT 1 $$",

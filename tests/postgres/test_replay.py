@@ -340,7 +340,9 @@ CREATE EXTENSION plpython3u;
 CREATE TABLE places (at sparse_thing(3));
 """)
     assert [(failure.line, failure.error) for failure in report.failed] == [(4, 'type "sparse_thing" does not exist')]
-    assert database.rows("SELECT extname FROM pg_catalog.pg_extension") == [("plpgsql",)]
+    assert [(each.kind, each.name, each.places) for each in report.stand_ins] == [
+        ("extension", "plpython3u", ("1.sql:3",))
+    ]
 
 
 # --------------------------------------------------------------------------------------------------- kept, made again

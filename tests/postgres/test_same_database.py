@@ -58,12 +58,13 @@ def test_connections_without_a_transaction_are_refused(server: servers.Server) -
 
 def test_a_standby_is_in_doubt_about_its_primary_and_sure_of_others(server: servers.Server, folder: Path) -> None:
     settings = {"wal_level": "replica"}
-    with servers.running(folder / "primary", settings=settings):
+    with servers.running(folder / "primary", settings=settings) as made:
         pass
     shutil.copytree(folder / "primary" / "data", folder / "standby" / "data")
     for path in (folder / "standby").rglob("*"):
         shutil.chown(path, (folder / "primary" / "data").owner())
     (folder / "standby" / "data" / "standby.signal").touch()
+    servers._keep_password(folder / "standby", made.password)
     with (
         servers.running(folder / "primary", settings=settings) as primary,
         servers.running(folder / "standby", settings=settings) as standby,

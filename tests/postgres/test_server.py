@@ -1,5 +1,6 @@
 """The embedded server: nobody but us reaches it, one process at a time uses it, nothing of it stays behind."""
 
+import importlib.util
 import os
 import re
 import shutil
@@ -45,8 +46,19 @@ def pristine() -> Iterator[Path]:
 @pytest.fixture
 def used(folder: Path, pristine: Path) -> Path:
     """The folder of a server, made earlier and not running."""
-    subprocess.run(["cp", "-a", str(pristine), str(folder / "server")], check=True)
-    return folder / "server"
+    return copied(pristine, folder / "server")
+
+
+def copied(made: Path, folder: Path) -> Path:
+    """A copy of a server's folder, which supavex takes for one that it made itself."""
+    subprocess.run(["cp", "-a", str(made), str(folder)], check=True)
+    servers._keep_password(folder, password(folder))
+    return folder
+
+
+def password(folder: Path) -> str:
+    """The password of the superuser of the server in ``folder``."""
+    return (folder / "password").read_text().split()[0]
 
 
 def ask(server: servers.Server, sql: str) -> object:
@@ -180,7 +192,8 @@ def test_an_initdb_that_fails_is_told_and_can_be_tried_again(folder: Path, monke
     fake.mkdir(0o755)
     (fake / "initdb").write_text("#!/bin/sh\necho 'initdb: error: no space left on device' >&2\nexit 1\n")
     (fake / "initdb").chmod(0o755)
-    (fake / "postgres").touch(0o755)
+    (fake / "postgres").write_text("#!/bin/sh\necho 'postgres (PostgreSQL) 18.6'\n")
+    (fake / "postgres").chmod(0o755)
     monkeypatch.setattr(servers, "programs", lambda: fake)
     with pytest.raises(SupavexError) as caught, servers.running(folder / "server"):
         pass
@@ -192,7 +205,7 @@ def test_an_initdb_that_fails_is_told_and_can_be_tried_again(folder: Path, monke
 
 
 def test_the_wheel_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(servers.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UsageError) as caught:
         servers.programs()
     assert caught.value.code == "MissingExtra"
@@ -250,17 +263,23 @@ def test_no_tcp_port_is_open(used: Path) -> None:
 
 def test_only_its_user_may_enter_its_folders(used: Path) -> None:
     with servers.running(used) as server:
-        for path in (server.data.parent, server.data, server.socket_folder):
+        for path in (server.data, server.socket_folder):
             assert stat.S_IMODE(path.stat().st_mode) == 0o700, path
         if AS_ROOT:
             assert server.data.stat().st_uid == servers.pwd.getpwnam("nobody").pw_uid
+            assert server.folder.stat().st_uid == 0, "what is opened beside the data is root's"
+        assert stat.S_IMODE(server.folder.stat().st_mode) == (0o711 if AS_ROOT else 0o700)
+        for path in server.folder.iterdir():
+            if path.is_file():
+                assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+                assert path.stat().st_uid == os.geteuid(), path
     assert stat.S_IMODE(used.parent.stat().st_mode) == 0o755, "the folder above stays as it was"
 
 
 @pytest.mark.skipif(not AS_ROOT, reason="only root can become another user")
 def test_another_user_of_the_machine_reaches_neither_data_nor_socket(used: Path) -> None:
     with servers.running(used) as server:
-        for path in (server.data.parent, server.socket_folder):
+        for path in (server.folder, server.data, server.socket_folder):
             listing = subprocess.run(
                 ["ls", str(path)], user="daemon", group="daemon", extra_groups=[], capture_output=True, text=True
             )
@@ -321,7 +340,9 @@ def test_a_second_user_waits_for_the_first(used: Path, monkeypatch: pytest.Monke
 
 def test_a_server_whose_command_was_killed_is_stopped_and_its_data_are_good(used: Path) -> None:
     with held_by_another_process(used) as (process, left, sockets):
-        with connect(f"host={sockets} user={servers.SUPERUSER} dbname=postgres") as connection:
+        with connect(
+            f"host={sockets} user={servers.SUPERUSER} password={password(used)} dbname=postgres"
+        ) as connection:
             connection.execute("CREATE TABLE public.notes AS SELECT 'kept' AS text")
         process.send_signal(signal.SIGKILL)
         process.wait(30)

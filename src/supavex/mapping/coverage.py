@@ -195,15 +195,11 @@ def _key(table: TablePlan) -> Iterator[Diagnostic]:
             yield _finding("KeyNotKept", table, lost[0], message, "Add a field for it.", severity="warning")
 
 
-#: Domains that stand in for the types of extensions where files are replayed.
-_STAND_INS = ("extensions.geometry", "extensions.geography", "extensions.hstore", "extensions.ltree")
-
-
 def _unknown_type(plan: Plan, table: TablePlan, planned: FieldPlan) -> Iterator[Diagnostic]:
     column = planned.column
     assert column is not None
     plain = planned.reference is None and planned.ids is None and not planned.expression
-    unknown = not registered(column.type) or column.type.domain in _STAND_INS
+    unknown = not registered(column.type)
     if plan.project.unknown_types == "refuse" and plain and unknown:
         message = f"{column.type.name} would go as PostgreSQL's text of it, which unknown_types refuses."
         hint = "Give the column an sql expression, or skip it with a reason."

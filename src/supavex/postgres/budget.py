@@ -1,6 +1,7 @@
 """How much time and disk a replay may take: migration files are untrusted, and a loop or a join could fill a disk.
 
-A thread watches the server's folder. When a limit is broken, it ends the sessions that replay, and the replay stops.
+A thread watches the server's folder, with its log. When a limit is broken, it ends the sessions that replay, and the
+replay stops.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class Budget:
 
     def __enter__(self) -> Budget:
         self._started = time.monotonic()
-        self._first = folder_size(self._server.data)
+        self._first = folder_size(self._server.folder)
         self._thread.start()
         return self
 
@@ -80,7 +81,7 @@ class Budget:
                 self._end_sessions()
 
     def _problem(self) -> SupavexError | None:
-        grown = folder_size(self._server.data) - self._first
+        grown = folder_size(self._server.folder) - self._first
         if grown > self._bytes:
             message = f"the files have filled {grown / _GB:.1f} GB of disk; {self._bytes / _GB:.1f} GB are allowed."
             return _stopped("ReplayTooLarge", message, "replay_gb")
@@ -95,10 +96,10 @@ class Budget:
         return None
 
     def _end_sessions(self) -> None:
-        with contextlib.suppress(psycopg.Error), psycopg.connect(self._server.url(servers.SUPERUSER)) as connection:
+        with contextlib.suppress(psycopg.Error), servers.as_superuser(self._server) as connection:
             connection.execute(
                 "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity "
-                "WHERE usename = 'postgres' AND pid <> pg_catalog.pg_backend_pid()"
+                "WHERE usename OPERATOR(pg_catalog.=) 'postgres'"
             )
 
 

@@ -19,6 +19,7 @@ from supavex.postgres.file_session import FileSession, Refusal
 from supavex.postgres.psql import Item
 from supavex.postgres.report import NotRun
 from supavex.postgres.role_settings import Setting, setting_of
+from supavex.postgres.stand_ins import Attempt
 from supavex.postgres.statement_kinds import frozen_copy, parsed
 from supavex.postgres.statements import PsqlCommand, Statement
 
@@ -47,8 +48,8 @@ _NO_DATA_CHANGE = ("SET", "RESET", "SHOW")
 _LOSING, _ALIKE = ("CREATE", "INSERT", "UPDATE", "DELETE", "MERGE", "COPY", "ALTER", "DO", "WITH", "SELECT"), 60
 _KEEPS_SETTINGS = ("INSERT", "UPDATE", "DELETE", "COPY")
 
-#: The SQL that runs in place of a statement that was refused: empty for none, None where the statement fails.
-Instead = Callable[[Statement, Refusal], str | None]
+#: Runs what can run in the place of a statement that was refused; None where that worked.
+Instead = Callable[[Statement, Refusal, Attempt], Refusal | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ class FileRun:
         items: Callable[[], Iterator[Item]],
         budget: Budget,
         settings: Sequence[Setting] = (),
-        instead: Instead = lambda statement, refusal: None,
+        instead: Instead = lambda statement, refusal, attempt: refusal,
         may_begin: bool = True,
     ) -> None:
         self._server, self._items, self._budget, self._instead = server, items, budget, instead
@@ -294,9 +295,7 @@ class FileRun:
             refusal = session.execute(statement)
             self._begin()
         if refusal is not None and not session.closed:
-            instead = self._instead(statement, refusal)
-            if instead is not None:
-                refusal = self._guarded(statement, instead) if instead else None
+            refusal = self._instead(statement, refusal, self._guarded)
         if refusal is not None:
             self._failed(statement, refusal)
         if session.closed:

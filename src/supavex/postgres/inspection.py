@@ -17,7 +17,8 @@ from supavex.postgres.connection import quoted
 #: Schemas that are PostgreSQL's or Supabase's own; a project's ``schemas`` may still name one of Supabase's.
 SYSTEM_SCHEMAS = (
     "auth", "cron", "extensions", "graphql", "graphql_public", "information_schema", "net", "pgbouncer", "pgmq",
-    "pgsodium", "pgsodium_masks", "realtime", "storage", "supabase_functions", "supabase_migrations", "vault",
+    "pgsodium", "pgsodium_masks", "realtime", "storage", "supabase_functions", "supabase_migrations", "supavex",
+    "vault",
 )  # fmt: skip
 
 _TABLES = """
@@ -190,10 +191,6 @@ ORDER BY 1, 2, 3
 _ELSEWHERE = (
     ("cron.job", "SELECT 'cron job', coalesce(jobname, 'job ' || jobid), schedule || ' ' || command FROM cron.job"),
     ("storage.buckets", "SELECT 'bucket', id, CASE WHEN public THEN 'public' ELSE 'private' END FROM storage.buckets"),
-    (
-        "supabase_migrations.supavex_extensions",
-        "SELECT 'extension', name, '' FROM supabase_migrations.supavex_extensions",
-    ),
     ("pg_catalog.pg_extension", "SELECT 'extension', extname, '' FROM pg_catalog.pg_extension"),
     (
         "pg_catalog.pg_trigger",
@@ -210,6 +207,8 @@ _ELSEWHERE = (
         "WHERE n.nspname IN ('auth', 'storage', 'realtime') AND n.nspname <> ALL(%(schemas)s)",
     ),
 )
+#: The extensions of a new Supabase project.
+_EVERYWHERE = ("pg_graphql", "pg_stat_statements", "pgcrypto", "plpgsql", "supabase_vault", "supavex", "uuid-ossp")
 
 
 def user_schemas(connection: psycopg.Connection) -> list[str]:
@@ -287,7 +286,7 @@ def _elsewhere(connection: psycopg.Connection, schemas: list[str]) -> set[NamedO
                 found |= {NamedObject(*values) for values in connection.execute(sql.encode(), {"schemas": schemas})}
         except psycopg.Error:
             continue  # a schema that this role may not enter, or a table of another shape
-    return {other for other in found if (other.kind, other.name) != ("extension", "plpgsql")}
+    return {other for other in found if other.kind != "extension" or other.name not in _EVERYWHERE}
 
 
 def _domain(types: dict[int, tuple], oid: int, column: dict[str, object]) -> None:  # type: ignore[type-arg]

@@ -13,14 +13,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import psycopg
-
 from supavex.errors import SupavexError
 from supavex.postgres import server as servers
 from supavex.postgres.budget import DEFAULT_LIMITS, Limits
 from supavex.postgres.catalog import Catalog, Expression, expression_from_json
 from supavex.postgres.connection import connect
+from supavex.postgres.extensions import stand_ins_digest
 from supavex.postgres.inspection import ask_types, inspect_catalog
+from supavex.postgres.programs import programs
 from supavex.postgres.report import Report
 from supavex.postgres.run_files import replay_files
 from supavex.postgres.source_files import SourceFiles, of_paths
@@ -35,7 +35,7 @@ def fingerprint(files: SourceFiles | Sequence[Path], schemas: Sequence[str], als
     said = [[item.file, item.reason] for item in source.not_run]
     about = [REPLAY_VERSION, list(schemas), *also, said, list(source.notes), source.major_version, _programs()]
     digest = hashlib.sha256(json.dumps(about).encode())
-    digest.update(_prelude().encode())
+    digest.update((_prelude() + stand_ins_digest()).encode())
     for file in source.read():
         content = file.read_bytes()
         digest.update(f"\0{source.shown(file)}\0{len(content)}\0".encode())
@@ -46,7 +46,7 @@ def fingerprint(files: SourceFiles | Sequence[Path], schemas: Sequence[str], als
 def _programs() -> str:
     """The folder of PostgreSQL's programs; empty where none is installed, and only a cache can be read."""
     try:
-        return str(servers.programs())
+        return str(programs())
     except SupavexError:
         return ""
 
@@ -172,8 +172,8 @@ class _Running:
 
 
 def _has_prelude(server: servers.Server) -> bool:
-    with psycopg.connect(server.url(servers.SUPERUSER)) as connection:
-        row = connection.execute("SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = 'postgres'").fetchone()
+    with servers.as_superuser(server) as connection:
+        row = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = 'postgres'").fetchone()
     return row is not None
 
 

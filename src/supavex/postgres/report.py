@@ -57,6 +57,20 @@ class Loss:
 
 
 @dataclass(frozen=True, slots=True)
+class StandIn:
+    """Something that files asked for and that the embedded PostgreSQL does not have."""
+
+    #: ``extension``, ``version``, ``type``, ``function`` or ``column``.
+    kind: str
+    #: Its name: ``postgis``, ``public.geometry``, ``places.location``.
+    name: str
+    #: What took its place, one sentence.
+    detail: str
+    #: Where it was used, as ``file:line``, in the order of the files.
+    places: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """What a replay did: files and statements run, and those that failed."""
 
@@ -72,6 +86,8 @@ class Report:
     notes: tuple[str, ...] = ()
     #: Tables that are not there in the end.
     lost: tuple[Loss, ...] = ()
+    #: What stood in for something that the embedded PostgreSQL does not have.
+    stand_ins: tuple[StandIn, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As ``inspect --json`` shows it."""
@@ -89,6 +105,7 @@ class Report:
             _failures(data["without_foreign_keys"]),
             tuple(data["notes"]),
             tuple(Loss(**item) for item in data["lost"]),
+            tuple(StandIn(**{**item, "places": tuple(item["places"])}) for item in data["stand_ins"]),
         )
 
 

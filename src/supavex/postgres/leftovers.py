@@ -1,0 +1,76 @@
+"""What a killed process left of its server: the server itself, which still runs, and the folder of its socket."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import stat
+from pathlib import Path
+
+import psutil
+
+from supavex.files import read_own
+
+_STOP_SECONDS = 20
+
+
+def stop_server(data: Path, owner: int) -> None:
+    """Stops the server that runs on ``data``, whose lock the caller holds; ``owner`` is the id of the server's user.
+
+    A process is signalled only where it is PostgreSQL, that user's, and in that folder. An id of any other process is
+    an old one, or somebody wrote it: its file is removed, for PostgreSQL does not start while some process has the id.
+    """
+    file = data / "postmaster.pid"
+    process = _server_process(first_line(file), data, owner)
+    if process is None:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            file.unlink()
+        return
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.send_signal(signal.SIGINT)  # fast shutdown
+        with contextlib.suppress(psutil.TimeoutExpired):
+            process.wait(_STOP_SECONDS)
+            return
+        process.send_signal(signal.SIGQUIT)  # immediate shutdown
+        with contextlib.suppress(psutil.TimeoutExpired):
+            process.wait(_STOP_SECONDS)
+
+
+def _server_process(pid: str, data: Path, owner: int) -> psutil.Process | None:
+    if not pid.isascii() or not pid.isdigit():
+        return None
+    with contextlib.suppress(psutil.Error, OSError, ValueError, OverflowError):
+        process = psutil.Process(int(pid))
+        # A program that was replaced since, as by an upgrade, has this note at its end.
+        program = Path(process.exe().removesuffix(" (deleted)")).name
+        same_folder = os.path.realpath(process.cwd()) == os.path.realpath(data)
+        if process.uids().real == owner and program == "postgres" and same_folder:
+            return process
+    return None
+
+
+def remove_sockets(record: Path, owner: int) -> None:
+    """Removes the folder of sockets that ``record``, a file of supavex's own, names."""
+    with contextlib.suppress(OSError, ValueError):
+        sockets = Path(read_own(record))
+        found = sockets.lstat()
+        named = sockets.parent == Path("/tmp") and sockets.name.startswith("supavex-")
+        if named and stat.S_ISDIR(found.st_mode) and found.st_uid in (owner, os.geteuid()):
+            shutil.rmtree(sockets, ignore_errors=True)
+
+
+def first_line(path: Path) -> str:
+    """The first line of a short file of the server's user; empty where there is none, or a link, or no plain file."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        descriptor = os.open(path, flags)
+    except OSError:
+        return ""
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return ""
+        return (os.read(descriptor, 64).decode("ascii", "replace").splitlines() or [""])[0].strip()
+    finally:
+        os.close(descriptor)
