@@ -19,6 +19,7 @@ TYPES = (
     "jsonb[]", "bytea[]", "mood[]", "time[]", "int4[][]", "text[][]", "pair[]", "numeric(6,2)[]", "name", "oid",
     '"char"',
     "email", "interval[]", "inet[]", "timestamp[]",
+    "no_mood", "no_mood[]", "size", "size[]", "level", "percent[]", "currency", "tags", "some_id",
 )  # fmt: skip
 PRELUDE = """
 CREATE EXTENSION IF NOT EXISTS vector SCHEMA extensions;
@@ -27,6 +28,15 @@ CREATE TYPE mood AS ENUM ('sad', 'it''s "ok"', 'größer');
 CREATE DOMAIN positive AS int4 CHECK (VALUE > 0);
 CREATE DOMAIN email AS text CHECK (VALUE LIKE '%@%');
 CREATE TYPE pair AS (a int4, b text);
+CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA extensions;
+CREATE TYPE no_mood AS ENUM ();
+CREATE DOMAIN any_size AS varchar(8) DEFAULT 'm' CHECK (VALUE IN ('s', 'm', 'l', 'it''s'));
+CREATE DOMAIN size AS any_size CHECK (VALUE <> 'l');
+CREATE DOMAIN level AS int2 NOT NULL DEFAULT 1 CHECK (VALUE BETWEEN 1 AND 9);
+CREATE DOMAIN percent AS numeric(5,2) CHECK (VALUE >= 0 AND VALUE <= 100);
+CREATE DOMAIN currency AS text CHECK (VALUE ~ '^[A-Z]{3}$');
+CREATE DOMAIN tags AS text[] DEFAULT '{}';
+CREATE DOMAIN some_id AS uuid;
 """
 TABLE_NAMES = (
     "users", "orders", "order_lines", "Order", "user accounts", "_prisma_migrations", "größe", "$cash", "API_ACCESS",
@@ -36,7 +46,8 @@ TABLE_NAMES = (
 COLUMN_NAMES = (
     "name", "title", "from", "order", "größe", "_private", "$ref", "a b", "created_at", "updated_at", "Kind",
     "b" * 63, "1st",
-    "status", "data", "user_id", "creation_time", "_id", "_creationTime", "цена", "is_active", "constructor",
+    "status", "data", "user_id", "order_id", "author", "class", "date_created", "opened", "id",
+    "creation_time", "_id", "_creationTime", "цена", "is_active", "constructor",
     "supabase_id",
 )  # fmt: skip
 KEYS = ("uuid", "int8", "int4", "int2", "text", "varchar(20)", "mood", "numeric(8,2)", "date", "timestamptz", "citext")
@@ -107,7 +118,31 @@ def _table(draw: st.DrawFn, name: str, made: list[_Made]) -> str:
     if not parts:
         parts.append("only_column text")
     made.append(_Made(name, key, unique))
-    return f"CREATE TABLE {quoted(name)} ({', '.join(parts)})"
+    texts = [column for column, type_ in columns if type_ in ("text", "varchar(10)") and _is_first(column, columns)]
+    texts = [column for column in texts if column.lower() not in {other.lower() for other, _ in key}]
+    created, after = _searches(draw, name, texts)
+    return ";\n".join([f"CREATE TABLE {quoted(name)} ({', '.join([*parts, *created])})", *after])
+
+
+def _is_first(column: str, columns: list[tuple[str, str]]) -> bool:
+    """Whether a column is the one that is made of those that have its name in any case."""
+    return next(other for other, _ in columns if other.lower() == column.lower()) == column
+
+
+def _searches(draw: st.DrawFn, table: str, texts: list[str]) -> tuple[list[str], list[str]]:
+    """Columns that hold a text's words, and indexes that search texts."""
+    if not texts or draw(st.booleans()):
+        return [], []
+    columns, indexes = [], []
+    words = " || ' ' || ".join(f"coalesce({quoted(text)}, '')" for text in texts)
+    if draw(st.booleans()):
+        columns.append(f"words tsvector GENERATED ALWAYS AS (to_tsvector('simple', {words})) STORED")
+        indexes.append(f"CREATE INDEX ON {quoted(table)} USING gin (words)")
+    if draw(st.booleans()):
+        indexes.append(f"CREATE INDEX ON {quoted(table)} USING gin ({quoted(texts[-1])} extensions.gin_trgm_ops)")
+    if draw(st.booleans()):
+        indexes.append(f"CREATE INDEX ON {quoted(table)} USING gin (to_tsvector('simple', {words}))")
+    return columns, indexes
 
 
 def _column(draw: st.DrawFn, name: str, type_: str) -> str:
@@ -141,6 +176,12 @@ def _reference(draw: st.DrawFn, number: int, made: list[_Made], own: _Made) -> l
     if kind == "self":
         return [f"parent_{number} {own.key[0][1]} REFERENCES {quoted(own.name)}"]
     parent = draw(st.sampled_from(made))
+    if len(parent.key) == 1 and parent.key[0][1] == "uuid" and draw(st.booleans()):
+        column = f"both_{number}"
+        return [
+            f"{column} uuid CONSTRAINT a_{column} REFERENCES auth.users",
+            f"CONSTRAINT b_{column} FOREIGN KEY ({column}) REFERENCES {quoted(parent.name)}",
+        ]
     if parent.unique is not None and draw(st.booleans()):
         column, type_ = parent.unique
         return [f"by_{number} {type_}{required} REFERENCES {quoted(parent.name)} ({quoted(column)})"]

@@ -74,7 +74,7 @@ def test_a_strangers_project_is_proven_without_a_line_by_hand(folder: Path) -> N
     proven(folder)
     with Deployment(folder / ".supavex/deployment.sqlite3") as deployment:
         account = next(deployment.documents("userAccounts"))
-        assert (account["prefs"], account["gr_e"], account.get("private")) == ({"a": [1.0]}, 3.0, None)
+        assert (account["prefs"], account["grosse"], account.get("private")) == ({"a": [1.0]}, 3.0, None)
         replies = [post for post in deployment.documents("posts") if "parent" in post]
         assert [post["_id"] for post in deployment.documents("posts") if post["slug"] == "s"] == [replies[0]["parent"]]
         assert deployment.count("likes") == 1
@@ -87,7 +87,7 @@ def test_what_it_writes_is_what_a_careful_person_would_write(folder: Path) -> No
     for line in (
         '"plan": v.union(v.literal("free"), v.literal("pro \\"x\\""), default="free"),',
         '"email": v.string(unique=True),',
-        '"gr_e": v.optional(v.number(ge=0)),',
+        '"grosse": v.optional(v.number(ge=0)),',
         "\"prefs\": v.optional(v.any(default={'a': [1]})),",
         '"odd": v.optional(v.any()),',
         '"ratio": v.optional(v.number(default=1.5)),',
@@ -103,13 +103,13 @@ def test_what_it_writes_is_what_a_careful_person_would_write(folder: Path) -> No
         '.vector_index("vector_embedding", vector_field="embedding", dimensions=3)',
         '.index("by_plan_born", ["plan", "born"])',
         'comment="People who pay"',
-        "# refers to auth.users",
+        "# the key of auth.users, too",
     ):
         assert line in text, line
     assert '"fts"' not in text
     assert text.count("by_plan_born") == 1
     toml = (folder / "supavex.toml").read_text()
-    assert 'columns."größe".to = "gr_e"' in toml
+    assert 'columns."größe".to = "grosse"' in toml
     assert '[tables.keyless]\nkey = ["*"]' in toml
 
 

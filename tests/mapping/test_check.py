@@ -53,6 +53,7 @@ def test_the_notes_on_the_user_s_project_are_these(my21staff: Check) -> None:
         ("UniqueWithoutIndex", "note", "ari_payments.gateway"),
         ("ForeignKeyWithoutIndex", "note", "ari_appointments.payment_id"),
         ("UniqueWithoutIndex", "note", "webinar_registrations.webinar_id"),
+        ("SearchOverSeveralColumns", "note", "ari_knowledge_entries.title"),
     ]
 
 
@@ -105,6 +106,7 @@ def test_the_move_of_the_remaining_tables_is_good_too(folder: Path) -> None:
         ("UniqueWithoutIndex", "note", "ari_payments.gateway"),
         ("ForeignKeyWithoutIndex", "note", "ari_appointments.payment_id"),
         ("UniqueWithoutIndex", "note", "webinar_registrations.webinar_id"),
+        ("SearchOverSeveralColumns", "note", "ari_knowledge_entries.title"),
     ]
     assert result.plan is not None
     existing = [table.target for table in result.plan.tables if table.status == "existing"]

@@ -10,6 +10,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from supavex.convex.typescript import schema_module
 from supavex.mapping.scaffold import new_file, scaffold
 from supavex.postgres import server as servers
+from supavex.postgres.connection import connect
+from supavex.postgres.key_values import look
 from supavex.project import load_project, load_schema
 from tests import catalogs
 from tests.databases import new_database, server
@@ -29,7 +31,9 @@ def test_the_official_package_accepts_every_scaffold(server: servers.Server, nod
             database.run(sql, role=servers.SUPERUSER)
             (Path(folder) / "supavex.toml").write_text("")
             project = load_project(Path(folder))
-            project.schema_file.write_text(new_file(scaffold(project, None, database.catalog())))
+            with connect(database.url(servers.SUPERUSER)) as connection:
+                made = scaffold(project, None, database.catalog(), lambda asked: look(connection, asked))
+            project.schema_file.write_text(new_file(made))
             schema = load_schema(project)
             assert canonical(node.schema(schema_module(schema))) == canonical(schema.export())
 

@@ -55,8 +55,9 @@ def run(project: Project, *, write: bool = True) -> Scaffolded:
         if error.code != "NoSchema":
             raise
         schema, text = None, None
-    catalog, _ = Source(project).catalog()
-    made = scaffold(project, schema, catalog)
+    source = Source(project)
+    catalog, _ = source.catalog()
+    made = scaffold(project, schema, catalog, source.look)
     if not write:
         return made
     if made.tables or text is None:

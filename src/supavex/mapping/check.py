@@ -12,10 +12,12 @@ from supavex.diagnostics import Diagnostic, has_errors
 from supavex.errors import SupavexError
 from supavex.mapping.coverage import coverage, table_statuses
 from supavex.mapping.files_not_run import file_diagnostics
+from supavex.mapping.implied import look_nowhere
 from supavex.mapping.plan import Plan
 from supavex.mapping.planning import make_plan
 from supavex.mapping.source import Source
 from supavex.mapping.source_findings import remarks, skipped_losses, source_findings
+from supavex.mapping.suggestions import suggestions
 from supavex.postgres.report import Report
 from supavex.project import Project, load_schema
 
@@ -42,8 +44,10 @@ class Check:
         }
 
 
-def check(project: Project) -> Check:
+def check(project: Project, *, rows: bool = True) -> Check:
     """Compiles the schema and holds it against the source; all findings at once.
+
+    ``rows``: whether rows are read too, for references that no foreign key states.
 
     Raises :class:`~supavex.errors.UsageError` where a piece is missing (no schema file, no source).
     """
@@ -57,13 +61,15 @@ def check(project: Project) -> Check:
     diagnostics = compile_schema(schema)
     if any(d.code == "NotAValidator" for d in diagnostics):
         return Check(schema, None, None, diagnostics)
-    catalog, report = Source(project).catalog()
+    source = Source(project)
+    catalog, report = source.catalog()
     plan = make_plan(project, schema, catalog)
     diagnostics += source_findings(plan, report)
     diagnostics += file_diagnostics(report)
     plan.remarks = remarks(diagnostics)
     diagnostics += coverage(plan, skipped_losses(project, report))
     diagnostics += _refused_names(plan)
+    diagnostics += suggestions(plan, source.look if rows else look_nowhere)
     return Check(schema, plan, report, diagnostics)
 
 
@@ -82,7 +88,7 @@ def _refused_names(plan: Plan) -> list[Diagnostic]:
 
 def checked_plan(project: Project) -> tuple[Plan, list[Diagnostic]]:
     """The plan to carry out, and its warnings. Raises where :func:`check` finds an error."""
-    result = check(project)
+    result = check(project, rows=False)
     errors = [d for d in result.diagnostics if d.severity == "error"]
     if errors or result.plan is None:
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""

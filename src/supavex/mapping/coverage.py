@@ -20,6 +20,7 @@ from supavex.mapping.convex_auth import SOURCES
 from supavex.mapping.keys import WHOLE_ROW
 from supavex.mapping.names import camel_case
 from supavex.mapping.plan import SOURCE_KEY_FIELDS, FieldPlan, Plan, TablePlan
+from supavex.mapping.references import leading_key
 from supavex.postgres.catalog import Catalog, Check, Table
 
 
@@ -229,7 +230,7 @@ def _field(plan: Plan, table: TablePlan, planned: FieldPlan) -> Iterator[Diagnos
     yield from _not_validated(table, planned)
     yield from _allowed(table, planned, target)
     if planned.reference is None and planned.ids is None:
-        key = table.source.foreign_key_of(planned.column.name)
+        key = leading_key(table.source, planned.column.name, lambda *place: bool(_moved(plan, *place)))
         by_several = any(planned.column.name in other.by_columns for other in table.fields)
         parent = None if key is None else plan.of_source(key.referenced_schema, key.referenced_table)
         moved = parent is not None and parent.status == "mapped"
@@ -242,6 +243,12 @@ def _field(plan: Plan, table: TablePlan, planned: FieldPlan) -> Iterator[Diagnos
             yield _finding(
                 "ReferenceAsText", table, planned.place, message, hint, severity="warning", field=planned.name
             )
+
+
+def _moved(plan: Plan, schema: str, name: str) -> str:
+    """The Convex table that a source table goes to, or is in already; empty where it stays behind."""
+    parent = plan.of_source(schema, name)
+    return "" if parent is None else parent.target
 
 
 def _not_validated(table: TablePlan, planned: FieldPlan) -> Iterator[Diagnostic]:

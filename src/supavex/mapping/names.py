@@ -1,6 +1,36 @@
-"""How a PostgreSQL name becomes a Convex name, where the schema does not already use the same one."""
+"""How a PostgreSQL name becomes a Convex name, where the schema does not use the same one, and what a name is after."""
 
 from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+Key = TypeVar("Key")
+
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+")
+#: Words at the end of a column's name that say that it holds a key.
+KEY_WORDS = frozenset(["id", "ids", "uuid", "uuids", "uid", "guid", "fk", "ref", "refs", "key", "keys", "pk"])
+_IRREGULAR = {
+    "people": "person", "children": "child", "men": "man", "women": "woman", "data": "datum", "media": "medium",
+    "indices": "index", "matrices": "matrix", "vertices": "vertex", "criteria": "criterion", "feet": "foot",
+    "movies": "movie", "cookies": "cookie", "series": "series", "species": "species", "calories": "calorie",
+    "news": "news", "lenses": "lens", "buses": "bus", "leaves": "leaf", "shelves": "shelf",
+}  # fmt: skip
+#: Words for one who does something, and tables that hold people, the likeliest first.
+_ROLES = frozenset([
+    "approver", "assignee", "assigner", "author", "buyer", "commenter", "creator", "editor", "follower", "followed",
+    "following", "friend", "guest", "host", "initiator", "instructor", "invitee", "inviter", "leader", "manager",
+    "mentor", "moderator", "organiser", "organizer", "owner", "participant", "poster", "receiver", "recipient",
+    "reporter", "requester", "reviewer", "seller", "sender", "submitter", "uploader", "voter", "user", "users",
+    "member", "members", "attendee", "attendees", "participants", "followers", "friends", "account", "profile",
+])  # fmt: skip
+_PEOPLE = (("user",), ("profile",), ("person",), ("account",), ("member",))
+#: A word alone that leads to a row of the same table.
+_SAME_TABLE = frozenset([
+    "parent", "child", "children", "previous", "prev", "next", "root", "original", "replaced", "replaces", "reply",
+    "replies", "forked", "copied", "duplicate", "ancestor", "ancestors", "sibling", "siblings", "superseded",
+])  # fmt: skip
 
 
 def camel_case(name: str) -> str:
@@ -10,3 +40,59 @@ def camel_case(name: str) -> str:
         return name
     head, *rest = words
     return head[:1].lower() + head[1:] + "".join(word[:1].upper() + word[1:] for word in rest)
+
+
+def words(name: str) -> tuple[str, ...]:
+    """The words of a name in any case, in lower case: ``hostId``, ``host_id`` and ``HOST-ID`` as ``host``, ``id``."""
+    return tuple(word.lower() for word in _WORDS.findall(name))
+
+
+def singular(word: str) -> str:
+    """An English word's singular, as far as its last letters tell."""
+    if word in _IRREGULAR:
+        return _IRREGULAR[word]
+    if word.endswith("ies") and len(word) > 4:
+        return word[:-3] + "y"
+    takes_es = word.endswith(("sses", "shes", "ches", "xes", "zzes", "uses")) and not word.endswith(("auses", "ouses"))
+    if takes_es and len(word) > 4:
+        return word[:-2]
+    if word.endswith("s") and not word.endswith(("ss", "us", "is")) and len(word) > 2:
+        return word[:-1]
+    return word
+
+
+def thing(column: str) -> tuple[str, ...]:
+    """What a column that holds keys is named after, in words: ``billing_address_id`` as ``billing``, ``address``."""
+    found = list(words(column))
+    while len(found) > 1 and found[-1] in KEY_WORDS:
+        found.pop()
+    return tuple(found) if found and found[-1] not in ("id", "ids", "uuid", "uuids") else ()
+
+
+def named_after(column: str, own: Key, tables: Mapping[Key, str]) -> list[Key]:
+    """The tables, by their names, that a column is named after; ``own`` is its own table. The likeliest kind only.
+
+    It is named as a table is, or as the end of a table's name; it ends as a table is named; it says who did something,
+    and there is a table of people; it says that it leads to a row of the same table.
+    """
+    said = tuple(map(singular, thing(column)))
+    if not said:
+        return []
+    named = {key: tuple(map(singular, words(name))) for key, name in tables.items()}
+    if same := [key for key, name in named.items() if name == said]:
+        return same
+    if said[0] in map(singular, _SAME_TABLE) and len(said) <= 2 and (len(said) == 1 or said[1] in ("to", "from", "of")):
+        return [own] if own in tables else []
+    if ends := [key for key, name in named.items() if _ends(name, said)]:
+        return ends
+    longest = max((len(name) for name in named.values() if name and _ends(said, name)), default=0)
+    if longest:
+        return [key for key, name in named.items() if len(name) == longest and _ends(said, name)]
+    if said[-1] in ("by", *map(singular, _ROLES)):
+        kinds = [[key for key, name in named.items() if name == kind] for kind in _PEOPLE]
+        return next((found for found in kinds if found), [])
+    return []
+
+
+def _ends(long: Sequence[str], short: Sequence[str]) -> bool:
+    return len(long) > len(short) and tuple(long[-len(short) :]) == tuple(short)

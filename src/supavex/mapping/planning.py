@@ -12,6 +12,7 @@ from supavex.convex.validators import Optional, Validator, unwrap
 from supavex.mapping import storage
 from supavex.mapping.conversions import Conversion, Misfit, Target, arrays, choose
 from supavex.mapping.convex_auth import rule_of
+from supavex.mapping.creation import MOMENTS, creation_column
 from supavex.mapping.idfiles import load_id_file
 from supavex.mapping.keys import Key, key_of
 from supavex.mapping.large_values import LargeValues, file_problem, toml_key
@@ -23,10 +24,7 @@ from supavex.postgres.catalog import Catalog, Column, Table, Type
 from supavex.postgres.connection import quoted
 from supavex.project import ColumnRule, Project, TableRule
 
-#: Columns that ``_creationTime`` comes from, the first that a table has.
-CREATION_COLUMNS = ("created_at", "createdAt", "inserted_at", "created", "created_on")
 _FALLBACK_COLUMNS = ("updated_at", "updatedAt")
-_MOMENTS = ("timestamptz", "timestamp", "date")
 
 
 def make_plan(project: Project, schema: Schema, catalog: Catalog) -> Plan:
@@ -71,10 +69,9 @@ def _toml(project: Project, table: Table) -> str:
 
 
 def _creation(table: Table, rule: TableRule) -> CreationTime:
-    wanted = [rule.created] if rule.created else list(CREATION_COLUMNS)
-    moments = {column.name for column in table.columns if column.type.base in _MOMENTS}
-    first = next((name for name in wanted if name in moments), None)
-    if first is None:
+    moments = {column.name for column in table.columns if column.type.base in MOMENTS}
+    first = rule.created or creation_column(table)[0]
+    if first is None or first not in moments:
         return CreationTime()
     return CreationTime((first, *(name for name in _FALLBACK_COLUMNS if name in moments and name != first)))
 

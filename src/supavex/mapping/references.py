@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from supavex.convex import validators as kinds
@@ -235,13 +235,33 @@ def _comparable(key: Key, column: Column, part: _Part) -> bool:
     return key.form == "uuid" and part.collation is None and _kin(part.type) == "text"
 
 
+def leading_key(table: Table, column: str, moves: Callable[[str, str], bool]) -> ForeignKey | None:
+    """Of the foreign keys on ``column`` alone, the one that the reference is by: to a table that moves, if any.
+
+    ``moves`` says so of a schema and a table. ``auth.users`` comes last, the table's own schema first, then the
+    constraint's name decides.
+    """
+
+    def rank(key: ForeignKey) -> tuple[bool, bool, bool, str]:
+        there = (key.referenced_schema, key.referenced_table)
+        return not moves(*there), there == ("auth", "users"), key.referenced_schema != table.schema, key.name
+
+    return min((key for key in table.foreign_keys if key.columns == (column,)), key=rank, default=None)
+
+
 def _foreign_key(plan: Plan, table: TablePlan, columns: tuple[str, ...], pointer: kinds.Id) -> ForeignKey | None:
-    """The foreign key of some columns; of several, the one to the table that the field names."""
+    """The foreign key of some columns; of several, the one to the table that the field names.
+
+    None where they lead to tables that stay behind, and the field names one that moves: its rows may have the same
+    keys. Each value is looked for there.
+    """
     keys = [key for key in table.source.foreign_keys if sorted(key.columns) == sorted(columns)]
-    for key in keys:
-        parent = plan.of_source(key.referenced_schema, key.referenced_table)
+    parents = [plan.of_source(key.referenced_schema, key.referenced_table) for key in keys]
+    for key, parent in zip(keys, parents, strict=True):
         if parent is not None and parent.target == pointer.table:
             return key
+    if not any(parent is not None and parent.target for parent in parents) and plan.to_target(pointer.table):
+        return None
     return keys[0] if keys else None
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
 
+from supavex.files import read_own, write_whole
 from supavex.mapping import convex_auth
 from supavex.mapping.convex_auth import rule_of
-from supavex.postgres import replay
+from supavex.postgres import key_values, replay
 from supavex.postgres.budget import Limits
 from supavex.postgres.catalog import Catalog
 from supavex.postgres.connection import connect, without_password
 from supavex.postgres.inspection import ask_types, inspect_catalog, user_schemas
+from supavex.postgres.key_values import Answer, Asked, answer_from_json
 from supavex.postgres.report import Report
 from supavex.postgres.source_files import find_files
 from supavex.project import Project
@@ -64,6 +68,27 @@ class Source:
                 if sql:
                     found[table.schema, table.name, sql] = None
         return list(found)
+
+    def look(self, asked: Sequence[Asked]) -> list[Answer]:
+        """What the rows show of columns that may hold keys (see :mod:`supavex.postgres.key_values`).
+
+        Of replayed files the answers are kept, for as long as the replay is the same.
+        """
+        if self.project.database_url:
+            with connect(self.project.database_url) as connection:
+                return key_values.look(connection, asked)
+        made = self._replay()
+        made.catalog()
+        known = made.folder / "key_values.json"
+        mark = hashlib.sha256((made.folder / "catalog.json").read_bytes() + repr(asked).encode()).hexdigest()
+        with suppress(OSError, ValueError, TypeError, KeyError):
+            data = json.loads(read_own(known))
+            if data["of"] == mark:
+                return [answer_from_json(answer) for answer in data["answers"]]
+        with made.running() as url, connect(url) as connection:
+            answers = key_values.look(connection, asked)
+        write_whole(known, json.dumps({"of": mark, "answers": [asdict(answer) for answer in answers]}))
+        return answers
 
     def schemas(self) -> list[str]:
         """The schemas of the source that hold the project's own tables."""

@@ -154,10 +154,6 @@ class Table:
         """The column of that name, or None."""
         return next((c for c in self.columns if c.name == name), None)
 
-    def foreign_key_of(self, column: str) -> ForeignKey | None:
-        """The single-column foreign key on ``column``, or None."""
-        return next((k for k in self.foreign_keys if k.columns == (column,)), None)
-
 
 @dataclass(frozen=True, slots=True)
 class NamedObject:

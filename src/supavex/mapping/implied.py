@@ -1,0 +1,142 @@
+"""References that no foreign key states: columns whose values, or whose names, say that they hold keys of a table.
+
+As text such a key leads nowhere after the move: an ``_id`` of Convex is another text. So ``scaffold`` and ``check``
+name these columns, with the line that makes each a reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from supavex.mapping.keys import Key
+from supavex.mapping.names import KEY_WORDS, named_after, words
+from supavex.postgres.catalog import Column, Table
+from supavex.postgres.key_values import Answer, Asked, KeyColumn
+
+#: A table's schema and name.
+Place = tuple[str, str]
+#: What the rows say of columns, in their order.
+Look = Callable[[Sequence[Asked]], Sequence[Answer]]
+_SQL_TYPES = {
+    "uuid": "uuid", "int2": "int8", "int4": "int8", "int8": "int8", "text": "text", "varchar": "text",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ImpliedReference:
+    """A column that holds keys of a table. ``parents`` are several where the values are keys of each of them.
+
+    ``stated`` is the table that its foreign key leads to, which stays behind. ``reason`` is a sentence without its end:
+    how it is known, and of what.
+    """
+
+    table: Place
+    column: str
+    many: bool
+    parents: tuple[Place, ...]
+    stated: Place | None
+    reason: str
+
+
+def look_nowhere(asked: Sequence[Asked]) -> list[Answer]:
+    """Where no rows can be read: what is known of columns is their names."""
+    return [Answer(problem="the rows were not looked at") for _ in asked]
+
+
+def implied_references(
+    columns: Iterable[tuple[Table, Column]], keys: Mapping[Place, Key], tables: Mapping[Place, Table], look: Look
+) -> list[ImpliedReference]:
+    """Those of ``columns`` that hold keys of one of the tables of ``keys``, which are those that move."""
+    found = [one for table, column in columns if (one := _candidate(table, column, keys, tables)) is not None]
+    answers = look([one.asked for one in found]) if found else []
+    judged = (_judged(one, answer) for one, answer in zip(found, answers, strict=True))
+    return [reference for reference in judged if reference is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A column that may hold keys. ``likely`` are the tables that its name, or what it refers to, leads to."""
+
+    asked: Asked
+    likely: tuple[Place, ...]
+    stated: Place | None
+    named: bool
+
+
+def _candidate(
+    table: Table, column: Column, keys: Mapping[Place, Key], tables: Mapping[Place, Table]
+) -> _Candidate | None:
+    """What to ask of a column; None for one that is nobody's key, or whose foreign key says whose."""
+    own = (table.schema, table.name)
+    type_ = column.type.element or column.type
+    kind = _SQL_TYPES.get(type_.base)
+    stated = [key for key in table.foreign_keys if column.name in key.columns]
+    if kind is None or any((key.referenced_schema, key.referenced_table) in keys for key in stated):
+        return None
+    if own in keys and keys[own].refers and keys[own].columns == (column.name,):
+        return None
+    alike = {place: key for place, key in keys.items() if key.refers and _kind(tables[place], key) == kind}
+    single = next((key for key in stated if len(key.columns) == 1), None)
+    there = None if single is None else (single.referenced_schema, single.referenced_table)
+    # Small numbers and short texts are in many tables.
+    named = kind == "uuid" or bool(set(words(column.name)[-1:]) & KEY_WORDS)
+    if there is not None:
+        # It refers to a table that stays behind; another that moves may have the same keys.
+        likely = [place for place, key in alike.items() if _refers(tables[place], key, there)]
+    elif kind == "int8" and not named:
+        likely = []
+    else:
+        likely = named_after(column.name, own, {place: tables[place].name for place in alike})
+    if kind != "uuid" or there is not None:
+        alike = {place: alike[place] for place in likely}
+    asked = tuple(KeyColumn(*place, key.columns[0], kind) for place, key in alike.items())
+    many = column.type.element is not None
+    return _Candidate(Asked(*own, column.name, many, asked), tuple(likely), there, named) if asked else None
+
+
+def _kind(table: Table, key: Key) -> str | None:
+    """The SQL type that a table's key is compared as; None for one of several columns, or of another type."""
+    column = table.column(key.columns[0]) if len(key.columns) == 1 else None
+    plain = column is not None and column.type.element is None and column.deterministic
+    return _SQL_TYPES.get(column.type.base) if column is not None and plain else None
+
+
+def _refers(table: Table, key: Key, there: Place) -> bool:
+    return any(
+        other.columns == key.columns and (other.referenced_schema, other.referenced_table) == there
+        for other in table.foreign_keys
+    )
+
+
+def _judged(candidate: _Candidate, answer: Answer) -> ImpliedReference | None:
+    asked = candidate.asked
+    parents = tuple((key.schema, key.table) for key in answer.keys)
+    seen = answer.values > 0 and not answer.problem
+    if not seen:
+        parents = candidate.likely if candidate.named else ()
+    elif len(parents) > 1:
+        # Of several whose keys they are, the one that the column is named after.
+        parents = tuple(place for place in parents if place in candidate.likely) or parents
+    if not parents:
+        return None
+    shown = " and of ".join(".".join(place) for place in parents)
+    reason = _seen(asked.many, answer, shown) if seen else _unseen(candidate, answer, shown)
+    return ImpliedReference((asked.schema, asked.table), asked.column, asked.many, parents, candidate.stated, reason)
+
+
+def _seen(many: bool, answer: Answer, shown: str) -> str:
+    what = "element" if many else "value"
+    if not answer.whole:
+        each = f"each of {answer.values:,} different {what}s" if answer.values > 1 else f"the one {what}"
+        return f"{each} in a sample of the rows is a key of {shown}; the table is large, and was not read whole"
+    if answer.values == 1:
+        return f"its one {what} is a key of {shown}"
+    return f"all {answer.values:,} different {what}s are keys of {shown}"
+
+
+def _unseen(candidate: _Candidate, answer: Answer, shown: str) -> str:
+    nothing = "no row has a value to tell by" if answer.whole else "a sample of the rows has no value to tell by"
+    if candidate.stated is None:
+        return f"it is named after {shown}; {answer.problem or nothing}"
+    return f"the key of {shown} refers there, too; {answer.problem or nothing}"

@@ -1,0 +1,138 @@
+"""Which tables get a definition, and the text of each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from supavex.convex.schema import Schema
+from supavex.mapping.convex_auth import SOURCES
+from supavex.mapping.creation import creation_column
+from supavex.mapping.implied import ImpliedReference, Look, implied_references, look_nowhere
+from supavex.mapping.keys import Key, key_of
+from supavex.mapping.names import camel_case
+from supavex.mapping.scaffold.draft import Context, Draft, Place, quoted, toml_key
+from supavex.mapping.scaffold.fields import add_fields, add_references
+from supavex.mapping.scaffold.indexes import indexes
+from supavex.mapping.scaffold.naming import table_names
+from supavex.postgres.catalog import Catalog, Column, Table
+from supavex.project import Project
+
+
+@dataclass(frozen=True, slots=True)
+class Scaffolded:
+    """The definitions to add: Python text per table, lines for supavex.toml, and Convex's table names."""
+
+    tables: dict[str, str]
+    toml: list[str]
+
+    @property
+    def names(self) -> list[str]:
+        """Convex's names of the new tables."""
+        return list(self.tables)
+
+
+def scaffold(project: Project, schema: Schema | None, catalog: Catalog, look: Look = look_nowhere) -> Scaffolded:
+    """Definitions for every table of ``catalog`` that ``schema`` and supavex.toml have no place for.
+
+    ``look`` says what the rows show of columns without a foreign key.
+    """
+    present = set(schema.tables) if schema is not None else set()
+    keys = {_place(table): key_of(table, project.table_rule(*_place(table)).key) for table in catalog}
+    moving, toml = list[Table](), list[str]()
+    targets: dict[Place, str] = {}
+    for table in catalog:
+        if project.users.kind == "convex-auth" and table.qualified in SOURCES:
+            targets[_place(table)] = SOURCES[table.qualified]  # auth_tables() defines them
+        elif project.table_rule(*_place(table)).skip is not None:
+            continue
+        elif keys[_place(table)] is None and not _known(table, present):
+            toml += ["", f"[tables.{_toml_name(project, table)}]", 'skip = "the table has no columns"']
+        else:
+            moving.append(table)
+    names, new = table_names(project, moving, {*present, *targets.values()})
+    targets |= names
+    tables = [table for table in catalog if _place(table) in new]
+    context = Context(project, targets, keys, _implied(project, catalog, tables, keys, targets, look))
+    made: dict[str, str] = {}
+    for table in tables:
+        key = keys[_place(table)]
+        assert key is not None
+        draft = _draft(context, table, key)
+        made[draft.target] = _text(context, draft)
+        default = next((n for n in (table.name, camel_case(table.name)) if n in {*present, *targets.values()}), None)
+        rename = default != draft.target and project.table_rule(*_place(table)).to is None
+        if rename or draft.toml:
+            toml += ["", f"[tables.{_toml_name(project, table)}]"]
+            toml += [f"to = {json.dumps(draft.target)}"] if rename else []
+            toml += draft.toml
+    return Scaffolded(made, toml)
+
+
+def _place(table: Table) -> Place:
+    return table.schema, table.name
+
+
+def _known(table: Table, present: set[str]) -> bool:
+    return bool({table.name, camel_case(table.name)} & present)
+
+
+def _toml_name(project: Project, table: Table) -> str:
+    return toml_key(table.name if table.schema == project.schemas[0] else table.qualified)
+
+
+def _implied(
+    project: Project,
+    catalog: Catalog,
+    tables: list[Table],
+    keys: Mapping[Place, Key | None],
+    targets: Mapping[Place, str],
+    look: Look,
+) -> dict[tuple[Place, str], ImpliedReference]:
+    """The references of ``tables`` that no foreign key states, by table and column."""
+    moving = {place: key for place, key in keys.items() if key is not None and place in targets}
+    found = implied_references(
+        _open_columns(project, tables), moving, {_place(table): table for table in catalog}, look
+    )
+    return {(reference.table, reference.column): reference for reference in found}
+
+
+def _open_columns(project: Project, tables: list[Table]) -> Iterator[tuple[Table, Column]]:
+    """The columns of which supavex.toml says nothing that makes other values of them."""
+    for table in tables:
+        for column in table.columns:
+            rule = project.column_rule(project.table_rule(*_place(table)), column.name)
+            if not (rule.skip is not None or rule.sql or rule.ids or rule.storage or rule.file):
+                yield table, column
+
+
+def _draft(context: Context, table: Table, key: Key) -> Draft:
+    draft = Draft(table, context.targets[_place(table)], key)
+    rule = context.project.table_rule(*_place(table))
+    if key.form == "row" and not rule.key:
+        draft.toml.append('key = ["*"]  # no primary key: name the columns that tell rows apart, if there are any')
+    add_fields(context, draft)
+    add_references(context, draft)
+    created, likely = creation_column(table)
+    if created is None and likely and rule.created is None:
+        draft.notes.append(
+            f"_creationTime: {' or '.join(likely)}? Say which in supavex.toml: created = {json.dumps(likely[0])}"
+        )
+    return draft
+
+
+def _text(context: Context, draft: Draft) -> str:
+    """The entry of ``define_schema({…})``, indented for it."""
+    table = draft.table
+    lines = [f"    {quoted(draft.target)}: define_table({{"]
+    for name, field in draft.fields.items():
+        lines += [f"        {line}" for line in field.lines(name)]
+    comment = " ".join(table.comment.split())
+    lines.append("    }" + (f", comment={quoted(comment)})" if comment else ")"))
+    lines += [f"    {call}" for call in indexes(draft)]
+    # A comment after the last call would swallow the comma.
+    last = max(index for index, line in enumerate(lines) if not line.lstrip().startswith("#"))
+    lines[last] += ","
+    head = [f"    # {text}" for text in (table.qualified, *draft.notes)]
+    return "\n".join([*head, *lines]) + "\n"

@@ -1,0 +1,231 @@
+"""The fields of a table's definition: one for each column that a document has, and one for each reference."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from supavex.convex.validators import MISSING, Rules
+from supavex.convex.values import Value
+from supavex.mapping.checks import (
+    allowed_elements,
+    allowed_numbers,
+    allowed_values,
+    element_bounds,
+    not_validated,
+    numeric_bounds,
+    pattern_of,
+)
+from supavex.mapping.defaults import constant_default, exact
+from supavex.mapping.names import singular, thing, words
+from supavex.mapping.references import leading_key
+from supavex.mapping.scaffold.draft import Context, Draft, Field, python, quoted, toml_key
+from supavex.mapping.scaffold.naming import free, identifier, is_field
+from supavex.mapping.searches import searches
+from supavex.postgres.catalog import Column, ForeignKey, Table, Type
+
+_NUMBERS = ("int2", "int4", "int8", "oid", "float4", "float8", "money")
+_MOMENTS = ("timestamptz", "timestamp")
+_PLAIN = ("text", "varchar", "bpchar", "name", "citext", "uuid", "date", "time", "char")
+_INT8 = "rows beyond 2^53 are rejected; v.int64() takes them"
+_IDS = "an `ids` file can map what does not move"
+
+
+def add_fields(context: Context, draft: Draft) -> None:
+    """A field for each column. A uuid key without a foreign key is the document's _id, and has none."""
+    table, project = draft.table, context.project
+    own = {column.name for column in table.columns}
+    for column in table.columns:
+        rule = project.column_rule(project.table_rule(table.schema, table.name), column.name)
+        own_key = draft.key.columns == (column.name,) and draft.key.form == "uuid"
+        if rule.skip is not None or (own_key and not any(k.columns == (column.name,) for k in table.foreign_keys)):
+            continue
+        if column.type.base == "tsvector":
+            _leave_behind(draft, column)
+            continue
+        name = rule.to or column.name
+        if rule.to is None and not is_field(name):
+            taken = {*draft.fields, *own}
+            wishes = (identifier(name, "field"), identifier(f"{name.lstrip('_')}_column", "field"))
+            name = next((wish for wish in wishes if wish not in taken), None) or free(wishes[0], taken)
+            draft.toml.append(f"columns.{toml_key(column.name)}.to = {json.dumps(name)}")
+        draft.by_column[column.name] = name
+        draft.fields[name] = _field(context, draft, column, has_ids=bool(rule.ids))
+
+
+def _leave_behind(draft: Draft, column: Column) -> None:
+    made = next((search for search in searches(draft.table) if search.name == column.name), None)
+    if made is not None and made.texts:
+        reason = f"a search index of Convex takes its place: it is made of {', '.join(map(str, made.texts))}"
+    else:
+        reason = "it holds PostgreSQL's words of a text, and nothing says of which; a search index takes its place"
+        draft.notes.append(f"{column.name}: nothing says which columns it is made of; add a search index for them")
+    draft.toml.append(f"columns.{toml_key(column.name)}.skip = {json.dumps(reason, ensure_ascii=False)}")
+
+
+def add_references(context: Context, draft: Draft) -> None:
+    """A field for each foreign key of several columns: the id of the row that they name together."""
+    several = [key for key in draft.table.foreign_keys if len(key.columns) > 1]
+    several = [key for key in several if context.refers(key.referenced_schema, key.referenced_table)]
+    for key in several:
+        if key.columns in draft.references:
+            continue
+        target = context.targets[key.referenced_schema, key.referenced_table]
+        taken = {*draft.fields, *(column.name for column in draft.table.columns)}
+        wishes = _reference_names(key, several)
+        name = next((wish for wish in wishes if wish not in taken), None) or free(wishes[0], taken)
+        columns = [draft.table.column(column) for column in key.columns]
+        optional = any(column is not None and column.nullable for column in columns)
+        comment = f"the row that {', '.join(key.columns)} refer to together"
+        draft.fields[name] = Field("v.id", (quoted(target),), optional, (comment,))
+        draft.references[key.columns] = name
+        listed = ", ".join(json.dumps(column, ensure_ascii=False) for column in key.columns)
+        draft.toml.append(f"fields.{name}.references = [{listed}]")
+
+
+def _reference_names(key: ForeignKey, several: Sequence[ForeignKey]) -> list[str]:
+    """Names for what a foreign key of several columns refers to, the best first.
+
+    The column that is named after the table says it (``billing_address_id``); else the one column that no other such
+    key has; else the table's own name.
+    """
+    parent = tuple(map(singular, words(key.referenced_table)))
+    said = {column: tuple(map(singular, thing(column))) for column in key.columns}
+    named = [column for column, name in said.items() if name and name[-len(parent) :] == parent]
+    others = {column for other in several if other is not key for column in other.columns}
+    alone = [column for column in key.columns if column not in others and said[column]]
+    best = named[:1] or (alone if len(alone) == 1 and others else [])
+    bare = "_".join(parent) or "parent"
+    stems = ["_".join(thing(column)) for column in best] + [bare, f"{bare}_by_{'_and_'.join(key.columns)}"]
+    wishes = [wish for stem in stems for wish in (stem, f"{stem}_ref")]
+    return list(dict.fromkeys(identifier(wish, "field") for wish in wishes))
+
+
+def _field(context: Context, draft: Draft, column: Column, *, has_ids: bool) -> Field:
+    table = draft.table
+    key = leading_key(table, column.name, context.refers)
+    comments: list[str] = []
+    if key is not None and context.refers(key.referenced_schema, key.referenced_table):
+        target = context.targets[key.referenced_schema, key.referenced_table]
+        field = Field("v.id", (quoted(target),))
+        others = [k for k in table.foreign_keys if k.columns == (column.name,) and k is not key]
+        besides = dict.fromkeys(f"{k.referenced_schema}.{k.referenced_table}" for k in others)
+        comments += [f"refers to {', '.join(besides)} too"] if besides else []
+    else:
+        if key is not None:
+            own = draft.key.columns == (column.name,)
+            shown = f"{key.referenced_schema}.{key.referenced_table}"
+            comments.append(f"the key of {shown}, too" if own else f"refers to {shown}")
+            comments += [] if has_ids or not (remark := context.once(_IDS)) else [remark]
+        field = _scalar(context, table, column)
+        comments += field.comments
+    arguments = list(field.arguments)
+    default = MISSING if field.validator == "v.id" else constant_default(column)
+    if default is not MISSING and not _allows(table, column, default):
+        comments.append(f"the source's default {python(default)} breaks its own check")
+        default = MISSING
+    if default is not MISSING:
+        arguments.append(f"default={python(default)}")
+    single = any(u.columns == (column.name,) and u.predicate is None for u in table.uniques)
+    if single and field.validator in ("v.id", "v.string", "v.number", "v.int64", "v.bytes", "v.union"):
+        arguments.append("unique=True")
+    if column.generated:
+        comments.append("computed by PostgreSQL: the app has to compute it now")
+    comments += [f"rows may break {other.name}: it is NOT VALID" for other in not_validated(table, column.name)]
+    if column.comment:
+        comments.append(" ".join(column.comment.split()))
+    field = Field(field.validator, tuple(arguments), column.nullable, tuple(comments))
+    return _with_suggestion(context, draft, column, field)
+
+
+def _with_suggestion(context: Context, draft: Draft, column: Column, field: Field) -> Field:
+    """``field`` with the line that makes a reference of it, where the column holds keys and no foreign key says so."""
+    implied = context.implied.get(((draft.table.schema, draft.table.name), column.name))
+    if implied is None:
+        return field
+    kept = [argument for argument in field.arguments if argument in ("unique=True", "default=[]")]
+    target = quoted(context.targets[implied.parents[0]])
+    inner = f"v.array(v.id({target})" if implied.many else f"v.id({target}"
+    text = ", ".join([inner, *kept]) + ")"
+    text = f"v.optional({text})" if field.optional else text
+    remark = f"{'no foreign key' if implied.stated is None else 'it stays behind'}, but {implied.reason}"
+    remark += ". As a reference, it would be"
+    return Field(field.validator, field.arguments, field.optional, (*field.comments, remark), text)
+
+
+def _scalar(context: Context, table: Table, column: Column) -> Field:
+    """The field of a column that is no reference, without default and unique."""
+    type_ = column.type
+    if type_.element is not None:
+        element, comment = _element(type_.element)
+        for _ in range(column.dimensions - 1):
+            element = f"v.array({element})"
+        return Field("v.array", (element,), comments=comment)
+    if type_.category == "e":
+        return _enum(type_)
+    if type_.base in _NUMBERS or (type_.base == "numeric" and exact(type_)):
+        remark = context.once(_INT8) if type_.base == "int8" and not column.identity else ""
+        return Field("v.number", _number_rules(table, column), comments=(remark,) if remark else ())
+    if type_.base == "numeric":
+        return Field("v.string", comments=(f"{type_.name} as text: a double may not hold it",))
+    simple = {"bool": "v.boolean", "json": "v.any", "jsonb": "v.any", "bytea": "v.bytes"}
+    if type_.base in _MOMENTS or type_.base in simple:
+        return Field(simple.get(type_.base, "v.number"))
+    if type_.base in ("vector", "halfvec"):
+        return Field("v.array", ("v.float64()",))
+    comment = () if type_.base in _PLAIN else (f"{type_.name}, as PostgreSQL's text of it",)
+    return Field("v.string", _text_rules(table, column), comments=comment)
+
+
+def _enum(type_: Type) -> Field:
+    if not type_.labels:
+        return Field("v.string", comments=(f"the enum {type_.name} has no labels",))
+    return Field("v.union", tuple(f"v.literal({quoted(label)})" for label in type_.labels))
+
+
+def _number_rules(table: Table, column: Column) -> tuple[str, ...]:
+    allowed = allowed_numbers(table, column.name)
+    if allowed is not None:
+        return (f"one_of=[{', '.join(allowed)}]",)
+    return tuple(f"{name}={value}" for name, value in numeric_bounds(table, column.name).items())
+
+
+def _text_rules(table: Table, column: Column) -> tuple[str, ...]:
+    values = allowed_values(table, column.name)
+    if values is not None:
+        return (f"one_of=[{', '.join(map(quoted, values))}]",)
+    pattern = pattern_of(table, column.name)
+    return () if pattern is None else (f"pattern={quoted(pattern)}",)
+
+
+def _element(type_: Type) -> tuple[str, tuple[str, ...]]:
+    """The Python text of an array's element, and comments."""
+    if type_.category == "e":
+        made = _enum(type_)
+        return made.text, made.comments
+    if type_.base in _MOMENTS:
+        return "v.number()", ()
+    if type_.base in _NUMBERS or (type_.base == "numeric" and exact(type_)):
+        return f"v.number({', '.join(f'{name}={value}' for name, value in element_bounds(type_).items())})", ()
+    simple = {"bool": "v.boolean()", "json": "v.any()", "jsonb": "v.any()", "bytea": "v.bytes()"}
+    if type_.base in simple:
+        return simple[type_.base], ()
+    allowed = allowed_elements(type_)
+    if allowed is not None:
+        return f"v.union({', '.join(f'v.literal({quoted(value)})' for value in allowed)})", ()
+    return "v.string()", () if type_.base in _PLAIN else (f"{type_.name}, as its text",)
+
+
+def _allows(table: Table, column: Column, value: Value) -> bool:
+    """Whether the checks of the source that the scaffold keeps allow a default."""
+    if isinstance(value, str):
+        allowed = allowed_values(table, column.name)
+        pattern = None if allowed is not None or column.type.category == "e" else pattern_of(table, column.name)
+        return Rules(one_of=allowed, pattern=pattern).problem(value) is None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return True
+    numbers = allowed_numbers(table, column.name)
+    bounds = numeric_bounds(table, column.name)
+    one_of = None if numbers is None else tuple(map(float, numbers))
+    ge, le, gt, lt = (float(bounds[name]) if name in bounds else None for name in ("ge", "le", "gt", "lt"))
+    return Rules(one_of=one_of, ge=ge, le=le, gt=gt, lt=lt).problem(value) is None

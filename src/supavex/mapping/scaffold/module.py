@@ -1,0 +1,59 @@
+"""The text of schema.py: a new one, or one that has more tables and is else as it was, to the letter."""
+
+from __future__ import annotations
+
+import ast
+
+from supavex.errors import SupavexError
+from supavex.mapping.scaffold.definitions import Scaffolded
+
+_IMPORT = "from supavex.schema import define_schema, define_table, v\n"
+
+
+def new_file(scaffolded: Scaffolded) -> str:
+    """A whole schema.py."""
+    return f"{_IMPORT}\nschema = define_schema({{\n" + "\n".join(scaffolded.tables.values()) + "})\n"
+
+
+def insert(text: str, scaffolded: Scaffolded, shown: str) -> str:
+    """``text`` (a schema.py) with the definitions added at the end of its ``define_schema({…})``.
+
+    All that is there stays, to the letter. Raises where there is no such literal to add to.
+    """
+    place = _end_of_tables(text)
+    if place is None:
+        raise SupavexError(
+            "CannotInsert",
+            "the file does not call define_schema({…}) with a literal that definitions can be added to.",
+            where=shown,
+            hint="`supavex scaffold --stdout` prints them instead.",
+        )
+    lines = text.splitlines(keepends=True)
+    position = sum(len(line) for line in lines[: place[0] - 1]) + len(
+        lines[place[0] - 1].encode()[: place[1] - 1].decode()
+    )
+    before, after = text[:position].rstrip(), text[position:]
+    comma = "" if before.endswith(("{", ",")) else _comma(before)
+    return before + comma + "\n" + "\n".join(scaffolded.tables.values()) + after
+
+
+def _comma(before: str) -> str:
+    # A comment after the last entry would swallow a comma on its line.
+    return "\n    ," if "#" in before.rpartition("\n")[2] else ","
+
+
+def _end_of_tables(text: str) -> tuple[int, int] | None:
+    """Line and column (1-based, in bytes) just behind the last entry's closing brace of ``define_schema``'s literal."""
+    for node in ast.walk(ast.parse(text)):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name | ast.Attribute)
+            and (node.func.id if isinstance(node.func, ast.Name) else node.func.attr) == "define_schema"
+            and node.args
+            and isinstance(node.args[0], ast.Dict)
+        ):
+            literal = node.args[0]
+            assert literal.end_lineno is not None
+            assert literal.end_col_offset is not None
+            return literal.end_lineno, literal.end_col_offset
+    return None

@@ -1,0 +1,111 @@
+"""Convex's names for tables, fields and indexes of PostgreSQL: ASCII, free, and not numbered where it can be helped."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection, Iterable, Sequence
+
+from supavex.convex import limits, names
+from supavex.mapping.names import camel_case
+from supavex.postgres.catalog import Table
+from supavex.project import Project
+
+_LETTERS = str.maketrans({
+    "ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i",
+    "Æ": "AE", "Œ": "OE", "Ø": "O", "Ł": "L", "Đ": "D", "Þ": "Th",
+})  # fmt: skip
+
+
+def ascii_name(name: str) -> str:
+    """``name`` in ASCII: letters without their accents, and ``_`` for what has no letter."""
+    plain = unicodedata.normalize("NFKD", name.translate(_LETTERS))
+    plain = "".join(character for character in plain if not unicodedata.combining(character))
+    return re.sub(r"[^A-Za-z0-9_]+", "_", plain)
+
+
+def identifier(name: str, fallback: str) -> str:
+    """``name`` made one that Convex takes: ASCII, no leading underscore or digit, at most 64 bytes."""
+    name = ascii_name(name).lstrip("_") or fallback
+    name = name if not name[0].isdigit() else f"{fallback[0]}{name}"
+    return name[: limits.MAX_IDENTIFIER_BYTES]
+
+
+def free(name: str, taken: Iterable[str]) -> str:
+    """``name``, or with a number behind it, like none of ``taken`` in any case."""
+    folded = {other.lower() for other in taken}
+    number, wanted = 2, name
+    while wanted.lower() in folded:
+        suffix = str(number)
+        wanted, number = name[: limits.MAX_IDENTIFIER_BYTES - len(suffix)] + suffix, number + 1
+    return wanted
+
+
+def is_field(name: str) -> bool:
+    """Whether a column's own name can be a field's."""
+    return names.field_name_problem(name) is None and not name.startswith("_")
+
+
+def table_names(
+    project: Project, tables: Sequence[Table], present: Iterable[str]
+) -> tuple[dict[tuple[str, str], str], set[tuple[str, str]]]:
+    """Convex's name of each table, and which tables are new: none of the names ``present`` is theirs.
+
+    Whose name it is most keeps it: what supavex.toml says; then ``public``, the other schemas in their order, the very
+    name before one that only becomes it. The order of the tables changes nothing.
+    """
+    order = {schema: position for position, schema in enumerate(("public", *project.schemas))}
+
+    def rank(table: Table) -> tuple[int, bool, str, str]:
+        place = order.get(table.schema, len(order)) if table.schema != "public" else -1
+        return place, camel_case(table.name) != table.name, table.schema, table.name
+
+    present, found = set(present), dict[tuple[str, str], str]()
+    waiting = list[Table]()
+    for table in tables:
+        rule = project.table_rule(table.schema, table.name)
+        if rule.to:
+            found[table.schema, table.name] = rule.to
+        else:
+            waiting.append(table)
+    waiting.sort(key=rank)
+    new = {place for place, name in found.items() if name not in present}
+    for table in list(waiting):
+        known = [n for n in (table.name, camel_case(table.name)) if n in present and n not in found.values()]
+        if known:
+            found[table.schema, table.name] = known[0]
+            waiting.remove(table)
+    new |= {(table.schema, table.name) for table in waiting}
+    taken = {name.lower() for name in (*present, *found.values())}
+    for wishes in (_plain, _other):
+        for table in list(waiting):
+            name = next((n for n in wishes(table) if n.lower() not in taken), None)
+            if name is not None:
+                found[table.schema, table.name] = name
+                taken.add(name.lower())
+                waiting.remove(table)
+    for table in waiting:
+        found[table.schema, table.name] = free(_plain(table)[0], taken)
+        taken.add(found[table.schema, table.name].lower())
+    return found, new
+
+
+def _plain(table: Table) -> list[str]:
+    return [identifier(camel_case(ascii_name(table.name)), "table")]
+
+
+def _other(table: Table) -> list[str]:
+    """Where the plain name is another table's: the very name, or the schema's name before it."""
+    if table.schema == "public":
+        return [table.name] if names.table_name_problem(table.name) is None else []
+    return [identifier(camel_case(ascii_name(f"{table.schema}_{table.name}")), "table")]
+
+
+def index_name(prefix: str, fields: Sequence[str], used: Collection[str]) -> str:
+    """A name for an index by ``fields``: short, else with the fields' whole names, else numbered."""
+    taken = {*used, *names.RESERVED_INDEX_NAMES}
+    parts = [field.replace(".", "_") for field in fields]
+    short = [part.removesuffix("_id") if len(part) > 3 else part for part in parts]
+    wishes = ["_".join(short), "_".join(parts), "_and_".join(parts), "_".join([*parts, "field"])]
+    made = [identifier(f"{prefix}_{wish}", prefix) for wish in wishes]
+    return next((name for name in made if name not in taken), None) or free(made[0], taken)

@@ -1,0 +1,164 @@
+"""Whether the values of columns are keys of tables, where no foreign key says so.
+
+A live database is read as little as it takes: a small table is read whole, of a large one a sample of its pages, each
+statement has a time limit, and so has all of it. What is found says how it was looked at.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from supavex.postgres.connection import quoted
+
+#: So many different values are looked for in every table that might have them, before one is looked at closely.
+_PROBES = 20
+_PROBED_ROWS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much is read. A table of up to ``whole_bytes`` is read whole; of a larger one about ``sample_bytes``, and of
+    them up to ``sample_values`` values. A statement takes up to ``statement_seconds``, all of them ``seconds``.
+    """
+
+    whole_bytes: int = 16 << 20
+    sample_bytes: int = 4 << 20
+    sample_values: int = 20_000
+    statement_seconds: float = 5
+    seconds: float = 60
+
+
+BOUNDS = Bounds()
+
+
+@dataclass(frozen=True, slots=True)
+class KeyColumn:
+    """A table's key of one column. ``type`` is the SQL type that its values are compared as: uuid, int8 or text."""
+
+    schema: str
+    table: str
+    column: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A column (``many``: its array's elements) and the keys that its values might be."""
+
+    schema: str
+    table: str
+    column: str
+    many: bool
+    keys: tuple[KeyColumn, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was seen of a column: ``keys`` are those that all of ``values`` different values are among.
+
+    ``whole``: every row was read; else a sample of them. ``problem``: why nothing was seen, if so.
+    """
+
+    keys: tuple[KeyColumn, ...] = ()
+    values: int = 0
+    whole: bool = True
+    problem: str = ""
+
+
+def answer_from_json(data: dict[str, Any]) -> Answer:
+    """An :class:`Answer` from its JSON."""
+    return Answer(**{**data, "keys": tuple(KeyColumn(**key) for key in data["keys"])})
+
+
+def look(connection: psycopg.Connection, asked: Sequence[Asked], bounds: Bounds = BOUNDS) -> list[Answer]:
+    """What the values of each column are keys of. ``connection`` is in autocommit mode; its time limit is changed."""
+    connection.execute(
+        "SELECT pg_catalog.set_config('statement_timeout', %s, false)", (str(int(bounds.statement_seconds * 1000)),)
+    )
+    end = time.monotonic() + bounds.seconds
+    answers = []
+    for one in asked:
+        if time.monotonic() > end:
+            answers.append(Answer(problem=f"looking at other columns took more than {bounds.seconds:g} s"))
+            continue
+        try:
+            answers.append(_Look(connection, one, bounds).answer())
+        except psycopg.Error as error:
+            answers.append(Answer(problem=_words(error, bounds)))
+    return answers
+
+
+def _words(error: psycopg.Error, bounds: Bounds) -> str:
+    if isinstance(error, psycopg.errors.QueryCanceled):
+        return f"it takes more than {bounds.statement_seconds:g} s"
+    return error.diag.message_primary or type(error).__name__
+
+
+class _Look:
+    """One column, looked at."""
+
+    def __init__(self, connection: psycopg.Connection, asked: Asked, bounds: Bounds) -> None:
+        self.connection, self.asked, self.bounds = connection, asked, bounds
+        size = self._size()
+        self.whole = size <= bounds.whole_bytes
+        sample = "" if self.whole else f" TABLESAMPLE SYSTEM ({100 * bounds.sample_bytes / size:.6f}) REPEATABLE (1)"
+        rows = f"{quoted(asked.schema, asked.table)} AS t{sample}"
+        column = f"t.{quoted(asked.column)}"
+        if asked.many:
+            self.values = f"SELECT e.x FROM {rows}, LATERAL pg_catalog.unnest({column}) AS e(x) WHERE e.x IS NOT NULL"
+        else:
+            self.values = f"SELECT {column} AS x FROM {rows} WHERE {column} IS NOT NULL"
+
+    def answer(self) -> Answer:
+        probes = self._probes()
+        keys, counted, problem = [], 0, ""
+        for key in self.asked.keys if probes else ():
+            try:
+                if not self._holds(key, probes):
+                    continue
+                count, strangers = self._compared(key)
+            except psycopg.Error as error:
+                problem = _words(error, self.bounds)
+                continue
+            counted = count
+            if not strangers:
+                keys.append(key)
+        return Answer(tuple(keys), counted or len(probes), self.whole, problem if not keys else "")
+
+    def _size(self) -> int:
+        """Bytes of the table, of its partitions and of the tables that inherit from it, without indexes and TOAST."""
+        row = self.connection.execute(
+            "WITH RECURSIVE tree AS (SELECT %s::pg_catalog.regclass::pg_catalog.oid AS id "
+            "UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN tree ON i.inhparent = tree.id) "
+            "SELECT coalesce(pg_catalog.sum(pg_catalog.pg_relation_size(id)), 0)::int8 FROM tree",
+            (quoted(self.asked.schema, self.asked.table),),
+        ).fetchone()
+        return int(row[0]) if row else 0
+
+    def _probes(self) -> list[str]:
+        sql = f"SELECT DISTINCT v.x::text FROM ({self.values} LIMIT {_PROBED_ROWS}) AS v LIMIT {_PROBES}"
+        return [row[0] for row in self.connection.execute(sql.encode())]
+
+    def _holds(self, key: KeyColumn, probes: list[str]) -> bool:
+        column, table = f"p.{quoted(key.column)}", quoted(key.schema, key.table)
+        sql = f"SELECT pg_catalog.count(DISTINCT {column}) FROM {table} AS p WHERE {column} = ANY(%s::{key.type}[])"
+        row = self.connection.execute(sql.encode(), (probes,)).fetchone()
+        return row is not None and row[0] == len(probes)
+
+    def _compared(self, key: KeyColumn) -> tuple[int, bool]:
+        """The number of different values that were looked at, and whether one of them is no key."""
+        limit = "" if self.whole else f" LIMIT {self.bounds.sample_values}"
+        column, table = f"p.{quoted(key.column)}", quoted(key.schema, key.table)
+        sql = (
+            f"WITH s AS MATERIALIZED (SELECT DISTINCT v.x::{key.type} AS x FROM ({self.values}{limit}) AS v) "
+            "SELECT (SELECT pg_catalog.count(*) FROM s), EXISTS (SELECT 1 FROM s WHERE NOT EXISTS "
+            f"(SELECT 1 FROM {table} AS p WHERE {column} = s.x))"
+        )
+        row = self.connection.execute(sql.encode()).fetchone()
+        assert row is not None
+        return row[0], row[1]

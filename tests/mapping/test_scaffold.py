@@ -1,0 +1,279 @@
+"""What the scaffold writes for a table, line by line. (tests/cli/test_scaffold.py takes whole projects to the end.)"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from supavex.convex.compile import compile_schema
+from supavex.convex.schema import Schema
+from supavex.diagnostics import has_errors
+from supavex.mapping.scaffold import Scaffolded, new_file, scaffold
+from supavex.postgres import server as servers
+from supavex.postgres.connection import connect
+from supavex.postgres.key_values import look
+from supavex.project import load_project, load_schema
+from tests.databases import Database, database, server
+
+__all__ = ["database", "server"]
+
+Write = Callable[..., Scaffolded]
+
+
+@pytest.fixture
+def write(database: Database, tmp_path: Path) -> Write:
+    """``write(sql, toml, schema)``: the scaffold of a database, which compiles without an error or a warning."""
+
+    def write(sql: str, toml: str = "", schema: Schema | None = None) -> Scaffolded:
+        database.run("CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA extensions", role=servers.SUPERUSER)
+        database.run("CREATE EXTENSION IF NOT EXISTS vector SCHEMA extensions", role=servers.SUPERUSER)
+        database.run(sql)
+        (tmp_path / "supavex.toml").write_text(toml)
+        project = load_project(tmp_path)
+        with connect(database.url()) as connection:
+            made = scaffold(project, schema, database.catalog(*project.schemas), lambda asked: look(connection, asked))
+        if schema is None:
+            project.schema_file.write_text(new_file(made))
+            assert not has_errors(compile_schema(load_schema(project)), strict=True)
+        return made
+
+    return write
+
+
+def lines(made: Scaffolded, table: str) -> list[str]:
+    return [line.strip() for line in made.tables[table].splitlines()]
+
+
+# --------------------------------------------------------------------------------------------------------------- names
+
+
+@pytest.mark.parametrize("schemas", ['["public", "archive"]', '["archive", "public"]'])
+def test_public_keeps_the_plain_name(write: Write, schemas: str) -> None:
+    sql = "CREATE SCHEMA archive; CREATE TABLE archive.orders (id int PRIMARY KEY, n int);"
+    sql += "CREATE TABLE orders (id int PRIMARY KEY); CREATE TABLE archive.parts (id int PRIMARY KEY);"
+    made = write(sql, f"source.schemas = {schemas}")
+    assert set(made.names) == {"orders", "archiveOrders", "parts"}
+    assert '"n": v.optional(v.number()),' in lines(made, "archiveOrders")
+    assert 'to = "archiveOrders"' in made.toml
+    assert not any("parts" in line for line in made.toml)
+
+
+def test_the_very_name_keeps_the_plain_name(write: Write) -> None:
+    made = write("""CREATE TABLE user_profile (id uuid PRIMARY KEY, a int);
+                    CREATE TABLE "userProfile" (id uuid PRIMARY KEY, b int);
+                    CREATE TABLE "Order" (id uuid PRIMARY KEY, c int); CREATE TABLE orders (id uuid PRIMARY KEY);""")
+    assert set(made.names) == {"userProfile", "user_profile", "order", "orders"}
+    assert '"b": v.optional(v.number()),' in lines(made, "userProfile")
+    assert made.toml == []
+
+
+def test_what_is_there_keeps_its_name_and_is_one_table_s(write: Write) -> None:
+    from supavex.schema import define_schema, define_table, v
+
+    schema = define_schema({"orders": define_table({"n": v.optional(v.number())})})
+    sql = "CREATE SCHEMA archive; CREATE TABLE archive.orders (id uuid PRIMARY KEY);"
+    sql += "CREATE TABLE orders (id uuid PRIMARY KEY)"
+    made = write(sql, 'source.schemas = ["public", "archive"]', schema)
+    assert made.names == ["archiveOrders"]
+
+
+def test_names_in_other_letters(write: Write) -> None:
+    made = write("""CREATE TABLE "größe" (id uuid PRIMARY KEY, "naïve Straße" int, "цена" int, "$ref" int, _id text,
+                    "1st" int, "a b" int, "a_b" int)""")
+    assert made.names == ["grosse"]
+    assert [line.split('"')[1] for line in lines(made, "grosse") if line.startswith('"')][1:] == [
+        "naive_Strasse", "field", "ref", "id_column", "f1st", "a_b_column", "a_b",
+    ]  # fmt: skip
+    assert '[tables."größe"]' in made.toml
+
+
+def test_id_keeps_its_name(write: Write) -> None:
+    made = write('CREATE TABLE notes (id bigint PRIMARY KEY, "ID" text, "Id" text, _id text)')
+    found = [line.split('"')[1] for line in lines(made, "notes") if line.startswith('"')]
+    assert found[1:] == ["id", "ID", "Id", "id_column"]
+
+
+# -------------------------------------------------------------------------------------------------------------- fields
+
+
+def test_domains_and_checks(write: Write) -> None:
+    found = lines(
+        write("""
+            CREATE DOMAIN any_size AS text DEFAULT 's' CHECK (value IN ('s', 'm', 'l'));
+            CREATE DOMAIN size AS any_size NOT NULL CHECK (value IN ('s', 'm'));
+            CREATE DOMAIN percent AS int CHECK (value BETWEEN 0 AND 100);
+            CREATE DOMAIN currency AS varchar(3) DEFAULT 'usd' CHECK (value ~ '^[A-Z]{3}$');
+            CREATE TYPE no_mood AS ENUM ();
+            CREATE TABLE notes (a size, b size[], c percent DEFAULT 120, d percent[], e currency, f no_mood,
+              g no_mood[], h int CHECK (h IN (1, 2)), i text CHECK (i LIKE 'https://%'));
+        """),
+        "notes",
+    )
+    for line in (
+        '"a": v.string(one_of=["s", "m"], default="s"),',
+        '"b": v.optional(v.array(v.union(v.literal("s"), v.literal("m")))),',
+        "# the source's default 120 breaks its own check",
+        '"c": v.optional(v.number(ge=0, le=100)),',
+        '"d": v.optional(v.array(v.number(ge=0, le=100))),',
+        '# the source\'s default "usd" breaks its own check',
+        '"e": v.optional(v.string(pattern="^[A-Z]{3}$")),',
+        "# the enum public.no_mood has no labels",
+        '"f": v.optional(v.string()),',
+        '"g": v.optional(v.array(v.string())),',
+        '"h": v.optional(v.number(one_of=[1, 2])),',
+        '"i": v.optional(v.string(pattern="^https://")),',
+    ):
+        assert line in found, line
+
+
+def test_a_check_that_is_not_valid_is_no_rule(write: Write) -> None:
+    found = lines(
+        write("""
+            CREATE TABLE notes (state text NOT NULL, n int, code text);
+            ALTER TABLE notes ADD CONSTRAINT states CHECK (state IN ('open', 'closed')) NOT VALID,
+              ADD CONSTRAINT small CHECK (n < 9) NOT VALID, ADD CONSTRAINT codes CHECK (code ~ '^a') NOT VALID;
+        """),
+        "notes",
+    )
+    assert found[2:8] == [
+        "# rows may break states: it is NOT VALID", '"state": v.string(),',
+        "# rows may break small: it is NOT VALID", '"n": v.optional(v.number()),',
+        "# rows may break codes: it is NOT VALID", '"code": v.optional(v.string()),',
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("first", ["auth.users", "people"])
+def test_of_several_foreign_keys_the_one_to_a_table_that_moves(write: Write, first: str) -> None:
+    second = {"auth.users": "people", "people": "auth.users"}[first]
+    found = lines(
+        write(f"""
+            CREATE TABLE people (id uuid PRIMARY KEY);
+            CREATE TABLE notes (id int PRIMARY KEY, owner uuid CONSTRAINT a REFERENCES {first},
+              CONSTRAINT b FOREIGN KEY (owner) REFERENCES {second});
+        """),
+        "notes",
+    )
+    assert '"owner": v.optional(v.id("people")),' in found
+    assert "# refers to auth.users too" in found
+
+
+def test_remarks_that_are_said_once(write: Write) -> None:
+    made = write("""CREATE TABLE a (id int PRIMARY KEY, x bigint, y bigint, z uuid REFERENCES auth.users);
+                    CREATE TABLE b (id int PRIMARY KEY, x bigint, z uuid REFERENCES auth.users)""")
+    text = "".join(made.tables.values())
+    assert (text.count("2^53"), text.count("`ids`"), text.count("refers to auth.users")) == (1, 1, 2)
+
+
+HOSTS = (
+    "CREATE TABLE profiles (id uuid PRIMARY KEY); CREATE TABLE sessions (id int PRIMARY KEY, host uuid NOT NULL UNIQUE,"
+)
+HOSTS += "guests uuid[] NOT NULL DEFAULT '{}', profile_id uuid, token uuid);"
+ANN = "00000000-0000-4000-8000-000000000001"
+
+
+def test_a_column_of_keys_is_told_with_the_line_to_write(write: Write) -> None:
+    made = write(f"{HOSTS} INSERT INTO profiles VALUES ('{ANN}');"
+                 f"INSERT INTO sessions VALUES (1, '{ANN}', '{{{ANN}}}', NULL, gen_random_uuid())")  # fmt: skip
+    assert lines(made, "sessions")[3:14] == [
+        "# no foreign key, but its one value is a key of public.profiles. As a reference, it would be",
+        '#     "host": v.id("profiles", unique=True),',
+        '"host": v.string(unique=True),',
+        "# no foreign key, but its one element is a key of public.profiles. As a reference, it would be",
+        '#     "guests": v.array(v.id("profiles"), default=[]),',
+        '"guests": v.array(v.string(), default=[]),',
+        "# no foreign key, but it is named after public.profiles; no row has a value to tell by. "
+        "As a reference, it would be",
+        '#     "profile_id": v.optional(v.id("profiles")),',
+        '"profile_id": v.optional(v.string()),',
+        '"token": v.optional(v.string()),',
+        "})",
+    ]
+
+
+def test_the_line_to_write_compiles(write: Write, tmp_path: Path) -> None:
+    write(f"{HOSTS} INSERT INTO profiles VALUES ('{ANN}'); INSERT INTO sessions VALUES (1, '{ANN}', '{{{ANN}}}')")
+    project = load_project(tmp_path)
+    text = project.schema_file.read_text().splitlines()
+    pasted = [line.replace("#     ", "") for line in text if "#     " in line]
+    fields = {line.split('"')[1] for line in pasted}
+    kept = [line for line in text if not any(line.strip().startswith(f'"{field}": ') for field in fields)]
+    where = next(number for number, line in enumerate(kept) if '"sessions"' in line)
+    project.schema_file.write_text("\n".join([*kept[: where + 1], *pasted, *kept[where + 1 :]]))
+    assert len(pasted) == 3
+    assert not has_errors(compile_schema(load_schema(project)), strict=True)
+
+
+def test_references_by_several_columns_are_named_for_what_they_refer_to(write: Write) -> None:
+    found = lines(
+        write("""
+            CREATE TABLE addresses (tenant uuid, id int, PRIMARY KEY (tenant, id));
+            CREATE TABLE order_lines (no int, tenant uuid, PRIMARY KEY (no, tenant));
+            CREATE TABLE bills (id uuid PRIMARY KEY, tenant uuid NOT NULL, billing_address_id int,
+              shipping_address_id int, line int, line_no int, tenant_id uuid, address int,
+              FOREIGN KEY (tenant, billing_address_id) REFERENCES addresses, address_id int,
+              FOREIGN KEY (shipping_address_id, tenant) REFERENCES addresses (id, tenant),
+              FOREIGN KEY (tenant, address_id) REFERENCES addresses,
+              FOREIGN KEY (line_no, tenant_id) REFERENCES order_lines);
+        """),
+        "bills",
+    )
+    named = {line.split('"')[1] for line in found if '"v.id' not in line and "v.id(" in line}
+    assert named == {"billing_address", "shipping_address", "address_ref", "order_line"}
+
+
+# ------------------------------------------------------------------------------------------------------------- indexes
+
+
+def calls(made: Scaffolded, table: str) -> list[str]:
+    return [line.rstrip(",") for line in lines(made, table) if line.startswith((".", "# "))][1:]
+
+
+def test_indexes_are_few_and_have_no_numbers(write: Write) -> None:
+    made = write("""
+        CREATE TABLE people (id uuid PRIMARY KEY);
+        CREATE TABLE notes (id text PRIMARY KEY, user_id uuid NOT NULL REFERENCES people, "user" text, data jsonb,
+          tags text[], a int, b int, a_b int, creation_time int, UNIQUE (a, b));
+        CREATE INDEX ON notes (user_id, a); CREATE INDEX ON notes ("user"); CREATE INDEX ON notes (data);
+        CREATE INDEX ON notes (tags, a); CREATE INDEX ON notes USING gin (data); CREATE INDEX ON notes (a);
+        CREATE INDEX ON notes (a_b); CREATE INDEX ON notes (creation_time); CREATE INDEX ON notes (lower("user"));
+        CREATE INDEX ON notes (a, b) WHERE b > 3;
+    """)
+    assert calls(made, "notes") == [
+        '.index("by_a_b", ["a", "b"])',
+        '.index("by_a_b_field", ["a_b"])',
+        '.index("by_creation_time_field", ["creation_time"])',
+        '.index("by_user_a", ["user_id", "a"])',
+        '.index("by_user", ["user"])',
+        '.index("by_id_field", ["id"])',
+        '.unique(["a", "b"])',
+    ]
+
+
+def test_rows_without_a_key_have_no_index_by_all_columns(write: Write) -> None:
+    assert calls(write("CREATE TABLE notes (a int, b text)"), "notes") == []
+
+
+def test_search_indexes(write: Write) -> None:
+    made = write("""
+        CREATE TABLE teams (id uuid PRIMARY KEY);
+        CREATE TABLE posts (id int PRIMARY KEY, team_id uuid NOT NULL REFERENCES teams, slug text, title text,
+          body text, data jsonb, embedding extensions.vector(3),
+          fts tsvector GENERATED ALWAYS AS (to_tsvector('simple', title || body)) STORED, words tsvector);
+        CREATE INDEX ON posts USING gin (slug extensions.gin_trgm_ops);
+        CREATE INDEX z ON posts USING gin (to_tsvector('simple', data ->> 'note'));
+    """)
+    assert calls(made, "posts")[1:] == [
+        '.index("by_team", ["team_id"])',
+        "# fts searched body too: for all of them, a field of their texts, which the app keeps",
+        '.search_index("search_title", search_field="title", filter_fields=["team_id"])',
+        '.search_index("search_slug", search_field="slug", filter_fields=["team_id"])',
+        '.search_index("search_data_note", search_field="data.note", filter_fields=["team_id"])',
+        '.vector_index("vector_embedding", vector_field="embedding", dimensions=3, filter_fields=["team_id"])',
+    ]
+    assert calls(made, "posts")[0].startswith("# words: nothing says which columns it is made of")
+    assert any("made of title, body" in line for line in made.toml)
+
+
+def test_a_creation_time_that_is_open(write: Write) -> None:
+    made = write("CREATE TABLE notes (id int PRIMARY KEY, a timestamptz DEFAULT now(), b timestamptz DEFAULT now())")
+    assert '# _creationTime: a or b? Say which in supavex.toml: created = "a"' in lines(made, "notes")
