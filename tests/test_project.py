@@ -72,6 +72,7 @@ lock = "locks/ids.lock"
 summary = "docs/summary.md"
 max_rejects = 7
 unknown_types = "refuse"
+fill = "defaults"
 
 [source]
 migrations = "db/migrations"
@@ -82,10 +83,11 @@ replay_gb = 8
 replay_minutes = 0.5
 
 [columns.created_at]
-null = "reject"
+fill = "none"
 
 [tables.notes]
 to = "memos"
+fill = "none"
 created = "written_at"
 key = ["team", "number"]
 fields.title = { sql = "upper(t.name)" }
@@ -95,7 +97,7 @@ fields.place = { references = ["country", "city"] }
 [tables.notes.columns]
 author = { to = "author_id", ids = "ids.csv" }
 old = { skip = "nobody reads it" }
-starts = { format = "HH:MM", null = "default" }
+starts = { format = "HH:MM", fill = "defaults" }
 text = { sql = "trim(t.text)" }
 size = { lossy = true, nonfinite = "null" }
 data = { invalid_json = "escape" }
@@ -138,10 +140,12 @@ existing = { match = { slug = "slug_column", team = "team" } }
         summary=tmp_path / "docs/summary.md",
         max_rejects=7,
         unknown_types="refuse",
-        columns={"created_at": ColumnRule(null="reject")},
+        fill="defaults",
+        columns={"created_at": ColumnRule(fill="none")},
         tables={
             "notes": TableRule(
                 to="memos",
+                fill="none",
                 created="written_at",
                 key=("team", "number"),
                 fields={
@@ -152,7 +156,7 @@ existing = { match = { slug = "slug_column", team = "team" } }
                 columns={
                     "author": ColumnRule(to="author_id", ids="ids.csv"),
                     "old": ColumnRule(skip="nobody reads it"),
-                    "starts": ColumnRule(format="HH:MM"),
+                    "starts": ColumnRule(format="HH:MM", fill="defaults"),
                     "text": ColumnRule(sql="trim(t.text)"),
                     "size": ColumnRule(lossy=True, nonfinite="null"),
                     "data": ColumnRule(invalid_json="escape"),
@@ -238,7 +242,7 @@ def test_a_table_s_own_column_rule_takes_the_place_of_the_one_for_all_tables(tmp
     loaded = project(
         tmp_path,
         """
-columns.created_at.null = "reject"
+columns.created_at.fill = "none"
 columns.name.to = "title"
 tables.notes.columns.created_at.to = "written"
 """,
@@ -246,7 +250,7 @@ tables.notes.columns.created_at.to = "written"
     rule = loaded.table_rule("public", "notes")
     assert loaded.column_rule(rule, "created_at") == ColumnRule(to="written")
     assert loaded.column_rule(rule, "name") == ColumnRule(to="title")
-    assert loaded.column_rule(loaded.table_rule("public", "logs"), "created_at") == ColumnRule(null="reject")
+    assert loaded.column_rule(loaded.table_rule("public", "logs"), "created_at") == ColumnRule(fill="none")
     assert loaded.column_rule(rule, "other") == ColumnRule()
 
 
@@ -306,7 +310,7 @@ def test_a_file_that_is_not_toml(tmp_path: Path, content: bytes) -> None:
         ('source.databse_url = "x"', "supavex.toml [source]", "database_url"),
         ('tables.notes.skipp = "x"', "supavex.toml [tables.notes]", "skip"),
         ('tables.notes.column.a.to = "x"', "supavex.toml [tables.notes]", "columns"),
-        ('tables.notes.columns.a.nul = "reject"', "supavex.toml [tables.notes.columns.a]", "null"),
+        ('tables.notes.columns.a.fil = "none"', "supavex.toml [tables.notes.columns.a]", "fill"),
         ('columns.a.sq = "x"', "supavex.toml [columns.a]", "sql"),
         ('tables.notes.fields.a.sqll = "x"', "supavex.toml [tables.notes.fields.a]", "sql"),
         ('tables.notes.fields.a.reference = ["x"]', "supavex.toml [tables.notes.fields.a]", "references"),
@@ -349,7 +353,7 @@ def test_a_key_that_is_like_none_is_told_all_that_are_known(tmp_path: Path) -> N
         ("tables.notes.columns = 1", "columns is a table, not 1."),
         ("tables.notes.columns.a = 'b'", "a column's rules are a TOML table."),
         ("tables.notes.columns.a.sql = 1", "sql is a text, not 1."),
-        ("tables.notes.columns.a.null = 'refuse'", "null is one of default, reject."),
+        ("tables.notes.columns.a.fill = 'all'", "fill is one of defaults, none."),
         ("tables.notes.fields.a = 'b'", FIELD),
         ("tables.notes.fields.a = {}", FIELD),
         ("tables.notes.fields.a = { sql = 't.b', references = ['b'] }", FIELD),

@@ -25,7 +25,7 @@ from supavex.postgres.source_files import supabase_folder
 from supavex.postgres.supabase_config import read_config
 
 CONFIG_NAME = "supavex.toml"
-Nulls = Literal["default", "reject"]
+Fill = Literal["defaults", "none"]
 NonFinite = Literal["refuse", "keep", "null"]
 InvalidJson = Literal["refuse", "escape", "text"]
 UnknownTypes = Literal["text", "refuse"]
@@ -43,9 +43,10 @@ class ColumnRule:
 
     ``to``: the field's name. ``skip``: leave it behind, and why. ``sql``: an SQL expression over the row's columns,
     evaluated by PostgreSQL instead of the plain column. ``ids``: a CSV or JSON file of old ids and new ones.
-    ``null``: ``reject`` says that NULL in a required field is meant to reject the row. ``format``: of a time,
-    ``HH:MM`` or ``HH:MM:SS``. ``lossy``: a value that does not fit exactly becomes the nearest that does, instead of
-    rejecting its row. ``storage``: the value names a file of Supabase storage, which the field refers to: the bucket
+    ``fill``: what becomes of NULL, see :class:`Project`; a column that a constraint reads is filled only where its own
+    rule says so. ``format``: of a time, ``HH:MM`` or ``HH:MM:SS``. ``lossy``: a value that does not fit exactly becomes
+    the nearest that does, instead of rejecting its row; numbers inside JSON do so anyway, unless it is false.
+    ``storage``: the value names a file of Supabase storage, which the field refers to: the bucket
     that its paths are in, or True where it holds addresses, which say the bucket. ``nonfinite``: what becomes of NaN
     and infinity (of moments too): ``refuse``, ``keep`` as such a number, or ``null``. ``invalid_json``: what becomes of
     JSON that Convex refuses: ``refuse``, ``escape`` its keys (percent-encoding), or keep the value as its ``text``.
@@ -57,9 +58,9 @@ class ColumnRule:
     skip: str | None = None
     sql: str | None = None
     ids: str | None = None
-    null: Nulls = "default"
+    fill: Fill | None = None
     format: str | None = None
-    lossy: bool = False
+    lossy: bool | None = None
     storage: str | bool = False
     nonfinite: NonFinite = "refuse"
     invalid_json: InvalidJson = "refuse"
@@ -85,7 +86,8 @@ class TableRule:
     ``to``: the Convex table. ``skip``: leave it behind, and why. ``existing``: it is in Convex already, with ids of
     its own; ``match`` pairs a Convex field with a source column. ``created``: the column that ``_creationTime`` comes
     from. ``key``: the columns that tell rows apart, where there is no primary key (``["*"]``: the whole row, and of
-    equal rows their number). ``fields``: fields that come from no single column.
+    equal rows their number). ``fields``: fields that come from no single column. ``fill``: of its columns, see
+    :class:`Project`.
     """
 
     to: str | None = None
@@ -95,6 +97,7 @@ class TableRule:
     key: tuple[str, ...] = ()
     columns: Mapping[str, ColumnRule] = field(default_factory=dict)
     fields: Mapping[str, FieldRule] = field(default_factory=dict)
+    fill: Fill | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +123,12 @@ class StorageRule:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A project's folder and what its ``supavex.toml`` says. All paths are absolute."""
+    """A project's folder and what its ``supavex.toml`` says. All paths are absolute.
+
+    ``fill``: ``defaults`` puts a field's default in the place of NULL; ``none`` says that NULL is meant to leave the
+    field out, or to reject the row where the field is required. None: as ``none``, and `check` warns. A column's own
+    setting comes before its table's, and that before the project's.
+    """
 
     root: Path
     config: Path
@@ -143,6 +151,7 @@ class Project:
     storage: StorageRule = StorageRule()
     #: Whether supavex.toml names the folder of migrations.
     migrations_chosen: bool = False
+    fill: Fill | None = None
 
     @property
     def state(self) -> Path:
@@ -181,6 +190,10 @@ class Project:
     def column_rule(self, rule: TableRule, column: str) -> ColumnRule:
         """What the file says of a column: under its table, else under ``[columns]`` for every table."""
         return rule.columns.get(column) or self.columns.get(column) or ColumnRule()
+
+    def filling(self, table: TableRule, column: ColumnRule) -> Fill | None:
+        """What becomes of NULL in a column with those rules; None where nobody says."""
+        return column.fill or table.fill or self.fill
 
     def shown(self, path: Path) -> str:
         """``path`` as a person in the project's folder would write it."""
@@ -300,6 +313,7 @@ def _project(root: Path, path: Path, data: Mapping[str, Any]) -> Project:
         max_rejects=top.take("max_rejects", int, 0),
         unknown_types=top.choice("unknown_types", get_args(UnknownTypes)),
         migrations_chosen=chosen,
+        fill=_fill(top),
         storage=_storage_rule(top.take("storage", dict, {}), f"{path.name} [storage]"),
         users=_users_rule(top.take("users", dict, {}), f"{path.name} [users]"),
         tables={
@@ -321,6 +335,11 @@ def _project(root: Path, path: Path, data: Mapping[str, Any]) -> Project:
 def _api_schemas(root: Path, migrations: Path) -> list[str]:
     """The schemas that the API has by supabase/config.toml, Supabase's own aside."""
     return list(read_config(supabase_folder(root, migrations)).schemas or ("public",))
+
+
+def _fill(reader: _Reader) -> Fill | None:
+    reader.known.add("fill")
+    return reader.choice("fill", get_args(Fill)) if "fill" in reader.data else None
 
 
 def _users_rule(data: Mapping[str, Any], where: str) -> UsersRule:
@@ -384,6 +403,7 @@ def _table_rule(data: Any, where: str) -> TableRule:
         existing=None if existing is None else _match(existing, where),
         created=reader.take("created", str),
         key=reader.texts("key", []),
+        fill=_fill(reader),
         columns={
             name: _column_rule(column, f"{where[:-1]}.columns.{name}]")
             for name, column in reader.take("columns", dict, {}).items()
@@ -432,9 +452,9 @@ def _column_rule(data: Any, where: str) -> ColumnRule:
         skip=reader.take("skip", str),
         sql=reader.take("sql", str),
         ids=reader.take("ids", str),
-        null=reader.choice("null", get_args(Nulls)),
+        fill=_fill(reader),
         format=reader.take("format", str),
-        lossy=reader.take("lossy", bool, False),
+        lossy=reader.take("lossy", bool),
         storage=reader.take("storage", (str, bool), False),
         nonfinite=reader.choice("nonfinite", get_args(NonFinite)),
         invalid_json=reader.choice("invalid_json", get_args(InvalidJson)),

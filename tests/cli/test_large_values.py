@@ -227,7 +227,7 @@ def test_large_documents_are_named_with_this_repair(folder: Path) -> None:
         "v.optional(v.union(v.string(), v.null()))."
     )
     # A rule of the table's own would take the place of one for the name in every table.
-    (folder / "supavex.toml").write_text(TOML.partition("[tables")[0] + '\n[columns.content]\nnull = "reject"\n')
+    (folder / "supavex.toml").write_text(TOML.partition("[tables")[0] + '\n[columns.content]\nfill = "none"\n')
     ran = supavex("migrate", "-C", folder, "--out", folder / "out.zip", "--json")
     (reject,) = map(json.loads, Path(ran.json["rejects"]).read_text().splitlines())
     assert "beside what [columns.content] says, which is to be repeated there, file =" in reject["fix"]

@@ -164,16 +164,17 @@ def test_nullable_into_required(make: Make) -> None:
     sql = "CREATE TABLE notes (id uuid PRIMARY KEY, text text);"
     found = the(make(sql, SCHEMA), "NullableIntoRequired")
     assert (found.severity, found.where) == ("warning", "schema.py:5 notes.text")
-    assert 'null = "reject"' in found.hint
+    assert 'columns.text.fill = "none" under [tables.notes]' in found.hint
 
 
 @pytest.mark.parametrize(
     ("field", "toml"),
     [
-        ("v.string()", 'columns.text.null = "reject"'),
+        ("v.string()", 'columns.text.fill = "none"'),
         ("v.string()", """columns.text.sql = "coalesce(t.text, '')" """),
-        ('v.string(default="")', ""),
+        ('v.string(default="")', 'tables.notes.fill = "defaults"'),
         ("v.optional(v.string())", ""),
+        ('v.optional(v.string(default="x"))', ""),
         ("v.union(v.string(), v.null())", ""),
         ("v.any()", ""),
     ],
@@ -183,9 +184,37 @@ def test_null_that_has_somewhere_to_go(make: Make, field: str, toml: str) -> Non
     assert coverage(make(sql, SCHEMA.replace("v.string()", field), toml)) == []
 
 
-def test_default_of_optional(make: Make) -> None:
-    found = the(make(NOTES, SCHEMA.replace("v.string()", 'v.optional(v.string(default="x"))')), "DefaultOfOptional")
+def test_an_optional_field_is_filled_only_where_that_is_asked_for(make: Make) -> None:
+    schema = SCHEMA.replace("v.string()", 'v.optional(v.string(default="x"))')
+    sql = "CREATE TABLE notes (id uuid PRIMARY KEY, text text);"
+    found = the(make(sql, schema, 'fill = "defaults"'), "DefaultOfOptional")
     assert (found.severity, found.where) == ("note", "schema.py:5 notes.text")
+    assert found.message == 'the field is optional, and fill makes its NULLs "x".'
+    assert found.hint == 'columns.text.fill = "none" under [tables.notes] leaves them out.'
+
+
+def test_check_says_the_line_that_fills(make: Make) -> None:
+    sql = "CREATE TABLE notes (id uuid PRIMARY KEY, text text DEFAULT 'x');"
+    found = the(make(sql, SCHEMA), "NullableIntoRequired")
+    assert found.hint.startswith('columns.text.fill = "defaults" under [tables.notes] makes NULL "x". Or make')
+
+
+def test_check_takes_the_line_that_it_says(make: Make) -> None:
+    sql = "CREATE TABLE notes (id uuid PRIMARY KEY, text text DEFAULT 'x' CHECK (length(text) > 0));"
+    assert coverage(make(sql, SCHEMA, '[tables.notes]\ncolumns.text.fill = "defaults"')) == []
+
+
+def test_check_says_why_a_column_is_not_filled(make: Make) -> None:
+    checked = "CREATE TABLE notes (id uuid PRIMARY KEY, text text DEFAULT 'x' CHECK (length(text) > 0));"
+    found = the(make(checked, SCHEMA, 'fill = "defaults"'), "NullableIntoRequired")
+    assert "A constraint reads the column, so fill has to name it." in found.message
+
+
+def test_a_fill_without_a_constant(make: Make) -> None:
+    sql = "CREATE TABLE notes (id uuid PRIMARY KEY, text text DEFAULT now()::text);"
+    found = the(make(sql, SCHEMA, 'tables.notes.columns.text.fill = "defaults"'), "FillWithoutDefault")
+    assert found.severity == "error"
+    assert "(now())::text gives another value at each run" in found.message
 
 
 def test_field_twice(make: Make) -> None:
@@ -210,7 +239,7 @@ def test_unknown_column(make: Make, toml: str, name: str, near: str) -> None:
 
 
 def test_a_rule_for_all_tables_that_names_no_column_of_any(make: Make) -> None:
-    plan = make(NOTES, SCHEMA, 'columns.texd.null = "reject"')
+    plan = make(NOTES, SCHEMA, 'columns.texd.fill = "none"')
     found = the(plan, "UnknownColumn")
     assert "texd" in str(found)
     assert found.hint == "Did you mean text?"

@@ -131,7 +131,7 @@ def test_a_column_goes_to_the_field_of_its_name(make: Make) -> None:
     planned = field(plan, "notes.text")
     assert planned.column == table(plan, "notes").source.column("text")
     assert isinstance(planned.validator, String)
-    assert (planned.optional, planned.default, planned.conversion.name) == (True, "?", "text")
+    assert (planned.optional, planned.fill, planned.conversion.name) == (True, MISSING, "text")
     assert (planned.reference, planned.ids, planned.ids_file) == (None, None, "")
     assert (planned.nullable, planned.takes_null, planned.null_is_rejected) == (True, False, False)
 
@@ -157,7 +157,7 @@ def test_where_null_goes(make: Make) -> None:
         "a": (False, False),
         "b": (True, False),
         "c": (True, True),
-        "d": (True, False),
+        "d": (True, True),
         "e": (True, True),
         "f": (True, False),
     }
@@ -296,7 +296,7 @@ def test_a_field_of_its_own_that_no_expression_can_give(make: Make) -> None:
 def test_an_expression_says_what_becomes_of_null(make: Make) -> None:
     toml = """
 columns.text.sql = "nullif(t.text, '')"
-columns.size.null = "reject"
+columns.size.fill = "none"
 """
     plan = make(
         "CREATE TABLE notes (id int PRIMARY KEY, text text, size int, plain int);",
@@ -845,10 +845,71 @@ def test_the_project_may_choose_the_column(make: Make) -> None:
     assert creation(make, columns, 'tables.notes.created = "updated_at"') == ("updated_at",)
 
 
-def test_defaults_are_those_of_the_field(make: Make) -> None:
-    plan = make(
-        "CREATE TABLE notes (id int PRIMARY KEY, a int DEFAULT 5, b int DEFAULT 6);",
-        {"notes": define_table({"a": v.number(default=7), "b": v.number()})},
-    )
-    assert field(plan, "notes.a").default == 7.0
-    assert field(plan, "notes.b").default is MISSING, "what Supabase's default was is for schema.py to say"
+FILLED = """CREATE TABLE notes (id int PRIMARY KEY, a int DEFAULT 5, b int DEFAULT 6, c timestamptz DEFAULT now(),
+    d int DEFAULT 7 CHECK (d > 0), e int DEFAULT 8, f int DEFAULT 9, g int DEFAULT 10, UNIQUE (e),
+    EXCLUDE USING btree ((f + 1) WITH =));
+    CREATE UNIQUE INDEX ON notes ((abs(a))) WHERE g > 1;
+    CREATE INDEX ON notes (b);"""
+FIELDS = {
+    "a": v.optional(v.number(default=7)), "b": v.number(), "c": v.number(), "d": v.number(default=1),
+    "e": v.number(), "f": v.number(), "g": v.number(default=3),
+}  # fmt: skip
+
+
+def filled(make: Make, toml: str) -> dict[str, object]:
+    plan = make(FILLED, {"notes": define_table(FIELDS)}, toml)
+    return {planned.name: planned.fill for planned in table(plan, "notes").fields if planned.fill is not MISSING}
+
+
+@pytest.mark.parametrize("toml", ["", 'fill = "none"', 'fill = "defaults"\ntables.notes.fill = "none"'])
+def test_null_is_filled_only_where_that_is_asked_for(make: Make, toml: str) -> None:
+    assert filled(make, toml) == {}
+
+
+@pytest.mark.parametrize("toml", ['fill = "defaults"', 'tables.notes.fill = "defaults"'])
+def test_what_a_constraint_reads_is_filled_by_name_only(make: Make, toml: str) -> None:
+    assert filled(make, toml) == {"b": 6.0}
+
+
+def test_what_a_constraint_reads_is_filled_where_it_is_named(make: Make) -> None:
+    named = "".join(f'tables.notes.columns.{name}.fill = "defaults"\n' for name in "acdefg")
+    assert filled(make, f'tables.notes.fill = "defaults"\n{named}') == {
+        "a": 7.0,
+        "b": 6.0,
+        "d": 1.0,
+        "e": 8.0,
+        "f": 9.0,
+        "g": 3.0,
+    }
+
+
+def test_one_column_is_not_filled(make: Make) -> None:
+    assert filled(make, 'fill = "defaults"\ntables.notes.columns.b.fill = "none"') == {}
+
+
+@pytest.mark.parametrize(
+    ("type_", "default", "validator", "expected"),
+    [
+        ("text", "'x'", v.string(), "x"),
+        ("text", "'x'", v.number(), MISSING),
+        ("char(3)", "'x'", v.string(), "x  "),
+        ("numeric(30,5)", "1.50", v.string(), "1.50000"),
+        ("numeric(5,2)", "-1.5", v.number(), -1.5),
+        ("jsonb", """'{"a": 1}'""", v.record(v.string(), v.number()), {"a": 1.0}),
+        ("jsonb", """'{"a": 1}'""", v.any(), MISSING),
+        ("text[]", "'{}'", v.array(v.string()), []),
+        ("text", "'x'", v.string(one_of=["y"]), MISSING),
+        ("text", "'x'", v.union(v.string(), v.null()), MISSING),
+        ("text", "'x'", v.optional(v.string()), MISSING),
+        ("uuid", "gen_random_uuid()", v.string(), MISSING),
+        ("float8", "random()", v.number(), MISSING),
+        ("date", "CURRENT_DATE", v.string(), MISSING),
+    ],
+)
+def test_a_required_field_without_a_default_is_filled_with_the_columns_constant(
+    make: Make, type_: str, default: str, validator: Validator, expected: object
+) -> None:
+    sql = f"CREATE TABLE notes (id int PRIMARY KEY, a {type_} DEFAULT {default});"
+    plan = make(sql, {"notes": define_table({"a": validator})}, 'fill = "defaults"')
+    fields = table(plan, "notes").fields
+    assert (fields[0].fill if fields else MISSING) == expected

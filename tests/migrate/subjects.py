@@ -32,7 +32,7 @@ def subject_of(
     with projects.folder() as folder:
         for path, content in (files or {}).items():
             (folder / path).write_text(content)
-        projects.write(folder, schema=schema, toml=f'[source]\nschemas = ["{name}"]\n{toml}')
+        projects.write(folder, schema=schema, toml=f'{toml}\n[source]\nschemas = ["{name}"]\n')
         with connect(server.url("supabase_admin")) as connection:
             connection.execute(sql.encode())
             catalog = inspect_catalog(connection, [name])

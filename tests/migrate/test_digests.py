@@ -59,7 +59,7 @@ schema = define_schema({
     }),
 })
 """
-TOML = """
+TOML = """fill = "defaults"
 [tables.there]
 existing = { match = { slug = "slug" } }
 [tables.rows.columns.clerk]

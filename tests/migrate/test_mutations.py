@@ -215,7 +215,7 @@ schema = define_schema({
     }),
 })
 """
-QUICK_TOML = '[tables.people.columns.clerk]\nids = "clerk.json"\n'
+QUICK_TOML = 'fill = "defaults"\n[tables.people.columns.clerk]\nids = "clerk.json"\n'
 
 
 @pytest.fixture(scope="module")

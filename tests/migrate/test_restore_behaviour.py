@@ -442,7 +442,7 @@ def test_nulls_that_became_defaults_are_counted(server: servers.Server) -> None:
     INSERT INTO t VALUES (1, NULL, 5), (2, 5, 5), (3, 6, 5);
     """
     schema = '"t": define_table({"a": v.number(default=5), "b": v.number(default=5)})'
-    with moved(server, sql, schema) as (folder, _, target):
+    with moved(server, sql, schema, 'fill = "defaults"\n') as (folder, _, target):
         assert restored(folder, target)["tables"][0]["maybeNull"] == {"a": 2}
         assert rows(target, "SELECT a FROM t ORDER BY id") == [(5,), (5,), (6,)]
         ran = supavex("restore", folder / "archive.zip", "-C", folder, "--to", target.url(), "--replace")

@@ -21,10 +21,11 @@ INSERT INTO a VALUES (1, 'x', 1), (2, NULL, 2);
 """
 
 
-def proof(url: str, fields: str) -> Any:
+def proof(url: str, fields: str, fill: str = "") -> Any:
+    """The proof of the table; ``fill`` names the column whose NULLs are filled."""
     schema = f'schema = define_schema({{"a": define_table({{"id": v.number(), {fields}}})}})\n'
     with projects.folder() as folder:
-        projects.write(folder, schema=schema, toml=f'[source]\ndatabase_url = "{url}"\n')
+        projects.write(folder, schema=schema, toml=f'[source]\ndatabase_url = "{url}"\n{_filled(fill)}')
         ran = supavex("migrate", "-C", folder, "--out", folder / "out.zip")
         assert ran.code == 0, ran.err
         ran = supavex("verify", "-C", folder, folder / "out.zip", "--json")
@@ -33,11 +34,15 @@ def proof(url: str, fields: str) -> Any:
         return table
 
 
+def _filled(column: str) -> str:
+    return f'[tables.a.columns.{column}]\nfill = "defaults"\n' if column else ""
+
+
 def test_a_check_is_evaluated_on_the_search_path_of_the_database(database: Database) -> None:
     database.run(FUNCTIONS)
     fine = proof(database.url(), '"s": v.optional(v.string()), "n": v.optional(v.number())')
     assert (fine["ok"], fine["findings"]) == (True, [])
-    broken = proof(database.url(), '"s": v.string(default="Y"), "n": v.optional(v.number())')
+    broken = proof(database.url(), '"s": v.string(default="Y"), "n": v.optional(v.number())', "s")
     assert broken["counts"] == {"broken check": 1}
     (finding,) = broken["findings"]
     assert (finding["key"], finding["detail"]) == ("2", "lowered: public.is_low(s)")
@@ -45,12 +50,12 @@ def test_a_check_is_evaluated_on_the_search_path_of_the_database(database: Datab
 
 def test_a_check_that_nothing_can_evaluate_is_said_and_the_others_hold(database: Database) -> None:
     database.run(FUNCTIONS + "INSERT INTO a VALUES (3, NULL, NULL); DROP FUNCTION low;")
-    found = proof(database.url(), '"s": v.optional(v.string()), "n": v.number(default=9)')
+    found = proof(database.url(), '"s": v.optional(v.string()), "n": v.number(default=9)', "n")
     assert (found["ok"], found["matched"]) == (True, 3)
     (finding,) = found["findings"]
     assert (finding["kind"], finding["key"]) == ("check not evaluated", "lowered")
     assert finding["detail"] == "public.is_low(s): function low(text) does not exist"
-    found = proof(database.url(), '"s": v.optional(v.string()), "n": v.number(default=10)')
+    found = proof(database.url(), '"s": v.optional(v.string()), "n": v.number(default=10)', "n")
     assert found["counts"] == {"broken check": 1}
     assert sorted(finding["key"] for finding in found["findings"]) == ["3", "lowered"]
 

@@ -69,7 +69,7 @@ ODD = INT64 | BYTES | INT64.map(float) | INT64.map(str) | JSONS | st.sampled_fro
 
 @pytest.fixture(scope="module")
 def subject(server: Server) -> Iterator[Subject]:  # noqa: F811
-    with subject_of(server, "special", SQL, SCHEMA) as found:
+    with subject_of(server, "special", SQL, SCHEMA, 'fill = "defaults"\n') as found:
         yield found
 
 

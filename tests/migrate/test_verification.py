@@ -210,6 +210,7 @@ def test_the_sources_own_checks_are_evaluated(moved: Path) -> None:
                 "CHECK (b > 0), CONSTRAINT nine CHECK (a <> 9)); INSERT INTO t VALUES (1, 1, 2), (2, NULL, 5);"
                 "INSERT INTO t SELECT n, NULL, CASE WHEN n < 10 THEN 20 ELSE 6 END FROM generate_series(3, 70) AS n;"
             },
+            toml='[tables.t.columns.a]\nfill = "defaults"\n',
         )
         assert supavex("deploy", "-C", folder).code == 0
         assert supavex("migrate", "-C", folder).code == 0

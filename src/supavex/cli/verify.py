@@ -237,6 +237,16 @@ def report_lines(proof: Proof) -> list[str]:
         lines.append(
             "A row that was deleted since the copy leaves nothing to tell it by: its document may be right as of then."
         )
+    lines += [
+        f"{counted(count, 'NULL')} filled: {table.source}.{column}."
+        for table in proof.tables
+        for column, count in table.filled.items()
+    ]
+    lines += [
+        f"{counted(count, 'row')} of {table.source}.{column} with a number that JSON.parse rounds: equal as doubles."
+        for table in proof.tables
+        for column, count in table.rounded.items()
+    ]
     verdict = {"sample equal": "the sample is equal; this is no proof", "sample differs": "the sample differs"}
     said = "; ".join([verdict.get(proof.verdict, proof.verdict), *proof.remarks])
     lines.append(

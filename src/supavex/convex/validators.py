@@ -5,7 +5,8 @@ Convex prints for it (``str()``), and checks a value (:meth:`Validator.check`). 
 npm package, ``schemas/validator.rs`` of convex-backend.
 
 ``default``, ``one_of``, ``ge``, ``le``, ``gt``, ``lt``, ``pattern`` and ``unique`` are not Convex's. They stay in
-Python: a default fills NULLs where a field is required, and all of them are checked while migrating and verifying.
+Python: a default is for new documents (and for NULLs where supavex.toml asks to fill them), and all of them are checked
+while migrating and verifying.
 """
 
 from __future__ import annotations

@@ -17,7 +17,9 @@ from supavex.diagnostics import Diagnostic, Severity
 from supavex.mapping.checks import allowed_values, not_validated
 from supavex.mapping.conversions import Target, registered
 from supavex.mapping.convex_auth import SOURCES
+from supavex.mapping.defaults import default_for
 from supavex.mapping.keys import WHOLE_ROW
+from supavex.mapping.large_values import toml_key
 from supavex.mapping.names import camel_case
 from supavex.mapping.plan import SOURCE_KEY_FIELDS, FieldPlan, Plan, TablePlan
 from supavex.mapping.references import leading_key
@@ -209,23 +211,30 @@ def _unknown_type(plan: Plan, table: TablePlan, planned: FieldPlan) -> Iterator[
 
 def _field(plan: Plan, table: TablePlan, planned: FieldPlan) -> Iterator[Diagnostic]:
     target = Target(planned.validator)
-    rules = planned.validator.rules
     from_row = planned.column is not None or planned.by_columns or (planned.file and planned.file.column.nullable)
     if planned.loses_null and from_row:
+        message = f"the column can be NULL, and the field {planned.name} is required: such rows are rejected."
+        if plan.project.fill == "defaults" or table.rule.fill == "defaults":
+            column = planned.column
+            constrained = column is not None and (column.name in table.source.constrained or column.type.checks)
+            message += " A constraint reads the column, so fill has to name it." if constrained else ""
+        hint = _nullable_hint(table, planned)
         yield _finding(
-            "NullableIntoRequired",
-            table,
-            planned.place,
-            f"the column can be NULL, the field {planned.name} is required and has no default: such rows are rejected.",
-            'Give the field a default, make it v.optional(…), or say null = "reject" for the column.',
-            severity="warning",
-            field=planned.name,
+            "NullableIntoRequired", table, planned.place, message, hint, severity="warning", field=planned.name
         )
-    if planned.optional and rules.default is not MISSING:
-        message = "the field is optional and has a default: NULL becomes the default."
-        yield _finding("DefaultOfOptional", table, planned.place, message, severity="note", field=planned.name)
+    if planned.optional and planned.fill is not MISSING:
+        message = f"the field is optional, and fill makes its NULLs {printed(planned.fill)}."
+        hint = f"{_fill_line(table, planned, 'none')} leaves them out."
+        yield _finding("DefaultOfOptional", table, planned.place, message, hint, severity="note", field=planned.name)
     if planned.column is None:
         return
+    named = plan.project.column_rule(table.rule, planned.column.name).fill == "defaults"
+    if named and planned.fill is MISSING and planned.nullable:
+        message = "fill asks for a default, and there is none that is a constant."
+        if planned.column.default is not None:
+            message = f"fill asks for a default, and {planned.column.default} gives another value at each run."
+        hint = "Give the field default=… in schema.py, or the column an sql expression."
+        yield _finding("FillWithoutDefault", table, planned.place, message, hint, field=planned.name)
     yield from _unknown_type(plan, table, planned)
     yield from _not_validated(table, planned)
     yield from _allowed(table, planned, target)
@@ -265,6 +274,21 @@ def _not_validated(table: TablePlan, planned: FieldPlan) -> Iterator[Diagnostic]
             message = f"the foreign key {constraint.name} to {refers} is NOT VALID or NOT ENFORCED: rows may break it."
             hint = "A row whose reference leads nowhere is rejected."
         yield _finding("NotValidated", table, planned.place, message, hint, severity="note", field=planned.name)
+
+
+def _nullable_hint(table: TablePlan, planned: FieldPlan) -> str:
+    """What to do about NULLs in a required field: the line for supavex.toml, where there is a default to fill with."""
+    other = f"make the field v.optional(…), or say {_fill_line(table, planned, 'none')}."
+    default = planned.validator.rules.default
+    if default is MISSING and planned.column is not None:
+        default = default_for(planned.column, planned.validator)
+    if default is MISSING:
+        return other[0].upper() + other[1:]
+    return f"{_fill_line(table, planned, 'defaults')} makes NULL {printed(default)}. Or {other}"
+
+
+def _fill_line(table: TablePlan, planned: FieldPlan, fill: str) -> str:
+    return f'columns.{toml_key(planned.place)}.fill = "{fill}" under [tables.{table.toml}]'
 
 
 def _allowed(table: TablePlan, planned: FieldPlan, target: Target) -> Iterator[Diagnostic]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import re
+from decimal import Decimal
 
 from supavex.convex.names import key_problem
-from supavex.convex.validators import MISSING
+from supavex.convex.validators import MISSING, Validator, coerce, rules_problem
 from supavex.convex.values import Value
 from supavex.postgres.catalog import Column, Type
 
@@ -40,7 +41,18 @@ def constant_default(column: Column) -> Value:
         return MISSING if literal is None else _json(literal)
     if literal is None or not (type_.base in _TEXTS or type_.category == "e"):
         return MISSING
-    return literal
+    # As the column holds it: PostgreSQL fills a value of char(n) up with blanks.
+    return literal.ljust(type_.length) if type_.base == "bpchar" and type_.length else literal
+
+
+def default_for(column: Column, validator: Validator) -> Value:
+    """The constant default of a column as a field of ``validator`` takes it; MISSING where there is none that fits."""
+    value = constant_default(column)
+    if value is MISSING:
+        return MISSING
+    value = coerce(value, validator)
+    fits = validator.check(value, lambda number: None) is None and rules_problem(validator, value) is None
+    return value if fits else MISSING
 
 
 def exact(type_: Type) -> bool:
@@ -54,7 +66,7 @@ def _number(text: str, type_: Type) -> Value:
     if not re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", digits):
         return MISSING
     if type_.base == "numeric" and not exact(type_):
-        return digits
+        return digits if type_.scale is None else f"{Decimal(digits):.{max(type_.scale, 0)}f}"
     return float(digits) if "." in digits else int(digits)
 
 

@@ -64,7 +64,8 @@ class FieldPlan:
     """How one field gets its value.
 
     ``source`` is an SQL expression over the source row; ``column`` the catalog's column where it is one. NULL becomes
-    ``default``, or leaves an optional field out, or is null where the field takes it, or rejects the row.
+    ``fill`` where supavex.toml asks for that; or leaves an optional field out, or is null where the field takes it, or
+    rejects the row.
     """
 
     name: str
@@ -73,7 +74,7 @@ class FieldPlan:
     source: str
     column: Column | None
     conversion: Conversion
-    default: Value = MISSING
+    fill: Value = MISSING
     reference: Reference | None = None
     ids: Mapping[str, str] | None = None
     ids_file: str = ""
@@ -93,13 +94,13 @@ class FieldPlan:
     @property
     def loses_null(self) -> bool:
         """Whether NULL would reject the row, and nobody said that it is meant to."""
-        kept = self.optional or self.takes_null or self.default is not MISSING
+        kept = self.optional or self.takes_null or self.fill is not MISSING
         return self.nullable and not kept and not self.null_is_rejected
 
     @property
     def takes_null(self) -> bool:
         """Whether NULL stays null in the document."""
-        return not self.optional and self.default is MISSING and Target(self.validator).null
+        return not self.optional and self.fill is MISSING and Target(self.validator).null
 
     @property
     def place(self) -> str:

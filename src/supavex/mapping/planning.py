@@ -8,11 +8,13 @@ from dataclasses import replace
 from supavex.convex import validators as kinds
 from supavex.convex.limits import STORAGE_TABLE
 from supavex.convex.schema import Schema
-from supavex.convex.validators import Optional, Validator, unwrap
+from supavex.convex.validators import MISSING, Optional, Validator, unwrap
+from supavex.convex.values import Value
 from supavex.mapping import storage
 from supavex.mapping.conversions import Conversion, Misfit, Target, arrays, choose
 from supavex.mapping.convex_auth import rule_of
 from supavex.mapping.creation import MOMENTS, creation_column
+from supavex.mapping.defaults import default_for
 from supavex.mapping.idfiles import load_id_file
 from supavex.mapping.keys import Key, key_of
 from supavex.mapping.large_values import LargeValues, file_problem, toml_key
@@ -186,16 +188,34 @@ def _add_field(
             source,
             column,
             conversion,
-            inner.rules.default,
+            _fill_of(plan, table, rule, column, validator),
             reference,
             ids,
             rule.ids or "",
             # Who writes an expression has thought of NULL.
-            rule.null == "reject" or rule.sql is not None,
+            plan.project.filling(table.rule, rule) == "none" or rule.sql is not None,
             # A file's id does not say how its address was written.
             rule.sql is not None or bool(rule.storage),
         )
     )
+
+
+def _fill_of(plan: Plan, table: TablePlan, rule: ColumnRule, column: Column, validator: Validator) -> Value:
+    """What the NULLs of a column become, where supavex.toml asks for defaults; MISSING: they stay NULL.
+
+    The field's own default; or, where it has none and needs a value, the column's, if that is a constant.
+    """
+    named = rule.fill == "defaults"
+    if plan.project.filling(table.rule, rule) != "defaults":
+        return MISSING
+    if (column.name in table.source.constrained or column.type.checks) and not named:
+        return MISSING  # a value might break the constraint that NULL does not
+    inner = unwrap(validator)
+    if inner.rules.default is not MISSING:
+        return inner.rules.default
+    needed = named or not (isinstance(validator, Optional) or Target(inner).null)
+    plain = not (rule.sql or rule.ids or rule.storage)
+    return default_for(column, inner) if needed and plain else MISSING
 
 
 def _add_file(
@@ -230,7 +250,7 @@ def _add_file(
             source,
             None,
             large.conversion(ALIAS),
-            null_is_rejected=rule.null == "reject",
+            null_is_rejected=plan.project.filling(table.rule, rule) == "none",
             file=large,
         )
     )
@@ -295,4 +315,6 @@ def _add_expression(plan: Plan, table: TablePlan, name: str, validator: Validato
         table.misfits.append((None, name, _uncast(conversion) if type_ else conversion))
         return
     source = f"({expression})"
-    table.fields.append(FieldPlan(name, inner, optional, source, None, conversion, inner.rules.default))
+    fills = plan.project.filling(table.rule, ColumnRule()) == "defaults"
+    fill = inner.rules.default if fills else MISSING
+    table.fields.append(FieldPlan(name, inner, optional, source, None, conversion, fill))

@@ -85,8 +85,7 @@ def add_references(plan: Plan, table: TablePlan, name: str, validator: Validator
             source,
             None,
             Conversion("reference", "id"),
-            inner.rules.default,
-            found,
+            reference=found,
             null_is_rejected=not any(nulls),
             by_columns=columns,
         )

@@ -211,8 +211,8 @@ class RowComparison:
 
 def _null_expectation(field: FieldPlan, value: Value) -> str | None:
     """What must stand in a document where the source is NULL; None where it does."""
-    if field.default is not MISSING:
-        return None if value is not ABSENT and same(value, field.default) else f"{field.default!r} (NULL's default)"
+    if field.fill is not MISSING:
+        return None if value is not ABSENT and same(value, field.fill) else f"{field.fill!r} (NULL filled)"
     if field.takes_null:
         return None if value is None else "NULL"
     return None if value is ABSENT else "NULL"

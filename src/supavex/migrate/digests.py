@@ -13,6 +13,7 @@ are. How a field's two sides become one is in :mod:`supavex.migrate.forms`.
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -25,6 +26,7 @@ import pyarrow.compute as pc
 import xxhash
 
 from supavex.convex.validators import MISSING, Rules, Validator, rules_problem, unwrap
+from supavex.mapping.conversions.json import MAY_ROUND, rounds
 from supavex.mapping.plan import ALIAS, FieldPlan, TablePlan
 from supavex.migrate import text_columns
 from supavex.migrate.comparison import EARLIEST, LATEST, RowComparison
@@ -54,6 +56,9 @@ class Sums:
     counts: np.ndarray[Any, Any] = field(default_factory=lambda: np.zeros(BUCKETS, np.int64))
     unlike: bool = False
     read: int = 0
+    #: Of the rows, by column: NULLs that are filled, and JSON with a number that JSON.parse rounds.
+    filled: Counter[str] = field(default_factory=Counter)
+    rounded: Counter[str] = field(default_factory=Counter)
 
     def add(self, buckets: np.ndarray[Any, Any], digests: Numbers) -> None:
         """Adds some rows."""
@@ -110,7 +115,7 @@ class TableDigests:
         self.verbatim = verbatim and any(form.verbatim for form in self._forms)
         for planned, form in zip(table.fields, self._forms, strict=True):
             # A default is no text of PostgreSQL's, and a rule needs the value.
-            plain = form.verbatim and planned.default is MISSING and _ruled(definition.fields[planned.name]) is None
+            plain = form.verbatim and planned.fill is MISSING and _ruled(definition.fields[planned.name]) is None
             self.verbatim &= plain or form.type is not None
         if self.verbatim:
             self._forms = [
@@ -161,7 +166,17 @@ class TableDigests:
                     seen.update(batch.column(0).filter(found).to_pylist())
                     batch = batch.filter(pc.invert(found))
                 self._add_rows(batch, sums)
+                self._count(batch, sums)
             yield batch.num_rows
+
+    def _count(self, batch: pa.RecordBatch, sums: Sums) -> None:
+        for index, planned in enumerate(self.table.fields):
+            column = batch.column(1 + index)
+            if planned.fill is not MISSING and column.null_count:
+                sums.filled[planned.place] += column.null_count
+            if planned.conversion.rounding:
+                odd = pc.match_substring_regex(column, MAY_ROUND)
+                sums.rounded[planned.place] += sum(map(rounds, column.filter(odd).to_pylist())) if odd.true_count else 0
 
     def _add_rows(self, batch: pa.RecordBatch, sums: Sums) -> None:
         if not batch.num_rows:
@@ -188,8 +203,8 @@ class TableDigests:
             return _of(form.of_texts(column), None)
         null = pc.is_null(column).to_numpy(zero_copy_only=False)
         made = form.of_texts(column.drop_null()) if column.null_count < len(column) else None
-        if planned.default is not MISSING:
-            plain = text_of(planned.default) if form.special else planned.default
+        if planned.fill is not MISSING:
+            plain = text_of(planned.fill) if form.special else planned.fill
             default = [plain] if form.type is None else pa.array([plain], form.type)
             return _spread(made, null, form.of_values(default), None)
         return _spread(made, null, None, null * np.uint8(1 if planned.takes_null else 2))

@@ -72,11 +72,14 @@ class Encoded:
     documents: int
     rejects: list[Reject]
     rejected_keys: list[bytes]
+    #: By column, the NULLs that were filled.
     filled: Counter[str]
     #: Rows whose ``_creationTime`` is not their creation column's value: NULL, infinite, or not above the epoch.
     adjusted: int
     #: By column, the rows that went with a text cut short.
     cut: Counter[str]
+    #: By column, the rows whose JSON holds a number that JSON.parse rounds.
+    rounded: Counter[str]
 
 
 class TableEncoder:
@@ -183,7 +186,9 @@ class _Slice:
         self.encoder, self.batch, self.rows = encoder, batch, batch.num_rows
         self.keys = json_columns.key_bytes(batch.column("_key"))
         self.rejected: dict[int, tuple[str, str, str, str]] = {}
-        self.filled: Counter[str] = Counter()
+        #: The rows where NULL was filled, and those whose JSON holds a number that was rounded, by column.
+        self.filled: dict[str, np.ndarray[Any, Any]] = {}
+        self.rounded: dict[str, np.ndarray[Any, Any]] = {}
         self.notes = _notes(batch)
 
     def encode(self) -> Encoded:
@@ -208,10 +213,15 @@ class _Slice:
             len(kept),
             [self._reject(index) for index in sorted(self.rejected)],
             [self.keys[index].tobytes() for index in sorted(self.rejected)],
-            self.filled,
+            self._kept(self.filled),
             adjusted,
             self._cut(),
+            self._kept(self.rounded),
         )
+
+    def _kept(self, rows: Mapping[str, np.ndarray[Any, Any]]) -> Counter[str]:
+        """How many of some rows go, by column."""
+        return +Counter({name: sum(row not in self.rejected for row in found.tolist()) for name, found in rows.items()})
 
     def _cut(self) -> Counter[str]:
         cut: Counter[str] = Counter()
@@ -229,7 +239,7 @@ class _Slice:
         text = texts[table.fields[self.encoder.query.created].name].column
         adjusted = self.rows - column.null_count
         if adjusted:
-            # Also where the field has its default in the place of NULL.
+            # Also where the field is filled.
             text = pc.if_else(pc.is_null(column), text, json_columns.micros(column))
         return _Text(text), adjusted
 
@@ -301,14 +311,14 @@ class _Slice:
             text = self._value(field, column)
         if not column.null_count:
             return text
-        if field.default is not MISSING:
-            self.filled[field.name] += column.null_count
-            return text.filled(missing, to_export_json(field.default))
+        if field.fill is not MISSING:
+            self.filled[field.place] = np.flatnonzero(missing.to_numpy(zero_copy_only=False))
+            return text.filled(missing, to_export_json(field.fill))
         if field.takes_null:
             return text.filled(missing, "null")
         if not field.optional:
             reason = f"the column is NULL, and the field {field.name} is required"
-            fix = f"Give {field.name} a default or make it v.optional(…), or correct the row."
+            fix = f"Make {field.name} v.optional(…), fill it (fill in supavex.toml), or correct the row."
             self._mark(missing, field.place, "NullInRequired", reason, fix)
         return text
 
@@ -409,6 +419,7 @@ class _Slice:
             return _Text(json_columns.escaped(column), quoted=True)
         if kind == "json":
             column = json_columns.json_texts(column)
+            self._numbers(field, column)
             load = field.conversion.load
             if load is not None or self.encoder.uniform:
                 column, found = json_limits.checked_rows(
@@ -422,6 +433,20 @@ class _Slice:
         if kind == "array":
             self._array(field, column)
         return _Text(json_columns.to_json(column, kind))
+
+    def _numbers(self, field: FieldPlan, column: pa.Array) -> None:
+        """Counts the rows whose JSON holds a number that a double does not, or rejects them, as the rule says."""
+        rounding = field.conversion.rounding
+        if not rounding:
+            return
+        rows = json_limits.rounded_rows(column, exponents=field.conversion.load is not None)
+        if rounding == "counted":
+            self.rounded[field.place] = rows
+            return
+        for index in rows:
+            reason = "a number inside is none that a double holds"
+            fix = "Make the field v.string(), or take lossy = false away."
+            self._refuse(int(index), field, "InexactNumber", reason, fix)
 
     def _array(self, field: FieldPlan, column: pa.Array) -> None:
         """What the elements' own validators allow; length and NULLs are the guards' business."""

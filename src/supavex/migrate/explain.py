@@ -167,8 +167,8 @@ def _how(table: TablePlan, field: FieldPlan) -> str:
 
 
 def _null(field: FieldPlan) -> str:
-    if field.default is not MISSING:
-        return f"becomes {printed(field.default)}"
+    if field.fill is not MISSING:
+        return f"becomes {printed(field.fill)}"
     if field.optional:
         return "leaves the field out"
     if field.takes_null:

@@ -23,7 +23,7 @@ from supavex.migrate.rejects import Reject
 from supavex.postgres.snapshot import Snapshot
 from supavex.postgres.visibility import seen
 
-_VERSION = "3"
+_VERSION = "4"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +134,7 @@ class Journal:
             "rejected_keys": [key.hex() for key in result.rejected_keys],
             "filled": dict(result.filled),
             "cut": dict(result.cut),
+            "rounded": dict(result.rounded),
         }
         pages = json.dumps([task.pages.first, task.pages.end])
         row = (task.name, source, task.number, pages, json.dumps(values))
@@ -149,6 +150,7 @@ class Journal:
         values["rejected_keys"] = [bytes.fromhex(key) for key in values["rejected_keys"]]
         values["filled"] = Counter(values["filled"])
         values["cut"] = Counter(values["cut"])
+        values["rounded"] = Counter(values["rounded"])
         return PartResult(**values)
 
     def finish(self, source: str, names: list[str], taken_at: str) -> None:

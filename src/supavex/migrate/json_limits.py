@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from supavex.convex import limits
 from supavex.convex.validators import Validator, rules_problem
 from supavex.convex.values import Value, size, to_export_json
-from supavex.mapping.conversions.json import json_problem, numbers_as_doubles, value_problem_of
+from supavex.mapping.conversions.json import MAY_ROUND, json_problem, numbers_as_doubles, rounds, value_problem_of
 from supavex.migrate import json_columns
 
 #: A key that starts with $, holds a backslash, or holds something outside printable ASCII; matches inside strings
@@ -89,6 +89,40 @@ def problems(column: pa.Array, mask: np.ndarray[Any, Any] | None = None) -> Iter
         problem = json_problem(column[int(index)].as_py())
         if problem:
             yield Problem(int(index), *problem)
+
+
+#: What words of eight bytes are compared by.
+_BYTES = np.uint64(0x0101010101010101)
+_HIGH = np.uint64(0x80) * _BYTES
+
+
+def rounded_rows(column: pa.Array, *, exponents: bool) -> np.ndarray[Any, Any]:
+    """The rows of a column of JSON texts with a number that JSON.parse rounds. ``exponents``: they may have some.
+
+    PostgreSQL writes numbers in jsonb without exponents.
+    """
+    rows = np.arange(len(column)) if exponents else _with_digits(column)
+    if not len(rows):
+        return rows
+    some = column.take(pa.array(rows))
+    matches = pc.fill_null(pc.match_substring_regex(some, MAY_ROUND), False).to_numpy(zero_copy_only=False)
+    found = [row for row in rows[matches].tolist() if rounds(column[row].as_py())]
+    return np.array(found, np.intp)
+
+
+def _with_digits(column: pa.Array) -> np.ndarray[Any, Any]:
+    """The rows with sixteen digits or points in a row, and a few more: eight that lie where a word does.
+
+    Words of eight bytes are compared at once. Digits and points (and the slash) are the bytes from 0x2E to 0x39.
+    """
+    offsets, values = json_columns.buffers(column)
+    words = np.frombuffer(values, np.uint64, len(values) // 8)
+    above = (words + np.uint64(0x46) * _BYTES) | words
+    within = (words + np.uint64(0x52) * _BYTES) & ~above & _HIGH
+    places = np.flatnonzero(within == _HIGH) * 8
+    # Wherever a run of sixteen begins, it holds a whole word.
+    rows: np.ndarray[Any, Any] = np.unique(np.searchsorted(offsets, places, "right") - 1)
+    return rows
 
 
 def checked_rows(

@@ -243,6 +243,7 @@ def _table_json(table: TableResult) -> dict[str, Any]:
         "rejected": len(table.rejects),
         "filled": dict(sorted(table.filled.items())),
         "cut": dict(sorted(table.cut.items())),
+        "rounded": dict(sorted(table.rounded.items())),
         "creationTimeAdjusted": table.creation_adjusted,
         "bytes": table.bytes,
         "seconds": round(table.seconds, 3),

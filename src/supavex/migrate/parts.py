@@ -110,7 +110,7 @@ class TableJob:
         # The fields say how a value is written, and what their rules are.
         add(
             *[
-                (f.name, f.validator, f.optional, f.conversion.name, f.conversion.kind, f.default)
+                (f.name, f.validator, f.optional, f.conversion.name, f.conversion.kind, f.fill, f.conversion.rounding)
                 for f in self.table.fields
             ]
         )
@@ -157,6 +157,7 @@ class PartResult:
     rejected_keys: list[bytes]
     filled: Counter[str]
     cut: Counter[str]
+    rounded: Counter[str]
     seconds: float
 
 
@@ -251,6 +252,7 @@ class PartCopier:
         keys: list[bytes] = []
         filled: Counter[str] = Counter()
         cut: Counter[str] = Counter()
+        rounded: Counter[str] = Counter()
         deflater = Deflater(file)
         for piece in pieces:
             assert piece is not None
@@ -264,11 +266,22 @@ class PartCopier:
             keys += piece.rejected_keys
             filled.update(piece.filled)
             cut.update(piece.cut)
+            rounded.update(piece.rounded)
             rows(piece.rows)
         deflater.close()
-        seconds = time.monotonic() - started
         return PartResult(
-            done, documents, deflater.crc, deflater.size, deflater.packed, adjusted, rejects, keys, filled, cut, seconds
+            rows=done,
+            documents=documents,
+            crc=deflater.crc,
+            size=deflater.size,
+            packed=deflater.packed,
+            adjusted=adjusted,
+            rejects=rejects,
+            rejected_keys=keys,
+            filled=filled,
+            cut=cut,
+            rounded=rounded,
+            seconds=time.monotonic() - started,
         )
 
 

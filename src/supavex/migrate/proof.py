@@ -46,6 +46,9 @@ class TableProof:
     findings: list[Finding] = field(default_factory=list)
     changed: int = 0
     changes: list[Finding] = field(default_factory=list)
+    #: By column: NULLs whose documents hold what fills them, and rows whose JSON has a number that JSON.parse rounds.
+    filled: dict[str, int] = field(default_factory=dict)
+    rounded: dict[str, int] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -137,6 +140,16 @@ class Proof:
         return sum(table.changed for table in self.tables)
 
     @property
+    def filled(self) -> int:
+        """How many NULLs of the source were filled."""
+        return sum(sum(table.filled.values()) for table in self.tables)
+
+    @property
+    def rounded(self) -> int:
+        """How many values are JSON with a number that JSON.parse rounds."""
+        return sum(sum(table.rounded.values()) for table in self.tables)
+
+    @property
     def verdict(self) -> str:
         """The verdict in a few words, which are stable."""
         if self.sampled is not None:
@@ -172,6 +185,8 @@ class Proof:
             "copiedAt": self.copied_at,
             "wrong": self.wrong,
             "changed": self.changed,
+            "filled": self.filled,
+            "rounded": self.rounded,
             "seconds": round(self.seconds, 3),
             "lookedAt": self.looked_at,
             "tables": [table.to_json() for table in self.tables],

@@ -120,6 +120,7 @@ def _facts(proof: Proof, about: About, sums: Mapping[str, int]) -> str:
         ("Fields compared", f"{sum(table.fields for table in proof.tables):,}"),
         ("Rejected by the copy", f"{sums['rejected']:,}"),
         ("Changed since the copy", f"{proof.changed:,}"),
+        ("NULLs filled", f"{proof.filled:,}"),
         ("Differences", f"{proof.wrong:,}"),
         *([] if proof.store is None else [("Index entries compared", f"{proof.store.entries:,}")]),
         ("Time", duration(proof.seconds)),
@@ -192,6 +193,10 @@ def _details(table: TableProof, rejects: Sequence[Reject]) -> str:
     if table.changes:
         changes = [(change.key, change.detail) for change in table.changes]
         parts.append(_list("Changed since the copy", ("key", "what"), changes, table.changed, "changed"))
+    notes = [(column, f"{counted(n, 'NULL')} filled") for column, n in table.filled.items()]
+    notes += [(c, f"{counted(n, 'row')} with a number that JSON.parse rounds") for c, n in table.rounded.items()]
+    if notes:
+        parts.append(_list("Not as it stood in the source", ("column", "what"), notes, len(notes), "matched"))
     if rejects:
         some = [(r.shown_key, r.column, r.reason, r.fix) for r in rejects[:LISTED]]
         parts.append(_list("Rejected by the copy", ("key", "column", "why", "fix"), some, len(rejects), "rejected"))

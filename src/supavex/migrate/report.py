@@ -52,6 +52,17 @@ def report_lines(result: Migration, shown: Callable[[Path], str]) -> list[str]:
         for table in copied.tables
         for column, count in sorted(table.cut.items())
     ]
+    lines += [
+        f"filled: {count:,} × {table.source}.{column}, as fill says."
+        for table in copied.tables
+        for column, count in sorted(table.filled.items())
+    ]
+    lines += [
+        f"rounded: {counted(count, 'row')} of {table.source}.{column} with a number that JSON.parse rounds: the app "
+        "read that double, and so it moves (lossy = false rejects such rows)."
+        for table in copied.tables
+        for column, count in sorted(table.rounded.items())
+    ]
     lines += [] if copied.files is None else _file_lines(copied.files)
     lines += [] if copied.values is None else _value_lines(copied.values)
     stored = copied.files or copied.values

@@ -248,7 +248,7 @@ class Rows:
                     counts.unknown[way.column] += 1
             except (ValueError, TypeError, LookupError, ArithmeticError) as error:
                 raise _refusal(table, way, document, f"{_shown(value)} can't be taken back: {error}") from None
-            if counts is not None and nullable and planned.default is not MISSING and same(value, planned.default):
+            if counts is not None and nullable and planned.fill is not MISSING and same(value, planned.fill):
                 counts.maybe_null[way.column] += 1
         return texts
 

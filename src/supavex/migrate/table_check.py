@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,7 +16,8 @@ from supavex.convex.damage import Damaged
 from supavex.convex.ids import InvalidId, decode_id, encode_id
 from supavex.convex.limits import STORAGE_TABLE
 from supavex.convex.validators import MISSING, field_rules
-from supavex.convex.values import Document, to_export_json
+from supavex.convex.values import Document
+from supavex.mapping.conversions.json import MAY_ROUND, rounds
 from supavex.mapping.plan import ALIAS, FieldPlan, Plan, Reference, TablePlan
 from supavex.migrate.comparison import RowComparison, earliest_sql, proof_sql
 from supavex.migrate.digest_process import DigestProcess, ProcessLost
@@ -43,6 +45,7 @@ _KEYS = 20_000
 _UNEVALUATED = (psycopg.ProgrammingError, psycopg.DataError, psycopg.errors.RaiseException)
 #: Bytes of a table from which on a process of its own is worth starting.
 _LARGE = 8 << 20
+_MAY_ROUND = re.compile(MAY_ROUND)
 #: Buckets whose rows are compared one by one rather than that all JSON is parsed.
 _FEW = 64
 
@@ -159,6 +162,7 @@ class TableCheck:
         if differing.any() or len(seen) < len(self.rejects):
             return differing
         proof.documents, proof.rejected = documents, len(self.rejects)
+        proof.filled, proof.rounded = dict(+source.filled), dict(+source.rounded)
         proof.matched = documents
         proof.fields = documents * (len(self.table.fields) + 1)
         return None
@@ -251,7 +255,7 @@ class TableCheck:
             if found is None or found.column is None or found.expression or found.ids is not None:
                 return False
             lossy = self.plan.project.column_rule(self.table.rule, found.column.name).lossy
-            if found.default is not MISSING or lossy or found.conversion.cut:
+            if found.fill is not MISSING or lossy or found.conversion.cut or found.conversion.rounding:
                 return False
             columns.append(f"{ALIAS}.{quoted(found.column.name)}")
         source = quoted(self.table.source.schema, self.table.source.name)
@@ -277,6 +281,7 @@ class TableCheck:
         """Compares rows one by one: all of them, or those of the buckets that are ``suspects``."""
         proof = self.proof
         proof.rows = 0
+        filled, rounded = Counter[str](), Counter[str]()
         unexplained = set[str | None](self.rejects)
         with connection.cursor(name="supavex_proof") as cursor:
             cursor.itersize = _CHUNK
@@ -287,16 +292,29 @@ class TableCheck:
                 ids = [comparison.id_of(row[0]) for row in looked_at]
                 wanted = [id_ for id_ in ids if id_ is not None]
                 documents = self.target.get_many(self.table.target, wanted, self._damage)
+                unequal = set[int]()
                 for id_, row in zip(ids, looked_at, strict=True):
                     if id_ is not None and id_ in self._unreadable and id_ not in documents:
                         unexplained.discard(row[0])
-                        continue
-                    self._row(comparison, row, None if id_ is None else documents.get(id_), unexplained)
+                        unequal.add(id(row))
+                    elif not self._row(comparison, row, None if id_ is None else documents.get(id_), unexplained):
+                        unequal.add(id(row))
+                self._count([row for row in rows if id(row) not in unequal], filled, rounded)
                 proof.rows += len(rows)
                 done(proof.rows)
+        proof.filled, proof.rounded = dict(filled), dict(+rounded)
         for key in sorted(key or NO_KEY for key in unexplained) if sample is None else ():
             gone = "; it may have been deleted since the copy" if self._written else ""
             proof.add("stale reject", key, f"the rejects file names a row that the source does not have{gone}")
+
+    def _count(self, rows: list[tuple[Any, ...]], filled: Counter[str], rounded: Counter[str]) -> None:
+        """Counts, of equal rows, the NULLs that are filled and the JSON with a number that JSON.parse rounds."""
+        for place, planned in enumerate(self.table.fields, 1):
+            values = [row[place] for row in rows] if _counted(planned) else []
+            if planned.fill is not MISSING and (count := values.count(None)):
+                filled[planned.place] += count
+            if planned.conversion.rounding:
+                rounded[planned.place] += sum(_MAY_ROUND.search(v) is not None and rounds(v) for v in values if v)
 
     def _suspected(
         self, rows: list[tuple[Any, ...]], digests: TableDigests | None, suspects: np.ndarray[Any, Any] | None
@@ -320,7 +338,8 @@ class TableCheck:
         row: tuple[Any, ...],
         document: Document | None,
         unexplained: set[str | None],
-    ) -> None:
+    ) -> bool:
+        """Compares a row with its document; whether they are equal, each difference being noted."""
         proof, key = self.proof, NO_KEY if row[0] is None else row[0]
         row, changed = row[:-1], row[-1]
         rejected = row[0] in self.rejects
@@ -334,7 +353,7 @@ class TableCheck:
             else:
                 self._missing += 1
                 proof.add("missing document", key, "the row has no document, and was not rejected")
-            return
+            return False
         if rejected:
             proof.add("rejected but there", key, f"{document['_id']} is in the target though the row was rejected")
         proof.fields += len(self.table.fields) + 1
@@ -345,6 +364,7 @@ class TableCheck:
             proof.add_change(key, f"it differs in {', '.join(mismatch.column for mismatch in mismatches)}")
         else:
             proof.add_mismatches(mismatches)
+        return not mismatches
 
     def _mended(self, keys: Iterable[str]) -> None:
         """Rejected rows that would go now: that they were rejected no longer explains why they have no document."""
@@ -370,7 +390,11 @@ class TableCheck:
             return
         assert self.table.key is not None
         cut = {f.column.name: f for f in self.table.fields if f.column is not None and f.conversion.cut}
-        filled = {f.column.name: f for f in self.table.fields if f.column is not None and f.default is not MISSING}
+        filled = {
+            f.column.name: f
+            for f in self.table.fields
+            if f.column is not None and f.fill is not MISSING and f.ids is None and not f.expression
+        }
         columns = []
         for column in self.table.source.columns:
             name = f"{ALIAS}.{quoted(column.name)}"
@@ -379,12 +403,9 @@ class TableCheck:
             if column.name in cut and column.type.base in ("text", "varchar", "bpchar", "citext"):
                 text = cut[column.name].conversion.select.replace("{c}", name)
                 name = f"({text})::{column.type.name}"
-            default = None if planned is None else planned.default
-            if isinstance(default, str | bool | float | int):
-                text = default if isinstance(default, str) else to_export_json(default)
-                # 60.0 is the text of a default of 60, which an integer column reads by way of numeric.
-                cast = "" if isinstance(default, str | bool) else "::numeric"
-                name = f"COALESCE({name}, {literal(text)}{cast}::{column.type.name})"
+            filling = None if planned is None else planned.conversion.restore(planned.fill)
+            if filling is not None:
+                name = f"COALESCE({name}, {literal(filling)}::{column.type.name})"
             columns.append(f"{name} AS {quoted(column.name)}")
         source = quoted(self.table.source.schema, self.table.source.name)
         # A name that no column has: PostgreSQL's own are no longer than this.
@@ -462,6 +483,10 @@ class TableCheck:
                         # A deleted row is not there to say when it was written.
                         kind, detail = "deleted or extra", f"{detail}: deleted since the copy, or never there"
                     proof.add(kind, key, detail)
+
+
+def _counted(planned: FieldPlan) -> bool:
+    return planned.fill is not MISSING or bool(planned.conversion.rounding)
 
 
 def _estimate(connection: psycopg.Connection, table: TablePlan) -> int:

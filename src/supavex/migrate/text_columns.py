@@ -17,6 +17,7 @@ from psycopg.pq import DiagnosticField, ExecStatus
 from pyarrow import csv
 
 from supavex.convex.ids import INTERNAL_ID_BYTES
+from supavex.mapping.conversions.conversion import SEEN_TEXT
 
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGconn, PGresult
@@ -38,6 +39,8 @@ _BETWEEN, _AROUND = "\x02", "\x01"
 _WRITTEN = frozenset(
     "int2 int4 int8 numeric float4 float8 text varchar bytea uuid json jsonb date time timestamp timestamptz".split()  # noqa: SIM905
 )
+#: Types that JSON writes in a form of its own.
+_TIMESTAMPS = ("timestamptz", "timestamp")
 #: A column, or what stands between parentheses, that is cast to a type and then to text.
 _CAST = re.compile(r"""((?:\([^()]*\)|[\w."]+)::(?:uuid|int8|timestamptz))::text""")
 
@@ -65,6 +68,8 @@ def written(sql: str, column: str, base: str | None) -> str:
     """
     if base in _WRITTEN and sql == f"{column}::text":
         return column
+    if base is not None and base not in _TIMESTAMPS and sql == SEEN_TEXT.replace("{c}", column):
+        return column  # of these types, the text in JSON is what their output function writes
     cast = _CAST.fullmatch(sql)
     return cast[1] if cast else sql
 

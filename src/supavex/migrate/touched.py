@@ -42,8 +42,8 @@ def rules_of(table: TablePlan, numbers: Mapping[str, int], lookups: Lookups, sha
             hashed.update(repr(sorted(planned.ids.items())).encode())
         elif planned.reference is not None and planned.reference.existing:
             hashed.update(lookups[planned.reference.target].digest().encode())
-        # What an absent value becomes is in the documents too.
-        hashed.update(b"" if planned.default is MISSING else repr(planned.default).encode())
+        # What NULL becomes is in the documents too.
+        hashed.update(b"" if planned.fill is MISSING else repr(planned.fill).encode())
     return hashed.hexdigest()
 
 

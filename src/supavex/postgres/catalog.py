@@ -130,7 +130,11 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table that holds rows (ordinary or partitioned; partitions themselves are left out)."""
+    """A table that holds rows (ordinary or partitioned; partitions themselves are left out).
+
+    ``constrained``: the columns that a CHECK, a UNIQUE or an exclusion reads, by themselves or in an expression or the
+    WHERE of its index.
+    """
 
     schema: str
     name: str
@@ -144,6 +148,7 @@ class Table:
     triggers: tuple[Trigger, ...] = ()
     row_security: bool = False
     comment: str = ""
+    constrained: tuple[str, ...] = ()
 
     @property
     def qualified(self) -> str:
@@ -241,5 +246,6 @@ def table_from_json(data: dict[str, Any]) -> Table:
             "indexes": tuple(Index(**{**i, "columns": tuple(i["columns"])}) for i in data["indexes"]),
             "policies": tuple(Policy(**{**p, "roles": tuple(p["roles"])}) for p in data["policies"]),
             "triggers": tuple(Trigger(**t) for t in data["triggers"]),
+            "constrained": tuple(data["constrained"]),
         }
     )

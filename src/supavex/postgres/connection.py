@@ -28,7 +28,7 @@ READING = {
     "gin_fuzzy_search_limit": "0",
     "TimeZone": "UTC",
     "DateStyle": "ISO, YMD",
-    "IntervalStyle": "iso_8601",
+    "IntervalStyle": "postgres",
     "bytea_output": "hex",
     "extra_float_digits": "1",
     "xmlbinary": "base64",

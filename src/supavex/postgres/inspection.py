@@ -129,7 +129,20 @@ SELECT pg_catalog.jsonb_build_object(
             'function', CASE WHEN tl.lanname IN ('sql', 'plpgsql') THEN tp.prosrc ELSE '' END) ORDER BY g.tgname)
         FROM pg_catalog.pg_trigger g
         JOIN pg_catalog.pg_proc tp ON tp.oid = g.tgfoid JOIN pg_catalog.pg_language tl ON tl.oid = tp.prolang
-        WHERE g.tgrelid = w.oid AND NOT g.tgisinternal), '[]'))
+        WHERE g.tgrelid = w.oid AND NOT g.tgisinternal), '[]'),
+    'constrained', coalesce((
+        SELECT pg_catalog.jsonb_agg(a.attname ORDER BY a.attnum)
+        FROM pg_catalog.pg_attribute a
+        WHERE a.attrelid = w.oid AND a.attnum > 0 AND NOT a.attisdropped AND (
+            EXISTS (SELECT 1 FROM pg_catalog.pg_constraint c
+                    WHERE c.conrelid = w.oid AND c.contype IN ('c', 'u', 'x') AND a.attnum = ANY(c.conkey))
+            OR EXISTS (SELECT 1 FROM pg_catalog.pg_index i
+                       WHERE i.indrelid = w.oid AND NOT i.indisprimary AND (i.indisunique OR i.indisexclusion)
+                         AND (a.attnum = ANY(i.indkey) OR EXISTS (
+                             SELECT 1 FROM pg_catalog.pg_depend d
+                             WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = i.indexrelid
+                               AND d.refclassid = d.classid AND d.refobjid = w.oid AND d.refobjsubid = a.attnum)))
+        )), '[]'))
 FROM wanted w ORDER BY w.nspname, w.relname
 """
 

@@ -26,7 +26,7 @@ from supavex.postgres.run_files import replay_files
 from supavex.postgres.source_files import SourceFiles, of_paths
 
 #: Raise when the same files would replay differently.
-REPLAY_VERSION = 11
+REPLAY_VERSION = 12
 
 
 def fingerprint(files: SourceFiles | Sequence[Path], schemas: Sequence[str], also: Sequence[str] = ()) -> str:

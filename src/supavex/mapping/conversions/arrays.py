@@ -12,7 +12,17 @@ from dataclasses import replace
 
 from supavex.convex import limits
 from supavex.convex.values import Value
-from supavex.mapping.conversions.conversion import Conversion, Guard, Misfit, Target, choose, converts, misfit
+from supavex.mapping.conversions.conversion import (
+    SEEN_TEXT,
+    Conversion,
+    Guard,
+    Misfit,
+    Target,
+    choose,
+    converts,
+    misfit,
+    plain_text,
+)
 from supavex.mapping.conversions.json import documents, json_text, numbers_as_doubles
 from supavex.postgres.catalog import Type
 from supavex.project import ColumnRule
@@ -73,6 +83,8 @@ def arrays(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit
         made = _nested(inner, leaf, no_nulls, checked=not target.any)
     else:
         made = _flat(inner, leaf, no_nulls)
+    if type_.base in ("int2vector", "oidvector"):
+        return replace(made, restore=_vector_text)
     # Of PostgreSQL's own types box alone has another delimiter, for its text holds commas.
     return replace(made, restore=_array_text(inner.restore, ";" if type_.element.base == "box" else ","))
 
@@ -104,13 +116,13 @@ def _flat(inner: Conversion, leaf: Target, no_nulls: Guard) -> Conversion:
     no_nulls = replace(no_nulls, sql=f"(CASE WHEN {ONE_DIMENSION.sql} THEN {no_nulls.sql} END)")
     guards = (ONE_DIMENSION, SHORT, *(() if leaf.null else (no_nulls,)), *_guards(inner))
     name = f"array of {inner.name}"
-    text = f"to_jsonb({_each(f'({inner.text})', 'text')})::text"
+    text = _JSON if inner.text == SEEN_TEXT else f"to_jsonb({_each(f'({inner.text})', 'text')})::text"
     if inner.kind == "boolean":
         return Conversion(name, "array", f"({{c}}){_FROM_ONE}", _JSON, guards, json.loads, element=inner)
     if inner.kind == "string":
         plain = inner.select in ("{c}", "{c}::text")
         select = f"({{c}}::text[]){_FROM_ONE}" if plain else _each(f"({inner.select})", "text")
-        text = _TEXTS if plain else text
+        text = _TEXTS if plain and inner.text != SEEN_TEXT else text
         return Conversion(name, "array", select, text, guards, _leaves(inner.parse), element=inner)
     if inner.kind == "number":
         holds = " AND ".join(guard.sql for guard in guards) or "true"
@@ -138,6 +150,8 @@ def _nested(inner: Conversion, leaf: Target, no_nulls: Guard, *, checked: bool) 
     load = json.loads if checked else None
     if inner.kind == "boolean":
         return Conversion(name, "json", _JSON, _JSON, guards, json.loads, element=inner, load=load)
+    if inner.kind == "string" and inner.text == SEEN_TEXT:
+        return Conversion(name, "json", "array_to_json({c})::text", _JSON, guards, json.loads, element=inner, load=load)
     if inner.kind == "string" and inner.select in ("{c}", "{c}::text"):
         return Conversion(name, "json", _TEXTS, _TEXTS, guards, json.loads, element=inner, load=load)
     if inner.text == "{c}::text":
@@ -180,6 +194,15 @@ def _array_text(restore: Callable[[Value], str | None], delimiter: str = ",") ->
         return nested(value)
 
     return array
+
+
+def _vector_text(value: Value) -> str | None:
+    """The text of an int2vector or oidvector: its numbers with blanks between them."""
+    if value is None:
+        return None
+    if not isinstance(value, list) or any(item is None for item in value):
+        raise ValueError("it is no array of numbers")
+    return " ".join(str(plain_text(item)) for item in value)
 
 
 #: The text of an array of keys, which are text already.

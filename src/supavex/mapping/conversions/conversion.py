@@ -24,6 +24,11 @@ from supavex.project import ColumnRule
 Kind = Literal["string", "number", "micros", "boolean", "int64", "bytes", "json", "array", "id"]
 
 
+#: The text that a row's JSON holds for a value: what PostgREST, and so supabase-js, gave the app. The proof reads it
+#: where a cast to text might say something else.
+SEEN_TEXT = "(to_jsonb({c}) #>> '{}')"
+
+
 def same_value(value: Any) -> Any:
     """The value itself: for conversions that change nothing."""
     return value
@@ -89,6 +94,8 @@ class Conversion:
     seen: bool = False
     #: SQL over ``{c}`` that is true where the value goes cut short; empty: none does.
     cut: str = ""
+    #: Of JSON: what becomes of rows with numbers inside that no double is.
+    rounding: Literal["", "counted", "refused"] = ""
 
 
 @dataclass(frozen=True, slots=True)

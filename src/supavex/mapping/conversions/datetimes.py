@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from supavex.convex import validators as kinds
 from supavex.convex.values import Value
-from supavex.mapping.conversions.conversion import Conversion, Guard, Misfit, Target, converts, misfit
+from supavex.mapping.conversions.conversion import SEEN_TEXT, Conversion, Guard, Misfit, Target, converts, misfit
 from supavex.postgres.catalog import Type
 from supavex.project import ColumnRule
 
@@ -116,13 +116,20 @@ def _moment(rule: ColumnRule, inner: str = "{c}", *first: Guard) -> Conversion:
     )
 
 
+def _iso(base: str) -> str:
+    """SQL for a moment's text as JSON has it: a T before the time, and the whole offset, which is that of UTC."""
+    if base == "timestamp":
+        return r"regexp_replace({c}::text, '^(\S+) ([0-9:.]+)', '\1T\2')"
+    return r"regexp_replace({c}::text, '^(\S+) ([0-9:.]+)\+00', '\1T\2+00:00')"
+
+
 @converts("timestamptz", "timestamp")
 def timestamps(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
-    """A moment: milliseconds, or PostgreSQL's ISO text. A timestamp without time zone is taken as UTC."""
+    """A moment: milliseconds, or the ISO text of a row's JSON. A timestamp without time zone is taken as UTC."""
     if target.takes(kinds.Number):
         return _moment(rule)
     if target.takes(kinds.String):
-        return Conversion("moment as text", "string", "{c}::text")
+        return Conversion("moment as text", "string", _iso(type_.base), SEEN_TEXT)
     return misfit(type_, target, "v.number()")
 
 

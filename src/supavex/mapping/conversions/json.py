@@ -8,7 +8,10 @@ start with ``$`` or aren't ASCII, nesting, sizes) rejects its row, or is escaped
 from __future__ import annotations
 
 import json
+import math
 import re
+from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 from urllib.parse import unquote
 
@@ -19,6 +22,8 @@ from supavex.mapping.conversions.conversion import Conversion, Misfit, Target, c
 from supavex.postgres.catalog import Type
 from supavex.project import ColumnRule
 
+#: Decimal digits that every double keeps (DBL_DIG).
+_EVERY_DOUBLE_KEEPS = 15
 #: What an escaped key may not hold as it is: the escape itself, a $ at the beginning, all but printable ASCII.
 _ESCAPED = re.compile(r"%|^\$|[^\x20-\x7e]")
 
@@ -26,6 +31,32 @@ _ESCAPED = re.compile(r"%|^\$|[^\x20-\x7e]")
 def numbers_as_doubles(text: str) -> Value:
     """Parsed JSON whose numbers are all doubles."""
     return json.loads(text, parse_int=float)
+
+
+#: What a JSON text has that may hold such a number; in RE2's words, and Python's.
+MAY_ROUND = r"[0-9.]{16}|[eE][+-]?[0-9]{3}"
+
+
+def rounds(text: str) -> bool:
+    """Whether a JSON text holds a number that JSON.parse makes another one of.
+
+    A double keeps a number if it is exactly that, or if its own shortest text is.
+    """
+    found = False
+
+    def number(digits: str) -> float:
+        nonlocal found
+        value = float(digits)
+        if len(digits) > _EVERY_DOUBLE_KEEPS or "e" in digits or "E" in digits:
+            exact = Decimal(digits)
+            found |= not math.isfinite(value) or exact not in (Decimal(repr(value)), Decimal(value))
+        return value
+
+    try:
+        json.loads(text, parse_int=number, parse_float=number)
+    except RecursionError:
+        return False  # of such depth, Convex takes nothing
+    return found
 
 
 _TOO_DEEP = (
@@ -151,32 +182,37 @@ def _text_where_refused(text: str) -> Value:
 @converts("json", "jsonb")
 def documents(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
     """JSON: embedded as it is, or as its text where the field is a string."""
-    if target.any or target.structured:
-        if rule.invalid_json == "escape":
-            return Conversion(
-                "json with escaped keys", "json", "{c}::text", parse=numbers_as_doubles, load=_escaped,
-                decode=unescape_keys, restore=lambda value: json_text(unescape_keys(value)),
-            )  # fmt: skip
-        if rule.invalid_json == "text":
-            if not target.takes(kinds.String):
-                return Misfit(
-                    f'invalid_json = "text" makes strings, which {target} does not take.',
-                    "Make the field v.any(), or a union with v.string().",
-                )
-            name = "json, as text where Convex refuses it"
-            return Conversion(
-                name, "json", "{c}::text", parse=_text_where_refused, load=_text_where_refused,
-                restore=_as_it_was,
-            )  # fmt: skip
-        # The type json may hold a key twice and any blanks; jsonb is in one form already.
-        as_it_is = type_.base == "jsonb" and target.any
+    if not (target.any or target.structured):
+        if target.takes(kinds.String):
+            return Conversion("json as text", "string", "{c}::text")
+        return misfit(type_, target, "v.any()", "v.object({…})", "v.string()")
+    made = _embedded(type_, target, rule)
+    return made if isinstance(made, Misfit) else replace(made, rounding="refused" if rule.lossy is False else "counted")
+
+
+def _embedded(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
+    if rule.invalid_json == "escape":
         return Conversion(
-            "json", "json", "{c}::text", parse=numbers_as_doubles, load=None if as_it_is else numbers_as_doubles,
-            restore=json_text,
+            "json with escaped keys", "json", "{c}::text", parse=numbers_as_doubles, load=_escaped,
+            decode=unescape_keys, restore=lambda value: json_text(unescape_keys(value)),
         )  # fmt: skip
-    if target.takes(kinds.String):
-        return Conversion("json as text", "string", "{c}::text")
-    return misfit(type_, target, "v.any()", "v.object({…})", "v.string()")
+    if rule.invalid_json == "text":
+        if not target.takes(kinds.String):
+            return Misfit(
+                f'invalid_json = "text" makes strings, which {target} does not take.',
+                "Make the field v.any(), or a union with v.string().",
+            )
+        name = "json, as text where Convex refuses it"
+        return Conversion(
+            name, "json", "{c}::text", parse=_text_where_refused, load=_text_where_refused,
+            restore=_as_it_was,
+        )  # fmt: skip
+    # The type json may hold a key twice and any blanks; jsonb is in one form already.
+    as_it_is = type_.base == "jsonb" and target.any
+    return Conversion(
+        "json", "json", "{c}::text", parse=numbers_as_doubles, load=None if as_it_is else numbers_as_doubles,
+        restore=json_text,
+    )  # fmt: skip
 
 
 @converts("vector", "halfvec")

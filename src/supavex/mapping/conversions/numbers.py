@@ -7,6 +7,7 @@ numeric`` go exactly; anything else is refused, row by row, unless the field is 
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 from decimal import Decimal
 
@@ -14,6 +15,7 @@ from supavex.convex import validators as kinds
 from supavex.convex.limits import INT64_MAX, INT64_MIN
 from supavex.convex.values import Value
 from supavex.mapping.conversions.conversion import (
+    SEEN_TEXT,
     Conversion,
     Guard,
     Misfit,
@@ -165,9 +167,22 @@ def _non_finite(finite: Conversion, rule: ColumnRule) -> Conversion:
     return replace(finite, select=select, guards=guards, special=True)
 
 
+_AMOUNT = re.compile(r"-?\$?[0-9]{1,3}(?:,?[0-9]{3})*(?:\.[0-9]+)?")
+
+
+def _amount(value: Value) -> str | None:
+    """The text of an amount. Raises ValueError where commas and point may mean something else."""
+    text = plain_text(value)
+    if text is not None and not _AMOUNT.fullmatch(text):
+        raise ValueError("it is no amount as lc_monetary C or en_US writes it")
+    return text
+
+
 @converts("money")
 def money(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
-    """Money: its amount as numeric; the currency sign depends on the server's locale and is not carried."""
+    """Money: its amount as numeric, without the currency; as a string the text that the app saw, with it."""
+    if not (target.takes(kinds.Number) or target.takes(kinds.Int64)) and target.takes(kinds.String):
+        return Conversion("money as text", "string", "{c}::text", SEEN_TEXT, restore=_amount)
     inner = numeric(Type("numeric", "numeric"), target, rule)
     if isinstance(inner, Misfit):
         return misfit(type_, target, "v.number()", "v.string()")

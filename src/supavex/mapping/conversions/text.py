@@ -6,16 +6,32 @@ import base64
 
 from supavex.convex import validators as kinds
 from supavex.convex.values import Value
-from supavex.mapping.conversions.conversion import Conversion, Misfit, Target, converts, misfit
+from supavex.mapping.conversions.conversion import SEEN_TEXT, Conversion, Misfit, Target, converts, misfit
 from supavex.postgres.catalog import Type
 from supavex.project import ColumnRule
 
 
-@converts("text", "varchar", "bpchar", "name", "citext", "char", "enum", "uuid", "xml")
+@converts("text", "varchar", "uuid")
 def text(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
-    """Text: a string. An enum is its label, a uuid its 36 characters in lower case."""
+    """Text: a string; a uuid is its 36 characters in lower case."""
     if target.takes(kinds.String):
         return Conversion("text", "string", "{c}::text")
+    return misfit(type_, target, "v.string()")
+
+
+@converts("name", "citext", "char", "enum", "xml")
+def texts(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
+    """Other kinds of text: a string. An enum is its label."""
+    if target.takes(kinds.String):
+        return Conversion("text", "string", "{c}::text", SEEN_TEXT)
+    return misfit(type_, target, "v.string()")
+
+
+@converts("bpchar")
+def padded(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
+    """``char(n)``: a string with its blanks, which a cast to text would take away."""
+    if target.takes(kinds.String):
+        return Conversion("text", "string", "CASE WHEN {c} IS NOT NULL THEN concat({c}) END", SEEN_TEXT)
     return misfit(type_, target, "v.string()")
 
 
@@ -43,12 +59,28 @@ def _from_base64(value: Value) -> str | None:
     return None if value is None else f"\\x{base64.b64decode(value, validate=True).hex()}"
 
 
+@converts("inet")
+def addresses(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
+    """An address: its text without the mask of a single host, which a cast to text would add."""
+    if target.takes(kinds.String):
+        return Conversion("inet as text", "string", "abbrev({c})", SEEN_TEXT)
+    return misfit(type_, target, "v.string()")
+
+
 @converts(
-    "interval", "timetz", "inet", "cidr", "macaddr", "macaddr8", "bit", "varbit", "tsvector", "tsquery", "jsonpath",
-    "point", "line", "lseg", "box", "path", "polygon", "circle", "pg_lsn", "composite", "range", "other",
+    "interval", "timetz", "cidr", "macaddr", "macaddr8", "bit", "varbit", "tsvector", "tsquery", "jsonpath",
+    "point", "line", "lseg", "box", "path", "polygon", "circle", "pg_lsn", "range",
 )  # fmt: skip
 def described(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
-    """Types that Convex has nothing like, and every type of an extension: PostgreSQL's own text, in a string."""
+    """Types that Convex has nothing like: PostgreSQL's own text, in a string, as the app's JSON had it."""
+    if target.takes(kinds.String):
+        return Conversion(f"{type_.base} as text", "string", "{c}::text", SEEN_TEXT)
+    return misfit(type_, target, "v.string()")
+
+
+@converts("composite", "other")
+def unknown(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
+    """Composite types and every type of an extension: PostgreSQL's own text, in a string."""
     if target.takes(kinds.String):
         return Conversion(f"{type_.base} as text", "string", "{c}::text")
     return misfit(type_, target, "v.string()")

@@ -29,9 +29,12 @@ class TableResult:
     bytes: int = 0
     seconds: float = 0.0
     rejects: list[Reject] = field(default_factory=list)
+    #: By column, the NULLs that were filled.
     filled: Counter[str] = field(default_factory=Counter)
     #: By column, the documents that ``truncate`` left a shorter text in.
     cut: Counter[str] = field(default_factory=Counter)
+    #: By column, the rows whose JSON holds a number that JSON.parse rounds.
+    rounded: Counter[str] = field(default_factory=Counter)
     creation_adjusted: int = 0
     taken_at: str | None = None
 
@@ -43,6 +46,7 @@ class TableResult:
         self.rejects += part.rejects
         self.filled.update(part.filled)
         self.cut.update(part.cut)
+        self.rounded.update(part.rounded)
         self.creation_adjusted += part.adjusted
 
 
