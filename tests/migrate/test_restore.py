@@ -81,8 +81,8 @@ def expected_sql(scenario: str, table: TablePlan, name: str, nonfinite: bool) ->
     if nonfinite:
         sql = f"CASE WHEN lower({sql}::text) NOT IN ('nan', 'infinity', '-infinity') THEN {sql} END"
     planned = next((f for f in table.fields if f.column is not None and f.column.name == name), None)
-    if planned is not None and planned.default is not MISSING:
-        default = "{}" if planned.default == [] else planned.conversion.restore(planned.default)
+    if planned is not None and planned.fill is not MISSING:
+        default = "{}" if planned.fill == [] else planned.conversion.restore(planned.fill)
         assert default is not None
         sql = f"COALESCE({sql}, {literal(default)}::{column.type.name})"
     for whole in (f.by_columns for f in table.fields if planned is None and name in f.by_columns):

@@ -75,7 +75,7 @@ def _holds_keys(validator: Validator) -> bool:
 
 def _line(field: FieldPlan, target: str, *, many: bool) -> str:
     kept = ", unique=True" if field.validator.rules.unique else ""
-    kept += ", default=[]" if field.default == [] else ""
+    kept += ", default=[]" if field.validator.rules.default == [] else ""
     inner = f"v.array(v.id({json.dumps(target)}){kept})" if many else f"v.id({json.dumps(target)}{kept})"
     return f"{json.dumps(field.name)}: {f'v.optional({inner})' if field.optional else inner},"
 
