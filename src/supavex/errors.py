@@ -66,6 +66,8 @@ _NOT_ALLOWED = "Let this user write there, or work in a copy of the project: sup
 _ANOTHER_KIND = "A file is where a folder has to be, or a folder where a file has: move it away, or name another one."
 _FILE_HINTS = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "Make room, and run the command again."),
+    errno.EFBIG: "The file would be larger than this user, or the file system, allows (ulimit -f).",
+    errno.EIO: "The disk or its file system does not work as it has to: look at the system's log.",
     **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), _NOT_ALLOWED),
     **dict.fromkeys((errno.EISDIR, errno.ENOTDIR, errno.EEXIST), _ANOTHER_KIND),
     errno.ENOENT: "Was it removed meanwhile, by another supavex command, say? Run the command again.",
@@ -83,6 +85,45 @@ def file_error(error: OSError, code: str = "CannotUseFile", where: str | None = 
         exit_code=2 if error.errno in _MISUSE else 1,
         retryable=error.errno not in _MISUSE,
     )
+
+
+#: What the operating system says of a disk, and not of one file: such an error may name none.
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
+
+#: SQLite's primary result codes (sqlite.org/rescode.html).
+_BUSY, _LOCKED, _READONLY, _IO, _CORRUPT, _FULL, _CONSTRAINT, _NO_DATABASE = 5, 6, 8, 10, 11, 13, 19, 26
+
+
+#: What SQLite says of a statement or a call that is wrong, whatever the file: an error of supavex's own.
+_WRONG = (1, 2, 20, 21, 25)
+
+
+def of_database_file(error: BaseException) -> bool:
+    """Whether this is SQLite's error that it can't use one of its files."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF not in (*_WRONG, _CONSTRAINT)
+
+
+def database_error(error: BaseException, where: str | None = None) -> SupavexError:
+    """The error for what SQLite raises (``sqlite3.Error``) where a file can't be used as it has to be."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    reason = f"{error} ({getattr(error, 'sqlite_errorname', None) or type(error).__name__})."
+    if code in (_BUSY, _LOCKED):
+        hint = "Try again when it is done."
+        message = f"another process is writing to the file: {reason}"
+        return SupavexError("DeploymentInUse", message, where=where, hint=hint, retryable=True)
+    if code in (_CORRUPT, _NO_DATABASE):
+        hint = "Put a backup in its place; or remove the file: deploy and migrate make it anew."
+        return SupavexError("DamagedFile", f"SQLite can't read the file: {reason}", where=where, hint=hint)
+    hint = "Nothing of this change is kept."
+    if code == _FULL:
+        hint += " Make room on the disk, and where temporary files go (SQLITE_TMPDIR), and run the command again."
+    elif code == _READONLY:
+        hint += " Let this user write to the file and into its folder."
+    elif code == _IO:
+        hint += " Is the disk full, or a limit of file sizes set (ulimit -f)? The system's log may say more."
+    exit_code = 2 if code == _READONLY else 1
+    return SupavexError("CannotWrite", reason, where=where, hint=hint, exit_code=exit_code, retryable=code != _READONLY)
 
 
 def missing_extra(package: str, extra: str, what: str) -> UsageError:

@@ -172,6 +172,10 @@ def whole_path(path: Path) -> Iterator[Path]:
     try:
         yield partial
         partial.replace(path)
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)  # a write that finds no room names no file
+        raise
     finally:
         partial.unlink(missing_ok=True)
 

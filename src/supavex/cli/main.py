@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from supavex import __version__
-from supavex.errors import SupavexError, file_error, missing_extra
+from supavex.errors import DISK_ERRORS, SupavexError, database_error, file_error, missing_extra, of_database_file
 
 #: Command to its one line, in the order of ``--help``; the module of the same name holds it.
 COMMANDS = {
@@ -117,9 +117,15 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(0)
     except OSError as error:
         # Of a file of the project, which may be anything: no place that uses one foresees all of it.
-        if error.filename is None:
+        if error.filename is None and error.errno not in DISK_ERRORS:
             raise
-        found = file_error(error)
+        found = file_error(error, "CannotWrite" if error.errno in DISK_ERRORS else "CannotUseFile")
+        _show(found, as_json="--json" in arguments)
+        sys.exit(found.exit_code)
+    except Exception as error:
+        if not of_database_file(error):
+            raise
+        found = database_error(error)
         _show(found, as_json="--json" in arguments)
         sys.exit(found.exit_code)
     sys.exit(code if isinstance(code, int) else 0)

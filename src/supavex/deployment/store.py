@@ -20,7 +20,7 @@ from supavex.convex.damage import Damaged, DamagedDocument
 from supavex.convex.ids import INTERNAL_ID_BYTES, encode_id
 from supavex.convex.order_keys import field_at, index_key, key_end, order_key
 from supavex.convex.values import Document, from_internal_json, to_internal_json
-from supavex.errors import SupavexError
+from supavex.errors import SupavexError, database_error, of_database_file
 
 _FORMAT = "1"
 _TABLES = """
@@ -102,6 +102,7 @@ class Store:
     """
 
     def __init__(self, path: Path, *, durable: bool = True) -> None:
+        self.path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             fresh = not path.exists()
@@ -127,6 +128,8 @@ class Store:
                 where=str(path),
                 hint="If it is no longer needed, remove it: deploy and migrate make it anew."
                 if damaged
+                else "Another process is writing to it: try again when it is done."
+                if "locked" in str(error)
                 else "This user has to be able to write to it and into its folder, and the disk needs room.",
                 exit_code=2,
             ) from None
@@ -154,19 +157,16 @@ class Store:
         try:
             self.connection.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
-            raise SupavexError(
-                "DeploymentInUse",
-                f"another process is writing to the deployment: {error}.",
-                hint="Try again when it is done.",
-                retryable=True,
-            ) from None
+            raise database_error(error, str(self.path)) from None
         try:
             yield
-        except BaseException:
+            self.commit()
+        except BaseException as error:
             if self.connection.in_transaction:
                 self.connection.execute("ROLLBACK")
+            if of_database_file(error):
+                raise database_error(error, str(self.path)) from error
             raise
-        self.commit()
 
     @contextmanager
     def reading(self) -> Iterator[None]:

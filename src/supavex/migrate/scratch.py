@@ -2,7 +2,35 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import tempfile
+from collections.abc import Iterable
+from typing import Any
+
+from supavex.errors import database_error, of_database_file
+
+
+class _Scratch(sqlite3.Connection):
+    """A connection whose errors say which disk has no room: a temporary database has no name."""
+
+    def execute(self, *arguments: Any) -> sqlite3.Cursor:
+        try:
+            return super().execute(*arguments)
+        except sqlite3.OperationalError as error:
+            raise _refused(error) from None
+
+    def executemany(self, sql: str, rows: Iterable[Any], /) -> sqlite3.Cursor:
+        try:
+            return super().executemany(sql, rows)
+        except sqlite3.OperationalError as error:
+            raise _refused(error) from None
+
+
+def _refused(error: sqlite3.OperationalError) -> Exception:
+    if not of_database_file(error):
+        return error
+    return database_error(error, f"temporary files in {os.environ.get('SQLITE_TMPDIR') or tempfile.gettempdir()}")
 
 
 def scratch_database() -> sqlite3.Connection:
@@ -11,7 +39,7 @@ def scratch_database() -> sqlite3.Connection:
     The file has no name, so that nothing is left of it when the process ends. Nobody commits: outside of a transaction,
     SQLite would write and wait for the disk with every statement.
     """
-    database = sqlite3.connect("", isolation_level=None)
+    database = sqlite3.connect("", isolation_level=None, factory=_Scratch)
     database.execute("PRAGMA journal_mode = OFF")
     database.execute("PRAGMA synchronous = OFF")
     database.execute("PRAGMA cache_size = -16384")

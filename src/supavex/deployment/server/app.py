@@ -10,6 +10,7 @@ import asyncio
 import base64
 import math
 import re
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -34,7 +35,7 @@ from supavex.deployment.server.pushing import Pushes
 from supavex.deployment.server.sync import sync
 from supavex.deployment.server.transfers import Transfers
 from supavex.deployment.table_files import Format
-from supavex.errors import SupavexError
+from supavex.errors import DISK_ERRORS, SupavexError, database_error, file_error, of_database_file
 
 MAX_PUSH_BYTES = 200 << 20
 MAX_PART_BYTES = 1 << 30
@@ -76,7 +77,13 @@ def make_app(host: Host, pages: list[BaseRoute] | None = None) -> Starlette:
     app = Starlette(
         routes=[*api.routes(), *(pages or []), Route("/{path:path}", api.unknown, methods=METHODS)],
         lifespan=lifespan,
-        exception_handlers={SupavexError: _on_error, HTTPException: _on_http, ClientDisconnect: _on_gone},
+        exception_handlers={
+            SupavexError: _on_error,
+            HTTPException: _on_http,
+            ClientDisconnect: _on_gone,
+            sqlite3.DatabaseError: _on_database,
+            OSError: _on_file,
+        },
     )
     app.add_middleware(Guard, host=host)
     return app
@@ -86,6 +93,20 @@ async def _on_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, SupavexError)
     message = error.message + (f" {error.hint}" if error.hint else "")
     return Json({"code": error.code, "message": message}, _CODES.get(error.code, 400))
+
+
+async def _on_database(request: Request, error: Exception) -> Response:
+    if not of_database_file(error):
+        raise error
+    return await _on_error(request, database_error(error))
+
+
+async def _on_file(request: Request, error: Exception) -> Response:
+    assert isinstance(error, OSError)
+    if error.errno not in DISK_ERRORS:
+        raise error
+    # The place of a file of this machine is its owner's business, and not its clients'.
+    return await _on_error(request, file_error(error, "CannotWrite", "the deployment"))
 
 
 async def _on_http(request: Request, error: Exception) -> Response:
