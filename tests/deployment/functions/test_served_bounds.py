@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
@@ -247,7 +249,10 @@ def served_once(pushed: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield running
         assert ask(running, "/version")[0] == 200
         running.stop()
-        assert "Traceback" not in running.err.text and "never retrieved" not in running.err.text, running.err.text
+        with suppress(AssertionError):
+            running.err.until("(nothing says this)", seconds=1)
+        for word in ("Traceback", "never retrieved", "Incident"):
+            assert word not in running.err.text, running.err.text
 
 
 @pytest.mark.parametrize("number", [0, -1, (1 << 63) - 1, -(1 << 63)])
@@ -291,6 +296,85 @@ def test_a_call_that_fails_ends_no_session(served_once: Served):
                 transition = json.loads(client.recv(timeout=SECONDS))
         client.send(json.dumps({"type": "Mutation", "requestId": 99, "udfPath": "raw:takesInMutation", "args": [{}]}))
         assert received(client, "MutationResponse")["success"] is True
+
+
+JSON: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5)
+    | st.sampled_from([1 << 63, -(1 << 63) - 1, 10**40, 1e308, -0.0, "日本", "a\r\nb", "\x00", "x" * 3000]),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(st.sampled_from(["$integer", "$float", "$bytes", "", "_id", "é"]) | st.text(max_size=3), inner,
+                      max_size=3),
+    max_leaves=5,
+)  # fmt: skip
+PATHS = st.sampled_from(
+    ["raw:takes", "raw:takesInMutation", "raw:asked", "raw:acted", "reading:all", "writing:insert", "paging:page",
+     "files:url", "people:who", "wild:ok", "_system/cli/tables", "nothing:here", "raw", ":", "a:b:c", "raw.js:takes"]
+) | JSON  # fmt: skip
+ARGS = JSON | st.lists(JSON, max_size=2) | st.lists(
+    st.fixed_dictionaries({}, optional={"operation": st.sampled_from(["1.0/get", "1.0/queryPage", "1.0/insert", "x"]),
+                                        "text": st.text(max_size=9) | JSON.map(json.dumps), "table": JSON, "id": JSON}),
+    min_size=1, max_size=1,
+)  # fmt: skip
+CHANGES = st.fixed_dictionaries(
+    {},
+    optional={
+        "type": st.sampled_from(["Add", "Remove", "x"]),
+        "queryId": st.integers(0, 3) | JSON,
+        "udfPath": PATHS,
+        "args": ARGS,
+        "journal": JSON,
+        "componentPath": st.none() | JSON,
+    },
+)
+MESSAGES = st.fixed_dictionaries(
+    {"type": st.sampled_from(["Connect", "Authenticate", "ModifyQuerySet", "Mutation", "Action", "Event"]) | JSON},
+    optional={
+        "requestId": st.integers(0, 5) | JSON,
+        "udfPath": PATHS,
+        "args": ARGS,
+        "componentPath": st.none() | JSON,
+        "baseVersion": st.integers(0, 1) | JSON,
+        "newVersion": st.integers(0, 2) | JSON,
+        "modifications": st.lists(CHANGES | JSON, max_size=3) | JSON,
+        "tokenType": st.sampled_from(["Admin", "User", "None"]) | JSON,
+        "value": st.sampled_from(["", "a.b.c", "e30.e30.e30"]) | JSON,
+        "impersonating": JSON,
+        "sessionId": JSON,
+        "clientTs": JSON,
+        "maxObservedTimestamp": JSON,
+    },
+)
+
+
+@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(messages=st.lists(MESSAGES, min_size=1, max_size=5))
+def test_any_messages_of_a_session_are_answered_or_end_it(served_once: Served, messages: list[dict[str, Any]]):
+    """With words, and never by an exception: the fixture looks at what the server has said."""
+    with suppress(ConnectionClosed), session(served_once) as client:
+        for message in messages:
+            client.send(json.dumps(message))
+        client.send(json.dumps({"type": "Mutation", "requestId": 77, "udfPath": "raw:takesInMutation", "args": [{}]}))
+        while json.loads(client.recv(timeout=SECONDS)).get("requestId") != 77:
+            pass
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    route=st.sampled_from(["query", "mutation", "action", "function", "run/raw/takes", "query_batch", "query_at_ts",
+                           "run_test_function"]),
+    body=st.fixed_dictionaries(
+        {},
+        optional={"path": PATHS, "args": ARGS, "format": JSON | st.just("json"), "componentPath": JSON, "ts": JSON,
+                  "queries": st.lists(st.fixed_dictionaries({"path": PATHS, "args": ARGS}), max_size=2) | JSON,
+                  "bundle": st.fixed_dictionaries({}, optional={"path": JSON, "source": JSON}) | JSON},
+    ) | JSON,
+    key=st.booleans(),
+)  # fmt: skip
+def test_any_call_over_http_is_answered(served_once: Served, route: str, body: Any, key: bool):
+    status, answer = ask(served_once, f"/api/{route}", json.dumps(body).encode(), key=key)
+    assert status < 500, answer
+    found = json.loads(answer)
+    assert set(found) == {"code", "message"} if status >= 400 else {"status", "results"} & set(found), found
 
 
 @pytest.mark.parametrize("kind", ["日本", "a\r\nSet-Cookie: x=y", "\x00", 5, ["image/png"], "x" * 5000])

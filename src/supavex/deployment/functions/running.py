@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from supavex.convex.values import InvalidValue, to_internal_json
-from supavex.deployment.functions import storage as _storage  # noqa: F401  (its operations are known from here on)
+from supavex.deployment.functions import digests as _digests  # noqa: F401  (its operations are known from here on)
+from supavex.deployment.functions import storage as _storage  # noqa: F401  (as above)
 from supavex.deployment.functions.app import App, Function, Kind, canonical
 from supavex.deployment.functions.call import (
     TOO_NESTED,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_right
 from dataclasses import dataclass
+
+from supavex.convex.json_bounds import parse_bounded
 
 _DIGITS = {c: i for i, c in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")}
 
@@ -20,10 +21,10 @@ class SourceMap:
     def parse(cls, text: str) -> SourceMap | None:
         """The map of its JSON; None where it is none."""
         try:
-            data = json.loads(text)
+            data = parse_bounded(text)
             root = data.get("sourceRoot") or ""
             return cls([f"{root}{source}" for source in data["sources"]], _lines(data["mappings"]))
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
             return None
 
     def place(self, line: int, column: int) -> tuple[str, int, int] | None:

@@ -6,9 +6,6 @@ JSON text. Errors are thrown in the function, in Convex's words.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -378,33 +375,3 @@ def transaction_metrics(frame: Frame, arguments: Arguments) -> str:
             "scheduledFunctionArgsBytes": left(limits.scheduled_function_args_bytes, usage.scheduled_bytes),
         }
     )
-
-
-# What needs no deployment
-
-
-def digest(arguments: Arguments) -> str:
-    """A hash, as ``crypto.subtle.digest`` names it."""
-    return json.dumps(_base64(hashlib.new(_hash(arguments), base64.b64decode(arguments["data"])).digest()))
-
-
-def keyed_digest(arguments: Arguments) -> str:
-    """An HMAC."""
-    key, data = base64.b64decode(arguments["key"]), base64.b64decode(arguments["data"])
-    return json.dumps(_base64(hmac.new(key, data, _hash(arguments)).digest()))
-
-
-def _hash(arguments: Arguments) -> str:
-    names = {"SHA-1": "sha1", "SHA-256": "sha256", "SHA-384": "sha384", "SHA-512": "sha512"}
-    found = names.get(str(arguments["hash"]))
-    if found is None:
-        raise SupavexError("NotSupportedError", f"Unrecognized algorithm name: {arguments['hash']}")
-    return found
-
-
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode()
-
-
-_ANSWERS["digest"] = lambda frame, arguments: digest(arguments)
-_ANSWERS["hmac"] = lambda frame, arguments: keyed_digest(arguments)
