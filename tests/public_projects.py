@@ -2,9 +2,11 @@
 
     python -m tests.public_projects CHECKOUT… [--rows 30] [--json]
 
-In each checkout every folder of migrations is found and replayed, its tables are scaffolded and filled with made-up
-rows, and the rows are migrated and proven. Exit code 1 where a project fails: a crash, a table without a definition,
-an error of the check, a row that the proof does not explain.
+In each checkout every folder of migrations is found and replayed, with the SQL files and config.toml beside it. Its
+tables are scaffolded and filled with made-up rows, and the rows are migrated and proven. The tables that are lost are
+listed (the target is none), and of each failed statement that touches a table that moves, why it failed. A lost table
+is left behind for the rest of the way. Exit code 1 where a project fails: a crash, a lost table, a table without a
+definition, an error of the check, a row that the proof does not explain.
 """
 
 from __future__ import annotations
@@ -35,6 +37,9 @@ class Report:
     name: str
     files: int = 0
     failed_statements: int = 0
+    lost: list[str] = field(default_factory=list)
+    #: Failed statements that touch tables that move: code, place and reason of each.
+    touching: list[str] = field(default_factory=list)
     tables: int = 0
     scaffolded: int = 0
     errors: int = 0
@@ -59,7 +64,7 @@ def try_project(name: str, migrations: Path, rows: int) -> Report:
     """Takes the project of one folder of migrations all the way."""
     report, started = Report(name), time.monotonic()
     with projects.folder() as folder:
-        shutil.copytree(migrations, folder / "supabase/migrations")
+        _copy(migrations, folder)
         try:
             _go(report, folder, rows)
         except Exception as error:
@@ -68,21 +73,55 @@ def try_project(name: str, migrations: Path, rows: int) -> Report:
     return report
 
 
-def _ran(report: Report, folder: Path, *command: str) -> Ran:
+def _copy(migrations: Path, folder: Path) -> None:
+    """Copies the SQL files and settings of the folder that holds ``migrations``, and a schema.sql beside that."""
+
+    def others(directory: str, names: list[str]) -> list[str]:
+        paths = [Path(directory) / name for name in names]
+        kept = (".sql", ".toml")
+        skipped = ("node_modules", "functions", ".temp", ".branches")
+        return [p.name for p in paths if p.is_symlink() or p.name in skipped or (p.is_file() and p.suffix not in kept)]
+
+    if migrations.parent.name == "supabase":
+        shutil.copytree(migrations.parent, folder / "supabase", ignore=others)
+        for path in migrations.parent.parent.glob("*.sql"):
+            shutil.copy(path, folder)
+    else:
+        shutil.copytree(migrations, folder / "supabase/migrations", ignore=others)
+
+
+#: Codes of findings about statements that failed.
+_FAILED = ("DataNotRun", "ColumnLost", "CodeNotRun", "OutOfOrder", "ForeignKeyLeftOut", "StatementFailed")
+
+
+def _leave_behind(report: Report, folder: Path) -> None:
+    """Lists the tables that are lost, and leaves them behind; lists the failed statements that touch other tables."""
+    found = _ran(report, folder, "check", "--json", codes=(0, 1)).json["diagnostics"]
+    lost = [d for d in found if d["code"] in ("TableLost", "BaseTableMissing") and d["severity"] == "error"]
+    report.lost = [f"{d['code']} {d['where']}: {d['message']}" for d in lost]
+    report.touching = [f"{d['code']} {d['where']}: {d['message']}" for d in found if d["code"] in _FAILED]
+    tables = dict.fromkeys(d["where"].split()[-1] for d in lost)
+    with (folder / "supavex.toml").open("a", encoding="utf-8") as file:
+        file.writelines(f'[tables."{name.removeprefix("public.")}"]\nskip = "lost"\n' for name in tables)
+
+
+def _ran(report: Report, folder: Path, *command: str, codes: tuple[int, ...] = (0,)) -> Ran:
     ran = supavex(*command, "-C", folder)
-    if ran.code or "Traceback" in ran.err:
+    if ran.code not in codes or "Traceback" in ran.err:
         report.problem = f"{command[0]} exits {ran.code}: {(ran.err or ran.out).strip()[:2000]}"
     return ran
 
 
 def _go(report: Report, folder: Path, rows: int) -> None:
-    _ran(report, folder, "init")
+    _ran(report, folder, "init", codes=(0, 1))
     inspected = _ran(report, folder, "inspect", "--json").json
     report.files = inspected["replay"]["files"]
     report.failed_statements = len(inspected["replay"]["failed"])
     report.tables = sum(table["schema"] == "public" for table in inspected["tables"])
     if not inspected["tables"]:
+        report.problem = report.problem or "no table at all"
         return
+    _leave_behind(report, folder)
     checked = _ran(report, folder, "check", "--json").json
     report.scaffolded = sum(table["status"] == "mapped" for table in checked["tables"])
     errors = [found for found in checked["diagnostics"] if found["severity"] == "error"]
@@ -124,14 +163,21 @@ def main() -> int:
         for migrations in migration_folders(checkout):
             name = f"{checkout.name}:{migrations.relative_to(checkout)}"
             reports.append(try_project(name, migrations, options.rows))
-            print(f"{name}: {reports[-1].problem or 'good'}", file=sys.stderr, flush=True)
+            said = reports[-1].problem or (f"{len(reports[-1].lost)} tables lost" if reports[-1].lost else "good")
+            print(f"{name}: {said}", file=sys.stderr, flush=True)
     if options.json:
         print(json.dumps([asdict(report) for report in reports], indent=1))
     else:
         names = ["name", "files", "failed_statements", "tables", "scaffolded", "errors", "rows", "refused", "empty"]
         names += ["rejected", "verified", "seconds"]
-        print(table_text([name.replace("_", " ") for name in names], [[getattr(r, n) for n in names] for r in reports]))
-    return int(any(report.problem for report in reports))
+        rows = [[getattr(report, name) for name in names] + [len(report.lost)] for report in reports]
+        print(table_text([*(name.replace("_", " ") for name in names), "lost"], rows))
+        for report in reports:
+            for title, lines in (("lost", report.lost), ("failed", report.touching)):
+                for line in lines:
+                    print(f"{title}: {report.name} {line}")
+        print(f"Tables lost: {sum(len(report.lost) for report in reports)}.")
+    return int(any(report.problem or report.lost for report in reports))
 
 
 if __name__ == "__main__":

@@ -289,3 +289,43 @@ def test_what_can_touch_no_table_that_moves_is_counted_in_one_line(folder: Path)
     assert found["message"].startswith("9 statements failed that can change no table that moves")
     assert "2 GRANT" in found["message"]
     assert moved(folder).out.splitlines()[-2].startswith("proven: 1 row equal")
+
+
+def test_data_that_a_file_takes_back_is_no_loss(folder: Path) -> None:
+    init(folder, f"{GOOD}BEGIN;\nINSERT INTO good VALUES (2, NULL);\nROLLBACK;")
+    assert findings(folder, "DataNotRun") == []
+
+
+def test_a_column_that_is_dropped_or_renamed_later_is_not_lost_by_its_first_name(folder: Path) -> None:
+    bad = "ALTER TABLE good ADD COLUMN a nothing;\nALTER TABLE good ADD COLUMN b nothing;\n"
+    init(folder, GOOD + bad, "ALTER TABLE good DROP COLUMN IF EXISTS a;\nALTER TABLE good RENAME COLUMN b TO c;")
+    lost = [found["where"] for found in findings(folder, "ColumnLost")]
+    assert lost == ["1_migration.sql:4 public.good.c", "2_migration.sql:2 public.good.c"]
+
+
+def test_a_command_of_psql_that_is_not_followed_is_a_warning(folder: Path) -> None:
+    (folder / "rows.csv").write_text("2,two\n")
+    init(folder, f"{GOOD}\\copy good FROM 'rows.csv' CSV\n")
+    (found,) = findings(folder, "NotRun")
+    assert (found["severity"], found["where"]) == ("warning", "1_migration.sql:3")
+    assert "1 psql command was not followed" in moved(folder).out
+
+
+def test_a_type_of_postgis_is_a_stand_in(folder: Path) -> None:
+    init(folder, f"{GOOD}CREATE EXTENSION postgis;\nALTER TABLE good ADD COLUMN place geography(Point, 4326);")
+    (found,) = [one for one in findings(folder, "StandInUsed") if one["severity"] == "warning"]
+    assert found["where"] == "public.good.place"
+    assert "1 stand-in was used" in moved(folder).out
+
+
+def test_an_extension_that_is_not_there_is_a_note(folder: Path) -> None:
+    init(folder, f"CREATE EXTENSION pgjwt;\n{GOOD}")
+    assert [found["severity"] for found in findings(folder, "StandInUsed")] == ["note"]
+
+
+def test_many_warnings_of_a_kind_are_counted_on_the_terminal(folder: Path) -> None:
+    init(folder, GOOD + "".join(f"INSERT INTO good VALUES ({n}, NULL);\n" for n in range(30)))
+    checked = supavex("check", "-C", folder)
+    assert checked.out.count("this INSERT did not run") == 5
+    assert "warning[DataNotRun] … and 25 more of this kind (all of them: --json)" in checked.out
+    assert len(findings(folder, "DataNotRun")) == 30

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +16,8 @@ from supavex.project import Project, load_project
 F = TypeVar("F", bound=Callable[..., Any])
 _COLOURS = {"error": "red", "warning": "yellow", "note": "blue"}
 _LISTED = 5
+#: Warnings or notes of one code that are shown; of more, the first :data:`_LISTED`.
+_OF_A_KIND = 10
 
 
 def project_options(function: F) -> F:
@@ -45,7 +47,18 @@ def print_diagnostics(diagnostics: Sequence[Diagnostic], *, err: bool = False) -
     for diagnostic in diagnostics:
         groups[diagnostic.severity, diagnostic.code, diagnostic.message, diagnostic.hint].append(diagnostic)
     rank = {"error": 0, "warning": 1, "note": 2}
+    kinds = Counter((severity, code) for severity, code, _, _ in groups)
+    shown: Counter[tuple[str, str]] = Counter()
     for (severity, code, message, hint), group in sorted(groups.items(), key=lambda item: rank[item[0][0]]):
+        kind = (severity, code)
+        shown[kind] += 1
+        if severity != "error" and kinds[kind] > _OF_A_KIND and shown[kind] > _LISTED:
+            if shown[kind] == kinds[kind]:
+                label = click.style(severity, fg=_COLOURS[severity], bold=True)
+                click.echo(
+                    f"{label}[{code}] … and {kinds[kind] - _LISTED} more of this kind (all of them: --json)", err=err
+                )
+            continue
         label = click.style(severity, fg=_COLOURS[severity], bold=True)
         places = [d.where for d in group]
         if len(places) == 1:

@@ -10,8 +10,10 @@ def file_diagnostics(report: Report | None) -> list[Diagnostic]:
     """A note for each file or psql command that was not run, and for each remark on how files were run."""
     if report is None:
         return []
+    hint = "docs/running-files.md says which files are run."
     found = [
-        Diagnostic("NotRun", "note", f"{item.reason}.", item.file, "docs/running-files.md says which files are run.")
+        # What has a line is a command of psql, which may have brought rows.
+        Diagnostic("NotRun", "warning" if ":" in item.file else "note", f"{item.reason}.", item.file, hint)
         for item in report.not_run
     ]
     return found + [Diagnostic("FilesRun", "note", note) for note in report.notes]

@@ -13,7 +13,8 @@ from pathlib import Path
 from supavex.diagnostics import Diagnostic, Place, Severity
 from supavex.mapping.plan import Plan
 from supavex.postgres.catalog import Catalog, Table
-from supavex.postgres.report import Failure, Loss, Report
+from supavex.postgres.inspection import SYSTEM_SCHEMAS
+from supavex.postgres.report import Failure, Loss, Report, StandIn
 from supavex.project import Project
 from supavex.text import counted
 
@@ -21,6 +22,8 @@ from supavex.text import counted
 _THERE_ALREADY = ("42P07", "42701", "42710", "42723", "42P06")
 #: What it says of one that drops what is not: relation, object, function, schema, column.
 _NOT_THERE = ("42P01", "42704", "42883", "3F000", "42703")
+#: Types of PostGIS, which a replay stands in for.
+_POSTGIS = ("geometry", "geography")
 #: The most bytes of a file that is searched for a table, and the most files.
 _SEARCHED, _FILES = 20_000_000, 300
 _VERBS = {
@@ -36,6 +39,8 @@ _REMARKS = {
     "DataNotRun": ("statement of data did not run", "statements of data did not run"),
     "ColumnLost": ("column could not be made", "columns could not be made"),
     "CodeNotRun": ("block of code did not run", "blocks of code did not run"),
+    "StandInUsed": ("stand-in was used", "stand-ins were used"),
+    "NotRun": ("psql command was not followed", "psql commands were not followed"),
     "OutOfOrder": ("statement worked only out of its order", "statements worked only out of their order"),
 }
 _LIVE = "or use a live database (database_url)"
@@ -142,11 +147,20 @@ def _failures(plan: Plan, report: Report) -> Iterator[Diagnostic]:
             noise["of what is there already"] += 1
         elif failure.node == "DropStmt" and failure.sqlstate in _NOT_THERE:
             noise["DROP of what is not there"] += 1
+        elif failure.sqlstate in _NOT_THERE and failure.tables and all(map(_of_supabase, failure.tables)):
+            noise["of tables of Supabase's own that are not there"] += 1
         elif _moved(failure, moved) is not None or not (
             (failure.file, failure.line) in told or lost.intersection(failure.tables)
         ):
             # Those that fail for want of a lost table are counted there.
             yield from _failure(failure, _moved(failure, moved))
+    yield from map(_stand_in, report.stand_ins)
+    for table in moved.values():
+        for column in table.columns:
+            if (column.type.element or column.type).base in _POSTGIS:
+                message = f"a stand-in for PostGIS keeps the text of {column.type.name} as the files write it."
+                hint = "PostGIS gives its values as hexadecimal EWKB: a live database (database_url) has these."
+                yield Diagnostic("StandInUsed", "warning", message, f"{table.qualified}.{column.name}", hint)
     for failure in report.out_of_order:
         if failure.harmless:
             noise["out of order"] += 1
@@ -162,6 +176,21 @@ def _failures(plan: Plan, report: Report) -> Iterator[Diagnostic]:
         message = f"{counted(noise.total(), 'statement')} failed that can change no table that moves and no row of it"
         hint = "`supavex inspect --json` lists them."
         yield Diagnostic("StatementsWithoutEffect", "note", f"{message}: {kinds}.", "", hint)
+
+
+def _stand_in(found: StandIn) -> Diagnostic:
+    places = found.places[0] if found.places else ""
+    if len(found.places) > 1:
+        places += f" and {counted(len(found.places) - 1, 'other place')}"
+    # What uses an extension that is not there fails, and is told by itself.
+    severity: Severity = "note" if found.kind in ("extension", "version") else "warning"
+    message = f"{found.detail.rstrip('.')}. The {found.kind} is asked for at {places}."
+    hint = "What it gives in a rehearsal may differ from your database."
+    return Diagnostic("StandInUsed", severity, message, found.name, hint)
+
+
+def _of_supabase(table: str) -> bool:
+    return table.partition(".")[0] in SYSTEM_SCHEMAS
 
 
 def _moved(failure: Failure, moved: dict[str, Table]) -> Table | None:

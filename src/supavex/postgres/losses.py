@@ -30,6 +30,8 @@ _CREATE = re.compile(
     re.I,
 )
 _INTO = re.compile(rf"\binto\s+(?:unlogged\s+)?(?:table\s+)?{_QUALIFIED}", re.I)
+_ALTER = re.compile(rf"alter\s+table\s+(?:if\s+exists\s+)?(?:only\s+)?{_QUALIFIED}", re.I)
+_RENAME = re.compile(rf"\brename\s+to\s+{_QUALIFIED}", re.I)
 _DROP_IN_CODE = re.compile(rf"\bdrop\s+table\s+(?:if\s+exists\s+)?{_QUALIFIED}", re.I)
 _FUNCTION = re.compile(rf"create\s+(?:or\s+replace\s+)?(?:function|procedure)\s+{_QUALIFIED}\s*\(", re.I)
 _CALL = re.compile(rf"{_QUALIFIED}\s*\(")
@@ -128,6 +130,21 @@ class History:
                     needed[loss.table] = loss
         return (*lost.values(), *needed.values())
 
+    def columns_at_end(self, failure: Failure, sql: str) -> tuple[str, ...]:
+        """The columns of a failed ALTER TABLE by the names that they would have in the end, without those dropped."""
+        if not failure.columns:
+            return ()
+        table, index = _split(failure.tables[0]), self._place(failure, sql)
+        found: dict[str, None] = {}
+        for column in failure.columns:
+            last: str | None = column
+            for statement in self._told[index + 1 :]:
+                if last is not None and last.lower() in statement.sql.lower() and statement.sql[:5].lower() == "alter":
+                    last = _column_after(parsed(statement.sql), table, last)
+            if last is not None:
+                found[last] = None
+        return tuple(found)
+
     def _made_by(self, failure: Failure, sql: str) -> list[Name]:
         """The tables that a statement that failed would have made."""
         if failure.kind == "create table" and failure.node != "CreateForeignTableStmt":
@@ -179,8 +196,14 @@ class History:
 
 
 def tables_made(statements: Iterable[str]) -> list[tuple[str, str]]:
-    """Schema and name of what CREATE statements make."""
-    return [_known(name) for sql in statements if sql[:6].lower() == "create" for name in _created(sql)]
+    """Schema and name of what statements make, by the names that others give it, too."""
+    found: list[Name] = []
+    for sql in statements:
+        if sql[:6].lower() == "create":
+            found += _created(sql)
+        elif sql[:5].lower() == "alter":
+            found += [(schema, name) for schema, _ in _names(_ALTER, sql) for _, name in _names(_RENAME, sql)]
+    return [_known(name) for name in found]
 
 
 class Present:
@@ -254,6 +277,20 @@ def _ends_of(tree: Any) -> Iterator[tuple[Name, Name | None]]:
     elif node == "AlterObjectSchemaStmt" and tree.objectType.name == "OBJECT_TABLE":
         relation = tree.relation
         yield (relation.schemaname, relation.relname), (tree.newschema, relation.relname)
+
+
+def _column_after(tree: Any, table: Name, column: str) -> str | None:
+    """What a column of a table is called after a statement; None where it is dropped."""
+    node = type(tree).__name__
+    if node not in ("AlterTableStmt", "RenameStmt") or tree.relation is None:
+        return column
+    if not _same((tree.relation.schemaname, tree.relation.relname), table):
+        return column
+    if node == "RenameStmt":
+        renamed = tree.renameType.name == "OBJECT_COLUMN" and tree.subname == column
+        return str(tree.newname) if renamed else column
+    dropped = any(command.subtype.name == "AT_DropColumn" and command.name == column for command in tree.cmds)
+    return None if dropped else column
 
 
 def _last_name(name: Name, index: int, ends: Iterable[tuple[int, Name, Name | None]]) -> Name | None:

@@ -26,7 +26,7 @@ class Failure:
     node: str = ""
     #: Tables that the statement names, as ``schema.name``; the created or changed table comes first.
     tables: tuple[str, ...] = ()
-    #: Of ALTER TABLE: the columns that it adds, changes or renames, by the names that they get.
+    #: Of ALTER TABLE: the columns that it adds or renames, by the names that they would have in the end.
     columns: tuple[str, ...] = ()
     #: The words for a statement that can change neither a table of the project nor its rows; else empty.
     harmless: str = ""

@@ -87,6 +87,10 @@ class _FilesRun:
         failed = sorted([*final, *failed], key=self._place)
         schemas = _Schemas(self._server)
         told = {id(one.statement): _failure(one, schemas) for one in [*failed, *left_out]}
+        for one in [*failed, *left_out]:
+            failure = told[id(one.statement)]
+            columns = self._history.columns_at_end(failure, one.statement.sql)
+            told[id(one.statement)] = replace(failure, columns=columns)
         losses = [(told[id(one.statement)], one.statement.sql) for one in [*left_out, *failed]]
         return Report(
             len(self._source.files),

@@ -206,7 +206,7 @@ def _made(files: Iterable[Path], root: Path) -> Iterator[str]:
 
 
 def _makes(sql: str) -> bool:
-    return sql[:6].lower() in ("create", "select") or sql[:2].lower() == "do"
+    return sql[:6].lower() in ("create", "select", "alter ") or sql[:2].lower() == "do"
 
 
 def _named(tables: set[str], files: Iterable[Path]) -> bool:

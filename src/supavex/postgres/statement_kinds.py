@@ -11,8 +11,6 @@ from supavex.postgres.harmless import harmless
 from supavex.postgres.report import StatementKind
 
 _DATA = ("InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt", "TruncateStmt")
-#: Parts of ALTER TABLE that change what a column holds.
-_COLUMN_CHANGES = ("AT_AlterColumnType", "AT_DropColumn", "AT_SetNotNull", "AT_DropNotNull", "AT_ColumnDefault")
 #: Tables that a block of code names: its text is no SQL statement, so names are found by the words before them.
 _IN_CODE = re.compile(
     r"\b(?:insert\s+into|update|delete\s+from|from|join|table(?:\s+if\s+(?:not\s+)?exists)?)\s+(?:only\s+)?"
@@ -28,7 +26,7 @@ class Described:
     kind: StatementKind = "other"
     node: str = ""
     tables: tuple[tuple[str | None, str], ...] = ()
-    #: Of ALTER TABLE: the columns that it adds, changes or renames, by the names that they get.
+    #: Of ALTER TABLE: the columns that it adds or renames, by the names that they get.
     columns: tuple[str, ...] = ()
     #: The words for a statement that can change neither a table of the project nor its rows; else empty.
     harmless: str = ""
@@ -80,8 +78,7 @@ def _columns(tree: Any, node: str) -> tuple[str, ...]:
     if node != "AlterTableStmt" or tree.objtype.name != "OBJECT_TABLE":
         return ()
     added = (command.def_.colname if command.subtype.name == "AT_AddColumn" else "" for command in tree.cmds)
-    changed = (command.name if command.subtype.name in _COLUMN_CHANGES else "" for command in tree.cmds)
-    return tuple(dict.fromkeys(name for name in (*added, *changed) if name))
+    return tuple(dict.fromkeys(name for name in added if name))
 
 
 def _into(tree: Any) -> Any:
