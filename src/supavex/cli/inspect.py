@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import click
 from supavex.cli.options import json_option, open_project, print_json, project_options
 from supavex.errors import UsageError
 from supavex.mapping.inspect import Inspection, inspect
+from supavex.temporary import temporary_folder
 from supavex.text import counted, table_text
 
 
@@ -39,9 +39,9 @@ def command(source: str | None, folder: str, config: str | None, as_json: bool, 
         else:
             names = list(project.schemas) if schemas is None else names
             source = project.database_url or str(project.migrations)
-    with tempfile.TemporaryDirectory(prefix="supavex-inspect-", dir="/tmp") as scratch:
-        Path(scratch).chmod(0o755)  # the embedded server may run as another user
-        found = inspect(source, names, Path(scratch))
+    with temporary_folder("inspect", "/tmp") as scratch:
+        scratch.chmod(0o755)  # the embedded server may run as another user
+        found = inspect(source, names, scratch)
     if as_json:
         print_json(found.to_json())
     else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -36,6 +35,7 @@ from supavex.migrate.store_proof import prove_store
 from supavex.migrate.verification import FilesProof, holds_documents, verify
 from supavex.postgres.connection import without_password
 from supavex.project import Project
+from supavex.temporary import temporary_folder
 from supavex.text import counted, table_text
 
 #: Findings of a kind that the terminal shows for each table.
@@ -124,8 +124,7 @@ def run(
     with ExitStack() as stack:
         target: Documents
         if archive is None and to != "local":
-            temporary = stack.enter_context(tempfile.TemporaryDirectory(prefix="supavex-export-"))
-            archive = Path(temporary) / "export.zip"
+            archive = stack.enter_context(temporary_folder("export")) / "export.zip"
             stored = ("--include-file-storage",) if with_files else ()
             with measured.step("export"):
                 official_cli(project.convex_folder, to).run("export", "--path", str(archive), *stored)

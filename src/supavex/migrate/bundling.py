@@ -13,7 +13,6 @@ import queue
 import re
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from supavex.deployment.deployment import Deployment
 from supavex.deployment.functions.bundle import Bundle, bundle_of
 from supavex.errors import SupavexError, UsageError
 from supavex.migrate.official import OfficialCli, Say, convex_package, official_program
+from supavex.temporary import temporary_folder
 
 #: Where an app keeps its bundle, beside the convex folder.
 BUNDLE_NAME = "convex.bundle.json"
@@ -134,8 +134,7 @@ def bundle_app(app: Path, environment: Mapping[str, str] | None = None, say: Say
             where=str(generated),
             hint="Run `npx convex dev` once, and commit convex/_generated as Convex recommends.",
         )
-    with tempfile.TemporaryDirectory(prefix="supavex-bundle-") as name:
-        folder = Path(name)
+    with temporary_folder("bundle") as folder:
         file = folder / "deployment.sqlite3"
         with Deployment(file) as deployment:
             deployment.set_environment(dict(environment or {}))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -31,6 +30,7 @@ from supavex.migrate.rejects import TooManyRejectsError, read_rejects, write_rej
 from supavex.migrate.stored_files import FileList
 from supavex.migrate.touched import ChangedTables
 from supavex.migrate.value_files import ValueFiles
+from supavex.temporary import temporary_folder
 
 
 class Target(Documents, Protocol):
@@ -295,7 +295,7 @@ def migrate(
         folder.make()
     how.setdefault("most_rejects", max(allowed, MOST_REJECTS))
     with (
-        tempfile.TemporaryDirectory(prefix="supavex-dry-") as empty,
+        temporary_folder("dry") as empty,
         Source(project).running() as url,
         _written(None if dry_run else folder.rejects),
     ):
@@ -304,7 +304,7 @@ def migrate(
             url,
             numbers,
             archive,
-            Path(empty) / "work" if archive is None else work_folder(archive),
+            empty / "work" if archive is None else work_folder(archive),
             tables=tables,
             existing=None if known is None else known.documents,
             progress=progress,

@@ -6,7 +6,6 @@ The export taken before anything changes is kept: importing it with ``--replace`
 from __future__ import annotations
 
 import json
-import tempfile
 import time
 import zipfile
 from collections.abc import Callable
@@ -35,6 +34,7 @@ from supavex.migrate.runs import Run, measure
 from supavex.migrate.storage_proof import files_proof
 from supavex.migrate.touched import ChangedTables
 from supavex.migrate.verification import verify
+from supavex.temporary import temporary_folder
 from supavex.text import counted, table_text
 
 #: Shows the progress of a step (``copied``, ``verified``) while the block runs.
@@ -242,10 +242,10 @@ def rehearse(schema: str | None, before: Path, archive: Path, *, whole: bool = T
     quick.
     """
     with ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="supavex-rehearsal-"))
-        deployment = stack.enter_context(Deployment(Path(folder) / "deployment.sqlite3"))
+        folder = stack.enter_context(temporary_folder("rehearsal"))
+        deployment = stack.enter_context(Deployment(folder / "deployment.sqlite3"))
         if not whole:
-            before = _only_tables(before, Path(folder) / "tables.zip")
+            before = _only_tables(before, folder / "tables.zip")
         import_snapshot(deployment, stack.enter_context(SnapshotArchive(before)), "replaceAll")
         try:
             if schema is not None:

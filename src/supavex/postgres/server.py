@@ -30,6 +30,7 @@ from supavex.postgres import leftovers
 from supavex.postgres.connection import connect
 from supavex.postgres.extensions import write_control_files
 from supavex.postgres.programs import copy_for_others, major, programs, reachable, shared_files
+from supavex.temporary import temporary_folder
 
 SUPERUSER = "supabase_admin"
 DATABASE = "postgres"
@@ -145,12 +146,11 @@ def running(
 @contextmanager
 def temporary(settings: Mapping[str, str] | None = None, bin_folder: Path | None = None) -> Iterator[Server]:
     """An empty server in a temporary folder, removed when the block ends."""
-    folder = Path(tempfile.mkdtemp(prefix="supavex-server-", dir="/tmp"))
-    try:
-        with running(folder, settings=settings, bin_folder=bin_folder) as server:
-            yield server
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with (
+        temporary_folder("server", "/tmp") as folder,
+        running(folder, settings=settings, bin_folder=bin_folder) as server,
+    ):
+        yield server
 
 
 def remove(folder: Path) -> None:
