@@ -84,13 +84,17 @@ def look(connection: psycopg.Connection, asked: Sequence[Asked], bounds: Bounds 
     answers = []
     for one in asked:
         if time.monotonic() > end:
-            answers.append(Answer(problem=f"looking at other columns took more than {bounds.seconds:g} s"))
+            answers.append(Answer(problem=_no_time(bounds)))
             continue
         try:
-            answers.append(_Look(connection, one, bounds).answer())
+            answers.append(_Look(connection, one, bounds, end).answer())
         except psycopg.Error as error:
             answers.append(Answer(problem=_words(error, bounds)))
     return answers
+
+
+def _no_time(bounds: Bounds) -> str:
+    return f"looking at columns took more than {bounds.seconds:g} s"
 
 
 def _words(error: psycopg.Error, bounds: Bounds) -> str:
@@ -102,8 +106,8 @@ def _words(error: psycopg.Error, bounds: Bounds) -> str:
 class _Look:
     """One column, looked at."""
 
-    def __init__(self, connection: psycopg.Connection, asked: Asked, bounds: Bounds) -> None:
-        self.connection, self.asked, self.bounds = connection, asked, bounds
+    def __init__(self, connection: psycopg.Connection, asked: Asked, bounds: Bounds, end: float) -> None:
+        self.connection, self.asked, self.bounds, self.end = connection, asked, bounds, end
         size = self._size()
         self.whole = size <= bounds.whole_bytes
         sample = "" if self.whole else f" TABLESAMPLE SYSTEM ({100 * bounds.sample_bytes / size:.6f}) REPEATABLE (1)"
@@ -117,15 +121,16 @@ class _Look:
     def answer(self) -> Answer:
         probes = self._probes()
         keys, counted, problem = [], 0, ""
-        for key in self.asked.keys if probes else ():
+        holding = self._holding(self.asked.keys, probes) if probes else []
+        for key in holding:
+            if isinstance(key, str):
+                problem = key
+                continue
             try:
-                if not self._holds(key, probes):
-                    continue
-                count, strangers = self._compared(key)
+                counted, strangers = self._compared(key)
             except psycopg.Error as error:
                 problem = _words(error, self.bounds)
                 continue
-            counted = count
             if not strangers:
                 keys.append(key)
         return Answer(tuple(keys), counted or len(probes), self.whole, problem if not keys else "")
@@ -144,11 +149,27 @@ class _Look:
         sql = f"SELECT DISTINCT v.x::text FROM ({self.values} LIMIT {_PROBED_ROWS}) AS v LIMIT {_PROBES}"
         return [row[0] for row in self.connection.execute(sql.encode())]
 
-    def _holds(self, key: KeyColumn, probes: list[str]) -> bool:
-        column, table = f"p.{quoted(key.column)}", quoted(key.schema, key.table)
-        sql = f"SELECT pg_catalog.count(DISTINCT {column}) FROM {table} AS p WHERE {column} = ANY(%s::{key.type}[])"
-        row = self.connection.execute(sql.encode(), (probes,)).fetchone()
-        return row is not None and row[0] == len(probes)
+    def _holding(self, keys: Sequence[KeyColumn], probes: list[str]) -> list[KeyColumn | str]:
+        """Those of ``keys`` that all of ``probes`` are among; in place of one that can't be read, why.
+
+        One statement asks for all of them: a live database may be far away.
+        """
+        counts = [
+            f"(SELECT pg_catalog.count(DISTINCT p.{quoted(key.column)}) FROM {quoted(key.schema, key.table)} AS p "
+            f"WHERE p.{quoted(key.column)} = ANY(%s::{key.type}[]))"
+            for key in keys
+        ]
+        sql = f"SELECT ARRAY[{', '.join(counts)}]"
+        if time.monotonic() > self.end:
+            return [_no_time(self.bounds)]
+        try:
+            row = self.connection.execute(sql.encode(), [probes] * len(keys)).fetchone()
+        except psycopg.Error as error:
+            if len(keys) == 1:
+                return [_words(error, self.bounds)]
+            return [found for key in keys for found in self._holding([key], probes)]
+        assert row is not None
+        return [key for key, count in zip(keys, row[0], strict=True) if count == len(probes)]
 
     def _compared(self, key: KeyColumn) -> tuple[int, bool]:
         """The number of different values that were looked at, and whether one of them is no key."""
