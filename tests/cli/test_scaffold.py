@@ -113,6 +113,83 @@ def test_what_it_writes_is_what_a_careful_person_would_write(folder: Path) -> No
     assert '[tables.keyless]\nkey = ["*"]' in toml
 
 
+#: Each kind of thing that a careless scaffold gets wrong: what it writes has to be proven, without a line by hand.
+KINDS = """
+CREATE EXTENSION IF NOT EXISTS pg_trgm;
+CREATE SCHEMA archive;
+CREATE TYPE no_mood AS ENUM ();
+CREATE DOMAIN any_size AS text NOT NULL DEFAULT 'm' CHECK (value IN ('s', 'm', 'l'));
+CREATE DOMAIN size AS any_size CHECK (value IN ('s', 'm'));
+CREATE DOMAIN weight AS int DEFAULT 1 CHECK (value > 0);
+CREATE DOMAIN currency AS text CHECK (value ~ '^[A-Z]{3}$');
+CREATE TABLE archive.orders (id int PRIMARY KEY, total int);
+CREATE TABLE orders (tenant_id uuid, id int, total int, PRIMARY KEY (tenant_id, id));
+CREATE TABLE user_profile (id uuid PRIMARY KEY, a int);
+CREATE TABLE "userProfile" (id uuid PRIMARY KEY, b int);
+CREATE TABLE profiles (id uuid PRIMARY KEY REFERENCES auth.users, name text, "dateCreated" timestamptz);
+CREATE TABLE parcels (id int PRIMARY KEY, size size, sizes size[], grams weight, currency currency, mood no_mood,
+  moods no_mood[], level int CHECK (level IN (1, 2)), url text CHECK (url LIKE 'https://%'), tenant_id uuid,
+  order_id int, sender uuid CONSTRAINT a_user REFERENCES auth.users,
+  FOREIGN KEY (tenant_id, order_id) REFERENCES orders,
+  CONSTRAINT b_profile FOREIGN KEY (sender) REFERENCES profiles);
+CREATE TABLE posts (id text PRIMARY KEY, _id int, "ID" int, author uuid NOT NULL, readers uuid[] NOT NULL DEFAULT '{}',
+  title text NOT NULL, body text NOT NULL, slug text, data jsonb NOT NULL DEFAULT '{}', tags text[],
+  written timestamptz NOT NULL DEFAULT now(), touched timestamptz DEFAULT now(),
+  fts tsvector GENERATED ALWAYS AS (
+    setweight(to_tsvector('english', title), 'A') || to_tsvector('english', body)) STORED,
+  words tsvector);
+CREATE INDEX ON posts USING gin (fts); CREATE INDEX ON posts USING gin (words); CREATE INDEX ON posts (data);
+CREATE INDEX ON posts USING gin (slug gin_trgm_ops); CREATE INDEX ON posts (tags, slug); CREATE INDEX ON posts (author);
+CREATE INDEX ON posts USING gin (to_tsvector('simple', data ->> 'note')); CREATE INDEX ON posts (author, slug);
+CREATE TRIGGER words BEFORE INSERT OR UPDATE ON posts FOR EACH ROW
+  EXECUTE FUNCTION tsvector_update_trigger(words, 'pg_catalog.english', slug, body);
+INSERT INTO auth.users (id) VALUES ('00000000-0000-4000-8000-000000000001');
+INSERT INTO archive.orders VALUES (9, 90);
+INSERT INTO orders VALUES ('00000000-0000-4000-8000-0000000000f1', 1, 10);
+INSERT INTO user_profile VALUES ('00000000-0000-4000-8000-0000000000e1', 1);
+INSERT INTO "userProfile" VALUES ('00000000-0000-4000-8000-0000000000e2', 2);
+INSERT INTO profiles VALUES ('00000000-0000-4000-8000-000000000001', 'ann', '2024-01-01');
+INSERT INTO parcels (id, sizes, currency, level, url, tenant_id, order_id, sender) VALUES (1, '{s,m}', 'USD', 2,
+  'https://x', '00000000-0000-4000-8000-0000000000f1', 1, '00000000-0000-4000-8000-000000000001');
+INSERT INTO posts (id, _id, "ID", author, readers, title, body, slug, data) VALUES ('p', 1, 2,
+  '00000000-0000-4000-8000-000000000001', '{00000000-0000-4000-8000-000000000001}', 't', 'b', 's', '{"note": "n"}');
+"""
+
+
+def test_every_kind_is_proven_as_it_is_written(folder: Path) -> None:
+    migrations(folder, **{"20240101000000_kinds": KINDS})
+    assert supavex("init", "-C", folder).code == 0
+    proven(folder)
+    with Deployment(folder / ".supavex/deployment.sqlite3") as deployment:
+        found = {table: next(deployment.documents(table)) for table in deployment.tables()}
+    assert (found["orders"]["total"], found["archiveOrders"]["total"]) == (10, 90)
+    assert (found["user_profile"]["a"], found["userProfile"]["b"]) == (1, 2)
+    assert found["profiles"]["_creationTime"] == 1704067200000.0
+    parcel, post = found["parcels"], found["posts"]
+    assert (parcel["size"], parcel["sizes"], parcel["grams"]) == ("m", ["s", "m"], 1)
+    assert (parcel["order"], parcel["sender"]) == (found["orders"]["_id"], found["profiles"]["_id"])
+    assert (post["id"], post["id_column"], post["ID"]) == ("p", 1, 2)
+    checked = supavex("check", "-C", folder)
+    for said in ("posts.author: no foreign key", "posts.readers: no foreign key", "searches title, body as one text"):
+        assert said in checked.out + checked.err, checked.out + checked.err
+
+
+def test_the_lines_of_the_notes_are_proven_too(folder: Path) -> None:
+    migrations(folder, **{"20240101000000_kinds": KINDS})
+    supavex("init", "-C", folder)
+    text = (folder / "schema.py").read_text().splitlines()
+    lines = [number for number, line in enumerate(text) if line.lstrip().startswith("#     ")]
+    assert len(lines) == 2
+    for number in lines:
+        text[number : number + 2] = [text[number].replace("#     ", ""), ""]
+    (folder / "schema.py").write_text("\n".join(text))
+    proven(folder)
+    with Deployment(folder / ".supavex/deployment.sqlite3") as deployment:
+        (ann,), (post,) = deployment.documents("profiles"), deployment.documents("posts")
+    assert (post["author"], post["readers"]) == (ann["_id"], [ann["_id"]])
+    assert "ReferenceWithoutForeignKey" not in supavex("check", "-C", folder).out
+
+
 def test_a_second_scaffold_adds_nothing(folder: Path) -> None:
     migrations(folder, a=STRANGE)
     supavex("init", "-C", folder)

@@ -160,9 +160,12 @@ def assert_equal(
 
 
 @contextmanager
-def emptied(plan: Plan, source: str, role: str = "postgres") -> Iterator[str]:
-    """A copy of a database whose tables that the plan knows are empty; its URL for ``role``."""
-    admin = make_conninfo(source, user=servers.SUPERUSER)
+def emptied(plan: Plan, source: str, role: str = "postgres", password: str = "") -> Iterator[str]:
+    """A copy of a database whose tables that the plan knows are empty; its URL for ``role``.
+
+    ``password``: the superuser's, where ``source`` does not have it.
+    """
+    admin = make_conninfo(source, user=servers.SUPERUSER, **({"password": password} if password else {}))
     name = psycopg.conninfo.conninfo_to_dict(source)["dbname"]
     with connect(make_conninfo(admin, dbname="template1")) as connection:
         connection.execute("DROP DATABASE IF EXISTS restored")
@@ -192,7 +195,8 @@ def test_a_scenario_comes_back(name: str) -> None:
         project = load_project(folder)
         plan, _ = checked_plan(project)
         # The role of the migrations, which owns the tables and is no superuser.
-        with Source(project).running() as source, emptied(plan, source) as target:
+        secret = (folder / ".supavex/source/database/password").read_text().split()[0]
+        with Source(project).running() as source, emptied(plan, source, password=secret) as target:
             with connect(target) as connection:
                 connection.execute(FIRST.get(name, "SELECT 1").encode())
             ran = supavex("restore", archive, "-C", folder, "--to", target, "--json")
