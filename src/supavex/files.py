@@ -11,7 +11,7 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -20,6 +20,8 @@ from supavex.errors import SupavexError, UsageError
 
 #: The folder in a project that is supavex's own.
 STATE_NAME = ".supavex"
+#: What holds people's data and keys beside a deployment's file.
+PRIVATE_FILES, PRIVATE_FOLDERS = ("deployment.sqlite3*", "storage.key"), ("exports", "uploads", "storage", "users")
 _SQLITE_FILES = ("", "-wal", "-shm", "-journal")
 _WAIT_STEP_SECONDS = 0.05
 
@@ -85,6 +87,40 @@ def chosen_folder(path: Path) -> Path:
         return own_folder(path)
     # What was made passable stays so, for a lock or a file that is written in it.
     return own_folder(path, passable=path.lstat().st_mode & 0o777 == 0o711) if _own_folders(path) else path
+
+
+def close_to_others(folder: Path, names: Iterable[str], folders: Iterable[str]) -> None:
+    """Gives what an earlier version left open to others the modes of :func:`own_folder` and :func:`owner_only`.
+
+    ``names`` are patterns of files in ``folder``; ``folders`` are folders in it, with all files that lie in them.
+    """
+    for name in folders:
+        if (folder / name).is_symlink() or (folder / name).is_dir():
+            with os.scandir(own_folder(folder / name)) as entries:
+                for entry in entries:
+                    _close_file(Path(entry.path), entry.stat(follow_symlinks=False))
+    for pattern in names:
+        for file in folder.glob(pattern):
+            _close_file(file, file.lstat())
+
+
+def _close_file(file: Path, status: os.stat_result) -> None:
+    if stat.S_ISREG(status.st_mode) and _is_own(status) and status.st_mode & 0o077:
+        file.chmod(0o600)
+
+
+def check_inside(root: Path, path: Path, what: str, where: str) -> None:
+    """Raises OutsideProject where ``path``, which supavex is to write, leads out of ``root``, by itself or by links.
+
+    ``what`` names it, and ``where`` says what names it so.
+    """
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise UsageError(
+            "OutsideProject",
+            f"{what} is outside of the project's folder, and supavex writes nothing there.",
+            where=where,
+            hint="Name a place in it. Where the app lies beside it, put supavex.toml into a folder above both.",
+        )
 
 
 def check_folders(folder: Path) -> None:

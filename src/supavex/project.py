@@ -20,7 +20,16 @@ from typing import Any, Literal, get_args
 from supavex.convex.schema import Schema
 from supavex.diagnostics import Place
 from supavex.errors import SupavexError, UsageError, file_error
-from supavex.files import STATE_NAME, check_folders, own_folder
+from supavex.files import (
+    PRIVATE_FILES,
+    PRIVATE_FOLDERS,
+    STATE_NAME,
+    check_folders,
+    check_inside,
+    close_to_others,
+    own_folder,
+    write_whole,
+)
 from supavex.postgres.source_files import supabase_folder
 from supavex.postgres.supabase_config import read_config
 
@@ -165,9 +174,9 @@ class Project:
         """
         try:
             own_folder(self.state)
-            ignore = self.state / ".gitignore"
-            if not ignore.exists():
-                ignore.write_text("*\n", encoding="utf-8")
+            if not os.path.lexists(self.state / ".gitignore"):
+                write_whole(self.state / ".gitignore", "*\n")
+            close_to_others(self.state, PRIVATE_FILES, PRIVATE_FOLDERS)
             if not os.access(self.state, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
                 # Better than after an hour of work.
                 raise PermissionError(errno.EACCES, "Nothing can be written into this folder", str(self.state))
@@ -327,6 +336,13 @@ def _project(root: Path, path: Path, data: Mapping[str, Any]) -> Project:
     )
     source.done()
     top.done()
+    for setting, place in (
+        ("convex", project.convex_folder),
+        ("lock", project.lock_file),
+        ("schema", project.schema_file),
+        ("summary", project.summary or root),
+    ):
+        check_inside(root, place, f"{setting} = {os.path.relpath(place, root)!r}", path.name)
     if project.max_rejects < 0:
         raise UsageError("InvalidConfig", "max_rejects is 0 or more.", where=path.name)
     return project

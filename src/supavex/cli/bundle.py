@@ -9,6 +9,7 @@ import click
 from supavex.cli.options import json_option, print_json
 from supavex.deployment.functions.bundle import read_bundle
 from supavex.errors import SupavexError, UsageError
+from supavex.files import check_inside
 from supavex.migrate.bundling import BUNDLE_NAME, bundle_app, inputs_of, stale_because
 from supavex.text import counted
 
@@ -42,6 +43,7 @@ def command(folder: str, check: bool, as_json: bool) -> int:
         return 0 if why is None else 1
     bundle = bundle_app(app, say=lambda line: click.echo(line, err=True))
     text = bundle.text()
+    check_inside(app, path, "the file", str(path))
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:

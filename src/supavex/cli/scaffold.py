@@ -6,6 +6,7 @@ import click
 
 from supavex.cli.options import json_option, open_project, print_json, project_options
 from supavex.errors import UsageError
+from supavex.files import check_inside
 from supavex.mapping.scaffold import Scaffolded, insert, new_file, scaffold
 from supavex.mapping.source import Source
 from supavex.project import Project, load_schema
@@ -66,5 +67,6 @@ def run(project: Project, *, write: bool = True) -> Scaffolded:
     if made.toml:
         old = project.config.read_text(encoding="utf-8").rstrip()
         addition = "\n".join(made.toml).strip()
+        check_inside(project.root, project.config, "the file", project.config.name)
         project.config.write_text(f"{old}\n\n{addition}\n".lstrip(), encoding="utf-8")
     return made

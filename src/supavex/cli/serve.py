@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
 
 from supavex.errors import UsageError
-from supavex.files import STATE_NAME, chosen_folder
+from supavex.files import STATE_NAME, chosen_folder, write_whole
 from supavex.project import CONFIG_NAME
 
 
@@ -41,9 +42,8 @@ def command(folder: str, data: str | None, port: int, site_port: int, host: str,
     place = Path(data).resolve() if data else root / STATE_NAME
     try:
         chosen_folder(place)
-        ignore = place / ".gitignore"
-        if not ignore.exists() and (root / CONFIG_NAME).exists():
-            ignore.write_text("*\n", encoding="utf-8")
+        if not os.path.lexists(place / ".gitignore") and (root / CONFIG_NAME).exists():
+            write_whole(place / ".gitignore", "*\n")
     except OSError as error:
         hint = "Choose another folder with --data."
         raise UsageError("CannotWrite", f"{error.strerror}.", where=str(place), hint=hint) from None

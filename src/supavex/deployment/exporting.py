@@ -16,13 +16,14 @@ from supavex.convex.snapshot import schema_entry, tables_entry
 from supavex.convex.values import to_export_json
 from supavex.deployment.database import Database
 from supavex.deployment.files import Files
+from supavex.files import owner_only
 
 _README = "An export of a local Convex database, by supavex. Import it with: npx convex import FILE.zip\n"
 _TIME = (1980, 1, 1, 0, 0, 0)
 
 
 def export_snapshot(database: Database, path: Path, files: Files | None = None) -> int:
-    """Writes the archive to ``path``, stored files too where ``files`` is given; how many documents.
+    """Writes the archive to ``path``, its owner's only; stored files too where ``files`` is given. How many documents.
 
     It is one moment: the caller keeps writers away, or uses a connection of its own.
     """
@@ -30,7 +31,10 @@ def export_snapshot(database: Database, path: Path, files: Files | None = None) 
     connection = database.store.connection
     connection.execute("BEGIN")
     try:
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        with (
+            open(path, "wb", opener=owner_only) as whole,
+            zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        ):
             archive.writestr(_entry("README.md"), _README)
             numbers = dict(sorted(database.table_numbers().items(), key=lambda item: item[1]))
             archive.writestr(_entry("_tables/documents.jsonl"), tables_entry(numbers))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import codecs
 import json
-import os
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -21,6 +20,7 @@ from supavex.convex.ids import INTERNAL_ID_BYTES, encode_id
 from supavex.convex.order_keys import field_at, index_key, key_end, order_key
 from supavex.convex.values import Document, from_internal_json, to_internal_json
 from supavex.errors import SupavexError, database_error, of_database_file
+from supavex.files import chosen_folder, own_database
 
 _FORMAT = "1"
 _TABLES = """
@@ -104,12 +104,10 @@ class Store:
     def __init__(self, path: Path, *, durable: bool = True) -> None:
         self.path = path
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            fresh = not path.exists()
-            self.connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False)
+            chosen_folder(path.parent)
+            file = own_database(path)
+            self.connection = sqlite3.connect(file, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False)
             self.connection.text_factory = stored_text
-            if fresh:
-                os.chmod(path, 0o600)
             self.connection.execute("PRAGMA journal_mode = WAL")
             self.connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
             self.connection.execute(f"PRAGMA journal_size_limit = {_KEPT_LOG_BYTES}")

@@ -11,6 +11,7 @@ from supavex.convex.schema import Schema
 from supavex.convex.typescript import defaults_module, is_generated, schema_module, tables_module
 from supavex.diagnostics import Diagnostic, has_errors
 from supavex.errors import SupavexError
+from supavex.files import check_inside
 from supavex.mapping.names import camel_case
 from supavex.mapping.table_numbers import load_lock, save_lock, with_new_tables
 from supavex.project import Project, load_schema
@@ -95,6 +96,7 @@ def build(project: Project, *, check: bool = False) -> Build:
         if check:
             built.append(Built(path, "stale"))
             continue
+        check_inside(project.root, path, "the file", project.shown(path))
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
         built.append(Built(path, "written"))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from supavex.errors import SupavexError, UsageError
+from supavex.files import whole_file
 from supavex.mapping.clerk import why_not
 from supavex.mapping.clerk_list import clerk_ids
 from supavex.mapping.idfiles import load_id_file
@@ -104,16 +105,10 @@ def write_clerk_ids(
                     if user.id not in there_too:
                         _without(result, user)
         result.unknown = result.ids - found
-        file.parent.mkdir(parents=True, exist_ok=True)
-        partial = file.with_name(f"{file.name}.partial")
-        try:
-            with partial.open("w", encoding="utf-8", newline="\n") as out:
-                lines = csv.writer(out, lineterminator="\n")
-                lines.writerow(("supabase_id", "clerk_id"))
-                lines.writerows(known.execute("SELECT old, new FROM ids ORDER BY old"))
-            partial.replace(file)
-        finally:
-            partial.unlink(missing_ok=True)
+        with whole_file(file) as out:
+            lines = csv.writer(out, lineterminator="\n")
+            lines.writerow(("supabase_id", "clerk_id"))
+            lines.writerows(known.execute("SELECT old, new FROM ids ORDER BY old"))
     return result
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from supavex.errors import UsageError
+from supavex.files import write_whole
 from supavex.migrate.runs import Run
 from supavex.text import counted
 
@@ -321,5 +322,4 @@ def _time(step: Step) -> str:
 
 def write_plan(path: Path, text: str) -> None:
     """Writes the checklist. Raises :class:`OSError`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    write_whole(path, text)

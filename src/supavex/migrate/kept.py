@@ -19,6 +19,7 @@ from typing import Any, Literal
 from supavex.convex.snapshot import SnapshotArchive
 from supavex.convex.values import to_export_json
 from supavex.errors import UsageError
+from supavex.files import write_whole
 
 What = Literal["migration", "changes", "rollback"]
 
@@ -88,9 +89,7 @@ class Kept:
     def write(self) -> None:
         """Writes what is known beside the export."""
         data: dict[str, Any] = {**asdict(self), "path": self.path.name}
-        partial = _note(self.path).with_suffix(".partial")
-        partial.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
-        partial.replace(_note(self.path))
+        write_whole(_note(self.path), json.dumps(data, indent=2) + "\n")
 
     def marked_undone(self) -> Kept:
         """The same, put back."""

@@ -13,7 +13,7 @@ from typing import Any, Protocol, Unpack
 
 from supavex.convex.snapshot import SnapshotArchive
 from supavex.errors import SupavexError, UsageError
-from supavex.files import write_whole
+from supavex.files import close_to_others, own_folder, write_whole
 from supavex.mapping.plan import Plan
 from supavex.mapping.source import Source
 from supavex.mapping.storage import OBJECTS
@@ -53,7 +53,8 @@ class Folder:
 
     def make(self) -> None:
         """Makes the folder."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        own_folder(self.path)
+        close_to_others(self.path, ("*.*",), ("moments", "copied"))
 
     @property
     def archive(self) -> Path:

@@ -22,7 +22,7 @@ import numpy as np
 
 from supavex.convex.ids import INTERNAL_ID_BYTES
 from supavex.errors import SupavexError, UsageError
-from supavex.files import own_database
+from supavex.files import chosen_folder, own_database, write_whole
 from supavex.migrate.digests import mixed
 from supavex.migrate.rejects import Reject
 from supavex.postgres.visibility import Seen
@@ -241,7 +241,7 @@ class Moment(RowFile):
     @classmethod
     def new(cls, path: Path, target: str, made_at: str, numbers: Mapping[str, int]) -> Moment:
         """An empty moment, over what was there."""
-        path.parent.mkdir(parents=True, exist_ok=True)
+        chosen_folder(path.parent)
         path.unlink(missing_ok=True)
         moment = cls(path)
         about = {"version": _VERSION, "target": target, "madeAt": made_at, "numbers": json.dumps(dict(numbers))}
@@ -378,10 +378,7 @@ class Moments:
         if not tables:
             path.unlink(missing_ok=True)
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps(tables), encoding="utf-8")
-        partial.replace(path)
+        write_whole(path, json.dumps(tables))
 
     def begun(self, name: str) -> Path:
         """Where a moment is written before its rows are in the deployment."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from supavex.errors import missing_extra
-from supavex.files import owner_only
+from supavex.files import chosen_folder, owner_only
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class PartFiles:
         if self.remote:
             self._filesystem().makedirs(self.place, exist_ok=True)
         else:
-            Path(self.place).mkdir(parents=True, exist_ok=True)
+            chosen_folder(Path(self.place))
 
     @contextmanager
     def write(self, name: str) -> Iterator[IO[bytes]]:

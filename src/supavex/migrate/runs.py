@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from supavex.files import own_folder, owner_only
 from supavex.migrate.kept import now
 
 if TYPE_CHECKING:
@@ -49,8 +50,7 @@ class Run:
         """Adds it to the file. A plan is worth no failed command: what can't be written is left out."""
         data = {**asdict(self), "steps": {name: round(seconds, 3) for name, seconds in self.steps.items()}}
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with (folder / "runs.jsonl").open("a", encoding="utf-8") as file:
+            with open(own_folder(folder) / "runs.jsonl", "a", encoding="utf-8", opener=owner_only) as file:
                 file.write(json.dumps(data) + "\n")
         except OSError:
             return

@@ -230,7 +230,6 @@ def export_for_convex_auth(
     tables = [table for table in plan.tables if table.name in SOURCES]
     only = Plan(plan.project, plan.schema, plan.catalog, tables)
     numbers = with_new_tables(load_lock(plan.project.lock_file), plan.schema.tables)
-    file.parent.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     with Source(plan.project).running() as url:
         with whole_file(report.remarks_file) as remarked:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from supavex.errors import SupavexError
+from supavex.files import own_folder, read_own, write_whole
 from supavex.postgres import server as servers
 from supavex.postgres.budget import DEFAULT_LIMITS, Limits
 from supavex.postgres.catalog import Catalog, Expression, expression_from_json
@@ -69,7 +70,7 @@ class Replay:
     def cached(self) -> tuple[Catalog, Report] | None:
         """Catalog and report of an earlier replay of the same files, without starting a server; else None."""
         try:
-            data = json.loads((self.folder / "catalog.json").read_text())
+            data = json.loads(read_own(self.folder / "catalog.json"))
             if data["fingerprint"] == self._fingerprint:
                 return Catalog.from_json(data["catalog"]), Report.from_json(data["report"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -110,14 +111,12 @@ class Replay:
             with connect(url) as connection:
                 answers = ask_types(connection, asked(catalog))
         data = {"fingerprint": self._fingerprint, "expressions": [asdict(answer) for answer in answers]}
-        partial = self.folder / "expressions.json.new"
-        partial.write_text(json.dumps(data))
-        partial.replace(self.folder / "expressions.json")
+        write_whole(self.folder / "expressions.json", json.dumps(data))
         return replace(catalog, expressions=tuple(answers)), report
 
     def _answers(self) -> list[Expression]:
         try:
-            data = json.loads((self.folder / "expressions.json").read_text())
+            data = json.loads(read_own(self.folder / "expressions.json"))
         except (OSError, ValueError):
             return []
         if not isinstance(data, dict) or data.get("fingerprint") != self._fingerprint:
@@ -137,9 +136,7 @@ class Replay:
             connection.execute("ANALYZE")
             report = _with_version(report, self.files.major_version, connection.info.server_version // 10000)
         data = {"fingerprint": self._fingerprint, "report": report.to_json(), "catalog": catalog.to_json()}
-        partial = self.folder / "catalog.json.new"
-        partial.write_text(json.dumps(data))
-        partial.replace(self.folder / "catalog.json")
+        write_whole(self.folder / "catalog.json", json.dumps(data))
 
 
 def _with_version(report: Report, named: int | None, run: int) -> Report:
@@ -155,7 +152,7 @@ class _Running:
 
     def __enter__(self) -> str:
         replay = self.replay
-        replay.folder.mkdir(parents=True, exist_ok=True)
+        own_folder(replay.folder, passable=True)
         # Asked when the folder is ours: another command may have made the replay while we waited.
         self._context = servers.running(replay.folder / "database", fresh=replay.forget)
         server = self._context.__enter__()

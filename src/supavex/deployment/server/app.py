@@ -36,6 +36,7 @@ from supavex.deployment.server.sync import sync
 from supavex.deployment.server.transfers import Transfers
 from supavex.deployment.table_files import Format
 from supavex.errors import DISK_ERRORS, SupavexError, database_error, file_error, of_database_file
+from supavex.files import own_folder
 
 MAX_PUSH_BYTES = 200 << 20
 MAX_PART_BYTES = 1 << 30
@@ -324,8 +325,7 @@ class _Api:
             asked = f"mode {query.get('mode')!r} with format {query.get('format')!r}"
             raise SupavexError("BadRequest", f"Not supported here: {asked}.")
         folder = self.host.folder / "uploads"
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"direct-{time.time_ns()}"
+        path = own_folder(folder) / f"direct-{time.time_ns()}"
         try:
             await to_file(request, path, MAX_BODY_BYTES)
             written = await self.transfers.import_now(query.get("tableName", ""), form, mode, path)

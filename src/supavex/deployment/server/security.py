@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import hmac
-import os
 import secrets
+import stat
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from supavex.errors import SupavexError, UsageError
+from supavex.files import check_folders, read_own, write_whole
 
 _KEY_FILE = "admin_key"
 
 
 def admin_key(folder: Path, name: str) -> str:
-    """The admin key of the deployment in ``folder``, made at its first start; only its owner may read the file."""
+    """The admin key of the deployment in ``folder``, made at its first start; only its owner may read the file.
+
+    One that others could read, such as one that came with a cloned repository, is no secret, and another is made.
+    """
     path = folder / _KEY_FILE
+    check_folders(folder)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        key = path.read_text(encoding="utf-8").strip()
+        status = path.lstat()
+    except FileNotFoundError:
+        status = None
+    if status is not None and not (stat.S_ISREG(status.st_mode) and status.st_mode & 0o077):
+        key = read_own(path).strip()
         if not key:
             raise UsageError("NoAdminKey", "the file is empty.", where=str(path), hint="Remove it.") from None
         return key
     key = f"{name}|{secrets.token_hex(32)}"
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(key + "\n")
+    write_whole(path, key + "\n")
     return key
 
 

@@ -22,6 +22,7 @@ from supavex.deployment.server.connections import MAX_CONNECTIONS, HttpConnectio
 from supavex.deployment.server.host import Addresses, Host
 from supavex.deployment.server.security import admin_key
 from supavex.errors import SupavexError, UsageError
+from supavex.files import PRIVATE_FILES, PRIVATE_FOLDERS, close_to_others
 
 DEPLOYMENT_FILE = "deployment.sqlite3"
 _NAME = "supavex-local"
@@ -88,6 +89,7 @@ def serve(settings: Settings, say: Callable[[Host], None]) -> None:
         allowed_host(name)  # raises for one that names no host
     allow_files(2 * MAX_CONNECTIONS + 256)
     with held(settings.folder):
+        close_to_others(settings.folder, PRIVATE_FILES, PRIVATE_FOLDERS)
         listener = _listen(settings.host, settings.port)
         site = _listen(settings.host, settings.site_port)
         try:

@@ -24,6 +24,7 @@ from supavex.deployment.server import jobs
 from supavex.deployment.server.host import Host
 from supavex.deployment.table_files import Format, TableFile
 from supavex.errors import SupavexError
+from supavex.files import own_folder, owner_only
 from supavex.text import table_text
 
 _MAX_PARTS = 10_000
@@ -59,7 +60,7 @@ class Transfers:
     def start_upload(self) -> str:
         """A token for an upload."""
         token = secrets.token_hex(16)
-        (self._uploads / token).mkdir(parents=True)
+        own_folder(own_folder(self._uploads) / token)
         return token
 
     def part(self, token: str, number: str) -> Path:
@@ -239,8 +240,7 @@ class Transfers:
         path = self._exports / key
 
         def work() -> None:
-            self._exports.mkdir(parents=True, exist_ok=True)
-            for old in self._exports.glob("snapshot_*.zip*"):
+            for old in own_folder(self._exports).glob("snapshot_*.zip*"):
                 old.unlink(missing_ok=True)
             partial = path.with_suffix(".zip.partial")
             with Deployment(self.host.deployment.path) as deployment:
@@ -273,9 +273,9 @@ def _part_name(number: int) -> str:
 
 
 def _join(parts: list[Path], whole: Path) -> None:
-    with whole.open("wb") as file:
+    with open(whole, "wb", opener=owner_only) as file:
         for part in parts:
-            with part.open("rb") as source:
+            with open(part, "rb", opener=owner_only) as source:
                 shutil.copyfileobj(source, file, 1 << 20)
             part.unlink()
 

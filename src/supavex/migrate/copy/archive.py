@@ -7,7 +7,7 @@ from pathlib import Path
 
 from supavex import __version__
 from supavex.convex.snapshot import ArchiveWriter, JoinedEntry, schema_entry, tables_entry
-from supavex.files import owner_only
+from supavex.files import chosen_folder, owner_only
 from supavex.migrate.archive_storage import Storage
 from supavex.migrate.copy.context import Progress
 from supavex.migrate.copy.tables import TableCopy
@@ -27,7 +27,7 @@ def write_archive(
     progress: Progress,
 ) -> int:
     """Writes ``path``, which appears when it is whole; how many stored files of the target went into it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    chosen_folder(path.parent)
     partial = path.with_name(path.name + ".partial")
     kept = 0
     try:

@@ -22,6 +22,7 @@ import psycopg
 from supavex.convex.limits import STORAGE_NUMBER, STORAGE_TABLE
 from supavex.convex.values import Document
 from supavex.errors import SupavexError, UsageError, file_error
+from supavex.files import chosen_folder
 from supavex.mapping.graph import ReferenceGraph
 from supavex.mapping.plan import Plan, TablePlan
 from supavex.mapping.storage import OBJECTS
@@ -136,7 +137,7 @@ def copy(
     place = how.get("place")
     files = PartFiles(place or str(work), private=place is None)
     try:
-        work.mkdir(parents=True, exist_ok=True)
+        chosen_folder(work)
         files.make()
         with ExitStack() as stack:
             result = _copied(request, _opened(request, files, stack), stack)
