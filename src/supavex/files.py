@@ -92,21 +92,23 @@ def chosen_folder(path: Path) -> Path:
 def close_to_others(folder: Path, names: Iterable[str], folders: Iterable[str]) -> None:
     """Gives what an earlier version left open to others the modes of :func:`own_folder` and :func:`owner_only`.
 
-    ``names`` are patterns of files in ``folder``; ``folders`` are folders in it, with all files that lie in them.
+    ``names`` are patterns of files in ``folder``; ``folders`` are folders in it, with all that lies in them.
     """
     for name in folders:
         if (folder / name).is_symlink() or (folder / name).is_dir():
-            with os.scandir(own_folder(folder / name)) as entries:
-                for entry in entries:
-                    _close_file(Path(entry.path), entry.stat(follow_symlinks=False))
+            for place, inner, files in os.walk(own_folder(folder / name)):
+                for each in (*inner, *files):
+                    _close(Path(place, each))
     for pattern in names:
         for file in folder.glob(pattern):
-            _close_file(file, file.lstat())
+            _close(file)
 
 
-def _close_file(file: Path, status: os.stat_result) -> None:
-    if stat.S_ISREG(status.st_mode) and _is_own(status) and status.st_mode & 0o077:
-        file.chmod(0o600)
+def _close(path: Path) -> None:
+    with suppress(FileNotFoundError):  # another process is at work there
+        status = path.lstat()
+        if _is_own(status) and status.st_mode & 0o077 and not stat.S_ISLNK(status.st_mode):
+            path.chmod(0o700 if stat.S_ISDIR(status.st_mode) else 0o600)
 
 
 def check_inside(root: Path, path: Path, what: str, where: str) -> None:
@@ -235,6 +237,8 @@ def own_database(path: Path) -> Path:
             status = file.lstat()
         except FileNotFoundError:
             continue
+        if stat.S_ISDIR(status.st_mode):
+            continue  # SQLite says what is wrong with it
         if not stat.S_ISREG(status.st_mode) or not _is_own(status):
             raise _unsafe(file, status)
         if status.st_mode & 0o077:
