@@ -86,8 +86,8 @@ class TableEncoder:
     """Encodes the batches that :attr:`query` gives.
 
     ``numbers``: table name to number. ``bad``: field name to keys it may not name. ``lookups``: field name to the
-    texts its values become, of id files. ``shared_keys``: keys that several rows have. ``existing``: field name to the
-    ids of a table that is in Convex already.
+    texts its values become, of id files. ``shared_keys``: keys that several rows have, and in which tables.
+    ``existing``: field name to the ids of a table that is in Convex already.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class TableEncoder:
         numbers: Mapping[str, int],
         bad: Mapping[str, list[BadKeys]] | None = None,
         lookups: Mapping[str, Lookup] | None = None,
-        shared_keys: frozenset[bytes] = frozenset(),
+        shared_keys: Mapping[bytes, str] | None = None,
         existing: Mapping[str, ExistingIds] | None = None,
     ) -> None:
         self.table = table
@@ -106,6 +106,7 @@ class TableEncoder:
         self.lookups = lookups or {}
         self.existing = existing or {}
         self.shared_keys = KeySet.of_bytes(shared_keys) if shared_keys else None
+        self.sharing = shared_keys or {}
         #: As Python objects, for arrays of references.
         self.bad_bytes = {
             field.name: [(frozenset(bad.keys.to_list()), bad) for bad in self.bad.get(field.name, ())]
@@ -254,7 +255,19 @@ class _Slice:
         self._mark(pc.is_null(column), names, "NullKey", "a part of the key is NULL", fix)
         if self.encoder.shared_keys is not None:
             repeated = ~self.encoder.shared_keys.lacks(self.keys) & pc.is_valid(column).to_numpy(zero_copy_only=False)
-            self._mark(pa.array(repeated), names, "DuplicateKey", "another row has the same key", fix)
+            for index in np.flatnonzero(repeated):
+                self.rejected.setdefault(int(index), (names, "DuplicateKey", *self._shared(int(index), fix)))
+
+    def _shared(self, index: int, fix: str) -> tuple[str, str]:
+        """Why the key of a row is met twice, and what to do."""
+        tables, name = self.encoder.sharing[self.keys[index].tobytes()], self.encoder.table.name
+        if " and " not in tables:
+            return "another row has the same key", fix
+        return (
+            f"{tables} have a row with this key each, and {name} has the rows of the tables that inherit from it",
+            "Give all but one of these rows another key, choose columns as `key` that are unique over these tables, or "
+            f"skip {name} in supavex.toml.",
+        )
 
     def _lines(self, texts: Mapping[str, _Text]) -> pa.Array:
         parts: list[Any] = []

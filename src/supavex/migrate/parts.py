@@ -90,7 +90,7 @@ class TableJob:
     numbers: Mapping[str, int]
     bad: Mapping[str, list[BadKeys]]
     lookups: Mapping[str, Lookup]
-    shared_keys: frozenset[bytes]
+    shared_keys: Mapping[bytes, str]
     existing: Mapping[str, ExistingIds] = field(default_factory=dict)
     most_rejects: int = MOST_REJECTS
 
@@ -114,7 +114,7 @@ class TableJob:
                 for f in self.table.fields
             ]
         )
-        add(sorted(self.numbers.items()), sorted(self.shared_keys))
+        add(sorted(self.numbers.items()), sorted(self.shared_keys.items()))
         for name, found in sorted(self.bad.items()):
             add(name, *[(bad.code, bad.others, bad.keys.digest()) for bad in found])
         for name, lookup in sorted(self.lookups.items()):

@@ -127,18 +127,26 @@ def names_any(connection: psycopg.Connection, table: TablePlan, field: FieldPlan
     return bool(row and row[0])
 
 
-def shared_keys(connection: psycopg.Connection, table: TablePlan) -> frozenset[bytes]:
-    """The keys (16 bytes each) that several rows of ``table`` have: none, where PostgreSQL itself keeps them unique."""
+def shared_keys(connection: psycopg.Connection, table: TablePlan) -> dict[bytes, str]:
+    """The keys (16 bytes each) that several rows of ``table`` have: none, where PostgreSQL itself keeps them unique.
+
+    With each, the tables that have it, where some inherit from this one (PostgreSQL keeps a key unique in each of them
+    alone); else an empty text.
+    """
     key = table.key
     assert key is not None
     if key.form == "row":
-        return frozenset()  # it numbers equal rows
+        return {}  # it numbers equal rows
+    source = quoted(table.source.schema, table.source.name)
+    about = "SELECT relkind = 'r' AND relhassubclass FROM pg_catalog.pg_class WHERE oid = %s::regclass"
+    row = connection.execute(about, (source,)).fetchone()
+    inherited = bool(row and row[0])
     kept = [table.source.primary_key, *(unique.columns for unique in table.source.uniques if not unique.predicate)]
-    if any(columns and set(columns) <= set(key.columns) for columns in kept):
-        return frozenset()
+    if not inherited and any(columns and set(columns) <= set(key.columns) for columns in kept):
+        return {}
     expression = key.sql(key.own(ALIAS))
     if key.form == "uuid":
         expression = f"uuid_send({expression})"
-    source = quoted(table.source.schema, table.source.name)
-    sql = f"SELECT {expression} AS k FROM {source} AS {ALIAS} GROUP BY 1 HAVING count(*) > 1"
-    return frozenset(bytes(row[0]) for row in connection.execute(sql.encode()) if row[0] is not None)
+    where = f"string_agg(DISTINCT {ALIAS}.tableoid::regclass::text, ' and ')" if inherited else "''"
+    sql = f"SELECT {expression} AS k, {where} FROM {source} AS {ALIAS} GROUP BY 1 HAVING count(*) > 1"
+    return {bytes(found): tables for found, tables in connection.execute(sql.encode()) if found is not None}

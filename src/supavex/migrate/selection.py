@@ -20,12 +20,12 @@ Lookups = Mapping[str, ExistingIds]
 class CopiedTable:
     """One table that a copy read.
 
-    ``shared``: keys of 16 bytes that several rows have. ``rejects``: each rejected row with its key.
-    ``earlier``: an interrupted run read the rows, at an earlier snapshot.
+    ``shared``: keys of 16 bytes that several rows have, and in which tables. ``rejects``: each rejected row with
+    its key. ``earlier``: an interrupted run read the rows, at an earlier snapshot.
     """
 
     table: TablePlan
-    shared: frozenset[bytes]
+    shared: Mapping[bytes, str]
     rejects: list[tuple[bytes, Reject]]
     earlier: bool
 

@@ -29,7 +29,7 @@ from supavex.postgres.columns import ColumnReader
 from supavex.postgres.visibility import HeldSnapshot, Seen, held_snapshot
 
 
-def rules_of(table: TablePlan, numbers: Mapping[str, int], lookups: Lookups, shared: frozenset[bytes]) -> str:
+def rules_of(table: TablePlan, numbers: Mapping[str, int], lookups: Lookups, shared: Mapping[bytes, str]) -> str:
     """A digest of all that decides what becomes of a table's rows, but for rows of other tables.
 
     Of ``numbers``, those that its ids name.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -30,8 +30,8 @@ class TableCopy:
     result: TableResult
     #: The parts in order: the name of each one's file, and what it holds.
     parts: list[tuple[str, PartResult]]
-    #: Keys of 16 bytes that several rows have.
-    shared: frozenset[bytes]
+    #: Keys of 16 bytes that several rows have, and in which tables.
+    shared: Mapping[bytes, str]
     #: The keys of the rejected rows.
     rejected: frozenset[bytes]
     #: How many of the parts an earlier run had done.
