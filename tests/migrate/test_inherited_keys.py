@@ -16,7 +16,9 @@ def test_the_reject_names_both_tables_the_key_and_the_way_out() -> None:
         assert supavex("migrate", "-C", folder, "--out", folder / "out.zip").code == 1
         lines = (folder / ".supavex/migration/rejects.jsonl").read_text().splitlines()
         rejects = [reject for line in lines if (reject := json.loads(line))["code"] == "DuplicateKey"]
-        assert [(reject["table"], reject["key"], reject["column"]) for reject in rejects] == [("public.cities", "2", "id")] * 2
+        assert [(reject["table"], reject["key"], reject["column"]) for reject in rejects] == [
+            ("public.cities", "2", "id")
+        ] * 2
         for reject in rejects:
             assert reject["reason"].startswith("public.capitals and public.cities have a row with this key each")
             assert "Give all but one of these rows another key" in reject["fix"]
