@@ -29,7 +29,8 @@ from supavex.project import CONFIG_NAME
 def command(folder: str, data: str | None, port: int, site_port: int, host: str, fetch_hosts: tuple[str, ...]) -> int:
     """Serve a Convex deployment on this machine, for the official CLI and clients.
 
-    The first two lines are what `npx convex` reads: put them into .env.local in your app's folder.
+    The first two lines are what `npx convex` reads: put them into .env.local in your app's folder. Convex's CLI needs
+    Node 22 from version 1.49 on; on Node 20, `npm install convex@1.48`.
 
     \b
     Example:

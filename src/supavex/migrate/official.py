@@ -34,6 +34,8 @@ _ENV_FILES = (".env.local", ".env")
 _LINE = re.compile(
     r"""\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(?:"([^"]*)"|'([^']*)'|`([^`]*)`|([^#]*))\s*(?:#.*)?\Z"""
 )
+#: The newest CLI that runs on a Node, from this major version on.
+_CLI_OF_NODE = {20: "1.48"}
 _KEPT_LINES = 12
 Say = Callable[[str], None]
 
@@ -198,15 +200,42 @@ def official_program(app: Path) -> tuple[str, Path]:
         )
     node = shutil.which("node")
     if node is None:
-        hint = "Install Node 20 or later: Convex's CLI runs on it."
+        hint = "Install Node 22 or later: Convex's CLI runs on it (on Node 20, that of the package convex@1.48)."
         raise UsageError("NoNode", "the program node is not there.", where=str(app), hint=hint)
     package = convex_package(app)
     program = None if package is None else package / "bin/main.js"
     if program is None or not program.is_file():
         raise UsageError(
-            "NoConvexPackage", "the app's convex package is not installed.", where=str(app), hint="npm install convex"
+            "NoConvexPackage",
+            "the app's convex package is not installed.",
+            where=str(app),
+            hint="npm install convex (on Node 20: npm install convex@1.48; later ones need Node 22)",
         )
+    _check_node(app, node, package)
     return node, program
+
+
+def _check_node(app: Path, node: str, package: Path | None) -> None:
+    """Raises NodeTooOld where the convex package says that its CLI does not run on this Node."""
+    assert package is not None
+    try:
+        about = json.loads((package / "package.json").read_text(encoding="utf-8"))
+        wanted = re.fullmatch(r">=\s*(\d+)(?:\.\d+)*", str(about["engines"]["node"]).strip())
+        ran = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=30, check=False)
+    except (OSError, ValueError, KeyError, TypeError, subprocess.TimeoutExpired):
+        return  # the CLI itself says what is wrong
+    present = re.fullmatch(r"v(\d+)[.\d]*", ran.stdout.strip())
+    if wanted is None or present is None or int(present[1]) >= int(wanted[1]):
+        return
+    known = next((version for major, version in _CLI_OF_NODE.items() if int(present[1]) >= major), None)
+    raise UsageError(
+        "NodeTooOld",
+        f"the app's convex {about.get('version', 'package')} needs Node {wanted[1]} or later, and this is Node "
+        f"{present[0].removeprefix('v')}.",
+        where=str(app),
+        hint=f"Install Node {wanted[1]}"
+        + (f", or a CLI that runs on this one: npm install convex@{known}" if known else "."),
+    )
 
 
 def convex_package(app: Path) -> Path | None:
