@@ -11,7 +11,7 @@ from supavex.migrate.official import official_program
 
 
 def app(folder: Path, wants: str, node: str | None, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An app whose convex package wants a Node; ``node``: the version of the first one on PATH, by default the real one."""
+    """An app whose convex package wants a Node; ``node``: the version of that on PATH, by default the real one's."""
     package = folder / "app/node_modules/convex"
     (package / "bin").mkdir(parents=True)
     (package / "bin/main.js").write_text("")
