@@ -160,6 +160,45 @@ def test_a_shared_secret_signs_nobody_in(issuer: Issuer):
     assert jwt.get_unverified_header(good)["alg"] == "RS256"
 
 
+def test_tokens_of_odd_forms_are_no_tokens(issuer: Issuer):
+    def part(text: str) -> str:
+        return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+    deep, huge = "[" * 40_000, "9" * 5000
+    heads = ['{"alg":"RS256"}', deep, "[]", "1", '{"alg":1}', '{"alg":"RS256","kid":[1]}', "NaN", '{"alg":"none"}']
+    bodies = [
+        '{"iss":"https://a"}',
+        deep,
+        "[]",
+        "null",
+        '{"iss":1}',
+        '{"iss":{}}',
+        f'{{"exp":{huge}}}',
+        '{"exp":1e400}',
+    ]
+    provider = {"type": "customJwt", "issuer": "https://a", "jwks": "data:,x", "algorithm": "RS256"}
+    for head in heads:
+        for body in bodies:
+            with pytest.raises(SupavexError):
+                Tokens().identity(f"{part(head)}.{part(body)}.AAAA", [provider])
+    for keys in (
+        "",
+        "x",
+        "[]",
+        "null",
+        '{"keys": 1}',
+        '{"keys": [1]}',
+        '{"keys": [{}]}',
+        '{"keys": [{"kty": "RSA"}]}',
+        deep,
+    ):
+        for jwks in (f"data:,{keys}", f"data:application/json;base64,{base64.b64encode(keys.encode()).decode()}"):
+            with pytest.raises(SupavexError):
+                Tokens().identity(issuer.token(iss="https://a"), [{**provider, "jwks": jwks}])
+    with pytest.raises(SupavexError):
+        Tokens().identity("a" * 1_000_000 + ".b.c", [provider])
+
+
 @pytest.mark.parametrize(
     ("allowed", "good", "bad"),
     [

@@ -52,7 +52,7 @@ class Tokens:
                 raise jwt.InvalidTokenError("too long")
             header = jwt.get_unverified_header(token)
             claims = jwt.decode(token, options={"verify_signature": False})
-        except jwt.PyJWTError:
+        except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
             message = "Could not parse JWT payload. Check that the token is a valid JWT format with three "
             raise SupavexError("InvalidAuthHeader", f"{message}base64-encoded parts separated by dots.") from None
         issuer = claims.get("iss")
@@ -87,10 +87,10 @@ class Tokens:
                 leeway=_LEEWAY_SECONDS,
                 options={"require": required, "verify_aud": audience is not None},
             )
-        except jwt.PyJWTError:
+        except (jwt.PyJWTError, ValueError, TypeError, ArithmeticError):
             message = "Could not verify OIDC token claim. Check that the token signature is valid and the token hasn't "
             raise SupavexError("Unauthenticated", f"{message}expired.") from None
-        return Identity(user=user_of(verified), token=token, expires=verified["exp"] + _LEEWAY_SECONDS)
+        return Identity(user=user_of(verified), token=token, expires=int(verified["exp"]) + _LEEWAY_SECONDS)
 
     def _discovered(self, issuer: str) -> str:
         """The address of an issuer's keys."""

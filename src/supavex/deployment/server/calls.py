@@ -59,7 +59,7 @@ class Calls:
         if not attributes:
             return ADMIN
         try:
-            return Identity(admin=True, user=acting(json.loads(base64.b64decode(attributes))))
+            return Identity(admin=True, user=acting(parse_json(base64.b64decode(attributes))))
         except (ValueError, TypeError) as error:
             raise SupavexError("InvalidIdentity", f"The identity to act as can't be read: {error}") from None
 
