@@ -46,11 +46,11 @@ async def sync(host: Host, socket: WebSocket) -> None:
         incident("a WebSocket")
         await _end(session, None, 1011)
     finally:
-        left = [*tasks, *session.tasks, *([] if session.answering is None else [session.answering])]
+        left = {*tasks, *session.tasks, *([] if session.answering is None else [session.answering])}
         for task in left:
             task.cancel()
-        # What they raise, now that nobody is there to be told, is of no interest.
-        await asyncio.gather(*left, return_exceptions=True)
+            # What it raises, now that nobody is there to be told, is of no interest.
+            task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         session.let_go()
 
 
