@@ -127,6 +127,7 @@ CREATE TABLE orders (tenant_id uuid, id int, total int, PRIMARY KEY (tenant_id, 
 CREATE TABLE user_profile (id uuid PRIMARY KEY, a int);
 CREATE TABLE "userProfile" (id uuid PRIMARY KEY, b int);
 CREATE TABLE profiles (id uuid PRIMARY KEY REFERENCES auth.users, name text, "dateCreated" timestamptz);
+CREATE TABLE settings (user_id uuid PRIMARY KEY, theme text);
 CREATE TABLE parcels (id int PRIMARY KEY, size size, sizes size[], grams weight, currency currency, mood no_mood,
   moods no_mood[], level int CHECK (level IN (1, 2)), url text CHECK (url LIKE 'https://%'), tenant_id uuid,
   order_id int, sender uuid CONSTRAINT a_user REFERENCES auth.users,
@@ -149,6 +150,7 @@ INSERT INTO orders VALUES ('00000000-0000-4000-8000-0000000000f1', 1, 10);
 INSERT INTO user_profile VALUES ('00000000-0000-4000-8000-0000000000e1', 1);
 INSERT INTO "userProfile" VALUES ('00000000-0000-4000-8000-0000000000e2', 2);
 INSERT INTO profiles VALUES ('00000000-0000-4000-8000-000000000001', 'ann', '2024-01-01');
+INSERT INTO settings VALUES ('00000000-0000-4000-8000-000000000001', 'dark');
 INSERT INTO parcels (id, sizes, currency, level, url, tenant_id, order_id, sender) VALUES (1, '{s,m}', 'USD', 2,
   'https://x', '00000000-0000-4000-8000-0000000000f1', 1, '00000000-0000-4000-8000-000000000001');
 INSERT INTO posts (id, _id, "ID", author, readers, title, body, slug, data) VALUES ('p', 1, 2,
@@ -179,14 +181,15 @@ def test_the_lines_of_the_notes_are_proven_too(folder: Path) -> None:
     supavex("init", "-C", folder)
     text = (folder / "schema.py").read_text().splitlines()
     lines = [number for number, line in enumerate(text) if line.lstrip().startswith("#     ")]
-    assert len(lines) == 2
+    assert len(lines) == 3
     for number in lines:
         text[number : number + 2] = [text[number].replace("#     ", ""), ""]
     (folder / "schema.py").write_text("\n".join(text))
     proven(folder)
     with Deployment(folder / ".supavex/deployment.sqlite3") as deployment:
         (ann,), (post,) = deployment.documents("profiles"), deployment.documents("posts")
-    assert (post["author"], post["readers"]) == (ann["_id"], [ann["_id"]])
+        (settings,) = deployment.documents("settings")
+    assert (post["author"], post["readers"], settings["user_id"]) == (ann["_id"], [ann["_id"]], ann["_id"])
     assert "ReferenceWithoutForeignKey" not in supavex("check", "-C", folder).out
 
 

@@ -112,6 +112,31 @@ def test_a_foreign_key_to_a_table_that_stays_behind(find: Find) -> None:
     }
 
 
+def test_of_several_tables_with_the_keys_that_it_refers_to_the_one_that_it_is_named_after(find: Find) -> None:
+    found = find(
+        "id int); CREATE TABLE settings (user_id uuid PRIMARY KEY REFERENCES auth.users); DROP TABLE notes;"
+        "CREATE TABLE notes (user_id uuid REFERENCES auth.users, x uuid REFERENCES auth.users"
+    )
+    assert {column: [name for _, name in reference.parents] for column, reference in found.items()} == {
+        "user_id": ["profiles"], "x": ["profiles", "settings"],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("columns", "parents"),
+    [
+        ("user_id uuid PRIMARY KEY", ["users"]), ("id uuid PRIMARY KEY", []), ("note_id uuid PRIMARY KEY", []),
+        ("user_id uuid PRIMARY KEY REFERENCES auth.users", ["profiles"]), ("tag_id bigint PRIMARY KEY", ["tags"]),
+        ("id uuid PRIMARY KEY REFERENCES users", []), ("author uuid UNIQUE NOT NULL", ["users"]),
+    ],
+)  # fmt: skip
+def test_a_key_that_is_another_table_s_too(find: Find, columns: str, parents: list[str]) -> None:
+    rows = f"INSERT INTO users VALUES ('{USER}'); INSERT INTO tags VALUES (1); INSERT INTO profiles VALUES ('{USER}')"
+    value = "1" if "bigint" in columns else f"'{USER}'"
+    found = find(columns, rows, f"INSERT INTO notes VALUES ({value})")
+    assert [name for reference in found.values() for _, name in reference.parents] == parents
+
+
 def test_a_row_of_the_same_table(find: Find) -> None:
     found = find("id uuid PRIMARY KEY, parent_id uuid, reply_to uuid")
     assert {column: reference.parents for column, reference in found.items()} == {

@@ -32,6 +32,7 @@ def found(database: Database, columns: str = "", after: str = "") -> dict[str, s
         ("to_tsvector('simple', data ->> 'no field')", ""),
         ("CASE WHEN status = 'draft' THEN to_tsvector('simple', '') ELSE to_tsvector('simple', title) END", "title"),
         ("to_tsvector(lang, body)", "body"),
+        ("to_tsvector('simple', joined(tags) || title)", "tags title"),
         ("to_tsvector('simple', 'title')", ""),
         ("words(title, slug)", "title slug"),
     ],
@@ -39,7 +40,8 @@ def found(database: Database, columns: str = "", after: str = "") -> dict[str, s
 def test_generated_columns(database: Database, expression: str, texts: str) -> None:
     database.run("""
         CREATE FUNCTION words(text, varchar) RETURNS tsvector IMMUTABLE LANGUAGE sql
-          AS $$ SELECT to_tsvector('simple', $1 || $2) $$
+          AS $$ SELECT to_tsvector('simple', $1 || $2) $$;
+        CREATE FUNCTION joined(text[]) RETURNS text IMMUTABLE LANGUAGE sql AS $$ SELECT array_to_string($1, ' ') $$;
     """)
     column = f", fts tsvector GENERATED ALWAYS AS ({expression}) STORED"
     assert found(database, column, "CREATE INDEX posts_fts ON posts USING gin (fts)") == {"fts": texts}

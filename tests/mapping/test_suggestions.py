@@ -104,6 +104,25 @@ def test_a_search_over_several_columns_comes_with_the_lines_for_all(make: Make, 
     assert database.value(f"SELECT {field.source} FROM public.posts t") == "a b"
 
 
+def test_an_array_is_no_search_field_and_is_named_with_the_others(make: Make, database: Database) -> None:
+    sql = """
+        CREATE FUNCTION joined(text[]) RETURNS text IMMUTABLE LANGUAGE sql AS $$ SELECT array_to_string($1, ' ') $$;
+        CREATE TABLE posts (id int PRIMARY KEY, tags text[] NOT NULL, title text NOT NULL,
+          fts tsvector GENERATED ALWAYS AS (to_tsvector('simple', joined(tags) || title)) STORED);
+        INSERT INTO posts (id, tags, title) VALUES (1, '{a,b}', 'c')"""
+    table = define_table({"tags": v.array(v.string()), "title": v.string()}).search_index(
+        "search_title", search_field="title"
+    )
+    (note,) = found(database, make(sql, {"posts": table}, SKIP), "SearchOverSeveralColumns")
+    assert note.message.endswith(
+        "searches tags, title as one text by fts; a search index has one field: here it is title."
+    )
+    written = re.search(r"fields.search_text.sql = \"(.*)\";", note.hint)
+    assert written is not None
+    whole = written[1].replace('\\"', '"')
+    assert database.value(f"SELECT {whole} FROM public.posts t") == "a b c"
+
+
 def test_a_search_of_one_column_that_nothing_carries_over(make: Make, database: Database) -> None:
     database.run("CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA extensions", role=servers.SUPERUSER)
     sql = "CREATE TABLE posts (id int PRIMARY KEY, title text NOT NULL);"

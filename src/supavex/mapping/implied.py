@@ -74,25 +74,33 @@ def _candidate(
     stated = [key for key in table.foreign_keys if column.name in key.columns]
     if kind is None or any((key.referenced_schema, key.referenced_table) in keys for key in stated):
         return None
-    if own in keys and keys[own].refers and keys[own].columns == (column.name,):
-        return None
     alike = {place: key for place, key in keys.items() if key.refers and _kind(tables[place], key) == kind}
+    is_key = own in alike and keys[own].columns == (column.name,)
     single = next((key for key in stated if len(key.columns) == 1), None)
     there = None if single is None else (single.referenced_schema, single.referenced_table)
     # Small numbers and short texts are in many tables.
     named = kind == "uuid" or bool(set(words(column.name)[-1:]) & KEY_WORDS)
     if there is not None:
         # It refers to a table that stays behind; another that moves may have the same keys.
-        likely = [place for place, key in alike.items() if _refers(tables[place], key, there)]
-    elif kind == "int8" and not named:
-        likely = []
-    else:
-        likely = named_after(column.name, own, {place: tables[place].name for place in alike})
-    if kind != "uuid" or there is not None:
+        alike = {place: key for place, key in alike.items() if _refers(tables[place], key, there)}
+    likely = [] if kind == "int8" and not named else _named_after(column, own, alike, tables, is_key=is_key)
+    if there is not None and not likely and not is_key:
+        likely = list(alike)
+    # Rows of many tables have the same first keys: of a key, its name has to say whose else it is.
+    if kind != "uuid" or is_key:
         alike = {place: alike[place] for place in likely}
     asked = tuple(KeyColumn(*place, key.columns[0], kind) for place, key in alike.items())
     many = column.type.element is not None
     return _Candidate(Asked(*own, column.name, many, asked), tuple(likely), there, named) if asked else None
+
+
+def _named_after(
+    column: Column, own: Place, keys: Mapping[Place, Key], tables: Mapping[Place, Table], *, is_key: bool
+) -> list[Place]:
+    """The tables that a column is named after; of its table's own key, others than that table."""
+    names = {place: tables[place].name for place in keys}
+    found = named_after(column.name, own, names)
+    return [] if is_key and own in found else found
 
 
 def _kind(table: Table, key: Key) -> str | None:

@@ -24,7 +24,10 @@ _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class SearchedText:
-    """A text that is searched: a column, or a place in a JSON column by the keys that lead to it."""
+    """A text that is searched: a column, or a place in a JSON column by the keys that lead to it.
+
+    The column may be an array of texts: no search index of Convex has one.
+    """
 
     column: str
     keys: tuple[str, ...] = ()
@@ -187,4 +190,5 @@ def _keys(tokens: Sequence[tuple[str, str]], position: int) -> tuple[str, ...]:
 
 
 def _is_text(column: Column | None) -> bool:
-    return column is not None and column.type.element is None and column.type.base in _TEXTS
+    """Whether a column holds a text, or several in an array."""
+    return column is not None and (column.type.element or column.type).base in _TEXTS

@@ -16,6 +16,7 @@ from supavex.mapping.implied import Look, implied_references
 from supavex.mapping.plan import FieldPlan, Plan, TablePlan
 from supavex.mapping.searches import Search, SearchedText, searches
 from supavex.postgres.catalog import Column, Table
+from supavex.postgres.connection import quoted
 
 
 def suggestions(plan: Plan, look: Look) -> list[Diagnostic]:
@@ -112,7 +113,7 @@ def _several(table: TablePlan, search: Search, places: dict[SearchedText, str], 
     listed = ", ".join(map(str, search.texts))
     only = f"here it is {have[0]}" if have else "here there is none"
     message = f"PostgreSQL searches {listed} as one text by {search.name}; a search index has one field: {only}."
-    sql = ", ".join(_sql(text) for text in search.texts)
+    sql = ", ".join(_sql(table.source, text) for text in search.texts)
     whole = json.dumps(f"concat_ws(' ', {sql})", ensure_ascii=False)
     index = _index("search_text", "search_text")
     hint = f'To search all of them, add "search_text": v.string() to {table.target}, {index} and, under '
@@ -128,14 +129,20 @@ def _index(field: str, name: str = "") -> str:
 
 def _path(fields: dict[str, FieldPlan], text: SearchedText) -> str | None:
     field = fields.get(text.column)
-    return None if field is None else ".".join([field.name, *text.keys])
+    fits = field is not None and (
+        Target(field.validator).any if text.keys else Target(field.validator).takes(kinds.String)
+    )
+    return ".".join([field.name, *text.keys]) if field is not None and fits else None
 
 
-def _sql(text: SearchedText) -> str:
-    column = '"' + text.column.replace('"', '""') + '"'
+def _sql(table: Table, text: SearchedText) -> str:
+    column = f"t.{quoted(text.column)}"
+    source = table.column(text.column)
+    if source is not None and source.type.element is not None:
+        return f"array_to_string({column}, ' ')"
     keys = ["'" + key.replace("'", "''") + "'" for key in text.keys]
     path = "".join(f" -> {key}" for key in keys[:-1]) + (f" ->> {keys[-1]}" if keys else "")
-    return f"t.{column}{path}"
+    return f"{column}{path}"
 
 
 def _creation(table: TablePlan) -> Iterator[Diagnostic]:

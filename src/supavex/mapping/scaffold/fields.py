@@ -32,13 +32,13 @@ _IDS = "an `ids` file can map what does not move"
 
 
 def add_fields(context: Context, draft: Draft) -> None:
-    """A field for each column. A uuid key without a foreign key is the document's _id, and has none."""
+    """A field for each column. A uuid key that refers to nothing is the document's _id, and has none."""
     table, project = draft.table, context.project
     own = {column.name for column in table.columns}
     for column in table.columns:
         rule = project.column_rule(project.table_rule(table.schema, table.name), column.name)
-        own_key = draft.key.columns == (column.name,) and draft.key.form == "uuid"
-        if rule.skip is not None or (own_key and not any(k.columns == (column.name,) for k in table.foreign_keys)):
+        implied = ((table.schema, table.name), column.name) in context.implied
+        if rule.skip is not None or (_is_id(draft, column) and not implied):
             continue
         if column.type.base == "tsvector":
             _leave_behind(draft, column)
@@ -51,6 +51,12 @@ def add_fields(context: Context, draft: Draft) -> None:
             draft.toml.append(f"columns.{toml_key(column.name)}.to = {json.dumps(name)}")
         draft.by_column[column.name] = name
         draft.fields[name] = _field(context, draft, column, has_ids=bool(rule.ids))
+
+
+def _is_id(draft: Draft, column: Column) -> bool:
+    """Whether a column is a uuid key that refers to nothing: the document's _id is made of it."""
+    own_key = draft.key.columns == (column.name,) and draft.key.form == "uuid"
+    return own_key and not any(key.columns == (column.name,) for key in draft.table.foreign_keys)
 
 
 def _leave_behind(draft: Draft, column: Column) -> None:
