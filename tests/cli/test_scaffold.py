@@ -270,7 +270,7 @@ def test_init_from_a_live_database_writes_no_address(folder: Path, monkeypatch: 
         servers.execute_script(
             server, "CREATE TABLE a (id uuid PRIMARY KEY, n int); INSERT INTO a VALUES (gen_random_uuid(), 1)"
         )
-        url = f"postgresql://{servers.SUPERUSER}:hush@/postgres?host={server.socket_folder}"
+        url = f"postgresql://{servers.SUPERUSER}:{server.password}@/postgres?host={server.socket_folder}"
         ran = supavex("init", "-C", folder, "--database-url", url)
         assert ran.code == 0, ran.err
         assert (folder / "supavex.toml").read_text() == '[source]\ndatabase_url_env = "SUPABASE_DB_URL"\n'
