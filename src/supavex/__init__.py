@@ -1,3 +1,19 @@
 """Takes a Supabase project to Convex: the schema, the data, and the proof."""
 
-__version__ = "0.1.0"
+from typing import TYPE_CHECKING
+
+from supavex.version import __version__
+
+if TYPE_CHECKING:
+    from supavex.library import Project
+
+__all__ = ["Project", "__version__"]
+
+
+def __getattr__(name: str) -> object:
+    """Imports the library when it is asked for, so that the schema language alone starts fast."""
+    if name == "Project":
+        from supavex.library import Project
+
+        return Project
+    raise AttributeError(f"module 'supavex' has no attribute {name!r}")

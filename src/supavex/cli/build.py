@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from supavex.cli.options import json_option, open_project, print_diagnostics, print_json, project_options
-from supavex.mapping.build import TABLES, Build, build
+from supavex.mapping.build import spread_hint
 
 
 @click.command("build")
@@ -23,25 +23,17 @@ def command(folder: str, config: str | None, as_json: bool, check: bool) -> int:
       supavex build --check
     """
     project = open_project(folder, config)
-    result = build(project, check=check)
+    result = project.build(check=check)
+    shown = project.settings.shown
     if as_json:
-        files = [{"file": project.shown(file.path), "state": file.state} for file in result.files]
+        files = [{"file": shown(file.path), "state": file.state} for file in result.files]
         print_json({"ok": not result.stale, "files": files, "spread": result.spread})
         return 1 if result.stale else 0
     print_diagnostics(result.diagnostics, err=True)
     for file in result.files:
-        click.echo(f"{file.state:<9} {project.shown(file.path)}")
+        click.echo(f"{file.state:<9} {shown(file.path)}")
     if result.spread and not result.stale:
-        click.echo(spread_hint(result), err=True)
+        click.echo(spread_hint(), err=True)
     if result.stale:
         click.echo("Not up to date. Run `supavex build`.", err=True)
     return 1 if result.stale else 0
-
-
-def spread_hint(result: Build) -> str:
-    """How a hand-written schema.ts takes the generated tables."""
-    return (
-        f"schema.ts is yours and stays as it is. Spread {TABLES.removesuffix('.ts')} into it:\n"
-        '    import { supavexTables } from "./supavexTables";\n'
-        "    export default defineSchema({ ...supavexTables, /* your own tables */ });"
-    )

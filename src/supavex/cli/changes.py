@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-from functools import partial
-
 import click
 
 from supavex.cli.options import json_option, open_project, print_json, project_options
-from supavex.cli.progress import bars
+from supavex.cli.progress import shown_progress
 from supavex.errors import UsageError
-from supavex.mapping.check import checked_plan
-from supavex.mapping.source import Source
-from supavex.migrate.changes import ChangeDetector, Changes, Each, changes_since, listed_line
-from supavex.migrate.migration import Folder
-from supavex.migrate.moments import Moment, name_of
-from supavex.migrate.official import deployment_of
-from supavex.migrate.stored_files import files_job
-from supavex.migrate.touched import other_rules
-from supavex.project import Project
+from supavex.migrate.changes import Changes, listed_line
+from supavex.migrate.changes_run import ChangesOptions
 from supavex.text import counted, table_text
 
 _NAMED = 5
@@ -54,47 +44,16 @@ def command(
     """
     if every and as_json:
         raise UsageError("TwoChoices", "--list writes JSON lines, --json one object.", hint="Give one.")
-    project = open_project(folder, config)
     each = (lambda table, kind, key: click.echo(listed_line(table, kind, key))) if every else None
-    found = run(project, to, moment, full=full, each=each, files=files)
+    options = ChangesOptions(to, moment, full, files, each)
+    with shown_progress() as progress:
+        found = open_project(folder, config).changes(options, progress)
     if as_json:
         print_json(found.to_json())
     else:
         for line in report_lines(found):
             click.echo(line, err=every)
     return 1 if found.any else 0
-
-
-def run(
-    project: Project,
-    to: str | None = None,
-    moment: str | None = None,
-    *,
-    full: bool = False,
-    each: Each | None = None,
-    files: str | None = None,
-) -> Changes:
-    """The changes of ``project``; see :func:`supavex.migrate.changes.changes_since`."""
-    moments = Folder(project.migration_folder).moments
-    if to is not None and moment is not None:
-        raise UsageError("TwoChoices", "--to and --moment both name a moment.", hint="Give one.")
-    latest = moments.latest() or "local"
-    name = moment or (latest if to is None else name_of(deployment_of(project.convex_folder, to)))
-    path = moments.path(name)
-    if moment is not None and not path.is_file():
-        kept = ", ".join(moments.names()) or "none"
-        raise UsageError("NoMoment", f"there is no moment {moment}.", where=str(path), hint=f"Kept are: {kept}.")
-    plan, _ = checked_plan(project)
-    with ExitStack() as stack:
-        opened = stack.enter_context(Moment.open(path))
-        # A named moment is what was imported once; the target's own is what should be there now.
-        doubted = moments.doubted(opened.target) if path == moments.path(name_of(opened.target)) else ()
-        detector = ChangeDetector(opened, full, each)
-        report = stack.enter_context(bars("reading"))
-        detector.progress = lambda table, rows: report(table, rows, 0)
-        url = stack.enter_context(Source(project).running())
-        rules = partial(other_rules, plan, opened)
-        return changes_since(plan, url, detector, doubted, files_job(plan, files), rules)
 
 
 def report_lines(found: Changes) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import click
 
 from supavex.cli.options import json_option, open_project, print_diagnostics, print_json, project_options
-from supavex.mapping.check import check
 from supavex.text import counted
 
 
@@ -22,7 +21,7 @@ def command(folder: str, config: str | None, as_json: bool, strict: bool) -> int
     Example:
       supavex check -C projects/my21staff
     """
-    result = check(open_project(folder, config))
+    result = open_project(folder, config).check()
     if as_json:
         print_json(result.to_json(strict=strict))
         return 0 if result.ok(strict=strict) else 1

@@ -16,9 +16,8 @@ import click
 
 from supavex.cli import migrate as migrate_command
 from supavex.cli import verify as verify_command
-from supavex.cli.deploy import deploy, push_lines, write_summary
+from supavex.cli.deploy import push_lines, write_summary
 from supavex.cli.options import json_option, print_diagnostics, print_json
-from supavex.cli.targets import open_target
 from supavex.deployment import Deployment, FunctionFailed
 from supavex.deployment.functions.bundle import read_bundle
 from supavex.errors import SupavexError, UsageError
@@ -26,7 +25,9 @@ from supavex.mapping.build import build
 from supavex.mapping.check import Check, check
 from supavex.mapping.source import Source
 from supavex.migrate.bundling import BUNDLE_NAME, inputs_of, stale_because
+from supavex.migrate.deploying import deploy
 from supavex.migrate.proof import Proof
+from supavex.migrate.targets import local_deployment
 from supavex.project import Project, load_project
 from supavex.text import counted, table_text
 
@@ -58,9 +59,9 @@ def command(folder: str | None, as_json: bool) -> int:
     changed = [project.shown(f.path) for f in build_result.files if f.state == "written"]
     say(f"3  build    {', '.join(project.shown(f.path) for f in build_result.files)}: {_changes(changed)}")
     _fresh_deployment(project)
-    schema, push = deploy(project, "local")
-    summary = write_summary(project, schema, push, "local", None)
-    say(f"4  deploy   {' '.join(push_lines(push, schema))}")
+    deployed = deploy(project)
+    summary = write_summary(project, deployed, "local", None)
+    say(f"4  deploy   {' '.join(push_lines(deployed.push, deployed.schema))}")
     migration = migrate_command.run(project, "local", show="nobody")
     documents = sum(table.documents for table in migration.copy.tables)
     rejected = f"{counted(len(migration.copy.rejects), 'row')} rejected ({migration.allowed} allowed)"
@@ -104,7 +105,7 @@ def _run(project: Project, say: Callable[[str], None]) -> list[dict[str, Any]]:
     why = stale_because(bundle, project.root, inputs)
     if why is not None:
         raise SupavexError("StaleBundle", f"{why}.", where=BUNDLE_NAME, hint="Make it anew: supavex bundle")
-    with open_target(project, "local") as deployment:
+    with local_deployment(project) as deployment:
         bundle.install(deployment, schema=False)
         started = time.monotonic()
         deployment.functions.warm()
@@ -218,7 +219,7 @@ def _table(project: Project, migration: Migration, proof: Proof) -> str:
 
 def build_indexes(project: Project) -> dict[str, int]:
     """How many indexes each table of the local deployment has, as the deployment says."""
-    with open_target(project, "local") as deployment:
+    with local_deployment(project) as deployment:
         schema = deployment.schema
     return {} if schema is None else {name: len(table.indexes) for name, table in schema.tables.items()}
 

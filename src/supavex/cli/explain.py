@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 
 import click
 
 from supavex.cli.options import json_option, open_project, print_json, project_options
-from supavex.errors import SupavexError
-from supavex.mapping.check import check
-from supavex.mapping.source import Source
-from supavex.migrate.explain import Explanation, explain, find_table, with_example
+from supavex.migrate.explain import Explanation
 
 
 @click.command("explain")
@@ -25,18 +21,9 @@ def command(table: str, folder: str, config: str | None, as_json: bool) -> int:
     Example:
       supavex explain ari_payments
     """
-    project = open_project(folder, config)
-    checked = check(project)
-    if checked.plan is None:
-        first = checked.diagnostics[0]
-        raise SupavexError(first.code, first.message, where=first.where, hint=first.hint)
-    found = find_table(checked.plan, table)
-    explained = explain(found)
-    if found.status == "mapped" and not found.misfits:
-        with Source(project).running() as url:
-            explained = with_example(checked.plan, explained, found, url)
+    explained = open_project(folder, config).explain(table)
     if as_json:
-        print_json(asdict(explained))
+        print_json(explained.to_json())
     else:
         for line in report_lines(explained):
             click.echo(line)

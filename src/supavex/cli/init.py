@@ -9,10 +9,11 @@ from pathlib import Path
 
 import click
 
-from supavex.cli import scaffold as scaffold_command
 from supavex.cli.options import json_option, print_diagnostics, print_json
+from supavex.cli.scaffold import said
 from supavex.diagnostics import has_errors
 from supavex.errors import UsageError
+from supavex.mapping.scaffold_files import scaffold_files
 from supavex.mapping.source import Source
 from supavex.mapping.source_findings import losses
 from supavex.postgres.report import Failure
@@ -60,7 +61,7 @@ def command(
         if schemas and schemas != list(project.schemas):
             config.write_text(_with_schemas(config.read_text(encoding="utf-8"), schemas), encoding="utf-8")
             project = load_project(root)
-        made = scaffold_command.run(project)
+        made = scaffold_files(project)
         catalog, report = Source(project).catalog()
     except BaseException:
         config.unlink()
@@ -72,7 +73,7 @@ def command(
         found = {"failed": [asdict(failure) for failure in failed], "lost": [loss.to_json() for loss in lost]}
         print_json({"ok": ok, "tables": made.names, **found})
         return 0 if ok else 1
-    click.echo(f"{CONFIG_NAME} written. {scaffold_command.said(project, made)}")
+    click.echo(f"{CONFIG_NAME} written. {said(project, made)}")
     _print_failed(failed)
     print_diagnostics(lost)
     if database_url:

@@ -32,7 +32,7 @@ def command(source: str | None, folder: str, config: str | None, as_json: bool, 
     names = ["public"] if schemas is None else [name.strip() for name in schemas.split(",") if name.strip()]
     if source is None:
         try:
-            project = open_project(folder, config)
+            project = open_project(folder, config).settings
         except UsageError:
             # No project: the usual place of migrations will do.
             source = str(Path(folder) / "supabase/migrations")

@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
-from supavex import __version__
 from supavex.errors import DISK_ERRORS, SupavexError, database_error, file_error, missing_extra, of_database_file
+from supavex.version import __version__
 
 #: Command to its one line, in the order of ``--help``; the module of the same name holds it.
 COMMANDS = {

@@ -19,12 +19,13 @@ from supavex.cli.options import (
     project_options,
 )
 from supavex.cli.progress import Audience, audience, bars
-from supavex.cli.targets import open_target, to_option
+from supavex.cli.targets import to_option
 from supavex.convex.snapshot import SnapshotArchive
 from supavex.deployment.file_import import import_all
 from supavex.errors import UsageError
 from supavex.mapping.check import checked_plan
 from supavex.mapping.source import Source
+from supavex.migrate.targets import local_deployment
 from supavex.project import Project
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def command(
       supavex migrate --to cloud
       supavex migrate --out snapshot.zip && npx convex import --replace snapshot.zip
     """
-    project = open_project(folder, config)
+    project = open_project(folder, config).settings
     how = Copying(workers, cluster, parts, restart, accept_two_moments)
     if changes and (out is not None or tables is not None or existing is not None):
         hint = "supavex migrate --changes --to TARGET takes the tables that have changed, whichever they are."
@@ -312,7 +313,7 @@ def run(
         if not dry_run:
             project.make_state()
             stack.enter_context(locked(project.migration_folder))
-        target = None if out is not None else stack.enter_context(open_target(project, to, make=not dry_run))
+        target = None if out is not None else stack.enter_context(local_deployment(project, to, make=not dry_run))
         known = None if existing is None else stack.enter_context(ArchiveDocuments(existing))
         options = stack.enter_context(keeping.options(plan, place, how, dry_run=dry_run))
         options["files"] = files_job(plan, files, existing)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from supavex.diagnostics import Diagnostic
-from supavex.project import Project, load_project
+from supavex.errors import UsageError
+from supavex.library import Project
 
 F = TypeVar("F", bound=Callable[..., Any])
 _COLOURS = {"error": "red", "warning": "yellow", "note": "blue"}
@@ -33,7 +34,15 @@ json_option = click.option("--json", "as_json", is_flag=True, help="One JSON obj
 
 def open_project(folder: str, config: str | None) -> Project:
     """The project that ``-C`` and ``--config`` name."""
-    return load_project(Path(folder), config)
+    return Project(folder, config)
+
+
+def confirmed(question: str, hint: str, changes: str, *, yes: bool) -> bool:
+    """Whether a person agrees to ``changes``. Raises where there is no terminal to ask on, and no ``yes``."""
+    click.echo(changes, err=True)
+    if not yes and not sys.stdin.isatty():
+        raise UsageError("NotConfirmed", "there is no terminal to ask on.", hint=hint)
+    return yes or click.confirm(question, err=True)
 
 
 def print_json(data: Any) -> None:

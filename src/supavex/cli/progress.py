@@ -11,7 +11,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -135,6 +135,22 @@ def bars(step: str, audience: Audience = "people") -> Iterator[Report]:
         yield report
         if current is not None:
             shown.done(_State(current.table, current.rows, current.estimate, time.monotonic() - started))
+
+
+@contextmanager
+def shown_progress(audience: Audience = "people") -> Iterator[Callable[[str, str, int, int], None]]:
+    """Shows the steps of a library call while the block runs: called with step, table, rows and an estimate of all."""
+    with ExitStack() as stack:
+        step, report = "", None
+
+        def progress(now: str, table: str, rows: int, estimate: int) -> None:
+            nonlocal step, report
+            if report is None or now != step:
+                stack.close()  # the bars of the step before
+                step, report = now, stack.enter_context(bars(now, audience))
+            report(table, rows, estimate)
+
+        yield progress
 
 
 @contextmanager

@@ -8,12 +8,8 @@ from pathlib import Path
 import click
 
 from supavex.cli.options import json_option, open_project, print_json, project_options
-from supavex.cli.progress import audience, bars
-from supavex.convex.snapshot import SnapshotArchive
-from supavex.mapping.check import checked_plan
-from supavex.migrate.documents import ArchiveDocuments
-from supavex.migrate.file_proof import archive_files
-from supavex.migrate.restore import Restored, restore
+from supavex.cli.progress import audience, shown_progress
+from supavex.migrate.restore import Restored
 from supavex.text import counted, table_text
 
 
@@ -34,22 +30,8 @@ def command(archive: str, folder: str, config: str | None, to: str, replace: boo
       supavex restore snapshot.zip --to postgresql://postgres@localhost:5432/copy
       npx convex export --path export.zip && supavex restore export.zip --to "$URL" --replace
     """
-    project = open_project(folder, config)
-    plan, _ = checked_plan(project)
-    with (
-        ArchiveDocuments(Path(archive)) as documents,
-        SnapshotArchive(Path(archive)) as files,
-        bars("restored", audience(as_json)) as report,
-    ):
-        stored = archive_files(files) if plan.large else {}
-        result = restore(
-            plan,
-            documents,
-            to,
-            replace=replace,
-            progress=report,
-            stored=lambda id_: b"".join(stored[id_].read()) if id_ in stored else None,
-        )
+    with shown_progress(audience(as_json)) as progress:
+        result = open_project(folder, config).restore(Path(archive), to, replace=replace, progress=progress)
     if as_json:
         print_json(result.to_json())
     else:

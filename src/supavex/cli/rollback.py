@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import sys
+from functools import partial
 from pathlib import Path
 
 import click
 
-from supavex.cli.options import json_option, open_project, print_json, project_options
-from supavex.errors import UsageError
-from supavex.migrate.kept import Kept, damaged_notes, every_kept_export, kept_exports, read_kept
-from supavex.migrate.lock import locked
-from supavex.migrate.migration import Folder
-from supavex.migrate.official import CLOUD, deployment_of, official_cli
-from supavex.migrate.rollback import Rollback, choose_export, export_json, listed, roll_back, rollback_lines
-from supavex.project import Project
+from supavex.cli.options import confirmed, json_option, open_project, print_json, project_options
+from supavex.migrate.rollback import export_json, listed, rollback_lines
+from supavex.migrate.rollback_run import RollbackOptions
 
 
 @click.command("rollback")
@@ -48,62 +43,22 @@ def command(
       supavex rollback --to cloud
     """
     project = open_project(folder, config)
-    place = Folder(project.migration_folder)
+    shown = project.settings.shown
     if every:
-        exports = (
-            every_kept_export(place.path)
-            if to is None
-            else kept_exports(place.path, deployment_of(project.convex_folder, to))
-        )
-        for note in damaged_notes(place.path):
-            click.echo(f"note: {project.shown(note)} is damaged: what it says of its export is not known.", err=True)
+        kept = project.kept_exports(to)
+        for note in kept.damaged:
+            click.echo(f"note: {shown(note)} is damaged: what it says of its export is not known.", err=True)
         if as_json:
-            print_json({"exports": [export_json(kept) for kept in exports]})
+            print_json({"exports": [export_json(export) for export in kept.exports]})
         else:
-            click.echo(listed(exports, project.shown) if exports else "No exports are kept.")
+            click.echo(listed(kept.exports, shown) if kept.exports else "No exports are kept.")
         return 0
-    result = run(project, to, None if export is None else Path(export), yes=yes, discard=discard)
+    options = RollbackOptions(to, None if export is None else Path(export), discard_changes_since=discard)
+    asked = partial(confirmed, "Go back?", "Add --yes to go back.", yes=yes)
+    result = project.rollback(options, confirm=asked, say=partial(click.echo, err=True))
     if as_json:
         print_json(result.to_json())
     else:
-        for line in rollback_lines(result, project.shown):
+        for line in rollback_lines(result, shown):
             click.echo(line)
     return 0 if result.ok else 1
-
-
-def run(project: Project, to: str | None, export: Path | None, *, yes: bool = False, discard: bool = False) -> Rollback:
-    """Rolls ``project``'s deployment back; see :func:`supavex.migrate.rollback.roll_back`."""
-    folder = Folder(project.migration_folder)
-
-    def confirm(question: str) -> bool:
-        click.echo(question, err=True)
-        if not yes and not sys.stdin.isatty():
-            raise UsageError("NotConfirmed", "there is no terminal to ask on.", hint="Add --yes to go back.")
-        return yes or click.confirm("Go back?", err=True)
-
-    if to == "local":
-        hint = "`supavex migrate` writes it anew; to keep several, use `supavex serve --data DIR` and its URL."
-        raise UsageError("UnsupportedTarget", "of the local deployment no exports are kept.", hint=hint)
-    if to is None:
-        to = _only_target(folder.path, export)
-        to = CLOUD if to.split()[0] == CLOUD else to
-    cli = official_cli(project.convex_folder, to)
-    project.make_state()
-    with locked(folder.path):
-        chosen: Kept = choose_export(folder.path, cli.deployment, export)
-        return roll_back(folder, cli, chosen, confirm=confirm, say=_say, discard=discard)
-
-
-def _say(line: str) -> None:
-    click.echo(line, err=True)
-
-
-def _only_target(folder: Path, export: Path | None) -> str:
-    if export is not None:
-        return read_kept(export).target
-    targets = sorted({kept.target for kept in every_kept_export(folder)})
-    if len(targets) != 1:
-        hint = f"--to is one of {', '.join(targets)}." if targets else "supavex migrate --to … keeps one, and imports."
-        many = "exports of several deployments are kept." if targets else "no exports are kept."
-        raise UsageError("WhichTarget" if targets else "NothingToRollBack", many, hint=hint)
-    return targets[0]

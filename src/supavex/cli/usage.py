@@ -9,7 +9,8 @@ import click
 
 from supavex.cli.options import json_option, open_project, print_json, project_options
 from supavex.errors import UsageError
-from supavex.project import CONFIG_NAME, Project
+from supavex.library import Project
+from supavex.project import CONFIG_NAME
 from supavex.text import counted
 
 if TYPE_CHECKING:
@@ -43,11 +44,14 @@ def command(app: str | None, folder: str, config: str | None, as_json: bool, tab
       supavex usage
       supavex usage web --tables articles,webinars
     """
-    from supavex.mapping.usage.usage import usage
-
-    project, why = _project(folder, config)
     names = None if tables is None else frozenset(name.strip() for name in tables.split(",") if name.strip())
-    found = usage(project, Path(app) if app else None if project is not None else Path(folder), names, why=why)
+    project, why = _project(folder, config)
+    if project is None:
+        from supavex.mapping.usage.usage import usage
+
+        found = usage(None, Path(app or folder), names, why=why)
+    else:
+        found = project.usage(None if app is None else Path(app), names)
     if as_json:
         print_json(found.to_json())
     else:

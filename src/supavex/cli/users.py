@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from supavex.cli.options import json_option, open_project, print_json, project_options
-from supavex.cli.progress import bars
-from supavex.errors import SupavexError, UsageError
-from supavex.mapping.source import Source
-from supavex.project import Project
+from supavex.cli.progress import shown_progress
+from supavex.errors import UsageError
+from supavex.migrate.users_run import UsersOptions
 from supavex.text import counted, table_text
 
 if TYPE_CHECKING:
@@ -65,13 +62,17 @@ def command(
       supavex users --for convex-auth --out users.zip
     """
     project = open_project(folder, config)
-    if ids:
-        if target == "convex-auth" or hashes:
-            raise UsageError("UnsupportedOption", "--ids reads Clerk's list; no other option but --out goes with it.")
-        result = ids_of(project, [Path(name) for name in ids], None if out is None else Path(out))
-        return _show(result, as_json, lambda: ids_lines(result, project.shown))
-    report = run(project, target, None if out is None else Path(out).resolve(), hashes=hashes, quiet=as_json)
-    return _show(report, as_json, lambda: report_lines(report, project.shown))
+    shown = project.settings.shown
+    file = None if out is None else Path(out)
+    with shown_progress() as progress:
+        if ids:
+            if target == "convex-auth" or hashes:
+                message = "--ids reads Clerk's list; no other option but --out goes with it."
+                raise UsageError("UnsupportedOption", message)
+            made = project.clerk_ids([Path(name) for name in ids], file, progress)
+            return _show(made, as_json, lambda: ids_lines(made, shown))
+        report = project.users(UsersOptions(target, file, with_password_hashes=hashes), progress)
+    return _show(report, as_json, lambda: report_lines(report, shown))
 
 
 def _show(result: UsersReport | ClerkIds, as_json: bool, lines: Callable[[], list[str]]) -> int:
@@ -81,59 +82,6 @@ def _show(result: UsersReport | ClerkIds, as_json: bool, lines: Callable[[], lis
         for line in lines():
             click.echo(line)
     return 0 if result.ok else 1
-
-
-def run(
-    project: Project, target: str | None, out: Path | None, *, hashes: bool = False, quiet: bool = False
-) -> UsersReport:
-    """Exports the users; see :mod:`supavex.migrate.users`."""
-    target = target or project.users.kind
-    if target is None:
-        raise UsageError("NoTarget", "who takes the users?", hint="--for clerk, --for convex-auth, or [users] for = …")
-    project.make_state()
-    suffix = "json" if target == "clerk" else "zip"
-    file = out or project.state / "users" / f"{target}.{suffix}"
-    try:
-        if target == "clerk":
-            from supavex.migrate.users import export_for_clerk
-
-            with bars("reading") as progress, Source(project).running() as url:
-                return export_for_clerk(url, file, hashes=hashes, progress=lambda n: progress("auth.users", n, 0))
-        return _convex_auth(project, file, hashes=hashes)
-    except OSError as error:
-        raise _cannot_write(error, file) from None
-
-
-def _cannot_write(error: OSError, file: Path) -> SupavexError:
-    hint = "Nothing was replaced. Name another --out, or make room."
-    return SupavexError("CannotWrite", f"{error.strerror or error}.", where=str(error.filename or file), hint=hint)
-
-
-def _convex_auth(project: Project, file: Path, *, hashes: bool) -> UsersReport:
-    from supavex.mapping.check import checked_plan
-    from supavex.migrate.users import export_for_convex_auth
-
-    if project.users.kind != "convex-auth":
-        hint = 'Set [users] for = "convex-auth", and put **auth_tables() into schema.py (docs/users-and-files.md).'
-        raise UsageError("NotConvexAuth", "supavex.toml does not move the users to Convex Auth.", hint=hint)
-    project = replace(project, users=replace(project.users, password_hashes=hashes))
-    plan, _ = checked_plan(project)
-    with ExitStack() as stack:
-        copying = stack.enter_context(bars("copying"))
-        return export_for_convex_auth(plan, file, progress=copying)
-
-
-def ids_of(project: Project, lists: list[Path], out: Path | None) -> ClerkIds:
-    """Writes the id file; see :func:`supavex.migrate.clerk_id_file.write_clerk_ids`."""
-    from supavex.migrate.clerk_id_file import write_clerk_ids
-
-    file = out.resolve() if out is not None else project.root / "clerk_ids.csv"
-    try:
-        with bars("reading") as progress, Source(project).running() as url:
-            shown = [(path, str(path)) for path in lists]
-            return write_clerk_ids(shown, url, file, progress=lambda n: progress("auth.users", n, 0))
-    except OSError as error:
-        raise _cannot_write(error, file) from None
 
 
 def report_lines(report: UsersReport, shown: Callable[[Path], str]) -> list[str]:

@@ -12,7 +12,7 @@ import click
 
 from supavex.cli.options import json_option, open_project, print_json, project_options
 from supavex.cli.progress import Audience, audience, bars
-from supavex.cli.targets import open_target, to_option
+from supavex.cli.targets import to_option
 from supavex.convex.snapshot import SnapshotArchive
 from supavex.deployment import Deployment
 from supavex.deployment.server.jobs import job_documents
@@ -32,6 +32,7 @@ from supavex.migrate.rejects import Reject, read_rejects
 from supavex.migrate.runs import Run
 from supavex.migrate.storage_proof import files_proof
 from supavex.migrate.store_proof import prove_store
+from supavex.migrate.targets import local_deployment
 from supavex.migrate.verification import FilesProof, holds_documents, verify
 from supavex.postgres.connection import without_password
 from supavex.project import Project
@@ -75,7 +76,7 @@ def command(
       supavex verify
       supavex verify snapshot.zip --json
     """
-    project = open_project(folder, config)
+    project = open_project(folder, config).settings
     named = None if archive is None else Path(archive)
     beside = None if existing is None else Path(existing)
     result = run(project, to, named, rejects, sample, audience(as_json), files=files, existing=beside)
@@ -132,7 +133,7 @@ def run(
         if archive is None:
             if not known and not (project.state / "deployment.sqlite3").exists():
                 raise _nothing_imported(named)
-            target = deployment = stack.enter_context(open_target(project, to))
+            target = deployment = stack.enter_context(local_deployment(project, to))
             # An import that ends meanwhile replaces its tables.
             stack.enter_context(deployment.reading())
             known = known or _imported_by_cli(deployment)

@@ -113,3 +113,12 @@ def _lock(project: Project, schema: Schema, *, check: bool) -> Built:
         return Built(project.lock_file, "stale")
     save_lock(project.lock_file, numbers)
     return Built(project.lock_file, "written")
+
+
+def spread_hint() -> str:
+    """How a hand-written schema.ts takes the generated tables."""
+    return (
+        f"schema.ts is yours and stays as it is. Spread {TABLES.removesuffix('.ts')} into it:\n"
+        '    import { supavexTables } from "./supavexTables";\n'
+        "    export default defineSchema({ ...supavexTables, /* your own tables */ });"
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import psycopg
@@ -11,14 +11,17 @@ import psycopg
 from supavex.convex.ids import decode_id
 from supavex.convex.limits import STORAGE_NUMBER, STORAGE_TABLE
 from supavex.convex.validators import MISSING, field_rules, printed
-from supavex.errors import UsageError
+from supavex.errors import SupavexError, UsageError
+from supavex.mapping.check import check
 from supavex.mapping.convex_auth import is_secret
 from supavex.mapping.plan import ALIAS, FieldPlan, Plan, TablePlan
+from supavex.mapping.source import Source
 from supavex.mapping.table_numbers import load_lock, with_new_tables
 from supavex.migrate.comparison import HIDDEN
 from supavex.postgres.columns import ColumnReader
 from supavex.postgres.connection import literal, quoted
 from supavex.postgres.snapshot import exported
+from supavex.project import Project
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,28 @@ class Explanation:
     before: dict[str, Any] | None = None
     after: dict[str, Any] | None = None
     provided: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """As ``explain --json`` shows it."""
+        return asdict(self)
+
+
+def explain_table(project: Project, name: str) -> Explanation:
+    """What happens to a table of ``project``, with one row before and after where the table moves.
+
+    ``name``: the table's name in the source, with or without its schema, or in Convex. Raises the first finding of
+    ``check`` where the schema can't be used.
+    """
+    checked = check(project)
+    if checked.plan is None:
+        first = checked.diagnostics[0]
+        raise SupavexError(first.code, first.message, where=first.where, hint=first.hint)
+    found = find_table(checked.plan, name)
+    explained = explain(found)
+    if found.status != "mapped" or found.misfits:
+        return explained
+    with Source(project).running() as url:
+        return with_example(checked.plan, explained, found, url)
 
 
 def find_table(plan: Plan, name: str) -> TablePlan:

@@ -20,7 +20,6 @@ from typing import IO, Any
 import psycopg
 import pyarrow as pa
 
-from supavex import __version__
 from supavex.errors import SupavexError, missing_extra
 from supavex.mapping.plan import ALIAS, TablePlan
 from supavex.migrate.encoding import SLICE_ROWS, BadKeys, Encoded, Lookup, TableEncoder
@@ -31,6 +30,7 @@ from supavex.migrate.rejects import Reject, TooManyRejectsError
 from supavex.postgres.columns import ColumnReader
 from supavex.postgres.connection import quoted
 from supavex.postgres.snapshot import Snapshot
+from supavex.version import __version__
 
 #: Bytes on disk, the TOAST table's included, that a part aims at.
 PART_BYTES = 64 << 20

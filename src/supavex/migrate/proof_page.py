@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from html import escape
 from importlib import resources
 
-from supavex import __version__
 from supavex.migrate.proof import LISTED, Proof, TableProof
 from supavex.migrate.rejects import Reject
 from supavex.text import counted, duration
+from supavex.version import __version__
 
 #: Characters of a value that are shown.
 _SHOWN = 600

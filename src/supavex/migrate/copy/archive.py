@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from supavex import __version__
 from supavex.convex.snapshot import ArchiveWriter, JoinedEntry, schema_entry, tables_entry
 from supavex.files import chosen_folder, owner_only
 from supavex.migrate.archive_storage import Storage
@@ -14,6 +13,7 @@ from supavex.migrate.copy.tables import TableCopy
 from supavex.migrate.encoding import needs_uniform
 from supavex.migrate.part_files import PartFiles
 from supavex.migrate.parts import LAST_BLOCK, joined_crc
+from supavex.version import __version__
 
 _README = "A Convex snapshot written by supavex {version}. Import it with: npx convex import --replace FILE.zip\n"
 

@@ -1,0 +1,171 @@
+"""The library: a Supabase project, with the verbs of the command line as methods.
+
+Each method does what the command of its name does, and returns a typed result with ``to_json``; a command parses its
+options, calls the method, and prints. Modules are imported when a verb needs them, so that a project opens fast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from supavex.errors import UsageError
+from supavex.project import load_project
+
+if TYPE_CHECKING:
+    from supavex.deployment.server.host import Host
+    from supavex.mapping.build import Build
+    from supavex.mapping.check import Check
+    from supavex.mapping.scaffold import Scaffolded
+    from supavex.mapping.usage.usage import Usage
+    from supavex.migrate.changes import Changes
+    from supavex.migrate.changes_run import ChangesOptions
+    from supavex.migrate.clerk_id_file import ClerkIds
+    from supavex.migrate.cutover import CutoverPlan
+    from supavex.migrate.deploying import Deployed, DeployOptions
+    from supavex.migrate.explain import Explanation
+    from supavex.migrate.restore import Restored
+    from supavex.migrate.rollback import Rollback
+    from supavex.migrate.rollback_run import KeptExports, RollbackOptions
+    from supavex.migrate.users import UsersReport
+    from supavex.migrate.users_run import UsersOptions
+
+#: Called while a verb works: the step (``copied``, ``verified``, …), a table, the rows done, and an estimate of all
+#: rows (0 where it is unknown).
+Progress = Callable[[str, str, int, int], None]
+#: Called with a line that tells what is being done.
+Say = Callable[[str], object]
+#: Called with what is about to change; whether to go on.
+Confirm = Callable[[str], bool]
+
+
+def _silent(step: str, table: str, rows: int, estimate: int) -> None:
+    """Shows nothing."""
+
+
+def _unheard(line: str) -> None:
+    """Says nothing."""
+
+
+def _unconfirmed(changes: str) -> bool:
+    hint = "Give confirm=…: a function that is shown what changes, and returns whether to go on."
+    raise UsageError("NotConfirmed", "nobody was asked whether to change the deployment.", hint=hint)
+
+
+class Project:
+    """The project in the folder ``path``: its source, its schema, and its deployments.
+
+    ``config`` names another file than supavex.toml. ``settings`` is what the file says. Raises
+    :class:`~supavex.errors.UsageError` where the file is missing or wrong.
+    """
+
+    def __init__(self, path: str | Path = ".", config: str | None = None) -> None:
+        self.settings = load_project(Path(path), config)
+
+    def __repr__(self) -> str:
+        return f"Project({str(self.settings.root)!r})"
+
+    # The schema
+
+    def scaffold(self, *, write: bool = True) -> Scaffolded:
+        """Python definitions for source tables that have none; with ``write``, into schema.py and supavex.toml."""
+        from supavex.mapping.scaffold_files import scaffold_files
+
+        return scaffold_files(self.settings, write=write)
+
+    def explain(self, table: str) -> Explanation:
+        """What happens to each column of ``table``, and why, with one row before and after."""
+        from supavex.migrate.explain import explain_table
+
+        return explain_table(self.settings, table)
+
+    def check(self) -> Check:
+        """Whether the schema compiles and covers every table and column of the source."""
+        from supavex.mapping.check import check
+
+        return check(self.settings)
+
+    def build(self, *, check: bool = False) -> Build:
+        """Writes the TypeScript that Convex reads; with ``check``, only says what is not up to date."""
+        from supavex.mapping.build import build
+
+        return build(self.settings, check=check)
+
+    def deploy(self, options: DeployOptions | None = None, *, say: Say = _unheard) -> Deployed:
+        """Pushes the schema, into the local deployment by default."""
+        from supavex.migrate.deploying import DeployOptions, deploy
+
+        return deploy(self.settings, options or DeployOptions(), say)
+
+    # The data
+
+    def changes(self, options: ChangesOptions | None = None, progress: Progress = _silent) -> Changes:
+        """The rows that were inserted, updated or deleted since they were imported."""
+        from supavex.migrate.changes_run import ChangesOptions, changes_of
+
+        return changes_of(self.settings, options or ChangesOptions(), partial(progress, "reading"))
+
+    def restore(self, archive: Path, to: str, *, replace: bool = False, progress: Progress = _silent) -> Restored:
+        """Writes the documents of an archive into the tables of the PostgreSQL at ``to``."""
+        from supavex.migrate.restore_run import restore_archive
+
+        return restore_archive(self.settings, archive, to, replace=replace, progress=partial(progress, "restored"))
+
+    def users(self, options: UsersOptions | None = None, progress: Progress = _silent) -> UsersReport:
+        """Writes the users of auth.users for Clerk, or as Convex Auth's documents."""
+        from supavex.migrate.users_run import UsersOptions, export_users
+
+        return export_users(self.settings, options or UsersOptions(), partial(progress, "reading"))
+
+    def clerk_ids(self, lists: Sequence[Path], out: Path | None = None, progress: Progress = _silent) -> ClerkIds:
+        """Writes the id file from Clerk's own lists of its users."""
+        from supavex.migrate.users_run import clerk_ids
+
+        return clerk_ids(self.settings, lists, out, partial(progress, "reading"))
+
+    # Going live
+
+    def plan_cutover(self, to: str = "local", *, command_options: str = "", say: Say = _unheard) -> CutoverPlan:
+        """The checklist of the cutover to the deployment ``to``, with the times of the rehearsal."""
+        from supavex.migrate.cutover_run import cutover_of
+
+        return cutover_of(self.settings, to, command_options=command_options, say=say)
+
+    def kept_exports(self, to: str | None = None) -> KeptExports:
+        """The exports that migrations into the deployment ``to`` kept; None: into any."""
+        from supavex.migrate.rollback_run import exports_of
+
+        return exports_of(self.settings, to)
+
+    def rollback(
+        self, options: RollbackOptions | None = None, *, confirm: Confirm = _unconfirmed, say: Say = _unheard
+    ) -> Rollback:
+        """Puts a deployment back to what it held before a migration, and proves it."""
+        from supavex.migrate.rollback_run import RollbackOptions, roll_back_project
+
+        return roll_back_project(self.settings, options or RollbackOptions(), confirm=confirm, say=say)
+
+    # The app
+
+    def usage(self, app: Path | None = None, tables: frozenset[str] | None = None) -> Usage:
+        """What of the app's code still calls Supabase, and what to write instead."""
+        from supavex.mapping.usage.usage import usage
+
+        return usage(self.settings, app, tables)
+
+    def serve(
+        self,
+        started: Callable[[Host], None],
+        *,
+        port: int = 3210,
+        site_port: int = 3211,
+        host: str = "127.0.0.1",
+        fetch_hosts: frozenset[str] = frozenset(),
+    ) -> None:
+        """Serves the local deployment until the process is told to stop. ``started``: called when the ports listen."""
+        from supavex.deployment.server.serving import Settings, serve
+
+        self.settings.make_state()
+        serve(Settings(self.settings.state, host, port, site_port, fetch_hosts), started)

@@ -1,0 +1,137 @@
+"""Pushes a project's schema: into the local deployment, or by Convex's CLI into another one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Set
+from dataclasses import dataclass, replace
+from typing import Any
+
+from supavex.convex.compile import compile_schema
+from supavex.convex.schema import Schema
+from supavex.convex.schema_changes import SchemaChange, schema_change
+from supavex.convex.schema_json import schema_from_json
+from supavex.deployment.database import Push
+from supavex.errors import SupavexError, UsageError
+from supavex.mapping.build import build, existing_targets, spread_hint
+from supavex.migrate.official import OfficialCli, deployment_of, env_files_kept, official_cli, read_back
+from supavex.migrate.runs import Run
+from supavex.migrate.targets import local_deployment
+from supavex.project import Project, load_schema
+
+#: Called with a line that tells how far something is.
+Say = Callable[[str], object]
+
+
+@dataclass(frozen=True, slots=True)
+class DeployOptions:
+    """How :func:`deploy` works."""
+
+    #: ``local``, ``cloud`` (the deployment of the app's folder), or the URL of a deployment.
+    to: str = "local"
+    #: All checks are done, and nothing is changed.
+    dry_run: bool = False
+    #: The app goes to its production deployment (``convex deploy``).
+    production: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """A schema, and what its push did."""
+
+    schema: Schema
+    push: Push
+    dry_run: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """As ``deploy --json`` shows it."""
+        return {
+            "ok": True,
+            "dryRun": self.dry_run,
+            "change": self.push.change.to_json(),
+            "documentsChecked": self.push.documents_checked,
+            "documentsIndexed": self.push.documents_indexed,
+        }
+
+
+def deploy(project: Project, options: DeployOptions = DeployOptions(), say: Say = lambda line: None) -> Deployed:
+    """Pushes the schema of ``project``.
+
+    Every document is held against the schema first. Raises for the first error of the schema, for a document that does
+    not fit, and where Convex's CLI fails; nothing is changed then. ``say`` gets the lines of the CLI.
+    """
+    run = Run("deploy", deployment_of(project.convex_folder, options.to))
+    with run.step("push"):
+        if options.to == "local":
+            schema, push = _push(project, dry_run=options.dry_run)
+        else:
+            schema, push = _push_by_cli(project, options, say)
+    if not options.dry_run:
+        run.ok = True
+        project.make_state()
+        run.write(project.migration_folder)
+    return Deployed(schema, push, options.dry_run)
+
+
+def _push(project: Project, *, dry_run: bool) -> tuple[Schema, Push]:
+    schema = load_schema(project)
+    errors = [finding for finding in compile_schema(schema) if finding.severity == "error"]
+    if errors:
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        raise SupavexError(
+            "CheckFailed",
+            f"{errors[0].code}: {errors[0].message}{more}; nothing was pushed.",
+            where=errors[0].where,
+            hint="`supavex check` shows all findings.",
+        )
+    with local_deployment(project) as deployment:
+        return schema, deployment.push(schema.export(), dry_run=dry_run)
+
+
+def _push_by_cli(project: Project, options: DeployOptions, say: Say) -> tuple[Schema, Push]:
+    """Has Convex's CLI push the app, generated tables included, and reads back that they are there."""
+    cli = official_cli(project.convex_folder, options.to)
+    built = build(project, check=options.dry_run)
+    if built.stale:
+        raise SupavexError("NotBuilt", "the generated files are not up to date.", hint="Run `supavex build`.")
+    schema = load_schema(project)
+    before = cli.schema_text()
+    arguments = ["deploy", "--yes"] if options.production else ["dev", "--once"]
+    if options.dry_run and not options.production:
+        raise UsageError("NoDryRun", "Convex's `dev --once` has no dry run.", hint="Rehearse on the local deployment.")
+
+    def told(line: str) -> None:
+        say(line)
+
+    with env_files_kept(cli):
+        cli.run(*arguments, *(["--dry-run"] if options.dry_run else []), say=told)
+    if not options.dry_run:
+        hint = f"Does the app's schema.ts take the generated tables? {spread_hint()}" if built.spread else ""
+        _check_pushed(project, cli, schema, hint)
+    after = schema.export() if options.dry_run else cli.schema_text()
+    return schema, Push(_change(before, after, schema), 0, 0)
+
+
+def _check_pushed(project: Project, cli: OfficialCli, schema: Schema, hint: str) -> None:
+    """Raises where the deployment lacks a table or an index that was pushed."""
+    existing = existing_targets(project, schema)
+    exported = {table["tableName"]: table for table in schema.to_json()["tables"]}
+    problems = read_back(cli, {name: table for name, table in exported.items() if name not in existing})
+    if problems:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise SupavexError("NotDeployed", f"pushed, but {problems[0]}{more}.", where=cli.target, hint=hint)
+
+
+def _change(before: str | None, after: str | None, schema: Schema) -> SchemaChange:
+    """What the push of an app changed, without the tables of its own that ``schema`` does not define.
+
+    ``before`` and ``after``: the deployment's schema as JSON, where it can be asked for.
+    """
+    old = None if before is None else schema_from_json(before)
+    new = schema if after is None else schema_from_json(after)
+    # A table that stays, or comes, in a schema.ts of the app's own belongs to the app.
+    own = new.tables.keys() - schema.tables.keys()
+    return schema_change(None if old is None else _without(old, own), _without(new, own))
+
+
+def _without(schema: Schema, names: Set[str]) -> Schema:
+    return replace(schema, tables={name: table for name, table in schema.tables.items() if name not in names})

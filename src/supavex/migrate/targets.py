@@ -1,0 +1,21 @@
+"""The local deployment of a project."""
+
+from __future__ import annotations
+
+from supavex.deployment import Deployment
+from supavex.errors import SupavexError, UsageError
+from supavex.project import Project
+
+
+def local_deployment(project: Project, to: str = "local", *, make: bool = True) -> Deployment:
+    """The deployment in the project's ``.supavex``. Without ``make``, raises where no schema was pushed yet.
+
+    Raises for every other target than ``local``.
+    """
+    if to != "local":
+        raise UsageError("UnsupportedTarget", f"{to}: this command works on the local deployment only.")
+    path = project.state / "deployment.sqlite3"
+    if not make and not path.exists():
+        raise SupavexError("SchemaNotDeployed", "the deployment has no schema yet.", hint="Run `supavex deploy` first.")
+    project.make_state()
+    return Deployment(path)
