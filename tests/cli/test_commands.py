@@ -233,7 +233,7 @@ def test_commands_work_from_any_folder(folder: Path, tmp_path: Path) -> None:
 
 def test_a_live_database_is_a_source_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with servers.temporary() as server:
-        url = f"postgresql://{servers.SUPERUSER}@/postgres?host={server.socket_folder}"
+        url = f"postgresql://{servers.SUPERUSER}:{server.password}@/postgres?host={server.socket_folder}"
         servers.execute_script(
             server, "CREATE TABLE t (id uuid PRIMARY KEY, a text); INSERT INTO t SELECT gen_random_uuid(), 'live';"
         )
