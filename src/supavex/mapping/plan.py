@@ -21,6 +21,8 @@ from supavex.postgres.catalog import Catalog, Column, Table
 from supavex.postgres.connection import quoted
 from supavex.project import Project, TableRule
 
+#: Why a column of a type that no file makes is skipped.
+UNKNOWN_TYPE = "its type {} is not known: no file makes it"
 Status = Literal["mapped", "existing", "skipped", "missing"]
 #: Fields that hold the source row's key as text, where the source has no column of that name.
 SOURCE_KEY_FIELDS = ("supabaseId", "supabase_id")

@@ -19,7 +19,17 @@ from supavex.mapping.idfiles import load_id_file
 from supavex.mapping.keys import Key, key_of
 from supavex.mapping.large_values import LargeValues, file_problem, toml_key
 from supavex.mapping.names import camel_case
-from supavex.mapping.plan import ALIAS, SOURCE_KEY_FIELDS, CreationTime, FieldPlan, Plan, Reference, Status, TablePlan
+from supavex.mapping.plan import (
+    ALIAS,
+    SOURCE_KEY_FIELDS,
+    UNKNOWN_TYPE,
+    CreationTime,
+    FieldPlan,
+    Plan,
+    Reference,
+    Status,
+    TablePlan,
+)  # fmt: skip
 from supavex.mapping.references import add_references, pointer_of, reference_of
 from supavex.mapping.storage import object_parts
 from supavex.postgres.catalog import Catalog, Column, Table, Type
@@ -95,6 +105,9 @@ def _fill(plan: Plan, table: TablePlan, files: dict[str, dict[str, str]]) -> Non
         rule = rules[column.name]
         if rule.skip is not None:
             table.skipped[column.name] = rule.skip
+            continue
+        if column.type.unknown and rule.sql is None:
+            table.skipped[column.name] = UNKNOWN_TYPE.format(column.type.name)
             continue
         names = [rule.to] if rule.to else [column.name]
         if not rule.to and camel_case(column.name) not in taken:

@@ -46,6 +46,13 @@ class Type:
     domain: str | None = None
     checks: tuple[Check, ...] = ()
 
+    @property
+    def unknown(self) -> bool:
+        """Whether no file makes the type: a replay's values of it are texts that PostgreSQL has not looked at."""
+        if self.element is not None:
+            return self.element.unknown
+        return (self.schema, self.base) == ("supavex", "unknown_type")
+
 
 @dataclass(frozen=True, slots=True)
 class Column:

@@ -21,7 +21,7 @@ from supavex.postgres.file_run import Failed, FileRun, Outcome
 from supavex.postgres.file_session import FileSession
 from supavex.postgres.losses import History, Present, tables_made
 from supavex.postgres.psql import Item, statements_of
-from supavex.postgres.report import Failure, NotRun, Report
+from supavex.postgres.report import Failure, NotRun, Report, StandIn
 from supavex.postgres.role_settings import Setting
 from supavex.postgres.source_files import SourceFiles, of_paths
 from supavex.postgres.stand_ins import StandIns
@@ -101,8 +101,12 @@ class _FilesRun:
             without_foreign_keys=tuple(told[id(one.statement)] for one in left_out),
             notes=self._notes(),
             lost=self._history.losses(losses, _relations(self._server)),
-            stand_ins=self._stand_ins.found(),
+            stand_ins=self._found(),
         )
+
+    def _found(self) -> tuple[StandIn, ...]:
+        with connect(self._server.url()) as connection:
+            return self._stand_ins.found(connection)
 
     def _place(self, one: Failed) -> tuple[int, int]:
         names = {self._source.shown(path): number for number, path in enumerate(self._source.files)}

@@ -10,10 +10,14 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import psycopg
+
 from supavex.postgres.connection import literal, quoted
 from supavex.postgres.file_session import Refusal
 from supavex.postgres.report import StandIn
 from supavex.postgres.statements import Statement
+from supavex.postgres.unknown_columns import of_type, uses_schema, without_calls
+from supavex.text import counted
 
 #: Runs SQL in the place of a statement, and says why PostgreSQL refused it.
 Attempt = Callable[[Statement, str], Refusal | None]
@@ -26,6 +30,35 @@ _VERSION = re.compile(r"""\s+VERSION\s+(?:'[^']*'|"[^"]*"|\S+)""", re.IGNORECASE
 _NAME = r'"(?:[^"]|"")+"|\w+'
 _MOVE = re.compile(rf"ALTER\s+EXTENSION\s+({_NAME})\s+SET\s+SCHEMA\s+({_NAME})\s*$", re.IGNORECASE)
 _NO_TYPE = re.compile(r'type "([^"]+)" does not exist')
+_NO_SCHEMA = re.compile(r'schema "([^"]+)" does not exist')
+_NO_FUNCTION = re.compile(r'function (?:[^\s(]+\.)?"?([^\s(".]+)"?\(.*\) does not exist', re.DOTALL)
+#: What the functions of services do where files are replayed, by their schema.
+_SERVICES = {
+    "net": "Nothing is sent: the function gives an id, and no answer comes.",
+    "cron": "Jobs are kept in cron.job, and none of them runs.",
+    "vault": "Secrets are kept as they are, without encryption.",
+    "realtime": "Nothing is sent.",
+    "supabase_functions": "Nothing is sent.",
+    "pgmq": "Queues hold no messages.",
+}
+_SERVICE = re.compile(rf"\b(?:{'|'.join(_SERVICES)})\.\w+(?=\s*\()", re.IGNORECASE)
+#: The projects' functions. Operators are PostgreSQL's own, for this runs after the files.
+_BODIES = """
+SELECT n.nspname || '.' || p.proname, p.prosrc
+FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+WHERE n.nspname <> ALL (ARRAY['pg_catalog', 'information_schema', 'supavex', 'cron', 'net', 'vault', 'realtime', 'pgmq',
+    'supabase_functions', 'graphql', 'graphql_public'])
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                  WHERE d.classid = 'pg_catalog.pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
+ORDER BY 1"""
+_TYPES_OF_POSTGIS = """
+SELECT t.oid::regtype::text, pg_catalog.array_agg(n.nspname || '.' || c.relname || '.' || a.attname ORDER BY 1)
+FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_depend d ON d.refobjid = e.oid AND d.deptype = 'e'
+JOIN pg_catalog.pg_type t ON d.classid = 'pg_catalog.pg_type'::regclass AND t.oid = d.objid
+JOIN pg_catalog.pg_attribute a ON a.atttypid IN (t.oid, t.typarray) AND a.attnum > 0 AND NOT a.attisdropped
+JOIN pg_catalog.pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p')
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE e.extname = 'postgis' AND e.extversion = '3.3.7' GROUP BY t.oid ORDER BY 1"""
 #: The extensions whose types and functions files use without creating them: Supabase's dashboard did.
 _EXTENSION_OF = {
     "citext": "citext", "hstore": "hstore", "ltree": "ltree", "lquery": "ltree", "ltxtquery": "ltree",
@@ -86,11 +119,32 @@ class StandIns:
         if moved and message.startswith("must be owner of"):
             # PostgreSQL asks for the ownership of each object, and those of C code are the superuser's.
             return _Help(f"SELECT supavex.move_extension({literal(_plain(moved[1]))}, {literal(_plain(moved[2]))})")
+        if message.startswith("generation expression is not immutable"):
+            return _without_calls(sql, lambda name: name.startswith(("st_", "postgis_")))
         return _without_creation(sql, message) if last else None
 
-    def found(self) -> tuple[StandIn, ...]:
-        """What stood in for what, in the order in which it was met."""
-        return tuple(StandIn(*key, tuple(places)) for key, places in self._places.items())
+    def found(self, connection: psycopg.Connection) -> tuple[StandIn, ...]:
+        """What stood in for what: in the order in which it was met, and then what the catalog shows of its use."""
+        met = tuple(StandIn(*key, tuple(places)) for key, places in self._places.items())
+        return (*met, *_used_types(connection), *_called(connection))
+
+
+def _used_types(connection: psycopg.Connection) -> list[StandIn]:
+    rows = connection.execute(_TYPES_OF_POSTGIS.encode()).fetchall()
+    detail = "It keeps the text that was written: PostGIS is not there, and its functions raise."
+    return [StandIn("type", str(name), detail, tuple(map(str, columns))) for name, columns in rows]
+
+
+def _called(connection: psycopg.Connection) -> list[StandIn]:
+    """The functions of services that do nothing here, with the functions of the project's that call them."""
+    places: dict[str, list[str]] = {}
+    for name, body in connection.execute(_BODIES.encode()).fetchall():
+        for called in {match[0].lower() for match in _SERVICE.finditer(str(body))}:
+            places.setdefault(called, []).append(str(name))
+    return [
+        StandIn("function", called, _SERVICES[called.partition(".")[0]], tuple(sorted(where)))
+        for called, where in sorted(places.items())
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +157,59 @@ class _Help:
 
 
 def _without_creation(sql: str, message: str) -> _Help | None:
-    """What helps a statement that uses what no file creates."""
+    """What helps a statement that uses a type or a function which no file makes."""
     found = _NO_TYPE.search(message)
-    schema, _, name = found[1].rpartition(".") if found else ("", "", "")
-    extension = _EXTENSION_OF.get(name.removesuffix("[]"))
+    if found:
+        schema, _, name = found[1].removesuffix("[]").rpartition(".")
+        return _with_extension(sql, schema, name) or _with_unknown_type(sql, schema, name)
+    found = _NO_SCHEMA.search(message)
+    if found and uses_schema(sql, found[1]):
+        return _Help(sql, (), (f"CREATE SCHEMA {quoted(found[1])}",))
+    found = _NO_FUNCTION.search(message)
+    return _without_calls(sql, lambda name: name == found[1]) if found else None
+
+
+def _with_extension(sql: str, schema: str, type_name: str) -> _Help | None:
+    extension = _EXTENSION_OF.get(type_name)
     if extension is None:
         return None
     made = ("extension", extension, "No file creates this extension. It was made where it is first needed.")
     target = quoted(schema or "extensions")
-    return _Help(sql, (made,), (f"CREATE EXTENSION IF NOT EXISTS {quoted(extension)} SCHEMA {target} CASCADE",))
+    create = f"CREATE EXTENSION IF NOT EXISTS {quoted(extension)} SCHEMA {target} CASCADE"
+    return _Help(sql, (made,), (f"CREATE SCHEMA IF NOT EXISTS {target}", create))
+
+
+def _with_unknown_type(sql: str, schema: str, name: str) -> _Help | None:
+    reduced = of_type(sql, schema, name)
+    if reduced is None:
+        return None
+    full = ".".join(filter(None, (schema, name)))
+    stand_ins = [("type", full, "No file makes this type. Columns of it hold their text, and are skipped.")]
+    stand_ins += [
+        ("column", column, f"Its type {full} is not known: the column is skipped.") for column in reduced.kept
+    ]
+    stand_ins += [_left_out(column) for column in reduced.left_out]
+    before = [f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}"] if schema else []
+    domain = quoted(*filter(None, (schema, name)))
+    if reduced.kept:
+        before.append(f"CREATE DOMAIN {domain} AS supavex.unknown_type")
+    return _Help(reduced.sql, tuple(stand_ins), tuple(before))
+
+
+def _without_calls(sql: str, called: Callable[[str], bool]) -> _Help | None:
+    reduced = without_calls(sql, called)
+    if reduced is None:
+        return None
+    stand_ins = [_left_out(column) for column in reduced.left_out]
+    words = "A check or default of it calls a function that is not there, and is left out."
+    stand_ins += [("column", column, words) for column in reduced.kept]
+    if reduced.constraints:
+        stand_ins.append(("constraint", counted(reduced.constraints, "check"), words.replace("or default of it ", "")))
+    return _Help(reduced.sql, tuple(stand_ins))
+
+
+def _left_out(column: str) -> tuple[str, str, str]:
+    return ("column", column, "It is generated by what the embedded PostgreSQL does not have: the column is left out.")
 
 
 def _plain(name: str) -> str:

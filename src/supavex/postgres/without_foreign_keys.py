@@ -52,7 +52,7 @@ def without_foreign_keys(sql: str, absent: Absent) -> str | None:
     changed = [_strip(column, goes) for column in columns]
     if (len(kept) == len(before) and not any(changed)) or not kept:
         return None
-    return _printed(tree)
+    return printed(tree)
 
 
 def _is_constraint(node: Any) -> bool:
@@ -77,7 +77,7 @@ def _constraints(column: Any) -> tuple[Any, ...]:
     return tuple(column.constraints or ())
 
 
-def _printed(tree: Any) -> str | None:
+def printed(tree: Any) -> str | None:
     """SQL for a tree; None where the printer does not give back the tree that it was given."""
     from pglast.stream import RawStream
 

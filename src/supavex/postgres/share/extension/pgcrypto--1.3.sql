@@ -19,43 +19,10 @@ BEGIN
   RETURN supavex.random_bytes($1);
 END $$;
 
-CREATE FUNCTION gen_salt(text, int4) RETURNS text LANGUAGE plpgsql VOLATILE STRICT PARALLEL SAFE
-SET search_path = pg_catalog AS $$
-DECLARE
-  random bytea := supavex.random_bytes(16);
-  number bigint := 0;
-BEGIN
-  CASE lower($1)
-    WHEN 'md5', 'des' THEN
-      IF $2 NOT IN (0, CASE lower($1) WHEN 'md5' THEN 1000 ELSE 25 END) THEN
-        RAISE EXCEPTION 'gen_salt: Incorrect number of rounds' USING ERRCODE = 'invalid_parameter_value';
-      END IF;
-      FOR i IN 0 .. 5 LOOP number := number << 8 | get_byte(random, i); END LOOP;
-      RETURN CASE lower($1) WHEN 'md5' THEN '$1$' || supavex.crypt_text(number, 8)
-             ELSE supavex.crypt_text(number, 2) END;
-    WHEN 'bf', 'xdes', 'sha256crypt', 'sha512crypt' THEN
-      PERFORM supavex.unavailable(format('gen_salt(%L)', $1));
-    ELSE
-      RAISE EXCEPTION 'gen_salt: Unknown salt algorithm' USING ERRCODE = 'invalid_parameter_value';
-  END CASE;
-END $$;
-CREATE FUNCTION gen_salt(text) RETURNS text LANGUAGE plpgsql VOLATILE STRICT PARALLEL SAFE
-SET search_path = pg_catalog AS $$
-DECLARE
-  random bytea := supavex.random_bytes(6);
-  number bigint := 0;
-BEGIN
-  CASE lower($1)
-    WHEN 'md5', 'des' THEN
-      FOR i IN 0 .. 5 LOOP number := number << 8 | get_byte(random, i); END LOOP;
-      RETURN CASE lower($1) WHEN 'md5' THEN '$1$' || supavex.crypt_text(number, 8)
-             ELSE supavex.crypt_text(number, 2) END;
-    WHEN 'bf', 'xdes', 'sha256crypt', 'sha512crypt' THEN
-      PERFORM supavex.unavailable(format('gen_salt(%L)', $1));
-    ELSE
-      RAISE EXCEPTION 'gen_salt: Unknown salt algorithm' USING ERRCODE = 'invalid_parameter_value';
-  END CASE;
-END $$;
+CREATE FUNCTION gen_salt(text) RETURNS text LANGUAGE sql VOLATILE STRICT PARALLEL SAFE AS
+  $$ SELECT supavex.salt($1, 0) $$;
+CREATE FUNCTION gen_salt(text, int4) RETURNS text LANGUAGE sql VOLATILE STRICT PARALLEL SAFE AS
+  $$ SELECT supavex.salt($1, $2) $$;
 CREATE FUNCTION crypt(text, text) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog AS $$
 BEGIN

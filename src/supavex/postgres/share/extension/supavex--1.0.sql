@@ -24,12 +24,12 @@ DECLARE
 BEGIN
   FOR place IN 0 .. length(padded) / 64 - 1 LOOP
     FOR i IN 0 .. 15 LOOP
-      w[i] := get_byte(padded, place * 64 + i * 4)::bigint << 24 | get_byte(padded, place * 64 + i * 4 + 1) << 16
-        | get_byte(padded, place * 64 + i * 4 + 2) << 8 | get_byte(padded, place * 64 + i * 4 + 3);
+      w[i] := (get_byte(padded, place * 64 + i * 4)::bigint << 24) | (get_byte(padded, place * 64 + i * 4 + 1) << 16)
+        | (get_byte(padded, place * 64 + i * 4 + 2) << 8) | get_byte(padded, place * 64 + i * 4 + 3);
     END LOOP;
     FOR i IN 16 .. 79 LOOP
       x := w[i - 3] # w[i - 8] # w[i - 14] # w[i - 16];
-      w[i] := (x << 1 | x >> 31) & mask;
+      w[i] := ((x << 1) | (x >> 31)) & mask;
     END LOOP;
     a := h0; b := h1; c := h2; d := h3; e := h4;
     FOR i IN 0 .. 79 LOOP
@@ -42,8 +42,8 @@ BEGIN
       ELSE
         x := (b # c # d) + 3395469782;
       END IF;
-      x := (x + ((a << 5 | a >> 27) & mask) + e + w[i]) & mask;
-      e := d; d := c; c := (b << 30 | b >> 2) & mask; b := a; a := x;
+      x := (x + (((a << 5) | (a >> 27)) & mask) + e + w[i]) & mask;
+      e := d; d := c; c := ((b << 30) | (b >> 2)) & mask; b := a; a := x;
     END LOOP;
     h0 := (h0 + a) & mask; h1 := (h1 + b) & mask; h2 := (h2 + c) & mask; h3 := (h3 + d) & mask;
     h4 := (h4 + e) & mask;
@@ -103,6 +103,28 @@ CREATE FUNCTION crypt_text(bits bigint, size int) RETURNS text LANGUAGE sql IMMU
   FROM pg_catalog.generate_series(0, size OPERATOR(pg_catalog.-) 1) AS i
 $$;
 
+-- A salt for crypt(); 0 rounds: the kind's own number.
+CREATE FUNCTION salt(kind text, rounds int) RETURNS text LANGUAGE plpgsql VOLATILE STRICT PARALLEL SAFE
+SET search_path = pg_catalog AS $$
+DECLARE
+  number bigint := 0;
+  random CONSTANT bytea := supavex.random_bytes(6);
+BEGIN
+  CASE lower(kind)
+    WHEN 'md5', 'des' THEN
+      IF rounds NOT IN (0, CASE lower(kind) WHEN 'md5' THEN 1000 ELSE 25 END) THEN
+        RAISE EXCEPTION 'gen_salt: Incorrect number of rounds' USING ERRCODE = 'invalid_parameter_value';
+      END IF;
+      FOR i IN 0 .. 5 LOOP number := (number << 8) | get_byte(random, i); END LOOP;
+      RETURN CASE lower(kind) WHEN 'md5' THEN '$1$' || supavex.crypt_text(number, 8)
+             ELSE supavex.crypt_text(number, 2) END;
+    WHEN 'bf', 'xdes', 'sha256crypt', 'sha512crypt' THEN
+      PERFORM supavex.unavailable(format('gen_salt(%L)', kind));
+    ELSE
+      RAISE EXCEPTION 'gen_salt: Unknown salt algorithm' USING ERRCODE = 'invalid_parameter_value';
+  END CASE;
+END $$;
+
 -- MD5-based crypt, as FreeBSD has it ($1$).
 CREATE FUNCTION md5_crypt(password text, setting text) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog AS $$
@@ -130,7 +152,7 @@ BEGIN
   END LOOP;
   RETURN '$1$' || convert_from(salt, 'UTF8') || '$' || (
     SELECT string_agg(supavex.crypt_text(
-      get_byte(made, first)::bigint << 16 | get_byte(made, second) << 8 | get_byte(made, third), 4), '' ORDER BY n)
+      (get_byte(made, first)::bigint << 16) | (get_byte(made, second) << 8) | get_byte(made, third), 4), '' ORDER BY n)
     FROM (VALUES (1, 0, 6, 12), (2, 1, 7, 13), (3, 2, 8, 14), (4, 3, 9, 15), (5, 4, 10, 5))
       AS order_of (n, first, second, third))
     || supavex.crypt_text(get_byte(made, 11), 2);
@@ -171,7 +193,7 @@ DECLARE
   hash bytea := substr(supavex.digest(
     uuid_send(namespace) || convert_to(name, 'UTF8'), CASE version WHEN 3 THEN 'md5' ELSE 'sha1' END), 1, 16);
 BEGIN
-  hash := set_byte(hash, 6, (get_byte(hash, 6) & 15) | version << 4);
+  hash := set_byte(hash, 6, (get_byte(hash, 6) & 15) | (version << 4));
   RETURN encode(set_byte(hash, 8, (get_byte(hash, 8) & 63) | 128), 'hex')::uuid;
 END $$;
 
@@ -191,3 +213,14 @@ BEGIN
   END IF;
   EXECUTE pg_catalog.format('ALTER EXTENSION %I SET SCHEMA %I', name, target);
 END $$;
+
+-- What a type that no file makes is a domain over: it holds the text that was written.
+CREATE TYPE unknown_type;
+CREATE FUNCTION unknown_in(cstring) RETURNS unknown_type LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE AS 'textin';
+CREATE FUNCTION unknown_out(unknown_type) RETURNS cstring LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE AS 'textout';
+CREATE FUNCTION unknown_recv(internal) RETURNS unknown_type LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE AS 'textrecv';
+CREATE FUNCTION unknown_send(unknown_type) RETURNS bytea LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE AS 'textsend';
+CREATE TYPE unknown_type (INPUT = unknown_in, OUTPUT = unknown_out, RECEIVE = unknown_recv, SEND = unknown_send,
+  LIKE = pg_catalog.text);
+CREATE CAST (pg_catalog.text AS unknown_type) WITHOUT FUNCTION AS ASSIGNMENT;
+CREATE CAST (unknown_type AS pg_catalog.text) WITHOUT FUNCTION AS ASSIGNMENT;
