@@ -53,7 +53,7 @@ def machine() -> Iterator[Machine]:
         machine.folder.mkdir()
         (machine.folder / "marks").mkdir()
         (machine.folder / "marks").chmod(0o777)
-        machine.program.write_text(f"#!/bin/sh\necho ran > {machine.ran}\n")
+        machine.program.write_text(f"#!/bin/sh\ncat > {machine.ran}\n")
         machine.program.chmod(0o755)
         machine.secret.write_text(SECRET)
         machine.secret.chmod(0o644)
