@@ -135,7 +135,8 @@ def _go(report: Report, folder: Path, rows: int) -> None:
         return
     project = load_project(folder)
     with Source(project).running() as url:
-        superuser = re.sub(r"user=\w+", f"user={servers.SUPERUSER}", url)
+        secret = (folder / ".supavex/source/database/password").read_text().split()[0]
+        superuser = re.sub(r"user=\w+", f"user={servers.SUPERUSER} password={secret}", url)
         filled = faker.fill(superuser, Source(project).catalog()[0], rows)
         with connect(url) as connection:
             connection.execute("ANALYZE")

@@ -15,7 +15,9 @@ from supavex.text import counted
 def command(folder: str, config: str | None, as_json: bool, strict: bool) -> int:
     """Check that the schema compiles and covers the source.
 
-    Every source table has a Convex table (or a reason to have none), every column a field that it fits.
+    Every source table has a Convex table (or a reason to have none), every column a field that it fits. A table that
+    the files make or need, and that is not there after all of them have run, is an error, and so is a source without
+    tables. Statements of data that did not run are warnings. Exit code 1: there is an error (with --strict, a warning).
 
     \b
     Example:

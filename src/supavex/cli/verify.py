@@ -68,7 +68,8 @@ def command(
     """Prove that every row arrived, field by field.
 
     Source and target are read again, by another way than the copy's. Exit code 1: something is missing, extra or
-    different, and no rejected row explains it; rows that were written since the copy are told from wrong ones. The
+    different, and no rejected row explains it, or no import took place; rows that were written since the copy are told
+    from wrong ones. "Proven for what the files gave" says that some statements of the files did not run. The
     proof is kept in .supavex/migration as proof.json, and as a page, proof.html; a sample leaves these as they are.
 
     \b
