@@ -286,12 +286,7 @@ class FileRun:
         code = refusal.sqlstate
         if session.in_transaction and code == _NEW_LABEL and self._commit_here(number):
             refusal = self._guarded(statement)
-        elif (
-            session.in_transaction
-            and not self._own
-            and code in _NOT_IN_TRANSACTION
-            and self._commit_here(number, False)
-        ):
+        elif code in _NOT_IN_TRANSACTION and self._runs_outside(number, statement):
             refusal = session.execute(statement)
             self._begin()
         if refusal is not None and not session.closed:
@@ -300,6 +295,12 @@ class FileRun:
             self._failed(statement, refusal)
         if session.closed:
             self._lost_session(number)
+
+    def _runs_outside(self, number: int, statement: Statement) -> bool:
+        """Commits the transaction of a file that has none of its own, for a statement that can't run in one."""
+        if not self._session.in_transaction or self._own or _PREPARED.match(statement.sql):
+            return False
+        return self._commit_here(number, begin=False)
 
     def _failed(self, statement: Statement, refusal: Refusal, again: bool = True) -> None:
         if self._known_settings is None and not self._session.closed:
@@ -345,7 +346,8 @@ class FileRun:
         if inside and (back_to or word == "RELEASE"):
             self._savepoint_end(statement, _name(sql, back_to), bool(back_to))
             return
-        refusal = session.execute(statement)
+        # A BEGIN inside a transaction is no error, except where it names another mode.
+        refusal = self._guarded(statement) if inside and word in ("BEGIN", "START") else session.execute(statement)
         if word == "SAVEPOINT" and refusal is None:
             self._savepoints.append((_name(sql, None), len(self._open)))
         elif inside and word in _ENDS and not back_to:
