@@ -111,6 +111,12 @@ RESET ALL;
     assert database.rows("SELECT id, author, text FROM public.notes") == [(1, 7, "as it was")]
 
 
+def file_of(folder: Path, text: str) -> Path:
+    path = folder / "1.sql"
+    path.write_text(text)
+    return path
+
+
 def test_the_user_of_a_request_is_what_policies_see(database: Database) -> None:
     user = "0b7f3c52-91d4-4e0a-8a6f-5d2c1e9b4a01"
     database.run("CREATE TABLE notes (owner uuid); ALTER TABLE notes ENABLE ROW LEVEL SECURITY;")
@@ -139,6 +145,49 @@ def test_the_claims_of_a_request_are_read_in_both_forms(database: Database) -> N
 
 def test_nobody_is_signed_in_while_files_are_replayed(database: Database) -> None:
     assert database.rows("SELECT auth.uid(), auth.role(), auth.email(), auth.jwt()") == [(None, None, None, None)]
+
+
+def test_what_dumps_and_migrations_name_of_the_services_is_there(database: Database, tmp_path: Path) -> None:
+    """As tables, columns and functions of Supabase's services, which a data dump fills."""
+    report = replay_files(
+        database,
+        [
+            file_of(
+                tmp_path,
+                """INSERT INTO storage.buckets (id, name, type) VALUES ('a', 'a', 'STANDARD');
+INSERT INTO storage.objects (bucket_id, name, level) VALUES ('a', 'b/c.png', 2);
+INSERT INTO storage.prefixes (bucket_id, name) VALUES ('a', 'b');
+INSERT INTO storage.migrations (id, name, hash) VALUES (0, 'create', 'x');
+COPY storage.s3_multipart_uploads (id, in_progress_size, upload_signature, bucket_id, key, version) FROM stdin;
+\\.
+INSERT INTO auth.users (id) VALUES ('0b7f3c52-91d4-4e0a-8a6f-5d2c1e9b4a01');
+INSERT INTO auth.sessions (id, user_id, oauth_client_id) VALUES (gen_random_uuid(), (SELECT id FROM auth.users), NULL);
+INSERT INTO auth.refresh_tokens (token, user_id, session_id) SELECT 't', user_id, id FROM auth.sessions;
+INSERT INTO auth.mfa_amr_claims SELECT id, now(), now(), 'password', gen_random_uuid() FROM auth.sessions;
+INSERT INTO auth.audit_log_entries (id, payload) VALUES (gen_random_uuid(), '{}');
+SELECT count(*) FROM auth.mfa_factors, auth.mfa_challenges, auth.flow_state, auth.one_time_tokens, auth.sso_providers,
+  auth.sso_domains, auth.saml_providers, auth.saml_relay_states, auth.instances, auth.schema_migrations;
+INSERT INTO supabase_migrations.schema_migrations (version, name) VALUES ('1', 'one');
+INSERT INTO supabase_migrations.seed_files VALUES ('seed.sql', 'x');
+SELECT count(*) FROM supabase_functions.hooks, supabase_functions.migrations, realtime.subscription;
+SELECT pgmq.create('Jobs');
+SELECT pgmq.send('Jobs', '{"a": 1}');
+ALTER TABLE pgmq.q_jobs ENABLE ROW LEVEL SECURITY;
+SELECT vault.create_secret('hidden', 'key');
+SELECT vault.update_secret(id, 'other') FROM vault.secrets;
+SELECT pgsodium.create_key(name => 'k');
+SELECT graphql_public.graphql(query => '{ a }');
+SELECT cron.schedule('0 0 * * *', 'SELECT 1');
+ALTER TABLE auth.mfa_factors ENABLE ROW LEVEL SECURITY;
+GRANT EXECUTE ON FUNCTION extensions.uuid_generate_v4() TO anon;
+""",
+            )
+        ],
+    )
+    assert report.failed == ()
+    assert database.rows("SELECT name, decrypted_secret FROM vault.decrypted_secrets") == [("key", "other")]
+    assert database.rows("SELECT message FROM pgmq.read('jobs', 30, 5)", role="postgres") == [({"a": 1},)]
+    assert database.catalog("public").tables == ()
 
 
 def test_the_parts_of_a_storage_path(database: Database) -> None:

@@ -81,7 +81,8 @@ class FileSession:
 
     def encoded(self, statement: Statement, text: str | None = None) -> bytes:
         """The bytes of a statement (or of its ``text``) as the file has them, or as UTF-8 where the client says so."""
-        self._custom.update(name for found in _CUSTOM.findall(statement.sql) if "." in statement.sql for name in found)
+        if "." in statement.sql and (statement.sql[:3].lower() == "set" or "set_config" in statement.sql):
+            self._custom.update(name for found in _CUSTOM.findall(statement.sql) for name in found if name)
         return _bytes(statement.sql if text is None else text, self._raw(statement))
 
     def _raw(self, statement: Statement) -> bool:
@@ -95,6 +96,14 @@ class FileSession:
         raw = self._raw(statement)
         seconds = STATEMENT_SECONDS + (statement.data.stop - statement.data.start) / _BYTES_PER_SECOND
         return self.run(text, (_bytes(chunk, raw) for chunk in statement.data.chunks()), seconds).refusal
+
+    def tried(self, sql: str) -> Refusal | None:
+        """Runs a statement and undoes it: why PostgreSQL would refuse it, None where it would not."""
+        inside = self.in_transaction
+        self.run(b"SAVEPOINT supavex_try" if inside else b"BEGIN")
+        refusal = self.run(sql.encode()).refusal
+        self.run(b"ROLLBACK TO SAVEPOINT supavex_try; RELEASE SAVEPOINT supavex_try" if inside else b"ROLLBACK")
+        return refusal
 
     def run(self, script: bytes, rows: Iterable[bytes] = (), seconds: float | None = None) -> Ran:
         """Sends a message of one or more statements; ``rows`` are for a COPY FROM stdin in it.
@@ -186,7 +195,7 @@ class FileSession:
 
     def settings(self) -> dict[str, str]:
         """The settings that differ from a new session's, ``role`` among them; the transaction must not have failed."""
-        custom = ", ".join(literal(name) for name in sorted(self._custom) if name) or "NULL"
+        custom = ", ".join(literal(name) for name in sorted(self._custom)) or "NULL"
         query = (
             "SELECT name, setting FROM pg_catalog.pg_settings WHERE source OPERATOR(pg_catalog.=) 'session' "
             "UNION ALL SELECT n, pg_catalog.current_setting(n, true) "
@@ -196,6 +205,28 @@ class FileSession:
         )
         rows = self._connection.execute(query.encode()).fetchall()
         return {str(name): str(value) for name, value in rows if (name, value) != ("role", "none")}
+
+    def sequences(self) -> dict[int, tuple[int, bool]] | None:
+        """Where each sequence is: its last value, and whether it was given out. None where that can't be put back."""
+        sql = """
+            SELECT s.seqrelid::pg_catalog.int8, d.last_value, d.is_called, s.seqcache, current_user
+            FROM pg_catalog.pg_sequence s, LATERAL pg_catalog.pg_get_sequence_data(s.seqrelid) d"""
+        if self._connection.info.server_version < 180000:
+            return None
+        rows = self._connection.execute(sql).fetchall()
+        if any(cache > 1 or role != "postgres" for _, _, _, cache, role in rows):
+            return None
+        # Sequences of Supabase's services have no value that the files' role may see.
+        return {oid: (value, called) for oid, value, called, _, _ in rows if value is not None}
+
+    def put_back(self, sequences: Mapping[int, tuple[int, bool]]) -> None:
+        """Sets the sequences that have moved since :meth:`sequences` back to where they were."""
+        for oid, (value, called) in (self.sequences() or {}).items():
+            if oid in sequences and sequences[oid] != (value, called):
+                before, given = sequences[oid]
+                self.run(
+                    f"SAVEPOINT s; SELECT pg_catalog.setval({oid}, {before}, {given}); RELEASE SAVEPOINT s".encode()
+                )
 
     def current_schemas(self) -> list[str]:
         """The schemas of the search path that are there."""

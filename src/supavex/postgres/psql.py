@@ -36,6 +36,7 @@ _INCLUDES = ("i", "include", "ir", "include_relative")
 _CONDITIONS = ("if", "elif", "else", "endif")
 _TRUE = ("true", "on", "yes", "1", "t", "y")
 _ARGUMENT = re.compile(r"""'(?:[^'\\]|\\.|'')*'|"(?:[^"]|"")*"|[^\s'"]+|\s+""", re.DOTALL)
+_COPY_FROM = re.compile(r"(.*?\bfrom\s+)(program\s+)?('(?:[^']|'')*'|\S+)(.*)", re.IGNORECASE | re.DOTALL)
 _VARIABLE = re.compile(
     r"""--[^\n]*|/\*.*?\*/|(?<![\w$])[eE]'(?:[^'\\]|\\.)*'|'[^']*'|"[^"]*"|(?<![\w$])(?P<tag>\$(?:[^\W\d]\w*)?\$).*?(?P=tag)"""
     r"""|(?<!:):(?:(?P<plain>\w+)|'(?P<text>\w+)'|"(?P<name>\w+)"|\{\?(?P<known>\w+)\})""",
@@ -78,8 +79,8 @@ class _Script:
         text, raw = read_text(path.read_bytes())
         for item in split(text, shown, raw):
             if isinstance(item, Statement):
-                if self._active():
-                    yield self._substituted(item)
+                if not self.conditions or self._active():
+                    yield self._substituted(item) if self.variables else item
             elif item.name in _CONDITIONS:
                 self._condition(item)
             elif self._active():
@@ -106,7 +107,7 @@ class _Script:
         elif command.name == "encoding":
             yield Statement(command.file, command.line, f"SET client_encoding = {_literal(command.arguments.strip())}")
         elif command.name == "copy":
-            yield NotRun(where, f"\\copy {_NOT_DONE['copy']}: \\copy {command.arguments}")
+            yield self._copy(command)
         elif command.name in _NOT_DONE:
             yield NotRun(where, f"\\{command.name} {_NOT_DONE[command.name]}")
         elif command.name in ("g", "gx", "gdesc", "crosstabview", "\\", ""):
@@ -115,6 +116,15 @@ class _Script:
             yield command
         else:
             yield NotRun(where, f"\\{command.name} is a command of psql that a replay does not know")
+
+    def _copy(self, command: PsqlCommand) -> Item:
+        r"""A \copy as the COPY of a file, which is not run: rows that it would bring are missed."""
+        match = _COPY_FROM.fullmatch(self._filled(command.arguments))
+        if match is None or match[3].lower() in ("stdin", "pstdin"):
+            why = f"\\copy {_NOT_DONE['copy']}: \\copy {command.arguments}"
+            return NotRun(f"{command.file}:{command.line}", why)
+        source = f"COPY {match[1]}{match[2] or ''}{_literal(_argument(match[3]))}{match[4]}"
+        return Statement(command.file, command.line, source)
 
     def _include(self, command: PsqlCommand, path: Path, above: tuple[Path, ...]) -> Iterator[Item]:
         where, name = f"{command.file}:{command.line}", _argument(self._filled(command.arguments))
@@ -158,8 +168,6 @@ class _Script:
             self.conditions.append((running, done or running))
 
     def _substituted(self, statement: Statement) -> Statement:
-        if not self.variables or ":" not in statement.sql:
-            return statement
         return replace(statement, sql=self._filled(statement.sql))
 
     def _filled(self, text: str) -> str:

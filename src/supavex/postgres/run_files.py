@@ -17,7 +17,7 @@ from pathlib import Path
 from supavex.postgres import server as servers
 from supavex.postgres.budget import DEFAULT_LIMITS, Budget, Limits
 from supavex.postgres.connection import connect
-from supavex.postgres.file_run import Failed, FileRun, Outcome
+from supavex.postgres.file_run import FileRun
 from supavex.postgres.file_session import FileSession
 from supavex.postgres.losses import History, Present, tables_made
 from supavex.postgres.psql import Item, statements_of
@@ -27,6 +27,7 @@ from supavex.postgres.source_files import SourceFiles, of_paths
 from supavex.postgres.stand_ins import StandIns
 from supavex.postgres.statement_kinds import described
 from supavex.postgres.statements import Statement
+from supavex.postgres.transactions import Failed, Outcome
 from supavex.postgres.without_foreign_keys import without_foreign_keys
 
 #: Told how far a replay is: the file's name, its statements so far, and 0 (how many there are is not known).

@@ -131,3 +131,11 @@ def frozen_copy(tree: Any) -> str | None:
 
     tree.options = tuple(options) or None
     return str(RawStream()(tree))
+
+
+def unread_file(tree: Any) -> str:
+    """Why a COPY FROM a file or a program of the server is not run; empty for other COPYs."""
+    if tree is None or not tree.is_from or (tree.filename is None and not tree.is_program):
+        return ""
+    what = "of a program" if tree.is_program else f"of the file {tree.filename}"
+    return f"COPY {what} is not run: a replay reads nothing but the SQL files"

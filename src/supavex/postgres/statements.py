@@ -113,9 +113,10 @@ class _Cutter:
             if not sql:
                 yield from commands
                 continue
-            if conforming := _CONFORMING.match(sql):
+            first = sql[0]
+            if first in "sS" and (conforming := _CONFORMING.match(sql)):
                 self._conforming = conforming[1].lower() in ("on", "true")
-            if _COPY.match(sql) and _takes_rows(sql):
+            if first in "cC" and _COPY.match(sql) and _takes_rows(sql):
                 data, position = self._data(position)
                 yield Statement(self._file, line, sql, data, self._raw)
             else:
@@ -149,7 +150,7 @@ class _Cutter:
         """The pieces of the statement at ``start``, the position after it, and the psql commands inside it."""
         text = self._text
         token = _TOKEN if self._conforming else _TOKEN_BACKSLASH
-        if _ROUTINE.match(text, start):
+        if text[start] in "cC" and _ROUTINE.match(text, start):
             token = _TOKEN_ROUTINE
         pieces: list[str] = []
         commands: list[PsqlCommand] = []
