@@ -419,22 +419,51 @@ def test_a_change_of_the_files_replays_them(replay: Callable[[], Replay], migrat
     assert report.failed == (), "the earlier database is gone"
 
 
-def test_the_fingerprint_depends_on_names_texts_order_and_schemas(tmp_path: Path) -> None:
+def test_the_fingerprint_depends_on_names_texts_and_order(tmp_path: Path) -> None:
     one, two, both = tmp_path / "1.sql", tmp_path / "2.sql", tmp_path / "12.sql"
     one.write_text("SELECT 1;")
     two.write_text("SELECT 2;")
     both.write_text("SELECT 1;SELECT 2;")
-    prints = [
-        fingerprint([one, two], ["public"]),
-        fingerprint([two, one], ["public"]),
-        fingerprint([one], ["public"]),
-        fingerprint([both], ["public"]),
-        fingerprint([one, two], ["public", "app"]),
-    ]
+    prints = [fingerprint([one, two]), fingerprint([two, one]), fingerprint([one]), fingerprint([both])]
     one.write_text("SELECT 1; ")
-    prints.append(fingerprint([one, two], ["public"]))
+    prints.append(fingerprint([one, two]))
     assert len(set(prints)) == len(prints)
-    assert fingerprint([one, two], ["public"]) == prints[-1]
+    assert fingerprint([one, two]) == prints[-1]
+
+
+def test_the_fingerprint_knows_the_files_that_a_file_includes(tmp_path: Path) -> None:
+    one, inner = tmp_path / "1.sql", tmp_path / "inner.sql"
+    one.write_text("\\i inner.sql\n")
+    inner.write_text("SELECT 1;")
+    before = fingerprint([one])
+    inner.write_text("SELECT 2;")
+    assert fingerprint([one]) != before
+
+
+def test_other_schemas_of_the_same_files_need_no_other_replay(
+    replay: Callable[[], Replay], folder: Path, migrations: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (migrations / "2_app.sql").write_text("CREATE SCHEMA app; CREATE TABLE app.notes (id int);")
+    first = replay().catalog()
+    monkeypatch.setattr(replays, "replay_files", no_server)
+    both = Replay(folder / "source", sql_files(migrations), ["public", "app"]).catalog()
+    assert [table.qualified for table in both[0]] == ["app.notes", "public.notes"]
+    monkeypatch.setattr(servers, "running", no_server)
+    assert replay().catalog() == first
+
+
+@pytest.mark.parametrize("damage", ["permissions", "files"])
+def test_a_database_that_can_not_be_used_is_made_again(replay: Callable[[], Replay], folder: Path, damage: str) -> None:
+    """As after `cp -r` of a project, or on a disk that was full."""
+    first = replay().catalog()
+    data = servers.data_folder(folder / "source/database") / "data"
+    if damage == "permissions":
+        data.chmod(0o755)
+    else:
+        (data / "global/pg_control").unlink()
+    with replay().running() as url, connect(url) as connection:
+        assert connection.execute("SELECT id FROM public.notes").fetchall() == [(1,)]
+    assert replay().catalog() == first
 
 
 def test_touching_a_file_is_no_change(replay: Callable[[], Replay], migrations: Path) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from supavex.cli.options import json_option, open_project, print_json, project_options
 from supavex.errors import UsageError
-from supavex.mapping.inspect import Inspection, inspect
+from supavex.mapping.inspect import Inspection, inspect, inspect_project
 from supavex.temporary import temporary_folder
 from supavex.text import counted, table_text
 
@@ -30,6 +31,7 @@ def command(source: str | None, folder: str, config: str | None, as_json: bool, 
       supavex inspect --json
     """
     names = ["public"] if schemas is None else [name.strip() for name in schemas.split(",") if name.strip()]
+    project = None
     if source is None:
         try:
             project = open_project(folder, config).settings
@@ -37,11 +39,12 @@ def command(source: str | None, folder: str, config: str | None, as_json: bool, 
             # No project: the usual place of migrations will do.
             source = str(Path(folder) / "supabase/migrations")
         else:
-            names = list(project.schemas) if schemas is None else names
-            source = project.database_url or str(project.migrations)
+            project = project if schemas is None else replace(project, schemas=tuple(names))
+            names, source = list(project.schemas), project.database_url or str(project.migrations)
     with temporary_folder("inspect", "/tmp") as scratch:
         scratch.chmod(0o755)  # the embedded server may run as another user
-        found = inspect(source, names, scratch)
+        shared = project is not None and project.database_url is None
+        found = inspect_project(project) if project and shared else inspect(source, names, scratch)
     if as_json:
         print_json(found.to_json())
     else:

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from supavex.cli.progress import replay_line
 from supavex.errors import DISK_ERRORS, SupavexError, database_error, file_error, missing_extra, of_database_file
 from supavex.version import __version__
 
@@ -95,7 +96,8 @@ def main(arguments: list[str] | None = None) -> None:
     signal.signal(signal.SIGTERM, _terminate)
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        code: Any = cli.main(arguments, prog_name="supavex", standalone_mode=False)
+        with replay_line():
+            code: Any = cli.main(arguments, prog_name="supavex", standalone_mode=False)
     except SupavexError as error:
         _show(error, as_json="--json" in arguments)
         sys.exit(error.exit_code)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import click
 
+from supavex.postgres.watching import watcher
 from supavex.text import counted, duration
 
 if TYPE_CHECKING:
@@ -196,3 +197,26 @@ class _Bars:
             )
         task = self._tasks[state.table]
         self._progress.update(task, completed=completed, total=total, rows=rows, rate=rate, left=left)
+
+
+@contextmanager
+def replay_line() -> Iterator[None]:
+    """Shows on a terminal how far a replay of files is, on one line of standard error that is wiped in the end."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    last = 0.0
+
+    def watch(file: str, statements: int, ended: bool) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= _EVENT_SECONDS / 5 or ended:
+            last = now
+            said = f"running {file}: {counted(statements, 'statement')} …" if file else "starting PostgreSQL …"
+            click.echo("\r\x1b[K" + ("" if ended else said), nl=False, err=True)
+
+    token = watcher.set(watch)
+    try:
+        yield
+    finally:
+        watcher.reset(token)

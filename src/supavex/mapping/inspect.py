@@ -10,12 +10,14 @@ import psycopg
 
 from supavex.errors import UsageError
 from supavex.mapping.coverage import NotCarried, not_carried_of
+from supavex.mapping.source import Source
 from supavex.postgres import replay as replays
 from supavex.postgres.catalog import Catalog, Column, Table
 from supavex.postgres.connection import connect, quoted
 from supavex.postgres.inspection import inspect_catalog
 from supavex.postgres.report import Loss, Report
 from supavex.postgres.source_files import SourceFiles, files_of_folder
+from supavex.project import Project
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,15 @@ def inspect(source: str, schemas: list[str], scratch: Path) -> Inspection:
             where="***" if "@" in source else source,  # an address without its scheme, with a password in it
             hint="A folder, a .sql file, or postgresql://…",
         )
-    replay = replays.Replay(scratch, files, schemas)
+    return _replayed(replays.Replay(scratch, files, schemas), str(path))
+
+
+def inspect_project(project: Project) -> Inspection:
+    """What a project's files hold, by the replay that its other commands use too."""
+    return _replayed(Source(project).replay(), project.shown(project.migrations))
+
+
+def _replayed(replay: replays.Replay, source: str) -> Inspection:
     with replay.running() as url, connect(url) as connection:
         catalog, report = replay.catalog()
-        return Inspection(str(path), catalog, count_rows(connection, catalog), report)
+        return Inspection(source, catalog, count_rows(connection, catalog), report)

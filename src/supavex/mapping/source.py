@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass, replace
 from supavex.files import read_own, write_whole
 from supavex.mapping import convex_auth
 from supavex.mapping.convex_auth import rule_of
-from supavex.postgres import key_values, replay
+from supavex.postgres import key_values
+from supavex.postgres import replay as replays
 from supavex.postgres.budget import Limits
 from supavex.postgres.catalog import Catalog
 from supavex.postgres.connection import connect, without_password
@@ -35,12 +36,13 @@ class Source:
             return without_password(self.project.database_url)
         return self.project.shown(self.project.migrations)
 
-    def _replay(self) -> replay.Replay:
+    def replay(self) -> replays.Replay:
+        """The replay of the project's files, which every command of the project shares."""
         project = self.project
         files = find_files(project.root, project.migrations, project.seeds, chosen=project.migrations_chosen)
         self.project.make_state()
         limits = Limits(self.project.replay_gb, self.project.replay_minutes)
-        return replay.Replay(self.project.state / "source", files, self.project.schemas, limits, self._also)
+        return replays.Replay(self.project.state / "source", files, self.project.schemas, limits, self._also)
 
     @property
     def _also(self) -> list[str]:
@@ -56,7 +58,7 @@ class Source:
             with connect(self.project.database_url) as connection:
                 catalog = inspect_catalog(connection, list(self.project.schemas), self._also)
                 return replace(catalog, expressions=tuple(ask_types(connection, self._expressions(catalog)))), None
-        return self._replay().types(self._expressions)
+        return self.replay().types(self._expressions)
 
     def _expressions(self, catalog: Catalog) -> list[tuple[str, str, str]]:
         """The ``sql`` expressions of supavex.toml over tables and columns that are there, each once."""
@@ -77,7 +79,7 @@ class Source:
         if self.project.database_url:
             with connect(self.project.database_url) as connection:
                 return key_values.look(connection, asked)
-        made = self._replay()
+        made = self.replay()
         made.catalog()
         known = made.folder / "key_values.json"
         mark = hashlib.sha256((made.folder / "catalog.json").read_bytes() + repr(asked).encode()).hexdigest()
@@ -101,5 +103,5 @@ class Source:
         if self.project.database_url:
             yield self.project.database_url
             return
-        with self._replay().running() as url:
+        with self.replay().running() as url:
             yield url

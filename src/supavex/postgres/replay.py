@@ -25,16 +25,20 @@ from supavex.postgres.programs import programs
 from supavex.postgres.report import Report
 from supavex.postgres.run_files import replay_files
 from supavex.postgres.source_files import SourceFiles, of_paths
+from supavex.postgres.watching import watcher
 
 #: Raise when the same files would replay differently.
 REPLAY_VERSION = 12
+_OTHER_VERSION = "supabase/config.toml names PostgreSQL"
+#: Errors of a server's folder that can't be used: a damaged or copied one, or one of another user.
+_UNUSABLE = ("ServerDoesNotStart", "UnsafeFile")
 
 
-def fingerprint(files: SourceFiles | Sequence[Path], schemas: Sequence[str], also: Sequence[str] = ()) -> str:
-    """A hash that changes when a replay of ``files``, or its catalog, would come out differently."""
+def fingerprint(files: SourceFiles | Sequence[Path]) -> str:
+    """A hash that changes when a replay of ``files`` would come out differently."""
     source = of_paths(files)
     said = [[item.file, item.reason] for item in source.not_run]
-    about = [REPLAY_VERSION, list(schemas), *also, said, list(source.notes), source.major_version, _programs()]
+    about = [REPLAY_VERSION, said, list(source.notes), source.major_version, _programs()]
     digest = hashlib.sha256(json.dumps(about).encode())
     digest.update((_prelude() + stand_ins_digest()).encode())
     for file in source.read():
@@ -65,21 +69,30 @@ class Replay:
     ) -> None:
         self.folder, self.files, self.schemas, self.limits = folder, of_paths(files), list(schemas), limits
         self.also = list(also)
-        self._fingerprint = fingerprint(self.files, self.schemas, self.also)
+        self._fingerprint = fingerprint(self.files)
+        self._looked_at = json.dumps([self.schemas, self.also])
 
     def cached(self) -> tuple[Catalog, Report] | None:
         """Catalog and report of an earlier replay of the same files, without starting a server; else None."""
         try:
             data = json.loads(read_own(self.folder / "catalog.json"))
-            if data["fingerprint"] == self._fingerprint:
-                return Catalog.from_json(data["catalog"]), Report.from_json(data["report"])
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            if data["fingerprint"] == self._fingerprint and self._looked_at in data["catalogs"]:
+                return Catalog.from_json(data["catalogs"][self._looked_at]), Report.from_json(data["report"])
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, SupavexError):
             pass  # no catalog, or a damaged one
         return None
 
+    def _report(self) -> Report | None:
+        """The report of an earlier replay of the same files, whichever schemas were looked at; else None."""
+        try:
+            data = json.loads(read_own(self.folder / "catalog.json"))
+            return Report.from_json(data["report"]) if data["fingerprint"] == self._fingerprint else None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, SupavexError):
+            return None
+
     def forget(self) -> bool:
         """Whether the database has to be made anew; if so, what was known of the old one is removed first."""
-        stale = self.cached() is None
+        stale = self._report() is None
         if stale:
             (self.folder / "catalog.json").unlink(missing_ok=True)
         return stale
@@ -128,21 +141,32 @@ class Replay:
         return _Running(self)
 
     def make(self, server: servers.Server) -> None:
-        """Replays into an empty server and writes the cache."""
-        servers.execute_script(server, _prelude())
-        report = replay_files(server, self.files, self.limits)
+        """Replays into an empty server, or looks at other schemas of the same database, and writes the cache."""
+        report = self._report()
+        if report is None or not _has_prelude(server):
+            (self.folder / "catalog.json").unlink(missing_ok=True)
+            servers.execute_script(server, _prelude())
+            report = replay_files(server, self.files, self.limits)
         with connect(server.url()) as connection:
             catalog = inspect_catalog(connection, self.schemas, self.also)
             connection.execute("ANALYZE")
             report = _with_version(report, self.files.major_version, connection.info.server_version // 10000)
-        data = {"fingerprint": self._fingerprint, "report": report.to_json(), "catalog": catalog.to_json()}
+        catalogs = {**self._catalogs(), self._looked_at: catalog.to_json()}
+        data = {"fingerprint": self._fingerprint, "report": report.to_json(), "catalogs": catalogs}
         write_whole(self.folder / "catalog.json", json.dumps(data))
+
+    def _catalogs(self) -> dict[str, Any]:
+        """The catalogs of the same database that were looked at before, by their schemas."""
+        try:
+            return dict(json.loads(read_own(self.folder / "catalog.json"))["catalogs"])
+        except (OSError, ValueError, KeyError, TypeError, SupavexError):
+            return {}
 
 
 def _with_version(report: Report, named: int | None, run: int) -> Report:
-    if named in (None, run):
+    if named in (None, run) or any(note.startswith(_OTHER_VERSION) for note in report.notes):
         return report
-    note = f"supabase/config.toml names PostgreSQL {named} (db.major_version). The files were run by PostgreSQL {run}."
+    note = f"{_OTHER_VERSION} {named} (db.major_version). The files were run by PostgreSQL {run}."
     return replace(report, notes=(*report.notes, note))
 
 
@@ -153,16 +177,33 @@ class _Running:
     def __enter__(self) -> str:
         replay = self.replay
         own_folder(replay.folder, passable=True)
-        # Asked when the folder is ours: another command may have made the replay while we waited.
-        self._context = servers.running(replay.folder / "database", fresh=replay.forget)
-        server = self._context.__enter__()
+        watch = watcher.get()
+        if watch is not None and replay.cached() is None:
+            watch("", 0, False)
+        try:
+            server = self._started()
+        except SupavexError as error:
+            if error.code not in _UNUSABLE:
+                raise
+            # A copied folder, one of another user, or a damaged one: the files are all that it was made from.
+            (replay.folder / "catalog.json").unlink(missing_ok=True)
+            servers.remove(replay.folder / "database")
+            server = self._started()
         try:
             if replay.cached() is None or not _has_prelude(server):
                 replay.make(server)
         except BaseException as error:
             self._context.__exit__(type(error), error, error.__traceback__)
             raise
+        finally:
+            if watch is not None:
+                watch("", 0, True)
         return server.url()
+
+    def _started(self) -> servers.Server:
+        # Asked when the folder is ours: another command may have made the replay while we waited.
+        self._context = servers.running(self.replay.folder / "database", fresh=self.replay.forget)
+        return self._context.__enter__()
 
     def __exit__(self, *details: Any) -> None:
         self._context.__exit__(*details)

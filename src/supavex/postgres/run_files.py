@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
-from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,12 +27,9 @@ from supavex.postgres.stand_ins import StandIns
 from supavex.postgres.statement_kinds import described
 from supavex.postgres.statements import Statement
 from supavex.postgres.transactions import Failed, Outcome
+from supavex.postgres.watching import watcher
 from supavex.postgres.without_foreign_keys import without_foreign_keys
 
-#: Told how far a replay is: the file's name, its statements so far, and 0 (how many there are is not known).
-Progress = Callable[[str, int, int], None]
-#: Whom a replay tells; a command sets it.
-watcher: ContextVar[Progress | None] = ContextVar("watcher", default=None)
 _BEGINS = (b"begin", b"start", b"\\i")
 _EVERY = 64
 #: What the history of tables does not need: statements that hold rows.
@@ -130,7 +126,7 @@ class _FilesRun:
             if not _ROWS.match(statement.sql):
                 told.append(statement)
             if watch is not None and count % _EVERY == 1:
-                watch(shown, count, 0)
+                watch(shown, count, False)
 
         content = path.read_bytes().lower()
         may_begin = any(word in content for word in _BEGINS) or content[:2] in (b"\xff\xfe", b"\xfe\xff")
