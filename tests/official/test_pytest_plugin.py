@@ -47,11 +47,12 @@ class AnApp:
         path.write_text(text)
 
     def start(self, *options: str, node: bool = True) -> subprocess.Popen[str]:
-        """Starts a session. Without ``node`` there is none on the PATH; else each start of it is a line of node.log."""
+        """Starts a session. Without ``node`` there is none on the PATH; else node.log has a line for each program."""
         variables = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "CONVEX"))}
         program = self.path / "bin/node"
         if not program.exists():
-            self.write("bin/node", f'#!/bin/sh\necho started >> {self.path}/.supavex/node.log\nexec {NODE} "$@"\n')
+            note = f'[ "$1" = --version ] || echo started >> {self.path}/.supavex/node.log'
+            self.write("bin/node", f'#!/bin/sh\n{note}\nexec {NODE} "$@"\n')
             program.chmod(0o755)
         variables["PATH"] = f"{program.parent}:{variables['PATH']}" if node else "/nowhere"
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "-W", "error", *options]
