@@ -41,6 +41,7 @@ def test_an_empty_file_is_a_project_with_supabase_s_own_places(tmp_path: Path) -
         schemas=("public",),
         replay_gb=4.0,
         replay_minutes=15.0,
+        postgres_bin=None,
         summary=None,
         max_rejects=0,
         unknown_types="text",
@@ -81,6 +82,7 @@ schemas = ["app", "public"]
 database_url = "postgresql://localhost/app"
 replay_gb = 8
 replay_minutes = 0.5
+postgres_bin = "PATH"
 
 [columns.created_at]
 fill = "none"
@@ -137,6 +139,7 @@ existing = { match = { slug = "slug_column", team = "team" } }
         schemas=("app", "public"),
         replay_gb=8.0,
         replay_minutes=0.5,
+        postgres_bin="PATH",
         summary=tmp_path / "docs/summary.md",
         max_rejects=7,
         unknown_types="refuse",
@@ -330,7 +333,7 @@ def test_an_unknown_key_is_named_with_the_nearest_known_one(
 def test_a_key_that_is_like_none_is_told_all_that_are_known(tmp_path: Path) -> None:
     error = refused(tmp_path, "source.zzz = 1")
     assert error.message == "zzz is no setting here."
-    known = "database_url, database_url_env, migrations, replay_gb, replay_minutes, schemas, seed"
+    known = "database_url, database_url_env, migrations, postgres_bin, replay_gb, replay_minutes, schemas, seed"
     assert error.hint == f"Known here: {known}."
 
 

@@ -151,6 +151,7 @@ class Project:
     schemas: tuple[str, ...]
     replay_gb: float
     replay_minutes: float
+    postgres_bin: str | None
     summary: Path | None
     max_rejects: int
     unknown_types: UnknownTypes
@@ -318,6 +319,7 @@ def _project(root: Path, path: Path, data: Mapping[str, Any]) -> Project:
         schemas=source.texts("schemas", _api_schemas(root, migrations)) or ("public",),
         replay_gb=source.positive("replay_gb", 4),
         replay_minutes=source.positive("replay_minutes", 15),
+        postgres_bin=source.take("postgres_bin", str),
         summary=_maybe_path(root, top.take("summary", str)),
         max_rejects=top.take("max_rejects", int, 0),
         unknown_types=top.choice("unknown_types", get_args(UnknownTypes)),

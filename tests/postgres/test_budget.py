@@ -10,6 +10,7 @@ from supavex.postgres.run_files import replay_files
 from tests.databases import Database
 
 FILL = "CREATE TABLE full_disk AS SELECT repeat(md5(n::text), 100) AS t FROM generate_series(1, 100000000) AS n;"
+LOG = "DO $$ BEGIN LOOP RAISE LOG '%', repeat('x', 100000); END LOOP; END $$;"
 SPIN = "DO $$ BEGIN LOOP END LOOP; END $$;"
 
 
@@ -17,6 +18,7 @@ SPIN = "DO $$ BEGIN LOOP END LOOP; END $$;"
     ("sql", "limits", "code", "setting"),
     [
         (FILL, Limits(gigabytes=0.05), "ReplayTooLarge", "replay_gb"),
+        (LOG, Limits(gigabytes=0.05), "ReplayTooLarge", "replay_gb"),
         (SPIN, Limits(minutes=0.02), "ReplayTooSlow", "replay_minutes"),
         ("SELECT pg_sleep(0.1);" * 400, Limits(minutes=0.02), "ReplayTooSlow", "replay_minutes"),
     ],

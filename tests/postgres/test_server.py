@@ -1,5 +1,6 @@
 """The embedded server: nobody but us reaches it, one process at a time uses it, nothing of it stays behind."""
 
+import contextlib
 import importlib.util
 import os
 import re
@@ -465,3 +466,61 @@ def test_temporary_folders_are_under_tmp_so_that_socket_paths_stay_short(
     with servers.running(deep / "server") as server:
         assert ask(server, "SELECT 1") == 1
         assert len(str(server.socket_folder)) < 60
+
+
+# ------------------------------------------------------------------------------------------- what others have put there
+
+
+def test_data_that_supavex_has_not_made_are_not_used(folder: Path, pristine: Path) -> None:
+    """A cloned repository may bring data whose settings name a library or a program."""
+    subprocess.run(["cp", "-a", str(pristine), str(folder / "server")], check=True)
+    mark = folder / "mark"
+    settings = folder / "server/data/postgresql.conf"
+    settings.write_text(
+        f"{settings.read_text()}\nshared_preload_libraries = 'evil'\narchive_command = 'touch {mark}'\n"
+    )
+    with servers.running(folder / "server") as server:
+        assert ask(server, "SHOW shared_preload_libraries") == ""
+        assert server.password != password(pristine)
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("name", ["postgres.log", "lock", "socket_folder", "password", "data", "configuration"])
+def test_a_symbolic_link_in_its_folder_leads_nowhere(used: Path, name: str) -> None:
+    target = used.parent / "target"
+    target.mkdir()
+    (target / "kept").write_text("kept")
+    aim = target if name in ("data", "configuration") else target / "kept"
+    place = used / name
+    if place.is_dir():
+        shutil.rmtree(place)
+    else:
+        place.unlink()
+    place.symlink_to(aim)
+    # The link is removed, or refused by name.
+    with contextlib.suppress(UsageError), servers.running(used) as server:
+        assert ask(server, "SELECT 1") == 1
+    assert [path.name for path in target.iterdir()] == ["kept"]
+    assert (target / "kept").read_text() == "kept"
+
+
+def test_a_forged_pid_signals_nobody(used: Path) -> None:
+    """The process is called postgres, and it is another folder's."""
+    with servers.running(used.parent / "other") as other:
+        (used / "data/postmaster.pid").write_text(f"{other.process.pid}\n{used / 'data'}\n")
+        with servers.running(used) as server:
+            assert ask(server, "SELECT 1") == 1
+        assert other.process.poll() is None
+        assert ask(other, "SELECT 1") == 1
+    for text in ("", "0", "-1", "1", "x", "99999999999999999999", str(os.getpid())):
+        (used / "data/postmaster.pid").write_text(f"{text}\n")
+        with servers.running(used) as server:
+            assert ask(server, "SELECT 1") == 1
+
+
+def test_a_log_does_not_grow_from_run_to_run(used: Path) -> None:
+    with servers.running(used) as server:
+        pass
+    (used / "postgres.log").write_bytes(b"x" * 1_000_000)
+    with servers.running(used) as server:
+        assert (server.folder / "postgres.log").stat().st_size < 100_000

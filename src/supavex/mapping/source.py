@@ -18,6 +18,7 @@ from supavex.postgres.catalog import Catalog
 from supavex.postgres.connection import connect, without_password
 from supavex.postgres.inspection import ask_types, inspect_catalog, user_schemas
 from supavex.postgres.key_values import Answer, Asked, answer_from_json
+from supavex.postgres.programs import chosen_programs
 from supavex.postgres.report import Report
 from supavex.postgres.source_files import find_files
 from supavex.project import Project
@@ -42,7 +43,8 @@ class Source:
         files = find_files(project.root, project.migrations, project.seeds, chosen=project.migrations_chosen)
         self.project.make_state()
         limits = Limits(self.project.replay_gb, self.project.replay_minutes)
-        return replays.Replay(self.project.state / "source", files, self.project.schemas, limits, self._also)
+        chosen = chosen_programs(project.postgres_bin, project.root) if project.postgres_bin else None
+        return replays.Replay(project.state / "source", files, project.schemas, limits, self._also, chosen)
 
     @property
     def _also(self) -> list[str]:

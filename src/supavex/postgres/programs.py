@@ -33,9 +33,10 @@ def programs() -> Path:
 
 
 def chosen_programs(postgres_bin: str, project: Path) -> Path:
-    """The folder that ``[source] postgres_bin`` names: a path, from ``project`` on, or ``PATH``.
+    """The folder that ``[source] postgres_bin`` names: an absolute path, or ``PATH``.
 
-    Raises :class:`~supavex.errors.UsageError` where it holds no PostgreSQL, or one that is older than :data:`OLDEST`.
+    Raises :class:`~supavex.errors.UsageError` where it holds no PostgreSQL, or one that is older than :data:`OLDEST`;
+    and where it is in the repository of ``project``, for nothing that comes with a project is run.
     """
     where = "supavex.toml [source] postgres_bin"
     hint = f"It names the folder of PostgreSQL's programs, such as /usr/lib/postgresql/{OLDEST}/bin."
@@ -45,7 +46,14 @@ def chosen_programs(postgres_bin: str, project: Path) -> Path:
             raise UsageError("NoPostgres", "there is no program postgres on PATH.", where=where, hint=hint)
         folder = Path(found).resolve().parent
     else:
-        folder = (project / Path(postgres_bin).expanduser()).resolve()
+        folder = Path(postgres_bin).expanduser()
+        if not folder.is_absolute():
+            raise UsageError("NoPostgres", f"{postgres_bin} is no absolute path.", where=where, hint=hint)
+        folder = folder.resolve()
+    repository = next((each for each in [project, *project.parents] if (each / ".git").exists()), project)
+    if folder.is_relative_to(repository):
+        message = "the folder is part of the project, and supavex runs no program that comes with a project."
+        raise UsageError("NoPostgres", message, where=where, hint=hint)
     missing = [name for name in _NEEDED if not os.access(folder / name, os.X_OK) or (folder / name).is_dir()]
     if missing:
         message = f"{folder} holds no program {' and no program '.join(missing)}."

@@ -34,11 +34,11 @@ _OTHER_VERSION = "supabase/config.toml names PostgreSQL"
 _UNUSABLE = ("ServerDoesNotStart", "UnsafeFile")
 
 
-def fingerprint(files: SourceFiles | Sequence[Path]) -> str:
+def fingerprint(files: SourceFiles | Sequence[Path], postgres_bin: Path | None = None) -> str:
     """A hash that changes when a replay of ``files`` would come out differently."""
     source = of_paths(files)
     said = [[item.file, item.reason] for item in source.not_run]
-    about = [REPLAY_VERSION, said, list(source.notes), source.major_version, _programs()]
+    about = [REPLAY_VERSION, said, list(source.notes), source.major_version, _programs(postgres_bin)]
     digest = hashlib.sha256(json.dumps(about).encode())
     digest.update((_prelude() + stand_ins_digest()).encode())
     for file in source.read():
@@ -48,10 +48,10 @@ def fingerprint(files: SourceFiles | Sequence[Path]) -> str:
     return digest.hexdigest()
 
 
-def _programs() -> str:
+def _programs(postgres_bin: Path | None) -> str:
     """The folder of PostgreSQL's programs; empty where none is installed, and only a cache can be read."""
     try:
-        return str(programs())
+        return str(postgres_bin or programs())
     except SupavexError:
         return ""
 
@@ -66,10 +66,12 @@ class Replay:
         schemas: Sequence[str],
         limits: Limits = DEFAULT_LIMITS,
         also: Sequence[str] = (),
+        postgres_bin: Path | None = None,
     ) -> None:
+        self.postgres_bin = postgres_bin
         self.folder, self.files, self.schemas, self.limits = folder, of_paths(files), list(schemas), limits
         self.also = list(also)
-        self._fingerprint = fingerprint(self.files)
+        self._fingerprint = fingerprint(self.files, postgres_bin)
         self._looked_at = json.dumps([self.schemas, self.also])
 
     def cached(self) -> tuple[Catalog, Report] | None:
@@ -202,7 +204,8 @@ class _Running:
 
     def _started(self) -> servers.Server:
         # Asked when the folder is ours: another command may have made the replay while we waited.
-        self._context = servers.running(self.replay.folder / "database", fresh=self.replay.forget)
+        replay = self.replay
+        self._context = servers.running(replay.folder / "database", fresh=replay.forget, bin_folder=replay.postgres_bin)
         return self._context.__enter__()
 
     def __exit__(self, *details: Any) -> None:

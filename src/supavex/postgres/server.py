@@ -219,6 +219,8 @@ def _in_use(folder: Path) -> SupavexError:
 def _write_configuration(bin_folder: Path, folder: Path) -> dict[str, str]:
     """Writes what the server only reads, anew at each start; returns the settings that name it."""
     configuration = folder / "configuration"
+    if configuration.is_symlink() or configuration.is_file():
+        configuration.unlink()
     shutil.rmtree(configuration, ignore_errors=True)
     configuration.mkdir()
     configuration.chmod(0o755)
