@@ -118,7 +118,7 @@ def add_payments(url: str, first: int, last: int) -> None:
 
 def plan_of(folder: Path, url: str) -> Plan:
     """The plan to move the tables; supavex.toml and schema.py are written to ``folder``."""
-    (folder / "supavex.toml").write_text("")
+    (folder / "supavex.toml").write_text('fill = "defaults"\n')
     (folder / "schema.py").write_text(_SCHEMA)
     with psycopg.connect(url, autocommit=True) as connection:
         catalog = inspect_catalog(connection, ["public"])
