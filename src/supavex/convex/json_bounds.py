@@ -69,7 +69,13 @@ def parse_bounded(text: str | bytes, values: int = MAX_VALUES, depth: int = MAX_
     return json.loads(text, **more)
 
 
-def finite(text: str) -> float:
+def parse_strict(text: str | bytes, values: int = MAX_VALUES, depth: int = MAX_DEPTH) -> Any:
+    """The data of a JSON text within the bounds. Raises :class:`ValueError` also for NaN and beyond float64."""
+    check_bounds(text, values, depth)
+    return _STRICT.decode(text if isinstance(text, str) else text.decode())
+
+
+def _finite(text: str) -> float:
     """``parse_float`` of a strict parser. Raises :class:`ValueError` for a number beyond float64."""
     number = float(text)
     if not math.isfinite(number):
@@ -77,9 +83,13 @@ def finite(text: str) -> float:
     return number
 
 
-def no_constant(name: str) -> NoReturn:
+def _no_constant(name: str) -> NoReturn:
     """``parse_constant`` of a strict parser: raises for NaN and the infinities."""
     raise ValueError(f"{name} is not JSON")
+
+
+#: Made once: to make one takes longer than to parse a small text.
+_STRICT = json.JSONDecoder(parse_float=_finite, parse_constant=_no_constant)
 
 
 def _count(text: str | bytes, characters: str) -> int:

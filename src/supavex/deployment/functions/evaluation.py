@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from supavex.convex.json_bounds import JsonTooLarge, finite, no_constant, parse_bounded
+from supavex.convex.json_bounds import JsonTooLarge, parse_bounded, parse_strict
 from supavex.convex.schema_json import validator_from_json
 from supavex.deployment.functions.linking import link
 from supavex.errors import SupavexError
@@ -149,7 +149,7 @@ def _in_child(request: bytes, seconds: float, memory: int) -> dict[str, Any]:
     if watcher.reason:
         raise SupavexError("InvalidModules", f"Evaluating the modules was stopped: {watcher.reason}.")
     try:
-        answer: dict[str, Any] = parse_bounded(output, parse_float=finite, parse_constant=no_constant)
+        answer: dict[str, Any] = parse_strict(output)
     except JsonTooLarge as error:
         raise SupavexError("InvalidModules", f"Evaluating the modules gave {error}.") from None
     except ValueError:

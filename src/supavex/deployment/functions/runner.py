@@ -20,7 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from supavex.convex.json_bounds import finite, no_constant, parse_bounded
+from supavex.convex.json_bounds import parse_bounded, parse_strict
 from supavex.convex.values import InvalidValue, from_internal_json, value_problem
 from supavex.deployment.functions.evaluation import _resident as resident
 from supavex.deployment.functions.runner_child import LENGTH
@@ -85,7 +85,7 @@ class Runner:
         self.ready()
         answer = self._exchange(b"S" + json.dumps(instructions).encode(), seconds)
         try:
-            messages: list[Any] = parse_bounded(answer, parse_float=finite, parse_constant=no_constant)
+            messages: list[Any] = parse_strict(answer)
             if type(messages) is list and all(map(_sound, messages)):
                 return messages
         except (ValueError, TypeError, RecursionError):

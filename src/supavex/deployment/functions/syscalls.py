@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from supavex.convex.ids import InvalidId, decode_id
-from supavex.convex.json_bounds import finite, no_constant, parse_bounded
+from supavex.convex.json_bounds import parse_strict
 from supavex.convex.names import table_name_problem
 from supavex.convex.values import Document, from_internal_json
 from supavex.deployment.functions.app import App
@@ -110,7 +110,7 @@ def answer(frame: Frame, operation: str, text: str) -> str:
 
 def parsed(text: str) -> Arguments:
     """The arguments of an operation. Raises :class:`ValueError` for what no JSON of Convex's own client holds."""
-    data = parse_bounded(text, parse_float=finite, parse_constant=no_constant)
+    data = parse_strict(text)
     if not isinstance(data, dict):
         raise ValueError("no object")
     return data

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from supavex.convex.json_bounds import finite, no_constant, parse_bounded
+from supavex.convex.json_bounds import parse_strict
 
 
 def parse_json(text: str | bytes) -> Any:
@@ -15,7 +15,7 @@ def parse_json(text: str | bytes) -> Any:
     :class:`~supavex.convex.json_bounds.JsonTooLarge`, before it parses, for more values or levels than arguments have.
     """
     try:
-        data = parse_bounded(text, parse_float=finite, parse_constant=no_constant)
+        data = parse_strict(text)
         # Half a pair comes only from an escape: looked for only where there is one.
         if (b"\\ud" in text or b"\\uD" in text) if isinstance(text, bytes) else ("\\ud" in text or "\\uD" in text):
             json.dumps(data, ensure_ascii=False).encode()
