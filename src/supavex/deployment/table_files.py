@@ -108,7 +108,7 @@ class TableFile:
             raise self._invalid("NotUtf8", "the file is not UTF-8.") from None
         self._without_mark(text)
         try:
-            check_bounds(text)
+            check_bounds(text, depth=len(text))
             value = parse_export_json(text, uniform=False, values=MAX_VALUES)
         except JsonTooLarge as error:
             hint = "Use JSON lines instead: one object a line."
