@@ -240,6 +240,32 @@ def test_a_schema_that_is_no_literal_is_left_alone(folder: Path) -> None:
     assert '"a": define_table({' in printed.out
 
 
+@pytest.mark.parametrize("rules", ['[tables.a]\ncreated = "n"\n\n[tables.c]\nskip = "old"\n', "[tables.a]", ""])
+def test_rules_are_added_under_a_table_s_own_header(folder: Path, rules: str) -> None:
+    migrations(
+        folder,
+        a='CREATE TABLE a (id uuid PRIMARY KEY, n timestamptz, "größe" int, fts tsvector);',
+        b="CREATE TABLE c (id uuid PRIMARY KEY); CREATE TABLE b (_x int);",
+    )
+    projects.write(folder, toml=rules)
+    ran = supavex("scaffold", "-C", folder)
+    assert ran.code == 0, ran.err
+    project = load_project(folder)
+    assert project.tables["a"].columns["größe"].to == "grosse"
+    assert project.tables["b"].key == ("*",)
+    assert (project.tables["a"].created == "n") == ("created" in rules)
+    assert supavex("check", "-C", folder).code == 0
+
+
+def test_rules_that_can_t_be_added_to_are_left_alone(folder: Path) -> None:
+    migrations(folder, a="CREATE TABLE a (id uuid PRIMARY KEY, n timestamptz, fts tsvector);")
+    projects.write(folder, toml='tables.a.created = "n"\n')
+    ran = supavex("scaffold", "-C", folder)
+    assert (ran.code, "CannotInsert" in ran.err, "--stdout" in ran.err) == (1, True, True)
+    assert (folder / "supavex.toml").read_text() == 'tables.a.created = "n"\n'
+    assert not (folder / "schema.py").exists()
+
+
 def test_init_finds_tables_outside_public(folder: Path) -> None:
     migrations(folder, a="CREATE SCHEMA app; CREATE TABLE app.things (id uuid PRIMARY KEY, n int);")
     assert supavex("init", "-C", folder).code == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from supavex.errors import UsageError
 from supavex.files import check_inside
-from supavex.mapping.scaffold import Scaffolded, insert, new_file, scaffold
+from supavex.mapping.scaffold import Scaffolded, insert, new_file, scaffold, with_rules
 from supavex.mapping.source import Source
 from supavex.project import Project, load_schema
 
@@ -26,12 +26,12 @@ def scaffold_files(project: Project, *, write: bool = True) -> Scaffolded:
     made = scaffold(project, schema, catalog, source.look)
     if not write:
         return made
+    old = project.config.read_text(encoding="utf-8")
+    rules = with_rules(old, made, project.shown(project.config)) if made.toml else old
     if made.tables or text is None:
         new = new_file(made) if text is None else insert(text, made, project.shown(project.schema_file))
         project.schema_file.write_text(new, encoding="utf-8")
     if made.toml:
-        old = project.config.read_text(encoding="utf-8").rstrip()
-        addition = "\n".join(made.toml).strip()
         check_inside(project.root, project.config, "the file", project.config.name)
-        project.config.write_text(f"{old}\n\n{addition}\n".lstrip(), encoding="utf-8")
+        project.config.write_text(rules, encoding="utf-8")
     return made

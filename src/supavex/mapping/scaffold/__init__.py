@@ -5,6 +5,6 @@ what can only be said in supavex.toml (renames, columns left behind) is appended
 """
 
 from supavex.mapping.scaffold.definitions import Scaffolded, scaffold
-from supavex.mapping.scaffold.module import insert, new_file
+from supavex.mapping.scaffold.module import insert, new_file, with_rules
 
-__all__ = ["Scaffolded", "insert", "new_file", "scaffold"]
+__all__ = ["Scaffolded", "insert", "new_file", "scaffold", "with_rules"]

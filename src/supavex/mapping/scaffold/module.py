@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import tomllib
 
 from supavex.errors import SupavexError
 from supavex.mapping.scaffold.definitions import Scaffolded
@@ -35,6 +36,34 @@ def insert(text: str, scaffolded: Scaffolded, shown: str) -> str:
     before, after = text[:position].rstrip(), text[position:]
     comma = "" if before.endswith(("{", ",")) else _comma(before)
     return before + comma + "\n" + "\n".join(scaffolded.tables.values()) + after
+
+
+def with_rules(text: str, scaffolded: Scaffolded, shown: str) -> str:
+    """``text`` (a supavex.toml) with the scaffold's lines: under a table's header where there is one, else at the end.
+
+    Raises where that is no TOML: rules that are written in another way can't be added to.
+    """
+    lines, added = text.rstrip().splitlines(), list[str]()
+    place: int | None = None
+    for line in scaffolded.toml:
+        if line.startswith("["):
+            place = next((number for number, own in enumerate(lines) if own.strip() == line), None)
+        if place is None:
+            added.append(line)
+        elif line and not line.startswith("["):
+            place += 1
+            lines.insert(place, line)
+    whole = "\n".join([*lines, *([""] if lines and added[:1] != [""] else []), *added]).strip() + "\n"
+    try:
+        tomllib.loads(whole)
+    except tomllib.TOMLDecodeError as error:
+        raise SupavexError(
+            "CannotInsert",
+            f"the new rules can't be added to those that are there: {error}.",
+            where=shown,
+            hint="`supavex scaffold --stdout` prints them instead.",
+        ) from None
+    return whole
 
 
 def _comma(before: str) -> str:
