@@ -17,7 +17,6 @@ from supavex.mapping.plan import Plan
 from supavex.mapping.planning import make_plan
 from supavex.mapping.source import Source
 from supavex.mapping.source_findings import remarks, skipped_losses, source_findings
-from supavex.mapping.stand_in_findings import stand_in_findings
 from supavex.mapping.suggestions import suggestions
 from supavex.postgres.report import Report
 from supavex.project import Project, load_schema
@@ -66,7 +65,6 @@ def check(project: Project, *, rows: bool = True) -> Check:
     catalog, report = source.catalog()
     plan = make_plan(project, schema, catalog)
     diagnostics += source_findings(plan, report)
-    diagnostics += stand_in_findings(report)
     diagnostics += file_diagnostics(report)
     plan.remarks = remarks(diagnostics)
     diagnostics += coverage(plan, skipped_losses(project, report))

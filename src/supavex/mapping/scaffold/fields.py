@@ -18,6 +18,7 @@ from supavex.mapping.checks import (
 )
 from supavex.mapping.defaults import constant_default, exact
 from supavex.mapping.names import singular, thing, words
+from supavex.mapping.plan import UNKNOWN_TYPE
 from supavex.mapping.references import leading_key
 from supavex.mapping.scaffold.draft import Context, Draft, Field, python, quoted, toml_key
 from supavex.mapping.scaffold.naming import free, identifier, is_field
@@ -42,6 +43,10 @@ def add_fields(context: Context, draft: Draft) -> None:
             continue
         if column.type.base == "tsvector":
             _leave_behind(draft, column)
+            continue
+        if column.type.unknown:
+            reason = UNKNOWN_TYPE.format(column.type.name)
+            draft.toml.append(f"columns.{toml_key(column.name)}.skip = {json.dumps(reason, ensure_ascii=False)}")
             continue
         name = rule.to or column.name
         if rule.to is None and not is_field(name):
