@@ -26,7 +26,9 @@ from supavex.postgres.psql import statements_of
 from tests.databases import Database, new_database
 
 NAMES = ["a", "b", "c"]
-OPTIONS = '-c search_path="$user",public,extensions -c check_function_bodies=off -c createrole_self_grant=set,inherit'
+OPTIONS = (
+    r'-c search_path="$user",\ public,\ extensions -c check_function_bodies=off -c createrole_self_grant=set,\ inherit'
+)
 BEGIN = re.compile(r"(?:begin|start transaction)\b", re.IGNORECASE)
 
 names = st.sampled_from(NAMES)

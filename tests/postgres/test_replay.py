@@ -129,6 +129,81 @@ CREATE TABLE four (id int);
     assert tables(database) == ["public.four", "public.one"]
 
 
+ORDERS = "CREATE TABLE orders (id int PRIMARY KEY, total int);\nINSERT INTO orders VALUES (1, 10), (2, 20);"
+#: What a second file does, and what public.orders then holds.
+SECOND = {
+    "set local": (
+        "BEGIN; SET LOCAL search_path = old; CREATE TABLE orders (id int, total int); DELETE FROM orders; COMMIT;",
+        [(1, 10), (2, 20)],
+    ),
+    "a temporary table": (
+        "BEGIN; CREATE TEMP TABLE new ON COMMIT DROP AS SELECT 1 AS id, 7 AS total; "
+        "UPDATE orders o SET total = n.total FROM new n WHERE n.id = o.id; COMMIT;",
+        [(1, 7), (2, 20)],
+    ),
+    "rolled back": ("BEGIN; DELETE FROM orders; ROLLBACK;", [(1, 10), (2, 20)]),
+    "a savepoint": ("BEGIN; SAVEPOINT s; DELETE FROM orders; ROLLBACK TO s; COMMIT;", [(1, 10), (2, 20)]),
+    "one transaction": (
+        "SELECT set_config('app.n', '7', true); UPDATE orders SET total = current_setting('app.n')::int;",
+        [(1, 7), (2, 7)],
+    ),
+    "a new label used at once": (
+        "CREATE TYPE e AS ENUM ('a');\nALTER TYPE e ADD VALUE 'b';\nALTER TABLE orders ADD COLUMN x e DEFAULT 'b';\n"
+        "ALTER TABLE orders DROP COLUMN x;",
+        [(1, 10), (2, 20)],
+    ),
+    "outside of transactions": ("CREATE INDEX CONCURRENTLY i ON orders (total); VACUUM orders;", [(1, 10), (2, 20)]),
+}
+
+
+@pytest.mark.parametrize("name", SECOND)
+def test_a_file_means_what_it_means_to_psql(database: Database, run: Run, name: str) -> None:
+    text, rows = SECOND[name]
+    report = run(f"CREATE SCHEMA old;\n{ORDERS}", text)
+    assert (report.failed, report.out_of_order) == ((), ())
+    assert database.rows("SELECT id, total FROM public.orders ORDER BY id") == rows
+
+
+def test_what_a_rollback_undid_is_not_tried_again(database: Database, run: Run) -> None:
+    report = run(
+        "BEGIN;\nCREATE TABLE notes (author int REFERENCES authors);\nROLLBACK;",
+        "CREATE TABLE authors (id int PRIMARY KEY);",
+    )
+    assert (report.failed, report.out_of_order) == ((), ())
+    assert tables(database) == ["public.authors"]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("BEGIN;\nCREATE TABLE lost (id int);", "the file ends without COMMIT"),
+        (
+            "CREATE TABLE lost (id int PRIMARY KEY, up int REFERENCES lost DEFERRABLE INITIALLY DEFERRED);\n"
+            "INSERT INTO lost VALUES (1, 9);",
+            "violates foreign key constraint",
+        ),
+    ],
+)
+def test_a_transaction_that_postgresql_undoes_is_told_with_its_tables(
+    database: Database, run: Run, text: str, reason: str
+) -> None:
+    report = run(text)
+    assert tables(database) == []
+    assert ("create table", ("public.lost",)) in [(one.kind, one.tables[:1]) for one in report.failed]
+    assert all(reason in one.error for one in report.failed)
+    assert [loss.table for loss in report.lost] == ["public.lost"]
+
+
+def test_settings_of_the_database_hold_from_the_next_file_on(database: Database, run: Run) -> None:
+    report = run(
+        "CREATE SCHEMA app;\nALTER DATABASE postgres SET search_path TO app, public;\nCREATE TABLE one (id int);\n"
+        "ALTER ROLE authenticator SET pgrst.db_schemas = 'app';",
+        "CREATE TABLE two (id int);",
+    )
+    assert report.failed == ()
+    assert tables(database, "public", "app") == ["app.two", "public.one"]
+
+
 def test_a_byte_order_mark_and_windows_line_ends(database: Database, run: Run) -> None:
     report = run(b"\xef\xbb\xbfCREATE TABLE one (id int);\r\nCREATE TABLE two (id int);\r\nSELECT broken;\r\n")
     assert said(report) == [("1.sql", 3, 'column "broken" does not exist')]
