@@ -1,6 +1,6 @@
 """How long the proof takes against the copy, in the same run: every row and field read again by another way.
 
-    python -m benchmarks.verify_speed [--rows 200000] [--runs 3] [--tables payments,articles] [--profile]
+    python -m benchmarks.verify_speed [--rows 200000] [--runs 3] [--tables payments] [--changed 0.01] [--profile]
 
 The tables are those of ``copy.py``, each with those that it refers to. The proof is of the archive, and of a local
 deployment that it was imported into; the ratios are to the copy into the archive. Processor seconds are the server's,
@@ -41,6 +41,13 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=200_000, help="rows of payments; articles have three tenths")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--tables", default="payments,articles")
+    parser.add_argument(
+        "--changed",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="also prove a deployment that lacks this share of the rows, has as many others, and as many that differ",
+    )
     parser.add_argument("--profile", action="store_true", help="show where the proof of the archive spends its time")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="supavex-benchmark-"))
@@ -55,13 +62,13 @@ def main() -> None:
                 others = counts.keys() - {table}
                 tables = [t for t in plan.tables if t.source.name not in others]
                 one = Plan(plan.project, plan.schema, plan.catalog, tables)
-                _measure(one, server, folder, table, counts[table], options.runs, profile=options.profile)
+                _measure(one, server, folder, table, counts[table], options)
         print(f"Peak memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MB")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _measure(plan: Plan, server: Server, folder: Path, table: str, rows: int, runs: int, *, profile: bool) -> None:
+def _measure(plan: Plan, server: Server, folder: Path, table: str, rows: int, options: argparse.Namespace) -> None:
     url = server.url("supabase_admin")
     numbers = with_new_tables({}, plan.schema.tables)
     out = folder / f"{table}.zip"
@@ -70,6 +77,8 @@ def _measure(plan: Plan, server: Server, folder: Path, table: str, rows: int, ru
         deployment.push(plan.schema.export())
         with SnapshotArchive(out) as archive:
             import_snapshot(deployment, archive, "replaceAll")
+        deployment.store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        changed = _changed_copy(folder / f"{table}.sqlite3", table, rows, options.changed)
 
         def copied() -> None:
             copy(plan, url, numbers, out, folder / "work")
@@ -81,7 +90,16 @@ def _measure(plan: Plan, server: Server, folder: Path, table: str, rows: int, ru
         def of_the_deployment() -> None:
             _proven(plan, url, deployment, rows)
 
+        def of_the_changed() -> None:
+            assert changed is not None
+            proof = verify(plan, url, changed, [])
+            found = next(t for t in proof.tables if t.target == table)
+            share = int(rows * options.changed)
+            assert (found.counts["missing document"], found.counts["extra document"]) == (share, share), found.counts
+            assert found.rows - found.matched == 2 * share
+
         names = ["the copy into an archive", "the proof of the archive", "the proof of the deployment"]
+        names += ["the same, with changed rows"] if changed is not None else []
         used: dict[str, list[float]] = {name: [] for name in names}
 
         def counted(name: str, work: Callable[[], None]) -> Callable[[], None]:
@@ -92,8 +110,8 @@ def _measure(plan: Plan, server: Server, folder: Path, table: str, rows: int, ru
 
             return counting
 
-        works = [copied, of_the_archive, of_the_deployment]
-        medians = timed(runs, *(counted(name, work) for name, work in zip(names, works, strict=True)))
+        works = [copied, of_the_archive, of_the_deployment, of_the_changed][: len(names)]
+        medians = timed(options.runs, *(counted(name, work) for name, work in zip(names, works, strict=True)))
         first = statistics.median(used[names[0]])
         for name, seconds in zip(names, medians, strict=True):
             processor = statistics.median(used[name])
@@ -101,10 +119,33 @@ def _measure(plan: Plan, server: Server, folder: Path, table: str, rows: int, ru
                 f"{table:<10}{rows:>9,}  {name:<28}{seconds:>8.2f}{seconds / medians[0]:>8.2f}"
                 f"{processor:>13.2f}{processor / first:>8.2f}"
             )
-        if profile:
+        if changed is not None:
+            print(f"{table}: with changed rows {medians[3] / medians[2]:.2f} times the proof of equal ones")
+            changed.store.close()
+        if options.profile:
             profiler = cProfile.Profile()
             profiler.runcall(of_the_archive)
             pstats.Stats(profiler).sort_stats("tottime").print_stats(16)
+
+
+def _changed_copy(file: Path, table: str, rows: int, share: float) -> Deployment | None:
+    """A copy of a deployment that lacks a share of a table's documents, has as many others, and as many that differ."""
+    if not share:
+        return None
+    copied = file.with_name(f"changed-{file.name}")
+    shutil.copy(file, copied)
+    deployment, count = Deployment(copied, durable=False), int(rows * share)
+    documents = [document for document, _ in zip(deployment.documents(table), range(3 * count), strict=False)]
+    with deployment.transaction():
+        for number, document in enumerate(documents):
+            fields = {name: value for name, value in document.items() if not name.startswith("_")}
+            if number % 3 == 0:
+                deployment.delete(document["_id"])
+            elif number % 3 == 1:
+                deployment.replace(document["_id"], fields | {"created_at": fields["created_at"] + 1})
+            else:
+                deployment.insert(table, fields)
+    return deployment
 
 
 def _processor_seconds(server: Server) -> float:

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Literal
 
 #: What supavex makes temporary folders for; each is called ``supavex-NAME-…``.
-Name = Literal["bundle", "dry", "export", "inspect", "rehearsal", "server"]
-_NAMES = ("bundle", "dry", "export", "inspect", "rehearsal", "server")
+Name = Literal["bundle", "dry", "export", "inspect", "proof", "rehearsal", "server"]
+_NAMES = ("bundle", "dry", "export", "inspect", "proof", "rehearsal", "server")
 #: The folders of versions that held no lock.
-_OLDER_NAMES = (*_NAMES, "archive", "proof")
+_OLDER_NAMES = (*_NAMES, "archive")
 #: The file that the folder's process holds a lock on.
 _OWNER = ".owner"
 #: From then on a folder without that file is nobody's: it is made right after the folder.

@@ -11,13 +11,16 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO
 
-from supavex.errors import SupavexError
+from supavex.errors import SupavexError, file_error
 from supavex.migrate.digests import Sums, TableDigests
+from supavex.migrate.pairs import PairWriter
 from supavex.postgres.snapshot import Snapshot, reading
+from supavex.temporary import temporary_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,7 @@ class _Job:
     digests: bytes
     snapshot: Snapshot
     rejected: list[str]
+    pairs: Path
 
 
 class ProcessLost(Exception):
@@ -38,12 +42,21 @@ class DigestProcess:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
+        self._stack = ExitStack()
 
     def __enter__(self) -> DigestProcess:
+        #: Where keys and digests are written to.
+        self.folder = self._stack.enter_context(temporary_folder("proof"))
         return self
 
     def __exit__(self, *details: object) -> None:
         self.stop()
+        self._stack.close()
+
+    @property
+    def pairs(self) -> tuple[Path, Path]:
+        """The files of keys and digests of the last table: of its rows, and of its documents."""
+        return self.folder / "rows", self.folder / "documents"
 
     def stop(self) -> None:
         """Ends the process, whatever it does; the next job starts another."""
@@ -65,11 +78,14 @@ class DigestProcess:
             with suppress(OSError):
                 self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=null)
 
-    def begin(self, digests: TableDigests, snapshot: Snapshot, rejected: Sequence[str]) -> None:
-        """Starts adding up the rows of a table; :meth:`result` waits for the sums. Raises :class:`ProcessLost`."""
+    def begin(self, digests: TableDigests, snapshot: Snapshot, rejected: Sequence[str], pairs: Path) -> None:
+        """Starts adding up the rows of a table; :meth:`result` waits for the sums. Raises :class:`ProcessLost`.
+
+        ``pairs``: the file that keys and digests are written to.
+        """
         import cloudpickle
 
-        job = _Job(cloudpickle.dumps(digests), snapshot, list(rejected))
+        job = _Job(cloudpickle.dumps(digests), snapshot, list(rejected), pairs)
         self.start()
         if self._process is None:
             raise ProcessLost
@@ -100,9 +116,11 @@ class DigestProcess:
 def _done(job: _Job) -> tuple[Sums, set[str]]:
     digests: TableDigests = pickle.loads(job.digests)
     sums, seen = Sums(), set[str]()
-    with reading(job.snapshot, digests.table.name) as connection:
+    sums.pairs = pairs = PairWriter(job.pairs)
+    with closing(pairs), reading(job.snapshot, digests.table.name) as connection:
         for _ in digests.source(connection, job.rejected, sums, seen):
             pass
+    sums.pairs = None
     return sums, seen
 
 
@@ -116,6 +134,8 @@ def _work(jobs: IO[bytes], results: IO[bytes]) -> None:
                 found: object = _done(job)
             except SupavexError as error:
                 found = error
+            except OSError as error:
+                found = file_error(error, "CannotWrite", str(job.pairs))
             pickle.dump(found, results)
             results.flush()
 

@@ -32,6 +32,7 @@ from supavex.migrate import text_columns
 from supavex.migrate.comparison import EARLIEST, LATEST, RowComparison
 from supavex.migrate.document_columns import DocumentColumns, FieldValues, cut, decode_ids, document_columns, halves
 from supavex.migrate.forms import Form, Made, form_of, micros_of, of_bytes
+from supavex.migrate.pairs import PairWriter
 from supavex.migrate.special_values import Special, text_of, values_of
 from supavex.migrate.text_columns import NO_MOMENT, Numbers, Unlike, lengths, text_batches, written
 from supavex.postgres.connection import quoted
@@ -60,10 +61,20 @@ class Sums:
     filled: Counter[str] = field(default_factory=Counter)
     rounded: Counter[str] = field(default_factory=Counter)
 
-    def add(self, buckets: np.ndarray[Any, Any], digests: Numbers) -> None:
-        """Adds some rows."""
+    #: Where the keys and digests themselves go, too.
+    pairs: PairWriter | None = None
+
+    def add(self, ids: np.ndarray[Any, Any], buckets: np.ndarray[Any, Any], digests: Numbers) -> None:
+        """Adds some rows: their keys as 16 bytes, the bucket of each, and its number."""
+        if self.pairs is not None:
+            self.pairs.add(ids, digests)
         np.add.at(self.digests, buckets, digests)
         self.counts += np.bincount(buckets, minlength=BUCKETS)
+
+    def close(self) -> None:
+        """Ends the writing of keys and digests."""
+        if self.pairs is not None:
+            self.pairs.close()
 
     def differing(self, other: Sums) -> np.ndarray[Any, Any]:
         """A boolean for each bucket: whether the two sides differ there."""
@@ -196,7 +207,7 @@ class TableDigests:
                 self._add_rows(batch.slice(half), sums)
                 return
             digests = np.array(self._nonces[:1])  # like no document: this row is compared by itself
-        sums.add(self.buckets(ids), digests)
+        sums.add(ids, self.buckets(ids), digests)
 
     def _from_source(self, form: Form, planned: FieldPlan, column: pa.Array) -> _Column:
         if not column.null_count:
@@ -257,7 +268,7 @@ class TableDigests:
                 sums.unlike = True
                 return
             digests = np.array(self._nonces[1:2])  # like no row: its bucket's rows are compared one by one
-        sums.add(self.buckets(ids), digests)
+        sums.add(ids, self.buckets(ids), digests)
 
     def _columns(self, block: bytes, count: int, *, verbatim: bool, uniform: bool) -> DocumentColumns:
         return document_columns(block, count, self._types, self._special, verbatim=verbatim, uniform=uniform)

@@ -23,6 +23,8 @@ from supavex.migrate.comparison import RowComparison, earliest_sql, proof_sql
 from supavex.migrate.digest_process import DigestProcess, ProcessLost
 from supavex.migrate.digests import NotVerbatim, Sums, TableDigests, table_digests
 from supavex.migrate.documents import Documents
+from supavex.migrate.few_rows import FewRows, few_differing
+from supavex.migrate.pairs import PairWriter
 from supavex.migrate.proof import TableProof
 from supavex.migrate.references import missing_keys
 from supavex.migrate.rejects import NO_KEY, Reject
@@ -73,6 +75,10 @@ class TableCheck:
         self._process, self._written = process, written
         self._unseen = None if seen is None else unseen_sql(seen, ALIAS)
         self._equal, self._missing = False, 0
+        #: Whether no document was seen that breaks a rule of the schema.
+        self._plain = False
+        #: The rows and documents that differ, where they are few.
+        self._few: FewRows | None = None
         #: Documents that can't be read, by what tells one from another.
         self._damaged: dict[tuple[str, str], Damaged] = {}
         self._unreadable: set[str | None] = set()
@@ -97,24 +103,54 @@ class TableCheck:
             digests, suspects = None, None
             if sample is None:
                 digests, suspects = self._by_digests(connection, comparison, done)
-            if digests is None or suspects is not None:
+            unequal = digests is None or suspects is not None
+            if unequal and not self._compare_few(connection, comparison, progress):
+                self._few = None
                 self._rows(connection, comparison, sample, done, digests, suspects)
             self._mended(mended)
             self._source_checks(connection)
         self._equal = digests is not None and suspects is None and not digests.broken
+        self._plain = digests is not None and not digests.broken
         if sample is not None:
             self._list_damaged()
 
     def finish(self, failed: frozenset[str]) -> None:
         """Looks for what the comparison of rows can't see. ``failed``: tables of the target that are not proven."""
         with reading(self.snapshot, self.table.name) as connection:
-            if not (self._equal and self._holds(connection, failed)):
-                self._extra(connection)
+            holds = self._plain and (self._equal or self._few is not None) and self._holds(connection, failed)
+            if not (self._equal and holds):
+                some = self._few.documents() if holds and self._few is not None and self._few_tell else None
+                if self._few is None:
+                    self._extra(connection)
                 target, uniques = self.target, self._uniques()
-                check_documents(self.table, target, self.numbers, uniques, self.proof, self._damage)
+                check_documents(self.table, target, self.numbers, uniques, self.proof, self.damage, some)
             self._list_damaged()
 
-    def _damage(self, found: Damaged) -> None:
+    @property
+    def _few_tell(self) -> bool:
+        """Whether the documents that differ tell by themselves what is wrong: no other can have their unique values."""
+        return self._few is not None and not (self._uniques() and self._few.has_documents)
+
+    def _compare_few(self, connection: psycopg.Connection, comparison: RowComparison, progress: Progress) -> bool:
+        """Compares the rows that differ, where they are few and known. False: all rows have to be read."""
+        if self._few is None:
+            return False
+
+        def done(rows: int, total: int) -> None:
+            progress(f"{self.table.name} (rows that differ)", rows, total)
+
+        return self._few.compare(connection, comparison, self._unseen or "false", done)
+
+    def compare_rows(self, comparison: RowComparison, rows: list[tuple[Any, ...]]) -> None:
+        """Compares some rows, as the comparison reads them, with their documents."""
+        ids = [comparison.id_of(row[0]) for row in rows]
+        documents = self.target.get_many(self.table.target, [id_ for id_ in ids if id_ is not None], self.damage)
+        for id_, row in zip(ids, rows, strict=True):
+            document = None if id_ is None else documents.get(id_)
+            if document is not None or id_ not in self._unreadable:
+                self._row(comparison, row, document, set())
+
+    def damage(self, found: Damaged) -> None:
         """Remembers a document that can't be read: it is met by its id, and with all others."""
         self._damaged[found.id or found.place, found.problem] = found
         self._unreadable.add(found.id)
@@ -141,7 +177,7 @@ class TableCheck:
                 suspects = self._digests(connection, digests, done)
             except NotVerbatim:
                 continue
-            if suspects is None or not verbatim or suspects.sum() <= _FEW:
+            if suspects is None or not verbatim or suspects.sum() <= _FEW or self._few is not None:
                 return digests, suspects
         return None, None
 
@@ -156,10 +192,13 @@ class TableCheck:
         """Compares the digests of both sides. None where all of them agree; else the buckets that don't."""
         proof = self.proof
         source, target, seen = self._sums(connection, digests, done)
+        target.close()
         proof.rows, documents = source.read, target.read
         done(proof.rows)
         differing = source.differing(target)
         if differing.any() or len(seen) < len(self.rejects):
+            found = None if self.rejects else few_differing(digests, source, target, self._process.pairs)
+            self._few = None if found is None else FewRows(self, found, source, target)
             return differing
         proof.documents, proof.rejected = documents, len(self.rejects)
         proof.filled, proof.rounded = dict(+source.filled), dict(+source.rounded)
@@ -171,12 +210,13 @@ class TableCheck:
         """The sums of both sides, and the rejected keys that the source has."""
         # Rows without a key are looked at one by one.
         rejected = [key for key in self.rejects if key is not None]
-        target = Sums()
+        rows, documents = self._process.pairs
+        target = Sums(pairs=PairWriter(documents))
         uniform = self.target.uniform(self.table.target)
         steps = digests.target(self.target.blocks(self.table.target), target, uniform=uniform)
         if is_large(connection, self.table):
             with suppress(ProcessLost), self._looking_for_references():
-                self._process.begin(digests, self.snapshot, rejected)
+                self._process.begin(digests, self.snapshot, rejected, rows)
                 try:
                     for _ in steps:
                         done(target.read)
@@ -185,11 +225,12 @@ class TableCheck:
                     raise
                 source, seen = self._process.result()
                 return source, target, seen
-        source, seen = Sums(), set[str]()
+        source, seen = Sums(pairs=PairWriter(rows)), set[str]()
         for _ in digests.source(connection, rejected, source, seen):
             done(source.read)
         for _ in steps:
             pass
+        source.close()
         return source, target, seen
 
     def _holds(self, connection: psycopg.Connection, failed: frozenset[str]) -> bool:
@@ -291,7 +332,7 @@ class TableCheck:
                 looked_at = self._suspected(rows, digests, suspects)
                 ids = [comparison.id_of(row[0]) for row in looked_at]
                 wanted = [id_ for id_ in ids if id_ is not None]
-                documents = self.target.get_many(self.table.target, wanted, self._damage)
+                documents = self.target.get_many(self.table.target, wanted, self.damage)
                 unequal = set[int]()
                 for id_, row in zip(ids, looked_at, strict=True):
                     if id_ is not None and id_ in self._unreadable and id_ not in documents:
@@ -299,7 +340,7 @@ class TableCheck:
                         unequal.add(id(row))
                     elif not self._row(comparison, row, None if id_ is None else documents.get(id_), unexplained):
                         unequal.add(id(row))
-                self._count([row for row in rows if id(row) not in unequal], filled, rounded)
+                self.count_special([row for row in rows if id(row) not in unequal], filled, rounded)
                 proof.rows += len(rows)
                 done(proof.rows)
         proof.filled, proof.rounded = dict(filled), dict(+rounded)
@@ -307,7 +348,7 @@ class TableCheck:
             gone = "; it may have been deleted since the copy" if self._written else ""
             proof.add("stale reject", key, f"the rejects file names a row that the source does not have{gone}")
 
-    def _count(self, rows: list[tuple[Any, ...]], filled: Counter[str], rounded: Counter[str]) -> None:
+    def count_special(self, rows: list[tuple[Any, ...]], filled: Counter[str], rounded: Counter[str]) -> None:
         """Counts, of equal rows, the NULLs that are filled and the JSON with a number that JSON.parse rounds."""
         for place, planned in enumerate(self.table.fields, 1):
             values = [row[place] for row in rows] if _counted(planned) else []
@@ -371,7 +412,7 @@ class TableCheck:
         assert self.table.key is not None
         number = self.numbers[self.table.target]
         ids = {encode_id(number, self.table.key.internal_id(key)): key for key in keys}
-        there = self.target.get_many(self.table.target, list(ids), self._damage)
+        there = self.target.get_many(self.table.target, list(ids), self.damage)
         for id_, key in ids.items():
             if id_ not in there:
                 self.proof.rejected -= 1
@@ -454,6 +495,16 @@ class TableCheck:
             return error.diag.message_primary or type(error).__name__
         return None
 
+    def add_extra(self, id_: str, internal_id: bytes) -> None:
+        """Lists a document that no row of the source stands for."""
+        assert self.table.key is not None
+        key = str(self.table.key.text_of(internal_id) or id_)
+        kind, detail = "extra document", f"{id_} stands for no row of the source"
+        if self._written:
+            # A deleted row is not there to say when it was written.
+            kind, detail = "deleted or extra", f"{detail}: deleted since the copy, or never there"
+        self.proof.add(kind, key, detail)
+
     def _extra(self, connection: psycopg.Connection) -> None:
         """Documents of the table that no row of the source stands for."""
         proof = self.proof
@@ -470,19 +521,14 @@ class TableCheck:
                 cursor.execute(f"SELECT {own} FROM {source} AS {ALIAS}".encode())
                 keys = ((self.table.key.internal_id(str(key)),) for (key,) in cursor if key is not None)
                 seen.executemany("INSERT OR IGNORE INTO keys VALUES (?)", keys)
-            for document in self.target.documents(self.table.target, self._damage):
+            for document in self.target.documents(self.table.target, self.damage):
                 try:
                     _, internal_id = decode_id(str(document["_id"]))
                 except InvalidId as error:
-                    self._damage(Damaged(self.table.target, str(document["_id"]), "", error.message))
+                    self.damage(Damaged(self.table.target, str(document["_id"]), "", error.message))
                     continue
                 if seen.execute("SELECT 1 FROM keys WHERE key = ?", (internal_id,)).fetchone() is None:
-                    key = str(self.table.key.text_of(internal_id) or document["_id"])
-                    kind, detail = "extra document", f"{document['_id']} stands for no row of the source"
-                    if self._written:
-                        # A deleted row is not there to say when it was written.
-                        kind, detail = "deleted or extra", f"{detail}: deleted since the copy, or never there"
-                    proof.add(kind, key, detail)
+                    self.add_extra(str(document["_id"]), internal_id)
 
 
 def _counted(planned: FieldPlan) -> bool:

@@ -29,11 +29,12 @@ def check_documents(
     uniques: list[tuple[str, ...]],
     proof: TableProof,
     damaged: OnDamaged,
+    some: Iterable[Document] | None = None,
 ) -> None:
     """Adds to ``proof`` what is wrong with the documents of ``table``, whatever the source holds.
 
     ``numbers``: the target's table numbers; ``uniques``: groups of fields that are to be unique. ``damaged`` is called
-    with documents that can't be read.
+    with documents that can't be read. ``some``: the only documents to look at.
     """
     definition = table.definition
     assert definition is not None
@@ -43,7 +44,7 @@ def check_documents(
         if (found := pointer_of(unwrap(validator))) is not None
     }
     with _Uniques(uniques) as seen:
-        for documents in chunks(target.documents(table.target, damaged), _CHUNK):
+        for documents in chunks(target.documents(table.target, damaged) if some is None else some, _CHUNK):
             for name, referred in references.items():
                 _references(documents, name, referred, target, numbers.get(referred), proof)
             for document in documents:
