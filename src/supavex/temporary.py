@@ -67,7 +67,7 @@ def _remove(folder: Path) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # Between the making of the file and its lock, nobody holds it.
-        if time.time() - os.fstat(descriptor).st_mtime < 1:
+        if time.time() - os.fstat(descriptor).st_mtime < 30:
             return False
         shutil.rmtree(folder, ignore_errors=True)
         return True
