@@ -16,6 +16,7 @@ from supavex.project import load_project
 
 if TYPE_CHECKING:
     from supavex.deployment.server.host import Host
+    from supavex.diagnostics import Diagnostic
     from supavex.mapping.build import Build
     from supavex.mapping.check import Check
     from supavex.mapping.scaffold import Scaffolded
@@ -26,11 +27,17 @@ if TYPE_CHECKING:
     from supavex.migrate.cutover import CutoverPlan
     from supavex.migrate.deploying import Deployed, DeployOptions
     from supavex.migrate.explain import Explanation
+    from supavex.migrate.live import NothingChanged
+    from supavex.migrate.migrate_options import MigrateOptions
+    from supavex.migrate.migration import Migration
+    from supavex.migrate.proof import Proof
+    from supavex.migrate.remote import RemoteMigration
     from supavex.migrate.restore import Restored
     from supavex.migrate.rollback import Rollback
     from supavex.migrate.rollback_run import KeptExports, RollbackOptions
     from supavex.migrate.users import UsersReport
     from supavex.migrate.users_run import UsersOptions
+    from supavex.migrate.verifying import VerifyOptions
 
 #: Called while a verb works: the step (``copied``, ``verified``, …), a table, the rows done, and an estimate of all
 #: rows (0 where it is unknown).
@@ -47,6 +54,10 @@ def _silent(step: str, table: str, rows: int, estimate: int) -> None:
 
 def _unheard(line: str) -> None:
     """Says nothing."""
+
+
+def _unwarned(found: list[Diagnostic]) -> None:
+    """Passes warnings over: :meth:`Project.check` gives them."""
 
 
 def _unconfirmed(changes: str) -> bool:
@@ -106,6 +117,40 @@ class Project:
         from supavex.migrate.changes_run import ChangesOptions, changes_of
 
         return changes_of(self.settings, options or ChangesOptions(), partial(progress, "reading"))
+
+    def migrate(
+        self,
+        options: MigrateOptions | None = None,
+        *,
+        confirm: Confirm = _unconfirmed,
+        say: Say = _unheard,
+        warn: Callable[[list[Diagnostic]], object] = _unwarned,
+        progress: Progress = _silent,
+    ) -> Migration | RemoteMigration | NothingChanged:
+        """Copies the rows under one snapshot of the source, and imports them.
+
+        ``confirm`` is asked before a deployment that Convex's CLI reaches changes. ``warn`` gets ``check``'s warnings.
+        """
+        from supavex.mapping.check import checked_plan
+        from supavex.migrate.migrate_options import MigrateOptions
+
+        options = options or MigrateOptions()
+        options.check()
+        plan, diagnostics = checked_plan(self.settings)
+        warn([finding for finding in diagnostics if finding.severity == "warning"])
+        if options.to == "local":
+            from supavex.migrate.local import migrate_here
+
+            return migrate_here(plan, options, progress)
+        from supavex.migrate.live import migrate_live
+
+        return migrate_live(plan, options, confirm=confirm, say=say, progress=progress)
+
+    def verify(self, options: VerifyOptions | None = None, progress: Progress = _silent) -> Proof:
+        """Proves that every row arrived, field by field, and keeps the proof."""
+        from supavex.migrate.verifying import VerifyOptions, verify_project
+
+        return verify_project(self.settings, options or VerifyOptions(), partial(progress, "verified"))
 
     def restore(self, archive: Path, to: str, *, replace: bool = False, progress: Progress = _silent) -> Restored:
         """Writes the documents of an archive into the tables of the PostgreSQL at ``to``."""

@@ -76,7 +76,7 @@ def test_a_proof_is_of_what_the_deployment_held_when_it_began(folder: Path, monk
             assert import_entries(other, numbers, "replace").deleted["a"] == 2
         return verify(*arguments, **options)
 
-    monkeypatch.setattr("supavex.cli.verify.verify", verify_amid_an_import)
+    monkeypatch.setattr("supavex.migrate.verifying.verify", verify_amid_an_import)
     assert supavex("verify", "-C", folder, "--json").json["verdict"] == "proven"
     monkeypatch.undo()
     assert supavex("verify", "-C", folder, "--json").json["verdict"] == "not proven"

@@ -14,20 +14,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from supavex.cli import migrate as migrate_command
-from supavex.cli import verify as verify_command
 from supavex.cli.deploy import push_lines, write_summary
 from supavex.cli.options import json_option, print_diagnostics, print_json
 from supavex.deployment import Deployment, FunctionFailed
 from supavex.deployment.functions.bundle import read_bundle
 from supavex.errors import SupavexError, UsageError
 from supavex.mapping.build import build
-from supavex.mapping.check import Check, check
+from supavex.mapping.check import Check, check, checked_plan
 from supavex.mapping.source import Source
 from supavex.migrate.bundling import BUNDLE_NAME, inputs_of, stale_because
 from supavex.migrate.deploying import deploy
+from supavex.migrate.local import migrate_here
+from supavex.migrate.migrate_options import MigrateOptions
 from supavex.migrate.proof import Proof
 from supavex.migrate.targets import local_deployment
+from supavex.migrate.verifying import VerifyOptions, verify_project
 from supavex.project import Project, load_project
 from supavex.text import counted, table_text
 
@@ -62,11 +63,11 @@ def command(folder: str | None, as_json: bool) -> int:
     deployed = deploy(project)
     summary = write_summary(project, deployed, "local", None)
     say(f"4  deploy   {' '.join(push_lines(deployed.push, deployed.schema))}")
-    migration = migrate_command.run(project, "local", show="nobody")
+    migration = migrate_here(checked_plan(project)[0], MigrateOptions(), lambda *progress: None)
     documents = sum(table.documents for table in migration.copy.tables)
     rejected = f"{counted(len(migration.copy.rejects), 'row')} rejected ({migration.allowed} allowed)"
     say(f"5  migrate  {counted(documents, 'document')} imported, {rejected}, as of {migration.copy.taken_at}")
-    proof = verify_command.run(project, show="nobody")
+    proof = verify_project(project, VerifyOptions(), lambda *progress: None)
     fields = sum(table.fields for table in proof.tables)
     say(f"6  verify   {'proven' if proof.ok else 'NOT proven'}: every row read again, {fields} fields compared")
     ran = _run(project, say)

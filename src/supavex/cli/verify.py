@@ -2,41 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
 import click
 
 from supavex.cli.options import json_option, open_project, print_json, project_options
-from supavex.cli.progress import Audience, audience, bars
+from supavex.cli.progress import audience, shown_progress
 from supavex.cli.targets import to_option
-from supavex.convex.snapshot import SnapshotArchive
-from supavex.deployment import Deployment
-from supavex.deployment.server.jobs import job_documents
-from supavex.errors import SupavexError, UsageError
-from supavex.files import write_whole
-from supavex.mapping.check import checked_plan
-from supavex.mapping.graph import uses_existing
-from supavex.mapping.source import Source
-from supavex.migrate.documents import ArchiveDocuments, Documents, WithExisting
-from supavex.migrate.file_proof import archive_files, deployment_files
-from supavex.migrate.file_sources import file_source
 from supavex.migrate.migration import Folder
-from supavex.migrate.official import deployment_of, official_cli
 from supavex.migrate.proof import CHANGED, LISTED, Proof, TableProof
-from supavex.migrate.proof_page import About, proof_page
-from supavex.migrate.rejects import Reject, read_rejects
-from supavex.migrate.runs import Run
-from supavex.migrate.storage_proof import files_proof
-from supavex.migrate.store_proof import prove_store
-from supavex.migrate.targets import local_deployment
-from supavex.migrate.verification import FilesProof, holds_documents, verify
-from supavex.postgres.connection import without_password
-from supavex.project import Project
-from supavex.temporary import temporary_folder
+from supavex.migrate.verifying import VerifyOptions
 from supavex.text import counted, table_text
 
 #: Findings of a kind that the terminal shows for each table.
@@ -77,133 +53,25 @@ def command(
       supavex verify
       supavex verify snapshot.zip --json
     """
-    project = open_project(folder, config).settings
-    named = None if archive is None else Path(archive)
-    beside = None if existing is None else Path(existing)
-    result = run(project, to, named, rejects, sample, audience(as_json), files=files, existing=beside)
-    folder_ = Folder(project.migration_folder)
-    page = folder_.proof_page if sample is None else None
+    project = open_project(folder, config)
+    options = VerifyOptions(
+        to,
+        archive=None if archive is None else Path(archive),
+        rejects=None if rejects is None else Path(rejects),
+        existing=None if existing is None else Path(existing),
+        files=files,
+        sample=sample,
+    )
+    with shown_progress(audience(as_json)) as progress:
+        result = project.verify(options, progress)
+    settings = project.settings
+    page = Folder(settings.migration_folder).proof_page if sample is None else None
     if as_json:
         print_json({**result.to_json(), "page": None if page is None else str(page)})
     else:
-        for line in [*report_lines(result), *([] if page is None else [f"Page: {project.shown(page)}"])]:
+        for line in [*report_lines(result), *([] if page is None else [f"Page: {settings.shown(page)}"])]:
             click.echo(line)
     return 0 if result.ok else 1
-
-
-def run(
-    project: Project,
-    to: str = "local",
-    archive: Path | None = None,
-    rejects: str | None = None,
-    sample: int | None = None,
-    show: Audience = "people",
-    files: str | None = None,
-    existing: Path | None = None,
-) -> Proof:
-    """Verifies ``project``, and writes the proof as JSON and as a page; see :mod:`supavex.migrate.verification`.
-
-    ``existing``: of an archive, the export that has the tables which were in Convex already. A ``sample`` is not kept.
-    """
-    if existing is not None and archive is None:
-        hint = "A deployment has the tables that are declared existing itself."
-        raise UsageError("UnsupportedOption", "--existing goes with an archive.", hint=hint)
-    project.make_state()
-    plan, _ = checked_plan(project)
-    source = file_source(project, files)
-    with_files = source is not None or bool(plan.large)
-    deployed = deployment_of(project.convex_folder, to)
-    measured = Run("verify", "archive" if archive is not None else deployed)
-    folder = Folder(project.migration_folder)
-    if rejects is not None and not Path(rejects).is_file():
-        problem = "this is a folder, no file." if Path(rejects).is_dir() else "there is no such file."
-        hint = "A migration leaves one in .supavex/migration: rejects.jsonl."
-        raise UsageError("NoRejects", problem, where=rejects, hint=hint)
-    copied = folder.copied(deployed, archive, asked=to != "local")
-    rejected = copied.rejects if rejects is None else list(read_rejects(Path(rejects)))
-    named = project.shown(archive.resolve()) if archive is not None else described_target(project, to)
-    known = folder.knows_import(deployed, archive, asked=to != "local")
-    with ExitStack() as stack:
-        target: Documents
-        if archive is None and to != "local":
-            archive = stack.enter_context(temporary_folder("export")) / "export.zip"
-            stored = ("--include-file-storage",) if with_files else ()
-            with measured.step("export"):
-                official_cli(project.convex_folder, to).run("export", "--path", str(archive), *stored)
-        prove: FilesProof | None = None
-        if archive is None:
-            if not known and not (project.state / "deployment.sqlite3").exists():
-                raise _nothing_imported(named)
-            target = deployment = stack.enter_context(local_deployment(project, to))
-            # An import that ends meanwhile replaces its tables.
-            stack.enter_context(deployment.reading())
-            known = known or _imported_by_cli(deployment)
-            if with_files:
-                prove = files_proof(source, project.storage.buckets, deployment_files(deployment))
-        else:
-            target = stack.enter_context(ArchiveDocuments(archive))
-            # Of a table that is in Convex already, an archive of supavex's holds nothing; an export does.
-            lacking = {t.target for t in plan.tables if t.status == "existing"} - target.table_numbers().keys()
-            if existing is not None:
-                target = WithExisting(target, stack.enter_context(ArchiveDocuments(existing)), lacking)
-            elif lacking and uses_existing(plan):
-                raise UsageError(
-                    "NoTarget",
-                    f"the archive does not hold {', '.join(sorted(lacking))}, whose ids its documents name.",
-                    where=str(archive),
-                    hint="Add --existing FILE.zip: the export of the target that the archive was made with.",
-                )
-            if with_files:
-                opened = stack.enter_context(SnapshotArchive(archive))
-                prove = files_proof(source, project.storage.buckets, archive_files(opened))
-        if not known and not holds_documents(plan, target):
-            raise _nothing_imported(named)
-        report = stack.enter_context(bars("verified", show))
-        url = stack.enter_context(Source(project).running())
-        with measured.step("proof"):
-            proof = verify(plan, url, target, rejected, sample=sample, copied=copied, progress=report, files=prove)
-        if isinstance(target, Deployment) and sample is None:
-            with measured.step("indexes"):
-                proof.store = prove_store(target, {table.target for table in plan.moved}, report)
-            proof.seconds += proof.store.seconds
-    if sample is None:
-        measured.ok = proof.ok
-        measured.rows = sum(table.rows for table in proof.tables)
-        measured.documents = sum(table.documents for table in proof.tables)
-        measured.write(folder.path)
-        write_proof(project, proof, rejected, named)  # a sample is none, and the last proof stays
-    return proof
-
-
-def _imported_by_cli(deployment: Deployment) -> bool:
-    """Whether `npx convex import` has put something into the local deployment."""
-    return any(job["state"].get("state") == "completed" for job in job_documents(deployment.store, "import"))
-
-
-def _nothing_imported(target: str) -> SupavexError:
-    hint = "Run `supavex migrate` first."
-    message = (
-        "no import took place: the target holds no document of the tables that move, and there is nothing to prove."
-    )
-    return SupavexError("NothingImported", message, where=target, hint=hint)
-
-
-def described_target(project: Project, to: str) -> str:
-    """The target, as the page says it."""
-    return (
-        "the local deployment" if to == "local" else f"{without_password(to)} ({project.shown(project.convex_folder)})"
-    )
-
-
-def write_proof(project: Project, proof: Proof, rejects: Sequence[Reject], target: str) -> None:
-    """Writes the proof as ``proof.json`` and ``proof.html`` into the folder of the project's migration."""
-    folder = Folder(project.migration_folder)
-    project.make_state()
-    folder.make()
-    text = json.dumps({**proof.to_json(), "target": target}, indent=2, ensure_ascii=False)
-    write_whole(folder.proof, text + "\n")
-    about = About(project.root.name, Source(project).described, target)
-    write_whole(folder.proof_page, proof_page(proof, about, rejects))
 
 
 def report_lines(proof: Proof) -> list[str]:

@@ -1,0 +1,71 @@
+"""``supavex migrate`` into the local deployment, or into an archive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+
+from supavex.convex.snapshot import SnapshotArchive
+from supavex.deployment.file_import import import_all
+from supavex.mapping.plan import Plan
+from supavex.migrate.copy.results import CopyResult
+from supavex.migrate.copy_options import copy_options
+from supavex.migrate.documents import ArchiveDocuments
+from supavex.migrate.lock import locked
+from supavex.migrate.migrate_options import MigrateOptions
+from supavex.migrate.migration import Migration, migrate
+from supavex.migrate.runs import Run, measure
+from supavex.migrate.stored_files import files_job
+from supavex.migrate.targets import local_deployment
+from supavex.migrate.value_files import files_to_forget
+
+#: Called with the step (``copied``, ``imported``), a table, the rows done, and an estimate of all (0: unknown).
+Progress = Callable[[str, str, int, int], None]
+
+
+def migrate_here(plan: Plan, options: MigrateOptions, progress: Progress) -> Migration:
+    """Copies the rows of ``plan`` into the archive ``options.out``, or into the local deployment."""
+    project = plan.project
+    place = options.to if options.out is None else "archive"
+    run = Run("changes" if options.changes else "migrate", place)
+    with ExitStack() as stack:
+        if not options.dry_run:
+            project.make_state()
+            stack.enter_context(locked(project.migration_folder))
+        target = None
+        if options.out is None:
+            target = stack.enter_context(local_deployment(project, options.to, make=not options.dry_run))
+        known = None if options.existing is None else stack.enter_context(ArchiveDocuments(options.existing))
+        how = stack.enter_context(copy_options(options, plan, place))
+        how["files"] = files_job(plan, options.files, options.existing)
+
+        def put(archive: SnapshotArchive, copied: CopyResult) -> object:
+            assert target is not None
+            counts = {table.target: table.documents for table in copied.tables}
+            with run.step("import"):
+                forget = files_to_forget(target, archive, [t for t in plan.moved if t.target in counts])
+                return import_all(
+                    target, archive, progress=lambda t, n: progress("imported", t, n, counts.get(t, 0)), forget=forget
+                )
+
+        result = migrate(
+            plan,
+            target=target,
+            put=None if target is None else put,
+            out=options.out,
+            existing=known,
+            tables=options.tables,
+            max_rejects=options.max_rejects,
+            dry_run=options.dry_run,
+            progress=partial(progress, "copied"),
+            **how,
+        )
+        recorder = how.get("recorder")
+        if options.out is not None and recorder is not None and result.ok:
+            recorder.keep()
+        if not options.dry_run and not result.nothing and result.ok:
+            run.ok = True
+            measure(run, result.copy)
+            run.write(result.folder.path)
+    return result

@@ -1,0 +1,198 @@
+"""``supavex verify``: which target is proven, against which record of an import, and where the proof is kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from supavex.convex.snapshot import SnapshotArchive
+from supavex.deployment import Deployment
+from supavex.deployment.server.jobs import job_documents
+from supavex.errors import SupavexError, UsageError
+from supavex.files import write_whole
+from supavex.mapping.check import checked_plan
+from supavex.mapping.graph import uses_existing
+from supavex.mapping.plan import Plan
+from supavex.mapping.source import Source
+from supavex.migrate.documents import ArchiveDocuments, Documents, WithExisting
+from supavex.migrate.file_proof import archive_files, deployment_files
+from supavex.migrate.file_sources import FileSource, file_source
+from supavex.migrate.migration import Folder
+from supavex.migrate.official import deployment_of, official_cli
+from supavex.migrate.proof import Proof
+from supavex.migrate.proof_page import About, proof_page
+from supavex.migrate.rejects import Reject, read_rejects
+from supavex.migrate.runs import Run
+from supavex.migrate.storage_proof import files_proof
+from supavex.migrate.store_proof import prove_store
+from supavex.migrate.targets import local_deployment
+from supavex.migrate.verification import FilesProof, holds_documents, verify
+from supavex.postgres.connection import without_password
+from supavex.project import Project
+from supavex.temporary import temporary_folder
+
+#: Called with a table, the rows compared, and an estimate of all (0: unknown).
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyOptions:
+    """What :func:`verify_project` proves."""
+
+    #: ``local``, ``cloud`` (the deployment of the app's folder), or the URL of a deployment.
+    to: str = "local"
+    #: A snapshot archive or an export, instead of a deployment.
+    archive: Path | None = None
+    #: The file of rejected rows; None: of the runs that the target's rows are of.
+    rejects: Path | None = None
+    #: Of an archive: the export of the target that has the tables which were in Convex already.
+    existing: Path | None = None
+    #: Where the files of storage buckets are: a folder, or ``s3://…``; None: where supavex.toml says.
+    files: str | None = None
+    #: So many rows a table are compared: a quick look, which proves nothing and is not kept.
+    sample: int | None = None
+
+
+def verify_project(project: Project, options: VerifyOptions, progress: Progress) -> Proof:
+    """Proves the target of ``project``, and writes the proof as ``proof.json`` and ``proof.html``.
+
+    Raises ``NothingImported`` where no import took place. See :mod:`supavex.migrate.verification`.
+    """
+    _check(options)
+    project.make_state()
+    plan, _ = checked_plan(project)
+    deployed = deployment_of(project.convex_folder, options.to)
+    run = Run("verify", "archive" if options.archive is not None else deployed)
+    folder = Folder(project.migration_folder)
+    asked = options.to != "local"
+    copied = folder.copied(deployed, options.archive, asked=asked)
+    rejected = copied.rejects if options.rejects is None else list(read_rejects(options.rejects))
+    with ExitStack() as stack:
+        opened = _Opened(project, plan, options, run, stack)
+        if not (folder.knows_import(deployed, options.archive, asked=asked) or opened.holds_an_import()):
+            raise nothing_imported(opened.named)
+        url = stack.enter_context(Source(project).running())
+        with run.step("proof"):
+            proof = verify(
+                plan,
+                url,
+                opened.target,
+                rejected,
+                sample=options.sample,
+                copied=copied,
+                progress=progress,
+                files=opened.files,
+            )
+        if isinstance(opened.target, Deployment) and options.sample is None:
+            with run.step("indexes"):
+                proof.store = prove_store(opened.target, {table.target for table in plan.moved}, progress)
+            proof.seconds += proof.store.seconds
+    if options.sample is None:  # a sample is no proof, and the last proof stays
+        run.ok = proof.ok
+        run.rows = sum(table.rows for table in proof.tables)
+        run.documents = sum(table.documents for table in proof.tables)
+        run.write(folder.path)
+        write_proof(project, proof, rejected, opened.named)
+    return proof
+
+
+def _check(options: VerifyOptions) -> None:
+    if options.existing is not None and options.archive is None:
+        hint = "A deployment has the tables that are declared existing itself."
+        raise UsageError("UnsupportedOption", "--existing goes with an archive.", hint=hint)
+    if options.rejects is not None and not options.rejects.is_file():
+        problem = "this is a folder, no file." if options.rejects.is_dir() else "there is no such file."
+        hint = "A migration leaves one in .supavex/migration: rejects.jsonl."
+        raise UsageError("NoRejects", problem, where=str(options.rejects), hint=hint)
+
+
+class _Opened:
+    """The target of a proof, open until ``stack`` ends.
+
+    ``named``: the target as messages name it. ``files``: proves stored files; None where none were to be moved.
+    """
+
+    def __init__(self, project: Project, plan: Plan, options: VerifyOptions, run: Run, stack: ExitStack) -> None:
+        self._project, self._plan, self._stack = project, plan, stack
+        source = file_source(project, options.files)
+        with_files = source is not None or bool(plan.large)
+        archive = options.archive
+        self.named = described_target(project, options.to) if archive is None else project.shown(archive.resolve())
+        if archive is None and options.to != "local":
+            archive = stack.enter_context(temporary_folder("export")) / "export.zip"
+            stored = ("--include-file-storage",) if with_files else ()
+            with run.step("export"):
+                official_cli(project.convex_folder, options.to).run("export", "--path", str(archive), *stored)
+        self.target: Documents
+        self.files: FilesProof | None = None
+        if archive is None:
+            self._open_deployment(source if with_files else None, with_files=with_files)
+        else:
+            self._open_archive(archive, options.existing, source, with_files=with_files)
+
+    def _open_deployment(self, source: FileSource | None, *, with_files: bool) -> None:
+        project = self._project
+        if not (project.state / "deployment.sqlite3").exists():
+            raise nothing_imported(self.named)
+        self.target = deployment = self._stack.enter_context(local_deployment(project))
+        # An import that ends meanwhile replaces its tables.
+        self._stack.enter_context(deployment.reading())
+        if with_files:
+            self.files = files_proof(source, project.storage.buckets, deployment_files(deployment))
+
+    def _open_archive(
+        self, archive: Path, existing: Path | None, source: FileSource | None, *, with_files: bool
+    ) -> None:
+        documents = self._stack.enter_context(ArchiveDocuments(archive))
+        self.target = documents
+        # Of a table that is in Convex already, an archive of supavex's holds nothing; an export does.
+        lacking = {t.target for t in self._plan.tables if t.status == "existing"} - documents.table_numbers().keys()
+        if existing is not None:
+            self.target = WithExisting(documents, self._stack.enter_context(ArchiveDocuments(existing)), lacking)
+        elif lacking and uses_existing(self._plan):
+            raise UsageError(
+                "NoTarget",
+                f"the archive does not hold {', '.join(sorted(lacking))}, whose ids its documents name.",
+                where=str(archive),
+                hint="Add --existing FILE.zip: the export of the target that the archive was made with.",
+            )
+        if with_files:
+            opened = self._stack.enter_context(SnapshotArchive(archive))
+            self.files = files_proof(source, self._project.storage.buckets, archive_files(opened))
+
+    def holds_an_import(self) -> bool:
+        """Whether the target itself shows that something was imported: documents, or an import by Convex's CLI."""
+        if isinstance(self.target, Deployment):
+            jobs = job_documents(self.target.store, "import")
+            if any(job["state"].get("state") == "completed" for job in jobs):
+                return True
+        return holds_documents(self._plan, self.target)
+
+
+def nothing_imported(target: str) -> SupavexError:
+    """There is nothing to prove."""
+    message = (
+        "no import took place: the target holds no document of the tables that move, and there is nothing to prove."
+    )
+    return SupavexError("NothingImported", message, where=target, hint="Run `supavex migrate` first.")
+
+
+def described_target(project: Project, to: str) -> str:
+    """A deployment as the proof's page names it."""
+    if to == "local":
+        return "the local deployment"
+    return f"{without_password(to)} ({project.shown(project.convex_folder)})"
+
+
+def write_proof(project: Project, proof: Proof, rejects: Sequence[Reject], target: str) -> None:
+    """Writes ``proof.json`` and ``proof.html`` into the folder of the project's migration."""
+    folder = Folder(project.migration_folder)
+    project.make_state()
+    folder.make()
+    text = json.dumps({**proof.to_json(), "target": target}, indent=2, ensure_ascii=False)
+    write_whole(folder.proof, text + "\n")
+    about = About(project.root.name, Source(project).described, target)
+    write_whole(folder.proof_page, proof_page(proof, about, rejects))
