@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING
 from supavex.version import __version__
 
 if TYPE_CHECKING:
-    from supavex.library import Project
+    from supavex.library import Project, init
 
-__all__ = ["Project", "__version__"]
+__all__ = ["Project", "__version__", "init"]
 
 
 def __getattr__(name: str) -> object:
     """Imports the library when it is asked for, so that the schema language alone starts fast."""
-    if name == "Project":
-        from supavex.library import Project
+    if name in ("Project", "init"):
+        from supavex import library
 
-        return Project
+        return getattr(library, name)
     raise AttributeError(f"module 'supavex' has no attribute {name!r}")

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from supavex.diagnostics import Diagnostic
     from supavex.mapping.build import Build
     from supavex.mapping.check import Check
+    from supavex.mapping.inspect import Inspection
     from supavex.mapping.scaffold import Scaffolded
+    from supavex.mapping.start import InitOptions
     from supavex.mapping.usage.usage import Usage
     from supavex.migrate.changes import Changes
     from supavex.migrate.changes_run import ChangesOptions
@@ -65,6 +67,17 @@ def _unconfirmed(changes: str) -> bool:
     raise UsageError("NotConfirmed", "nobody was asked whether to change the deployment.", hint=hint)
 
 
+def init(path: str | Path = ".", options: InitOptions | None = None) -> Project:
+    """Makes the folder ``path`` a project: writes supavex.toml, and schema.py from the source. See ``supavex init``.
+
+    Raises ``ProjectExists`` where there is a supavex.toml. :meth:`Project.check` says whether every table was found.
+    """
+    from supavex.mapping.start import InitOptions, init_project
+
+    init_project(Path(path), options or InitOptions())
+    return Project(path)
+
+
 class Project:
     """The project in the folder ``path``: its source, its schema, and its deployments.
 
@@ -79,6 +92,16 @@ class Project:
         return f"Project({str(self.settings.root)!r})"
 
     # The schema
+
+    def inspect(self) -> Inspection:
+        """What the source holds, and what Convex does not carry over."""
+        from supavex.mapping.inspect import inspect
+        from supavex.temporary import temporary_folder
+
+        source = self.settings.database_url or str(self.settings.migrations)
+        with temporary_folder("inspect", "/tmp") as scratch:
+            scratch.chmod(0o755)  # the embedded server may run as another user
+            return inspect(source, list(self.settings.schemas), scratch)
 
     def scaffold(self, *, write: bool = True) -> Scaffolded:
         """Python definitions for source tables that have none; with ``write``, into schema.py and supavex.toml."""

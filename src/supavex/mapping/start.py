@@ -1,0 +1,110 @@
+"""``supavex init``: a new project, from a folder of migrations or a live database."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from supavex.diagnostics import Diagnostic, has_errors
+from supavex.errors import UsageError
+from supavex.mapping.scaffold import Scaffolded
+from supavex.mapping.scaffold_files import scaffold_files
+from supavex.mapping.source import Source
+from supavex.mapping.source_findings import losses
+from supavex.postgres.report import Failure
+from supavex.postgres.source_files import find_files
+from supavex.project import CONFIG_NAME, Project, load_project
+
+#: The environment variable that a connection string goes into, for it is not written down.
+VARIABLE = "SUPABASE_DB_URL"
+
+
+@dataclass(frozen=True, slots=True)
+class InitOptions:
+    """Where a new project's source is; by default in ``supabase/migrations``."""
+
+    #: The folder of the migration files.
+    migrations: str | None = None
+    #: The name of the environment variable that holds a live database's connection string.
+    database_url_env: str | None = None
+    #: A live database's connection string: used now, and not written down.
+    database_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A new project: what was scaffolded, the statements that failed, and the tables that are lost."""
+
+    project: Project
+    scaffolded: Scaffolded
+    failed: list[Failure]
+    lost: list[Diagnostic]
+
+    @property
+    def ok(self) -> bool:
+        """Whether no table is lost, and there is one."""
+        return not has_errors(self.lost)
+
+    def to_json(self) -> dict[str, Any]:
+        """As ``init --json`` shows it."""
+        return {
+            "ok": self.ok,
+            "tables": self.scaffolded.names,
+            "failed": [asdict(failure) for failure in self.failed],
+            "lost": [loss.to_json() for loss in self.lost],
+        }
+
+
+def init_project(root: Path, options: InitOptions = InitOptions()) -> Started:
+    """Writes supavex.toml and scaffolds schema.py in the folder ``root``.
+
+    Raises ``ProjectExists`` where there is a supavex.toml. Where the source can't be read, nothing is left behind.
+    """
+    config = root / CONFIG_NAME
+    if config.exists():
+        raise UsageError(
+            "ProjectExists",
+            "there is a supavex.toml already.",
+            where=str(config),
+            hint="`supavex scaffold` adds definitions for tables that have none.",
+        )
+    config.write_text(_toml(root, options), encoding="utf-8")
+    try:
+        project = load_project(root)
+        schemas = Source(project).schemas()
+        if schemas and schemas != list(project.schemas):
+            config.write_text(_with_schemas(config.read_text(encoding="utf-8"), schemas), encoding="utf-8")
+            project = load_project(root)
+        made = scaffold_files(project)
+        catalog, report = Source(project).catalog()
+    except BaseException:
+        config.unlink()
+        raise
+    failed = [] if report is None else list(report.failed)
+    return Started(project, made, failed, losses(project, catalog, report))
+
+
+def _with_schemas(text: str, schemas: list[str]) -> str:
+    """supavex.toml with the schemas that hold tables, where that is not just ``public``."""
+    return (text or "[source]\n") + f"schemas = {json.dumps(schemas)}\n"
+
+
+def _toml(root: Path, options: InitOptions) -> str:
+    migrations, env, url = options.migrations, options.database_url_env, options.database_url
+    if url and env:
+        raise UsageError("InvalidConfig", "--database-url and --database-url-env: give one of them.")
+    if url:
+        # An address holds a password, which does not belong in a file that is committed.
+        env = VARIABLE
+        os.environ[env] = url
+    if env:
+        if not env.isidentifier():
+            hint = "--database-url takes an address, --database-url-env the name of a variable that holds one."
+            raise UsageError("InvalidConfig", "--database-url-env names no environment variable.", hint=hint)
+        return f'[source]\ndatabase_url_env = "{env}"\n'
+    where = migrations or "supabase/migrations"
+    find_files(root.resolve(), root.resolve() / where, chosen=migrations is not None)
+    return "" if migrations is None else f'[source]\nmigrations = "{migrations}"\n'
