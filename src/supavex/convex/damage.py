@@ -23,9 +23,11 @@ class DamagedDocument(SupavexError):
 
     def __init__(self, damaged: Damaged) -> None:
         self.damaged = damaged
+        name = f"{damaged.id} " if damaged.id else ""
+        problem = damaged.problem.removesuffix(".")
         super().__init__(
             "DamagedDocument",
-            f"the document {damaged.id or ''} of {damaged.table} can't be read: {damaged.problem}.".replace("  ", " "),
+            f"the document {name}of {damaged.table} can't be read: {problem}.",
             where=" ".join(part for part in (damaged.table, damaged.id, damaged.place) if part) or None,
             hint="`supavex verify` lists every damaged document. Migrate the table again, or import a backup.",
         )

@@ -184,7 +184,7 @@ class WithExisting:
 def _id_problem(id_: object) -> str | None:
     """Why a document's id is none."""
     if not isinstance(id_, str):
-        return "it has no _id, or none that is a text."
+        return "it has no _id, or none that is a text"
     try:
         decode_id(id_)
     except InvalidId as error:
