@@ -19,8 +19,8 @@ def replayed(database: Database, folder: Path, *files: str) -> Report:
 
 #: Files, and the tables that are lost, each with the place of the statement.
 LOST = {
-    "a function that is not there": (
-        ["CREATE TABLE t (id int);\nCREATE TABLE a (id int CHECK (nothing(id)));"],
+    "two primary keys": (
+        ["CREATE TABLE t (id int);\nCREATE TABLE a (id int PRIMARY KEY, x int PRIMARY KEY);"],
         ["public.a 1.sql:2"],
     ),
     "CREATE TABLE AS": (["CREATE TABLE a AS SELECT nothing();"], ["public.a 1.sql:1"]),
@@ -29,7 +29,10 @@ LOST = {
         ["CREATE TABLE p (n int) PARTITION BY RANGE (n);\nCREATE TABLE a PARTITION OF p FOR VALUES FROM (2) TO (1);"],
         ["public.a 1.sql:2"],
     ),
-    "an inheriting table": (["CREATE TABLE a (n int CHECK (nothing(n)));\nCREATE TABLE b () INHERITS (a);"], None),
+    "an inheriting table": (
+        ["CREATE TABLE a (n int PRIMARY KEY, x int PRIMARY KEY);\nCREATE TABLE b () INHERITS (a);"],
+        None,
+    ),
     "a block": (["DO $$ BEGIN CREATE TABLE a (id int); PERFORM nothing(); END $$;"], ["public.a 1.sql:1"]),
     "a function that is called": (
         [
@@ -40,33 +43,41 @@ LOST = {
     ),
     "a schema that is not there": (["CREATE TABLE nowhere.a (id int);"], ["nowhere.a 1.sql:1"]),
     "renamed afterwards": (
-        ["CREATE TABLE a (id int CHECK (nothing(id)));", "ALTER TABLE a RENAME TO b;"],
+        ["CREATE TABLE a (id int PRIMARY KEY, x int PRIMARY KEY);", "ALTER TABLE a RENAME TO b;"],
         ["public.b 1.sql:1"],
     ),
     "moved to a schema": (
-        ["CREATE SCHEMA s; CREATE TABLE a (id int CHECK (nothing(id)));", "ALTER TABLE a SET SCHEMA s;"],
+        ["CREATE SCHEMA s; CREATE TABLE a (id int PRIMARY KEY, x int PRIMARY KEY);", "ALTER TABLE a SET SCHEMA s;"],
         ["s.a 1.sql:1"],
     ),
-    "dropped before": (["DROP TABLE IF EXISTS a;\nCREATE TABLE a (id int CHECK (nothing(id)));"], ["public.a 1.sql:2"]),
+    "dropped before": (
+        ["DROP TABLE IF EXISTS a;\nCREATE TABLE a (id int PRIMARY KEY, x int PRIMARY KEY);"],
+        ["public.a 1.sql:2"],
+    ),
     "with a name that has to be quoted": (
-        ['CREATE TABLE "My Table" (id int CHECK (nothing(id)));'],
+        ['CREATE TABLE "My Table" (id int PRIMARY KEY, x int PRIMARY KEY);'],
         ["public.My Table 1.sql:1"],
     ),
-    "dropped afterwards": (["CREATE TABLE a (id int CHECK (nothing(id)));", "DROP TABLE IF EXISTS public.a;"], []),
+    "dropped afterwards": (
+        ["CREATE TABLE a (id int PRIMARY KEY, x int PRIMARY KEY);", "DROP TABLE IF EXISTS public.a;"],
+        [],
+    ),
     "dropped in a block": (
-        ["CREATE TABLE a (id int CHECK (nothing(id)));", "DO $$ BEGIN DROP TABLE IF EXISTS a; END $$;"],
+        ["CREATE TABLE a (id int PRIMARY KEY, x int PRIMARY KEY);", "DO $$ BEGIN DROP TABLE IF EXISTS a; END $$;"],
         [],
     ),
     "dropped with its schema": (
-        ["CREATE TABLE s.a (id int CHECK (nothing(id)));", "DROP SCHEMA IF EXISTS s CASCADE;"],
+        ["CREATE TABLE s.a (id int PRIMARY KEY, x int PRIMARY KEY);", "DROP SCHEMA IF EXISTS s CASCADE;"],
         [],
     ),
     "renamed and dropped": (
-        ["CREATE TABLE a (id int CHECK (nothing(id)));", "ALTER TABLE a RENAME TO b;", "DROP TABLE b;"],
+        ["CREATE TABLE a (id int PRIMARY KEY, x int PRIMARY KEY);", "ALTER TABLE a RENAME TO b;", "DROP TABLE b;"],
         [],
     ),
     "temporary": (
-        ["CREATE TEMP TABLE a (id int CHECK (nothing(id)));\nCREATE TABLE pg_temp.b (id int CHECK (nothing(id)));"],
+        [
+            "CREATE TEMP TABLE a (id int PRIMARY KEY, x int PRIMARY KEY);\nCREATE TABLE pg_temp.b (id int PRIMARY KEY, x int PRIMARY KEY);"
+        ],
         [],
     ),
     "there already": (["CREATE TABLE a (id int);\nCREATE TABLE a (id int);"], []),
@@ -74,20 +85,28 @@ LOST = {
         ["CREATE TABLE a (id int);\nCREATE TABLE a (id int);", "ALTER TABLE a RENAME TO b;"],
         [],
     ),
-    "made by a later file": (["CREATE TABLE a (id int CHECK (nothing(id)));", "CREATE TABLE a (id int);"], []),
-    "of a type that a later file makes": (["CREATE TABLE a (id later);", "CREATE DOMAIN later AS int;"], []),
-    "rolled back": (["BEGIN;\nCREATE TABLE a (id int CHECK (nothing(id)));\nROLLBACK;"], []),
-    "rolled back to a savepoint": (
-        ["BEGIN;\nSAVEPOINT s;\nCREATE TABLE a (id int CHECK (nothing(id)));\nROLLBACK TO SAVEPOINT s;\nCOMMIT;"],
+    "made by a later file": (
+        ["CREATE TABLE a (id int PRIMARY KEY, x int PRIMARY KEY);", "CREATE TABLE a (id int);"],
         [],
     ),
-    "committed": (["BEGIN;\nCREATE TABLE a (id int CHECK (nothing(id)));\nCOMMIT;\nROLLBACK;"], ["public.a 1.sql:2"]),
+    "of a type that a later file makes": (["CREATE TABLE a (id later);", "CREATE DOMAIN later AS int;"], []),
+    "rolled back": (["BEGIN;\nCREATE TABLE a (id int PRIMARY KEY, x int PRIMARY KEY);\nROLLBACK;"], []),
+    "rolled back to a savepoint": (
+        [
+            "BEGIN;\nSAVEPOINT s;\nCREATE TABLE a (id int PRIMARY KEY, x int PRIMARY KEY);\nROLLBACK TO SAVEPOINT s;\nCOMMIT;"
+        ],
+        [],
+    ),
+    "committed": (
+        ["BEGIN;\nCREATE TABLE a (id int PRIMARY KEY, x int PRIMARY KEY);\nCOMMIT;\nROLLBACK;"],
+        ["public.a 1.sql:2"],
+    ),
     "a savepoint that came later": (
-        ["BEGIN;\nCREATE TABLE a (id int CHECK (nothing(id)));\nSAVEPOINT s;\nROLLBACK TO s;\nCOMMIT;"],
+        ["BEGIN;\nCREATE TABLE a (id int PRIMARY KEY, x int PRIMARY KEY);\nSAVEPOINT s;\nROLLBACK TO s;\nCOMMIT;"],
         ["public.a 1.sql:2"],
     ),
     "a foreign table": (["CREATE FOREIGN TABLE a (id int) SERVER nothing;"], []),
-    "of Supabase's own": (["CREATE TABLE storage.more (id int CHECK (nothing(id)));"], []),
+    "of Supabase's own": (["CREATE TABLE storage.more (id int PRIMARY KEY, x int PRIMARY KEY);"], []),
 }
 
 
@@ -117,7 +136,7 @@ NEEDED = {
     "renamed": (["ALTER TABLE b RENAME TO c;"], ["public.c"]),
     "dropped in the end": (["ALTER TABLE b ADD c int;", "DROP TABLE IF EXISTS b;"], []),
     "made and dropped before": (["CREATE TABLE b (c int); DROP TABLE b;\nINSERT INTO b VALUES (1);"], []),
-    "a table that is lost": (["CREATE TABLE b (c int CHECK (nothing(c)));\nINSERT INTO b VALUES (1);"], []),
+    "a table that is lost": (["CREATE TABLE b (c int PRIMARY KEY, x int PRIMARY KEY);\nINSERT INTO b VALUES (1);"], []),
     "a view that is lost": (["CREATE VIEW b AS SELECT nothing();\nGRANT SELECT ON b TO anon;"], []),
     "a view that reads a view": (["CREATE VIEW b AS SELECT nothing();\nCREATE VIEW c AS SELECT * FROM b;"], []),
     "an index of its own": (["DROP INDEX nothing;\nALTER INDEX nothing RENAME TO other;"], []),
