@@ -76,7 +76,8 @@ LOST = {
     ),
     "temporary": (
         [
-            "CREATE TEMP TABLE a (id int PRIMARY KEY, x int PRIMARY KEY);\nCREATE TABLE pg_temp.b (id int PRIMARY KEY, x int PRIMARY KEY);"
+            "CREATE TEMP TABLE a (id int PRIMARY KEY, x int PRIMARY KEY);\n"
+            "CREATE TABLE pg_temp.b (id int PRIMARY KEY, x int PRIMARY KEY);"
         ],
         [],
     ),
@@ -93,7 +94,8 @@ LOST = {
     "rolled back": (["BEGIN;\nCREATE TABLE a (id int PRIMARY KEY, x int PRIMARY KEY);\nROLLBACK;"], []),
     "rolled back to a savepoint": (
         [
-            "BEGIN;\nSAVEPOINT s;\nCREATE TABLE a (id int PRIMARY KEY, x int PRIMARY KEY);\nROLLBACK TO SAVEPOINT s;\nCOMMIT;"
+            "BEGIN;\nSAVEPOINT s;\nCREATE TABLE a (id int PRIMARY KEY, x int PRIMARY KEY);\n"
+            "ROLLBACK TO SAVEPOINT s;\nCOMMIT;"
         ],
         [],
     ),
