@@ -11,7 +11,7 @@ from supavex.deployment.database import Database
 from supavex.errors import UsageError
 
 if TYPE_CHECKING:
-    from supavex.deployment.functions.running import Functions
+    from supavex.deployment.functions.functions import Functions
 
 
 class Deployment(Database):
@@ -35,8 +35,8 @@ class Deployment(Database):
         """The app's functions that were pushed; see :mod:`supavex.deployment.functions`."""
         if self._functions is None:
             # V8 and what comes with it are an extra.
+            from supavex.deployment.functions.functions import Functions
             from supavex.deployment.functions.runner import shared_runners
-            from supavex.deployment.functions.running import Functions
 
             self._functions = Functions(self.path, runners=shared_runners(), durable=self.durable)
         return self._functions

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import psycopg
 
+from supavex.convex.damage import Damaged
 from supavex.convex.ids import encode_id
 from supavex.convex.values import Document
-from supavex.mapping.plan import ALIAS
+from supavex.mapping.plan import ALIAS, TablePlan
 from supavex.migrate.comparison import RowComparison, proof_sql
 from supavex.migrate.digests import Sums, TableDigests
+from supavex.migrate.documents import Documents
 from supavex.migrate.pairs import Differing, differing
+from supavex.migrate.proof import TableProof
 from supavex.migrate.target_rules import chunks
 from supavex.postgres.connection import quoted
-
-if TYPE_CHECKING:
-    from supavex.migrate.table_check import TableCheck
 
 #: Rows of which one in so many may differ; where more do, all rows are read.
 _SHARE = 10
@@ -55,10 +55,31 @@ def _keys(pairs: np.ndarray[Any, Any]) -> set[bytes]:
     return {data[start : start + 16] for start in range(0, len(data), 16)}
 
 
+class Check(Protocol):
+    """The proof of a table, as far as :class:`FewRows` takes part in it."""
+
+    table: TablePlan
+    proof: TableProof
+    target: Documents
+    numbers: Mapping[str, int]
+
+    def compare_rows(self, comparison: RowComparison, rows: list[tuple[Any, ...]]) -> None:
+        """Compares rows with their documents."""
+
+    def count_special(self, rows: list[tuple[Any, ...]], filled: Counter[str], rounded: Counter[str]) -> None:
+        """Counts the filled NULLs and the rounded numbers of rows."""
+
+    def add_extra(self, id_: str, internal_id: bytes) -> None:
+        """Lists a document of no row."""
+
+    def damage(self, found: Damaged) -> None:
+        """Remembers a document that can't be read."""
+
+
 class FewRows:
     """The rows and documents of a table that differ."""
 
-    def __init__(self, check: TableCheck, found: Differing, source: Sums, target: Sums) -> None:
+    def __init__(self, check: Check, found: Differing, source: Sums, target: Sums) -> None:
         self._check, self._table = check, check.table
         self._rows, self._documents = _keys(found.source), _keys(found.target)
         self._source, self._target = source, target

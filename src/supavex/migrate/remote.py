@@ -27,6 +27,7 @@ from supavex.migrate.copy.run import CopyOptions
 from supavex.migrate.documents import ArchiveDocuments
 from supavex.migrate.file_proof import archive_files
 from supavex.migrate.kept import Content, Kept, What, contents, kept_exports, new_path, now, same_content
+from supavex.migrate.mended import mended_rows
 from supavex.migrate.migration import Folder, Migration, migrate
 from supavex.migrate.official import OfficialCli, Say
 from supavex.migrate.proof import Proof
@@ -195,7 +196,9 @@ def _migrated(
             if "hold" in how:
                 copied = replace(copied, snapshot=result.copy.snapshot)
             only = _only(plan, moved)
-            proof = verify(only, url, documents, copied.rejects, copied=copied, progress=progress, files=prove)
+            proof = verify(
+                only, url, documents, copied.rejects, copied=copied, progress=progress, files=prove, retry=mended_rows
+            )
         proof.seconds = time.monotonic() - started
     remote.proof = proof
     if recorder is not None:

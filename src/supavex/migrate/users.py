@@ -223,6 +223,7 @@ def export_for_convex_auth(
     # Arrow is an extra, and slow to import: Clerk's file does without.
     from supavex.migrate.copy.run import copy
     from supavex.migrate.documents import ArchiveDocuments
+    from supavex.migrate.mended import mended_rows
     from supavex.migrate.migration import work_folder
     from supavex.migrate.verification import verify
 
@@ -239,7 +240,7 @@ def export_for_convex_auth(
                 remark = Remark("Rejected", f"{reject.table}.{reject.column}: {reject.reason}", reject.fix)
                 _say(report, report.skipped, reject.shown_key, remark, remarked)
         with ArchiveDocuments(file) as documents:
-            proof = verify(only, url, documents, copied.rejects)
+            proof = verify(only, url, documents, copied.rejects, retry=mended_rows)
     report.taken_at, report.proven = copied.taken_at, proof.ok
     report.documents = {table.target: table.documents for table in copied.tables}
     report.exported = report.documents.get("users", 0)

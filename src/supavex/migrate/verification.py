@@ -45,6 +45,12 @@ class Asked:
 
 #: Proves stored files.
 FilesProof = Callable[[Asked], list[TableProof]]
+#: Rejected rows by table and key, and documents of existing tables by table and the source's key.
+Rejects = Mapping[str, Mapping[str | None, Reject]]
+Existing = Mapping[str, Mapping[str, str]]
+#: Finds the rejected rows that the copy would take now: their keys, by table. It is the copy's own judgement, which the
+#: proof is handed, for the proof shares nothing with the copy.
+Retry = Callable[[Iterable[TablePlan], Snapshot, Documents, Rejects, Existing], Mapping[str, list[str]]]
 
 
 def verify(
@@ -57,13 +63,14 @@ def verify(
     copied: Copied | None = None,
     progress: Progress = lambda table, done, estimate: None,
     files: FilesProof | None = None,
+    retry: Retry | None = None,
 ) -> Proof:
     """Proves that the rows at ``url`` are the documents of ``target``, the rejected ones aside.
 
     Digests say where to look; every row is in them. Rows that are looked at are compared field by field. Where
     ``copied`` has a snapshot that still lives, its moment is compared; else the present one, and rows that were written
     since the copy are told from those that are wrong. ``files`` proves the stored files too, unless there is only a
-    sample to be looked at.
+    sample to be looked at. ``retry`` is needed where there are ``rejects``.
     """
     started = time.monotonic()
     by_table: dict[str, dict[str | None, Reject]] = {}
@@ -85,12 +92,11 @@ def verify(
             for table in plan.tables
             if table.status == "existing"
         }
-        mended: dict[str, list[str]] = {}
+        mended: Mapping[str, list[str]] = {}
         if by_table and sample is None:
-            # The copy's encoder, which a proof without rejected rows does without.
-            from supavex.migrate.mended import mended_rows
-
-            mended = mended_rows(plan.moved, snapshot, target, by_table, existing)
+            if retry is None:
+                raise TypeError("a proof with rejected rows needs retry")
+            mended = retry(plan.moved, snapshot, target, by_table, existing)
         tables: list[TableProof] = []
         checks: list[TableCheck] = []
         compared: list[tuple[TablePlan, Visibility | None]] = []

@@ -20,6 +20,7 @@ from supavex.mapping.source import Source
 from supavex.migrate.documents import ArchiveDocuments, Documents, WithExisting
 from supavex.migrate.file_proof import archive_files, deployment_files
 from supavex.migrate.file_sources import FileSource, file_source
+from supavex.migrate.mended import mended_rows
 from supavex.migrate.migration import Folder
 from supavex.migrate.official import deployment_of, official_cli
 from supavex.migrate.proof import Proof
@@ -85,6 +86,7 @@ def verify_project(project: Project, options: VerifyOptions, progress: Progress)
                 copied=copied,
                 progress=progress,
                 files=opened.files,
+                retry=mended_rows,
             )
         if isinstance(opened.target, Deployment) and options.sample is None:
             with run.step("indexes"):

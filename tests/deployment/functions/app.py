@@ -12,10 +12,10 @@ import pytest
 from supavex.convex.values import from_internal_json, to_internal_json
 from supavex.deployment import Deployment
 from supavex.deployment.functions.call import Call
+from supavex.deployment.functions.functions import Functions
 from supavex.deployment.functions.identity import ADMIN, Identity
 from supavex.deployment.functions.in_process import FunctionFailed
 from supavex.deployment.functions.outcome import Outcome
-from supavex.deployment.functions.running import Functions
 
 APPS = Path(__file__).parent / "apps"
 

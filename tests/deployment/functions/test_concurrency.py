@@ -51,7 +51,7 @@ def test_no_increment_is_lost(app: App):
 def test_no_increment_is_lost_between_two_openers_of_the_file(app: App):
     """Each has its own memory of commits; the file tells them of each other."""
     with Deployment(app.deployment.path) as other:
-        from supavex.deployment.functions.running import Functions
+        from supavex.deployment.functions.functions import Functions
 
         with Functions(other.path) as functions, ThreadPoolExecutor(2) as pool:
             ours: Callable[[Call], Outcome] = app.functions.mutation

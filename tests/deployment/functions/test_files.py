@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import subprocess
-import sys
 
 from .app import App
 
@@ -84,14 +82,3 @@ def test_a_query_of_files_changes_with_them(app: App):
 
 def test_nothing_listens_for_uploads_without_a_server(app: App):
     assert "is not served" in app.error("files:uploadUrl")
-
-
-def test_a_mutation_knows_files_before_any_action_has_run():
-    """In a process of its own, for what one test has loaded is there for the others."""
-    code = """
-from supavex.deployment.functions.running import Functions
-from supavex.deployment.functions.syscalls import known
-print(known("1.0/storageGenerateUploadUrl"), known("1.0/storageGetUrl"))
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout.split() == ["True", "True"]

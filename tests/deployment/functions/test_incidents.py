@@ -13,13 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from supavex.convex.values import InvalidValue
-from supavex.deployment.functions import syscalls
+from supavex.deployment.functions import operations
 from supavex.deployment.functions.call import Call
 from supavex.deployment.functions.engine import Conflict
 from supavex.deployment.functions.identity import ADMIN
 from supavex.deployment.functions.outcome import Failure, failure_of
 from supavex.deployment.functions.runner import Runner
-from supavex.deployment.functions.scheduling import Scheduler
+from supavex.deployment.functions.scheduler import Scheduler
 from supavex.deployment.functions.syscalls import Frame
 from supavex.errors import SupavexError
 from tests.official.served import wait_until
@@ -42,7 +42,7 @@ def breaking(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
         def raises(frame: Frame, arguments: dict[str, Any]) -> str:
             raise Odd("with the secret s3cr3t")
 
-        monkeypatch.setitem(syscalls._ANSWERS, operation, raises)
+        monkeypatch.setitem(operations.OPERATIONS, operation, raises)
 
     return breaks
 
@@ -246,7 +246,7 @@ ARGUMENTS = st.fixed_dictionaries(
 
 @settings(max_examples=1500, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    operation=st.sampled_from(sorted(syscalls._ANSWERS)),
+    operation=st.sampled_from(sorted(operations.OPERATIONS)),
     arguments=ARGUMENTS,
     kind=st.sampled_from(["query", "mutation"]),
     twisted=st.sampled_from(["", "NaN", "Infinity", "1e400", "1" * 5000]),
@@ -264,7 +264,7 @@ def test_every_operation_answers_or_says_what_is_wrong(
         transaction = engine.begin(snapshot)
         frame = Frame("raw:x", kind, transaction, ADMIN, app.functions.app(snapshot), app.functions.services)
         try:
-            answered = syscalls.answer(frame, operation, text)
+            answered = operations.answer(frame, operation, text)
         except (SupavexError, InvalidValue, Failure, RecursionError):
             return
     json.loads(answered)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from supavex.deployment.functions.scheduling import Scheduler
+from supavex.deployment.functions.scheduler import Scheduler
 from tests.official.served import wait_until
 
 from .app import App
@@ -208,9 +208,9 @@ def test_an_action_that_was_interrupted_has_failed_when_the_next_server_starts(a
     """At most once: it is not run again."""
     later(app, 1.0, kind="act")
     (job,) = jobs(app)
-    from supavex.deployment.functions import scheduling
+    from supavex.deployment.functions import scheduler
 
-    assert scheduling._set(app.functions, job, "inProgress")
+    assert scheduler._set(app.functions, job, "inProgress")
     running = Scheduler(app.functions)
     running.start()
     running.close()

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from supavex.deployment.functions.functions import Functions
 from supavex.deployment.functions.runner import Runners
-from supavex.deployment.functions.running import Functions
 from tests.official.served import wait_until
 
 from .app import App, value_of
@@ -193,7 +193,8 @@ class _Direct(App):
 HOST = """
 import sys, threading, time
 from pathlib import Path
-from supavex.deployment.functions.running import Call, Functions
+from supavex.deployment.functions.call import Call
+from supavex.deployment.functions.functions import Functions
 functions = Functions(Path(sys.argv[1]))
 functions.query_seconds = 100.0
 functions.query(Call("wild:ok", {"n": 1.0}, internal=True))

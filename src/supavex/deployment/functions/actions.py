@@ -26,10 +26,11 @@ from supavex.deployment.functions.call import (
 )
 from supavex.deployment.functions.fetching import fetch
 from supavex.deployment.functions.incidents import recorded
+from supavex.deployment.functions.operations import answer
 from supavex.deployment.functions.outcome import Failure, Outcome, failure_of, logged
 from supavex.deployment.functions.runner import Runner, RunnerLost
-from supavex.deployment.functions.running import ACTION_CPU_SECONDS, Functions
-from supavex.deployment.functions.syscalls import Frame, answer, parsed, understood
+from supavex.deployment.functions.running import ACTION_CPU_SECONDS, TransactionFunctions
+from supavex.deployment.functions.syscalls import Frame, parsed, understood
 from supavex.errors import SupavexError
 
 #: What an action asks for at the same time.
@@ -38,8 +39,8 @@ _AT_ONCE = 16
 _LOOK_SECONDS = 0.2
 
 
-def run_action(functions: Functions, call: Call) -> Outcome:
-    """Runs an action to its end."""
+def run_action(functions: TransactionFunctions, call: Call, action: Callable[[Call], Outcome]) -> Outcome:
+    """Runs an action to its end. ``action`` runs those that the action calls."""
     outcome = Outcome(canonical(call.path), "Action")
     outcome.request_id = call.request_id or outcome.request_id
     with recorded(outcome, functions.action_seconds):
@@ -57,7 +58,7 @@ def run_action(functions: Functions, call: Call) -> Outcome:
         request["seed"] = [secrets.randbits(32) for _ in range(4)]
         deadline = outcome.begun + functions.action_seconds
         with functions.runner(app) as leased:
-            run = _ActionRun(functions, app, leased.runner, call, outcome, deadline)
+            run = _ActionRun(functions, action, app, leased.runner, call, outcome, deadline)
             outcome.value = checked_result(function, run.until_done(request), names)
     outcome.ts = functions.engine.log.last
     return outcome
@@ -79,7 +80,8 @@ _WRITING = {
 
 @dataclass(slots=True)
 class _ActionRun:
-    functions: Functions
+    functions: TransactionFunctions
+    action: Callable[[Call], Outcome]
     app: App
     runner: Runner
     call: Call
@@ -194,7 +196,7 @@ class _ActionRun:
         run: dict[str, Callable[[Call], Outcome]] = {
             "query": self.functions.query,
             "mutation": self.functions.mutation,
-            "action": self.functions.action,
+            "action": self.action,
         }
         outcome = run[kind](call)
         for line in outcome.logs:
@@ -213,4 +215,4 @@ class _ActionRun:
             frame = Frame(path, "mutation", transaction, identity, self.app, services, job=job)
             return write(frame, arguments)
 
-        return str(scheduling.write_directly(self.functions, within))
+        return str(self.functions.engine.write(within))

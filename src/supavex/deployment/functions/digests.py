@@ -7,19 +7,17 @@ import hashlib
 import hmac
 import json
 
-from supavex.deployment.functions.syscalls import Arguments, Frame, syscall
+from supavex.deployment.functions.syscalls import Arguments, Frame
 from supavex.errors import SupavexError
 
 _HASHES = {"SHA-1": "sha1", "SHA-256": "sha256", "SHA-384": "sha384", "SHA-512": "sha512"}
 
 
-@syscall("digest")
 def digest(frame: Frame, arguments: Arguments) -> str:
     """A hash, as ``crypto.subtle.digest`` names it."""
     return _answer(hashlib.new(_hash(arguments), base64.b64decode(arguments["data"])).digest())
 
 
-@syscall("hmac")
 def keyed_digest(frame: Frame, arguments: Arguments) -> str:
     """An HMAC."""
     key, data = base64.b64decode(arguments["key"]), base64.b64decode(arguments["data"])

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 from supavex.deployment.files import Files
 from supavex.deployment.functions.catalog import SYSTEM_INDEXES, SYSTEM_NUMBERS, Catalog
@@ -20,6 +21,7 @@ from supavex.deployment.functions.commits import CATALOG, FILES, Commit, CommitL
 from supavex.deployment.functions.transaction import Transaction, Written, keys_of
 from supavex.deployment.store import BUSY_SECONDS, Store, StoredIndex, StoredTable, stored_text
 
+T = TypeVar("T")
 _IDLE_READERS = 4
 #: Above so many bytes, new snapshots wait until the file's log has been written into the file and emptied.
 _MAX_LOG_BYTES = 16 << 20
@@ -239,6 +241,18 @@ class Engine:
             return False
         finally:
             connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+
+    def write(self, write: Callable[[Transaction], T]) -> T:
+        """Writes in a transaction of its own, again where another one was first; what ``write`` gives."""
+        while True:
+            with self.snapshot() as snapshot:
+                transaction = self.begin(snapshot)
+                result = write(transaction)
+                try:
+                    self.commit(transaction)
+                    return result
+                except Conflict:
+                    continue
 
     def _written(self, transaction: Transaction) -> Iterator[tuple[int, bytes]]:
         """Writes to the file; the keys that it touches."""

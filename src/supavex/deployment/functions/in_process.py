@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from supavex.convex.validators import AnyValue, coerce
 from supavex.convex.values import Value, from_internal_json, to_internal_json
 from supavex.deployment.functions.call import Call
+from supavex.deployment.functions.functions import Functions
 from supavex.deployment.functions.identity import ADMIN, Identity, acting
 from supavex.deployment.functions.outcome import Outcome
-from supavex.deployment.functions.running import Functions
-from supavex.deployment.functions.scheduling import due_jobs, run_job
+from supavex.deployment.functions.scheduler import due_jobs, run_job
 from supavex.errors import SupavexError, UsageError
 
 

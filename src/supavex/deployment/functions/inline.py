@@ -12,10 +12,11 @@ from supavex.convex.validators import Validator
 from supavex.deployment.functions.app import Function, canonical
 from supavex.deployment.functions.call import Call
 from supavex.deployment.functions.evaluation_child import script
+from supavex.deployment.functions.functions import Functions
 from supavex.deployment.functions.incidents import recorded
 from supavex.deployment.functions.linking import link
 from supavex.deployment.functions.outcome import Outcome
-from supavex.deployment.functions.running import Functions, TransactionRun
+from supavex.deployment.functions.running import TransactionRun
 
 _IMPORTED = re.compile(r"""["']convex:/_system/repl/wrappers(?:\.js)?["']""")
 _ANYTHING: Validator | None = None

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from supavex.deployment.functions.call import Call
 from supavex.deployment.functions.engine import Snapshot
+from supavex.deployment.functions.functions import Functions
 from supavex.deployment.functions.outcome import Outcome
-from supavex.deployment.functions.running import Functions
 
 _KEPT = 8192
 

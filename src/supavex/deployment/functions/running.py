@@ -1,4 +1,4 @@
-"""Runs pushed functions: queries and mutations in a transaction, actions outside of one.
+"""Runs pushed queries and mutations, each in a transaction.
 
 Source: ``isolate/src/environment`` and ``application/src/application_function_runner`` of convex-backend.
 """
@@ -14,11 +14,9 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from supavex.convex.values import InvalidValue, to_internal_json
-from supavex.deployment.functions import digests as _digests  # noqa: F401  (its operations are known from here on)
-from supavex.deployment.functions import storage as _storage  # noqa: F401  (as above)
 from supavex.deployment.functions.app import App, Function, Kind, canonical
 from supavex.deployment.functions.call import (
     TOO_NESTED,
@@ -31,10 +29,11 @@ from supavex.deployment.functions.call import (
 )
 from supavex.deployment.functions.engine import Conflict, Engine, Snapshot
 from supavex.deployment.functions.incidents import recorded
+from supavex.deployment.functions.operations import answer
 from supavex.deployment.functions.outcome import Failure, Outcome, failure_of, logged
 from supavex.deployment.functions.paging import InvalidCursor
 from supavex.deployment.functions.runner import AT_ONCE, Runner, RunnerLost, Runners
-from supavex.deployment.functions.syscalls import Frame, Services, answer, parsed, understood
+from supavex.deployment.functions.syscalls import Frame, Services, parsed, understood
 from supavex.deployment.functions.transaction import Transaction
 from supavex.deployment.functions.turns import Turns
 from supavex.errors import SupavexError
@@ -54,8 +53,8 @@ Also = Callable[["Outcome"], Callable[[Any, int], None]]
 Settle = Callable[[Transaction, "Outcome"], None]
 
 
-class Functions:
-    """The functions of the deployment in the file ``path``. Thread-safe; close it in the end."""
+class TransactionFunctions:
+    """The queries and mutations of the deployment in the file ``path``. Thread-safe; close it in the end."""
 
     def __init__(
         self,
@@ -80,7 +79,7 @@ class Functions:
         #: Called with each outcome of a call from outside, for logs.
         self.listeners: list[Callable[[Outcome], None]] = []
 
-    def __enter__(self) -> Functions:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *details: object) -> None:
@@ -119,7 +118,7 @@ class Functions:
         with recorded(outcome, self.query_seconds), self.gate, ExitStack() as stack:
             at = snapshot or stack.enter_context(self.engine.snapshot())
             self._in_transaction(call, outcome, self.engine.begin(at))
-        return self._told(outcome)
+        return self.told(outcome)
 
     def mutation(self, call: Call, also: Also | None = None, settle: Settle | None = None) -> Outcome:
         """Runs a mutation until it commits.
@@ -137,10 +136,10 @@ class Functions:
                 except Conflict:
                     continue
             outcome.retries = retries
-            return self._told(outcome)
+            return self.told(outcome)
         message = "Documents read from or written to changed while this mutation was being run and on every "
         failure = Failure(f"{message}subsequent retry. Something else than mutations writes the same documents.")
-        return self._told(Outcome(canonical(call.path), "Mutation", failure=failure))
+        return self.told(Outcome(canonical(call.path), "Mutation", failure=failure))
 
     def _attempted(self, call: Call, also: Also | None, settle: Settle | None) -> Outcome:
         """Runs a mutation once, and commits. Raises :class:`Conflict` where it has to be run again."""
@@ -162,25 +161,8 @@ class Functions:
                 outcome.ts = self.engine.commit(settled, None if also is None else also(outcome))
         return outcome
 
-    def run(self, call: Call) -> Outcome:
-        """Runs a function of any kind."""
-        found = Outcome(canonical(call.path), "Query")
-        with recorded(found, self.query_seconds), self.engine.snapshot() as snapshot:
-            function = self.app(snapshot).find(call.path)
-            found.kind = "Query" if function is None else function.kind.capitalize()
-        if found.failure is not None:
-            return self._told(found)
-        if found.kind == "Query":
-            return self.query(call)
-        return self.mutation(call) if found.kind == "Mutation" else self.action(call)
-
-    def action(self, call: Call) -> Outcome:
-        """Runs an action: what it does to the data is done by queries and mutations of their own."""
-        from supavex.deployment.functions.actions import run_action
-
-        return self._told(run_action(self, call))
-
-    def _told(self, outcome: Outcome) -> Outcome:
+    def told(self, outcome: Outcome) -> Outcome:
+        """Tells the listeners of an outcome; the outcome."""
         for listener in list(self.listeners):
             listener(outcome)
         return outcome
@@ -248,7 +230,7 @@ class Leased:
 class TransactionRun:
     """A query or a mutation while it runs, with the functions that it calls, in one transaction and one process."""
 
-    functions: Functions
+    functions: TransactionFunctions
     app: App
     runner: Runner
     transaction: Transaction

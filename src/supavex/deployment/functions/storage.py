@@ -13,7 +13,7 @@ from supavex.convex.limits import STORAGE_NUMBER
 from supavex.deployment.files import Files, checked_type
 from supavex.deployment.functions.commits import FILES
 from supavex.deployment.functions.engine import Engine
-from supavex.deployment.functions.syscalls import Arguments, Frame, invalid, syscall, writable
+from supavex.deployment.functions.syscalls import Arguments, Frame, invalid, writable
 from supavex.deployment.functions.transaction import Transaction
 from supavex.errors import SupavexError
 from supavex.files import owner_only
@@ -44,14 +44,12 @@ def _found(transaction: Transaction, arguments: Arguments, method: str) -> dict[
     return {"name": row[1], "sha256": row[2], "size": row[3], "contentType": row[4], "storageId": text}
 
 
-@syscall("1.0/storageGetUrl")
 def get_url(frame: Frame, arguments: Arguments) -> str:
     """The address of a file, or null."""
     file = _found(frame.transaction, arguments, "storage.getUrl")
     return "null" if file is None else json.dumps(f"{frame.services.addresses.cloud}/api/storage/{file['name']}")
 
 
-@syscall("1.0/storageGetMetadata")
 def get_metadata(frame: Frame, arguments: Arguments) -> str:
     """Digest (hex), size and type of a file, or null."""
     file = _found(frame.transaction, arguments, "storage.getMetadata")
@@ -61,7 +59,6 @@ def get_metadata(frame: Frame, arguments: Arguments) -> str:
     return json.dumps({**known, "sha256": file["sha256"].hex()})
 
 
-@syscall("1.0/storageGenerateUploadUrl")
 def generate_upload_url(frame: Frame, arguments: Arguments) -> str:
     """An address that a file can be sent to."""
     if frame.services.upload_url is None:
@@ -70,7 +67,6 @@ def generate_upload_url(frame: Frame, arguments: Arguments) -> str:
     return json.dumps(frame.services.upload_url())
 
 
-@syscall("1.0/storageDelete")
 def delete(frame: Frame, arguments: Arguments) -> str:
     """Removes a file."""
     remove(writable(frame), arguments)

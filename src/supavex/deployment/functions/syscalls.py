@@ -76,38 +76,6 @@ class Frame:
                 query.read(self.transaction, count, end=end)
 
 
-Answer = Callable[[Frame, Arguments], str]
-_ANSWERS: dict[str, Answer] = {}
-
-
-def syscall(name: str) -> Callable[[Answer], Answer]:
-    """Makes a function the answer to the operation ``name``."""
-
-    def register(answer: Answer) -> Answer:
-        _ANSWERS[name] = answer
-        return answer
-
-    return register
-
-
-def known(operation: str) -> bool:
-    """Whether :func:`answer` knows an operation."""
-    return operation in _ANSWERS
-
-
-def answer(frame: Frame, operation: str, text: str) -> str:
-    """The answer to one operation. Raises :class:`SupavexError` with what is to be thrown in the function."""
-    found = _ANSWERS.get(operation)
-    if found is None:
-        raise SupavexError("UnknownAsyncOperation", f"Unknown async operation {operation}")
-    if '{"$commitTs":null}' in text:
-        raise SupavexError(
-            "NotSupportedHere", "Not supported here: `db.vars.commitTs`, the time of a commit in a value."
-        )
-    with understood(operation):
-        return found(frame, parsed(text))
-
-
 def parsed(text: str) -> Arguments:
     """The arguments of an operation. Raises :class:`ValueError` for what no JSON of Convex's own client holds."""
     data = parse_strict(text)
@@ -139,7 +107,6 @@ def invalid(name: str, method: str, cause: str) -> SupavexError:
 # Reading
 
 
-@syscall("next")
 def query_next(frame: Frame, arguments: Arguments) -> str:
     """The next documents of a query that is iterated over."""
     id_ = arguments["queryId"]
@@ -162,7 +129,6 @@ def _plan(frame: Frame, query: Any) -> QueryPlan:
     return plan if plan.table is not None or new is None else plan.of_new(new)
 
 
-@syscall("1.0/get")
 def get(frame: Frame, arguments: Arguments) -> str:
     """A document, or null; null also for an id of a table that is not there."""
     system = arguments.get("isSystem") is True
@@ -196,7 +162,6 @@ def _check_table(arguments: Arguments, table: StoredTable, method: str) -> None:
         raise invalid("id", method, cause)
 
 
-@syscall("1.0/queryPage")
 def query_page(frame: Frame, arguments: Arguments) -> str:
     """One page of a query."""
     size, cursor, end = arguments["pageSize"], arguments.get("cursor"), arguments.get("endCursor")
@@ -228,7 +193,6 @@ def query_page(frame: Frame, arguments: Arguments) -> str:
     return f'{head[:-1]}, "page": [{",".join(page.documents)}]}}'
 
 
-@syscall("1.0/count")
 def count(frame: Frame, arguments: Arguments) -> str:
     """How many documents a table holds."""
     table = frame.transaction.table(str(arguments["table"]))
@@ -252,7 +216,6 @@ def _document(method: str, data: Any) -> Document:
     return value
 
 
-@syscall("1.0/insert")
 def insert(frame: Frame, arguments: Arguments) -> str:
     """A new document's id."""
     transaction, name = writable(frame), str(arguments["table"])
@@ -277,7 +240,6 @@ def _named(frame: Frame, arguments: Arguments, method: str) -> tuple[StoredTable
     return table, internal_id
 
 
-@syscall("1.0/shallowMerge")
 def patch(frame: Frame, arguments: Arguments) -> str:
     """Sets some fields, and removes those that are undefined."""
     transaction = writable(frame)
@@ -290,7 +252,6 @@ def patch(frame: Frame, arguments: Arguments) -> str:
     return write_body(transaction.patch(table, internal_id, fields, removed))
 
 
-@syscall("1.0/replace")
 def replace(frame: Frame, arguments: Arguments) -> str:
     """Puts another document in the place of one."""
     transaction = writable(frame)
@@ -298,7 +259,6 @@ def replace(frame: Frame, arguments: Arguments) -> str:
     return write_body(transaction.replace(table, internal_id, _document("db.replace", arguments["value"])))
 
 
-@syscall("1.0/remove")
 def remove(frame: Frame, arguments: Arguments) -> str:
     """Removes a document."""
     transaction = writable(frame)
@@ -308,7 +268,6 @@ def remove(frame: Frame, arguments: Arguments) -> str:
 # Who and where
 
 
-@syscall("1.0/getUserIdentity")
 def user_identity(frame: Frame, arguments: Arguments) -> str:
     """Who calls, or null."""
     frame.saw_identity = True
@@ -316,19 +275,16 @@ def user_identity(frame: Frame, arguments: Arguments) -> str:
     return "null" if user is None else json.dumps(dict(user))
 
 
-@syscall("1.0/getFunctionMetadata")
 def function_metadata(frame: Frame, arguments: Arguments) -> str:
     """The function's own name."""
     return json.dumps({"name": frame.path, "componentPath": ""})
 
 
-@syscall("1.0/getDeploymentMetadata")
 def deployment_metadata(frame: Frame, arguments: Arguments) -> str:
     """The deployment's name."""
     return json.dumps({"name": "supavex-local", "region": None, "class": "s16"})
 
 
-@syscall("1.0/getRequestMetadata")
 def request_metadata(frame: Frame, arguments: Arguments) -> str:
     """Of the request that called a mutation or an action."""
     if frame.kind == "query":
@@ -338,7 +294,6 @@ def request_metadata(frame: Frame, arguments: Arguments) -> str:
     return json.dumps({**data, "authToken": frame.identity.token})
 
 
-@syscall("1.0/createFunctionHandle")
 def function_handle(frame: Frame, arguments: Arguments) -> str:
     """A text that names a function, for ``runMutation`` and others."""
     function = frame.app.find(str(arguments.get("name")))
@@ -347,13 +302,11 @@ def function_handle(frame: Frame, arguments: Arguments) -> str:
     return json.dumps(f"function://;{function.udf_path}")
 
 
-@syscall("1.0/auditLog")
 def audit_log(frame: Frame, arguments: Arguments) -> str:
     """Kept nowhere here."""
     return "null"
 
 
-@syscall("1.0/getTransactionMetrics")
 def transaction_metrics(frame: Frame, arguments: Arguments) -> str:
     """What the transaction has used of its limits, and what is left."""
     transaction = frame.transaction

@@ -18,11 +18,11 @@ from typing import Any, TypeVar
 
 from supavex.deployment.deployment import Deployment
 from supavex.deployment.functions.call import Call
+from supavex.deployment.functions.functions import Functions
 from supavex.deployment.functions.identity import Identity
 from supavex.deployment.functions.live import LiveQueries
 from supavex.deployment.functions.outcome import Outcome
-from supavex.deployment.functions.running import Functions
-from supavex.deployment.functions.scheduling import Scheduler
+from supavex.deployment.functions.scheduler import Scheduler
 from supavex.deployment.functions.syscalls import Addresses, Services
 from supavex.deployment.functions.tokens import Tokens
 from supavex.deployment.server.bodies import Bodies

@@ -1,0 +1,33 @@
+"""Runs pushed functions of every kind: queries and mutations in a transaction, actions outside of one.
+
+Source: ``application/src/application_function_runner`` of convex-backend.
+"""
+
+from __future__ import annotations
+
+from supavex.deployment.functions.actions import run_action
+from supavex.deployment.functions.app import canonical
+from supavex.deployment.functions.call import Call
+from supavex.deployment.functions.incidents import recorded
+from supavex.deployment.functions.outcome import Outcome
+from supavex.deployment.functions.running import TransactionFunctions
+
+
+class Functions(TransactionFunctions):
+    """The functions of the deployment in the file ``path``. Thread-safe; close it in the end."""
+
+    def run(self, call: Call) -> Outcome:
+        """Runs a function of any kind."""
+        found = Outcome(canonical(call.path), "Query")
+        with recorded(found, self.query_seconds), self.engine.snapshot() as snapshot:
+            function = self.app(snapshot).find(call.path)
+            found.kind = "Query" if function is None else function.kind.capitalize()
+        if found.failure is not None:
+            return self.told(found)
+        if found.kind == "Query":
+            return self.query(call)
+        return self.mutation(call) if found.kind == "Mutation" else self.action(call)
+
+    def action(self, call: Call) -> Outcome:
+        """Runs an action: what it does to the data is done by queries and mutations of their own."""
+        return self.told(run_action(self, call, self.action))

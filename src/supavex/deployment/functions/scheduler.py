@@ -1,0 +1,192 @@
+"""Runs scheduled functions when they are due.
+
+Source: ``application/src/scheduled_jobs`` of convex-backend. A mutation's job ends in the mutation's own transaction.
+An action runs once at most.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import suppress
+
+from supavex.convex.ids import decode_id
+from supavex.convex.order_keys import order_key, successor
+from supavex.convex.values import Document, to_internal_json
+from supavex.deployment.functions.call import Call
+from supavex.deployment.functions.catalog import SCHEDULED
+from supavex.deployment.functions.engine import Abandoned
+from supavex.deployment.functions.functions import Functions
+from supavex.deployment.functions.incidents import incident, recorded
+from supavex.deployment.functions.outcome import Outcome
+from supavex.deployment.functions.plans import QueryPlan
+from supavex.deployment.functions.scheduling import ended
+from supavex.deployment.functions.transaction import Transaction
+from supavex.deployment.store import StoredTable, read_body
+
+#: Seconds after which the scheduler looks again, though nothing told it to.
+_LOOK_SECONDS = 5.0
+#: Jobs that run at the same time.
+_AT_ONCE = 16
+
+
+class Scheduler:
+    """Runs the jobs of a deployment when they are due, one thread for each that runs."""
+
+    def __init__(self, functions: Functions) -> None:
+        self._functions = functions
+        self._wake = threading.Event()
+        self._closing = False
+        self._running: dict[str, threading.Thread] = {}
+        #: Jobs that are not begun again.
+        self._given_up: set[str] = set()
+        self._thread = threading.Thread(target=self._work, name="supavex-scheduler", daemon=True)
+
+    def start(self) -> None:
+        """Begins: actions that an earlier process left unfinished have failed."""
+        self._fail_interrupted()
+        self._functions.engine.listeners.append(lambda commit: self._wake.set())
+        self._thread.start()
+
+    def close(self) -> None:
+        """Begins no more jobs, and waits for those that run for a moment."""
+        self._closing = True
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+        for thread in list(self._running.values()):
+            thread.join(timeout=5)
+
+    def _work(self) -> None:
+        while not self._closing:
+            self._wake.clear()
+            after: float | None = None
+            try:
+                due, after = due_jobs(self._functions, time.time() * 1000)
+                self._begin(due)
+            except Exception:
+                incident("the scheduler")
+            wait = _LOOK_SECONDS if after is None else min(_LOOK_SECONDS, max(0.0, after / 1000 - time.time()))
+            self._wake.wait(wait)
+
+    def _begin(self, due: list[Document]) -> None:
+        for job in due:
+            id_ = str(job["_id"])
+            free = id_ not in self._running and id_ not in self._given_up
+            if free and not self._closing and len(self._running) < _AT_ONCE:
+                thread = threading.Thread(target=self._run, args=(job,), name="supavex-job", daemon=True)
+                self._running[id_] = thread
+                thread.start()
+
+    def _run(self, job: Document) -> None:
+        id_ = str(job["_id"])
+        try:
+            run_job(self._functions, job)
+        except Exception:
+            # Not even its failure could be written. It waits, as pending, for the next start of the server.
+            self._given_up.add(id_)
+            incident(f"the scheduled function {job.get('name')}")
+        finally:
+            self._running.pop(id_, None)
+            self._wake.set()
+
+    def _fail_interrupted(self) -> None:
+        for job in _jobs(self._functions, "inProgress")[0]:
+            _set(self._functions, job, "failed", "Transient error: the server was stopped while the action ran.")
+
+
+def due_jobs(functions: Functions, now: float) -> tuple[list[Document], float | None]:
+    """The jobs that are due at ``now`` (milliseconds), in the order of their times, and when the next one is."""
+    return _jobs(functions, "pending", now)
+
+
+def _jobs(functions: Functions, kind: str, now: float | None = None) -> tuple[list[Document], float | None]:
+    with functions.engine.snapshot() as snapshot:
+        table = snapshot.catalog.readable(SCHEDULED)
+        if table is None:
+            return [], None
+        index = snapshot.catalog.indexes(table)["by_state"]
+        prefix = order_key(kind)
+        plan = QueryPlan(
+            SCHEDULED, table, index, prefix, successor(prefix), descending=False, operators=(), fingerprint=""
+        )
+        transaction = functions.engine.begin(snapshot)
+        due: list[Document] = []
+        after: bytes | None = None
+        while rows := transaction.rows(plan, after, 256):
+            for row in rows:
+                job = read_body(row.body)
+                if now is not None and job["scheduledTime"] > now:
+                    return due, float(job["scheduledTime"])
+                due.append(job)
+            after = rows[-1].key
+        return due, None
+
+
+def run_job(functions: Functions, job: Document) -> Outcome | None:
+    """Runs a job that is pending; None where it is not any more. One that fails, for whatever reason, is failed."""
+    outcome = Outcome(str(job.get("name")), "Mutation")
+    ran: Outcome | None = None
+    with recorded(outcome, functions.query_seconds):
+        ran = _ran(functions, job)
+        outcome = outcome if ran is None else ran
+    if outcome.failure is not None:
+        # A mutation has written so with its commit, unless it was the commit that failed.
+        _set(functions, job, "failed", _why(outcome))
+        return outcome
+    return ran
+
+
+def _ran(functions: Functions, job: Document) -> Outcome | None:
+    with functions.engine.snapshot() as snapshot:
+        function = functions.app(snapshot).find(str(job["name"]))
+    args = job["args"]
+    data = to_internal_json(args[0] if args else {})
+    call = Call(str(job["name"]), data, internal=True, scheduled=str(job["_id"]))
+    if function is not None and function.kind == "action":
+        if not _set(functions, job, "inProgress"):
+            return None
+        outcome = functions.action(call)
+        _set(functions, job, "failed" if outcome.failure else "success", _why(outcome))
+        return outcome
+
+    def settle(transaction: Transaction, outcome: Outcome) -> None:
+        table, internal_id = _place(transaction, job)
+        body = transaction.get(table, internal_id)
+        if body is None or read_body(body)["state"]["kind"] != "pending":
+            raise _Gone
+        kind = "failed" if outcome.failure else "success"
+        transaction.put(table, internal_id, ended(job, kind, _why(outcome)))
+
+    with suppress(_Gone):
+        return functions.mutation(call, settle=settle)
+    return None
+
+
+class _Gone(Abandoned):
+    """The job was cancelled, or somebody else has run it."""
+
+
+def _why(outcome: Outcome) -> str | None:
+    return None if outcome.failure is None else outcome.failure.text(outcome.request_id)
+
+
+def _place(transaction: Transaction, job: Document) -> tuple[StoredTable, bytes]:
+    table = transaction.catalog.readable(SCHEDULED)
+    assert table is not None
+    return table, decode_id(str(job["_id"]))[1]
+
+
+def _set(functions: Functions, job: Document, kind: str, error: str | None = None) -> bool:
+    """Puts a job into another state, unless it was cancelled meanwhile; whether it was."""
+
+    def write(transaction: Transaction) -> bool:
+        table, internal_id = _place(transaction, job)
+        body = transaction.get(table, internal_id)
+        allowed = ("pending",) if kind == "inProgress" else ("pending", "inProgress")
+        if body is None or read_body(body)["state"]["kind"] not in allowed:
+            return False
+        transaction.put(table, internal_id, ended(job, kind, error))
+        return True
+
+    return bool(functions.engine.write(write))
