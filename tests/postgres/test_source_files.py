@@ -82,6 +82,22 @@ def test_a_declared_schema_is_found_and_not_run_where_the_migrations_make_its_ta
     assert names(tmp_path) == [place]
 
 
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"supabase/migrations/1_roles.sql": "GRANT USAGE ON SCHEMA public TO anon;"},
+        {
+            "supabase/migrations/1_other.sql": "CREATE TABLE other (id int PRIMARY KEY);",
+            "supabase/seed.sql": "INSERT INTO people VALUES (1);",
+        },
+    ],
+    ids=["no migration makes a table", "a seed names one"],
+)
+def test_a_declared_schema_is_run_where_its_tables_are_the_projects(tmp_path: Path, files: dict[str, str]) -> None:
+    write(tmp_path, {"supabase/schemas/people.sql": "CREATE TABLE people (id int PRIMARY KEY);"} | files)
+    assert names(tmp_path)[0] == "supabase/schemas/people.sql"
+
+
 def test_migrations_of_other_tools_are_read_where_there_are_none_of_supabase(tmp_path: Path) -> None:
     write(tmp_path, {"prisma/migrations/2/migration.sql": "", "prisma/migrations/1/migration.sql": ""})
     assert names(tmp_path) == ["prisma/migrations/1/migration.sql", "prisma/migrations/2/migration.sql"]

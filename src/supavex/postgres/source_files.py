@@ -84,17 +84,17 @@ def find_files(
         notes += [
             f"{name} is not run: the migrations are those of {_relative(migrations, root)}." for name, _ in others
         ]
-    base, unused = _base(folder, root, config, files)
+    unseeded: list[NotRun] = []
+    if seeds is None:
+        seeds, unseeded = seed_files(folder, root, config)
+    base, unused = _base(folder, root, config, files, seeds)
     if not files and not base and others:
         name, files = others[0]
         notes.append(f"The migrations are those of {name}: there are none in {_relative(migrations, root)}.")
     if not files and not base:
         files, _ = _migrations(migrations, root)
-    not_run += unused
+    not_run += [*unused, *unseeded]
     roles = [folder / "roles.sql"] if (folder / "roles.sql").is_file() else []
-    if seeds is None:
-        seeds, unseeded = seed_files(folder, root, config)
-        not_run += unseeded
     order = tuple(dict.fromkeys([*roles, *base, *files, *seeds]))
     return SourceFiles(order, root, tuple(not_run), tuple(notes), config.major_version)
 
@@ -177,9 +177,12 @@ def _other_tools(root: Path) -> Iterator[tuple[str, list[Path]]]:
 
 
 def _base(
-    folder: Path, root: Path, config: SupabaseConfig, migrations: Sequence[Path]
+    folder: Path, root: Path, config: SupabaseConfig, migrations: Sequence[Path], seeds: Sequence[Path]
 ) -> tuple[list[Path], list[NotRun]]:
-    """The files of a schema that the migrations build on, and those that are not run for they need none of them."""
+    """The files of a schema that migrations or seeds build on, and those that are not run: nothing needs their tables.
+
+    Where no migration makes a table, the declared schema is the project's.
+    """
     declared, missing = _matching(folder, root, config.schema_paths)
     candidates = [declared, sorted((folder / "schemas").rglob("*.sql")), [folder / "schema.sql"], [root / "schema.sql"]]
     candidates = [[path for path in files if path.is_file()] for files in candidates]
@@ -191,7 +194,7 @@ def _base(
         files = [path for path in files if path not in seen]
         seen.update(files)
         missed = set(_made(files, root)) - made
-        if files and not used and missed and (not migrations or _named(missed, migrations)):
+        if files and not used and missed and (not made or _named(missed, [*migrations, *seeds])):
             used = files
         elif files:
             not_run.append(NotRun(_common(files, root), "the migrations need no table that only it makes"))
