@@ -21,10 +21,11 @@ from benchmarks.copy_tables import make_tables, plan_of
 from benchmarks.timing import timed
 from supavex.mapping.plan import Plan
 from supavex.mapping.table_numbers import with_new_tables
-from supavex.migrate.changes import ChangeDetector, changes_since
-from supavex.migrate.moments import Moment, Moments
-from supavex.migrate.selection import CopiedTable
-from supavex.migrate.touched import BaselineRecorder
+from supavex.migrate.changes.detection import ChangeDetector, changes_since
+from supavex.migrate.changes.recorder import BaselineRecorder
+from supavex.migrate.copy.selection import CopiedTable
+from supavex.migrate.state.baseline import Moment
+from supavex.migrate.state.baselines import Moments
 from supavex.postgres.server import temporary
 from supavex.postgres.visibility import held_snapshot
 

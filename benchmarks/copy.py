@@ -60,9 +60,9 @@ class Measured:
 def copied(url: str, folder: str, table: str, workers: int, server: int) -> dict[str, float]:
     """Copies a table by supavex; its seconds, without the start of workers. ``server``: the id of its process."""
     from supavex.mapping.table_numbers import with_new_tables
-    from supavex.migrate import parts
+    from supavex.migrate.copy import parts
+    from supavex.migrate.copy.executors import Here, Processes
     from supavex.migrate.copy.run import copy
-    from supavex.migrate.executors import Here, Processes
 
     class Started(Processes):
         """Processes that go on living between copies."""
@@ -287,7 +287,7 @@ def recorded(server: Server, folder: Path, table: str, rows: int, runs: int) -> 
     import cloudpickle
     import pyarrow as pa
 
-    from supavex.migrate.queries import copy_query
+    from supavex.migrate.copy.encoding.query import copy_query
     from supavex.postgres.columns import ColumnReader
     from supavex.postgres.snapshot import exported
 
@@ -341,8 +341,9 @@ def _feed(folder: Path, files: list[Path], core: int, ready: Any, go: Any) -> No
     import cloudpickle
     import pyarrow as pa
 
-    from supavex.migrate.part_files import PartFiles
-    from supavex.migrate.parts import Pages, PartCopier, PartTask, TableJob
+    from supavex.migrate.copy.jobs import TableJob
+    from supavex.migrate.copy.part_files import PartFiles
+    from supavex.migrate.copy.parts import Pages, PartCopier, PartTask
     from supavex.postgres.snapshot import Snapshot
 
     planned = cloudpickle.loads((folder / "plan").read_bytes())

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import psycopg
 
+from supavex.mapping.make_plan import make_plan
 from supavex.mapping.plan import Plan
-from supavex.mapping.planning import make_plan
 from supavex.postgres.inspection import inspect_catalog
 from supavex.project import load_project, load_schema
 

@@ -25,7 +25,7 @@ from supavex.convex.order_keys import index_key
 from supavex.convex.snapshot import SnapshotArchive
 from supavex.convex.values import parse_export_json
 from supavex.deployment import Deployment
-from supavex.deployment.importing import import_snapshot
+from supavex.deployment.transfer.importing import import_snapshot
 from supavex.schema import define_schema, define_table, v
 
 NUMBER = 10_001

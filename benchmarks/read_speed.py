@@ -22,7 +22,7 @@ from supavex.convex.ids import decode_id
 from supavex.convex.order_keys import order_key
 from supavex.convex.snapshot import SnapshotArchive
 from supavex.deployment import Deployment
-from supavex.deployment.importing import import_snapshot
+from supavex.deployment.transfer.importing import import_snapshot
 
 
 def best(work: Callable[[], int]) -> float:

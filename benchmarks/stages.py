@@ -23,8 +23,8 @@ import psycopg
 from benchmarks.copy_rivals import floor
 from benchmarks.copy_tables import make_tables, plan_of
 from supavex.mapping.table_numbers import with_new_tables
-from supavex.migrate.encoding import SLICE_ROWS, TableEncoder
-from supavex.migrate.parts import Deflater
+from supavex.migrate.copy.deflate import Deflater
+from supavex.migrate.copy.encoding.encoder import SLICE_ROWS, TableEncoder
 from supavex.postgres.columns import ColumnReader
 from supavex.postgres.server import temporary
 from supavex.postgres.snapshot import exported

@@ -27,12 +27,13 @@ from benchmarks.copy_tables import make_tables, plan_of
 from benchmarks.timing import timed
 from supavex.convex.snapshot import SnapshotArchive
 from supavex.deployment import Deployment
-from supavex.deployment.importing import import_snapshot
+from supavex.deployment.transfer.importing import import_snapshot
 from supavex.mapping.plan import Plan
 from supavex.mapping.table_numbers import with_new_tables
 from supavex.migrate.copy.run import copy
-from supavex.migrate.documents import ArchiveDocuments, Documents
-from supavex.migrate.verification import verify
+from supavex.migrate.proof.run import verify
+from supavex.migrate.target.archive import ArchiveDocuments
+from supavex.migrate.target.documents import Documents
 from supavex.postgres.server import Server, temporary
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import psycopg
 
-from supavex.mapping.checks import allowed_values, numeric_bounds
+from supavex.mapping.check_constraints import allowed_values, numeric_bounds
 from supavex.postgres.catalog import Catalog, Column, ForeignKey, Table, Type
 from supavex.postgres.connection import connect, quoted
 from supavex.postgres.inspection import inspect_catalog

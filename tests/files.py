@@ -6,7 +6,7 @@ from pathlib import Path
 from supavex.convex.limits import STORAGE_NUMBER
 from supavex.convex.snapshot import SnapshotArchive
 from supavex.deployment import Deployment
-from supavex.deployment.files import Files
+from supavex.deployment.database.stored_files import Files
 from tests import projects
 
 SCHEMA = 'schema = define_schema({"pages": define_table({"cover": v.optional(v.id("_storage"))})})'

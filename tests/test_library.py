@@ -12,8 +12,8 @@ import pytest
 
 import supavex
 from supavex.errors import UsageError
-from supavex.migrate.migrate_options import MigrateOptions
-from supavex.migrate.rollback_run import RollbackOptions
+from supavex.migrate.golive.rollback_of import RollbackOptions
+from supavex.migrate.options import MigrateOptions
 from supavex.migrate.verifying import VerifyOptions
 from tests import projects
 from tests.projects import ROOT

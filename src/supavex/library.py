@@ -22,24 +22,24 @@ if TYPE_CHECKING:
     from supavex.mapping.inspect import Inspection
     from supavex.mapping.scaffold import Scaffolded
     from supavex.mapping.start import InitOptions
-    from supavex.mapping.usage.usage import Usage
-    from supavex.migrate.changes import Changes
-    from supavex.migrate.changes_run import ChangesOptions
-    from supavex.migrate.clerk_id_file import ClerkIds
-    from supavex.migrate.cutover import CutoverPlan
+    from supavex.migrate.changes.result import Changes
+    from supavex.migrate.changes.run import ChangesOptions
     from supavex.migrate.deploying import Deployed, DeployOptions
     from supavex.migrate.explain import Explanation
-    from supavex.migrate.live import NothingChanged
-    from supavex.migrate.migrate_options import MigrateOptions
+    from supavex.migrate.golive.cutover import CutoverPlan
+    from supavex.migrate.golive.live import NothingChanged
+    from supavex.migrate.golive.remote import RemoteMigration
+    from supavex.migrate.golive.rollback import Rollback
+    from supavex.migrate.golive.rollback_of import KeptExports, RollbackOptions
     from supavex.migrate.migration import Migration
-    from supavex.migrate.proof import Proof
-    from supavex.migrate.remote import RemoteMigration
-    from supavex.migrate.restore import Restored
-    from supavex.migrate.rollback import Rollback
-    from supavex.migrate.rollback_run import KeptExports, RollbackOptions
-    from supavex.migrate.users import UsersReport
-    from supavex.migrate.users_run import UsersOptions
+    from supavex.migrate.options import MigrateOptions
+    from supavex.migrate.proof.findings import Proof
+    from supavex.migrate.restore.run import Restored
+    from supavex.migrate.users.clerk_ids import ClerkIds
+    from supavex.migrate.users.export import UsersOptions
+    from supavex.migrate.users.report import UsersReport
     from supavex.migrate.verifying import VerifyOptions
+    from supavex.usage.usage import Usage
 
 #: Called while a verb works: the step (``copied``, ``verified``, …), a table, the rows done, and an estimate of all
 #: rows (0 where it is unknown).
@@ -137,7 +137,7 @@ class Project:
 
     def changes(self, options: ChangesOptions | None = None, progress: Progress = _silent) -> Changes:
         """The rows that were inserted, updated or deleted since they were imported."""
-        from supavex.migrate.changes_run import ChangesOptions, changes_of
+        from supavex.migrate.changes.run import ChangesOptions, changes_of
 
         return changes_of(self.settings, options or ChangesOptions(), partial(progress, "reading"))
 
@@ -155,7 +155,7 @@ class Project:
         ``confirm`` is asked before a deployment that Convex's CLI reaches changes. ``warn`` gets ``check``'s warnings.
         """
         from supavex.mapping.check import checked_plan
-        from supavex.migrate.migrate_options import MigrateOptions
+        from supavex.migrate.options import MigrateOptions
 
         options = options or MigrateOptions()
         options.check()
@@ -165,7 +165,7 @@ class Project:
             from supavex.migrate.local import migrate_here
 
             return migrate_here(plan, options, progress)
-        from supavex.migrate.live import migrate_live
+        from supavex.migrate.golive.live import migrate_live
 
         return migrate_live(plan, options, confirm=confirm, say=say, progress=progress)
 
@@ -177,19 +177,19 @@ class Project:
 
     def restore(self, archive: Path, to: str, *, replace: bool = False, progress: Progress = _silent) -> Restored:
         """Writes the documents of an archive into the tables of the PostgreSQL at ``to``."""
-        from supavex.migrate.restore_run import restore_archive
+        from supavex.migrate.restore.archive import restore_archive
 
         return restore_archive(self.settings, archive, to, replace=replace, progress=partial(progress, "restored"))
 
     def users(self, options: UsersOptions | None = None, progress: Progress = _silent) -> UsersReport:
         """Writes the users of auth.users for Clerk, or as Convex Auth's documents."""
-        from supavex.migrate.users_run import UsersOptions, export_users
+        from supavex.migrate.users.export import UsersOptions, export_users
 
         return export_users(self.settings, options or UsersOptions(), partial(progress, "reading"))
 
     def clerk_ids(self, lists: Sequence[Path], out: Path | None = None, progress: Progress = _silent) -> ClerkIds:
         """Writes the id file from Clerk's own lists of its users."""
-        from supavex.migrate.users_run import clerk_ids
+        from supavex.migrate.users.export import clerk_ids
 
         return clerk_ids(self.settings, lists, out, partial(progress, "reading"))
 
@@ -197,13 +197,13 @@ class Project:
 
     def plan_cutover(self, to: str = "local", *, command_options: str = "", say: Say = _unheard) -> CutoverPlan:
         """The checklist of the cutover to the deployment ``to``, with the times of the rehearsal."""
-        from supavex.migrate.cutover_run import cutover_of
+        from supavex.migrate.golive.cutover_of import cutover_of
 
         return cutover_of(self.settings, to, command_options=command_options, say=say)
 
     def kept_exports(self, to: str | None = None) -> KeptExports:
         """The exports that migrations into the deployment ``to`` kept; None: into any."""
-        from supavex.migrate.rollback_run import exports_of
+        from supavex.migrate.golive.rollback_of import exports_of
 
         return exports_of(self.settings, to)
 
@@ -211,7 +211,7 @@ class Project:
         self, options: RollbackOptions | None = None, *, confirm: Confirm = _unconfirmed, say: Say = _unheard
     ) -> Rollback:
         """Puts a deployment back to what it held before a migration, and proves it."""
-        from supavex.migrate.rollback_run import RollbackOptions, roll_back_project
+        from supavex.migrate.golive.rollback_of import RollbackOptions, roll_back_project
 
         return roll_back_project(self.settings, options or RollbackOptions(), confirm=confirm, say=say)
 
@@ -219,7 +219,7 @@ class Project:
 
     def usage(self, app: Path | None = None, tables: frozenset[str] | None = None) -> Usage:
         """What of the app's code still calls Supabase, and what to write instead."""
-        from supavex.mapping.usage.usage import usage
+        from supavex.usage.usage import usage
 
         return usage(self.settings, app, tables)
 
@@ -233,7 +233,7 @@ class Project:
         fetch_hosts: frozenset[str] = frozenset(),
     ) -> None:
         """Serves the local deployment until the process is told to stop. ``started``: called when the ports listen."""
-        from supavex.deployment.server.serving import Settings, serve
+        from supavex.deployment.serving import Settings, serve
 
         self.settings.make_state()
         serve(Settings(self.settings.state, host, port, site_port, fetch_hosts), started)

@@ -148,9 +148,9 @@ def _bundle(app: Path, environment: Mapping[str, str], folder: Path, *, again: b
     import hashlib
     import json
 
+    from supavex.convex_cli.bundling import BUNDLE_NAME, bundle_app, inputs_of, stale_because
     from supavex.deployment.functions.bundle import read_bundle
     from supavex.errors import SupavexError
-    from supavex.migrate.bundling import BUNDLE_NAME, bundle_app, inputs_of, stale_because
 
     inputs = inputs_of(app)
     committed, why = app / BUNDLE_NAME, None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 
@@ -43,3 +44,8 @@ def table_text(headings: Sequence[str], rows: Iterable[Sequence[Any]], *, left: 
         return "  ".join(parts).rstrip()
 
     return "\n".join([line(headings), "  ".join("─" * width for width in widths), *map(line, cells)])
+
+
+def now() -> str:
+    """The present moment (ISO 8601, UTC, microseconds)."""
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

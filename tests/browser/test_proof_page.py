@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from supavex.migrate.comparison import Mismatch
-from supavex.migrate.proof import Finding, Proof, TableProof
-from supavex.migrate.proof_page import About, proof_page
-from supavex.migrate.rejects import Reject
+from supavex.migrate.proof.comparison import Mismatch
+from supavex.migrate.proof.findings import Finding, Proof, TableProof
+from supavex.migrate.proof.page import About, proof_page
+from supavex.migrate.state.rejects import Reject
 
 from .conftest import NASTY, Open
 

@@ -14,8 +14,8 @@ import pytest
 
 from supavex.deployment import Deployment
 from supavex.errors import SupavexError, file_error
-from supavex.migrate.proof import Proof
-from supavex.migrate.verification import verify
+from supavex.migrate.proof.findings import Proof
+from supavex.migrate.proof.run import verify
 from supavex.postgres import server as servers
 from supavex.project import load_project
 from tests import projects

@@ -13,9 +13,10 @@ import pytest
 from supavex.convex.limits import STORAGE_NUMBER
 from supavex.convex.snapshot import SnapshotArchive
 from supavex.deployment import Deployment
-from supavex.deployment.files import Files
-from supavex.migrate import file_sources
-from supavex.migrate.stored_files import address_name, file_id
+from supavex.deployment.database.stored_files import Files
+from supavex.migrate.storage import sources as file_sources
+from supavex.migrate.storage.buckets import file_id
+from supavex.migrate.storage.entries import address_name
 from tests import files, projects
 from tests.files import deployed, stored
 from tests.projects import supavex

@@ -11,9 +11,9 @@ import pytest
 from supavex.convex.ids import encode_id
 from supavex.convex.limits import STORAGE_NUMBER
 from supavex.deployment import Deployment
-from supavex.deployment.files import Files
+from supavex.deployment.database.stored_files import Files
 from supavex.mapping.large_values import LargeValues
-from supavex.migrate.stored_files import file_id as bucket_file_id
+from supavex.migrate.storage.buckets import file_id as bucket_file_id
 from tests import files, projects
 from tests.files import deployed, stored
 from tests.projects import supavex

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from supavex.convex.snapshot import SnapshotArchive
-from supavex.migrate.users import UsersReport
+from supavex.migrate.users.report import UsersReport
 from tests import projects
 from tests.projects import supavex
 from tests.users import ARGON2, HASH, ID, SQL

@@ -11,7 +11,7 @@ from typing import Any
 from supavex.convex.ids import encode_id
 from supavex.convex.snapshot import SnapshotArchive
 from supavex.deployment import Deployment
-from supavex.deployment.importing import Imported, Mode, import_snapshot
+from supavex.deployment.transfer.importing import Imported, Mode, import_snapshot
 
 UNIFORM = '"uniform"\n'
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from supavex.convex.schema import TableDefinition
+from supavex.mapping.make_plan import make_plan
 from supavex.mapping.plan import Plan
-from supavex.mapping.planning import make_plan
 from supavex.project import load_project, load_schema
 from supavex.schema import define_schema
 from tests.databases import Database, database, folder, server

@@ -16,8 +16,8 @@ import pytest
 from supavex.convex.validators import Validator
 from supavex.convex.values import parse_export_json, same
 from supavex.mapping.conversions import Conversion, Target, choose
-from supavex.migrate import json_limits
-from supavex.migrate.json_columns import to_json
+from supavex.migrate.copy.encoding import json_limits
+from supavex.migrate.copy.encoding.json_columns import to_json
 from supavex.postgres import server as servers
 from supavex.postgres.columns import ColumnReader
 from supavex.postgres.connection import literal, quoted

@@ -3,7 +3,8 @@
 import pytest
 
 from supavex.diagnostics import Diagnostic, has_errors
-from supavex.mapping.coverage import NotCarried, coverage, not_carried, table_statuses
+from supavex.mapping.coverage import coverage, table_statuses
+from supavex.mapping.not_carried import NotCarried, not_carried
 from supavex.mapping.plan import Plan
 from supavex.postgres.server import SUPERUSER
 from supavex.schema import define_table, v

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from supavex.mapping.make_plan import make_plan
 from supavex.mapping.plan import TablePlan
-from supavex.mapping.planning import make_plan
 from supavex.postgres.connection import connect
 from supavex.postgres.inspection import inspect_catalog
 from supavex.postgres.server import Server

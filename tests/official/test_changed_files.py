@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from supavex.deployment.files import Files
+from supavex.deployment.database.stored_files import Files
 from tests import files
 from tests.changing import TOML
 

@@ -17,7 +17,7 @@ from supavex.deployment import Deployment
 from supavex.deployment.functions import actions, operations
 from supavex.deployment.server.app import make_app
 from supavex.deployment.server.host import Addresses, Host
-from tests.deployment.test_server_security import ask, hello, settled, socket
+from tests.deployment.server.test_security import ask, hello, settled, socket
 from tests.projects import ROOT
 
 from .node import NODE_MODULES

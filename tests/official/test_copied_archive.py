@@ -15,8 +15,8 @@ import psycopg
 from benchmarks.copy_tables import CONVERSATIONS, WORKSPACES, make_tables, plan_of
 from supavex.mapping.build import build
 from supavex.mapping.table_numbers import with_new_tables
+from supavex.migrate.copy.executors import Processes
 from supavex.migrate.copy.run import copy
-from supavex.migrate.executors import Processes
 from supavex.postgres.server import temporary
 
 from .served import served_app

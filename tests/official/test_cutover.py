@@ -21,7 +21,7 @@ import psycopg
 import pytest
 
 from supavex.deployment import Deployment
-from supavex.migrate import remote, rollback
+from supavex.migrate.golive import remote, rollback
 from supavex.postgres.server import Server, temporary
 from tests import projects
 from tests.changing import Source
@@ -183,7 +183,9 @@ def killed(cutover: Cutover, patch: str, *arguments: str) -> None:
         f"""
         import os, signal
         die = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)
-        from supavex.migrate import official, remote, rollback, touched
+        from supavex.convex_cli import cli as official
+        from supavex.migrate.changes import recorder as touched
+        from supavex.migrate.golive import remote, rollback
         run = official.OfficialCli.run
         {patch}
         from supavex.cli.main import main

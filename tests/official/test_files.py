@@ -13,7 +13,7 @@ import pytest
 
 from supavex.convex.limits import STORAGE_NUMBER
 from supavex.convex.snapshot import SnapshotArchive
-from supavex.migrate.stored_files import file_id
+from supavex.migrate.storage.buckets import file_id
 from tests import files, projects
 from tests.projects import supavex
 

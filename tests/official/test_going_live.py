@@ -15,7 +15,8 @@ import pytest
 
 from supavex.convex.snapshot import SnapshotArchive
 from supavex.deployment import Deployment
-from supavex.migrate import migration, remote
+from supavex.migrate import migration
+from supavex.migrate.golive import remote
 from supavex.postgres.server import temporary
 from tests import projects
 from tests.projects import supavex
@@ -193,7 +194,7 @@ def test_a_wrong_key_is_said(project: Path, served: Served, monkeypatch: pytest.
 
 
 def test_a_table_that_someone_else_changes_meanwhile_is_noticed(tmp_path: Path) -> None:
-    from supavex.migrate.remote import changed_tables
+    from supavex.migrate.target.contents import changed_tables
 
     def archive(name: str, **tables: list[dict[str, Any]]) -> Path:
         path = tmp_path / name

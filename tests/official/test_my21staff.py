@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from supavex.convex_cli.bundling import BUNDLE_NAME, bundle_app
 from supavex.mapping.build import build
-from supavex.migrate.bundling import BUNDLE_NAME, bundle_app
 from supavex.project import load_project, load_schema
 from tests.projects import MY21STAFF, ROOT
 

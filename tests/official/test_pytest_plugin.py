@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from supavex.convex.snapshot import ArchiveWriter, tables_entry
+from supavex.convex_cli.bundling import inputs_of
 from supavex.deployment import Deployment
-from supavex.migrate.bundling import inputs_of
 from tests.projects import ROOT
 
 from .node import NODE_MODULES, missing

@@ -13,7 +13,7 @@ from supavex.convex.schema import define_schema, define_table, v
 from supavex.convex.typescript import schema_module
 from supavex.convex.values import to_internal_json
 from supavex.deployment import Deployment
-from supavex.deployment.queries import IndexRange, Query
+from supavex.deployment.database.queries import IndexRange, Query
 from supavex.errors import SupavexError
 
 from .node import Node

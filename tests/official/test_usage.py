@@ -17,19 +17,19 @@ from hypothesis import strategies as st
 
 from supavex.convex.schema import TableDefinition, define_schema, define_table, v
 from supavex.convex.typescript import schema_module
-from supavex.mapping.usage.code import Snippet
-from supavex.mapping.usage.patterns import LIKE, matches, parts_of
-from supavex.mapping.usage.queries import Filter, Query
-from supavex.mapping.usage.selects import Condition
-from supavex.mapping.usage.snippets import write
-from supavex.mapping.usage.tables import Sides, TableSide
-from supavex.mapping.usage.values import Value
 from supavex.postgres.connection import connect
 from supavex.postgres.server import Server
+from supavex.usage.advice.code import Snippet
+from supavex.usage.advice.snippets import write
+from supavex.usage.advice.tables import Sides, TableSide
+from supavex.usage.finding.patterns import LIKE, matches, parts_of
+from supavex.usage.finding.queries import Filter, Query
+from supavex.usage.finding.selects import Condition
+from supavex.usage.finding.values import Value
 from tests import projects
 from tests.databases import Database, new_database, server
-from tests.mapping.usage.conftest import APP
 from tests.projects import MY21STAFF, supavex
+from tests.usage.conftest import APP
 
 from .node import NODE_MODULES, Node, missing
 from .served import served_app
@@ -346,7 +346,7 @@ def test_a_function_finds_what_the_query_found(
     """Against PostgreSQL itself, over NULLs too: what is absent is neither less than a value nor different from it.
 
     In ``.filter``, convex-test compares as JavaScript does, to which undefined is not less than a number; that Convex's
-    own order is minded there, tests/mapping/usage/test_snippets.py shows.
+    own order is minded there, tests/usage/test_snippets.py shows.
     """
     held = [{"n": float(number), **row} for number, row in enumerate(held)]
     documents = [{key: x for key, x in row.items() if x is not None or key == "c"} for row in held]

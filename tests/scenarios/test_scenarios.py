@@ -17,7 +17,7 @@ import pytest
 
 from supavex.convex.values import to_export_json
 from supavex.deployment import Deployment
-from supavex.deployment.files import Files
+from supavex.deployment.database.stored_files import Files
 from tests import projects
 
 HERE = Path(__file__).parent

@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 
 from supavex.cli.options import json_option, print_json
+from supavex.convex_cli.bundling import BUNDLE_NAME, bundle_app, inputs_of, stale_because
 from supavex.deployment.functions.bundle import read_bundle
 from supavex.errors import SupavexError, UsageError
 from supavex.files import check_inside
-from supavex.migrate.bundling import BUNDLE_NAME, bundle_app, inputs_of, stale_because
 from supavex.text import counted
 
 

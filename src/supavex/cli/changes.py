@@ -7,8 +7,8 @@ import click
 from supavex.cli.options import json_option, open_project, print_json, project_options
 from supavex.cli.progress import shown_progress
 from supavex.errors import UsageError
-from supavex.migrate.changes import Changes, listed_line
-from supavex.migrate.changes_run import ChangesOptions
+from supavex.migrate.changes.result import Changes, listed_line
+from supavex.migrate.changes.run import ChangesOptions
 from supavex.text import counted, table_text
 
 _NAMED = 5

@@ -16,18 +16,18 @@ import click
 
 from supavex.cli.deploy import push_lines, write_summary
 from supavex.cli.options import json_option, print_diagnostics, print_json
+from supavex.convex_cli.bundling import BUNDLE_NAME, inputs_of, stale_because
 from supavex.deployment import Deployment, FunctionFailed
 from supavex.deployment.functions.bundle import read_bundle
 from supavex.errors import SupavexError, UsageError
 from supavex.mapping.build import build
 from supavex.mapping.check import Check, check, checked_plan
 from supavex.mapping.source import Source
-from supavex.migrate.bundling import BUNDLE_NAME, inputs_of, stale_because
 from supavex.migrate.deploying import deploy
 from supavex.migrate.local import migrate_here
-from supavex.migrate.migrate_options import MigrateOptions
-from supavex.migrate.proof import Proof
-from supavex.migrate.targets import local_deployment
+from supavex.migrate.options import MigrateOptions
+from supavex.migrate.proof.findings import Proof
+from supavex.migrate.target.local import local_deployment
 from supavex.migrate.verifying import VerifyOptions, verify_project
 from supavex.project import Project, load_project
 from supavex.text import counted, table_text

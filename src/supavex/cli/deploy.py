@@ -11,9 +11,9 @@ from supavex.cli.options import json_option, open_project, print_json, project_o
 from supavex.cli.summaries import deployment_summary
 from supavex.cli.targets import to_option
 from supavex.convex.schema import Schema
-from supavex.deployment.database import Push
+from supavex.deployment.database.database import Push
 from supavex.errors import SupavexError
-from supavex.mapping.planning import make_plan
+from supavex.mapping.make_plan import make_plan
 from supavex.mapping.source import Source
 from supavex.migrate.deploying import Deployed, DeployOptions
 from supavex.project import Project

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from supavex.cli.migration_report import nothing_line, report_lines
 from supavex.cli.options import (
     confirmed,
     json_option,
@@ -19,11 +20,10 @@ from supavex.cli.progress import audience, shown_progress
 from supavex.cli.targets import to_option
 from supavex.errors import UsageError
 from supavex.files import write_whole
-from supavex.migrate.live import NothingChanged
-from supavex.migrate.migrate_options import MigrateOptions
+from supavex.migrate.golive.live import NothingChanged
+from supavex.migrate.golive.remote import RemoteMigration, remote_lines
 from supavex.migrate.migration import Migration
-from supavex.migrate.remote import RemoteMigration, remote_lines
-from supavex.migrate.report import nothing_line, report_lines
+from supavex.migrate.options import MigrateOptions
 from supavex.project import Project
 
 
@@ -116,8 +116,8 @@ def command(
 
 def _reported(result: Migration | RemoteMigration | NothingChanged, settings: Project) -> list[str]:
     """The report that a person reads; of a migration here, kept as report.md too."""
-    from supavex.migrate.live import NothingChanged
-    from supavex.migrate.remote import RemoteMigration
+    from supavex.migrate.golive.live import NothingChanged
+    from supavex.migrate.golive.remote import RemoteMigration
 
     if isinstance(result, NothingChanged):
         return [nothing_line(result.since)]

@@ -11,7 +11,7 @@ import click
 from supavex.cli.options import json_option, open_project, print_json, project_options
 from supavex.cli.targets import to_option
 from supavex.errors import SupavexError
-from supavex.migrate.cutover import markdown, write_plan
+from supavex.migrate.golive.checklist import markdown, write_plan
 from supavex.project import CONFIG_NAME
 
 

@@ -9,7 +9,7 @@ import click
 
 from supavex.cli.options import json_option, open_project, print_json, project_options
 from supavex.cli.progress import audience, shown_progress
-from supavex.migrate.restore import Restored
+from supavex.migrate.restore.run import Restored
 from supavex.text import counted, table_text
 
 

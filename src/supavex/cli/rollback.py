@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from supavex.cli.options import confirmed, json_option, open_project, print_json, project_options
-from supavex.migrate.rollback import export_json, listed, rollback_lines
-from supavex.migrate.rollback_run import RollbackOptions
+from supavex.migrate.golive.rollback import export_json, listed, rollback_lines
+from supavex.migrate.golive.rollback_of import RollbackOptions
 
 
 @click.command("rollback")

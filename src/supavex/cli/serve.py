@@ -37,7 +37,7 @@ def command(folder: str, data: str | None, port: int, site_port: int, host: str,
       supavex serve --port 3210
     """
     from supavex.deployment.server.host import Host
-    from supavex.deployment.server.serving import Settings, serve
+    from supavex.deployment.serving import Settings, serve
 
     root = Path(folder).resolve()
     place = Path(data).resolve() if data else root / STATE_NAME

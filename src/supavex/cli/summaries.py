@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 
 from supavex.convex.schema import Schema
-from supavex.deployment.database import Push
-from supavex.mapping.coverage import NotCarried, not_carried
+from supavex.deployment.database.database import Push
+from supavex.mapping.not_carried import NotCarried, not_carried
 from supavex.mapping.plan import Plan
 
 

@@ -14,8 +14,8 @@ from supavex.project import CONFIG_NAME
 from supavex.text import counted
 
 if TYPE_CHECKING:
-    from supavex.mapping.usage.advice import Advice
-    from supavex.mapping.usage.usage import TableUsage, Usage
+    from supavex.usage.advice.advice import Advice
+    from supavex.usage.usage import TableUsage, Usage
 
 _NOUNS = {
     "table": "query",
@@ -47,7 +47,7 @@ def command(app: str | None, folder: str, config: str | None, as_json: bool, tab
     names = None if tables is None else frozenset(name.strip() for name in tables.split(",") if name.strip())
     project, why = _project(folder, config)
     if project is None:
-        from supavex.mapping.usage.usage import usage
+        from supavex.usage.usage import usage
 
         found = usage(None, Path(app or folder), names, why=why)
     else:
@@ -72,7 +72,7 @@ def _project(folder: str, config: str | None) -> tuple[Project | None, str]:
 
 def report_lines(found: Usage) -> list[str]:
     """The report that a person reads."""
-    from supavex.mapping.usage.usage import KINDS
+    from supavex.usage.usage import KINDS
 
     lines = list(found.notes)
     for table in found.tables:

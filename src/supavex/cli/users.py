@@ -11,12 +11,12 @@ import click
 from supavex.cli.options import json_option, open_project, print_json, project_options
 from supavex.cli.progress import shown_progress
 from supavex.errors import UsageError
-from supavex.migrate.users_run import UsersOptions
+from supavex.migrate.users.export import UsersOptions
 from supavex.text import counted, table_text
 
 if TYPE_CHECKING:
-    from supavex.migrate.clerk_id_file import ClerkIds
-    from supavex.migrate.users import UsersReport
+    from supavex.migrate.users.clerk_ids import ClerkIds
+    from supavex.migrate.users.report import UsersReport
 
 _KINDS = {
     "password": "with a password",

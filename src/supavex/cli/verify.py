@@ -10,8 +10,8 @@ import click
 from supavex.cli.options import json_option, open_project, print_json, project_options
 from supavex.cli.progress import audience, shown_progress
 from supavex.cli.targets import to_option
-from supavex.migrate.migration import Folder
-from supavex.migrate.proof import CHANGED, LISTED, Proof, TableProof
+from supavex.migrate.proof.findings import CHANGED, LISTED, Proof, TableProof
+from supavex.migrate.state.folder import Folder
 from supavex.migrate.verifying import VerifyOptions
 from supavex.text import counted, table_text
 

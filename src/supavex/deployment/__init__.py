@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from supavex.deployment.database.queries import Query
 from supavex.deployment.deployment import Deployment
-from supavex.deployment.queries import Query
 
 if TYPE_CHECKING:
     from supavex.deployment.functions.in_process import FunctionFailed

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from supavex.convex.values import Value
-from supavex.deployment.database import Database
+from supavex.deployment.database.database import Database
 from supavex.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Deployment(Database):
         if self._functions is None:
             # V8 and what comes with it are an extra.
             from supavex.deployment.functions.functions import Functions
-            from supavex.deployment.functions.runner import shared_runners
+            from supavex.deployment.runtime.runner import shared_runners
 
             self._functions = Functions(self.path, runners=shared_runners(), durable=self.durable)
         return self._functions
@@ -80,7 +80,7 @@ class Deployment(Database):
         kept, each document is held against the schema, and it is all or nothing. Stored files are left out.
         """
         from supavex.convex.snapshot import SnapshotArchive
-        from supavex.deployment.importing import import_snapshot
+        from supavex.deployment.transfer.importing import import_snapshot
 
         with SnapshotArchive(archive) as opened:
             return dict(import_snapshot(self, opened, "replace").written)

@@ -13,8 +13,8 @@ from supavex.errors import SupavexError
 from supavex.mapping.coverage import coverage, table_statuses
 from supavex.mapping.files_not_run import file_diagnostics
 from supavex.mapping.implied import look_nowhere
+from supavex.mapping.make_plan import make_plan
 from supavex.mapping.plan import Plan
-from supavex.mapping.planning import make_plan
 from supavex.mapping.source import Source
 from supavex.mapping.source_findings import remarks, skipped_losses, source_findings
 from supavex.mapping.suggestions import suggestions

@@ -114,3 +114,7 @@ def _accounts(there: set[str], *, hashes: bool) -> TableRule:
         bcrypt = f" AND u.encrypted_password ~ '{_BCRYPT}'"
         fields[SECRET] = FieldRule(sql=f"CASE t.provider WHEN 'email' THEN {user('encrypted_password', bcrypt)} END")
     return TableRule(to="authAccounts", columns=columns, fields=fields)
+
+
+#: What stands for a value that nobody is to see.
+HIDDEN = "(hidden)"

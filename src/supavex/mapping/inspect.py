@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 
 from supavex.errors import UsageError
-from supavex.mapping.coverage import NotCarried, not_carried_of
+from supavex.mapping.not_carried import NotCarried, not_carried_of
 from supavex.mapping.source import Source
 from supavex.postgres import replay as replays
 from supavex.postgres.catalog import Catalog, Column, Table

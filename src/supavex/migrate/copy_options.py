@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from supavex.mapping.plan import Plan
-from supavex.migrate.changes import ChangeDetector
-from supavex.migrate.executors import Cluster, Executor, Here, Processes
-from supavex.migrate.migrate_options import MigrateOptions
-from supavex.migrate.migration import Folder
-from supavex.migrate.moments import Moment, name_of
-from supavex.migrate.touched import BaselineRecorder, ChangedTables
+from supavex.migrate.changes.detection import ChangeDetector
+from supavex.migrate.changes.recorder import BaselineRecorder
+from supavex.migrate.changes.selection import ChangedTables
+from supavex.migrate.copy.executors import Cluster, Executor, Here, Processes
+from supavex.migrate.options import MigrateOptions
+from supavex.migrate.state.baseline import Moment
+from supavex.migrate.state.baselines import name_of
+from supavex.migrate.state.folder import Folder
 
 if TYPE_CHECKING:
     from supavex.migrate.copy.run import CopyOptions, Moments

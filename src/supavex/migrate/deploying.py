@@ -10,12 +10,14 @@ from supavex.convex.compile import compile_schema
 from supavex.convex.schema import Schema
 from supavex.convex.schema_changes import SchemaChange, schema_change
 from supavex.convex.schema_json import schema_from_json
-from supavex.deployment.database import Push
+from supavex.convex_cli.cli import OfficialCli, env_files_kept, official_cli
+from supavex.convex_cli.schemas import read_back
+from supavex.convex_cli.targets import deployment_of
+from supavex.deployment.database.database import Push
 from supavex.errors import SupavexError, UsageError
 from supavex.mapping.build import build, existing_targets, spread_hint
-from supavex.migrate.official import OfficialCli, deployment_of, env_files_kept, official_cli, read_back
-from supavex.migrate.runs import Run
-from supavex.migrate.targets import local_deployment
+from supavex.migrate.state.runs import Run
+from supavex.migrate.target.local import local_deployment
 from supavex.project import Project, load_schema
 
 #: Called with a line that tells how far something is.

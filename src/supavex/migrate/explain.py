@@ -13,11 +13,10 @@ from supavex.convex.limits import STORAGE_NUMBER, STORAGE_TABLE
 from supavex.convex.validators import MISSING, field_rules, printed
 from supavex.errors import SupavexError, UsageError
 from supavex.mapping.check import check
-from supavex.mapping.convex_auth import is_secret
+from supavex.mapping.convex_auth import HIDDEN, is_secret
 from supavex.mapping.plan import ALIAS, FieldPlan, Plan, TablePlan
 from supavex.mapping.source import Source
 from supavex.mapping.table_numbers import load_lock, with_new_tables
-from supavex.migrate.comparison import HIDDEN
 from supavex.postgres.columns import ColumnReader
 from supavex.postgres.connection import literal, quoted
 from supavex.postgres.snapshot import exported
@@ -204,7 +203,8 @@ def _null(field: FieldPlan) -> str:
 def with_example(plan: Plan, explanation: Explanation, table: TablePlan, url: str) -> Explanation:
     """``explanation`` with the table's first row that goes, before and after."""
     # Arrow is an extra: only the example needs it.
-    from supavex.migrate.encoding import Lookup, TableEncoder
+    from supavex.migrate.copy.encoding.encoder import TableEncoder
+    from supavex.migrate.copy.encoding.lookups import Lookup
 
     if any(field.reference is not None and field.reference.existing for field in table.fields):
         return explanation  # ids that only the target knows

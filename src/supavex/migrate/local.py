@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from functools import partial
 
+from supavex.convex.ids import decode_id, encode_id
+from supavex.convex.limits import STORAGE_NUMBER
 from supavex.convex.snapshot import SnapshotArchive
-from supavex.deployment.file_import import import_all
-from supavex.mapping.plan import Plan
+from supavex.deployment.database.stored_files import Files
+from supavex.deployment.deployment import Deployment
+from supavex.deployment.transfer.file_import import import_all, stored_entries
+from supavex.mapping.plan import Plan, TablePlan
 from supavex.migrate.copy.results import CopyResult
 from supavex.migrate.copy_options import copy_options
-from supavex.migrate.documents import ArchiveDocuments
-from supavex.migrate.lock import locked
-from supavex.migrate.migrate_options import MigrateOptions
-from supavex.migrate.migration import Migration, migrate
-from supavex.migrate.runs import Run, measure
-from supavex.migrate.stored_files import files_job
-from supavex.migrate.targets import local_deployment
-from supavex.migrate.value_files import files_to_forget
+from supavex.migrate.migration import Migration, measure, migrate
+from supavex.migrate.options import MigrateOptions
+from supavex.migrate.state.lock import locked
+from supavex.migrate.state.runs import Run
+from supavex.migrate.storage.buckets import files_job
+from supavex.migrate.storage.values import left_over
+from supavex.migrate.target.archive import ArchiveDocuments
+from supavex.migrate.target.local import local_deployment
 
 #: Called with the step (``copied``, ``imported``), a table, the rows done, and an estimate of all (0: unknown).
 Progress = Callable[[str, str, int, int], None]
@@ -69,3 +73,14 @@ def migrate_here(plan: Plan, options: MigrateOptions, progress: Progress) -> Mig
             measure(run, result.copy)
             run.write(result.folder.path)
     return result
+
+
+def files_to_forget(deployment: Deployment, archive: SnapshotArchive, tables: Iterable[TablePlan]) -> set[str]:
+    """The stored files of a local deployment that earlier documents of ``tables`` had, and that ``archive`` has not."""
+    there = {decode_id(file.id)[1] for file in Files(deployment.store, deployment.path.parent).all()}
+    there -= {decode_id(entry.id)[1] for entry in stored_entries(archive)}
+
+    def ids(target: str) -> Iterator[str]:
+        return (str(document["_id"]) for document in deployment.documents(target))
+
+    return {encode_id(STORAGE_NUMBER, internal_id) for internal_id in left_over(tables, ids, there)}

@@ -13,23 +13,24 @@ from typing import Any, Protocol, Unpack
 
 from supavex.convex.snapshot import SnapshotArchive
 from supavex.errors import SupavexError, UsageError
-from supavex.files import close_to_others, own_folder, write_whole
+from supavex.files import write_whole
+from supavex.mapping.file_columns import OBJECTS
 from supavex.mapping.plan import Plan
 from supavex.mapping.source import Source
-from supavex.mapping.storage import OBJECTS
 from supavex.mapping.table_numbers import load_lock, with_new_tables
-from supavex.migrate.conflicts import check_conflicts
-from supavex.migrate.copied import Copied, Copies, copied_of
+from supavex.migrate.changes.selection import ChangedTables
 from supavex.migrate.copy.context import Progress
+from supavex.migrate.copy.jobs import MOST_REJECTS
 from supavex.migrate.copy.results import CopyResult, TableResult
 from supavex.migrate.copy.run import CopyOptions, copy
-from supavex.migrate.documents import Documents
-from supavex.migrate.moments import Moments
-from supavex.migrate.parts import MOST_REJECTS
-from supavex.migrate.rejects import TooManyRejectsError, read_rejects, write_rejects
-from supavex.migrate.stored_files import FileList
-from supavex.migrate.touched import ChangedTables
-from supavex.migrate.value_files import ValueFiles
+from supavex.migrate.state.copies import Copied, Copies
+from supavex.migrate.state.folder import Folder, work_folder
+from supavex.migrate.state.rejects import TooManyRejectsError, write_rejects
+from supavex.migrate.state.runs import Run
+from supavex.migrate.storage.buckets import FileList
+from supavex.migrate.storage.values import ValueFiles
+from supavex.migrate.target.conflicts import check_conflicts
+from supavex.migrate.target.documents import Documents
 from supavex.temporary import temporary_folder
 
 
@@ -43,91 +44,6 @@ class Target(Documents, Protocol):
 
 #: Puts an archive into the target, replacing the tables that it holds; it is told what the copy did, too.
 Import = Callable[[SnapshotArchive, CopyResult], object]
-
-
-@dataclass(frozen=True, slots=True)
-class Folder:
-    """The files that a migration leaves; see :attr:`Project.migration_folder`."""
-
-    path: Path
-
-    def make(self) -> None:
-        """Makes the folder."""
-        own_folder(self.path)
-        close_to_others(self.path, ("*.*",), ("moments", "copied"))
-
-    @property
-    def archive(self) -> Path:
-        """The snapshot archive of the last migration into a deployment."""
-        return self.path / "snapshot.zip"
-
-    @property
-    def changes_archive(self) -> Path:
-        """The same of the last migration of changes: the tables that it took."""
-        return self.path / "changes.zip"
-
-    @property
-    def moments(self) -> Moments:
-        """The moments of which something is in a deployment."""
-        return Moments(self.path / "moments")
-
-    @property
-    def rejects(self) -> Path:
-        """Every rejected row of the last migration, one JSON object a line."""
-        return self.path / "rejects.jsonl"
-
-    @property
-    def report(self) -> Path:
-        """The last migration's report as JSON; beside it as Markdown."""
-        return self.path / "report.json"
-
-    @property
-    def proof(self) -> Path:
-        """The last proof as JSON."""
-        return self.path / "proof.json"
-
-    @property
-    def proof_page(self) -> Path:
-        """The last proof as a page."""
-        return self.path / "proof.html"
-
-    @property
-    def copies(self) -> Copies:
-        """What is known of the copies behind what each target and archive holds."""
-        return Copies(self.path / "copied")
-
-    def copied(self, target: str, archive: Path | None = None, *, asked: bool = False) -> Copied:
-        """What a proof of ``target`` (as :func:`~supavex.migrate.official.deployment_of` names it) is held against.
-
-        Of an ``archive``: its own run, else, for it may be an export, that of ``target``, where that was ``asked`` for,
-        else the last one.
-        """
-        copies = self.copies
-        path = self._record(target, archive, asked=asked)
-        if path.is_file():
-            return copies.read(path)
-        if copies.newest() is not None:
-            return Copied()
-        # As earlier versions left it.
-        rejects = list(read_rejects(self.rejects))
-        try:
-            return copied_of(json.loads(self.report.read_text(encoding="utf-8")), rejects)
-        except (OSError, ValueError):
-            return Copied({}, rejects)
-
-    def knows_import(self, target: str, archive: Path | None = None, *, asked: bool = False) -> bool:
-        """Whether a run of this project brought rows to ``target``, or into ``archive``; as for :meth:`copied`."""
-        known = self._record(target, archive, asked=asked)
-        return known.is_file() or (self.copies.newest() is None and self.report.is_file())
-
-    def _record(self, target: str, archive: Path | None, *, asked: bool) -> Path:
-        """The file that says what a proof is held against; it may not be there."""
-        copies = self.copies
-        path = copies.of_target(target)
-        if archive is not None:
-            own = copies.of_archive(archive)
-            path = own if own is not None and own.is_file() else path if asked else copies.newest() or path
-        return path
 
 
 @dataclass(slots=True)
@@ -158,7 +74,7 @@ class Migration:
         return self.since is not None and not self.copy.tables
 
     def keep(self, path: Path) -> None:
-        """Keeps what was copied as what is there now: ``path`` is one of :class:`~supavex.migrate.copied.Copies`."""
+        """Keeps what was copied as what is there now. ``path``: see :mod:`supavex.migrate.state.copies`."""
         at_once = {table.source for table in self.copy.tables if table.taken_at is None}
         taken = {table.source for table in self.copy.tables}
         # A migration of changes found the other tables as they were, at the same moment.
@@ -348,11 +264,6 @@ def _written(path: Path | None) -> Iterator[None]:
         raise
 
 
-def work_folder(archive: Path) -> Path:
-    """Where the copy into ``archive`` keeps its journal and its parts until it is done."""
-    return archive.with_name(f"{archive.name}.work")
-
-
 def _named_tables(plan: Plan, names: frozenset[str] | None) -> frozenset[str] | None:
     """The tables of these names: ``schema.name``, or the name alone in the first schema, as in supavex.toml."""
     if names is None:
@@ -402,3 +313,12 @@ def _with_target(numbers: dict[str, int], target: dict[str, int]) -> dict[str, i
         result[name] = number
         used.add(number)
     return result
+
+
+def measure(run: Run, copied: CopyResult) -> None:
+    """What the copy did, into ``run``."""
+    run.steps = {"copy": copied.seconds, **run.steps}
+    for table in copied.tables:
+        run.rows += table.rows
+        run.documents += table.documents
+        run.tables[table.source] = {"rows": table.rows, "seconds": round(table.seconds, 3), "bytes": table.bytes}

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from supavex.convex.snapshot import SnapshotArchive
+from supavex.convex_cli.cli import official_cli
+from supavex.convex_cli.targets import deployment_of
 from supavex.deployment import Deployment
 from supavex.deployment.server.jobs import job_documents
 from supavex.errors import SupavexError, UsageError
@@ -17,20 +19,21 @@ from supavex.mapping.check import checked_plan
 from supavex.mapping.graph import uses_existing
 from supavex.mapping.plan import Plan
 from supavex.mapping.source import Source
-from supavex.migrate.documents import ArchiveDocuments, Documents, WithExisting
-from supavex.migrate.file_proof import archive_files, deployment_files
-from supavex.migrate.file_sources import FileSource, file_source
-from supavex.migrate.mended import mended_rows
-from supavex.migrate.migration import Folder
-from supavex.migrate.official import deployment_of, official_cli
-from supavex.migrate.proof import Proof
-from supavex.migrate.proof_page import About, proof_page
-from supavex.migrate.rejects import Reject, read_rejects
-from supavex.migrate.runs import Run
-from supavex.migrate.storage_proof import files_proof
-from supavex.migrate.store_proof import prove_store
-from supavex.migrate.targets import local_deployment
-from supavex.migrate.verification import FilesProof, holds_documents, verify
+from supavex.migrate.copy.retry import mended_rows
+from supavex.migrate.proof.findings import Proof
+from supavex.migrate.proof.page import About, proof_page
+from supavex.migrate.proof.request import FilesProof
+from supavex.migrate.proof.run import holds_documents, verify
+from supavex.migrate.proof.storage import files_proof
+from supavex.migrate.proof.store import prove_store
+from supavex.migrate.state.folder import Folder
+from supavex.migrate.state.rejects import Reject, read_rejects
+from supavex.migrate.state.runs import Run
+from supavex.migrate.storage.sources import FileSource, file_source
+from supavex.migrate.target.archive import ArchiveDocuments, WithExisting
+from supavex.migrate.target.documents import Documents
+from supavex.migrate.target.local import local_deployment
+from supavex.migrate.target.stored_files import archive_files, deployment_files
 from supavex.postgres.connection import without_password
 from supavex.project import Project
 from supavex.temporary import temporary_folder
@@ -60,7 +63,7 @@ class VerifyOptions:
 def verify_project(project: Project, options: VerifyOptions, progress: Progress) -> Proof:
     """Proves the target of ``project``, and writes the proof as ``proof.json`` and ``proof.html``.
 
-    Raises ``NothingImported`` where no import took place. See :mod:`supavex.migrate.verification`.
+    Raises ``NothingImported`` where no import took place. See :mod:`supavex.migrate.proof.run`.
     """
     _check(options)
     project.make_state()

@@ -217,3 +217,29 @@ def held_snapshot(url: str) -> Iterator[HeldSnapshot]:
             hint="Nothing was changed: run the command again.",
             retryable=True,
         ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What a snapshot sees: of which database of which cluster (one made anew counts anew), and which transactions."""
+
+    database: str
+    visible: str
+    taken_at: str
+    snapshot: str
+
+    @classmethod
+    def of(cls, snapshot: Snapshot, holder: psycopg.Connection) -> Moment:
+        """The moment of the snapshot that ``holder`` holds."""
+        now = seen(holder)
+        cluster = now.cluster
+        if not cluster:
+            # Of a cluster that may not be known, it is one moment only as long as the server runs.
+            row = holder.execute("SELECT pg_catalog.pg_postmaster_start_time()::text").fetchone()
+            assert row is not None
+            cluster = f"since {row[0]}"
+        return cls(f"{now.place} {cluster} {now.database}", now.snapshot, snapshot.taken_at, snapshot.name)
+
+    def same(self, other: Moment) -> bool:
+        """Whether both see the same rows."""
+        return (self.database, self.visible) == (other.database, other.visible)

@@ -13,14 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from supavex.convex.values import InvalidValue
+from supavex.deployment.database.engine import Conflict
 from supavex.deployment.functions import operations
 from supavex.deployment.functions.call import Call
-from supavex.deployment.functions.engine import Conflict
 from supavex.deployment.functions.identity import ADMIN
 from supavex.deployment.functions.outcome import Failure, failure_of
-from supavex.deployment.functions.runner import Runner
 from supavex.deployment.functions.scheduler import Scheduler
 from supavex.deployment.functions.syscalls import Frame
+from supavex.deployment.runtime.runner import Runner
 from supavex.errors import SupavexError
 from tests.official.served import wait_until
 

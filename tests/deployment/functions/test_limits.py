@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from supavex.deployment.functions import running, transaction
+from supavex.deployment.database import transaction
+from supavex.deployment.functions import running
 
 from .app import App
 

@@ -15,8 +15,8 @@ from supavex.convex.ids import decode_id
 from supavex.convex.order_keys import index_key
 from supavex.convex.values import to_internal_json
 from supavex.deployment import Deployment
+from supavex.deployment.database.commits import Commit, CommitLog, ReadSet
 from supavex.deployment.functions.call import Call
-from supavex.deployment.functions.commits import Commit, CommitLog, ReadSet
 from supavex.deployment.functions.identity import NOBODY, Identity
 from supavex.deployment.functions.live import LiveQueries
 from supavex.deployment.functions.outcome import Outcome

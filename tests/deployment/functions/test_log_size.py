@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from supavex.deployment.functions.engine import Engine
+from supavex.deployment.database.engine import Engine
 from tests.official.served import Served
 
 from .app import App, value_of

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from supavex.deployment.functions.functions import Functions
-from supavex.deployment.functions.runner import Runners
+from supavex.deployment.runtime.runner import Runners
 from tests.official.served import wait_until
 
 from .app import App, value_of

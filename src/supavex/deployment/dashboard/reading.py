@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from supavex.convex.damage import Damaged
 from supavex.convex.values import Document, size
-from supavex.deployment.queries import Query
+from supavex.deployment.database.queries import Query
 
 #: What one page may read. A document has at most one MiB, so that the last one does little harm.
 MAX_DOCUMENTS = 2000

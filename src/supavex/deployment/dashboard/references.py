@@ -15,8 +15,8 @@ from supavex.convex.values import Document, Value
 from supavex.deployment.dashboard.pages import STORAGE
 from supavex.deployment.dashboard.reading import DAMAGED, Budget, read
 from supavex.deployment.dashboard.written import id_table, shortened
+from supavex.deployment.database.queries import Query
 from supavex.deployment.deployment import Deployment
-from supavex.deployment.queries import Query
 
 #: References of one document that are followed, and documents that are shown of each field that refers to it.
 MAX_FOLLOWED = 100

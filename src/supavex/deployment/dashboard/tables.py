@@ -13,7 +13,7 @@ from supavex.deployment.dashboard.filters import read_filter
 from supavex.deployment.dashboard.pages import Asked
 from supavex.deployment.dashboard.reading import Budget, Found, read
 from supavex.deployment.dashboard.references import index_for, known_tables
-from supavex.deployment.store import CREATION_INDEX, StoredIndex
+from supavex.deployment.database.store import CREATION_INDEX, StoredIndex
 from supavex.errors import SupavexError
 
 #: Seconds after which the tables that are left are not counted.

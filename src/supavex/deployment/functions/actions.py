@@ -28,9 +28,9 @@ from supavex.deployment.functions.fetching import fetch
 from supavex.deployment.functions.incidents import recorded
 from supavex.deployment.functions.operations import answer
 from supavex.deployment.functions.outcome import Failure, Outcome, failure_of, logged
-from supavex.deployment.functions.runner import Runner, RunnerLost
 from supavex.deployment.functions.running import ACTION_CPU_SECONDS, TransactionFunctions
 from supavex.deployment.functions.syscalls import Frame, parsed, understood
+from supavex.deployment.runtime.runner import Runner, RunnerLost
 from supavex.errors import SupavexError
 
 #: What an action asks for at the same time.

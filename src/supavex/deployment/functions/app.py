@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 from supavex.convex.schema_json import validator_from_json
 from supavex.convex.validators import AnyValue, Validator
-from supavex.deployment.functions.linking import link
 from supavex.deployment.functions.modules import IMPORTED, new_import
-from supavex.deployment.functions.source_maps import SourceMap
+from supavex.deployment.runtime.linking import link
+from supavex.deployment.runtime.source_maps import SourceMap
 
 Kind = Literal["query", "mutation", "action"]
 _KINDS: dict[str, Kind] = {"Query": "query", "Mutation": "mutation", "Action": "action"}

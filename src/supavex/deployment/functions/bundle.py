@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from supavex.deployment.database import Database
-from supavex.deployment.functions.evaluation import Module
+from supavex.deployment.database.database import Database
 from supavex.deployment.functions.modules import analyses, save_modules, stored_modules
+from supavex.deployment.runtime.evaluation import Module
 from supavex.errors import UsageError
 
 _FORMAT = 1

@@ -10,10 +10,10 @@ from supavex.convex.json_bounds import parse_bounded
 from supavex.convex.limits import MAX_VALUE_NESTING
 from supavex.convex.messages import mismatch_text
 from supavex.convex.values import InvalidValue, Value, from_internal_json, nesting, size, value_problem
+from supavex.deployment.database.transaction import Transaction
 from supavex.deployment.functions.app import App, Function, Kind, canonical
 from supavex.deployment.functions.identity import NOBODY, Identity
 from supavex.deployment.functions.outcome import Failure
-from supavex.deployment.functions.transaction import Transaction
 from supavex.errors import SupavexError
 
 MAX_ARGUMENT_BYTES = MAX_RESULT_BYTES = 16 << 20

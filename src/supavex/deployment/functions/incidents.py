@@ -8,9 +8,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from supavex.deployment.functions.engine import Abandoned, Conflict
+from supavex.deployment.database.engine import Abandoned, Conflict
 from supavex.deployment.functions.outcome import Failure, Outcome
-from supavex.deployment.functions.runner import RunnerLost
+from supavex.deployment.runtime.runner import RunnerLost
 from supavex.errors import SupavexError
 
 _LOGGER = logging.getLogger("supavex.server")

@@ -11,12 +11,12 @@ import secrets
 from supavex.convex.validators import Validator
 from supavex.deployment.functions.app import Function, canonical
 from supavex.deployment.functions.call import Call
-from supavex.deployment.functions.evaluation_child import script
 from supavex.deployment.functions.functions import Functions
 from supavex.deployment.functions.incidents import recorded
-from supavex.deployment.functions.linking import link
 from supavex.deployment.functions.outcome import Outcome
 from supavex.deployment.functions.running import TransactionRun
+from supavex.deployment.runtime.evaluation_child import script
+from supavex.deployment.runtime.linking import link
 
 _IMPORTED = re.compile(r"""["']convex:/_system/repl/wrappers(?:\.js)?["']""")
 _ANYTHING: Validator | None = None

@@ -8,8 +8,8 @@ from collections import OrderedDict
 from concurrent.futures import Future
 from dataclasses import dataclass
 
+from supavex.deployment.database.engine import Snapshot
 from supavex.deployment.functions.call import Call
-from supavex.deployment.functions.engine import Snapshot
 from supavex.deployment.functions.functions import Functions
 from supavex.deployment.functions.outcome import Outcome
 

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from supavex.convex.ids import encode_id, new_internal_id
-from supavex.deployment.functions.evaluation import Module
-from supavex.deployment.store import Store
+from supavex.deployment.database.store import Store
+from supavex.deployment.runtime.evaluation import Module
 from supavex.errors import SupavexError
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")

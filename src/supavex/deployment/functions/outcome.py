@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from supavex.deployment.database.commits import ReadSet
 from supavex.deployment.functions.app import App
-from supavex.deployment.functions.commits import ReadSet
 
 MAX_LOG_LINES, MAX_LOG_LENGTH = 256, 32_768
 _MAX_MESSAGE = 1 << 16

@@ -17,6 +17,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from supavex.convex.values import InvalidValue, to_internal_json
+from supavex.deployment.database.engine import Conflict, Engine, Snapshot
+from supavex.deployment.database.paging import InvalidCursor
+from supavex.deployment.database.transaction import Transaction
 from supavex.deployment.functions.app import App, Function, Kind, canonical
 from supavex.deployment.functions.call import (
     TOO_NESTED,
@@ -27,15 +30,12 @@ from supavex.deployment.functions.call import (
     checked_result,
     named,
 )
-from supavex.deployment.functions.engine import Conflict, Engine, Snapshot
 from supavex.deployment.functions.incidents import recorded
 from supavex.deployment.functions.operations import answer
 from supavex.deployment.functions.outcome import Failure, Outcome, failure_of, logged
-from supavex.deployment.functions.paging import InvalidCursor
-from supavex.deployment.functions.runner import AT_ONCE, Runner, RunnerLost, Runners
 from supavex.deployment.functions.syscalls import Frame, Services, parsed, understood
-from supavex.deployment.functions.transaction import Transaction
 from supavex.deployment.functions.turns import Turns
+from supavex.deployment.runtime.runner import AT_ONCE, Runner, RunnerLost, Runners
 from supavex.errors import SupavexError
 
 #: Processor seconds that a query or a mutation may take, and wall-clock seconds of an action, as Convex has them.

@@ -13,16 +13,16 @@ from contextlib import suppress
 from supavex.convex.ids import decode_id
 from supavex.convex.order_keys import order_key, successor
 from supavex.convex.values import Document, to_internal_json
+from supavex.deployment.database.catalog import SCHEDULED
+from supavex.deployment.database.engine import Abandoned
+from supavex.deployment.database.plans import QueryPlan
+from supavex.deployment.database.store import StoredTable, read_body
+from supavex.deployment.database.transaction import Transaction
 from supavex.deployment.functions.call import Call
-from supavex.deployment.functions.catalog import SCHEDULED
-from supavex.deployment.functions.engine import Abandoned
 from supavex.deployment.functions.functions import Functions
 from supavex.deployment.functions.incidents import incident, recorded
 from supavex.deployment.functions.outcome import Outcome
-from supavex.deployment.functions.plans import QueryPlan
 from supavex.deployment.functions.scheduling import ended
-from supavex.deployment.functions.transaction import Transaction
-from supavex.deployment.store import StoredTable, read_body
 
 #: Seconds after which the scheduler looks again, though nothing told it to.
 _LOOK_SECONDS = 5.0

@@ -11,11 +11,11 @@ import time
 
 from supavex.convex.ids import InvalidId, decode_id
 from supavex.convex.values import Document, from_internal_json, size
+from supavex.deployment.database.catalog import SCHEDULED
+from supavex.deployment.database.store import read_body
+from supavex.deployment.database.transaction import Transaction
 from supavex.deployment.functions.call import check_arguments, named
-from supavex.deployment.functions.catalog import SCHEDULED
 from supavex.deployment.functions.syscalls import Arguments, Frame, invalid, writable
-from supavex.deployment.functions.transaction import Transaction
-from supavex.deployment.store import read_body
 from supavex.errors import SupavexError
 
 _YEARS = 5 * 365.25 * 86_400

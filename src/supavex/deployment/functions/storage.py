@@ -10,11 +10,11 @@ from typing import Any
 
 from supavex.convex.ids import InvalidId, decode_id
 from supavex.convex.limits import STORAGE_NUMBER
-from supavex.deployment.files import Files, checked_type
-from supavex.deployment.functions.commits import FILES
-from supavex.deployment.functions.engine import Engine
+from supavex.deployment.database.commits import FILES
+from supavex.deployment.database.engine import Engine
+from supavex.deployment.database.stored_files import Files, checked_type
+from supavex.deployment.database.transaction import Transaction
 from supavex.deployment.functions.syscalls import Arguments, Frame, invalid, writable
-from supavex.deployment.functions.transaction import Transaction
 from supavex.errors import SupavexError
 from supavex.files import owner_only
 

@@ -16,13 +16,13 @@ from supavex.convex.ids import InvalidId, decode_id
 from supavex.convex.json_bounds import parse_strict
 from supavex.convex.names import table_name_problem
 from supavex.convex.values import Document, from_internal_json
+from supavex.deployment.database.catalog import SYSTEM_NUMBERS
+from supavex.deployment.database.paging import OpenQuery, PageWanted, read_page
+from supavex.deployment.database.plans import QueryPlan, plan_query
+from supavex.deployment.database.store import StoredTable, write_body
+from supavex.deployment.database.transaction import MAX_READ_ROWS, Transaction
 from supavex.deployment.functions.app import App
-from supavex.deployment.functions.catalog import SYSTEM_NUMBERS
 from supavex.deployment.functions.identity import Identity
-from supavex.deployment.functions.paging import OpenQuery, PageWanted, read_page
-from supavex.deployment.functions.plans import QueryPlan, plan_query
-from supavex.deployment.functions.transaction import MAX_READ_ROWS, Transaction
-from supavex.deployment.store import StoredTable, write_body
 from supavex.errors import SupavexError
 
 Arguments = dict[str, Any]

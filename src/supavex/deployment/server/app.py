@@ -23,9 +23,8 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from supavex.deployment.files import Files, checked_type, header_type
+from supavex.deployment.database.stored_files import Files, checked_type, header_type
 from supavex.deployment.functions import modules
-from supavex.deployment.importing import Mode
 from supavex.deployment.server import security
 from supavex.deployment.server.bodies import MAX_BODY_BYTES, to_file
 from supavex.deployment.server.calls import Calls
@@ -34,7 +33,8 @@ from supavex.deployment.server.host import Host
 from supavex.deployment.server.pushing import Pushes
 from supavex.deployment.server.sync import sync
 from supavex.deployment.server.transfers import Transfers
-from supavex.deployment.table_files import Format
+from supavex.deployment.transfer.importing import Mode
+from supavex.deployment.transfer.table_files import Format
 from supavex.errors import DISK_ERRORS, SupavexError, database_error, file_error, of_database_file
 from supavex.files import own_folder
 

@@ -18,8 +18,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from supavex.convex.values import from_internal_json, to_clean_json, to_internal_json
+from supavex.deployment.database.engine import Snapshot
 from supavex.deployment.functions.call import Call
-from supavex.deployment.functions.engine import Snapshot
 from supavex.deployment.functions.identity import ADMIN, NOBODY, Identity, acting
 from supavex.deployment.functions.inline import run_inline
 from supavex.deployment.functions.outcome import Outcome

@@ -26,7 +26,7 @@ from supavex.deployment.functions.scheduler import Scheduler
 from supavex.deployment.functions.syscalls import Addresses, Services
 from supavex.deployment.functions.tokens import Tokens
 from supavex.deployment.server.bodies import Bodies
-from supavex.deployment.server.moments import Moments
+from supavex.deployment.server.timestamps import Moments
 
 __all__ = ["Addresses", "Host"]
 

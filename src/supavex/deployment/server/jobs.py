@@ -7,7 +7,7 @@ from typing import Any
 
 from supavex.convex.ids import InvalidId, decode_id, encode_id
 from supavex.convex.values import from_internal_json, to_internal_json
-from supavex.deployment.store import Store
+from supavex.deployment.database.store import Store
 
 #: The numbers of Convex's system tables ``_snapshot_imports`` and ``_exports``.
 _NUMBERS = {"import": 541, "export": 516}

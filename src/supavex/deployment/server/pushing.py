@@ -17,7 +17,7 @@ from supavex.convex.schema_changes import index_definitions
 from supavex.convex.schema_json import schema_from_json
 from supavex.deployment.deployment import Deployment
 from supavex.deployment.functions import modules as stored
-from supavex.deployment.functions.evaluation import Evaluation, Module, evaluate
+from supavex.deployment.runtime.evaluation import Evaluation, Module, evaluate
 from supavex.deployment.server.host import Addresses
 from supavex.errors import SupavexError
 

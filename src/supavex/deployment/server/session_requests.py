@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from supavex.deployment.functions.engine import Abandoned, Engine
+from supavex.deployment.database.engine import Abandoned, Engine
 from supavex.deployment.functions.outcome import Outcome
 
 #: Seconds that an answer is kept.

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from supavex.convex.values import from_internal_json, to_internal_json
+from supavex.deployment.database.engine import Snapshot
 from supavex.deployment.functions.call import Call
-from supavex.deployment.functions.engine import Snapshot
 from supavex.deployment.functions.identity import Identity
 from supavex.deployment.functions.incidents import incident
 from supavex.deployment.functions.live import LiveQueries

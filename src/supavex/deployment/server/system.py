@@ -10,13 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 from supavex.convex.values import Document, Value, size
+from supavex.deployment.database.queries import END
+from supavex.deployment.database.store import read_body
+from supavex.deployment.database.stored_files import file_documents
 from supavex.deployment.deployment import Deployment
-from supavex.deployment.files import file_documents
 from supavex.deployment.functions import modules
-from supavex.deployment.queries import END
 from supavex.deployment.server import jobs
 from supavex.deployment.server.host import Addresses
-from supavex.deployment.store import read_body
 from supavex.errors import SupavexError
 
 _PAGE_BYTES = 5 << 20

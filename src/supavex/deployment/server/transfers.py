@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from supavex.convex.snapshot import SnapshotArchive
+from supavex.deployment.database.stored_files import Files
 from supavex.deployment.deployment import Deployment
-from supavex.deployment.exporting import export_snapshot
-from supavex.deployment.file_import import import_files, stored_entries
-from supavex.deployment.files import Files
-from supavex.deployment.importing import Archive, Mode, import_snapshot
 from supavex.deployment.server import jobs
 from supavex.deployment.server.host import Host
-from supavex.deployment.table_files import Format, TableFile
+from supavex.deployment.transfer.exporting import export_snapshot
+from supavex.deployment.transfer.file_import import import_files, stored_entries
+from supavex.deployment.transfer.importing import Archive, Mode, import_snapshot
+from supavex.deployment.transfer.table_files import Format, TableFile
 from supavex.errors import SupavexError
 from supavex.files import own_folder, owner_only
 from supavex.text import table_text

@@ -19,7 +19,7 @@ from supavex.convex.values import Value
 from supavex.postgres.catalog import Type
 from supavex.project import ColumnRule
 
-#: How a converted Arrow column is written as JSON; see :mod:`supavex.migrate.json_columns`.
+#: How a converted Arrow column is written as JSON; see :mod:`supavex.migrate.copy.encoding.json_columns`.
 #: ``micros`` is int64 microseconds that become float64 milliseconds; ``json`` is text that is JSON already.
 Kind = Literal["string", "number", "micros", "boolean", "int64", "bytes", "json", "array", "id"]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from supavex.convex.validators import MISSING, Rules
 from supavex.convex.values import Value
-from supavex.mapping.checks import (
+from supavex.mapping.check_constraints import (
     allowed_elements,
     allowed_numbers,
     allowed_values,

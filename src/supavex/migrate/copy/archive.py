@@ -7,12 +7,12 @@ from pathlib import Path
 
 from supavex.convex.snapshot import ArchiveWriter, JoinedEntry, schema_entry, tables_entry
 from supavex.files import chosen_folder, owner_only
-from supavex.migrate.archive_storage import Storage
 from supavex.migrate.copy.context import Progress
+from supavex.migrate.copy.deflate import LAST_BLOCK, joined_crc
+from supavex.migrate.copy.encoding.encoder import needs_uniform
+from supavex.migrate.copy.part_files import PartFiles
 from supavex.migrate.copy.tables import TableCopy
-from supavex.migrate.encoding import needs_uniform
-from supavex.migrate.part_files import PartFiles
-from supavex.migrate.parts import LAST_BLOCK, joined_crc
+from supavex.migrate.storage.archive import Storage
 from supavex.version import __version__
 
 _README = "A Convex snapshot written by supavex {version}. Import it with: npx convex import --replace FILE.zip\n"

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import psycopg
 
 from supavex.mapping.graph import ReferenceGraph
+from supavex.migrate.copy.executors import Executor
+from supavex.migrate.copy.existing import ExistingIds
+from supavex.migrate.copy.journal import Journal
 from supavex.migrate.copy.parents import ParentKeys
-from supavex.migrate.executors import Executor
-from supavex.migrate.existing import ExistingIds
-from supavex.migrate.journal import Journal
-from supavex.migrate.part_files import PartFiles
+from supavex.migrate.copy.part_files import PartFiles
 from supavex.postgres.columns import ColumnReader
 from supavex.postgres.snapshot import Snapshot
 

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Set
 
+import numpy as np
 import psycopg
 
-from supavex.mapping.plan import FieldPlan, TablePlan
-from supavex.migrate.encoding import BadKeys
-from supavex.migrate.key_sets import KeySet
-from supavex.migrate.references import in_memory, known_keys, missing_keys
+from supavex.convex.ids import INTERNAL_ID_BYTES
+from supavex.mapping.plan import ALIAS, FieldPlan, TablePlan
+from supavex.migrate.copy.encoding.lookups import BadKeys
+from supavex.migrate.keys.references import missing_keys
+from supavex.migrate.keys.sets import KeySet, key_bytes
 from supavex.postgres.columns import ColumnReader
+from supavex.postgres.connection import quoted
 
 #: Keys of referenced tables that are held from one table to the next, at about 32 bytes each.
 _HELD = 4 << 20
@@ -67,3 +70,46 @@ class ParentKeys:
             self._missing[place] = missing_keys(self._holder, table, planned)
         missing = self._missing[place]
         return BadKeys(KeySet.of_bytes(missing), *about) if missing else None
+
+
+#: A referenced table of more bytes than that is not read into memory, but joined with in PostgreSQL.
+_PARENT_BYTES = 128 << 20
+
+
+_PARENT_KEYS = 1 << 20
+
+
+def in_memory(field: FieldPlan) -> bool:
+    """Whether references can be looked up in memory: of text and decimals PostgreSQL alone knows which are equal."""
+    reference = field.reference
+    assert reference is not None
+    return not reference.through and not reference.many and reference.key.form in ("uuid", "integer")
+
+
+def known_keys(
+    connection: psycopg.Connection, reader: ColumnReader, table: TablePlan, field: FieldPlan
+) -> KeySet | None:
+    """The keys that the table has which ``field`` refers to; None where :func:`missing_keys` is the better way.
+
+    A column of references is looked up in them many times as fast as PostgreSQL joins it, but they must be few enough
+    to be held, and worth reading: not more than the rows that refer to them.
+    """
+    reference = field.reference
+    assert reference is not None
+    if not in_memory(field):
+        return None
+    parent = quoted(reference.schema, reference.table)
+    sizes = [
+        connection.execute("SELECT pg_catalog.pg_table_size(%s::regclass)", (name,)).fetchone()
+        for name in (parent, quoted(table.source.schema, table.source.name))
+    ]
+    own, referring = (int(row[0]) if row else 0 for row in sizes)
+    if own > _PARENT_BYTES or referring < own:
+        return None
+    expression = reference.key.sql(reference.key.own(ALIAS))
+    sql = f"SELECT {expression} AS k FROM {parent} AS {ALIAS} LIMIT {_PARENT_KEYS + 1}"
+    # A key that was chosen in supavex.toml may be NULL.
+    batches = (batch.filter(batch.column(0).is_valid()) for batch in reader.read(sql))
+    columns = [key_bytes(batch.column(0)) for batch in batches]
+    keys = np.concatenate(columns) if columns else np.zeros((0, INTERNAL_ID_BYTES), np.uint8)
+    return KeySet.of(keys) if len(keys) <= _PARENT_KEYS else None

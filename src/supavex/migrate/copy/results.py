@@ -6,11 +6,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from supavex.migrate.existing import Matched
-from supavex.migrate.parts import PartResult
-from supavex.migrate.rejects import Reject
-from supavex.migrate.stored_files import FileList
-from supavex.migrate.value_files import ValueFiles
+from supavex.migrate.state.rejects import Reject
+from supavex.migrate.storage.buckets import FileList
+from supavex.migrate.storage.values import ValueFiles
+from supavex.migrate.target.matching import Matched
 from supavex.postgres.snapshot import Snapshot
 from supavex.postgres.visibility import Visibility
 
@@ -78,3 +77,21 @@ class CopyResult:
     def rejects(self) -> list[Reject]:
         """All rejected rows, table by table."""
         return [reject for table in self.tables for reject in table.rejects] + self.kept
+
+
+@dataclass(frozen=True, slots=True)
+class PartResult:
+    """What became of a part. ``crc`` and ``size`` are of the lines, ``packed`` the bytes of the file."""
+
+    rows: int
+    documents: int
+    crc: int
+    size: int
+    packed: int
+    adjusted: int
+    rejects: list[Reject]
+    rejected_keys: list[bytes]
+    filled: Counter[str]
+    cut: Counter[str]
+    rounded: Counter[str]
+    seconds: float

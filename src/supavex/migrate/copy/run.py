@@ -2,7 +2,7 @@
 
 The archive's bytes depend on the source's rows as they lie on its disk, the plan and the table numbers, and on nothing
 else: two runs on the same source give the same file, with one worker or with many. It appears under its name only when
-it is whole; what an interrupted run has done is kept beside it (see :mod:`supavex.migrate.journal`).
+it is whole; what an interrupted run has done is kept beside it (see :mod:`supavex.migrate.copy.journal`).
 """
 
 from __future__ import annotations
@@ -23,27 +23,29 @@ from supavex.convex.limits import STORAGE_NUMBER, STORAGE_TABLE
 from supavex.convex.values import Document
 from supavex.errors import SupavexError, UsageError, file_error
 from supavex.files import chosen_folder
+from supavex.mapping.file_columns import OBJECTS
 from supavex.mapping.graph import ReferenceGraph
 from supavex.mapping.plan import Plan, TablePlan
-from supavex.mapping.storage import OBJECTS
-from supavex.migrate.archive_storage import Storage
 from supavex.migrate.copy.archive import write_archive
 from supavex.migrate.copy.context import CopyContext, Progress
+from supavex.migrate.copy.executors import Executor, Here
+from supavex.migrate.copy.existing import ExistingIds, matched_ids
+from supavex.migrate.copy.jobs import MOST_REJECTS
+from supavex.migrate.copy.journal import Journal
 from supavex.migrate.copy.parents import ParentKeys
+from supavex.migrate.copy.part_files import PartFiles
 from supavex.migrate.copy.results import CopyResult, TableResult
+from supavex.migrate.copy.selection import Everything, Recorder, Selection
 from supavex.migrate.copy.tables import copy_tables
-from supavex.migrate.executors import Executor, Here
-from supavex.migrate.existing import ExistingIds, Matched, matched_ids
-from supavex.migrate.journal import Journal, Moment
-from supavex.migrate.part_files import PartFiles
-from supavex.migrate.parts import MOST_REJECTS
-from supavex.migrate.selection import Everything, Recorder, Selection
-from supavex.migrate.stored_files import FileList, FilesJob, address_secret, list_files
-from supavex.migrate.value_files import ValueFiles, list_values
+from supavex.migrate.storage.archive import Storage
+from supavex.migrate.storage.buckets import FileList, FilesJob, list_files
+from supavex.migrate.storage.entries import address_secret
+from supavex.migrate.storage.values import ValueFiles, list_values
+from supavex.migrate.target.matching import Matched
 from supavex.postgres.columns import ColumnReader
 from supavex.postgres.connection import without_password
 from supavex.postgres.snapshot import exported, imported
-from supavex.postgres.visibility import HeldSnapshot, Visibility, visibility
+from supavex.postgres.visibility import HeldSnapshot, Moment, Visibility, visibility
 from supavex.text import counted
 
 #: Gives the documents of a table that is in the target already.
@@ -125,8 +127,8 @@ def copy(
     ``place`` is where they go, for workers on other machines (by default ``work``). ``selection`` chooses the
     tables under the copy's snapshot: where it takes none, no archive is written. ``recorder`` records what was read;
     ``hold`` keeps the snapshot until it is closed. ``most_rejects`` is how many rejected rows are held in memory before
-    the copy stops with :class:`~supavex.migrate.rejects.TooManyRejectsError`; ``files`` are the stored files that go
-    with the rows.
+    the copy stops with :class:`~supavex.migrate.state.rejects.TooManyRejectsError`; ``files`` are the stored files that
+    go with the rows.
 
     ``work`` is a folder for the journal and the parts, removed at the end. Where an earlier run left one and the
     source has not changed since, its parts are used. Where it has changed, they are of another moment: ``moments``

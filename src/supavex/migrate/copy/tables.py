@@ -7,18 +7,19 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-import psycopg
-
 from supavex.mapping.plan import TablePlan
 from supavex.migrate.copy.context import CopyContext
-from supavex.migrate.copy.results import TableResult
-from supavex.migrate.encoding import Lookup
-from supavex.migrate.parts import PartResult, PartTask, TableJob, cut, whole
-from supavex.migrate.references import names_any, shared_keys
-from supavex.migrate.rejects import Reject, TooManyRejectsError
-from supavex.migrate.selection import CopiedTable, Selection
-from supavex.migrate.stored_files import FileList
+from supavex.migrate.copy.deflate import whole
+from supavex.migrate.copy.encoding.lookups import Lookup
+from supavex.migrate.copy.jobs import TableJob
+from supavex.migrate.copy.parts import PartTask, cut
+from supavex.migrate.copy.results import PartResult, TableResult
+from supavex.migrate.copy.selection import CopiedTable, Selection
+from supavex.migrate.keys.references import names_any, shared_keys
+from supavex.migrate.state.rejects import Reject, TooManyRejectsError
+from supavex.migrate.storage.buckets import FileList
 from supavex.postgres.connection import quoted
+from supavex.postgres.sizes import estimated_rows
 from supavex.postgres.visibility import HeldSnapshot
 
 
@@ -144,7 +145,7 @@ def _copy_parts(
         if result is not None and whole(context.files, task.name, result):
             done[task.name] = result
     kept = len(done)
-    estimated = _estimated_rows(context.holder, job.table)
+    estimated = estimated_rows(context.holder, quoted(job.table.source.schema, job.table.source.name))
     rows = sum(result.rows for result in done.values())
 
     def more(count: int) -> None:
@@ -165,11 +166,3 @@ def _copy_parts(
                     raise TooManyRejectsError([*others, *found], context.most_rejects)
     more(0)
     return [(task.name, done[task.name]) for task in tasks], kept
-
-
-def _estimated_rows(connection: psycopg.Connection, table: TablePlan) -> int:
-    name = quoted(table.source.schema, table.source.name)
-    row = connection.execute(
-        "SELECT reltuples::int8 FROM pg_catalog.pg_class WHERE oid = %s::regclass", (name,)
-    ).fetchone()
-    return max(int(row[0]), 0) if row else 0

@@ -1,0 +1,1 @@
+"""Convex's own CLI, run in the app's folder."""

@@ -1,0 +1,236 @@
+"""Convex's own CLI, run in the app's folder: supavex drives it and does none of its work.
+
+A target is ``cloud`` (whatever the app's folder is configured for) or the URL of a deployment, whose key is in the
+environment or the app's ``.env.local``, as the CLI itself reads it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from supavex.convex_cli.targets import (
+    CLOUD,
+    ENV_FILES,
+    KEY_VARIABLE,
+    OTHER_VARIABLES,
+    URL_VARIABLE,
+    checked_url,
+    deployment_of,
+    env_files,
+)
+from supavex.errors import SupavexError, UsageError
+
+#: The newest CLI that runs on a Node, from this major version on.
+_CLI_OF_NODE = {20: "1.48"}
+_KEPT_LINES = 12
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class OfficialCli:
+    """The CLI in an app's folder, set to one deployment. Make it by :func:`official_cli`."""
+
+    app: Path
+    target: str
+    node: str
+    program: Path
+    environment: Mapping[str, str] = field(repr=False)
+    #: The deployment's address and admin key, where they are known (never for ``cloud``).
+    url: str = ""
+    key: str = field(default="", repr=False)
+    #: Which deployment it is, as :func:`deployment_of` names it: `cloud` is now one, now another.
+    deployment: str = ""
+
+    def run(self, *arguments: str, say: Say | None = None, seconds: float | None = None) -> str:
+        """Runs ``convex ARGUMENTS`` and gives what it printed; each line goes to ``say`` as it comes.
+
+        Raises where it fails, with its last lines, or takes more than ``seconds``. It gets no terminal, so it asks
+        nothing.
+        """
+        command = [self.node, str(self.program), *arguments]
+        process = subprocess.Popen(
+            command,
+            cwd=self.app,
+            env=dict(self.environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            # An export holds people's data, hashes of passwords too: from its first byte it is its owner's.
+            umask=0o077 if arguments[0] == "export" else -1,
+        )
+        lines = []
+        assert process.stdout is not None
+        late = threading.Event()
+
+        def stop() -> None:
+            late.set()
+            process.kill()
+
+        clock = None if seconds is None else threading.Timer(seconds, stop)
+        with process:
+            try:
+                if clock is not None:
+                    clock.start()
+                for raw in process.stdout:
+                    line = self._scrubbed(raw.rstrip("\n"))
+                    lines.append(line)
+                    if say is not None:
+                        say(line)
+            except BaseException:
+                process.terminate()
+                raise
+            finally:
+                if clock is not None:
+                    clock.cancel()
+        code = process.returncode
+        if late.is_set():
+            lines.append(f"It was stopped after {seconds:g} seconds.")
+        if code:
+            said = "\n".join(line for line in lines[-_KEPT_LINES:] if line.strip()) or "it says nothing."
+            raise SupavexError(
+                "OfficialCliFailed",
+                f"`npx convex {' '.join(arguments[:2])}` ended with exit code {code}:\n{said}",
+                where=str(self.app),
+                hint="Mend what it says, and run the command again.",
+            )
+        return "\n".join(lines)
+
+    def _scrubbed(self, line: str) -> str:
+        return line.replace(self.key, "***") if self.key else line
+
+    def schema_text(self) -> str | None:
+        """The deployment's active schema as JSON, asked over HTTP; None where it has none, or it can't be asked."""
+        if not self.key:
+            return None
+        body = json.dumps({"path": "_system/frontend/getSchemas", "args": {}, "format": "json"}).encode()
+        headers = {"Content-Type": "application/json", "Authorization": f"Convex {self.key}"}
+        request = urllib.request.Request(f"{self.url}/api/query", body, headers)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as response:
+                answer = json.load(response)
+        except (urllib.error.URLError, ValueError, OSError):
+            return None
+        value = answer.get("value") if isinstance(answer, dict) else None
+        active = value.get("active") if isinstance(value, dict) else None
+        return active if isinstance(active, str) else None
+
+
+def official_cli(convex_folder: Path, target: str) -> OfficialCli:
+    """The CLI of the app that ``convex_folder`` belongs to, for ``target``. Raises with what is missing."""
+    url = "" if target == CLOUD else checked_url(target)
+    app = convex_folder.parent
+    node, program = official_program(app)
+    environment = dict(os.environ)
+    known = {**env_files(app), **environment}
+    environment.setdefault("CI", "1")  # no questions, no colours
+    environment["npm_config_loglevel"] = "error"
+    if target == CLOUD:
+        if not any(known.get(name) for name in (*OTHER_VARIABLES, URL_VARIABLE)):
+            raise UsageError(
+                "NoDeployment",
+                "the app is not connected with a Convex deployment.",
+                where=str(app),
+                hint="Run `npx convex dev` there once, or set CONVEX_DEPLOY_KEY.",
+            )
+        return OfficialCli(app, target, node, program, environment, deployment=deployment_of(convex_folder, target))
+    key = known.get(KEY_VARIABLE, "")
+    if not key:
+        raise UsageError(
+            "NoAdminKey",
+            f"{KEY_VARIABLE} is set neither in the environment nor in the app's .env.local.",
+            where=url,
+            hint=f"export {KEY_VARIABLE}='…'  (`supavex serve` prints it for its own deployment)",
+        )
+    # Empty, and not absent: what is absent, the CLI takes from the app's .env files.
+    environment.update(dict.fromkeys(OTHER_VARIABLES, ""))
+    return OfficialCli(app, target, node, program, {**environment, URL_VARIABLE: url, KEY_VARIABLE: key}, url, key, url)
+
+
+def official_program(app: Path) -> tuple[str, Path]:
+    """Node, and the CLI of the convex package that the app in ``app`` has. Raises with what is missing."""
+    if not (app / "package.json").is_file():
+        raise UsageError(
+            "NoApp",
+            "there is no package.json beside the convex folder.",
+            where=str(app),
+            hint="Set `convex` in supavex.toml to the convex folder of your app.",
+        )
+    node = shutil.which("node")
+    if node is None:
+        hint = "Install Node 22 or later: Convex's CLI runs on it (on Node 20, that of the package convex@1.48)."
+        raise UsageError("NoNode", "the program node is not there.", where=str(app), hint=hint)
+    package = convex_package(app)
+    program = None if package is None else package / "bin/main.js"
+    if program is None or not program.is_file():
+        raise UsageError(
+            "NoConvexPackage",
+            "the app's convex package is not installed.",
+            where=str(app),
+            hint="npm install convex (on Node 20: npm install convex@1.48; later ones need Node 22)",
+        )
+    _check_node(app, node, package)
+    return node, program
+
+
+def _check_node(app: Path, node: str, package: Path | None) -> None:
+    """Raises NodeTooOld where the convex package says that its CLI does not run on this Node."""
+    assert package is not None
+    try:
+        about = json.loads((package / "package.json").read_text(encoding="utf-8"))
+        wanted = re.fullmatch(r">=\s*(\d+)(?:\.\d+)*", str(about["engines"]["node"]).strip())
+        ran = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=30, check=False)
+    except (OSError, ValueError, KeyError, TypeError, subprocess.TimeoutExpired):
+        return  # the CLI itself says what is wrong
+    present = re.fullmatch(r"v(\d+)[.\d]*", ran.stdout.strip())
+    if wanted is None or present is None or int(present[1]) >= int(wanted[1]):
+        return
+    known = next((version for major, version in _CLI_OF_NODE.items() if int(present[1]) >= major), None)
+    raise UsageError(
+        "NodeTooOld",
+        f"the app's convex {about.get('version', 'package')} needs Node {wanted[1]} or later, and this is Node "
+        f"{present[0].removeprefix('v')}.",
+        where=str(app),
+        hint=f"Install Node {wanted[1]}"
+        + (f", or a CLI that runs on this one: npm install convex@{known}" if known else "."),
+    )
+
+
+def convex_package(app: Path) -> Path | None:
+    """The folder of the convex package that Node would find from ``app``; None where it is not installed."""
+    return next((p for p in (f / "node_modules/convex" for f in (app, *app.parents)) if p.is_dir()), None)
+
+
+@contextmanager
+def env_files_kept(cli: OfficialCli) -> Iterator[None]:
+    """The app's .env files are behind the block what they were before it, where ``cli`` is set to a URL.
+
+    ``convex dev`` takes such a URL for the app's deployment from then on: it writes it into .env.local, and takes
+    CONVEX_DEPLOYMENT out of there. A rehearsal must not cut an app off from its own deployment.
+    """
+    if not cli.url:
+        yield
+        return
+    files = [cli.app / name for name in ENV_FILES]
+    before = {file: file.read_bytes() if file.is_file() else None for file in files}
+    try:
+        yield
+    finally:
+        for file, content in before.items():
+            if content is None:
+                file.unlink(missing_ok=True)
+            elif not file.is_file() or file.read_bytes() != content:
+                file.write_bytes(content)

@@ -1,0 +1,1 @@
+"""Documents, indexes and transactions of a deployment, on one SQLite file."""

@@ -1,0 +1,88 @@
+"""The tables, indexes and schema that a transaction sees, as they are at its moment."""
+
+from __future__ import annotations
+
+import sqlite3
+from functools import cached_property
+from types import MappingProxyType
+
+from supavex.convex.ids import InvalidId, decode_id
+from supavex.convex.schema import Schema
+from supavex.convex.schema_json import schema_from_json
+from supavex.convex.validators import Validator
+from supavex.deployment.database.commits import FILES
+from supavex.deployment.database.enforcement import SYSTEM_TABLES, enforced
+from supavex.deployment.database.store import CREATION_INDEX, StoredIndex, StoredTable, indexes_of, tables_of
+
+#: The tables of Convex's own that functions read by ``ctx.db.system``.
+SCHEDULED, STORAGE = "_scheduled_functions", "_storage"
+SYSTEM_NUMBERS = MappingProxyType({name: number for number, name in SYSTEM_TABLES.items()})
+
+#: Their indexes besides the one by creation time, for the deployment's own use.
+SYSTEM_INDEXES = {SCHEDULED: {"by_state": ("state.kind", "scheduledTime")}}
+#: The stored files as a table. Their keys are in one space, whichever way they are read.
+STORED_FILES = StoredTable(STORAGE, SYSTEM_NUMBERS[STORAGE], -FILES)
+_FILE_INDEXES = {CREATION_INDEX: StoredIndex(CREATION_INDEX, (), staged=False, entries=FILES)}
+
+
+class Catalog:
+    """What one version of the deployment's file says of itself. Immutable; shared by transactions of one version."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.tables = tables_of(connection)
+        self._system = tables_of(connection, system=True)
+        self._indexes = {
+            table.storage: indexes_of(connection, table) for table in (*self.tables.values(), *self._system.values())
+        }
+        row = connection.execute("SELECT schema FROM pushes ORDER BY id DESC LIMIT 1").fetchone()
+        self._schema_text = None if row is None else str(row[0])
+        every = (*self.tables.values(), *self._system.values(), STORED_FILES)
+        self.by_number = {table.number: table for table in every}
+        self._validators: dict[str, Validator] = {}
+
+    @classmethod
+    def version(cls, connection: sqlite3.Connection) -> tuple[int, int]:
+        """What changes whenever tables, indexes or the schema do."""
+        (shape,) = connection.execute("PRAGMA schema_version").fetchone()
+        (push,) = connection.execute("SELECT coalesce(max(id), 0) FROM pushes").fetchone()
+        return shape, push
+
+    @cached_property
+    def schema(self) -> Schema | None:
+        """The active schema."""
+        return None if self._schema_text is None else schema_from_json(self._schema_text)
+
+    @cached_property
+    def numbers(self) -> dict[str, int]:
+        """Every table that functions know of, by name, with its number."""
+        return {**{name: table.number for name, table in self.tables.items()}, **SYSTEM_NUMBERS}
+
+    def readable(self, name: str) -> StoredTable | None:
+        """The table of that name, a system table too."""
+        return STORED_FILES if name == STORAGE else self.tables.get(name) or self._system.get(name)
+
+    def name_of(self, number: int) -> str | None:
+        """The name of the table with that number."""
+        table = self.by_number.get(number)
+        return SYSTEM_TABLES.get(number) or (None if table is None else table.name)
+
+    def indexes(self, table: StoredTable) -> dict[str, StoredIndex]:
+        """The indexes of a table by name."""
+        return _FILE_INDEXES if table is STORED_FILES else self._indexes.get(table.storage, {})
+
+    def validator(self, table: str) -> Validator | None:
+        """What the documents of ``table`` must fit; None where the schema says nothing of it, or is not enforced."""
+        if self.schema is None or not self.schema.schema_validation or table not in self.schema.tables:
+            return None
+        if table not in self._validators:
+            self._validators[table] = enforced(self.schema.tables[table])
+        return self._validators[table]
+
+    @staticmethod
+    def internal_id(table: StoredTable, text: object) -> bytes | None:
+        """The 16 bytes of an id of ``table``; None for anything else."""
+        try:
+            number, internal_id = decode_id(text) if isinstance(text, str) else (0, b"")
+        except InvalidId:
+            return None
+        return internal_id if number == table.number else None

@@ -1,0 +1,367 @@
+"""The database of a deployment: a schema, tables of documents, and indexes, in one SQLite file."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+from supavex.convex.compile import compile_schema
+from supavex.convex.damage import DamagedDocument, OnDamaged, refuse
+from supavex.convex.ids import InvalidId, decode_id, encode_id, new_internal_id
+from supavex.convex.limits import FIRST_USER_TABLE_NUMBER, STORAGE_TABLE
+from supavex.convex.messages import mismatch_text
+from supavex.convex.names import table_name_problem
+from supavex.convex.schema import Schema
+from supavex.convex.schema_changes import SchemaChange, schema_change
+from supavex.convex.schema_json import schema_from_json
+from supavex.convex.values import Document
+from supavex.deployment.database.enforcement import check_limits, enforced, mismatch_of
+from supavex.deployment.database.queries import Query, full_scan
+from supavex.deployment.database.store import CREATION_INDEX, Store, StoredTable, read_body, write_body
+from supavex.errors import SupavexError
+
+#: What Convex itself lets pass when a schema is pushed: top-level fields that start with an underscore (it drops them),
+#: and ids of tables that the schema does not name.
+_LET_PASS = ("SystemField", "FieldNameReserved", "UnknownTable")
+
+#: Documents that SQLite joins: of the largest that there may be, its longest value holds so many.
+_JOINED = 100
+#: Bytes of documents that are given at once.
+_BLOCK_BYTES = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """What a push did: the change, documents held against the new schema, and documents entered into new indexes."""
+
+    change: SchemaChange
+    documents_checked: int
+    documents_indexed: int
+
+
+class Database:
+    """The database in the SQLite file ``path``, made where it is missing. A context manager.
+
+    Every method that writes is one transaction. Errors carry Convex's codes. Without ``durable`` commits wait for no
+    disk: for tests, whose file nobody needs after a power failure.
+    """
+
+    def __init__(self, path: Path, *, durable: bool = True) -> None:
+        self.path = path
+        self.durable = durable
+        self.store = Store(path, durable=durable)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self.store.close()
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Several reads and writes as one: all or nothing, and what is read in it is what it wrote."""
+        return self.store.transaction()
+
+    def reading(self) -> AbstractContextManager[None]:
+        """Several reads as of one moment, whatever other processes write meanwhile."""
+        return self.store.reading()
+
+    # Reading
+
+    @property
+    def schema_text(self) -> str | None:
+        """The JSON of the active schema; None where none was pushed."""
+        row = self.store.connection.execute("SELECT schema FROM pushes ORDER BY id DESC LIMIT 1").fetchone()
+        return None if row is None else str(row[0])
+
+    @property
+    def schema(self) -> Schema | None:
+        """The active schema."""
+        text = self.schema_text
+        return None if text is None else schema_from_json(text)
+
+    def tables(self) -> list[str]:
+        """The names of all tables, sorted."""
+        return list(self.store.tables())
+
+    def table_numbers(self) -> dict[str, int]:
+        """Table name to number."""
+        return {name: table.number for name, table in self.store.tables().items()}
+
+    def count(self, table: str) -> int:
+        """How many documents a table holds; 0 for a table that is not there."""
+        stored = self.store.tables().get(table)
+        if stored is None:
+            return 0
+        (count,) = self.store.connection.execute(f"SELECT count(*) FROM documents_{stored.storage}").fetchone()
+        return int(count)
+
+    def get(self, id_: str) -> Document | None:
+        """The document with that id, or None. Raises :class:`~supavex.convex.ids.InvalidId` for other text."""
+        number, internal_id = decode_id(id_)
+        table = next((t for t in self.store.tables().values() if t.number == number), None)
+        return None if table is None else self._get(table, internal_id)
+
+    def get_many(self, table: str, ids: Sequence[str], damaged: OnDamaged = refuse) -> dict[str, Document]:
+        """Those of ``ids`` that are documents of ``table``. ``damaged`` is called with those that can't be read."""
+        stored = self.store.tables().get(table)
+        if table == STORAGE_TABLE:
+            return self._stored_files(ids)
+        if stored is None:
+            return {}
+        found = {}
+        for id_ in ids:
+            number, internal_id = decode_id(id_)
+            try:
+                document = self._get(stored, internal_id) if number == stored.number else None
+            except DamagedDocument as error:
+                damaged(error.damaged)
+                continue
+            if document is not None:
+                found[id_] = document
+        return found
+
+    def _stored_files(self, ids: Sequence[str]) -> dict[str, Document]:
+        """Those of ``ids`` that are stored files, with what Convex's system table shows of them."""
+        found: dict[str, Document] = {}
+        sql = "SELECT created, sha256, size, content_type FROM files WHERE internal_id = ?"
+        for id_ in ids:
+            row = self.store.connection.execute(sql, (decode_id(id_)[1],)).fetchone()
+            if row is not None:
+                created, sha256, size, content_type = row
+                found[id_] = {"_id": id_, "_creationTime": created, "sha256": base64.b64encode(sha256).decode()}
+                found[id_] |= {"size": float(size)} | ({} if content_type is None else {"contentType": content_type})
+        return found
+
+    def _get(self, table: StoredTable, internal_id: bytes) -> Document | None:
+        sql = f"SELECT body, row FROM documents_{table.storage} WHERE internal_id = ?"
+        row = self.store.connection.execute(sql, (internal_id,)).fetchone()
+        return None if row is None else read_body(row[0], table, internal_id, row[1])
+
+    def documents(self, table: str, damaged: OnDamaged = refuse) -> Iterator[Document]:
+        """All documents of a table, in the order of their ids. ``damaged`` is called with those that can't be read."""
+        stored = self.store.tables().get(table)
+        if stored is not None:
+            sql = f"SELECT body, internal_id, row FROM documents_{stored.storage} ORDER BY internal_id"
+            for body, internal_id, row in self.store.connection.execute(sql):
+                try:
+                    document = read_body(body, stored, internal_id, row)
+                except DamagedDocument as error:
+                    damaged(error.damaged)
+                    continue
+                yield document
+
+    def blocks(self, table: str) -> Generator[bytes]:
+        """All documents of a table as internal JSON, one a line, in the order in which they lie in the file."""
+        stored = self.store.tables().get(table)
+        if stored is None:
+            return
+        # SQLite joins some of them to one value, of bytes: a Python object for each takes far longer.
+        documents = f"FROM documents_{stored.storage}"
+        # A body that is no text is a line that is no document, whatever its bytes are.
+        body = "CASE typeof(body) WHEN 'text' THEN body ELSE typeof(body) END"
+        some = f"SELECT CAST(group_concat({body}, char(10)) AS BLOB) {documents} WHERE row BETWEEN ? AND ?"
+        first, last = self.store.connection.execute(f"SELECT min(row), max(row) {documents}").fetchone()
+        parts: list[bytes] = []
+        size = 0
+        for row in range(first, last + 1, _JOINED) if first is not None else ():
+            (joined,) = self.store.connection.execute(some, (row, row + _JOINED - 1)).fetchone()
+            if joined is not None:
+                parts.append(joined)
+                size += len(joined)
+            if size >= _BLOCK_BYTES:
+                yield b"\n".join(parts)
+                parts, size = [], 0
+        if parts:
+            yield b"\n".join(parts)
+
+    def uniform(self, table: str) -> bool:
+        """Whether bare integers in :meth:`blocks` are int64: never."""
+        return False
+
+    def query(self, table: str) -> Query:
+        """A query of ``table``; see :mod:`supavex.deployment.database.queries`."""
+        return full_scan(self.store, self._table(table))
+
+    def _table(self, name: str) -> StoredTable:
+        table = self.store.tables().get(name)
+        if table is None:
+            raise SupavexError("TableNotFound", f"there is no table {name}.", where=str(self.path))
+        return table
+
+    # Schema
+
+    def push(self, schema_text: str, *, dry_run: bool = False) -> Push:
+        """Makes ``schema_text`` (Convex's schema JSON) the active schema.
+
+        Every document is held against it first; one that does not fit refuses the push whole, and is named. New
+        indexes are built and old ones dropped before it returns. ``dry_run`` does all of it and takes it back.
+        """
+        schema = _compiled(schema_text)
+        change = schema_change(self.schema, schema)
+        try:
+            with self.store.transaction():
+                self._create_tables(schema)
+                checked = self._check_documents(schema, change)
+                indexed = self._build_indexes(schema)
+                self.store.connection.execute(
+                    "INSERT INTO pushes (pushed_at, schema) VALUES (?, ?)",
+                    (datetime.now(UTC).isoformat(timespec="milliseconds"), schema_text),
+                )
+                if dry_run:
+                    raise _TakeBack
+        except _TakeBack:
+            pass
+        return Push(change, checked, indexed)
+
+    def change_to(self, schema_text: str) -> SchemaChange:
+        """What pushing ``schema_text`` would change. Raises where it does not compile; reads no document."""
+        return schema_change(self.schema, _compiled(schema_text))
+
+    def check_documents(self, schema_text: str) -> int:
+        """Holds the documents against a schema that is to come; how many. Raises for the first that does not fit."""
+        schema = _compiled(schema_text)
+        return self._check_documents(schema, schema_change(self.schema, schema))
+
+    def _create_tables(self, schema: Schema) -> None:
+        for name in sorted(schema.tables.keys() - self.store.tables().keys()):
+            self.create_table(name)
+
+    def create_table(self, name: str, number: int | None = None, storage: int | None = None) -> StoredTable:
+        """A new table with ``number``, or the lowest free one from 10001 as Convex gives it."""
+        problem = table_name_problem(name)
+        if problem:
+            code = "TableNameReserved" if name.startswith("_") else "InvalidTableName"
+            raise SupavexError(code, f"{name!r} can't name a table: {problem}.")
+        if number is None:
+            used = set(self.table_numbers().values())
+            number = next(n for n in itertools.count(FIRST_USER_TABLE_NUMBER) if n not in used)
+        table = StoredTable(name, number, self.store.create_storage() if storage is None else storage)
+        self.store.connection.execute("INSERT INTO tables VALUES (?, ?, ?)", (name, table.number, table.storage))
+        return table
+
+    def table_names(self) -> Mapping[int, str]:
+        """Table number to name."""
+        return {table.number: name for name, table in self.store.tables().items()}
+
+    def _check_documents(self, schema: Schema, change: SchemaChange) -> int:
+        if not schema.schema_validation:
+            return 0
+        checked = 0
+        names = self.table_names()
+        active = self.schema
+        for name in schema.tables:
+            same = name not in change.new_tables and name not in change.changed_tables
+            if same and active is not None and active.schema_validation:
+                continue
+            validator = enforced(schema.tables[name])
+            for document in self.documents(name):
+                checked += 1
+                mismatch = mismatch_of(validator, document, names.get)
+                if mismatch:
+                    raise SupavexError(
+                        "SchemaValidationFailed",
+                        f'Document with ID "{document["_id"]}" in table "{name}" does not match the schema: '
+                        f"{mismatch_text(mismatch)}",
+                        where=f"{name} {document['_id']}",
+                        hint="Nothing was changed. Mend the document, or make the schema accept it.",
+                    )
+        return checked
+
+    def _build_indexes(self, schema: Schema) -> int:
+        indexed = 0
+        for name, table in self.store.tables().items():
+            definition = schema.tables.get(name)
+            wanted = {} if definition is None else {i.name: (i.fields, i.staged) for i in definition.indexes}
+            present = self.store.indexes(table)
+            for index in present.values():
+                if index.name != CREATION_INDEX and wanted.get(index.name) != (index.fields, index.staged):
+                    self.store.drop_index(table.storage, index)
+            for index_name, (fields, staged) in wanted.items():
+                old = present.get(index_name)
+                if old is not None and (old.fields, old.staged) == (fields, staged):
+                    continue
+                self.store.create_index(table.storage, index_name, fields, staged=staged)
+                self.store.fill_index(table.storage, self.store.indexes(table)[index_name])
+                indexed += self.count(name)
+        return indexed
+
+    # Documents
+
+    def insert(self, table: str, fields: Document) -> str:
+        """Stores a new document; its id. A table that is not there is made, as Convex does."""
+        with self.store.transaction():
+            stored = self.store.tables().get(table) or self.create_table(table)
+            internal_id = new_internal_id()
+            id_ = encode_id(stored.number, internal_id)
+            document = {**fields, "_id": id_, "_creationTime": time.time_ns() / 1e6}
+            self._enforce(table, document)
+            row = self.store.insert(stored.storage, internal_id, document)
+            assert row is not None
+            self.store.enter(self.store.indexes(stored).values(), row, document)
+        return id_
+
+    def replace(self, id_: str, fields: Document) -> None:
+        """Puts ``fields`` in the place of a document's own; ``_id`` and ``_creationTime`` stay."""
+        with self.store.transaction():
+            table, internal_id, old = self._existing(id_)
+            document = {**fields, "_id": id_, "_creationTime": old["_creationTime"]}
+            self._enforce(table.name, document)
+            indexes = list(self.store.indexes(table).values())
+            self.store.withdraw(indexes, old)
+            self.store.connection.execute(
+                f"UPDATE documents_{table.storage} SET body = ? WHERE internal_id = ?",
+                (write_body(document), internal_id),
+            )
+            sql = f"SELECT row FROM documents_{table.storage} WHERE internal_id = ?"
+            (row,) = self.store.connection.execute(sql, (internal_id,)).fetchone()
+            self.store.enter(indexes, row, document)
+
+    def delete(self, id_: str) -> None:
+        """Removes a document."""
+        with self.store.transaction():
+            table, internal_id, old = self._existing(id_)
+            self.store.withdraw(self.store.indexes(table).values(), old)
+            sql = f"DELETE FROM documents_{table.storage} WHERE internal_id = ?"
+            self.store.connection.execute(sql, (internal_id,))
+
+    def _existing(self, id_: str) -> tuple[StoredTable, bytes, Document]:
+        number, internal_id = decode_id(id_)
+        table = next((t for t in self.store.tables().values() if t.number == number), None)
+        document = None if table is None else self._get(table, internal_id)
+        if table is None or document is None:
+            raise InvalidId(id_, "no document has it")
+        return table, internal_id, document
+
+    def _enforce(self, table: str, document: Document) -> None:
+        check_limits(table, document)
+        schema = self.schema
+        if schema is None or not schema.schema_validation or table not in schema.tables:
+            return
+        mismatch = mismatch_of(enforced(schema.tables[table]), document, self.table_names().get)
+        if mismatch:
+            raise SupavexError(
+                "SchemaEnforcementError",
+                f'Failed to insert or update a document in table "{table}" because it does not match the schema: '
+                f"{mismatch_text(mismatch)}",
+                where=table,
+            )
+
+
+def _compiled(schema_text: str) -> Schema:
+    """The schema of a JSON text. Raises the first error that Convex would."""
+    schema = schema_from_json(schema_text)
+    for finding in compile_schema(schema):
+        if finding.severity == "error" and finding.code not in _LET_PASS:
+            raise SupavexError(finding.code, finding.message, where=finding.where, hint=finding.hint)
+    return schema
+
+
+class _TakeBack(Exception):
+    """Rolls a dry run back."""

@@ -1,0 +1,316 @@
+"""Snapshots and commits of a deployment's file, for functions that run at the same time.
+
+A transaction reads a snapshot and keeps what it writes to itself. Its commit checks that nothing it has read was
+written meanwhile (optimistic concurrency, as Convex does it), so that the outcome is as if all had run one by one.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TypeVar
+
+from supavex.deployment.database.catalog import SYSTEM_INDEXES, SYSTEM_NUMBERS, Catalog
+from supavex.deployment.database.commits import CATALOG, FILES, Commit, CommitLog, ReadSet
+from supavex.deployment.database.store import BUSY_SECONDS, Store, StoredIndex, StoredTable, stored_text
+from supavex.deployment.database.stored_files import Files
+from supavex.deployment.database.transaction import Transaction, Written, keys_of
+
+T = TypeVar("T")
+_IDLE_READERS = 4
+#: Above so many bytes, new snapshots wait until the file's log has been written into the file and emptied.
+_MAX_LOG_BYTES = 16 << 20
+#: Seconds that new snapshots wait for the old ones, and that pass before they wait again where that was in vain.
+_DRAIN_SECONDS, _DRAIN_AGAIN_SECONDS = 1.0, 5.0
+
+
+class Conflict(Exception):
+    """What a transaction has read was written by another one before its commit: run it again."""
+
+
+class Abandoned(Exception):
+    """Whoever commits has found, at the commit, that there is nothing to be committed any more."""
+
+
+class Snapshot:
+    """The file as it was at ``ts``. Shared by everybody who reads at that moment; see :meth:`Engine.snapshot`."""
+
+    def __init__(self, connection: sqlite3.Connection, catalog: Catalog, ts: int) -> None:
+        self.connection, self.catalog, self.ts = connection, catalog, ts
+        self.users = 0
+
+
+class Engine:
+    """The transactions of one deployment's file. Thread-safe.
+
+    Others may write to the file too; that is noticed, and taken to have changed everything.
+    """
+
+    def __init__(self, path: Path, *, durable: bool = True) -> None:
+        self.path = path
+        self._store = Store(path, durable=durable)
+        self._lock = threading.RLock()
+        #: Held by who uses the writing connection; taken before the other lock where it has to be waited for.
+        self._writing = threading.Lock()
+        self._version = self._data_version()
+        self.log = CommitLog(time.time_ns())
+        self._readers: list[sqlite3.Connection] = []
+        self._current: Snapshot | None = None
+        self._catalog: tuple[tuple[int, int], Catalog] | None = None
+        #: Called after each commit, in the thread that made it.
+        self.listeners: list[Callable[[Commit], None]] = []
+        self.files = Files(self._store, path.parent)
+        #: How many uses of snapshots there are; told when one ends, and when snapshots can be taken again.
+        self._users = 0
+        self._ended = threading.Condition(self._lock)
+        self._draining = False
+        self._drain_after = 0.0
+
+    def close(self) -> None:
+        """Closes the file. No snapshot may be in use."""
+        with self._lock:
+            for reader in self._readers:
+                reader.close()
+            self._readers.clear()
+            self._store.close()
+
+    def _data_version(self) -> int:
+        # It changes where another connection has written, and not where this one has.
+        (version,) = self._store.connection.execute("PRAGMA data_version").fetchone()
+        return int(version)
+
+    def notice(self) -> None:
+        """Looks whether others have written to the file since."""
+        with self._lock:
+            commit = self._noticed_if_free()
+        if commit is not None:
+            self._tell(commit)
+
+    def _noticed_if_free(self) -> Commit | None:
+        # A commit may be waiting for another process's; it looks by itself, and nobody has to wait for it here.
+        if not self._writing.acquire(blocking=False):
+            return None
+        try:
+            return self._noticed()
+        finally:
+            self._writing.release()
+
+    def _noticed(self) -> Commit | None:
+        version = self._data_version()
+        if version == self._version:
+            return None
+        self._version = version
+        commit = Commit(self._next_ts(), None)
+        self.log.append(commit)
+        return commit
+
+    def _next_ts(self) -> int:
+        return max(time.time_ns(), self.log.last + 1)
+
+    def _tell(self, commit: Commit) -> None:
+        for listener in list(self.listeners):
+            listener(commit)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        """The file as it is now, for as long as the block runs.
+
+        A thread that holds one commits only after the block: its snapshot keeps the file's log from being emptied.
+        """
+        with self._lock:
+            self._ended.wait_for(lambda: not self._draining, _DRAIN_SECONDS)
+            commit = self._noticed_if_free()
+            if self._current is None or self._current.ts != self.log.last:
+                self._current = self._taken()
+            snapshot = self._current
+            snapshot.users += 1
+            self._users += 1
+        if commit is not None:
+            self._tell(commit)
+        try:
+            yield snapshot
+        finally:
+            with self._lock:
+                snapshot.users -= 1
+                self._users -= 1
+                self._ended.notify_all()
+                if not snapshot.users:
+                    # An open transaction would keep what is written from then on out of the file itself.
+                    if snapshot is self._current:
+                        self._current = None
+                    self._return(snapshot)
+
+    def _return(self, snapshot: Snapshot) -> None:
+        snapshot.connection.execute("ROLLBACK")
+        if len(self._readers) < _IDLE_READERS:
+            self._readers.append(snapshot.connection)
+        else:
+            snapshot.connection.close()
+
+    def _taken(self) -> Snapshot:
+        connection = self._readers.pop() if self._readers else self._reader()
+        connection.execute("BEGIN")
+        version = Catalog.version(connection)  # the first read is what fixes the moment
+        if self._catalog is None or self._catalog[0] != version:
+            self._catalog = version, Catalog(connection)
+        return Snapshot(connection, self._catalog[1], self.log.last)
+
+    def _reader(self) -> sqlite3.Connection:
+        uri = f"{self.path.absolute().as_uri()}?mode=ro"
+        connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False)
+        connection.text_factory = stored_text
+        return connection
+
+    def begin(self, snapshot: Snapshot) -> Transaction:
+        """A transaction at the moment of ``snapshot``."""
+        return Transaction(snapshot.connection, snapshot.catalog, snapshot.ts, time.time_ns())
+
+    def valid(self, reads: ReadSet, since: int, until: int | None = None) -> bool:
+        """Whether what was read at ``since`` is still so (or was, at ``until``)."""
+        return not self.log.touched(reads, since, until)
+
+    def commit(self, transaction: Transaction, also: Callable[[sqlite3.Connection, int], None] | None = None) -> int:
+        """Writes what a transaction has written; its timestamp. ``also`` writes along with it.
+
+        Raises :class:`Conflict` where what it has read has been written since.
+        """
+        if not transaction.wrote and also is None:
+            return transaction.ts
+        foreign: Commit | None = None
+        try:
+            with self._writing, self._store.transaction(), self._lock:
+                foreign = self._noticed()
+                if self.log.touched(transaction.reads, transaction.ts):
+                    raise Conflict
+                ts = self._next_ts()
+                commit = Commit.of(ts, self._written(transaction))
+                if also is not None:
+                    also(self._store.connection, ts)
+                # Whoever takes a snapshot holds the same lock, and finds the file and the log of one moment.
+                self._store.commit()
+                self.log.append(commit)
+        finally:
+            if foreign is not None:
+                self._tell(foreign)
+        self._tell(commit)
+        self._unlink(transaction)
+        self._empty_log()
+        return ts
+
+    def _empty_log(self) -> None:
+        """Writes the file's log (WAL) into the file, and empties it, where it has become long.
+
+        SQLite does so by itself only at a commit during which nobody reads. Where calls overlap there is none, so new
+        snapshots wait for a moment, and the old ones end. One that is held for long, as for an export, is not waited
+        for: the log is emptied after it.
+        """
+        if self.log_bytes() <= _MAX_LOG_BYTES or time.monotonic() < self._drain_after:
+            return
+        with self._writing, self._lock:
+            if self.log_bytes() <= _MAX_LOG_BYTES:
+                return  # somebody else has just done it
+            self._draining = True
+            try:
+                self._ended.wait_for(lambda: not self._users, _DRAIN_SECONDS)
+                emptied = self._checkpoint()
+            finally:
+                self._draining = False
+                self._ended.notify_all()
+            self._drain_after = 0.0 if emptied else time.monotonic() + _DRAIN_AGAIN_SECONDS
+
+    def log_bytes(self) -> int:
+        """The bytes of the file's log (WAL)."""
+        try:
+            return os.stat(f"{self.path}-wal").st_size
+        except FileNotFoundError:
+            return 0
+
+    def _checkpoint(self) -> bool:
+        """Empties the log; whether nobody kept it from that."""
+        connection = self._store.connection
+        try:
+            connection.execute("PRAGMA busy_timeout = 0")
+            (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            return not busy
+        except sqlite3.OperationalError:  # another process writes
+            return False
+        finally:
+            connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+
+    def write(self, write: Callable[[Transaction], T]) -> T:
+        """Writes in a transaction of its own, again where another one was first; what ``write`` gives."""
+        while True:
+            with self.snapshot() as snapshot:
+                transaction = self.begin(snapshot)
+                result = write(transaction)
+                try:
+                    self.commit(transaction)
+                    return result
+                except Conflict:
+                    continue
+
+    def _written(self, transaction: Transaction) -> Iterator[tuple[int, bytes]]:
+        """Writes to the file; the keys that it touches."""
+        connection, catalog = self._store.connection, transaction.catalog
+        tables = {**catalog.tables, **{name: t for name in SYSTEM_NUMBERS if (t := catalog.readable(name)) is not None}}
+        for name, new in transaction.new_tables.items():
+            tables[name] = StoredTable(name, new.number, self._store.create_storage())
+            for index, fields in SYSTEM_INDEXES.get(name, {}).items():
+                self._store.create_index(tables[name].storage, index, fields, staged=False)
+            kind = "system_tables" if name in SYSTEM_NUMBERS else "tables"
+            connection.execute(f"INSERT INTO {kind} VALUES (?, ?, ?)", (name, new.number, tables[name].storage))
+            yield CATALOG, b""
+        for (name, internal_id), written in transaction.writes.items():
+            if written.before is None and written.after is None:
+                continue
+            table = tables[name]
+            indexes = list((catalog.indexes(table) or self._store.indexes(table)).values())
+            self._write(table, internal_id, written, indexes)
+            yield from keys_of(table, iter(indexes), internal_id, written)
+        for name in transaction.removed_files:
+            connection.execute("DELETE FROM files WHERE name = ?", (name,))
+            yield FILES, b""
+
+    def _write(self, table: StoredTable, internal_id: bytes, written: Written, indexes: list[StoredIndex]) -> None:
+        connection, documents = self._store.connection, f"documents_{table.storage}"
+        if written.before is None:
+            assert written.after is not None
+            row = self._store.insert(table.storage, internal_id, written.after)
+            if row is None:
+                raise Conflict  # an id that is there already: another one is made next time
+            self._store.enter(indexes, row, written.after)
+            return
+        self._store.withdraw(indexes, written.before)
+        if written.after is None:
+            connection.execute(f"DELETE FROM {documents} WHERE internal_id = ?", (internal_id,))
+            return
+        sql = f"UPDATE {documents} SET body = ? WHERE internal_id = ? RETURNING row"
+        (row,) = connection.execute(sql, (written.body, internal_id)).fetchone()
+        self._store.enter(indexes, row, written.after)
+
+    def _unlink(self, transaction: Transaction) -> None:
+        for name in transaction.removed_files:
+            with suppress(OSError):
+                (self.path.parent / "storage" / name).unlink()
+
+    @contextmanager
+    def writing(self, *keys: tuple[int, bytes]) -> Iterator[sqlite3.Connection]:
+        """A transaction of the file for what is no document; ``keys`` are what it touches, by space."""
+        foreign: Commit | None = None
+        try:
+            with self._writing, self._store.transaction(), self._lock:
+                foreign = self._noticed()
+                yield self._store.connection
+                commit = Commit.of(self._next_ts(), keys)
+                self._store.commit()
+                self.log.append(commit)
+        finally:
+            if foreign is not None:
+                self._tell(foreign)
+        self._tell(commit)
+        self._empty_log()

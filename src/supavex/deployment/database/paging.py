@@ -1,0 +1,293 @@
+"""Reading a query: in batches as a function iterates over it, or page by page.
+
+What has been fetched is given to the function as it was then, whatever is written meanwhile. What the function has read
+is what reached it, and not what was fetched ahead for it. Source: ``database/src/query`` of convex-backend.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections import deque
+from dataclasses import dataclass, field, replace
+from itertools import takewhile
+from typing import Any
+
+from supavex.convex.values import size
+from supavex.deployment.database.filters import holds
+from supavex.deployment.database.plans import QueryPlan
+from supavex.deployment.database.store import read_body
+from supavex.deployment.database.transaction import DENSEST, Limits, Row, Transaction
+from supavex.errors import SupavexError
+
+#: Rows that are fetched at once, Convex's DEFAULT_QUERY_PREFETCH: what a loop that writes meets depends on it.
+_FETCHED = 100
+_MOST_FETCHED = 4096
+#: Characters of JSON that are given at once, and above which no more rows are fetched at once than before.
+_BATCH_CHARACTERS = 1 << 20
+#: Near its limits a page is to be split: where it has read so much of them, or is so long (SOFT_MAX_PAGE_LEN).
+_NEAR = 0.75
+_LONG_PAGE = int(8192 * _NEAR)
+END = "_end_"
+
+
+class _PageFull(Exception):
+    """A page has read as much as it may."""
+
+
+@dataclass(slots=True)
+class OpenQuery:
+    """A query that is being read. An output is a document that it gives, with those before it that filters reject."""
+
+    plan: QueryPlan
+    #: Whether more are fetched each time: for who writes nothing, it makes no difference when that is done.
+    growing: bool = False
+    #: The keys up to which rows have been fetched, and up to which the reader has got them.
+    fetched: bytes | None = None
+    got: bytes | None = None
+    #: How many rows are wanted of the next fetch.
+    hint: int = _FETCHED
+    max_rows: int | None = None
+    max_bytes: int | None = None
+    #: How many documents each of the plan's limits lets pass yet.
+    limits: list[int] = field(init=False)
+    #: Fetched rows that have not been looked at.
+    page: deque[Row] = field(default_factory=deque)
+    #: Whether the range has no more rows to fetch.
+    exhausted: bool = False
+    #: What the reader was given last, and how much of that it is known to have got.
+    outputs: list[list[Row]] = field(default_factory=list)
+    known: int = 0
+    #: Rows behind the last output.
+    tail: list[Row] = field(default_factory=list)
+    rows: int = 0
+    weight: int = 0
+
+    def __post_init__(self) -> None:
+        self.limits = [op for op in self.plan.operators if isinstance(op, int)]
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of the range has been looked at, and its end."""
+        return self.exhausted and not self.page and 0 not in self.limits
+
+    def batch(self, transaction: Transaction) -> tuple[list[str], bool]:
+        """The next documents as JSON, and whether no more come behind them. What came before has been read."""
+        self.read(transaction, len(self.outputs), end=False)
+        self.outputs, self.known = [], 0
+        length = 0
+        while length <= _BATCH_CHARACTERS:
+            if self.outputs and not self.page and not self.exhausted and 0 not in self.limits:
+                break  # what comes behind a fetch is as it is when it is asked for
+            output = self.next(transaction)
+            if output is None:
+                return [output[-1].body for output in self.outputs], True
+            self.outputs.append(output)
+            length += len(output[-1].body)
+        return [output[-1].body for output in self.outputs], False
+
+    def next(self, transaction: Transaction) -> list[Row] | None:
+        """The next output; None where no more come. Raises :class:`_PageFull` where no more may be read."""
+        while 0 not in self.limits:
+            if self.max_bytes is not None and self.weight >= self.max_bytes:
+                raise _PageFull
+            if not self.page:
+                if self.exhausted:
+                    return None
+                self._fetch(transaction)
+                continue
+            row = self.page.popleft()
+            self.tail.append(row)
+            if self.max_bytes is not None:
+                self.weight += size(read_body(row.body))
+            if _passes(self.plan, row, self.limits):
+                output, self.tail = self.tail, []
+                return output
+        return None
+
+    def _fetch(self, transaction: Transaction) -> None:
+        if transaction.usage.read_rows + len(self.tail) > transaction.usage.limits.documents_read:
+            transaction.usage.read([row.body for row in self.tail])
+        filtered = len(self.limits) < len(self.plan.operators)
+        wanted = _FETCHED if filtered and not self.growing else min(self.hint, _MOST_FETCHED)
+        # The limits before the first filter count rows.
+        inner = sum(1 for _ in takewhile(lambda operator: isinstance(operator, int), self.plan.operators))
+        wanted = min([wanted, *self.limits[:inner]])
+        if self.max_rows is not None:
+            if self.rows >= self.max_rows:
+                raise _PageFull
+            wanted = min(wanted, self.max_rows - self.rows)
+        rows, self.fetched = transaction.fetch(self.plan, self.fetched, wanted)
+        self.exhausted = self.fetched is None
+        self.page.extend(rows)
+        self.rows += len(rows)
+        if self.growing and sum(len(row.body) for row in rows) <= _BATCH_CHARACTERS:
+            self.hint = min(self.hint * 2, _MOST_FETCHED)
+
+    def read(self, transaction: Transaction, count: int, *, end: bool) -> None:
+        """The function has got ``count`` documents of the last batch, and the end if ``end``: that much it has read."""
+        rows = [row for output in self.outputs[self.known : count] for row in output]
+        self.known = max(self.known, count)
+        if end:
+            rows += self.tail
+            self.tail = []
+        if end and self.whole:
+            _remember(transaction, self.plan, self.got, None)
+        elif rows:
+            _remember(transaction, self.plan, self.got, rows[-1].key)
+        if rows:
+            self.got = rows[-1].key
+            transaction.usage.read([row.body for row in rows])
+
+
+def _remember(transaction: Transaction, plan: QueryPlan, after: bytes | None, until: bytes | None) -> None:
+    """Remembers that a plan's range was read behind ``after``, up to and with ``until`` (None: to its end)."""
+    if plan.table is None:
+        return
+    start, end = plan.start, plan.end
+    if plan.descending:
+        end = end if after is None else after
+        start = start if until is None else until
+    else:
+        start = start if after is None else after + b"\x00"
+        end = end if until is None else until + b"\x00"
+    if end is None or start < end:
+        transaction.read(plan.space, start, end)
+
+
+def _passes(plan: QueryPlan, row: Row, limits: list[int]) -> bool:
+    document: Any = None
+    at = 0
+    for operator in plan.operators:
+        if isinstance(operator, int):
+            limits[at] -= 1
+            at += 1
+        else:
+            document = read_body(row.body) if document is None else document
+            if not holds(operator, document):
+                return False
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class PageWanted:
+    """What ``paginate`` asks for. Cursors are opaque; ``end_cursor`` None: as many as ``size`` says."""
+
+    cursor: str | None
+    end_cursor: str | None
+    size: int
+    max_rows: int | None = None
+    max_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page: documents as JSON, and where the next one begins."""
+
+    documents: list[str]
+    cursor: str
+    split_cursor: str | None
+    status: str | None
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing comes behind it."""
+        return position_of(self.cursor) is None
+
+
+def read_page(transaction: Transaction, plan: QueryPlan, wanted: PageWanted) -> Page:
+    """The page of ``plan`` behind ``wanted.cursor``. Raises ``InvalidCursor`` for one of another query."""
+    mark = _fingerprint(plan)
+    after = None if wanted.cursor is None else _checked(wanted.cursor, mark)
+    if wanted.cursor is not None and after is None:
+        return Page([], wanted.cursor, None, None)
+    fixed = wanted.end_cursor is not None
+    if wanted.end_cursor is not None:
+        plan = _until(plan, _checked(wanted.end_cursor, mark))
+    # A page that has an end is read to it, however much that is.
+    max_rows, max_bytes = (None, None) if fixed else (wanted.max_rows, wanted.max_bytes)
+    query = OpenQuery(plan, fetched=after, got=after, hint=wanted.size, max_rows=max_rows, max_bytes=max_bytes)
+    documents: list[str] = []
+    rows: list[Row] = []
+    status: str | None = None
+    output: list[Row] | None = []
+    try:
+        while output is not None and (fixed or len(documents) < wanted.size):
+            query.hint = wanted.size if fixed else wanted.size - len(documents)
+            output = query.next(transaction)
+            if output is not None:
+                documents.append(output[-1].body)
+                rows += output
+                transaction.usage.read([row.body for row in output])
+    except _PageFull:
+        status = "SplitRequired"
+    rows += query.tail
+    transaction.usage.read([row.body for row in query.tail])
+    whole = output is None and query.whole
+    last = rows[-1].key if rows else None
+    _remember(transaction, plan, after, None if whole or fixed else last)
+    if status is None and (len(documents) > _LONG_PAGE or _near(query.rows, rows, wanted, transaction.usage.limits)):
+        status = "SplitRecommended"
+    cursor = wanted.end_cursor or _cursor(mark, None if whole else last)
+    middle = _cursor(mark, rows[len(rows) // 2].key) if len(rows) > 2 else None
+    return Page(documents, cursor, middle, status)
+
+
+def _until(plan: QueryPlan, key: bytes | None) -> QueryPlan:
+    """The part of a plan's range up to and with ``key``; None: all of it."""
+    if key is None:
+        return plan
+    if plan.descending:
+        return replace(plan, start=max(plan.start, key))
+    end = key + b"\x00"
+    return replace(plan, end=end if plan.end is None else min(plan.end, end))
+
+
+def _near(fetched: int, rows: list[Row], wanted: PageWanted, limits: Limits) -> bool:
+    """Whether a page comes near what it, or a transaction, may read."""
+    most, weight = limits.documents_read, limits.bytes_read
+    if fetched > int(min(wanted.max_rows or most, most) * _NEAR):
+        return True
+    limit = int(min(wanted.max_bytes or weight, weight) * _NEAR)
+    if sum(len(row.body) for row in rows) * DENSEST <= limit:
+        return False
+    return sum(size(read_body(row.body)) for row in rows) > limit
+
+
+def _fingerprint(plan: QueryPlan) -> bytes:
+    """Eight bytes that tell a query from others."""
+    return hashlib.sha256(plan.fingerprint.encode()).digest()[:8]
+
+
+def _cursor(mark: bytes, key: bytes | None) -> str:
+    """A cursor behind ``key``; None: behind everything."""
+    return base64.urlsafe_b64encode(mark + (b"\x00" if key is None else b"\x01" + key)).decode()
+
+
+def position_of(cursor: str) -> bytes | None:
+    """The key that a cursor stands behind; None at the end."""
+    data = base64.urlsafe_b64decode(cursor.encode())
+    return data[9:] if data[8:9] == b"\x01" else None
+
+
+def _checked(cursor: str, mark: bytes) -> bytes | None:
+    try:
+        data = base64.urlsafe_b64decode(cursor.encode())
+    except ValueError:
+        data = b""
+    if data[:8] != mark or data[8:9] not in (b"\x00", b"\x01"):
+        raise InvalidCursor
+    return position_of(cursor)
+
+
+class InvalidCursor(SupavexError):
+    """A cursor of another query: told as Convex does, so that ``usePaginatedQuery`` begins anew."""
+
+    DATA = '{"isConvexSystemError":true,"paginationError":"InvalidCursor"}'
+
+    def __init__(self) -> None:
+        super().__init__(
+            "InvalidCursor",
+            "InvalidCursor: Tried to run a query starting from a cursor, but it looks like "
+            "this cursor is from a different query.",
+        )

@@ -1,0 +1,153 @@
+"""Stored files: their contents in a folder beside the deployment's file, their metadata in it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import re
+import sqlite3
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from supavex.convex.ids import decode_id, encode_id, new_internal_id
+from supavex.convex.limits import STORAGE_NUMBER
+from supavex.convex.media_types import is_media_type
+from supavex.convex.values import Document
+from supavex.deployment.database.store import Store
+from supavex.errors import SupavexError
+from supavex.files import own_folder
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A stored file. ``name`` is the uuid by which its address names it; ``sha256`` are 32 bytes."""
+
+    id: str
+    name: str
+    created: float
+    sha256: bytes
+    size: int
+    content_type: str | None
+    path: Path
+
+
+def file_documents(connection: sqlite3.Connection) -> Iterator[tuple[float, bytes, str, Document]]:
+    """Of each stored file, the oldest first: when it was stored, its 16 bytes, its name, its document."""
+    rows = connection.execute(
+        "SELECT internal_id, name, created, sha256, size, content_type FROM files ORDER BY created, internal_id"
+    )
+    for internal_id, name, created, sha256, count, content_type in rows:
+        document: Document = {
+            "_id": encode_id(STORAGE_NUMBER, internal_id),
+            "_creationTime": created,
+            "sha256": base64.b64encode(sha256).decode(),
+            "size": float(count),
+            **({} if content_type is None else {"contentType": content_type}),
+        }
+        yield created, internal_id, name, document
+
+
+class Files:
+    """The stored files of the deployment in ``folder``."""
+
+    def __init__(self, store: Store, folder: Path) -> None:
+        self._store, self._folder = store, folder / "storage"
+
+    def new_path(self) -> Path:
+        """A path for contents that are still coming in; :meth:`keep` takes it from there."""
+        return own_folder(self._folder) / f"incoming-{uuid.uuid4().hex}"
+
+    def keep(
+        self,
+        incoming: Path,
+        content_type: str | None,
+        *,
+        id_: str | None = None,
+        created: float | None = None,
+        name: str | None = None,
+        sha256: bytes | None = None,
+    ) -> StoredFile:
+        """Makes the contents at ``incoming`` a stored file, with a new id and name where none is given.
+
+        Raises where their SHA-256 is not the one that is given, and for a media type that Convex refuses.
+        """
+        if content_type is not None and not is_media_type(content_type):
+            raise SupavexError("BadHeader", "Bad header for content-type: invalid HTTP header")
+        internal_id = new_internal_id() if id_ is None else decode_id(id_)[1]
+        name = name or str(uuid.uuid4())
+        digest, size = hashlib.sha256(), 0
+        with incoming.open("rb") as file:
+            while piece := file.read(1 << 20):
+                digest.update(piece)
+                size += len(piece)
+        if sha256 not in (None, digest.digest()):
+            raise SupavexError("DigestMismatch", "the file has another SHA-256 than is said of it.")
+        if (self._folder / name).exists() and self._known(name) != (internal_id, digest.digest()):
+            name = str(uuid.uuid4())  # the name keeps its contents
+        os.replace(incoming, self._folder / name)
+        row = (
+            internal_id,
+            name,
+            time.time_ns() / 1e6 if created is None else created,
+            digest.digest(),
+            size,
+            content_type,
+        )
+        with self._store.transaction():
+            self._store.connection.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)", row)
+        return self._file(row)
+
+    def _known(self, name: str) -> tuple[bytes, bytes] | None:
+        sql = "SELECT internal_id, sha256 FROM files WHERE name = ?"
+        row: tuple[bytes, bytes] | None = self._store.connection.execute(sql, (name,)).fetchone()
+        return row
+
+    def _file(self, row: tuple[bytes, str, float, bytes, int, str | None]) -> StoredFile:
+        internal_id, name, created, sha256, size, content_type = row
+        id_ = encode_id(STORAGE_NUMBER, internal_id)
+        return StoredFile(id_, name, created, sha256, size, content_type, self._folder / name)
+
+    def all(self) -> Iterator[StoredFile]:
+        """Every stored file, the oldest first."""
+        for row in self._store.connection.execute("SELECT * FROM files ORDER BY created, internal_id").fetchall():
+            yield self._file(row)
+
+    def named(self, name: str) -> StoredFile | None:
+        """The file of that uuid, or None."""
+        row = self._store.connection.execute("SELECT * FROM files WHERE name = ?", (name,)).fetchone()
+        return None if row is None else self._file(row)
+
+    def forget_all_but(self, ids: set[str]) -> set[Path]:
+        """Removes the metadata of all other files; the paths whose contents may be removed afterwards."""
+        return self.forget({file.id for file in self.all()} - ids)
+
+    def forget(self, ids: set[str]) -> set[Path]:
+        """Removes the metadata of files; the paths whose contents may be removed afterwards."""
+        found = [file for file in self.all() if file.id in ids] if ids else []
+        for file in found:
+            internal_id = decode_id(file.id)[1]
+            self._store.connection.execute("DELETE FROM files WHERE internal_id = ?", (internal_id,))
+        return {file.path for file in found}
+
+
+#: A media type that a header may hold: ASCII that can be printed.
+_TYPE = re.compile(r"[\x20-\x7e]{1,1024}\Z")
+
+
+def checked_type(content_type: object) -> str | None:
+    """A media type that somebody gives with a file; None for none. Raises where no header can hold it."""
+    if content_type is None or content_type == "":
+        return None
+    if not isinstance(content_type, str) or not _TYPE.match(content_type):
+        message = "the content type is no text of printable ASCII characters, as image/png is."
+        raise SupavexError("InvalidContentType", message)
+    return content_type
+
+
+def header_type(content_type: str | None) -> str:
+    """The media type that a stored file is sent with. One that an import brought may be none that a header holds."""
+    return content_type if isinstance(content_type, str) and _TYPE.match(content_type) else "application/octet-stream"

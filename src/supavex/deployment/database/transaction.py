@@ -1,0 +1,466 @@
+"""One function's view of the data: everything as it was at one moment, and what it has written since.
+
+Nothing is written to the file before the commit. What was read is remembered as intervals of keys, so that a commit can
+tell whether it still is so, and a subscription when to run again. Source: ``database/src`` of convex-backend.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from supavex.convex.damage import Damaged, DamagedDocument
+from supavex.convex.ids import encode_id, new_internal_id
+from supavex.convex.messages import mismatch_text, value_text
+from supavex.convex.names import table_name_problem
+from supavex.convex.order_keys import index_key, order_key
+from supavex.convex.values import Document, same, size
+from supavex.deployment.database.catalog import STORED_FILES, SYSTEM_NUMBERS, Catalog
+from supavex.deployment.database.commits import CATALOG, ReadSet
+from supavex.deployment.database.enforcement import check_limits, mismatch_of
+from supavex.deployment.database.plans import QueryPlan
+from supavex.deployment.database.store import StoredIndex, StoredTable, read_body, write_body
+from supavex.deployment.database.stored_files import file_documents
+from supavex.errors import SupavexError
+
+#: Convex's limits on one transaction (its defaults).
+MAX_READ_ROWS, MAX_READ_BYTES, MAX_READ_INTERVALS = 32_000, 16 << 20, 4096
+MAX_WRITTEN_ROWS, MAX_WRITTEN_BYTES = 16_000, 16 << 20
+MAX_SCHEDULED, MAX_SCHEDULED_BYTES = 1000, 16 << 20
+_OVER = "Consider using smaller limits in your queries, paginating your queries, or using indexed queries with a "
+_OVER += "selective index range expressions."
+#: Storages of tables that are not made yet count from here; no file has so many.
+_NO_STORAGE = (1 << 40) + 1
+#: A document's JSON is no shorter than its size divided by this: a one-digit number weighs 9 bytes and takes 2.
+DENSEST = 4.5
+_CAPITAL = re.compile("_([a-z])")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A stored document: its key in the index that it was found by, its 16 bytes, and its JSON."""
+
+    key: bytes
+    internal_id: bytes
+    body: str
+
+
+@dataclass(slots=True)
+class Written:
+    """What a transaction makes of one document. ``body`` is None for one that is removed."""
+
+    table: str
+    before: Document | None
+    after: Document | None
+    body: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a transaction may use; Convex's ``transactionLimits`` has the same names in its own spelling."""
+
+    bytes_read: int = MAX_READ_BYTES
+    documents_read: int = MAX_READ_ROWS
+    database_queries: int = MAX_READ_INTERVALS
+    documents_written: int = MAX_WRITTEN_ROWS
+    bytes_written: int = MAX_WRITTEN_BYTES
+    functions_scheduled: int = MAX_SCHEDULED
+    scheduled_function_args_bytes: int = MAX_SCHEDULED_BYTES
+
+
+LIMITS = Limits()
+
+
+@dataclass(slots=True)
+class Usage:
+    """What a transaction has used of its limits."""
+
+    limits: Limits = field(default_factory=lambda: LIMITS)
+    read_rows: int = 0
+    read_bytes: int = 0
+    written_rows: int = 0
+    written_bytes: int = 0
+    #: Functions that were scheduled, and the size of their arguments.
+    scheduled: int = 0
+    scheduled_bytes: int = 0
+    #: Texts whose sizes have not been added up, for nothing suggests that the limit is near.
+    _unweighed: list[str] = field(default_factory=list)
+    _length: int = 0
+
+    def read(self, bodies: list[str]) -> None:
+        """Counts documents that were read. Raises over the limits."""
+        self.read_rows += len(bodies)
+        self._unweighed += bodies
+        self._length += sum(map(len, bodies))
+        rows, weight = self.limits.documents_read, self.limits.bytes_read
+        if self.read_rows > rows:
+            message = f"Too many documents read in a single function execution (limit: {rows}). {_OVER}"
+            raise SupavexError("TooManyDocumentsRead", message)
+        if self.read_bytes + self._length * DENSEST > weight and self.weigh() > weight:
+            message = f"Too many bytes read in a single function execution (limit: {weight} bytes). {_OVER}"
+            raise SupavexError("TooManyBytesRead", message)
+
+    def weigh(self) -> int:
+        """The bytes that were read, by Convex's measure."""
+        self.read_bytes += sum(size(read_body(body)) for body in self._unweighed)
+        self._unweighed, self._length = [], 0
+        return self.read_bytes
+
+    def wrote(self, weight: int) -> None:
+        """Counts a document that was written. Raises over the limits."""
+        self.written_rows += 1
+        self.written_bytes += weight
+        if self.written_rows > self.limits.documents_written:
+            message = f"Too many writes in a single function execution (limit: {self.limits.documents_written})"
+            raise SupavexError("TooManyWrites", message)
+        if self.written_bytes > self.limits.bytes_written:
+            limit = self.limits.bytes_written
+            shown = "16 MiB" if limit == MAX_WRITTEN_BYTES else f"{limit} bytes"
+            message = f"Too many bytes written in a single function execution (limit: {shown})"
+            raise SupavexError("TooManyBytesWritten", message)
+
+    def schedules(self, weight: int) -> None:
+        """Counts a function that is scheduled with arguments of so many bytes. Raises over the limits."""
+        if self.scheduled >= self.limits.functions_scheduled:
+            message = f"Too many functions scheduled by this mutation (limit: {self.limits.functions_scheduled})"
+            raise SupavexError("TooManyFunctionsScheduled", message)
+        if self.scheduled_bytes + weight > self.limits.scheduled_function_args_bytes:
+            message = "Too large total size of the arguments of scheduled functions from this mutation "
+            message += f"(limit: {self.limits.scheduled_function_args_bytes} bytes)"
+            raise SupavexError("ScheduledFunctionsArgumentsTooLarge", message)
+        self.scheduled += 1
+        self.scheduled_bytes += weight
+
+
+class Transaction:
+    """Reads and writes at one moment. ``connection`` sees the file as it was then, and goes on doing so.
+
+    ``ts`` are nanoseconds; the new documents' ``_creationTime`` begins with it.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, catalog: Catalog, ts: int, begun: int) -> None:
+        self.connection, self.catalog, self.ts = connection, catalog, ts
+        self.reads = ReadSet()
+        self.usage = Usage()
+        #: What has been written, by table name and internal id, in the order of the first write to each.
+        self.writes: dict[tuple[str, bytes], Written] = {}
+        #: Tables that are to be made.
+        self.new_tables: dict[str, StoredTable] = {}
+        self._created = begun / 1e6
+        #: Names of stored files to be removed.
+        self.removed_files: list[str] = []
+
+    @contextmanager
+    def limited(self, given: Mapping[str, Any]) -> Iterator[None]:
+        """Within it, no more than ``given`` may be used besides what has been, by the names of Convex's client."""
+        if not given:
+            yield
+            return
+        before, usage = self.usage.limits, self.usage
+        used = Limits(
+            usage.weigh(),
+            usage.read_rows,
+            self.reads.count(),
+            usage.written_rows,
+            usage.written_bytes,
+            usage.scheduled,
+            usage.scheduled_bytes,
+        )
+        lower = {}
+        for limit in fields(Limits):
+            wanted = given.get(_CAPITAL.sub(lambda found: found[1].upper(), limit.name), limit.default)
+            if type(wanted) not in (int, float) or wanted < 0 or wanted != int(wanted):
+                raise ValueError(f"a limit is a whole number, and {limit.name} is {wanted!r}")
+            lower[limit.name] = min(getattr(used, limit.name) + int(wanted), getattr(before, limit.name))
+        usage.limits = Limits(**lower)
+        try:
+            yield
+        finally:
+            usage.limits = before
+
+    # Reading
+
+    def get(self, table: StoredTable, internal_id: bytes) -> str | None:
+        """A document's JSON, or None."""
+        self.read(-table.storage, internal_id, internal_id + b"\x00")
+        written = self.writes.get((table.name, internal_id))
+        body = written.body if written is not None else self._stored(table, internal_id)
+        if body is not None:
+            self.usage.read([body])
+        return body
+
+    def _stored(self, table: StoredTable, internal_id: bytes) -> str | None:
+        if table.name in self.new_tables:
+            return None
+        if table is STORED_FILES:
+            return next((body for _, key, body in self._files() if key == internal_id), None)
+        sql = f"SELECT ?, internal_id, body, json_valid(body) FROM documents_{table.storage} WHERE internal_id = ?"
+        row = self.connection.execute(sql, (internal_id, internal_id)).fetchone()
+        return None if row is None else _row(table, *row).body
+
+    def read(self, space: int, start: bytes = b"", end: bytes | None = None) -> None:
+        """Remembers that an interval was read. Raises over the limit."""
+        self.reads.add(space, start, end)
+        limit = self.usage.limits.database_queries
+        if self.reads.count() > limit:
+            message = f"Too many reads in a single function execution (limit: {limit}). {_OVER}"
+            raise SupavexError("TooManyReads", message)
+
+    def rows(self, plan: QueryPlan, after: bytes | None, count: int) -> list[Row]:
+        """The rows of :meth:`fetch`: none only where the range has no others."""
+        return self.fetch(plan, after, count)[0]
+
+    def fetch(self, plan: QueryPlan, after: bytes | None, count: int) -> tuple[list[Row], bytes | None]:
+        """At most ``count`` rows of a plan's range in its order, those behind the key ``after``; without its operators.
+
+        With the key up to which there are no others, or None where there are none in all the range. Nothing is
+        remembered of it: the reader says how far it came.
+        """
+        table = plan.table
+        if table is None or (plan.end is not None and plan.start >= plan.end):
+            return [], None
+        if table is STORED_FILES:
+            return _cut(self._file_rows(plan, after), count, None)
+        mine = self._written_rows(plan, after)
+        if table.name in self.new_tables:
+            return _cut(mine, count, None)
+        changed = {internal_id for name, internal_id in self.writes if name == table.name}
+        wanted = count
+        while True:
+            stored = self._stored_rows(plan, after, wanted)
+            last = stored[-1].key if len(stored) == wanted else None
+            found = [row for row in stored if row.internal_id not in changed]
+            # Those that come behind the last stored row may have others of the table between them.
+            found += [row for row in mine if last is None or (row.key > last if plan.descending else row.key < last)]
+            if found or last is None:
+                found.sort(key=lambda row: row.key, reverse=plan.descending)
+                return _cut(found, count, last)
+            after, wanted = last, max(wanted, 100)
+
+    def _stored_rows(self, plan: QueryPlan, after: bytes | None, count: int) -> list[Row]:
+        table, index = plan.table, plan.index
+        assert table is not None
+        key = "d.internal_id" if index is None else "e.key"
+        conditions, values = [f"{key} >= ?"], [plan.start]
+        if plan.end is not None:
+            conditions.append(f"{key} < ?")
+            values.append(plan.end)
+        if after is not None:
+            conditions.append(f"{key} {'<' if plan.descending else '>'} ?")
+            values.append(after)
+        source = f"documents_{table.storage} AS d"
+        if index is not None:
+            source = f"entries_{index.entries} AS e CROSS JOIN {source} ON d.row = e.row"
+        sql = (
+            f"SELECT {key}, d.internal_id, d.body, json_valid(d.body) FROM {source} WHERE {' AND '.join(conditions)} "
+            f"ORDER BY {key} {'DESC' if plan.descending else 'ASC'} LIMIT {count}"
+        )
+        return [_row(table, *row) for row in self.connection.execute(sql, values)]
+
+    def _files(self) -> Iterator[tuple[float, bytes, str]]:
+        """The stored files that are not to be removed: creation time, internal id, document."""
+        for created, internal_id, name, document in file_documents(self.connection):
+            if name not in self.removed_files:
+                yield created, internal_id, write_body(document)
+
+    def _file_rows(self, plan: QueryPlan, after: bytes | None) -> list[Row]:
+        found = []
+        for created, internal_id, body in self._files():
+            id_ = encode_id(STORED_FILES.number, internal_id)
+            key = internal_id if plan.index is None else order_key(created) + order_key(id_)
+            passed = after is None or (key < after if plan.descending else key > after)
+            if key >= plan.start and (plan.end is None or key < plan.end) and passed:
+                found.append(Row(key, internal_id, body))
+        return sorted(found, key=lambda row: row.key, reverse=plan.descending)
+
+    def _written_rows(self, plan: QueryPlan, after: bytes | None) -> list[Row]:
+        found = []
+        assert plan.table is not None
+        for (name, internal_id), written in self.writes.items():
+            if name != plan.table.name or written.after is None or written.body is None:
+                continue
+            key = internal_id if plan.index is None else index_key(written.after, plan.index.fields)
+            if key < plan.start or (plan.end is not None and key >= plan.end):
+                continue
+            if after is None or (key < after if plan.descending else key > after):
+                found.append(Row(key, internal_id, written.body))
+        return sorted(found, key=lambda row: row.key, reverse=plan.descending)
+
+    def count(self, table: StoredTable) -> int:
+        """How many documents a table holds."""
+        self.read(-table.storage)
+        count = 0
+        if table.name not in self.new_tables:
+            (count,) = self.connection.execute(f"SELECT count(*) FROM documents_{table.storage}").fetchone()
+        mine = [written for (name, _), written in self.writes.items() if name == table.name]
+        return int(count) + sum((w.after is not None) - (w.before is not None) for w in mine)
+
+    def table(self, name: str) -> StoredTable | None:
+        """The table of that name; remembered as read where it is not there."""
+        found = self.new_tables.get(name) or self.catalog.readable(name)
+        if found is None:
+            self.read(CATALOG)
+        return found
+
+    def table_of(self, number: int) -> StoredTable | None:
+        """The table with that number."""
+        new = next((table for table in self.new_tables.values() if table.number == number), None)
+        return new or self.catalog.by_number.get(number)
+
+    def query_rows(self, sql: str, values: tuple[Any, ...] = ()) -> Iterator[Any]:
+        """Rows of what the file holds besides documents."""
+        return iter(self.connection.execute(sql, values))
+
+    # Writing
+
+    def insert(self, name: str, fields: Document, *, system: bool = False) -> str:
+        """A new document; its id. Raises where it does not fit."""
+        table = self.table(name) or self._new_table(name)
+        internal_id = new_internal_id()
+        id_ = encode_id(table.number, internal_id)
+        _check_system_fields(fields, id_, self._created)
+        document = {**fields, "_id": id_, "_creationTime": self._created}
+        self._created = math.nextafter(self._created, math.inf)
+        self._write(table, internal_id, None, document, enforce=not system)
+        return id_
+
+    def replace(self, table: StoredTable, internal_id: bytes, fields: Document, *, verb: str = "Replace") -> Document:
+        """Puts ``fields`` in the place of a document's own; the new document."""
+        old = self._existing(table, internal_id, verb)
+        return self._changed(table, internal_id, old, dict(fields))
+
+    def patch(self, table: StoredTable, internal_id: bytes, fields: Document, removed: set[str]) -> Document:
+        """Sets some fields of a document and removes others; the new document."""
+        old = self._existing(table, internal_id, "Update")
+        new = {name: value for name, value in {**old, **fields}.items() if name not in removed}
+        if same(new, old):
+            return old
+        return self._changed(table, internal_id, old, new)
+
+    def _changed(self, table: StoredTable, internal_id: bytes, old: Document, new: Document) -> Document:
+        _check_system_fields(new, old["_id"], old["_creationTime"])
+        new |= {"_id": old["_id"], "_creationTime": old["_creationTime"]}
+        self._write(table, internal_id, old, new)
+        return new
+
+    def delete(self, table: StoredTable, internal_id: bytes) -> Document:
+        """Removes a document; it."""
+        old = self._existing(table, internal_id, "Delete")
+        self._write(table, internal_id, old, None)
+        return old
+
+    def put(self, table: StoredTable, internal_id: bytes, document: Document) -> None:
+        """Writes a system document as it is."""
+        body = self.get(table, internal_id)
+        self._write(table, internal_id, None if body is None else read_body(body), document, enforce=False)
+
+    def _existing(self, table: StoredTable, internal_id: bytes, verb: str) -> Document:
+        body = self.get(table, internal_id)
+        if body is None:
+            id_ = encode_id(table.number, internal_id)
+            raise SupavexError("NonexistentDocument", f"{verb} on nonexistent document ID {id_}")
+        return read_body(body)
+
+    def _write(
+        self,
+        table: StoredTable,
+        internal_id: bytes,
+        old: Document | None,
+        new: Document | None,
+        *,
+        enforce: bool = True,
+    ) -> None:
+        if new is not None and enforce:
+            self._enforce(table.name, new)
+        if table.name not in SYSTEM_NUMBERS:
+            self.usage.wrote(size(new if new is not None else old or {}))
+        place = (table.name, internal_id)
+        before = self.writes[place].before if place in self.writes else old
+        body = None if new is None else write_body(new)
+        self.writes[place] = Written(table.name, before, new, body)
+
+    def _enforce(self, table: str, document: Document) -> None:
+        check_limits(table, document)
+        validator = self.catalog.validator(table)
+        mismatch = None if validator is None else mismatch_of(validator, document, self._name_of)
+        if mismatch:
+            message = f'Failed to insert or update a document in table "{table}" because it does not match the schema: '
+            raise SupavexError("SchemaEnforcementError", message + mismatch_text(mismatch), where=table)
+
+    def _name_of(self, number: int) -> str | None:
+        found = self.table_of(number)
+        return self.catalog.name_of(number) or (None if found is None else found.name)
+
+    def _new_table(self, name: str) -> StoredTable:
+        number = SYSTEM_NUMBERS.get(name)
+        if number is None:
+            problem = table_name_problem(name)
+            if problem:
+                raise SupavexError("InvalidTableName", f"{name!r} can't name a table: {problem}.")
+            used = {*self.catalog.by_number, *(table.number for table in self.new_tables.values())}
+            number = next(n for n in range(10_001, 1 << 31) if n not in used)
+        # Its storage is made when it is committed; until then a number that no table has.
+        table = StoredTable(name, number, _NO_STORAGE + len(self.new_tables))
+        self.new_tables[name] = table
+        return table
+
+    # Parts of it that may be taken back
+
+    def mark(self) -> tuple[Any, ...]:
+        """What :meth:`go_back` takes."""
+        return dict(self.writes), dict(self.new_tables), self._created, list(self.removed_files)
+
+    def go_back(self, mark: tuple[Any, ...]) -> None:
+        """Takes back what was written since :meth:`mark`. What was read stays read."""
+        writes, tables, created, files = mark
+        self.writes, self.new_tables, self._created, self.removed_files = (
+            dict(writes),
+            dict(tables),
+            created,
+            list(files),
+        )
+
+    @property
+    def wrote(self) -> bool:
+        """Whether there is anything to commit."""
+        return bool(self.writes or self.new_tables or self.removed_files)
+
+
+def _row(table: StoredTable, key: bytes, internal_id: bytes, body: str, valid: int | None) -> Row:
+    """A row as it is read. Raises :class:`DamagedDocument` where its text can't be given to a function."""
+    if not valid or type(body) is not str or "\0" in body or body[:1] != "{":
+        read_body(body, table, internal_id)
+        raise DamagedDocument(Damaged(table.name, encode_id(table.number, internal_id), "", "its body is not JSON"))
+    return Row(key, internal_id, body)
+
+
+def _cut(rows: list[Row], count: int, last: bytes | None) -> tuple[list[Row], bytes | None]:
+    """The first ``count`` rows, and up to where they are all, if there are no others up to ``last``."""
+    return (rows, last) if len(rows) < count else (rows[:count], rows[count - 1].key)
+
+
+def _check_system_fields(fields: Document, id_: str, created: float) -> None:
+    """Raises where ``fields`` bring other system fields than the document has."""
+    if fields.get("_id", id_) != id_:
+        shown = value_text(fields["_id"])
+        message = f"Provided document ID {value_text(id_)} doesn't match '_id' field {shown}"
+        raise SupavexError("InvalidIdError", message)
+    if fields.get("_creationTime", created) != created or type(fields.get("_creationTime", created)) is not float:
+        message = f"Provided creation time {created} doesn't match '_creationTime' field in {value_text(fields)}"
+        raise SupavexError("InvalidCreationTimeError", message)
+
+
+def keys_of(
+    table: StoredTable, indexes: Iterator[StoredIndex], internal_id: bytes, written: Written
+) -> Iterator[tuple[int, bytes]]:
+    """The spaces and keys that a write touches: before it, and after it."""
+    yield -table.storage, internal_id
+    for index in indexes:
+        for document in (written.before, written.after):
+            if document is not None:
+                yield index.entries, index_key(document, index.fields)

@@ -1,0 +1,262 @@
+"""Evaluates pushed modules in V8, in a process of their own that is killed when it takes too much.
+
+V8's own limits don't hold against typed arrays, endless microtasks and backtracking regular expressions; the
+process's do.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from supavex.convex.json_bounds import JsonTooLarge, parse_bounded, parse_strict
+from supavex.convex.schema_json import validator_from_json
+from supavex.deployment.runtime.linking import link
+from supavex.errors import SupavexError
+
+#: Wall-clock seconds and bytes of memory that evaluating one push may take.
+SECONDS = 30.0
+MEMORY_BYTES = 1 << 30
+#: What evaluating may answer: more than all that the CLI is told of the largest app.
+MAX_ANSWER_BYTES = 64 << 20
+_STACK_LINES = 6
+_UDF_TYPES = ("Query", "Mutation", "Action")
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A pushed module: path below ``convex/`` (``messages.js``), source, source map, and ``isolate`` or ``node``."""
+
+    path: str
+    source: str
+    source_map: str | None
+    environment: str
+
+    @property
+    def is_chunk(self) -> bool:
+        """Whether it is code that several modules share, and no module of the app's own."""
+        return self.path.startswith("_deps/")
+
+
+@dataclass(slots=True)
+class Evaluation:
+    """What modules say of themselves: functions by module (as the CLI takes them), schema JSON, authentication."""
+
+    functions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    schema: str | None = None
+    auth: list[dict[str, Any]] = field(default_factory=list)
+
+
+def evaluate(
+    modules: Sequence[Module],
+    schema: Module | None,
+    definition: Module | None,
+    environment: Mapping[str, str],
+    *,
+    seconds: float = SECONDS,
+    memory: int = MEMORY_BYTES,
+) -> Evaluation:
+    """Imports every module, the schema and the app's definition. Raises :class:`SupavexError` with Convex's codes."""
+    every = [*modules, *(module for module in (schema, definition) if module is not None)]
+    paths = {module.path for module in every}
+    linked = [link(module.path, module.source, modules=paths) for module in every]
+    wanted = [module.path for module in every if not module.is_chunk]
+    request = {
+        "environment": dict(environment),
+        "scripts": [{"path": one.path, "text": one.script()} for one in linked],
+        "request": {
+            "modules": wanted,
+            "node": [module.path for module in every if module.environment == "node"],
+            "schema": schema.path if schema else None,
+            "definition": definition.path if definition else None,
+        },
+    }
+    answer = _in_child(json.dumps(request).encode(), seconds, memory)
+    # A module can reach what JavaScript is made of, and so what speaks for it.
+    if not is_sound(answer):
+        raise SupavexError("InvalidModules", "Evaluating the modules gave an answer of another form than it has.")
+    failure = answer.get("failure")
+    if failure is not None:
+        raise _failure(failure)
+    found = answer["schema"]
+    if found is not None and found.get("missing"):
+        message = "Schema file missing default export. Have you run `export default defineSchema(...)`?"
+        raise _evaluating("MissingSchemaExportError", message)
+    if found is not None and not _is_schema(found.get("text")):
+        raise _evaluating("InvalidSchemaExport", "Default export from schema file isn't a Convex schema.")
+    return Evaluation(answer["functions"], None if found is None else found["text"], answer["auth"])
+
+
+def _is_schema(text: object) -> bool:
+    try:
+        data = parse_bounded(text) if isinstance(text, str) else None
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(data, dict) and "tables" in data
+
+
+def _evaluating(code: str, message: str) -> SupavexError:
+    return SupavexError(code, f"Hit an error while evaluating your schema:\n{message}")
+
+
+def _failure(failure: Mapping[str, str]) -> SupavexError:
+    """The error of a module that could not be imported, in the shape of Convex's."""
+    frames = [line.strip() for line in failure.get("stack", "").splitlines() if line.strip().startswith("at ")]
+    frames = [line for line in frames if not re.search(r"__evaluate|\bload\b", line)][:_STACK_LINES]
+    where = failure["module"]
+    if where == "auth.config.js" and failure["message"].startswith("Environment variable "):
+        return SupavexError("AuthConfigMissingEnvironmentVariable", failure["message"], where=where)
+    name = failure.get("name", "Error")
+    lines = [f"Uncaught {name}: {failure['message'].strip()}" if where else failure["message"]]
+    lines += [f"    {frame}" for frame in frames]
+    said = "your schema" if where == "schema.js" else f"module {where}" if where else "your modules"
+    text = "\n".join(lines)
+    code = "InvalidAuthConfig" if where == "auth.config.js" else "InvalidModules"
+    return SupavexError(code, f"Hit an error while evaluating {said}:\n{text}", where=where or None)
+
+
+def _in_child(request: bytes, seconds: float, memory: int) -> dict[str, Any]:
+    # Its environment is empty, so the package's own folder is named.
+    command = [sys.executable, "-c", _START, str(Path(__file__).parents[3])]
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+        env={"PATH": "", "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"},
+        start_new_session=True,
+    )
+    watcher = _Watcher(process, seconds, memory)
+    watcher.start()
+    try:
+        output = _exchanged(process, request)
+    finally:
+        watcher.stop()
+    if output is None:
+        size = f"{MAX_ANSWER_BYTES >> 20} MiB"
+        raise SupavexError("InvalidModules", f"Evaluating the modules was stopped: it says more than {size}.")
+    if watcher.reason:
+        raise SupavexError("InvalidModules", f"Evaluating the modules was stopped: {watcher.reason}.")
+    try:
+        answer: dict[str, Any] = parse_strict(output)
+    except JsonTooLarge as error:
+        raise SupavexError("InvalidModules", f"Evaluating the modules gave {error}.") from None
+    except ValueError:
+        reason = "it used up its processor time" if process.returncode in (-24, -9) else "V8 gave up"
+        message = f"Evaluating the modules failed: {reason} (exit code {process.returncode})."
+        raise SupavexError("InvalidModules", message) from None
+    return answer
+
+
+def _exchanged(process: subprocess.Popen[bytes], request: bytes) -> bytes | None:
+    """What a process answers to its request; None where that is too much. It has ended then."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+
+    def write(pipe: IO[bytes]) -> None:
+        with suppress(OSError), pipe:
+            pipe.write(request)
+
+    writing = threading.Thread(target=write, args=(process.stdin,), name="supavex-v8-request", daemon=True)
+    writing.start()
+    try:
+        with process.stdout as pipe:
+            output = pipe.read(MAX_ANSWER_BYTES + 1)
+        return output if len(output) <= MAX_ANSWER_BYTES else None
+    finally:
+        if process.poll() is None:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(1)
+            process.kill()
+        process.wait()
+        writing.join()
+
+
+def is_sound(answer: object) -> bool:
+    """Whether an answer of ``analysis.js`` is of its form, so that whoever reads it later finds what is said there."""
+    if not isinstance(answer, dict):
+        return False
+    failure = answer.get("failure")
+    if failure is not None:
+        texts = isinstance(failure, dict) and all(isinstance(text, str) for text in failure.values())
+        return texts and {"module", "message"} <= failure.keys()
+    if not {"functions", "schema", "auth"} <= answer.keys():
+        return False
+    schema = answer["schema"]
+    if not (schema is None or isinstance(schema, dict)) or not isinstance(answer["auth"], list):
+        return False
+    kinds = str | int | float | bool | None
+    if not all(isinstance(one, dict) and all(isinstance(v, kinds) for v in one.values()) for one in answer["auth"]):
+        return False
+    modules = answer["functions"]
+    return isinstance(modules, dict) and all(map(_is_module, modules.values()))
+
+
+def _is_module(found: Any) -> bool:
+    """Whether what is said of one module is of its form."""
+    try:
+        for function in found["functions"]:
+            texts = [function["name"], *(function[name] for name in ("args", "returns") if function[name] is not None)]
+            if not all(isinstance(text, str) for text in texts) or function["udfType"] not in _UDF_TYPES:
+                return False
+            if function["visibility"]["kind"] not in ("public", "internal"):
+                return False
+            for text in texts[1:]:
+                data = parse_bounded(text)
+                if data is not None:
+                    validator_from_json(data)
+        for route in found["httpRoutes"] or []:
+            if not all(isinstance(route["route"][name], str) for name in ("path", "method")):
+                return False
+        return all(isinstance(name, str) for name, _ in found["cronSpecs"] or [])
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, SupavexError):
+        return False
+
+
+_CHILD = "supavex.deployment.runtime.evaluation_child"
+_START = f"import sys; sys.path.insert(0, sys.argv[1]); from {_CHILD} import main; main()"
+
+
+class _Watcher(threading.Thread):
+    """Kills a process that takes more time or memory than it may."""
+
+    def __init__(self, process: subprocess.Popen[bytes], seconds: float, memory: int) -> None:
+        super().__init__(name="supavex-v8-watcher", daemon=True)
+        self.process, self.deadline, self.memory = process, time.monotonic() + seconds, memory
+        self.reason = ""
+        self._done = threading.Event()
+
+    def run(self) -> None:
+        while not self._done.wait(0.05):
+            if time.monotonic() > self.deadline:
+                self.reason = "it took too long"
+            elif _resident(self.process.pid) > self.memory:
+                self.reason = f"it took more than {self.memory >> 20} MB of memory"
+            if self.reason:
+                self.process.kill()
+                return
+
+    def stop(self) -> None:
+        """Ends the watch."""
+        self._done.set()
+        self.join()
+
+
+def _resident(pid: int) -> int:
+    """Bytes of memory that a process holds; 0 where the system does not say (V8's own limit holds there)."""
+    try:
+        with open(f"/proc/{pid}/statm", "rb") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return 0

@@ -1,0 +1,1 @@
+"""Snapshots and table files into a deployment, and out of it."""

@@ -1,0 +1,316 @@
+"""Imports a snapshot archive into a deployment: atomic, with Convex's checks and codes.
+
+Source: ``application/src/snapshot_import`` of convex-backend. Every table is loaded beside the one it replaces, each
+document checked for limits and against the schema with the table numbers as they will be, the indexes are built, and
+then all tables are swapped in one transaction.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from supavex.convex import validators as kinds
+from supavex.convex.ids import InvalidId, decode_id, encode_id, new_internal_id
+from supavex.convex.limits import FIRST_USER_TABLE_NUMBER, MAX_CREATION_TIME
+from supavex.convex.messages import mismatch_text
+from supavex.convex.validators import Validator
+from supavex.convex.values import Document
+from supavex.deployment.database.database import Database
+from supavex.deployment.database.enforcement import check_limits, enforced, mismatch_of, quick_check
+from supavex.deployment.database.store import CREATION_INDEX, BulkLoad, DuplicateRow, StoredTable, write_body
+from supavex.errors import SupavexError
+
+Mode = Literal["requireEmpty", "append", "replace", "replaceAll"]
+#: Called with a table and the documents of it done so far.
+Progress = Callable[[str, int], None]
+
+
+class Archive(Protocol):
+    """What is imported: a snapshot archive, or a file of one table's documents."""
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+
+    @property
+    def tables(self) -> list[str]:
+        """The tables that it holds."""
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """The numbers that it says."""
+
+    def documents(self, table: str) -> Iterator[Document]:
+        """The documents of a table."""
+
+    def rows(self, table: str) -> Iterator[tuple[Document, str | None]]:
+        """The documents, with their text where they plainly keep Convex's limits."""
+
+
+@dataclass(slots=True)
+class Imported:
+    """What an import did: documents written and deleted, by table."""
+
+    written: dict[str, int] = field(default_factory=dict)
+    deleted: dict[str, int] = field(default_factory=dict)
+
+
+def import_snapshot(
+    database: Database,
+    archive: Archive,
+    mode: Mode = "requireEmpty",
+    *,
+    progress: Progress = lambda table, done: None,
+) -> Imported:
+    """Imports ``archive``. ``replace`` replaces the tables that it holds, ``replaceAll`` also empties all others.
+
+    ``append`` adds to what is there (and is atomic too, which Convex's own is not).
+    """
+    imported = Imported()
+    store = database.store
+    with store.transaction():
+        if mode == "append":
+            _append(database, archive, progress, imported)
+            return imported
+        old = store.tables()
+        numbers = _numbers(archive, old)
+        if mode == "requireEmpty":
+            for name in numbers:
+                if database.count(name):
+                    raise SupavexError("TableExists", f"the table {name} holds documents already.", where=name)
+        surviving = {name: table for name, table in old.items() if name not in numbers}
+        if mode == "replaceAll":
+            _clear(database, surviving, numbers, imported)
+            surviving = {}
+        _check_numbers(database, old, numbers, surviving)
+        names = {table.number: name for name, table in store.tables().items() if name not in numbers}
+        names |= {number: name for name, number in numbers.items()}
+        fresh = {name: _load(database, archive, name, numbers[name], names, progress, imported) for name in numbers}
+        # A number may pass from one imported table to another: all old entries go before the new ones come.
+        for name in numbers:
+            if name in old:
+                imported.deleted[name] = database.count(name)
+                store.connection.execute("DELETE FROM tables WHERE name = ?", (name,))
+        for name, storage in fresh.items():
+            store.connection.execute("INSERT INTO tables VALUES (?, ?, ?)", (name, numbers[name], storage))
+            if name in old:
+                store.drop_storage(old[name].storage)
+    return imported
+
+
+def _append(database: Database, archive: Archive, progress: Progress, imported: Imported) -> None:
+    store, schema = database.store, database.schema
+    old = store.tables()
+    numbers = _numbers(archive, old)
+    for name, number in numbers.items():
+        if name in old and old[name].number != number:
+            message = f"{name} has the number {old[name].number} here and {number} in the archive."
+            raise SupavexError("TableNumberConflict", message, where=name, hint="Import with --replace.")
+    new = {name: number for name, number in numbers.items() if name not in old}
+    _check_numbers(database, old, new, old)
+    for name, number in new.items():
+        database.create_table(name, number)
+    names = database.table_names()
+    for name in numbers:
+        table = store.tables()[name]
+        indexes = list(store.indexes(table).values())
+        definition = schema.tables.get(name) if schema is not None and schema.schema_validation else None
+        validator = None if definition is None else enforced(definition)
+        done = 0
+        for document in archive.documents(name):
+            row = _insert(database, table, document, validator, names)
+            store.enter(indexes, row, document)
+            done += 1
+            if done % 1000 == 0:
+                progress(name, done)
+        imported.written[name] = done
+        progress(name, done)
+
+
+def _insert(
+    database: Database,
+    table: StoredTable,
+    document: Document,
+    validator: Validator | None,
+    names: Mapping[int, str],
+) -> int:
+    """Checks a document and stores it, without entering it into indexes; its row."""
+    internal_id = _complete(table.name, table.number, document)
+    check_limits(table.name, document)
+    _check_schema(table.name, document, validator, names)
+    row = database.store.insert(table.storage, internal_id, document)
+    if row is None:
+        raise SupavexError("DuplicateId", f"the id {document['_id']} stands twice.", where=table.name)
+    return row
+
+
+def _check_schema(table: str, document: Document, validator: Validator | None, names: Mapping[int, str]) -> None:
+    mismatch = None if validator is None else mismatch_of(validator, document, names.get)
+    if mismatch:
+        raise SupavexError(
+            "SchemaEnforcementError",
+            f'Failed to insert or update a document in table "{table}" because it does not match the schema: '
+            f"{mismatch_text(mismatch)}",
+            where=f"{table} {document['_id']}",
+            hint="Nothing was imported.",
+        )
+
+
+def _numbers(archive: Archive, old: dict[str, StoredTable]) -> dict[str, int]:
+    """Each table's number: that of ``_tables``, else of its first document's id, else the present one, else new."""
+    listed = archive.numbers
+    numbers = dict(listed)
+    unsaid = []
+    for name in archive.tables:
+        first = None if name in numbers else next(archive.documents(name), None)
+        if first is not None and "_id" in first:
+            try:
+                numbers[name] = decode_id(str(first["_id"]))[0]
+            except InvalidId as error:
+                raise SupavexError("InvalidId", error.message, where=name) from None
+        elif name not in numbers:
+            unsaid.append(name)
+    for number, count in Counter(numbers.values()).items():
+        if count > 1:
+            both = ", ".join(sorted(name for name, given in numbers.items() if given == number))
+            raise SupavexError("InvalidId", f"{both} all have the number {number}.", where=str(archive.path))
+    taken = set(numbers.values())
+    for name in list(unsaid):
+        if name in old and old[name].number not in taken:
+            numbers[name] = old[name].number
+            unsaid.remove(name)
+    taken = set(numbers.values()) | {table.number for table in old.values()}
+    for name in unsaid:
+        numbers[name] = _free(taken)
+        taken.add(numbers[name])
+    return dict(sorted(numbers.items()))
+
+
+def _free(taken: Collection[int]) -> int:
+    return next(number for number in itertools.count(FIRST_USER_TABLE_NUMBER) if number not in taken)
+
+
+def _clear(database: Database, tables: dict[str, StoredTable], numbers: dict[str, int], imported: Imported) -> None:
+    """Empties the tables of the schema, under another number where the archive needs theirs; deletes the others."""
+    store, schema = database.store, database.schema
+    taken = {table.number for table in store.tables().values()} | set(numbers.values())
+    for name, table in tables.items():
+        imported.deleted[name] = database.count(name)
+        if schema is None or name not in schema.tables:
+            store.connection.execute("DELETE FROM tables WHERE name = ?", (name,))
+            store.drop_storage(table.storage)
+            continue
+        number = table.number
+        if number in numbers.values():
+            number = _free(taken)
+            taken.add(number)
+        _replace(database, table, number, _empty_copy(database, table))
+
+
+def _check_numbers(
+    database: Database, old: dict[str, StoredTable], numbers: dict[str, int], surviving: dict[str, StoredTable]
+) -> None:
+    taken = {table.number: name for name, table in surviving.items()}
+    for name, number in numbers.items():
+        if number in taken:
+            raise SupavexError(
+                "TableConflict",
+                f"{name} has the number {number} in the archive, which is the number of {taken[number]} here.",
+                where=name,
+                hint="Migrate into this deployment (--to), so that its numbers are used.",
+            )
+    schema = database.schema
+    changed = {name for name, number in numbers.items() if name in old and old[name].number != number}
+    if schema is None or not changed:
+        return
+    for other, definition in schema.tables.items():
+        if other in numbers or other not in surviving or not database.count(other):
+            continue
+        broken = sorted(changed & _referenced(definition.document))
+        if broken:
+            raise SupavexError(
+                "ImportForeignKey",
+                f"importing {broken[0]} would change its number, and {other} refers to it by id.",
+                where=broken[0],
+                hint=f"Import {other} with it.",
+            )
+
+
+def _referenced(validator: Validator) -> set[str]:
+    return {inner.table for _, inner in validator.walk() if isinstance(inner, kinds.Id)}
+
+
+def _empty_copy(database: Database, table: StoredTable, *, unique: bool = True) -> int:
+    storage = database.store.create_storage(unique=unique)
+    for index in database.store.indexes(table).values():
+        if index.name != CREATION_INDEX:
+            database.store.create_index(storage, index.name, index.fields, staged=index.staged)
+    return storage
+
+
+def _replace(database: Database, table: StoredTable, number: int, storage: int) -> None:
+    sql = "UPDATE tables SET number = ?, storage = ? WHERE name = ?"
+    database.store.connection.execute(sql, (number, storage, table.name))
+    database.store.drop_storage(table.storage)
+
+
+def _load(
+    database: Database,
+    archive: Archive,
+    name: str,
+    number: int,
+    names: dict[int, str],
+    progress: Progress,
+    imported: Imported,
+) -> int:
+    """Loads a table's documents into a storage of their own, indexed like the table's present one; its number."""
+    store = database.store
+    old = store.tables().get(name)
+    schema = database.schema
+    definition = schema.tables.get(name) if schema is not None and schema.schema_validation else None
+    validator = None if definition is None else enforced(definition)
+    storage = _empty_copy(database, old, unique=False) if old else store.create_storage(unique=False)
+    fits = None if validator is None else quick_check(validator, {table: key for key, table in names.items()})
+    done = 0
+    load = BulkLoad(store, StoredTable(name, number, storage))
+    for document, text in archive.rows(name):
+        internal_id = _complete(name, number, document)
+        if text is None:
+            check_limits(name, document)
+        if fits is not None and not fits(document):
+            _check_schema(name, document, validator, names)
+        load.add(internal_id, document, text or write_body(document))
+        done += 1
+        if done % 1000 == 0:
+            progress(name, done)
+    try:
+        load.finish()
+    except DuplicateRow as error:
+        raise SupavexError("DuplicateId", f"the id {error.id} stands twice.", where=name) from None
+    imported.written[name] = done
+    progress(name, done)
+    return storage
+
+
+def _complete(table: str, number: int, document: Document) -> bytes:
+    """Checks ``_id`` and ``_creationTime``, or gives them; the internal id."""
+    if "_id" not in document:
+        document["_id"] = encode_id(number, new_internal_id())
+    try:
+        found, internal_id = decode_id(str(document["_id"]))
+    except InvalidId as error:
+        raise SupavexError("InvalidId", error.message, where=table) from None
+    if found != number:
+        message = f"{document['_id']} is an id of table number {found}; {table} has {number}."
+        raise SupavexError("ImportConflict", message, where=table)
+    created = document.setdefault("_creationTime", time.time_ns() / 1e6)
+    if not (isinstance(created, float) and 0 < created < MAX_CREATION_TIME):
+        message = f"_creationTime {created!r} is no float64 above 0 and below 2^53."
+        raise SupavexError("InvalidCreationTimeError", message, where=f"{table} {document['_id']}")
+    return internal_id

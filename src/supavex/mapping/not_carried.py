@@ -1,0 +1,84 @@
+"""What the source enforces or does and Convex does not, and what to write instead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from supavex.mapping.convex_auth import SOURCES
+from supavex.mapping.plan import Plan
+from supavex.postgres.catalog import Catalog, Table
+
+
+@dataclass(frozen=True, slots=True)
+class NotCarried:
+    """Something of the source that Convex will not do by itself: what, where, and what to do."""
+
+    kind: str
+    where: str
+    detail: str
+    instead: str
+
+
+def not_carried(plan: Plan) -> list[NotCarried]:
+    """What Convex does not take over, of the tables that are moved, and of the whole database."""
+    own = [table.source for table in plan.moved if table.name not in SOURCES]
+    return not_carried_of(plan.catalog, own)
+
+
+_INSTEAD = {
+    "view": "A query function.",
+    "materialized view": "A table that mutations keep up to date, or an aggregate component.",
+    "foreign table": "An action that calls the other system.",
+    "function": "A query, mutation or action.",
+    "procedure": "A mutation or action.",
+    "aggregate": "Code in a query.",
+    "sequence": "A counter document.",
+    "enum": "A union of literals, or one_of in schema.py.",
+    "domain": "A rule in schema.py, or code in the mutation.",
+    "exclusion": "Look for an overlap by an index in the mutation that inserts.",
+    "publication": "Nothing: every Convex query is live.",
+    "cron job": "convex/crons.ts.",
+    "bucket": "Its files move where [storage] says where they are; who may read them is for functions to say.",
+    "extension": "Whatever used it: a component, an npm package in an action, or code of your own.",
+    "trigger": "Code in the mutations that write the table; of auth.users, in the sign-up flow.",
+    "policy": "Check ctx.auth in each function that reads or writes the table or the files.",
+}
+
+
+def not_carried_of(catalog: Catalog, tables: list[Table]) -> list[NotCarried]:
+    """What Convex does not take over of ``tables``, and of the rest of the database."""
+    found = [item for table in tables for item in _not_carried(table)]
+    return found + [NotCarried(o.kind, o.name, o.detail, _INSTEAD.get(o.kind, "")) for o in catalog.others]
+
+
+def _not_carried(table: Table) -> Iterator[NotCarried]:
+    where = table.qualified
+    for unique in table.uniques:
+        detail = f"unique ({', '.join(unique.columns)})" + (f" where {unique.predicate}" if unique.predicate else "")
+        yield NotCarried("unique", where, detail, "Look it up by an index in the mutation that inserts.")
+    for index in table.indexes:
+        if index.unique and None in index.columns:
+            instead = "Look it up by an index on a field that holds the expression's value."
+            yield NotCarried("unique", where, index.definition.partition(" USING ")[2], instead)
+    for check in table.checks:
+        yield NotCarried("check", where, check.expression, "rules in convex/defaults.ts, or code in the mutation.")
+    for key in table.foreign_keys:
+        if key.on_delete in ("CASCADE", "SET NULL", "SET DEFAULT"):
+            detail = f"{', '.join(key.columns)} on delete {key.on_delete.lower()}"
+            yield NotCarried("cascade", where, detail, "Delete or patch the rows in the mutation, by the index.")
+    for policy in table.policies:
+        detail = f"{policy.name} ({policy.command.lower()})"
+        yield NotCarried("policy", where, detail, "Check ctx.auth in each function that reads or writes the table.")
+    for trigger in table.triggers:
+        yield NotCarried("trigger", where, trigger.name, "Code in the mutations that write the table.")
+    for column in table.columns:
+        if column.default and not column.generated:
+            yield NotCarried("default", f"{where}.{column.name}", column.default, "withDefaults in convex/defaults.ts.")
+        if column.type.length is not None:
+            detail = f"at most {column.type.length} characters"
+            yield NotCarried("length", f"{where}.{column.name}", detail, "Check it in the mutation that writes.")
+        if column.generated:
+            yield NotCarried("generated column", f"{where}.{column.name}", "", "Compute it when writing or reading.")
+        if column.identity:
+            yield NotCarried("identity", f"{where}.{column.name}", "", "Convex's _id, or a counter document.")

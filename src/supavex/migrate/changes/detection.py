@@ -1,0 +1,242 @@
+"""Changes: which rows were inserted, updated and deleted since a moment, without triggers and without a superuser.
+
+Rows that a finished transaction wrote before the moment are known by their ``xmin`` (see
+:mod:`supavex.postgres.visibility`) and not read any further. Of the others the digest is compared with the moment's,
+so that a row that was written again as it was, or in columns that do not move, is no change. Keys that are gone are
+looked for only where the number of rows says that there are some. Where ``xmin`` can't be trusted, every row's digest
+is compared; the table says why.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import numpy as np
+
+from supavex.mapping.file_columns import OBJECTS
+from supavex.mapping.keys import Key
+from supavex.mapping.plan import ALIAS, Plan, TablePlan
+from supavex.migrate.changes.result import KINDS, LISTED, Changes, Kind, TableChanges
+from supavex.migrate.changes.row_digests import RowDigests, identifies, key_texts, reads_more, relation_of, shape_of
+from supavex.migrate.state.baseline import Moment, TableMoment
+from supavex.migrate.state.row_files import Array, Bucket, RowFile, RowWriter, difference, key_bytes, known_and_same
+from supavex.migrate.storage.buckets import FileList, FilesJob, listed_files
+from supavex.postgres.columns import ColumnReader
+from supavex.postgres.visibility import HeldSnapshot, held_snapshot, incomparable, newer_sql
+
+#: Keys of rows that came or went that are kept in memory, for one table.
+HELD = 20_000
+#: Called with a source table, what happened to a row, and the row's key as text.
+Each = Callable[[str, Kind, str], None]
+#: Called with a source table and the rows read so far.
+Progress = Callable[[str, int], None]
+#: Keys that one query asks for.
+_KEYS = 5000
+
+
+@dataclass(slots=True)
+class ChangeDetector:
+    """Looks for the changes of tables since ``moment``. ``full``: by all digests, whatever ``xmin`` says."""
+
+    moment: Moment
+    full: bool = False
+    each: Each | None = None
+    progress: Progress = lambda table, rows: None
+
+    def at(self, plan: Plan, held: HeldSnapshot) -> list[TableChanges]:
+        """The changes of all moved tables, at one snapshot."""
+        known = self.moment.tables()
+        with ColumnReader(held.snapshot) as reader:
+            return [self._table(table, known.get(table.name), held, reader) for table in plan.moved]
+
+    def _table(
+        self, table: TablePlan, old: TableMoment | None, held: HeldSnapshot, reader: ColumnReader
+    ) -> TableChanges:
+        started = time.monotonic()
+        changes = TableChanges(table.name, table.target)
+        digests = RowDigests(table, old.seed if old is not None else 0)
+        why = self._distrust(table, old, held)
+        if why or not self._newer(digests, old, held, reader, changes):
+            why = why or "rows are there now that are older than the moment and were not in it"
+            changes = TableChanges(table.name, table.target, by="digests", why=why)
+            self._all(digests, old, reader, changes)
+        changes.seconds = time.monotonic() - started
+        return changes
+
+    def _distrust(self, table: TablePlan, old: TableMoment | None, held: HeldSnapshot) -> str:
+        """Why ``xmin`` does not tell which rows of a table are newer; empty where it does."""
+        if old is None:
+            return "the moment does not hold the table"
+        if self.full:
+            return "all digests are asked for"
+        if (problem := incomparable(old.seen, held.seen)) is not None:
+            return problem
+        relation = relation_of(held.holder, table)
+        if relation != old.relation:
+            return "it is another table, or has other partitions, than at the moment"
+        if any(part[0] not in "rp" for part in relation.split()):
+            return "a part of it is a foreign table"
+        if shape_of(table) != old.shape:
+            return "its columns have changed"
+        if not identifies(table):
+            return "no unique key of the table tells its rows apart"
+        if reads_more(table):
+            return "an sql expression may read more than the row"
+        return ""
+
+    def _newer(
+        self,
+        digests: RowDigests,
+        old: TableMoment | None,
+        held: HeldSnapshot,
+        reader: ColumnReader,
+        changes: TableChanges,
+    ) -> bool:
+        """The changes by ``xmin``; False where the numbers of rows don't agree with them."""
+        assert old is not None
+        name = digests.table.name
+        with ExitStack() as stack:
+            now = stack.enter_context(RowFile())
+            writer = RowWriter(now, name, old.bits)
+            done = 0
+            for count in digests.read(reader, writer, newer_sql(old.seen, held.seen, ALIAS)):
+                done += count
+                self.progress(name, done)
+            changes.rows = digests.count(held.holder)
+            changed: list[tuple[int, int]] = []
+            bits = writer.bits
+            for number in range(1 << bits) if writer.rows else ():
+                new = now.bucket(name, number, bits, bits)
+                there = self.moment.bucket(name, number, bits, old.bits)
+                known, same = known_and_same(there, new)
+                changed.append((int((~known).sum()), int((known & ~same).sum())))
+                _hold(changes, new.keys[~known])
+                changes.rewritten += int(same.sum())
+            changes.inserted = sum(pair[0] for pair in changed)
+            changes.updated = sum(pair[1] for pair in changed)
+            changes.deleted = old.rows + changes.inserted - changes.rows
+            if changes.deleted < 0:
+                return False
+            if changes.deleted and not self._gone(digests, old, reader, changes):
+                return False
+            for number, (inserted, updated) in enumerate(changed):
+                if (inserted or updated) and (self.each or self._short(changes)):
+                    new = now.bucket(name, number, bits, bits, texts=digests.has_text)
+                    known, same = known_and_same(self.moment.bucket(name, number, bits, old.bits), new)
+                    self._tell(changes, digests.key, "inserted", new, np.flatnonzero(~known))
+                    self._tell(changes, digests.key, "updated", new, np.flatnonzero(known & ~same))
+        return True
+
+    def _gone(self, digests: RowDigests, old: TableMoment, reader: ColumnReader, changes: TableChanges) -> bool:
+        """Finds the keys of the moment that are no row's now; False where they are more or less than counted."""
+        name = digests.table.name
+        gone: list[tuple[int, Array]] = []
+        with RowFile() as now:
+            writer = RowWriter(now, name, old.bits)
+            done = 0
+            for count in digests.read(reader, writer, digests=False):
+                done += count
+                self.progress(name, done)
+            bits, total = writer.bits, 0
+            for number in range(1 << bits):
+                there = self.moment.bucket(name, number, bits, old.bits)
+                lost = np.flatnonzero(~np.isin(there.keys, now.bucket(name, number, bits, bits).keys))
+                total += len(lost)
+                _hold(changes, there.keys[lost])
+                if len(lost):
+                    gone.append((number, lost))
+        if total != changes.deleted:
+            return False
+        for number, lost in gone:
+            if self.each or self._short(changes):
+                there = self.moment.bucket(name, number, bits, old.bits, texts=digests.has_text)
+                self._tell(changes, digests.key, "deleted", there, lost)
+        return True
+
+    def _all(self, digests: RowDigests, old: TableMoment | None, reader: ColumnReader, changes: TableChanges) -> None:
+        """The changes by all digests. Keys need not tell rows apart: equal keys are counted."""
+        name = digests.table.name
+        old_bits = 0 if old is None else old.bits
+        with RowFile() as now:
+            writer = RowWriter(now, name, old_bits)
+            for count in digests.read(reader, writer):
+                changes.rows += count
+                self.progress(name, changes.rows)
+            bits, texts = writer.bits, digests.has_text
+            for number in range(1 << bits):
+                new = now.bucket(name, number, bits, bits, texts=texts)
+                there = (
+                    self.moment.bucket(name, number, bits, old_bits, texts=texts) if old else Bucket(new.records[:0])
+                )
+                inserted, updated, deleted = difference(there, new)
+                changes.inserted += len(inserted)
+                changes.updated += len(updated)
+                changes.deleted += len(deleted)
+                _hold(changes, new.keys[inserted])
+                _hold(changes, there.keys[deleted])
+                self._tell(changes, digests.key, "inserted", new, inserted)
+                self._tell(changes, digests.key, "updated", new, updated)
+                self._tell(changes, digests.key, "deleted", there, deleted)
+
+    def _short(self, changes: TableChanges) -> bool:
+        """Whether more keys are to be listed."""
+        return any(len(changes.keys.get(kind, ())) < LISTED and getattr(changes, kind) for kind in KINDS)
+
+    def _tell(self, changes: TableChanges, key: Key, kind: Kind, bucket: Bucket, chosen: Array) -> None:
+        if not len(chosen):
+            return
+        listed = changes.keys.setdefault(kind, [])
+        wanted = len(chosen) if self.each else min(len(chosen), max(0, LISTED - len(listed)))
+        for text in key_texts(key, bucket, chosen[:wanted]):
+            if len(listed) < LISTED:
+                listed.append(text)
+            if self.each is not None:
+                self.each(changes.source, kind, text)
+
+
+def _hold(changes: TableChanges, keys: Array) -> None:
+    if changes.came_or_went is not None:
+        some = len(changes.came_or_went) + len(keys) <= HELD
+        changes.came_or_went = [*changes.came_or_went, *key_bytes(keys)] if some else None
+
+
+def files_changed(moment: Moment, files: FileList, doubted: Collection[str]) -> bool:
+    """Whether the stored files are others than those that went at ``moment``."""
+    return files.digest != moment.files or OBJECTS in doubted
+
+
+def changes_since(
+    plan: Plan,
+    url: str,
+    detector: ChangeDetector,
+    doubted: Collection[str] = (),
+    files: FilesJob | None = None,
+    rules: Callable[[HeldSnapshot], list[str]] = lambda held: [],
+) -> Changes:
+    """The changes of the rows of ``plan`` at ``url``, and of ``files``, since the moment of ``detector``.
+
+    ``rules`` finds the tables of which something else has changed.
+    """
+    started = time.monotonic()
+    moment = detector.moment
+    with held_snapshot(url) as held, listed_files(files, held.holder) as stored:
+        tables = detector.at(plan, held)
+        moved = {table.name for table in plan.moved}
+        gone = [source for source in moment.tables() if source not in moved]
+        assert moment.path is not None
+        seconds = time.monotonic() - started
+        return Changes(
+            moment.path.stem,
+            moment.target,
+            moment.made_at,
+            held.snapshot.taken_at,
+            tables,
+            gone,
+            sorted(moved & set(doubted)),
+            seconds,
+            stored is not None and files_changed(moment, stored, doubted),
+            rules(held),
+        )

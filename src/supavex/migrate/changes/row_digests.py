@@ -1,0 +1,150 @@
+"""Rows as keys and digests: how they are read, and how two sets of them differ.
+
+A digest is PostgreSQL's own hash (64 bits) of the text of a row of all that moves, with a seed of the moment's: it is
+made where the row is, so that 24 bytes of it travel.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import psycopg
+import pyarrow as pa
+
+from supavex.convex.ids import INTERNAL_ID_BYTES
+from supavex.mapping.keys import Key
+from supavex.mapping.plan import ALIAS, TablePlan
+from supavex.migrate.state.row_files import Array, Bucket, RowWriter, key_bytes
+from supavex.postgres.columns import ColumnReader
+from supavex.postgres.connection import literal, quoted
+
+_NO_KEY = "'\\x" + "00" * INTERNAL_ID_BYTES + "'::bytea"
+
+
+def shape_of(table: TablePlan) -> str:
+    """A digest of a table's columns and their types: a value's text depends on them (the names of an enum's labels)."""
+    return hashlib.sha256(repr(table.source.columns).encode()).hexdigest()
+
+
+def relation_of(holder: psycopg.Connection, table: TablePlan) -> str:
+    """The object ids of a table and of its partitions: a table that was swapped in holds rows older than itself."""
+    row = holder.execute(
+        "WITH RECURSIVE part(oid) AS (SELECT %s::regclass::oid UNION "
+        "SELECT i.inhrelid FROM pg_catalog.pg_inherits AS i JOIN part ON part.oid = i.inhparent) "
+        "SELECT string_agg(c.relkind::text || c.oid::text, ' ' ORDER BY c.oid) "
+        "FROM part JOIN pg_catalog.pg_class AS c ON c.oid = part.oid",
+        (quoted(table.source.schema, table.source.name),),
+    ).fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+def identifies(table: TablePlan) -> bool:
+    """Whether PostgreSQL itself keeps the table's key unique and present."""
+    assert table.key is not None
+    if table.key.form == "row":
+        return False
+    columns = {column.name: column for column in table.source.columns}
+    keys = [table.source.primary_key]
+    keys += [
+        unique.columns
+        for unique in table.source.uniques
+        if unique.predicate is None and all(name in columns and not columns[name].nullable for name in unique.columns)
+    ]
+    return any(names and set(names) <= set(table.key.columns) for names in keys)
+
+
+def reads_more(table: TablePlan) -> bool:
+    """Whether a field's value may depend on more than its row: an ``sql`` expression may read whatever it likes."""
+    return any(planned.expression for planned in table.fields) or any(rule.sql for rule in table.rule.fields.values())
+
+
+class RowDigests:
+    """Reads the keys and digests of one table's rows, at one snapshot."""
+
+    def __init__(self, table: TablePlan, seed: int) -> None:
+        assert table.key is not None
+        self.table, self.key, self.seed = table, table.key, seed
+        #: Whether a key's bytes don't tell the key.
+        self.has_text = self.key.form in ("hash", "row")
+
+    @property
+    def _key_sql(self) -> str:
+        own = self.key.sql(self.key.own(ALIAS))
+        own = f"uuid_send({own})" if self.key.form == "uuid" else own
+        return f"COALESCE({own}, {_NO_KEY}) AS k"
+
+    @property
+    def digest_sql(self) -> str:
+        """SQL for the digest of a row: of all that moves, as PostgreSQL writes it in a row's text."""
+        # Of values that may be files too, one is enough.
+        values = [field.source for field in self.table.fields if field.file is None or not field.file.own]
+        values += [f"{ALIAS}.{quoted(name)}" for name in self.table.creation.columns]
+        return f'pg_catalog.hashtextextended(ROW({", ".join(values)})::text COLLATE "C", {self.seed})'
+
+    def _from(self, where: str) -> str:
+        source = f"FROM {quoted(self.table.source.schema, self.table.source.name)} AS {ALIAS}"
+        return f"{source} WHERE {where}" if where else source
+
+    def read(self, reader: ColumnReader, writer: RowWriter, where: str = "", *, digests: bool = True) -> Iterator[int]:
+        """Writes every row (for which ``where`` holds) to ``writer``; yields how many each batch held.
+
+        Without ``digests``, their keys only.
+        """
+        columns = [self._key_sql, f"{self.digest_sql if digests else '0::int8'} AS d"]
+        if self.has_text and digests:
+            columns.append(f"COALESCE({self.key.text_sql(self.key.own(ALIAS))}, 'NULL') AS x")
+        for batch in reader.read(f"SELECT {', '.join(columns)} {self._from(where)}"):
+            numbers = batch.column(1).to_numpy(zero_copy_only=False)
+            texts = batch.column(2).to_pylist() if len(columns) > 2 else None
+            writer.add(_matrix(batch.column(0)), numbers, texts)
+            yield batch.num_rows
+        writer.close()
+
+    def _values(self, keys: Sequence[tuple[str, ...]]) -> str:
+        """SQL for keys, given as the texts of their columns."""
+        columns = [self.table.source.column(name) for name in self.key.columns]
+        arrays = [
+            f"ARRAY[{', '.join(literal(key[index]) for key in keys)}]::pg_catalog.{column.type.base}[]"
+            for index, column in enumerate(columns)
+            if column is not None
+        ]
+        return f"unnest({', '.join(arrays)})"
+
+    def among(self, keys: Sequence[tuple[str, ...]]) -> str:
+        """SQL that is true for the rows of those keys, given as the texts of their columns."""
+        return f"({', '.join(self.key.own(ALIAS))}) IN (SELECT * FROM {self._values(keys)})"
+
+    def read_keys(self, reader: ColumnReader, writer: RowWriter, keys: Sequence[tuple[str, ...]]) -> Iterator[int]:
+        """Writes those keys to ``writer``, whether a row has them or not."""
+        names = ", ".join(quoted(name) for name in self.key.columns)
+        for batch in reader.read(f"SELECT {self._key_sql} FROM {self._values(keys)} AS {ALIAS}({names})"):
+            writer.add(_matrix(batch.column(0)), np.zeros(batch.num_rows, np.int64))
+            yield batch.num_rows
+        writer.close()
+
+    def count(self, holder: psycopg.Connection) -> int:
+        """How many rows there are."""
+        row = holder.execute(f"SELECT count(*) {self._from('')}".encode()).fetchone()
+        assert row is not None
+        return int(row[0])
+
+
+def _matrix(column: pa.Array) -> Array:
+    """A column of 16 bytes each as a matrix of bytes."""
+    if not len(column):
+        return np.zeros((0, INTERNAL_ID_BYTES), np.uint8)
+    data = column.cast(pa.binary(INTERNAL_ID_BYTES))
+    values = data.buffers()[1]
+    start = data.offset * INTERNAL_ID_BYTES
+    flat = np.frombuffer(values, np.uint8)[start : start + len(data) * INTERNAL_ID_BYTES]
+    return flat.reshape(-1, INTERNAL_ID_BYTES)
+
+
+def key_texts(key: Key, bucket: Bucket, chosen: Array) -> list[str]:
+    """The keys of some rows of a bucket (by their positions) as text."""
+    if bucket.texts is not None:
+        return [bucket.texts[int(index)] for index in chosen]
+    return [key.text_of(data) or data.hex() for data in key_bytes(bucket.keys[chosen])]

@@ -1,0 +1,68 @@
+"""``supavex changes``: what changed in the source of a project since a baseline that it keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+
+from supavex.convex_cli.targets import deployment_of
+from supavex.errors import UsageError
+from supavex.mapping.check import checked_plan
+from supavex.mapping.source import Source
+from supavex.migrate.changes.detection import ChangeDetector, Each, changes_since
+from supavex.migrate.changes.result import Changes
+from supavex.migrate.changes.selection import other_rules
+from supavex.migrate.state.baseline import Moment
+from supavex.migrate.state.baselines import name_of
+from supavex.migrate.state.folder import Folder
+from supavex.migrate.storage.buckets import files_job
+from supavex.project import Project
+
+
+@dataclass(frozen=True, slots=True)
+class ChangesOptions:
+    """Since when :func:`changes_of` looks, and how."""
+
+    #: Since the last import into this deployment (``local``, ``cloud`` or a URL); None: into any.
+    to: str | None = None
+    #: Since the copy that was kept under this name, instead.
+    moment: str | None = None
+    #: Every row's digest is compared, whatever ``xmin`` says.
+    full: bool = False
+    #: Where the files of storage buckets are: a folder, or ``s3://…``; None: where supavex.toml says.
+    files: str | None = None
+    #: Called with each changed row: its table, what happened to the row, and its key as text.
+    each: Each | None = None
+
+
+def changes_of(
+    project: Project,
+    options: ChangesOptions = ChangesOptions(),
+    progress: Callable[[str, int, int], None] = lambda table, rows, estimate: None,
+) -> Changes:
+    """The rows of ``project`` that were inserted, updated or deleted since the chosen baseline.
+
+    Raises ``NoMoment`` where there is none. ``progress``: a table, the rows read, and an estimate of all (0: unknown).
+    """
+    if options.to is not None and options.moment is not None:
+        raise UsageError("TwoChoices", "--to and --moment both name a moment.", hint="Give one.")
+    moments = Folder(project.migration_folder).moments
+    latest = moments.latest() or "local"
+    last = latest if options.to is None else name_of(deployment_of(project.convex_folder, options.to))
+    path = moments.path(options.moment or last)
+    if options.moment is not None and not path.is_file():
+        kept = ", ".join(moments.names()) or "none"
+        message = f"there is no moment {options.moment}."
+        raise UsageError("NoMoment", message, where=str(path), hint=f"Kept are: {kept}.")
+    plan, _ = checked_plan(project)
+    with ExitStack() as stack:
+        opened = stack.enter_context(Moment.open(path))
+        # A named moment is what was imported once; the target's own is what should be there now.
+        doubted = moments.doubted(opened.target) if path == moments.path(name_of(opened.target)) else ()
+        detector = ChangeDetector(opened, options.full, options.each)
+        detector.progress = lambda table, rows: progress(table, rows, 0)
+        url = stack.enter_context(Source(project).running())
+        rules = partial(other_rules, plan, opened)
+        return changes_since(plan, url, detector, doubted, files_job(plan, options.files), rules)

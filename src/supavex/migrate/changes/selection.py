@@ -1,0 +1,190 @@
+"""Which tables a copy of the changes takes, and the moment that a copy leaves.
+
+A table is taken where its rows have changed since the moment, where what decides on them has (its rules, the ids of
+tables that are in Convex already, rows that it refers to and that came or went), or where what an earlier run left in
+the deployment is not sure. While the copy runs, tables are added whose rows refer to rows that are now rejected, or no
+longer. Tables that refer to each other in a circle are taken together.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from supavex.convex.validators import MISSING
+from supavex.mapping.file_columns import OBJECTS
+from supavex.mapping.graph import ReferenceGraph, uses_existing
+from supavex.mapping.plan import Plan, TablePlan
+from supavex.migrate.changes.detection import ChangeDetector, files_changed
+from supavex.migrate.changes.result import TableChanges
+from supavex.migrate.copy.jobs import TableJob
+from supavex.migrate.copy.selection import Lookups
+from supavex.migrate.keys.references import names_any, shared_keys
+from supavex.migrate.state.baseline import Moment
+from supavex.migrate.state.rejects import Reject
+from supavex.migrate.storage.buckets import FileList, FilesJob, listed_files
+from supavex.postgres.visibility import HeldSnapshot, held_snapshot
+
+
+def rules_of(table: TablePlan, numbers: Mapping[str, int], lookups: Lookups, shared: Mapping[bytes, str]) -> str:
+    """A digest of all that decides what becomes of a table's rows, but for rows of other tables.
+
+    Of ``numbers``, those that its ids name.
+    """
+    named = {table.target} | {planned.reference.target for planned in table.fields if planned.reference is not None}
+    used = {name: number for name, number in numbers.items() if name in named}
+    hashed = hashlib.sha256(TableJob(table, used, {}, {}, shared).digest().encode())
+    for planned in table.fields:
+        if planned.ids is not None:
+            hashed.update(repr(sorted(planned.ids.items())).encode())
+        elif planned.reference is not None and planned.reference.existing:
+            hashed.update(lookups[planned.reference.target].digest().encode())
+        # What NULL becomes is in the documents too.
+        hashed.update(b"" if planned.fill is MISSING else repr(planned.fill).encode())
+    return hashed.hexdigest()
+
+
+def other_rules(plan: Plan, moment: Moment, held: HeldSnapshot) -> list[str]:
+    """The source tables whose rows something else decides on than at ``moment``, by their names.
+
+    Told by the source alone: of tables that refer to ids that Convex chose, nothing is said.
+    """
+    known, numbers, found = moment.tables(), moment.numbers, []
+    for table in plan.moved:
+        old = known.get(table.name)
+        if old is None or any(field.reference is not None and field.reference.existing for field in table.fields):
+            continue
+        shared = shared_keys(held.holder, table)
+        if old.target != table.target or rules_of(table, numbers, {}, shared) != old.rules:
+            found.append(table.name)
+    return sorted(found)
+
+
+@dataclass(slots=True)
+class ChangedTables:
+    """Chooses the tables of a copy; ``detector`` finds the changes, ``doubted`` are source tables to take in any case.
+
+    Afterwards ``reasons`` says why each table is taken, and ``changes`` what changed of every one.
+    """
+
+    plan: Plan
+    detector: ChangeDetector
+    doubted: frozenset[str] = frozenset()
+    reasons: dict[str, str] = field(default_factory=dict)
+    #: Whether the stored files are taken.
+    files: bool = False
+    changes: list[TableChanges] = field(default_factory=list)
+    #: The moment (ISO 8601, UTC).
+    made_at: str = field(init=False, default="")
+    graph: ReferenceGraph = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.made_at = self.moment.made_at
+        self.graph = ReferenceGraph.of(self.plan)
+
+    @property
+    def moment(self) -> Moment:
+        """The moment since which."""
+        return self.detector.moment
+
+    def choose(
+        self,
+        tables: Iterable[TablePlan],
+        held: HeldSnapshot,
+        numbers: Mapping[str, int],
+        lookups: Lookups,
+        files: FileList | None = None,
+    ) -> set[str]:
+        """See :class:`~supavex.migrate.copy.selection.Selection`."""
+        wanted = {table.name for table in tables}
+        self.reasons.clear()
+        self.files = files is not None and files_changed(self.moment, files, self.doubted)
+        self.changes = self.detector.at(self.plan, held)
+        known = self.moment.tables()
+        moved = {table.name: table for table in self.plan.moved}
+        came_or_went: dict[str, list[bytes] | None] = {}
+        for change in self.changes:
+            if change.any:
+                self.reasons[change.source] = change.described
+            if change.inserted or change.deleted:
+                came_or_went[change.source] = change.came_or_went
+        for name, table in moved.items():
+            if name in self.reasons:
+                continue
+            if name not in known:
+                self.reasons[name] = "the moment does not hold it"
+            elif name in self.doubted:
+                self.reasons[name] = "an earlier import did not end, was not proven, or was taken back"
+            elif known[name].target != table.target:
+                self.reasons[name] = f"it went to {known[name].target} before"
+            elif rules_of(table, numbers, lookups, shared_keys(held.holder, table)) != known[name].rules:
+                self.reasons[name] = "what decides on its rows has changed (schema.py, supavex.toml, ids, supavex)"
+        for table, planned in self.plan.stored if self.files else ():
+            self.reasons.setdefault(table.name, f"{planned.name} refers to stored files, and these have changed")
+        for name, table in moved.items():
+            if name not in self.reasons:
+                self._by_parents(table, held, came_or_went)
+        taken = set(self.reasons)
+        for name in sorted(taken):
+            self._with_cycle(name, taken)
+        if self.files:
+            self.reasons[OBJECTS] = "files came, went, or were uploaded again"
+        return taken & wanted
+
+    def _by_parents(self, table: TablePlan, held: HeldSnapshot, came_or_went: Mapping[str, list[bytes] | None]) -> None:
+        """Takes a table whose own rows are as they were, where rows that it refers to came or went."""
+        for planned in table.fields:
+            reference = planned.reference
+            if reference is None or reference.existing:
+                continue
+            parent = f"{reference.schema}.{reference.table}"
+            if reference.through and parent in self.reasons:
+                self.reasons[table.name] = f"{planned.name} finds rows of {parent} by another key than theirs"
+            elif parent in came_or_went:
+                keys = came_or_went[parent]
+                if keys is None:
+                    self.reasons[table.name] = f"many rows of {parent}, which {planned.name} refers to, came or went"
+                elif names_any(held.holder, table, planned, keys):
+                    self.reasons[table.name] = f"rows of {parent} that {planned.name} refers to came or went"
+
+    def _with_cycle(self, name: str, taken: set[str]) -> list[str]:
+        cycle = self.graph.cycle(name)
+        added = sorted(cycle - taken)
+        for name in added:
+            self.reasons[name] = "it refers to a table that is taken, and that table to it"
+        taken |= cycle
+        return added
+
+    def added(self, held: HeldSnapshot, table: TablePlan, rejected: Iterable[bytes], taken: set[str]) -> list[str]:
+        """Tables to take too, now that ``table`` is copied, with its ``rejected`` keys; adds them to ``taken``."""
+        before = self.rejected(table.name)
+        other = before ^ set(rejected)
+        if not other:
+            return []
+        found = []
+        for child, planned in self.graph.children[table.name]:
+            if child.name not in taken and names_any(held.holder, child, planned, other):
+                self.reasons[child.name] = f"rows of {table.name} that it refers to are rejected now, or no longer"
+                taken.add(child.name)
+                found += [child.name, *self._with_cycle(child.name, taken)]
+        return found
+
+    def rejected(self, source: str) -> set[bytes]:
+        """The keys of rows of a table that were rejected at the moment."""
+        return {key for key, _ in self.moment.rejects(source)}
+
+    def rejects_of(self, sources: Iterable[str]) -> list[Reject]:
+        """The rejected rows of tables that are not taken: they are as they were."""
+        return [reject for source in sources for _, reject in self.moment.rejects(source)]
+
+
+def nothing_changed(touched: ChangedTables, url: str, job: FilesJob | None = None) -> bool:
+    """Whether surely nothing is to be taken, told by the source alone. Where ids that Convex chose matter: False.
+
+    ``job``: which stored files are moved.
+    """
+    if uses_existing(touched.plan):
+        return False
+    with held_snapshot(url) as held, listed_files(job, held.holder) as files:
+        return not touched.choose(touched.plan.moved, held, touched.moment.numbers, {}, files) and not touched.files

@@ -1,0 +1,176 @@
+"""Convex's limits on JSON values, over a whole column: a scan finds rows that might break one, Python makes sure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from supavex.convex import limits
+from supavex.convex.validators import Validator, rules_problem
+from supavex.convex.values import Value, size, to_export_json
+from supavex.mapping.conversions.json import MAY_ROUND, json_problem, numbers_as_doubles, rounds, value_problem_of
+from supavex.migrate.copy.encoding import json_columns
+
+#: A key that starts with $, holds a backslash, or holds something outside printable ASCII; matches inside strings
+#: too, which only costs a closer look. PostgreSQL writes jsonb with a blank after commas, and none after braces.
+_ODD_KEY = r'[{,]\s*"(?:\$|[^"\\]*\\|[^"\\]*[^ -~"\\][^"\\]*":)'
+#: A number with so many digits that a double may not hold it. PostgreSQL writes numbers in JSON without exponents, and
+#: those in vectors are no larger than a float4.
+_LONG_NUMBER = r"[0-9]{300}"
+#: A string so long that it may be a key beyond the limit (RE2 repeats at most 1000 times).
+_LONG_STRING = r'"[^"]{1000}'
+#: Bytes of JSON below which neither an array ("0,") nor an object ('"a":0,') can have too many members.
+_MANY = min(limits.MAX_ARRAY_LENGTH * 2, limits.MAX_OBJECT_FIELDS * 6)
+#: Bytes of JSON below which a document can't be too large: a one-digit number weighs 9 bytes and takes 2.
+LARGE = limits.MAX_DOCUMENT_BYTES // 9
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What keeps the value in row ``index`` of a column from going."""
+
+    index: int
+    code: str
+    reason: str
+    fix: str
+
+
+def _suspicious(column: pa.Array) -> np.ndarray[Any, Any]:
+    """The rows that may break a limit. What no byte of the whole column hints at is not looked for in each row."""
+    offsets, values = json_columns.buffers(column)
+    found = np.zeros(len(column), np.bool_)
+    if not len(values):
+        return found
+    longest = int(np.diff(offsets).max())
+    # A copy that Python's own searches take, which are many times as fast as a comparison of each byte.
+    content = values.tobytes()
+    patterns = []
+    if not content.isascii() or any(sign in content for sign in (b"\\", b"\x7f", b"$")):
+        patterns.append(_ODD_KEY)
+    if longest >= 300:
+        patterns.append(_LONG_NUMBER)
+    if longest > 1000:
+        patterns.append(_LONG_STRING)
+    for pattern in patterns:
+        matches = pc.match_substring_regex(column, pattern)
+        found |= pc.fill_null(matches, False).to_numpy(zero_copy_only=False)
+    found |= np.diff(offsets) > _MANY
+    found |= _deep(offsets, values, longest)
+    return found
+
+
+def _deep(offsets: np.ndarray[Any, Any], values: np.ndarray[Any, Any], longest: int) -> np.ndarray[Any, Any]:
+    """The rows that open as many brackets as nesting has levels: whether one in the other, is for a closer look."""
+    levels = limits.MAX_DOCUMENT_NESTING
+    none = np.zeros(len(offsets) - 1, np.bool_)
+    if longest < 2 * levels:
+        return none
+    # { and [ differ in one bit.
+    opening = json_columns.positions(values, lambda piece: (piece & np.uint8(0xDF)) == np.uint8(0x5B))
+    if len(opening) < levels or (opening[levels - 1 :] - opening[: 1 - levels]).min() >= longest:
+        return none
+    deep: np.ndarray[Any, Any] = np.diff(np.searchsorted(opening, offsets)) >= levels
+    return deep
+
+
+def problems(column: pa.Array, mask: np.ndarray[Any, Any] | None = None) -> Iterator[Problem]:
+    """The rows of a column of JSON texts, as PostgreSQL writes jsonb and vectors, that Convex refuses.
+
+    ``mask`` limits it to rows that are True.
+    """
+    found = _suspicious(column)
+    for index in np.flatnonzero(found if mask is None else found & mask):
+        problem = json_problem(column[int(index)].as_py())
+        if problem:
+            yield Problem(int(index), *problem)
+
+
+#: What words of eight bytes are compared by.
+_BYTES = np.uint64(0x0101010101010101)
+_HIGH = np.uint64(0x80) * _BYTES
+
+
+def rounded_rows(column: pa.Array, *, exponents: bool) -> np.ndarray[Any, Any]:
+    """The rows of a column of JSON texts with a number that JSON.parse rounds. ``exponents``: they may have some.
+
+    PostgreSQL writes numbers in jsonb without exponents.
+    """
+    rows = np.arange(len(column)) if exponents else _with_digits(column)
+    if not len(rows):
+        return rows
+    some = column.take(pa.array(rows))
+    matches = pc.fill_null(pc.match_substring_regex(some, MAY_ROUND), False).to_numpy(zero_copy_only=False)
+    found = [row for row in rows[matches].tolist() if rounds(column[row].as_py())]
+    return np.array(found, np.intp)
+
+
+def _with_digits(column: pa.Array) -> np.ndarray[Any, Any]:
+    """The rows with sixteen digits or points in a row, and a few more: eight that lie where a word does.
+
+    Words of eight bytes are compared at once. Digits and points (and the slash) are the bytes from 0x2E to 0x39.
+    """
+    offsets, values = json_columns.buffers(column)
+    words = np.frombuffer(values, np.uint64, len(values) // 8)
+    above = (words + np.uint64(0x46) * _BYTES) | words
+    within = (words + np.uint64(0x52) * _BYTES) & ~above & _HIGH
+    places = np.flatnonzero(within == _HIGH) * 8
+    # Wherever a run of sixteen begins, it holds a whole word.
+    rows: np.ndarray[Any, Any] = np.unique(np.searchsorted(offsets, places, "right") - 1)
+    return rows
+
+
+def checked_rows(
+    column: pa.Array, validator: Validator, load: Callable[[str], Value], *, special: bool = False
+) -> tuple[pa.Array, list[Problem]]:
+    """JSON texts written anew in Convex's form, each checked against ``validator``: a Python object per row.
+
+    ``load`` makes the value from the text; ``special`` says that it may make infinity.
+    """
+    texts: list[str | None] = []
+    found: list[Problem] = []
+    for index, text in enumerate(column.to_pylist()):
+        if text is None:
+            texts.append(None)
+            continue
+        value, problem = _loaded(text, load, special)
+        if problem is None:
+            mismatch = validator.check(value, lambda number: None)
+            broken = None if mismatch else rules_problem(validator, value)
+            if broken:
+                problem = ("ValueNotAllowed", broken, "Correct the row, or the rule in schema.py.")
+            if mismatch:
+                fix = "Correct the row, the field's type, or give the column an sql expression."
+                problem = ("DoesNotFitValidator", str(mismatch), fix)
+        if problem is None:
+            texts.append(to_export_json(value))
+        else:
+            texts.append("null")
+            found.append(Problem(index, *problem))
+    return pa.array(texts, pa.string()), found
+
+
+def _loaded(text: str, load: Callable[[str], Value], special: bool) -> tuple[Value, tuple[str, str, str] | None]:
+    """The value that ``load`` makes of a text, and what Convex refuses in it."""
+    if load is numbers_as_doubles:
+        problem = json_problem(text)
+        return (None, problem) if problem else (load(text), None)
+    try:
+        value = load(text)
+        return value, value_problem_of(value, special=special)
+    except RecursionError:
+        return None, json_problem(text)
+
+
+def document_problem(line: str, *, uniform: bool) -> str | None:
+    """Why a whole document, as a line of the archive, is too large; None where it is not."""
+    value = json.loads(line) if uniform else numbers_as_doubles(line)
+    weight = size(value)
+    if weight > limits.MAX_DOCUMENT_BYTES:
+        return f"the document weighs {weight:,} bytes; Convex allows {limits.MAX_DOCUMENT_BYTES:,}"
+    return None

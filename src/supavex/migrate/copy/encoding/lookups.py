@@ -1,0 +1,41 @@
+"""Keys that a reference may not name, and ids that a file gives for keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from supavex.migrate.keys.sets import KeySet
+
+
+@dataclass(frozen=True, slots=True)
+class BadKeys:
+    """Keys that references may not name, and what to say of a row that does. ``others``: all but these are bad."""
+
+    keys: KeySet
+    code: str
+    reason: str
+    fix: str
+    others: bool = False
+
+    def among(self, keys: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Which of n rows of key bytes are bad."""
+        lacking = self.keys.lacks(keys)
+        return lacking if self.others else ~lacking
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """Old key texts and the texts that take their place, in the same order; sorted or not."""
+
+    keys: pa.Array
+    values: pa.Array
+
+    @classmethod
+    def of(cls, mapping: Mapping[str, str]) -> Lookup:
+        """The lookup of a mapping from old to new."""
+        return cls(pa.array(list(mapping), pa.string()), pa.array(list(mapping.values()), pa.string()))

@@ -1,0 +1,115 @@
+"""The SQL that the copy reads a table with: its key, its creation time, each field's value, and each guard."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from supavex.mapping.plan import ALIAS, FieldPlan, TablePlan
+from supavex.mapping.row_sql import (
+    bounded_sql,
+    creation_sql,
+    milliseconds_sql,
+    parts_sql,
+    reference_sql,
+    reference_text_sql,
+    within_sql,
+)
+from supavex.postgres.connection import quoted
+
+
+@dataclass(frozen=True, slots=True)
+class CopyQuery:
+    """The SELECT that reads a table.
+
+    Its columns: ``_key`` (16 bytes), ``_text`` (the key as text, where the bytes don't tell it), ``_created`` (a
+    moment), ``v<i>`` (the value of field i) and ``_notes`` (of a row that can't go, the guards that say so:
+    ``i_j`` for guard j of field i, with a blank behind each; ``created`` of one whose creation time is a substitute,
+    ``i_cut`` of one whose field i goes cut short; else NULL). One column, for reading each costs; none, where there is
+    nothing to say.
+
+    ``created``: the field that holds the creation time too. Then ``_created`` is NULL but where a substitute is needed.
+    """
+
+    sql: str
+    has_text: bool
+    created: int | None
+
+
+def copy_query(table: TablePlan) -> CopyQuery:
+    """The query for every row of ``table``, in the order of its heap."""
+    assert table.key is not None
+    own = table.key.own(ALIAS)
+    has_text = table.key.form != "uuid"
+    created = _creation_field(table)
+    columns = [f"{table.key.sql(own)} AS _key"]
+    if has_text:
+        columns.append(f"{table.key.text_sql(own)} AS _text")
+    columns.append(f"{creation_sql(table) if created is None else _substitute_sql(table)} AS _created")
+    for index, field in enumerate(table.fields):
+        columns.append(f"{value_sql(field)} AS v{index}")
+    notes = _notes_sql(table, created)
+    if notes is not None:
+        columns.append(f"{notes} AS _notes")
+    sql = f"SELECT {', '.join(columns)} FROM {quoted(table.source.schema, table.source.name)} AS {ALIAS}"
+    return CopyQuery(sql, has_text, created)
+
+
+def _creation_field(table: TablePlan) -> int | None:
+    """The field that the creation column is copied to as it is."""
+    for index, field in enumerate(table.fields):
+        own = field.column is not None and field.column.name in table.creation.columns[:1] and not field.expression
+        if own and field.reference is None and field.conversion.kind == "micros" and field.conversion.seen:
+            return index
+    return None
+
+
+def _substitute_sql(table: TablePlan) -> str:
+    """As :func:`creation_sql` where that is not the creation column's own value; else NULL."""
+    return f"CASE WHEN {within_sql(milliseconds_sql(table, 0))} THEN NULL ELSE {bounded_sql(table)} END"
+
+
+def value_sql(field: FieldPlan) -> str:
+    """SQL for what the copy reads of a field."""
+    if field.reference is not None:
+        return reference_text_sql(field) if field.reference.many else reference_sql(field)
+    if field.ids is not None:
+        return f"({field.source})::text"
+    return field.conversion.select.replace("{c}", field.source)
+
+
+def guards_sql(field: FieldPlan) -> list[str]:
+    """SQL conditions that are false where the row can't go; true or NULL elsewhere."""
+    guards = [
+        f"({field.source} IS NULL OR ({guard.sql.replace('{c}', field.source)}))" for guard in field.conversion.guards
+    ]
+    if field.reference is not None and field.reference.through:
+        found = f"{parts_sql(field)[0]} IS NOT NULL"
+        if field.reference.many:
+            found = f"NOT EXISTS (SELECT 1 FROM unnest({field.source}) AS e(x) WHERE e.x IS NOT NULL AND NOT ({found}))"
+        guards.append(f"({field.source} IS NULL OR {found})")
+    return guards
+
+
+def _notes_sql(table: TablePlan, created: int | None) -> str | None:
+    """SQL for what there is to say of a row besides its values; NULL for nearly every row. None: nothing ever is."""
+    holds, names = [], []
+    if table.creation.columns and created is None:
+        holds.append(f"{within_sql(milliseconds_sql(table, 0))} IS TRUE")
+        names.append(f"CASE WHEN {holds[0]} THEN '' ELSE 'created ' END")
+    for index, field in enumerate(table.fields):
+        if field.conversion.seen:
+            continue
+        if field.conversion.cut:
+            cut = field.conversion.cut.replace("{c}", field.source)
+            holds.append(f"({cut}) IS NOT TRUE")
+            names.append(f"CASE WHEN {cut} THEN '{index}_cut ' ELSE '' END")
+        guards = guards_sql(field)
+        quick = field.conversion.quick
+        if quick and len(guards) == len(field.conversion.guards):
+            holds.append(f"({field.source} IS NULL OR {quick.replace('{c}', field.source)})")
+        else:
+            holds += [f"({guard} IS NOT FALSE)" for guard in guards]
+        names += [f"CASE WHEN {guard} IS FALSE THEN '{index}_{n} ' ELSE '' END" for n, guard in enumerate(guards)]
+    if not names:
+        return None
+    return f"CASE WHEN {' AND '.join(holds)} THEN NULL ELSE NULLIF({' || '.join(names)}, '') END"

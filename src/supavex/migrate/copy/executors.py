@@ -1,0 +1,245 @@
+"""Who copies the parts: this process, processes of its own, or the workers of a Dask cluster.
+
+Each gives every task's result once, in any order. A worker that is lost has its parts copied again by another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Generator
+from contextlib import ExitStack, suppress
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from types import TracebackType
+from typing import Any, Protocol
+
+from supavex.errors import SupavexError, UsageError, missing_extra
+from supavex.migrate.copy.jobs import TableJob
+from supavex.migrate.copy.part_files import SUFFIX
+from supavex.migrate.copy.parts import PartCopier, PartTask, Rows
+from supavex.migrate.copy.results import PartResult
+
+Done = Generator[tuple[PartTask, PartResult]]
+#: How often lost workers are replaced before the copy gives up.
+_REPLACED = 3
+CONNECT_SECONDS = 15
+
+
+class Executor(Protocol):
+    """Copies the parts of one table. A context manager."""
+
+    def __enter__(self) -> Executor: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def run(self, job: TableJob, tasks: list[PartTask], rows: Rows) -> Done:
+        """The tasks, each with its result, as they are done; ``rows`` is told how many rows more were encoded.
+
+        To be closed where it is not used up.
+        """
+
+
+class Here:
+    """The process itself, one part after another: reading, encoding and deflating overlap in threads."""
+
+    def __init__(self) -> None:
+        self._copier = PartCopier()
+
+    def __enter__(self) -> Here:
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self._copier.close()
+
+    def run(self, job: TableJob, tasks: list[PartTask], rows: Rows) -> Done:
+        """See :class:`Executor`."""
+        yield from self._copier.copies(tasks, lambda: job, rows)
+
+
+class Processes:
+    """``count`` processes on this machine. They end with this one, however it ends.
+
+    Each has a pipe of its own: one that is killed holds no lock that another waits for.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._workers: dict[Connection, BaseProcess] = {}
+
+    def __enter__(self) -> Processes:
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        for pipe, worker in self._workers.items():
+            pipe.close()
+            # A worker that reads from the source would only notice at its part's end.
+            worker.terminate()
+            worker.join()
+        self._workers.clear()
+
+    def _start(self) -> Connection:
+        # Not forked: this process has threads.
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        worker = context.Process(target=_work, args=(theirs,), daemon=True)
+        worker.start()
+        theirs.close()
+        self._workers[ours] = worker
+        return ours
+
+    def run(self, job: TableJob, tasks: list[PartTask], rows: Rows) -> Done:
+        """See :class:`Executor`."""
+        digest = _write(job, tasks)
+        waiting = deque(tasks)
+        busy: dict[Connection, PartTask] = {}
+        lost = 0
+        while waiting or busy:
+            while waiting and len(busy) < self._count:
+                pipe = next((pipe for pipe in self._workers if pipe not in busy), None) or self._start()
+                busy[pipe] = waiting.popleft()
+                with suppress(OSError):  # a worker that has ended is noticed below
+                    pipe.send((busy[pipe], digest))
+            ready = wait(list(busy))
+            for pipe in [pipe for pipe in busy if pipe in ready]:
+                task = busy.pop(pipe)
+                try:
+                    result = pipe.recv()
+                except (EOFError, OSError):
+                    self._workers.pop(pipe).join()
+                    pipe.close()
+                    lost += 1
+                    if lost > _REPLACED:
+                        raise _lost() from None
+                    waiting.append(task)
+                    continue
+                if isinstance(result, BaseException):
+                    raise result
+                rows(result.rows)
+                yield task, result
+
+
+class Cluster:
+    """The workers of a running Dask cluster. They reach the source by its address, and the place of the parts."""
+
+    def __init__(self, address: str) -> None:
+        try:
+            from distributed import Client
+        except ImportError:
+            raise missing_extra("distributed", "cluster", "--cluster") from None
+        try:
+            client: Any = Client
+            self._client: Any = client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+        except (OSError, ValueError) as error:
+            hint = "It looks like tcp://host:8786: start `dask scheduler` there, and `dask worker` for each worker."
+            raise UsageError("NoCluster", f"no scheduler answers: {error}", where=address, hint=hint) from None
+
+    def __enter__(self) -> Cluster:
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        with ExitStack() as stack:
+            stack.callback(self._client.close)
+            # The workers go on living; their connections to the source must not.
+            self._client.run(close_copier, on_error="ignore")
+
+    def run(self, job: TableJob, tasks: list[PartTask], rows: Rows) -> Done:
+        """See :class:`Executor`."""
+        from distributed import KilledWorker
+        from distributed import as_completed as as_done
+
+        digest = _write(job, tasks)
+        futures = {
+            self._client.submit(copy_part, task, digest, pure=False, key=f"supavex-{task.name}-{os.getpid()}"): task
+            for task in tasks
+        }
+        try:
+            completed: Any = as_done
+            for future in completed(list(futures), loop=self._client.loop):
+                try:
+                    result: PartResult = future.result()
+                except KilledWorker:
+                    raise _lost() from None
+                rows(result.rows)
+                yield futures[future], result
+        finally:
+            self._client.cancel(list(futures))
+
+
+def _lost() -> SupavexError:
+    return SupavexError(
+        "WorkerLost",
+        f"workers ended again and again while they copied (more than {_REPLACED} times).",
+        hint="See why in their output (memory, a kill). What is done is kept: run the command again.",
+        retryable=True,
+    )
+
+
+# In the workers
+
+#: By thread: a connection is used by one at a time.
+_copiers: dict[int, PartCopier] = {}
+
+
+def copy_part(task: PartTask, digest: str) -> PartResult:
+    """Copies one part in a worker. ``digest`` is the SHA-256 of the :class:`TableJob` that lies beside the parts."""
+    copier = _copiers.setdefault(threading.get_ident(), PartCopier())
+    return copier.copy(task, lambda: _read(task, digest))
+
+
+def close_copier() -> None:
+    """Ends the connections of a worker."""
+    for copier in list(_copiers.values()):
+        copier.close()
+
+
+def _job_name(task: PartTask) -> str:
+    return f"{task.job[:16]}-job{SUFFIX}"
+
+
+def _write(job: TableJob, tasks: list[PartTask]) -> str:
+    """Writes the job to where the parts go: no worker that is lost takes it along. Its SHA-256."""
+    # Plans hold functions, which pickle alone does not take.
+    try:
+        import cloudpickle
+    except ImportError:
+        raise missing_extra("cloudpickle", "copy", "--workers") from None
+    packed: bytes = cloudpickle.dumps(job)
+    with tasks[0].files.write(_job_name(tasks[0])) as file:
+        file.write(packed)
+    return hashlib.sha256(packed).hexdigest()
+
+
+def _read(task: PartTask, digest: str) -> TableJob:
+    import cloudpickle
+
+    with task.files.read(_job_name(task)) as file:
+        packed = file.read()
+    # Unpacking runs what it says: it must be what this program wrote.
+    if not hmac.compare_digest(hashlib.sha256(packed).hexdigest(), digest):
+        raise SupavexError("JobChanged", "someone else has changed it.", where=_job_name(task))
+    job: TableJob = cloudpickle.loads(packed)
+    return job
+
+
+def _work(pipe: Connection) -> None:
+    """The life of a process: parts come by the pipe, results go back, until its other end is closed."""
+    # Ctrl-C reaches every process of a terminal; this one ends with its parent.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with suppress(EOFError, OSError):
+        while True:
+            task, digest = pipe.recv()
+            try:
+                result: object = copy_part(task, digest)
+            except (SupavexError, OSError) as error:
+                result = error
+            except Exception as error:
+                result = SupavexError("WorkerFailed", f"a worker failed: {type(error).__name__}: {error}")
+            pipe.send(result)

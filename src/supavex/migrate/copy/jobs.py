@@ -1,0 +1,61 @@
+"""What a worker is told of a table before it copies parts of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from supavex.mapping.plan import TablePlan
+from supavex.migrate.copy.encoding.encoder import TableEncoder
+from supavex.migrate.copy.encoding.lookups import BadKeys, Lookup
+from supavex.migrate.copy.existing import ExistingIds
+from supavex.version import __version__
+
+#: Rejected rows that a copy holds in memory, at some hundred bytes each.
+MOST_REJECTS = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class TableJob:
+    """What the encoder of a table needs, besides the rows; see :class:`TableEncoder`."""
+
+    table: TablePlan
+    numbers: Mapping[str, int]
+    bad: Mapping[str, list[BadKeys]]
+    lookups: Mapping[str, Lookup]
+    shared_keys: Mapping[bytes, str]
+    existing: Mapping[str, ExistingIds] = field(default_factory=dict)
+    most_rejects: int = MOST_REJECTS
+
+    def encoder(self) -> TableEncoder:
+        """The encoder."""
+        return TableEncoder(self.table, self.numbers, self.bad, self.lookups, self.shared_keys, self.existing)
+
+    def digest(self) -> str:
+        """Of all that decides what becomes of a row: two jobs of one digest write the same bytes for it."""
+        hashed = hashlib.sha256(__version__.encode())
+
+        def add(*texts: object) -> None:
+            for text in texts:
+                hashed.update(repr(text).encode() + b"\0")
+
+        add(self.encoder().query.sql, self.table.target, self.table.rule)
+        # The fields say how a value is written, and what their rules are.
+        add(
+            *[
+                (f.name, f.validator, f.optional, f.conversion.name, f.conversion.kind, f.fill, f.conversion.rounding)
+                for f in self.table.fields
+            ]
+        )
+        add(sorted(self.numbers.items()), sorted(self.shared_keys.items()))
+        for name, found in sorted(self.bad.items()):
+            add(name, *[(bad.code, bad.others, bad.keys.digest()) for bad in found])
+        for name, lookup in sorted(self.lookups.items()):
+            add(name)
+            for column in (lookup.keys, lookup.values):
+                for buffer in column.buffers():
+                    hashed.update(b"" if buffer is None else buffer)
+        for name, known in sorted(self.existing.items()):
+            add(name, known.digest())
+        return hashed.hexdigest()

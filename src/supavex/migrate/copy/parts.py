@@ -1,0 +1,233 @@
+"""A part of the copy: some pages of one table, read, encoded and deflated on their own.
+
+Parts are cut by the pages of the heap, at places that the table's size on disk decides and nothing else. So the joined
+archive is the same however many workers there were, skewed keys don't matter, and no key needs an index.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import IO
+
+import psycopg
+import pyarrow as pa
+
+from supavex.errors import SupavexError
+from supavex.mapping.plan import ALIAS, TablePlan
+from supavex.migrate.copy.deflate import Deflater
+from supavex.migrate.copy.encoding.encoder import SLICE_ROWS, Encoded, TableEncoder
+from supavex.migrate.copy.jobs import MOST_REJECTS, TableJob
+from supavex.migrate.copy.part_files import SUFFIX, PartFiles
+from supavex.migrate.copy.prefetch import ahead
+from supavex.migrate.copy.results import PartResult
+from supavex.migrate.state.rejects import Reject, TooManyRejectsError
+from supavex.postgres.columns import ColumnReader
+from supavex.postgres.connection import quoted
+from supavex.postgres.snapshot import Snapshot
+
+#: Bytes on disk, the TOAST table's included, that a part aims at.
+PART_BYTES = 64 << 20
+
+
+#: PostgreSQL reads a range of pages without looking at the others since this version.
+_TID_RANGES = 140_000
+#: Called with the rows of a part that have been encoded.
+Rows = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """Pages of a heap: from ``first``, up to but without ``end`` (None: to the last)."""
+
+    first: int
+    end: int | None
+
+    @property
+    def condition(self) -> str:
+        """SQL for the rows that lie there; empty for all of them."""
+        parts = [f"{ALIAS}.ctid >= '({self.first},0)'::tid"] if self.first else []
+        if self.end is not None:
+            parts.append(f"{ALIAS}.ctid < '({self.end},0)'::tid")
+        return " AND ".join(parts)
+
+
+def cut(connection: psycopg.Connection, table: TablePlan) -> list[Pages]:
+    """The parts of ``table``. One only where it can't be read by pages: partitioned, inherited, or without a key."""
+    assert table.key is not None
+    # A key that is the whole row numbers equal rows over the whole table.
+    if table.key.form == "row" or connection.info.server_version < _TID_RANGES:
+        return [Pages(0, None)]
+    row = connection.execute(
+        "SELECT c.relkind::text = ANY('{r,m}') AND NOT c.relhassubclass, pg_catalog.pg_relation_size(c.oid), "
+        "CASE WHEN c.reltoastrelid = 0 THEN 0 ELSE pg_catalog.pg_relation_size(c.reltoastrelid) END, "
+        "pg_catalog.current_setting('block_size')::int FROM pg_catalog.pg_class AS c WHERE c.oid = %s::regclass",
+        (quoted(table.source.schema, table.source.name),),
+    ).fetchone()
+    assert row is not None
+    plain, heap, toast, block = row
+    pages = heap // block
+    if not plain or not pages:
+        return [Pages(0, None)]
+    count = max(1, round((heap + toast) / PART_BYTES))
+    step = -(-pages // count)
+    starts = list(range(0, pages, step))
+    # The last part has no end: a page that is added while the copy runs holds nothing that the snapshot sees.
+    return [Pages(start, start + step if start != starts[-1] else None) for start in starts]
+
+
+@dataclass(frozen=True, slots=True)
+class PartTask:
+    """One part to be copied, as a worker gets it. ``job`` names the :class:`TableJob` by its digest."""
+
+    job: str
+    number: int
+    pages: Pages
+    snapshot: Snapshot
+    files: PartFiles
+
+    @property
+    def name(self) -> str:
+        """The name of the part's file."""
+        return f"{self.job[:16]}-{self.number:06}{SUFFIX}"
+
+
+class PartCopier:
+    """Copies parts over one connection, one at a time. A context manager."""
+
+    def __init__(self) -> None:
+        self._busy = threading.Lock()
+        self._closing = False
+        self._reader: ColumnReader | None = None
+        self._snapshot: Snapshot | None = None
+        self._encoders: dict[str, TableEncoder] = {}
+        self._most_rejects = MOST_REJECTS
+
+    def __enter__(self) -> PartCopier:
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the connection, as soon as no part is read over it: until then, the source keeps what it sees."""
+        self._closing = True
+        if self._busy.acquire(blocking=False):
+            try:
+                self._disconnect()
+            finally:
+                self._busy.release()
+
+    def _disconnect(self) -> None:
+        if self._reader is not None:
+            self._reader.__exit__()
+        self._reader = self._snapshot = None
+
+    def copy(self, task: PartTask, job: Callable[[], TableJob], rows: Rows = lambda count: None) -> PartResult:
+        """Copies one part into its file. ``job`` is called where the task's is not known yet."""
+        with closing(self.copies([task], job, rows)) as results:
+            return next(results)[1]
+
+    def copies(
+        self, tasks: list[PartTask], job: Callable[[], TableJob], rows: Rows = lambda count: None
+    ) -> Generator[tuple[PartTask, PartResult]]:
+        """Copies parts of one table, each into its file; the next one is read while the last is still deflated.
+
+        Close the generator where it is not used up.
+        """
+        with self._busy:
+            self._closing = False
+            try:
+                yield from self._copies(tasks, job, rows)
+            finally:
+                if self._closing:
+                    self._disconnect()
+
+    def _copies(
+        self, tasks: list[PartTask], job: Callable[[], TableJob], rows: Rows
+    ) -> Generator[tuple[PartTask, PartResult]]:
+        first = tasks[0]
+        if self._reader is None or self._snapshot != first.snapshot:
+            self._disconnect()
+            self._reader, self._snapshot = ColumnReader(first.snapshot), first.snapshot
+        if first.job not in self._encoders:
+            known = job()
+            self._encoders, self._most_rejects = {first.job: known.encoder()}, known.most_rejects
+        encoder, reader = self._encoders[first.job], self._reader
+
+        # None stands for the end of a part.
+        def slices() -> Iterator[pa.RecordBatch | None]:
+            for task in tasks:
+                condition = task.pages.condition
+                try:
+                    for batch in reader.read(encoder.query.sql + (f" WHERE {condition}" if condition else "")):
+                        for start in range(0, batch.num_rows, SLICE_ROWS):
+                            yield batch.slice(start, SLICE_ROWS)
+                except SupavexError as error:
+                    raise _about(error, encoder.table) from None
+                yield None
+
+        def encoded(batches: Iterator[pa.RecordBatch | None]) -> Iterator[Encoded | None]:
+            return (None if batch is None else encoder.encode(batch) for batch in batches)
+
+        with ahead(slices) as batches, ahead(lambda: encoded(batches)) as pieces:
+            for task in tasks:
+                with task.files.write(task.name) as file:
+                    result = self._written(file, takewhile(lambda piece: piece is not None, pieces), rows)
+                yield task, result
+
+    def _written(self, file: IO[bytes], pieces: Iterator[Encoded | None], rows: Rows) -> PartResult:
+        started = time.monotonic()
+        done = adjusted = documents = 0
+        rejects: list[Reject] = []
+        keys: list[bytes] = []
+        filled: Counter[str] = Counter()
+        cut: Counter[str] = Counter()
+        rounded: Counter[str] = Counter()
+        deflater = Deflater(file)
+        for piece in pieces:
+            assert piece is not None
+            deflater.write(piece.lines)
+            done += piece.rows
+            documents += piece.documents
+            adjusted += piece.adjusted
+            rejects += piece.rejects
+            if len(rejects) > self._most_rejects:
+                raise TooManyRejectsError(rejects, self._most_rejects)
+            keys += piece.rejected_keys
+            filled.update(piece.filled)
+            cut.update(piece.cut)
+            rounded.update(piece.rounded)
+            rows(piece.rows)
+        deflater.close()
+        return PartResult(
+            rows=done,
+            documents=documents,
+            crc=deflater.crc,
+            size=deflater.size,
+            packed=deflater.packed,
+            adjusted=adjusted,
+            rejects=rejects,
+            rejected_keys=keys,
+            filled=filled,
+            cut=cut,
+            rounded=rounded,
+            seconds=time.monotonic() - started,
+        )
+
+
+def _about(error: SupavexError, table: TablePlan) -> SupavexError:
+    """A read's failure, with the table that was read, and what of it may be wrong beside the connection."""
+    if error.code == "ReadFailed":
+        error.where = table.name
+        made = [field.name for field in table.fields if field.expression]
+        made += [name for name, rule in table.rule.fields.items() if rule.sql]
+        if made:
+            where = f"the sql expression of {', '.join(made)} in supavex.toml"
+            error.hint = f"Where a value is what fails, mend that row or {where}; else run the command again."
+    return error

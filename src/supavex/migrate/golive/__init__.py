@@ -1,0 +1,1 @@
+"""Into a deployment that only Convex's own tools reach, and back."""

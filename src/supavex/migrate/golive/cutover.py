@@ -1,0 +1,255 @@
+"""The plan of a cutover: what to do in which order, with the commands as they are typed, and their times in rehearsal.
+
+What was measured is said to be measured; for a source of another size it is reckoned from the numbers of rows, table by
+table for the copy and by all rows for the rest, and said to be reckoned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from supavex.errors import UsageError
+from supavex.migrate.state.runs import Run
+
+#: Sources that differ by less are of one size.
+_SAME = 0.05
+_END_SESSIONS = """\
+-- Sessions that are open keep the setting they have: end them, and their pools come back with the new one.
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+  AND usename NOT IN (SELECT rolname FROM pg_roles WHERE rolsuper);
+"""
+FREEZE = f'ALTER DATABASE "{{database}}" SET default_transaction_read_only = on;\n{_END_SESSIONS}'
+#: The session that thaws begins read-only itself.
+THAW = f"""\
+BEGIN READ WRITE;
+ALTER DATABASE "{{database}}" SET default_transaction_read_only = off;
+COMMIT;
+{_END_SESSIONS}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step: what, how (commands, or SQL), what to know of it, and the seconds it is expected to take.
+
+    ``down``: the app does not write meanwhile. ``measured``: seconds in rehearsal, where it was rehearsed.
+    """
+
+    title: str
+    commands: tuple[str, ...] = ()
+    sql: str = ""
+    note: str = ""
+    seconds: float | None = None
+    measured: float | None = None
+    down: bool = False
+
+
+@dataclass(slots=True)
+class CutoverPlan:
+    """The plan. ``factor``: rows now by rows in rehearsal; None where the source could not be counted."""
+
+    project: str
+    target: str
+    deployment: str
+    source: str
+    made_at: str
+    rehearsal: Run
+    rows: int
+    factor: float | None
+    before: list[Step] = field(default_factory=list)
+    night: list[Step] = field(default_factory=list)
+    back: list[Step] = field(default_factory=list)
+
+    @property
+    def downtime(self) -> float:
+        """From freezing the writes to switching the app, in seconds, without the app's own switch."""
+        return sum(step.seconds or 0.0 for step in self.night if step.down)
+
+    @property
+    def reckoned(self) -> bool:
+        """Whether the source is of another size than the rehearsed one."""
+        return self.factor is not None and abs(self.factor - 1) > _SAME
+
+    def to_json(self) -> dict[str, Any]:
+        """As ``plan-cutover --json`` shows it."""
+
+        def steps(some: list[Step]) -> list[dict[str, Any]]:
+            return [
+                {
+                    "title": step.title,
+                    "commands": list(step.commands),
+                    "sql": step.sql,
+                    "seconds": step.seconds,
+                    "measured": step.measured,
+                    "down": step.down,
+                }
+                for step in some
+            ]
+
+        return {
+            "ok": True,
+            "target": self.target,
+            "madeAt": self.made_at,
+            "rehearsal": {"at": self.rehearsal.at, "target": self.rehearsal.target, "rows": self.rehearsal.rows},
+            "rows": self.rows,
+            "reckoned": self.reckoned,
+            "downtimeSeconds": round(self.downtime, 1),
+            "before": steps(self.before),
+            "night": steps(self.night),
+            "back": steps(self.back),
+        }
+
+
+def rehearsal_of(runs: list[Run]) -> Run:
+    """The migration that is taken as the rehearsal: the last proven one by Convex's CLI, else one into ``local``."""
+    whole = [run for run in runs if run.command == "migrate" and run.ok and run.target != "archive" and run.rows]
+    by_cli = [run for run in whole if "export before" in run.steps]
+    if not whole:
+        raise UsageError(
+            "NoRehearsal",
+            "no migration of this project has been measured: there is nothing to plan with.",
+            hint="Rehearse first: `supavex serve` in one terminal, and in another `supavex deploy`, `supavex migrate` "
+            "and `supavex verify`, each with --to http://127.0.0.1:3210 (docs/going-live.md).",
+        )
+    return (by_cli or whole)[-1]
+
+
+def _last(runs: list[Run], command: str, target: str) -> Run | None:
+    found = [run for run in runs if run.command == command and run.ok]
+    return next((run for run in reversed(found) if run.target == target), found[-1] if found else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """How commands are typed: ``options`` (of the project's file), ``to``; the app's variables and its database."""
+
+    options: str
+    to: str
+    deployment: str
+    database: str
+    variables: tuple[str, ...]
+
+    def plain(self, verb: str) -> str:
+        """A command line of supavex that needs no deployment."""
+        return f"supavex {verb} {self.options}".rstrip()
+
+    def command(self, verb: str, *more: str) -> str:
+        """A command line of supavex, for the deployment."""
+        return " ".join([self.plain(verb), "--to", self.to, *more])
+
+
+def plan_cutover(
+    project: str,
+    source: str,
+    made_at: str,
+    runs: list[Run],
+    rows: Mapping[str, int] | None,
+    naming: Naming,
+) -> CutoverPlan:
+    """The plan. ``rows``: source table to its rows now, where they could be counted. Raises without a rehearsal."""
+    rehearsal = rehearsal_of(runs)
+    then = {name: int(table["rows"]) for name, table in rehearsal.tables.items()}
+    total = sum(rows.get(name, 0) for name in then) if rows is not None else rehearsal.rows
+    factor = total / rehearsal.rows if rows is not None else None
+    plan = CutoverPlan(project, naming.to, naming.deployment, source, made_at, rehearsal, total, factor)
+    scale = factor if factor is not None and plan.reckoned else 1.0
+    copied = rehearsal.steps.get("copy", 0.0)
+    if plan.reckoned and rows is not None:
+        per_table = sum(table["seconds"] for table in rehearsal.tables.values())
+        grown = sum(
+            table["seconds"] * rows.get(name, 0) / then[name] for name, table in rehearsal.tables.items() if then[name]
+        )
+        copied = copied * (grown / per_table if per_table else scale)
+    whole = copied + sum(seconds for name, seconds in rehearsal.steps.items() if name != "copy") * scale
+    deploy = _last(runs, "deploy", rehearsal.target)
+    changes = _last([run for run in runs if run.at >= rehearsal.at], "changes", rehearsal.target)
+    verified = _last(runs, "verify", rehearsal.target)
+    rolled = _last(runs, "rollback", rehearsal.target)
+    local = naming.deployment == "local"
+    proof = whole if verified is None else verified.seconds * (total / verified.rows if verified.rows else scale)
+    last = whole if changes is None else changes.seconds * scale
+    plan.before = [
+        Step(
+            "Deploy the schema",
+            (naming.plain("check"), naming.command("deploy")),
+            seconds=None if deploy is None else deploy.seconds,
+            measured=None if deploy is None else deploy.seconds,
+        ),
+        Step(
+            "Migrate everything, while the app goes on writing to Supabase",
+            (naming.command("migrate"),),
+            note="" if local else "The export from before is kept: it is the way back.",
+            seconds=whole,
+            measured=rehearsal.seconds,
+        ),
+        Step(
+            "Follow the changes, until there are few",
+            (naming.command("changes"), naming.command("migrate", "--changes")),
+            note="Again and again; the last time shortly before the night's first step. Rows that are rejected now are "
+            "easier to mend than later.",
+            seconds=last,
+            measured=None if changes is None else changes.seconds,
+        ),
+    ]
+    plan.night = [
+        Step("Announce it, and show the app's maintenance page"),
+        Step(
+            "Freeze the writes to Supabase (as the database's owner: the role postgres)",
+            sql=FREEZE.format(database=naming.database.replace('"', '""')),
+            note="Signing in, uploads and pg_cron's jobs write too: they fail from here on. Where the role may not end "
+            "other sessions, restart the database instead (Supabase: Project settings). A session can still ask for "
+            "writing (SET transaction_read_only = off): the next steps show whether any did.",
+            down=True,
+        ),
+        Step(
+            "The last changes, until it says that nothing has changed",
+            (naming.command("migrate", "--changes", "--yes"), naming.command("migrate", "--changes", "--yes")),
+            note=""
+            if changes is not None
+            else "Not rehearsed: reckoned as long as a whole migration, the longest it can take.",
+            seconds=last,
+            measured=None if changes is None else changes.seconds,
+            down=True,
+        ),
+        Step(
+            "Prove all of it",
+            (naming.command("verify"),),
+            note="" if verified is not None else "Not rehearsed: reckoned as long as a whole migration.",
+            seconds=proof,
+            measured=None if verified is None else verified.seconds,
+            down=True,
+        ),
+        Step(
+            "Switch the app",
+            note="Release the version that reads and writes Convex"
+            + (f" (its variables: {', '.join(naming.variables)})" if naming.variables else "")
+            + ", and take the maintenance page away. How long that takes, your own releases tell: it comes on top.",
+            down=True,
+        ),
+        Step(
+            "Watch",
+            (naming.command("changes"),),
+            note="Convex's logs and the app's errors. `changes` must go on saying that no row changed: else something "
+            "still writes to Supabase. Leave Supabase read-only for some days.",
+        ),
+    ]
+    plan.back = [
+        Step("Switch the app back to the version that uses Supabase, its maintenance page up"),
+        Step(
+            "Thaw Supabase",
+            sql=THAW.format(database=naming.database.replace('"', '""')),
+            note="From here on the app writes to Supabase as before. What it wrote to Convex since is not there.",
+        ),
+        Step(
+            "Put Convex back, when there is time for it",
+            () if local else (naming.command("rollback", "--list"), naming.command("rollback")),
+            note="Of the local deployment no exports are kept: `supavex migrate` writes it anew."
+            if local
+            else "What was written to Convex since is listed, and kept in an export, before anything is replaced.",
+            seconds=None if rolled is None or local else rolled.seconds * scale,
+            measured=None if rolled is None or local else rolled.seconds,
+        ),
+    ]
+    return plan

@@ -1,0 +1,38 @@
+"""``supavex plan-cutover``: the cutover of a project, with its measured runs and the source's rows now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from supavex.convex_cli.targets import app_variables, deployment_of
+from supavex.errors import SupavexError
+from supavex.mapping.check import checked_plan
+from supavex.mapping.source import Source
+from supavex.migrate.golive.cutover import CutoverPlan, Naming, plan_cutover
+from supavex.migrate.state.runs import read_runs
+from supavex.postgres.connection import connect, quoted
+from supavex.project import Project
+from supavex.text import now
+
+
+def cutover_of(project: Project, to: str, *, command_options: str = "", say: Callable[[str], object]) -> CutoverPlan:
+    """The plan of the cutover of ``project`` to the deployment ``to``; see :mod:`supavex.migrate.golive.cutover`.
+
+    ``command_options`` stand in the plan's command lines (``-C app``). ``say`` is told where the source can't be read.
+    """
+    runs = read_runs(project.migration_folder)
+    rows, database = None, "postgres"
+    try:
+        plan, _ = checked_plan(project)
+        with Source(project).running() as url, connect(url) as connection:
+            database = connection.info.dbname
+            rows = {}
+            for table in plan.moved:
+                name = quoted(table.source.schema, table.source.name)
+                found = connection.execute(f"SELECT count(*) FROM {name}".encode()).fetchone()
+                rows[table.name] = int(found[0]) if found else 0
+    except SupavexError as error:
+        say(f"note: the source can't be counted: {error.message}")
+    deployment = deployment_of(project.convex_folder, to)
+    naming = Naming(command_options, to, deployment, database, app_variables(project.convex_folder))
+    return plan_cutover(project.root.name, Source(project).described, now(), runs, rows, naming)

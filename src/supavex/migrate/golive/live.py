@@ -1,0 +1,85 @@
+"""``supavex migrate --to``: into a deployment that Convex's CLI reaches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from supavex.convex_cli.cli import official_cli
+from supavex.mapping.plan import Plan
+from supavex.mapping.source import Source
+from supavex.migrate.changes.result import TableChanges
+from supavex.migrate.changes.selection import ChangedTables, nothing_changed
+from supavex.migrate.copy_options import copy_options
+from supavex.migrate.golive.remote import RemoteMigration, migrate_by_cli
+from supavex.migrate.options import MigrateOptions
+from supavex.migrate.state.lock import locked
+from supavex.migrate.storage.buckets import files_job
+from supavex.migrate.verifying import described_target, write_proof
+
+#: Called with the step (``copied``, ``verified``), a table, the rows done, and an estimate of all (0: unknown).
+Progress = Callable[[str, str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class NothingChanged:
+    """A migration of changes that found none, and imported nothing. ``since``: ISO 8601, UTC."""
+
+    target: str
+    since: str
+    changes: list[TableChanges]
+    ok: bool = True
+
+    def to_json(self) -> dict[str, Any]:
+        """As ``migrate --json`` shows it."""
+        changes = [change.to_json() for change in self.changes]
+        return {"ok": True, "imported": False, "target": self.target, "since": self.since, "changes": changes}
+
+
+def migrate_live(
+    plan: Plan,
+    options: MigrateOptions,
+    *,
+    confirm: Callable[[str], bool],
+    say: Callable[[str], object],
+    progress: Progress,
+) -> RemoteMigration | NothingChanged:
+    """Migrates the rows of ``plan`` into the deployment ``options.to``, and proves them there.
+
+    ``confirm`` is shown what changes before anything does. ``say`` gets the lines of Convex's CLI.
+    """
+    project = plan.project
+    cli = official_cli(project.convex_folder, options.to)
+    project.make_state()
+
+    def told(line: str) -> None:
+        say(line)
+
+    @contextmanager
+    def showing(step: str) -> Iterator[Callable[[str, int, int], None]]:
+        yield partial(progress, step)
+
+    with locked(project.migration_folder), copy_options(options, plan, cli.deployment) as how:
+        how["files"] = files_job(plan, options.files)
+        changed = how.get("selection")
+        if isinstance(changed, ChangedTables):
+            with Source(project).running() as url:
+                nothing = nothing_changed(changed, url, how["files"])
+            if nothing:
+                return NothingChanged(options.to, changed.made_at, changed.changes)
+        remote = migrate_by_cli(
+            plan,
+            cli,
+            confirm=confirm,
+            say=told,
+            tables=options.tables,
+            max_rejects=options.max_rejects,
+            showing=showing,
+            **how,
+        )
+        if remote.proof is not None:
+            write_proof(project, remote.proof, remote.migration.copy.rejects, described_target(project, options.to))
+    return remote

@@ -1,0 +1,273 @@
+"""A migration into a deployment that only Convex's own tools reach: exported, rehearsed, imported, exported, proven.
+
+The export taken before anything changes is kept: importing it with ``--replace`` puts everything back.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Unpack
+
+from supavex.convex.limits import STORAGE_TABLE
+from supavex.convex.snapshot import SnapshotArchive
+from supavex.convex_cli.cli import OfficialCli, Say
+from supavex.files import write_whole
+from supavex.mapping.plan import Plan
+from supavex.mapping.source import Source
+from supavex.migrate.changes.selection import ChangedTables
+from supavex.migrate.copy.context import Progress
+from supavex.migrate.copy.retry import mended_rows
+from supavex.migrate.copy.run import CopyOptions
+from supavex.migrate.golive.rehearsal import rehearse
+from supavex.migrate.migration import Migration, measure, migrate
+from supavex.migrate.proof.findings import Proof
+from supavex.migrate.proof.run import verify
+from supavex.migrate.proof.storage import files_proof
+from supavex.migrate.state.exports import Kept, What, kept_exports, new_path
+from supavex.migrate.state.folder import Folder
+from supavex.migrate.state.runs import Run
+from supavex.migrate.target.archive import ArchiveDocuments
+from supavex.migrate.target.contents import Content, changed_tables, contents
+from supavex.migrate.target.stored_files import archive_files
+from supavex.text import counted, now, table_text
+
+#: Shows the progress of a step (``copied``, ``verified``) while the block runs.
+Showing = Callable[[str], AbstractContextManager[Progress]]
+
+
+def _unseen(table: str, rows: int, estimate: int) -> None:
+    """Progress that nobody looks at."""
+
+
+@dataclass(slots=True)
+class RemoteMigration:
+    """What a migration into a remote deployment did. ``proof`` is None where nothing was imported."""
+
+    migration: Migration
+    target: str
+    before: Path
+    after: Path | None = None
+    proof: Proof | None = None
+    #: Tables that the migration does not touch, whose documents are others than before.
+    changed_meanwhile: list[str] = field(default_factory=list)
+    cancelled: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether the rows are there and proven, and nothing else has changed."""
+        if self.migration.nothing:
+            return self.migration.ok
+        proven = self.proof is not None and self.proof.ok
+        return self.migration.ok and proven and not self.changed_meanwhile
+
+    def to_json(self) -> dict[str, Any]:
+        """As ``migrate --json`` shows it."""
+        return {
+            **self.migration.to_json(),
+            "ok": self.ok,
+            "imported": self.after is not None,
+            "target": self.target,
+            "cancelled": self.cancelled,
+            "before": None if self.after is None else str(self.before),
+            "after": None if self.after is None else str(self.after),
+            "changedMeanwhile": self.changed_meanwhile,
+            "proof": None if self.proof is None else self.proof.to_json(),
+        }
+
+
+def migrate_by_cli(
+    plan: Plan,
+    cli: OfficialCli,
+    *,
+    confirm: Callable[[str], bool],
+    say: Say,
+    tables: frozenset[str] | None = None,
+    max_rejects: int | None = None,
+    showing: Showing = lambda step: nullcontext(_unseen),
+    **how: Unpack[CopyOptions],
+) -> RemoteMigration:
+    """Migrates the rows of ``plan`` into the deployment of ``cli``, asking ``confirm`` before anything changes.
+
+    ``showing`` shows how far the copy is, and the proof.
+    """
+    with ExitStack() as held:
+        if plan.project.database_url is not None:
+            # Until the proof is done, so that it compares at the copy's moment, whatever the app writes meanwhile. A
+            # replayed source is nobody else's, and its server stops in between.
+            how["hold"] = held
+        return _migrated(plan, cli, confirm, say, tables, max_rejects, showing, how)
+
+
+def _migrated(
+    plan: Plan,
+    cli: OfficialCli,
+    confirm: Callable[[str], bool],
+    say: Say,
+    tables: frozenset[str] | None,
+    max_rejects: int | None,
+    showing: Showing,
+    how: CopyOptions,
+) -> RemoteMigration:
+    project = plan.project
+    project.make_state()
+    folder = Folder(project.migration_folder)
+    folder.make()
+    recorder = how.get("recorder")
+    changes = isinstance(how.get("selection"), ChangedTables)
+    run = Run("changes" if changes else "migrate", cli.deployment)
+    before = new_path(folder.path)
+    # An import of stored files replaces all that are there: those of the deployment's own go with ours.
+    job = how.get("files")
+    stored = () if job is None else ("--include-file-storage",)
+    if job is not None:
+        how["files"] = replace(job, kept=before)
+    with run.step("export before"):
+        cli.run("export", "--path", str(before), *stored, say=say)
+    agreed = False
+    try:
+        with run.step("copy"), ArchiveDocuments(before) as existing, showing("copied") as progress:
+            result = migrate(
+                plan,
+                out=folder.changes_archive if changes else folder.archive,
+                existing=existing,
+                tables=tables,
+                max_rejects=max_rejects,
+                progress=progress,
+                **how,
+            )
+        remote = RemoteMigration(result, cli.target, before)
+        if result.nothing and result.ok and recorder is not None:
+            recorder.keep()
+        if not result.ok or result.nothing:
+            return remote
+        archive = result.copy.archive
+        assert archive is not None
+        moved = {table.target for table in result.copy.tables}
+        with run.step("rehearsal"):
+            rehearse(cli.schema_text() or plan.schema.export(), before, archive, whole=not changes)
+            wrote = contents(archive, moved - {STORAGE_TABLE})
+        agreed = confirm(
+            change_table(result, before, cli.target) + _written_since(folder.path, cli.deployment, before, set(wrote))
+        )
+    finally:
+        if not agreed:
+            # Nothing has changed, so there is nothing to go back to.
+            before.unlink(missing_ok=True)
+    if not agreed:
+        remote.cancelled = True
+        return remote
+    # From here on the deployment may hold something else than before: what is to be known of that is written first.
+    what: What = "changes" if changes else "migration"
+    if recorder is not None:
+        recorder.begin()
+    kept = Kept(before, cli.deployment, what, now(), result.copy.taken_at, wrote, ended=False)
+    kept.write()
+    with run.step("import"):
+        cli.run("import", "--replace", "--yes", str(archive), say=say)
+    replace(kept, ended=True).write()
+    copy = folder.copies.of_target(cli.deployment)
+    result.keep(copy)
+    after = folder.path / "after.zip"
+    after.unlink(missing_ok=True)
+    with run.step("export after"):
+        cli.run("export", "--path", str(after), *stored, say=say)
+    remote.after = after
+    with run.step("proof"):
+        remote.changed_meanwhile = changed_tables(before, after, moved)
+        started = time.monotonic()
+        with (
+            ExitStack() as stack,
+            ArchiveDocuments(after) as documents,
+            Source(project).running() as url,
+            showing("verified") as progress,
+        ):
+            prove = None
+            if job is not None:
+                exported = stack.enter_context(SnapshotArchive(after))
+                prove = files_proof(job.source, job.buckets, archive_files(exported))
+            copied = folder.copies.read(copy)
+            if "hold" in how:
+                copied = replace(copied, snapshot=result.copy.snapshot)
+            only = _only(plan, moved)
+            proof = verify(
+                only, url, documents, copied.rejects, copied=copied, progress=progress, files=prove, retry=mended_rows
+            )
+        proof.seconds = time.monotonic() - started
+    remote.proof = proof
+    if recorder is not None:
+        recorder.keep(table.source for table in proof.tables if not table.ok)
+    write_whole(folder.report, json.dumps(remote.to_json(), indent=2, ensure_ascii=False) + "\n")
+    run.ok = remote.ok
+    measure(run, result.copy)
+    run.write(folder.path)
+    return remote
+
+
+def _written_since(folder: Path, target: str, before: Path, moved: set[str]) -> str:
+    """What to say where someone has written, since the last import, into tables that are about to be replaced."""
+    expected: dict[str, set[Content]] = {}
+    for kept in kept_exports(folder, target):
+        for table, content in kept.wrote.items():
+            if kept.ended:
+                expected[table] = {content}
+            elif table in expected:
+                # What it wrote may be there, or what was there before it.
+                expected[table].add(content)
+    tables = sorted(moved & expected.keys())
+    present = contents(before, tables)
+    others = [table for table in tables if present[table] not in expected[table]]
+    if not others:
+        return ""
+    return (
+        f"\nwarning: {', '.join(others)} hold other documents than the last import wrote: someone has written there. "
+        f"They are replaced; what they hold now is kept in {before}."
+    )
+
+
+def _only(plan: Plan, moved: set[str]) -> Plan:
+    """The plan without the tables that were not asked for."""
+    tables = [table for table in plan.tables if table.status != "mapped" or table.target in moved]
+    return Plan(plan.project, plan.schema, plan.catalog, tables, plan.remarks)
+
+
+def change_table(result: Migration, before: Path, target: str) -> str:
+    """What an import would do, table by table."""
+    with SnapshotArchive(before) as archive:
+        there = {name: sum(1 for _ in archive.documents(name)) for name in archive.tables}
+        if result.copy.files is not None or result.copy.values is not None:
+            there[STORAGE_TABLE] = sum(1 for _ in archive.documents(STORAGE_TABLE))
+    counts: dict[str, list[int]] = {}
+    for table in result.copy.tables:  # of _storage there may be several
+        count = counts.setdefault(table.target, [0, 0])
+        count[0] += table.documents
+        count[1] += table.bytes
+    rows = [[name, documents, there.get(name, 0), f"{size:,}"] for name, (documents, size) in counts.items()]
+    kept = [name for name in there if name not in {table.target for table in result.copy.tables}]
+    lines = [f"Into {target}:", table_text(["table", "documents", "replaces", "bytes"], rows)]
+    if kept:
+        lines.append(f"Left as they are: {', '.join(sorted(kept))}.")
+    return "\n".join(lines)
+
+
+def remote_lines(remote: RemoteMigration, shown: Callable[[Path], str]) -> list[str]:
+    """What there is to say behind the report of the migration itself."""
+    if remote.cancelled:
+        return ["Cancelled: nothing was imported."]
+    if remote.after is None:
+        return []
+    lines = [f"note: {name} was changed by someone else meanwhile." for name in remote.changed_meanwhile]
+    proof = remote.proof
+    assert proof is not None
+    fields = sum(table.fields for table in proof.tables)
+    verdict = "NOT proven" if proof.wrong else proof.said
+    matched = counted(sum(t.matched for t in proof.tables), "row")
+    lines.append(f"{verdict}: {matched} equal in {fields} fields, as of {proof.taken_at}.")
+    if proof.changed:
+        lines.append(f"{counted(proof.changed, 'row')} changed since the copy: run the command again for these.")
+    lines.append(f"The export from before: {shown(remote.before)}. To go back: supavex rollback --to {remote.target}")
+    return lines

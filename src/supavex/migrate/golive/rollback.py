@@ -1,0 +1,277 @@
+"""The way back: what a deployment held before a migration is put back, table by table, and proven equal.
+
+Put back are the tables that migrations since that export have imported; what else the deployment holds stays. A table
+that the export does not hold is emptied. Nothing is put back over documents that someone wrote since, unless that is
+asked for; what is there is exported first in any case, and kept. Where the export holds stored files, those that are
+gone since, or have become others, are put back too; files that came since stay.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from supavex.convex.limits import STORAGE_TABLE
+from supavex.convex_cli.cli import OfficialCli, Say
+from supavex.errors import SupavexError, UsageError
+from supavex.mapping.file_columns import OBJECTS
+from supavex.migrate.golive.kept_files import files_that_differ, holds_files, write_files
+from supavex.migrate.golive.rehearsal import rehearse
+from supavex.migrate.golive.rollback_archive import write_tables
+from supavex.migrate.golive.written_since import written_since
+from supavex.migrate.state.baseline import Moment
+from supavex.migrate.state.baselines import name_of
+from supavex.migrate.state.exports import Kept, damaged_notes, kept_exports, moment_of, new_path, read_kept
+from supavex.migrate.state.folder import Folder
+from supavex.migrate.state.runs import Run
+from supavex.migrate.target.contents import Content, changed_tables, contents
+from supavex.text import counted, now, table_text
+
+#: So many tables are named in a list; more are counted.
+_NAMED = 3
+
+
+@dataclass(slots=True)
+class Rollback:
+    """What a rollback did. ``present``: the export of what was there before it. ``unequal``: tables that differ from
+    the export that was put back; ``changed_meanwhile``: other tables that someone wrote to while it ran.
+    """
+
+    export: Kept
+    tables: dict[str, Content]
+    present: Path | None = None
+    discarded: list[str] = field(default_factory=list)
+    unequal: list[str] = field(default_factory=list)
+    changed_meanwhile: list[str] = field(default_factory=list)
+    #: The stored files that are put back: by their ids.
+    files: set[str] = field(default_factory=set)
+    cancelled: bool = False
+    nothing: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether the deployment holds what it held before."""
+        return not (self.cancelled or self.unequal or self.changed_meanwhile)
+
+    def to_json(self) -> dict[str, Any]:
+        """As ``rollback --json`` shows it."""
+        return {
+            "ok": self.ok,
+            "target": self.export.target,
+            "export": str(self.export.path),
+            "imported": not (self.cancelled or self.nothing),
+            "cancelled": self.cancelled,
+            "present": None if self.present is None else str(self.present),
+            "tables": {table: content.documents for table, content in self.tables.items()},
+            "files": len(self.files),
+            "discarded": self.discarded,
+            "unequal": self.unequal,
+            "changedMeanwhile": self.changed_meanwhile,
+        }
+
+
+def choose_export(folder: Path, target: str, wanted: Path | None) -> Kept:
+    """The export to put back: ``wanted``, or the one before the last import into ``target`` that still holds."""
+    chosen = _chosen(folder, target, wanted)
+    damaged = [note for note in damaged_notes(folder) if moment_of(note) >= moment_of(chosen.path)]
+    if damaged:
+        hint = "Where it is of another deployment, or of no use any more, move it away with its .zip, and go back then."
+        message = "the file is damaged: which tables were imported after that export is not known."
+        raise UsageError("UnknownExport", message, where=str(damaged[0]), hint=hint)
+    return chosen
+
+
+def _chosen(folder: Path, target: str, wanted: Path | None) -> Kept:
+    if wanted is not None:
+        kept = read_kept(wanted)
+        if kept.target != target:
+            hint = "Connect the app's folder with that deployment, or give its URL as --to."
+            message = f"the export is of {kept.target}, and not of {target}."
+            raise UsageError("OtherTarget", message, where=str(wanted), hint=hint)
+        return kept
+    exports = [kept for kept in kept_exports(folder, target) if kept.what != "rollback" and not kept.undone]
+    if not exports:
+        hint = "supavex rollback --list shows the kept exports; name one to put it back all the same."
+        raise UsageError("NothingToRollBack", f"no migration into {target} is left to take back.", hint=hint)
+    return exports[-1]
+
+
+def roll_back(
+    folder: Folder,
+    cli: OfficialCli,
+    export: Kept,
+    *,
+    confirm: Callable[[str], bool],
+    say: Say,
+    discard: bool = False,
+) -> Rollback:
+    """Puts ``export`` back into the deployment of ``cli``, asking ``confirm`` before anything changes.
+
+    ``discard``: also over documents that someone wrote since.
+    """
+    run = Run("rollback", cli.deployment)
+    later = [kept for kept in kept_exports(folder.path, cli.deployment) if kept.at >= export.at]
+    tables = sorted({table for kept in later for table in kept.wrote} - {STORAGE_TABLE})
+    was = contents(export.path, tables)
+    result = Rollback(export, was)
+    present = new_path(folder.path)
+    stored = ("--include-file-storage",) if holds_files(export.path) else ()
+    with run.step("export before"):
+        cli.run("export", "--path", str(present), *stored, say=say)
+    there = contents(present, tables)
+    result.files = files_that_differ(export.path, present)
+    if there == was and not result.files:
+        present.unlink()
+        result.nothing = True
+        _undone(later)
+        return result
+    known = {table: {was[table], *(kept.wrote[table] for kept in later if table in kept.wrote)} for table in tables}
+    result.present = present
+    result.discarded = [table for table in tables if there[table] not in known[table]]
+    if result.discarded and not discard:
+        _refuse(result.discarded, folder.path / "after.zip", present, later)
+    archive = folder.path / "rollback.zip"
+    agreed = False
+    try:
+        with run.step("rehearsal"):
+            write_tables(export.path, present, tables, archive)
+            if result.files:
+                with zipfile.ZipFile(archive, "a", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
+                    write_files(export.path, present, file)
+            rehearse(cli.schema_text(), present, archive)
+        agreed = confirm(_question(export, was, there, later, len(result.files)))
+    finally:
+        if not agreed:
+            present.unlink(missing_ok=True)
+            archive.unlink(missing_ok=True)
+    if not agreed:
+        result.present, result.cancelled = None, True
+        return result
+    # What the next `migrate --changes` finds there is not what the last one left.
+    _doubt(folder, cli.deployment, tables, files=bool(result.files))
+    kept = Kept(present, cli.deployment, "rollback", now(), "", was, ended=False)
+    kept.write()
+    with run.step("import"):
+        cli.run("import", "--replace", "--yes", str(archive), say=say)
+    replace(kept, ended=True).write()
+    after = folder.path / "after.zip"
+    after.unlink(missing_ok=True)
+    with run.step("export after"):
+        cli.run("export", "--path", str(after), *stored, say=say)
+    with run.step("proof"):
+        found = contents(after, tables)
+        result.unequal = [table for table in tables if found[table] != was[table]]
+        if files_that_differ(export.path, after):
+            result.unequal.append(STORAGE_TABLE)
+        result.changed_meanwhile = changed_tables(present, after, set(tables))
+    archive.unlink(missing_ok=True)
+    if not result.unequal:
+        _undone(later)
+    run.ok, run.documents = result.ok, sum(content.documents for content in was.values())
+    run.write(folder.path)
+    return result
+
+
+def _undone(exports: Iterable[Kept]) -> None:
+    for kept in exports:
+        if not kept.undone:
+            kept.marked_undone().write()
+
+
+def _doubt(folder: Folder, target: str, tables: Iterable[str], *, files: bool) -> None:
+    moments = folder.moments
+    moment = Moment.usable(moments.path(name_of(target)))
+    if moment is None:
+        # Where another version of supavex kept one, that version is to know too.
+        moments.doubt_all(target)
+        return
+    with moment:
+        sources = [source for source, table in moment.tables().items() if table.target in set(tables)]
+    moments.doubt(target, [*sources, OBJECTS] if files else sources)
+
+
+def _refuse(tables: list[str], after: Path, present: Path, later: list[Kept]) -> None:
+    expected: dict[str, Content] = {}
+    for kept in later:
+        expected.update(kept.wrote)
+    lines = [f"{table} ({_written(table, after, present, expected[table])})" for table in tables]
+    raise SupavexError(
+        "WrittenSince",
+        f"someone has written to the deployment since the migration: {', '.join(lines)}. To go back would lose that.",
+        where=str(present),
+        hint="That export, which is kept, holds it. To go back all the same: --discard-changes-since.",
+    )
+
+
+def _written(table: str, after: Path, present: Path, expected: Content) -> str:
+    """What was written to a table since: exactly, where the export behind the last import is still there."""
+    if not after.is_file() or contents(after, [table])[table] != expected:
+        count = contents(present, [table])[table].documents
+        return f"{counted(expected.documents, 'document')} imported, {count} there now"
+    inserted, updated, deleted = written_since(table, after, present)
+    return f"{inserted} inserted, {updated} updated, {deleted} deleted"
+
+
+def _question(
+    export: Kept, was: Mapping[str, Content], there: Mapping[str, Content], later: list[Kept], files: int
+) -> str:
+    rows = [[table, there[table].documents, was[table].documents] for table in sorted(was)]
+    lines = [f"Back into {export.target}: what it held at {export.at}", table_text(["table", "now", "then"], rows)]
+    imports = [kept for kept in later if kept.what != "rollback" and not kept.undone]
+    if len(imports) > 1:
+        lines.append(f"That takes back {counted(len(imports), 'import')}.")
+    if files:
+        lines.append(f"And {counted(files, 'stored file')} as they were; those that came since stay.")
+    return "\n".join(lines)
+
+
+def rollback_lines(result: Rollback, shown: Callable[[Path], str]) -> list[str]:
+    """The report that a person reads."""
+    export = result.export
+    if result.cancelled:
+        return ["Cancelled: nothing was changed."]
+    if result.nothing:
+        return [f"{export.target} holds already what {shown(export.path)} does: proven equal, nothing was imported."]
+    lines = [f"DIFFERENT: {table} is not as it was." for table in result.unequal]
+    lines += [f"note: {name} was changed by someone else meanwhile." for name in result.changed_meanwhile]
+    documents = sum(content.documents for content in result.tables.values())
+    if not result.unequal:
+        lines.append(
+            f"proven equal: {counted(len(result.tables), 'table')}, {counted(documents, 'document')}, as they were at "
+            f"{export.at}."
+        )
+        if result.files:
+            lines.append(f"{counted(len(result.files), 'stored file')} put back, the others left as they are.")
+    assert result.present is not None
+    lines.append(f"What was there before this rollback: {shown(result.present)}")
+    return lines
+
+
+def listed(exports: Iterable[Kept], shown: Callable[[Path], str]) -> str:
+    """The kept exports, for people: the oldest first."""
+    rows = []
+    for kept in exports:
+        tables = ", ".join(sorted(kept.wrote)) if len(kept.wrote) <= _NAMED else counted(len(kept.wrote), "table")
+        documents = sum(content.documents for content in kept.wrote.values())
+        undone = "; taken back" if kept.undone else ""
+        what = kept.what if kept.ended else f"{kept.what} (not ended)"
+        rows.append([shown(kept.path), kept.target, kept.at, what, documents, tables + undone])
+    return table_text(["before", "target", "at", "then came a", "documents", "of"], rows, left=4)
+
+
+def export_json(kept: Kept) -> dict[str, Any]:
+    """A kept export as ``rollback --list --json`` shows it."""
+    wrote = {table: content.documents for table, content in kept.wrote.items()}
+    return {
+        "file": str(kept.path),
+        "target": kept.target,
+        "at": kept.at,
+        "what": kept.what,
+        "takenAt": kept.taken_at,
+        "wrote": wrote,
+        "undone": kept.undone,
+        "ended": kept.ended,
+    }

@@ -1,0 +1,81 @@
+"""``supavex rollback``: a deployment of a project back to a kept export."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from supavex.convex_cli.cli import official_cli
+from supavex.convex_cli.targets import CLOUD, deployment_of
+from supavex.errors import UsageError
+from supavex.migrate.golive.rollback import Rollback, choose_export, roll_back
+from supavex.migrate.state.exports import Kept, damaged_notes, every_kept_export, kept_exports, read_kept
+from supavex.migrate.state.folder import Folder
+from supavex.migrate.state.lock import locked
+from supavex.project import Project
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackOptions:
+    """What :func:`roll_back_project` puts back, and where."""
+
+    #: ``cloud`` or the URL of a deployment; None: the deployment that the export is from.
+    to: str | None = None
+    #: The export; None: the newest that is kept of the deployment.
+    export: Path | None = None
+    #: Whether to go on where the app wrote to the tables since.
+    discard_changes_since: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KeptExports:
+    """The exports that migrations kept, and the notes beside them that are damaged."""
+
+    exports: list[Kept]
+    damaged: list[Path]
+
+
+def exports_of(project: Project, to: str | None = None) -> KeptExports:
+    """The exports that are kept of the deployment ``to``; None: of all."""
+    folder = Folder(project.migration_folder).path
+    deployment = None if to is None else deployment_of(project.convex_folder, to)
+    found = every_kept_export(folder) if deployment is None else kept_exports(folder, deployment)
+    return KeptExports(list(found), list(damaged_notes(folder)))
+
+
+def roll_back_project(
+    project: Project, options: RollbackOptions, *, confirm: Callable[[str], bool], say: Callable[[str], object]
+) -> Rollback:
+    """Rolls a deployment of ``project`` back; see :func:`supavex.migrate.golive.rollback.roll_back`.
+
+    ``confirm`` is asked, with what is about to change, before anything does. ``say`` gets the lines of Convex's CLI.
+    """
+    folder = Folder(project.migration_folder)
+    to = options.to
+    if to == "local":
+        hint = "`supavex migrate` writes it anew; to keep several, use `supavex serve --data DIR` and its URL."
+        raise UsageError("UnsupportedTarget", "of the local deployment no exports are kept.", hint=hint)
+    if to is None:
+        to = _only_target(folder.path, options.export)
+        to = CLOUD if to.split()[0] == CLOUD else to
+    cli = official_cli(project.convex_folder, to)
+    project.make_state()
+    with locked(folder.path):
+        chosen = choose_export(folder.path, cli.deployment, options.export)
+
+        def told(line: str) -> None:
+            say(line)
+
+        return roll_back(folder, cli, chosen, confirm=confirm, say=told, discard=options.discard_changes_since)
+
+
+def _only_target(folder: Path, export: Path | None) -> str:
+    if export is not None:
+        return read_kept(export).target
+    targets = sorted({kept.target for kept in every_kept_export(folder)})
+    if len(targets) != 1:
+        hint = f"--to is one of {', '.join(targets)}." if targets else "supavex migrate --to … keeps one, and imports."
+        many = "exports of several deployments are kept." if targets else "no exports are kept."
+        raise UsageError("WhichTarget" if targets else "NothingToRollBack", many, hint=hint)
+    return targets[0]

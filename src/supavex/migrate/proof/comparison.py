@@ -1,0 +1,220 @@
+"""One row against its document, field by field, by another way than the copy's.
+
+The row comes as text through psycopg, its id is computed by the scalar code, and the document's value is decoded back
+to what PostgreSQL says. Nothing here uses Arrow or the copy's encoders.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from supavex.convex.ids import InvalidId, decode_id, encode_id
+from supavex.convex.validators import MISSING
+from supavex.convex.values import Document, Value, same
+from supavex.mapping.conversions.datetimes import micros
+from supavex.mapping.convex_auth import HIDDEN, is_secret
+from supavex.mapping.plan import ALIAS, FieldPlan, Reference, TablePlan
+from supavex.mapping.row_sql import reference_text_sql
+from supavex.migrate.state.rejects import NO_KEY
+from supavex.postgres.connection import quoted
+
+EARLIEST = 1_000
+LATEST = (1 << 53) * 1000 - 9_000
+ABSENT: Any = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """One field that differs: both values as text."""
+
+    table: str
+    key: str
+    column: str
+    source: str
+    target: str
+
+
+def proof_sql(table: TablePlan, changed: str) -> str:
+    """The SELECT of a table's rows as text: the key, each field, each creation column (microseconds), and ``changed``.
+
+    ``changed``: SQL that is true for rows that were written since the copy; of equal rows, these have come last.
+    """
+    assert table.key is not None
+    columns = [table.key.text_sql(table.key.own(ALIAS), changed)]
+    columns += [text_sql(field) for field in table.fields]
+    columns += [*moments_sql(table), changed]
+    return f"SELECT {', '.join(columns)} FROM {quoted(table.source.schema, table.source.name)} AS {ALIAS}"
+
+
+def moments_sql(table: TablePlan) -> list[str]:
+    """SQL for each creation column, in microseconds since 1970 (as text); NULL for infinity."""
+    moments = [f"{ALIAS}.{quoted(name)}::timestamptz" for name in table.creation.columns]
+    return [
+        f"CASE WHEN isfinite({moment}) THEN (extract(epoch FROM {moment}) * 1000000)::numeric(30)::text END"
+        for moment in moments
+    ]
+
+
+def creation_micros(moments: Iterable[str | None], earliest: int | None) -> int:
+    """The microseconds that ``_creationTime`` must say, of :func:`moments_sql`: the rule of the copy, evaluated here.
+
+    ``earliest``: see :func:`earliest_sql`.
+    """
+    found = next((int(moment) for moment in moments if moment is not None), None)
+    if found is None:
+        found = earliest if earliest is not None else EARLIEST
+    return min(max(found, EARLIEST), LATEST)
+
+
+def earliest_sql(table: TablePlan) -> str | None:
+    """The SELECT of the earliest creation time in a table, in microseconds; None where it has no creation column."""
+    if not table.creation.columns:
+        return None
+    moment = f"{ALIAS}.{quoted(table.creation.columns[0])}::timestamptz"
+    source = quoted(table.source.schema, table.source.name)
+    return (
+        f"SELECT (extract(epoch FROM min({moment})) * 1000000)::numeric(30)::text FROM {source} AS {ALIAS} "
+        f"WHERE isfinite({moment})"
+    )
+
+
+def text_sql(field: FieldPlan) -> str:
+    """SQL for a field's value as text."""
+    if field.reference is not None:
+        return reference_text_sql(field)
+    if field.ids is not None:
+        return f"({field.source})::text"
+    return field.conversion.text.replace("{c}", field.source)
+
+
+class RowComparison:
+    """Compares the rows of one table with documents.
+
+    ``numbers`` are the target's table numbers, ``existing`` old key to id for tables that were in Convex already,
+    ``earliest`` the table's earliest creation time in microseconds.
+    """
+
+    def __init__(
+        self,
+        table: TablePlan,
+        numbers: Mapping[str, int],
+        existing: Mapping[str, Mapping[str, str]],
+        earliest: int | None,
+    ) -> None:
+        self.table, self.numbers, self.existing, self.earliest = table, numbers, existing, earliest
+        self._expected_fields = {field.name for field in table.fields}
+        self._defaults = {
+            name: validator.rules.default
+            for name, validator in (table.definition.fields if table.definition else {}).items()
+            if name not in self._expected_fields and validator.rules.default is not MISSING
+        }
+        self._checks = [self._check_of(field) for field in table.fields]
+
+    def id_of(self, key: str | None) -> str | None:
+        """The id of the document of the row with that key; None where the key is NULL, and no document can be."""
+        if key is None:
+            return None
+        assert self.table.key is not None
+        return encode_id(self.numbers[self.table.target], self.table.key.internal_id(key))
+
+    def compare(self, row: tuple[str | None, ...], document: Document) -> Iterator[Mismatch]:
+        """Every difference between ``row`` (as :func:`proof_sql` reads it) and ``document``."""
+        key = NO_KEY if row[0] is None else row[0]
+        for field, check, text in zip(self.table.fields, self._checks, row[1:], strict=False):
+            value = document.get(field.name, ABSENT)
+            expected = check(text, value)
+            if expected is not None:
+                shown = _shown(value)
+                if is_secret(self.table.name, field.name):
+                    expected, shown = HIDDEN, HIDDEN
+                yield Mismatch(self.table.name, key, field.place, expected, shown)
+        created = creation_micros(row[1 + len(self.table.fields) :], self.earliest)
+        if micros(document.get("_creationTime")) != created:
+            shown = _shown(document.get("_creationTime"))
+            yield Mismatch(self.table.name, key, "_creationTime", f"{created / 1000} ms", shown)
+        for name in document.keys() - self._expected_fields - {"_id", "_creationTime"}:
+            if name in self._defaults and same(self._defaults[name], document[name]):
+                continue
+            shown = HIDDEN if is_secret(self.table.name, name) else _shown(document[name])
+            yield Mismatch(self.table.name, key, name, "(no such field)", shown)
+
+    def _check_of(self, field: FieldPlan) -> Callable[[str | None, Value], str | None]:
+        """A function of the row's text and the document's value: None where they agree, else what was expected."""
+        decode = self._decoder(field)
+        parse = field.conversion.parse
+
+        def said(text: str) -> str:
+            return f"{parse(text) / 1000} ms" if field.conversion.decode is micros else text
+
+        def check(text: str | None, value: Value) -> str | None:
+            if text is None:
+                return _null_expectation(field, value)
+            if field.ids is not None:
+                new = field.ids.get(text)
+                return None if new is not None and value == new else f"{new!r} (for {text})"
+            if field.file is not None:
+                return None if value == parse(text) else f"the file {parse(text)}"
+            if value is ABSENT:
+                return said(text)
+            if field.reference is not None and field.reference.many:
+                return None if self._refers_to_all(field.reference, json.loads(text), value, decode) else text
+            if field.reference is not None:
+                return None if self._refers(field.reference, text, value, decode) else text
+            expected, found = parse(text), decode(value)
+            agree = same(expected, found) if isinstance(expected, float | list | dict) else expected == found
+            return None if agree and type(expected) is type(found) else said(text)
+
+        return check
+
+    def _refers_to_all(
+        self, reference: Reference, texts: list[str | None], values: Value, decode: Callable[[Value], object]
+    ) -> bool:
+        return (
+            isinstance(values, list)
+            and len(texts) == len(values)
+            and all(
+                value is None if text is None else self._refers(reference, text, value, decode)
+                for text, value in zip(texts, values, strict=True)
+            )
+        )
+
+    def _refers(self, reference: Reference, text: str, value: Value, decode: Callable[[Value], object]) -> bool:
+        if reference.key.form == "hash" and not reference.existing:
+            # A hash can't be taken back: the id is computed from the text instead.
+            number = self.numbers.get(reference.target)
+            return number is not None and bool(value == encode_id(number, reference.key.internal_id(text)))
+        return decode(value) == text
+
+    def _decoder(self, field: FieldPlan) -> Callable[[Value], object]:
+        reference = field.reference
+        if reference is None:
+            return field.conversion.decode
+        if reference.existing:
+            old_keys = {id_: old for old, id_ in self.existing[reference.target].items()}
+            return lambda value: old_keys.get(value) if isinstance(value, str) else None
+        number = self.numbers.get(reference.target)  # None: no id of a table that is not there is right
+
+        def decode(value: Value) -> object:
+            try:
+                found, internal_id = decode_id(value)
+            except (InvalidId, TypeError):
+                return None
+            return reference.key.text_of(internal_id) if found == number else None
+
+        return decode
+
+
+def _null_expectation(field: FieldPlan, value: Value) -> str | None:
+    """What must stand in a document where the source is NULL; None where it does."""
+    if field.fill is not MISSING:
+        return None if value is not ABSENT and same(value, field.fill) else f"{field.fill!r} (NULL filled)"
+    if field.takes_null:
+        return None if value is None else "NULL"
+    return None if value is ABSENT else "NULL"
+
+
+def _shown(value: Value) -> str:
+    return "(absent)" if value is ABSENT else repr(value)

@@ -1,0 +1,312 @@
+"""Forms: how a field's two sides, the source's text and the document's value, become the same numbers or texts.
+
+The rules are those of :mod:`supavex.migrate.proof.comparison`, and a form is as strict as they are: two values get one
+number or text only where the comparison says that they agree. A field for which there is no quick form goes through the
+comparison's own functions, value by value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from supavex.convex.ids import INTERNAL_ID_BYTES, InvalidId, decode_id
+from supavex.convex.values import to_export_json
+from supavex.mapping.conversions.conversion import same_value
+from supavex.mapping.conversions.json import numbers_as_doubles
+from supavex.mapping.conversions.numbers import decimal
+from supavex.mapping.plan import FieldPlan, Reference
+from supavex.mapping.row_sql import reference_text_sql
+from supavex.migrate.keys.hashing import Numbers
+from supavex.migrate.proof.comparison import RowComparison, text_sql
+from supavex.migrate.proof.digests import text_columns
+from supavex.migrate.proof.digests.document_columns import decode_ids, finite
+from supavex.migrate.proof.digests.special_values import Special, byte_strings, int64s
+from supavex.migrate.proof.digests.text_columns import Unlike
+
+#: Numbers, or texts as an Arrow column of bytes.
+Made: TypeAlias = Numbers | pa.Array
+#: Decimals of so many digits are told apart by their doubles (DBL_DIG).
+_EXACT_DIGITS = 15
+#: No key is that; what has no key, or no new id, becomes it on one side only.
+_NO_KEY, _NO_ID = b"", b"\xff"
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The form of one field.
+
+    ``sql``: the source's text. ``of_texts``: makes it, of those texts (no NULL among them). ``of_values``: makes it of
+    the document's values (no null among them): an Arrow column of ``type``, or, without one, a list.
+
+    ``special``: the values are int64 or bytes, and come as the texts that special_values makes.
+
+    ``verbatim``: JSON whose text may stand in the document as PostgreSQL writes it. Equal texts are equal values, and
+    most are equal: the copy writes what it reads.
+    """
+
+    sql: str
+    of_texts: Callable[[pa.Array], Made]
+    type: pa.DataType | None
+    of_values: Callable[[Any], Made]
+    special: Special | None = None
+    verbatim: bool = False
+
+
+def of_bytes(column: pa.Array) -> pa.Array:
+    """Texts as bytes."""
+    return column.cast(pa.binary())
+
+
+def _file_ids(planned: FieldPlan) -> Callable[[pa.Array], pa.Array]:
+    """The ids of the files of rows, of their keys."""
+    file_id = planned.conversion.parse
+    return lambda column: pa.array([file_id(key).encode() for key in column.to_pylist()], pa.binary())
+
+
+def form_of(planned: FieldPlan, comparison: RowComparison) -> Form:
+    """The quickest form of a field. Raises :class:`Unlike` where only both sides together tell what is right."""
+    if planned.file is not None:
+        return Form(text_sql(planned), _file_ids(planned), pa.string(), of_bytes)
+    if planned.ids is not None:
+        return Form(text_sql(planned), _mapped(planned.ids), pa.string(), of_bytes)
+    if planned.reference is not None:
+        return _reference(planned, comparison)
+    conversion = planned.conversion
+    if conversion.special and conversion.kind not in ("int64", "bytes"):
+        raise Unlike
+    plain = conversion.decode is same_value and conversion.parse is same_value
+    sql, type_ = text_sql(planned), planned.column.type if planned.column and not planned.expression else None
+    if conversion.kind == "string" and plain:
+        return Form(sql, of_bytes, pa.string(), of_bytes)
+    if conversion.kind == "boolean" and conversion.decode is same_value:
+        return Form(sql, lambda column: _flags(pc.equal(column, "true")), pa.bool_(), _flags)
+    if conversion.kind == "micros" and type_ is not None and type_.base in ("timestamptz", "timestamp"):
+        sql = f"({planned.source})::timestamptz::text"
+        return Form(sql, lambda column: text_columns.micros(column).view(np.uint64), pa.float64(), _micros)
+    if conversion.kind == "number" and not conversion.makes_null and type_ is not None:
+        if type_.base in ("int2", "int4", "int8") and conversion.decode is not same_value:
+            return Form(sql, text_columns.integers, pa.float64(), _doubles)
+        small = type_.precision is not None and max(type_.precision, abs(type_.scale or 0)) <= _EXACT_DIGITS
+        if type_.base == "float8" or (type_.base == "numeric" and small and conversion.parse is decimal):
+            return Form(sql, text_columns.doubles, pa.float64(), _doubles)
+    if conversion.kind == "json" and conversion.parse is numbers_as_doubles and conversion.decode is same_value:
+        verbatim = type_ is not None and type_.base == "jsonb"
+        return Form(sql, _json_of_texts, None, _json_of_values, verbatim=verbatim)
+    if conversion.kind == "int64":
+        return _int64(sql, planned)
+    if conversion.kind == "bytes" and type_ is not None and type_.base == "bytea":
+        return Form(sql, _bytes_of_texts, pa.string(), byte_strings, special="bytes")
+    return Form(
+        sql,
+        lambda column: _canonical(map(conversion.parse, column.to_pylist())),
+        None,
+        lambda values: _canonical(map(conversion.decode, _floats(values))),
+    )
+
+
+def _int64(sql: str, planned: FieldPlan) -> Form:
+    conversion = planned.conversion
+    if conversion.parse is int and conversion.decode is same_value:
+        return Form(sql, _whole_numbers, pa.string(), int64s, special="int64")
+
+    def of_texts(column: pa.Array) -> pa.Array:
+        return _canonical(map(conversion.parse, column.to_pylist()))
+
+    def of_values(column: pa.Array) -> pa.Array:
+        return _canonical(map(conversion.decode, int64s(column).view(np.int64).tolist()))
+
+    return Form(sql, of_texts, pa.string(), of_values, special="int64")
+
+
+def _whole_numbers(column: pa.Array) -> Numbers:
+    return np.asarray(column.cast(pa.int64()).to_numpy(zero_copy_only=False)).view(np.uint64)
+
+
+def _bytes_of_texts(column: pa.Array) -> pa.Array:
+    """Bytes as PostgreSQL writes them: in hexadecimal, behind ``\\x``."""
+    return pa.array([bytes.fromhex(text[2:]) for text in column.to_pylist()], pa.binary())
+
+
+def _reference(planned: FieldPlan, comparison: RowComparison) -> Form:
+    reference = planned.reference
+    assert reference is not None
+    number = comparison.numbers.get(reference.target)
+    if number is None and not reference.existing:
+        raise Unlike
+    sql = reference_text_sql(planned)
+    if reference.many:
+        return _references(sql, reference, number, comparison)
+    if reference.existing:
+        return Form(sql, _mapped(comparison.existing[reference.target]), pa.string(), of_bytes)
+    form, internal_id = reference.key.form, reference.key.internal_id
+    assert number is not None
+    target = number
+    return Form(
+        sql,
+        lambda column: _sixteen(text_columns.key_bytes(column, form, internal_id)),
+        pa.string(),
+        lambda column: _keys_of_ids(column, target),
+    )
+
+
+def _references(sql: str, reference: Reference, number: int | None, comparison: RowComparison) -> Form:
+    """Arrays of references, value by value: of keys, or of the ids that existing documents have."""
+    ids = comparison.existing[reference.target] if reference.existing else None
+
+    def of_text(text: str) -> list[str]:
+        if ids is None:
+            return [reference.key.internal_id(text).hex()]
+        return [ids[text]] if text in ids else []  # like no id
+
+    def of_id(value: Any) -> list[Any]:
+        if ids is not None:
+            return [value]
+        assert number is not None
+        return [_key_of_id(value, number).hex()]
+
+    def of_texts(column: pa.Array) -> pa.Array:
+        arrays = map(orjson.loads, column.to_pylist())
+        return _arrays([[None if text is None else of_text(text) for text in array] for array in arrays])
+
+    def of_values(values: list[Any]) -> pa.Array:
+        if not all(isinstance(value, list) for value in values):
+            raise Unlike
+        return _arrays([[None if item is None else of_id(item) for item in value] for value in values])
+
+    return Form(sql, of_texts, None, of_values)
+
+
+def _arrays(values: list[list[Any]]) -> pa.Array:
+    return pa.array([orjson.dumps(value) for value in values], pa.binary())
+
+
+def micros_of(milliseconds: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Microseconds of milliseconds, rounded as the comparison does. Raises :class:`Unlike` where that is not plain.
+
+    A double holds microseconds within 2**43 milliseconds of 1970. Times a thousand, it would be rounded twice; its
+    whole milliseconds and what is behind the point are each exact.
+    """
+    if (np.abs(milliseconds) > 1 << 43).any():
+        raise Unlike
+    whole = np.floor(milliseconds)
+    part = (milliseconds - whole) * 1000
+    rounded = np.rint(part)
+    if (np.abs(np.abs(part - rounded) - 0.5) < 1e-6).any():
+        raise Unlike
+    return np.asarray(whole.astype(np.int64) * 1000 + rounded.astype(np.int64))
+
+
+def _micros(column: pa.Array) -> Numbers:
+    return micros_of(finite(column)).view(np.uint64)
+
+
+def _doubles(column: pa.Array) -> Numbers:
+    return finite(column).view(np.uint64)
+
+
+def _flags(column: pa.Array) -> Numbers:
+    return np.asarray(column.cast(pa.uint8()).to_numpy(zero_copy_only=False)).astype(np.uint64)
+
+
+def _mapped(mapping: Mapping[str, str]) -> Callable[[pa.Array], pa.Array]:
+    olds, news = pa.array(list(mapping), pa.string()), pa.array(list(mapping.values()), pa.binary())
+
+    def new(column: pa.Array) -> pa.Array:
+        return pc.fill_null(news.take(pc.index_in(column, value_set=olds)), _NO_ID)
+
+    return new
+
+
+def _sixteen(keys: np.ndarray[Any, Any]) -> pa.Array:
+    """Keys of 16 bytes as a column of bytes."""
+    data = pa.py_buffer(np.ascontiguousarray(keys))
+    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(INTERNAL_ID_BYTES), len(keys), [None, data]).cast(pa.binary())
+
+
+def _keys_of_ids(column: pa.Array, number: int) -> pa.Array:
+    """The keys of ids of table ``number``; of what is no such id, something that is no key."""
+    try:
+        return _sixteen(decode_ids(column, number))
+    except Unlike:
+        return pa.array([_key_of_id(value, number) for value in column.to_pylist()], pa.binary())
+
+
+def _key_of_id(value: str, number: int) -> bytes:
+    try:
+        found, internal_id = decode_id(value)
+    except InvalidId:
+        return _NO_KEY
+    return internal_id if found == number else _NO_KEY
+
+
+# JSON
+
+
+def _json_of_texts(column: pa.Array) -> pa.Array:
+    texts = column.cast(pa.binary()).to_pylist()
+    values = orjson.loads(b"[" + b",".join(texts) + b"]")
+    if len(values) != len(texts):
+        raise Unlike
+    return _json_of_values(values)
+
+
+def _json_of_values(values: list[Any]) -> pa.Array:
+    """JSON in one form: keys sorted, and 1.0 as 1."""
+    texts = [orjson.dumps(value, option=orjson.OPT_SORT_KEYS) for value in values]
+    whole = [b".0" in text for text in texts]
+    if any(whole):
+        texts = [
+            orjson.dumps(_whole(value), option=orjson.OPT_SORT_KEYS) if look else text
+            for text, value, look in zip(texts, values, whole, strict=True)
+        ]
+    return pa.array(texts, pa.binary())
+
+
+def _whole(value: Any) -> Any:
+    """Doubles that are whole numbers as integers, so that 1 and 1.0 are one."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and abs(value) < 2**53 and str(value) != "-0.0" else value
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    return {key: _whole(item) for key, item in value.items()} if isinstance(value, dict) else value
+
+
+# Value by value
+
+
+def _canonical(values: Iterable[Any]) -> pa.Array:
+    return pa.array([_canonical_text(value).encode("utf-8", "surrogatepass") for value in values], pa.binary())
+
+
+def _canonical_text(value: Any) -> str:
+    """A text that is the same for equal values of one type only, as the comparison sees them."""
+    if isinstance(value, Decimal):
+        sign, digits, exponent = value.as_tuple()
+        shown = "".join(map(str, digits)).lstrip("0")
+        short = shown.rstrip("0")
+        assert isinstance(exponent, int)
+        return f"Decimal {sign if short else 0} {short} {exponent + len(shown) - len(short) if short else 0}"
+    if isinstance(value, float | list | dict):
+        return f"{type(value).__name__} {to_export_json(value)}"
+    return f"{type(value).__name__} {value}"
+
+
+def _floats(values: list[Any]) -> list[Any]:
+    """Values of JSON as Convex reads them: every number is a double."""
+    return [float(value) if type(value) is int else _doubled(value) for value in values]
+
+
+def _doubled(value: Any) -> Any:
+    if isinstance(value, list):
+        return _floats(value)
+    if isinstance(value, dict):
+        return dict(zip(value, _floats(list(value.values())), strict=True))
+    return value

@@ -1,0 +1,147 @@
+"""The source's side of the digests in a process of its own: each side is work for a whole interpreter.
+
+In two threads they take longer than one after the other, for each waits for the other's long steps. The process gets
+its jobs by its standard input, never by its arguments: a connection string is in them.
+"""
+
+from __future__ import annotations
+
+import pickle
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from supavex.errors import SupavexError, file_error
+from supavex.migrate.proof.digests.table import Sums, TableDigests
+from supavex.migrate.proof.pairs import PairWriter
+from supavex.postgres.snapshot import Snapshot, reading
+from supavex.temporary import temporary_folder
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """Which rows to add up. ``digests`` is cloudpickle's, for a plan holds functions."""
+
+    digests: bytes
+    snapshot: Snapshot
+    rejected: list[str]
+    pairs: Path
+
+
+class ProcessLost(Exception):
+    """The process ended, or could not be started."""
+
+
+class DigestProcess:
+    """One process, started by :meth:`start` or for the first job. A context manager."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stack = ExitStack()
+
+    def __enter__(self) -> DigestProcess:
+        #: Where keys and digests are written to.
+        self.folder = self._stack.enter_context(temporary_folder("proof"))
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self.stop()
+        self._stack.close()
+
+    @property
+    def pairs(self) -> tuple[Path, Path]:
+        """The files of keys and digests of the last table: of its rows, and of its documents."""
+        return self.folder / "rows", self.folder / "documents"
+
+    def stop(self) -> None:
+        """Ends the process, whatever it does; the next job starts another."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    with suppress(OSError):  # what was not sent yet is of no use any more
+                        pipe.close()
+            process.wait()
+
+    def start(self) -> None:
+        """Starts the process, so that the first job does not wait until it is there."""
+        if self._process is None:
+            command = [sys.executable, "-m", __name__]
+            pipe, null = subprocess.PIPE, subprocess.DEVNULL
+            # If it can't be started, the first job says so.
+            with suppress(OSError):
+                self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=null)
+
+    def begin(self, digests: TableDigests, snapshot: Snapshot, rejected: Sequence[str], pairs: Path) -> None:
+        """Starts adding up the rows of a table; :meth:`result` waits for the sums. Raises :class:`ProcessLost`.
+
+        ``pairs``: the file that keys and digests are written to.
+        """
+        import cloudpickle
+
+        job = _Job(cloudpickle.dumps(digests), snapshot, list(rejected), pairs)
+        self.start()
+        if self._process is None:
+            raise ProcessLost
+        try:
+            assert self._process.stdin is not None
+            pickle.dump(job, self._process.stdin)
+            self._process.stdin.flush()
+        except OSError:
+            self.stop()
+            raise ProcessLost from None
+
+    def result(self) -> tuple[Sums, set[str]]:
+        """The sums, and which of the rejected rows were there. Raises :class:`ProcessLost`, or what the reading did."""
+        assert self._process is not None
+        assert self._process.stdout is not None
+        try:
+            found = pickle.load(self._process.stdout)
+        except (OSError, EOFError, pickle.UnpicklingError):
+            self.stop()
+            raise ProcessLost from None
+        if isinstance(found, BaseException):
+            raise found
+        sums, seen = found
+        assert isinstance(sums, Sums)
+        return sums, seen
+
+
+def _done(job: _Job) -> tuple[Sums, set[str]]:
+    digests: TableDigests = pickle.loads(job.digests)
+    sums, seen = Sums(), set[str]()
+    sums.pairs = pairs = PairWriter(job.pairs)
+    with closing(pairs), reading(job.snapshot, digests.table.name) as connection:
+        for _ in digests.source(connection, job.rejected, sums, seen):
+            pass
+    sums.pairs = None
+    return sums, seen
+
+
+def _work(jobs: IO[bytes], results: IO[bytes]) -> None:
+    # Ctrl-C reaches every process of a terminal; this one ends with its parent.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with suppress(EOFError, OSError):
+        while True:
+            job = pickle.load(jobs)
+            try:
+                found: object = _done(job)
+            except SupavexError as error:
+                found = error
+            except OSError as error:
+                found = file_error(error, "CannotWrite", str(job.pairs))
+            pickle.dump(found, results)
+            results.flush()
+
+
+if __name__ == "__main__":
+    # As the module that its parent knows, so that what it sends is of the parent's classes.
+    from supavex.migrate.proof.digests import process as digest_process
+
+    digest_process._work(sys.stdin.buffer, sys.stdout.buffer)

@@ -1,0 +1,403 @@
+"""Digests: whether a table's rows are its documents, found without putting any row beside its document.
+
+Every row and every document becomes a number of 64 bits, made of its key and of all of its fields, and is added to the
+sum of its bucket; the key alone chooses the bucket. Sums don't depend on order. Where two sums or counts differ, that
+bucket's rows are compared one by one; where they are the same, a difference would have to hide in a keyed hash, once
+in 2**64 times.
+
+The row comes as text by psycopg and is parsed here; the document's value is decoded back to what that text says. So the
+two ways share no reader, encoder or table with the copy, as in :mod:`supavex.migrate.proof.comparison`, whose rules
+these are. How a field's two sides become one is in :mod:`supavex.migrate.proof.digests.forms`.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import orjson
+import psycopg
+import pyarrow as pa
+import pyarrow.compute as pc
+import xxhash
+
+from supavex.convex.validators import MISSING, Rules, Validator, rules_problem, unwrap
+from supavex.mapping.conversions.json import MAY_ROUND, rounds
+from supavex.mapping.plan import ALIAS, FieldPlan, TablePlan
+from supavex.migrate.keys.hashing import Numbers, mixed
+from supavex.migrate.proof.comparison import EARLIEST, LATEST, RowComparison
+from supavex.migrate.proof.digests import text_columns
+from supavex.migrate.proof.digests.document_columns import (
+    DocumentColumns,
+    FieldValues,
+    cut,
+    decode_ids,
+    document_columns,
+    halves,
+)
+from supavex.migrate.proof.digests.forms import Form, Made, form_of, micros_of, of_bytes
+from supavex.migrate.proof.digests.special_values import Special, text_of, values_of
+from supavex.migrate.proof.digests.text_columns import NO_MOMENT, Unlike, lengths, text_batches, written
+from supavex.migrate.proof.pairs import PairWriter
+from supavex.postgres.connection import quoted
+
+BUCKETS = 4096
+#: What a value raises that is not of its field's kind.
+_ODD = (Unlike, pa.ArrowException, ValueError, TypeError, KeyError, OverflowError, AttributeError, RecursionError)
+
+
+class NotVerbatim(Exception):
+    """The documents can't be read without parsing their JSON."""
+
+
+@dataclass(slots=True)
+class Sums:
+    """The sums of one side, by bucket, and how many were added. ``unlike``: one of them could not be read.
+
+    ``read``: rows or documents so far, those that are not added too.
+    """
+
+    digests: Numbers = field(default_factory=lambda: np.zeros(BUCKETS, np.uint64))
+    counts: np.ndarray[Any, Any] = field(default_factory=lambda: np.zeros(BUCKETS, np.int64))
+    unlike: bool = False
+    read: int = 0
+    #: Of the rows, by column: NULLs that are filled, and JSON with a number that JSON.parse rounds.
+    filled: Counter[str] = field(default_factory=Counter)
+    rounded: Counter[str] = field(default_factory=Counter)
+
+    #: Where the keys and digests themselves go, too.
+    pairs: PairWriter | None = None
+
+    def add(self, ids: np.ndarray[Any, Any], buckets: np.ndarray[Any, Any], digests: Numbers) -> None:
+        """Adds some rows: their keys as 16 bytes, the bucket of each, and its number."""
+        if self.pairs is not None:
+            self.pairs.add(ids, digests)
+        np.add.at(self.digests, buckets, digests)
+        self.counts += np.bincount(buckets, minlength=BUCKETS)
+
+    def close(self) -> None:
+        """Ends the writing of keys and digests."""
+        if self.pairs is not None:
+            self.pairs.close()
+
+    def differing(self, other: Sums) -> np.ndarray[Any, Any]:
+        """A boolean for each bucket: whether the two sides differ there."""
+        if self.unlike or other.unlike:
+            return np.ones(BUCKETS, np.bool_)
+        return np.asarray((self.digests != other.digests) | (self.counts != other.counts))
+
+
+@dataclass(slots=True)
+class _Column:
+    """One side's values of a field. ``numbers``: what they are, or their lengths; ``texts``: None for numbers.
+
+    ``state``: 0 for a value, 1 for null, 2 for none at all.
+    """
+
+    numbers: Numbers
+    texts: pa.Array | None
+    state: np.ndarray[Any, Any] | None
+
+
+class TableDigests:
+    """The digests of one table's two sides. ``comparison`` holds what the rules need to know of the target."""
+
+    def __init__(self, table: TablePlan, comparison: RowComparison, *, verbatim: bool = False) -> None:
+        assert table.key is not None
+        self.table, self.key, self._comparison = table, table.key, comparison
+        self._number = comparison.numbers[table.target]
+        self._forms = [form_of(planned, comparison) for planned in table.fields]
+        self._types = {planned.name: form.type for planned, form in zip(table.fields, self._forms, strict=True)}
+        self._special = {
+            planned.name: form.special
+            for planned, form in zip(table.fields, self._forms, strict=True)
+            if form.special is not None
+        }
+        definition = table.definition
+        assert definition is not None
+        #: Whether JSON is compared as text. Sums that differ say nothing then: it may be written in another way.
+        self.verbatim = verbatim and any(form.verbatim for form in self._forms)
+        for planned, form in zip(table.fields, self._forms, strict=True):
+            # A default is no text of PostgreSQL's, and a rule needs the value.
+            plain = form.verbatim and planned.fill is MISSING and _ruled(definition.fields[planned.name]) is None
+            self.verbatim &= plain or form.type is not None
+        if self.verbatim:
+            self._forms = [
+                form if form.type is not None else replace(form, of_texts=of_bytes, of_values=of_bytes)
+                for form in self._forms
+            ]
+        self._ruled = [_ruled(definition.fields[planned.name]) for planned in table.fields]
+        #: Whether a document breaks a rule of the schema.
+        self.broken = False
+        # Not known beforehand, so that no data can be made for it.
+        self._nonces = [np.uint64(secrets.randbits(64)) for _ in range(len(self._forms) + 3)]
+        self._seed = secrets.randbits(64)
+
+    @property
+    def columns(self) -> list[str]:
+        """SQL of the rows' texts: the key, each field, each creation column."""
+        own = self.key.own(ALIAS)
+        column = self.table.source.column(self.key.columns[0]) if len(own) == 1 else None
+        found = [written(self.key.text_sql(own), own[0], column.type.base)] if column else [self.key.text_sql(own)]
+        for form, planned in zip(self._forms, self.table.fields, strict=True):
+            base = planned.column.type.base if planned.column and not planned.expression else None
+            found.append(written(form.sql, planned.source, base))
+        return [*found, *(f"({ALIAS}.{quoted(name)})::timestamptz" for name in self.table.creation.columns)]
+
+    # The source
+
+    def source(
+        self, connection: psycopg.Connection, rejected: Sequence[str], sums: Sums, seen: set[str]
+    ) -> Iterator[int]:
+        """Adds every row but the ``rejected`` (keys as text) to ``sums``; yields how many rows each block held.
+
+        ``seen`` gets the rejected keys that were there.
+        """
+        keys = pa.array(list(rejected), pa.string())
+        # What two of them say is read once.
+        columns = self.columns
+        read = list(dict.fromkeys(columns))
+        places = [read.index(column) for column in columns]
+        rest = f"FROM {quoted(self.table.source.schema, self.table.source.name)} AS {ALIAS}"
+        for texts in text_batches(connection, read, rest):
+            batch = texts.select(places)
+            sums.read += batch.num_rows
+            if batch.column(0).null_count:
+                sums.unlike = True  # rows without a key: only a look at each tells which are explained
+            else:
+                if len(keys):
+                    found = pc.is_in(batch.column(0), value_set=keys)
+                    seen.update(batch.column(0).filter(found).to_pylist())
+                    batch = batch.filter(pc.invert(found))
+                self._add_rows(batch, sums)
+                self._count(batch, sums)
+            yield batch.num_rows
+
+    def _count(self, batch: pa.RecordBatch, sums: Sums) -> None:
+        for index, planned in enumerate(self.table.fields):
+            column = batch.column(1 + index)
+            if planned.fill is not MISSING and column.null_count:
+                sums.filled[planned.place] += column.null_count
+            if planned.conversion.rounding:
+                odd = pc.match_substring_regex(column, MAY_ROUND)
+                sums.rounded[planned.place] += sum(map(rounds, column.filter(odd).to_pylist())) if odd.true_count else 0
+
+    def _add_rows(self, batch: pa.RecordBatch, sums: Sums) -> None:
+        if not batch.num_rows:
+            return
+        ids = self._key_bytes(batch.column(0))
+        try:
+            columns = [
+                self._from_source(form, planned, batch.column(1 + index))
+                for index, (form, planned) in enumerate(zip(self._forms, self.table.fields, strict=True))
+            ]
+            moments = [batch.column(index) for index in range(1 + len(self._forms), batch.num_columns)]
+            digests = self._digests(ids, columns, self._created(moments, batch.num_rows), None)
+        except _ODD:
+            if batch.num_rows > 1:
+                half = batch.num_rows // 2
+                self._add_rows(batch.slice(0, half), sums)
+                self._add_rows(batch.slice(half), sums)
+                return
+            digests = np.array(self._nonces[:1])  # like no document: this row is compared by itself
+        sums.add(ids, self.buckets(ids), digests)
+
+    def _from_source(self, form: Form, planned: FieldPlan, column: pa.Array) -> _Column:
+        if not column.null_count:
+            return _of(form.of_texts(column), None)
+        null = pc.is_null(column).to_numpy(zero_copy_only=False)
+        made = form.of_texts(column.drop_null()) if column.null_count < len(column) else None
+        if planned.fill is not MISSING:
+            plain = text_of(planned.fill) if form.special else planned.fill
+            default = [plain] if form.type is None else pa.array([plain], form.type)
+            return _spread(made, null, form.of_values(default), None)
+        return _spread(made, null, None, null * np.uint8(1 if planned.takes_null else 2))
+
+    def _created(self, moments: list[pa.Array], count: int) -> Numbers:
+        """The microseconds that ``_creationTime`` must say: the rule of the copy, evaluated here."""
+        earliest = self._comparison.earliest
+        micros = np.full(count, EARLIEST if earliest is None else earliest, np.int64)
+        whole = next((place for place, column in enumerate(moments) if not column.null_count), len(moments))
+        for column in reversed(moments[: whole + 1]):
+            there = pc.is_valid(column).to_numpy(zero_copy_only=False)
+            micros[there] = text_columns.micros(column.drop_null())
+        # Infinity, say, for which another column stands in: like no document.
+        return np.where(micros == NO_MOMENT, NO_MOMENT, np.clip(micros, EARLIEST, LATEST)).view(np.uint64)
+
+    # The target
+
+    def target(self, blocks: Iterator[bytes], sums: Sums, *, uniform: bool) -> Iterator[int]:
+        """Adds every document (its JSON, one a line) to ``sums``; yields how many each step took.
+
+        ``uniform``: bare integers are int64.
+        """
+        for block in blocks:
+            for some, count in cut(block):
+                sums.read += count
+                self._add_documents(some, count, sums, uniform=uniform)
+                yield count
+
+    def _add_documents(self, block: bytes, count: int, sums: Sums, *, uniform: bool) -> None:
+        try:
+            found = self._columns(block, count, verbatim=self.verbatim, uniform=uniform)
+            ids = decode_ids(found.ids, self._number)
+            created = micros_of(found.created).view(np.uint64)
+            columns = []
+            for form, ruled, values in zip(self._forms, self._ruled, found.fields, strict=True):
+                if ruled is not None and _breaks(ruled, values, form.special):
+                    self.broken = True
+                columns.append(_from_target(form, values))
+            digests = self._digests(ids, columns, created, found.others)
+        except _ODD:
+            if self.verbatim:
+                raise NotVerbatim from None
+            if count > 1:
+                for half, number in halves(block):
+                    self._add_documents(half, number, sums, uniform=uniform)
+                return
+            try:
+                ids = decode_ids(pa.array([orjson.loads(block)["_id"]], pa.string()), self._number)
+            except _ODD:
+                sums.unlike = True
+                return
+            digests = np.array(self._nonces[1:2])  # like no row: its bucket's rows are compared one by one
+        sums.add(ids, self.buckets(ids), digests)
+
+    def _columns(self, block: bytes, count: int, *, verbatim: bool, uniform: bool) -> DocumentColumns:
+        return document_columns(block, count, self._types, self._special, verbatim=verbatim, uniform=uniform)
+
+    def seems_verbatim(self, block: bytes, *, uniform: bool) -> bool:
+        """Whether the first of some documents hold JSON as PostgreSQL writes it, with a blank behind each colon."""
+        for some, count in cut(block):
+            try:
+                found = self._columns(some, count, verbatim=True, uniform=uniform)
+            except _ODD:
+                return False
+            texts = [
+                b"".join(c.values.to_pylist()) for c, f in zip(found.fields, self._forms, strict=True) if not f.type
+            ]
+            return all(b'": ' in text or b'":' not in text for text in texts)
+        return True
+
+    # Both
+
+    def buckets(self, ids: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """The bucket of each key (16 bytes)."""
+        halves = np.ascontiguousarray(ids).view(np.uint64)
+        return (mixed(halves[:, 0] ^ mixed(halves[:, 1])) & np.uint64(BUCKETS - 1)).astype(np.intp)
+
+    def bucket_of(self, keys: Sequence[str]) -> np.ndarray[Any, Any]:
+        """The bucket of each row, by its key as text."""
+        return self.buckets(self._key_bytes(pa.array(keys, pa.string())))
+
+    def _key_bytes(self, column: pa.Array) -> np.ndarray[Any, Any]:
+        return text_columns.key_bytes(column, self.key.form, self.key.internal_id)
+
+    def _digests(
+        self,
+        ids: np.ndarray[Any, Any],
+        columns: list[_Column],
+        created: Numbers,
+        more: np.ndarray[Any, Any] | None,
+    ) -> Numbers:
+        """A number for each row: of its key, its creation time, and each field's state and value."""
+        texts = [column.texts for column in columns if column.texts is not None]
+        halves = np.ascontiguousarray(ids).view(np.uint64)
+        rows = [halves[:, 0], halves[:, 1], created, *(column.numbers for column in columns)]
+        nonces = list(self._nonces)
+        for column, nonce in zip(columns, self._nonces[3:], strict=True):
+            if column.state is not None:
+                rows.append(column.state.astype(np.uint64))
+                nonces.append(~nonce)
+        with np.errstate(over="ignore"):
+            every = np.stack(rows)
+            every += np.array(nonces)[:, np.newaxis]
+            total = np.add.reduce(mixed(every), axis=0)
+            # Without a state, all of them are values: as of a state of noughts.
+            whole = [~nonce for c, nonce in zip(columns, self._nonces[3:], strict=True) if c.state is None]
+            total += np.add.reduce(mixed(np.array(whole, np.uint64)))
+            total += self._text_hashes(texts, len(total))
+            if more is not None and more.any():
+                total += mixed(more.astype(np.uint64) + np.uint64(1)) * (more != 0)
+            return mixed(total)
+
+    def _text_hashes(self, texts: list[pa.Array], count: int) -> Numbers:
+        """A number for each row's texts. Where one of them ends, the lengths say, which are among the numbers."""
+        # Without texts, as of empty ones: of a field without a value, its column does not say whether it is of texts.
+        joined = [b""]
+        if texts:
+            joined = pc.binary_join_element_wise(*texts, pa.scalar(b"")).to_pylist()
+        seed, digest = self._seed, xxhash.xxh3_64_digest
+        numbers = np.frombuffer(b"".join([digest(text, seed) for text in joined]), np.uint64)
+        return numbers if texts else np.repeat(numbers, count)
+
+
+def table_digests(table: TablePlan, comparison: RowComparison, *, verbatim: bool = False) -> TableDigests | None:
+    """The digests of a table; None where only the comparison row by row can tell.
+
+    ``verbatim``: compares JSON as text, where the table has no other values that would have to be parsed.
+    """
+    try:
+        return TableDigests(table, comparison, verbatim=verbatim)
+    except Unlike:
+        return None
+
+
+def _from_target(form: Form, found: FieldValues) -> _Column:
+    made = form.of_values(found.values) if len(found.values) else None
+    if found.state is None:
+        return _of(made if made is not None else np.zeros(0, np.uint64), None)
+    return _spread(made, found.state != 0, None, found.state)
+
+
+def _of(made: Made, state: np.ndarray[Any, Any] | None) -> _Column:
+    if isinstance(made, pa.Array):
+        return _Column(lengths(made), made, state)
+    return _Column(made, None, state)
+
+
+def _spread(
+    made: Numbers | pa.Array | None,
+    gaps: np.ndarray[Any, Any],
+    filling: Numbers | pa.Array | None,
+    state: np.ndarray[Any, Any] | None,
+) -> _Column:
+    """The values ``made`` where there is no gap; ``filling`` (of one value; else nothing) in the gaps."""
+    positions = np.cumsum(~gaps) - 1
+    like = made if made is not None else filling
+    if isinstance(like, pa.Array) or (like is None):
+        texts = pa.array([], pa.binary()) if made is None else made
+        fill = pa.array([b""], pa.binary()) if filling is None else filling
+        positions = np.where(gaps, len(texts), positions)
+        return _of(pa.concat_arrays([texts, fill]).take(pa.array(positions)), state)
+    numbers = np.zeros(0, np.uint64) if made is None else made
+    fill_number = np.zeros(1, np.uint64) if filling is None else filling
+    return _Column(np.concatenate([numbers, fill_number])[np.where(gaps, len(numbers), positions)], None, state)
+
+
+def _ruled(validator: Validator) -> Validator | None:
+    """The validator, where it or one inside it has a rule that a value can break."""
+    inner = unwrap(validator)
+    ruled = any(v.rules != Rules(default=v.rules.default, unique=v.rules.unique) for _, v in inner.walk())
+    return inner if ruled else None
+
+
+def _breaks(validator: Validator, found: FieldValues, special: Special | None) -> bool:
+    """Whether a value breaks the validator's rules."""
+    if special is not None:
+        different = values_of(pc.unique(found.values), special)
+    elif isinstance(found.values, pa.Array):
+        different = pc.unique(found.values).to_pylist()
+    else:
+        try:
+            # 1 and True are one to a set, and may be two to a rule.
+            different = [value for _, value in {(type(value), value) for value in found.values}]
+        except TypeError:
+            different = found.values
+    if found.state is not None and (found.state == 1).any():
+        different = [*different, None]
+    return any(rules_problem(validator, value) for value in different)

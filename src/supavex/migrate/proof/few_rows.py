@@ -1,0 +1,148 @@
+"""A table of which few rows differ from their documents: only these are read again, by their keys."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import psycopg
+
+from supavex.convex.damage import Damaged
+from supavex.convex.ids import encode_id
+from supavex.convex.values import Document
+from supavex.mapping.plan import ALIAS, TablePlan
+from supavex.migrate.proof.comparison import RowComparison, proof_sql
+from supavex.migrate.proof.digests.table import Sums, TableDigests
+from supavex.migrate.proof.findings import TableProof
+from supavex.migrate.proof.pairs import Differing, differing
+from supavex.migrate.proof.target_rules import chunks
+from supavex.migrate.target.documents import Documents
+from supavex.postgres.connection import quoted
+
+#: Rows of which one in so many may differ; where more do, all rows are read.
+_SHARE = 10
+_LEAST = 1000
+_CHUNK = 2000
+#: Types of a key that a row is found by.
+_TYPES = {"uuid": "uuid", "integer": "int8"}
+
+
+def few_differing(digests: TableDigests, source: Sums, target: Sums, pairs: tuple[Path, Path]) -> Differing | None:
+    """The pairs that differ, where they are few and each is one row or one document; else None."""
+    if source.unlike or target.unlike or digests.key.form not in _TYPES:
+        return None
+    suspects = source.differing(target)
+    most = max(_LEAST, source.read // _SHARE)
+    found = differing(*pairs, suspects, digests.buckets, most)
+    sides = (found.source, found.target)
+    if sum(map(len, sides)) > most or any(len(_keys(side)) != len(side) for side in sides):
+        return None
+    # What is left of the sums has to agree: two pairs that look alike, say, would be in none of the sides.
+    sums = [Sums(), Sums()]
+    for total, side in zip(sums, sides, strict=True):
+        total.add(side["key"], digests.buckets(side["key"]), side["digest"])
+    with np.errstate(over="ignore"):
+        digest = source.digests - target.digests == sums[0].digests - sums[1].digests
+    count = source.counts - target.counts == sums[0].counts - sums[1].counts
+    return found if bool(digest.all() and count.all()) else None
+
+
+def _keys(pairs: np.ndarray[Any, Any]) -> set[bytes]:
+    data = np.ascontiguousarray(pairs["key"]).tobytes()
+    return {data[start : start + 16] for start in range(0, len(data), 16)}
+
+
+class Check(Protocol):
+    """The proof of a table, as far as :class:`FewRows` takes part in it."""
+
+    table: TablePlan
+    proof: TableProof
+    target: Documents
+    numbers: Mapping[str, int]
+
+    def compare_rows(self, comparison: RowComparison, rows: list[tuple[Any, ...]]) -> None:
+        """Compares rows with their documents."""
+
+    def count_special(self, rows: list[tuple[Any, ...]], filled: Counter[str], rounded: Counter[str]) -> None:
+        """Counts the filled NULLs and the rounded numbers of rows."""
+
+    def add_extra(self, id_: str, internal_id: bytes) -> None:
+        """Lists a document of no row."""
+
+    def damage(self, found: Damaged) -> None:
+        """Remembers a document that can't be read."""
+
+
+class FewRows:
+    """The rows and documents of a table that differ."""
+
+    def __init__(self, check: Check, found: Differing, source: Sums, target: Sums) -> None:
+        self._check, self._table = check, check.table
+        self._rows, self._documents = _keys(found.source), _keys(found.target)
+        self._source, self._target = source, target
+        self._number = check.numbers[check.table.target]
+
+    def compare(
+        self,
+        connection: psycopg.Connection,
+        comparison: RowComparison,
+        changed: str,
+        progress: Callable[[int, int], None],
+    ) -> bool:
+        """Compares the rows with their documents, and lists documents of no row. False: all rows have to be read.
+
+        ``changed``: as :func:`~supavex.migrate.proof.comparison.proof_sql` takes it.
+        """
+        check, proof, total = self._check, self._check.proof, len(self._rows)
+        if self._count(connection) != total:
+            return False
+        fields = len(self._table.fields) + 1
+        proof.rows, proof.documents = self._source.read, self._target.read
+        proof.matched = proof.rows - total
+        proof.fields = proof.matched * fields
+        filled, rounded = Counter[str](), Counter[str]()
+        done = 0
+        sql = proof_sql(self._table, changed)
+        for where in self._wheres():
+            with connection.cursor(name="supavex_few") as cursor:
+                cursor.execute(f"{sql} WHERE {where}".encode())
+                rows = cursor.fetchall()
+            check.compare_rows(comparison, rows)
+            check.count_special(rows, filled, rounded)
+            done += len(rows)
+            progress(done, total)
+        proof.filled = dict(+(self._source.filled - filled))
+        proof.rounded = dict(+(self._source.rounded - rounded))
+        for internal_id in sorted(self._documents - self._rows):
+            check.add_extra(encode_id(self._number, internal_id), internal_id)
+        return True
+
+    def documents(self) -> Iterator[Document]:
+        """The documents that differ from their rows, or that no row stands for."""
+        check = self._check
+        for some in chunks(sorted(self._documents), _CHUNK):
+            ids = [encode_id(self._number, internal_id) for internal_id in some]
+            yield from check.target.get_many(self._table.target, ids, check.damage).values()
+
+    @property
+    def has_documents(self) -> bool:
+        """Whether a document is among them."""
+        return bool(self._documents)
+
+    def _wheres(self) -> Iterator[str]:
+        """SQL that is true for the rows, some at a time."""
+        key = self._table.key
+        assert key is not None
+        for some in chunks(sorted(self._rows), _CHUNK):
+            # A uuid or a number: nothing in it has to be quoted.
+            texts = ",".join(str(key.text_of(internal_id)) for internal_id in some)
+            yield f"{key.own(ALIAS)[0]} = ANY ('{{{texts}}}'::{_TYPES[key.form]}[])"
+
+    def _count(self, connection: psycopg.Connection) -> int:
+        """How many rows have one of the keys: more, where a key is not unique."""
+        source = f"{quoted(self._table.source.schema, self._table.source.name)} AS {ALIAS}"
+        counts = (connection.execute(f"SELECT count(*) FROM {source} WHERE {w}".encode()) for w in self._wheres())
+        return sum(row[0] for count in counts if (row := count.fetchone()) is not None)

@@ -1,0 +1,126 @@
+"""The proof: source and target read again, every row and every field compared, and what the rules said held.
+
+A row that the copy rejected is explained by its entry in the rejects file. Anything else that is missing, extra or
+different is a failure; but what was written after the copy had read is told from what is wrong.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+
+import psycopg
+
+from supavex.convex.limits import STORAGE_NUMBER, STORAGE_TABLE
+from supavex.errors import SupavexError
+from supavex.mapping.plan import Plan, TablePlan
+from supavex.migrate.proof.digests.process import DigestProcess
+from supavex.migrate.proof.findings import Proof, TableProof
+from supavex.migrate.proof.request import Asked, FilesProof, Progress, Retry
+from supavex.migrate.proof.tables import TableCheck, is_large
+from supavex.migrate.state.copies import Copied
+from supavex.migrate.state.rejects import Reject
+from supavex.migrate.target.documents import Documents
+from supavex.migrate.target.matching import match_documents
+from supavex.postgres.snapshot import Snapshot, exported, imported
+from supavex.postgres.visibility import Visibility, database_identity, has_versions, unchanged
+
+
+def verify(
+    plan: Plan,
+    url: str,
+    target: Documents,
+    rejects: Iterable[Reject],
+    *,
+    sample: int | None = None,
+    copied: Copied | None = None,
+    progress: Progress = lambda table, done, estimate: None,
+    files: FilesProof | None = None,
+    retry: Retry | None = None,
+) -> Proof:
+    """Proves that the rows at ``url`` are the documents of ``target``, the rejected ones aside.
+
+    Digests say where to look; every row is in them. Rows that are looked at are compared field by field. Where
+    ``copied`` has a snapshot that still lives, its moment is compared; else the present one, and rows that were written
+    since the copy are told from those that are wrong. ``files`` proves the stored files too, unless there is only a
+    sample to be looked at. ``retry`` is needed where there are ``rejects``.
+    """
+    started = time.monotonic()
+    by_table: dict[str, dict[str | None, Reject]] = {}
+    for reject in rejects:
+        by_table.setdefault(reject.table, {})[reject.key] = reject
+    numbers = {**target.table_numbers(), STORAGE_TABLE: STORAGE_NUMBER}
+    with ExitStack() as stack:
+        snapshot, holder = _moment(stack, url, copied)
+        process = stack.enter_context(DigestProcess())
+        if sample is None and any(is_large(holder, table) for table in plan.moved):
+            process.start()
+        database = database_identity(holder)
+        known = {} if copied is None else copied.seen
+        known = {name: seen for name, seen in known.items() if seen.database == database}
+        #: The tables' moments since which something was written, in whichever table.
+        written = {name: seen for name, seen in known.items() if not unchanged(holder, seen)}
+        existing = {
+            table.target: match_documents(holder, table, target.documents(table.target))[0]
+            for table in plan.tables
+            if table.status == "existing"
+        }
+        mended: Mapping[str, list[str]] = {}
+        if by_table and sample is None:
+            if retry is None:
+                raise TypeError("a proof with rejected rows needs retry")
+            mended = retry(plan.moved, snapshot, target, by_table, existing)
+        tables: list[TableProof] = []
+        checks: list[TableCheck] = []
+        compared: list[tuple[TablePlan, Visibility | None]] = []
+        for table in plan.moved:
+            proof = TableProof(table.name, table.target)
+            tables.append(proof)
+            if table.target not in numbers:
+                proof.add("missing table", "", f"the target has no table {table.target}")
+                continue
+            seen = written.get(table.name)
+            if seen is not None and not has_versions(holder, table.source.schema, table.source.name):
+                seen = None
+            compared.append((table, seen))
+            check = TableCheck(
+                table,
+                plan,
+                snapshot,
+                target,
+                numbers,
+                existing,
+                by_table,
+                proof,
+                process,
+                seen,
+                table.name in written,
+            )
+            check.compare(sample, progress, mended.get(table.name, ()))
+            checks.append(check)
+        if files is not None and sample is None:
+            tables += files(Asked(snapshot, target, by_table, compared, bool(written), progress))
+        failed = frozenset(proof.target for proof in tables if not proof.ok)
+        for check in checks if sample is None else ():
+            check.finish(failed)
+        # Of several runs' tables, since the first of them.
+        at = min((known[table.name].taken_at for table in plan.moved if table.name in known), default=None)
+        return Proof(tables, snapshot.taken_at, time.monotonic() - started, sample, at, plan.remarks)
+
+
+def holds_documents(plan: Plan, target: Documents) -> bool:
+    """Whether a table that rows move to has a document in ``target``."""
+    numbers = target.table_numbers()
+    return any(table.target in numbers and target.count(table.target) for table in plan.moved)
+
+
+def _moment(stack: ExitStack, url: str, copied: Copied | None) -> tuple[Snapshot, psycopg.Connection]:
+    """The snapshot to compare at: the copy's, as long as it lives, else a new one; and a connection that sees it."""
+    if copied is not None and copied.snapshot is not None:
+        try:
+            return copied.snapshot, stack.enter_context(imported(copied.snapshot))
+        except SupavexError as error:
+            if error.code != "SnapshotGone":
+                raise
+    return stack.enter_context(exported(url))

@@ -1,0 +1,118 @@
+"""What the documents of a target say by themselves: whether references lead anywhere, uniques and rules hold."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
+from typing import TypeVar
+
+from supavex.convex.damage import OnDamaged
+from supavex.convex.ids import InvalidId, decode_id
+from supavex.convex.order_keys import UNDEFINED, field_at
+from supavex.convex.validators import rules_problem, unwrap
+from supavex.convex.values import Document, Value, to_export_json
+from supavex.mapping.plan import TablePlan
+from supavex.mapping.references import pointer_of
+from supavex.migrate.proof.findings import TableProof
+from supavex.migrate.target.documents import Documents
+from supavex.scratch import scratch_database
+
+T = TypeVar("T")
+_CHUNK = 2000
+
+
+def check_documents(
+    table: TablePlan,
+    target: Documents,
+    numbers: Mapping[str, int],
+    uniques: list[tuple[str, ...]],
+    proof: TableProof,
+    damaged: OnDamaged,
+    some: Iterable[Document] | None = None,
+) -> None:
+    """Adds to ``proof`` what is wrong with the documents of ``table``, whatever the source holds.
+
+    ``numbers``: the target's table numbers; ``uniques``: groups of fields that are to be unique. ``damaged`` is called
+    with documents that can't be read. ``some``: the only documents to look at.
+    """
+    definition = table.definition
+    assert definition is not None
+    references = {
+        name: found[0].table
+        for name, validator in definition.fields.items()
+        if (found := pointer_of(unwrap(validator))) is not None
+    }
+    with _Uniques(uniques) as seen:
+        for documents in chunks(target.documents(table.target, damaged) if some is None else some, _CHUNK):
+            for name, referred in references.items():
+                _references(documents, name, referred, target, numbers.get(referred), proof)
+            for document in documents:
+                for name, validator in definition.fields.items():
+                    problem = rules_problem(validator, document.get(name))
+                    if problem:
+                        proof.add("broken rule", str(document["_id"]), f"{name}: {problem}")
+                for fields in seen.repeated(document):
+                    proof.add("broken unique", str(document["_id"]), f"{', '.join(fields)} are not unique")
+
+
+def _references(
+    documents: list[Document], name: str, table: str, target: Documents, number: int | None, proof: TableProof
+) -> None:
+    ids = {value for document in documents for value in _ids(document.get(name))}
+    there: set[str | None] = set()
+    # A document that can't be read is there.
+    there.update(target.get_many(table, sorted(filter(_of(number), ids)), lambda found: there.add(found.id)))
+    for document in documents:
+        for value in _ids(document.get(name)):
+            if value not in there:
+                detail = f"{name} refers to {value}, which {table} does not have"
+                proof.add("dangling reference", str(document["_id"]), detail)
+
+
+def _of(number: int | None) -> Callable[[str], bool]:
+    """Whether a text is an id of the table of that number."""
+
+    def is_id(text: str) -> bool:
+        try:
+            return decode_id(text)[0] == number
+        except InvalidId:
+            return False
+
+    return is_id
+
+
+def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """So many items at a time."""
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
+
+
+class _Uniques:
+    """Finds repeated values of groups of fields, in a temporary file. As in SQL, a missing part is never equal."""
+
+    def __init__(self, groups: list[tuple[str, ...]]) -> None:
+        self._groups = groups
+        self._database = scratch_database()
+        self._database.execute("CREATE TABLE seen (digest BLOB PRIMARY KEY) WITHOUT ROWID")
+
+    def __enter__(self) -> _Uniques:
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self._database.close()
+
+    def repeated(self, document: Document) -> Iterator[tuple[str, ...]]:
+        for number, fields in enumerate(self._groups):
+            values = [field_at(document, name) for name in fields]
+            if any(value is UNDEFINED or value is None for value in values):
+                continue
+            digest = hashlib.sha256(to_export_json([float(number), *values]).encode()).digest()
+            if self._database.execute("INSERT OR IGNORE INTO seen VALUES (?)", (digest,)).rowcount == 0:
+                yield fields
+
+
+def _ids(value: Value) -> list[str]:
+    """The ids in a field of references: one, or those of an array."""
+    return [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, str)]

@@ -1,0 +1,144 @@
+"""The proof of large values that became stored files: every value is read again, and its SHA-256 compared.
+
+A value comes by psycopg, and its file's id is computed from the row's key as text: nothing of this is the copy's. A
+file whose id is computed from a row or a document, and that no value stands for, is one too many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import psycopg
+
+from supavex.convex.ids import decode_id, encode_id
+from supavex.convex.limits import STORAGE_NUMBER, STORAGE_TABLE
+from supavex.mapping.large_values import LargeValues
+from supavex.mapping.plan import ALIAS, TablePlan
+from supavex.migrate.proof.bucket_files import FIELDS, compare_stored, digest
+from supavex.migrate.proof.comparison import creation_micros, earliest_sql, moments_sql
+from supavex.migrate.proof.findings import TableProof
+from supavex.migrate.proof.request import Asked
+from supavex.migrate.target.stored_files import Stored
+from supavex.postgres.connection import quoted
+from supavex.postgres.snapshot import reading
+from supavex.postgres.visibility import Visibility, unseen_sql
+
+
+def prove_values(
+    asked: Asked, table: TablePlan, large: LargeValues, seen: Visibility | None, target: Mapping[str, Stored]
+) -> TableProof:
+    """Proves that the large values of a column are files of ``target``, those of rejected rows aside, and no others.
+
+    ``seen``: what the copy saw of the table, where rows that were written since can be told.
+    """
+    proof = TableProof(large.name, STORAGE_TABLE)
+    rejects = asked.rejects.get(table.name, {})
+    changed = "false" if seen is None else unseen_sql(seen, ALIAS)
+    known: set[bytes] = set()
+    with reading(asked.snapshot, large.name) as connection:
+        earliest = _earliest(connection, table)
+        for key, since, value, *moments in _rows(connection, table, large, changed):
+            proof.rows += 1
+            id_ = large.file_id(key)
+            known.add(decode_id(id_)[1])
+            stored = target.get(id_)
+            if stored is None and key in rejects:
+                proof.rejected += 1
+            elif stored is None and since:
+                proof.add_change(key, "its value has no file")
+            elif stored is None:
+                proof.add("missing file", key, f"{id_}, the file of its value, is not in the target")
+            elif key in rejects:
+                proof.documents += 1
+                proof.add("rejected but there", key, f"{id_} is in the target though the row was rejected")
+            else:
+                proof.documents += 1
+                proof.fields += FIELDS
+                about = large.media_type, creation_micros(moments, earliest) / 1000
+                found = list(compare_stored(large.name, key, digest([value]), about, stored))
+                proof.matched += not found
+                if found and since:
+                    proof.add_change(key, f"its file differs in {', '.join(one.column for one in found)}")
+                else:
+                    proof.add_mismatches(found)
+            asked.progress(large.name, proof.rows, 0)
+        others = {decode_id(id_)[1] for id_ in target} - known
+        if others:
+            _extra(asked, connection, table, large, changed, others, proof)
+    return proof
+
+
+def _extra(
+    asked: Asked,
+    connection: psycopg.Connection,
+    table: TablePlan,
+    large: LargeValues,
+    changed: str,
+    others: set[bytes],
+    proof: TableProof,
+) -> None:
+    """Finds those of ``others`` (ids of files) that are of the column, and that no value of it stands for."""
+    assert table.key is not None
+    hint = "delete it, for no document should refer to it"
+    sql = f"SELECT {table.key.text_sql(table.key.own(ALIAS))} AS k, {changed} AS c FROM {_source(table)} AS {ALIAS}"
+    for key, since in _copied(connection, sql, ["text", "bool"]):
+        internal_id = b"" if key is None else large.internal_id(table.key.internal_id(key))
+        if internal_id in others:
+            others.discard(internal_id)
+            id_ = encode_id(STORAGE_NUMBER, internal_id)
+            if since:
+                proof.add_change(key, f"its value is no file now, and {id_} is its file")
+            else:
+                proof.add("extra file", key, f"{id_} is its file, and its value should be none: {hint}")
+    # Of rows that are gone, the documents tell the files.
+    for document in asked.target.documents(table.target) if others else ():
+        internal_id = large.internal_id(decode_id(str(document["_id"]))[1])
+        if internal_id in others:
+            others.discard(internal_id)
+            kind = "deleted or extra" if asked.written else "extra file"
+            detail = f"{encode_id(STORAGE_NUMBER, internal_id)} is the file of a document that no row stands for"
+            proof.add(kind, str(document["_id"]), detail)
+
+
+def _rows(
+    connection: psycopg.Connection, table: TablePlan, large: LargeValues, changed: str
+) -> Iterator[tuple[Any, ...]]:
+    """Of each large value: the row's key, whether it was written since the copy, the value, each creation column.
+
+    Rows without a key are rejected ones, and have no file.
+    """
+    assert table.key is not None
+    value = f"{ALIAS}.{quoted(large.column.name)}"
+    moments = {f"m{index}": sql for index, sql in enumerate(moments_sql(table))}
+    columns = {
+        "k": table.key.text_sql(table.key.own(ALIAS)),
+        "c": changed,
+        "v": large.text_sql(value),
+        **moments,
+        "is_large": large.large_sql(value),
+    }
+    inner = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
+    names = ", ".join(f"s.{name}" for name in ("k", "c", "v", *moments))
+    sql = f"SELECT {names} FROM (SELECT {inner} FROM {_source(table)} AS {ALIAS}) AS s"
+    # What PostgreSQL sends of a text are its bytes in UTF-8: as such they need no room to be decoded.
+    types = ["text", "bool", "bytea", *("text" for _ in moments)]
+    yield from _copied(connection, f"{sql} WHERE s.is_large AND s.k IS NOT NULL", types)
+
+
+def _copied(connection: psycopg.Connection, sql: str, types: list[str]) -> Iterator[tuple[Any, ...]]:
+    """The rows of ``sql``, one at a time: as many values as fit into memory may be in the next one."""
+    statement = f"COPY ({sql}) TO STDOUT (FORMAT binary)"
+    with connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+        copy.set_types(types)
+        yield from copy.rows()
+
+
+def _earliest(connection: psycopg.Connection, table: TablePlan) -> int | None:
+    sql = earliest_sql(table)
+    row = None if sql is None else connection.execute(sql.encode()).fetchone()
+    return None if row is None or row[0] is None else int(row[0])
+
+
+def _source(table: TablePlan) -> str:
+    return quoted(table.source.schema, table.source.name)

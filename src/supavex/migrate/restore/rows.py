@@ -1,0 +1,412 @@
+"""Documents as rows: for each column the text that PostgreSQL reads its value from.
+
+The copy's rules the other way round. A column comes from its field; or from the row that a field refers to; or, a key
+that no field holds, from the document's own id. Any other column is left to its default, with the reason.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Literal
+
+from supavex.convex.ids import InvalidId, decode_id
+from supavex.convex.limits import STORAGE_TABLE
+from supavex.convex.validators import MISSING
+from supavex.convex.values import Document, Value, same
+from supavex.errors import SupavexError
+from supavex.mapping.conversions.arrays import array_of_texts
+from supavex.mapping.plan import ALIAS, SOURCE_KEY_FIELDS, FieldPlan, Plan, Reference, TablePlan
+from supavex.migrate.target.documents import Documents
+from supavex.postgres.connection import quoted
+from supavex.scratch import scratch_database
+
+_ABSENT: Value = object()
+#: Gives the contents of a stored file by its id; None where there is none.
+Stored = Callable[[str], bytes | None]
+#: Of a table that was in Convex before: id to the texts of the row's columns, by name.
+Existing = Mapping[str, Mapping[str, str | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A column that is ``left`` to its default, or comes back as the ``nearest`` value; or a table that is left.
+
+    ``sequence``: the column comes back, and the sequence of its default could not be set.
+    """
+
+    table: str
+    column: str
+    kind: Literal["left", "nearest", "sequence"]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Where a column's value comes from: a field, or without one the document's own id.
+
+    ``named``: the field refers to a row, and this column of that row is the value. ``part``: the field holds the key as
+    text, and this is the key's column number ``part``. ``file``: where this field refers to a stored file, that holds
+    the value; ``field`` may be None then.
+    """
+
+    column: str
+    field: FieldPlan | None = None
+    named: str = ""
+    part: int | None = None
+    file: FieldPlan | None = None
+
+
+@dataclass(slots=True)
+class Counts:
+    """What was met on the way back, by column (or field, of ``untaken``).
+
+    ``maybe_null``: values that are the field's default, which a NULL became too. ``unknown``: ids that the id file or
+    the target's table does not know, and that are NULL now. ``untaken``: values of fields that no column takes.
+    """
+
+    maybe_null: Counter[str] = field(default_factory=Counter)
+    unknown: Counter[str] = field(default_factory=Counter)
+    untaken: Counter[str] = field(default_factory=Counter)
+
+
+class Rows:
+    """Rows from ``documents``, by ``plan``. ``existing``: rows of tables that were in Convex before, by target.
+
+    ``stored``: the files of values that became some. A context manager: numbers for documents that Convex made are kept
+    in a temporary file.
+    """
+
+    def __init__(
+        self, plan: Plan, documents: Documents, existing: Mapping[str, Existing], stored: Stored = lambda id_: None
+    ) -> None:
+        self.plan, self.documents, self.existing, self.stored = plan, documents, existing, stored
+        self.numbers = documents.table_numbers()
+        self.counts: dict[str, Counts] = {table.name: Counts() for table in plan.moved}
+        self._new = _NewNumbers(documents)
+        self._olds: dict[str, dict[str, str]] = {}
+
+    def __enter__(self) -> Rows:
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self._new.close()
+
+    def ways(self, table: TablePlan) -> tuple[list[Way], list[Note]]:
+        """The way of each column that has one; what to say of the others, and of those that don't come back equal."""
+        ways: list[Way] = []
+        notes: list[Note] = []
+        for column in table.source.columns:
+            if column.generated:
+                continue  # PostgreSQL makes it again
+            found = self._way(table, column.name)
+            if isinstance(found, str):
+                notes.append(Note(table.name, column.name, "left", found))
+                continue
+            ways.append(found)
+            rule = self.plan.project.column_rule(table.rule, column.name)
+            if found.field is not None and rule.lossy:
+                notes.append(Note(table.name, column.name, "nearest", "`lossy` made values the nearest that fit"))
+            elif found.field is not None and rule.nonfinite == "null":
+                notes.append(Note(table.name, column.name, "nearest", "`nonfinite` made NaN and infinity NULL"))
+            if found.field is not None and rule.truncate is not None:
+                notes.append(Note(table.name, column.name, "nearest", "`truncate` cut long texts"))
+        return ways, notes
+
+    def texts(
+        self, table: TablePlan, ways: Sequence[Way], documents: Sequence[Document]
+    ) -> Iterable[tuple[str | None, ...]]:
+        """The rows of some documents (a batch) of ``table``: a text, or None for NULL, for each of ``ways``."""
+        counts = self.counts[table.name]
+        known = {"_id", "_creationTime", *(f.name for way in ways for f in (way.field, way.file) if f is not None)}
+        known |= {planned.name for planned in table.fields if _made_again(table, planned)}
+        for document in documents:
+            counts.untaken.update(document.keys() - known)
+        return zip(*(self._column(table, way, documents, counts) for way in ways), strict=True)
+
+    def _way(self, table: TablePlan, column: str) -> Way | str:
+        """The way of a column, or why there is none."""
+        reason = f"skipped: {table.skipped[column]}" if column in table.skipped else "no field holds it"
+        found = _reference_of(table, column)
+        if found is not None and not self._circular(table, column):
+            planned, named = found
+            unreachable = self._unreachable(planned.reference, named) if planned.reference else None
+            if unreachable is None:
+                return Way(column, planned, named)
+            reason = unreachable
+        plain = _field_of(table, column)
+        file = next((f for f in table.fields if f.file is not None and f.file.column.name == column), None)
+        if file is not None:
+            return Way(column, plain, file=file)
+        if plain is not None and plain.expression:
+            reason = "an sql expression made the field of it, which can't be taken back"
+            if plain.reference is not None and plain.reference.target == STORAGE_TABLE:
+                reason = "a stored file's id does not say how the column named it"
+        elif plain is not None and plain.ids is not None:
+            if self._old_ids(plain) is not None:
+                return Way(column, plain)
+            reason = f"{plain.ids_file} gives one new id to several old ones"
+        elif plain is not None and plain.reference is None:
+            return Way(column, plain)
+        key = table.key
+        if key is not None and column in key.columns:
+            if key.form in ("uuid", "integer"):
+                return Way(column)
+            text = next((f for f in table.fields if _holds_key_text(table, f)), None)
+            if text is not None:
+                return Way(column, text, part=key.columns.index(column))
+        return reason
+
+    def _unreachable(self, reference: Reference, named: str) -> str | None:
+        """Why a column of the row that is referred to can't be known; None where it can."""
+        if reference.existing:
+            if reference.target in self.existing:
+                return None
+            return f"the archive does not hold {reference.target}, which chose its ids: export it from Convex"
+        parent = self._parent(reference)
+        way = self._way(parent, named)
+        if isinstance(way, str):
+            return f"it refers to {parent.name}.{named}, which can't be taken back: {way}"
+        if (way.field or way.file) is not None and parent.target not in self.numbers:
+            return f"it refers to {parent.name}, which the archive does not hold"
+        return None
+
+    def _circular(self, table: TablePlan, column: str) -> bool:
+        """Whether the column's value is said by nothing but rows that refer to each other, in a circle back to it."""
+        seen: list[tuple[str, str]] = []
+        while (found := _reference_of(table, column)) is not None:
+            place = (table.name, column)
+            if place in seen:
+                return place == seen[0]
+            seen.append(place)
+            reference, named = found[0].reference, found[1]
+            if reference is None or reference.existing:
+                return False
+            table, column = self._parent(reference), named
+        return False
+
+    def _parent(self, reference: Reference) -> TablePlan:
+        parent = self.plan.of_source(reference.schema, reference.table)
+        assert parent is not None
+        return parent
+
+    def _column(
+        self, table: TablePlan, way: Way, documents: Sequence[Document], counts: Counts | None = None
+    ) -> Iterable[str | None]:
+        if way.file is None:
+            return self._texts(table, way, documents, counts)
+        own = [None] * len(documents) if way.field is None else self._texts(table, way, documents, counts)
+        # One after another, as they are asked for: they are large.
+        return (self._text(table, way, document, text) for document, text in zip(documents, own, strict=True))
+
+    def _text(self, table: TablePlan, way: Way, document: Document, own: str | None) -> str | None:
+        """The text of a value that may be in a file; ``own``: that of its own field."""
+        assert way.file is not None
+        assert way.file.file is not None
+        id_ = document.get(way.file.name)
+        if id_ is None:
+            return own
+        content = self.stored(id_) if isinstance(id_, str) else None
+        if content is None:
+            message = f"the archive holds no file {_shown(id_)} (npx convex export --include-file-storage)"
+        elif own is not None:
+            message = "there is a file, and a value in its own field too"
+        elif way.file.file.column.type.base == "bytea":
+            return f"\\x{content.hex()}"
+        else:
+            try:
+                return content.decode()
+            except UnicodeDecodeError:
+                message = f"the file {_shown(id_)} holds no text"
+        raise _refusal(table, Way(way.column, way.file), document, message)
+
+    def _texts(
+        self, table: TablePlan, way: Way, documents: Sequence[Document], counts: Counts | None = None
+    ) -> list[str | None]:
+        planned = way.field
+        if planned is None:
+            return [self._own(table, str(document["_id"])) for document in documents]
+        column = table.source.column(way.column)
+        nullable = column is None or column.nullable
+        values = [document.get(planned.name, _ABSENT) for document in documents]
+        read = self._reader(table, way, values)
+        texts: list[str | None] = []
+        for document, value in zip(documents, values, strict=True):
+            if value is _ABSENT or (value is None and planned.takes_null and nullable):
+                texts.append(None)
+                continue
+            try:
+                texts.append(read(value))
+            except _Unknown as unknown:
+                if not nullable:
+                    raise _refusal(table, way, document, str(unknown)) from None
+                texts.append(None)
+                if counts is not None:
+                    counts.unknown[way.column] += 1
+            except (ValueError, TypeError, LookupError, ArithmeticError) as error:
+                raise _refusal(table, way, document, f"{_shown(value)} can't be taken back: {error}") from None
+            if counts is not None and nullable and planned.fill is not MISSING and same(value, planned.fill):
+                counts.maybe_null[way.column] += 1
+        return texts
+
+    def _reader(self, table: TablePlan, way: Way, values: Iterable[Value]) -> Callable[[Value], str | None]:
+        """What gives a column's text of its field's value; ``values`` are those that it will be asked for."""
+        planned = way.field
+        assert planned is not None
+        if planned.reference is not None:
+            reference = planned.reference
+            named = self._named(reference, way.named, {id_ for value in values for id_ in _ids(value)})
+
+            def text_of(id_: Value) -> str | None:
+                if id_ is None:
+                    return None
+                if id_ not in named:
+                    message = f"{_shown(id_)} is no document of {reference.target}"
+                    raise _Unknown(message) if reference.existing else ValueError(message)
+                return named[id_]
+
+            return (lambda ids: array_of_texts(ids and [text_of(id_) for id_ in ids])) if reference.many else text_of
+        if planned.ids is not None:
+            return self._old_id_reader(planned)
+        if way.part is not None:
+            assert table.key is not None
+            several, part = len(table.key.columns) > 1, way.part
+            return lambda text: str(json.loads(text)[part] if several else text)
+        return planned.conversion.restore
+
+    def _old_id_reader(self, planned: FieldPlan) -> Callable[[Value], str | None]:
+        olds = self._old_ids(planned)
+        assert olds is not None
+
+        def old_id(new: Value) -> str | None:
+            if new is not None and new not in olds:
+                raise _Unknown(f"{_shown(new)} is no new id of {planned.ids_file}")
+            return None if new is None else olds[new]
+
+        return old_id
+
+    def _old_ids(self, planned: FieldPlan) -> dict[str, str] | None:
+        """New id to old one; None where several old ones have the same new one."""
+        assert planned.ids is not None
+        if planned.ids_file not in self._olds:
+            self._olds[planned.ids_file] = {new: old for old, new in planned.ids.items()}
+        olds = self._olds[planned.ids_file]
+        return olds if len(olds) == len(planned.ids) else None
+
+    def _named(self, reference: Reference, column: str, ids: set[str]) -> dict[str, str | None]:
+        """A column of the rows that ``ids`` refer to, by id; without those that are not there."""
+        if reference.existing:
+            known = self.existing[reference.target]
+            return {id_: known[id_][column] for id_ in ids if id_ in known}
+        parent = self._parent(reference)
+        way = self._way(parent, column)
+        assert isinstance(way, Way)
+        if way.field is None and way.file is None:
+            found: dict[str, str | None] = {}
+            for id_ in ids:
+                with suppress(InvalidId):
+                    found[id_] = self._own(parent, id_)
+            return found
+        documents = self.documents.get_many(parent.target, sorted(ids))
+        texts = self._column(parent, way, list(documents.values()))
+        return dict(zip(documents, texts, strict=True))
+
+    def _own(self, table: TablePlan, id_: str) -> str:
+        """The key that a document's id tells: that of its row, or a new one for a document that Convex made."""
+        assert table.key is not None
+        number, internal_id = decode_id(id_)
+        expected = self.numbers.get(table.target, number)
+        if number != expected:
+            raise InvalidId(id_, f"it is of table {number}, not of {table.target}, which is {expected}")
+        return table.key.text_of(internal_id) or self._new.number(table, id_)
+
+
+class _Unknown(Exception):
+    """An id that was chosen outside, and that nothing says the old key of."""
+
+
+class _NewNumbers:
+    """Integer keys for documents that Convex made: above all of the table's others, in the order of their ids."""
+
+    def __init__(self, documents: Documents) -> None:
+        self._documents = documents
+        self._database = scratch_database()
+        self._database.execute("CREATE TABLE numbers (id TEXT PRIMARY KEY, target TEXT, number INTEGER) WITHOUT ROWID")
+        self._loaded: set[str] = set()
+
+    def close(self) -> None:
+        self._database.close()
+
+    def number(self, table: TablePlan, id_: str) -> str:
+        """The key of a document whose id tells none. Raises where there is no such document."""
+        if table.target not in self._loaded:
+            self._loaded.add(table.target)
+            self._load(table)
+        row = self._database.execute("SELECT number FROM numbers WHERE id = ?", (id_,)).fetchone()
+        if row is None:
+            raise InvalidId(id_, f"{table.target} holds no such document")
+        return str(row[0])
+
+    def _load(self, table: TablePlan) -> None:
+        assert table.key is not None
+        highest = new = 0
+        for document in self._documents.documents(table.target):
+            id_ = str(document["_id"])
+            known = table.key.text_of(decode_id(id_)[1])
+            if known is not None:
+                highest = max(highest, int(known))
+                continue
+            new += 1
+            self._database.execute("INSERT INTO numbers VALUES (?, ?, ?)", (id_, table.target, new))
+        self._database.execute("UPDATE numbers SET number = number + ? WHERE target = ?", (highest, table.target))
+
+
+def _field_of(table: TablePlan, column: str) -> FieldPlan | None:
+    """The field that is made of a column."""
+    return next((f for f in table.fields if f.column is not None and f.column.name == column), None)
+
+
+def _reference_of(table: TablePlan, column: str) -> tuple[FieldPlan, str] | None:
+    """The field that refers to a row by a column, where no field holds it as it is; and the column of that row."""
+    plain = _field_of(table, column)
+    if plain is not None and not plain.expression:
+        return None if plain.reference is None else (plain, plain.reference.columns[0])
+    for planned in table.fields:
+        if column in planned.by_columns and planned.reference is not None:
+            position = planned.reference.parts.index(f"{ALIAS}.{quoted(column)}")
+            return planned, planned.reference.columns[position]
+    return None
+
+
+def _holds_key_text(table: TablePlan, planned: FieldPlan) -> bool:
+    """Whether the plan made the field to hold the row's key as text."""
+    made = planned.column is None and planned.reference is None
+    return made and planned.name in SOURCE_KEY_FIELDS and planned.name not in table.rule.fields
+
+
+def _made_again(table: TablePlan, planned: FieldPlan) -> bool:
+    """Whether a field says nothing that the row does not say without it."""
+    column = planned.file.column if planned.file is not None else planned.column
+    return _holds_key_text(table, planned) or (column is not None and bool(column.generated))
+
+
+def _ids(value: Value) -> list[str]:
+    return [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, str)]
+
+
+def _refusal(table: TablePlan, way: Way, document: Document, message: str) -> SupavexError:
+    assert way.field is not None
+    return SupavexError(
+        "CannotTakeBack",
+        f"the field {way.field.name}: {message}.",
+        where=f"{table.target} {document['_id']}",
+        hint=f"Correct the document, so that {table.name}.{way.column} can hold it, and export again.",
+    )
+
+
+def _shown(value: Value) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:59] + "…"

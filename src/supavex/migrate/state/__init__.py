@@ -1,0 +1,1 @@
+"""What a migration leaves in the project's folder."""

@@ -1,0 +1,112 @@
+"""What a proof is held against: of each target's tables, what the run that brought them there saw and rejected.
+
+One file for each target, which follows its imports table by table, and one for each archive, which is known by what it
+holds, wherever it lies. A run that imports nothing, or into another target, changes none of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from supavex.errors import UsageError
+from supavex.files import whole_file
+from supavex.migrate.state.baselines import name_of
+from supavex.migrate.state.rejects import Reject
+from supavex.postgres.snapshot import Snapshot
+from supavex.postgres.visibility import Visibility
+
+#: Archives of which it is kept: the last ones.
+_ARCHIVES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What is known of the copy: by source table, what its moment saw; and the snapshot, where it may live still.
+
+    ``rejects``: the rows that it left behind. A table whose moment is not known is not in ``seen``.
+    """
+
+    seen: Mapping[str, Visibility] = field(default_factory=dict)
+    rejects: list[Reject] = field(default_factory=list)
+    snapshot: Snapshot | None = None
+
+
+def copied_of(report: object, rejects: Iterable[Reject] = ()) -> Copied:
+    """What a migration's report says of its copy."""
+    if not isinstance(report, Mapping) or not isinstance(report.get("tables"), list):
+        return Copied({}, list(rejects))
+    seen = Visibility.from_json(report.get("moment"))
+    # Of a table that was read at another moment, only that it was is known.
+    names = {t["source"] for t in report["tables"] if isinstance(t, Mapping) and "source" in t and "takenAt" not in t}
+    # A migration of changes found the other tables as they were, at the same moment.
+    names |= {t["source"] for t in report.get("changes", ()) if isinstance(t, Mapping) and "source" in t}
+    return Copied({} if seen is None else dict.fromkeys(names, seen), list(rejects))
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """The files, in ``folder``."""
+
+    folder: Path
+
+    def of_target(self, target: str) -> Path:
+        """The file of a deployment, by its name as in :func:`~supavex.convex_cli.targets.deployment_of`."""
+        return self.folder / f"{name_of(target)}.jsonl"
+
+    def of_archive(self, archive: Path) -> Path | None:
+        """The file of an archive, by what it holds; None for a file that is none."""
+        try:
+            with zipfile.ZipFile(archive) as opened:
+                entries = sorted((entry.filename, entry.CRC, entry.file_size) for entry in opened.infolist())
+        except (OSError, zipfile.BadZipFile):
+            return None
+        return self.folder / "archives" / f"{hashlib.sha256(repr(entries).encode()).hexdigest()[:32]}.jsonl"
+
+    def newest(self) -> Path | None:
+        """The file that was written last, of a deployment or an archive."""
+        files = [*self.folder.glob("*.jsonl"), *self.folder.glob("archives/*.jsonl")]
+        return max(files, key=lambda path: path.stat().st_mtime_ns, default=None)
+
+    def keep(self, path: Path, taken: Iterable[str], copied: Copied) -> None:
+        """From now on, the source tables ``taken`` are there as ``copied`` says; the others stay as they were."""
+        taken = set(taken)
+        before = Copied()
+        with suppress(UsageError):  # a damaged one is written anew
+            before = self.read(path) if path.is_file() else before
+        seen = {name: moment for name, moment in before.seen.items() if name not in taken}
+        seen |= {name: moment for name, moment in copied.seen.items() if name in taken}
+        rejects = [reject for reject in before.rejects if reject.table not in taken]
+        rejects += [reject for reject in copied.rejects if reject.table in taken]
+        with whole_file(path) as file:
+            for name, moment in sorted(seen.items()):
+                file.write(json.dumps({"source": name, "moment": moment.to_json()}, ensure_ascii=False) + "\n")
+            for reject in rejects:
+                file.write(json.dumps({"rejected": asdict(reject)}, ensure_ascii=False) + "\n")
+        if path.parent.name == "archives":
+            kept = sorted(path.parent.glob("*.jsonl"), key=lambda file: file.stat().st_mtime_ns)
+            for old in kept[:-_ARCHIVES]:
+                old.unlink(missing_ok=True)
+
+    def read(self, path: Path) -> Copied:
+        """What a file says. Raises where it is damaged."""
+        seen: dict[str, Visibility] = {}
+        rejects: list[Reject] = []
+        with path.open(encoding="utf-8") as file:
+            for number, line in enumerate(file, start=1):
+                try:
+                    data = json.loads(line)
+                    if "rejected" in data:
+                        rejects.append(Reject.of_json(data["rejected"]))
+                    elif (moment := Visibility.from_json(data["moment"])) is not None:
+                        seen[str(data["source"])] = moment
+                except (ValueError, TypeError, KeyError):
+                    hint = "Run supavex migrate again; it writes the file anew."
+                    where = f"{path}:{number}"
+                    raise UsageError("InvalidCopied", "the file is damaged.", where=where, hint=hint) from None
+        return Copied(seen, rejects)

@@ -1,0 +1,211 @@
+"""A moment: what the rows were that went to a deployment, kept so that later changes can be told.
+
+It is one SQLite file. Of each row it holds the key (16 bytes) and a digest (64 bits) of what of the row goes to Convex,
+in buckets that the key chooses; a bucket fits into memory however many rows a table has. Beside them: what the
+snapshot saw, what the copy went by, and the rejected rows.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from supavex.convex.ids import INTERNAL_ID_BYTES
+from supavex.errors import SupavexError
+from supavex.files import own_database
+from supavex.migrate.keys.hashing import mixed
+
+_BITS = 8
+#: Rows that are kept in memory before they are written; a table of fewer has one bucket.
+_HELD = 1 << 18
+
+Array = np.ndarray[Any, Any]
+#: A row: its key and its digest.
+RECORD = np.dtype([("key", f"S{INTERNAL_ID_BYTES}"), ("digest", "<i8")])
+
+
+@dataclass(slots=True)
+class Bucket:
+    """Rows of one bucket, and their keys as text where the bytes don't tell it."""
+
+    records: Array
+    texts: list[str] | None = None
+
+    @property
+    def keys(self) -> Array:
+        """The keys."""
+        return np.ascontiguousarray(self.records["key"])
+
+
+def records_of(keys: Array, digests: Array) -> Array:
+    """Records of keys (a matrix of bytes, a row each) and digests."""
+    records = np.empty(len(keys), RECORD)
+    records["key"] = np.ascontiguousarray(keys).view(f"S{INTERNAL_ID_BYTES}").reshape(-1)
+    records["digest"] = digests
+    return records
+
+
+def key_bytes(keys: Array) -> list[bytes]:
+    """Keys as bytes: NumPy itself leaves out zeros at the end."""
+    data = np.ascontiguousarray(keys).tobytes()
+    return [data[start : start + INTERNAL_ID_BYTES] for start in range(0, len(data), INTERNAL_ID_BYTES)]
+
+
+def _bucket_numbers(records: Array, bits: int) -> Array:
+    if not bits:
+        return np.zeros(len(records), np.int64)
+    halves = np.ascontiguousarray(records["key"]).view(np.uint64).reshape(-1, 2)
+    return (mixed(halves[:, 0] ^ mixed(halves[:, 1])) & np.uint64((1 << bits) - 1)).astype(np.int64)
+
+
+class RowFile:
+    """Rows by table and bucket, in an SQLite file (a temporary one where no path is given). A context manager."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path
+        self.database = sqlite3.connect("" if path is None else own_database(path), isolation_level=None)
+        try:
+            self.database.execute("PRAGMA synchronous = OFF")
+            self.database.execute("PRAGMA journal_mode = OFF" if path is None else "PRAGMA journal_mode = DELETE")
+            self.database.execute(
+                "CREATE TABLE IF NOT EXISTS pieces (source TEXT, bucket INTEGER, records BLOB, texts BLOB)"
+            )
+            self.database.execute("CREATE INDEX IF NOT EXISTS by_bucket ON pieces (source, bucket)")
+        except sqlite3.DatabaseError as error:
+            self.database.close()
+            raise unusable_baseline(path, error) from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self.database.close()
+
+    def bucket(self, source: str, number: int, bits: int, stored_bits: int, *, texts: bool = False) -> Bucket:
+        """The rows of a bucket of ``bits``, of a table that is stored by ``stored_bits`` (as many, or none)."""
+        stored = number if stored_bits else 0
+        sql = f"SELECT records, {'texts' if texts else 'NULL'} FROM pieces WHERE source = ? AND bucket = ?"
+        records, found = [np.empty(0, RECORD)], list[str]()
+        for data, text in self.database.execute(sql, (source, stored)):
+            records.append(np.frombuffer(data, RECORD))
+            if text is not None:
+                found += text.decode().split("\0")
+        rows = np.concatenate(records)
+        whole = found if texts and len(found) == len(rows) and len(rows) else None
+        if bits and not stored_bits:
+            chosen = _bucket_numbers(rows, bits) == number
+            if whole is not None:
+                whole = [text for text, take in zip(whole, chosen, strict=True) if take]
+            rows = rows[chosen]
+        return Bucket(rows, whole)
+
+
+@dataclass(slots=True)
+class RowWriter:
+    """Writes the rows of one table; call :meth:`close` at the end. ``bits``: at least so many choose the bucket."""
+
+    file: RowFile
+    source: str
+    bits: int = 0
+    rows: int = 0
+    _records: list[Array] = field(default_factory=list)
+    _texts: list[str] = field(default_factory=list)
+    _held: int = 0
+
+    def add(self, keys: Array, digests: Array, texts: Iterable[str] | None = None) -> None:
+        """Adds some rows."""
+        self._records.append(records_of(keys, digests))
+        if texts is not None:
+            self._texts += texts
+        self.rows += len(keys)
+        self._held += len(keys)
+        if self._held >= _HELD:
+            self.bits = _BITS
+            self._flush()
+
+    def close(self) -> None:
+        """Writes what is left."""
+        if self._held:
+            self._flush()
+
+    def _flush(self) -> None:
+        records = np.concatenate(self._records)
+        numbers = _bucket_numbers(records, self.bits)
+        order = np.argsort(numbers, kind="stable")
+        ends = np.searchsorted(numbers[order], np.arange((1 << self.bits) + 1))
+        database = self.file.database
+        database.execute("BEGIN")
+        for number in range(1 << self.bits):
+            some = order[ends[number] : ends[number + 1]]
+            if len(some):
+                texts = "\0".join(self._texts[i] for i in some).encode() if self._texts else None
+                row = (self.source, number, records[some].tobytes(), texts)
+                database.execute("INSERT INTO pieces VALUES (?, ?, ?, ?)", row)
+        database.execute("COMMIT")
+        self._records, self._texts, self._held = [], [], 0
+
+
+def unusable_baseline(path: Path | None, error: Exception) -> SupavexError:
+    """The error for a file that holds no baseline."""
+    return SupavexError(
+        "InvalidMoment",
+        f"the file can't be used: {error}.",
+        where=str(path),
+        hint="Run `supavex migrate` once without --changes: it writes the file anew.",
+    )
+
+
+def known_and_same(there: Bucket, new: Bucket) -> tuple[Array, Array]:
+    """Of each new row: whether its key was there, and whether with the same digest. Keys are unique on both sides."""
+    if not len(there.records) or not len(new.records):
+        none = np.zeros(len(new.records), np.bool_)
+        return none, none.copy()
+    keys, order = there.keys, np.argsort(there.keys)
+    ordered = keys[order]
+    wanted = new.keys
+    places = np.minimum(np.searchsorted(ordered, wanted), len(ordered) - 1)
+    known = ordered[places] == wanted
+    same = known & (there.records["digest"][order][places] == new.records["digest"])
+    return known, same
+
+
+def difference(there: Bucket, new: Bucket) -> tuple[Array, Array, Array]:
+    """The positions of inserted and of updated rows in ``new``, and of deleted ones in ``there``.
+
+    Rows are told apart by key and digest, and counted: of a key that several rows have, as many are updated as differ
+    on both sides.
+    """
+    both = np.concatenate([there.records, new.records]).view(f"S{there.records.dtype.itemsize}").reshape(-1)
+    _, inverse, counts = np.unique(both, return_inverse=True, return_counts=True)
+    old = np.bincount(inverse[: len(there.records)], minlength=len(counts))
+    kept = np.minimum(old, counts - old)
+    lost = _beyond(inverse[: len(there.records)], kept)
+    come = _beyond(inverse[len(there.records) :], kept)
+    left = Counter(key_bytes(there.keys[lost]))
+    updated, inserted = list[int](), list[int]()
+    for position, key in zip(come.tolist(), key_bytes(new.keys[come]), strict=True):
+        if left[key]:
+            left[key] -= 1
+            updated.append(position)
+        else:
+            inserted.append(position)
+    deleted = list[int]()
+    for position, key in zip(lost.tolist(), key_bytes(there.keys[lost]), strict=True):
+        if left[key]:
+            left[key] -= 1
+            deleted.append(position)
+    return tuple(np.array(found, np.int64) for found in (inserted, updated, deleted))  # type: ignore[return-value]
+
+
+def _beyond(groups: Array, kept: Array) -> Array:
+    """The positions of rows of each group, without the first ``kept`` of it."""
+    order = np.argsort(groups, kind="stable")
+    ordered = groups[order]
+    first = np.searchsorted(ordered, ordered)
+    return np.asarray(np.sort(order[np.arange(len(ordered)) - first >= kept[ordered]]))

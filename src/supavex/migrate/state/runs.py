@@ -1,0 +1,73 @@
+"""Runs: what took how long, for a plan of the cutover. One JSON object a line, in the migration's folder."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from supavex.files import own_folder, owner_only
+from supavex.text import now
+
+if TYPE_CHECKING:
+    pass
+
+Command = Literal["deploy", "migrate", "changes", "verify", "rollback"]
+
+
+@dataclass(slots=True)
+class Run:
+    """One run of a command. ``steps``: seconds by step, in order. ``tables``: source table to rows and seconds."""
+
+    command: Command
+    target: str
+    at: str = field(default_factory=now)
+    ok: bool = False
+    steps: dict[str, float] = field(default_factory=dict)
+    rows: int = 0
+    documents: int = 0
+    tables: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float:
+        """All of it."""
+        return sum(self.steps.values())
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Measures the block."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.steps[name] = self.steps.get(name, 0.0) + time.monotonic() - started
+
+    def write(self, folder: Path) -> None:
+        """Adds it to the file. A plan is worth no failed command: what can't be written is left out."""
+        data = {**asdict(self), "steps": {name: round(seconds, 3) for name, seconds in self.steps.items()}}
+        try:
+            with open(own_folder(folder) / "runs.jsonl", "a", encoding="utf-8", opener=owner_only) as file:
+                file.write(json.dumps(data) + "\n")
+        except OSError:
+            return
+
+
+def read_runs(folder: Path) -> list[Run]:
+    """The runs of a project, the oldest first; a line that was cut short is left out."""
+    try:
+        lines = (folder / "runs.jsonl").read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return []
+    return [run for line in lines if (run := _run(line)) is not None]
+
+
+def _run(line: str) -> Run | None:
+    try:
+        data: Mapping[str, Any] = json.loads(line)
+        return Run(**data)
+    except (ValueError, TypeError):
+        return None

@@ -1,0 +1,1 @@
+"""Stored files: from buckets and large values into an archive."""

@@ -1,0 +1,83 @@
+"""One stored file as an entry of an archive."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import mimetypes
+import secrets
+import uuid
+import zlib
+from collections.abc import Iterator
+from typing import IO, Any
+
+from supavex.convex.limits import STORAGE_TABLE
+from supavex.convex.media_types import fitting_media_type
+from supavex.convex.snapshot import ArchiveWriter
+from supavex.files import owner_only
+from supavex.project import Project
+
+#: A ``_creationTime`` for a file whose row does not say when it came.
+EARLIEST = 1.0
+
+
+def address_secret(project: Project) -> bytes:
+    """The secret by which a stored file's address is named: made once, and kept in ``.supavex/``.
+
+    Whoever knows a file's address may read the file, and its id is no secret; so the one must not follow from the
+    other. With one secret, two runs name files alike.
+    """
+    project.make_state()
+    path = project.state / "storage.key"
+    if not path.exists():
+        with open(path, "wb", opener=owner_only) as file:
+            file.write(secrets.token_bytes(32))
+    return path.read_bytes()
+
+
+def address_name(secret: bytes, internal_id: bytes) -> str:
+    """The uuid by which a file's address names it, of the 16 bytes of the file's id."""
+    return str(uuid.UUID(bytes=hmac.digest(secret, internal_id, "sha256")[:16], version=4))
+
+
+def add_file(
+    writer: ArchiveWriter,
+    lines: IO[bytes],
+    id_: str,
+    pieces: Iterator[bytes],
+    created: float | None,
+    kind: str | None,
+    name: str | None,
+    ending: str | None = None,
+) -> int:
+    """Adds one stored file to an archive, and its line to ``lines``; its bytes.
+
+    ``kind``: its media type. ``name``: of its address. ``ending``: of its entry, by default its media type's.
+    """
+    digest, kind = hashlib.sha256(), kind and fitting_media_type(kind)
+    ending = ending or mimetypes.guess_extension(kind or "") or ""
+    _, size = writer.add_streamed(f"{STORAGE_TABLE}/{id_}{ending}", _hashed(pieces, digest), _deflater())
+    document = {
+        "_creationTime": created or EARLIEST,
+        "_id": id_,
+        "contentType": kind,
+        "internalId": name,
+        "sha256": base64.b64encode(digest.digest()).decode(),
+        "size": size,
+    }
+    lines.write(json.dumps({key: value for key, value in document.items() if value is not None}).encode() + b"\n")
+    return size
+
+
+def _hashed(pieces: Iterator[bytes], digest: hashlib._Hash) -> Iterator[bytes]:
+    for piece in pieces:
+        digest.update(piece)
+        yield piece
+
+
+def _deflater() -> Any:
+    from isal import isal_zlib
+
+    return isal_zlib.compressobj(1, zlib.DEFLATED, -15)

@@ -1,0 +1,1 @@
+"""What is read of a deployment, or of an export of one."""

@@ -1,0 +1,1 @@
+"""auth.users, for Clerk or for Convex Auth."""

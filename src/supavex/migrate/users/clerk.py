@@ -1,0 +1,39 @@
+"""``supavex users``: the users of ``auth.users`` for Clerk's import or Convex Auth, and what there is to say of each.
+
+Hashes are read only where they are asked for, and stand in the file alone: no report, message or log has them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from supavex.files import whole_file
+from supavex.migrate.users.clerk_user import clerk_user, hasher_of, why_not
+from supavex.migrate.users.report import Progress, UsersReport, listed_users, remarks_path, say_remark
+
+
+def export_for_clerk(
+    url: str, file: Path, *, hashes: bool = False, progress: Progress = lambda done: None
+) -> UsersReport:
+    """Writes the users at ``url`` to ``file`` as Clerk imports them: a JSON array, an object a line.
+
+    ``hashes``: with the hashes of their passwords. The file is its owner's only, and appears when it is whole; so does
+    the one beside it with what there is to say of single users. Raises where the source can't be read.
+    """
+    report = UsersReport("clerk", file, remarks_path(file), hashes)
+
+    with whole_file(file) as out, whole_file(report.remarks_file) as remarked:
+        out.write("[")
+        for user in listed_users(url, report, progress):
+            reason = why_not(user)
+            if reason is not None:
+                say_remark(report, report.skipped, user.id, reason, remarked)
+                continue
+            text, remarks = clerk_user(user, hashes=hashes)
+            out.write(f"{',' if report.exported else ''}\n{text}")
+            report.exported += 1
+            report.hashes += user.password_hash is not None and hasher_of(user.password_hash) is not None
+            for remark in remarks:
+                say_remark(report, report.remarks, user.id, remark, remarked)
+        out.write("\n]\n")
+    return report

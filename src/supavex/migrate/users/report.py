@@ -1,0 +1,147 @@
+"""What an export of users did, and remarks on single users."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO, Any, Literal
+
+import psycopg
+
+from supavex.errors import SupavexError
+from supavex.migrate.users.clerk_user import Remark
+from supavex.postgres.auth import AuthUser, count_left, read_users
+from supavex.postgres.connection import without_password
+from supavex.postgres.snapshot import exported
+
+Target = Literal["clerk", "convex-auth"]
+#: Called with the users done so far.
+Progress = Callable[[int], None]
+#: Remarks of one kind that ``--json`` lists; all are in the file of remarks.
+LISTED = 20
+#: Users that a target can't have, though they are meant to sign in.
+LOST = ("EmailTaken", "NoIdentifier", "NoIdentity", "Rejected")
+_PROGRESS = 1000
+
+
+@dataclass(slots=True)
+class UsersReport:
+    """What became of the users. ``skipped`` and ``remarks`` count users by code; ``listed`` are the first of each.
+
+    ``kinds``: users by what they are; one may be of several. ``left``: rows of what no import takes.
+    """
+
+    target: Target
+    file: Path
+    remarks_file: Path
+    with_password_hashes: bool
+    taken_at: str = ""
+    users: int = 0
+    exported: int = 0
+    hashes: int = 0
+    seconds: float = 0.0
+    kinds: Counter[str] = field(default_factory=Counter)
+    providers: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)
+    remarks: Counter[str] = field(default_factory=Counter)
+    reasons: dict[str, Remark] = field(default_factory=dict)
+    listed: list[dict[str, str]] = field(default_factory=list)
+    left: dict[str, int] = field(default_factory=dict)
+    #: What the proof of the archive said; None for Clerk's file.
+    proven: bool | None = None
+    documents: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Whether everybody who is meant to sign in can, and the archive is proven where there is one."""
+        lost = sum(self.skipped[code] + self.remarks[code] for code in LOST)
+        return not lost and self.proven is not False
+
+    def to_json(self) -> dict[str, Any]:
+        """As ``users --json`` shows it."""
+        return {
+            "ok": self.ok,
+            "for": self.target,
+            "file": str(self.file),
+            "remarksFile": str(self.remarks_file),
+            "takenAt": self.taken_at,
+            "seconds": round(self.seconds, 3),
+            "users": self.users,
+            "exported": self.exported,
+            "withPasswordHashes": self.with_password_hashes,
+            "hashes": self.hashes,
+            "kinds": dict(sorted(self.kinds.items())),
+            "providers": dict(sorted(self.providers.items())),
+            "skipped": dict(sorted(self.skipped.items())),
+            "remarks": dict(sorted(self.remarks.items())),
+            "listed": self.listed,
+            "left": self.left,
+            "proven": self.proven,
+            "documents": self.documents,
+        }
+
+
+def remarks_path(file: Path) -> Path:
+    """Where the remarks on single users stand: beside the file of the users."""
+    return file.with_name(f"{file.stem}.remarks.jsonl")
+
+
+def listed_users(url: str, report: UsersReport, progress: Progress) -> Iterator[AuthUser]:
+    """The users, counted by kind."""
+    started = time.monotonic()
+    try:
+        with exported(url) as (snapshot, connection):
+            report.taken_at = snapshot.taken_at
+            report.left = count_left(connection)
+            for user in read_users(connection, hashes=report.with_password_hashes):
+                report.users += 1
+                report.kinds.update(_kinds(user))
+                report.providers.update(user.providers)
+                if report.users % _PROGRESS == 0:
+                    progress(report.users)
+                yield user
+        progress(report.users)
+    except psycopg.Error as error:
+        # PostgreSQL's own words could quote a value; the condition's name can't.
+        raise SupavexError(
+            "ReadFailed",
+            f"PostgreSQL stopped the read of the users: {type(error).__name__}.",
+            where=without_password(url),
+            hint="Nothing was written. Run the command again.",
+            retryable=True,
+        ) from None
+    report.seconds = time.monotonic() - started
+
+
+def _kinds(user: AuthUser) -> list[str]:
+    found = [
+        name
+        for name, holds in (
+            ("password", user.has_password),
+            ("emailConfirmed", user.email is not None and user.email_confirmed),
+            ("emailUnconfirmed", user.email is not None and not user.email_confirmed),
+            ("phoneOnly", user.phone is not None and user.email is None),
+            ("banned", user.ban is not None),
+            ("deleted", user.deleted),
+            ("anonymous", user.anonymous),
+            ("sso", user.sso),
+        )
+        if holds
+    ]
+    if set(user.providers) - {"email", "phone"} and not user.has_password:
+        found.append("socialOnly")
+    return found
+
+
+def say_remark(report: UsersReport, counts: Counter[str], user: str, remark: Remark, file: IO[str]) -> None:
+    """Counts a remark on one user, and writes it as a JSON line."""
+    counts[remark.code] += 1
+    entry = {"user": user, **asdict(remark)}
+    file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+    report.reasons.setdefault(remark.code, remark)
+    if counts[remark.code] <= LISTED:
+        report.listed.append(entry)

@@ -1,0 +1,100 @@
+"""Rows of other tables inside a row, which PostgREST embeds and Convex reads by id or by index."""
+
+from __future__ import annotations
+
+from supavex.convex.schema import TableDefinition
+from supavex.usage.advice.code import WIDTH, listed
+from supavex.usage.advice.conditions import absent, key, member, quoted
+from supavex.usage.advice.indexes import Wanted, choose
+from supavex.usage.advice.tables import ColumnSide, TableSide
+from supavex.usage.advice.writer import Writer
+from supavex.usage.finding.selects import Embed
+
+
+class Embedding(Writer):
+    """Writes a row together with what is embedded in it."""
+
+    def _embeds(self) -> list[Embed]:
+        return list(self.query.embeds)
+
+    def _embedded(self) -> str:
+        parts = [part for embed in self._embeds() if (part := self._embed(embed))]
+        if not parts:
+            return ""
+        flat = f"{{ ...row, {', '.join(parts)} }}"
+        return flat if len(flat) <= WIDTH else "{\n  " + ",\n  ".join(["...row", *parts]) + ",\n}"
+
+    def _embed(self, embed: Embed) -> str:
+        if embed.embeds:
+            inner = ", ".join(one.name for one in embed.embeds)
+            self._note(f"{embed.name} holds {inner} in its turn: the same again on its documents.")
+        own = self.side.column(embed.relation)
+        if own.refers_to:
+            return self._parent(embed, own)
+        other = self.sides.table(embed.relation)
+        if other.definition is None:
+            self._note(f"{embed.name}: {embed.relation} has no table in Convex.")
+            return ""
+        parents = [self.side.column(name) for name in self._column_names()]
+        parents = [column for column in parents if column.refers_to == other.target]
+        hinted = [c for c in parents if any(c.column == hint or c.column in hint for hint in embed.hints)]
+        if len(parents) == 1 or hinted:
+            return self._parent(embed, (hinted or parents)[0])
+        if len(parents) > 1:
+            names = ", ".join(column.field for column in parents)
+            self._note(f"{embed.name}: by which of {names}? ctx.db.get of that one.")
+            return ""
+        return self._children(embed, other)
+
+    def _column_names(self) -> list[str]:
+        if self.side.plan is not None:
+            return [column.name for column in self.side.plan.source.columns]
+        return list(self.side.definition.fields) if self.side.definition is not None else []
+
+    def _parent(self, embed: Embed, column: ColumnSide) -> str:
+        at = f"row{member(column.field)}"
+        got = f"{at} ? await ctx.db.get({at}) : null" if absent(column) else f"await ctx.db.get({at})"
+        return f"{key(embed.name)}: {got}"
+
+    def _children(self, embed: Embed, other: TableSide) -> str:
+        assert other.definition is not None
+        names = [
+            name
+            for name, validator in other.definition.fields.items()
+            if ColumnSide(name, name, "", validator).refers_to == self.side.target
+        ]
+        if not names:
+            return self._through(embed, other)
+        name = next((n for n in names if any(n in hint for hint in embed.hints)), names[0])
+        rows = self._of_row(other.target, other.definition, name, embed)
+        return f"{key(embed.name)}: " + (f"({rows}).length" if embed.columns == ("count",) else rows)
+
+    def _of_row(self, table: str, definition: TableDefinition, name: str, embed: Embed) -> str:
+        """The expression for the documents of ``table`` whose field ``name`` is the row's id."""
+        choice = choose(definition, Wanted((name,)))
+        range_ = f".filter((q) => q.eq(q.field({quoted(name)}), row._id))"
+        if choice.index is not None:
+            range_ = f".withIndex({quoted(choice.index.name)}, (q) => q.eq({quoted(name)}, row._id))"
+        elif choice.add is not None:
+            line = f".index({quoted(choice.add[0])}, {listed(choice.add[1])})"
+            self._note(f"{table} needs {line} for {embed.name}.")
+        return f"await ctx.db.query({quoted(table)}){range_}.collect()"
+
+    def _through(self, embed: Embed, other: TableSide) -> str:
+        """Documents that a table between the two leads to."""
+        tables = self.sides.schema.tables if self.sides.schema is not None else {}
+        found = []
+        for name, definition in tables.items():
+            links = [ColumnSide(field_, field_, "", kind) for field_, kind in definition.fields.items()]
+            here = [link.field for link in links if link.refers_to == self.side.target]
+            there = [link for link in links if link.refers_to == other.target]
+            if len(here) == 1 and len(there) == 1 and not absent(there[0]):
+                found.append((name, definition, here[0], there[0].field))
+        if len(found) != 1:
+            self._note(f"{embed.name}: by which table between the two? Read it by its index, then ctx.db.get.")
+            return ""
+        name, definition, here_field, there_field = found[0]
+        rows = self._of_row(name, definition, here_field, embed)
+        if embed.columns == ("count",):
+            return f"{key(embed.name)}: ({rows}).length"
+        return f"{key(embed.name)}: await Promise.all(({rows}).map((one) => ctx.db.get(one{member(there_field)})))"

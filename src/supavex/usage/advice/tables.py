@@ -1,0 +1,189 @@
+"""Both sides of a table, as advice needs them: where its rows go, and which field a column became."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from supavex.convex.schema import Schema, TableDefinition
+from supavex.convex.validators import Null, Number, Optional, Union, Validator, unwrap
+from supavex.errors import SupavexError
+from supavex.mapping.make_plan import make_plan
+from supavex.mapping.names import camel_case
+from supavex.mapping.plan import Plan, TablePlan
+from supavex.mapping.references import pointer_of
+from supavex.mapping.source import Source
+from supavex.project import Project, TableRule, load_schema
+
+Status = Literal["mapped", "existing", "skipped", "missing", "view", "unknown"]
+_MOMENTS = ("timestamptz", "timestamp", "date")
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnSide:
+    """A column and the field it became: ``_id`` for the key, empty where it has none, and then ``why``."""
+
+    column: str
+    field: str = ""
+    why: str = ""
+    validator: Validator | None = None
+    moment: bool = False
+
+    @property
+    def optional(self) -> bool:
+        """Whether the field may be absent."""
+        return isinstance(self.validator, Optional)
+
+    @property
+    def inner(self) -> Validator | None:
+        """The validator without ``v.optional``."""
+        return unwrap(self.validator) if self.validator is not None else None
+
+    @property
+    def nullable(self) -> bool:
+        """Whether null stays null in the field, instead of leaving it out."""
+        inner = self.inner
+        return isinstance(inner, Null) or (isinstance(inner, Union) and any(isinstance(m, Null) for m in inner.members))
+
+    @property
+    def refers_to(self) -> str:
+        """The Convex table whose id the field holds; empty where it holds none, or an array of them."""
+        pointer = pointer_of(self.inner) if self.inner is not None else None
+        return pointer[0].table if pointer is not None and not pointer[1] else ""
+
+
+@dataclass(slots=True)
+class TableSide:
+    """A source table, by the name that the app calls it, and its Convex table."""
+
+    source: str
+    status: Status
+    target: str = ""
+    reason: str = ""
+    definition: TableDefinition | None = None
+    rule: TableRule = field(default_factory=TableRule)
+    plan: TablePlan | None = None
+    #: The column that is the key by itself, where ids are made of it.
+    key: str = ""
+    #: The field whose value ``_creationTime`` was made from.
+    created: str = ""
+    columns: dict[str, ColumnSide] = field(default_factory=dict)
+
+    @property
+    def uniques(self) -> list[tuple[str, ...]]:
+        """Fields that were unique together, as far as they are fields now."""
+        found = list(self.definition.uniques) if self.definition is not None else []
+        for unique in self.plan.source.uniques if self.plan is not None else ():
+            fields = tuple(self.column(name).field for name in unique.columns)
+            if all(fields) and not any(set(fields) == set(known) for known in found):
+                found.append(fields)
+        return [fields for fields in found if fields != ("_id",)]
+
+    def column(self, name: str) -> ColumnSide:
+        """What became of the column ``name``."""
+        return self.columns.get(name) or self._by_name(name)
+
+    def _by_name(self, name: str) -> ColumnSide:
+        """What names alone tell, where no plan says it: of tables in Convex already, or without a source to read."""
+        fields = self.definition.fields if self.definition is not None else {}
+        rule = self.rule.columns.get(name)
+        if rule is not None and rule.skip is not None:
+            return ColumnSide(name, why=f"left behind: {rule.skip}")
+        if rule is not None and rule.to:
+            found = rule.to if rule.to in fields else ""
+        else:
+            found = next((option for option in (name, camel_case(name)) if option in fields), "")
+        if not found and name == (self.key or "id"):
+            return ColumnSide(name, "_id")
+        why = "" if found else "has no field in Convex"
+        column = self.plan.source.column(name) if self.plan is not None else None
+        moment = column is not None and column.type.base in _MOMENTS
+        validator = fields.get(found)
+        numeric = validator is not None and isinstance(unwrap(validator), Number)
+        return ColumnSide(name, found, why, validator, moment and numeric)
+
+
+@dataclass(slots=True)
+class Sides:
+    """All tables of a project, by source name (``articles``, ``public.articles``). ``notes`` say what is not known."""
+
+    tables: dict[str, TableSide] = field(default_factory=dict)
+    schema: Schema | None = None
+    plan: Plan | None = None
+    project: Project | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def table(self, name: str, schema: str = "") -> TableSide:
+        """The table that the app calls ``name``; one of status ``unknown`` where there is none."""
+        found = self.tables.get(f"{schema}.{name}") if schema else self.tables.get(name)
+        if found is not None:
+            return found
+        if self.plan is None and self.schema is not None and self.project is not None:
+            return _named(self.project, self.schema, name, schema)
+        return TableSide(name, "unknown")
+
+    def of_target(self, target: str) -> list[TableSide]:
+        """The tables that go to the Convex table ``target``."""
+        unique = {id(side): side for side in self.tables.values() if side.target == target}
+        return list(unique.values())
+
+
+def read_sides(project: Project | None, why: str = "") -> Sides:
+    """Both sides of each table of ``project``. What can't be read is said in ``notes``: less is known then."""
+    if project is None:
+        return Sides(notes=[why])
+    try:
+        schema = load_schema(project)
+    except SupavexError as error:
+        where = f"{error.where}: " if error.where else ""
+        return Sides(project=project, notes=[f"No advice: {where}{error.message}"])
+    try:
+        catalog, _ = Source(project).catalog()
+        plan = make_plan(project, schema, catalog)
+    except ModuleNotFoundError as error:
+        note = f"Columns are matched by their names only: reading the source needs the Python package {error.name}"
+        return Sides(schema=schema, project=project, notes=[f"{note} (pip install 'supavex[embedded]')."])
+    except SupavexError as error:
+        note = f"Columns are matched by their names only, for the source can't be read: {error.message}"
+        return Sides(schema=schema, project=project, notes=[note])
+    sides = Sides(schema=schema, plan=plan, project=project)
+    for table in plan.tables:
+        side = _planned(table)
+        if table.source.schema == project.schemas[0]:
+            sides.tables[table.source.name] = side
+        sides.tables[table.name] = side
+    for other in catalog.others:
+        if other.kind in ("view", "materialized view", "foreign table"):
+            name = other.name.rpartition(".")[2]
+            sides.tables.setdefault(name, TableSide(name, "view", reason=other.kind))
+    return sides
+
+
+def _planned(table: TablePlan) -> TableSide:
+    # A key of text stays what the app calls a row by: its id is but a hash of it.
+    by_id = table.key is not None and len(table.key.columns) == 1 and table.key.form in ("uuid", "integer")
+    key = table.key.columns[0] if by_id and table.key is not None else ""
+    reason = table.rule.skip or ""
+    side = TableSide(table.source.name, table.status, table.target, reason, table.definition, table.rule, table, key)
+    for planned in table.fields:
+        if planned.column is not None:
+            kind = Optional(inner=planned.validator) if planned.optional else planned.validator
+            moment = planned.column.type.base in _MOMENTS and isinstance(planned.validator, Number)
+            side.columns[planned.column.name] = ColumnSide(planned.column.name, planned.name, "", kind, moment)
+    for name, skipped in table.skipped.items():
+        side.columns[name] = ColumnSide(name, why=f"left behind: {skipped}")
+    if table.creation.columns:
+        side.created = side.column(table.creation.columns[0]).field
+    return side
+
+
+def _named(project: Project, schema: Schema, name: str, of: str) -> TableSide:
+    rule = project.table_rule(of or project.schemas[0], name)
+    if rule.skip is not None:
+        return TableSide(name, "skipped", reason=rule.skip, rule=rule)
+    names = [rule.to] if rule.to else [name, camel_case(name)]
+    target = next((option for option in names if option in schema.tables), None)
+    if target is None:
+        return TableSide(name, "missing", rule=rule)
+    status: Status = "mapped" if rule.existing is None else "existing"
+    return TableSide(name, status, target, "", schema.tables[target], rule)

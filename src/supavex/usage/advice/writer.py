@@ -1,0 +1,239 @@
+"""What all suggested functions begin with: the filters as Convex code, the index that serves them, and what to say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from supavex.convex.schema import SearchIndex
+from supavex.usage.advice.code import Snippet, listed
+from supavex.usage.advice.conditions import (
+    LIKES,
+    Arguments,
+    Condition,
+    absent,
+    alternatives,
+    condition,
+    is_scalar,
+    is_text,
+    quoted,
+    search_index,
+)
+from supavex.usage.advice.indexes import Choice, Wanted, choose
+from supavex.usage.advice.tables import ColumnSide, Sides, TableSide
+from supavex.usage.finding.queries import Filter, Query
+
+
+@dataclass(slots=True)
+class Written:
+    """What can be said of a query: the function, the index that serves it, and what a person has to know besides."""
+
+    snippet: Snippet | None = None
+    choice: Choice | None = None
+    search: SearchIndex | None = None
+    add_search: str = ""
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Writer:
+    """The state while one query is written as a function."""
+
+    sides: Sides
+    side: TableSide
+    query: Query
+    arguments: Arguments = field(default_factory=Arguments)
+    imports: dict[str, None] = field(default_factory=dict)
+    result: Written = field(default_factory=Written)
+    #: Whether a filter is left out without which no code is right.
+    hopeless: bool = False
+
+    def _note(self, text: str) -> None:
+        if text not in self.result.notes:
+            self.result.notes.append(text)
+
+    def _omit(self, filter_: Filter, why: str) -> None:
+        """Says of a filter that the function does not have it."""
+        # Without one of its filters, a change would change too much, and a part of the rows would be another part.
+        query = self.query
+        partial = query.single or query.paged or query.head or query.limit is not None
+        no_code = bool(partial) or query.operation in ("update", "delete")
+        self.hopeless = self.hopeless or no_code
+        self._note(f"{'No code' if no_code else 'Not in this code'}: {filter_}: {why}.")
+
+    # What the filters come to
+
+    def conditions(self) -> list[Condition]:
+        """The query's filters, as far as Convex code stands for them."""
+        found = []
+        mutates = self.query.operation != "select"
+        for filter_ in self.query.filters:
+            if filter_.operator == "or":
+                made = alternatives(self.side, filter_, self.arguments, in_mutation=mutates)
+                if made is None:
+                    self._omit(filter_, "q.or(…) in .filter, or one query for each condition")
+                else:
+                    found.append(made)
+                    self._note("An index serves one condition of an or: a query for each may be faster.")
+                continue
+            name = filter_.column.partition("->")[0]
+            if not name:
+                self._omit(filter_, "the column is not known here")
+                continue
+            if "." in name:
+                self._omit(filter_, "of an embedded table; compare it on the document that ctx.db.get gives")
+                continue
+            if name != filter_.column:
+                self._omit(filter_, "inside JSON; compare it in code")
+                continue
+            column = self.side.column(name)
+            if name == self.side.key and column.field != "_id" and filter_.operator in ("eq", "in", "neq"):
+                self._note(f"{name} is _id in Convex; the old one is kept in the field {column.field}.")
+                column = ColumnSide(name, "_id")
+            if not column.field:
+                self._omit(filter_, f"{name} {column.why}")
+                continue
+            text_search = filter_.operator == "textSearch"
+            if text_search and (self.query.head or self.query.single or any(_searches(one) for one in found)):
+                made = None
+            else:
+                made = condition(self.side, column, filter_, self.arguments, in_mutation=mutates)
+            if made is None:
+                if text_search and is_text(column):
+                    self._omit(filter_, "PostgreSQL compares stems of words; a search of Convex finds other rows")
+                    self._say_search(filter_, column, [])
+                else:
+                    self._omit(filter_, "Convex has nothing like it; compare in code")
+                continue
+            if made.interprets:
+                self._note(f"{made.operand} is the whole pattern: % and _ in it count, and \\ takes them as they are.")
+            if column.moment and made.operand.startswith("args."):
+                self._note(f"{column.field} is milliseconds since the epoch, not a text.")
+            found.append(made)
+        return found
+
+    def say_columns(self) -> None:
+        """Says of each column that is named what became of it, where its field has another name or is none."""
+        named = [name for name in self.query.columns if name != "*" and "(" not in name and "$" not in name]
+        named += [name for name, _ in self.query.order]
+        for payload in [self.query.payload, *(self.query.payload.items if self.query.payload is not None else ())]:
+            named += [name for name, _ in payload.fields] if payload is not None else []
+        for name in dict.fromkeys(name.partition("->")[0].strip('"') for name in named if name):
+            if not name.replace("_", "").isalnum() or any(name == embed.alias for embed in self.query.embeds):
+                continue
+            column = self.side.column(name)
+            if not column.field:
+                if not any(f"{name} {column.why}" in note for note in self.result.notes):
+                    self._note(f"{name} {column.why}.")
+            elif column.field not in (name, "_id"):
+                self._note(f"{name} is {column.field} in Convex.")
+
+    def _wanted(self, conditions: Sequence[Condition]) -> Wanted:
+        equal = tuple(dict.fromkeys(c.column.field for c in conditions if c.is_equal and c.column.field != "_id"))
+        ranged = tuple(dict.fromkeys(c.column.field for c in conditions if c.is_range and c.column.field != "_id"))
+        order = []
+        for name, desc in self.query.order:
+            column = self.side.column(name.partition("->")[0]) if name else ColumnSide("")
+            if column.field and (column.field == "_id" or is_scalar(column)):
+                order.append((column.field, desc))
+        return Wanted(equal, ranged, tuple(order), self.side.created)
+
+    def _base(self, conditions: Sequence[Condition], *, ordered: bool) -> tuple[list[str], list[Condition]]:
+        """The links of the query's expression up to its order, and the conditions that are left to filter by."""
+        assert self.side.definition is not None
+        wanted = self._wanted(conditions)
+        if not ordered:
+            wanted = Wanted(wanted.equal, wanted.ranged)
+        choice = choose(self.side.definition, wanted)
+        self.result.choice = choice
+        links = ["ctx.db", f".query({quoted(self.side.target)})"]
+        left = list(conditions)
+        searched = self._search(left)
+        if searched:
+            return [*links, searched], left
+        if choice.index is not None:
+            links.append(self._range(choice, left))
+        order = wanted.sorted_by
+        if order and choice.ordered and order[0][1]:
+            links.append('.order("desc")')
+        return links, left
+
+    def _range(self, choice: Choice, left: list[Condition]) -> str:
+        assert choice.index is not None
+        calls = []
+        for name in choice.equal:
+            used = next(c for c in left if c.is_equal and c.column.field == name)
+            left.remove(used)
+            calls.append(f".eq({quoted(name)}, {used.operand})")
+        if choice.ranged:
+            # One bound on each side; a second one of the same side is left for the filter.
+            sides: dict[str, Condition] = {}
+            for c in [c for c in left if c.is_range and c.column.field == choice.ranged]:
+                if sides.setdefault(c.filter.operator[:2], c) is c:
+                    left.remove(c)
+            column = next(iter(sides.values())).column
+            if "gt" not in sides and absent(column):
+                # Absent fields come before all values; NULL is less than nothing in SQL.
+                calls.append(f".gt({quoted(choice.ranged)}, {absent(column)})")
+            bounds = [sides[side] for side in ("gt", "lt") if side in sides]
+            calls += [f".{c.filter.operator}({quoted(choice.ranged)}, {c.operand})" for c in bounds]
+        if not calls:
+            return f".withIndex({quoted(choice.index.name)})"
+        return f".withIndex({quoted(choice.index.name)}, (q) => q{''.join(calls)})"
+
+    def _say_search(self, filter_: Filter, column: ColumnSide, left: Sequence[Condition]) -> None:
+        """Says what a search index of the field would find, and the line that adds one where there is none."""
+        have = search_index(self.side, column)
+        if have is None:
+            equal = [c for c in left if c.is_equal and c.column.field != "_id"]
+            filters = list(dict.fromkeys(c.column.field for c in equal))
+            with_filters = f", filter_fields={listed(filters)}" if filters else ""
+            name = quoted(f"search_{column.field}")
+            self.result.add_search = f".search_index({name}, search_field={quoted(column.field)}{with_filters})"
+        called = f"the search index {have.name}" if have is not None else "a search index"
+        self._note(f"{filter_}: {called} finds words by their beginnings, not any part of a text.")
+
+    def _search(self, left: list[Condition]) -> str:
+        """The link that searches a text, where that was asked for and a search index is there."""
+        for text in [c for c in left if c.filter.operator in LIKES and not (c.filter.negated or c.filter.maybe)]:
+            # What begins as the pattern says is no search; what holds it somewhere may be meant as one.
+            anywhere = all(pattern[:1] in ("%", "*") for pattern in text.patterns)
+            if self.query.operation == "select" and anywhere:
+                self._say_search(text.filter, text.column, left)
+        for text in [c for c in left if _searches(c)]:
+            equal = [c for c in left if c.is_equal and c.column.field != "_id"]
+            found = search_index(self.side, text.column)
+            assert found is not None
+            calls = [f".search({quoted(found.search_field)}, {text.operand})"]
+            left.remove(text)
+            for c in equal:
+                if c.column.field in found.filter_fields and c in left:
+                    calls.append(f".eq({quoted(c.column.field)}, {c.operand})")
+                    left.remove(c)
+            self.result.search = found
+            self._note("A search gives the best matches first, at most 1024 of them, in no other order.")
+            self._note(
+                "These are not the same rows: Convex finds words by their beginnings, whichever of them; "
+                "PostgreSQL compares stems, and knows &, | and !."
+            )
+            return f".withSearchIndex({quoted(found.name)}, (q) => q{''.join(calls)})"
+        return ""
+
+    def _filtered(self, links: list[str], left: Sequence[Condition]) -> tuple[list[str], str]:
+        """The links with a ``.filter`` where Convex can say all of it; else the condition on a row, as code."""
+        if not left:
+            return links, ""
+        if not any(c.needs_code for c in left):
+            parts = [c.in_filter() for c in left]
+            text = parts[0] if len(parts) == 1 else f"q.and({', '.join(parts)})"
+            return [*links, f".filter((q) => {text})"], ""
+        return links, " && ".join(c.on_row() for c in left)
+
+    def _say_whole(self, more: str = "") -> None:
+        choice = self.result.choice
+        if choice is not None and choice.index is None and self.result.search is None:
+            self._note(f"It reads the whole table{more}.")
+
+
+def _searches(one: Condition) -> bool:
+    return one.filter.operator == "textSearch"

@@ -1,0 +1,66 @@
+"""A reference that leads nowhere is found where row and document agree about it."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from supavex.migrate.proof import tables as table_check
+from supavex.postgres.server import temporary
+from tests import projects
+from tests.projects import supavex
+
+SQL = """
+CREATE TABLE parents (id int PRIMARY KEY);
+CREATE TABLE children (id int PRIMARY KEY, parent int);
+INSERT INTO parents VALUES (1), (2);
+INSERT INTO children VALUES (1, 1), (2, 2), (3, NULL);
+"""
+SCHEMA = """
+schema = define_schema({
+    "parents": define_table({}), "children": define_table({"parent": v.optional(v.id("parents"))}),
+})
+"""
+
+
+@pytest.fixture(scope="module")
+def moved() -> Iterator[tuple[Path, str]]:
+    with projects.folder() as folder, temporary() as server:
+        url = server.url("supabase_admin")
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(SQL.encode())
+        toml = f'[source]\ndatabase_url = "{url}"\n'
+        projects.write(folder, schema=SCHEMA, toml=toml)
+        ran = supavex("migrate", "-C", folder, "--out", folder / "right.zip")
+        assert ran.code == 0, ran.err
+        yield folder, url
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_a_parent_that_is_in_neither_is_missed(
+    moved: tuple[Path, str], large: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if large:
+        monkeypatch.setattr(table_check, "_LARGE", 0)
+    folder, url = moved
+    right = supavex("verify", "-C", folder, folder / "right.zip", "--json")
+    assert right.json["verdict"] == "proven"
+    without = folder / "without.zip"
+    with zipfile.ZipFile(folder / "right.zip") as old, zipfile.ZipFile(without, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name == "parents/documents.jsonl":
+                content = content.splitlines(keepends=True)[0]
+            new.writestr(name, content)
+    with psycopg.connect(url) as connection:
+        connection.execute("DELETE FROM parents WHERE id = 2")
+        connection.commit()
+        ran = supavex("verify", "-C", folder, without, "--json")
+        connection.execute("INSERT INTO parents VALUES (2)")
+    counts = {table["target"]: (table["matched"], table["counts"]) for table in ran.json["tables"]}
+    assert ran.code == 1
+    assert counts == {"parents": (1, {}), "children": (3, {"dangling reference": 1})}
