@@ -95,6 +95,32 @@ def test_a_link_in_a_cloned_state_folder_leads_nowhere(folder: Path, name: str) 
     assert outside.read_text() == "theirs" if outside.is_file() else not list(outside.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("rejects.jsonl", ["verify", "x.zip"]),
+        ("runs.jsonl", ["plan-cutover"]),
+        ("moments/local.doubts.json", ["changes"]),
+        ("moments/local.sqlite3", ["changes"]),
+    ],
+)
+def test_a_link_among_what_a_migration_keeps_is_not_read(folder: Path, name: str, command: list[str]) -> None:
+    for step in (["deploy"], ["migrate"], ["migrate", "--out", str(folder / "x.zip")]):
+        assert supavex(*step, "-C", folder).code == 0
+    outside = folder / "outside"
+    outside.write_text('{"secret": "of another user"}\n')
+    kept = folder / ".supavex/migration" / name
+    kept.unlink(missing_ok=True)
+    kept.symlink_to(outside)
+    if command[0] == "verify":
+        for record in (folder / ".supavex/migration/copied").rglob("*.jsonl"):
+            record.unlink()
+        command = ["verify", str(folder / "x.zip")]
+    ran = supavex(*command, "-C", folder)
+    assert (ran.code == 0, "UnsafeFile" in ran.err) == (False, True), ran.err + ran.out
+    assert "of another user" not in ran.err + ran.out
+
+
 @pytest.mark.parametrize("setting", ["convex", "lock", "schema", "summary"])
 @pytest.mark.parametrize("how", ["above", "absolute", "link", "linked folder"])
 def test_a_setting_that_leads_out_of_the_project_is_refused(

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from supavex.deployment.dashboard.pages import Asked
 from supavex.errors import SupavexError
+from supavex.files import owner_only
 
 _MAX_REPORT_BYTES = 8 << 20
 _MAX_LINE_BYTES = 1 << 20
@@ -59,7 +60,7 @@ def migration_page(asked: Asked) -> MigrationPage:
 
 def _report(path: Path) -> tuple[dict[str, Any] | None, str]:
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=owner_only) as file:
             text = file.read(_MAX_REPORT_BYTES + 1)
         if len(text) > _MAX_REPORT_BYTES:
             return None, f"{path.name} has more than {_MAX_REPORT_BYTES:,} bytes."
@@ -75,7 +76,7 @@ def _rejects(path: Path, start: int) -> tuple[list[dict[str, str]], int | None]:
     """Rejected rows from the byte ``start`` on, and where the next ones begin. Raises ``InvalidCursor``."""
     rejects: list[dict[str, str]] = []
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=owner_only) as file:
             if start:
                 file.seek(start - 1)
                 if file.read(1) != b"\n":

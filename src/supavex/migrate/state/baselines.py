@@ -14,7 +14,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from supavex.errors import UsageError
-from supavex.files import own_database, write_whole
+from supavex.files import own_database, read_own, write_whole
 from supavex.migrate.state.baseline import Moment
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
@@ -47,7 +47,7 @@ class Moments:
     def doubted(self, target: str) -> frozenset[str]:
         """The source tables of which ``target`` may hold something else than its moment says."""
         try:
-            names = json.loads(self._doubts(target).read_text(encoding="utf-8"))
+            names = json.loads(read_own(self._doubts(target)))
             if isinstance(names, list) and all(isinstance(name, str) for name in names):
                 return frozenset(names)
         except FileNotFoundError:

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from supavex.errors import UsageError
-from supavex.files import whole_file
+from supavex.files import owner_only, whole_file
 from supavex.migrate.state.baselines import name_of
 from supavex.migrate.state.rejects import Reject
 from supavex.postgres.snapshot import Snapshot
@@ -97,7 +97,7 @@ class Copies:
         """What a file says. Raises where it is damaged."""
         seen: dict[str, Visibility] = {}
         rejects: list[Reject] = []
-        with path.open(encoding="utf-8") as file:
+        with open(path, encoding="utf-8", opener=owner_only) as file:
             for number, line in enumerate(file, start=1):
                 try:
                     data = json.loads(line)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from supavex.errors import UsageError
-from supavex.files import write_whole
+from supavex.files import read_own, write_whole
 from supavex.migrate.target.contents import Content
 
 What = Literal["migration", "changes", "rollback"]
@@ -61,7 +61,7 @@ def read_kept(path: Path) -> Kept:
     if not path.is_file():
         raise UsageError("NoExport", "there is no such export.", where=str(path), hint=hint)
     try:
-        data = json.loads(note.read_text(encoding="utf-8"))
+        data = json.loads(read_own(note))
         wrote = {table: Content(**content) for table, content in data.pop("wrote").items()}
         return Kept(**{**data, "path": path, "wrote": wrote})
     except FileNotFoundError:

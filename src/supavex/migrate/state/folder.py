@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from supavex.files import close_to_others, own_folder
+from supavex.files import close_to_others, own_folder, read_own
 from supavex.migrate.state.baselines import Moments
 from supavex.migrate.state.copies import Copied, Copies, copied_of
 from supavex.migrate.state.rejects import read_rejects
@@ -78,7 +78,7 @@ class Folder:
         # As earlier versions left it.
         rejects = list(read_rejects(self.rejects))
         try:
-            return copied_of(json.loads(self.report.read_text(encoding="utf-8")), rejects)
+            return copied_of(json.loads(read_own(self.report)), rejects)
         except (OSError, ValueError):
             return Copied({}, rejects)
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from supavex.errors import SupavexError, UsageError
-from supavex.files import whole_file
+from supavex.files import STATE_NAME, owner_only, whole_file
 
 #: What stands for the key of a row whose key is NULL, where people read it: a key may be this very text.
 NO_KEY = "NULL"
@@ -75,7 +75,9 @@ def read_rejects(path: Path) -> Iterator[Reject]:
     if not path.exists():
         return
     # What is no UTF-8 becomes what is no JSON.
-    with path.open(encoding="utf-8", errors="backslashreplace") as file:
+    # A file that somebody names with --rejects may be another user's; one of supavex's own may not.
+    opener = owner_only if STATE_NAME in path.parts else None
+    with open(path, encoding="utf-8", errors="backslashreplace", opener=opener) as file:
         for number, line in enumerate(file, start=1):
             try:
                 yield Reject.of_json(json.loads(line))

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from supavex.files import own_folder, owner_only
+from supavex.files import own_folder, owner_only, read_own
 from supavex.text import now
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Run:
 def read_runs(folder: Path) -> list[Run]:
     """The runs of a project, the oldest first; a line that was cut short is left out."""
     try:
-        lines = (folder / "runs.jsonl").read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = read_own(folder / "runs.jsonl").splitlines()
     except FileNotFoundError:
         return []
     return [run for line in lines if (run := _run(line)) is not None]
