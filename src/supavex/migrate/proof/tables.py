@@ -191,7 +191,6 @@ class TableCheck:
         """Compares the digests of both sides. None where all of them agree; else the buckets that don't."""
         proof = self.proof
         source, target, seen = self._sums(connection, digests, done)
-        target.close()
         proof.rows, documents = source.read, target.read
         done(proof.rows)
         differing = source.differing(target)
@@ -211,25 +210,26 @@ class TableCheck:
         rejected = [key for key in self.rejects if key is not None]
         rows, documents = self._process.pairs
         target = Sums(pairs=PairWriter(documents))
-        uniform = self.target.uniform(self.table.target)
-        steps = digests.target(self.target.blocks(self.table.target), target, uniform=uniform)
-        if is_large(connection, self.table):
-            with suppress(ProcessLost), self._looking_for_references():
-                self._process.begin(digests, self.snapshot, rejected, rows)
-                try:
-                    for _ in steps:
-                        done(target.read)
-                except NotVerbatim:
-                    self._process.stop()
-                    raise
-                source, seen = self._process.result()
-                return source, target, seen
-        source, seen = Sums(pairs=PairWriter(rows)), set[str]()
-        for _ in digests.source(connection, rejected, source, seen):
-            done(source.read)
-        for _ in steps:
-            pass
-        source.close()
+        with closing(target):
+            uniform = self.target.uniform(self.table.target)
+            steps = digests.target(self.target.blocks(self.table.target), target, uniform=uniform)
+            if is_large(connection, self.table):
+                with suppress(ProcessLost), self._looking_for_references():
+                    self._process.begin(digests, self.snapshot, rejected, rows)
+                    try:
+                        for _ in steps:
+                            done(target.read)
+                    except NotVerbatim:
+                        self._process.stop()
+                        raise
+                    source, seen = self._process.result()
+                    return source, target, seen
+            source, seen = Sums(pairs=PairWriter(rows)), set[str]()
+            with closing(source):
+                for _ in digests.source(connection, rejected, source, seen):
+                    done(source.read)
+            for _ in steps:
+                pass
         return source, target, seen
 
     def _holds(self, connection: psycopg.Connection, failed: frozenset[str]) -> bool:
