@@ -382,6 +382,24 @@ def test_a_hashed_key_comes_from_the_field_of_its_text(server: servers.Server) -
             assert rows(target, everything) == rows(source, everything)
 
 
+def test_a_skipped_column_that_is_required_must_be_filled_by_the_database(server: servers.Server) -> None:
+    sql = """
+    CREATE TABLE things (id int PRIMARY KEY, what point NOT NULL, name text);
+    -- rows
+    INSERT INTO things VALUES (1, '(1,2)', 'n');
+    """
+    schema = '"things": define_table({"id": v.number(), "name": o(v.string())})'
+    config = '[tables.things]\ncolumns.what.skip = "nobody asks for it"\n'
+    with moved(server, sql, schema, config=config) as (folder, _, target):
+        error = refused(folder, target)
+        assert error["code"] == "CannotBeLeft"
+        assert "public.things.what (skipped: nobody asks for it)" in error["message"]
+        assert rows(target, "TABLE things") == []
+        target.run("ALTER TABLE things ALTER what DROP NOT NULL")
+        assert [(note["column"], note["kind"]) for note in restored(folder, target)["notes"]] == [("what", "left")]
+        assert rows(target, "TABLE things") == [(1, None, "n")]
+
+
 def test_a_hashed_key_that_nothing_holds_must_be_filled_by_the_database(server: servers.Server) -> None:
     sql = """
     CREATE TABLE countries (code text PRIMARY KEY, name text);
