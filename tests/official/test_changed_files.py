@@ -56,7 +56,9 @@ def pages(cutover: Cutover) -> Cutover:
     cutover.source.run("DROP TABLE authors, posts, comments, tags, notes")
     # The server's other databases have its roles already.
     role = r"DO $$BEGIN \1 EXCEPTION WHEN duplicate_object THEN END$$;"
-    cutover.source.run(re.sub(r"(?im)^(CREATE ROLE.*?;)", role, prelude) + PAGES)
+    prelude = re.sub(r"(?im)^(CREATE ROLE.*?;)", role, prelude)
+    # What a role may do in a database is granted for each one: here it is not the one called postgres.
+    cutover.source.run(prelude.replace("DATABASE postgres", f"DATABASE {cutover.source.name}") + PAGES)
     head = "from supavex.schema import auth_tables, define_schema, define_table, v\n\n"
     (cutover.source.folder / "schema.py").write_text(head + files.SCHEMA.replace('"pages"', OTHERS))
     source = TOML.partition("[columns]")[0]

@@ -133,12 +133,13 @@ def test_a_creation_time_that_is_no_moment_is_left_out(everybody: dict[str, Auth
 
 
 def test_an_older_auth_schema(database: Database) -> None:
-    """Before 2022 there were no bans, deletions and SSO, and an identity's id was the provider's."""
+    """Before 2022 there were no bans, deletions, SSO, sessions or factors, and an identity's id was the provider's."""
     database.run(
         SQL + "ALTER TABLE auth.users DROP COLUMN banned_until, DROP COLUMN deleted_at, DROP COLUMN is_sso_user, "
         "DROP COLUMN is_anonymous, DROP COLUMN phone CASCADE; "
         "ALTER TABLE auth.identities DROP COLUMN id, DROP COLUMN email; "
-        "ALTER TABLE auth.identities RENAME COLUMN provider_id TO id; DROP TABLE auth.sessions;"
+        "ALTER TABLE auth.identities RENAME COLUMN provider_id TO id; "
+        "DROP TABLE auth.sessions, auth.mfa_factors CASCADE;"
     )
     found = users(database)
     assert clerk(found[ID(8)])[0]["email"] == "past@example.com"
@@ -151,7 +152,8 @@ def test_an_older_auth_schema(database: Database) -> None:
 def test_sessions_and_second_factors_are_counted(database: Database) -> None:
     database.run(
         SQL + f"INSERT INTO auth.sessions (id, user_id) VALUES (gen_random_uuid(), '{ID(1)}'); "
-        "CREATE TABLE auth.mfa_factors (id uuid); INSERT INTO auth.mfa_factors VALUES (NULL), (NULL);"
+        "INSERT INTO auth.mfa_factors (id, user_id, factor_type, status, created_at, updated_at) "
+        f"SELECT gen_random_uuid(), '{ID(1)}', 'totp', 'verified', now(), now() FROM generate_series(1, 2)"
     )
     with connect(database.url()) as connection:
         assert count_left(connection) == {"mfaFactors": 2, "sessions": 1}
