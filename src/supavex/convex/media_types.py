@@ -25,8 +25,11 @@ def is_media_type(text: str) -> bool:
 def fitting_media_type(text: str) -> str | None:
     """``text`` as Convex keeps it: its names in small letters, and values in quotes where they need them.
 
-    A parameter that can't be had is left out. None where there is no type and subtype.
+    A type that Convex takes, and that has no capital letter, stays as it is. A parameter that can't be had is left out.
+    None where there is no type and subtype.
     """
+    if is_media_type(text) and text == text.lower():
+        return text
     essence = _ESSENCE.match(text)
     if essence is None:
         return None
