@@ -120,30 +120,45 @@ def test_a_file_that_finds_no_room_is_named(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def mount(*arguments: str | Path) -> None:
+    """Mounts something; where nobody may, there is nothing to try it on."""
+    if os.geteuid() != 0 or subprocess.run(["mount", *arguments], capture_output=True, check=False).returncode:
+        pytest.skip("only root can make a small file system")
+
+
+def free(folder: Path) -> int:
+    """Bytes that are free on a folder's file system."""
+    status = os.statvfs(folder)
+    return status.f_bavail * status.f_frsize
+
+
 @pytest.mark.parametrize("command", [["deploy"], ["verify"], ["migrate"], ["migrate", "--out", "a.zip"]])
 def test_a_full_disk_under_the_project_is_no_traceback(moved: Path, command: list[str]) -> None:
-    """A file system of its own that is full; where nobody may make one, there is nothing to try it on."""
-    with projects.folder() as folder:
-        mount = ["mount", "-t", "tmpfs", "-o", "size=200m", "tmpfs", str(folder)]
-        if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
-            pytest.skip("only root can make a small file system")
-        try:
-            folder.chmod(0o755)
-            subprocess.run(["cp", "-a", f"{moved}/.", str(folder)], check=True)
-            (folder / ".supavex/deployment.sqlite3-wal").unlink(missing_ok=True)
-            with (folder / "ballast").open("wb", buffering=0) as ballast, contextlib.suppress(OSError):
-                while ballast.write(bytes(4096)):
-                    pass
-            ran = subprocess.run(
-                [sys.executable, "-c", "from supavex.cli.main import main; main()", *command, "-C", str(folder)],
-                capture_output=True,
-                text=True,
-                timeout=300,
-                cwd=folder,
-                check=False,
-            )
-            assert "Traceback" not in ran.stderr, ran.stderr
-            assert ran.returncode in (1, 2), ran.stdout
-            assert "error" in ran.stderr, ran.stderr
-        finally:
-            subprocess.run(["umount", "-l", str(folder)], check=True)
+    """A file system of its own that is full. PostgreSQL's files are on another: its start makes room on theirs."""
+    with projects.folder() as folder, projects.folder() as elsewhere, contextlib.ExitStack() as mounted:
+        mount("-t", "tmpfs", "-o", "size=100m", "tmpfs", folder)
+        mounted.callback(subprocess.run, ["umount", "-l", str(folder)], check=True)
+        folder.chmod(0o755)
+        elsewhere.chmod(0o755)
+        subprocess.run(["cp", "-a", f"{moved}/.", str(folder)], check=True)
+        source = folder / ".supavex/source"
+        subprocess.run(["mv", source, elsewhere / "source"], check=True)  # with its owner
+        source.mkdir()
+        mount("--bind", elsewhere / "source", source)
+        mounted.callback(subprocess.run, ["umount", "-l", str(source)], check=True)
+        (folder / ".supavex/deployment.sqlite3-wal").unlink(missing_ok=True)
+        with (folder / "ballast").open("wb", buffering=0) as ballast, contextlib.suppress(OSError):
+            while ballast.write(bytes(4096)):
+                pass
+        assert free(folder) == 0
+        ran = subprocess.run(
+            [sys.executable, "-c", "from supavex.cli.main import main; main()", *command, "-C", str(folder)],
+            capture_output=True,
+            text=True,
+            timeout=300,
+            cwd=folder,
+            check=False,
+        )
+        assert "Traceback" not in ran.stderr, ran.stderr
+        assert ran.returncode in (1, 2), f"{free(folder)} bytes are free\n{ran.stdout}"
+        assert "error" in ran.stderr, ran.stderr
