@@ -312,18 +312,40 @@ def test_a_column_that_is_dropped_or_renamed_later_is_not_lost_by_its_first_name
 
 
 def test_a_command_of_psql_that_is_not_followed_is_a_warning(folder: Path) -> None:
-    (folder / "rows.csv").write_text("2,two\n")
-    init(folder, f"{GOOD}\\copy good FROM 'rows.csv' CSV\n")
+    init(folder, f"{GOOD}SELECT 'INSERT INTO good VALUES (2, ''two'')' \\gexec\n")
     (found,) = findings(folder, "NotRun")
     assert (found["severity"], found["where"]) == ("warning", "1_migration.sql:3")
-    assert "1 psql command was not followed" in moved(folder).out
+    assert "proven for what the files gave; 1 psql command was not followed: 1 row equal" in moved(folder).out
+
+
+def test_a_copy_of_psql_from_a_file_is_data_that_did_not_run(folder: Path) -> None:
+    (folder / "rows.csv").write_text("2,two\n")
+    init(folder, f"{GOOD}\\copy good FROM 'rows.csv' CSV\n")
+    (found,) = findings(folder, "DataNotRun")
+    assert (found["severity"], found["where"]) == ("warning", "1_migration.sql:3 public.good")
+    assert "COPY of the file rows.csv is not run" in found["message"]
+    assert findings(folder, "NotRun") == [], "one statement, one finding"
+    assert "proven for what the files gave; 1 statement of data did not run: 1 row equal" in moved(folder).out
 
 
 def test_a_type_of_postgis_is_a_stand_in(folder: Path) -> None:
     init(folder, f"{GOOD}CREATE EXTENSION postgis;\nALTER TABLE good ADD COLUMN place geography(Point, 4326);")
-    (found,) = [one for one in findings(folder, "StandInUsed") if one["severity"] == "warning"]
-    assert found["where"] == "public.good.place"
+    (found,) = findings(folder, "StandInUsed")
+    assert (found["severity"], found["where"]) == ("warning", "public.good.place")
     assert "1 stand-in was used" in moved(folder).out
+
+
+def test_each_column_of_a_type_of_postgis_that_moves_is_named_once(folder: Path) -> None:
+    more = (
+        "CREATE EXTENSION postgis;\nCREATE DOMAIN spot AS geography(Point, 4326);\n"
+        "ALTER TABLE good ADD COLUMN a geography, ADD COLUMN b geography[], ADD COLUMN c spot, ADD COLUMN d box2d;\n"
+        "CREATE TABLE left_behind (id int PRIMARY KEY, place geography);\n"
+    )
+    init(folder, GOOD + more)
+    with (folder / "supavex.toml").open("a") as toml:
+        toml.write('\n[tables.left_behind]\nskip = "it is not needed"\n')
+    found = [one["where"] for one in findings(folder, "StandInUsed")]
+    assert sorted(found) == [f"public.good.{column}" for column in "abcd"]
 
 
 def test_an_extension_that_is_not_there_is_a_note(folder: Path) -> None:

@@ -22,8 +22,8 @@ from supavex.text import counted
 _THERE_ALREADY = ("42P07", "42701", "42710", "42723", "42P06")
 #: What it says of one that drops what is not: relation, object, function, schema, column.
 _NOT_THERE = ("42P01", "42704", "42883", "3F000", "42703")
-#: Types of PostGIS, which a replay stands in for.
-_POSTGIS = ("geometry", "geography")
+#: Types of PostGIS, which a replay stands in for: the report names the columns that hold them.
+_POSTGIS = ("geometry", "geography", "box2d", "box3d")
 #: The most bytes of a file that is searched for a table, and the most files.
 _SEARCHED, _FILES = 20_000_000, 300
 _VERBS = {
@@ -154,13 +154,13 @@ def _failures(plan: Plan, report: Report) -> Iterator[Diagnostic]:
         ):
             # Those that fail for want of a lost table are counted there.
             yield from _failure(failure, _moved(failure, moved))
-    yield from map(_stand_in, report.stand_ins)
-    for table in moved.values():
-        for column in table.columns:
-            if (column.type.element or column.type).base in _POSTGIS:
-                message = f"a stand-in for PostGIS keeps the text of {column.type.name} as the files write it."
-                hint = "PostGIS gives its values as hexadecimal EWKB: a live database (database_url) has these."
-                yield Diagnostic("StandInUsed", "warning", message, f"{table.qualified}.{column.name}", hint)
+    columns = {f"{table.qualified}.{column.name}" for table in moved.values() for column in table.columns}
+    for stand_in in report.stand_ins:
+        if stand_in.kind == "type" and stand_in.name.rpartition(".")[2] in _POSTGIS:
+            # A table that does not move has no values of which a proof could say too much.
+            yield from (_of_postgis(stand_in, place) for place in stand_in.places if place in columns)
+        else:
+            yield _stand_in(stand_in)
     for failure in report.out_of_order:
         if failure.harmless:
             noise["out of order"] += 1
@@ -187,6 +187,12 @@ def _stand_in(found: StandIn) -> Diagnostic:
     message = f"{found.detail.rstrip('.')}. The {found.kind} is asked for at {places}."
     hint = "What it gives in a rehearsal may differ from your database."
     return Diagnostic("StandInUsed", severity, message, found.name, hint)
+
+
+def _of_postgis(found: StandIn, column: str) -> Diagnostic:
+    message = f"a stand-in for PostGIS keeps the text of {found.name} as the files write it, and its functions raise."
+    hint = "PostGIS writes the values in a form of its own, of geometry and geography hexadecimal EWKB: "
+    return Diagnostic("StandInUsed", "warning", message, column, f"{hint}a live database (database_url) has these.")
 
 
 def _of_supabase(table: str) -> bool:

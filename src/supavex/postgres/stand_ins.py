@@ -51,14 +51,23 @@ WHERE n.nspname <> ALL (ARRAY['pg_catalog', 'information_schema', 'supavex', 'cr
   AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
                   WHERE d.classid = 'pg_catalog.pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
 ORDER BY 1"""
+#: The types of PostGIS's stand-in that columns of tables hold: themselves, or in arrays, domains and composite types.
 _TYPES_OF_POSTGIS = """
-SELECT t.oid::regtype::text, pg_catalog.array_agg(n.nspname || '.' || c.relname || '.' || a.attname ORDER BY 1)
-FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_depend d ON d.refobjid = e.oid AND d.deptype = 'e'
-JOIN pg_catalog.pg_type t ON d.classid = 'pg_catalog.pg_type'::regclass AND t.oid = d.objid
-JOIN pg_catalog.pg_attribute a ON a.atttypid IN (t.oid, t.typarray) AND a.attnum > 0 AND NOT a.attisdropped
-JOIN pg_catalog.pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p')
-JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE e.extname = 'postgis' AND e.extversion = '3.3.7' GROUP BY t.oid ORDER BY 1"""
+WITH RECURSIVE held (type, oid) AS (
+  SELECT t.oid, t.oid FROM pg_catalog.pg_extension e
+  JOIN pg_catalog.pg_depend d ON d.refobjid = e.oid AND d.deptype = 'e'
+  JOIN pg_catalog.pg_type t ON d.classid = 'pg_catalog.pg_type'::regclass AND t.oid = d.objid
+  WHERE e.extname = 'postgis' AND e.extversion = '3.3.7' AND t.typelem = 0
+  UNION
+  SELECT held.type, t.oid FROM held JOIN pg_catalog.pg_type t ON t.typelem = held.oid OR t.typbasetype = held.oid
+    OR t.typrelid IN (SELECT a.attrelid FROM pg_catalog.pg_attribute a
+                      WHERE a.atttypid = held.oid AND a.attnum > 0 AND NOT a.attisdropped))
+SELECT type::regtype::text, pg_catalog.array_agg(place ORDER BY place) FROM (
+  SELECT held.type, n.nspname || '.' || c.relname || '.' || a.attname AS place FROM held
+  JOIN pg_catalog.pg_attribute a ON a.atttypid = held.oid AND a.attnum > 0 AND NOT a.attisdropped
+  JOIN pg_catalog.pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p')
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace) used
+GROUP BY type ORDER BY 1"""
 #: The extensions whose types and functions files use without creating them: Supabase's dashboard did.
 _EXTENSION_OF = {
     "citext": "citext", "hstore": "hstore", "ltree": "ltree", "lquery": "ltree", "ltxtquery": "ltree",
