@@ -295,6 +295,9 @@ class Transaction:
         """How many documents a table holds."""
         self.read(-table.storage)
         count = 0
+        if table is STORED_FILES:
+            (count,) = self.connection.execute("SELECT count(*) FROM files").fetchone()
+            return int(count) - len(self.removed_files)
         if table.name not in self.new_tables:
             (count,) = self.connection.execute(f"SELECT count(*) FROM documents_{table.storage}").fetchone()
         mine = [written for (name, _), written in self.writes.items() if name == table.name]
