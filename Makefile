@@ -14,7 +14,7 @@ demo: $(INSTALLED)
 
 test: $(INSTALLED) $(NPM_INSTALLED)
 	@PATH="$(BIN):$$PATH" sh tests/browser/install.sh
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
