@@ -90,8 +90,9 @@ def test_every_operation_is_a_row():
     }
     # The package names this one by what is asked of it.
     assert named | {"1.0/cancel_job", "1.0/actions/cancel_job", "1.0/componentArgument"} == OPERATIONS.keys()
-    functions = ROOT / "src/supavex/deployment/functions"
-    elsewhere = (functions / "run.js").read_text() + (functions / "running.py").read_text()
+    deployment = ROOT / "src/supavex/deployment"
+    functions = deployment / "functions"
+    elsewhere = (deployment / "runtime/run.js").read_text() + (functions / "running.py").read_text()
     elsewhere += (functions / "actions.py").read_text()
     for name, state in OPERATIONS.items():
         called = name.removeprefix("1.0/actions/") in ("query", "mutation", "action")
