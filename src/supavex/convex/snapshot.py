@@ -275,25 +275,33 @@ class SnapshotArchive:
         for number, line in self._lines(table):
             yield self._parsed(table, line, uniform=uniform, number=number)
 
-    def blocks(self, table: str) -> Generator[bytes]:
-        """The documents of ``table`` as JSON, one a line, not looked at: some megabytes at a time."""
+    def size(self, table: str) -> int:
+        """Bytes of the documents of ``table`` as JSON lines, as the archive says."""
+        return sum(self._zip.getinfo(name).file_size for name in self._entries.get((table, "documents"), ()))
+
+    def document(self, table: str, line: bytes, number: int) -> Document:
+        """The document of line ``number`` of ``table``, whose bare integers are float64. Raises where it is none."""
+        return self._parsed(table, line, uniform=False, number=number)
+
+    def blocks(self, table: str, size: int = _BLOCK) -> Generator[bytes]:
+        """The documents of ``table`` as JSON, one a line, not looked at: whole lines, some ``size`` bytes at a time."""
         for name in self._entries.get((table, "documents"), ()):
             try:
                 parts: list[bytes] = []
-                size = 0
+                held = 0
                 for piece in inflated(self._zip, name):
                     parts.append(piece)
-                    size += len(piece)
-                    if size < _BLOCK or b"\n" not in piece:
-                        if size > _MAX_LINE:
+                    held += len(piece)
+                    if held < size or b"\n" not in piece:
+                        if held > _MAX_LINE:
                             raise SupavexError(
                                 "InvalidArchive", "a line is longer than any document.", where=f"{self.path} {name}"
                             )
                         continue
                     end = piece.rindex(b"\n") + 1
                     yield b"".join([*parts[:-1], piece[:end]])
-                    parts, size = [piece[end:]], len(piece) - end
-                if size:
+                    parts, held = [piece[end:]], len(piece) - end
+                if held:
                     yield b"".join(parts)
             except _DAMAGE as error:
                 raise SupavexError("InvalidArchive", f"{name} is damaged: {error}.", where=str(self.path)) from None

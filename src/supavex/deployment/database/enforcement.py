@@ -82,9 +82,9 @@ def _quick_object(validator: kinds.Object, numbers: Mapping[str, int], *, system
     required, optional = [], []
     for name, inner in validator.fields.items():
         if isinstance(inner, kinds.Optional):
-            optional.append((name, _quick(inner.inner, numbers)))
+            optional.append((name, quick_value_check(inner.inner, numbers)))
         else:
-            required.append((name, _quick(inner, numbers)))
+            required.append((name, quick_value_check(inner, numbers)))
 
     def fits(value: Value) -> bool:
         if type(value) is not dict:
@@ -103,7 +103,8 @@ def _quick_object(validator: kinds.Object, numbers: Mapping[str, int], *, system
     return fits
 
 
-def _quick(validator: Validator, numbers: Mapping[str, int]) -> Callable[[Value], bool]:
+def quick_value_check(validator: Validator, numbers: Mapping[str, int]) -> Callable[[Value], bool]:
+    """As :func:`quick_check`, of a value inside a document."""
     types = {kinds.Number: float, kinds.String: str, kinds.Boolean: bool, kinds.Null: type(None), kinds.Bytes: bytes}
     wanted = types.get(type(validator))
     if wanted is not None:
@@ -114,10 +115,10 @@ def _quick(validator: Validator, numbers: Mapping[str, int]) -> Callable[[Value]
         literal = validator.value
         return lambda value: value == literal
     if isinstance(validator, kinds.Array):
-        element = _quick(validator.element, numbers)
+        element = quick_value_check(validator.element, numbers)
         return lambda value: type(value) is list and all(map(element, value))
     if isinstance(validator, kinds.Union):
-        members = [_quick(member, numbers) for member in validator.members]
+        members = [quick_value_check(member, numbers) for member in validator.members]
         return lambda value: any(member(value) for member in members)
     if isinstance(validator, kinds.Object):
         return _quick_object(validator, numbers, system=0)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from supavex.convex.damage import Damaged, DamagedDocument
 from supavex.convex.ids import INTERNAL_ID_BYTES, encode_id
-from supavex.convex.order_keys import field_at, index_key, key_end, order_key
+from supavex.convex.order_keys import index_key
 from supavex.convex.values import Document, from_internal_json, to_internal_json
 from supavex.errors import SupavexError, database_error, of_database_file
 from supavex.files import chosen_folder, own_database
@@ -286,49 +286,52 @@ class Store:
             self.connection.execute(f"DELETE FROM entries_{index.entries} WHERE key = ?", (key,))
 
 
+@dataclass(slots=True)
+class Rows:
+    """Rows to be stored, by column: internal ids (16 bytes), documents (internal JSON in UTF-8), keys by index."""
+
+    ids: list[bytes]
+    bodies: list[bytes]
+    keys: list[list[bytes]]
+
+    def append(self, internal_id: bytes, body: bytes, keys: list[bytes]) -> None:
+        """One row more."""
+        self.ids.append(internal_id)
+        self.bodies.append(body)
+        for column, key in zip(self.keys, keys, strict=True):
+            column.append(key)
+
+
 class BulkLoad:
     """Fills an empty document table and its indexes: rows in blocks, index keys sorted and entered at the end.
 
     Raises :class:`DuplicateRow` from :meth:`finish` where two documents have one id.
     """
 
-    _BLOCK = 500
-
     def __init__(self, store: Store, table: StoredTable) -> None:
         self._store, self._table = store, table
         self._indexes = list(store.indexes(table).values())
-        self._fields = [index.fields for index in self._indexes]
-        self._rows: list[tuple[int, bytes, str]] = []
-        self._keys: list[tuple[int | bytes, ...]] = []
         self._count = 0
         columns = ", ".join(f"k{number} BLOB" for number in range(len(self._indexes)))
-        store.connection.execute(f"CREATE TEMP TABLE bulk_{table.storage} (row INTEGER, {columns})")
+        store.connection.execute(f"CREATE TEMP TABLE bulk_{table.storage} ({columns})")
 
-    def add(self, internal_id: bytes, document: Document, body: str) -> None:
-        """One document; ``body`` is its internal JSON."""
-        self._count += 1
-        end = key_end(document)
-        self._rows.append((self._count, internal_id, body))
-        self._keys.append(
-            (
-                self._count,
-                *[b"".join([order_key(field_at(document, f)) for f in fields]) + end for fields in self._fields],
-            )
-        )
-        if len(self._rows) == self._BLOCK:
-            self._write()
+    @property
+    def fields(self) -> list[tuple[str, ...]]:
+        """The fields of each index, in the order of the keys of :class:`Rows`."""
+        return [index.fields for index in self._indexes]
 
-    def _write(self) -> None:
+    def add(self, rows: Rows) -> None:
+        """Stores rows. Both tables number them alike, from 1."""
         connection, storage = self._store.connection, self._table.storage
-        connection.executemany(f"INSERT INTO documents_{storage} VALUES (?, ?, ?)", self._rows)
-        marks = ", ".join("?" * (len(self._indexes) + 1))
-        connection.executemany(f"INSERT INTO bulk_{storage} VALUES ({marks})", self._keys)
-        self._rows, self._keys = [], []
+        sql = f"INSERT INTO documents_{storage} (internal_id, body) VALUES (?, CAST(? AS TEXT))"
+        connection.executemany(sql, zip(rows.ids, rows.bodies, strict=True))
+        marks = ", ".join("?" * len(self._indexes))
+        connection.executemany(f"INSERT INTO bulk_{storage} VALUES ({marks})", zip(*rows.keys, strict=True))
+        self._count += len(rows.ids)
 
     def finish(self) -> int:
         """Builds the indexes; how many documents were loaded."""
         connection, storage = self._store.connection, self._table.storage
-        self._write()
         try:
             self._store.make_unique(storage)
         except sqlite3.IntegrityError:
@@ -337,7 +340,7 @@ class BulkLoad:
             (body,) = connection.execute(f"SELECT body FROM documents_{storage} WHERE row = ?", (row,)).fetchone()
             raise DuplicateRow(read_body(body)["_id"]) from None
         for number, index in enumerate(self._indexes):
-            sql = f"INSERT INTO entries_{index.entries} SELECT k{number}, row FROM bulk_{storage} ORDER BY k{number}"
+            sql = f"INSERT INTO entries_{index.entries} SELECT k{number}, rowid FROM bulk_{storage} ORDER BY k{number}"
             connection.execute(sql)
         connection.execute(f"DROP TABLE bulk_{storage}")
         return self._count

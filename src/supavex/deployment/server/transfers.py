@@ -21,8 +21,9 @@ from supavex.deployment.server import jobs
 from supavex.deployment.server.host import Host
 from supavex.deployment.transfer.exporting import export_snapshot
 from supavex.deployment.transfer.file_import import import_files, stored_entries
-from supavex.deployment.transfer.importing import Archive, Mode, import_snapshot
+from supavex.deployment.transfer.importing import Mode, import_snapshot
 from supavex.deployment.transfer.table_files import Format, TableFile
+from supavex.deployment.transfer.table_rows import Archive
 from supavex.errors import SupavexError
 from supavex.files import own_folder, owner_only
 from supavex.text import table_text

@@ -9,7 +9,8 @@ from supavex.convex.media_types import is_media_type
 from supavex.convex.snapshot import SnapshotArchive, StoredEntry
 from supavex.deployment.database.database import Database
 from supavex.deployment.database.stored_files import Files
-from supavex.deployment.transfer.importing import Archive, Imported, Progress, import_snapshot
+from supavex.deployment.transfer.importing import Imported, Progress, import_snapshot
+from supavex.deployment.transfer.table_rows import Archive
 from supavex.errors import SupavexError
 from supavex.files import owner_only
 

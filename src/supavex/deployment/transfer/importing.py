@@ -8,49 +8,29 @@ then all tables are swapped in one transaction.
 from __future__ import annotations
 
 import itertools
-import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 from supavex.convex import validators as kinds
-from supavex.convex.ids import InvalidId, decode_id, encode_id, new_internal_id
-from supavex.convex.limits import FIRST_USER_TABLE_NUMBER, MAX_CREATION_TIME
-from supavex.convex.messages import mismatch_text
+from supavex.convex.ids import InvalidId, decode_id
+from supavex.convex.limits import FIRST_USER_TABLE_NUMBER
+from supavex.convex.snapshot import SnapshotArchive
 from supavex.convex.validators import Validator
 from supavex.convex.values import Document
 from supavex.deployment.database.database import Database
-from supavex.deployment.database.enforcement import check_limits, enforced, mismatch_of, quick_check
-from supavex.deployment.database.store import CREATION_INDEX, BulkLoad, DuplicateRow, StoredTable, write_body
+from supavex.deployment.database.enforcement import enforced
+from supavex.deployment.database.store import CREATION_INDEX, BulkLoad, DuplicateRow, Rows, StoredTable
+from supavex.deployment.transfer.reading import rows_read_aside, two_processors
+from supavex.deployment.transfer.table_rows import Archive, TableSource, has_blocks, rows_by_one, rows_of_blocks
 from supavex.errors import SupavexError
 
 Mode = Literal["requireEmpty", "append", "replace", "replaceAll"]
+#: Bytes of JSON lines from which a process of its own reads a table: to start it takes as long as to read a tenth.
+_READ_ASIDE_BYTES = 64 << 20
 #: Called with a table and the documents of it done so far.
 Progress = Callable[[str, int], None]
-
-
-class Archive(Protocol):
-    """What is imported: a snapshot archive, or a file of one table's documents."""
-
-    @property
-    def path(self) -> Path:
-        """Where it is."""
-
-    @property
-    def tables(self) -> list[str]:
-        """The tables that it holds."""
-
-    @property
-    def numbers(self) -> dict[str, int]:
-        """The numbers that it says."""
-
-    def documents(self, table: str) -> Iterator[Document]:
-        """The documents of a table."""
-
-    def rows(self, table: str) -> Iterator[tuple[Document, str | None]]:
-        """The documents, with their text where they plainly keep Convex's limits."""
 
 
 @dataclass(slots=True)
@@ -105,7 +85,7 @@ def import_snapshot(
 
 
 def _append(database: Database, archive: Archive, progress: Progress, imported: Imported) -> None:
-    store, schema = database.store, database.schema
+    store = database.store
     old = store.tables()
     numbers = _numbers(archive, old)
     for name, number in numbers.items():
@@ -120,11 +100,10 @@ def _append(database: Database, archive: Archive, progress: Progress, imported: 
     for name in numbers:
         table = store.tables()[name]
         indexes = list(store.indexes(table).values())
-        definition = schema.tables.get(name) if schema is not None and schema.schema_validation else None
-        validator = None if definition is None else enforced(definition)
+        source = TableSource(name, table.number, _validator(database, name), names, [])
         done = 0
         for document in archive.documents(name):
-            row = _insert(database, table, document, validator, names)
+            row = _insert(database, table, document, source)
             store.enter(indexes, row, document)
             done += 1
             if done % 1000 == 0:
@@ -133,33 +112,13 @@ def _append(database: Database, archive: Archive, progress: Progress, imported: 
         progress(name, done)
 
 
-def _insert(
-    database: Database,
-    table: StoredTable,
-    document: Document,
-    validator: Validator | None,
-    names: Mapping[int, str],
-) -> int:
+def _insert(database: Database, table: StoredTable, document: Document, source: TableSource) -> int:
     """Checks a document and stores it, without entering it into indexes; its row."""
-    internal_id = _complete(table.name, table.number, document)
-    check_limits(table.name, document)
-    _check_schema(table.name, document, validator, names)
+    internal_id = source.check(document)
     row = database.store.insert(table.storage, internal_id, document)
     if row is None:
         raise SupavexError("DuplicateId", f"the id {document['_id']} stands twice.", where=table.name)
     return row
-
-
-def _check_schema(table: str, document: Document, validator: Validator | None, names: Mapping[int, str]) -> None:
-    mismatch = None if validator is None else mismatch_of(validator, document, names.get)
-    if mismatch:
-        raise SupavexError(
-            "SchemaEnforcementError",
-            f'Failed to insert or update a document in table "{table}" because it does not match the schema: '
-            f"{mismatch_text(mismatch)}",
-            where=f"{table} {document['_id']}",
-            hint="Nothing was imported.",
-        )
 
 
 def _numbers(archive: Archive, old: dict[str, StoredTable]) -> dict[str, int]:
@@ -272,23 +231,14 @@ def _load(
     """Loads a table's documents into a storage of their own, indexed like the table's present one; its number."""
     store = database.store
     old = store.tables().get(name)
-    schema = database.schema
-    definition = schema.tables.get(name) if schema is not None and schema.schema_validation else None
-    validator = None if definition is None else enforced(definition)
     storage = _empty_copy(database, old, unique=False) if old else store.create_storage(unique=False)
-    fits = None if validator is None else quick_check(validator, {table: key for key, table in names.items()})
-    done = 0
     load = BulkLoad(store, StoredTable(name, number, storage))
-    for document, text in archive.rows(name):
-        internal_id = _complete(name, number, document)
-        if text is None:
-            check_limits(name, document)
-        if fits is not None and not fits(document):
-            _check_schema(name, document, validator, names)
-        load.add(internal_id, document, text or write_body(document))
-        done += 1
-        if done % 1000 == 0:
-            progress(name, done)
+    source = TableSource(name, number, _validator(database, name), names, load.fields)
+    done = 0
+    for rows in _rows(archive, source):
+        load.add(rows)
+        done += len(rows.ids)
+        progress(name, done)
     try:
         load.finish()
     except DuplicateRow as error:
@@ -298,19 +248,17 @@ def _load(
     return storage
 
 
-def _complete(table: str, number: int, document: Document) -> bytes:
-    """Checks ``_id`` and ``_creationTime``, or gives them; the internal id."""
-    if "_id" not in document:
-        document["_id"] = encode_id(number, new_internal_id())
-    try:
-        found, internal_id = decode_id(str(document["_id"]))
-    except InvalidId as error:
-        raise SupavexError("InvalidId", error.message, where=table) from None
-    if found != number:
-        message = f"{document['_id']} is an id of table number {found}; {table} has {number}."
-        raise SupavexError("ImportConflict", message, where=table)
-    created = document.setdefault("_creationTime", time.time_ns() / 1e6)
-    if not (isinstance(created, float) and 0 < created < MAX_CREATION_TIME):
-        message = f"_creationTime {created!r} is no float64 above 0 and below 2^53."
-        raise SupavexError("InvalidCreationTimeError", message, where=f"{table} {document['_id']}")
-    return internal_id
+def _rows(archive: Archive, source: TableSource) -> Iterator[Rows]:
+    if not has_blocks(archive, source):
+        return rows_by_one(archive, source)
+    assert isinstance(archive, SnapshotArchive)
+    if archive.size(source.table) >= _READ_ASIDE_BYTES and two_processors():
+        return rows_read_aside(archive, source)
+    return rows_of_blocks(archive, source)
+
+
+def _validator(database: Database, table: str) -> Validator | None:
+    """What the documents of ``table`` are held against, or None."""
+    schema = database.schema
+    definition = schema.tables.get(table) if schema is not None and schema.schema_validation else None
+    return None if definition is None else enforced(definition)
