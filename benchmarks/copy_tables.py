@@ -10,7 +10,8 @@ import psycopg
 from supavex.mapping.make_plan import make_plan
 from supavex.mapping.plan import Plan
 from supavex.postgres.inspection import inspect_catalog
-from supavex.project import load_project, load_schema
+from supavex.settings.reading import load_settings
+from supavex.settings.schema_file import load_schema
 
 WORKSPACES, CONVERSATIONS, PARAGRAPHS = 1000, 100_000, 4000
 _PARENTS = f"""
@@ -122,5 +123,5 @@ def plan_of(folder: Path, url: str) -> Plan:
     (folder / "schema.py").write_text(_SCHEMA)
     with psycopg.connect(url, autocommit=True) as connection:
         catalog = inspect_catalog(connection, ["public"])
-    project = load_project(folder)
+    project = load_settings(folder)
     return make_plan(project, load_schema(project), catalog)

@@ -24,7 +24,7 @@ from pathlib import Path
 from supavex.mapping.source import Source
 from supavex.postgres import server as servers
 from supavex.postgres.connection import connect
-from supavex.project import load_project
+from supavex.settings.reading import load_settings
 from supavex.text import table_text
 from tests import faker, projects
 from tests.projects import Ran, supavex
@@ -133,7 +133,7 @@ def _go(report: Report, folder: Path, rows: int) -> None:
             report.problem = f"{table['source']} is {table['status']}"
     if report.problem:
         return
-    project = load_project(folder)
+    project = load_settings(folder)
     with Source(project).running() as url:
         secret = (folder / ".supavex/source/database/password").read_text().split()[0]
         superuser = re.sub(r"user=\w+", f"user={servers.SUPERUSER} password={secret}", url)

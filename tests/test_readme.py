@@ -86,7 +86,7 @@ def test_every_code_of_coverage_is_in_the_documents() -> None:
 
 
 def test_every_setting_is_in_the_documents() -> None:
-    source = Path(ROOT / "src/supavex/project.py").read_text()
+    source = Path(ROOT / "src/supavex/settings/reading.py").read_text()
     settings = set(re.findall(r'\.(?:take|texts)\("([a-z_]+)"', source)) | {
         "to",
         "skip",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from supavex.errors import UsageError
-from supavex.project import load_project
+from supavex.settings.reading import load_settings
 
 if TYPE_CHECKING:
     from supavex.deployment.server.host import Host
@@ -86,7 +86,7 @@ class Project:
     """
 
     def __init__(self, path: str | Path = ".", config: str | None = None) -> None:
-        self.settings = load_project(Path(path), config)
+        self.settings = load_settings(Path(path), config)
 
     def __repr__(self) -> str:
         return f"Project({str(self.settings.root)!r})"
@@ -233,7 +233,7 @@ class Project:
         fetch_hosts: frozenset[str] = frozenset(),
     ) -> None:
         """Serves the local deployment until the process is told to stop. ``started``: called when the ports listen."""
-        from supavex.deployment.serving import Settings, serve
+        from supavex.deployment.serving import ServeOptions, serve
 
         self.settings.make_state()
-        serve(Settings(self.settings.state, host, port, site_port, fetch_hosts), started)
+        serve(ServeOptions(self.settings.state, host, port, site_port, fetch_hosts), started)

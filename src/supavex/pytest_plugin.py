@@ -38,7 +38,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def convex_app(pytestconfig: pytest.Config) -> Path:
     """The app's folder, the one that holds ``convex/`` and ``package.json``."""
     from supavex.errors import SupavexError
-    from supavex.project import CONFIG_NAME, load_project
+    from supavex.settings.reading import load_settings
+    from supavex.settings.settings import CONFIG_NAME
 
     root = pytestconfig.rootpath
     name = str(pytestconfig.getini("supavex_app"))
@@ -46,7 +47,7 @@ def convex_app(pytestconfig: pytest.Config) -> Path:
         return root / name
     if (root / CONFIG_NAME).is_file():
         try:
-            return load_project(root).convex_folder.parent
+            return load_settings(root).convex_folder.parent
         except SupavexError as error:
             raise _failed(error) from None
     return root

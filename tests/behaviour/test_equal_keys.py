@@ -11,7 +11,8 @@ import pytest
 from supavex.mapping.make_plan import make_plan
 from supavex.postgres.connection import connect
 from supavex.postgres.inspection import inspect_catalog
-from supavex.project import load_project, load_schema
+from supavex.settings.reading import load_settings
+from supavex.settings.schema_file import load_schema
 from tests import projects
 from tests.databases import Database, database, folder, server
 from tests.projects import supavex
@@ -108,7 +109,7 @@ schema = define_schema({
 })
 """
     with projects.folder() as folder, connect(database.url("supabase_admin")) as connection:
-        project = load_project(projects.write(folder, schema=schema))
+        project = load_settings(projects.write(folder, schema=schema))
         plan = make_plan(project, load_schema(project), inspect_catalog(connection, ["public"]))
     (field,) = (field for table in plan.moved for field in table.fields if field.reference is not None)
     assert field.reference is not None
@@ -132,7 +133,7 @@ schema = define_schema({
 })
 """
     with projects.folder() as folder, connect(database.url()) as connection:
-        project = load_project(projects.write(folder, schema=schema))
+        project = load_settings(projects.write(folder, schema=schema))
         plan = make_plan(project, load_schema(project), inspect_catalog(connection, ["public"]))
         found = {
             field.name: field.reference.named(field.reference.parts)

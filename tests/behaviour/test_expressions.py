@@ -11,7 +11,7 @@ import pytest
 
 from supavex.mapping.source import Source
 from supavex.postgres import server as servers
-from supavex.project import load_project
+from supavex.settings.reading import load_settings
 from tests import projects
 from tests.databases import Database, database, folder, server
 from tests.projects import supavex
@@ -114,7 +114,7 @@ def test_of_files_the_types_of_expressions_are_kept_with_the_catalog(monkeypatch
             migrations={"1.sql": "CREATE TABLE a (id int PRIMARY KEY, n int); CREATE DOMAIN d AS numeric(4, 1);"},
             toml='[tables.a.columns.n]\nsql = "(t.n / 2.0)::public.d"\n[tables.a.fields.x]\nsql = "t.nothing"\n',
         )
-        source = Source(load_project(folder))
+        source = Source(load_settings(folder))
         made, _ = source.catalog()
         said = {expression.sql: expression for expression in made.expressions}
         (number, wrong) = said["(t.n / 2.0)::public.d"], said["t.nothing"]
@@ -130,7 +130,7 @@ def test_of_files_the_types_of_expressions_are_kept_with_the_catalog(monkeypatch
         assert source.catalog()[0] == made
         (folder / "supavex.toml").write_text('[tables.a.columns.n]\nsql = "t.n::text"\n')
         with pytest.raises(AssertionError, match="a server was started"):
-            Source(load_project(folder)).catalog()
+            Source(load_settings(folder)).catalog()
 
 
 def test_an_expression_that_fails_for_a_row_is_named(database: Database) -> None:

@@ -29,7 +29,8 @@ from supavex.migrate.target.archive import ArchiveDocuments
 from supavex.migrate.target.stored_files import archive_files
 from supavex.postgres.inspection import inspect_catalog
 from supavex.postgres.server import Server, temporary
-from supavex.project import load_project, load_schema
+from supavex.settings.reading import load_settings
+from supavex.settings.schema_file import load_schema
 from tests import projects
 from tests.projects import supavex
 
@@ -96,7 +97,7 @@ def source(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Source:
                 f"CREATE TABLE large.{key}s ({sql.replace('id int', 'ok text, id int', 1)}, {columns})".encode()
             )
         catalog = inspect_catalog(connection, ["large"])
-    project = load_project(folder)
+    project = load_settings(folder)
     return Source(url, folder, make_plan(project, load_schema(project), catalog))
 
 

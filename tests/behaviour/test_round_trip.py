@@ -26,7 +26,8 @@ from supavex.migrate.copy.run import copy
 from supavex.postgres.connection import connect
 from supavex.postgres.inspection import inspect_catalog
 from supavex.postgres.server import temporary
-from supavex.project import load_project, load_schema
+from supavex.settings.reading import load_settings
+from supavex.settings.schema_file import load_schema
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
 MOMENTS = st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31), timezones=st.just(UTC)) | st.sampled_from(
@@ -101,7 +102,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(f"CREATE TABLE things (id int PRIMARY KEY, {columns})".encode())
             catalog = inspect_catalog(connection, ["public"])
-        project = load_project(folder)
+        project = load_settings(folder)
         yield Source(url, folder, make_plan(project, load_schema(project), catalog))
 
 

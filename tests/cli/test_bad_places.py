@@ -17,7 +17,7 @@ from supavex.errors import SupavexError, file_error
 from supavex.migrate.proof.findings import Proof
 from supavex.migrate.proof.run import verify
 from supavex.postgres import server as servers
-from supavex.project import load_project
+from supavex.settings.reading import load_settings
 from tests import projects
 from tests.databases import Database, new_database, server
 from tests.deployment.archives import documents, import_entries, tables
@@ -117,7 +117,7 @@ def somebody_else() -> Iterator[None]:
 
 @pytest.mark.parametrize("there", [False, True])
 def test_a_folder_that_cannot_be_written_is_found_out_first(folder: Path, there: bool) -> None:
-    project = load_project(folder)
+    project = load_settings(folder)
     if there:
         if os.geteuid() != 0:
             pytest.skip("only root has another user's folder")

@@ -7,7 +7,8 @@ import pytest
 
 from supavex.deployment import Deployment
 from supavex.postgres import server as servers
-from supavex.project import load_project, load_schema
+from supavex.settings.reading import load_settings
+from supavex.settings.schema_file import load_schema
 from tests import projects
 from tests.projects import supavex
 
@@ -225,7 +226,7 @@ def test_what_is_there_stays_to_the_letter(folder: Path, hand_written: str) -> N
     new = (folder / "schema.py").read_text()
     kept = iter(new.replace(" ", "").replace("\n", ""))
     assert all(character in kept for character in old.replace(" ", "").replace("\n", "")), "in order, all of it"
-    assert set(load_schema(load_project(folder)).tables) == {"a", "b"}
+    assert set(load_schema(load_settings(folder)).tables) == {"a", "b"}
     assert supavex("check", "-C", folder, "--strict").code == 0
 
 
@@ -250,7 +251,7 @@ def test_rules_are_added_under_a_table_s_own_header(folder: Path, rules: str) ->
     projects.write(folder, toml=rules)
     ran = supavex("scaffold", "-C", folder)
     assert ran.code == 0, ran.err
-    project = load_project(folder)
+    project = load_settings(folder)
     assert project.tables["a"].columns["größe"].to == "grosse"
     assert project.tables["b"].key == ("*",)
     assert (project.tables["a"].created == "n") == ("created" in rules)

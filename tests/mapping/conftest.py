@@ -8,8 +8,9 @@ import pytest
 from supavex.convex.schema import TableDefinition
 from supavex.mapping.make_plan import make_plan
 from supavex.mapping.plan import Plan
-from supavex.project import load_project, load_schema
 from supavex.schema import define_schema
+from supavex.settings.reading import load_settings
+from supavex.settings.schema_file import load_schema
 from tests.databases import Database, database, folder, server
 
 __all__ = ["database", "folder", "make", "server"]
@@ -35,7 +36,7 @@ def make(database: Database, tmp_path: Path) -> Make:
         database.run(sql)
         for name, text in {"supavex.toml": toml, **(files or {})}.items():
             (tmp_path / name).write_text(text, encoding="utf-8")
-        project = load_project(tmp_path)
+        project = load_settings(tmp_path)
         if isinstance(schema, str):
             project.schema_file.write_text(f"{_IMPORTS}schema = define_schema(\n{schema}\n)\n", encoding="utf-8")
             defined = load_schema(project)

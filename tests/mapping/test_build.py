@@ -7,7 +7,8 @@ import pytest
 
 from supavex.errors import SupavexError, UsageError
 from supavex.mapping.build import Build, build
-from supavex.project import Project, load_project
+from supavex.settings.reading import load_settings
+from supavex.settings.settings import Settings
 from tests.projects import copy_of_my21staff, write
 
 SCHEMA = """
@@ -20,15 +21,15 @@ HAND_WRITTEN = 'import { defineSchema } from "convex/server";\nexport default de
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return load_project(write(tmp_path, schema=SCHEMA))
+def project(tmp_path: Path) -> Settings:
+    return load_settings(write(tmp_path, schema=SCHEMA))
 
 
 def states(done: Build) -> dict[str, str]:
     return {file.path.name: file.state for file in done.files}
 
 
-def test_schema_defaults_and_lock_are_written(project: Project) -> None:
+def test_schema_defaults_and_lock_are_written(project: Settings) -> None:
     done = build(project)
     assert states(done) == {"schema.ts": "written", "defaults.ts": "written", "supavex.lock": "written"}
     assert (done.spread, done.stale, done.diagnostics) == (False, False, [])
@@ -40,7 +41,7 @@ def test_schema_defaults_and_lock_are_written(project: Project) -> None:
     assert json.loads(project.lock_file.read_text())["tables"] == {"notes": 10001, "people": 10002}
 
 
-def test_a_second_build_changes_nothing(project: Project) -> None:
+def test_a_second_build_changes_nothing(project: Settings) -> None:
     build(project)
     times = {path: path.stat().st_mtime_ns for path in project.convex_folder.iterdir()}
     assert set(states(build(project)).values()) == {"unchanged"}
@@ -49,7 +50,7 @@ def test_a_second_build_changes_nothing(project: Project) -> None:
 
 def test_files_go_where_the_project_wants_them(tmp_path: Path) -> None:
     toml = 'convex = "app/convex"\nlock = "ids.lock"\nschema = "model.py"'
-    loaded = load_project(write(tmp_path, toml=toml))
+    loaded = load_settings(write(tmp_path, toml=toml))
     (tmp_path / "model.py").write_text("from supavex.schema import define_schema, define_table, v\n" + SCHEMA)
     done = build(loaded)
     assert [loaded.shown(file.path) for file in done.files] == [
@@ -63,7 +64,7 @@ def test_files_go_where_the_project_wants_them(tmp_path: Path) -> None:
 # -------------------------------------------------------------------------------------------------------- build --check
 
 
-def test_check_writes_nothing_and_says_what_is_missing(project: Project) -> None:
+def test_check_writes_nothing_and_says_what_is_missing(project: Settings) -> None:
     done = build(project, check=True)
     assert states(done) == {"schema.ts": "stale", "defaults.ts": "stale", "supavex.lock": "stale"}
     assert done.stale
@@ -71,14 +72,14 @@ def test_check_writes_nothing_and_says_what_is_missing(project: Project) -> None
     assert not project.lock_file.exists()
 
 
-def test_check_finds_nothing_after_a_build(project: Project) -> None:
+def test_check_finds_nothing_after_a_build(project: Settings) -> None:
     build(project)
     done = build(project, check=True)
     assert set(states(done).values()) == {"unchanged"}
     assert not done.stale
 
 
-def test_check_finds_a_schema_that_went_on(project: Project) -> None:
+def test_check_finds_a_schema_that_went_on(project: Settings) -> None:
     build(project)
     before = (project.convex_folder / "schema.ts").read_text()
     write(project.root, schema=SCHEMA.replace('"name": v.string(', '"title": v.string(comment="new", '))
@@ -88,7 +89,7 @@ def test_check_finds_a_schema_that_went_on(project: Project) -> None:
     assert states(build(project))["schema.ts"] == "written"
 
 
-def test_check_finds_a_change_made_by_hand(project: Project) -> None:
+def test_check_finds_a_change_made_by_hand(project: Settings) -> None:
     build(project)
     path = project.convex_folder / "schema.ts"
     path.write_text(path.read_text() + "// mine\n")
@@ -97,7 +98,7 @@ def test_check_finds_a_change_made_by_hand(project: Project) -> None:
     assert "// mine" not in path.read_text(), "the first line of the file said so"
 
 
-def test_check_finds_a_table_without_a_number(project: Project) -> None:
+def test_check_finds_a_table_without_a_number(project: Settings) -> None:
     build(project)
     write(project.root, schema=SCHEMA.replace("})\n", '    "answers": define_table({}),\n})\n'))
     assert states(build(project, check=True))["supavex.lock"] == "stale"
@@ -109,7 +110,7 @@ def test_check_finds_a_table_without_a_number(project: Project) -> None:
 # ----------------------------------------------------------------------------------------------------- a person's files
 
 
-def test_a_hand_written_schema_stays_and_gets_a_module_to_spread(project: Project) -> None:
+def test_a_hand_written_schema_stays_and_gets_a_module_to_spread(project: Settings) -> None:
     project.convex_folder.mkdir()
     path = project.convex_folder / "schema.ts"
     path.write_text(HAND_WRITTEN)
@@ -124,7 +125,7 @@ def test_a_hand_written_schema_stays_and_gets_a_module_to_spread(project: Projec
 
 
 @pytest.mark.parametrize("check", [False, True])
-def test_hand_written_defaults_are_refused_and_stay(project: Project, check: bool) -> None:
+def test_hand_written_defaults_are_refused_and_stay(project: Settings, check: bool) -> None:
     project.convex_folder.mkdir()
     path = project.convex_folder / "defaults.ts"
     path.write_text("export const defaults = 1;\n")
@@ -134,7 +135,7 @@ def test_hand_written_defaults_are_refused_and_stay(project: Project, check: boo
     assert path.read_text() == "export const defaults = 1;\n"
 
 
-def test_a_hand_written_supavex_tables_is_refused_too(project: Project) -> None:
+def test_a_hand_written_supavex_tables_is_refused_too(project: Settings) -> None:
     project.convex_folder.mkdir()
     for name in ("schema.ts", "supavexTables.ts"):
         (project.convex_folder / name).write_text(HAND_WRITTEN)
@@ -144,7 +145,7 @@ def test_a_hand_written_supavex_tables_is_refused_too(project: Project) -> None:
         assert (project.convex_folder / name).read_text() == HAND_WRITTEN
 
 
-def test_an_empty_schema_ts_is_a_person_s_file(project: Project) -> None:
+def test_an_empty_schema_ts_is_a_person_s_file(project: Settings) -> None:
     project.convex_folder.mkdir()
     (project.convex_folder / "schema.ts").touch()
     assert build(project).spread
@@ -163,7 +164,7 @@ def test_an_empty_schema_ts_is_a_person_s_file(project: Project) -> None:
     ],
 )
 def test_tables_that_are_in_convex_already_are_left_to_the_hand_written_schema(tmp_path: Path, rule: str) -> None:
-    project = load_project(write(tmp_path, schema=SCHEMA, toml=rule))
+    project = load_settings(write(tmp_path, schema=SCHEMA, toml=rule))
     done = build(project)
     assert done.spread
     assert states(done) == {"supavexTables.ts": "written", "defaults.ts": "written", "supavex.lock": "written"}
@@ -177,7 +178,7 @@ def test_tables_that_are_in_convex_already_are_left_to_the_hand_written_schema(t
 def test_an_existing_table_in_camel_case(tmp_path: Path) -> None:
     schema = SCHEMA.replace("people", "knownPeople")
     toml = 'tables.known_people.existing.match.name = "name"'
-    project = load_project(write(tmp_path, schema=schema, toml=toml))
+    project = load_settings(write(tmp_path, schema=schema, toml=toml))
     build(project)
     assert "knownPeople: defineTable" not in (project.convex_folder / "supavexTables.ts").read_text()
 
@@ -185,7 +186,7 @@ def test_an_existing_table_in_camel_case(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------------------------ what is refused
 
 
-def test_a_schema_with_errors_is_not_built(project: Project) -> None:
+def test_a_schema_with_errors_is_not_built(project: Settings) -> None:
     write(project.root, schema=SCHEMA.replace('v.id("people")', 'v.id("persons")'))
     with pytest.raises(SupavexError) as caught:
         build(project)
@@ -195,7 +196,7 @@ def test_a_schema_with_errors_is_not_built(project: Project) -> None:
     assert not project.convex_folder.exists()
 
 
-def test_a_broken_lock_is_refused(project: Project) -> None:
+def test_a_broken_lock_is_refused(project: Settings) -> None:
     project.lock_file.write_text("{}")
     with pytest.raises(UsageError) as caught:
         build(project)
@@ -203,7 +204,7 @@ def test_a_broken_lock_is_refused(project: Project) -> None:
     assert project.lock_file.read_text() == "{}"
 
 
-def test_numbers_that_are_pinned_stay(project: Project) -> None:
+def test_numbers_that_are_pinned_stay(project: Settings) -> None:
     project.lock_file.write_text('{"version": 1, "tables": {"people": 10777, "gone": 10005}}')
     build(project)
     assert json.loads(project.lock_file.read_text())["tables"] == {"people": 10777, "gone": 10005, "notes": 10778}
@@ -212,5 +213,5 @@ def test_numbers_that_are_pinned_stay(project: Project) -> None:
 def test_what_is_committed_of_the_user_s_project_is_up_to_date(tmp_path: Path) -> None:
     folder = copy_of_my21staff(tmp_path / "my21staff")
     for name in ("supavex.toml", "supavex.remaining.toml"):
-        done = build(load_project(folder, name), check=True)
+        done = build(load_settings(folder, name), check=True)
         assert set(states(done).values()) == {"unchanged"}, name

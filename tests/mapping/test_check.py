@@ -10,7 +10,8 @@ from supavex.errors import SupavexError, UsageError
 from supavex.mapping.check import Check, check, checked_plan
 from supavex.mapping.source import Source
 from supavex.postgres.connection import connect
-from supavex.project import Project, load_project
+from supavex.settings.reading import load_settings
+from supavex.settings.settings import Settings
 from tests.databases import Database, open_folder
 from tests.projects import copy_of_my21staff, write
 
@@ -19,11 +20,11 @@ NOTES = "CREATE TABLE notes (id uuid PRIMARY KEY, text text NOT NULL);"
 
 
 @pytest.fixture
-def live(database: Database, tmp_path: Path) -> Project:
+def live(database: Database, tmp_path: Path) -> Settings:
     """A project whose source is the test's own database."""
     database.run(NOTES)
     write(tmp_path, schema=SCHEMA, toml=f"source.database_url = '{database.url()}'")
-    return load_project(tmp_path)
+    return load_settings(tmp_path)
 
 
 def findings(result: Check) -> list[tuple[str, str, str]]:
@@ -37,7 +38,7 @@ def findings(result: Check) -> list[tuple[str, str, str]]:
 def my21staff() -> Iterator[Check]:
     """The whole move of the user's project."""
     with open_folder() as folder:
-        yield check(load_project(copy_of_my21staff(folder)))
+        yield check(load_settings(copy_of_my21staff(folder)))
 
 
 def test_the_user_s_project_is_good(my21staff: Check) -> None:
@@ -100,7 +101,7 @@ def test_references_of_the_user_s_project_point_where_they_should(my21staff: Che
 
 
 def test_the_move_of_the_remaining_tables_is_good_too(folder: Path) -> None:
-    result = check(load_project(copy_of_my21staff(folder), "supavex.remaining.toml"))
+    result = check(load_settings(copy_of_my21staff(folder), "supavex.remaining.toml"))
     assert result.ok(strict=True)
     assert [(found.code, found.severity, found.subject) for found in result.diagnostics] == [
         ("UniqueWithoutIndex", "note", "ari_payments.gateway"),
@@ -119,7 +120,7 @@ def test_the_move_of_the_remaining_tables_is_good_too(folder: Path) -> None:
 # ------------------------------------------------------------------------------------------------------------- results
 
 
-def test_a_good_project(live: Project) -> None:
+def test_a_good_project(live: Settings) -> None:
     result = check(live)
     assert result.ok(strict=True)
     assert result.diagnostics == []
@@ -130,10 +131,10 @@ def test_a_good_project(live: Project) -> None:
     }
 
 
-def test_findings_of_the_schema_and_of_the_source_come_together(live: Project, database: Database) -> None:
+def test_findings_of_the_schema_and_of_the_source_come_together(live: Settings, database: Database) -> None:
     database.run("ALTER TABLE notes ADD colour text")
     write(live.root, schema=SCHEMA.replace("})})", '}).index("by_size", ["size"])})'), toml=live.config.read_text())
-    result = check(load_project(live.root))
+    result = check(load_settings(live.root))
     assert not result.ok()
     assert findings(result) == [
         ("SchemaDefinitionError", "error", "schema.py:2 notes.by_size"),
@@ -141,7 +142,7 @@ def test_findings_of_the_schema_and_of_the_source_come_together(live: Project, d
     ]
 
 
-def test_a_warning_counts_only_when_one_is_strict(live: Project, database: Database) -> None:
+def test_a_warning_counts_only_when_one_is_strict(live: Settings, database: Database) -> None:
     database.run("ALTER TABLE notes ALTER text DROP NOT NULL")
     result = check(live)
     assert findings(result) == [("NullableIntoRequired", "warning", "schema.py:2 notes.text")]
@@ -150,7 +151,7 @@ def test_a_warning_counts_only_when_one_is_strict(live: Project, database: Datab
     assert (result.to_json()["ok"], result.to_json(strict=True)["ok"]) == (True, False)
 
 
-def test_a_schema_that_raises_is_a_finding(live: Project) -> None:
+def test_a_schema_that_raises_is_a_finding(live: Settings) -> None:
     live.schema_file.write_text("\n1 / 0\n")
     result = check(live)
     assert not result.ok()
@@ -159,14 +160,14 @@ def test_a_schema_that_raises_is_a_finding(live: Project) -> None:
     assert result.to_json()["tables"] == []
 
 
-def test_what_is_no_validator_is_a_finding_and_the_source_is_not_read(live: Project) -> None:
+def test_what_is_no_validator_is_a_finding_and_the_source_is_not_read(live: Settings) -> None:
     write(live.root, schema=SCHEMA.replace("v.string()", "str"), toml="source.database_url = 'host=/nowhere'")
-    result = check(load_project(live.root))
+    result = check(load_settings(live.root))
     assert [code for code, _, _ in findings(result)] == ["NotAValidator"]
     assert result.plan is None
 
 
-def test_a_missing_piece_is_misuse(live: Project) -> None:
+def test_a_missing_piece_is_misuse(live: Settings) -> None:
     live.schema_file.unlink()
     with pytest.raises(UsageError) as caught:
         check(live)
@@ -176,13 +177,13 @@ def test_a_missing_piece_is_misuse(live: Project) -> None:
 def test_a_project_without_migrations_is_misuse(tmp_path: Path) -> None:
     write(tmp_path, schema=SCHEMA)
     with pytest.raises(UsageError) as caught:
-        check(load_project(tmp_path))
+        check(load_settings(tmp_path))
     assert caught.value.code == "NoMigrations"
 
 
 def test_statements_that_failed_are_warnings(folder: Path) -> None:
     write(folder, schema=SCHEMA, migrations={"1.sql": f"{NOTES}\n\nCREATE VIEW broken AS SELECT 1::nothing;"})
-    result = check(load_project(folder))
+    result = check(load_settings(folder))
     assert result.ok()
     (found,) = result.diagnostics
     assert (found.code, found.severity, found.where) == ("StatementFailed", "warning", "1.sql:3")
@@ -192,14 +193,14 @@ def test_statements_that_failed_are_warnings(folder: Path) -> None:
 # --------------------------------------------------------------------------------------------------------- to carry out
 
 
-def test_a_good_plan_is_given_with_its_warnings(live: Project, database: Database) -> None:
+def test_a_good_plan_is_given_with_its_warnings(live: Settings, database: Database) -> None:
     database.run("ALTER TABLE notes ALTER text DROP NOT NULL")
     plan, diagnostics = checked_plan(live)
     assert [table.target for table in plan.moved] == ["notes"]
     assert [found.code for found in diagnostics] == ["NullableIntoRequired"]
 
 
-def test_a_plan_with_errors_is_not_given(live: Project, database: Database) -> None:
+def test_a_plan_with_errors_is_not_given(live: Settings, database: Database) -> None:
     database.run("ALTER TABLE notes ADD colour text; CREATE TABLE more (id int PRIMARY KEY);")
     with pytest.raises(SupavexError) as caught:
         checked_plan(live)
@@ -214,12 +215,12 @@ def test_a_plan_with_errors_is_not_given(live: Project, database: Database) -> N
 
 def test_a_source_is_described_without_its_password(tmp_path: Path) -> None:
     write(tmp_path, toml='source.database_url = "postgresql://ann:topsecret@host/db"')
-    assert Source(load_project(tmp_path)).described == "postgresql://ann:***@host/db"
+    assert Source(load_settings(tmp_path)).described == "postgresql://ann:***@host/db"
     write(tmp_path)
-    assert Source(load_project(tmp_path)).described == "supabase/migrations"
+    assert Source(load_settings(tmp_path)).described == "supabase/migrations"
 
 
-def test_a_live_source_is_used_as_it_is(live: Project) -> None:
+def test_a_live_source_is_used_as_it_is(live: Settings) -> None:
     with Source(live).running() as url:
         assert url == live.database_url
     assert not live.state.exists(), "nothing is replayed"
@@ -228,7 +229,7 @@ def test_a_live_source_is_used_as_it_is(live: Project) -> None:
 def test_a_replayed_source_holds_the_seed_s_rows(folder: Path) -> None:
     write(folder, migrations={"2.sql": "ALTER TABLE notes ADD n int DEFAULT 7;", "1.sql": NOTES})
     (folder / "supabase/seed.sql").write_text("INSERT INTO notes VALUES (gen_random_uuid(), 'seeded');")
-    source = Source(load_project(folder))
+    source = Source(load_settings(folder))
     catalog, report = source.catalog()
     assert report is not None
     assert (report.files, report.failed) == (3, ())
@@ -257,7 +258,7 @@ def test_a_name_that_convex_takes_for_stored_files(
     schema = f'schema = define_schema({{"{target}": define_table({{"size": {field}}})}})\n'
     toml = f"source.database_url = '{database.url()}'\n[tables.user_storage]\nto = '{target}'\n"
     write(tmp_path, schema=schema, toml=toml)
-    result = check(load_project(tmp_path))
+    result = check(load_settings(tmp_path))
     found = [d for d in result.diagnostics if d.code == "TableNameLikeStorage"]
     assert [(d.severity, d.where) for d in found] == ([("error", target)] if refused else [])
     assert not refused or "`to` in supavex.toml" in found[0].hint

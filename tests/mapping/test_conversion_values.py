@@ -22,8 +22,8 @@ from supavex.postgres import server as servers
 from supavex.postgres.columns import ColumnReader
 from supavex.postgres.connection import literal, quoted
 from supavex.postgres.snapshot import exported
-from supavex.project import ColumnRule
 from supavex.schema import v
+from supavex.settings.rules import ColumnRule
 from tests.databases import Database
 from tests.mapping.test_conversions import FIELDS, TABLE, database_with_types
 

@@ -9,8 +9,8 @@ from supavex.convex.validators import Validator
 from supavex.mapping.conversions import Conversion, Misfit, Target, choose, registered
 from supavex.postgres import server as servers
 from supavex.postgres.catalog import Type
-from supavex.project import ColumnRule, InvalidJson, NonFinite
 from supavex.schema import v
+from supavex.settings.rules import ColumnRule, InvalidJson, NonFinite
 from tests.databases import Database, new_database
 
 #: The kinds of fields, by the names that the table below uses.

@@ -12,7 +12,8 @@ from supavex.mapping.scaffold import Scaffolded, new_file, scaffold
 from supavex.postgres import server as servers
 from supavex.postgres.connection import connect
 from supavex.postgres.key_values import look
-from supavex.project import load_project, load_schema
+from supavex.settings.reading import load_settings
+from supavex.settings.schema_file import load_schema
 from tests.databases import Database, database, server
 
 __all__ = ["database", "server"]
@@ -29,7 +30,7 @@ def write(database: Database, tmp_path: Path) -> Write:
         database.run("CREATE EXTENSION IF NOT EXISTS vector SCHEMA extensions", role=servers.SUPERUSER)
         database.run(sql)
         (tmp_path / "supavex.toml").write_text(toml)
-        project = load_project(tmp_path)
+        project = load_settings(tmp_path)
         with connect(database.url()) as connection:
             made = scaffold(project, schema, database.catalog(*project.schemas), lambda asked: look(connection, asked))
         if schema is None:
@@ -192,7 +193,7 @@ def test_a_column_of_keys_is_told_with_the_line_to_write(write: Write) -> None:
 
 def test_the_line_to_write_compiles(write: Write, tmp_path: Path) -> None:
     write(f"{HOSTS} INSERT INTO profiles VALUES ('{ANN}'); INSERT INTO sessions VALUES (1, '{ANN}', '{{{ANN}}}')")
-    project = load_project(tmp_path)
+    project = load_settings(tmp_path)
     text = project.schema_file.read_text().splitlines()
     pasted = [line.replace("#     ", "") for line in text if "#     " in line]
     fields = {line.split('"')[1] for line in pasted}

@@ -10,7 +10,8 @@ from supavex.mapping.plan import TablePlan
 from supavex.postgres.connection import connect
 from supavex.postgres.inspection import inspect_catalog
 from supavex.postgres.server import Server
-from supavex.project import load_project, load_schema
+from supavex.settings.reading import load_settings
+from supavex.settings.schema_file import load_schema
 from tests import projects
 
 
@@ -37,7 +38,7 @@ def subject_of(
             connection.execute(sql.encode())
             catalog = inspect_catalog(connection, [name])
             connection.execute(f"DROP SCHEMA {name} CASCADE".encode())
-        project = load_project(folder)
+        project = load_settings(folder)
         plan = make_plan(project, load_schema(project), catalog)
         found = next(table for table in plan.tables if table.source.name == "rows")
         assert not found.misfits

@@ -14,7 +14,8 @@ import pytest
 
 from supavex.convex_cli.bundling import BUNDLE_NAME, bundle_app
 from supavex.mapping.build import build
-from supavex.project import load_project, load_schema
+from supavex.settings.reading import load_settings
+from supavex.settings.schema_file import load_schema
 from tests.projects import MY21STAFF, ROOT
 
 from .node import Node
@@ -29,11 +30,11 @@ TWELVE = {
 
 @pytest.mark.parametrize("config", [None, "supavex.remaining.toml"])
 def test_the_committed_files_are_up_to_date(config: str | None) -> None:
-    assert not build(load_project(MY21STAFF, config), check=True).stale
+    assert not build(load_settings(MY21STAFF, config), check=True).stale
 
 
 def test_schema_ts_exports_the_json_that_python_computed(node: Node) -> None:
-    schema = load_schema(load_project(MY21STAFF))
+    schema = load_schema(load_settings(MY21STAFF))
     exported = node.schema((MY21STAFF / "convex/schema.ts").read_text())
     assert json.loads(exported) == json.loads(schema.export())
     assert {table["tableName"] for table in json.loads(exported)["tables"]} > TWELVE

@@ -12,7 +12,8 @@ from supavex.mapping.scaffold import new_file, scaffold
 from supavex.postgres import server as servers
 from supavex.postgres.connection import connect
 from supavex.postgres.key_values import look
-from supavex.project import load_project, load_schema
+from supavex.settings.reading import load_settings
+from supavex.settings.schema_file import load_schema
 from tests import catalogs
 from tests.databases import new_database, server
 
@@ -30,7 +31,7 @@ def test_the_official_package_accepts_every_scaffold(server: servers.Server, nod
             database.run(catalogs.PRELUDE, role=servers.SUPERUSER)
             database.run(sql, role=servers.SUPERUSER)
             (Path(folder) / "supavex.toml").write_text("")
-            project = load_project(Path(folder))
+            project = load_settings(Path(folder))
             with connect(database.url(servers.SUPERUSER)) as connection:
                 made = scaffold(project, None, database.catalog(), lambda asked: look(connection, asked))
             project.schema_file.write_text(new_file(made))

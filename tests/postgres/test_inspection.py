@@ -26,7 +26,7 @@ from supavex.postgres.connection import connect
 from supavex.postgres.inspection import SYSTEM_SCHEMAS, inspect_catalog
 from supavex.postgres.replay import Replay
 from supavex.postgres.run_files import replay_files
-from supavex.project import load_project
+from supavex.settings.reading import load_settings
 from tests.databases import Database, new_database
 
 EVERYTHING = Path(__file__).parent / "everything.sql"
@@ -403,7 +403,7 @@ def test_a_replay_a_live_database_and_a_project_with_its_address_read_the_same(
     (folder / "supavex.toml").write_text(
         f"[source]\ndatabase_url = '{everything.url()}'\nschemas = ['public', 'app']\n"
     )
-    live, report = Source(load_project(folder)).catalog()
+    live, report = Source(load_settings(folder)).catalog()
     assert live == catalog
     assert report is None
 

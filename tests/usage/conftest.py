@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from supavex.project import load_project
+from supavex.settings.reading import load_settings
 from supavex.usage.advice.tables import Sides, read_sides
 from supavex.usage.finding.calls import Use, find_uses
 from supavex.usage.finding.sources import read_sources
@@ -27,7 +27,7 @@ def my21staff() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def project_sides(my21staff: Path) -> Sides:
     """Both sides of the user's tables."""
-    return read_sides(load_project(my21staff))
+    return read_sides(load_settings(my21staff))
 
 
 def uses_of(folder: Path, **files: str) -> list[Use]:

@@ -29,7 +29,8 @@ from supavex.migrate.options import MigrateOptions
 from supavex.migrate.proof.findings import Proof
 from supavex.migrate.target.local import local_deployment
 from supavex.migrate.verifying import VerifyOptions, verify_project
-from supavex.project import Project, load_project
+from supavex.settings.reading import load_settings
+from supavex.settings.settings import Settings
 from supavex.text import counted, table_text
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def command(folder: str | None, as_json: bool) -> int:
       supavex demo -C /tmp/demo
     """
     started = time.monotonic()
-    project = load_project(_example(None if folder is None else Path(folder)))
+    project = load_settings(_example(None if folder is None else Path(folder)))
     say = _quiet if as_json else click.echo
     checked = _check(project, say)
     build_result = build(project)
@@ -98,7 +99,7 @@ def command(folder: str | None, as_json: bool) -> int:
     return 0 if ok else 1
 
 
-def _run(project: Project, say: Callable[[str], None]) -> list[dict[str, Any]]:
+def _run(project: Settings, say: Callable[[str], None]) -> list[dict[str, Any]]:
     """Has some of the app's functions answer from the rows that were just proven; none of the calls changes any."""
     bundle = read_bundle(project.root / BUNDLE_NAME)
     # What lies above the example's folder is another project's.
@@ -152,7 +153,7 @@ def _changes(changed: list[str]) -> str:
     return f"{len(changed)} written" if changed else "up to date"
 
 
-def _check(project: Project, say: object) -> Check:
+def _check(project: Settings, say: object) -> Check:
     assert callable(say)
     started = time.monotonic()
     say(f"1  source   {Source(project).described}, replayed into an embedded PostgreSQL …")
@@ -189,13 +190,13 @@ def _example(folder: Path | None) -> Path:
     return folder
 
 
-def _fresh_deployment(project: Project) -> None:
+def _fresh_deployment(project: Settings) -> None:
     """The demo starts from an empty deployment each time, so that each run shows the same."""
     for suffix in ("", "-wal", "-shm"):
         (project.state / f"deployment.sqlite3{suffix}").unlink(missing_ok=True)
 
 
-def _table(project: Project, migration: Migration, proof: Proof) -> str:
+def _table(project: Settings, migration: Migration, proof: Proof) -> str:
     proofs = {table.source: table for table in proof.tables}
     schema = build_indexes(project)
     rows = []
@@ -218,7 +219,7 @@ def _table(project: Project, migration: Migration, proof: Proof) -> str:
     return table_text(["table", "from", "rows", "documents", "indexes", "verified", "rejected"], rows, left=2)
 
 
-def build_indexes(project: Project) -> dict[str, int]:
+def build_indexes(project: Settings) -> dict[str, int]:
     """How many indexes each table of the local deployment has, as the deployment says."""
     with local_deployment(project) as deployment:
         schema = deployment.schema

@@ -16,7 +16,7 @@ from supavex.errors import SupavexError
 from supavex.mapping.make_plan import make_plan
 from supavex.mapping.source import Source
 from supavex.migrate.deploying import Deployed, DeployOptions
-from supavex.project import Project
+from supavex.settings.settings import Settings
 from supavex.text import counted
 
 
@@ -75,7 +75,7 @@ def push_lines(push: Push, schema: Schema) -> list[str]:
     return lines
 
 
-def write_summary(project: Project, deployed: Deployed, to: str, file: Path | None) -> Path | None:
+def write_summary(project: Settings, deployed: Deployed, to: str, file: Path | None) -> Path | None:
     """Writes the summary where it is wanted; where it is."""
     path = file or project.summary
     if path is None:

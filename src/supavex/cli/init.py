@@ -10,7 +10,7 @@ from supavex.cli.options import json_option, print_diagnostics, print_json
 from supavex.cli.scaffold import said
 from supavex.mapping.start import VARIABLE, InitOptions, init_project
 from supavex.postgres.report import Failure
-from supavex.project import CONFIG_NAME
+from supavex.settings.settings import CONFIG_NAME
 from supavex.text import counted
 
 

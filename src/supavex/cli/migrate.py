@@ -24,7 +24,7 @@ from supavex.migrate.golive.live import NothingChanged
 from supavex.migrate.golive.remote import RemoteMigration, remote_lines
 from supavex.migrate.migration import Migration
 from supavex.migrate.options import MigrateOptions
-from supavex.project import Project
+from supavex.settings.settings import Settings
 
 
 @click.command("migrate")
@@ -114,7 +114,7 @@ def command(
     return 0 if result.ok else 1
 
 
-def _reported(result: Migration | RemoteMigration | NothingChanged, settings: Project) -> list[str]:
+def _reported(result: Migration | RemoteMigration | NothingChanged, settings: Settings) -> list[str]:
     """The report that a person reads; of a migration here, kept as report.md too."""
     from supavex.migrate.golive.live import NothingChanged
     from supavex.migrate.golive.remote import RemoteMigration

@@ -12,7 +12,7 @@ from supavex.cli.options import json_option, open_project, print_json, project_o
 from supavex.cli.targets import to_option
 from supavex.errors import SupavexError
 from supavex.migrate.golive.checklist import markdown, write_plan
-from supavex.project import CONFIG_NAME
+from supavex.settings.settings import CONFIG_NAME
 
 
 @click.command("plan-cutover")

@@ -6,7 +6,7 @@ import click
 
 from supavex.cli.options import json_option, open_project, print_json, project_options
 from supavex.mapping.scaffold import Scaffolded
-from supavex.project import Project
+from supavex.settings.settings import Settings
 from supavex.text import counted
 
 
@@ -36,7 +36,7 @@ def command(folder: str, config: str | None, as_json: bool, to_stdout: bool) -> 
     return 0
 
 
-def said(project: Project, made: Scaffolded) -> str:
+def said(project: Settings, made: Scaffolded) -> str:
     """What was written, in a line."""
     if not made.tables and not made.toml:
         return "Nothing to add: every source table has its definition."

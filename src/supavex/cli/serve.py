@@ -9,7 +9,7 @@ import click
 
 from supavex.errors import UsageError
 from supavex.files import STATE_NAME, chosen_folder, write_whole
-from supavex.project import CONFIG_NAME
+from supavex.settings.settings import CONFIG_NAME
 
 
 @click.command("serve")
@@ -37,7 +37,7 @@ def command(folder: str, data: str | None, port: int, site_port: int, host: str,
       supavex serve --port 3210
     """
     from supavex.deployment.server.host import Host
-    from supavex.deployment.serving import Settings, serve
+    from supavex.deployment.serving import ServeOptions, serve
 
     root = Path(folder).resolve()
     place = Path(data).resolve() if data else root / STATE_NAME
@@ -54,6 +54,6 @@ def command(folder: str, data: str | None, port: int, site_port: int, host: str,
         click.echo(f"CONVEX_SELF_HOSTED_ADMIN_KEY={served.admin_key}")
         click.echo(f"Serving {place}. Dashboard: {served.addresses.cloud}/  Stop with Ctrl-C.", err=True)
 
-    serve(Settings(place, host, port, site_port, frozenset(fetch_hosts)), say)
+    serve(ServeOptions(place, host, port, site_port, frozenset(fetch_hosts)), say)
     click.echo("Stopped.", err=True)
     return 0

@@ -10,7 +10,7 @@ import click
 from supavex.cli.options import json_option, open_project, print_json, project_options
 from supavex.errors import UsageError
 from supavex.library import Project
-from supavex.project import CONFIG_NAME
+from supavex.settings.settings import CONFIG_NAME
 from supavex.text import counted
 
 if TYPE_CHECKING:

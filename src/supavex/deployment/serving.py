@@ -30,7 +30,7 @@ _MAX_MESSAGE_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ServeOptions:
     """Where the deployment is kept, and where it listens. Port 0 takes any that is free."""
 
     folder: Path
@@ -83,7 +83,7 @@ def _own_names(host: str) -> set[str]:
     return names
 
 
-def serve(settings: Settings, say: Callable[[Host], None]) -> None:
+def serve(settings: ServeOptions, say: Callable[[Host], None]) -> None:
     """Serves until the process is told to stop. ``say`` is called once, when the ports listen."""
     for name in settings.fetch_hosts - {"*"}:
         allowed_host(name)  # raises for one that names no host

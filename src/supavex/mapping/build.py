@@ -14,7 +14,8 @@ from supavex.errors import SupavexError
 from supavex.files import check_inside
 from supavex.mapping.names import camel_case
 from supavex.mapping.table_numbers import load_lock, save_lock, with_new_tables
-from supavex.project import Project, load_schema
+from supavex.settings.schema_file import load_schema
+from supavex.settings.settings import Settings
 
 SCHEMA, TABLES, DEFAULTS = "schema.ts", "supavexTables.ts", "defaults.ts"
 
@@ -41,7 +42,7 @@ class Build:
         return any(file.state == "stale" for file in self.files)
 
 
-def existing_targets(project: Project, schema: Schema) -> set[str]:
+def existing_targets(project: Settings, schema: Schema) -> set[str]:
     """The Convex tables that supavex.toml declares existing: a hand-written schema.ts holds them."""
     names = set()
     for source, rule in project.tables.items():
@@ -51,7 +52,7 @@ def existing_targets(project: Project, schema: Schema) -> set[str]:
     return {name for name in schema.tables if name in names}
 
 
-def generated_files(project: Project, schema: Schema) -> tuple[dict[Path, str], bool]:
+def generated_files(project: Settings, schema: Schema) -> tuple[dict[Path, str], bool]:
     """The files to write with their texts, and whether a hand-written schema.ts has to spread the tables."""
     folder = project.convex_folder
     source = project.shown(project.schema_file)
@@ -64,7 +65,7 @@ def generated_files(project: Project, schema: Schema) -> tuple[dict[Path, str], 
     return files, spread
 
 
-def build(project: Project, *, check: bool = False) -> Build:
+def build(project: Settings, *, check: bool = False) -> Build:
     """Writes schema.ts (or supavexTables.ts beside a hand-written one), defaults.ts and supavex.lock.
 
     With ``check`` nothing is written. Raises where the schema has errors, or a file of that name is a person's.
@@ -104,7 +105,7 @@ def build(project: Project, *, check: bool = False) -> Build:
     return Build(built, diagnostics, spread)
 
 
-def _lock(project: Project, schema: Schema, *, check: bool) -> Built:
+def _lock(project: Settings, schema: Schema, *, check: bool) -> Built:
     pinned = load_lock(project.lock_file)
     numbers = with_new_tables(pinned, schema.tables)
     if numbers == pinned and project.lock_file.exists():

@@ -19,7 +19,8 @@ from supavex.mapping.source import Source
 from supavex.mapping.source_findings import remarks, skipped_losses, source_findings
 from supavex.mapping.suggestions import suggestions
 from supavex.postgres.report import Report
-from supavex.project import Project, load_schema
+from supavex.settings.schema_file import load_schema
+from supavex.settings.settings import Settings
 
 
 @dataclass(slots=True)
@@ -44,7 +45,7 @@ class Check:
         }
 
 
-def check(project: Project, *, rows: bool = True) -> Check:
+def check(project: Settings, *, rows: bool = True) -> Check:
     """Compiles the schema and holds it against the source; all findings at once.
 
     ``rows``: whether rows are read too, for references that no foreign key states.
@@ -86,7 +87,7 @@ def _refused_names(plan: Plan) -> list[Diagnostic]:
     ]
 
 
-def checked_plan(project: Project) -> tuple[Plan, list[Diagnostic]]:
+def checked_plan(project: Settings) -> tuple[Plan, list[Diagnostic]]:
     """The plan to carry out, and its warnings. Raises where :func:`check` finds an error."""
     result = check(project, rows=False)
     errors = [d for d in result.diagnostics if d.severity == "error"]

@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from supavex.postgres.catalog import Table
-from supavex.project import ColumnRule, FieldRule, Project, TableRule
+from supavex.settings.rules import ColumnRule, FieldRule, TableRule
+from supavex.settings.settings import Settings
 
 #: The source tables, and the Convex tables they go to.
 SOURCES = {"auth.users": "users", "auth.identities": "authAccounts"}
@@ -29,12 +30,12 @@ def is_secret(table: str, name: str) -> bool:
     return table in SOURCES and (name in (SECRET, "encrypted_password") or "token" in name)
 
 
-def rule_of(project: Project, table: Table) -> TableRule:
+def rule_of(project: Settings, table: Table) -> TableRule:
     """The rules for a table: supavex.toml's, or those of :func:`auth_rule`."""
     return auth_rule(project, table) or project.table_rule(table.schema, table.name)
 
 
-def auth_rule(project: Project, table: Table) -> TableRule | None:
+def auth_rule(project: Settings, table: Table) -> TableRule | None:
     """The rules for one of :data:`SOURCES` where the project moves its users so; None for other tables."""
     if project.users.kind != "convex-auth" or table.qualified not in SOURCES:
         return None

@@ -22,7 +22,7 @@ _UTF8 = (
 
 
 def object_parts(source: str, bucket: str | bool) -> tuple[str, str]:
-    """SQL for bucket and name of the file that a text names; ``bucket``: see :class:`~supavex.project.ColumnRule`.
+    """SQL for bucket and name of the file that a text names; ``bucket``: see :class:`.ColumnRule`.
 
     ``source`` is SQL for the text, NULL where there is none. NULL where it names no file.
     """

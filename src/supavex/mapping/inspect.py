@@ -17,7 +17,7 @@ from supavex.postgres.connection import connect, quoted
 from supavex.postgres.inspection import inspect_catalog
 from supavex.postgres.report import Loss, Report
 from supavex.postgres.source_files import SourceFiles, files_of_folder
-from supavex.project import Project
+from supavex.settings.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def inspect(source: str, schemas: list[str], scratch: Path) -> Inspection:
     return _replayed(replays.Replay(scratch, files, schemas), str(path))
 
 
-def inspect_project(project: Project) -> Inspection:
+def inspect_project(project: Settings) -> Inspection:
     """What a project's files hold, by the replay that its other commands use too."""
     return _replayed(Source(project).replay(), project.shown(project.migrations))
 

@@ -17,7 +17,7 @@ from supavex.mapping.conversions.conversion import Conversion, Misfit, Target
 from supavex.mapping.keys import Key
 from supavex.postgres.catalog import Column, Table, Type
 from supavex.postgres.connection import quoted
-from supavex.project import FILE_OVER, ColumnRule
+from supavex.settings.rules import FILE_OVER, ColumnRule
 
 _TEXT, _JSON, _BYTES = "text/plain; charset=utf-8", "application/json", "application/octet-stream"
 #: The media type of a file, by the type of its column (PostgreSQL's internal name). No other type becomes one.

@@ -34,12 +34,13 @@ from supavex.mapping.plan import (
 from supavex.mapping.references import add_references, pointer_of, reference_of
 from supavex.postgres.catalog import Catalog, Column, Table, Type
 from supavex.postgres.connection import quoted
-from supavex.project import ColumnRule, Project, TableRule
+from supavex.settings.rules import ColumnRule, TableRule
+from supavex.settings.settings import Settings
 
 _FALLBACK_COLUMNS = ("updated_at", "updatedAt")
 
 
-def make_plan(project: Project, schema: Schema, catalog: Catalog) -> Plan:
+def make_plan(project: Settings, schema: Schema, catalog: Catalog) -> Plan:
     """The plan of ``project``. Raises only for missing or broken id files; all else is for coverage to report."""
     tables = [_table(project, schema, table) for table in catalog]
     order = {name: position for position, name in enumerate(schema.tables)}
@@ -52,7 +53,7 @@ def make_plan(project: Project, schema: Schema, catalog: Catalog) -> Plan:
     return plan
 
 
-def _table(project: Project, schema: Schema, table: Table) -> TablePlan:
+def _table(project: Settings, schema: Schema, table: Table) -> TablePlan:
     rule = rule_of(project, table)
     if rule.skip is not None:
         return TablePlan(table, "skipped", rule, toml=_toml(project, table))
@@ -74,7 +75,7 @@ def _table(project: Project, schema: Schema, table: Table) -> TablePlan:
     )
 
 
-def _toml(project: Project, table: Table) -> str:
+def _toml(project: Settings, table: Table) -> str:
     """The name under which supavex.toml has rules for the table, or would have them."""
     plain = table.schema == project.schemas[0] and table.qualified not in project.tables
     return toml_key(table.name if plain else table.qualified)

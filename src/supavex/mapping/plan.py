@@ -19,7 +19,8 @@ from supavex.mapping.keys import Key
 from supavex.mapping.large_values import LargeValues
 from supavex.postgres.catalog import Catalog, Column, Table
 from supavex.postgres.connection import quoted
-from supavex.project import Project, TableRule
+from supavex.settings.rules import TableRule
+from supavex.settings.settings import Settings
 
 #: Why a column of a type that no file makes is skipped.
 UNKNOWN_TYPE = "its type {} is not known: no file makes it"
@@ -154,7 +155,7 @@ class TablePlan:
 class Plan:
     """All tables' ways, in the order of the schema; tables without a target last."""
 
-    project: Project
+    project: Settings
     schema: Schema
     catalog: Catalog
     tables: list[TablePlan]

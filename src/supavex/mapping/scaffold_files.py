@@ -6,10 +6,11 @@ from supavex.errors import UsageError
 from supavex.files import check_inside
 from supavex.mapping.scaffold import Scaffolded, insert, new_file, scaffold, with_rules
 from supavex.mapping.source import Source
-from supavex.project import Project, load_schema
+from supavex.settings.schema_file import load_schema
+from supavex.settings.settings import Settings
 
 
-def scaffold_files(project: Project, *, write: bool = True) -> Scaffolded:
+def scaffold_files(project: Settings, *, write: bool = True) -> Scaffolded:
     """Scaffolds the source tables of ``project`` that have no definition; see :mod:`supavex.mapping.scaffold`.
 
     With ``write``, the definitions are added to schema.py, and renames to supavex.toml.

@@ -21,14 +21,14 @@ from supavex.postgres.key_values import Answer, Asked, answer_from_json
 from supavex.postgres.programs import chosen_programs
 from supavex.postgres.report import Report
 from supavex.postgres.source_files import find_files
-from supavex.project import Project
+from supavex.settings.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """Where a project's rows and their shape come from."""
 
-    project: Project
+    project: Settings
 
     @property
     def described(self) -> str:

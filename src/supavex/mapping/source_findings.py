@@ -15,7 +15,7 @@ from supavex.mapping.plan import Plan
 from supavex.postgres.catalog import Catalog, Table
 from supavex.postgres.inspection import SYSTEM_SCHEMAS
 from supavex.postgres.report import Failure, Loss, Report, StandIn
-from supavex.project import Project
+from supavex.settings.settings import Settings
 from supavex.text import counted
 
 #: What PostgreSQL says of a statement that makes what is there: relation, column, object, function, schema.
@@ -51,7 +51,7 @@ def source_findings(plan: Plan, report: Report | None) -> list[Diagnostic]:
     return [*losses(plan.project, plan.catalog, report), *([] if report is None else _failures(plan, report))]
 
 
-def losses(project: Project, catalog: Catalog, report: Report | None) -> list[Diagnostic]:
+def losses(project: Settings, catalog: Catalog, report: Report | None) -> list[Diagnostic]:
     """The tables that the source should have and does not, none at all among them."""
     lost = () if report is None else report.lost
     found = [] if report is None else [_loss(project, report, loss) for loss in lost]
@@ -64,7 +64,7 @@ def losses(project: Project, catalog: Catalog, report: Report | None) -> list[Di
     return found
 
 
-def skipped_losses(project: Project, report: Report | None) -> set[str]:
+def skipped_losses(project: Settings, report: Report | None) -> set[str]:
     """The names of lost tables as supavex.toml may have them."""
     names = {loss.table for loss in report.lost} if report is not None else set()
     return names | {name.removeprefix(f"{project.schemas[0]}.") for name in names}
@@ -77,7 +77,7 @@ def remarks(findings: Iterable[Diagnostic]) -> tuple[str, ...]:
     return tuple(f"{count:,} {one if count == 1 else many}" for count, one, many in found)
 
 
-def _loss(project: Project, report: Report, loss: Loss) -> Diagnostic:
+def _loss(project: Settings, report: Report, loss: Loss) -> Diagnostic:
     schema, _, name = loss.table.partition(".")
     toml = name if schema == project.schemas[0] else f'"{loss.table}"'
     more = sum(loss.table in failure.tables for failure in report.failed)
@@ -105,12 +105,12 @@ def _loss(project: Project, report: Report, loss: Loss) -> Diagnostic:
     return Diagnostic("BaseTableMissing", severity, message, loss.table, hint)
 
 
-def _before(project: Project) -> str:
+def _before(project: Settings) -> str:
     """A file that runs before all migrations."""
     return f"{project.shown(project.migrations)}/00000000000000_base.sql"
 
 
-def _held_by(project: Project, table: str) -> Path | None:
+def _held_by(project: Settings, table: str) -> Path | None:
     """A file of the project that creates ``table`` and is none of those that run."""
     schema, _, name = table.partition(".")
     creates = re.compile(

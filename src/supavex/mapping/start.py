@@ -16,7 +16,8 @@ from supavex.mapping.source import Source
 from supavex.mapping.source_findings import losses
 from supavex.postgres.report import Failure
 from supavex.postgres.source_files import find_files
-from supavex.project import CONFIG_NAME, Project, load_project
+from supavex.settings.reading import load_settings
+from supavex.settings.settings import CONFIG_NAME, Settings
 
 #: The environment variable that a connection string goes into, for it is not written down.
 VARIABLE = "SUPABASE_DB_URL"
@@ -38,7 +39,7 @@ class InitOptions:
 class Started:
     """A new project: what was scaffolded, the statements that failed, and the tables that are lost."""
 
-    project: Project
+    project: Settings
     scaffolded: Scaffolded
     failed: list[Failure]
     lost: list[Diagnostic]
@@ -73,11 +74,11 @@ def init_project(root: Path, options: InitOptions = InitOptions()) -> Started:
         )
     config.write_text(_toml(root, options), encoding="utf-8")
     try:
-        project = load_project(root)
+        project = load_settings(root)
         schemas = Source(project).schemas()
         if schemas and schemas != list(project.schemas):
             config.write_text(_with_schemas(config.read_text(encoding="utf-8"), schemas), encoding="utf-8")
-            project = load_project(root)
+            project = load_settings(root)
         made = scaffold_files(project)
         catalog, report = Source(project).catalog()
     except BaseException:

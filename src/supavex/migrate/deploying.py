@@ -18,7 +18,8 @@ from supavex.errors import SupavexError, UsageError
 from supavex.mapping.build import build, existing_targets, spread_hint
 from supavex.migrate.state.runs import Run
 from supavex.migrate.target.local import local_deployment
-from supavex.project import Project, load_schema
+from supavex.settings.schema_file import load_schema
+from supavex.settings.settings import Settings
 
 #: Called with a line that tells how far something is.
 Say = Callable[[str], object]
@@ -55,7 +56,7 @@ class Deployed:
         }
 
 
-def deploy(project: Project, options: DeployOptions = DeployOptions(), say: Say = lambda line: None) -> Deployed:
+def deploy(project: Settings, options: DeployOptions = DeployOptions(), say: Say = lambda line: None) -> Deployed:
     """Pushes the schema of ``project``.
 
     Every document is held against the schema first. Raises for the first error of the schema, for a document that does
@@ -74,7 +75,7 @@ def deploy(project: Project, options: DeployOptions = DeployOptions(), say: Say 
     return Deployed(schema, push, options.dry_run)
 
 
-def _push(project: Project, *, dry_run: bool) -> tuple[Schema, Push]:
+def _push(project: Settings, *, dry_run: bool) -> tuple[Schema, Push]:
     schema = load_schema(project)
     errors = [finding for finding in compile_schema(schema) if finding.severity == "error"]
     if errors:
@@ -89,7 +90,7 @@ def _push(project: Project, *, dry_run: bool) -> tuple[Schema, Push]:
         return schema, deployment.push(schema.export(), dry_run=dry_run)
 
 
-def _push_by_cli(project: Project, options: DeployOptions, say: Say) -> tuple[Schema, Push]:
+def _push_by_cli(project: Settings, options: DeployOptions, say: Say) -> tuple[Schema, Push]:
     """Has Convex's CLI push the app, generated tables included, and reads back that they are there."""
     cli = official_cli(project.convex_folder, options.to)
     built = build(project, check=options.dry_run)
@@ -113,7 +114,7 @@ def _push_by_cli(project: Project, options: DeployOptions, say: Say) -> tuple[Sc
     return schema, Push(_change(before, after, schema), 0, 0)
 
 
-def _check_pushed(project: Project, cli: OfficialCli, schema: Schema, hint: str) -> None:
+def _check_pushed(project: Settings, cli: OfficialCli, schema: Schema, hint: str) -> None:
     """Raises where the deployment lacks a table or an index that was pushed."""
     existing = existing_targets(project, schema)
     exported = {table["tableName"]: table for table in schema.to_json()["tables"]}

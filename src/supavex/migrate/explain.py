@@ -20,7 +20,7 @@ from supavex.mapping.table_numbers import load_lock, with_new_tables
 from supavex.postgres.columns import ColumnReader
 from supavex.postgres.connection import literal, quoted
 from supavex.postgres.snapshot import exported
-from supavex.project import Project
+from supavex.settings.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Explanation:
         return asdict(self)
 
 
-def explain_table(project: Project, name: str) -> Explanation:
+def explain_table(project: Settings, name: str) -> Explanation:
     """What happens to a table of ``project``, with one row before and after where the table moves.
 
     ``name``: the table's name in the source, with or without its schema, or in Convex. Raises the first finding of

@@ -35,7 +35,7 @@ from supavex.migrate.target.documents import Documents
 from supavex.migrate.target.local import local_deployment
 from supavex.migrate.target.stored_files import archive_files, deployment_files
 from supavex.postgres.connection import without_password
-from supavex.project import Project
+from supavex.settings.settings import Settings
 from supavex.temporary import temporary_folder
 
 #: Called with a table, the rows compared, and an estimate of all (0: unknown).
@@ -60,7 +60,7 @@ class VerifyOptions:
     sample: int | None = None
 
 
-def verify_project(project: Project, options: VerifyOptions, progress: Progress) -> Proof:
+def verify_project(project: Settings, options: VerifyOptions, progress: Progress) -> Proof:
     """Proves the target of ``project``, and writes the proof as ``proof.json`` and ``proof.html``.
 
     Raises ``NothingImported`` where no import took place. See :mod:`supavex.migrate.proof.run`.
@@ -120,7 +120,7 @@ class _Opened:
     ``named``: the target as messages name it. ``files``: proves stored files; None where none were to be moved.
     """
 
-    def __init__(self, project: Project, plan: Plan, options: VerifyOptions, run: Run, stack: ExitStack) -> None:
+    def __init__(self, project: Settings, plan: Plan, options: VerifyOptions, run: Run, stack: ExitStack) -> None:
         self._project, self._plan, self._stack = project, plan, stack
         source = file_source(project, options.files)
         with_files = source is not None or bool(plan.large)
@@ -185,14 +185,14 @@ def nothing_imported(target: str) -> SupavexError:
     return SupavexError("NothingImported", message, where=target, hint="Run `supavex migrate` first.")
 
 
-def described_target(project: Project, to: str) -> str:
+def described_target(project: Settings, to: str) -> str:
     """A deployment as the proof's page names it."""
     if to == "local":
         return "the local deployment"
     return f"{without_password(to)} ({project.shown(project.convex_folder)})"
 
 
-def write_proof(project: Project, proof: Proof, rejects: Sequence[Reject], target: str) -> None:
+def write_proof(project: Settings, proof: Proof, rejects: Sequence[Reject], target: str) -> None:
     """Writes ``proof.json`` and ``proof.html`` into the folder of the project's migration."""
     folder = Folder(project.migration_folder)
     project.make_state()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from supavex.errors import UsageError
-from supavex.project import Project
+from supavex.settings.settings import Settings
 from supavex.usage.advice.advice import Advice, advise, table_notes
 from supavex.usage.advice.tables import Sides, read_sides
 from supavex.usage.finding.calls import Use, find_uses
@@ -90,7 +90,7 @@ class Usage:
 
 
 def usage(
-    project: Project | None, app: Path | None = None, tables: frozenset[str] | None = None, *, why: str = ""
+    project: Settings | None, app: Path | None = None, tables: frozenset[str] | None = None, *, why: str = ""
 ) -> Usage:
     """What of the app in ``app`` calls Supabase. Reads files only; runs nothing of the app.
 
@@ -122,14 +122,14 @@ def usage(
     )
 
 
-def default_app(project: Project | None) -> Path:
+def default_app(project: Settings | None) -> Path:
     """The folder beside the convex folder, where that is; else the project's."""
     if project is None:
         return Path()
     return project.convex_folder.parent if project.convex_folder.is_dir() else project.root
 
 
-def _convex_folder(project: Project | None, app: Path) -> str:
+def _convex_folder(project: Settings | None, app: Path) -> str:
     folder = project.convex_folder if project is not None else app / "convex"
     try:
         return folder.resolve().relative_to(app.resolve()).as_posix()

@@ -19,14 +19,14 @@ SERVER = """
 import sys
 from pathlib import Path
 from supavex.deployment.server import connections, sync
-from supavex.deployment.serving import Settings, serve
+from supavex.deployment.serving import ServeOptions, serve
 connections.HEAD_SECONDS, connections.BODY_SECONDS, connections.BODY_RATE = 2.0, 3.0, 1000
 connections.MAX_CONNECTIONS, connections._LOOK_SECONDS = 20, 0.1
 sync._CONNECT_SECONDS = 2.0
 def say(host):
     host.silence_seconds = 0.5
     print(host.addresses.cloud, flush=True)
-serve(Settings(Path(sys.argv[1]), port=0, site_port=0), say)
+serve(ServeOptions(Path(sys.argv[1]), port=0, site_port=0), say)
 """
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from supavex.deployment.server.host import Host
-from supavex.deployment.serving import Settings, serve
+from supavex.deployment.serving import ServeOptions, serve
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -29,7 +29,7 @@ def test_a_signal_before_the_server_runs_stops_it(tmp_path: Path, number: signal
         careless = Careless()
         del careless
 
-    serve(Settings(tmp_path, port=0, site_port=0), say)
+    serve(ServeOptions(tmp_path, port=0, site_port=0), say)
     assert served[0].closing
     assert signal.getsignal(number) is before
 
@@ -39,4 +39,4 @@ def test_a_signal_stops_it_at_any_time(tmp_path: Path, seconds: float) -> None:
     def say(host: Host) -> None:
         threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGTERM)).start()
 
-    serve(Settings(tmp_path, port=0, site_port=0), say)
+    serve(ServeOptions(tmp_path, port=0, site_port=0), say)

@@ -33,7 +33,8 @@ from supavex.migrate.copy.run import copy
 from supavex.migrate.state.rejects import TooManyRejectsError
 from supavex.postgres.inspection import inspect_catalog
 from supavex.postgres.server import Server, temporary
-from supavex.project import load_project, load_schema
+from supavex.settings.reading import load_settings
+from supavex.settings.schema_file import load_schema
 from tests.databases import wait_until_left
 
 ROWS = 6000
@@ -141,7 +142,7 @@ def plan_of(folder: Path, url: str) -> Plan:
     (folder / "schema.py").write_text(SCHEMA)
     with psycopg.connect(url, autocommit=True) as connection:
         catalog = inspect_catalog(connection, ["public"])
-    project = load_project(folder)
+    project = load_settings(folder)
     return make_plan(project, load_schema(project), catalog)
 
 
@@ -364,7 +365,7 @@ def test_another_plan_does_not_use_the_parts(source: Source) -> None:
     source.killed(KILLS[8])
     schema = source.folder / "schema.py"
     schema.write_text(SCHEMA.replace('"title": v.string(),', '"title": v.string(default="none"),'))
-    project = load_project(source.folder)
+    project = load_settings(source.folder)
     source.plan = make_plan(project, load_schema(project), source.plan.catalog)
     result = source.copy()
     assert result.parts_kept == 3, "two of authors, one of notes"

@@ -20,7 +20,7 @@ from supavex.mapping.plan import ALIAS, Plan, TablePlan
 from supavex.mapping.source import Source
 from supavex.postgres import server as servers
 from supavex.postgres.connection import connect, literal, quoted
-from supavex.project import load_project
+from supavex.settings.reading import load_settings
 from tests import catalogs, faker, projects
 from tests.databases import new_database, server
 from tests.projects import supavex
@@ -204,7 +204,7 @@ def test_a_scenario_comes_back(name: str) -> None:
             (folder / "setup.sql").rename(folder / "supabase/migrations/1_setup.sql")
         archive = folder / "archive.zip"
         assert supavex("migrate", "-C", folder, "--out", archive).code == 0
-        project = load_project(folder)
+        project = load_settings(folder)
         plan, _ = checked_plan(project)
         # The role of the migrations, which owns the tables and is no superuser.
         secret = (folder / ".supavex/source/database/password").read_text().split()[0]
@@ -229,7 +229,7 @@ def test_a_random_database_comes_back(server: servers.Server, sql: str, seed: in
         archive = folder / "archive.zip"
         migrated = supavex("migrate", "-C", folder, "--max-rejects", "1000000", "--out", archive)
         assert migrated.code == 0, migrated.out + migrated.err
-        plan, _ = checked_plan(load_project(folder))
+        plan, _ = checked_plan(load_settings(folder))
         # Scaffold leaves tsvectors behind: a search index of Convex takes their place.
         skipped = [(table, column) for table in plan.moved for column in table.skipped]
         assert all(table.source.column(column).type.base == "tsvector" for table, column in skipped)  # type: ignore[union-attr]

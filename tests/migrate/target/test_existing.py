@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from supavex.deployment import Deployment
-from supavex.project import load_project, load_schema
+from supavex.settings.reading import load_settings
+from supavex.settings.schema_file import load_schema
 from tests import projects
 from tests.projects import supavex
 
@@ -25,7 +26,7 @@ def folder() -> Iterator[Path]:
         projects.copy_of_my21staff(elsewhere)
         assert supavex("deploy", "-C", elsewhere).code == 0
         assert supavex("migrate", "-C", elsewhere).code == 0
-        schema = load_schema(load_project(path))
+        schema = load_schema(load_settings(path))
         with (
             Deployment(elsewhere / ".supavex/deployment.sqlite3") as source,
             Deployment(path / ".supavex/deployment.sqlite3") as target,

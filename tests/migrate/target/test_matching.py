@@ -21,8 +21,8 @@ from supavex.postgres.columns import ColumnReader
 from supavex.postgres.inspection import inspect_catalog
 from supavex.postgres.server import temporary
 from supavex.postgres.snapshot import exported
-from supavex.project import TableRule
 from supavex.schema import define_table, v
+from supavex.settings.rules import TableRule
 
 TEXTS = st.none() | st.sampled_from(["a", "b", "c", "é\n", "", "'\"\\"])
 NUMBERS = st.none() | st.integers(0, 2)

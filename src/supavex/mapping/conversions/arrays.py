@@ -25,7 +25,7 @@ from supavex.mapping.conversions.conversion import (
 )
 from supavex.mapping.conversions.json import documents, json_text, numbers_as_doubles
 from supavex.postgres.catalog import Type
-from supavex.project import ColumnRule
+from supavex.settings.rules import ColumnRule
 
 ONE_DIMENSION = Guard(
     "(cardinality({c}) = 0 OR array_ndims({c}) = 1)",

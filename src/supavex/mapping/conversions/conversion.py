@@ -17,7 +17,7 @@ from supavex.convex import validators as kinds
 from supavex.convex.validators import Validator, unwrap
 from supavex.convex.values import Value
 from supavex.postgres.catalog import Type
-from supavex.project import ColumnRule
+from supavex.settings.rules import ColumnRule
 
 #: How a converted Arrow column is written as JSON; see :mod:`supavex.migrate.copy.encoding.json_columns`.
 #: ``micros`` is int64 microseconds that become float64 milliseconds; ``json`` is text that is JSON already.

@@ -14,7 +14,7 @@ from supavex.convex import validators as kinds
 from supavex.convex.values import Value
 from supavex.mapping.conversions.conversion import SEEN_TEXT, Conversion, Guard, Misfit, Target, converts, misfit
 from supavex.postgres.catalog import Type
-from supavex.project import ColumnRule
+from supavex.settings.rules import ColumnRule
 
 _IS_FINITE = "isfinite({c})"
 _FINITE = Guard(

@@ -20,7 +20,7 @@ from supavex.convex import validators as kinds
 from supavex.convex.values import Value, nesting, value_problem
 from supavex.mapping.conversions.conversion import Conversion, Misfit, Target, converts, misfit
 from supavex.postgres.catalog import Type
-from supavex.project import ColumnRule
+from supavex.settings.rules import ColumnRule
 
 #: Decimal digits that every double keeps (DBL_DIG).
 _EVERY_DOUBLE_KEEPS = 15

@@ -25,7 +25,7 @@ from supavex.mapping.conversions.conversion import (
     plain_text,
 )
 from supavex.postgres.catalog import Type
-from supavex.project import ColumnRule
+from supavex.settings.rules import ColumnRule
 
 #: Where a decimal is in the range of doubles, so that casting it raises no error.
 _WITHIN = "(abs({c}) <= 1e308 AND ({c} = 0 OR abs({c}) >= 1e-300))"

@@ -17,7 +17,7 @@ from supavex.mapping.scaffold.fields import add_fields, add_references
 from supavex.mapping.scaffold.indexes import indexes
 from supavex.mapping.scaffold.naming import table_names
 from supavex.postgres.catalog import Catalog, Column, Table
-from supavex.project import Project
+from supavex.settings.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Scaffolded:
         return list(self.tables)
 
 
-def scaffold(project: Project, schema: Schema | None, catalog: Catalog, look: Look = look_nowhere) -> Scaffolded:
+def scaffold(project: Settings, schema: Schema | None, catalog: Catalog, look: Look = look_nowhere) -> Scaffolded:
     """Definitions for every table of ``catalog`` that ``schema`` and supavex.toml have no place for.
 
     ``look`` says what the rows show of columns without a foreign key.
@@ -78,12 +78,12 @@ def _known(table: Table, present: set[str]) -> bool:
     return bool({table.name, camel_case(table.name)} & present)
 
 
-def _toml_name(project: Project, table: Table) -> str:
+def _toml_name(project: Settings, table: Table) -> str:
     return toml_key(table.name if table.schema == project.schemas[0] else table.qualified)
 
 
 def _implied(
-    project: Project,
+    project: Settings,
     catalog: Catalog,
     tables: list[Table],
     keys: Mapping[Place, Key | None],
@@ -98,7 +98,7 @@ def _implied(
     return {(reference.table, reference.column): reference for reference in found}
 
 
-def _open_columns(project: Project, tables: list[Table]) -> Iterator[tuple[Table, Column]]:
+def _open_columns(project: Settings, tables: list[Table]) -> Iterator[tuple[Table, Column]]:
     """The columns of which supavex.toml says nothing that makes other values of them."""
     for table in tables:
         for column in table.columns:

@@ -11,7 +11,7 @@ from supavex.convex.values import Value
 from supavex.mapping.implied import ImpliedReference
 from supavex.mapping.keys import Key
 from supavex.postgres.catalog import Table
-from supavex.project import Project
+from supavex.settings.settings import Settings
 
 #: A table's schema and name.
 Place = tuple[str, str]
@@ -78,7 +78,7 @@ class Context:
     that were made once, and once is enough.
     """
 
-    project: Project
+    project: Settings
     targets: Mapping[Place, str]
     keys: Mapping[Place, Key | None]
     implied: Mapping[tuple[Place, str], ImpliedReference]

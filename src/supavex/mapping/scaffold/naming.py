@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 from supavex.convex import limits, names
 from supavex.mapping.names import camel_case
 from supavex.postgres.catalog import Table
-from supavex.project import Project
+from supavex.settings.settings import Settings
 
 _LETTERS = str.maketrans({
     "ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i",
@@ -47,7 +47,7 @@ def is_field(name: str) -> bool:
 
 
 def table_names(
-    project: Project, tables: Sequence[Table], present: Iterable[str]
+    project: Settings, tables: Sequence[Table], present: Iterable[str]
 ) -> tuple[dict[tuple[str, str], str], set[tuple[str, str]]]:
     """Convex's name of each table, and which tables are new: none of the names ``present`` is theirs.
 

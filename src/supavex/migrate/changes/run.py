@@ -18,7 +18,7 @@ from supavex.migrate.state.baseline import Moment
 from supavex.migrate.state.baselines import name_of
 from supavex.migrate.state.folder import Folder
 from supavex.migrate.storage.buckets import files_job
-from supavex.project import Project
+from supavex.settings.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class ChangesOptions:
 
 
 def changes_of(
-    project: Project,
+    project: Settings,
     options: ChangesOptions = ChangesOptions(),
     progress: Callable[[str, int, int], None] = lambda table, rows, estimate: None,
 ) -> Changes:

@@ -11,11 +11,11 @@ from supavex.mapping.source import Source
 from supavex.migrate.golive.cutover import CutoverPlan, Naming, plan_cutover
 from supavex.migrate.state.runs import read_runs
 from supavex.postgres.connection import connect, quoted
-from supavex.project import Project
+from supavex.settings.settings import Settings
 from supavex.text import now
 
 
-def cutover_of(project: Project, to: str, *, command_options: str = "", say: Callable[[str], object]) -> CutoverPlan:
+def cutover_of(project: Settings, to: str, *, command_options: str = "", say: Callable[[str], object]) -> CutoverPlan:
     """The plan of the cutover of ``project`` to the deployment ``to``; see :mod:`supavex.migrate.golive.cutover`.
 
     ``command_options`` stand in the plan's command lines (``-C app``). ``say`` is told where the source can't be read.

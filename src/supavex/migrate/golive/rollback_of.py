@@ -13,7 +13,7 @@ from supavex.migrate.golive.rollback import Rollback, choose_export, roll_back
 from supavex.migrate.state.exports import Kept, damaged_notes, every_kept_export, kept_exports, read_kept
 from supavex.migrate.state.folder import Folder
 from supavex.migrate.state.lock import locked
-from supavex.project import Project
+from supavex.settings.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class KeptExports:
     damaged: list[Path]
 
 
-def exports_of(project: Project, to: str | None = None) -> KeptExports:
+def exports_of(project: Settings, to: str | None = None) -> KeptExports:
     """The exports that are kept of the deployment ``to``; None: of all."""
     folder = Folder(project.migration_folder).path
     deployment = None if to is None else deployment_of(project.convex_folder, to)
@@ -45,7 +45,7 @@ def exports_of(project: Project, to: str | None = None) -> KeptExports:
 
 
 def roll_back_project(
-    project: Project, options: RollbackOptions, *, confirm: Callable[[str], bool], say: Callable[[str], object]
+    project: Settings, options: RollbackOptions, *, confirm: Callable[[str], bool], say: Callable[[str], object]
 ) -> Rollback:
     """Rolls a deployment of ``project`` back; see :func:`supavex.migrate.golive.rollback.roll_back`.
 

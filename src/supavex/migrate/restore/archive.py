@@ -10,11 +10,11 @@ from supavex.mapping.check import checked_plan
 from supavex.migrate.restore.run import Restored, restore
 from supavex.migrate.target.archive import ArchiveDocuments
 from supavex.migrate.target.stored_files import archive_files
-from supavex.project import Project
+from supavex.settings.settings import Settings
 
 
 def restore_archive(
-    project: Project, archive: Path, to: str, *, replace: bool, progress: Callable[[str, int, int], None]
+    project: Settings, archive: Path, to: str, *, replace: bool, progress: Callable[[str, int, int], None]
 ) -> Restored:
     """Writes the documents of ``archive`` into the tables at ``to`` (a connection string), in one transaction.
 

@@ -14,7 +14,7 @@ from supavex.migrate.state.rejects import read_rejects
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """The files that a migration leaves; see :attr:`Project.migration_folder`."""
+    """The files that a migration leaves; see :attr:`Settings.migration_folder`."""
 
     path: Path
 

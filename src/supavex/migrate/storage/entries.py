@@ -17,13 +17,13 @@ from supavex.convex.limits import STORAGE_TABLE
 from supavex.convex.media_types import fitting_media_type
 from supavex.convex.snapshot import ArchiveWriter
 from supavex.files import owner_only
-from supavex.project import Project
+from supavex.settings.settings import Settings
 
 #: A ``_creationTime`` for a file whose row does not say when it came.
 EARLIEST = 1.0
 
 
-def address_secret(project: Project) -> bytes:
+def address_secret(project: Settings) -> bytes:
     """The secret by which a stored file's address is named: made once, and kept in ``.supavex/``.
 
     Whoever knows a file's address may read the file, and its id is no secret; so the one must not follow from the

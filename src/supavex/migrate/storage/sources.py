@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from supavex.errors import SupavexError, UsageError, missing_extra
 from supavex.postgres.connection import without_password
-from supavex.project import Project
+from supavex.settings.settings import Settings
 
 _PIECE = 1 << 20
 
@@ -35,7 +35,7 @@ class FileSource(Protocol):
         """The place, for people; never with a secret."""
 
 
-def file_source(project: Project, place: str | None = None) -> FileSource | None:
+def file_source(project: Settings, place: str | None = None) -> FileSource | None:
     """The source that supavex.toml names, or ``place``; None where there is none."""
     rule = project.storage
     place = place or rule.files

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from supavex.deployment import Deployment
 from supavex.errors import SupavexError, UsageError
-from supavex.project import Project
+from supavex.settings.settings import Settings
 
 
-def local_deployment(project: Project, to: str = "local", *, make: bool = True) -> Deployment:
+def local_deployment(project: Settings, to: str = "local", *, make: bool = True) -> Deployment:
     """The deployment in the project's ``.supavex``. Without ``make``, raises where no schema was pushed yet.
 
     Raises for every other target than ``local``.

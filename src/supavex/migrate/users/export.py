@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from supavex.errors import SupavexError, UsageError
 from supavex.mapping.source import Source
-from supavex.project import Project
+from supavex.settings.settings import Settings
 
 if TYPE_CHECKING:
     from supavex.migrate.users.clerk_ids import ClerkIds
@@ -31,7 +31,7 @@ class UsersOptions:
     with_password_hashes: bool = False
 
 
-def export_users(project: Project, options: UsersOptions, progress: Progress) -> UsersReport:
+def export_users(project: Settings, options: UsersOptions, progress: Progress) -> UsersReport:
     """Exports the users of ``project``; see :mod:`supavex.migrate.users.clerk`."""
     target = options.target or project.users.kind
     if target is None:
@@ -52,7 +52,7 @@ def export_users(project: Project, options: UsersOptions, progress: Progress) ->
         raise _cannot_write(error, file) from None
 
 
-def _for_convex_auth(project: Project, file: Path, *, hashes: bool, progress: Progress) -> UsersReport:
+def _for_convex_auth(project: Settings, file: Path, *, hashes: bool, progress: Progress) -> UsersReport:
     from supavex.mapping.check import checked_plan
     from supavex.migrate.users.convex_auth import export_for_convex_auth
 
@@ -64,7 +64,7 @@ def _for_convex_auth(project: Project, file: Path, *, hashes: bool, progress: Pr
     return export_for_convex_auth(plan, file, progress=progress)
 
 
-def clerk_ids(project: Project, lists: Sequence[Path], out: Path | None, progress: Progress) -> ClerkIds:
+def clerk_ids(project: Settings, lists: Sequence[Path], out: Path | None, progress: Progress) -> ClerkIds:
     """Writes the id file from Clerk's lists; see :func:`supavex.migrate.users.clerk_ids.write_clerk_ids`."""
     from supavex.migrate.users.clerk_ids import write_clerk_ids
 

@@ -13,7 +13,9 @@ from supavex.mapping.names import camel_case
 from supavex.mapping.plan import Plan, TablePlan
 from supavex.mapping.references import pointer_of
 from supavex.mapping.source import Source
-from supavex.project import Project, TableRule, load_schema
+from supavex.settings.rules import TableRule
+from supavex.settings.schema_file import load_schema
+from supavex.settings.settings import Settings
 
 Status = Literal["mapped", "existing", "skipped", "missing", "view", "unknown"]
 _MOMENTS = ("timestamptz", "timestamp", "date")
@@ -110,7 +112,7 @@ class Sides:
     tables: dict[str, TableSide] = field(default_factory=dict)
     schema: Schema | None = None
     plan: Plan | None = None
-    project: Project | None = None
+    project: Settings | None = None
     notes: list[str] = field(default_factory=list)
 
     def table(self, name: str, schema: str = "") -> TableSide:
@@ -128,7 +130,7 @@ class Sides:
         return list(unique.values())
 
 
-def read_sides(project: Project | None, why: str = "") -> Sides:
+def read_sides(project: Settings | None, why: str = "") -> Sides:
     """Both sides of each table of ``project``. What can't be read is said in ``notes``: less is known then."""
     if project is None:
         return Sides(notes=[why])
@@ -177,7 +179,7 @@ def _planned(table: TablePlan) -> TableSide:
     return side
 
 
-def _named(project: Project, schema: Schema, name: str, of: str) -> TableSide:
+def _named(project: Settings, schema: Schema, name: str, of: str) -> TableSide:
     rule = project.table_rule(of or project.schemas[0], name)
     if rule.skip is not None:
         return TableSide(name, "skipped", reason=rule.skip, rule=rule)

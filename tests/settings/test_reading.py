@@ -1,20 +1,20 @@
-"""supavex.toml and schema.py: what they say, and what they are told when they say it wrong."""
+"""supavex.toml: what it says, and what it is told when it says it wrong."""
 
 from pathlib import Path
 
 import pytest
 
-from supavex.errors import SupavexError, UsageError
-from supavex.project import ColumnRule, FieldRule, Project, StorageRule, TableRule, UsersRule, load_project, load_schema
+from supavex.errors import UsageError
+from supavex.settings.reading import load_settings
+from supavex.settings.rules import ColumnRule, FieldRule, StorageRule, TableRule, UsersRule
+from supavex.settings.settings import Settings
 
 FIELD = 'a field of its own is { sql = "…" } or { references = ["…"] }.'
 
 
-def project(folder: Path, toml: str = "", *, schema: str | None = None) -> Project:
+def project(folder: Path, toml: str = "") -> Settings:
     (folder / "supavex.toml").write_text(toml)
-    if schema is not None:
-        (folder / "schema.py").write_text(schema)
-    return load_project(folder)
+    return load_settings(folder)
 
 
 def refused(folder: Path, toml: str) -> UsageError:
@@ -29,7 +29,7 @@ def refused(folder: Path, toml: str) -> UsageError:
 
 
 def test_an_empty_file_is_a_project_with_supabase_s_own_places(tmp_path: Path) -> None:
-    assert project(tmp_path) == Project(
+    assert project(tmp_path) == Settings(
         root=tmp_path,
         config=tmp_path / "supavex.toml",
         schema_file=tmp_path / "schema.py",
@@ -126,7 +126,7 @@ key = ["*"]
 existing = { match = { slug = "slug_column", team = "team" } }
 """,
     )
-    assert loaded == Project(
+    assert loaded == Settings(
         root=tmp_path,
         config=tmp_path / "supavex.toml",
         schema_file=tmp_path / "model/convex_schema.py",
@@ -194,7 +194,7 @@ def test_users_and_storage_that_make_no_sense(tmp_path: Path) -> None:
 
 def test_another_file_beside_it(tmp_path: Path) -> None:
     (tmp_path / "supavex.remaining.toml").write_text("max_rejects = 3")
-    loaded = load_project(tmp_path, "supavex.remaining.toml")
+    loaded = load_settings(tmp_path, "supavex.remaining.toml")
     assert loaded.max_rejects == 3
     assert loaded.config == tmp_path / "supavex.remaining.toml"
 
@@ -203,58 +203,9 @@ def test_paths_are_absolute_wherever_one_stands(tmp_path: Path, monkeypatch: pyt
     (tmp_path / "inner").mkdir()
     (tmp_path / "supavex.toml").touch()
     monkeypatch.chdir(tmp_path / "inner")
-    loaded = load_project(Path(".."))
+    loaded = load_settings(Path(".."))
     assert loaded.root == tmp_path.resolve()
     assert loaded.schema_file == tmp_path.resolve() / "schema.py"
-
-
-def test_paths_as_a_person_in_the_folder_writes_them(tmp_path: Path) -> None:
-    loaded = project(tmp_path)
-    assert loaded.shown(tmp_path / "supabase/migrations/1.sql") == "supabase/migrations/1.sql"
-    assert loaded.shown(Path("/elsewhere/schema.py")) == "/elsewhere/schema.py"
-    assert loaded.state == tmp_path / ".supavex"
-
-
-def test_each_configuration_file_has_a_migration_folder_of_its_own(tmp_path: Path) -> None:
-    (tmp_path / "supavex.remaining.toml").touch()
-    whole, rest = project(tmp_path), load_project(tmp_path, "supavex.remaining.toml")
-    assert whole.migration_folder == tmp_path / ".supavex/migration"
-    assert rest.migration_folder == tmp_path / ".supavex/migration-supavex.remaining"
-
-
-# -------------------------------------------------------------------------------------------------------------- rules
-
-
-def test_a_table_s_rule_is_found_by_bare_name_in_the_first_schema_only(tmp_path: Path) -> None:
-    loaded = project(
-        tmp_path,
-        """
-source.schemas = ["app", "public"]
-tables.notes.to = "bare"
-tables."public.notes".to = "public"
-tables."app.logs".to = "qualified"
-""",
-    )
-    assert loaded.table_rule("app", "notes").to == "bare"
-    assert loaded.table_rule("public", "notes").to == "public"
-    assert loaded.table_rule("app", "logs").to == "qualified"
-    assert loaded.table_rule("public", "logs") == TableRule()
-
-
-def test_a_table_s_own_column_rule_takes_the_place_of_the_one_for_all_tables(tmp_path: Path) -> None:
-    loaded = project(
-        tmp_path,
-        """
-columns.created_at.fill = "none"
-columns.name.to = "title"
-tables.notes.columns.created_at.to = "written"
-""",
-    )
-    rule = loaded.table_rule("public", "notes")
-    assert loaded.column_rule(rule, "created_at") == ColumnRule(to="written")
-    assert loaded.column_rule(rule, "name") == ColumnRule(to="title")
-    assert loaded.column_rule(loaded.table_rule("public", "logs"), "created_at") == ColumnRule(fill="none")
-    assert loaded.column_rule(rule, "other") == ColumnRule()
 
 
 # ------------------------------------------------------------------------------------------------------- database_url
@@ -287,18 +238,18 @@ def test_two_addresses_are_one_too_many(tmp_path: Path) -> None:
 
 def test_a_folder_without_a_project(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
-        load_project(tmp_path)
+        load_settings(tmp_path)
     assert (caught.value.code, caught.value.where) == ("NoProject", str(tmp_path))
     assert "-C DIR" in (caught.value.hint or "")
     with pytest.raises(UsageError, match=r"there is no other\.toml here"):
-        load_project(tmp_path, "other.toml")
+        load_settings(tmp_path, "other.toml")
 
 
 @pytest.mark.parametrize("content", [b"schema = ", b"schema = 'a'\nschema = 'b'", b"\xff\xfe", b"[tables.notes"])
 def test_a_file_that_is_not_toml(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "supavex.toml").write_bytes(content)
     with pytest.raises(UsageError) as caught:
-        load_project(tmp_path)
+        load_settings(tmp_path)
     assert caught.value.code == "InvalidConfig"
     assert caught.value.where == str(tmp_path / "supavex.toml")
 
@@ -398,111 +349,10 @@ def test_a_seed_that_is_missing(tmp_path: Path) -> None:
     assert (error.code, error.where) == ("NoSeed", str(tmp_path / "supabase/seed.sql"))
 
 
-# ----------------------------------------------------------------------------------------------------------- schema.py
-
-GOOD = """
-from supavex.schema import define_schema, define_table, v
-
-schema = define_schema({"notes": define_table({"text": v.string()})})
-"""
-
-
-def schema_error(folder: Path, text: str) -> SupavexError:
-    with pytest.raises(SupavexError) as caught:
-        load_schema(project(folder, schema=text))
-    return caught.value
-
-
-def test_the_schema_that_the_file_defines(tmp_path: Path) -> None:
-    schema = load_schema(project(tmp_path, schema=GOOD))
-    assert list(schema.tables) == ["notes"]
-    assert str(schema.tables["notes"].place) == "schema.py:4"
-
-
-def test_the_file_knows_its_own_name_and_is_not_the_program_that_runs(tmp_path: Path) -> None:
-    text = GOOD + "assert __file__.endswith('schema.py') and __name__ != '__main__'\n"
-    assert list(load_schema(project(tmp_path, schema=text)).tables) == ["notes"]
-
-
-def test_a_schema_in_another_place(tmp_path: Path) -> None:
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model/tables.py").write_text(GOOD)
-    schema = load_schema(project(tmp_path, 'schema = "model/tables.py"'))
-    assert str(schema.tables["notes"].place) == "model/tables.py:4"
-
-
-def test_a_schema_file_that_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(UsageError) as caught:
-        load_schema(project(tmp_path, 'schema = "model/tables.py"'))
-    assert (caught.value.code, caught.value.where) == ("NoSchema", "model/tables.py")
-
-
-@pytest.mark.parametrize("content", [b"schema = '\xff'", None])
-def test_a_schema_file_that_cannot_be_read(tmp_path: Path, content: bytes | None) -> None:
-    if content is None:
-        (tmp_path / "schema.py").mkdir()
-    else:
-        (tmp_path / "schema.py").write_bytes(content)
-    with pytest.raises(UsageError) as caught:
-        load_schema(project(tmp_path))
-    assert (caught.value.code, caught.value.where) == ("NoSchema", "schema.py")
-
-
-def test_a_syntax_error_has_its_line(tmp_path: Path) -> None:
-    error = schema_error(tmp_path, "from supavex.schema import v\n\nschema = define_schema({\n")
-    assert (error.code, error.where, error.exit_code) == ("SchemaSyntaxError", "schema.py:3", 1)
-    assert error.message == "'{' was never closed."
-
-
-def test_a_syntax_error_of_another_file_is_not_laid_on_this_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "broken_part.py").write_text("\n" * 40 + "def\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    error = schema_error(tmp_path, "# the schema\n\nimport broken_part\n")
-    assert error.where == "schema.py:3" or "broken_part.py:41" in str(error.where)
-
-
-@pytest.mark.parametrize(
-    ("line", "said"),
-    [
-        ("v.strin()", "AttributeError: 'V' object has no attribute 'strin'"),
-        ("1 / 0", "ZeroDivisionError: division by zero"),
-        ("import nothing_of_that_name", "ModuleNotFoundError: No module named 'nothing_of_that_name'"),
-        ("raise SystemExit(3)", "SystemExit: 3"),
-        ("v.string(default=1, colour='red')", "TypeError: "),
-    ],
-)
-def test_a_file_that_raises_has_the_line(tmp_path: Path, line: str, said: str) -> None:
-    error = schema_error(tmp_path, f"from supavex.schema import v\n\n{line}\n")
-    assert (error.code, error.where, error.exit_code) == ("SchemaRaises", "schema.py:3", 1)
-    assert said in error.message
-
-
-def test_the_line_is_the_innermost_of_the_file(tmp_path: Path) -> None:
-    error = schema_error(tmp_path, "def broken():\n    return {}['missing']\n\n\nbroken()\n")
-    assert error.where == "schema.py:2"
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("", "the file does not define schema."),
-        ("shema = 1", "the file does not define schema."),
-        ("schema = None", "the file does not define schema."),
-        ("schema = {'notes': {}}", "the file defines schema as dict."),
-    ],
-)
-def test_a_file_without_a_schema(tmp_path: Path, text: str, said: str) -> None:
-    error = schema_error(tmp_path, text)
-    assert (error.code, error.message, error.where) == ("MissingSchemaExportError", said, "schema.py")
-    assert error.hint == "schema = define_schema({…})"
-
-
 def test_a_state_folder_that_is_a_link_is_refused(tmp_path: Path) -> None:
     (tmp_path / "supavex.toml").write_text("")
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / ".supavex").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(UsageError, match="symbolic link") as caught:
-        load_project(tmp_path)
+        load_settings(tmp_path)
     assert caught.value.where == str(tmp_path / ".supavex") and not list((tmp_path / "elsewhere").iterdir())

@@ -1,0 +1,273 @@
+"""Reads ``supavex.toml``. An unknown key is an error that suggests the nearest name."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+from supavex.errors import UsageError, file_error
+from supavex.files import STATE_NAME, check_folders, check_inside
+from supavex.postgres.source_files import supabase_folder
+from supavex.postgres.supabase_config import read_config
+from supavex.settings.rules import (
+    FILE_OVER,
+    ColumnRule,
+    FieldRule,
+    Fill,
+    InvalidJson,
+    NonFinite,
+    StorageRule,
+    TableRule,
+    UnknownTypes,
+    UsersKind,
+    UsersRule,
+)
+from supavex.settings.settings import CONFIG_NAME, Settings
+from supavex.settings.toml_table import TomlTable
+
+#: Other rules of a column that a ``file`` can't stand beside: each makes another value of it, or none.
+_NOT_WITH_FILE = ("skip", "sql", "ids", "storage", "truncate")
+
+
+def load_settings(folder: Path, config: str | None = None) -> Settings:
+    """The settings of the project in ``folder``.
+
+    Raises :class:`~supavex.errors.UsageError` where the file is missing or wrong.
+    """
+    root = folder.resolve()
+    path = root / (config or CONFIG_NAME)
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UsageError(
+            "NoProject",
+            f"there is no {path.name} here.",
+            where=str(root),
+            hint="Go to the project's folder, name it with -C DIR, or make a supavex.toml (it may be empty).",
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError("InvalidConfig", f"not TOML: {error}.", where=str(path)) from None
+    except OSError as error:
+        if not root.is_dir():
+            hint = "-C names the project's folder, and --config a file in it."
+            raise UsageError("NoProject", "this is a file, no folder.", where=str(root), hint=hint) from None
+        raise file_error(error, "InvalidConfig", str(path)) from None
+    check_folders(root / STATE_NAME)
+    return _settings(root, path, data)
+
+
+def _settings(root: Path, path: Path, data: Mapping[str, Any]) -> Settings:
+    top = TomlTable(data, path.name)
+    source = TomlTable(top.take("source", dict, {}), f"{path.name} [source]")
+    schema_file = root / top.take("schema", str, "schema.py")
+    chosen = "migrations" in source.data
+    migrations = root / source.take("migrations", str, "supabase/migrations")
+    named = "seed" in source.data
+    seeds = tuple(root / seed for seed in source.texts("seed", []))
+    for seed in seeds:
+        if not seed.is_file():
+            raise UsageError("NoSeed", "the seed file is missing.", where=str(seed))
+    settings = Settings(
+        root=root,
+        config=path,
+        schema_file=schema_file,
+        convex_folder=root / top.take("convex", str, "convex"),
+        lock_file=root / top.take("lock", str, "supavex.lock"),
+        migrations=migrations,
+        seeds=seeds if named else None,
+        database_url=_database_url(source),
+        schemas=source.texts("schemas", _api_schemas(root, migrations)) or ("public",),
+        replay_gb=source.positive("replay_gb", 4),
+        replay_minutes=source.positive("replay_minutes", 15),
+        postgres_bin=source.take("postgres_bin", str),
+        summary=_maybe_path(root, top.take("summary", str)),
+        max_rejects=top.take("max_rejects", int, 0),
+        unknown_types=top.choice("unknown_types", get_args(UnknownTypes)),
+        migrations_chosen=chosen,
+        fill=_fill(top),
+        storage=_storage_rule(top.take("storage", dict, {}), f"{path.name} [storage]"),
+        users=_users_rule(top.take("users", dict, {}), f"{path.name} [users]"),
+        tables={
+            name: _table_rule(rule, f"{path.name} [tables.{name}]")
+            for name, rule in top.take("tables", dict, {}).items()
+        },
+        columns={
+            name: _column_rule(rule, f"{path.name} [columns.{name}]")
+            for name, rule in top.take("columns", dict, {}).items()
+        },
+    )
+    source.done()
+    top.done()
+    for setting, place in (
+        ("convex", settings.convex_folder),
+        ("lock", settings.lock_file),
+        ("schema", settings.schema_file),
+        ("summary", settings.summary or root),
+    ):
+        check_inside(root, place, f"{setting} = {os.path.relpath(place, root)!r}", path.name)
+    if settings.max_rejects < 0:
+        raise UsageError("InvalidConfig", "max_rejects is 0 or more.", where=path.name)
+    return settings
+
+
+def _api_schemas(root: Path, migrations: Path) -> list[str]:
+    """The schemas that the API has by supabase/config.toml, Supabase's own aside."""
+    return list(read_config(supabase_folder(root, migrations)).schemas or ("public",))
+
+
+def _fill(reader: TomlTable) -> Fill | None:
+    reader.known.add("fill")
+    return reader.choice("fill", get_args(Fill)) if "fill" in reader.data else None
+
+
+def _users_rule(data: Mapping[str, Any], where: str) -> UsersRule:
+    reader = TomlTable(data, where)
+    kind = reader.choice("for", get_args(UsersKind)) if "for" in data else None
+    rule = UsersRule(kind, reader.take("password_hashes", bool, False))
+    reader.known.add("for")
+    reader.done()
+    if rule.password_hashes and rule.kind != "convex-auth":
+        hint = "For Clerk: supavex users --for clerk --with-password-hashes."
+        raise UsageError("InvalidConfig", 'password_hashes goes with for = "convex-auth".', where=where, hint=hint)
+    return rule
+
+
+def _storage_rule(data: Mapping[str, Any], where: str) -> StorageRule:
+    reader = TomlTable(data, where)
+    rule = StorageRule(
+        reader.take("files", str),
+        reader.texts("buckets", []),
+        reader.take("endpoint", str),
+        reader.take("region", str),
+    )
+    reader.done()
+    return rule
+
+
+def _maybe_path(root: Path, name: str | None) -> Path | None:
+    return None if name is None else root / name
+
+
+def _database_url(source: TomlTable) -> str | None:
+    url = source.take("database_url", str)
+    variable = source.take("database_url_env", str)
+    if url and variable:
+        raise UsageError("InvalidConfig", "database_url and database_url_env: give one of them.", where=source.where)
+    if variable:
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,99}", variable):
+            # Perhaps an address, with a password in it.
+            message = "database_url_env is the name of an environment variable, and this is none."
+            hint = 'database_url_env = "SUPABASE_DB_URL", and export SUPABASE_DB_URL=postgresql://…'
+            raise UsageError("InvalidConfig", message, where=source.where, hint=hint)
+        url = os.environ.get(variable)
+        if not url:
+            raise UsageError(
+                "NoDatabaseUrl",
+                f"the environment variable {variable} is not set.",
+                where=source.where,
+                hint=f"export {variable}=postgresql://…",
+            )
+    return url  # type: ignore[no-any-return]
+
+
+def _table_rule(data: Any, where: str) -> TableRule:
+    if not isinstance(data, dict):
+        raise UsageError("InvalidConfig", "a table's rules are a TOML table.", where=where)
+    reader = TomlTable(data, where)
+    existing = reader.take("existing", dict)
+    rule = TableRule(
+        to=reader.take("to", str),
+        skip=reader.take("skip", str),
+        existing=None if existing is None else _match(existing, where),
+        created=reader.take("created", str),
+        key=reader.texts("key", []),
+        fill=_fill(reader),
+        columns={
+            name: _column_rule(column, f"{where[:-1]}.columns.{name}]")
+            for name, column in reader.take("columns", dict, {}).items()
+        },
+        fields={
+            name: _field_rule(rule, f"{where[:-1]}.fields.{name}]")
+            for name, rule in reader.take("fields", dict, {}).items()
+        },
+    )
+    reader.done()
+    return rule
+
+
+def _match(data: Mapping[str, Any], where: str) -> dict[str, str]:
+    reader = TomlTable(data, f"{where} existing")
+    match = reader.take("match", dict)
+    reader.done()
+    if not match or not all(isinstance(column, str) for column in match.values()):
+        raise UsageError(
+            "InvalidConfig",
+            "existing names what matches a row with its document.",
+            where=where,
+            hint='existing = { match = { slug = "slug" } }: a Convex field, and the source column that equals it.',
+        )
+    return dict(match)
+
+
+def _field_rule(data: Any, where: str) -> FieldRule:
+    wrong = UsageError("InvalidConfig", 'a field of its own is { sql = "…" } or { references = ["…"] }.', where=where)
+    if not isinstance(data, dict):
+        raise wrong
+    reader = TomlTable(data, where)
+    rule = FieldRule(reader.take("sql", str), reader.texts("references", []))
+    reader.done()
+    if bool(rule.sql) == bool(rule.references):
+        raise wrong
+    return rule
+
+
+def _column_rule(data: Any, where: str) -> ColumnRule:
+    if not isinstance(data, dict):
+        raise UsageError("InvalidConfig", "a column's rules are a TOML table.", where=where)
+    reader = TomlTable(data, where)
+    rule = ColumnRule(
+        to=reader.take("to", str),
+        skip=reader.take("skip", str),
+        sql=reader.take("sql", str),
+        ids=reader.take("ids", str),
+        fill=_fill(reader),
+        format=reader.take("format", str),
+        lossy=reader.take("lossy", bool),
+        storage=reader.take("storage", (str, bool), False),
+        nonfinite=reader.choice("nonfinite", get_args(NonFinite)),
+        invalid_json=reader.choice("invalid_json", get_args(InvalidJson)),
+        truncate=reader.take("truncate", int),
+        file=reader.take("file", str),
+        file_over=reader.take("file_over", int, FILE_OVER),
+    )
+    reader.done()
+    _check_file(rule, data, where)
+    if rule.truncate is not None and rule.truncate < 1:
+        raise UsageError("InvalidConfig", "truncate is a number of characters, above 0.", where=where)
+    if rule.storage == "":
+        raise UsageError("InvalidConfig", "storage is a bucket's id, or true.", where=where)
+    if rule.storage and rule.ids:
+        raise UsageError("InvalidConfig", "storage and ids: give one of them.", where=where)
+    return rule
+
+
+def _check_file(rule: ColumnRule, data: Mapping[str, Any], where: str) -> None:
+    hint = 'file = "content_file" names the field, v.id("_storage"), that gets the file\'s id.'
+    if rule.file is None:
+        if "file_over" in data:
+            raise UsageError("InvalidConfig", "file_over goes with file.", where=where, hint=hint)
+        return
+    if not rule.file:
+        raise UsageError("InvalidConfig", "file is a field's name.", where=where, hint=hint)
+    if rule.file_over < 0:
+        message = "file_over is a number of bytes, 0 or more."
+        raise UsageError("InvalidConfig", message, where=where, hint="0: every value that is not NULL.")
+    other = next((name for name in _NOT_WITH_FILE if getattr(rule, name)), None)
+    if other is not None:
+        message = f"{other} and file: give one of them."
+        hint = "file moves a large value as it is, and loses nothing of it."
+        raise UsageError("InvalidConfig", message, where=where, hint=hint)

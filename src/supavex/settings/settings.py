@@ -1,0 +1,101 @@
+"""The settings of a project. Everything has a default; for the plain case the file is a few lines, or empty.
+
+Paths are relative to the project's folder.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from supavex.errors import file_error
+from supavex.files import PRIVATE_FILES, PRIVATE_FOLDERS, STATE_NAME, close_to_others, own_folder, write_whole
+from supavex.settings.rules import ColumnRule, Fill, StorageRule, TableRule, UnknownTypes, UsersRule
+
+CONFIG_NAME = "supavex.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A project's folder and what its ``supavex.toml`` says. All paths are absolute.
+
+    ``fill``: ``defaults`` puts a field's default in the place of NULL; ``none`` says that NULL is meant to leave the
+    field out, or to reject the row where the field is required. None: as ``none``, and `check` warns. A column's own
+    setting comes before its table's, and that before the project's.
+    """
+
+    root: Path
+    config: Path
+    schema_file: Path
+    convex_folder: Path
+    lock_file: Path
+    migrations: Path
+    #: The seeds that supavex.toml names; None where it names none.
+    seeds: tuple[Path, ...] | None
+    database_url: str | None
+    schemas: tuple[str, ...]
+    replay_gb: float
+    replay_minutes: float
+    postgres_bin: str | None
+    summary: Path | None
+    max_rejects: int
+    unknown_types: UnknownTypes
+    tables: Mapping[str, TableRule]
+    columns: Mapping[str, ColumnRule]
+    users: UsersRule = field(default_factory=UsersRule)
+    storage: StorageRule = field(default_factory=StorageRule)
+    #: Whether supavex.toml names the folder of migrations.
+    migrations_chosen: bool = False
+    fill: Fill | None = None
+
+    @property
+    def state(self) -> Path:
+        """``.supavex/``: the local deployment, the replayed source, archives, reports. Ignored by git."""
+        return self.root / STATE_NAME
+
+    def make_state(self) -> None:
+        """Makes the folder of :attr:`state`, with a .gitignore in it: rows and keys don't belong in version control.
+
+        Raises where it can't be written into, is a symbolic link, or belongs to another user.
+        """
+        try:
+            own_folder(self.state)
+            if not os.path.lexists(self.state / ".gitignore"):
+                write_whole(self.state / ".gitignore", "*\n")
+            close_to_others(self.state, PRIVATE_FILES, PRIVATE_FOLDERS)
+            if not os.access(self.state, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+                # Better than after an hour of work.
+                raise PermissionError(errno.EACCES, "Nothing can be written into this folder", str(self.state))
+        except OSError as error:
+            raise file_error(error, "CannotWrite", str(self.state)) from None
+
+    @property
+    def migration_folder(self) -> Path:
+        """Where a migration leaves archive, rejects and report: each configuration file has one of its own."""
+        name = "migration" if self.config.name == CONFIG_NAME else f"migration-{self.config.stem}"
+        return self.state / name
+
+    def table_rule(self, schema: str, name: str) -> TableRule:
+        """What the file says of ``schema.name`` (by its full name, or by its bare name in the first schema)."""
+        qualified = self.tables.get(f"{schema}.{name}")
+        if qualified is None and schema == self.schemas[0]:
+            qualified = self.tables.get(name)
+        return qualified or TableRule()
+
+    def column_rule(self, rule: TableRule, column: str) -> ColumnRule:
+        """What the file says of a column: under its table, else under ``[columns]`` for every table."""
+        return rule.columns.get(column) or self.columns.get(column) or ColumnRule()
+
+    def filling(self, table: TableRule, column: ColumnRule) -> Fill | None:
+        """What becomes of NULL in a column with those rules; None where nobody says."""
+        return column.fill or table.fill or self.fill
+
+    def shown(self, path: Path) -> str:
+        """``path`` as a person in the project's folder would write it."""
+        try:
+            return str(path.relative_to(self.root))
+        except ValueError:
+            return str(path)
