@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from supavex.convex import compile as compiler
-from supavex.convex.compile import can_contain_field, compile_schema
+from supavex.convex.compile import compile_schema
 from supavex.convex.schema import Schema, define_schema, define_table, v
 from supavex.diagnostics import Diagnostic
 
@@ -575,35 +575,3 @@ def test_a_filter_named_twice_is_no_error_to_convex():
     """It takes filter fields as a set."""
     table = define_table({"a": v.string()}).search_index("s", search_field="a", filter_fields=["a", "a"])
     assert [d for d in compile_schema(define_schema({"t": table})) if d.severity == "error"] == []
-
-
-@pytest.mark.parametrize(
-    ("path", "possible"),
-    [
-        ("a", True),
-        ("a.b", True),
-        (".a.b.", True),
-        ("a.b.c", False),
-        ("a.x", False),
-        ("x", False),
-        ("any", True),
-        ("any.x.y", True),
-        ("union.left", True),
-        ("union.right", True),
-        ("union.middle", False),
-        ("array", True),
-        ("array.x", False),
-        ("record.x", False),
-    ],
-)
-def test_whether_a_document_can_contain_a_field(path: str, possible: bool):
-    document = v.object(
-        {
-            "a": v.optional(v.object({"b": v.string()})),
-            "any": v.any(),
-            "union": v.union(v.object({"left": v.null()}), v.null(), v.object({"right": v.null()})),
-            "array": v.array(v.object({"x": v.null()})),
-            "record": v.record(v.string(), v.object({"x": v.null()})),
-        }
-    )
-    assert can_contain_field(document, path) is possible

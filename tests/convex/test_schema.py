@@ -6,8 +6,8 @@ from inspect import currentframe
 import pytest
 
 from supavex.convex import validators as kinds
+from supavex.convex.field_rules import MISSING, Rules
 from supavex.convex.schema import Index, SearchIndex, VectorIndex, define_schema, define_table, v
-from supavex.convex.validators import MISSING, Rules
 from supavex.diagnostics import Place
 
 

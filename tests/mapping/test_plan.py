@@ -2,7 +2,8 @@
 
 import pytest
 
-from supavex.convex.validators import MISSING, String, Validator
+from supavex.convex.field_rules import MISSING
+from supavex.convex.validators import String, Validator
 from supavex.mapping.conversions import Misfit
 from supavex.mapping.keys import Key
 from supavex.mapping.plan import FieldPlan, Plan, Reference, TablePlan

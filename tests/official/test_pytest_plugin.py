@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from supavex.convex.snapshot import ArchiveWriter, tables_entry
+from supavex.convex.archive_writer import ArchiveWriter
+from supavex.convex.snapshot import tables_entry
 from supavex.convex_cli.bundling import inputs_of
 from supavex.deployment import Deployment
 from tests.projects import ROOT

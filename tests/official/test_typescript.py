@@ -9,9 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from supavex.convex.field_rules import MISSING
 from supavex.convex.schema import Schema, define_schema, define_table, v
 from supavex.convex.typescript import defaults_module, schema_module, tables_module, value_text
-from supavex.convex.validators import MISSING, Validator, unwrap
+from supavex.convex.validators import Validator, unwrap
 from supavex.convex.values import to_internal_json
 
 from .node import NODE_MODULES, Node, Refused, missing

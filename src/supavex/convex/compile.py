@@ -7,21 +7,20 @@ convex-backend, ``values/validators.ts`` of the npm package, and the page "Limit
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 from supavex.convex import limits, names
 from supavex.convex import validators as kinds
-from supavex.convex.schema import Index, Schema, SearchIndex, TableDefinition, VectorIndex
-from supavex.convex.validators import MISSING, Validator, printed, unwrap
+from supavex.convex.checked_table import CheckedTable, nearest
+from supavex.convex.field_rules import MISSING, Rules, printed
+from supavex.convex.index_checks import index_findings, unique_findings
+from supavex.convex.schema import Schema, TableDefinition
+from supavex.convex.validators import Validator
 from supavex.convex.values import nesting, size, value_problem
-from supavex.diagnostics import Diagnostic, Place, Severity
-
-AnyIndex = Index | SearchIndex | VectorIndex
+from supavex.diagnostics import Diagnostic, Place
 
 
 def compile_schema(schema: Schema) -> list[Diagnostic]:
@@ -43,16 +42,13 @@ def _check_tables(schema: Schema) -> Iterator[Diagnostic]:
             yield Diagnostic("TableNamesAlike", "warning", message, name, "Rename one of them.", table.place)
 
 
-def _nearest(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f" Did you mean {close[0]}?" if close else ""
-
-
 class _Table:
     """The findings of one table; iterating it runs the checks."""
 
     def __init__(self, schema: Schema, name: str, table: TableDefinition) -> None:
         self.schema, self.name, self.table = schema, name, table
+        self.checked = CheckedTable(schema, name, table)
+        self._finding = self.checked.finding
 
     def __iter__(self) -> Iterator[Diagnostic]:
         if not isinstance(self.table, TableDefinition) or not isinstance(self.table.document, Validator):
@@ -63,21 +59,8 @@ class _Table:
         yield from self._name()
         yield from self._document_type()
         yield from self._validators()
-        yield from self._indexes()
-        yield from self._uniques()
-
-    def _finding(
-        self,
-        code: str,
-        message: str,
-        *,
-        at: str = "",
-        hint: str = "",
-        place: Place | None = None,
-        severity: Severity = "error",
-    ) -> Diagnostic:
-        subject = self.name + (f".{at.lstrip('.')}" if at else "")
-        return Diagnostic(code, severity, message, subject, hint, place or self.table.place)
+        yield from index_findings(self.checked)
+        yield from unique_findings(self.checked)
 
     def _name(self) -> Iterator[Diagnostic]:
         problem = names.table_name_problem(self.name)
@@ -151,7 +134,7 @@ class _Table:
             yield self._finding(
                 "UnknownTable",
                 f'v.id("{validator.table}"): the schema has no table of that name.'
-                + _nearest(validator.table, self.schema.tables),
+                + nearest(validator.table, self.schema.tables),
                 at=path,
                 hint="Define the table, or correct the name.",
                 place=validator.place,
@@ -242,170 +225,6 @@ class _Table:
             message = "one_of names a value twice."
             yield self._finding("AllowedValueTwice", message, at=path, place=validator.place, severity="warning")
 
-    def _indexes(self) -> Iterator[Diagnostic]:
-        table = self.table
-        every: list[AnyIndex] = [*table.indexes, *table.search_indexes, *table.vector_indexes]
-        if len(every) > limits.MAX_INDEXES_PER_TABLE:
-            message = f"{len(every)} indexes; a table has at most {limits.MAX_INDEXES_PER_TABLE}."
-            yield self._finding("TooManyIndexes", message, hint="Drop those that no query uses.")
-        elif len(every) > limits.MAX_INDEXES_PER_TABLE_DOCUMENTED:
-            documented = limits.MAX_INDEXES_PER_TABLE_DOCUMENTED
-            message = f"{len(every)} indexes; Convex documents a limit of {documented} (its backend enforces 64)."
-            yield self._finding("TooManyIndexes", message, severity="warning")
-        for name, count in Counter(index.name for index in every).items():
-            if count > 1:
-                place = [index.place for index in every if index.name == name][-1]
-                message = f"{count} indexes are named {name}; names are unique over all kinds of index."
-                yield self._finding("IndexNamesNotUnique", message, at=name, hint="Rename one.", place=place)
-        for index in every:
-            problem = names.index_name_problem(index.name)
-            if problem:
-                reserved = index.name in names.RESERVED_INDEX_NAMES or index.name.startswith("_")
-                code = "IndexNameReserved" if reserved else "InvalidIndexName"
-                message = f"{index.name!r} can't name an index: {problem}."
-                yield self._finding(code, message, at=index.name, hint="Rename the index.", place=index.place)
-        yield from self._same_fields("IndexNotUnique", [(i, i.fields) for i in table.indexes])
-        yield from self._same_fields(
-            "SearchIndexFieldNotUnique",
-            [(i, (i.search_field, frozenset(i.filter_fields))) for i in table.search_indexes],
-        )
-        yield from self._same_fields(
-            "VectorIndexFieldNotUnique", [(i, (i.vector_field, i.dimensions)) for i in table.vector_indexes]
-        )
-        for db in table.indexes:
-            yield from self._database_index(db)
-        for search in table.search_indexes:
-            yield from self._filters(search, search.filter_fields)
-            yield from self._index_field(search, search.search_field)
-            yield from self._search_field(search)
-        for vector in table.vector_indexes:
-            yield from self._filters(vector, vector.filter_fields)
-            yield from self._vector_index(vector)
-
-    def _same_fields(self, code: str, keyed: Sequence[tuple[AnyIndex, Any]]) -> Iterator[Diagnostic]:
-        seen: dict[Any, AnyIndex] = {}
-        for index, key in keyed:
-            other = seen.setdefault(key, index)
-            if other is not index:
-                message = f"{index.name} and {other.name} index the same fields."
-                hint = "Keep one of them."
-                yield self._finding(code, message, at=index.name, hint=hint, place=index.place)
-
-    def _database_index(self, index: Index) -> Iterator[Diagnostic]:
-        if not index.fields:
-            message = "an index has at least one field."
-            yield self._finding("EmptyIndex", message, at=index.name, place=index.place)
-        if len(index.fields) > limits.MAX_INDEX_FIELDS:
-            message = f"{len(index.fields)} fields; an index has at most {limits.MAX_INDEX_FIELDS} of yours."
-            hint = "Convex counts the _creationTime that it appends as the sixteenth."
-            yield self._finding("IndexTooManyFields", message, at=index.name, hint=hint, place=index.place)
-        for field, count in Counter(index.fields).items():
-            if count > 1:
-                message = f"names the field {field} {count} times."
-                yield self._finding("FieldsNotUniqueWithinIndex", message, at=index.name, place=index.place)
-            yield from self._index_field(index, field)
-
-    def _filters(self, index: SearchIndex | VectorIndex, fields: tuple[str, ...]) -> Iterator[Diagnostic]:
-        if len(fields) > limits.MAX_FILTER_FIELDS:
-            message = f"{len(fields)} filter fields; an index has at most {limits.MAX_FILTER_FIELDS}."
-            yield self._finding("IndexTooManyFilterFields", message, at=index.name, place=index.place)
-        for field, count in Counter(fields).items():
-            if count > 1:
-                message = f"names the filter field {field} {count} times."
-                yield self._finding(
-                    "FieldsNotUniqueWithinIndex", message, at=index.name, place=index.place, severity="warning"
-                )
-            if field != "_creationTime":
-                yield from self._index_field(index, field)
-
-    def _index_field(self, index: AnyIndex, field: str) -> Iterator[Diagnostic]:
-        at, place = index.name, index.place
-        parts = field.strip(".").split(".")
-        reserved = parts if isinstance(index, Index) else parts[:1]
-        if field == "_id":
-            hint = "Use db.get(id)."
-            yield self._finding("IndexFieldsContainId", "_id can't be indexed.", at=at, hint=hint, place=place)
-        elif field == "_creationTime":
-            message = "_creationTime is the last field of every index already."
-            yield self._finding("IndexFieldsContainCreationTime", message, at=at, hint="Leave it out.", place=place)
-        elif any(part.startswith("_") for part in reserved):
-            message = f"the field {field} is reserved (it starts with an underscore)."
-            yield self._finding("IndexFieldNameReserved", message, at=at, place=place)
-        elif problem := names.field_path_problem(field):
-            message = f"{field!r} is not the path of a field: {problem}."
-            yield self._finding("InvalidIndexField", message, at=at, place=place)
-        elif self.schema.schema_validation and not can_contain_field(self.table.document, field):
-            message = f"the field {field} does not exist in the table." + _nearest(field, self.table.fields)
-            hint = "Add the field, or take it out of the index."
-            yield self._finding("SchemaDefinitionError", message, at=at, hint=hint, place=place)
-
-    def _search_field(self, index: SearchIndex) -> Iterator[Diagnostic]:
-        found = [unwrap(x) for x in fields_at(self.table.document, index.search_field)]
-        if found and not any(_maybe(validator, kinds.String) for validator in found):
-            message = f"the search field {index.search_field} is never a string: nothing would be found."
-            yield self._finding("SearchFieldNotString", message, at=index.name, place=index.place, severity="warning")
-
-    def _vector_index(self, index: VectorIndex) -> Iterator[Diagnostic]:
-        low, high = limits.MIN_VECTOR_DIMENSIONS, limits.MAX_VECTOR_DIMENSIONS
-        if not (isinstance(index.dimensions, int) and low <= index.dimensions <= high):
-            message = f"{index.dimensions} dimensions; a vector index has {low} to {high}."
-            yield self._finding("InvalidVectorDimensions", message, at=index.name, place=index.place)
-        yield from self._index_field(index, index.vector_field)
-        found = [unwrap(x) for x in fields_at(self.table.document, index.vector_field)]
-        if self.schema.schema_validation and found and not any(map(_maybe_vector, found)):
-            message = f"the field {index.vector_field} is never an array of float64."
-            hint = "Its type is v.array(v.float64())."
-            yield self._finding("SchemaDefinitionError", message, at=index.name, hint=hint, place=index.place)
-
-    def _uniques(self) -> Iterator[Diagnostic]:
-        for fields in self.table.uniques:
-            for field in fields:
-                if not can_contain_field(self.table.document, field):
-                    message = f"unique names the field {field}, which does not exist."
-                    message += _nearest(field, self.table.fields)
-                    yield self._finding("SchemaDefinitionError", message, at=field)
-
-
-def can_contain_field(validator: Validator, path: str) -> bool:
-    """Whether some document that fits ``validator`` has a value at the dotted ``path``."""
-    return bool(fields_at(validator, path))
-
-
-def fields_at(validator: Validator, path: str) -> list[Validator]:
-    """The validators that stand at the dotted ``path``, one for each variant of a union."""
-    found = [validator]
-    for part in path.strip(".").split("."):
-        found = [child for outer in found for child in _step(unwrap(outer), part)]
-    return found
-
-
-def _step(validator: Validator, field: str) -> list[Validator]:
-    if isinstance(validator, kinds.AnyValue):
-        return [validator]
-    if isinstance(validator, kinds.Union):
-        return [child for member in validator.members for child in _step(unwrap(member), field)]
-    if isinstance(validator, kinds.Object) and field in validator.fields:
-        return [validator.fields[field]]
-    return []
-
-
-def _maybe(validator: Validator, kind: type[Validator]) -> bool:
-    validator = unwrap(validator)
-    if isinstance(validator, kinds.Union):
-        return any(_maybe(member, kind) for member in validator.members)
-    if isinstance(validator, kinds.Literal):
-        return kind is kinds.String and isinstance(validator.value, str)
-    return isinstance(validator, kind | kinds.AnyValue) or (kind is kinds.String and isinstance(validator, kinds.Id))
-
-
-def _maybe_vector(validator: Validator) -> bool:
-    validator = unwrap(validator)
-    if isinstance(validator, kinds.Union):
-        return any(map(_maybe_vector, validator.members))
-    if isinstance(validator, kinds.Array):
-        return isinstance(validator.element, kinds.Number | kinds.AnyValue)
-    return isinstance(validator, kinds.AnyValue)
-
 
 def _string_keys(validator: Validator) -> bool:
     if isinstance(validator, kinds.Union):
@@ -420,7 +239,7 @@ def _everything(validator: Any) -> Iterator[tuple[str, Any]]:
             yield from _everything(child)
 
 
-def _rule_values(rules: kinds.Rules) -> Iterator[tuple[str, Any]]:
+def _rule_values(rules: Rules) -> Iterator[tuple[str, Any]]:
     if rules.default is not MISSING:
         yield "default", rules.default
     for value in rules.one_of or ():
@@ -434,6 +253,3 @@ def _article(validator: Validator) -> str:
 
 def _place(validator: Any) -> Place | None:
     return validator.place if isinstance(validator, Validator) else None
-
-
-__all__ = ["can_contain_field", "compile_schema", "fields_at"]

@@ -21,7 +21,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from supavex.convex import validators as kinds
-from supavex.convex.validators import MISSING, Optional, Rules, Validator, unwrap, with_rules
+from supavex.convex.coercion import with_rules
+from supavex.convex.field_rules import MISSING, Rules
+from supavex.convex.validators import Optional, Validator, unwrap
 from supavex.convex.values import Value
 from supavex.diagnostics import Place, place_of_caller
 

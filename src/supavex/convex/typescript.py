@@ -10,8 +10,10 @@ import math
 from collections.abc import Iterable, Mapping
 
 from supavex.convex import validators as kinds
+from supavex.convex.broken_rules import field_rules
+from supavex.convex.field_rules import MISSING, Rules
 from supavex.convex.schema import Index, Schema, SearchIndex, TableDefinition, VectorIndex
-from supavex.convex.validators import MISSING, Rules, Validator, field_rules, literal_text, unwrap
+from supavex.convex.validators import Validator, literal_text, unwrap
 from supavex.convex.values import Value
 
 #: The first words of every file that supavex wrote; a file without them is a person's, and stays as it is.

@@ -1,113 +1,25 @@
-"""Validators: the types of a Convex schema, and what Supabase knew about a column besides.
+"""Validators: the types of a Convex schema.
 
 Each validator gives the JSON that Convex's own package exports for it (:meth:`Validator.to_json`), the text that
 Convex prints for it (``str()``), and checks a value (:meth:`Validator.check`). Source: ``values/validators.ts`` of the
-npm package, ``schemas/validator.rs`` of convex-backend.
-
-``default``, ``one_of``, ``ge``, ``le``, ``gt``, ``lt``, ``pattern`` and ``unique`` are not Convex's. They stay in
-Python: a default is for new documents (and for NULLs where supavex.toml asks to fill them), and all of them are checked
-while migrating and verifying.
+npm package, ``schemas/validator.rs`` of convex-backend. What Supabase knew about a column besides stands in
+:mod:`supavex.convex.field_rules`.
 """
 
 from __future__ import annotations
 
 import json
-import operator
-import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from supavex.convex import ids
+from supavex.convex.field_rules import NO_RULES, Rules, printed
 from supavex.convex.values import Value, same, to_internal_json
 from supavex.diagnostics import Place
 
 #: Table number to table name, of the deployment that a document is checked for; None for an unknown number.
 TableNames = Callable[[int], str | None]
-
-
-class _Missing:
-    """The default of a field that has none (None is a value)."""
-
-    def __repr__(self) -> str:
-        return "MISSING"
-
-    def __reduce__(self) -> str:
-        # A worker that gets a plan compares with its own.
-        return "MISSING"
-
-
-MISSING: Any = _Missing()
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What Supabase knew about a column and Convex does not."""
-
-    default: Value = MISSING
-    one_of: tuple[Value, ...] | None = None
-    ge: float | None = None
-    le: float | None = None
-    gt: float | None = None
-    lt: float | None = None
-    pattern: str | None = None
-    unique: bool = False
-
-    def problem(self, value: Value) -> str | None:
-        """The first rule that ``value`` breaks, as a sentence, or None. ``unique`` is not one value's business."""
-        if self.one_of is not None and not any(_equal(value, allowed) for allowed in self.one_of):
-            return f"{printed(value)} is not one of {', '.join(map(printed, self.one_of))}"
-        for sign, bound, holds in self.bounds():
-            if not (isinstance(value, int | float) and not isinstance(value, bool) and holds(value, bound)):
-                return f"{printed(value)} is not {sign} {printed(bound)}"
-        if self.pattern is not None and not (isinstance(value, str) and re.search(self.pattern, value)):
-            return f"{printed(value)} does not match {self.pattern}"
-        return None
-
-    def bounds(self) -> Iterator[tuple[str, float, Callable[[float, float], bool]]]:
-        """The bounds there are: sign in words, number, and the comparison of a value with it."""
-        if self.ge is not None:
-            yield "at least", self.ge, operator.ge
-        if self.gt is not None:
-            yield "above", self.gt, operator.gt
-        if self.le is not None:
-            yield "at most", self.le, operator.le
-        if self.lt is not None:
-            yield "below", self.lt, operator.lt
-
-    def describe(self) -> str:
-        """One line for a comment: ``default 60, at least 0``; empty where there is nothing to say."""
-        parts = [] if self.default is MISSING else [f"default {printed(self.default)}"]
-        if self.one_of is not None:
-            parts.append(" | ".join(map(printed, self.one_of)))
-        if self.ge is not None and self.le is not None:
-            parts.append(f"{printed(self.ge)} to {printed(self.le)}")
-        else:
-            parts += [f"{sign} {printed(bound)}" for sign, bound, _ in self.bounds() if sign in ("at least", "at most")]
-        parts += [f"{sign} {printed(bound)}" for sign, bound, _ in self.bounds() if sign in ("above", "below")]
-        if self.pattern is not None:
-            parts.append(f"matches {self.pattern}")
-        if self.unique:
-            parts.append("unique")
-        return ", ".join(parts)
-
-
-def _equal(left: Value, right: Value) -> bool:
-    """Equality as the author of a rule means it: 1 is 1.0, but True is not 1."""
-    if isinstance(left, bool) or isinstance(right, bool):
-        return left is right
-    if isinstance(left, int | float) and isinstance(right, int | float):
-        return left == right
-    return same(left, right)
-
-
-def printed(value: Value) -> str:
-    """A value as JSON would show it, for messages and comments."""
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        return str(int(value))
-    if isinstance(value, bytes):
-        return repr(value)
-    return json.dumps(value, ensure_ascii=False, default=repr)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +45,7 @@ class Validator:
     """A type of Convex's schema language. ``place`` is where it was written; it does not count for equality."""
 
     kind: ClassVar[str]
-    rules: Rules = Rules()
+    rules: Rules = NO_RULES
     comment: str = ""
     place: Place | None = field(default=None, compare=False, repr=False)
 
@@ -459,106 +371,3 @@ def literal_text(value: Value) -> str:
             return "-0" if value == 0 and str(value) == "-0.0" else str(int(value))
         return repr(value)
     return json.dumps(value, ensure_ascii=False).replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-
-
-def coerce(value: Value, validator: Validator) -> Value:
-    """``value`` as a Python author writes it, turned to what ``validator`` takes: 60 is 60.0 for a number."""
-    validator = unwrap(validator)
-    if isinstance(value, bool) or value is None:
-        return value
-    wants_float = isinstance(validator, Number)
-    wants_float |= isinstance(validator, Literal) and isinstance(validator.value, float)
-    if wants_float and isinstance(value, int):
-        return float(value)
-    if isinstance(validator, Array) and isinstance(value, list | tuple):
-        return [coerce(item, validator.element) for item in value]
-    if isinstance(validator, Object) and isinstance(value, dict):
-        return {k: coerce(x, validator.fields[k]) if k in validator.fields else x for k, x in value.items()}
-    if isinstance(validator, Record) and isinstance(value, dict):
-        return {k: coerce(x, validator.values) for k, x in value.items()}
-    if isinstance(validator, AnyValue):
-        return _floats(value)
-    if isinstance(validator, Union):
-        for member in validator.members:
-            candidate = coerce(value, member)
-            if isinstance(member, Validator) and member.check(candidate, lambda number: None) is None:
-                return candidate
-    return value
-
-
-def _floats(value: Value) -> Value:
-    """JSON-like data for ``v.any()``: what an app's JSON.parse gives has floats only."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if isinstance(value, list | tuple):
-        return [_floats(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _floats(item) for key, item in value.items()}
-    return value
-
-
-def with_rules(validator: Validator, rules: Rules, comment: str) -> Validator:
-    """A copy of ``validator`` with ``rules`` (values coerced to its type) and ``comment``."""
-    default = rules.default if rules.default is MISSING else coerce(rules.default, validator)
-    one_of = None if rules.one_of is None else tuple(coerce(item, validator) for item in rules.one_of)
-    return replace(validator, rules=replace(rules, default=default, one_of=one_of), comment=comment)
-
-
-def field_rules(validator: Validator) -> Rules:
-    """The rules of a field's values but null: its own, and those of the one member that its union has besides null."""
-    validator = unwrap(validator)
-    members = [member for member in _members(validator) if not isinstance(member, Null)]
-    if not isinstance(validator, Union) or len(members) != 1:
-        return validator.rules
-    inner = members[0].rules
-    return replace(inner, default=validator.rules.default, unique=inner.unique or validator.rules.unique)
-
-
-def _members(validator: Validator) -> list[Validator]:
-    """The members of a union, and of unions in it; of any other validator, itself."""
-    if isinstance(validator, Union):
-        return [inner for member in validator.members for inner in _members(member)]
-    return [validator]
-
-
-def _fits(validator: Validator, value: Value) -> bool:
-    """Whether ``value`` is of the shape; any text is an id of any table."""
-    validator = unwrap(validator)
-    if isinstance(validator, Id):
-        return isinstance(value, str)
-    if isinstance(validator, Union):
-        return any(_fits(member, value) for member in validator.members)
-    if isinstance(validator, Array):
-        return isinstance(value, list) and all(_fits(validator.element, item) for item in value)
-    if isinstance(validator, Record):
-        return isinstance(value, dict) and all(_fits(validator.values, item) for item in value.values())
-    if isinstance(validator, Object):
-        if not isinstance(value, dict) or not value.keys() <= validator.fields.keys():
-            return False
-        fields = validator.fields.items()
-        return all(_fits(f, value[name]) if name in value else isinstance(f, Optional) for name, f in fields)
-    return validator.accepts(value)
-
-
-def rules_problem(validator: Validator, value: Value) -> str | None:
-    """The first rule that ``value`` breaks, at any level, where it fits ``validator``; or None. Null breaks none.
-
-    Of a union, it breaks those of every member that it fits.
-    """
-    if value is None:
-        return None
-    validator = unwrap(validator)
-    problem = validator.rules.problem(value)
-    if problem:
-        return problem
-    if isinstance(validator, Array) and isinstance(value, list):
-        return next((p for item in value if (p := rules_problem(validator.element, item))), None)
-    if isinstance(validator, Object) and isinstance(value, dict):
-        fields = ((inner, value[name]) for name, inner in validator.fields.items() if name in value)
-        return next((p for inner, item in fields if (p := rules_problem(inner, item))), None)
-    if isinstance(validator, Record) and isinstance(value, dict):
-        return next((p for item in value.values() if (p := rules_problem(validator.values, item))), None)
-    if isinstance(validator, Union):
-        problems = [rules_problem(member, value) for member in validator.members if _fits(member, value)]
-        return None if None in problems or not problems else problems[0]
-    return None

@@ -10,8 +10,10 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from supavex.convex import validators as kinds
+from supavex.convex.broken_rules import field_rules
+from supavex.convex.field_rules import MISSING, printed
 from supavex.convex.limits import STORAGE_TABLE
-from supavex.convex.validators import MISSING, Optional, field_rules, printed, unwrap
+from supavex.convex.validators import Optional, unwrap
 from supavex.diagnostics import Diagnostic, Severity
 from supavex.mapping.check_constraints import allowed_values, not_validated
 from supavex.mapping.conversions import Target, registered

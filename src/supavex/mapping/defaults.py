@@ -10,8 +10,11 @@ import json
 import re
 from decimal import Decimal
 
+from supavex.convex.broken_rules import rules_problem
+from supavex.convex.coercion import coerce
+from supavex.convex.field_rules import MISSING
 from supavex.convex.names import key_problem
-from supavex.convex.validators import MISSING, Validator, coerce, rules_problem
+from supavex.convex.validators import Validator
 from supavex.convex.values import Value
 from supavex.postgres.catalog import Column, Type
 

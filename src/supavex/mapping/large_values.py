@@ -10,9 +10,10 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from supavex.convex.field_rules import Rules
 from supavex.convex.ids import INTERNAL_ID_BYTES, encode_id
 from supavex.convex.limits import STORAGE_NUMBER, STORAGE_TABLE
-from supavex.convex.validators import Id, Null, Optional, Rules, Validator, unwrap
+from supavex.convex.validators import Id, Null, Optional, Validator, unwrap
 from supavex.mapping.conversions.conversion import Conversion, Misfit, Target
 from supavex.mapping.keys import Key
 from supavex.postgres.catalog import Column, Table, Type

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from supavex.convex import validators as kinds
+from supavex.convex.field_rules import MISSING
 from supavex.convex.limits import STORAGE_TABLE
 from supavex.convex.schema import Schema
-from supavex.convex.validators import MISSING, Optional, Validator, unwrap
+from supavex.convex.validators import Optional, Validator, unwrap
 from supavex.convex.values import Value
 from supavex.mapping import file_columns as storage
 from supavex.mapping.conversions import Conversion, Misfit, Target, arrays, choose

@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from supavex.convex.field_rules import MISSING
 from supavex.convex.limits import STORAGE_TABLE
 from supavex.convex.schema import Schema, TableDefinition
-from supavex.convex.validators import MISSING, Validator
+from supavex.convex.validators import Validator
 from supavex.convex.values import Value
 from supavex.mapping.conversions import Conversion, Misfit, Target
 from supavex.mapping.keys import Key

@@ -8,9 +8,10 @@ from typing import Any
 
 import psycopg
 
+from supavex.convex.broken_rules import field_rules
+from supavex.convex.field_rules import MISSING, printed
 from supavex.convex.ids import decode_id
 from supavex.convex.limits import STORAGE_NUMBER, STORAGE_TABLE
-from supavex.convex.validators import MISSING, field_rules, printed
 from supavex.errors import SupavexError, UsageError
 from supavex.mapping.check import check
 from supavex.mapping.convex_auth import HIDDEN, is_secret

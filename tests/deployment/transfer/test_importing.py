@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from supavex.convex.archive_writer import ArchiveWriter
 from supavex.convex.ids import decode_id, encode_id
 from supavex.convex.limits import STORAGE_NUMBER
-from supavex.convex.snapshot import ArchiveWriter, SnapshotArchive, schema_entry, tables_entry
+from supavex.convex.snapshot import SnapshotArchive, schema_entry, tables_entry
 from supavex.convex.values import to_export_json
 from supavex.deployment import Deployment
 from supavex.deployment.transfer.file_import import import_all

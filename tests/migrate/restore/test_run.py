@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from psycopg.conninfo import make_conninfo
 
-from supavex.convex.validators import MISSING
+from supavex.convex.field_rules import MISSING
 from supavex.mapping.check import checked_plan
 from supavex.mapping.plan import ALIAS, Plan, TablePlan
 from supavex.mapping.source import Source

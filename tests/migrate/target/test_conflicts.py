@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from supavex.convex.archive_writer import ArchiveWriter
 from supavex.convex.ids import encode_id
-from supavex.convex.snapshot import ArchiveWriter
 from supavex.errors import SupavexError
 from supavex.migrate.target.archive import ArchiveDocuments
 from supavex.migrate.target.conflicts import check_conflicts

@@ -112,7 +112,8 @@ def test_an_export_of_the_target_gives_the_ids_too(folder: Path) -> None:
 
 def write_export(path: Path, deployment: Deployment) -> Path:
     """An archive of the whole deployment, as `npx convex export` writes it."""
-    from supavex.convex.snapshot import ArchiveWriter, tables_entry
+    from supavex.convex.archive_writer import ArchiveWriter
+    from supavex.convex.snapshot import tables_entry
     from supavex.convex.values import to_export_json
 
     with path.open("wb") as file:

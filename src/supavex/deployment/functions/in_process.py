@@ -6,7 +6,8 @@ import json
 import time
 from collections.abc import Mapping
 
-from supavex.convex.validators import AnyValue, coerce
+from supavex.convex.coercion import coerce
+from supavex.convex.validators import AnyValue
 from supavex.convex.values import Value, from_internal_json, to_internal_json
 from supavex.deployment.functions.call import Call
 from supavex.deployment.functions.functions import Functions

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from supavex.convex.validators import MISSING, Rules
+from supavex.convex.field_rules import MISSING, Rules
 from supavex.convex.values import Value
 from supavex.mapping.check_constraints import (
     allowed_elements,

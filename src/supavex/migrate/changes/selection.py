@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from supavex.convex.validators import MISSING
+from supavex.convex.field_rules import MISSING
 from supavex.mapping.file_columns import OBJECTS
 from supavex.mapping.graph import ReferenceGraph, uses_existing
 from supavex.mapping.plan import Plan, TablePlan

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from supavex.convex.snapshot import ArchiveWriter, JoinedEntry, schema_entry, tables_entry
+from supavex.convex.archive_writer import ArchiveWriter, JoinedEntry
+from supavex.convex.snapshot import schema_entry, tables_entry
 from supavex.files import chosen_folder, owner_only
 from supavex.migrate.copy.context import Progress
 from supavex.migrate.copy.deflate import LAST_BLOCK, joined_crc

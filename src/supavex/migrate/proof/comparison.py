@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from supavex.convex.field_rules import MISSING
 from supavex.convex.ids import InvalidId, decode_id, encode_id
-from supavex.convex.validators import MISSING
 from supavex.convex.values import Document, Value, same
 from supavex.mapping.conversions.datetimes import micros
 from supavex.mapping.convex_auth import HIDDEN, is_secret

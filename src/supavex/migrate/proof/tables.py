@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import psycopg
 
+from supavex.convex.broken_rules import field_rules
 from supavex.convex.damage import Damaged
+from supavex.convex.field_rules import MISSING
 from supavex.convex.ids import InvalidId, decode_id, encode_id
 from supavex.convex.limits import STORAGE_TABLE
-from supavex.convex.validators import MISSING, field_rules
 from supavex.convex.values import Document
 from supavex.mapping.conversions.json import MAY_ROUND, rounds
 from supavex.mapping.plan import ALIAS, FieldPlan, Plan, Reference, TablePlan

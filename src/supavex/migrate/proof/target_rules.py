@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import TypeVar
 
+from supavex.convex.broken_rules import rules_problem
 from supavex.convex.damage import OnDamaged
 from supavex.convex.ids import InvalidId, decode_id
 from supavex.convex.order_keys import UNDEFINED, field_at
-from supavex.convex.validators import rules_problem, unwrap
+from supavex.convex.validators import unwrap
 from supavex.convex.values import Document, Value, to_export_json
 from supavex.mapping.plan import TablePlan
 from supavex.mapping.references import pointer_of

@@ -13,9 +13,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
+from supavex.convex.field_rules import MISSING
 from supavex.convex.ids import InvalidId, decode_id
 from supavex.convex.limits import STORAGE_TABLE
-from supavex.convex.validators import MISSING
 from supavex.convex.values import Document, Value, same
 from supavex.errors import SupavexError
 from supavex.mapping.conversions.arrays import array_of_texts

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO
 
+from supavex.convex.archive_writer import ArchiveWriter
 from supavex.convex.ids import decode_id
 from supavex.convex.limits import STORAGE_NUMBER, STORAGE_TABLE
-from supavex.convex.snapshot import ArchiveWriter, SnapshotArchive
+from supavex.convex.snapshot import SnapshotArchive
 from supavex.mapping.file_columns import OBJECTS
 from supavex.mapping.plan import TablePlan
 from supavex.migrate.storage.buckets import FileList, FilesJob, add_files

@@ -20,10 +20,10 @@ from typing import IO
 
 import psycopg
 
+from supavex.convex.archive_writer import ArchiveWriter
 from supavex.convex.ids import encode_id
 from supavex.convex.limits import MAX_CREATION_TIME, STORAGE_NUMBER
 from supavex.convex.media_types import fitting_media_type, is_media_type
-from supavex.convex.snapshot import ArchiveWriter
 from supavex.errors import SupavexError
 from supavex.mapping.file_columns import OBJECTS
 from supavex.mapping.plan import Plan

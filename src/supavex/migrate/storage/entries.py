@@ -13,9 +13,9 @@ import zlib
 from collections.abc import Iterator
 from typing import IO, Any
 
+from supavex.convex.archive_writer import ArchiveWriter
 from supavex.convex.limits import STORAGE_TABLE
 from supavex.convex.media_types import fitting_media_type
-from supavex.convex.snapshot import ArchiveWriter
 from supavex.files import owner_only
 from supavex.settings.settings import Settings
 

@@ -15,9 +15,9 @@ from typing import IO, Any
 
 import pyarrow as pa
 
+from supavex.convex.archive_writer import ArchiveWriter
 from supavex.convex.ids import decode_id, encode_id
 from supavex.convex.limits import STORAGE_NUMBER
-from supavex.convex.snapshot import ArchiveWriter
 from supavex.errors import SupavexError
 from supavex.mapping.large_values import ENDINGS, LargeValues
 from supavex.mapping.plan import ALIAS, TablePlan

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from supavex.convex.field_rules import MISSING
 from supavex.convex.typescript import render, value_text
-from supavex.convex.validators import MISSING
 from supavex.usage.advice.code import awaited
 from supavex.usage.advice.conditions import Condition, absent, is_now, key, literal, member, quoted
 from supavex.usage.advice.indexes import Wanted, choose

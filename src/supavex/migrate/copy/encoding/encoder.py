@@ -13,9 +13,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from supavex.convex.broken_rules import field_rules, rules_problem
+from supavex.convex.field_rules import MISSING, Rules, printed
 from supavex.convex.ids import INTERNAL_ID_BYTES, encode_id
 from supavex.convex.limits import STORAGE_NUMBER, STORAGE_TABLE
-from supavex.convex.validators import MISSING, Rules, Union, Validator, field_rules, printed, rules_problem
+from supavex.convex.validators import Union, Validator
 from supavex.convex.values import to_export_json
 from supavex.mapping.conversions import Target
 from supavex.mapping.conversions.arrays import NO_NULLS

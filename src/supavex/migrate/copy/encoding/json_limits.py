@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from supavex.convex import limits
-from supavex.convex.validators import Validator, rules_problem
+from supavex.convex.broken_rules import rules_problem
+from supavex.convex.validators import Validator
 from supavex.convex.values import Value, size, to_export_json
 from supavex.mapping.conversions.json import MAY_ROUND, json_problem, numbers_as_doubles, rounds, value_problem_of
 from supavex.migrate.copy.encoding import json_columns

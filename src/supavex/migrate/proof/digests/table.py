@@ -25,7 +25,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from supavex.convex.validators import MISSING, Rules, Validator, rules_problem, unwrap
+from supavex.convex.broken_rules import rules_problem
+from supavex.convex.field_rules import MISSING, Rules
+from supavex.convex.validators import Validator, unwrap
 from supavex.mapping.conversions.json import MAY_ROUND, rounds
 from supavex.mapping.plan import ALIAS, FieldPlan, TablePlan
 from supavex.migrate.keys.hashing import Numbers, mixed
