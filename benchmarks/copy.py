@@ -62,6 +62,7 @@ def copied(url: str, folder: str, table: str, workers: int, server: int) -> dict
     from supavex.mapping.table_numbers import with_new_tables
     from supavex.migrate.copy import parts
     from supavex.migrate.copy.executors import Here, Processes
+    from supavex.migrate.copy.options import CopyOptions
     from supavex.migrate.copy.run import copy
 
     class Started(Processes):
@@ -80,7 +81,8 @@ def copied(url: str, folder: str, table: str, workers: int, server: int) -> dict
         only, work = frozenset({f"public.{name}"}), root / f"{name}.work"
         # The tables that it refers to are not read for their rejected rows: there are none.
         none = {other.name: frozenset[bytes]() for other in plan.moved}
-        return copy(plan, url, numbers, out, work, tables=only, executor=executor, known_rejects=none)
+        options = CopyOptions(tables=only, executor=executor, known_rejects=none)
+        return copy(plan, url, numbers, out, work, options)
 
     # Whatever is loaded at its first use is loaded now: by every worker, for the table has many parts then.
     normal, parts.PART_BYTES = parts.PART_BYTES, 1 << 20

@@ -15,11 +15,10 @@ from supavex.deployment.transfer.file_import import import_all, stored_entries
 from supavex.mapping.plan import Plan, TablePlan
 from supavex.migrate.copy.results import CopyResult
 from supavex.migrate.copy_options import copy_options
-from supavex.migrate.migration import Migration, measure, migrate
+from supavex.migrate.migration import Destination, Migration, measure, migrate
 from supavex.migrate.options import MigrateOptions
 from supavex.migrate.state.lock import locked
 from supavex.migrate.state.runs import Run
-from supavex.migrate.storage.buckets import files_job
 from supavex.migrate.storage.values import left_over
 from supavex.migrate.target.archive import ArchiveDocuments
 from supavex.migrate.target.local import local_deployment
@@ -41,8 +40,7 @@ def migrate_here(plan: Plan, options: MigrateOptions, progress: Progress) -> Mig
         if options.out is None:
             target = stack.enter_context(local_deployment(project, options.to, make=not options.dry_run))
         known = None if options.existing is None else stack.enter_context(ArchiveDocuments(options.existing))
-        how = stack.enter_context(copy_options(options, plan, place))
-        how["files"] = files_job(plan, options.files, options.existing)
+        how = stack.enter_context(copy_options(options, plan, place, partial(progress, "copied")))
 
         def put(archive: SnapshotArchive, copied: CopyResult) -> object:
             assert target is not None
@@ -53,19 +51,9 @@ def migrate_here(plan: Plan, options: MigrateOptions, progress: Progress) -> Mig
                     target, archive, progress=lambda t, n: progress("imported", t, n, counts.get(t, 0)), forget=forget
                 )
 
-        result = migrate(
-            plan,
-            target=target,
-            put=None if target is None else put,
-            out=options.out,
-            existing=known,
-            tables=options.tables,
-            max_rejects=options.max_rejects,
-            dry_run=options.dry_run,
-            progress=partial(progress, "copied"),
-            **how,
-        )
-        recorder = how.get("recorder")
+        to = Destination(options.out, target, None if target is None else put, known)
+        result = migrate(plan, to, how, max_rejects=options.max_rejects, dry_run=options.dry_run)
+        recorder = how.recorder
         if options.out is not None and recorder is not None and result.ok:
             recorder.keep()
         if not options.dry_run and not result.nothing and result.ok:

@@ -7,9 +7,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, Unpack
+from typing import Any, Protocol
 
 from supavex.convex.snapshot import SnapshotArchive
 from supavex.errors import SupavexError, UsageError
@@ -19,10 +19,9 @@ from supavex.mapping.plan import Plan
 from supavex.mapping.source import Source
 from supavex.mapping.table_numbers import load_lock, with_new_tables
 from supavex.migrate.changes.selection import ChangedTables
-from supavex.migrate.copy.context import Progress
-from supavex.migrate.copy.jobs import MOST_REJECTS
+from supavex.migrate.copy.options import CopyOptions
 from supavex.migrate.copy.results import CopyResult, TableResult
-from supavex.migrate.copy.run import CopyOptions, copy
+from supavex.migrate.copy.run import copy
 from supavex.migrate.state.copies import Copied, Copies
 from supavex.migrate.state.folder import Folder, work_folder
 from supavex.migrate.state.rejects import TooManyRejectsError, write_rejects
@@ -168,65 +167,73 @@ def _table_json(table: TableResult) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where the rows go, and what is known of the deployment there."""
+
+    #: The archive; None: the migration's own.
+    out: Path | None = None
+    #: The deployment that ``put`` imports the archive into.
+    target: Target | None = None
+    put: Import | None = None
+    #: Ids and documents of tables that are in Convex already; None: those of ``target``.
+    existing: Documents | None = None
+
+    @property
+    def known(self) -> Documents | None:
+        """The documents that are there; None where nothing is known of them."""
+        return self.existing or self.target
+
+
 def migrate(
     plan: Plan,
+    to: Destination,
+    options: CopyOptions,
     *,
-    target: Target | None = None,
-    put: Import | None = None,
-    out: Path | None = None,
-    existing: Documents | None = None,
-    tables: frozenset[str] | None = None,
     max_rejects: int | None = None,
     dry_run: bool = False,
-    progress: Progress = lambda table, done, estimate: None,
-    **how: Unpack[CopyOptions],
 ) -> Migration:
-    """Copies the rows of ``plan`` to ``out``, or to an archive that ``put`` imports into ``target``.
+    """Copies the rows of ``plan`` to an archive, and has it imported.
 
-    ``existing`` gives ids and documents of tables that are in Convex already; by default ``target``. A dry run does
-    all of the work and leaves no file but the cached source. More rejected rows than allowed: nothing is imported.
-    ``how``: see :func:`~supavex.migrate.copy.run.copy`.
+    A dry run does all of the work and leaves no file but the cached source. More rejected rows than allowed: nothing is
+    imported. ``options.tables`` may be names as a person writes them, without the first schema.
     """
     project = plan.project
-    tables = _named_tables(plan, tables)
-    if target is not None:
-        _check_schema(plan, target)
-    known = existing or target
+    tables = _named_tables(plan, options.tables)
+    known = to.known
+    if to.target is not None:
+        _check_schema(plan, to.target)
     numbers = with_new_tables(load_lock(project.lock_file), plan.schema.tables)
     if known is not None:
         numbers = _with_target(numbers, known.table_numbers())
     moved = {t.target: numbers[t.target] for t in plan.moved if tables is None or t.name in tables}
     if known is not None:
-        check_conflicts(plan.schema, moved, target or known)
+        check_conflicts(plan.schema, moved, to.target or known)
     folder = Folder(project.migration_folder)
     allowed = project.max_rejects if max_rejects is None else max_rejects
-    archive = None if dry_run else (out or folder.archive)
-    selection, recorder = how.get("selection"), how.get("recorder")
-    since = selection if isinstance(selection, ChangedTables) else None
-    if tables is not None and recorder is not None and recorder.target != "archive":
-        how["known_rejects"] = _known_rejects(plan, folder.copies, recorder.target)
-    if since is not None and archive is not None and out is None:
+    archive = None if dry_run else (to.out or folder.archive)
+    recorder = options.recorder
+    since = options.selection if isinstance(options.selection, ChangedTables) else None
+    if since is not None and archive is not None and to.out is None:
         archive = folder.changes_archive
     if not dry_run:
         project.make_state()
         folder.make()
-    how.setdefault("most_rejects", max(allowed, MOST_REJECTS))
+    options = replace(
+        options,
+        tables=tables,
+        existing=None if known is None else known.documents,
+        most_rejects=max(allowed, options.most_rejects),
+    )
+    if tables is not None and recorder is not None and recorder.target != "archive":
+        options = replace(options, known_rejects=_known_rejects(plan, folder.copies, recorder.target))
     with (
         temporary_folder("dry") as empty,
         Source(project).running() as url,
         _written(None if dry_run else folder.rejects),
     ):
-        result = copy(
-            plan,
-            url,
-            numbers,
-            archive,
-            empty / "work" if archive is None else work_folder(archive),
-            tables=tables,
-            existing=None if known is None else known.documents,
-            progress=progress,
-            **how,
-        )
+        work = empty / "work" if archive is None else work_folder(archive)
+        result = copy(plan, url, numbers, archive, work, options)
     migration = Migration(result, folder, allowed, imported=False, dry_run=dry_run, since=since)
     migration.remarks = plan.remarks
     if dry_run:
@@ -235,13 +242,13 @@ def migrate(
     if result.archive is not None and (own := folder.copies.of_archive(result.archive)) is not None:
         own.unlink(missing_ok=True)
         migration.keep(own)
-    if migration.ok and put is not None and archive is not None:
+    if migration.ok and to.put is not None and archive is not None:
         if not migration.nothing:
             if recorder is not None:
                 recorder.begin()
             started = time.monotonic()
             with SnapshotArchive(archive) as opened:
-                put(opened, result)
+                to.put(opened, result)
             migration.import_seconds = time.monotonic() - started
             migration.keep(folder.copies.of_target("local" if recorder is None else recorder.target))
             migration.imported = True

@@ -28,6 +28,7 @@ from supavex.mapping.plan import Plan
 from supavex.mapping.table_numbers import with_new_tables
 from supavex.migrate.copy import parts
 from supavex.migrate.copy.executors import Cluster, Here, Processes
+from supavex.migrate.copy.options import CopyOptions
 from supavex.migrate.copy.results import CopyResult
 from supavex.migrate.copy.run import copy
 from supavex.migrate.state.rejects import TooManyRejectsError
@@ -101,7 +102,7 @@ class Source:
 
     def copy(self, **how: Any) -> CopyResult:
         numbers = with_new_tables({}, self.plan.schema.tables)
-        return copy(self.plan, self.url, numbers, self.folder / "a.zip", self.work, **how)
+        return copy(self.plan, self.url, numbers, self.folder / "a.zip", self.work, CopyOptions(**how))
 
     def sha(self) -> str:
         return hashlib.sha256((self.folder / "a.zip").read_bytes()).hexdigest()

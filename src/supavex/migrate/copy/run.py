@@ -10,32 +10,29 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal, TypedDict, Unpack
 
 import psycopg
 
 from supavex.convex.limits import STORAGE_NUMBER, STORAGE_TABLE
-from supavex.convex.values import Document
 from supavex.errors import SupavexError, UsageError, file_error
 from supavex.files import chosen_folder
 from supavex.mapping.file_columns import OBJECTS
 from supavex.mapping.graph import ReferenceGraph
 from supavex.mapping.plan import Plan, TablePlan
 from supavex.migrate.copy.archive import write_archive
-from supavex.migrate.copy.context import CopyContext, Progress
-from supavex.migrate.copy.executors import Executor, Here
+from supavex.migrate.copy.context import CopyContext
+from supavex.migrate.copy.executors import Here
 from supavex.migrate.copy.existing import ExistingIds, matched_ids
-from supavex.migrate.copy.jobs import MOST_REJECTS
 from supavex.migrate.copy.journal import Journal
+from supavex.migrate.copy.options import CopyOptions, Moments
 from supavex.migrate.copy.parents import ParentKeys
 from supavex.migrate.copy.part_files import PartFiles
 from supavex.migrate.copy.results import CopyResult, TableResult
-from supavex.migrate.copy.selection import Everything, Recorder, Selection
 from supavex.migrate.copy.tables import copy_tables
 from supavex.migrate.storage.archive import Storage
 from supavex.migrate.storage.buckets import FileList, FilesJob, list_files
@@ -48,25 +45,6 @@ from supavex.postgres.snapshot import exported, imported
 from supavex.postgres.visibility import HeldSnapshot, Moment, Visibility, visibility
 from supavex.text import counted
 
-#: Gives the documents of a table that is in the target already.
-ExistingDocuments = Callable[[str], Iterator[Document]]
-#: What to do with the parts of an interrupted run where rows have been written since: see :func:`copy`.
-Moments = Literal["ask", "restart", "accept two"]
-
-
-class CopyOptions(TypedDict, total=False):
-    """How the parts are copied, and with which files; see :func:`copy`."""
-
-    executor: Executor
-    place: str | None
-    moments: Moments
-    selection: Selection
-    recorder: Recorder | None
-    hold: ExitStack | None
-    most_rejects: int
-    files: FilesJob | None
-    known_rejects: Mapping[str, frozenset[bytes]]
-
 
 @dataclass(frozen=True, slots=True)
 class _Request:
@@ -77,18 +55,15 @@ class _Request:
     numbers: Mapping[str, int]
     archive: Path | None
     work: Path
-    tables: frozenset[str] | None
-    existing: ExistingDocuments | None
-    progress: Progress
-    how: CopyOptions
+    options: CopyOptions
 
     def wanted(self) -> list[TablePlan]:
         """The tables whose documents are asked for, in the plan's order."""
-        return [table for table in self.plan.moved if self.tables is None or table.name in self.tables]
+        return [table for table in self.plan.moved if self.options.tables is None or table.name in self.options.tables]
 
     def files_job(self) -> FilesJob | None:
         """The stored files that go; where none are asked for and values become files, these alone."""
-        job = self.how.get("files")
+        job = self.options.files
         if job is None and self.plan.large:
             return FilesJob(None, (), partial(address_secret, self.plan.project))
         return job
@@ -112,31 +87,21 @@ def copy(
     numbers: Mapping[str, int],
     archive: Path | None,
     work: Path,
-    *,
-    tables: frozenset[str] | None = None,
-    existing: ExistingDocuments | None = None,
-    progress: Progress = lambda table, done, estimate: None,
-    **how: Unpack[CopyOptions],
+    options: CopyOptions | None = None,
 ) -> CopyResult:
     """Copies the moved tables of ``plan`` from ``url`` to ``archive``; with None, everything but the writing is done.
 
-    ``numbers`` are the table numbers of all tables that ids name. ``tables`` limits the copy to some source tables
-    (by ``schema.name``); references to others still get their computed ids. Which rows of those are rejected is said by
-    ``known_rejects`` (keys of 16 bytes each, by table), or found out by reading them too. ``existing`` gives the
-    documents of tables that are declared existing. Of ``how``: ``executor`` copies the parts (by default this process);
-    ``place`` is where they go, for workers on other machines (by default ``work``). ``selection`` chooses the
-    tables under the copy's snapshot: where it takes none, no archive is written. ``recorder`` records what was read;
-    ``hold`` keeps the snapshot until it is closed. ``most_rejects`` is how many rejected rows are held in memory before
-    the copy stops with :class:`~supavex.migrate.state.rejects.TooManyRejectsError`; ``files`` are the stored files that
-    go with the rows.
+    ``numbers`` are the table numbers of all tables that ids name. Raises
+    :class:`~supavex.migrate.state.rejects.TooManyRejectsError`.
 
     ``work`` is a folder for the journal and the parts, removed at the end. Where an earlier run left one and the
-    source has not changed since, its parts are used. Where it has changed, they are of another moment: ``moments``
-    says whether that is an error, they are thrown away, or those of whole tables are used all the same.
+    source has not changed since, its parts are used. Where it has changed, they are of another moment: see
+    ``options.moments``.
     """
     started = time.monotonic()
-    request = _Request(plan, url, numbers, archive, work, tables, existing, progress, how)
-    place = how.get("place")
+    options = options or CopyOptions()
+    request = _Request(plan, url, numbers, archive, work, options)
+    place = options.place
     files = PartFiles(place or str(work), private=place is None)
     try:
         chosen_folder(work)
@@ -174,10 +139,11 @@ def copy(
 def _opened(request: _Request, files: PartFiles, stack: ExitStack) -> _Opened:
     """Takes the snapshot, and opens the journal for it. ``stack`` closes what is opened."""
     journal = stack.enter_context(Journal(request.work))
-    moments = request.how.get("moments", "ask")
+    options = request.options
+    moments = options.moments
     # A new start is one of a new moment, even where a connection still holds the earlier one.
     last = None if moments == "restart" else journal.moment
-    snapshot, keeper = (request.how.get("hold") or stack).enter_context(
+    snapshot, keeper = (options.hold or stack).enter_context(
         exported(request.url, None if last is None else last.snapshot)
     )
     visible = visibility(keeper, snapshot.taken_at)
@@ -191,7 +157,7 @@ def _opened(request: _Request, files: PartFiles, stack: ExitStack) -> _Opened:
         same.add(last.taken_at)
     _begin(journal, moment, moments, request.work, {table.name for table, _ in request.plan.large})
     files.keep_only(journal.names())
-    executor = stack.enter_context(request.how.get("executor") or Here())
+    executor = stack.enter_context(options.executor or Here())
     reader = stack.enter_context(ColumnReader(snapshot))
     existing, matched = _match(request, reader)
     context = CopyContext(
@@ -205,30 +171,30 @@ def _opened(request: _Request, files: PartFiles, stack: ExitStack) -> _Opened:
         parents=ParentKeys(holder, reader),
         journal=journal,
         executor=executor,
-        progress=request.progress,
-        most_rejects=request.how.get("most_rejects", MOST_REJECTS),
+        progress=options.progress,
+        most_rejects=options.most_rejects,
     )
     return _Opened(context, HeldSnapshot.of(snapshot, holder), visible, matched, same)
 
 
 def _copied(request: _Request, opened: _Opened, stack: ExitStack) -> CopyResult:
     """Copies the tables and the stored files, and writes archive and record."""
-    plan, how, context = request.plan, request.how, opened.context
+    plan, options, context = request.plan, request.options, opened.context
     job = request.files_job()
     stored = _list_files(plan, job, context, stack)
     wanted = request.wanted()
     names = {table.name for table in wanted}
-    known = how.get("known_rejects", {})
+    known = options.known_rejects
     rejected = {name: set(keys) for name, keys in known.items() if name not in names}
     if stored is not None:
         rejected[OBJECTS] = stored.refused
     read = names | context.graph.ancestors(names, known.keys())
-    selection, recorder = how.get("selection") or Everything(), how.get("recorder")
+    selection, recorder = options.selection, options.recorder
     in_order = [table for table in context.graph.parents_first() if table.name in read]
     copies = copy_tables(context, in_order, opened.held, selection, rejected, stored)
     moved = [table for table in wanted if table.name in copies]
     taken = bool(moved) or selection.files
-    going = stored if taken and (request.tables is None or OBJECTS in request.tables) else None
+    going = stored if taken and (options.tables is None or OBJECTS in options.tables) else None
     kept = selection.rejects_of(table.name for table in plan.moved if table.name not in copies)
     kept += stored.rejects if stored is not None and not taken else []
     storage = _list_values(job, going, moved, rejected, context, stack)
@@ -332,12 +298,12 @@ def _match(request: _Request, reader: ColumnReader) -> tuple[dict[str, ExistingI
     for table in request.plan.tables:
         if table.status != "existing" or table.target not in used:
             continue
-        if request.existing is None:
+        if request.options.existing is None:
             raise UsageError(
                 "NoTarget",
                 f"{table.target} is declared existing: its ids are in the target, which is needed to copy.",
                 hint="Copy into a deployment (--to), or name an export of it with --existing FILE.zip.",
             )
-        ids[table.target], report = matched_ids(reader, table, request.existing(table.target))
+        ids[table.target], report = matched_ids(reader, table, request.options.existing(table.target))
         matched.append(report)
     return ids, matched

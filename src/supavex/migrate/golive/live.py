@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,10 +13,10 @@ from supavex.mapping.source import Source
 from supavex.migrate.changes.result import TableChanges
 from supavex.migrate.changes.selection import ChangedTables, nothing_changed
 from supavex.migrate.copy_options import copy_options
+from supavex.migrate.golive.guarded_import import Callbacks
 from supavex.migrate.golive.remote import RemoteMigration, migrate_by_cli
 from supavex.migrate.options import MigrateOptions
 from supavex.migrate.state.lock import locked
-from supavex.migrate.storage.buckets import files_job
 from supavex.migrate.verifying import described_target, write_proof
 
 #: Called with the step (``copied``, ``verified``), a table, the rows done, and an estimate of all (0: unknown).
@@ -58,28 +57,17 @@ def migrate_live(
     def told(line: str) -> None:
         say(line)
 
-    @contextmanager
-    def showing(step: str) -> Iterator[Callable[[str, int, int], None]]:
-        yield partial(progress, step)
-
-    with locked(project.migration_folder), copy_options(options, plan, cli.deployment) as how:
-        how["files"] = files_job(plan, options.files)
-        changed = how.get("selection")
+    with (
+        locked(project.migration_folder),
+        copy_options(options, plan, cli.deployment, partial(progress, "copied")) as how,
+    ):
+        changed = how.selection
         if isinstance(changed, ChangedTables):
             with Source(project).running() as url:
-                nothing = nothing_changed(changed, url, how["files"])
+                nothing = nothing_changed(changed, url, how.files)
             if nothing:
                 return NothingChanged(options.to, changed.made_at, changed.changes)
-        remote = migrate_by_cli(
-            plan,
-            cli,
-            confirm=confirm,
-            say=told,
-            tables=options.tables,
-            max_rejects=options.max_rejects,
-            showing=showing,
-            **how,
-        )
+        remote = migrate_by_cli(plan, cli, how, Callbacks(confirm, told, progress), options.max_rejects)
         if remote.proof is not None:
             write_proof(project, remote.proof, remote.migration.copy.rejects, described_target(project, options.to))
     return remote

@@ -8,14 +8,15 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any
 
 from supavex.convex.limits import STORAGE_TABLE
 from supavex.convex.snapshot import SnapshotArchive
-from supavex.convex_cli.cli import OfficialCli, Say
+from supavex.convex_cli.cli import OfficialCli
 from supavex.files import write_whole
 from supavex.mapping.plan import Plan
 from supavex.mapping.source import Source
@@ -23,25 +24,20 @@ from supavex.migrate.changes.selection import ChangedTables
 from supavex.migrate.copy.context import Progress
 from supavex.migrate.copy.retry import mended_rows
 from supavex.migrate.copy.run import CopyOptions
-from supavex.migrate.golive.rehearsal import rehearse
-from supavex.migrate.migration import Migration, measure, migrate
+from supavex.migrate.golive.guarded_import import Callbacks, GuardedImport, Incoming
+from supavex.migrate.migration import Destination, Migration, measure, migrate
 from supavex.migrate.proof.findings import Proof
 from supavex.migrate.proof.run import verify
 from supavex.migrate.proof.storage import files_proof
-from supavex.migrate.state.exports import Kept, What, kept_exports, new_path
+from supavex.migrate.state.copies import Copied
+from supavex.migrate.state.exports import kept_exports
 from supavex.migrate.state.folder import Folder
 from supavex.migrate.state.runs import Run
+from supavex.migrate.storage.buckets import FilesJob
 from supavex.migrate.target.archive import ArchiveDocuments
-from supavex.migrate.target.contents import Content, changed_tables, contents
+from supavex.migrate.target.contents import Content, contents
 from supavex.migrate.target.stored_files import archive_files
-from supavex.text import counted, now, table_text
-
-#: Shows the progress of a step (``copied``, ``verified``) while the block runs.
-Showing = Callable[[str], AbstractContextManager[Progress]]
-
-
-def _unseen(table: str, rows: int, estimate: int) -> None:
-    """Progress that nobody looks at."""
+from supavex.text import counted, table_text
 
 
 @dataclass(slots=True)
@@ -81,131 +77,99 @@ class RemoteMigration:
 
 
 def migrate_by_cli(
-    plan: Plan,
-    cli: OfficialCli,
-    *,
-    confirm: Callable[[str], bool],
-    say: Say,
-    tables: frozenset[str] | None = None,
-    max_rejects: int | None = None,
-    showing: Showing = lambda step: nullcontext(_unseen),
-    **how: Unpack[CopyOptions],
+    plan: Plan, cli: OfficialCli, options: CopyOptions, callbacks: Callbacks, max_rejects: int | None = None
 ) -> RemoteMigration:
-    """Migrates the rows of ``plan`` into the deployment of ``cli``, asking ``confirm`` before anything changes.
+    """Migrates the rows of ``plan`` into the deployment of ``cli``, and proves them there.
 
-    ``showing`` shows how far the copy is, and the proof.
+    ``callbacks.progress`` is told how far the copy is, and the proof.
     """
-    with ExitStack() as held:
-        if plan.project.database_url is not None:
-            # Until the proof is done, so that it compares at the copy's moment, whatever the app writes meanwhile. A
-            # replayed source is nobody else's, and its server stops in between.
-            how["hold"] = held
-        return _migrated(plan, cli, confirm, say, tables, max_rejects, showing, how)
-
-
-def _migrated(
-    plan: Plan,
-    cli: OfficialCli,
-    confirm: Callable[[str], bool],
-    say: Say,
-    tables: frozenset[str] | None,
-    max_rejects: int | None,
-    showing: Showing,
-    how: CopyOptions,
-) -> RemoteMigration:
     project = plan.project
     project.make_state()
     folder = Folder(project.migration_folder)
     folder.make()
-    recorder = how.get("recorder")
-    changes = isinstance(how.get("selection"), ChangedTables)
+    changes = isinstance(options.selection, ChangedTables)
     run = Run("changes" if changes else "migrate", cli.deployment)
-    before = new_path(folder.path)
     # An import of stored files replaces all that are there: those of the deployment's own go with ours.
-    job = how.get("files")
-    stored = () if job is None else ("--include-file-storage",)
-    if job is not None:
-        how["files"] = replace(job, kept=before)
-    with run.step("export before"):
-        cli.run("export", "--path", str(before), *stored, say=say)
-    agreed = False
-    try:
-        with run.step("copy"), ArchiveDocuments(before) as existing, showing("copied") as progress:
-            result = migrate(
-                plan,
-                out=folder.changes_archive if changes else folder.archive,
-                existing=existing,
-                tables=tables,
-                max_rejects=max_rejects,
-                progress=progress,
-                **how,
-            )
-        remote = RemoteMigration(result, cli.target, before)
+    stored = options.files is not None
+    with ExitStack() as held, GuardedImport(folder, cli, run, callbacks, stored=stored) as guard:
+        options = replace(
+            options,
+            # Until the proof is done, so that it compares at the copy's moment, whatever the app writes meanwhile. A
+            # replayed source is nobody else's, and its server stops in between.
+            hold=None if project.database_url is None else held,
+            files=None if options.files is None else replace(options.files, kept=guard.before),
+            progress=partial(callbacks.progress, "copied"),
+        )
+        with run.step("copy"), ArchiveDocuments(guard.before) as existing:
+            out = folder.changes_archive if changes else folder.archive
+            result = migrate(plan, Destination(out, existing=existing), options, max_rejects=max_rejects)
+        remote = RemoteMigration(result, cli.target, guard.before)
+        recorder = options.recorder
         if result.nothing and result.ok and recorder is not None:
             recorder.keep()
         if not result.ok or result.nothing:
             return remote
-        archive = result.copy.archive
-        assert archive is not None
-        moved = {table.target for table in result.copy.tables}
-        with run.step("rehearsal"):
-            rehearse(cli.schema_text() or plan.schema.export(), before, archive, whole=not changes)
-            wrote = contents(archive, moved - {STORAGE_TABLE})
-        agreed = confirm(
-            change_table(result, before, cli.target) + _written_since(folder.path, cli.deployment, before, set(wrote))
-        )
-    finally:
-        if not agreed:
-            # Nothing has changed, so there is nothing to go back to.
-            before.unlink(missing_ok=True)
-    if not agreed:
-        remote.cancelled = True
-        return remote
-    # From here on the deployment may hold something else than before: what is to be known of that is written first.
-    what: What = "changes" if changes else "migration"
-    if recorder is not None:
-        recorder.begin()
-    kept = Kept(before, cli.deployment, what, now(), result.copy.taken_at, wrote, ended=False)
-    kept.write()
-    with run.step("import"):
-        cli.run("import", "--replace", "--yes", str(archive), say=say)
-    replace(kept, ended=True).write()
-    copy = folder.copies.of_target(cli.deployment)
-    result.keep(copy)
-    after = folder.path / "after.zip"
-    after.unlink(missing_ok=True)
-    with run.step("export after"):
-        cli.run("export", "--path", str(after), *stored, say=say)
-    remote.after = after
-    with run.step("proof"):
-        remote.changed_meanwhile = changed_tables(before, after, moved)
-        started = time.monotonic()
-        with (
-            ExitStack() as stack,
-            ArchiveDocuments(after) as documents,
-            Source(project).running() as url,
-            showing("verified") as progress,
-        ):
-            prove = None
-            if job is not None:
-                exported = stack.enter_context(SnapshotArchive(after))
-                prove = files_proof(job.source, job.buckets, archive_files(exported))
+        incoming = _incoming(plan, cli, result)
+        if not guard.agreed(incoming, lambda: _question(result, folder, cli, guard.before, set(incoming.wrote))):
+            remote.cancelled = True
+            return remote
+        if recorder is not None:
+            recorder.begin()
+        copy = folder.copies.of_target(cli.deployment)
+        remote.after = guard.import_archive(incoming, lambda: result.keep(copy))
+        with run.step("proof"):
+            remote.changed_meanwhile = guard.changed_meanwhile({table.target for table in result.copy.tables})
             copied = folder.copies.read(copy)
-            if "hold" in how:
+            if options.hold is not None:
                 copied = replace(copied, snapshot=result.copy.snapshot)
-            only = _only(plan, moved)
-            proof = verify(
-                only, url, documents, copied.rejects, copied=copied, progress=progress, files=prove, retry=mended_rows
-            )
-        proof.seconds = time.monotonic() - started
-    remote.proof = proof
+            remote.proof = _proof(plan, remote, copied, options.files, partial(callbacks.progress, "verified"))
     if recorder is not None:
-        recorder.keep(table.source for table in proof.tables if not table.ok)
+        recorder.keep(table.source for table in remote.proof.tables if not table.ok)
     write_whole(folder.report, json.dumps(remote.to_json(), indent=2, ensure_ascii=False) + "\n")
     run.ok = remote.ok
     measure(run, result.copy)
     run.write(folder.path)
     return remote
+
+
+def _incoming(plan: Plan, cli: OfficialCli, result: Migration) -> Incoming:
+    """What the import replaces: the tables of the archive that was copied."""
+    archive = result.copy.archive
+    assert archive is not None
+    changes = result.since is not None
+    moved = {table.target for table in result.copy.tables}
+    return Incoming(
+        archive=archive,
+        schema=cli.schema_text() or plan.schema.export(),
+        what="changes" if changes else "migration",
+        taken_at=result.copy.taken_at,
+        wrote=contents(archive, moved - {STORAGE_TABLE}),
+        whole=not changes,
+    )
+
+
+def _proof(plan: Plan, remote: RemoteMigration, copied: Copied, job: FilesJob | None, progress: Progress) -> Proof:
+    """Compares the source with the export from after the import."""
+    started = time.monotonic()
+    assert remote.after is not None
+    with ExitStack() as stack:
+        documents = stack.enter_context(ArchiveDocuments(remote.after))
+        url = stack.enter_context(Source(plan.project).running())
+        prove = None
+        if job is not None:
+            exported = stack.enter_context(SnapshotArchive(remote.after))
+            prove = files_proof(job.source, job.buckets, archive_files(exported))
+        only = _only(plan, {table.target for table in remote.migration.copy.tables})
+        proof = verify(
+            only, url, documents, copied.rejects, copied=copied, progress=progress, files=prove, retry=mended_rows
+        )
+    proof.seconds = time.monotonic() - started
+    return proof
+
+
+def _question(result: Migration, folder: Folder, cli: OfficialCli, before: Path, replaced: set[str]) -> str:
+    """What a person is asked before the import."""
+    return change_table(result, before, cli.target) + _written_since(folder.path, cli.deployment, before, replaced)
 
 
 def _written_since(folder: Path, target: str, before: Path, moved: set[str]) -> str:

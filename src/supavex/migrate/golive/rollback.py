@@ -9,26 +9,27 @@ gone since, or have become others, are put back too; files that came since stay.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from supavex.convex.limits import STORAGE_TABLE
-from supavex.convex_cli.cli import OfficialCli, Say
+from supavex.convex_cli.cli import OfficialCli
 from supavex.errors import SupavexError, UsageError
 from supavex.mapping.file_columns import OBJECTS
+from supavex.migrate.golive.guarded_import import Callbacks, GuardedImport, Incoming
 from supavex.migrate.golive.kept_files import files_that_differ, holds_files, write_files
-from supavex.migrate.golive.rehearsal import rehearse
 from supavex.migrate.golive.rollback_archive import write_tables
 from supavex.migrate.golive.written_since import written_since
 from supavex.migrate.state.baseline import Moment
 from supavex.migrate.state.baselines import name_of
-from supavex.migrate.state.exports import Kept, damaged_notes, kept_exports, moment_of, new_path, read_kept
+from supavex.migrate.state.exports import Kept, damaged_notes, kept_exports, moment_of, read_kept
 from supavex.migrate.state.folder import Folder
 from supavex.migrate.state.runs import Run
-from supavex.migrate.target.contents import Content, changed_tables, contents
-from supavex.text import counted, now, table_text
+from supavex.migrate.target.contents import Content, contents
+from supavex.text import counted, table_text
 
 #: So many tables are named in a list; more are counted.
 _NAMED = 3
@@ -100,15 +101,9 @@ def _chosen(folder: Path, target: str, wanted: Path | None) -> Kept:
 
 
 def roll_back(
-    folder: Folder,
-    cli: OfficialCli,
-    export: Kept,
-    *,
-    confirm: Callable[[str], bool],
-    say: Say,
-    discard: bool = False,
+    folder: Folder, cli: OfficialCli, export: Kept, callbacks: Callbacks, *, discard: bool = False
 ) -> Rollback:
-    """Puts ``export`` back into the deployment of ``cli``, asking ``confirm`` before anything changes.
+    """Puts ``export`` back into the deployment of ``cli``.
 
     ``discard``: also over documents that someone wrote since.
     """
@@ -117,62 +112,55 @@ def roll_back(
     tables = sorted({table for kept in later for table in kept.wrote} - {STORAGE_TABLE})
     was = contents(export.path, tables)
     result = Rollback(export, was)
-    present = new_path(folder.path)
-    stored = ("--include-file-storage",) if holds_files(export.path) else ()
-    with run.step("export before"):
-        cli.run("export", "--path", str(present), *stored, say=say)
-    there = contents(present, tables)
-    result.files = files_that_differ(export.path, present)
-    if there == was and not result.files:
-        present.unlink()
-        result.nothing = True
-        _undone(later)
-        return result
-    known = {table: {was[table], *(kept.wrote[table] for kept in later if table in kept.wrote)} for table in tables}
-    result.present = present
-    result.discarded = [table for table in tables if there[table] not in known[table]]
-    if result.discarded and not discard:
-        _refuse(result.discarded, folder.path / "after.zip", present, later)
     archive = folder.path / "rollback.zip"
-    agreed = False
-    try:
+    with (
+        GuardedImport(folder, cli, run, callbacks, stored=holds_files(export.path)) as guard,
+        _temporary(archive),
+    ):
+        there = contents(guard.before, tables)
+        result.files = files_that_differ(export.path, guard.before)
+        if there == was and not result.files:
+            result.nothing = True
+            _undone(later)
+            return result
+        known = {table: {was[table], *(kept.wrote[table] for kept in later if table in kept.wrote)} for table in tables}
+        result.discarded = [table for table in tables if there[table] not in known[table]]
+        if result.discarded and not discard:
+            guard.keep_before()
+            _refuse(result.discarded, guard.after, guard.before, later)
         with run.step("rehearsal"):
-            write_tables(export.path, present, tables, archive)
+            write_tables(export.path, guard.before, tables, archive)
             if result.files:
                 with zipfile.ZipFile(archive, "a", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
-                    write_files(export.path, present, file)
-            rehearse(cli.schema_text(), present, archive)
-        agreed = confirm(_question(export, was, there, later, len(result.files)))
-    finally:
-        if not agreed:
-            present.unlink(missing_ok=True)
-            archive.unlink(missing_ok=True)
-    if not agreed:
-        result.present, result.cancelled = None, True
-        return result
-    # What the next `migrate --changes` finds there is not what the last one left.
-    _doubt(folder, cli.deployment, tables, files=bool(result.files))
-    kept = Kept(present, cli.deployment, "rollback", now(), "", was, ended=False)
-    kept.write()
-    with run.step("import"):
-        cli.run("import", "--replace", "--yes", str(archive), say=say)
-    replace(kept, ended=True).write()
-    after = folder.path / "after.zip"
-    after.unlink(missing_ok=True)
-    with run.step("export after"):
-        cli.run("export", "--path", str(after), *stored, say=say)
-    with run.step("proof"):
-        found = contents(after, tables)
-        result.unequal = [table for table in tables if found[table] != was[table]]
-        if files_that_differ(export.path, after):
-            result.unequal.append(STORAGE_TABLE)
-        result.changed_meanwhile = changed_tables(present, after, set(tables))
-    archive.unlink(missing_ok=True)
+                    write_files(export.path, guard.before, file)
+        incoming = Incoming(archive, cli.schema_text(), "rollback", "", was)
+        if not guard.agreed(incoming, lambda: _question(export, was, there, later, len(result.files))):
+            result.cancelled = True
+            return result
+        result.present = guard.before
+        # What the next `migrate --changes` finds there is not what the last one left.
+        _doubt(folder, cli.deployment, tables, files=bool(result.files))
+        after = guard.import_archive(incoming)
+        with run.step("proof"):
+            found = contents(after, tables)
+            result.unequal = [table for table in tables if found[table] != was[table]]
+            if files_that_differ(export.path, after):
+                result.unequal.append(STORAGE_TABLE)
+            result.changed_meanwhile = guard.changed_meanwhile(set(tables))
     if not result.unequal:
         _undone(later)
     run.ok, run.documents = result.ok, sum(content.documents for content in was.values())
     run.write(folder.path)
     return result
+
+
+@contextmanager
+def _temporary(path: Path) -> Iterator[None]:
+    """Removes the file at ``path`` in the end, whatever happens."""
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def _undone(exports: Iterable[Kept]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from supavex.convex_cli.cli import official_cli
 from supavex.convex_cli.targets import CLOUD, deployment_of
 from supavex.errors import UsageError
+from supavex.migrate.golive.guarded_import import Callbacks
 from supavex.migrate.golive.rollback import Rollback, choose_export, roll_back
 from supavex.migrate.state.exports import Kept, damaged_notes, every_kept_export, kept_exports, read_kept
 from supavex.migrate.state.folder import Folder
@@ -67,7 +68,7 @@ def roll_back_project(
         def told(line: str) -> None:
             say(line)
 
-        return roll_back(folder, cli, chosen, confirm=confirm, say=told, discard=options.discard_changes_since)
+        return roll_back(folder, cli, chosen, Callbacks(confirm, told), discard=options.discard_changes_since)
 
 
 def _only_target(folder: Path, export: Path | None) -> str:

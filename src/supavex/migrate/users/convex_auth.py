@@ -57,6 +57,7 @@ def export_for_convex_auth(
     archive's, whose ``taken_at`` is.
     """
     # Arrow is an extra, and slow to import: Clerk's file does without.
+    from supavex.migrate.copy.options import CopyOptions
     from supavex.migrate.copy.retry import mended_rows
     from supavex.migrate.copy.run import copy
     from supavex.migrate.proof.run import verify
@@ -71,7 +72,9 @@ def export_for_convex_auth(
     with Source(plan.project).running() as url:
         with whole_file(report.remarks_file) as remarked:
             _remark_on_accounts(report, url, remarked)
-            copied = copy(only, url, numbers, file, work_folder(file), moments="restart", progress=progress)
+            copied = copy(
+                only, url, numbers, file, work_folder(file), CopyOptions(moments="restart", progress=progress)
+            )
             for reject in copied.rejects:
                 remark = Remark("Rejected", f"{reject.table}.{reject.column}: {reject.reason}", reject.fix)
                 say_remark(report, report.skipped, reject.shown_key, remark, remarked)

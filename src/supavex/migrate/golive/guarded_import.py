@@ -1,0 +1,106 @@
+"""An import into a deployment that only Convex's own tools reach, with a way back.
+
+The steps, each of them measured: the deployment is exported; the archive is rehearsed on a copy; someone is asked; what
+is imported is written down beside the export; the archive is imported; that is written down; the deployment is exported
+again. What was done is then proven by the caller, from both exports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from supavex.convex_cli.cli import OfficialCli, Say
+from supavex.migrate.golive.rehearsal import rehearse
+from supavex.migrate.state.exports import Kept, What, new_path
+from supavex.migrate.state.folder import Folder
+from supavex.migrate.state.runs import Run
+from supavex.migrate.target.contents import Content, changed_tables
+from supavex.text import now
+
+
+@dataclass(frozen=True, slots=True)
+class Callbacks:
+    """Whom a change of a deployment asks and tells."""
+
+    #: Asked with what is about to change, before anything does; whether to go on.
+    confirm: Callable[[str], bool]
+    #: Called with each line of Convex's CLI.
+    say: Say
+    #: Called with the step (``copied``, ``verified``), a table, the rows done, and an estimate of all (0: unknown).
+    progress: Callable[[str, str, int, int], None] = lambda step, table, rows, estimate: None
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """What is about to be imported."""
+
+    archive: Path
+    #: The JSON of the schema that the deployment has, or should have; None: unknown.
+    schema: str | None
+    what: What
+    #: The moment of the source, ISO 8601; empty for a rollback.
+    taken_at: str
+    #: What each table that is replaced holds afterwards.
+    wrote: Mapping[str, Content]
+    #: Whether the rehearsal takes the documents of the deployment too, and not its tables alone.
+    whole: bool = True
+
+
+class GuardedImport:
+    """One import into the deployment of ``cli``. A context manager.
+
+    On entry the deployment is exported to :attr:`before`, with its stored files where ``stored``. On exit that export
+    is removed, unless the deployment may hold something else by then, or :meth:`keep_before` was called.
+    """
+
+    def __init__(self, folder: Folder, cli: OfficialCli, run: Run, callbacks: Callbacks, *, stored: bool) -> None:
+        self.before, self.after = new_path(folder.path), folder.path / "after.zip"
+        self._cli, self._run, self._callbacks = cli, run, callbacks
+        self._options = ("--include-file-storage",) if stored else ()
+        self._kept = False
+
+    def __enter__(self) -> GuardedImport:
+        with self._run.step("export before"):
+            self._export(self.before)
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        if not self._kept:
+            self.before.unlink(missing_ok=True)
+
+    def _export(self, path: Path) -> None:
+        self._cli.run("export", "--path", str(path), *self._options, say=self._callbacks.say)
+
+    def keep_before(self) -> None:
+        """Keeps the export from before, though nothing is imported."""
+        self._kept = True
+
+    def agreed(self, incoming: Incoming, question: Callable[[], str]) -> bool:
+        """Rehearses the import on this machine; whether the one who is asked ``question`` then agrees."""
+        with self._run.step("rehearsal"):
+            rehearse(incoming.schema, self.before, incoming.archive, whole=incoming.whole)
+        return self._callbacks.confirm(question())
+
+    def import_archive(self, incoming: Incoming, imported: Callable[[], object] = lambda: None) -> Path:
+        """Imports the archive, calls ``imported``, and exports the deployment again; where that export is.
+
+        What is to be known of an import that is cut short is written before it begins.
+        """
+        self._kept = True
+        target = self._cli.deployment
+        kept = Kept(self.before, target, incoming.what, now(), incoming.taken_at, incoming.wrote, ended=False)
+        kept.write()
+        with self._run.step("import"):
+            self._cli.run("import", "--replace", "--yes", str(incoming.archive), say=self._callbacks.say)
+        replace(kept, ended=True).write()
+        imported()
+        self.after.unlink(missing_ok=True)
+        with self._run.step("export after"):
+            self._export(self.after)
+        return self.after
+
+    def changed_meanwhile(self, replaced: set[str]) -> list[str]:
+        """The tables, those that were ``replaced`` aside, whose documents are others than before the import."""
+        return changed_tables(self.before, self.after, replaced)
