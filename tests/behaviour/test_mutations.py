@@ -53,14 +53,12 @@ def off_by_a_microsecond(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def creation_time_off_by_a_millisecond(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = encoding._Slice._created
+    right = encoding.creation_times
 
-    def wrong(self: Any, texts: Any) -> Any:
-        text, adjusted = right(self, texts)
-        later = [f"{float(value) + 1:.3f}" for value in text.column.to_pylist()]
-        return encoding._Text(pa.array(later, pa.string())), adjusted
+    def wrong(*arguments: Any) -> pa.Array:
+        return pa.array([f"{float(value) + 1:.3f}" for value in right(*arguments).to_pylist()], pa.string())
 
-    monkeypatch.setattr(encoding._Slice, "_created", wrong)
+    monkeypatch.setattr(encoding, "creation_times", wrong)
 
 
 def wrong_table_number(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,20 +80,18 @@ def wrong_byte_of_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def swapped_columns(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = encoding._Slice._field
+    right = encoding.TableEncoder.encode
 
-    def wrong(self: Any, index: int, field: Any) -> pa.Array:
-        others = [
-            (number, other)
-            for number, other in enumerate(self.encoder.table.fields)
-            if other.conversion.kind == "string" and other.reference is None and other.ids is None
+    def wrong(self: encoding.TableEncoder, batch: pa.RecordBatch) -> encoding.Encoded:
+        places = [
+            f"v{number}"
+            for number, field in enumerate(self.table.fields)
+            if field.conversion.kind == "string" and field.reference is None and field.ids is None
         ]
-        places = [number for number, _ in others]
-        if index in places and len(others) > 1:
-            index, field = others[(places.index(index) + 1) % len(others)]
-        return right(self, index, field)
+        swapped = dict(zip(places, [*places[1:], *places[:1]], strict=True))
+        return right(self, batch.rename_columns([swapped.get(name, name) for name in batch.schema.names]))
 
-    monkeypatch.setattr(encoding._Slice, "_field", wrong)
+    monkeypatch.setattr(encoding.TableEncoder, "encode", wrong)
 
 
 def dropped_nulls(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,8 +117,13 @@ def cut_texts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def lost_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = encoding._Slice._lines
-    monkeypatch.setattr(encoding._Slice, "_lines", lambda self, texts: right(self, texts)[: max(1, self.rows - 1)])
+    right = encoding.json_lines
+
+    def wrong(*arguments: Any) -> pa.Array:
+        lines = right(*arguments)
+        return lines[: max(1, len(lines) - 1)]
+
+    monkeypatch.setattr(encoding, "json_lines", wrong)
 
 
 def unescaped_text(monkeypatch: pytest.MonkeyPatch) -> None:
