@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
-from supavex.migrate.proof import tables as table_check
+from supavex.library import Project
+from supavex.migrate.proof.compared_table import LARGE_BYTES
+from supavex.migrate.proof.digests.table import TableDigests
+from supavex.migrate.verifying import VerifyOptions
 from tests import projects
 from tests.projects import supavex
 
@@ -50,13 +53,13 @@ def changed(folder: Path, change: Callable[[int, bytes], bytes]) -> Path:
 def passes(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Whether each pass over the digests was one of texts."""
     found: list[bool] = []
-    right = table_check.TableCheck._digests
+    right = TableDigests.target
 
-    def seen(self: Any, connection: Any, digests: Any, done: Any) -> Any:
-        found.append(digests.verbatim)
-        return right(self, connection, digests, done)
+    def seen(self: TableDigests, *arguments: Any, **named: Any) -> Any:
+        found.append(self.verbatim)
+        return right(self, *arguments, **named)
 
-    monkeypatch.setattr(table_check.TableCheck, "_digests", seen)
+    monkeypatch.setattr(TableDigests, "target", seen)
     return found
 
 
@@ -64,21 +67,19 @@ def compact(line: bytes) -> bytes:
     return json.dumps(json.loads(line), separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def verdict(folder: Path, archive: Path) -> tuple[str, dict[str, int]]:
-    proof = supavex("verify", "-C", folder, archive, "--json").json
-    (table,) = proof["tables"]
-    return proof["verdict"], table["counts"]
+def verdict(folder: Path, archive: Path, large_bytes: int = LARGE_BYTES) -> tuple[str, dict[str, int]]:
+    proof = Project(folder).verify(VerifyOptions(archive=archive, large_bytes=large_bytes))
+    (table,) = proof.tables
+    return proof.verdict, dict(table.counts)
 
 
-@pytest.fixture(params=["here", "in a process"])
-def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    if request.param == "in a process":
-        monkeypatch.setattr(table_check, "_LARGE", 0)
+#: The source's side is read here, or in a process of its own.
+either_place = pytest.mark.parametrize("large_bytes", [LARGE_BYTES, 0], ids=["here", "in a process"])
 
 
-@pytest.mark.usefixtures("place")
-def test_what_the_copy_wrote_is_not_parsed(folder: Path, passes: list[bool]) -> None:
-    assert verdict(folder, folder / "right.zip") == ("proven", {})
+@either_place
+def test_what_the_copy_wrote_is_not_parsed(folder: Path, passes: list[bool], large_bytes: int) -> None:
+    assert verdict(folder, folder / "right.zip", large_bytes) == ("proven", {})
     assert passes == [True]
 
 
@@ -87,32 +88,34 @@ def test_another_form_is_seen_at_once(folder: Path, passes: list[bool]) -> None:
     assert passes == [False]
 
 
-@pytest.mark.usefixtures("place")
-def test_another_form_further_on_is_parsed(folder: Path, passes: list[bool], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(table_check.TableCheck, "_seems_verbatim", lambda self, digests: True)
+@either_place
+def test_another_form_further_on_is_parsed(
+    folder: Path, passes: list[bool], monkeypatch: pytest.MonkeyPatch, large_bytes: int
+) -> None:
+    monkeypatch.setattr(TableDigests, "seems_verbatim", lambda self, block, uniform: True)
     archive = changed(folder, lambda n, line: compact(line) if n % 2 else line)
-    assert verdict(folder, archive) == ("proven", {})
+    assert verdict(folder, archive, large_bytes) == ("proven", {})
     assert passes == [True, False]
 
 
 @pytest.mark.parametrize("count", [5, 300], ids=["in few buckets", "in many buckets"])
-@pytest.mark.usefixtures("place")
+@either_place
 def test_few_rows_in_another_form_are_compared_by_themselves(
-    folder: Path, passes: list[bool], monkeypatch: pytest.MonkeyPatch, count: int
+    folder: Path, passes: list[bool], monkeypatch: pytest.MonkeyPatch, count: int, large_bytes: int
 ) -> None:
-    monkeypatch.setattr(table_check.TableCheck, "_seems_verbatim", lambda self, digests: True)
+    monkeypatch.setattr(TableDigests, "seems_verbatim", lambda self, block, uniform: True)
     archive = changed(folder, lambda n, line: compact(line) if n < count else line)
-    assert verdict(folder, archive) == ("proven", {})
+    assert verdict(folder, archive, large_bytes) == ("proven", {})
     assert passes == [True]
 
 
-@pytest.mark.usefixtures("place")
+@either_place
 def test_what_can_only_be_parsed_ends_the_first_pass(
-    folder: Path, passes: list[bool], monkeypatch: pytest.MonkeyPatch
+    folder: Path, passes: list[bool], monkeypatch: pytest.MonkeyPatch, large_bytes: int
 ) -> None:
-    monkeypatch.setattr(table_check.TableCheck, "_seems_verbatim", lambda self, digests: True)
+    monkeypatch.setattr(TableDigests, "seems_verbatim", lambda self, block, uniform: True)
     archive = changed(folder, lambda n, line: line.replace(b'"kind 251"', b"null"))
-    assert verdict(folder, archive) == ("not proven", {"mismatch": 1})
+    assert verdict(folder, archive, large_bytes) == ("not proven", {"mismatch": 1})
     assert passes == [True, False]
 
 

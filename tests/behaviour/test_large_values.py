@@ -23,7 +23,7 @@ from supavex.mapping.make_plan import make_plan
 from supavex.mapping.plan import Plan
 from supavex.migrate.copy.retry import mended_rows
 from supavex.migrate.copy.run import copy
-from supavex.migrate.proof.run import verify
+from supavex.migrate.proof.run import ProofOptions, verify
 from supavex.migrate.proof.storage import files_proof
 from supavex.migrate.target.archive import ArchiveDocuments
 from supavex.migrate.target.stored_files import archive_files
@@ -151,8 +151,7 @@ def test_every_value_is_in_its_field_or_in_its_file(
             source.url,
             documents,
             result.rejects,
-            files=files_proof(None, (), archive_files(opened)),
-            retry=mended_rows,
+            ProofOptions(files=files_proof(None, (), archive_files(opened)), retry=mended_rows),
         )
     assert proof.ok, [table for table in proof.tables if not table.ok]
     assert sum(table.matched for table in proof.tables if table.target == "_storage") == len(large) * 3

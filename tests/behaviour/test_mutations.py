@@ -22,7 +22,7 @@ from supavex.convex.ids import decode_id, encode_id
 from supavex.convex.snapshot import SnapshotArchive
 from supavex.migrate.copy.encoding import encoder as encoding
 from supavex.migrate.copy.encoding import fixed_width, json_columns
-from supavex.migrate.proof import tables as table_check
+from supavex.migrate.proof import row_by_row
 from supavex.migrate.proof.digests import table as digests
 from supavex.migrate.proof.digests.forms import Form
 from tests import projects
@@ -252,7 +252,7 @@ def verdict(folder: Path) -> tuple[bool, str]:
 
 def not_row_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes a comparison row by row an error."""
-    monkeypatch.setattr(table_check.TableCheck, "_rows", None)
+    monkeypatch.setattr(row_by_row.RowByRow, "compare_all", None)
 
 
 def test_unbroken_it_is_proven(folder: Path) -> None:

@@ -20,10 +20,11 @@ from supavex.mapping.graph import uses_existing
 from supavex.mapping.plan import Plan
 from supavex.mapping.source import Source
 from supavex.migrate.copy.retry import mended_rows
+from supavex.migrate.proof.compared_table import LARGE_BYTES
 from supavex.migrate.proof.findings import Proof
 from supavex.migrate.proof.page import About, proof_page
 from supavex.migrate.proof.request import FilesProof
-from supavex.migrate.proof.run import holds_documents, verify
+from supavex.migrate.proof.run import ProofOptions, holds_documents, verify
 from supavex.migrate.proof.storage import files_proof
 from supavex.migrate.proof.store import prove_store
 from supavex.migrate.state.folder import Folder
@@ -58,6 +59,8 @@ class VerifyOptions:
     files: str | None = None
     #: So many rows a table are compared: a quick look, which proves nothing and is not kept.
     sample: int | None = None
+    #: Bytes of a table from which on a process of its own reads its rows.
+    large_bytes: int = LARGE_BYTES
 
 
 def verify_project(project: Settings, options: VerifyOptions, progress: Progress) -> Proof:
@@ -80,17 +83,15 @@ def verify_project(project: Settings, options: VerifyOptions, progress: Progress
             raise nothing_imported(opened.named)
         url = stack.enter_context(Source(project).running())
         with run.step("proof"):
-            proof = verify(
-                plan,
-                url,
-                opened.target,
-                rejected,
+            how = ProofOptions(
                 sample=options.sample,
                 copied=copied,
                 progress=progress,
                 files=opened.files,
                 retry=mended_rows,
+                large_bytes=options.large_bytes,
             )
+            proof = verify(plan, url, opened.target, rejected, how)
         if isinstance(opened.target, Deployment) and options.sample is None:
             with run.step("indexes"):
                 proof.store = prove_store(opened.target, {table.target for table in plan.moved}, progress)

@@ -9,7 +9,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from supavex.migrate.proof import tables as table_check
+from supavex.library import Project
+from supavex.migrate.proof.compared_table import LARGE_BYTES
+from supavex.migrate.proof.findings import Proof
+from supavex.migrate.verifying import VerifyOptions
 from supavex.postgres.server import temporary
 from tests import projects
 from tests.projects import supavex
@@ -40,15 +43,14 @@ def moved() -> Iterator[tuple[Path, str]]:
         yield folder, url
 
 
-@pytest.mark.parametrize("large", [False, True])
-def test_a_parent_that_is_in_neither_is_missed(
-    moved: tuple[Path, str], large: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if large:
-        monkeypatch.setattr(table_check, "_LARGE", 0)
+@pytest.mark.parametrize("large_bytes", [LARGE_BYTES, 0])
+def test_a_parent_that_is_in_neither_is_missed(moved: tuple[Path, str], large_bytes: int) -> None:
     folder, url = moved
-    right = supavex("verify", "-C", folder, folder / "right.zip", "--json")
-    assert right.json["verdict"] == "proven"
+
+    def verify(archive: Path) -> Proof:
+        return Project(folder).verify(VerifyOptions(archive=archive, large_bytes=large_bytes))
+
+    assert verify(folder / "right.zip").verdict == "proven"
     without = folder / "without.zip"
     with zipfile.ZipFile(folder / "right.zip") as old, zipfile.ZipFile(without, "w") as new:
         for name in old.namelist():
@@ -59,8 +61,7 @@ def test_a_parent_that_is_in_neither_is_missed(
     with psycopg.connect(url) as connection:
         connection.execute("DELETE FROM parents WHERE id = 2")
         connection.commit()
-        ran = supavex("verify", "-C", folder, without, "--json")
+        proof = verify(without)
         connection.execute("INSERT INTO parents VALUES (2)")
-    counts = {table["target"]: (table["matched"], table["counts"]) for table in ran.json["tables"]}
-    assert ran.code == 1
+    counts = {table.target: (table.matched, dict(table.counts)) for table in proof.tables}
     assert counts == {"parents": (1, {}), "children": (3, {"dangling reference": 1})}

@@ -13,8 +13,10 @@ import psycopg
 import pytest
 
 from supavex.deployment import Deployment
-from supavex.migrate.proof import tables as table_check
+from supavex.errors import SupavexError
+from supavex.library import Project
 from supavex.migrate.proof.digests import table as digests
+from supavex.migrate.verifying import VerifyOptions
 from supavex.postgres.server import Server, temporary
 from tests import projects
 from tests.projects import supavex
@@ -180,28 +182,25 @@ def test_a_sample_tells_them_too(moved: Path, run: Run) -> None:
 def test_the_sources_side_may_have_a_process_of_its_own(
     moved: Path, run: Run, monkeypatch: pytest.MonkeyPatch, process: str
 ) -> None:
-    monkeypatch.setattr(table_check, "_LARGE", 0)
     if process == "its own":
         monkeypatch.setattr(digests.TableDigests, "source", None)  # so nobody reads it here
     else:
         command = "/nowhere/python" if process == "none can be started" else "/bin/false"
         monkeypatch.setattr(sys, "executable", command)
-    proof = verified(moved)
-    assert (proof["verdict"], sum(table["matched"] for table in proof["tables"])) == ("proven", 320)
+    proof = Project(moved).verify(VerifyOptions(large_bytes=0))
+    assert (proof.verdict, sum(table.matched for table in proof.tables)) == ("proven", 320)
     with Deployment(moved / ".supavex/deployment.sqlite3") as deployment:
         document = next(iter(deployment.documents("people")))
         deployment.replace(document["_id"], {"name": "bent"})
     run("UPDATE notes SET n = -1 WHERE id = 7")
-    proof = verified(moved)
-    assert (proof["wrong"], proof["changed"]) == (1, 1)
+    proof = Project(moved).verify(VerifyOptions(large_bytes=0))
+    assert (proof.wrong, proof.changed) == (1, 1)
 
 
-def test_an_error_of_the_process_is_the_readers(moved: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(table_check, "_LARGE", 0)
+def test_an_error_of_the_process_is_the_readers(moved: Path) -> None:
     config = moved / "supavex.toml"
     config.write_text(config.read_text() + '[tables."public.notes".columns.n]\nsql = "1 / (id - 5)"\n')
-    ran = supavex("verify", "-C", moved)
-    assert ran.code == 1
-    assert "ReadFailed" in ran.err
-    assert "division by zero" in ran.err
-    assert "public.notes" in ran.err
+    with pytest.raises(SupavexError, match="division by zero") as caught:
+        Project(moved).verify(VerifyOptions(large_bytes=0))
+    assert caught.value.code == "ReadFailed"
+    assert "public.notes" in str(caught.value.to_json())

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from supavex.convex.ids import encode_id
 from supavex.deployment import Deployment
-from supavex.migrate.proof import pairs
+from supavex.migrate.proof import digest_comparison, pairs
 from supavex.migrate.proof import tables as table_check
 from supavex.migrate.proof.pairs import PAIR, PairWriter, differing
-from supavex.migrate.proof.tables import TableCheck
+from supavex.migrate.proof.row_by_row import RowByRow
 from tests import projects
 from tests.projects import supavex
 
@@ -84,28 +84,28 @@ def test_few_rows_are_found_as_all_of_them_are(moved: Path, monkeypatch: pytest.
     few = tables(moved)
     assert few["children"]["counts"] == {"missing document": 30, "mismatch": 60, "extra document": 30}
     assert few["tagged"]["counts"] == {"missing document": 1, "mismatch": 1, "broken unique": 1}
-    monkeypatch.setattr(table_check, "few_differing", lambda *arguments: None)
+    monkeypatch.setattr(digest_comparison, "few_differing", lambda *arguments: None)
     assert tables(moved) == few
 
 
 def test_no_other_rows_or_documents_are_read_one_by_one(moved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     looked_at: list[int] = []
-    compare, documents = TableCheck.compare_rows, Deployment.documents
+    compare, documents = RowByRow.compare_rows, Deployment.documents
 
-    def comparing(self: TableCheck, comparison: Any, rows: list[Any]) -> None:
+    def comparing(self: RowByRow, rows: list[Any]) -> set[int]:
         looked_at.append(len(rows))
-        compare(self, comparison, rows)
+        return compare(self, rows)
 
-    def refused(self: TableCheck, *arguments: Any) -> None:
+    def refused(*arguments: Any) -> None:
         raise AssertionError("all rows of a table are read")
 
     def reading(self: Deployment, table: str, *arguments: Any) -> Iterator[Any]:
         assert table != "children", "all documents of a table are read"
         return documents(self, table, *arguments)
 
-    monkeypatch.setattr(TableCheck, "compare_rows", comparing)
-    monkeypatch.setattr(TableCheck, "_rows", refused)
-    monkeypatch.setattr(TableCheck, "_extra", refused)
+    monkeypatch.setattr(RowByRow, "compare_rows", comparing)
+    monkeypatch.setattr(RowByRow, "compare_all", refused)
+    monkeypatch.setattr(table_check, "list_extra", refused)
     monkeypatch.setattr(Deployment, "documents", reading)
     tables(moved)
     assert sorted(looked_at) == [2, 60], "the rows without a document, and those of changed ones"

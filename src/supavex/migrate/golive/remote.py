@@ -27,7 +27,7 @@ from supavex.migrate.copy.run import CopyOptions
 from supavex.migrate.golive.guarded_import import Callbacks, GuardedImport, Incoming
 from supavex.migrate.migration import Destination, Migration, measure, migrate
 from supavex.migrate.proof.findings import Proof
-from supavex.migrate.proof.run import verify
+from supavex.migrate.proof.run import ProofOptions, verify
 from supavex.migrate.proof.storage import files_proof
 from supavex.migrate.state.copies import Copied
 from supavex.migrate.state.exports import kept_exports
@@ -160,9 +160,8 @@ def _proof(plan: Plan, remote: RemoteMigration, copied: Copied, job: FilesJob | 
             exported = stack.enter_context(SnapshotArchive(remote.after))
             prove = files_proof(job.source, job.buckets, archive_files(exported))
         only = _only(plan, {table.target for table in remote.migration.copy.tables})
-        proof = verify(
-            only, url, documents, copied.rejects, copied=copied, progress=progress, files=prove, retry=mended_rows
-        )
+        how = ProofOptions(copied=copied, progress=progress, files=prove, retry=mended_rows)
+        proof = verify(only, url, documents, copied.rejects, how)
     proof.seconds = time.monotonic() - started
     return proof
 

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import psycopg
 
-from supavex.convex.damage import Damaged
-from supavex.convex.ids import encode_id
 from supavex.convex.values import Document
-from supavex.mapping.plan import ALIAS, TablePlan
-from supavex.migrate.proof.comparison import RowComparison, proof_sql
+from supavex.mapping.plan import ALIAS
+from supavex.migrate.proof.compared_table import ComparedTable
+from supavex.migrate.proof.comparison import proof_sql
 from supavex.migrate.proof.digests.table import Sums, TableDigests
-from supavex.migrate.proof.findings import TableProof
 from supavex.migrate.proof.pairs import Differing, differing
+from supavex.migrate.proof.row_by_row import RowByRow
 from supavex.migrate.proof.target_rules import chunks
-from supavex.migrate.target.documents import Documents
 from supavex.postgres.connection import quoted
 
 #: Rows of which one in so many may differ; where more do, all rows are read.
@@ -55,48 +53,17 @@ def _keys(pairs: np.ndarray[Any, Any]) -> set[bytes]:
     return {data[start : start + 16] for start in range(0, len(data), 16)}
 
 
-class Check(Protocol):
-    """The proof of a table, as far as :class:`FewRows` takes part in it."""
-
-    table: TablePlan
-    proof: TableProof
-    target: Documents
-    numbers: Mapping[str, int]
-
-    def compare_rows(self, comparison: RowComparison, rows: list[tuple[Any, ...]]) -> None:
-        """Compares rows with their documents."""
-
-    def count_special(self, rows: list[tuple[Any, ...]], filled: Counter[str], rounded: Counter[str]) -> None:
-        """Counts the filled NULLs and the rounded numbers of rows."""
-
-    def add_extra(self, id_: str, internal_id: bytes) -> None:
-        """Lists a document of no row."""
-
-    def damage(self, found: Damaged) -> None:
-        """Remembers a document that can't be read."""
-
-
 class FewRows:
     """The rows and documents of a table that differ."""
 
-    def __init__(self, check: Check, found: Differing, source: Sums, target: Sums) -> None:
-        self._check, self._table = check, check.table
+    def __init__(self, compared: ComparedTable, found: Differing, source: Sums, target: Sums) -> None:
+        self._compared, self._table = compared, compared.table
         self._rows, self._documents = _keys(found.source), _keys(found.target)
         self._source, self._target = source, target
-        self._number = check.numbers[check.table.target]
 
-    def compare(
-        self,
-        connection: psycopg.Connection,
-        comparison: RowComparison,
-        changed: str,
-        progress: Callable[[int, int], None],
-    ) -> bool:
-        """Compares the rows with their documents, and lists documents of no row. False: all rows have to be read.
-
-        ``changed``: as :func:`~supavex.migrate.proof.comparison.proof_sql` takes it.
-        """
-        check, proof, total = self._check, self._check.proof, len(self._rows)
+    def compare(self, connection: psycopg.Connection, rows: RowByRow, progress: Callable[[int, int], None]) -> bool:
+        """Compares the rows with their documents, and lists documents of no row. False: all rows have to be read."""
+        proof, total = self._compared.proof, len(self._rows)
         if self._count(connection) != total:
             return False
         fields = len(self._table.fields) + 1
@@ -105,27 +72,25 @@ class FewRows:
         proof.fields = proof.matched * fields
         filled, rounded = Counter[str](), Counter[str]()
         done = 0
-        sql = proof_sql(self._table, changed)
+        sql = proof_sql(self._table, self._compared.changed_sql)
         for where in self._wheres():
             with connection.cursor(name="supavex_few") as cursor:
                 cursor.execute(f"{sql} WHERE {where}".encode())
-                rows = cursor.fetchall()
-            check.compare_rows(comparison, rows)
-            check.count_special(rows, filled, rounded)
-            done += len(rows)
+                found = cursor.fetchall()
+            rows.compare_rows(found)
+            rows.count_special(found, filled, rounded)
+            done += len(found)
             progress(done, total)
         proof.filled = dict(+(self._source.filled - filled))
         proof.rounded = dict(+(self._source.rounded - rounded))
         for internal_id in sorted(self._documents - self._rows):
-            check.add_extra(encode_id(self._number, internal_id), internal_id)
+            self._compared.add_extra(self._compared.id_of(internal_id), internal_id)
         return True
 
     def documents(self) -> Iterator[Document]:
         """The documents that differ from their rows, or that no row stands for."""
-        check = self._check
         for some in chunks(sorted(self._documents), _CHUNK):
-            ids = [encode_id(self._number, internal_id) for internal_id in some]
-            yield from check.target.get_many(self._table.target, ids, check.damage).values()
+            yield from self._compared.documents(map(self._compared.id_of, some)).values()
 
     @property
     def has_documents(self) -> bool:

@@ -9,16 +9,19 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 
 import psycopg
 
 from supavex.convex.limits import STORAGE_NUMBER, STORAGE_TABLE
 from supavex.errors import SupavexError
 from supavex.mapping.plan import Plan, TablePlan
+from supavex.migrate.proof.compared_table import LARGE_BYTES, ComparedTable, ProofContext
+from supavex.migrate.proof.digest_comparison import is_large
 from supavex.migrate.proof.digests.process import DigestProcess
 from supavex.migrate.proof.findings import Proof, TableProof
 from supavex.migrate.proof.request import Asked, FilesProof, Progress, Retry
-from supavex.migrate.proof.tables import TableCheck, is_large
+from supavex.migrate.proof.tables import TableCheck
 from supavex.migrate.state.copies import Copied
 from supavex.migrate.state.rejects import Reject
 from supavex.migrate.target.documents import Documents
@@ -27,25 +30,34 @@ from supavex.postgres.snapshot import Snapshot, exported, imported
 from supavex.postgres.visibility import Visibility, database_identity, has_versions, unchanged
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProofOptions:
+    """How a proof is made."""
+
+    #: So many rows of each table are compared: nothing is proven. None: all of them.
+    sample: int | None = None
+    #: What the copy saw, and its snapshot: where that lives, its moment is compared, else the present one.
+    copied: Copied | None = None
+    #: Called with a table, the rows compared, and an estimate of all (0: unknown).
+    progress: Progress = lambda table, rows, estimate: None
+    #: Proves the stored files too, unless only a sample is looked at.
+    files: FilesProof | None = None
+    #: Finds the rejected rows that would go now; needed where there are rejected rows.
+    retry: Retry | None = None
+    #: Bytes of a table from which on a process of its own reads its rows.
+    large_bytes: int = LARGE_BYTES
+
+
 def verify(
-    plan: Plan,
-    url: str,
-    target: Documents,
-    rejects: Iterable[Reject],
-    *,
-    sample: int | None = None,
-    copied: Copied | None = None,
-    progress: Progress = lambda table, done, estimate: None,
-    files: FilesProof | None = None,
-    retry: Retry | None = None,
+    plan: Plan, url: str, target: Documents, rejects: Iterable[Reject], options: ProofOptions | None = None
 ) -> Proof:
     """Proves that the rows at ``url`` are the documents of ``target``, the rejected ones aside.
 
-    Digests say where to look; every row is in them. Rows that are looked at are compared field by field. Where
-    ``copied`` has a snapshot that still lives, its moment is compared; else the present one, and rows that were written
-    since the copy are told from those that are wrong. ``files`` proves the stored files too, unless there is only a
-    sample to be looked at. ``retry`` is needed where there are ``rejects``.
+    Digests say where to look; every row is in them. Rows that are looked at are compared field by field. Rows that were
+    written since the copy are told from those that are wrong.
     """
+    options = options or ProofOptions()
+    sample, copied = options.sample, options.copied
     started = time.monotonic()
     by_table: dict[str, dict[str | None, Reject]] = {}
     for reject in rejects:
@@ -54,7 +66,7 @@ def verify(
     with ExitStack() as stack:
         snapshot, holder = _moment(stack, url, copied)
         process = stack.enter_context(DigestProcess())
-        if sample is None and any(is_large(holder, table) for table in plan.moved):
+        if sample is None and any(is_large(holder, table, options.large_bytes) for table in plan.moved):
             process.start()
         database = database_identity(holder)
         known = {} if copied is None else copied.seen
@@ -68,9 +80,10 @@ def verify(
         }
         mended: Mapping[str, list[str]] = {}
         if by_table and sample is None:
-            if retry is None:
+            if options.retry is None:
                 raise TypeError("a proof with rejected rows needs retry")
-            mended = retry(plan.moved, snapshot, target, by_table, existing)
+            mended = options.retry(plan.moved, snapshot, target, by_table, existing)
+        context = ProofContext(plan, snapshot, target, numbers, existing, by_table, process, options.large_bytes)
         tables: list[TableProof] = []
         checks: list[TableCheck] = []
         compared: list[tuple[TablePlan, Visibility | None]] = []
@@ -84,23 +97,11 @@ def verify(
             if seen is not None and not has_versions(holder, table.source.schema, table.source.name):
                 seen = None
             compared.append((table, seen))
-            check = TableCheck(
-                table,
-                plan,
-                snapshot,
-                target,
-                numbers,
-                existing,
-                by_table,
-                proof,
-                process,
-                seen,
-                table.name in written,
-            )
-            check.compare(sample, progress, mended.get(table.name, ()))
+            check = TableCheck(ComparedTable(context, table, proof, seen, table.name in written))
+            check.compare(sample, options.progress, mended.get(table.name, ()))
             checks.append(check)
-        if files is not None and sample is None:
-            tables += files(Asked(snapshot, target, by_table, compared, bool(written), progress))
+        if options.files is not None and sample is None:
+            tables += options.files(Asked(snapshot, target, by_table, compared, bool(written), options.progress))
         failed = frozenset(proof.target for proof in tables if not proof.ok)
         for check in checks if sample is None else ():
             check.finish(failed)

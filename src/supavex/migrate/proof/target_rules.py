@@ -3,40 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import TypeVar
 
 from supavex.convex.broken_rules import rules_problem
-from supavex.convex.damage import OnDamaged
 from supavex.convex.ids import InvalidId, decode_id
 from supavex.convex.order_keys import UNDEFINED, field_at
 from supavex.convex.validators import unwrap
 from supavex.convex.values import Document, Value, to_export_json
-from supavex.mapping.plan import TablePlan
 from supavex.mapping.references import pointer_of
-from supavex.migrate.proof.findings import TableProof
-from supavex.migrate.target.documents import Documents
+from supavex.migrate.proof.compared_table import ComparedTable
 from supavex.scratch import scratch_database
 
 T = TypeVar("T")
 _CHUNK = 2000
 
 
-def check_documents(
-    table: TablePlan,
-    target: Documents,
-    numbers: Mapping[str, int],
-    uniques: list[tuple[str, ...]],
-    proof: TableProof,
-    damaged: OnDamaged,
-    some: Iterable[Document] | None = None,
-) -> None:
-    """Adds to ``proof`` what is wrong with the documents of ``table``, whatever the source holds.
+def check_documents(compared: ComparedTable, some: Iterable[Document] | None = None) -> None:
+    """Adds to the proof what is wrong with the documents of a table, whatever the source holds.
 
-    ``numbers``: the target's table numbers; ``uniques``: groups of fields that are to be unique. ``damaged`` is called
-    with documents that can't be read. ``some``: the only documents to look at.
+    ``some``: the only documents to look at.
     """
+    table, proof, target = compared.table, compared.proof, compared.context.target
     definition = table.definition
     assert definition is not None
     references = {
@@ -44,10 +33,10 @@ def check_documents(
         for name, validator in definition.fields.items()
         if (found := pointer_of(unwrap(validator))) is not None
     }
-    with _Uniques(uniques) as seen:
-        for documents in chunks(target.documents(table.target, damaged) if some is None else some, _CHUNK):
+    with _Uniques(compared.uniques) as seen:
+        for documents in chunks(target.documents(table.target, compared.damage) if some is None else some, _CHUNK):
             for name, referred in references.items():
-                _references(documents, name, referred, target, numbers.get(referred), proof)
+                _references(documents, name, referred, compared)
             for document in documents:
                 for name, validator in definition.fields.items():
                     problem = rules_problem(validator, document.get(name))
@@ -57,9 +46,9 @@ def check_documents(
                     proof.add("broken unique", str(document["_id"]), f"{', '.join(fields)} are not unique")
 
 
-def _references(
-    documents: list[Document], name: str, table: str, target: Documents, number: int | None, proof: TableProof
-) -> None:
+def _references(documents: list[Document], name: str, table: str, compared: ComparedTable) -> None:
+    """Lists the documents whose field ``name`` refers to one that ``table`` does not have."""
+    target, number = compared.context.target, compared.context.numbers.get(table)
     ids = {value for document in documents for value in _ids(document.get(name))}
     there: set[str | None] = set()
     # A document that can't be read is there.
@@ -68,7 +57,7 @@ def _references(
         for value in _ids(document.get(name)):
             if value not in there:
                 detail = f"{name} refers to {value}, which {table} does not have"
-                proof.add("dangling reference", str(document["_id"]), detail)
+                compared.proof.add("dangling reference", str(document["_id"]), detail)
 
 
 def _of(number: int | None) -> Callable[[str], bool]:

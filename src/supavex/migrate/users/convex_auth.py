@@ -60,7 +60,7 @@ def export_for_convex_auth(
     from supavex.migrate.copy.options import CopyOptions
     from supavex.migrate.copy.retry import mended_rows
     from supavex.migrate.copy.run import copy
-    from supavex.migrate.proof.run import verify
+    from supavex.migrate.proof.run import ProofOptions, verify
     from supavex.migrate.state.folder import work_folder
     from supavex.migrate.target.archive import ArchiveDocuments
 
@@ -79,7 +79,7 @@ def export_for_convex_auth(
                 remark = Remark("Rejected", f"{reject.table}.{reject.column}: {reject.reason}", reject.fix)
                 say_remark(report, report.skipped, reject.shown_key, remark, remarked)
         with ArchiveDocuments(file) as documents:
-            proof = verify(only, url, documents, copied.rejects, retry=mended_rows)
+            proof = verify(only, url, documents, copied.rejects, ProofOptions(retry=mended_rows))
     report.taken_at, report.proven = copied.taken_at, proof.ok
     report.documents = {table.target: table.documents for table in copied.tables}
     report.exported = report.documents.get("users", 0)

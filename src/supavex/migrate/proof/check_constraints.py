@@ -1,0 +1,101 @@
+"""The source's own CHECK constraints, evaluated over the rows as they went."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import suppress
+
+import psycopg
+
+from supavex.convex.field_rules import MISSING
+from supavex.mapping.plan import ALIAS, TablePlan
+from supavex.migrate.proof.compared_table import ComparedTable
+from supavex.postgres.catalog import Check
+from supavex.postgres.connection import literal, quoted
+from supavex.text import counted
+
+#: What PostgreSQL raises that can't evaluate an expression; not what ends a connection or a query.
+_UNEVALUATED = (psycopg.ProgrammingError, psycopg.DataError, psycopg.errors.RaiseException)
+_SEARCH_PATH = "SELECT reset_val FROM pg_catalog.pg_settings WHERE name = 'search_path'"
+
+
+def evaluate_checks(compared: ComparedTable, connection: psycopg.Connection) -> None:
+    """The source's own CHECK constraints over its rows as they went: NULLs filled, texts cut, rejected rows aside.
+
+    Every field was compared, so what holds there holds in the target.
+    """
+    checks = compared.table.source.checks
+    if not checks:
+        return
+    key, rows = _rows_sql(compared.table)
+    # All in one look at the table: most hold.
+    counts = ", ".join(f"count(*) FILTER (WHERE NOT ({check.expression}))" for check in checks)
+    broken: tuple[int, ...] | None = None
+    with suppress(*_UNEVALUATED), connection.transaction():
+        broken = connection.execute(f"SELECT {counts} {rows}".encode()).fetchone()
+    for index, check in enumerate(checks):
+        if broken is not None and not broken[index]:
+            continue
+        if not check.validated:
+            if broken is not None:
+                detail = f"{check.expression}: {counted(broken[index], 'row')} of the source break it, as they may"
+                compared.proof.note("check not valid", check.name, detail)
+            continue
+        sql = f"SELECT {key} {rows} WHERE NOT ({check.expression})"
+        problem = _broken(compared, connection, check, sql, "")
+        if problem is not None:
+            # A function that it calls may look for what it uses on the search path that sessions begin with.
+            path = connection.execute(_SEARCH_PATH).fetchone()
+            problem = _broken(compared, connection, check, sql, str(path[0] if path else ""))
+        if problem is not None:
+            compared.proof.note("check not evaluated", check.name, f"{check.expression}: {problem}")
+
+
+def _rows_sql(table: TablePlan) -> tuple[str, str]:
+    """SQL of a row's key, and FROM with the rows as they went: NULLs filled, texts cut."""
+    assert table.key is not None
+    cut = {f.column.name: f for f in table.fields if f.column is not None and f.conversion.cut}
+    filled = {
+        f.column.name: f
+        for f in table.fields
+        if f.column is not None and f.fill is not MISSING and f.ids is None and not f.expression
+    }
+    columns = []
+    for column in table.source.columns:
+        name = f"{ALIAS}.{quoted(column.name)}"
+        planned = filled.get(column.name)
+        # Of other types than texts (an enum, say), what was cut is none any more.
+        if column.name in cut and column.type.base in ("text", "varchar", "bpchar", "citext"):
+            text = cut[column.name].conversion.select.replace("{c}", name)
+            name = f"({text})::{column.type.name}"
+        filling = None if planned is None else planned.conversion.restore(planned.fill)
+        if filling is not None:
+            name = f"COALESCE({name}, {literal(filling)}::{column.type.name})"
+        columns.append(f"{name} AS {quoted(column.name)}")
+    source = quoted(table.source.schema, table.source.name)
+    # A name that no column has: PostgreSQL's own are no longer than this.
+    key = quoted("supavex key".ljust(63))
+    columns.append(f"{table.key.text_sql(table.key.own(ALIAS))} AS {key}")
+    rows = f"FROM (SELECT {', '.join(columns)} FROM {source} AS {ALIAS}) AS s"
+    return key, rows
+
+
+def _broken(compared: ComparedTable, connection: psycopg.Connection, check: Check, sql: str, path: str) -> str | None:
+    """Looks for the rows that break a check (``sql``: their keys), on a search path. Why not, where it can't."""
+    proof = compared.proof
+    before = proof.counts["broken check"], len(proof.findings)
+    try:
+        with connection.transaction():
+            connection.execute("SELECT pg_catalog.set_config('search_path', %s, true)", (path,))
+            with connection.cursor(name="supavex_check") as cursor:
+                cursor.execute(sql.encode())
+                for (found,) in cursor:
+                    if found not in compared.rejects:
+                        proof.add("broken check", str(found), f"{check.name}: {check.expression}")
+            connection.execute("SELECT pg_catalog.set_config('search_path', '', true)")
+    except _UNEVALUATED as error:
+        proof.counts["broken check"], listed = before
+        proof.counts += Counter()  # without what is zero
+        del proof.findings[listed:]
+        return error.diag.message_primary or type(error).__name__
+    return None
