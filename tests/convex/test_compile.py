@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from supavex.convex import compile as compiler
+from supavex.convex import index_checks
 from supavex.convex.compile import compile_schema
 from supavex.convex.schema import Schema, define_schema, define_table, v
 from supavex.diagnostics import Diagnostic
@@ -437,7 +438,7 @@ def test_each_example_shows_its_finding(code: str, source: str):
 
 
 def test_no_code_is_without_an_example():
-    source = Path(compiler.__file__).read_text(encoding="utf-8")
+    source = "".join(Path(str(module.__file__)).read_text(encoding="utf-8") for module in (compiler, index_checks))
     codes = set(re.findall(r'"([A-Z][a-z0-9]+(?:[A-Z][A-Za-z0-9]*)+)"', source))
     assert codes == EXAMPLES.keys()
 

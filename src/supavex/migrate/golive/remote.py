@@ -22,8 +22,8 @@ from supavex.mapping.plan import Plan
 from supavex.mapping.source import Source
 from supavex.migrate.changes.selection import ChangedTables
 from supavex.migrate.copy.context import Progress
+from supavex.migrate.copy.options import CopyOptions
 from supavex.migrate.copy.retry import mended_rows
-from supavex.migrate.copy.run import CopyOptions
 from supavex.migrate.golive.guarded_import import Callbacks, GuardedImport, Incoming
 from supavex.migrate.migration import Destination, Migration, measure, migrate
 from supavex.migrate.proof.findings import Proof
