@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from supavex.deployment.database import transaction
+from supavex.deployment.database import usage
 from supavex.deployment.functions import running
 
 from .app import App
@@ -24,13 +24,13 @@ def fill(app: App, count: int, size: int = 0) -> None:
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """A hundredth of the limits on numbers: being counted is what takes time."""
-    fewer = transaction.Limits(documents_read=320, database_queries=40, documents_written=160)
-    monkeypatch.setattr(transaction, "LIMITS", fewer)
+    fewer = usage.Limits(documents_read=320, database_queries=40, documents_written=160)
+    monkeypatch.setattr(usage, "LIMITS", fewer)
 
 
 def test_the_limits_are_convexs():
-    assert (transaction.MAX_READ_ROWS, transaction.MAX_READ_INTERVALS) == (32_000, 4096)
-    assert (transaction.MAX_WRITTEN_ROWS, transaction.MAX_SCHEDULED) == (16_000, 1000)
+    assert (usage.MAX_READ_ROWS, usage.MAX_READ_INTERVALS) == (32_000, 4096)
+    assert (usage.MAX_WRITTEN_ROWS, usage.MAX_SCHEDULED) == (16_000, 1000)
 
 
 @pytest.mark.usefixtures("few")

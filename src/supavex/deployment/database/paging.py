@@ -17,7 +17,8 @@ from supavex.convex.values import size
 from supavex.deployment.database.filters import holds
 from supavex.deployment.database.plans import QueryPlan
 from supavex.deployment.database.store import read_body
-from supavex.deployment.database.transaction import DENSEST, Limits, Row, Transaction
+from supavex.deployment.database.transaction import Row, Transaction
+from supavex.deployment.database.usage import DENSEST, Limits
 from supavex.errors import SupavexError
 
 #: Rows that are fetched at once, Convex's DEFAULT_QUERY_PREFETCH: what a loop that writes meets depends on it.

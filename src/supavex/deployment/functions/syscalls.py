@@ -20,7 +20,8 @@ from supavex.deployment.database.catalog import SYSTEM_NUMBERS
 from supavex.deployment.database.paging import OpenQuery, PageWanted, read_page
 from supavex.deployment.database.plans import QueryPlan, plan_query
 from supavex.deployment.database.store import StoredTable, write_body
-from supavex.deployment.database.transaction import MAX_READ_ROWS, Transaction
+from supavex.deployment.database.transaction import Transaction
+from supavex.deployment.database.usage import MAX_READ_ROWS
 from supavex.deployment.functions.app import App
 from supavex.deployment.functions.identity import Identity
 from supavex.errors import SupavexError

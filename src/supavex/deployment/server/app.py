@@ -10,14 +10,12 @@ import asyncio
 import base64
 import math
 import re
-import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
@@ -28,6 +26,7 @@ from supavex.deployment.functions import modules
 from supavex.deployment.server import security
 from supavex.deployment.server.bodies import MAX_BODY_BYTES, to_file
 from supavex.deployment.server.calls import Calls
+from supavex.deployment.server.error_answers import ERROR_ANSWERS
 from supavex.deployment.server.guard import METHODS, Guard, Json
 from supavex.deployment.server.host import Host
 from supavex.deployment.server.pushing import Pushes
@@ -35,7 +34,7 @@ from supavex.deployment.server.sync import sync
 from supavex.deployment.server.transfers import Transfers
 from supavex.deployment.transfer.importing import Mode
 from supavex.deployment.transfer.table_files import Format
-from supavex.errors import DISK_ERRORS, SupavexError, database_error, file_error, of_database_file
+from supavex.errors import SupavexError
 from supavex.files import own_folder
 
 MAX_PUSH_BYTES = 200 << 20
@@ -45,15 +44,6 @@ _LOG_SECONDS = 60.0
 _FORMATS: dict[str, Format] = {"csv": "csv", "jsonLines": "jsonLines", "jsonArray": "jsonArray"}
 _MODES: dict[str, Mode] = {"requireEmpty": "requireEmpty", "append": "append", "replace": "replace"}
 Handler = Callable[[Request], Awaitable[Response]]
-_CODES = {
-    "BadDeployKey": 401,
-    "InvalidAuthHeader": 401,
-    "NoAuthProvider": 401,
-    "Unauthenticated": 401,
-    "RequestTooLarge": 413,
-    "ExportNotFound": 404,
-    "RaceDetected": 409,
-}
 
 
 def make_app(host: Host, pages: list[BaseRoute] | None = None) -> Starlette:
@@ -78,46 +68,10 @@ def make_app(host: Host, pages: list[BaseRoute] | None = None) -> Starlette:
     app = Starlette(
         routes=[*api.routes(), *(pages or []), Route("/{path:path}", api.unknown, methods=METHODS)],
         lifespan=lifespan,
-        exception_handlers={
-            SupavexError: _on_error,
-            HTTPException: _on_http,
-            ClientDisconnect: _on_gone,
-            sqlite3.DatabaseError: _on_database,
-            OSError: _on_file,
-        },
+        exception_handlers=ERROR_ANSWERS,
     )
     app.add_middleware(Guard, host=host)
     return app
-
-
-async def _on_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, SupavexError)
-    message = error.message + (f" {error.hint}" if error.hint else "")
-    return Json({"code": error.code, "message": message}, _CODES.get(error.code, 400))
-
-
-async def _on_database(request: Request, error: Exception) -> Response:
-    if not of_database_file(error):
-        raise error
-    return await _on_error(request, database_error(error))
-
-
-async def _on_file(request: Request, error: Exception) -> Response:
-    assert isinstance(error, OSError)
-    if error.errno not in DISK_ERRORS:
-        raise error
-    # The place of a file of this machine is its owner's business, and not its clients'.
-    return await _on_error(request, file_error(error, "CannotWrite", "the deployment"))
-
-
-async def _on_http(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return Json({"code": "BadRequest", "message": str(error.detail)}, error.status_code)
-
-
-async def _on_gone(request: Request, error: Exception) -> Response:
-    # Nobody reads it.
-    return Response(status_code=400)
 
 
 class _Api:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import logging
 import struct
 import time
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocketDisconnect
 
 from supavex.deployment.functions.call import Call
 from supavex.deployment.functions.identity import NOBODY, Identity
@@ -27,20 +26,14 @@ from supavex.deployment.server import session_requests
 from supavex.deployment.server.bodies import Turn
 from supavex.deployment.server.calls import Calls
 from supavex.deployment.server.host import Host
+from supavex.deployment.server.pending import Pending, Request, TooMany
+from supavex.deployment.server.sender import Sender
 from supavex.deployment.server.subscription import Subscription
-from supavex.deployment.server.wire import json_text
 from supavex.errors import SupavexError
 
 _MAX_QUERIES = 4096
-#: Mutations and actions of one session that wait or run.
-_MAX_REQUESTS = 4096
-#: Characters of the messages of mutations and actions that wait or run: no more is received before they are fewer.
-_MAX_PENDING = 16 << 20
 #: Characters of the messages that a session's queries came in.
 _MAX_QUERY_CHARACTERS = 32 << 20
-#: Transitions above this size go in pieces to clients that understand them.
-_CHUNK = 5 << 20
-_LOGGER = logging.getLogger("supavex.server")
 _INT64 = range(-(1 << 63), 1 << 63)
 
 
@@ -61,23 +54,12 @@ class NotAuthenticated(Exception):
 
 
 @dataclass(slots=True)
-class _Request:
-    """A mutation or an action that a client has asked for: its number, the call, and what its message takes."""
-
-    number: int
-    call: Call
-    turn: Turn
-    length: int
-
-
-@dataclass(slots=True)
 class Session:
     """What one WebSocket's client has asked for, and what it knows."""
 
     host: Host
-    socket: WebSocket
     calls: Calls
-    chunks: bool
+    sender: Sender
     id: str = ""
     queries: dict[int, Subscription] = field(default_factory=dict)
     who: Identity = NOBODY
@@ -87,21 +69,13 @@ class Session:
     #: Milliseconds that the client's clock is ahead: an integer, or clients in Rust and Python read none of it.
     skew: int = 0
     connected: bool = False
-    #: Each with whoever had sent it.
-    mutations: asyncio.Queue[_Request] = field(default_factory=lambda: asyncio.Queue(_MAX_REQUESTS))
-    #: Characters of the requests that are not done, and whether there is room for more.
-    pending: int = 0
-    room: asyncio.Event = field(default_factory=asyncio.Event)
+    pending: Pending = field(default_factory=Pending)
     #: The answer of the mutation that runs.
     answering: asyncio.Future[dict[str, Any]] | None = None
     #: When that mutation has committed; None before.
     committed: int | None = None
-    tasks: set[asyncio.Task[None]] = field(default_factory=set)
     #: One transition at a time; what is sent keeps the order of what it follows from.
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    #: Pieces of one message have no other message between them.
-    wire: asyncio.Lock = field(default_factory=asyncio.Lock)
-    last_sent: float = field(default_factory=time.monotonic)
 
     def version(self) -> dict[str, Any]:
         """The version of what the client knows, as transitions name it."""
@@ -109,20 +83,7 @@ class Session:
 
     def silence_left(self) -> float:
         """Seconds until the client is to be told that the server is still there."""
-        return self.last_sent + self.host.silence_seconds - time.monotonic()
-
-    async def send(self, *messages: dict[str, Any]) -> None:
-        """Sends messages, with no other between them. Raises :class:`WebSocketDisconnect` where the client has gone."""
-        await self._send_texts([json_text(message) for message in messages])
-
-    async def _send_texts(self, texts: list[str]) -> None:
-        async with self.wire:
-            for text in texts:
-                try:
-                    await self.socket.send_text(text)
-                except (RuntimeError, OSError):  # it was closed meanwhile
-                    raise WebSocketDisconnect(1006) from None
-                self.last_sent = time.monotonic()
+        return self.host.silence_seconds - self.sender.silent()
 
     # Transitions
 
@@ -145,7 +106,8 @@ class Session:
         if self.committed is not None and self.committed <= self.ts:
             # What a mutation has done is not shown before its answer: its optimistic update would be seen twice.
             await self.acknowledge()
-        await self._send_transition(
+        large = any(query.large for query in self.queries.values())
+        await self.sender.send_transition(
             {
                 "type": "Transition",
                 "startVersion": start,
@@ -153,18 +115,10 @@ class Session:
                 "modifications": modifications,
                 "clientClockSkew": self.skew,
                 "serverTs": time.time_ns(),
-            }
+            },
+            self.ts,
+            large=large,
         )
-
-    async def _send_transition(self, message: dict[str, Any]) -> None:
-        large = any(query.large for query in self.queries.values())
-        text = await asyncio.to_thread(json_text, message) if large else json_text(message)
-        if not self.chunks or len(text) <= _CHUNK:
-            await self._send_texts([text])
-            return
-        parts = [text[at : at + _CHUNK] for at in range(0, len(text), _CHUNK)]
-        same = {"type": "TransitionChunk", "totalParts": len(parts), "transitionId": str(self.ts)}
-        await self.send(*({**same, "chunk": part, "partNumber": number} for number, part in enumerate(parts)))
 
     def _stale(self) -> bool:
         """Whether some query may have another result by now."""
@@ -205,40 +159,15 @@ class Session:
         arguments = message.pop("args", None) or [{}]
         args = arguments[0] if isinstance(arguments, list) else arguments
         call = Call(str(message.get("udfPath")), args, self.who, internal=self.who.admin, taken=turn.release)
-        request = _Request(number, call, turn, length)
-        if kind == "Mutation":
-            try:
-                self.mutations.put_nowait(request)
-            except asyncio.QueueFull:
-                raise Fatal("Too many mutations at once.") from None
-        else:
-            if len(self.tasks) >= _MAX_REQUESTS:
-                raise Fatal("Too many actions at once.")
-            task = asyncio.create_task(self._action(request))
-            self.tasks.add(task)
-            task.add_done_callback(self._acted)
-        self.pending += length
-
-    def _acted(self, task: asyncio.Task[None]) -> None:
-        self.tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            _LOGGER.error("an action's answer could not be sent", exc_info=task.exception())
-
-    def _done(self, request: _Request) -> None:
-        request.turn.release()
-        self.pending -= request.length
-        self.room.set()
-
-    def let_go(self) -> None:
-        """Gives up the turns of what will not run any more."""
-        while not self.mutations.empty():
-            self._done(self.mutations.get_nowait())
-
-    async def has_room(self) -> None:
-        """Waits until so much of what was asked for is done that more may be."""
-        while self.pending > _MAX_PENDING:
-            self.room.clear()
-            await self.room.wait()
+        request = Request(number, call, turn, length)
+        try:
+            if kind == "Mutation":
+                self.pending.add_mutation(request)
+            else:
+                self.pending.add_action(request, self._action(request))
+        except TooMany:
+            turn.release()
+            raise Fatal(f"Too many {kind.lower()}s at once.") from None
 
     def _connect(self, message: dict[str, Any]) -> None:
         self.connected = True
@@ -310,10 +239,10 @@ class Session:
     async def run_mutations(self) -> None:
         """Runs the session's mutations, one after another, until it is cancelled."""
         while True:
-            request = await self.mutations.get()
+            request = await self.pending.mutations.get()
             self.answering = asyncio.ensure_future(self._mutation(request))
             await asyncio.wait({self.answering})
-            self._done(request)
+            self.pending.done(request)
             async with self.lock:
                 # It may have been sent before a transition that shows what it has done.
                 if self.answering is not None:
@@ -327,9 +256,9 @@ class Session:
         if answering is not None:
             answer = await answering
             self.answering = self.committed = None
-            await self.send(answer)
+            await self.sender.send(answer)
 
-    async def _mutation(self, request: _Request) -> dict[str, Any]:
+    async def _mutation(self, request: Request) -> dict[str, Any]:
         number = request.number
 
         def run(call: Call) -> dict[str, Any]:
@@ -361,16 +290,16 @@ class Session:
 
         return await self.host.call(run, request.call)
 
-    async def _action(self, request: _Request) -> None:
+    async def _action(self, request: Request) -> None:
         def run(call: Call) -> dict[str, Any]:
             return {"type": "ActionResponse", **_answer(request.number, self.host.functions.action(call))}
 
         try:
             answer = await self.host.call(run, request.call, acting=True)
         finally:
-            self._done(request)
+            self.pending.done(request)
         with suppress(WebSocketDisconnect):
-            await self.send(answer)
+            await self.sender.send(answer)
 
 
 def _integer(message: dict[str, Any], name: str) -> int:

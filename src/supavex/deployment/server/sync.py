@@ -18,6 +18,7 @@ from supavex.deployment.functions.incidents import incident
 from supavex.deployment.server.bodies import Turn
 from supavex.deployment.server.calls import Calls
 from supavex.deployment.server.host import Host
+from supavex.deployment.server.sender import Sender
 from supavex.deployment.server.session import Fatal, NotAuthenticated, Session
 
 #: Seconds in which a client says who it is.
@@ -29,7 +30,7 @@ async def sync(host: Host, socket: WebSocket) -> None:
     """Serves one WebSocket until either side closes it."""
     await socket.accept()
     # Only the npm client puts its version into the path, and only it joins pieces.
-    session = Session(host, socket, Calls(host), chunks="version" in socket.path_params)
+    session = Session(host, Calls(host), Sender(socket, chunks="version" in socket.path_params))
     tasks: set[asyncio.Task[Any]] = set()
     try:
         await _served(session, tasks)
@@ -46,12 +47,12 @@ async def sync(host: Host, socket: WebSocket) -> None:
         incident("a WebSocket")
         await _end(session, None, 1011)
     finally:
-        left = {*tasks, *session.tasks, *([] if session.answering is None else [session.answering])}
+        left = {*tasks, *session.pending.tasks, *([] if session.answering is None else [session.answering])}
         for task in left:
             task.cancel()
             # What it raises, now that nobody is there to be told, is of no interest.
             task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
-        session.let_go()
+        session.pending.let_go()
 
 
 async def _served(session: Session, tasks: set[asyncio.Task[Any]]) -> None:
@@ -85,7 +86,7 @@ async def _served(session: Session, tasks: set[asyncio.Task[Any]]) -> None:
                     async with session.lock:
                         await session.transition(session.version(), [], quiet=True)
             if session.silence_left() <= 0:
-                await session.send({"type": "Ping"})
+                await session.sender.send({"type": "Ping"})
             if not session.connected and time.monotonic() - began > _CONNECT_SECONDS:
                 raise Fatal("The first message is Connect, and none came.")
 
@@ -94,14 +95,14 @@ async def _end(session: Session, message: dict[str, Any] | None, code: int = 100
     """Sends a last message, and closes."""
     with suppress(WebSocketDisconnect, RuntimeError, OSError):
         if message is not None:
-            await session.send(message)
-        await session.socket.close(code)
+            await session.sender.send(message)
+        await session.sender.socket.close(code)
 
 
 async def _received(session: Session) -> Received:
     """The next message, its turn and its length. Raises for what is no JSON object, and where the client has gone."""
-    await session.has_room()
-    event = await session.socket.receive()
+    await session.pending.has_room()
+    event = await session.sender.socket.receive()
     if event["type"] == "websocket.disconnect":
         raise WebSocketDisconnect(event.get("code") or 1005)
     text = event.get("text")

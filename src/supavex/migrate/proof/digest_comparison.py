@@ -14,7 +14,8 @@ from supavex.mapping.plan import TablePlan
 from supavex.migrate.proof.compared_table import ComparedTable
 from supavex.migrate.proof.comparison import RowComparison
 from supavex.migrate.proof.digests.process import ProcessLost
-from supavex.migrate.proof.digests.table import NotVerbatim, Sums, TableDigests, table_digests
+from supavex.migrate.proof.digests.sums import Sums
+from supavex.migrate.proof.digests.table import NotVerbatim, TableDigests, table_digests
 from supavex.migrate.proof.few_rows import FewRows, few_differing
 from supavex.migrate.proof.pairs import PairWriter
 from supavex.postgres.connection import literal, quoted

@@ -14,7 +14,8 @@ from supavex.convex.values import Document
 from supavex.mapping.plan import ALIAS
 from supavex.migrate.proof.compared_table import ComparedTable
 from supavex.migrate.proof.comparison import proof_sql
-from supavex.migrate.proof.digests.table import Sums, TableDigests
+from supavex.migrate.proof.digests.sums import Sums
+from supavex.migrate.proof.digests.table import TableDigests
 from supavex.migrate.proof.pairs import Differing, differing
 from supavex.migrate.proof.row_by_row import RowByRow
 from supavex.migrate.proof.target_rules import chunks

@@ -20,9 +20,9 @@ from supavex.convex.values import Document, Value, same
 from supavex.errors import SupavexError
 from supavex.mapping.conversions.arrays import array_of_texts
 from supavex.mapping.plan import ALIAS, SOURCE_KEY_FIELDS, FieldPlan, Plan, Reference, TablePlan
+from supavex.migrate.restore.new_keys import NewKeys
 from supavex.migrate.target.documents import Documents
 from supavex.postgres.connection import quoted
-from supavex.scratch import scratch_database
 
 _ABSENT: Value = object()
 #: Gives the contents of a stored file by its id; None where there is none.
@@ -86,7 +86,7 @@ class Rows:
         self.plan, self.documents, self.existing, self.stored = plan, documents, existing, stored
         self.numbers = documents.table_numbers()
         self.counts: dict[str, Counts] = {table.name: Counts() for table in plan.moved}
-        self._new = _NewNumbers(documents)
+        self._new = NewKeys(documents)
         self._olds: dict[str, dict[str, str]] = {}
 
     def __enter__(self) -> Rows:
@@ -326,42 +326,6 @@ class Rows:
 
 class _Unknown(Exception):
     """An id that was chosen outside, and that nothing says the old key of."""
-
-
-class _NewNumbers:
-    """Integer keys for documents that Convex made: above all of the table's others, in the order of their ids."""
-
-    def __init__(self, documents: Documents) -> None:
-        self._documents = documents
-        self._database = scratch_database()
-        self._database.execute("CREATE TABLE numbers (id TEXT PRIMARY KEY, target TEXT, number INTEGER) WITHOUT ROWID")
-        self._loaded: set[str] = set()
-
-    def close(self) -> None:
-        self._database.close()
-
-    def number(self, table: TablePlan, id_: str) -> str:
-        """The key of a document whose id tells none. Raises where there is no such document."""
-        if table.target not in self._loaded:
-            self._loaded.add(table.target)
-            self._load(table)
-        row = self._database.execute("SELECT number FROM numbers WHERE id = ?", (id_,)).fetchone()
-        if row is None:
-            raise InvalidId(id_, f"{table.target} holds no such document")
-        return str(row[0])
-
-    def _load(self, table: TablePlan) -> None:
-        assert table.key is not None
-        highest = new = 0
-        for document in self._documents.documents(table.target):
-            id_ = str(document["_id"])
-            known = table.key.text_of(decode_id(id_)[1])
-            if known is not None:
-                highest = max(highest, int(known))
-                continue
-            new += 1
-            self._database.execute("INSERT INTO numbers VALUES (?, ?, ?)", (id_, table.target, new))
-        self._database.execute("UPDATE numbers SET number = number + ? WHERE target = ?", (highest, table.target))
 
 
 def _field_of(table: TablePlan, column: str) -> FieldPlan | None:

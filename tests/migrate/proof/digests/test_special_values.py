@@ -22,7 +22,8 @@ from supavex.convex.values import (
 )
 from supavex.mapping.plan import TablePlan
 from supavex.migrate.proof.comparison import RowComparison
-from supavex.migrate.proof.digests.table import Sums, table_digests
+from supavex.migrate.proof.digests.sums import Sums
+from supavex.migrate.proof.digests.table import table_digests
 from supavex.postgres.server import Server
 from tests.databases import server  # noqa: F401
 from tests.migrate.subjects import Subject, subject_of

@@ -23,7 +23,8 @@ from supavex.convex.ids import encode_id
 from supavex.convex.values import InvalidValue, parse_export_json
 from supavex.mapping.plan import TablePlan
 from supavex.migrate.proof.comparison import RowComparison
-from supavex.migrate.proof.digests.table import NotVerbatim, Sums, TableDigests, table_digests
+from supavex.migrate.proof.digests.sums import Sums
+from supavex.migrate.proof.digests.table import NotVerbatim, TableDigests, table_digests
 from supavex.postgres.server import Server
 from tests.databases import server  # noqa: F401
 from tests.migrate.subjects import Subject, subject_of

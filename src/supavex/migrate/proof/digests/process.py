@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import IO
 
 from supavex.errors import SupavexError, file_error
-from supavex.migrate.proof.digests.table import Sums, TableDigests
+from supavex.migrate.proof.digests.sums import Sums
+from supavex.migrate.proof.digests.table import TableDigests
 from supavex.migrate.proof.pairs import PairWriter
 from supavex.postgres.snapshot import Snapshot, reading
 from supavex.temporary import temporary_folder

@@ -1,0 +1,96 @@
+"""What a transaction may use, and what it has used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from supavex.convex.values import size
+from supavex.deployment.database.store import read_body
+from supavex.errors import SupavexError
+
+#: Convex's limits on one transaction (its defaults).
+MAX_READ_ROWS, MAX_READ_BYTES, MAX_READ_INTERVALS = 32_000, 16 << 20, 4096
+MAX_WRITTEN_ROWS, MAX_WRITTEN_BYTES = 16_000, 16 << 20
+MAX_SCHEDULED, MAX_SCHEDULED_BYTES = 1000, 16 << 20
+#: What Convex says behind a limit that was met.
+OVER = "Consider using smaller limits in your queries, paginating your queries, or using indexed queries with a "
+OVER += "selective index range expressions."
+#: A document's JSON is no shorter than its size divided by this: a one-digit number weighs 9 bytes and takes 2.
+DENSEST = 4.5
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a transaction may use; Convex's ``transactionLimits`` has the same names in its own spelling."""
+
+    bytes_read: int = MAX_READ_BYTES
+    documents_read: int = MAX_READ_ROWS
+    database_queries: int = MAX_READ_INTERVALS
+    documents_written: int = MAX_WRITTEN_ROWS
+    bytes_written: int = MAX_WRITTEN_BYTES
+    functions_scheduled: int = MAX_SCHEDULED
+    scheduled_function_args_bytes: int = MAX_SCHEDULED_BYTES
+
+
+LIMITS = Limits()
+
+
+@dataclass(slots=True)
+class Usage:
+    """What a transaction has used of its limits."""
+
+    limits: Limits = field(default_factory=lambda: LIMITS)
+    read_rows: int = 0
+    read_bytes: int = 0
+    written_rows: int = 0
+    written_bytes: int = 0
+    #: Functions that were scheduled, and the size of their arguments.
+    scheduled: int = 0
+    scheduled_bytes: int = 0
+    #: Texts whose sizes have not been added up, for nothing suggests that the limit is near.
+    _unweighed: list[str] = field(default_factory=list)
+    _length: int = 0
+
+    def read(self, bodies: list[str]) -> None:
+        """Counts documents that were read. Raises over the limits."""
+        self.read_rows += len(bodies)
+        self._unweighed += bodies
+        self._length += sum(map(len, bodies))
+        rows, weight = self.limits.documents_read, self.limits.bytes_read
+        if self.read_rows > rows:
+            message = f"Too many documents read in a single function execution (limit: {rows}). {OVER}"
+            raise SupavexError("TooManyDocumentsRead", message)
+        if self.read_bytes + self._length * DENSEST > weight and self.weigh() > weight:
+            message = f"Too many bytes read in a single function execution (limit: {weight} bytes). {OVER}"
+            raise SupavexError("TooManyBytesRead", message)
+
+    def weigh(self) -> int:
+        """The bytes that were read, by Convex's measure."""
+        self.read_bytes += sum(size(read_body(body)) for body in self._unweighed)
+        self._unweighed, self._length = [], 0
+        return self.read_bytes
+
+    def wrote(self, weight: int) -> None:
+        """Counts a document that was written. Raises over the limits."""
+        self.written_rows += 1
+        self.written_bytes += weight
+        if self.written_rows > self.limits.documents_written:
+            message = f"Too many writes in a single function execution (limit: {self.limits.documents_written})"
+            raise SupavexError("TooManyWrites", message)
+        if self.written_bytes > self.limits.bytes_written:
+            limit = self.limits.bytes_written
+            shown = "16 MiB" if limit == MAX_WRITTEN_BYTES else f"{limit} bytes"
+            message = f"Too many bytes written in a single function execution (limit: {shown})"
+            raise SupavexError("TooManyBytesWritten", message)
+
+    def schedules(self, weight: int) -> None:
+        """Counts a function that is scheduled with arguments of so many bytes. Raises over the limits."""
+        if self.scheduled >= self.limits.functions_scheduled:
+            message = f"Too many functions scheduled by this mutation (limit: {self.limits.functions_scheduled})"
+            raise SupavexError("TooManyFunctionsScheduled", message)
+        if self.scheduled_bytes + weight > self.limits.scheduled_function_args_bytes:
+            message = "Too large total size of the arguments of scheduled functions from this mutation "
+            message += f"(limit: {self.limits.scheduled_function_args_bytes} bytes)"
+            raise SupavexError("ScheduledFunctionsArgumentsTooLarge", message)
+        self.scheduled += 1
+        self.scheduled_bytes += weight
