@@ -213,7 +213,7 @@ def test_further_settings_are_applied_and_win(database: Database) -> None:
 def test_a_setting_that_an_older_server_does_not_know_is_left_out(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "_NEWER", ("transaction_timeout", "of_a_later_server"))
+    monkeypatch.setattr(connections, "NEWER_SETTINGS", ("transaction_timeout", "of_a_later_server"))
     monkeypatch.setitem(READING, "of_a_later_server", "0")
     with connect(database.url()) as connection:
         assert connection.execute("SHOW transaction_timeout").fetchone() == ("0",)

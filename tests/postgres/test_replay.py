@@ -12,6 +12,7 @@ from supavex.errors import SupavexError, UsageError
 from supavex.postgres import file_session
 from supavex.postgres import replay as replays
 from supavex.postgres import server as servers
+from supavex.postgres.budget import Limits
 from supavex.postgres.connection import connect
 from supavex.postgres.inspection import inspect_catalog
 from supavex.postgres.replay import Replay, fingerprint
@@ -599,14 +600,16 @@ def test_a_database_that_was_removed_is_made_again(replay: Callable[[], Replay],
         assert connection.execute("SELECT id FROM public.notes").fetchall() == [(1,)]
 
 
-def test_a_replay_that_another_command_is_still_making_is_left_alone(
-    replay: Callable[[], Replay], folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def impatient(folder: Path, migrations: Path) -> Replay:
+    """A replay that waits for nobody."""
+    return Replay(folder / "source", sql_files(migrations), ["public"], Limits(wait_seconds=0.1))
+
+
+def test_a_replay_that_another_command_is_still_making_is_left_alone(folder: Path, migrations: Path) -> None:
     """The other one holds the database and has not written its catalog yet."""
-    monkeypatch.setattr(servers, "_LOCK_SECONDS", 0.1)
     with servers.running(folder / "source/database") as other:
         with pytest.raises(SupavexError) as caught:
-            replay().catalog()
+            impatient(folder, migrations).catalog()
         assert caught.value.code == "SourceInUse"
         assert other.data.exists()
         with connect(other.url(servers.SUPERUSER)) as connection:
@@ -614,13 +617,12 @@ def test_a_replay_that_another_command_is_still_making_is_left_alone(
 
 
 def test_a_database_that_another_command_reads_is_left_alone_when_files_change(
-    replay: Callable[[], Replay], migrations: Path, monkeypatch: pytest.MonkeyPatch
+    replay: Callable[[], Replay], folder: Path, migrations: Path
 ) -> None:
-    monkeypatch.setattr(servers, "_LOCK_SECONDS", 0.1)
     with replay().running() as url:
         (migrations / "2_more.sql").write_text("CREATE TABLE more (id int);")
         with pytest.raises(SupavexError, match="another supavex command"):
-            replay().catalog()
+            impatient(folder, migrations).catalog()
         with connect(url) as connection:
             assert connection.execute("SELECT id FROM public.notes").fetchall() == [(1,)]
     assert [table.name for table in replay().catalog()[0]] == ["more", "notes"]

@@ -159,17 +159,14 @@ def test_a_server_may_be_begun_anew(used: Path) -> None:
         assert ask(server, "SELECT to_regclass('public.notes')::text") is None
 
 
-def test_whether_to_begin_anew_is_asked_once_nobody_else_uses_the_folder(
-    used: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_whether_to_begin_anew_is_asked_once_nobody_else_uses_the_folder(used: Path) -> None:
     def asked_too_early() -> bool:
         raise AssertionError("the folder is not ours yet")
 
-    monkeypatch.setattr(servers, "_LOCK_SECONDS", 0.1)
     with servers.running(used) as first:
         with (
             pytest.raises(SupavexError, match="another supavex command"),
-            servers.running(used, fresh=asked_too_early),
+            servers.running(used, fresh=asked_too_early, wait_seconds=0.1),
         ):
             pass
         assert ask(first, "SELECT 1") == 1
@@ -179,7 +176,7 @@ def test_data_that_are_broken_are_told_with_the_words_of_the_log(used: Path) -> 
     with servers.running(used) as server:
         pass
     (server.data / "global/pg_control").unlink()
-    with pytest.raises(SupavexError) as caught, servers.running(used):
+    with pytest.raises(SupavexError) as caught, servers.running(used, wait_seconds=0.1):
         pass
     assert caught.value.code == "ServerDoesNotStart"
     assert "does not start" in caught.value.message
@@ -291,12 +288,9 @@ def test_another_user_of_the_machine_reaches_neither_data_nor_socket(used: Path)
 # ------------------------------------------------------------------------------------------------- one at a time
 
 
-def test_a_second_user_of_a_folder_is_told_when_waiting_does_not_help(
-    used: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(servers, "_LOCK_SECONDS", 0.1)
+def test_a_second_user_of_a_folder_is_told_when_waiting_does_not_help(used: Path) -> None:
     with servers.running(used) as first:
-        with pytest.raises(SupavexError) as caught, servers.running(used):
+        with pytest.raises(SupavexError) as caught, servers.running(used, wait_seconds=0.1):
             pass
         assert caught.value.code == "SourceInUse"
         assert caught.value.retryable
@@ -306,10 +300,9 @@ def test_a_second_user_of_a_folder_is_told_when_waiting_does_not_help(
         assert ask(next_, "SELECT 1") == 1
 
 
-def test_another_process_counts_as_well(used: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(servers, "_LOCK_SECONDS", 0.1)
+def test_another_process_counts_as_well(used: Path) -> None:
     with held_by_another_process(used) as (_, pid, _):
-        with pytest.raises(SupavexError, match="another supavex command"), servers.running(used):
+        with pytest.raises(SupavexError, match="another supavex command"), servers.running(used, wait_seconds=0.1):
             pass
         assert alive(pid)
 

@@ -31,10 +31,14 @@ _POLL_SECONDS = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The least that a replay may take, in gigabytes and minutes; large files get more by their size."""
+    """The least that a replay may take, in gigabytes and minutes; large files get more by their size.
+
+    ``wait_seconds``: for another process that has the database.
+    """
 
     gigabytes: float = 4
     minutes: float = 15
+    wait_seconds: float = 60
 
     def bytes_for(self, size: int) -> int:
         """The bytes on disk that files of ``size`` bytes may become."""

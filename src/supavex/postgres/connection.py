@@ -37,7 +37,7 @@ READING = {
     "search_path": "",
 }
 #: Those that PostgreSQL 13 does not have (and 16 not the second).
-_NEWER = ("idle_session_timeout", "transaction_timeout")
+NEWER_SETTINGS = ("idle_session_timeout", "transaction_timeout")
 
 
 def settings_sql(settings: Mapping[str, str], *, local: bool) -> str:
@@ -49,12 +49,12 @@ def settings_sql(settings: Mapping[str, str], *, local: bool) -> str:
     made = [
         f"pg_catalog.set_config({literal(name)}, {literal(value)}{end}"
         for name, value in settings.items()
-        if name not in _NEWER
+        if name not in NEWER_SETTINGS
     ]
     made += [
         f"(SELECT pg_catalog.set_config(name, {literal(settings[newer])}{end} FROM pg_catalog.pg_settings "
         f"WHERE name = {literal(newer)})"
-        for newer in _NEWER
+        for newer in NEWER_SETTINGS
         if newer in settings
     ]
     quoting = "(SELECT reset_val FROM pg_catalog.pg_settings WHERE name = 'quote_all_identifiers')"

@@ -205,7 +205,12 @@ class _Running:
     def _started(self) -> servers.Server:
         # Asked when the folder is ours: another command may have made the replay while we waited.
         replay = self.replay
-        self._context = servers.running(replay.folder / "database", fresh=replay.forget, bin_folder=replay.postgres_bin)
+        self._context = servers.running(
+            replay.folder / "database",
+            fresh=replay.forget,
+            bin_folder=replay.postgres_bin,
+            wait_seconds=replay.limits.wait_seconds,
+        )
         return self._context.__enter__()
 
     def __exit__(self, *details: Any) -> None:

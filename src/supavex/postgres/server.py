@@ -43,7 +43,7 @@ _PASSWORD = "password"
 _HBA = f"local all {SUPERUSER} scram-sha-256\nlocal all all trust\n"
 _SUPERUSER_OPTIONS = "-c search_path=pg_catalog,pg_temp -c local_preload_libraries= -c row_security=off"
 _START_SECONDS = 60
-_LOCK_SECONDS = 60
+WAIT_SECONDS = 60
 _SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
@@ -104,10 +104,11 @@ def running(
     fresh: Callable[[], bool] = lambda: False,
     settings: Mapping[str, str] | None = None,
     bin_folder: Path | None = None,
+    wait_seconds: float = WAIT_SECONDS,
 ) -> Iterator[Server]:
     """The server whose data lie in ``folder`` (made where missing), until the block ends.
 
-    One process at a time: a second waits up to a minute for the first, then is told. A server that a killed process
+    One process at a time: a second waits ``wait_seconds`` for the first, then is told. A server that a killed process
     left behind is stopped first. ``fresh``, asked when the folder is ours, says whether to begin with an empty server.
     ``settings`` are the server's, beside or in place of supavex's own; ``bin_folder`` has its programs, else the
     wheel's run.
@@ -115,7 +116,7 @@ def running(
     folder = data_folder(folder)
     user = _as_other_user()
     _make_folder(folder, user)
-    with held(folder / "lock", lambda _: _in_use(folder), wait_seconds=_LOCK_SECONDS):
+    with held(folder / "lock", lambda _: _in_use(folder), wait_seconds=wait_seconds):
         data = folder / "data"
         bin_folder = bin_folder or programs()
         version = major(bin_folder)

@@ -4,6 +4,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -18,7 +19,9 @@ from supavex.deployment import Deployment, dashboard
 from supavex.deployment.dashboard import reading, sessions, tables
 from supavex.deployment.dashboard.filters import Filter, read_filter
 from supavex.deployment.dashboard.reading import Budget
+from supavex.deployment.dashboard.routes import PAGES
 from supavex.deployment.dashboard.schemas import python_definitions
+from supavex.deployment.dashboard.tables import tables_page
 from supavex.deployment.dashboard.written import number_text, pieces
 from supavex.deployment.database.stored_files import Files
 from supavex.deployment.functions import modules
@@ -354,7 +357,7 @@ def test_tables_have_counts_numbers_and_indexes(filled: Host):
 
 
 def test_counting_stops_when_it_takes_too_long(filled: Host, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(tables, "_COUNTING_SECONDS", -1.0)
+    monkeypatch.setitem(PAGES, "/tables", partial(tables_page, counting_seconds=-1.0))
     client = signed_in(filled)
     assert {table["documents"] for table in twin(client, "/tables")["tables"]} == {None}
     assert "not counted" in client.get("/tables").text

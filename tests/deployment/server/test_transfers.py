@@ -181,7 +181,7 @@ def test_a_bug_ends_the_import_too(host: Host, monkeypatch: pytest.MonkeyPatch):
     failed = perform(host, id_)
     assert failed["state"] == "failed"
     assert "ZeroDivisionError" in failed["error_message"]
-    monkeypatch.setattr(transfers, "_summary", lambda *given, **named: 1 / 0)
+    monkeypatch.setattr(transfers, "import_summary", lambda *given, **named: 1 / 0)
     assert state(host, begun(host, b'{"a":1}\n'))["state"] == "failed"
 
 

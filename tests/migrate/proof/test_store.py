@@ -13,9 +13,8 @@ from supavex.convex.ids import encode_id
 from supavex.convex.order_keys import index_key
 from supavex.deployment import Deployment
 from supavex.deployment.database.store import StoredTable, write_body
-from supavex.migrate.proof import store as store_proof
 from supavex.migrate.proof.index_keys import IndexKeys, StoredRow
-from supavex.migrate.proof.store import prove_store
+from supavex.migrate.proof.store import Ranges, prove_store
 from supavex.schema import define_schema, define_table, v
 from tests import projects
 from tests.official.strategies import values
@@ -157,11 +156,7 @@ def test_an_index_that_the_schema_declares_and_the_file_lacks_is_found(tmp_path:
         assert prove_store(deployment).found.counts == {"missing index": 1}
 
 
-def test_ranges_that_differ_are_counted_where_they_are_too_many_to_list(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(store_proof, "_RANGES", 64)
-    monkeypatch.setattr(store_proof, "_LISTED_RANGES", 2)
+def test_ranges_that_differ_are_counted_where_they_are_too_many_to_list(tmp_path: Path) -> None:
     schema = define_schema({"a": define_table({"n": v.any()}).index("by_n", ["n"])})
     with Deployment(tmp_path / "deployment.sqlite3", durable=False) as deployment:
         deployment.push(schema.export())
@@ -170,7 +165,7 @@ def test_ranges_that_differ_are_counted_where_they_are_too_many_to_list(
                 deployment.insert("a", {"n": float(number)})
         index = deployment.store.indexes(deployment.store.tables()["a"])["by_n"]
         deployment.store.connection.execute(f"DELETE FROM entries_{index.entries}")
-        counts = prove_store(deployment).found.counts
+        counts = prove_store(deployment, ranges=Ranges(64, listed=2)).found.counts
     assert counts["missing index entry"] in range(2, 9)
     assert counts["index differs"] in range(40, 64)
 

@@ -347,7 +347,7 @@ def test_without_rejected_rows_an_archive_is_not_read_by_ids(
     with project(NOTES) as folder:
         archive = folder / "a.zip"
         ran("migrate", folder, "--out", archive)
-        monkeypatch.setattr(ArchiveDocuments, "_load", load)
+        monkeypatch.setattr(ArchiveDocuments, "load", load)
         assert ran("verify", folder, archive)["verdict"] == "proven"
 
 

@@ -6,16 +6,15 @@ from pathlib import Path
 import pytest
 
 from supavex.errors import SupavexError, UsageError
-from supavex.migrate.users import clerk_list
 from supavex.migrate.users.clerk_list import clerk_ids
 
 OLD, OTHER = "0b7f3c52-91d4-4e0a-8a6f-5d2c1e9b4a01", "3e5a9d10-6c2b-47f8-b1d3-7f4e0a8c6b02"
 API = [{"id": "user_1", "external_id": OLD, "banned": False}, {"id": "user_2", "external_id": OTHER.upper()}]
 
 
-def read(folder: Path, content: str, name: str = "users.json") -> list[tuple[str | None, str]]:
+def read(folder: Path, content: str, name: str = "users.json", **how: int) -> list[tuple[str | None, str]]:
     (folder / name).write_text(content, encoding="utf-8")
-    return list(clerk_ids(folder / name, name))
+    return list(clerk_ids(folder / name, name, **how))
 
 
 @pytest.mark.parametrize(
@@ -52,10 +51,10 @@ def test_users_without_an_id_of_supabase(tmp_path: Path) -> None:
     assert read(tmp_path, " [ ] ") == []
 
 
-def test_a_list_longer_than_what_is_read_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clerk_list, "_PIECE", 7)
+def test_a_list_longer_than_what_is_read_at_once(tmp_path: Path) -> None:
     users = [{"id": f"user_{n}", "external_id": OLD, "name": "},{" * n} for n in range(50)]
-    assert [new for _, new in read(tmp_path, json.dumps(users, indent=1))] == [f"user_{n}" for n in range(50)]
+    found = read(tmp_path, json.dumps(users, indent=1), piece_size=7)
+    assert [new for _, new in found] == [f"user_{n}" for n in range(50)]
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ SECTIONS = {
     "files": "Files",
     "logs": "Logs",
 }
-_PAGES: dict[str, Make] = {
+PAGES: dict[str, Make] = {
     "/tables": tables_page,
     "/tables/{name}": table_page,
     "/documents/{id}": document_page,
@@ -65,7 +65,7 @@ def routes(host: Host) -> list[BaseRoute]:
         Route("/assets/{name}", asset),
         Route("/documents", dashboard.find_document),
     ]
-    for path, make in _PAGES.items():
+    for path, make in PAGES.items():
         found.append(Route(f"{path}.json", dashboard.page(make, twin=True)))
         found.append(Route(path, dashboard.page(make, twin=False)))
     return found

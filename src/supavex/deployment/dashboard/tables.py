@@ -16,8 +16,6 @@ from supavex.deployment.dashboard.references import index_for, known_tables
 from supavex.deployment.database.store import CREATION_INDEX, StoredIndex
 from supavex.errors import SupavexError
 
-#: Seconds after which the tables that are left are not counted.
-_COUNTING_SECONDS = 2.0
 _DEFAULT_ROWS, _MAX_ROWS = 25, 200
 _MAX_COLUMNS = 40
 
@@ -62,11 +60,11 @@ def _index_json(index: StoredIndex) -> dict[str, Any]:
     return {"name": index.name, "fields": list(index.fields), "staged": index.staged}
 
 
-def tables_page(asked: Asked) -> TablesPage:
-    """Every table with its number, count and indexes."""
+def tables_page(asked: Asked, counting_seconds: float = 2.0) -> TablesPage:
+    """Every table with its number, count and indexes. Counting ends after ``counting_seconds``."""
     deployment = asked.deployment
     schema = deployment.schema
-    until = time.monotonic() + _COUNTING_SECONDS
+    until = time.monotonic() + counting_seconds
     rows = []
     for name, table in deployment.store.tables().items():
         count = deployment.count(name) if time.monotonic() < until else None

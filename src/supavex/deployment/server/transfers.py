@@ -131,7 +131,7 @@ class Transfers:
         def count() -> tuple[str, bool]:
             with Deployment(self.host.deployment.path) as deployment:
                 archive = _open(deployment, form, table, whole)
-                return _summary(deployment, archive, mode)
+                return import_summary(deployment, archive, mode)
 
         try:
             message, deletes = await asyncio.to_thread(count)
@@ -289,7 +289,7 @@ def _open(deployment: Deployment, form: Form, table: str | None, path: Path) -> 
     return TableFile(path, table, form, deployment.schema)
 
 
-def _summary(deployment: Deployment, archive: Archive, mode: Mode) -> tuple[str, bool]:
+def import_summary(deployment: Deployment, archive: Archive, mode: Mode) -> tuple[str, bool]:
     """What an import would change, as a table, and whether it deletes anything."""
     rows = []
     deletes = False

@@ -26,10 +26,6 @@ from supavex.deployment.functions.modules import sha256_of, stored_modules
 from supavex.migrate.proof.findings import TableProof
 from supavex.migrate.proof.index_keys import IndexKeys, StoredRow, read_rows
 
-#: Ranges of rows whose entries are summed.
-_RANGES = 4096
-#: Ranges that differ, of one index, whose entries are looked at one by one.
-_LISTED_RANGES = 64
 _ROWS = 4096
 #: Bytes of a file up to which SQLite looks at every index against its table, too.
 WHOLE_CHECK_BYTES = 64 << 20
@@ -74,23 +70,35 @@ class StoreProof:
         }
 
 
-@dataclass(slots=True)
-class _Sums:
-    """Entries by range of rows: how many, and the sum of their digests."""
+@dataclass(frozen=True, slots=True)
+class Ranges:
+    """How the rows of a table are divided."""
 
-    span: int
-    seed: int
-    counts: np.ndarray[Any, Any] = field(default_factory=lambda: np.zeros(_RANGES, np.int64))
-    digests: np.ndarray[Any, Any] = field(default_factory=lambda: np.zeros(_RANGES, np.uint64))
-    #: Entries of rows that no document can have.
-    outside: int = 0
+    #: Ranges whose entries are summed.
+    count: int = 4096
+    #: Ranges that differ, of one index, whose entries are looked at one by one.
+    listed: int = 64
+
+
+_RANGES = Ranges()
+
+
+class _Sums:
+    """Entries by range of ``span`` rows: how many, and the sum of their digests."""
+
+    def __init__(self, span: int, seed: int, ranges: int) -> None:
+        self.span, self.seed = span, seed
+        self.counts = np.zeros(ranges, np.int64)
+        self.digests = np.zeros(ranges, np.uint64)
+        #: Entries of rows that no document can have.
+        self.outside = 0
 
     def add(self, rows: list[int], keys: list[bytes]) -> None:
         digest, seed = xxhash.xxh3_64_digest, self.seed
         numbers = np.frombuffer(b"".join([digest(key, seed) for key in keys]), ">u8").astype(np.uint64)
         places = np.array(rows, np.int64)
         ranges = places // self.span
-        inside = (ranges >= 0) & (ranges < _RANGES)
+        inside = (ranges >= 0) & (ranges < len(self.counts))
         if not inside.all():
             self.outside += int((~inside).sum())
             ranges, numbers, places = ranges[inside], numbers[inside], places[inside]
@@ -98,7 +106,7 @@ class _Sums:
             mixed = numbers ^ (places.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15))
             mixed = (mixed ^ (mixed >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
             np.add.at(self.digests, ranges, mixed)
-        self.counts += np.bincount(ranges, minlength=_RANGES)
+        self.counts += np.bincount(ranges, minlength=len(self.counts))
 
     def differing(self, other: _Sums) -> list[int]:
         """The ranges in which two sides differ."""
@@ -106,7 +114,10 @@ class _Sums:
 
 
 def prove_store(
-    database: Database, proven: Collection[str] = (), progress: Progress = lambda what, done, of: None
+    database: Database,
+    proven: Collection[str] = (),
+    progress: Progress = lambda what, done, of: None,
+    ranges: Ranges = _RANGES,
 ) -> StoreProof:
     """Proves the file of a local deployment. ``proven``: target tables whose documents a proof of rows has read."""
     proof, started = StoreProof(), time.monotonic()
@@ -124,7 +135,7 @@ def prove_store(
     for table in store.tables().values():
         proof.tables += 1
         with _readable(proof, table.name):
-            _Table(store, table, proof, progress, silent=table.name in proven).prove()
+            _Table(store, table, proof, progress, ranges, silent=table.name in proven).prove()
     proof.seconds = time.monotonic() - started
     return proof
 
@@ -171,8 +182,16 @@ class _Table:
     """The proof of one table's indexes."""
 
     def __init__(
-        self, store: Store, table: StoredTable, proof: StoreProof, progress: Progress, *, silent: bool
+        self,
+        store: Store,
+        table: StoredTable,
+        proof: StoreProof,
+        progress: Progress,
+        ranges: Ranges,
+        *,
+        silent: bool,
     ) -> None:
+        self._ranges = ranges
         self._table, self._proof, self._progress, self._silent = table, proof, progress, silent
         self._connection = store.connection
         self._documents = f"documents_{table.storage}"
@@ -184,7 +203,7 @@ class _Table:
         self._last = last or 0
         if first is not None and first < 0:
             proof.found.add("damaged file", table.name, f"a document has the row {first}")
-        self._span = self._last // _RANGES + 1
+        self._span = self._last // ranges.count + 1
         self._seed = secrets.randbits(63)
         self._keys = IndexKeys(table, {name: index.fields for name, index in self._indexes.items()})
 
@@ -204,7 +223,7 @@ class _Table:
                     self._compare(name, differing)
 
     def _sums(self) -> _Sums:
-        return _Sums(self._span, self._seed)
+        return _Sums(self._span, self._seed, self._ranges.count)
 
     def _add(self, kind: str, index: str, internal_id: bytes | None, detail: str, count: int = 1) -> None:
         name = f"{self._table.name}.{index}"
@@ -265,7 +284,7 @@ class _Table:
 
     def _compare(self, name: str, differing: list[int]) -> None:
         """Looks at the entries of the ranges of rows that differ, one by one."""
-        listed = set(differing[:_LISTED_RANGES])
+        listed = set(differing[: self._ranges.listed])
         expected: dict[int, tuple[bytes, bytes]] = {}
         unreadable: set[int] = set()
         for number in sorted(listed):
@@ -287,7 +306,7 @@ class _Table:
         for row, (internal_id, _) in expected.items():
             if row not in met:
                 self._add("missing index entry", name, internal_id, f"no entry leads to the document of row {row}")
-        if more := differing[_LISTED_RANGES:]:
+        if more := differing[self._ranges.listed :]:
             detail = f"{len(more):,} more ranges of {self._span:,} rows differ: push the schema without it, and again"
             self._add("index differs", name, None, detail, len(more))
 

@@ -50,7 +50,8 @@ class ArchiveDocuments:
                     raise SupavexError("InvalidId", error.message, where=f"{self._archive.path} {table}") from None
         return numbers
 
-    def _load(self, table: str) -> None:
+    def load(self, table: str) -> None:
+        """Reads the documents of ``table`` into the temporary file, so that they are found by id."""
         if table in self._damaged:
             return
         damaged: list[Damaged] = []
@@ -78,7 +79,7 @@ class ArchiveDocuments:
 
     def count(self, table: str) -> int:
         """How many documents a table holds."""
-        self._load(table)
+        self.load(table)
         (count,) = self._database.execute(f'SELECT count(*) FROM "{table}"').fetchone()
         return int(count)
 
@@ -86,7 +87,7 @@ class ArchiveDocuments:
         """Those of ``ids`` that are documents of ``table``. ``damaged`` is called with those that can't be read."""
         if not ids:
             return {}  # the archive need not be read for that
-        self._load(table)
+        self.load(table)
         if self._damaged[table]:
             wanted = frozenset(ids)
             for found_damaged in self._damaged[table]:
@@ -103,7 +104,7 @@ class ArchiveDocuments:
 
     def documents(self, table: str, damaged: OnDamaged = refuse) -> Iterator[Document]:
         """All documents of a table, in the order of their ids. ``damaged`` is called with lines that hold none."""
-        self._load(table)
+        self.load(table)
         for found in self._damaged[table]:
             damaged(found)
         for body, uniform in self._database.execute(f'SELECT body, uniform FROM "{table}" ORDER BY id'):

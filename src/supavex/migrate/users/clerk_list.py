@@ -21,19 +21,19 @@ _CLERK_ID = re.compile(r"user_[0-9A-Za-z]+\Z")
 _SPACE = re.compile(r"\s*")
 _OLD = ("external_id", "externalId", "sourceId", "userId")
 _NEW = ("id", "clerkId", "clerkUserId", "clerk_id")
-_PIECE = 1 << 20
+PIECE = 1 << 20
 #: No user that Clerk lists is as long.
 _MAX_USER = 8 << 20
 
 
-def clerk_ids(path: Path, shown: str) -> Iterator[tuple[str | None, str]]:
+def clerk_ids(path: Path, shown: str, piece_size: int = PIECE) -> Iterator[tuple[str | None, str]]:
     """For each user of a list the old id (a uuid in lower case; None where it has none of Supabase's) and Clerk's.
 
-    Raises where the file is no such list; never with what it holds.
+    ``piece_size``: characters that are read at once. Raises where the file is no such list; never with what it holds.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            for number, entry in enumerate(_entries(file, path.suffix, shown), start=1):
+            for number, entry in enumerate(_entries(file, path.suffix, shown, piece_size), start=1):
                 if not isinstance(entry, Mapping):
                     raise _invalid(f"{shown}:{number}", "an entry is no user")
                 new = next((entry[key] for key in _NEW if _matches(_CLERK_ID, entry.get(key))), None)
@@ -60,7 +60,7 @@ def _kept(entry: Mapping[str, Any]) -> object:
     return private.get("clerkExternalId") if isinstance(private, Mapping) else None
 
 
-def _entries(file: IO[str], suffix: str, shown: str) -> Iterator[Any]:
+def _entries(file: IO[str], suffix: str, shown: str, piece_size: int) -> Iterator[Any]:
     if suffix == ".csv":
         yield from csv.DictReader(file)
         return
@@ -73,7 +73,7 @@ def _entries(file: IO[str], suffix: str, shown: str) -> Iterator[Any]:
     while start and start.isspace():
         start = file.read(1)
     if start == "[":
-        yield from _array(file, shown)
+        yield from _array(file, shown, piece_size)
     elif start == "{":
         whole = _parsed(start + file.read(), shown)
         if not isinstance(whole.get("data"), list):
@@ -83,14 +83,14 @@ def _entries(file: IO[str], suffix: str, shown: str) -> Iterator[Any]:
         raise _invalid(shown, "neither a list of users nor an object that holds one")
 
 
-def _array(file: IO[str], shown: str) -> Iterator[Any]:
+def _array(file: IO[str], shown: str, piece_size: int) -> Iterator[Any]:
     """The values of an array whose ``[`` has been read, one by one."""
     decoder, buffer, at, first = json.JSONDecoder(), "", 0, True
     while True:
         at = _SPACE.match(buffer, at).end()  # type: ignore[union-attr]
         mark = buffer[at : at + 1]
         if mark == "]":
-            if buffer[at + 1 :].strip() or file.read(_PIECE).strip():
+            if buffer[at + 1 :].strip() or file.read(piece_size).strip():
                 raise _invalid(shown, "something stands behind the list")
             return
         if mark and (first or mark == ","):
@@ -103,7 +103,7 @@ def _array(file: IO[str], shown: str) -> Iterator[Any]:
                 yield value
                 at, first = end, False
                 continue
-        piece = file.read(_PIECE)
+        piece = file.read(piece_size)
         if not piece or len(buffer) - at > _MAX_USER:
             raise _invalid(shown, "not a JSON list")
         buffer, at = buffer[at:] + piece, 0
