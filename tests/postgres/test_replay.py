@@ -507,6 +507,14 @@ def test_the_fingerprint_depends_on_names_texts_and_order(tmp_path: Path) -> Non
     assert fingerprint([one, two]) == prints[-1]
 
 
+def test_what_another_version_kept_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = tmp_path / "1.sql"
+    one.write_text("SELECT 1")
+    before = fingerprint([one])
+    monkeypatch.setattr(replays, "REPLAY_VERSION", "of another version")
+    assert fingerprint([one]) != before
+
+
 def test_the_fingerprint_knows_the_files_that_a_file_includes(tmp_path: Path) -> None:
     one, inner = tmp_path / "1.sql", tmp_path / "inner.sql"
     one.write_text("\\i inner.sql\n")

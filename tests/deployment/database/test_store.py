@@ -67,7 +67,7 @@ def test_a_file_of_another_version_is_refused(tmp_path: Path):
     path = tmp_path / "deployment.sqlite3"
     with Deployment(path) as deployment:
         deployment.store.connection.execute("UPDATE meta SET value = '999' WHERE key = 'format'")
-    with pytest.raises(SupavexError, match="another version of supavex") as caught:
+    with pytest.raises(SupavexError, match="another version of supavex made the file: delete it") as caught:
         Deployment(path)
     assert (caught.value.code, caught.value.where) == ("CannotOpenDeployment", str(path))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -142,7 +141,7 @@ def test_a_rejected_row_that_was_deleted_since_is_said(moved: Path, run: Run) ->
 def test_another_database_is_not_compared_with_the_copys_moment(moved: Path, run: Run) -> None:
     kept = moved / ".supavex/migration/copied/local.jsonl"
     lines = [json.loads(line) for line in kept.read_text().splitlines()]
-    moments = [{**line, "moment": {**line["moment"], "database": "1 2 other"}} for line in lines]
+    moments = [lines[0], *({**line, "moment": {**line["moment"], "database": "1 2 other"}} for line in lines[1:])]
     kept.write_text("".join(json.dumps(line) + "\n" for line in moments))
     run("UPDATE notes SET n = -1 WHERE id = 7")
     proof = verified(moved)
@@ -156,16 +155,6 @@ def test_a_table_that_the_last_migration_left_out_has_the_moment_of_its_own(move
     run("UPDATE people SET name = 'x' WHERE id = md5('1')::uuid")
     proof = verified(moved)
     assert (table_of(proof, "notes")["changed"], table_of(proof, "people")["changed"]) == (1, 1)
-
-
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"moment": 7, "tables": []}', '{"tables": 3}'])
-def test_a_report_that_says_nothing_is_no_hindrance(moved: Path, run: Run, text: str) -> None:
-    shutil.rmtree(moved / ".supavex/migration/copied")  # as an earlier version left it
-    (moved / ".supavex/migration/report.json").write_text(text)
-    assert verified(moved)["verdict"] == "proven"
-    (moved / ".supavex/migration/report.json").unlink()
-    run("UPDATE notes SET n = -1 WHERE id = 7")
-    assert verified(moved)["verdict"] == "not proven"
 
 
 def test_a_sample_tells_them_too(moved: Path, run: Run) -> None:

@@ -132,7 +132,8 @@ class Store:
                 exit_code=2,
             ) from None
         if form != _FORMAT:
-            raise SupavexError("CannotOpenDeployment", "another version of supavex made the file.", where=str(path))
+            message = "another version of supavex made the file: delete it, deploy, and migrate again."
+            raise SupavexError("CannotOpenDeployment", message, where=str(path))
 
     def _made(self) -> bool:
         """Whether the file has its tables: then opening it need not wait for who is writing to it."""

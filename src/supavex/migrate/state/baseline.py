@@ -10,6 +10,7 @@ from pathlib import Path
 
 from supavex.errors import SupavexError, UsageError
 from supavex.files import chosen_folder
+from supavex.migrate.state.old_state import old_state
 from supavex.migrate.state.rejects import Reject
 from supavex.migrate.state.row_files import RowFile, unusable_baseline
 from supavex.postgres.visibility import Seen
@@ -81,12 +82,7 @@ class Moment(RowFile):
             raise unusable_baseline(path, error) from None
         if version != _VERSION:
             moment.database.close()
-            raise UsageError(
-                "OldMoment",
-                "the moment was kept by another version of supavex.",
-                where=str(path),
-                hint="Run `supavex migrate` once without --changes.",
-            )
+            raise old_state(path, "run supavex migrate once without --changes")
         return moment
 
     @classmethod

@@ -17,10 +17,13 @@ from pathlib import Path
 from supavex.errors import UsageError
 from supavex.files import owner_only, whole_file
 from supavex.migrate.state.baselines import name_of
+from supavex.migrate.state.old_state import old_state
 from supavex.migrate.state.rejects import Reject
 from supavex.postgres.snapshot import Snapshot
 from supavex.postgres.visibility import Visibility
 
+#: The first line of each file says it.
+_VERSION = 1
 #: Archives of which it is kept: the last ones.
 _ARCHIVES = 20
 
@@ -35,18 +38,6 @@ class Copied:
     seen: Mapping[str, Visibility] = field(default_factory=dict)
     rejects: list[Reject] = field(default_factory=list)
     snapshot: Snapshot | None = None
-
-
-def copied_of(report: object, rejects: Iterable[Reject] = ()) -> Copied:
-    """What a migration's report says of its copy."""
-    if not isinstance(report, Mapping) or not isinstance(report.get("tables"), list):
-        return Copied({}, list(rejects))
-    seen = Visibility.from_json(report.get("moment"))
-    # Of a table that was read at another moment, only that it was is known.
-    names = {t["source"] for t in report["tables"] if isinstance(t, Mapping) and "source" in t and "takenAt" not in t}
-    # A migration of changes found the other tables as they were, at the same moment.
-    names |= {t["source"] for t in report.get("changes", ()) if isinstance(t, Mapping) and "source" in t}
-    return Copied({} if seen is None else dict.fromkeys(names, seen), list(rejects))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +75,7 @@ class Copies:
         rejects = [reject for reject in before.rejects if reject.table not in taken]
         rejects += [reject for reject in copied.rejects if reject.table in taken]
         with whole_file(path) as file:
+            file.write(json.dumps({"version": _VERSION}) + "\n")
             for name, moment in sorted(seen.items()):
                 file.write(json.dumps({"source": name, "moment": moment.to_json()}, ensure_ascii=False) + "\n")
             for reject in rejects:
@@ -94,18 +86,22 @@ class Copies:
                 old.unlink(missing_ok=True)
 
     def read(self, path: Path) -> Copied:
-        """What a file says. Raises where it is damaged."""
+        """What a file says. Raises where it is damaged, or of another version."""
         seen: dict[str, Visibility] = {}
         rejects: list[Reject] = []
         with open(path, encoding="utf-8", opener=owner_only) as file:
             for number, line in enumerate(file, start=1):
                 try:
                     data = json.loads(line)
+                    if number == 1 and data.get("version") != _VERSION:
+                        raise old_state(path, "run supavex migrate again")
+                    if number == 1:
+                        continue
                     if "rejected" in data:
                         rejects.append(Reject.of_json(data["rejected"]))
                     elif (moment := Visibility.from_json(data["moment"])) is not None:
                         seen[str(data["source"])] = moment
-                except (ValueError, TypeError, KeyError):
+                except (ValueError, TypeError, KeyError, AttributeError):
                     hint = "Run supavex migrate again; it writes the file anew."
                     where = f"{path}:{number}"
                     raise UsageError("InvalidCopied", "the file is damaged.", where=where, hint=hint) from None

@@ -17,9 +17,11 @@ from typing import Any, Literal
 
 from supavex.errors import UsageError
 from supavex.files import read_own, write_whole
+from supavex.migrate.state.old_state import old_state
 from supavex.migrate.target.contents import Content
 
 What = Literal["migration", "changes", "rollback"]
+_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Kept:
 
     def write(self) -> None:
         """Writes what is known beside the export."""
-        data: dict[str, Any] = {**asdict(self), "path": self.path.name}
+        data: dict[str, Any] = {"version": _VERSION, **asdict(self), "path": self.path.name}
         write_whole(_note(self.path), json.dumps(data, indent=2) + "\n")
 
     def marked_undone(self) -> Kept:
@@ -62,6 +64,8 @@ def read_kept(path: Path) -> Kept:
         raise UsageError("NoExport", "there is no such export.", where=str(path), hint=hint)
     try:
         data = json.loads(read_own(note))
+        if data.pop("version", None) != _VERSION:
+            raise old_state(note, f"npx convex import --replace {path.name} puts the export back by hand")
         wrote = {table: Content(**content) for table, content in data.pop("wrote").items()}
         return Kept(**{**data, "path": path, "wrote": wrote})
     except FileNotFoundError:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from supavex.files import close_to_others, own_folder, read_own
+from supavex.files import close_to_others, own_folder
 from supavex.migrate.state.baselines import Moments
-from supavex.migrate.state.copies import Copied, Copies, copied_of
-from supavex.migrate.state.rejects import read_rejects
+from supavex.migrate.state.copies import Copied, Copies
+from supavex.migrate.state.old_state import old_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +72,13 @@ class Folder:
         path = self._record(target, archive, asked=asked)
         if path.is_file():
             return copies.read(path)
-        if copies.newest() is not None:
-            return Copied()
-        # As earlier versions left it.
-        rejects = list(read_rejects(self.rejects))
-        try:
-            return copied_of(json.loads(read_own(self.report)), rejects)
-        except (OSError, ValueError):
-            return Copied({}, rejects)
+        if self.report.is_file() and copies.newest() is None:
+            raise old_state(self.report, "run supavex migrate again", f"the folder {self.path.name}")
+        return Copied()
 
     def knows_import(self, target: str, archive: Path | None = None, *, asked: bool = False) -> bool:
         """Whether a run of this project brought rows to ``target``, or into ``archive``; as for :meth:`copied`."""
-        known = self._record(target, archive, asked=asked)
-        return known.is_file() or (self.copies.newest() is None and self.report.is_file())
+        return self._record(target, archive, asked=asked).is_file()
 
     def _record(self, target: str, archive: Path | None, *, asked: bool) -> Path:
         """The file that says what a proof is held against; it may not be there."""
