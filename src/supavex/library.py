@@ -7,6 +7,7 @@ options, calls the method, and prints. Modules are imported when a verb needs th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -78,6 +79,13 @@ def init(path: str | Path = ".", options: InitOptions | None = None) -> Project:
     return Project(path)
 
 
+def inspect(source: str, schemas: Sequence[str] = ("public",)) -> Inspection:
+    """What a source without a project holds: a folder of migrations, a .sql file, or a connection string."""
+    from supavex.mapping.inspect import inspect_source
+
+    return inspect_source(source, schemas)
+
+
 class Project:
     """The project in the folder ``path``: its source, its schema, and its deployments.
 
@@ -93,15 +101,11 @@ class Project:
 
     # The schema
 
-    def inspect(self) -> Inspection:
-        """What the source holds, and what Convex does not carry over."""
-        from supavex.mapping.inspect import inspect
-        from supavex.temporary import temporary_folder
+    def inspect(self, schemas: Sequence[str] | None = None) -> Inspection:
+        """What the source holds, and what Convex does not carry over. ``schemas``: others than supavex.toml's."""
+        from supavex.mapping.inspect import inspect_project
 
-        source = self.settings.database_url or str(self.settings.migrations)
-        with temporary_folder("inspect", "/tmp") as scratch:
-            scratch.chmod(0o755)  # the embedded server may run as another user
-            return inspect(source, list(self.settings.schemas), scratch)
+        return inspect_project(self.settings if schemas is None else replace(self.settings, schemas=tuple(schemas)))
 
     def scaffold(self, *, write: bool = True) -> Scaffolded:
         """Python definitions for source tables that have none; with ``write``, into schema.py and supavex.toml."""
@@ -227,13 +231,19 @@ class Project:
         self,
         started: Callable[[Host], None],
         *,
+        data: Path | None = None,
         port: int = 3210,
         site_port: int = 3211,
         host: str = "127.0.0.1",
         fetch_hosts: frozenset[str] = frozenset(),
     ) -> None:
-        """Serves the local deployment until the process is told to stop. ``started``: called when the ports listen."""
-        from supavex.deployment.serving import ServeOptions, serve
+        """Serves the local deployment until the process is told to stop. ``started``: called when the ports listen.
 
-        self.settings.make_state()
-        serve(ServeOptions(self.settings.state, host, port, site_port, fetch_hosts), started)
+        ``data``: where the deployment is kept; None: where the project's other commands have it.
+        """
+        from supavex.deployment.serving import ServeOptions, data_folder, serve
+
+        if data is None:
+            self.settings.make_state()
+        folder = data_folder(data or self.settings.state, ignored=True)
+        serve(ServeOptions(folder, host, port, site_port, fetch_hosts), started)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 import click
 
+from supavex import library
 from supavex.cli.options import json_option, open_project, print_json, project_options
 from supavex.errors import UsageError
-from supavex.mapping.inspect import Inspection, inspect, inspect_project
-from supavex.temporary import temporary_folder
+from supavex.mapping.inspect import Inspection
 from supavex.text import counted, table_text
 
 
@@ -30,27 +29,26 @@ def command(source: str | None, folder: str, config: str | None, as_json: bool, 
       supavex inspect supabase/migrations
       supavex inspect --json
     """
-    names = ["public"] if schemas is None else [name.strip() for name in schemas.split(",") if name.strip()]
-    project = None
-    if source is None:
-        try:
-            project = open_project(folder, config).settings
-        except UsageError:
-            # No project: the usual place of migrations will do.
-            source = str(Path(folder) / "supabase/migrations")
-        else:
-            project = project if schemas is None else replace(project, schemas=tuple(names))
-            names, source = list(project.schemas), project.database_url or str(project.migrations)
-    with temporary_folder("inspect", "/tmp") as scratch:
-        scratch.chmod(0o755)  # the embedded server may run as another user
-        shared = project is not None and project.database_url is None
-        found = inspect_project(project) if project and shared else inspect(source, names, scratch)
+    names = None if schemas is None else [name.strip() for name in schemas.split(",") if name.strip()]
+    found = _inspected(source, folder, config, names)
     if as_json:
         print_json(found.to_json())
     else:
         for line in report_lines(found):
             click.echo(line)
     return 0
+
+
+def _inspected(source: str | None, folder: str, config: str | None, names: list[str] | None) -> Inspection:
+    if source is None:
+        try:
+            project = open_project(folder, config)
+        except UsageError:
+            # No project: the usual place of migrations will do.
+            source = str(Path(folder) / "supabase/migrations")
+        else:
+            return project.inspect(names)
+    return library.inspect(source, names or ["public"])
 
 
 def report_lines(found: Inspection) -> list[str]:

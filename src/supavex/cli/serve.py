@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from supavex.cli.options import open_project
 from supavex.errors import UsageError
-from supavex.files import STATE_NAME, chosen_folder, write_whole
+from supavex.files import STATE_NAME
 from supavex.settings.settings import CONFIG_NAME
+
+if TYPE_CHECKING:
+    from supavex.deployment.server.host import Host
 
 
 @click.command("serve")
@@ -36,24 +40,22 @@ def command(folder: str, data: str | None, port: int, site_port: int, host: str,
     Example:
       supavex serve --port 3210
     """
-    from supavex.deployment.server.host import Host
-    from supavex.deployment.serving import ServeOptions, serve
-
-    root = Path(folder).resolve()
-    place = Path(data).resolve() if data else root / STATE_NAME
-    try:
-        chosen_folder(place)
-        if not os.path.lexists(place / ".gitignore") and (root / CONFIG_NAME).exists():
-            write_whole(place / ".gitignore", "*\n")
-    except OSError as error:
-        hint = "Choose another folder with --data."
-        raise UsageError("CannotWrite", f"{error.strerror}.", where=str(place), hint=hint) from None
+    from supavex.deployment.serving import ServeOptions, data_folder, serve
 
     def say(served: Host) -> None:
         click.echo(f"CONVEX_SELF_HOSTED_URL={served.addresses.cloud}")
         click.echo(f"CONVEX_SELF_HOSTED_ADMIN_KEY={served.admin_key}")
-        click.echo(f"Serving {place}. Dashboard: {served.addresses.cloud}/  Stop with Ctrl-C.", err=True)
+        click.echo(f"Serving {served.folder}. Dashboard: {served.addresses.cloud}/  Stop with Ctrl-C.", err=True)
 
-    serve(ServeOptions(place, host, port, site_port, frozenset(fetch_hosts)), say)
+    place = Path(data) if data else None
+    hosts = frozenset(fetch_hosts)
+    try:
+        project = open_project(folder, None)
+    except UsageError:
+        # Without a project, or with one whose source is not at hand: a deployment needs neither.
+        kept = data_folder(place or Path(folder) / STATE_NAME, ignored=(Path(folder) / CONFIG_NAME).exists())
+        serve(ServeOptions(kept, host, port, site_port, hosts), say)
+    else:
+        project.serve(say, data=place, port=port, site_port=site_port, host=host, fetch_hosts=hosts)
     click.echo("Stopped.", err=True)
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import signal
 import socket
 import threading
@@ -39,6 +40,19 @@ class ServeOptions:
     site_port: int = 3211
     #: The hosts that actions may fetch from, and keys of auth.config.ts; ``*`` is any.
     fetch_hosts: frozenset[str] = frozenset()
+
+
+def data_folder(folder: Path, *, ignored: bool) -> Path:
+    """Makes the folder of a deployment; ``ignored``: for git, too. Raises where nothing can be written there."""
+    folder = folder.resolve()
+    try:
+        files.chosen_folder(folder)
+        if ignored and not os.path.lexists(folder / ".gitignore"):
+            files.write_whole(folder / ".gitignore", "*\n")
+    except OSError as error:
+        hint = "Choose another folder with --data."
+        raise UsageError("CannotWrite", f"{error.strerror}.", where=str(folder), hint=hint) from None
+    return folder
 
 
 def held(folder: Path) -> AbstractContextManager[None]:

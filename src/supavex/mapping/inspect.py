@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from supavex.postgres.inspection import inspect_catalog
 from supavex.postgres.report import Loss, Report
 from supavex.postgres.source_files import SourceFiles, files_of_folder
 from supavex.settings.settings import Settings
+from supavex.temporary import temporary_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +117,17 @@ def inspect(source: str, schemas: list[str], scratch: Path) -> Inspection:
     return _replayed(replays.Replay(scratch, files, schemas), str(path))
 
 
+def inspect_source(source: str, schemas: Sequence[str]) -> Inspection:
+    """As :func:`inspect`, with a server that is removed afterwards."""
+    with temporary_folder("inspect", "/tmp") as scratch:
+        scratch.chmod(0o755)  # the embedded server may run as another user
+        return inspect(source, list(schemas), scratch)
+
+
 def inspect_project(project: Settings) -> Inspection:
-    """What a project's files hold, by the replay that its other commands use too."""
+    """What a project's source holds; its files are replayed once for all commands."""
+    if project.database_url is not None:
+        return inspect_source(project.database_url, project.schemas)
     return _replayed(Source(project).replay(), project.shown(project.migrations))
 
 
