@@ -1,4 +1,5 @@
 # make demo   the main job on the user's case, with embedded parts
+# make quick  while you work: the tests that need no Node, no browser and no served deployment, with few examples
 # make test   every test;  make lint   style, types, arrows;  make bench   the benchmarks
 # make bundle the example project's functions, for the demo and tests without Node
 PYTHON ?= python3
@@ -7,14 +8,18 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 NPM_INSTALLED := tests/official/node_modules/.installed
 
-.PHONY: demo test lint format bench bundle clean
+.PHONY: demo quick test lint format bench bundle clean
 
 demo: $(INSTALLED)
 	@$(BIN)/supavex demo
 
+# Three workers on two processors, for tests wait as well; who has none left takes from the one that has most.
+quick: $(INSTALLED)
+	$(BIN)/python -m pytest -n 3 --dist worksteal --quick
+
 test: $(INSTALLED) $(NPM_INSTALLED)
 	@PATH="$(BIN):$$PATH" sh tests/browser/install.sh
-	$(BIN)/python -m pytest -n 3 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -1,6 +1,17 @@
-"""How every test runs: Hypothesis repeats itself run after run, and never fails for being slow."""
+"""How every test runs, and what ``--quick`` leaves out: a test's folder and its fixtures' modules decide."""
 
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from functools import cache
+from types import ModuleType
+
+import pytest
 from hypothesis import settings
+
+from tests.projects import TEMPORARY
 
 # Runs pytest in pytest, for the tests of the plugin.
 pytest_plugins = ["pytester"]
@@ -9,3 +20,105 @@ settings.register_profile("repeatable", deadline=None, derandomize=True, print_b
 #: ``pytest --hypothesis-profile explore`` looks at new examples each time.
 settings.register_profile("explore", deadline=None, print_blob=True)
 settings.load_profile("repeatable")
+
+# pytest's own folders lie there too.
+os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(TEMPORARY))
+
+#: What a test may need, by the marker that says so.
+NEEDS = {"node": "Node", "browser": "a browser", "served": "a served deployment"}
+#: The folders whose tests need something, and the modules whose names a test or a fixture of its uses if it does.
+FOLDERS = {"tests/official": "node", "tests/browser": "browser"}
+MODULES = {"tests.official.node": "node", "tests.official.served": "served", "tests.browser.chromium": "browser"}
+#: The examples that a property is tried with where ``--quick`` is asked for.
+QUICK_EXAMPLES = 10
+LEFT_OUT = pytest.StashKey[Counter[tuple[str, str]]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    words = f"leave out what needs {', '.join(NEEDS.values())}; {QUICK_EXAMPLES} examples of each property"
+    parser.addoption("--quick", action="store_true", help=words)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for name, what in NEEDS.items():
+        config.addinivalue_line("markers", f"{name}: needs {what}")
+    config.stash[LEFT_OUT] = Counter()
+    # Databases that are made once lie with what pytest keeps from run to run, for all its processes.
+    if cache := getattr(config, "cache", None):
+        os.environ.setdefault("SUPAVEX_CACHE_DIR", str(cache.mkdir("supavex")))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    left, kept = config.stash[LEFT_OUT], list[pytest.Item]()
+    for item in items:
+        for need in needs_of(item):
+            item.add_marker(need)
+        needs = [name for name in NEEDS if item.get_closest_marker(name)]
+        if config.getoption("--quick") and needs:
+            left[needs[0], folder_of(item)] += 1
+            continue
+        kept.append(item)
+        if config.getoption("--quick"):
+            with_few_examples(item)
+    if len(kept) < len(items):
+        them = set(kept)
+        config.hook.pytest_deselected(items=[item for item in items if item not in them])
+    # What takes long goes first, so that nobody waits for the last of it.
+    items[:] = sorted(kept, key=lambda item: item.get_closest_marker("node") is None)
+    if output := getattr(config, "workeroutput", None):
+        output["left_out"] = [[*place, count] for place, count in left.items()]
+
+
+def needs_of(item: pytest.Item) -> set[str]:
+    """The markers of a test: of its folder, of its module, and of the modules of its fixtures."""
+    path = item.path.relative_to(item.config.rootpath).as_posix()
+    found = {need for folder, need in FOLDERS.items() if path.startswith(f"{folder}/")}
+    if isinstance(item, pytest.Function):
+        fixtures = [each.func for made in item._fixtureinfo.name2fixturedefs.values() for each in made]
+        modules = {item.module.__name__, *(made.__module__ for made in fixtures)}
+        found |= {need for name in modules if name.startswith("tests.") for need in used_by(name)}
+    return found
+
+
+@cache
+def used_by(name: str) -> frozenset[str]:
+    """What the names need that a module uses."""
+    used = vars(sys.modules[name]).values()
+    names = {each.__name__ if isinstance(each, ModuleType) else getattr(each, "__module__", None) for each in used}
+    return frozenset(MODULES[each] for each in names if each in MODULES)
+
+
+def folder_of(item: pytest.Item) -> str:
+    """The room of tests that an item lies in: ``tests/deployment/functions``."""
+    return item.path.relative_to(item.config.rootpath).parent.as_posix()
+
+
+def with_few_examples(item: pytest.Item) -> None:
+    """Gives a test of a property few examples, whatever its own settings say."""
+    test = getattr(item, "obj", None)
+    if hasattr(test, "is_hypothesis_test"):
+        own = getattr(test, "_hypothesis_internal_use_settings", None) or settings.default
+        few = min(QUICK_EXAMPLES, own.max_examples)
+        holder = getattr(test, "__func__", test)
+        holder._hypothesis_internal_use_settings = settings(own, max_examples=few)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: object, error: object) -> None:
+    """Every worker of xdist finds the same tests."""
+    output = getattr(node, "workeroutput", {})
+    config: pytest.Config = node.config  # type: ignore[attr-defined]
+    config.stash[LEFT_OUT] |= Counter({(need, folder): count for need, folder, count in output.get("left_out", ())})
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if not config.getoption("--quick"):
+        return
+    left = config.stash[LEFT_OUT]
+    terminalreporter.section("left out by --quick (`make test` runs all)")
+    for name, what in NEEDS.items():
+        places = {folder: count for (need, folder), count in sorted(left.items()) if need == name}
+        listed = ", ".join(f"{folder} {count:,}" for folder, count in places.items())
+        terminalreporter.line(f"{sum(places.values()):,} tests that need {what}: {listed or 'none'}")
+    terminalreporter.line(f"Properties were tried with {QUICK_EXAMPLES} examples each.")

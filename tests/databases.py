@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import shutil
 import tempfile
 import time
@@ -19,12 +18,9 @@ from supavex.postgres import server as servers
 from supavex.postgres.catalog import Catalog, Table
 from supavex.postgres.connection import connect, quoted
 from supavex.postgres.inspection import inspect_catalog
+from tests.projects import TEMPORARY
 
 _NUMBERS = itertools.count(1)
-#: A database is a thousand small files: in memory they are made ten times as fast, where there is room for them.
-_MEMORY = Path("/dev/shm")
-_ROOMY = _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > 4 << 30
-_BASE = _MEMORY if _ROOMY else Path("/var/tmp")
 PRELUDE = resources.files("supavex.postgres").joinpath("prelude.sql").read_text(encoding="utf-8")
 
 
@@ -96,7 +92,7 @@ def new_database(server: servers.Server) -> Iterator[Database]:
 @contextmanager
 def open_folder() -> Iterator[Path]:
     """A temporary folder that any user may pass through, for the server that root starts runs as nobody."""
-    folder = Path(tempfile.mkdtemp(prefix="supavex-tests-", dir=_BASE))
+    folder = Path(tempfile.mkdtemp(prefix="supavex-tests-", dir=TEMPORARY))
     folder.chmod(0o755)
     try:
         yield folder
@@ -117,8 +113,8 @@ def folder() -> Iterator[Path]:
 def server() -> Iterator[servers.Server]:
     """The session's server; its database ``postgres`` is what every test's database is made from."""
     # Of connections that tests have closed, some are still there for a moment.
-    with open_folder() as path, servers.running(path / "server", settings={"max_connections": "200"}) as running:
-        servers.execute_script(running, PRELUDE)
+    settings = {"max_connections": "200"}
+    with open_folder() as path, servers.running(path / "server", settings=settings, script=PRELUDE) as running:
         yield running
 
 

@@ -1,8 +1,9 @@
-"""Project folders for tests: made under /tmp where the embedded server's user can reach them, removed afterwards."""
+"""Project folders for tests: made where the embedded server's user can reach them, in memory, removed afterwards."""
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -17,12 +18,17 @@ from supavex.cli.main import main
 
 ROOT = Path(__file__).parents[1]
 MY21STAFF = ROOT / "projects" / "my21staff"
+#: A database is a thousand small files: in memory they are made ten times as fast, where there is room for them.
+_MEMORY = Path("/dev/shm")
+_ROOMY = _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > 4 << 30
+#: The folder that tests make theirs in.
+TEMPORARY = _MEMORY if _ROOMY else Path("/tmp")
 
 
 @contextmanager
 def folder() -> Iterator[Path]:
     """An empty folder that every user may pass through."""
-    path = Path(tempfile.mkdtemp(prefix="supavex-test-", dir="/tmp"))
+    path = Path(tempfile.mkdtemp(prefix="supavex-test-", dir=TEMPORARY))
     path.chmod(0o755)
     try:
         yield path
@@ -75,4 +81,4 @@ def supavex(*arguments: str | Path) -> Ran:
     return Ran(int(code or 0), out, err)
 
 
-__all__ = ["MY21STAFF", "ROOT", "Ran", "copy_of_my21staff", "folder", "supavex", "write"]
+__all__ = ["MY21STAFF", "ROOT", "TEMPORARY", "Ran", "copy_of_my21staff", "folder", "supavex", "write"]

@@ -153,14 +153,14 @@ def test_remove_of_nothing_is_no_error(folder: Path) -> None:
 def test_a_server_may_be_begun_anew(used: Path) -> None:
     with servers.running(used) as server:
         servers.execute_script(server, "CREATE TABLE notes (text text)")
-    with servers.running(used, fresh=lambda: False) as server:
+    with servers.running(used, fresh=lambda usable: not usable) as server:
         assert ask(server, "SELECT to_regclass('public.notes')::text") == "public.notes"
-    with servers.running(used, fresh=lambda: True) as server:
+    with servers.running(used, fresh=lambda usable: True) as server:
         assert ask(server, "SELECT to_regclass('public.notes')::text") is None
 
 
 def test_whether_to_begin_anew_is_asked_once_nobody_else_uses_the_folder(used: Path) -> None:
-    def asked_too_early() -> bool:
+    def asked_too_early(usable: bool) -> bool:
         raise AssertionError("the folder is not ours yet")
 
     with servers.running(used) as first:

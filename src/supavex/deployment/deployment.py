@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ class Deployment(Database):
     def __init__(self, path: Path, *, durable: bool = True) -> None:
         super().__init__(path, durable=durable)
         self._functions: Functions | None = None
+        self._making = threading.Lock()
 
     def __exit__(self, *details: object) -> None:
         if self._functions is not None:
@@ -33,13 +35,15 @@ class Deployment(Database):
     @property
     def functions(self) -> Functions:
         """The app's functions that were pushed; see :mod:`supavex.deployment.functions`."""
-        if self._functions is None:
-            # V8 and what comes with it are an extra.
-            from supavex.deployment.functions.functions import Functions
-            from supavex.deployment.runtime.runner import shared_runners
+        # One for all threads: two would take each other's commits for those of another process.
+        with self._making:
+            if self._functions is None:
+                # V8 and what comes with it are an extra.
+                from supavex.deployment.functions.functions import Functions
+                from supavex.deployment.runtime.runner import shared_runners
 
-            self._functions = Functions(self.path, runners=shared_runners(), durable=self.durable)
-        return self._functions
+                self._functions = Functions(self.path, runners=shared_runners(), durable=self.durable)
+            return self._functions
 
     def run(
         self, path: str, args: Mapping[str, Value] | None = None, *, user: Mapping[str, Value] | None = None

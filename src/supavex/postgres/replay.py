@@ -92,9 +92,12 @@ class Replay:
         except (OSError, ValueError, KeyError, TypeError, AttributeError, SupavexError):
             return None
 
-    def forget(self) -> bool:
-        """Whether the database has to be made anew; if so, what was known of the old one is removed first."""
-        stale = self._report() is None
+    def forget(self, usable: bool) -> bool:
+        """Whether the database has to be made anew; if so, what was known of the old one is removed first.
+
+        ``usable``: whether the folder holds one that can be used.
+        """
+        stale = not usable or self._report() is None
         if stale:
             (self.folder / "catalog.json").unlink(missing_ok=True)
         return stale
@@ -143,11 +146,9 @@ class Replay:
         return _Running(self)
 
     def make(self, server: servers.Server) -> None:
-        """Replays into an empty server, or looks at other schemas of the same database, and writes the cache."""
+        """Replays into a new server, or looks at other schemas of the same database, and writes the cache."""
         report = self._report()
-        if report is None or not _has_prelude(server):
-            (self.folder / "catalog.json").unlink(missing_ok=True)
-            servers.execute_script(server, _prelude())
+        if report is None:
             report = replay_files(server, self.files, self.limits)
         with connect(server.url()) as connection:
             catalog = inspect_catalog(connection, self.schemas, self.also)
@@ -192,7 +193,7 @@ class _Running:
             servers.remove(replay.folder / "database")
             server = self._started()
         try:
-            if replay.cached() is None or not _has_prelude(server):
+            if replay.cached() is None:
                 replay.make(server)
         except BaseException as error:
             self._context.__exit__(type(error), error, error.__traceback__)
@@ -210,17 +211,12 @@ class _Running:
             fresh=replay.forget,
             bin_folder=replay.postgres_bin,
             wait_seconds=replay.limits.wait_seconds,
+            script=_prelude(),
         )
         return self._context.__enter__()
 
     def __exit__(self, *details: Any) -> None:
         self._context.__exit__(*details)
-
-
-def _has_prelude(server: servers.Server) -> bool:
-    with servers.as_superuser(server) as connection:
-        row = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = 'postgres'").fetchone()
-    return row is not None
 
 
 def _prelude() -> str:

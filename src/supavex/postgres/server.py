@@ -26,13 +26,13 @@ import psycopg
 
 from supavex.errors import SupavexError
 from supavex.files import STATE_NAME, held, own_folder, owner_only, read_own, write_whole
-from supavex.postgres import leftovers
+from supavex.postgres import cluster, leftovers
+from supavex.postgres.cluster import SUPERUSER
 from supavex.postgres.connection import connect
 from supavex.postgres.extensions import write_control_files
 from supavex.postgres.programs import copy_for_others, major, programs, reachable, shared_files
 from supavex.temporary import temporary_folder
 
-SUPERUSER = "supabase_admin"
 DATABASE = "postgres"
 #: Names the socket folder of the server that ran last, for whoever finds it killed.
 _SOCKETS = "socket_folder"
@@ -58,6 +58,9 @@ _SETTINGS = {
     "shared_buffers": "128MB",
     "temp_file_limit": "8GB",
     "log_min_messages": "warning",
+    # Supabase's, whatever this machine's is.
+    "TimeZone": "UTC",
+    "log_timezone": "UTC",
     "max_locks_per_transaction": "256",
 }
 
@@ -101,17 +104,19 @@ class Server:
 def running(
     folder: Path,
     *,
-    fresh: Callable[[], bool] = lambda: False,
+    fresh: Callable[[bool], bool] = lambda usable: not usable,
     settings: Mapping[str, str] | None = None,
     bin_folder: Path | None = None,
     wait_seconds: float = WAIT_SECONDS,
+    script: str = "",
 ) -> Iterator[Server]:
     """The server whose data lie in ``folder`` (made where missing), until the block ends.
 
     One process at a time: a second waits ``wait_seconds`` for the first, then is told. A server that a killed process
-    left behind is stopped first. ``fresh``, asked when the folder is ours, says whether to begin with an empty server.
+    left behind is stopped first. ``fresh``, asked when the folder is ours, says whether to begin with an empty server;
+    it is told whether the data that are there can be used, and a new server begins whatever it says where they can't.
     ``settings`` are the server's, beside or in place of supavex's own; ``bin_folder`` has its programs, else the
-    wheel's run.
+    wheel's run. A new server begins with what ``script``, SQL of supavex's own, makes as the superuser.
     """
     folder = data_folder(folder)
     user = _as_other_user()
@@ -124,24 +129,49 @@ def running(
         owner = user.pw_uid if user else os.geteuid()
         leftovers.stop_server(data, owner)
         leftovers.remove_sockets(folder / _SOCKETS, owner)
+        password = _password(folder)
+        if leftovers.first_line(data / "PG_VERSION") != str(version):
+            password = None
         # Asked whatever the folder holds: what is known of an older database has to go with it.
-        if fresh() or _password(folder) is None or leftovers.first_line(data / "PG_VERSION") != str(version):
-            _initdb(bin_folder, folder, user)
-        settings = {**_SETTINGS, **_write_configuration(bin_folder, folder), **(settings or {})}
-        sockets = Path(tempfile.mkdtemp(prefix="supavex-", dir="/tmp"))
-        write_whole(folder / _SOCKETS, str(sockets))
-        if user:
-            os.chown(sockets, user.pw_uid, user.pw_gid)
-        try:
-            process = _start(bin_folder, folder, sockets, user, settings)
-            try:
-                server = Server(data, sockets, process, _password(folder) or "")
-                _wait(server)
-                yield server
-            finally:
-                _stop(process)
-        finally:
-            shutil.rmtree(sockets, ignore_errors=True)
+        new = fresh(password is not None) or password is None
+        if new:
+            (folder / _PASSWORD).unlink(missing_ok=True)
+            password = _new_data(bin_folder, folder, user, script)
+        with _started(bin_folder, folder, user, settings or {}, password or "") as server:
+            if new:
+                # Data without this file are made again: whatever ends here, none are used that are not whole.
+                server.password = _own_password(server)
+                _keep_password(folder, server.password)
+            yield server
+
+
+def _new_data(bin_folder: Path, folder: Path, user: cluster.User, script: str) -> str:
+    """Makes the data of a new server, in which ``script`` has run; the superuser's password for now."""
+
+    def make(archive: Path) -> None:
+        with temporary_folder("server", "/tmp") as place:
+            _make_folder(place, user)
+            cluster.pack(place / "data", _made(bin_folder, place, user, script), archive)
+
+    archive = cluster.archive_of(bin_folder, user, script, make)
+    kept = archive and cluster.unpack(archive, bin_folder, folder / "data", user)
+    return kept or _made(bin_folder, folder, user, script)
+
+
+def _made(bin_folder: Path, folder: Path, user: cluster.User, script: str) -> str:
+    password = cluster.initdb(bin_folder, folder / "data", user)
+    if script:
+        with _started(bin_folder, folder, user, {}, password) as server:
+            execute_script(server, script)
+    return password
+
+
+def _own_password(server: Server) -> str:
+    """Gives the superuser a password that no other server has."""
+    password = secrets.token_hex(32)
+    with as_superuser(server) as connection:
+        connection.execute(f"ALTER ROLE {SUPERUSER} PASSWORD '{password}'".encode())
+    return password
 
 
 @contextmanager
@@ -232,51 +262,29 @@ def _write_configuration(bin_folder: Path, folder: Path) -> dict[str, str]:
     return {"hba_file": str(hba), "extension_control_path": str(configuration)}
 
 
-def _run(command: list[str], cwd: Path, user: pwd.struct_passwd | None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command,
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-        user=user.pw_uid if user else None,
-        group=user.pw_gid if user else None,
-        extra_groups=[] if user else None,
-    )
-
-
-def _initdb(bin_folder: Path, folder: Path, user: pwd.struct_passwd | None) -> None:
-    data = folder / "data"
-    if data.is_symlink() or data.is_file():
-        data.unlink()
-    shutil.rmtree(data, ignore_errors=True)
-    data.mkdir(mode=0o700)
-    password = secrets.token_hex(32)
-    descriptor, name = tempfile.mkstemp(prefix="supavex-", dir="/tmp")
+@contextmanager
+def _started(
+    bin_folder: Path, folder: Path, user: cluster.User, settings: Mapping[str, str], password: str
+) -> Iterator[Server]:
+    settings = {**_SETTINGS, **_write_configuration(bin_folder, folder), **settings}
+    sockets = Path(tempfile.mkdtemp(prefix="supavex-", dir="/tmp"))
     try:
-        with open(descriptor, "w", encoding="utf-8") as file:
-            file.write(password)
+        write_whole(folder / _SOCKETS, str(sockets))
         if user:
-            os.chown(data, user.pw_uid, user.pw_gid)
-            os.chown(name, user.pw_uid, user.pw_gid)
-        options = ["--auth=scram-sha-256", f"--pwfile={name}", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]
-        command = [str(bin_folder / "initdb"), "-D", str(data), "-U", SUPERUSER, *options, "--no-instructions"]
-        result = _run(command, folder, user)
+            os.chown(sockets, user.pw_uid, user.pw_gid)
+        process = _start(bin_folder, folder, sockets, user, settings)
+        try:
+            server = Server(folder / "data", sockets, process, password)
+            _wait(server)
+            yield server
+        finally:
+            _stop(process)
     finally:
-        os.unlink(name)
-    if result.returncode:
-        shutil.rmtree(data, ignore_errors=True)
-        raise SupavexError(
-            "ServerDoesNotStart",
-            f"initdb failed: {result.stderr.strip().splitlines()[-1] if result.stderr.strip() else result.returncode}",
-            where=str(folder),
-            hint="Is the disk full, or the folder not writable?",
-        )
-    _keep_password(folder, password)
+        shutil.rmtree(sockets, ignore_errors=True)
 
 
 def _start(
-    bin_folder: Path, folder: Path, sockets: Path, user: pwd.struct_passwd | None, settings: Mapping[str, str]
+    bin_folder: Path, folder: Path, sockets: Path, user: cluster.User, settings: Mapping[str, str]
 ) -> subprocess.Popen[bytes]:
     command = [str(bin_folder / "postgres"), "-D", str(folder / "data"), "-k", str(sockets)]
     for name, value in settings.items():

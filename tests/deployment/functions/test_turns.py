@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
+import pytest
+
+from supavex.deployment import Deployment
+from supavex.deployment.functions.functions import Functions
 from supavex.deployment.functions.turns import Turns
 
 from .app import App, value_of
@@ -20,6 +26,22 @@ def test_twenty_in_flight_on_one_document_are_all_done(app: App):
     assert sorted(map(value_of, outcomes)) == [float(n) for n in range(1, rounds * flying + 1)]
     # Whoever has met so many conflicts runs alone.
     assert max(outcome.retries for outcome in outcomes) <= 4
+
+
+def test_threads_that_ask_for_the_functions_at_once_get_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Two would have turns of their own each, and take the other's commits for those of another process."""
+    asking, begun = 8, threading.Event()
+
+    class Slow(Functions):
+        def __init__(self, *arguments: Any, **named: Any) -> None:
+            begun.wait(SECONDS)  # until somebody else asks
+            super().__init__(*arguments, **named)
+
+    monkeypatch.setattr("supavex.deployment.functions.functions.Functions", Slow)
+    with Deployment(tmp_path / "deployment.sqlite3") as deployment, ThreadPoolExecutor(asking) as pool:
+        asked = [pool.submit(lambda: deployment.functions) for _ in range(asking)]
+        begun.set()
+        assert len({id(future.result(SECONDS)) for future in asked}) == 1
 
 
 def test_places_are_served_in_their_order_whoever_comes_first():
