@@ -1,6 +1,7 @@
 # make demo   the main job on the user's case, with embedded parts
 # make quick  while you work: the tests that need no Node, no browser and no served deployment, with few examples
 # make test   every test;  make lint   style, types, arrows;  make bench   the benchmarks
+# make docs   the documentation as a site in build/site;  make dist  wheel and source archive, checked and tried
 # make bundle the example project's functions, for the demo and tests without Node
 PYTHON ?= python3
 VENV := .venv
@@ -8,7 +9,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 NPM_INSTALLED := tests/official/node_modules/.installed
 
-.PHONY: demo quick test lint format bench bundle clean
+.PHONY: demo quick test lint format bench bundle docs dist clean
 
 demo: $(INSTALLED)
 	@$(BIN)/supavex demo
@@ -41,8 +42,8 @@ bundle: $(INSTALLED) $(NPM_INSTALLED)
 $(INSTALLED): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing supavex and its tools into $(VENV) …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt hatchling editables pip
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-build-isolation --editable '.[all]' --group dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt hatchling hatch-fancy-pypi-readme editables pip
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-build-isolation --editable '.[all,storage,cluster]' --group dev
 	@touch $@
 
 $(NPM_INSTALLED): tests/official/package.json tests/official/package-lock.json
@@ -50,5 +51,14 @@ $(NPM_INSTALLED): tests/official/package.json tests/official/package-lock.json
 	@cd tests/official && npm ci --silent --no-audit --no-fund
 	@touch $@
 
+# A dead link or a page that nothing leads to fails it.
+docs: $(INSTALLED)
+	$(BIN)/python -m mkdocs build --strict --quiet --site-dir build/site
+	@echo "The site: build/site/index.html"
+
+# Builds dist/, has twine check it, and installs it into clean environments: the core, each extra, all.
+dist: $(INSTALLED)
+	$(BIN)/python -m tests.distribution
+
 clean:
-	rm -rf $(VENV) tests/official/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf build dist $(VENV) tests/official/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -11,8 +11,14 @@ __all__ = ["Project", "__version__", "init"]
 
 
 def __getattr__(name: str) -> object:
-    """Imports the library when it is asked for, so that the schema language alone starts fast."""
+    """Imports the library when it is asked for, so that the schema language alone starts fast.
+
+    Raises UnsupportedSystem on Windows.
+    """
     if name in ("Project", "init"):
+        from supavex.errors import check_system
+
+        check_system()
         from supavex import library
 
         return getattr(library, name)

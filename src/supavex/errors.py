@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import errno
+import sys
+from collections.abc import Iterable
+from importlib.util import find_spec
+
+from supavex.installation import PACKAGES, install_command
 
 
 class SupavexError(Exception):
@@ -127,9 +132,31 @@ def database_error(error: BaseException, where: str | None = None) -> SupavexErr
 
 
 def missing_extra(package: str, extra: str, what: str) -> UsageError:
-    """The error for an optional package that is not installed."""
+    """The error for an optional package that is not installed; the hint is the command that installs it here."""
     return UsageError(
         "MissingExtra",
         f"{what} needs the Python package {package}, which is not installed.",
-        hint=f"pip install 'supavex[{extra}]'",
+        hint=f"Install it: {install_command([extra])}",
     )
+
+
+def check_extras(extras: Iterable[str], what: str) -> None:
+    """Raises MissingExtra with all of ``extras`` that are not installed whole, so that one command installs them."""
+    missing = [package for package, extra in PACKAGES.items() if extra in extras and find_spec(package) is None]
+    if missing:
+        wanted = dict.fromkeys(PACKAGES[package] for package in missing)
+        raise UsageError(
+            "MissingExtra",
+            f"{what} needs Python packages that are not installed: {', '.join(missing)}.",
+            hint=f"Install them: {install_command(wanted)}",
+        )
+
+
+def check_system() -> None:
+    """Raises UnsupportedSystem on Windows, where neither file locks nor owners of files are as supavex needs them."""
+    if sys.platform == "win32":
+        raise UsageError(
+            "UnsupportedSystem",
+            "supavex runs on Linux and macOS, and on Windows inside WSL only.",
+            hint="Install WSL (`wsl --install`), and install and run supavex in its Linux.",
+        )

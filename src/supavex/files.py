@@ -135,6 +135,12 @@ def check_folders(folder: Path) -> None:
             _checked_folder(each)
 
 
+def is_private_folder(folder: Path) -> bool:
+    """Whether ``folder`` is this user's or the system's, and nobody else may write into it."""
+    status = folder.stat()
+    return (_is_own(status) or status.st_uid == 0) and not status.st_mode & stat.S_IWOTH
+
+
 def _own_folders(folder: Path) -> list[Path]:
     """``folder`` and those above it, up to ``.supavex``; empty where it is not in one."""
     chain = [folder, *folder.parents]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from supavex.cli.options import json_option, open_project, print_diagnostics, print_json, project_options
+from supavex.cli.verbosity import next_step, say
 from supavex.mapping.build import spread_hint
 
 
@@ -33,7 +34,8 @@ def command(folder: str, config: str | None, as_json: bool, check: bool) -> int:
     for file in result.files:
         click.echo(f"{file.state:<9} {shown(file.path)}")
     if result.spread and not result.stale:
-        click.echo(spread_hint(), err=True)
+        say(spread_hint())
     if result.stale:
-        click.echo("Not up to date. Run `supavex build`.", err=True)
+        click.echo("Not up to date.", err=True)
+    next_step("build" if result.stale else "deploy")
     return 1 if result.stale else 0

@@ -6,16 +6,15 @@ from pathlib import Path
 
 import click
 
-from supavex.cli.options import json_option, print_json
-from supavex.convex_cli.bundling import BUNDLE_NAME, bundle_app, inputs_of, stale_because
-from supavex.deployment.functions.bundle import read_bundle
+from supavex.cli.options import folder_option, json_option, print_json
+from supavex.cli.verbosity import say
 from supavex.errors import SupavexError, UsageError
 from supavex.files import check_inside
 from supavex.text import counted
 
 
 @click.command("bundle")
-@click.option("-C", "folder", metavar="DIR", default=".", help="The app's folder, with convex/ in it. Default: here.")
+@folder_option("The app's folder, with convex/ in it. Default: here.")
 @click.option("--check", is_flag=True, help="Write nothing: is the file up to date? It needs no Node.")
 @json_option
 def command(folder: str, check: bool, as_json: bool) -> int:
@@ -29,6 +28,9 @@ def command(folder: str, check: bool, as_json: bool) -> int:
       supavex bundle -C app
       supavex bundle -C app --check
     """
+    from supavex.convex_cli.bundling import BUNDLE_NAME, bundle_app, inputs_of, stale_because
+    from supavex.deployment.functions.bundle import read_bundle
+
     app = Path(folder).resolve()
     path = app / BUNDLE_NAME
     if check:
@@ -41,7 +43,7 @@ def command(folder: str, check: bool, as_json: bool) -> int:
             error = SupavexError("StaleBundle", f"{why}.", where=str(path), hint="Make it anew: supavex bundle")
             raise error
         return 0 if why is None else 1
-    bundle = bundle_app(app, say=lambda line: click.echo(line, err=True))
+    bundle = bundle_app(app, say=say)
     text = bundle.text()
     check_inside(app, path, "the file", str(path))
     try:
@@ -53,4 +55,5 @@ def command(folder: str, check: bool, as_json: bool) -> int:
         print_json({"ok": True, "file": str(path), "functions": functions, "bytes": len(text.encode())})
     else:
         click.echo(f"{BUNDLE_NAME}: {counted(functions, 'function')}, bundled by convex {bundle.version}.")
+        say("Next: pytest, with the fixtures of supavex's plugin (supavex bundle --check says when the file is old)")
     return 0

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
+from supavex.cli.completion import complete_target
 from supavex.cli.options import json_option, open_project, print_json, project_options
 from supavex.cli.progress import shown_progress
+from supavex.cli.targets import target_option
+from supavex.cli.verbosity import next_step
 from supavex.errors import UsageError
-from supavex.migrate.changes.result import Changes, listed_line
-from supavex.migrate.changes.run import ChangesOptions
 from supavex.text import counted, table_text
+
+if TYPE_CHECKING:
+    from supavex.migrate.changes.result import Changes
 
 _NAMED = 5
 
@@ -17,7 +23,12 @@ _NAMED = 5
 @click.command("changes")
 @project_options
 @json_option
-@click.option("--to", metavar="TARGET", help="Since the last import into this deployment. Default: into any.")
+@click.option(
+    "--to",
+    metavar="TARGET",
+    shell_complete=complete_target,
+    help="Since the last import into this deployment. Default: into any.",
+)
 @click.option("--moment", metavar="NAME", help="Since the moment that `supavex migrate --moment NAME` kept.")
 @click.option("--files", metavar="PLACE", help="Where the files of storage buckets are. Default: supavex.toml's.")
 @click.option("--list", "every", is_flag=True, help="Every changed row, as one JSON object a line.")
@@ -42,6 +53,9 @@ def command(
       supavex changes
       supavex changes --to cloud --list > changes.jsonl
     """
+    from supavex.migrate.changes.result import listed_line
+    from supavex.migrate.changes.run import ChangesOptions
+
     if every and as_json:
         raise UsageError("TwoChoices", "--list writes JSON lines, --json one object.", hint="Give one.")
     each = (lambda table, kind, key: click.echo(listed_line(table, kind, key))) if every else None
@@ -53,6 +67,7 @@ def command(
     else:
         for line in report_lines(found):
             click.echo(line, err=every)
+        next_step(f"migrate --changes{target_option(to)}" if found.any else f"verify{target_option(to)}")
     return 1 if found.any else 0
 
 

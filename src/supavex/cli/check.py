@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from supavex.cli.options import json_option, open_project, print_diagnostics, print_json, project_options
+from supavex.cli.verbosity import next_step
 from supavex.text import counted
 
 
@@ -41,4 +42,5 @@ def command(folder: str, config: str | None, as_json: bool, strict: bool) -> int
         tables = ", ".join(f"{statuses.count(s)} {named[s]}" for s in named if s in statuses)
         click.echo(f"{counted(len(statuses), 'source table')}: {tables or 'nothing to move'}.")
     click.echo(f"{'ok' if result.ok(strict=strict) else 'not ok'}: {found}.")
+    next_step("build" if result.ok(strict=strict) else "check")
     return 0 if result.ok(strict=strict) else 1

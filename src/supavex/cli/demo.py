@@ -15,34 +15,26 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from supavex.cli.deploy import push_lines, write_summary
-from supavex.cli.options import json_option, print_diagnostics, print_json
-from supavex.convex_cli.bundling import BUNDLE_NAME, inputs_of, stale_because
-from supavex.deployment import Deployment, FunctionFailed
-from supavex.deployment.functions.bundle import read_bundle
-from supavex.errors import SupavexError, UsageError
-from supavex.mapping.build import build
-from supavex.mapping.check import Check, check, checked_plan
-from supavex.mapping.source import Source
-from supavex.migrate.deploying import deploy
-from supavex.migrate.local import migrate_here
-from supavex.migrate.options import MigrateOptions
-from supavex.migrate.proof.findings import Proof
-from supavex.migrate.target.local import local_deployment
-from supavex.migrate.verifying import VerifyOptions, verify_project
+from supavex.cli.options import folder_option, json_option, print_diagnostics, print_json
+from supavex.cli.verbosity import say as say_beside
+from supavex.errors import SupavexError, UsageError, check_extras
 from supavex.settings.reading import load_settings
 from supavex.settings.settings import Settings
 from supavex.text import counted, table_text
 
 if TYPE_CHECKING:
+    from supavex.deployment import Deployment
+    from supavex.mapping.check import Check
     from supavex.migrate.migration import Migration
+    from supavex.migrate.proof.findings import Proof
 
 _EXAMPLE = "my21staff"
 
 
 @click.command("demo")
-@click.option("-C", "folder", metavar="DIR", help="Where the example goes. Default: ./supavex-demo.")
+@folder_option("Where the example goes. Default: ./supavex-demo.")
 @json_option
-def command(folder: str | None, as_json: bool) -> int:
+def command(folder: str, as_json: bool) -> int:
     """Move an example project, from its Supabase migrations to a proven Convex deployment, on this machine.
 
     It is a WhatsApp CRM: twelve tables and the three around them. An embedded PostgreSQL holds the rows and a local
@@ -53,8 +45,16 @@ def command(folder: str | None, as_json: bool) -> int:
     Example:
       supavex demo -C /tmp/demo
     """
+    check_extras(["embedded", "copy", "serve"], "The demo")
+    from supavex.mapping.build import build
+    from supavex.mapping.check import checked_plan
+    from supavex.migrate.deploying import deploy
+    from supavex.migrate.local import migrate_here
+    from supavex.migrate.options import MigrateOptions
+    from supavex.migrate.verifying import VerifyOptions, verify_project
+
     started = time.monotonic()
-    project = load_settings(_example(None if folder is None else Path(folder)))
+    project = load_settings(_example(None if folder == "." else Path(folder)))
     say = _quiet if as_json else click.echo
     checked = _check(project, say)
     build_result = build(project)
@@ -96,11 +96,17 @@ def command(folder: str | None, as_json: bool) -> int:
         if path is not None:
             click.echo(f"{name:<8} {_short(path)}")
     click.echo(f"\nDone in {time.monotonic() - started:.1f} s.")
+    say_beside("Next: supavex init, in the folder of your own project (the one that holds supabase/)")
     return 0 if ok else 1
 
 
 def _run(project: Settings, say: Callable[[str], None]) -> list[dict[str, Any]]:
     """Has some of the app's functions answer from the rows that were just proven; none of the calls changes any."""
+    from supavex.convex_cli.bundling import BUNDLE_NAME, inputs_of, stale_because
+    from supavex.deployment import FunctionFailed
+    from supavex.deployment.functions.bundle import read_bundle
+    from supavex.migrate.target.local import local_deployment
+
     bundle = read_bundle(project.root / BUNDLE_NAME)
     # What lies above the example's folder is another project's.
     inputs = {name: hash_ for name, hash_ in inputs_of(project.root).items() if name in bundle.inputs}
@@ -154,6 +160,9 @@ def _changes(changed: list[str]) -> str:
 
 
 def _check(project: Settings, say: object) -> Check:
+    from supavex.mapping.check import check
+    from supavex.mapping.source import Source
+
     assert callable(say)
     started = time.monotonic()
     say(f"1  source   {Source(project).described}, replayed into an embedded PostgreSQL …")
@@ -221,6 +230,8 @@ def _table(project: Settings, migration: Migration, proof: Proof) -> str:
 
 def build_indexes(project: Settings) -> dict[str, int]:
     """How many indexes each table of the local deployment has, as the deployment says."""
+    from supavex.migrate.target.local import local_deployment
+
     with local_deployment(project) as deployment:
         schema = deployment.schema
     return {} if schema is None else {name: len(table.indexes) for name, table in schema.tables.items()}

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from supavex.cli.options import json_option, open_project, print_json, project_options
 from supavex.cli.summaries import deployment_summary
-from supavex.cli.targets import to_option
-from supavex.convex.schema import Schema
-from supavex.deployment.database.database import Push
+from supavex.cli.targets import target_option, to_option
+from supavex.cli.verbosity import next_step, say
 from supavex.errors import SupavexError
-from supavex.mapping.make_plan import make_plan
-from supavex.mapping.source import Source
-from supavex.migrate.deploying import Deployed, DeployOptions
 from supavex.settings.settings import Settings
 from supavex.text import counted
+
+if TYPE_CHECKING:
+    from supavex.convex.schema import Schema
+    from supavex.deployment.database.database import Push
+    from supavex.migrate.deploying import Deployed
 
 
 @click.command("deploy")
@@ -41,9 +43,11 @@ def command(
       supavex deploy --summary SUMMARY.md
       supavex deploy --to http://127.0.0.1:3210
     """
+    from supavex.migrate.deploying import DeployOptions
+
     project = open_project(folder, config)
     options = DeployOptions(to, dry_run=dry_run, production=production)
-    deployed = project.deploy(options, say=lambda line: click.echo(line, err=True))
+    deployed = project.deploy(options, say=say)
     file = (
         None if dry_run else write_summary(project.settings, deployed, to, None if summary is None else Path(summary))
     )
@@ -56,6 +60,7 @@ def command(
         click.echo("Dry run: nothing was changed.")
     if file is not None:
         click.echo(f"Summary: {project.settings.shown(file)}")
+    next_step(*(f"{verb}{target_option(to)}" for verb in (["deploy"] if dry_run else ["migrate"])))
     return 0
 
 
@@ -77,6 +82,9 @@ def push_lines(push: Push, schema: Schema) -> list[str]:
 
 def write_summary(project: Settings, deployed: Deployed, to: str, file: Path | None) -> Path | None:
     """Writes the summary where it is wanted; where it is."""
+    from supavex.mapping.make_plan import make_plan
+    from supavex.mapping.source import Source
+
     path = file or project.summary
     if path is None:
         return None

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import click
 
+from supavex.cli.completion import complete_table
 from supavex.cli.options import json_option, open_project, print_json, project_options
-from supavex.migrate.explain import Explanation
+from supavex.cli.verbosity import next_step
+
+if TYPE_CHECKING:
+    from supavex.migrate.explain import Explanation
 
 
 @click.command("explain")
-@click.argument("table")
+@click.argument("table", shell_complete=complete_table)
 @project_options
 @json_option
 def command(table: str, folder: str, config: str | None, as_json: bool) -> int:
@@ -27,6 +32,7 @@ def command(table: str, folder: str, config: str | None, as_json: bool) -> int:
     else:
         for line in report_lines(explained):
             click.echo(line)
+        next_step("scaffold" if explained.status == "missing" else "check")
     return 0
 
 

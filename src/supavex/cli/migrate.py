@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from supavex.cli.completion import complete_tables
 from supavex.cli.migration_report import nothing_line, report_lines
 from supavex.cli.options import (
     confirmed,
@@ -17,14 +21,17 @@ from supavex.cli.options import (
     project_options,
 )
 from supavex.cli.progress import audience, shown_progress
-from supavex.cli.targets import to_option
+from supavex.cli.targets import target_option, to_option
+from supavex.cli.verbosity import next_step, say
 from supavex.errors import UsageError
 from supavex.files import write_whole
-from supavex.migrate.golive.live import NothingChanged
-from supavex.migrate.golive.remote import RemoteMigration, remote_lines
-from supavex.migrate.migration import Migration
-from supavex.migrate.options import MigrateOptions
 from supavex.settings.settings import Settings
+
+if TYPE_CHECKING:
+    from supavex.migrate.golive.live import NothingChanged
+    from supavex.migrate.golive.remote import RemoteMigration
+    from supavex.migrate.migration import Migration
+    from supavex.migrate.options import MigrateOptions
 
 
 @click.command("migrate")
@@ -32,7 +39,12 @@ from supavex.settings.settings import Settings
 @to_option
 @json_option
 @click.option("--out", metavar="FILE.zip", help="Write the archive only; no deployment is needed.")
-@click.option("--tables", metavar="A,B", help="Only these source tables; schema.name in other schemas than the first.")
+@click.option(
+    "--tables",
+    metavar="A,B",
+    shell_complete=complete_tables,
+    help="Only these source tables; schema.name in other schemas than the first.",
+)
 @click.option("--files", metavar="PLACE", help="Where the files of storage buckets are: a folder, or s3://….")
 @click.option("--existing", metavar="FILE.zip", help="An export of the target: ids of tables that are there already.")
 @click.option("--max-rejects", type=click.IntRange(min=0), metavar="N", help="Rejected rows that are allowed.")
@@ -79,6 +91,8 @@ def command(
       supavex migrate --to cloud
       supavex migrate --out snapshot.zip && npx convex import --replace snapshot.zip
     """
+    from supavex.migrate.options import MigrateOptions
+
     options = MigrateOptions(
         to=to,
         out=None if out is None else _new_archive(out),
@@ -101,7 +115,7 @@ def command(
         result = project.migrate(
             options,
             confirm=partial(confirmed, "Import?", "Add --yes to import.", yes=yes),
-            say=partial(click.echo, err=True),
+            say=say,
             warn=(lambda found: None) if as_json else told,
             progress=progress,
         )
@@ -111,13 +125,30 @@ def command(
     else:
         for line in lines:
             click.echo(line)
+        _say_next(result, options)
     return 0 if result.ok else 1
+
+
+def _say_next(result: Migration | RemoteMigration | NothingChanged, options: MigrateOptions) -> None:
+    again = f"migrate{' --changes' if options.changes else ''}{target_option(options.to)}"
+    if not result.ok:
+        next_step("check", again)
+    elif options.dry_run:
+        next_step(again)
+    elif options.out is not None:
+        out = shlex.quote(os.path.relpath(options.out))
+        next_step(f"verify {out}")
+        say(f"  or: npx convex import --replace {out}, in the app's folder")
+    elif options.to == "local":
+        next_step("verify")
+    else:
+        next_step(f"changes{target_option(options.to)}", f"plan-cutover{target_option(options.to)}")
 
 
 def _reported(result: Migration | RemoteMigration | NothingChanged, settings: Settings) -> list[str]:
     """The report that a person reads; of a migration here, kept as report.md too."""
     from supavex.migrate.golive.live import NothingChanged
-    from supavex.migrate.golive.remote import RemoteMigration
+    from supavex.migrate.golive.remote import RemoteMigration, remote_lines
 
     if isinstance(result, NothingChanged):
         return [nothing_line(result.since)]

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from supavex.migrate.migration import Migration
-from supavex.migrate.storage.buckets import FileList
-from supavex.migrate.storage.values import ValueFiles
 from supavex.text import byte_text, counted, duration, table_text
+
+if TYPE_CHECKING:
+    from supavex.migrate.migration import Migration
+    from supavex.migrate.storage.buckets import FileList
+    from supavex.migrate.storage.values import ValueFiles
 
 
 def report_lines(result: Migration, shown: Callable[[Path], str]) -> list[str]:

@@ -6,13 +6,16 @@ import json
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from supavex.cli.verbosity import current, named_project, say
 from supavex.diagnostics import Diagnostic
 from supavex.errors import UsageError
 from supavex.library import Project
+from supavex.settings.reading import project_folder
 
 F = TypeVar("F", bound=Callable[..., Any])
 _COLOURS = {"error": "red", "warning": "yellow", "note": "blue"}
@@ -21,20 +24,38 @@ _LISTED = 5
 _OF_A_KIND = 10
 
 
+def folder_option(help: str = "The project's folder. Default: here, or the nearest above.") -> Callable[[F], F]:
+    """``-C DIR`` as ``folder``: ``.`` by default, and seen from the folder of a ``-C`` before the command."""
+    return click.option("-C", "folder", metavar="DIR", callback=_from_the_group, help=help)
+
+
+def _from_the_group(context: click.Context, parameter: click.Parameter, value: str | None) -> str:
+    above = context.find_root().params.get("folder")
+    return str(Path(*(part for part in (above, value) if part is not None)))
+
+
 def project_options(function: F) -> F:
     """``-C DIR`` as ``folder`` and ``--config FILE``; :func:`open_project` takes both."""
     function = click.option("--config", metavar="FILE", help="Another file than supavex.toml.")(function)
-    return click.option(
-        "-C", "folder", metavar="DIR", default=".", help="The project's folder. Default: here.", show_default=False
-    )(function)
+    return folder_option()(function)
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 
 
 def open_project(folder: str, config: str | None) -> Project:
-    """The project that ``-C`` and ``--config`` name."""
-    return Project(folder, config)
+    """The project that ``-C`` and ``--config`` name: in that folder, else in the nearest one above it."""
+    named_project(folder, config)
+    root = project_folder(Path(folder), config)
+    if root != Path(folder).resolve():
+        say(f"Project: {root}")
+    project = Project(root, config)
+    settings = project.settings
+    if settings.database_url:
+        from supavex.postgres.connection import without_password  # psycopg starts slowly
+
+        say(f"Source: {without_password(settings.database_url)} ({settings.database_url_place})")
+    return project
 
 
 def confirmed(question: str, hint: str, changes: str, *, yes: bool) -> bool:
@@ -54,18 +75,21 @@ def print_diagnostics(diagnostics: Sequence[Diagnostic], *, err: bool = False) -
     """Findings, worst first; the same finding at many places is said once, with the places."""
     groups: dict[tuple[str, str, str, str], list[Diagnostic]] = defaultdict(list)
     for diagnostic in diagnostics:
+        if diagnostic.severity == "note" and current().quiet:
+            continue
         groups[diagnostic.severity, diagnostic.code, diagnostic.message, diagnostic.hint].append(diagnostic)
     rank = {"error": 0, "warning": 1, "note": 2}
+    listed, of_a_kind = (len(diagnostics),) * 2 if current().verbose else (_LISTED, _OF_A_KIND)
     kinds = Counter((severity, code) for severity, code, _, _ in groups)
     shown: Counter[tuple[str, str]] = Counter()
     for (severity, code, message, hint), group in sorted(groups.items(), key=lambda item: rank[item[0][0]]):
         kind = (severity, code)
         shown[kind] += 1
-        if severity != "error" and kinds[kind] > _OF_A_KIND and shown[kind] > _LISTED:
+        if severity != "error" and kinds[kind] > of_a_kind and shown[kind] > listed:
             if shown[kind] == kinds[kind]:
                 label = click.style(severity, fg=_COLOURS[severity], bold=True)
                 click.echo(
-                    f"{label}[{code}] … and {kinds[kind] - _LISTED} more of this kind (all of them: --json)", err=err
+                    f"{label}[{code}] … and {kinds[kind] - listed} more of this kind (all of them: --json)", err=err
                 )
             continue
         label = click.style(severity, fg=_COLOURS[severity], bold=True)
@@ -74,9 +98,9 @@ def print_diagnostics(diagnostics: Sequence[Diagnostic], *, err: bool = False) -
             click.echo(f"{label}[{code}] {places[0]}: {message}", err=err)
         else:
             click.echo(f"{label}[{code}] at {len(places)} places: {message}", err=err)
-            for place in places[:_LISTED]:
+            for place in places[:listed]:
                 click.echo(f"    {place}", err=err)
-            if len(places) > _LISTED:
-                click.echo(f"    … and {len(places) - _LISTED} more (all of them: --json)", err=err)
+            if len(places) > listed:
+                click.echo(f"    … and {len(places) - listed} more (all of them: --json)", err=err)
         if hint:
             click.echo(f"    {hint}", err=err)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from functools import partial
 from pathlib import Path
 
 import click
 
 from supavex.cli.options import json_option, open_project, print_json, project_options
-from supavex.cli.targets import to_option
+from supavex.cli.targets import target_option, to_option
+from supavex.cli.verbosity import next_step, say
 from supavex.errors import SupavexError
-from supavex.migrate.golive.checklist import markdown, write_plan
 from supavex.settings.settings import CONFIG_NAME
 
 
@@ -30,8 +29,9 @@ def command(folder: str, config: str | None, to: str, as_json: bool, out: str | 
     Examples:
       supavex plan-cutover --to cloud --out CUTOVER.md
     """
+    from supavex.migrate.golive.checklist import markdown, write_plan
+
     project = open_project(folder, config)
-    say = partial(click.echo, err=True)
     plan = project.plan_cutover(to, command_options=_options(folder, config), say=say)
     if out is not None:
         try:
@@ -44,6 +44,8 @@ def command(folder: str, config: str | None, to: str, as_json: bool, out: str | 
         click.echo(markdown(plan), nl=False)
     else:
         click.echo(f"Written: {out}")
+    if not as_json:
+        next_step(f"changes{target_option(to)}", f"verify{target_option(to)}")
     return 0
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import click
 
+from supavex.cli.verbosity import colored, current
 from supavex.postgres.watching import watcher
 from supavex.text import counted, duration
 
@@ -33,6 +34,8 @@ _EVENT_SECONDS = 0.5
 
 def audience(as_json: bool) -> Audience:
     """Whom a command reports to."""
+    if current().quiet:
+        return "nobody"
     return "programs" if as_json else "people"
 
 
@@ -165,7 +168,7 @@ def _shown(step: str, audience: Audience) -> Iterator[_Shown]:
             return
         texts = ("{task.fields[rows]}", "{task.fields[rate]}", "{task.fields[left]}")
         columns = (TextColumn(step + " {task.description}"), BarColumn(), *map(TextColumn, texts))
-        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        with Progress(*columns, console=Console(stderr=True, no_color=colored() is False), transient=True) as progress:
             yield _Bars(progress)
         return
     yield _Nothing() if audience == "nobody" else _Events(step) if audience == "programs" else _Lines(step)
@@ -209,6 +212,8 @@ def replay_line() -> Iterator[None]:
 
     def watch(file: str, statements: int, ended: bool) -> None:
         nonlocal last
+        if current().quiet:
+            return
         now = time.monotonic()
         if now - last >= _EVENT_SECONDS / 5 or ended:
             last = now

@@ -7,15 +7,21 @@ from pathlib import Path
 
 import click
 
+from supavex.cli.completion import complete_target
 from supavex.cli.options import confirmed, json_option, open_project, print_json, project_options
-from supavex.migrate.golive.rollback import export_json, listed, rollback_lines
-from supavex.migrate.golive.rollback_of import RollbackOptions
+from supavex.cli.targets import target_option
+from supavex.cli.verbosity import next_step, say
 
 
 @click.command("rollback")
 @click.argument("export", required=False, metavar="[BEFORE.zip]")
 @project_options
-@click.option("--to", metavar="TARGET", help="The deployment: `cloud`, or a URL. Default: where the export is from.")
+@click.option(
+    "--to",
+    metavar="TARGET",
+    shell_complete=complete_target,
+    help="The deployment: `cloud`, or a URL. Default: where the export is from.",
+)
 @json_option
 @click.option("--list", "every", is_flag=True, help="The kept exports, and change nothing.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
@@ -42,6 +48,9 @@ def command(
       supavex rollback --list
       supavex rollback --to cloud
     """
+    from supavex.migrate.golive.rollback import export_json, listed, rollback_lines
+    from supavex.migrate.golive.rollback_of import RollbackOptions
+
     project = open_project(folder, config)
     shown = project.settings.shown
     if every:
@@ -52,13 +61,15 @@ def command(
             print_json({"exports": [export_json(export) for export in kept.exports]})
         else:
             click.echo(listed(kept.exports, shown) if kept.exports else "No exports are kept.")
+            next_step(f"{'rollback' if kept.exports else 'migrate'}{target_option(to)}")
         return 0
     options = RollbackOptions(to, None if export is None else Path(export), discard_changes_since=discard)
     asked = partial(confirmed, "Go back?", "Add --yes to go back.", yes=yes)
-    result = project.rollback(options, confirm=asked, say=partial(click.echo, err=True))
+    result = project.rollback(options, confirm=asked, say=say)
     if as_json:
         print_json(result.to_json())
     else:
         for line in rollback_lines(result, shown):
             click.echo(line)
+        next_step(f"changes{target_option(to)}")
     return 0 if result.ok else 1

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from supavex.cli.options import json_option, open_project, print_json, project_options
-from supavex.mapping.scaffold import Scaffolded
+from supavex.cli.verbosity import next_step
 from supavex.settings.settings import Settings
 from supavex.text import counted
+
+if TYPE_CHECKING:
+    from supavex.mapping.scaffold import Scaffolded
 
 
 @click.command("scaffold")
@@ -33,6 +38,7 @@ def command(folder: str, config: str | None, as_json: bool, to_stdout: bool) -> 
             click.echo("\n".join(["# supavex.toml:", *(f"# {line}" for line in made.toml)]))
     else:
         click.echo(said(project.settings, made))
+        next_step("check")
     return 0
 
 
@@ -41,4 +47,4 @@ def said(project: Settings, made: Scaffolded) -> str:
     if not made.tables and not made.toml:
         return "Nothing to add: every source table has its definition."
     files = [project.shown(project.schema_file)] + ([project.config.name] if made.toml else [])
-    return f"{counted(len(made.tables), 'table')} added to {' and '.join(files)}. Read them, then `supavex check`."
+    return f"{counted(len(made.tables), 'table')} added to {' and '.join(files)}. Read them."

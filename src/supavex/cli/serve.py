@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from supavex.cli.options import open_project
+from supavex.cli.options import folder_option, open_project
+from supavex.cli.verbosity import say
 from supavex.errors import UsageError
 from supavex.files import STATE_NAME
+from supavex.settings.reading import project_folder
 from supavex.settings.settings import CONFIG_NAME
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command("serve")
-@click.option("-C", "folder", metavar="DIR", default=".", help="The project's folder. Default: here.")
+@folder_option()
 @click.option("--data", metavar="DIR", help="Where the deployment is kept. Default: .supavex in the project's folder.")
 @click.option("--port", type=click.IntRange(0, 65535), default=3210, show_default=True, help="0 takes any free one.")
 @click.option("--site-port", type=click.IntRange(0, 65535), default=3211, show_default=True, help="For HTTP actions.")
@@ -42,10 +44,11 @@ def command(folder: str, data: str | None, port: int, site_port: int, host: str,
     """
     from supavex.deployment.serving import ServeOptions, data_folder, serve
 
-    def say(served: Host) -> None:
+    def started(served: Host) -> None:
         click.echo(f"CONVEX_SELF_HOSTED_URL={served.addresses.cloud}")
         click.echo(f"CONVEX_SELF_HOSTED_ADMIN_KEY={served.admin_key}")
-        click.echo(f"Serving {served.folder}. Dashboard: {served.addresses.cloud}/  Stop with Ctrl-C.", err=True)
+        say(f"Serving {served.folder}. Dashboard: {served.addresses.cloud}/  Stop with Ctrl-C.")
+        say("Next: npx convex dev --once, in the app's folder, with these two lines in its .env.local")
 
     place = Path(data) if data else None
     hosts = frozenset(fetch_hosts)
@@ -53,9 +56,10 @@ def command(folder: str, data: str | None, port: int, site_port: int, host: str,
         project = open_project(folder, None)
     except UsageError:
         # Without a project, or with one whose source is not at hand: a deployment needs neither.
-        kept = data_folder(place or Path(folder) / STATE_NAME, ignored=(Path(folder) / CONFIG_NAME).exists())
-        serve(ServeOptions(kept, host, port, site_port, hosts), say)
+        root = project_folder(Path(folder))
+        kept = data_folder(place or root / STATE_NAME, ignored=(root / CONFIG_NAME).exists())
+        serve(ServeOptions(kept, host, port, site_port, hosts), started)
     else:
-        project.serve(say, data=place, port=port, site_port=site_port, host=host, fetch_hosts=hosts)
-    click.echo("Stopped.", err=True)
+        project.serve(started, data=place, port=port, site_port=site_port, host=host, fetch_hosts=hosts)
+    say("Stopped.")
     return 0

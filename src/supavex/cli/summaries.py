@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import TYPE_CHECKING
 
-from supavex.convex.schema import Schema
-from supavex.deployment.database.database import Push
-from supavex.mapping.not_carried import NotCarried, not_carried
-from supavex.mapping.plan import Plan
+if TYPE_CHECKING:
+    from supavex.convex.schema import Schema
+    from supavex.deployment.database.database import Push
+    from supavex.mapping.not_carried import NotCarried
+    from supavex.mapping.plan import Plan
 
 
 def deployment_summary(
     schema: Schema, push: Push, plan: Plan | None, why_no_plan: str, deployed_at: str, to: str
 ) -> str:
     """What was deployed: tables, indexes, documents checked, and what of the source Convex does not carry over."""
+    from supavex.mapping.not_carried import not_carried
+
     change = push.change
     lines = [
         "# Deployment summary",

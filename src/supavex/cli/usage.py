@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from supavex.cli.completion import complete_tables
 from supavex.cli.options import json_option, open_project, print_json, project_options
+from supavex.cli.verbosity import next_step
 from supavex.errors import UsageError
 from supavex.library import Project
 from supavex.settings.settings import CONFIG_NAME
@@ -32,7 +34,7 @@ _NOUNS = {
 @click.argument("app", required=False, metavar="[APP]")
 @project_options
 @json_option
-@click.option("--tables", metavar="A,B", help="Only queries of these tables.")
+@click.option("--tables", metavar="A,B", shell_complete=complete_tables, help="Only queries of these tables.")
 def command(app: str | None, folder: str, config: str | None, as_json: bool, tables: str | None) -> int:
     """Show what of the app's code still calls Supabase, and what to write instead.
 
@@ -57,6 +59,10 @@ def command(app: str | None, folder: str, config: str | None, as_json: bool, tab
     else:
         for line in report_lines(found):
             click.echo(line)
+        if project is None:
+            next_step("init")
+        else:
+            next_step("build" if found.ok else "usage")
     return 0 if found.ok else 1
 
 

@@ -10,8 +10,8 @@ import click
 
 from supavex.cli.options import json_option, open_project, print_json, project_options
 from supavex.cli.progress import shown_progress
+from supavex.cli.verbosity import say
 from supavex.errors import UsageError
-from supavex.migrate.users.export import UsersOptions
 from supavex.text import counted, table_text
 
 if TYPE_CHECKING:
@@ -61,6 +61,8 @@ def command(
       supavex users --ids users-of-clerk.json
       supavex users --for convex-auth --out users.zip
     """
+    from supavex.migrate.users.export import UsersOptions
+
     project = open_project(folder, config)
     shown = project.settings.shown
     file = None if out is None else Path(out)
@@ -70,17 +72,25 @@ def command(
                 message = "--ids reads Clerk's list; no other option but --out goes with it."
                 raise UsageError("UnsupportedOption", message)
             made = project.clerk_ids([Path(name) for name in ids], file, progress)
-            return _show(made, as_json, lambda: ids_lines(made, shown))
+            return _show(
+                made, as_json, lambda: ids_lines(made, shown), "supavex check, with that file as `ids` of the columns"
+            )
         report = project.users(UsersOptions(target, file, with_password_hashes=hashes), progress)
-    return _show(report, as_json, lambda: report_lines(report, shown))
+    after = (
+        f"clerk migrate import, with {shown(report.file)}; then supavex users --ids LIST.json, with Clerk's own list"
+        if report.target == "clerk"
+        else f"npx convex import --replace {shown(report.file)}, in the app's folder"
+    )
+    return _show(report, as_json, lambda: report_lines(report, shown), after)
 
 
-def _show(result: UsersReport | ClerkIds, as_json: bool, lines: Callable[[], list[str]]) -> int:
+def _show(result: UsersReport | ClerkIds, as_json: bool, lines: Callable[[], list[str]], after: str) -> int:
     if as_json:
         print_json(result.to_json())
     else:
         for line in lines():
             click.echo(line)
+        say(f"Next: {after}")
     return 0 if result.ok else 1
 
 
@@ -118,6 +128,7 @@ def report_lines(report: UsersReport, shown: Callable[[Path], str]) -> list[str]
     return lines
 
 
+_AFTER_IDS = "supavex check, with that file as `ids` of the columns with user ids"
 _LEFT = {"mfaFactors": "second factor", "sessions": "session"}
 
 

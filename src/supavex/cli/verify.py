@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from supavex.cli.options import json_option, open_project, print_json, project_options
 from supavex.cli.progress import audience, shown_progress
-from supavex.cli.targets import to_option
-from supavex.migrate.proof.findings import CHANGED, LISTED, Proof, TableProof
-from supavex.migrate.state.folder import Folder
-from supavex.migrate.verifying import VerifyOptions
+from supavex.cli.targets import target_option, to_option
+from supavex.cli.verbosity import next_step, say
 from supavex.text import counted, table_text
+
+if TYPE_CHECKING:
+    from supavex.migrate.proof.findings import Proof, TableProof
 
 #: Findings of a kind that the terminal shows for each table.
 _SHOWN = 3
@@ -53,6 +56,9 @@ def command(
       supavex verify
       supavex verify snapshot.zip --json
     """
+    from supavex.migrate.state.folder import Folder
+    from supavex.migrate.verifying import VerifyOptions
+
     project = open_project(folder, config)
     options = VerifyOptions(
         to,
@@ -71,7 +77,21 @@ def command(
     else:
         for line in [*report_lines(result), *([] if page is None else [f"Page: {settings.shown(page)}"])]:
             click.echo(line)
+        _say_next(result, archive, to)
     return 0 if result.ok else 1
+
+
+def _say_next(proof: Proof, archive: str | None, to: str) -> None:
+    if not proof.ok:
+        next_step(f"migrate{target_option(to)}" if archive is None else f"migrate --out {shlex.quote(archive)}")
+    elif archive is not None:
+        say(f"Next: npx convex import --replace {shlex.quote(archive)}")
+    elif proof.sampled is not None:
+        next_step(f"verify{target_option(to)}")
+    elif to == "local":
+        next_step("serve", "usage", "migrate --to cloud")
+    else:
+        next_step(f"plan-cutover{target_option(to)}", f"changes{target_option(to)}")
 
 
 def report_lines(proof: Proof) -> list[str]:
@@ -128,6 +148,8 @@ def report_lines(proof: Proof) -> list[str]:
 
 def _finding_lines(table: TableProof, *, sampled: bool) -> list[str]:
     """The first findings of each kind of a table, and how many more there are."""
+    from supavex.migrate.proof.findings import CHANGED, LISTED
+
     kinds: dict[str, list[str]] = {}
     for m in table.mismatches[:_SHOWN]:
         line = f"mismatch: {m.table} {m.key} {m.column}: source {m.source}, target {m.target}"

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import threading
 import urllib.error
@@ -18,6 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from supavex.convex_cli.targets import (
     CLOUD,
@@ -34,6 +36,9 @@ from supavex.errors import SupavexError, UsageError
 #: The newest CLI that runs on a Node, from this major version on.
 _CLI_OF_NODE = {20: "1.48"}
 _KEPT_LINES = 12
+#: What Convex's CLI prints where a deployment refuses its key.
+_WRONG_KEY = ("BadDeployKey", "BadAdminKey", "InvalidDeployKey", "The provided deploy key", "401 Unauthorized")
+_CONNECT_SECONDS = 5.0
 Say = Callable[[str], None]
 
 
@@ -100,6 +105,14 @@ class OfficialCli:
         if late.is_set():
             lines.append(f"It was stopped after {seconds:g} seconds.")
         if code:
+            if any(sign in line for line in lines for sign in _WRONG_KEY):
+                raise UsageError(
+                    "WrongAdminKey",
+                    "the deployment does not take this key.",
+                    where=self.url or str(self.app),
+                    hint=f"Set {KEY_VARIABLE} (in the cloud, CONVEX_DEPLOY_KEY) to the key of this very "
+                    "deployment: `supavex serve` prints its own, and Convex's dashboard has those of the cloud.",
+                )
             said = "\n".join(line for line in lines[-_KEPT_LINES:] if line.strip()) or "it says nothing."
             raise SupavexError(
                 "OfficialCliFailed",
@@ -155,9 +168,25 @@ def official_cli(convex_folder: Path, target: str) -> OfficialCli:
             where=url,
             hint=f"export {KEY_VARIABLE}='…'  (`supavex serve` prints it for its own deployment)",
         )
+    _check_listening(url)
     # Empty, and not absent: what is absent, the CLI takes from the app's .env files.
     environment.update(dict.fromkeys(OTHER_VARIABLES, ""))
     return OfficialCli(app, target, node, program, {**environment, URL_VARIABLE: url, KEY_VARIABLE: key}, url, key, url)
+
+
+def _check_listening(url: str) -> None:
+    """Raises NoDeployment where nothing listens at ``url``: Convex's CLI would try for half a minute."""
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        socket.create_connection((parts.hostname or "", port), timeout=_CONNECT_SECONDS).close()
+    except OSError as error:
+        raise UsageError(
+            "NoDeployment",
+            f"nothing answers at the deployment's address: {error.strerror or error}.",
+            where=url,
+            hint="Is it the right address, and does the deployment run? `supavex serve` serves the local one.",
+        ) from None
 
 
 def official_program(app: Path) -> tuple[str, Path]:

@@ -17,7 +17,7 @@ def scaffold_files(project: Settings, *, write: bool = True) -> Scaffolded:
     """
     try:
         schema = load_schema(project)
-        text = project.schema_file.read_text(encoding="utf-8")
+        text = project.schema_file.read_text(encoding="utf-8-sig")
     except UsageError as error:
         if error.code != "NoSchema":
             raise
@@ -27,7 +27,7 @@ def scaffold_files(project: Settings, *, write: bool = True) -> Scaffolded:
     made = scaffold(project, schema, catalog, source.look)
     if not write:
         return made
-    old = project.config.read_text(encoding="utf-8")
+    old = project.config.read_text(encoding="utf-8-sig")
     rules = with_rules(old, made, project.shown(project.config)) if made.toml else old
     if made.tables or text is None:
         new = new_file(made) if text is None else insert(text, made, project.shown(project.schema_file))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from supavex.diagnostics import Diagnostic, has_errors
-from supavex.errors import UsageError
+from supavex.errors import SupavexError, UsageError
 from supavex.mapping.scaffold import Scaffolded
 from supavex.mapping.scaffold_files import scaffold_files
 from supavex.mapping.source import Source
@@ -33,6 +34,8 @@ class InitOptions:
     database_url_env: str | None = None
     #: A live database's connection string: used now, and not written down.
     database_url: str | None = None
+    #: Start anew where there is a project: supavex.toml and schema.py are kept beside the new ones as ``….old``.
+    force: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,30 +65,51 @@ class Started:
 def init_project(root: Path, options: InitOptions = InitOptions()) -> Started:
     """Writes supavex.toml and scaffolds schema.py in the folder ``root``.
 
-    Raises ``ProjectExists`` where there is a supavex.toml. Where the source can't be read, nothing is left behind.
+    Raises ``ProjectExists`` where there is a supavex.toml and no ``force``, and ``NoMigrations`` or ``NoTables`` where
+    nothing is there to begin with. Where the source can't be read, all files are as they were.
     """
     config = root / CONFIG_NAME
-    if config.exists():
+    if config.exists() and not options.force:
         raise UsageError(
             "ProjectExists",
             "there is a supavex.toml already.",
             where=str(config),
-            hint="`supavex scaffold` adds definitions for tables that have none.",
+            hint="`supavex scaffold` adds definitions for tables that have none; `supavex init --force` starts anew.",
         )
-    config.write_text(_toml(root, options), encoding="utf-8")
+    text = _toml(root, options)
+    moved = _moved_away(root) if options.force else {}
     try:
+        config.write_text(text, encoding="utf-8")
         project = load_settings(root)
         schemas = Source(project).schemas()
         if schemas and schemas != list(project.schemas):
             config.write_text(_with_schemas(config.read_text(encoding="utf-8"), schemas), encoding="utf-8")
             project = load_settings(root)
-        made = scaffold_files(project)
         catalog, report = Source(project).catalog()
+        lost = losses(project, catalog, report)
+        nothing = next((finding for finding in lost if finding.code == "NoTables"), None)
+        if nothing is not None:
+            where = Source(project).described
+            raise SupavexError(nothing.code, f"nothing is there: {nothing.message}", where=where, hint=nothing.hint)
+        made = scaffold_files(project)
     except BaseException:
-        config.unlink()
+        config.unlink(missing_ok=True)
+        for file, old in moved.items():
+            old.replace(file)
         raise
     failed = [] if report is None else list(report.failed)
-    return Started(project, made, failed, losses(project, catalog, report))
+    return Started(project, made, failed, lost)
+
+
+def _moved_away(root: Path) -> dict[Path, Path]:
+    """Moves the files of the project that is there aside; where each one is now."""
+    files = [root / CONFIG_NAME, root / "schema.py"]
+    with suppress(SupavexError):
+        files[1] = load_settings(root).schema_file
+    moved = {file: file.with_name(f"{file.name}.old") for file in files if file.exists()}
+    for file, old in moved.items():
+        file.replace(old)
+    return moved
 
 
 def _with_schemas(text: str, schemas: list[str]) -> str:
@@ -107,5 +131,17 @@ def _toml(root: Path, options: InitOptions) -> str:
             raise UsageError("InvalidConfig", "--database-url-env names no environment variable.", hint=hint)
         return f'[source]\ndatabase_url_env = "{env}"\n'
     where = migrations or "supabase/migrations"
-    find_files(root.resolve(), root.resolve() / where, chosen=migrations is not None)
+    try:
+        find_files(root.resolve(), root.resolve() / where, chosen=migrations is not None)
+    except UsageError as error:
+        if error.code != "NoMigrations" or migrations is not None:
+            raise
+        raise SupavexError(
+            error.code,
+            f"nothing is there to begin with: {error.message}",
+            where=error.where,
+            hint="Go to the folder that holds supabase/, name the folder of the migrations (--migrations DIR), or "
+            f"begin from the live database: export {VARIABLE}=postgresql://… && supavex init "
+            f"--database-url-env {VARIABLE}",
+        ) from None
     return "" if migrations is None else f'[source]\nmigrations = "{migrations}"\n'

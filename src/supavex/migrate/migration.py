@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from supavex.convex.snapshot import SnapshotArchive
-from supavex.errors import SupavexError, UsageError
+from supavex.errors import UsageError
 from supavex.files import write_whole
 from supavex.mapping.file_columns import OBJECTS
 from supavex.mapping.plan import Plan
@@ -305,7 +305,7 @@ def _known_rejects(plan: Plan, copies: Copies, target: str) -> dict[str, frozens
 def _check_schema(plan: Plan, target: Target) -> None:
     if target.schema_text is None or json.loads(target.schema_text) != plan.schema.to_json():
         what = "has no schema yet" if target.schema_text is None else "has another schema than schema.py"
-        raise SupavexError("SchemaNotDeployed", f"the deployment {what}.", hint="Run `supavex deploy` first.")
+        raise UsageError("SchemaNotDeployed", f"the deployment {what}.", hint="Run `supavex deploy` first.")
 
 
 def _with_target(numbers: dict[str, int], target: dict[str, int]) -> dict[str, int]:

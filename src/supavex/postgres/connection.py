@@ -9,6 +9,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from supavex.errors import SupavexError, UsageError
+from supavex.postgres import refusals
 
 #: Session settings of every connection that reads. ``row_security = off`` makes a policy raise instead of hiding
 #: rows; no timeouts; a heap is read from its start, so that two runs see one order; text forms and the meaning of SQL
@@ -201,15 +202,12 @@ def connect(url: str, *, autocommit: bool = True, settings: dict[str, str] | Non
     """
     shown = without_password(url)
     info = _parsed(url)
-    # With such a host or port libpq can but fail.
-    if info is None or not {"host", "hostaddr", "port"}.isdisjoint(hidden_parts(info)):
-        raise UsageError(
-            "InvalidDatabaseUrl",
-            "this is no PostgreSQL connection string.",
-            where=shown,
-            hint="It looks like postgresql://user:password@host:5432/database. In a password, @ is written %40, / %2F, "
-            "? %3F, # %23, : %3A, % %25 and a space %20.",
-        )
+    hidden = set() if info is None else set(hidden_parts(info))
+    # With such a host or port libpq can but fail; with such a database, it goes where the password's first part says.
+    misled = refusals.has_placeholder(url) or (bool(hidden) and refusals.has_unencoded_password(url))
+    if info is None or misled or not {"host", "hostaddr", "port"}.isdisjoint(hidden):
+        refusal = refusals.of_address(url)
+        raise UsageError("InvalidDatabaseUrl", refusal.message, where=shown, hint=refusal.hint)
     _check_pooler(url, info, shown)
     info.setdefault("connect_timeout", "15")
     info.setdefault("application_name", "supavex")
@@ -217,13 +215,16 @@ def connect(url: str, *, autocommit: bool = True, settings: dict[str, str] | Non
         connection = psycopg.connect(make_conninfo("", **{k: str(x) for k, x in info.items()}), autocommit=True)
         connection.execute(settings_sql({**READING, **(settings or {})}, local=False).encode())
     except psycopg.OperationalError as error:
+        refusal = refusals.of_connection(
+            server_words(error, url), str(info.get("host") or ""), str(info.get("user") or "")
+        )
         raise SupavexError(
-            "CannotConnect",
-            f"PostgreSQL does not answer: {server_words(error, url)}",
+            "LoginRefused" if refusal.answered else "CannotConnect",
+            refusal.message,
             where=shown,
-            hint="Check host, port, database and password, and that this machine may connect.",
+            hint=refusal.hint,
             exit_code=2,
-            retryable=True,
+            retryable=not refusal.answered,
         ) from None
     connection.autocommit = autocommit
     return connection

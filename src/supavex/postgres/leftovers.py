@@ -8,8 +8,10 @@ import shutil
 import signal
 import stat
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import psutil
+if TYPE_CHECKING:
+    import psutil
 
 from supavex.files import read_own
 
@@ -22,6 +24,8 @@ def stop_server(data: Path, owner: int) -> None:
     A process is signalled only where it is PostgreSQL, that user's, and in that folder. An id of any other process is
     an old one, or somebody wrote it: its file is removed, for PostgreSQL does not start while some process has the id.
     """
+    import psutil
+
     file = data / "postmaster.pid"
     process = _server_process(first_line(file), data, owner)
     if process is None:
@@ -39,6 +43,8 @@ def stop_server(data: Path, owner: int) -> None:
 
 
 def _server_process(pid: str, data: Path, owner: int) -> psutil.Process | None:
+    import psutil
+
     if not pid.isascii() or not pid.isdigit():
         return None
     with contextlib.suppress(psutil.Error, OSError, ValueError, OverflowError):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from supavex.errors import UsageError, file_error
-from supavex.files import STATE_NAME, check_folders, check_inside
+from supavex.files import STATE_NAME, check_folders, check_inside, is_private_folder
 from supavex.postgres.source_files import supabase_folder
 from supavex.postgres.supabase_config import read_config
 from supavex.settings.rules import (
@@ -26,11 +26,24 @@ from supavex.settings.rules import (
     UsersKind,
     UsersRule,
 )
-from supavex.settings.settings import CONFIG_NAME, Settings
+from supavex.settings.settings import CONFIG_NAME, ENV_FILES, Settings
 from supavex.settings.toml_table import TomlTable
 
 #: Other rules of a column that a ``file`` can't stand beside: each makes another value of it, or none.
 _NOT_WITH_FILE = ("skip", "sql", "ids", "storage", "truncate")
+
+
+def project_folder(folder: Path, config: str | None = None) -> Path:
+    """The nearest folder, from ``folder`` up, that holds the project's file; ``folder`` itself where none does.
+
+    A folder above is passed over where it is another user's, or where anybody may write into it: the file names code
+    that runs.
+    """
+    start = folder.resolve()
+    for place in (start, *start.parents):
+        if (place / (config or CONFIG_NAME)).is_file() and (place == start or is_private_folder(place)):
+            return place
+    return start
 
 
 def load_settings(folder: Path, config: str | None = None) -> Settings:
@@ -41,13 +54,14 @@ def load_settings(folder: Path, config: str | None = None) -> Settings:
     root = folder.resolve()
     path = root / (config or CONFIG_NAME)
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # editors on Windows begin a file with a mark
     except FileNotFoundError:
         raise UsageError(
             "NoProject",
             f"there is no {path.name} here.",
             where=str(root),
-            hint="Go to the project's folder, name it with -C DIR, or make a supavex.toml (it may be empty).",
+            hint="In the folder that holds supabase/, `supavex init` makes the project. Of one that is there already, "
+            "go to its folder or name it with -C DIR.",
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError("InvalidConfig", f"not TOML: {error}.", where=str(path)) from None
@@ -71,6 +85,7 @@ def _settings(root: Path, path: Path, data: Mapping[str, Any]) -> Settings:
     for seed in seeds:
         if not seed.is_file():
             raise UsageError("NoSeed", "the seed file is missing.", where=str(seed))
+    database_url, place_of_url = _database_url(root, source)
     settings = Settings(
         root=root,
         config=path,
@@ -79,7 +94,8 @@ def _settings(root: Path, path: Path, data: Mapping[str, Any]) -> Settings:
         lock_file=root / top.take("lock", str, "supavex.lock"),
         migrations=migrations,
         seeds=seeds if named else None,
-        database_url=_database_url(source),
+        database_url=database_url,
+        database_url_place=place_of_url,
         schemas=source.texts("schemas", _api_schemas(root, migrations)) or ("public",),
         replay_gb=source.positive("replay_gb", 4),
         replay_minutes=source.positive("replay_minutes", 15),
@@ -152,7 +168,8 @@ def _maybe_path(root: Path, name: str | None) -> Path | None:
     return None if name is None else root / name
 
 
-def _database_url(source: TomlTable) -> str | None:
+def _database_url(root: Path, source: TomlTable) -> tuple[str | None, str]:
+    """The address of the live database that supavex.toml names, and where it stands; None where it names none."""
     url = source.take("database_url", str)
     variable = source.take("database_url_env", str)
     if url and variable:
@@ -163,15 +180,33 @@ def _database_url(source: TomlTable) -> str | None:
             message = "database_url_env is the name of an environment variable, and this is none."
             hint = 'database_url_env = "SUPABASE_DB_URL", and export SUPABASE_DB_URL=postgresql://…'
             raise UsageError("InvalidConfig", message, where=source.where, hint=hint)
-        url = os.environ.get(variable)
-        if not url:
-            raise UsageError(
-                "NoDatabaseUrl",
-                f"the environment variable {variable} is not set.",
-                where=source.where,
-                hint=f"export {variable}=postgresql://…",
-            )
-    return url  # type: ignore[no-any-return]
+        places: dict[str, Mapping[str, str | None]] = {
+            "the environment": os.environ,
+            **{name: _variables(root / name) for name in ENV_FILES},
+        }
+        for place, values in places.items():
+            if found := values.get(variable):
+                return found, f"{variable} in {place}"
+        raise UsageError(
+            "NoDatabaseUrl",
+            f"the variable {variable} is set neither in the environment nor in {' or '.join(ENV_FILES)}.",
+            where=source.where,
+            hint=f"export {variable}=postgresql://…, or write the line {variable}='postgresql://…' into .env.local "
+            "(and keep that file out of version control).",
+        )
+    return url, source.where if url else ""
+
+
+def _variables(path: Path) -> dict[str, str | None]:
+    """The variables of an .env file, as they stand there: a ``$`` in a password is a dollar sign."""
+    if not path.is_file():
+        return {}
+    from dotenv import dotenv_values
+
+    try:
+        return dotenv_values(path, interpolate=False, encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError("InvalidConfig", f"the file can't be read: {error}.", where=str(path)) from None
 
 
 def _table_rule(data: Any, where: str) -> TableRule:

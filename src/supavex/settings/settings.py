@@ -16,6 +16,8 @@ from supavex.files import PRIVATE_FILES, PRIVATE_FOLDERS, STATE_NAME, close_to_o
 from supavex.settings.rules import ColumnRule, Fill, StorageRule, TableRule, UnknownTypes, UsersRule
 
 CONFIG_NAME = "supavex.toml"
+#: Files beside it whose variables ``database_url_env`` may name; the environment comes first.
+ENV_FILES = (".env.local", ".env")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ class Settings:
     #: Whether supavex.toml names the folder of migrations.
     migrations_chosen: bool = False
     fill: Fill | None = None
+    #: Where the address of the live database stands: ``SUPABASE_DB_URL in .env.local``.
+    database_url_place: str = ""
 
     @property
     def state(self) -> Path:

@@ -21,9 +21,10 @@ def shown_seconds(seconds: float) -> str:
 def markdown(plan: CutoverPlan) -> str:
     """The checklist."""
     rehearsal = plan.rehearsal
-    lines = [
-        f"# Cutover of {plan.project} to {plan.target}",
-        "",
+    lines = [f"# Cutover of {plan.project} to {plan.target}{' (a drill)' if plan.drill else ''}", ""]
+    if plan.drill:
+        lines += [f"> **This is a drill, and no plan to go live by:** {plan.drill}", ""]
+    lines += [
         f"Written {plan.made_at}, from the rehearsal of {rehearsal.at} into {rehearsal.target}: "
         f"{counted(rehearsal.rows, 'row')}, {shown_seconds(rehearsal.seconds)} in all "
         f"({', '.join(f'{name} {shown_seconds(seconds)}' for name, seconds in rehearsal.steps.items())}).  ",

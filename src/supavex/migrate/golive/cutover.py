@@ -61,6 +61,8 @@ class CutoverPlan:
     before: list[Step] = field(default_factory=list)
     night: list[Step] = field(default_factory=list)
     back: list[Step] = field(default_factory=list)
+    #: Why nobody can go live by this plan; empty where they can.
+    drill: str = ""
 
     @property
     def downtime(self) -> float:
@@ -90,6 +92,7 @@ class CutoverPlan:
 
         return {
             "ok": True,
+            "drill": self.drill,
             "target": self.target,
             "madeAt": self.made_at,
             "rehearsal": {"at": self.rehearsal.at, "target": self.rehearsal.target, "rows": self.rehearsal.rows},

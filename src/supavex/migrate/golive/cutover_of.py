@@ -35,4 +35,19 @@ def cutover_of(project: Settings, to: str, *, command_options: str = "", say: Ca
         say(f"note: the source can't be counted: {error.message}")
     deployment = deployment_of(project.convex_folder, to)
     naming = Naming(command_options, to, deployment, database, app_variables(project.convex_folder))
-    return plan_cutover(project.root.name, Source(project).described, now(), runs, rows, naming)
+    made = plan_cutover(project.root.name, Source(project).described, now(), runs, rows, naming)
+    made.drill = _drill(project, to)
+    return made
+
+
+def _drill(project: Settings, to: str) -> str:
+    """Why nobody goes live with this source or into this target; empty where they can."""
+    reasons = []
+    if project.database_url is None:
+        reasons.append(
+            "the source is a replay of migration files, which has no user's rows. Name the live database in "
+            "supavex.toml: [source] database_url_env."
+        )
+    if to == "local":
+        reasons.append("the target is the local deployment, which no app uses. Name the app's own: --to cloud.")
+    return " Also, ".join(reasons)

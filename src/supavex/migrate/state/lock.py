@@ -21,6 +21,7 @@ def locked(folder: Path) -> AbstractContextManager[None]:
             "another migration or rollback of this project is running, or waits for an answer.",
             where=str(folder),
             hint="Let it end, or stop it. To migrate into several deployments at once, give each a --config FILE.",
+            exit_code=2,
             retryable=True,
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from supavex.deployment import Deployment
-from supavex.errors import SupavexError, UsageError
+from supavex.errors import UsageError
 from supavex.settings.settings import Settings
 
 
@@ -16,6 +16,6 @@ def local_deployment(project: Settings, to: str = "local", *, make: bool = True)
         raise UsageError("UnsupportedTarget", f"{to}: this command works on the local deployment only.")
     path = project.state / "deployment.sqlite3"
     if not make and not path.exists():
-        raise SupavexError("SchemaNotDeployed", "the deployment has no schema yet.", hint="Run `supavex deploy` first.")
+        raise UsageError("SchemaNotDeployed", "the deployment has no schema yet.", hint="Run `supavex deploy` first.")
     project.make_state()
     return Deployment(path)

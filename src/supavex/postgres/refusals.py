@@ -1,0 +1,126 @@
+"""Addresses that lead to no database, and servers that refuse: what each means, and what to do next.
+
+No function here repeats any part of an address that may hold a piece of a password.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_REF = r"(?P<ref>[a-z0-9]{8,40})"
+_PROJECT = re.compile(rf"(?:https?://)?(?:db\.)?{_REF}\.supabase\.(?:co|in|net)(?:[/:?].*)?\Z", re.DOTALL)
+_DASHBOARD = re.compile(
+    rf"https?://(?:app\.)?supabase\.(?:com|io)/(?:dashboard/)?project/{_REF}(?:[/?#].*)?\Z", re.DOTALL
+)
+_DIRECT = re.compile(rf"db\.{_REF}\.supabase\.(?:co|in|net)\Z")
+_ADDRESS = re.compile(r"postgres(?:ql)?://(?P<rest>.*)\Z", re.DOTALL)
+_PLACEHOLDER = re.compile(r"\[(?:YOUR|DB)[-_ ]?PASSWORD\]|<(?:your[-_ ]?)?password>", re.IGNORECASE)
+#: What an address keeps for itself, and a percent sign that begins no escape.
+_RESERVED = re.compile(r"[@/?#\[\]\s]|%(?![0-9A-Fa-f]{2})")
+#: What libpq says where a name has no address, or the only address is of a network that this machine is not in.
+_NO_WAY = re.compile(
+    r"could not translate host name|failed to resolve host|Name or service not known|No address associated|"
+    r"nodename nor servname|Temporary failure in name resolution|Network is unreachable|No route to host",
+    re.IGNORECASE,
+)
+ENCODING = "@ is written %40, / %2F, ? %3F, # %23, : %3A, [ %5B, ] %5D, % %25 and a space %20"
+_ENCODE = "python3 -c \"import getpass, urllib.parse as u; print(u.quote(getpass.getpass(), safe=''))\""
+_FORM = "postgresql://user:password@host:5432/database"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What is wrong, and what to do. ``answered``: the server answered, and trying again does not help."""
+
+    message: str
+    hint: str
+    answered: bool = False
+
+
+def of_address(url: str) -> Refusal:
+    """Why ``url`` is no connection string."""
+    url = url.strip()
+    found = _PROJECT.match(url) or _DASHBOARD.match(url)
+    if found is not None and not url.startswith("postgres"):
+        return Refusal(
+            "this is the address of the Supabase project's API or dashboard, and not of its database.",
+            f"The database's is under Connect in the dashboard: {_pooler(found['ref'])}",
+        )
+    if has_placeholder(url):
+        return Refusal(
+            "the address still holds the placeholder of the password.",
+            f"Put the database's password in its place. In it, {ENCODING}.",
+        )
+    if has_unencoded_password(url):
+        return Refusal(
+            "the password holds a character that has another meaning in an address.",
+            f"Percent-encode the password: {ENCODING}. This prints it encoded: {_ENCODE}",
+        )
+    return Refusal("this is no PostgreSQL connection string.", f"It looks like {_FORM}. In a password, {ENCODING}.")
+
+
+def has_placeholder(url: str) -> bool:
+    """Whether ``url`` still has what the dashboard writes in the place of the password."""
+    return _PLACEHOLDER.search(url) is not None
+
+
+def has_unencoded_password(url: str) -> bool:
+    """Whether the password in ``url`` holds what has to be percent-encoded."""
+    match = _ADDRESS.match(url.strip())
+    if match is None:
+        return False
+    user, at, _ = match["rest"].rpartition("@")
+    return bool(at) and _RESERVED.search(user.partition(":")[2]) is not None
+
+
+def of_connection(words: str, host: str, user: str) -> Refusal:
+    """Why no connection came about: ``words`` are libpq's or the server's, ``host`` and ``user`` the address's."""
+    direct = _DIRECT.match(host)
+    if direct is not None and _NO_WAY.search(words):
+        return Refusal(
+            f"PostgreSQL can't be reached: {words}",
+            "Supabase gives this host an IPv6 address only, and this network has no IPv6. The session pooler has IPv4: "
+            + _pooler(direct["ref"]),
+        )
+    if _NO_WAY.search(words):
+        return Refusal(
+            f"PostgreSQL can't be reached: {words}",
+            "Is the host written as the dashboard has it, is the project not paused, and is this machine online?",
+        )
+    for pattern, hint in _ANSWERS:
+        if re.search(pattern, words, re.IGNORECASE):
+            hint = hint.format(user="" if "." in user or "pooler.supabase" not in host else _POOLER_USER)
+            return Refusal(f"PostgreSQL answers, and refuses: {words}", hint.strip(), answered=True)
+    return Refusal(
+        f"PostgreSQL does not answer: {words}",
+        "Check host and port, and that this machine may connect (a firewall; the dashboard's network restrictions).",
+    )
+
+
+_POOLER_USER = "The pooler's user is postgres.REF, with the reference of the project."
+#: What a server or pooler says that refuses, and the next step.
+_ANSWERS = (
+    (r"password authentication failed|SCRAM|wrong password|no password supplied",
+     "Check the password (a new one: Project Settings, Database, Reset database password). {user}"),
+    (r"tenant or user not found|ENOTFOUND.*tenant",
+     "The session pooler's user is postgres.REF, and its host names the project's region: copy both from Connect in "
+     "the dashboard."),
+    (r"role .* does not exist", "Check the user: Supabase's own is postgres. {user}"),
+    (r"database .* does not exist", "Check the database's name behind the last slash: Supabase's is postgres."),
+    (r"no pg_hba\.conf entry|not permitted|address not in tenant allow_list|network restrictions",
+     "The server does not take connections from this machine or without TLS: allow this address in the dashboard's "
+     "network restrictions, or add ?sslmode=require."),
+    (r"too many clients|remaining connection slots|max clients reached|MaxClientsInSessionMode",
+     "All connections are in use: close some, or wait, and run the command again."),
+    (r"starting up|shutting down|recovery mode", "Wait until it has started, and run the command again."),
+    (r"SSL|TLS|certificate", "Check sslmode and sslrootcert in the address: sslmode=require asks for no certificate."),
+    (r"protocol|expected authentication request|unexpected response",
+     "What answers there is no PostgreSQL: check the port (5432, and not the API's 443 or 54321)."),
+)  # fmt: skip
+
+
+def _pooler(ref: str) -> str:
+    return (
+        f"postgresql://postgres.{ref}:PASSWORD@aws-0-REGION.pooler.supabase.com:5432/postgres (Connect, Session pooler)"
+    )
