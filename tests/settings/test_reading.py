@@ -136,6 +136,7 @@ existing = { match = { slug = "slug_column", team = "team" } }
         seeds=(tmp_path / "one.sql", tmp_path / "two.sql"),
         migrations_chosen=True,
         database_url="postgresql://localhost/app",
+        database_url_place="supavex.toml [source]",
         schemas=("app", "public"),
         replay_gb=8.0,
         replay_minutes=0.5,
@@ -224,7 +225,7 @@ def test_a_variable_that_is_not_set(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     error = refused(tmp_path, 'source.database_url_env = "APP_DATABASE"')
     assert error.code == "NoDatabaseUrl"
     assert "APP_DATABASE" in error.message
-    assert error.hint == "export APP_DATABASE=postgresql://…"
+    assert (error.hint or "").startswith("export APP_DATABASE=postgresql://…, or write the line APP_DATABASE=")
 
 
 def test_two_addresses_are_one_too_many(tmp_path: Path) -> None:

@@ -153,8 +153,9 @@ def _reported(result: Migration | RemoteMigration | NothingChanged, settings: Se
     if isinstance(result, NothingChanged):
         return [nothing_line(result.since)]
     if isinstance(result, RemoteMigration):
-        return [*report_lines(result.migration, settings.shown), *remote_lines(result, settings.shown)]
-    lines = report_lines(result, settings.shown)
+        told = report_lines(result.migration, settings.shown, settings.schemas[0])
+        return [*told, *remote_lines(result, settings.shown)]
+    lines = report_lines(result, settings.shown, settings.schemas[0])
     if not result.dry_run and not result.nothing:
         text = "\n".join(lines)
         write_whole(result.folder.report.with_suffix(".md"), f"# Migration\n\n```\n{text}\n```\n")

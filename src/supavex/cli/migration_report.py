@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from supavex.cli.reject_lines import reject_lines
 from supavex.text import byte_text, counted, duration, table_text
 
 if TYPE_CHECKING:
+    from supavex.migrate.copy.results import TableResult
     from supavex.migrate.migration import Migration
     from supavex.migrate.storage.buckets import FileList
     from supavex.migrate.storage.values import ValueFiles
 
 
-def report_lines(result: Migration, shown: Callable[[Path], str]) -> list[str]:
-    """The report that a person reads; ``shown`` writes a path as that person would."""
+def report_lines(result: Migration, shown: Callable[[Path], str], first_schema: str = "public") -> list[str]:
+    """The report that a person reads; ``shown`` writes a path as that person would.
+
+    ``first_schema``: the one whose tables supavex.toml names without it.
+    """
     copied = result.copy
     if result.nothing:
         assert result.since is not None
@@ -45,11 +49,7 @@ def report_lines(result: Migration, shown: Callable[[Path], str]) -> list[str]:
         f"({counted(matched.documents, 'document')} there, {matched.ambiguous} ambiguous)."
         for matched in copied.matched
     ]
-    adjusted = sum(table.creation_adjusted for table in copied.tables)
-    if adjusted:
-        lines.append(
-            f"{counted(adjusted, 'row')} without a creation time after 1970 got a substitute (docs/migrate.md)."
-        )
+    lines += _creation_lines(copied.tables)
     lines += [
         f"cut: {count:,} × {table.source}.{column}, as truncate says."
         for table in copied.tables
@@ -74,8 +74,7 @@ def report_lines(result: Migration, shown: Callable[[Path], str]) -> list[str]:
             lines.append("note: `convex import --replace` of this archive deletes the deployment's other files.")
         if copied.files_kept:
             lines.append(f"{counted(copied.files_kept, 'file')} of the deployment's own kept beside them.")
-    for (code, place), count in Counter((r.code, f"{r.table}.{r.column}") for r in copied.rejects).items():
-        lines.append(f"rejected: {count} × {place} {code}")
+    lines += reject_lines(copied.rejects, first_schema)
     if copied.rejects and not result.dry_run:
         lines.append(f"Rejected rows, each with its reason and fix: {shown(result.folder.rejects)}")
     if not result.ok:
@@ -95,6 +94,21 @@ def report_lines(result: Migration, shown: Callable[[Path], str]) -> list[str]:
     lines += [f"note: {t.source} is as of {t.taken_at}: an interrupted run had copied it." for t in earlier]
     but = f" ({', '.join(table.source for table in earlier)}: earlier)" if earlier else ""
     lines.append(f"{counted(documents, 'document')} {done}, as of {copied.taken_at}{but}, in {seconds:.1f} s.")
+    return lines
+
+
+def _creation_lines(tables: list[TableResult]) -> list[str]:
+    """The tables whose documents have another creation time than their rows: those without one at all are no alarm."""
+    lines = [
+        f"{counted(table.creation_adjusted, 'row')} of {table.source} without a creation time after 1970 got a "
+        "substitute (docs/migrate.md)."
+        for table in tables
+        if table.creation_adjusted and table.created
+    ]
+    never = [table.source for table in tables if table.creation_adjusted and not table.created]
+    if never:
+        named = ", ".join(never[:5]) + (", …" if len(never) > 5 else "")
+        lines.append(f"note: {named}: no column says when a row was made, so _creationTime is a substitute.")
     return lines
 
 

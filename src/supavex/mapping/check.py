@@ -15,6 +15,7 @@ from supavex.mapping.files_not_run import file_diagnostics
 from supavex.mapping.implied import look_nowhere
 from supavex.mapping.make_plan import make_plan
 from supavex.mapping.plan import Plan
+from supavex.mapping.refused_rows import refused_rows
 from supavex.mapping.source import Source
 from supavex.mapping.source_findings import remarks, skipped_losses, source_findings
 from supavex.mapping.suggestions import suggestions
@@ -71,6 +72,8 @@ def check(project: Settings, *, rows: bool = True) -> Check:
     diagnostics += coverage(plan, skipped_losses(project, report))
     diagnostics += _refused_names(plan)
     diagnostics += suggestions(plan, source.look if rows else look_nowhere)
+    if rows and project.database_url and not has_errors(diagnostics):
+        diagnostics += refused_rows(plan)
     return Check(schema, plan, report, diagnostics)
 
 

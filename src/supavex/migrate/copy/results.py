@@ -35,6 +35,8 @@ class TableResult:
     #: By column, the rows whose JSON holds a number that JSON.parse rounds.
     rounded: Counter[str] = field(default_factory=Counter)
     creation_adjusted: int = 0
+    #: Whether a column says when a row was made.
+    created: bool = True
     taken_at: str | None = None
 
     def add(self, part: PartResult) -> None:

@@ -103,7 +103,7 @@ def copy_table(
     bad = context.parents.forbidden(table, rejected)
     job = TableJob(table, context.numbers, bad, lookups, shared, existing, context.most_rejects)
     digest = job.digest()
-    result = TableResult(table.name, table.target)
+    result = TableResult(table.name, table.target, created=bool(table.creation.columns))
     done = _finished(context, table, digest)
     if done is not None:
         parts, taken_at = done

@@ -1,0 +1,120 @@
+"""Rows of a live source that a migration would reject, counted before it begins.
+
+Each table is read once, by conditions that PostgreSQL evaluates, within limits of time: a table that takes longer is
+named as not looked at. References are the copy's business, for they need joins.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import psycopg
+
+from supavex.convex.limits import MAX_DOCUMENT_BYTES
+from supavex.convex.validators import unwrap
+from supavex.diagnostics import Diagnostic, Place
+from supavex.mapping.plan import ALIAS, FieldPlan, Plan, TablePlan
+from supavex.mapping.rejections import REJECTIONS
+from supavex.mapping.source import Source
+from supavex.postgres.connection import connect, quoted
+
+#: Seconds that one table may take, and all of them.
+TABLE_SECONDS, SECONDS = 10.0, 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Condition:
+    """SQL that is true of rows that would be rejected: where, by which code, why, and what to do."""
+
+    sql: str
+    place: str
+    code: str
+    reason: str
+    fix: str
+    written: Place | None = None
+
+
+def refused_rows(plan: Plan) -> list[Diagnostic]:
+    """A warning for each reason that rows of the live source would be rejected for, with how many there are."""
+    found: list[Diagnostic] = []
+    late: list[str] = []
+    started = time.monotonic()
+    with connect(str(plan.project.database_url)) as connection:
+        connection.execute(f"SELECT set_config('statement_timeout', '{TABLE_SECONDS * 1000:.0f}', false)".encode())
+        for table in plan.moved:
+            conditions = list(_conditions(table))
+            if not conditions:
+                continue
+            if time.monotonic() - started > SECONDS:
+                late.append(table.name)
+                continue
+            try:
+                counts = _counts(connection, table, conditions)
+            except psycopg.Error:
+                # It took too long, or the role may not read it, which a migration says.
+                late.append(table.name)
+                continue
+            found += [
+                _finding(table, condition, count) for condition, count in zip(conditions, counts, strict=True) if count
+            ]
+    if late:
+        named = ", ".join(late[:5]) + (", …" if len(late) > 5 else "")
+        message = f"whether rows would be rejected was not looked at here: {named}."
+        hint = "A table takes long, or this role can't read it. `supavex migrate --dry-run` looks at all rows."
+        found.append(Diagnostic("RowsNotLookedAt", "note", message, Source(plan.project).described, hint))
+    return found
+
+
+def _counts(connection: psycopg.Connection, table: TablePlan, conditions: list[_Condition]) -> list[int]:
+    counts = ", ".join(f"count(*) FILTER (WHERE {condition.sql})" for condition in conditions)
+    name = quoted(table.source.schema, table.source.name)
+    row = connection.execute(f"SELECT {counts} FROM {name} AS {ALIAS}".encode()).fetchone()
+    assert row is not None
+    return [int(count) for count in row]
+
+
+def _conditions(table: TablePlan) -> Iterator[_Condition]:
+    sizes: list[str] = []
+    table_place = None if table.definition is None else table.definition.place
+    for field in table.fields:
+        if field.column is None or field.expression or field.reference is not None or field.file is not None:
+            continue
+        place = unwrap(field.validator).place or table_place
+        for guard in field.conversion.guards:
+            sql = f"({field.source} IS NOT NULL AND ({guard.sql.replace('{c}', field.source)}) IS FALSE)"
+            yield _Condition(sql, field.place, guard.code, guard.message, guard.hint, place)
+        if field.nullable and field.loses_null and not field.conversion.makes_null:
+            reason = f"the column is NULL, and the field {field.name} is required"
+            fix = f"Make {field.name} v.optional(…), fill it (fill in supavex.toml), or correct the rows."
+            yield _Condition(f"({field.source} IS NULL)", field.place, "NullInRequired", reason, fix, place)
+        if not field.conversion.cut:
+            sizes += _size(field)
+    if sizes:
+        sql = f"({' + '.join(sizes)} > {MAX_DOCUMENT_BYTES})"
+        reason = "the document is larger than Convex's 1 MiB"
+        fix = "Let the longest column become a stored file (file), cut it (truncate), or leave a column out."
+        yield _Condition(sql, "", "ValueTooLargeError", reason, fix, table_place)
+
+
+def _size(field: FieldPlan) -> Iterator[str]:
+    """SQL for the least bytes that a value has in a document; of what PostgreSQL compressed, what it takes there."""
+    assert field.column is not None
+    if field.column.type.base in ("text", "varchar", "bytea"):
+        yield f"coalesce(octet_length({field.source}), 0)"
+    elif field.column.type.base in ("json", "jsonb"):
+        yield f"coalesce(pg_column_size({field.source}), 0)"
+
+
+def _finding(table: TablePlan, condition: _Condition, count: int) -> Diagnostic:
+    rows = f"{count:,} row{'' if count == 1 else 's'}"
+    known = REJECTIONS.get(condition.code)
+    hint = condition.fix
+    if known is not None and known.toml and condition.place:
+        line = known.toml[0].partition("  #")[0]
+        if not line.startswith("sql"):
+            hint += f" Under [tables.{table.toml}.columns.{condition.place}] in supavex.toml: {line}"
+    where = ".".join(part for part in (table.source.name, condition.place) if part)
+    message = f"{rows} would be rejected ({condition.code}): {condition.reason}."
+    return Diagnostic("RowsRefused", "warning", message, where, hint, condition.written)
