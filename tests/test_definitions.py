@@ -8,8 +8,8 @@ import pytest
 
 from supavex import definitions
 from supavex.convex.compile import compile_schema
+from supavex.convex.field_rules import MISSING
 from supavex.convex.schema import Schema
-from supavex.convex.validators import MISSING
 from supavex.definitions import evaluate_schema
 from supavex.errors import SupavexError
 

@@ -9,7 +9,7 @@ import pytest
 from supavex.diagnostics import Diagnostic
 from supavex.mapping import refused_rows
 from supavex.mapping.check import check
-from supavex.project import load_project
+from supavex.settings.reading import load_settings
 from tests.databases import Database
 from tests.projects import write
 
@@ -23,7 +23,7 @@ TABLE = "CREATE TABLE t (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), n int8, 
 def found(database: Database, folder: Path, sql: str, toml: str = "") -> list[Diagnostic]:
     database.run(TABLE + sql)
     write(folder, schema=SCHEMA, toml=f"source.database_url = '{database.url()}'\n{toml}")
-    findings = check(load_project(folder)).diagnostics
+    findings = check(load_settings(folder)).diagnostics
     return [finding for finding in findings if finding.code in ("RowsRefused", "RowsNotLookedAt")]
 
 

@@ -12,11 +12,11 @@ import pytest
 from supavex.cli.reject_lines import reject_lines, toml_lines
 from supavex.mapping.rejections import REJECTIONS
 from supavex.migrate.state.rejects import Reject
-from supavex.project import load_project
+from supavex.settings.reading import load_settings
 from tests.projects import ROOT
 
 #: Calls that reject rows, and where their code stands.
-CALLS = {"Guard": 1, "_mark": 2, "_refuse": 2, "BadKeys": 1, "Reject": 3}
+CALLS = {"Guard": 1, "reject": 2, "Reason": 1, "_reason": 1, "BadKeys": 1, "Reject": 3}
 PLACES = ("migrate/copy", "migrate/storage", "mapping/conversions")
 
 
@@ -30,7 +30,7 @@ def given() -> Iterator[str]:
                     if isinstance(argument, ast.Constant):
                         yield argument.value
                 # Codes with their reasons, handed to one of these calls.
-                if isinstance(node, ast.Tuple) and file.name in ("parents.py", "json.py", "encoder.py"):
+                if isinstance(node, ast.Tuple) and file.name in ("parents.py", "json.py"):
                     texts = [e.value for e in node.elts if isinstance(e, ast.Constant) and isinstance(e.value, str)]
                     yield from (text for text in texts if text[:1].isupper() and text.isalpha() and len(text) > 5)
 
@@ -49,7 +49,7 @@ def test_the_lines_are_what_supavex_toml_takes(code: str, tmp_path: Path) -> Non
         text = "\n".join([*lines[:1], line])
         tomllib.loads(text)
         (tmp_path / "supavex.toml").write_text(text)
-        load_project(tmp_path)
+        load_settings(tmp_path)
     known = REJECTIONS[code]
     assert lines or known.schema or known.source, "something mends it"
 

@@ -8,7 +8,7 @@ import pytest
 from supavex.convex.compile import compile_schema
 from supavex.convex.schema import Schema
 from supavex.diagnostics import has_errors
-from supavex.mapping.scaffold import Scaffolded, new_file, scaffold
+from supavex.mapping.scaffold import Scaffolded, insert, new_file, scaffold
 from supavex.postgres import server as servers
 from supavex.postgres.connection import connect
 from supavex.postgres.key_values import look
@@ -278,3 +278,77 @@ def test_search_indexes(write: Write) -> None:
 def test_a_creation_time_that_is_open(write: Write) -> None:
     made = write("CREATE TABLE notes (id int PRIMARY KEY, a timestamptz DEFAULT now(), b timestamptz DEFAULT now())")
     assert '# _creationTime: a or b? Say which in supavex.toml: created = "a"' in lines(made, "notes")
+
+
+# ------------------------------------------------------------------------------------------------ what is said only once
+
+
+def test_an_enum_of_several_fields_is_written_once(write: Write, tmp_path: Path) -> None:
+    made = write(
+        "CREATE TYPE state AS ENUM ('draft', 'live'); CREATE TYPE once AS ENUM ('x');"
+        "CREATE TABLE a (id uuid PRIMARY KEY, s state NOT NULL DEFAULT 'draft', o once NOT NULL);"
+        "CREATE TABLE b (id uuid PRIMARY KEY, s state, many state[]);"
+    )
+    assert made.unions == {"STATE": '[v.literal("draft"), v.literal("live")]'}
+    assert '"s": v.union(*STATE, default="draft"),' in lines(made, "a")
+    assert '"o": v.union(v.literal("x")),' in lines(made, "a")
+    assert '"many": v.optional(v.array(v.union(*STATE))),' in lines(made, "b")
+    text = (tmp_path / "schema.py").read_text()
+    assert text.count('v.literal("draft")') == 1
+    # A file that is there gets the list behind its imports, once.
+    old = "from supavex.schema import define_schema, define_table, v\n\nschema = define_schema({})\n"
+    added = insert(old, made, "schema.py")
+    assert added.index("STATE = [") < added.index("schema = define_schema")
+    assert insert(added, made, "schema.py").count("STATE = [") == 1
+
+
+def test_a_key_that_is_a_user_s_id_is_written_as_one_identity(write: Write) -> None:
+    made = write("CREATE TABLE profiles (id uuid PRIMARY KEY REFERENCES auth.users, name text);")
+    assert '"user_id": v.string(unique=True),' in lines(made, "profiles")
+    assert '.index("by_user", ["user_id"]),' in lines(made, "profiles")
+    assert 'columns.id.to = "user_id"' in made.toml
+    made = write("DROP TABLE profiles;CREATE TABLE people (id uuid PRIMARY KEY REFERENCES auth.users, user_id text);")
+    assert '"auth_user_id": v.string(unique=True),' in lines(made, "people")
+
+
+def test_a_search_is_cut_down_to_the_tenant(write: Write) -> None:
+    made = write(
+        "CREATE TABLE notes (id uuid PRIMARY KEY, org_id uuid, team_code text, body text NOT NULL,"
+        " e extensions.vector(3), fts tsvector GENERATED ALWAYS AS (to_tsvector('english', body)) STORED);"
+        "CREATE INDEX ON notes USING gin (fts);"
+    )
+    found = [line for line in lines(made, "notes") if "filter_fields" in line]
+    assert len(found) == 2
+    assert all('filter_fields=["org_id"]' in line for line in found)
+
+
+def test_two_references_to_one_table_are_named_for_what_they_refer_to(write: Write) -> None:
+    made = write(
+        "CREATE TABLE customers (tenant int, customer_no int, PRIMARY KEY (tenant, customer_no));"
+        "CREATE TABLE orders (id int PRIMARY KEY, tenant int, customer_no int, ship_no int,"
+        " FOREIGN KEY (tenant, customer_no) REFERENCES customers, FOREIGN KEY (tenant, ship_no) REFERENCES customers);"
+        "CREATE TABLE bills (id int PRIMARY KEY, tenant int, payer int,"
+        " FOREIGN KEY (tenant, payer) REFERENCES customers);"
+    )
+    assert {'"customer": v.optional(v.id("customers")),', '"ship_customer": v.optional(v.id("customers")),'} <= set(
+        lines(made, "orders")
+    )
+    assert '"customer": v.optional(v.id("customers")),' in lines(made, "bills")
+
+
+def test_names_that_differ_in_their_spelling_keep_it(write: Write) -> None:
+    made = write(
+        'CREATE TABLE "userProfile" (id int PRIMARY KEY); CREATE TABLE user_profile (id int PRIMARY KEY);'
+        'CREATE TABLE "UserProfile" (id int PRIMARY KEY);'
+    )
+    assert not any(character.isdigit() for name in made.names for character in name), made.names
+
+
+def test_no_index_holds_json_or_a_whole_row(write: Write) -> None:
+    made = write(
+        "CREATE TABLE j (id uuid PRIMARY KEY, data jsonb, n int);"
+        "CREATE INDEX ON j (data); CREATE INDEX ON j (n, data);"
+        "CREATE TABLE k (a int, b int); CREATE TABLE l (data jsonb PRIMARY KEY);"
+    )
+    for table in ("j", "k", "l"):
+        assert not any(".index(" in line for line in lines(made, table)), lines(made, table)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from supavex.mapping.convex_auth import SOURCES
 from supavex.mapping.plan import Plan
-from supavex.postgres.catalog import Catalog, Table
+from supavex.postgres.catalog import Catalog, Table, ignores_case
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,9 @@ def _not_carried(table: Table) -> Iterator[NotCarried]:
     for trigger in table.triggers:
         yield NotCarried("trigger", where, trigger.name, "Code in the mutations that write the table.")
     for column in table.columns:
+        if ignores_case(column):
+            instead = "Lower-case it on the way (supavex check has the line), and in what the app looks for and writes."
+            yield NotCarried("equality whatever the case", f"{where}.{column.name}", column.type.name, instead)
         if column.default and not column.generated:
             yield NotCarried("default", f"{where}.{column.name}", column.default, "withDefaults in convex/defaults.ts.")
         if column.type.length is not None:

@@ -13,9 +13,10 @@ from supavex.diagnostics import Diagnostic
 from supavex.mapping.conversions import Target
 from supavex.mapping.creation import creation_column
 from supavex.mapping.implied import Look, implied_references
+from supavex.mapping.large_values import toml_key
 from supavex.mapping.plan import FieldPlan, Plan, TablePlan
 from supavex.mapping.searches import Search, SearchedText, searches
-from supavex.postgres.catalog import Column, Table
+from supavex.postgres.catalog import Column, Table, ignores_case
 from supavex.postgres.connection import quoted
 
 
@@ -23,7 +24,7 @@ def suggestions(plan: Plan, look: Look) -> list[Diagnostic]:
     """All of them, table by table. ``look`` says what the rows show of columns without a foreign key."""
     found = list(_references(plan, look))
     for table in plan.moved:
-        found += [*_searches(table), *_creation(table)]
+        found += [*_searches(table), *_creation(table), *_any_case(table)]
     return found
 
 
@@ -106,6 +107,26 @@ def _searches(table: TablePlan) -> Iterator[Diagnostic]:
                 )
         else:
             yield _several(table, search, places, have)
+
+
+def _any_case(table: TablePlan) -> Iterator[Diagnostic]:
+    for field in table.fields:
+        column = field.column
+        if (
+            column is None
+            or field.expression
+            or not ignores_case(column)
+            or not Target(field.validator).takes(kinds.String)
+        ):
+            continue
+        message = (
+            "PostgreSQL finds this text whatever its case, and Convex only in the very case that it was written in."
+        )
+        name = column.name.replace('"', '""')
+        sql = json.dumps(f'lower(t."{name}"::text)', ensure_ascii=False)
+        hint = f"To move it in lower case, write under [tables.{table.toml}.columns.{toml_key(column.name)}] in "
+        hint += f"supavex.toml: sql = {sql}. The app then lower-cases what it looks for, and what it writes."
+        yield _note("CaseInsensitive", table, column.name, message, hint, field.name)
 
 
 def _several(table: TablePlan, search: Search, places: dict[SearchedText, str], have: list[SearchedText]) -> Diagnostic:

@@ -256,3 +256,9 @@ def table_from_json(data: dict[str, Any]) -> Table:
             "constrained": tuple(data["constrained"]),
         }
     )
+
+
+def ignores_case(column: Column) -> bool:
+    """Whether PostgreSQL takes texts of the column for equal whose letters differ in case."""
+    type_ = column.type.element or column.type
+    return type_.base == "citext"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from dataclasses import field as field_
 
 from supavex.convex.schema import Schema
 from supavex.mapping.convex_auth import SOURCES
@@ -13,9 +15,9 @@ from supavex.mapping.implied import ImpliedReference, Look, implied_references, 
 from supavex.mapping.keys import Key, key_of
 from supavex.mapping.names import camel_case
 from supavex.mapping.scaffold.draft import Context, Draft, Place, quoted, toml_key
-from supavex.mapping.scaffold.fields import add_fields, add_references
+from supavex.mapping.scaffold.fields import add_fields, add_references, literals
 from supavex.mapping.scaffold.indexes import indexes
-from supavex.mapping.scaffold.naming import table_names
+from supavex.mapping.scaffold.naming import free, identifier, table_names
 from supavex.postgres.catalog import Catalog, Column, Table
 from supavex.settings.settings import Settings
 
@@ -26,6 +28,8 @@ class Scaffolded:
 
     tables: dict[str, str]
     toml: list[str]
+    #: Python text of the lists of literals that several fields share, by their names.
+    unions: dict[str, str] = field_(default_factory=dict)
 
     @property
     def names(self) -> list[str]:
@@ -54,7 +58,9 @@ def scaffold(project: Settings, schema: Schema | None, catalog: Catalog, look: L
     names, new = table_names(project, moving, {*present, *targets.values()})
     targets |= names
     tables = [table for table in catalog if _place(table) in new]
-    context = Context(project, targets, keys, _implied(project, catalog, tables, keys, targets, look))
+    unions = _repeated_enums(tables)
+    implied = _implied(project, catalog, tables, keys, targets, look)
+    context = Context(project, targets, keys, implied, unions={place: name for place, (name, _) in unions.items()})
     made: dict[str, str] = {}
     for table in tables:
         key = keys[_place(table)]
@@ -67,7 +73,22 @@ def scaffold(project: Settings, schema: Schema | None, catalog: Catalog, look: L
             toml += ["", f"[tables.{_toml_name(project, table)}]"]
             toml += [f"to = {json.dumps(draft.target)}"] if rename else []
             toml += draft.toml
-    return Scaffolded(made, toml)
+    return Scaffolded(made, toml, dict(unions.values()))
+
+
+def _repeated_enums(tables: list[Table]) -> dict[Place, tuple[str, str]]:
+    """The enums that more than one field has: a name for the list of their labels, and the list as Python."""
+    types = [column.type.element or column.type for table in tables for column in table.columns]
+    counts = Counter((type_.schema, type_.base) for type_ in types if type_.category == "e" and type_.labels)
+    found: dict[Place, tuple[str, str]] = {}
+    for type_ in types:
+        place = (type_.schema, type_.base)
+        if counts[place] > 1 and place not in found:
+            name = identifier(type_.base, "enum").upper()
+            if name in {known for known, _ in found.values()}:
+                name = free(identifier(f"{type_.schema}_{type_.base}", "enum").upper(), {n for n, _ in found.values()})
+            found[place] = name, f"[{', '.join(literals(type_))}]"
+    return found
 
 
 def _place(table: Table) -> Place:

@@ -83,6 +83,8 @@ class Context:
     keys: Mapping[Place, Key | None]
     implied: Mapping[tuple[Place, str], ImpliedReference]
     said: set[str] = field(default_factory=set)
+    #: The names of the lists of literals of enums that several fields have, by the enum's schema and name.
+    unions: Mapping[Place, str] = field(default_factory=dict)
 
     def refers(self, schema: str, table: str) -> bool:
         """Whether a reference to a table can become an id: it moves, and its rows have keys."""

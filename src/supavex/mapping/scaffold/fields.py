@@ -49,6 +49,10 @@ def add_fields(context: Context, draft: Draft) -> None:
             draft.toml.append(f"columns.{toml_key(column.name)}.skip = {json.dumps(reason, ensure_ascii=False)}")
             continue
         name = rule.to or column.name
+        if rule.to is None and is_identity(table, column) and column.name == "id":
+            # The document's own _id is made of the same uuid: a second field called id would be read for it.
+            name = next(wish for wish in _IDENTITIES if wish not in own)
+            draft.toml.append(f'columns.id.to = "{name}"')
         if rule.to is None and not is_field(name):
             taken = {*draft.fields, *own}
             wishes = (identifier(name, "field"), identifier(f"{name.lstrip('_')}_column", "field"))
@@ -56,6 +60,20 @@ def add_fields(context: Context, draft: Draft) -> None:
             draft.toml.append(f"columns.{toml_key(column.name)}.to = {json.dumps(name)}")
         draft.by_column[column.name] = name
         draft.fields[name] = _field(context, draft, column, has_ids=bool(rule.ids))
+
+
+#: Names for the id of a user of auth.users, where that is the key of a table.
+_IDENTITIES = ("user_id", "auth_user_id", "account_user_id", "identity_user_id")
+
+
+def is_identity(table: Table, column: Column) -> bool:
+    """Whether a column is its table's key and the id of a user in auth.users."""
+    users = ("auth", "users")
+    of_users = any(
+        key.columns == (column.name,) and (key.referenced_schema, key.referenced_table) == users
+        for key in table.foreign_keys
+    )
+    return of_users and table.primary_key == (column.name,)
 
 
 def _is_id(draft: Draft, column: Column) -> bool:
@@ -97,19 +115,37 @@ def add_references(context: Context, draft: Draft) -> None:
 def _reference_names(key: ForeignKey, several: Sequence[ForeignKey]) -> list[str]:
     """Names for what a foreign key of several columns refers to, the best first.
 
-    The column that is named after the table says it (``billing_address_id``); else the one column that no other such
-    key has; else the table's own name.
+    The column that is named after the table says it (``billing_address_id``); else the table's own name. Where several
+    such keys lead to one table, the column that only this one has says which it is: ``ship_no`` makes a
+    ``ship_customer``.
     """
     parent = tuple(map(singular, words(key.referenced_table)))
-    said = {column: tuple(map(singular, thing(column))) for column in key.columns}
-    named = [column for column, name in said.items() if name and name[-len(parent) :] == parent]
-    others = {column for other in several if other is not key for column in other.columns}
-    alone = [column for column in key.columns if column not in others and said[column]]
-    best = named[:1] or (alone if len(alone) == 1 and others else [])
-    bare = "_".join(parent) or "parent"
-    stems = ["_".join(thing(column)) for column in best] + [bare, f"{bare}_by_{'_and_'.join(key.columns)}"]
-    wishes = [wish for stem in stems for wish in (stem, f"{stem}_ref")]
+    said = {column: _role(column) for column in key.columns}
+    named = [role for role in said.values() if len(role) > len(parent) and role[-len(parent) :] == parent]
+    rivals = [other for other in several if other is not key and _leads_alike(other, key)]
+    others = {column for other in rivals for column in other.columns}
+    alone = [role for column, role in said.items() if rivals and column not in others and role and role != parent]
+    stems = [*named[:1], *((*role, *parent) for role in alone[:1] if len(alone) == 1), parent or ("parent",)]
+    plain = ["_".join(stem) for stem in stems]
+    by = f"{'_'.join(parent) or 'parent'}_by_{'_and_'.join(key.columns)}"
+    wishes = [wish for stem in [*plain, by] for wish in (stem, f"{stem}_ref")]
     return list(dict.fromkeys(identifier(wish, "field") for wish in wishes))
+
+
+#: Words at the end of a column's name that say what kind of key it holds, and not whose.
+_KEY_KINDS = frozenset(["no", "nr", "num", "number", "code", "seq", "pos", "position", "index", "name", "slug"])
+
+
+def _role(column: str) -> tuple[str, ...]:
+    """What a column of a key is named after: ``customer_no`` as ``customer``."""
+    found = list(map(singular, thing(column)))
+    while len(found) > 1 and found[-1] in _KEY_KINDS:
+        found.pop()
+    return tuple(found)
+
+
+def _leads_alike(one: ForeignKey, other: ForeignKey) -> bool:
+    return (one.referenced_schema, one.referenced_table) == (other.referenced_schema, other.referenced_table)
 
 
 def _field(context: Context, draft: Draft, column: Column, *, has_ids: bool) -> Field:
@@ -126,7 +162,10 @@ def _field(context: Context, draft: Draft, column: Column, *, has_ids: bool) -> 
         if key is not None:
             own = draft.key.columns == (column.name,)
             shown = f"{key.referenced_schema}.{key.referenced_table}"
-            comments.append(f"the key of {shown}, too" if own else f"refers to {shown}")
+            if is_identity(table, column):
+                comments.append(f"the user's id in {shown}, as text; _id is made of it, too")
+            else:
+                comments.append(f"the key of {shown}, too" if own else f"refers to {shown}")
             comments += [] if has_ids or not (remark := context.once(_IDS)) else [remark]
         field = _scalar(context, table, column)
         comments += field.comments
@@ -138,6 +177,7 @@ def _field(context: Context, draft: Draft, column: Column, *, has_ids: bool) -> 
     if default is not MISSING:
         arguments.append(f"default={python(default)}")
     single = any(u.columns == (column.name,) and u.predicate is None for u in table.uniques)
+    single = single or is_identity(table, column)
     if single and field.validator in ("v.id", "v.string", "v.number", "v.int64", "v.bytes", "v.union"):
         arguments.append("unique=True")
     if column.generated:
@@ -168,12 +208,12 @@ def _scalar(context: Context, table: Table, column: Column) -> Field:
     """The field of a column that is no reference, without default and unique."""
     type_ = column.type
     if type_.element is not None:
-        element, comment = _element(type_.element)
+        element, comment = _element(context, type_.element)
         for _ in range(column.dimensions - 1):
             element = f"v.array({element})"
         return Field("v.array", (element,), comments=comment)
     if type_.category == "e":
-        return _enum(type_)
+        return _enum(context, type_)
     if type_.base in _NUMBERS or (type_.base == "numeric" and exact(type_)):
         remark = context.once(_INT8) if type_.base == "int8" and not column.identity else ""
         return Field("v.number", _number_rules(table, column), comments=(remark,) if remark else ())
@@ -188,10 +228,16 @@ def _scalar(context: Context, table: Table, column: Column) -> Field:
     return Field("v.string", _text_rules(table, column), comments=comment)
 
 
-def _enum(type_: Type) -> Field:
+def _enum(context: Context, type_: Type) -> Field:
     if not type_.labels:
         return Field("v.string", comments=(f"the enum {type_.name} has no labels",))
-    return Field("v.union", tuple(f"v.literal({quoted(label)})" for label in type_.labels))
+    name = context.unions.get((type_.schema, type_.base))
+    return Field("v.union", literals(type_) if name is None else (f"*{name}",))
+
+
+def literals(type_: Type) -> tuple[str, ...]:
+    """The labels of an enum as validators, in Python."""
+    return tuple(f"v.literal({quoted(label)})" for label in type_.labels)
 
 
 def _number_rules(table: Table, column: Column) -> tuple[str, ...]:
@@ -209,10 +255,10 @@ def _text_rules(table: Table, column: Column) -> tuple[str, ...]:
     return () if pattern is None else (f"pattern={quoted(pattern)}",)
 
 
-def _element(type_: Type) -> tuple[str, tuple[str, ...]]:
+def _element(context: Context, type_: Type) -> tuple[str, tuple[str, ...]]:
     """The Python text of an array's element, and comments."""
     if type_.category == "e":
-        made = _enum(type_)
+        made = _enum(context, type_)
         return made.text, made.comments
     if type_.base in _MOMENTS:
         return "v.number()", ()

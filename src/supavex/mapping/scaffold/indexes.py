@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from supavex.convex import limits
+from supavex.mapping.names import KEY_WORDS, singular, thing, words
 from supavex.mapping.scaffold.draft import Draft, quoted
 from supavex.mapping.scaffold.naming import index_name
 from supavex.mapping.searches import SearchedText, searches
@@ -88,14 +89,36 @@ def _vectors(draft: Draft, used: list[str]) -> Iterator[str]:
             yield f"{call}{_filters(draft)})"
 
 
+#: Words that say whose row it is, where several customers share a table.
+_TENANTS = frozenset([
+    "tenant", "organization", "organisation", "org", "workspace", "team", "company", "account", "customer", "client",
+    "group", "site", "store", "shop", "school", "business", "brand", "community", "firm",
+])  # fmt: skip
+
+
 def _filters(draft: Draft) -> str:
-    """The fields that a search is cut down to: whose row it is."""
-    owners = [
+    """The fields that a search is cut down to: whose row it is. Columns that are named after a tenant come first."""
+    plain = ("v.id", "v.string", "v.number", "v.int64")
+    columns = {name: column for column, name in draft.by_column.items()}
+    tenants = [
         name
         for name, field in draft.fields.items()
-        if field.table not in (None, draft.target) and not field.optional and "unique=True" not in field.arguments
+        if field.validator in plain and thing(columns.get(name, name))[-1:] and _is_tenant(columns.get(name, name))
+    ]
+    owners = tenants + [
+        name
+        for name, field in draft.fields.items()
+        if field.table not in (None, draft.target)
+        and not field.optional
+        and "unique=True" not in field.arguments
+        and name not in tenants
     ]
     return f", filter_fields=[{', '.join(map(quoted, owners[:_MOST_FILTERS]))}]" if owners else ""
+
+
+def _is_tenant(column: str) -> bool:
+    """Whether a column holds the key of a tenant: it is named after one, and says that it holds a key."""
+    return singular(thing(column)[-1]) in _TENANTS and words(column)[-1] in KEY_WORDS
 
 
 def _uniques(draft: Draft) -> Iterator[str]:

@@ -13,7 +13,9 @@ _IMPORT = "from supavex.schema import define_schema, define_table, v\n"
 
 def new_file(scaffolded: Scaffolded) -> str:
     """A whole schema.py."""
-    return f"{_IMPORT}\nschema = define_schema({{\n" + "\n".join(scaffolded.tables.values()) + "})\n"
+    names = "".join(f"{name} = {text}\n" for name, text in scaffolded.unions.items())
+    schema = "schema = define_schema({\n" + "\n".join(scaffolded.tables.values()) + "})\n"
+    return _IMPORT + (f"\n{names}" if names else "") + f"\n{schema}"
 
 
 def insert(text: str, scaffolded: Scaffolded, shown: str) -> str:
@@ -34,8 +36,28 @@ def insert(text: str, scaffolded: Scaffolded, shown: str) -> str:
         lines[place[0] - 1].encode()[: place[1] - 1].decode()
     )
     before, after = text[:position].rstrip(), text[position:]
+    before = _with_names(before, text, scaffolded)
     comma = "" if before.endswith(("{", ",")) else _comma(before)
     return before + comma + "\n" + "\n".join(scaffolded.tables.values()) + after
+
+
+def _with_names(before: str, text: str, scaffolded: Scaffolded) -> str:
+    """``before`` with the lists that the definitions use and ``text`` does not have yet: behind its imports."""
+    tree = ast.parse(text)
+    bound = {
+        target.id
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    new = [f"{name} = {value}\n" for name, value in scaffolded.unions.items() if name not in bound]
+    imports = [node.end_lineno or 0 for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    if not new:
+        return before
+    lines = before.splitlines(keepends=True)
+    place = max(imports, default=0)
+    return "".join([*lines[:place], "\n", *new, *lines[place:]])
 
 
 def with_rules(text: str, scaffolded: Scaffolded, shown: str) -> str:

@@ -97,7 +97,8 @@ def _plain(table: Table) -> list[str]:
 def _other(table: Table) -> list[str]:
     """Where the plain name is another table's: the very name, or the schema's name before it."""
     if table.schema == "public":
-        return [table.name] if names.table_name_problem(table.name) is None else []
+        very = [table.name] if names.table_name_problem(table.name) is None else []
+        return [*very, identifier(f"{camel_case(ascii_name(table.name))}Table", "table")]
     return [identifier(camel_case(ascii_name(f"{table.schema}_{table.name}")), "table")]
 
 
@@ -106,6 +107,7 @@ def index_name(prefix: str, fields: Sequence[str], used: Collection[str]) -> str
     taken = {*used, *names.RESERVED_INDEX_NAMES}
     parts = [field.replace(".", "_") for field in fields]
     short = [part.removesuffix("_id") if len(part) > 3 else part for part in parts]
-    wishes = ["_".join(short), "_".join(parts), "_and_".join(parts), "_".join([*parts, "field"])]
+    ends = [parts[0], "to", parts[-1]] if len(parts) > 2 else parts
+    wishes = ["_".join(short), "_".join(parts), "_and_".join(parts), "_".join(ends), "_".join([*parts, "field"])]
     made = [identifier(f"{prefix}_{wish}", prefix) for wish in wishes]
     return next((name for name in made if name not in taken), None) or free(made[0], taken)
