@@ -280,7 +280,7 @@ def test_a_creation_time_that_is_open(write: Write) -> None:
     assert '# _creationTime: a or b? Say which in supavex.toml: created = "a"' in lines(made, "notes")
 
 
-# ------------------------------------------------------------------------------------------------ what is said only once
+# ------------------------------------------------------------------------------------------- what is said only once
 
 
 def test_an_enum_of_several_fields_is_written_once(write: Write, tmp_path: Path) -> None:
