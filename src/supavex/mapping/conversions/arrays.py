@@ -51,6 +51,8 @@ _NO_NULLS_OF_DOMAIN = replace(NO_NULLS, sql="NOT EXISTS (SELECT 1 FROM unnest({c
 _FROM_ONE = "[:]"
 _TEXTS = "to_jsonb({c}::text[])::text"
 _JSON = "to_jsonb({c})::text"
+#: The proof's own way to the same, by another function.
+_SEEN_JSON, _SEEN_TEXTS = "array_to_json({c})::text", "array_to_json({c}::text[])::text"
 _HINT = "Use v.array(v.string()), or v.any() with an sql expression such as to_jsonb(column)."
 
 
@@ -72,7 +74,7 @@ def arrays(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit
         whole = documents(Type("jsonb", "jsonb"), target, rule)
         if isinstance(whole, Misfit):
             return whole
-        return replace(whole, select=_JSON, text=_JSON, restore=_json_elements(whole.restore, rule))
+        return replace(whole, select=_JSON, text=_SEEN_JSON, restore=_json_elements(whole.restore, rule))
     inner = choose(type_.element, leaf, rule)
     if isinstance(inner, Misfit):
         return Misfit(f"{type_.name} does not fit {target}: {inner.message}", inner.hint)
@@ -137,7 +139,11 @@ def _flat(inner: Conversion, leaf: Target, no_nulls: Guard) -> Conversion:
             name, "array", select, text, guards, _leaves(inner.parse), _values(inner.decode), inner,
             special=inner.special,
         )  # fmt: skip
-    select = f"CASE WHEN {' AND '.join(guard.sql for guard in guards)} THEN {text} END"
+    element = f"({inner.select})::text"
+    if inner.kind == "micros":
+        element = f"(extract(epoch FROM {inner.select}) * 1000000)::int8::text"
+    made = f"to_jsonb({_each(element, 'text')})::text"
+    select = f"CASE WHEN {' AND '.join(guard.sql for guard in guards)} THEN {made} END"
     return Conversion(
         name, "json", select, text, guards, _leaves(inner.parse), _values(inner.decode), inner,
         load=_leaves(_from_text(inner)), special=inner.special,
@@ -149,14 +155,14 @@ def _nested(inner: Conversion, leaf: Target, no_nulls: Guard, *, checked: bool) 
     name, guards = f"array of {inner.name}", _guards(inner)
     load = json.loads if checked else None
     if inner.kind == "boolean":
-        return Conversion(name, "json", _JSON, _JSON, guards, json.loads, element=inner, load=load)
+        return Conversion(name, "json", _JSON, _SEEN_JSON, guards, json.loads, element=inner, load=load)
     if inner.kind == "string" and inner.text == SEEN_TEXT:
         return Conversion(name, "json", "array_to_json({c})::text", _JSON, guards, json.loads, element=inner, load=load)
     if inner.kind == "string" and inner.select in ("{c}", "{c}::text"):
-        return Conversion(name, "json", _TEXTS, _TEXTS, guards, json.loads, element=inner, load=load)
+        return Conversion(name, "json", _TEXTS, _SEEN_TEXTS, guards, json.loads, element=inner, load=load)
     if inner.text == "{c}::text":
         return Conversion(
-            name, "json", _TEXTS, _TEXTS, guards, _leaves(inner.parse), _values(inner.decode), inner,
+            name, "json", _TEXTS, _SEEN_TEXTS, guards, _leaves(inner.parse), _values(inner.decode), inner,
             load=_leaves(_from_text(inner)), special=inner.special,
         )  # fmt: skip
     # Elements that need SQL of their own are taken one by one, which loses the dimensions.

@@ -1,9 +1,10 @@
 """A conversion: how one column's values go to Convex, and how the proof takes them back.
 
 The copy reads ``select`` (SQL over ``{c}``, the column) as an Arrow column and writes it as ``kind``. The proof reads
-``text`` as text through another driver, and compares ``parse(text)`` with ``decode(value of the document)``: the two
-ways share nothing but the rule. ``guards`` are SQL conditions that are false for the rows whose value can't go.
-``restore`` gives the text that a column of the type reads the value from, on the way back.
+``text``, the value as the app saw it, through another driver, and compares ``parse(text)`` with ``decode(value of the
+document)``: the two ways share nothing but the rule. ``text`` is never made of ``select``, nor of what that is made of,
+so that a wrong cast can't agree with itself. ``guards`` are SQL conditions that are false for the rows whose value
+can't go. ``restore`` gives the text that a column of the type reads the value from, on the way back.
 """
 
 from __future__ import annotations
@@ -186,11 +187,16 @@ def choose(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit
 
 def _cut(conversion: Conversion, length: int) -> Conversion | Misfit:
     """``conversion`` with texts cut to ``length`` characters."""
-    if conversion.kind != "string" or conversion.parse is not same_value:
+    if conversion.kind != "string" or conversion.guards:
         return Misfit("truncate cuts text, and this becomes none.", "Leave truncate out.")
-    select, text = (f"left({sql}, {length})" for sql in (conversion.select, conversion.text))
-    cut = f"char_length({conversion.select}) > {length}"
-    return replace(conversion, name=f"{conversion.name}, cut to {length} characters", select=select, text=text, cut=cut)
+    whole = conversion.parse
+    return replace(
+        conversion,
+        name=f"{conversion.name}, cut to {length} characters",
+        select=f"left({conversion.select}, {length})",
+        parse=lambda text: whole(text)[:length],
+        cut=f"char_length({conversion.select}) > {length}",
+    )
 
 
 def _family(type_: Type) -> str | None:

@@ -25,6 +25,7 @@ from supavex.mapping.conversions.conversion import (
     plain_text,
 )
 from supavex.postgres.catalog import Type
+from supavex.postgres.connection import literal
 from supavex.settings.rules import ColumnRule
 
 #: Where a decimal is in the range of doubles, so that casting it raises no error.
@@ -48,6 +49,8 @@ _NON_FINITE = Guard(
 #: Decimal digits that every double keeps (DBL_DIG).
 _EXACT_DIGITS = 15
 _SPECIAL = ("NaN", "Infinity", "-Infinity")
+#: The proof's own way to see that a number is finite.
+_SEEN_FINITE = f"{{c}}::text NOT IN ({', '.join(map(literal, _SPECIAL))})"
 #: True of decimals that have no more digits than that; false of NaN and infinity.
 _FEW_DIGITS = "(abs({c}) < 1000000000 AND scale({c}) <= 6)"
 
@@ -159,7 +162,7 @@ def _non_finite(finite: Conversion, rule: ColumnRule) -> Conversion:
         return replace(finite, guards=(_NON_FINITE, *finite.guards), quick=quick, seen=digits and not finite.guards)
     if rule.nonfinite == "null":
         select = f"CASE WHEN {FINITE} THEN {finite.select} END"
-        text = f"CASE WHEN {FINITE} THEN {finite.text} END"
+        text = f"CASE WHEN {_SEEN_FINITE} THEN {finite.text} END"
         guards = tuple(replace(g, sql=f"CASE WHEN {FINITE} THEN {g.sql} END") for g in finite.guards)
         return replace(finite, select=select, text=text, guards=guards, makes_null=True)
     select = f"CASE WHEN {FINITE} THEN {finite.select} ELSE {{c}}::float8 END"
@@ -191,7 +194,7 @@ def money(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
         inner,
         name=inner.name.replace("numeric", "money"),
         select=inner.select.replace("{c}", cast),
-        text=inner.text.replace("{c}", cast),
+        text="{c}::numeric::text",
         guards=tuple(replace(guard, sql=guard.sql.replace("{c}", cast)) for guard in inner.guards),
         quick=inner.quick.replace("{c}", cast),
     )

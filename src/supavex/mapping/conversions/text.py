@@ -51,8 +51,12 @@ def binary(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit
     if target.takes(kinds.String):
         # encode() breaks base64 into lines of 76 characters.
         sql = "translate(encode({c}, 'base64'), E'\\n', '')"
-        return Conversion("bytes as base64 text", "string", sql, sql, restore=_from_base64)
+        return Conversion("bytes as base64 text", "string", sql, parse=_to_base64, restore=_from_base64)
     return misfit(type_, target, "v.bytes()", "v.string()")
+
+
+def _to_base64(text: str) -> str:
+    return base64.b64encode(bytes.fromhex(text[2:])).decode()
 
 
 def _from_base64(value: Value) -> str | None:

@@ -8,7 +8,7 @@ from contextlib import suppress
 import psycopg
 
 from supavex.convex.field_rules import MISSING
-from supavex.mapping.plan import ALIAS, TablePlan
+from supavex.mapping.plan import ALIAS
 from supavex.migrate.proof.compared_table import ComparedTable
 from supavex.postgres.catalog import Check
 from supavex.postgres.connection import literal, quoted
@@ -27,7 +27,7 @@ def evaluate_checks(compared: ComparedTable, connection: psycopg.Connection) -> 
     checks = compared.table.source.checks
     if not checks:
         return
-    key, rows = _rows_sql(compared.table)
+    key, rows = _rows_sql(compared)
     # All in one look at the table: most hold.
     counts = ", ".join(f"count(*) FILTER (WHERE NOT ({check.expression}))" for check in checks)
     broken: tuple[int, ...] | None = None
@@ -51,10 +51,11 @@ def evaluate_checks(compared: ComparedTable, connection: psycopg.Connection) -> 
             compared.proof.note("check not evaluated", check.name, f"{check.expression}: {problem}")
 
 
-def _rows_sql(table: TablePlan) -> tuple[str, str]:
+def _rows_sql(compared: ComparedTable) -> tuple[str, str]:
     """SQL of a row's key, and FROM with the rows as they went: NULLs filled, texts cut."""
+    table, project = compared.table, compared.context.plan.project
     assert table.key is not None
-    cut = {f.column.name: f for f in table.fields if f.column is not None and f.conversion.cut}
+    cut = {f.column.name for f in table.fields if f.column is not None and f.conversion.cut}
     filled = {
         f.column.name: f
         for f in table.fields
@@ -66,8 +67,8 @@ def _rows_sql(table: TablePlan) -> tuple[str, str]:
         planned = filled.get(column.name)
         # Of other types than texts (an enum, say), what was cut is none any more.
         if column.name in cut and column.type.base in ("text", "varchar", "bpchar", "citext"):
-            text = cut[column.name].conversion.select.replace("{c}", name)
-            name = f"({text})::{column.type.name}"
+            length = project.column_rule(table.rule, column.name).truncate
+            name = f"left(to_jsonb({name}) #>> '{{}}', {length})::{column.type.name}"
         filling = None if planned is None else planned.conversion.restore(planned.fill)
         if filling is not None:
             name = f"COALESCE({name}, {literal(filling)}::{column.type.name})"

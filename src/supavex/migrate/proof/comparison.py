@@ -17,7 +17,6 @@ from supavex.convex.values import Document, Value, same
 from supavex.mapping.conversions.datetimes import micros
 from supavex.mapping.convex_auth import HIDDEN, is_secret
 from supavex.mapping.plan import ALIAS, FieldPlan, Reference, TablePlan
-from supavex.mapping.row_sql import reference_text_sql
 from supavex.migrate.state.rejects import NO_KEY
 from supavex.postgres.connection import quoted
 
@@ -79,6 +78,27 @@ def earliest_sql(table: TablePlan) -> str | None:
         f"SELECT (extract(epoch FROM min({moment})) * 1000000)::numeric(30)::text FROM {source} AS {ALIAS} "
         f"WHERE isfinite({moment})"
     )
+
+
+def named_key_sql(field: FieldPlan) -> str:
+    """SQL for the key, as text, of the row that a field refers to (of many, that ``e.x`` names): the proof's own."""
+    reference = field.reference
+    assert reference is not None
+    if reference.through:
+        key = reference.key.text_sql([f"p.{quoted(column)}" for column in reference.key.columns])
+        parent = quoted(reference.schema, reference.table)
+        return f"(SELECT {key} FROM {parent} AS p WHERE {reference.named(reference.parts)})"
+    cast = "::text::uuid" if reference.key.form == "uuid" else ""
+    return reference.key.text_sql([f"({part}){cast}" for part in reference.parts])
+
+
+def reference_text_sql(field: FieldPlan) -> str:
+    """SQL for the key, as text, of the row that a field refers to; of many, a JSON array of them."""
+    assert field.reference is not None
+    if not field.reference.many:
+        return named_key_sql(field)
+    keys = f"ARRAY(SELECT {named_key_sql(field)} FROM unnest({field.source}) WITH ORDINALITY AS e(x, i) ORDER BY e.i)"
+    return f"CASE WHEN {field.source} IS NOT NULL THEN array_to_json({keys})::text END"
 
 
 def text_sql(field: FieldPlan) -> str:

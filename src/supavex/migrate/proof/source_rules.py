@@ -11,7 +11,6 @@ import psycopg
 from supavex.convex.field_rules import MISSING
 from supavex.convex.limits import STORAGE_TABLE
 from supavex.mapping.plan import ALIAS, FieldPlan, Reference
-from supavex.migrate.keys.references import missing_keys
 from supavex.migrate.proof.compared_table import ComparedTable
 from supavex.migrate.state.rejects import Reject
 from supavex.postgres.connection import quoted
@@ -58,7 +57,23 @@ class SourceRules:
 
     def _fields_that_dangle(self, connection: psycopg.Connection) -> list[str]:
         """The fields that name a row which is not there."""
-        return [field.name for field, _ in self._references_by_id() if missing_keys(connection, self._table, field)]
+        return [field.name for field, _ in self._references_by_id() if self._dangles(connection, field)]
+
+    def _dangles(self, connection: psycopg.Connection, field: FieldPlan) -> bool:
+        """Whether a row's field names a row that is not there."""
+        reference = field.reference
+        assert reference is not None
+        if reference.through:
+            return False  # such a row has no key to name, and is rejected
+        cast = "::text::uuid" if reference.key.form == "uuid" else ""
+        parts = [f"({part}){cast}" for part in reference.parts]
+        rows = f"{quoted(self._table.source.schema, self._table.source.name)} AS {ALIAS}"
+        if reference.many:
+            rows += f", unnest({field.source}) AS e(x)"
+        there = " AND ".join(f"{part} IS NOT NULL" for part in parts)
+        parent = f"SELECT 1 FROM {quoted(reference.schema, reference.table)} AS p WHERE {reference.named(parts)}"
+        sql = f"SELECT 1 FROM {rows} WHERE {there} AND NOT EXISTS ({parent}) LIMIT 1"
+        return connection.execute(sql.encode()).fetchone() is not None
 
     @contextmanager
     def looking_for_references(self) -> Iterator[None]:

@@ -23,9 +23,8 @@ from supavex.mapping.conversions.conversion import same_value
 from supavex.mapping.conversions.json import numbers_as_doubles
 from supavex.mapping.conversions.numbers import decimal
 from supavex.mapping.plan import FieldPlan, Reference
-from supavex.mapping.row_sql import reference_text_sql
 from supavex.migrate.keys.hashing import Numbers
-from supavex.migrate.proof.comparison import RowComparison, text_sql
+from supavex.migrate.proof.comparison import RowComparison, reference_text_sql, text_sql
 from supavex.migrate.proof.digests import text_columns
 from supavex.migrate.proof.digests.document_columns import decode_ids, finite
 from supavex.migrate.proof.digests.special_values import Special, byte_strings, int64s
