@@ -17,6 +17,10 @@ FORBIDDEN = {
         "migrate/proof/run.py",
         "from supavex.migrate.copy.encoding import encoder as _",
     ),
+    "the proof may not use the copy's SQL": (
+        "migrate/proof/comparison.py",
+        "from supavex.mapping import row_sql as _",
+    ),
     "the copy may not use the proof": ("migrate/copy/run.py", "from supavex.migrate.proof import comparison as _"),
     "restore may not use the copy": ("migrate/restore/run.py", "from supavex.migrate.copy import parts as _"),
     "a room below may not use one above": ("mapping/plan.py", "from supavex.migrate import migration as _"),
@@ -79,3 +83,9 @@ def test_a_new_room_has_a_place(tree: Path) -> None:
         room.unlink()
     assert ran.returncode == 1
     assert "not listed as layers" in ran.stdout
+
+
+def test_the_proof_takes_nothing_of_the_sql_that_the_copy_reads_a_value_with() -> None:
+    used = [path.name for path in (ROOT / "src/supavex/migrate/proof").rglob("*.py") if ".select" in path.read_text()]
+    # A record batch has a method of that name.
+    assert used == ["table.py"]
