@@ -16,7 +16,7 @@ import pytest
 from supavex.convex.snapshot import SnapshotArchive
 from supavex.deployment import Deployment
 from supavex.migrate import migration
-from supavex.migrate.golive import remote
+from supavex.migrate.golive import guarded_import
 from supavex.postgres.server import temporary
 from tests import projects
 from tests.projects import supavex
@@ -225,7 +225,7 @@ def test_the_proof_is_of_the_copys_moment_whatever_the_app_writes_meanwhile(
         with psycopg.connect(url, autocommit=True) as app:
             app.execute("CREATE TABLE notes (id int PRIMARY KEY, n int NOT NULL)")
             app.execute("INSERT INTO notes SELECT n, n FROM generate_series(1, 100) AS n")
-            rehearse = remote.rehearse
+            rehearse = guarded_import.rehearse
 
             def rehearsed(*arguments: Any, **named: Any) -> None:
                 rehearse(*arguments, **named)
@@ -233,7 +233,7 @@ def test_the_proof_is_of_the_copys_moment_whatever_the_app_writes_meanwhile(
                 app.execute("UPDATE notes SET n = -1 WHERE id = 1")
                 app.execute("DELETE FROM notes WHERE id = 2")
 
-            monkeypatch.setattr(remote, "rehearse", rehearsed)
+            monkeypatch.setattr(guarded_import, "rehearse", rehearsed)
             for command in (["build"], ["deploy", "--to", served.url]):
                 ran = supavex(*command, "-C", folder)
                 assert ran.code == 0, ran.out + ran.err
