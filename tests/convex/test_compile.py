@@ -131,10 +131,6 @@ schema = define_schema({
             v.null(),
             v.optional(v.string()),  #! OptionalOutsideObject t.b
         ),
-        "c": v.record(
-            v.string(),
-            v.optional(v.string()),  #! OptionalOutsideObject t.c.values()
-        ),
         "d": v.optional(v.optional(v.string())),  #! OptionalOutsideObject t.d
     }),
 })
@@ -146,7 +142,7 @@ schema = define_schema({
         "b": v.array(v.id("Users")),  #! UnknownTable users.b[]
         "c": v.id("_tables"),  #! UnknownTable users.c
         "d": v.object({
-            "e": v.optional(v.id("")),  #! UnknownTable users.d.e
+            "e": v.optional(v.id("Users")),  #! UnknownTable users.d.e
         }),
         "fine": v.union(v.id("users"), v.id("_storage"), v.id("_scheduled_functions")),
     }),
@@ -399,6 +395,15 @@ schema = define_schema({
         .unique(["a", "b"]),
 })
 """,
+    "UnsupportedFloatLiteral": """
+schema = define_schema({
+    "t": define_table({
+        "a": v.literal(float("nan")),  #! UnsupportedFloatLiteral t.a
+        "b": v.union(v.null(), v.literal(float("-inf"))),  #! UnsupportedFloatLiteral t.b
+        "fine": v.literal(-0.0),
+    }),
+})
+""",
     "SearchFieldNotString": """
 schema = define_schema({
     "t": define_table({"a": v.number(), "b": v.union(v.null(), v.literal("x")), "c": v.id("t"), "d": v.any()})
@@ -414,12 +419,12 @@ schema = define_schema({
         .search_index("fine_too", search_field="d.e"),
 })
 """,
-    "InvalidVectorDimensions": """
+    "InvalidVectorDimensionError": """
 schema = define_schema({
     "t": define_table({"a": v.array(v.number())})
-        .vector_index("one", vector_field="a", dimensions=1)  #! InvalidVectorDimensions t.one
-        .vector_index("many", vector_field="a", dimensions=4097)  #! InvalidVectorDimensions t.many
-        .vector_index("half", vector_field="a", dimensions=2.5)  #! InvalidVectorDimensions t.half
+        .vector_index("one", vector_field="a", dimensions=1)  #! InvalidVectorDimensionError t.one
+        .vector_index("many", vector_field="a", dimensions=4097)  #! InvalidVectorDimensionError t.many
+        .vector_index("half", vector_field="a", dimensions=2.5)  #! InvalidVectorDimensionError t.half
         .vector_index("fine", vector_field="a", dimensions=2)
         .vector_index("also_fine", vector_field="a", dimensions=4096),
 })
@@ -427,7 +432,42 @@ schema = define_schema({
 }
 
 
-@pytest.mark.parametrize("source", EXAMPLES.values(), ids=EXAMPLES)
+#: What Convex takes or refuses beyond one example of each code.
+MORE = {
+    "ids of no table's name": """
+schema = define_schema({
+    "t": define_table({
+        "a": v.id("no-pe"),  #! InvalidTableName t.a
+        "b": v.array(v.id("")),  #! InvalidTableName t.b[]
+    }),
+})
+""",
+    "system fields in filters": """
+schema = define_schema({
+    "t": define_table({"a": v.string(), "b": v.array(v.number())})
+        .search_index("search", search_field="a", filter_fields=["_id", "_creationTime", "_odd"])
+        .vector_index("vector", vector_field="b", dimensions=2, filter_fields=["_id"])
+        .search_index("twice", search_field="a", filter_fields=["a", ".a"])  #? FieldsNotUniqueWithinIndex t.twice
+        .vector_index("none", vector_field="b", dimensions=3, filter_fields=["c"]),  #? SchemaDefinitionError t.none
+})
+""",
+    "fields that differ by dots": """
+schema = define_schema({
+    "t": define_table({"a": v.string(), "b": v.string(), "c": v.array(v.number())})
+        .index("one", ["a", "b"])
+        .index("two", [".a", "b."])  #! IndexNotUnique t.two
+        .index("three", ["b", ".b."])  #! FieldsNotUniqueWithinIndex t.three
+        .index("four", ["._id."])  #! IndexFieldsContainId t.four
+        .search_index("five", search_field="a", filter_fields=["b"])
+        .search_index("six", search_field="a.", filter_fields=[".b"])  #! SearchIndexFieldNotUnique t.six
+        .vector_index("seven", vector_field="c", dimensions=2)
+        .vector_index("eight", vector_field=".c", dimensions=2),  #! VectorIndexFieldNotUnique t.eight
+})
+""",
+}
+
+
+@pytest.mark.parametrize("source", [*EXAMPLES.values(), *MORE.values()], ids=[*EXAMPLES, *MORE])
 def test_the_findings_of(source: str):
     assert found_findings(compile_schema(schema_of(source))) == expected_findings(source)
 
@@ -457,7 +497,7 @@ schema = define_schema({
         .index("by_id", ["nam"])  #! IndexNameReserved users.by_id #! SchemaDefinitionError users.by_id
         .index("none", [])  #! EmptyIndex users.none
         .vector_index("near", vector_field="name", dimensions=2)  #! SchemaDefinitionError users.near
-        .vector_index("tiny", vector_field="vector", dimensions=1),  #! InvalidVectorDimensions users.tiny
+        .vector_index("tiny", vector_field="vector", dimensions=1),  #! InvalidVectorDimensionError users.tiny
     "_posts": define_table(v.null()),  #! TableNameReserved _posts #! InvalidTopLevelTypeInSchemaError _posts
     "USERS": define_table({  #? TableNamesAlike USERS
         "a": v.object({

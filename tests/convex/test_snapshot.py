@@ -161,8 +161,11 @@ def test_a_table_in_two_folders_is_not_read_by_half(tmp_path: Path):
     assert read(tmp_path, entries) == [{"a": 1.0}, {"a": 2.0}]
 
 
-def test_empty_lines_are_passed_over(tmp_path: Path):
-    assert read(tmp_path, {"posts/documents.jsonl": '\n{"a":1}\r\n  \n{"a":2}'}) == [{"a": 1.0}, {"a": 2.0}]
+@pytest.mark.parametrize("blank", ["", "  ", "\r"])
+def test_a_blank_line_is_refused_as_convex_does(tmp_path: Path, blank: str):
+    error = refused(tmp_path, {"posts/documents.jsonl": f'{{"a":1}}\r\n{blank}\n{{"a":2}}'})
+    assert error.where == f"{tmp_path / 'a.zip'} posts/documents.jsonl:2"
+    assert "the line is blank" in error.message
 
 
 def test_the_older_form_of_generated_schema_is_refused(tmp_path: Path):
@@ -198,7 +201,7 @@ BAD_LINES = {
 @pytest.mark.parametrize("uniform", [True, False], ids=["uniform", "floats"])
 @pytest.mark.parametrize(("line", "why"), BAD_LINES.values(), ids=BAD_LINES)
 def test_a_bad_line_is_named(tmp_path: Path, line: str, why: str, uniform: bool):
-    entries = {"posts/documents.jsonl": f'{{"a":1.0}}\n\n{line}\n{{"a":2.0}}\n'}
+    entries = {"posts/documents.jsonl": f'{{"a":1.0}}\n{{}}\n{line}\n{{"a":2.0}}\n'}
     if uniform:
         entries["posts/generated_schema.jsonl"] = UNIFORM
     error = refused(tmp_path, entries)

@@ -7,6 +7,7 @@ convex-backend, ``values/validators.ts`` of the npm package, and the page "Limit
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -114,12 +115,11 @@ class _Table:
             message = "a union without members: no value fits it."
             yield self._finding("EmptyUnion", message, at=path, place=validator.place, severity="warning")
         container = isinstance(validator, kinds.Array | kinds.Object | kinds.Record)
-        if depth > limits.MAX_DOCUMENT_NESTING and container:
+        if depth == limits.MAX_DOCUMENT_NESTING + 1 and container:
             message = f"nested more than {limits.MAX_DOCUMENT_NESTING} deep: no document can reach here."
             yield self._finding("TooNestedError", message, at=path, place=validator.place)
-            return
         for step, child in validator.children():
-            if isinstance(child, kinds.Optional) and not isinstance(validator, kinds.Object | kinds.Optional):
+            if isinstance(child, kinds.Optional) and isinstance(validator, kinds.Array | kinds.Union):
                 yield self._finding(
                     "OptionalOutsideObject",
                     f"v.optional(…) inside {_article(validator)}: only a field of an object can be optional.",
@@ -130,7 +130,10 @@ class _Table:
             yield from self._validator(child, path + step, depth + (1 if container else 0))
 
     def _reference(self, validator: kinds.Id, path: str) -> Iterator[Diagnostic]:
-        if validator.table not in self.schema.tables and not validator.table.startswith("_"):
+        if problem := names.identifier_problem(validator.table):
+            message = f"v.id({validator.table!r}): {problem}."
+            yield self._finding("InvalidTableName", message, at=path, place=validator.place)
+        elif validator.table not in self.schema.tables and not validator.table.startswith("_"):
             yield self._finding(
                 "UnknownTable",
                 f'v.id("{validator.table}"): the schema has no table of that name.'
@@ -149,11 +152,17 @@ class _Table:
         if not isinstance(value, str | bool | int | float):
             message = f"v.literal({printed(value)}): a literal is a string, a number or a boolean."
             yield self._finding("InvalidLiteral", message, at=path, place=validator.place)
+        elif isinstance(value, float) and not math.isfinite(value):
+            message = "Infinite or NaN values are not supported in literal validators."
+            yield self._finding("UnsupportedFloatLiteral", message, at=path, place=validator.place)
         elif problem := value_problem(value):
             yield self._finding("InvalidLiteral", f"v.literal(…): {problem}.", at=path, place=validator.place)
 
     def _record(self, validator: kinds.Record, path: str) -> Iterator[Diagnostic]:
         keys = validator.keys
+        if isinstance(validator.values, kinds.Optional):
+            message = "Records cannot have optional values."
+            yield self._finding("InvalidRecordType", message, at=path, place=validator.place)
         if not _string_keys(keys):
             yield self._finding(
                 "InvalidRecordType",
@@ -228,7 +237,7 @@ class _Table:
 
 def _string_keys(validator: Validator) -> bool:
     if isinstance(validator, kinds.Union):
-        return bool(validator.members) and all(map(_string_keys, validator.members))
+        return all(map(_string_keys, validator.members))
     return isinstance(validator, kinds.String | kinds.Id)
 
 

@@ -6,6 +6,16 @@ from supavex.convex import validators as kinds
 from supavex.convex.validators import Validator, unwrap
 
 
+def trimmed(path: str) -> str:
+    """A field path without the dots around it, which Convex passes over: ``.a.b.`` is ``a.b``."""
+    return path.strip(".")
+
+
+def is_system_field(path: str) -> bool:
+    """Whether a path is one field that starts with an underscore. Convex holds none of them against the schema."""
+    return "." not in path and path.startswith("_")
+
+
 def can_contain_field(validator: Validator, path: str) -> bool:
     """Whether some document that fits ``validator`` has a value at the dotted ``path``."""
     return bool(fields_at(validator, path))
@@ -14,7 +24,7 @@ def can_contain_field(validator: Validator, path: str) -> bool:
 def fields_at(validator: Validator, path: str) -> list[Validator]:
     """The validators that stand at the dotted ``path``, one for each variant of a union."""
     found = [validator]
-    for part in path.strip(".").split("."):
+    for part in trimmed(path).split("."):
         found = [child for outer in found for child in _step(unwrap(outer), part)]
     return found
 

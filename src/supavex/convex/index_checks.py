@@ -1,4 +1,8 @@
-"""What Convex refuses of a table's indexes, and of the groups of fields that are unique."""
+"""What Convex refuses of a table's indexes, and of the groups of fields that are unique.
+
+Source: ``index_validation_error.rs``, ``schemas/{json,mod}.rs``, ``indexed_fields.rs`` of convex-backend. Field paths
+count without the dots around them.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,10 @@ from typing import Any
 from supavex.convex import limits, names
 from supavex.convex import validators as kinds
 from supavex.convex.checked_table import CheckedTable, nearest
-from supavex.convex.field_paths import can_contain_field, fields_at
+from supavex.convex.field_paths import can_contain_field, fields_at, is_system_field, trimmed
 from supavex.convex.schema import Index, SearchIndex, VectorIndex
 from supavex.convex.validators import Validator, unwrap
-from supavex.diagnostics import Diagnostic
+from supavex.diagnostics import Diagnostic, Severity
 
 AnyIndex = Index | SearchIndex | VectorIndex
 
@@ -40,23 +44,25 @@ def index_findings(checked: CheckedTable) -> Iterator[Diagnostic]:
             code = "IndexNameReserved" if reserved else "InvalidIndexName"
             message = f"{index.name!r} can't name an index: {problem}."
             yield checked.finding(code, message, at=index.name, hint="Rename the index.", place=index.place)
-    yield from _same_fields(checked, "IndexNotUnique", [(i, i.fields) for i in table.indexes])
+    yield from _same_fields(checked, "IndexNotUnique", [(i, tuple(map(trimmed, i.fields))) for i in table.indexes])
     yield from _same_fields(
         checked,
         "SearchIndexFieldNotUnique",
-        [(i, (i.search_field, frozenset(i.filter_fields))) for i in table.search_indexes],
+        [(i, (trimmed(i.search_field), frozenset(map(trimmed, i.filter_fields)))) for i in table.search_indexes],
     )
     yield from _same_fields(
-        checked, "VectorIndexFieldNotUnique", [(i, (i.vector_field, i.dimensions)) for i in table.vector_indexes]
+        checked,
+        "VectorIndexFieldNotUnique",
+        [(i, (trimmed(i.vector_field), i.dimensions)) for i in table.vector_indexes],
     )
     for db in table.indexes:
         yield from _database_index(checked, db)
     for search in table.search_indexes:
-        yield from _filters(checked, search, search.filter_fields)
-        yield from _index_field(checked, search, search.search_field)
+        yield from _filters(checked, search)
+        yield from _index_field(checked, search, trimmed(search.search_field))
         yield from _search_field(checked, search)
     for vector in table.vector_indexes:
-        yield from _filters(checked, vector, vector.filter_fields)
+        yield from _filters(checked, vector)
         yield from _vector_index(checked, vector)
 
 
@@ -78,47 +84,54 @@ def _database_index(checked: CheckedTable, index: Index) -> Iterator[Diagnostic]
         message = f"{len(index.fields)} fields; an index has at most {limits.MAX_INDEX_FIELDS} of yours."
         hint = "Convex counts the _creationTime that it appends as the sixteenth."
         yield checked.finding("IndexTooManyFields", message, at=index.name, hint=hint, place=index.place)
-    for field, count in Counter(index.fields).items():
+    for field, count in Counter(map(trimmed, index.fields)).items():
         if count > 1:
             message = f"names the field {field} {count} times."
             yield checked.finding("FieldsNotUniqueWithinIndex", message, at=index.name, place=index.place)
+        yield from _system_field(checked, index, field)
         yield from _index_field(checked, index, field)
 
 
-def _filters(checked: CheckedTable, index: SearchIndex | VectorIndex, fields: tuple[str, ...]) -> Iterator[Diagnostic]:
-    if len(fields) > limits.MAX_FILTER_FIELDS:
-        message = f"{len(fields)} filter fields; an index has at most {limits.MAX_FILTER_FIELDS}."
-        yield checked.finding("IndexTooManyFilterFields", message, at=index.name, place=index.place)
-    for field, count in Counter(fields).items():
-        if count > 1:
-            message = f"names the filter field {field} {count} times."
-            yield checked.finding(
-                "FieldsNotUniqueWithinIndex", message, at=index.name, place=index.place, severity="warning"
-            )
-        if field != "_creationTime":
-            yield from _index_field(checked, index, field)
-
-
-def _index_field(checked: CheckedTable, index: AnyIndex, field: str) -> Iterator[Diagnostic]:
+def _system_field(checked: CheckedTable, index: Index, field: str) -> Iterator[Diagnostic]:
     at, place = index.name, index.place
-    parts = field.strip(".").split(".")
-    reserved = parts if isinstance(index, Index) else parts[:1]
     if field == "_id":
         hint = "Use db.get(id)."
         yield checked.finding("IndexFieldsContainId", "_id can't be indexed.", at=at, hint=hint, place=place)
     elif field == "_creationTime":
         message = "_creationTime is the last field of every index already."
         yield checked.finding("IndexFieldsContainCreationTime", message, at=at, hint="Leave it out.", place=place)
-    elif any(part.startswith("_") for part in reserved):
+    elif any(part.startswith("_") for part in field.split(".")):
         message = f"the field {field} is reserved (it starts with an underscore)."
         yield checked.finding("IndexFieldNameReserved", message, at=at, place=place)
-    elif problem := names.field_path_problem(field):
+
+
+def _filters(checked: CheckedTable, index: SearchIndex | VectorIndex) -> Iterator[Diagnostic]:
+    """The findings of filter fields. Convex keeps them as a set."""
+    fields = Counter(map(trimmed, index.filter_fields))
+    if len(fields) > limits.MAX_FILTER_FIELDS:
+        message = f"{len(fields)} filter fields; an index has at most {limits.MAX_FILTER_FIELDS}."
+        yield checked.finding("IndexTooManyFilterFields", message, at=index.name, place=index.place)
+    for field, count in fields.items():
+        if count > 1:
+            message = f"names the filter field {field} {count} times."
+            yield checked.finding(
+                "FieldsNotUniqueWithinIndex", message, at=index.name, place=index.place, severity="warning"
+            )
+        # Convex looks for the filter fields of text indexes in the schema, and for those of vector indexes not.
+        yield from _index_field(checked, index, field, missing="error" if isinstance(index, SearchIndex) else "warning")
+
+
+def _index_field(
+    checked: CheckedTable, index: AnyIndex, field: str, *, missing: Severity = "error"
+) -> Iterator[Diagnostic]:
+    at, place, document = index.name, index.place, checked.table.document
+    if problem := names.field_path_problem(field):
         message = f"{field!r} is not the path of a field: {problem}."
         yield checked.finding("InvalidIndexField", message, at=at, place=place)
-    elif checked.schema.schema_validation and not can_contain_field(checked.table.document, field):
+    elif checked.schema.schema_validation and not is_system_field(field) and not can_contain_field(document, field):
         message = f"the field {field} does not exist in the table." + nearest(field, checked.table.fields)
         hint = "Add the field, or take it out of the index."
-        yield checked.finding("SchemaDefinitionError", message, at=at, hint=hint, place=place)
+        yield checked.finding("SchemaDefinitionError", message, at=at, hint=hint, place=place, severity=missing)
 
 
 def _search_field(checked: CheckedTable, index: SearchIndex) -> Iterator[Diagnostic]:
@@ -130,10 +143,10 @@ def _search_field(checked: CheckedTable, index: SearchIndex) -> Iterator[Diagnos
 
 def _vector_index(checked: CheckedTable, index: VectorIndex) -> Iterator[Diagnostic]:
     low, high = limits.MIN_VECTOR_DIMENSIONS, limits.MAX_VECTOR_DIMENSIONS
-    if not (isinstance(index.dimensions, int) and low <= index.dimensions <= high):
+    if type(index.dimensions) is not int or not low <= index.dimensions <= high:
         message = f"{index.dimensions} dimensions; a vector index has {low} to {high}."
-        yield checked.finding("InvalidVectorDimensions", message, at=index.name, place=index.place)
-    yield from _index_field(checked, index, index.vector_field)
+        yield checked.finding("InvalidVectorDimensionError", message, at=index.name, place=index.place)
+    yield from _index_field(checked, index, trimmed(index.vector_field))
     found = [unwrap(x) for x in fields_at(checked.table.document, index.vector_field)]
     if checked.schema.schema_validation and found and not any(map(_maybe_vector, found)):
         message = f"the field {index.vector_field} is never an array of float64."

@@ -12,6 +12,8 @@ from supavex.convex.limits import MAX_IDENTIFIER_BYTES, MAX_KEY_BYTES
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _KEY = re.compile(r"[\x20-\x7e]*\Z")
+#: What Fivetran's connector calls its indexes; Convex lets it.
+_FIVETRAN = "_fivetran"
 RESERVED_INDEX_NAMES = frozenset({"by_id", "by_creation_time"})
 
 
@@ -39,7 +41,7 @@ def index_name_problem(name: str) -> str | None:
     """What keeps ``name`` from naming an index."""
     if name in RESERVED_INDEX_NAMES:
         return f"Convex keeps {name} for itself"
-    if name.startswith("_"):
+    if name.startswith("_") and not name.startswith(_FIVETRAN):
         return "a leading underscore is reserved"
     return identifier_problem(name)
 

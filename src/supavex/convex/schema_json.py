@@ -60,6 +60,13 @@ def _texts(data: Any) -> tuple[str, ...]:
     return tuple(map(_text, _list(data)))
 
 
+def _dimensions(data: Any) -> int:
+    """A whole number of 32 bits without a sign, as Convex reads it; its range is a rule of the schema."""
+    if type(data) is not int or not 0 <= data < 1 << 32:
+        raise TypeError(f"dimensions are a whole number, and not {data!r}")
+    return data
+
+
 def _table(data: dict[str, Any]) -> TableDefinition:
     document = data.get("documentType")
     table = TableDefinition(kinds.AnyValue() if document is None else validator_from_json(document))
@@ -73,7 +80,7 @@ def _table(data: dict[str, Any]) -> TableDefinition:
     for key, staged in (("vectorIndexes", False), ("stagedVectorIndexes", True)):
         for item in _list(data.get(key) or []):
             filters = _texts(item.get("filterFields") or [])
-            dimensions = int(item["dimensions"])
+            dimensions = _dimensions(item.get("dimensions", item.get("dimension")))
             index = VectorIndex(item["indexDescriptor"], item["vectorField"], dimensions, filters, staged)
             table.vector_indexes.append(index)
     return table
@@ -91,8 +98,7 @@ def validator_from_json(data: dict[str, Any]) -> Validator:
     if kind == "array":
         return kinds.Array(element=validator_from_json(data["value"]))
     if kind == "record":
-        values = validator_from_json(data["values"]["fieldType"])
-        return kinds.Record(keys=validator_from_json(data["keys"]), values=values)
+        return kinds.Record(keys=validator_from_json(data["keys"]), values=_field(data["values"]))
     if kind == "union":
         return kinds.Union(members=tuple(map(validator_from_json, _list(data["value"]))))
     if kind == "object":

@@ -282,6 +282,8 @@ class SnapshotArchive:
                     number += 1
                     if len(line) >= _MAX_LINE:
                         raise self._invalid(table, number, "a line is longer than any document.")
+                    if not line.strip() and damaged is None:
+                        raise self._invalid(table, number, "the line is blank, which Convex's import refuses.")
                     if line.strip():
                         yield number, line
             except _DAMAGE as error:

@@ -71,6 +71,17 @@ class Deployment(Database):
 
         return run_scheduled(self.functions, until)
 
+    def advance(self, seconds: float) -> int:
+        """Turns the deployment's clock forward, and runs what is due on the way, in its order; how many runs.
+
+        Scheduled functions and cron jobs each run at their own moment: ``Date.now()`` in queries and mutations, and
+        ``_creationTime``, are the turned clock's. Actions see the machine's own. Nothing runs by itself in a deployment
+        that is not served.
+        """
+        from supavex.deployment.functions.in_process import advance
+
+        return advance(self.functions, seconds)
+
     def set_environment(self, variables: Mapping[str, str | None]) -> None:
         """Sets environment variables of the functions; None removes one. Raises for names and values Convex refuses."""
         from supavex.deployment.functions.modules import change_variables

@@ -92,6 +92,9 @@ class Indexes(RuleBasedStateMachine):
         else:
             import_entries(self.deployment, entries, "replace")
             self.documents[table] = some
+            # Convex keeps the staged indexes of no table that it replaces.
+            kept_indexes = {name: index for name, index in self.indexes.get(table, {}).items() if not index[1]}
+            self.indexes = {**self.indexes, table: kept_indexes}
         return multiple()
 
     @rule()

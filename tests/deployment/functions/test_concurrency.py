@@ -11,17 +11,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from supavex.convex.ids import decode_id
 from supavex.deployment import Deployment
+from supavex.deployment.database.engine import Conflict
+from supavex.deployment.database.plans import plan_query
 from supavex.deployment.functions.call import Call
-from supavex.deployment.functions.outcome import Outcome
+from supavex.deployment.functions.outcome import Outcome, conflict_failure
 
 from .app import App, value_of
 from .conftest import FILE
 
 SECONDS = 60.0
+EVERY_ROW = {"source": {"type": "FullTableScan", "tableName": "rows", "order": "asc"}, "operators": []}
 
 
 def together(app: App, calls: list[tuple[str, dict[str, Any]]], threads: int = 4) -> list[Outcome]:
@@ -151,3 +156,28 @@ def test_transfers_keep_the_sum(pushed: Path, transfers: list[tuple[str, str, fl
         outcomes = together(app, calls)
         assert [value_of(outcome) for outcome in outcomes] == [[300.0, 300.0]] * len(calls)
         assert sum(value for _, value in app.run("transactions:everyValue")) == 300.0
+
+
+def test_a_conflict_names_the_table_the_mutation_and_the_document(app: App):
+    engine = app.functions.engine
+    (id_,) = app.rows(1)
+    for source, said in (("a:b", 'A call to "a:b"'), ("c:d", "Another call to this mutation"), (None, None)):
+        with engine.snapshot() as snapshot:
+            mine = engine.begin(snapshot)
+            assert len(mine.rows(plan_query(EVERY_ROW, snapshot.catalog), None, 10)) == 1
+            table = snapshot.catalog.tables["rows"]
+            mine.read(snapshot.catalog.indexes(table)["by_n"].entries)
+            mine.insert("counters", {"name": "x", "value": 1.0})
+        with engine.snapshot() as snapshot:
+            other = engine.begin(snapshot)
+            other.source = source
+            other.patch(table, decode_id(id_)[1], {"a": source}, set())
+        engine.commit(other)
+        with pytest.raises(Conflict) as caught:
+            engine.commit(mine)
+        message = conflict_failure(caught.value, "c:d").message
+        head = (
+            'Documents read from or written to the "rows" table changed while this mutation was being run and on every '
+        )
+        who = "" if said is None else f'{said} changed the document with ID "{id_}". '
+        assert message == f"{head}subsequent retry. {who}See https://docs.convex.dev/error#1"

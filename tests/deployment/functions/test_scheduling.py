@@ -119,7 +119,19 @@ def test_cancelling_what_is_no_job(app: App):
         assert app.error("scheduling:cancel", id=odd)
 
 
-def test_a_mutation_does_not_cancel_itself(app: App):
+def test_a_mutation_that_cancels_itself_is_canceled(app: App):
+    """And is warned; from version 1.50 of the npm package on, it is an error."""
+    later(app, 1.0, kind="cancelsItself")
+    lines: list[str] = []
+    app.functions.listeners.append(lambda outcome: lines.extend(outcome.log_texts))
+    assert app.deployment.run_scheduled() == 1
+    assert app.run("reading:all", table="rows") == [] and states(app) == ["canceled"]
+    assert [line.partition(" is ")[0] for line in lines] == ["[WARN] A scheduled mutation canceling itself"]
+
+
+def test_a_mutation_of_a_newer_client_does_not_cancel_itself(app: App):
+    store = app.deployment.store
+    store.set_meta("udf_version", "1.50.0")
     later(app, 1.0, kind="cancelsItself")
     assert app.deployment.run_scheduled() == 1
     (row,) = app.run("reading:all", table="rows")

@@ -162,3 +162,8 @@ def test_the_file_is_the_same_for_those_who_read_it_otherwise(app: App):
     app.rows(4)
     found: list[Any] = [row["n"] for row in app.deployment.query("rows").collect()]
     assert found == [1, 2, 3, 4]
+
+
+def test_what_is_taken_back_does_not_count_as_written(app: App):
+    kept, taken_back = app.run("transactions:counted")
+    assert kept == taken_back and kept[:2] == [3, 16_000] and kept[2] > 0

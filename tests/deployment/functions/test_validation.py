@@ -129,3 +129,9 @@ def test_ways_to_name_a_function(app: App, path: str):
 def test_paths_that_name_nothing(app: App, path: str):
     outcome = app.functions.run(Call(path, {}, internal=True))
     assert outcome.failure is not None and "Could not find function for" in outcome.failure.message
+
+
+@pytest.mark.parametrize("name", ["madeOutside", "actsOutside", "handsOutside"])
+def test_an_id_of_a_table_outside_the_schema_fits_from_its_first_document_on(app: App, name: str):
+    first, second = app.run(f"validation:{name}"), app.run(f"validation:{name}")
+    assert first != second and app.deployment.count("outside") == 2

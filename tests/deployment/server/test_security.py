@@ -26,6 +26,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from supavex.deployment import Deployment
+from supavex.deployment.database.stored_files import Files
 from supavex.deployment.server.app import make_app
 from supavex.deployment.server.host import Addresses, Host
 from tests.official.served import Served, wait_until
@@ -138,11 +139,33 @@ def test_an_upload_wants_an_address_that_was_given_for_it(served: Served):
     until, _, digest = path.rpartition("=")[2].partition("-")
     for token in ("", "x", f"{int(until) + 1}-{digest}", f"0-{digest}", f"{until}-", "9" * 5000, "١-x", f"{until}-é"):
         answer = ask(served, "POST", f"/api/storage/upload?token={quote(token)}", b"a", key=None)
-        assert answer.json["code"] == "StorageTokenInvalid"
+        assert (answer.status, answer.json["code"]) == (401, "StorageTokenInvalid")
     assert ask(served, "POST", path, b"a", key=None, Digest="sha-256=AAAA").json["code"] == "DigestMismatch"
     assert ask(served, "POST", path, b"a", key=None, Digest="sha-256=A").json["code"] == "BadDigest"
     rows = ask(served, "POST", "/api/query", {"path": "_system/cli/tableData", "args": {"table": "_storage"}})
     assert [row["_id"] for row in rows.json["value"]["page"]] == [kept]
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "text/html;charset=latin1", "application/x-odd", None])
+def test_a_file_is_sent_with_the_type_that_it_was_given_with(served: Served, kind: str | None):
+    path = ask(served, "POST", "/api/storage/generate_upload_url").json["uploadUrl"].removeprefix(served.url)
+    headers = {} if kind is None else {"Content_Type": kind}
+    id_ = ask(served, "POST", path, b"contents", key=None, **headers).json["storageId"]
+    found = ask(served, "GET", f"/api/storage/{uuid_of(served, id_)}", key=None)
+    assert (found.headers["content-type"], found.body) == (kind, b"contents")
+
+
+def test_a_range_of_an_empty_file_is_all_of_it(served: Served):
+    path = ask(served, "POST", "/api/storage/generate_upload_url").json["uploadUrl"].removeprefix(served.url)
+    id_ = ask(served, "POST", path, b"", key=None, Content_Type="text/plain").json["storageId"]
+    found = ask(served, "GET", f"/api/storage/{uuid_of(served, id_)}", key=None, Range="bytes=0-10")
+    assert (found.status, found.body, found.headers["content-length"]) == (200, b"", "0")
+
+
+def uuid_of(served: Served, id_: str) -> str:
+    """The uuid in a stored file's address."""
+    with Deployment(served.data / "deployment.sqlite3") as deployment:
+        return next(file.name for file in Files(deployment.store, served.data).all() if file.id == id_)
 
 
 @pytest.mark.parametrize("name", ["..%2f..%2fadmin_key", "%2e%2e", "..", "admin_key", "%00", "a%2fb", "x" * 3000])

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from supavex.convex import validators as kinds
 from supavex.convex.snapshot import SnapshotArchive
-from supavex.deployment.database.store import Rows, read_body
+from supavex.deployment.database.bulk_load import Rows
+from supavex.deployment.database.store import read_body
 from supavex.deployment.transfer import reading
 from supavex.deployment.transfer.table_rows import TableSource, has_blocks, rows_by_one, rows_of_blocks
 from supavex.errors import SupavexError

@@ -12,6 +12,7 @@ from supavex.convex.schema_json import schema_from_json
 from supavex.convex.validators import Validator
 from supavex.deployment.database.commits import FILES
 from supavex.deployment.database.enforcement import SYSTEM_TABLES, enforced
+from supavex.deployment.database.search_indexes import StoredSearch, searches_of
 from supavex.deployment.database.store import CREATION_INDEX, StoredIndex, StoredTable, indexes_of, tables_of
 
 #: The tables of Convex's own that functions read by ``ctx.db.system``.
@@ -34,6 +35,7 @@ class Catalog:
         self._indexes = {
             table.storage: indexes_of(connection, table) for table in (*self.tables.values(), *self._system.values())
         }
+        self._searches = {table.storage: searches_of(connection, table.storage) for table in self.tables.values()}
         row = connection.execute("SELECT schema FROM pushes ORDER BY id DESC LIMIT 1").fetchone()
         self._schema_text = None if row is None else str(row[0])
         every = (*self.tables.values(), *self._system.values(), STORED_FILES)
@@ -66,9 +68,22 @@ class Catalog:
         table = self.by_number.get(number)
         return SYSTEM_TABLES.get(number) or (None if table is None else table.name)
 
+    def of_space(self, space: int) -> StoredTable | None:
+        """The table that a space of keys belongs to: its ids, or one of its indexes."""
+        for table in self.by_number.values():
+            every = [index.entries for index in self.indexes(table).values()]
+            every += [search.entries for search in self.searches(table).values()]
+            if space == -table.storage or space in every:
+                return table
+        return None
+
     def indexes(self, table: StoredTable) -> dict[str, StoredIndex]:
         """The indexes of a table by name."""
         return _FILE_INDEXES if table is STORED_FILES else self._indexes.get(table.storage, {})
+
+    def searches(self, table: StoredTable) -> dict[str, StoredSearch]:
+        """The text and vector indexes of a table by name."""
+        return self._searches.get(table.storage, {})
 
     def validator(self, table: str) -> Validator | None:
         """What the documents of ``table`` must fit; None where the schema says nothing of it, or is not enforced."""

@@ -50,30 +50,36 @@ class ReadSet:
 
     def touched_by(self, commit: Commit) -> bool:
         """Whether ``commit`` wrote a key in one of the intervals."""
-        if commit.keys is None:
-            return True
-        for space, keys in commit.keys.items():
+        return commit.keys is None or self.met(commit) is not None
+
+    def met(self, commit: Commit) -> tuple[int, bytes] | None:
+        """The first key, with its space, that ``commit`` wrote in one of the intervals."""
+        for space, keys in (commit.keys or {}).items():
             for start, end in self.intervals.get(space, ()):
                 at = bisect_left(keys, start)
                 if at < len(keys) and (end is None or keys[at] < end):
-                    return True
-        return False
+                    return space, keys[at]
+        return None
 
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """One commit: its timestamp (nanoseconds) and the keys it wrote, sorted, by space; None: anything."""
+    """One commit: its timestamp (nanoseconds) and the keys it wrote, sorted, by space; None: anything.
+
+    ``source`` is the mutation that wrote it; None for others.
+    """
 
     ts: int
     keys: Mapping[int, list[bytes]] | None
+    source: str | None = None
 
     @classmethod
-    def of(cls, ts: int, written: Iterable[tuple[int, bytes]]) -> Commit:
+    def of(cls, ts: int, written: Iterable[tuple[int, bytes]], source: str | None = None) -> Commit:
         """The commit of some keys."""
         keys: dict[int, set[bytes]] = {}
         for space, key in written:
             keys.setdefault(space, set()).add(key)
-        return cls(ts, {space: sorted(found) for space, found in keys.items()})
+        return cls(ts, {space: sorted(found) for space, found in keys.items()}, source)
 
 
 class CommitLog:
@@ -99,10 +105,15 @@ class CommitLog:
         with self._lock:
             if after < self._start:
                 return True
+        return self.last_touching(reads, after, until) is not None
+
+    def last_touching(self, reads: ReadSet, after: int, until: int | None = None) -> Commit | None:
+        """The newest commit since ``after`` that wrote what was read; None where none did that is remembered."""
+        with self._lock:
             newer = []
             for commit in reversed(self._commits):
                 if commit.ts <= after:
                     break
                 if until is None or commit.ts <= until:
                     newer.append(commit)
-        return any(reads.touched_by(commit) for commit in newer)
+        return next((commit for commit in newer if reads.touched_by(commit)), None)

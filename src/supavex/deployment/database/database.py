@@ -6,7 +6,7 @@ import base64
 import itertools
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,19 +18,22 @@ from supavex.convex.ids import InvalidId, decode_id, encode_id, new_internal_id
 from supavex.convex.limits import FIRST_USER_TABLE_NUMBER, STORAGE_TABLE
 from supavex.convex.messages import mismatch_text
 from supavex.convex.names import table_name_problem
-from supavex.convex.schema import Schema
+from supavex.convex.schema import Schema, TableDefinition
 from supavex.convex.schema_changes import SchemaChange, schema_change
 from supavex.convex.schema_json import schema_from_json
 from supavex.convex.values import Document
 from supavex.deployment.database.enforcement import check_limits, enforced, mismatch_of
 from supavex.deployment.database.queries import Query, full_scan
+from supavex.deployment.database.search_indexes import definitions, drop
 from supavex.deployment.database.store import CREATION_INDEX, Store, StoredTable, read_body, write_body
 from supavex.errors import SupavexError
 
 #: What Convex itself lets pass when a schema is pushed: top-level fields that start with an underscore (it drops them),
-#: and ids of tables that the schema does not name.
-_LET_PASS = ("SystemField", "FieldNameReserved", "UnknownTable")
+#: ids of tables that the schema does not name, and types of which no document can be.
+_LET_PASS = ("SystemField", "FieldNameReserved", "UnknownTable", "TooNestedError", "TooManyFieldsError")
 
+#: Where the file keeps that its text and vector indexes were built once.
+_SEARCHES_BUILT = "search_indexes"
 #: Documents that SQLite joins: of the largest that there may be, its longest value holds so many.
 _JOINED = 100
 #: Bytes of documents that are given at once.
@@ -57,6 +60,8 @@ class Database:
         self.path = path
         self.durable = durable
         self.store = Store(path, durable=durable)
+        if self.store.meta(_SEARCHES_BUILT) is None:
+            self._build_first_searches()
 
     def __enter__(self) -> Self:
         return self
@@ -290,6 +295,33 @@ class Database:
                 self.store.create_index(table.storage, index_name, fields, staged=staged)
                 self.store.fill_index(table.storage, self.store.indexes(table)[index_name])
                 indexed += self.count(name)
+            indexed += self._build_searches(table, definition)
+        return indexed
+
+    def _build_first_searches(self) -> None:
+        """Builds the text and vector indexes of a file whose schema was pushed when there were none.
+
+        Where a document can't be read, they are not there until the next push, and queries say so.
+        """
+        with self.store.transaction():
+            self.store.set_meta(_SEARCHES_BUILT, "1")
+            tables = {} if self.schema is None else self.schema.tables
+            with suppress(DamagedDocument):
+                for name, table in self.store.tables().items() if tables else ():
+                    self._build_searches(table, tables.get(name))
+
+    def _build_searches(self, table: StoredTable, definition: TableDefinition | None) -> int:
+        """Makes the text and vector indexes of a table those of its definition; how many documents were entered."""
+        wanted, present, indexed = definitions(definition), self.store.searches(table), 0
+        for index in present.values():
+            if wanted.get(index.name) != (index.definition, index.staged):
+                drop(self.store.connection, index)
+        for name, (made, staged) in wanted.items():
+            old = present.get(name)
+            if old is None or (old.definition, old.staged) != (made, staged):
+                new = self.store.create_search(table.storage, name, made, staged=staged)
+                self.store.fill_search(table.storage, new)
+                indexed += self.count(table.name)
         return indexed
 
     # Documents
@@ -304,7 +336,7 @@ class Database:
             self._enforce(table, document)
             row = self.store.insert(stored.storage, internal_id, document)
             assert row is not None
-            self.store.enter(self.store.indexes(stored).values(), row, document)
+            self.store.every_index(stored).enter(row, document)
         return id_
 
     def replace(self, id_: str, fields: Document) -> None:
@@ -313,23 +345,19 @@ class Database:
             table, internal_id, old = self._existing(id_)
             document = {**fields, "_id": id_, "_creationTime": old["_creationTime"]}
             self._enforce(table.name, document)
-            indexes = list(self.store.indexes(table).values())
-            self.store.withdraw(indexes, old)
-            self.store.connection.execute(
-                f"UPDATE documents_{table.storage} SET body = ? WHERE internal_id = ?",
-                (write_body(document), internal_id),
-            )
-            sql = f"SELECT row FROM documents_{table.storage} WHERE internal_id = ?"
-            (row,) = self.store.connection.execute(sql, (internal_id,)).fetchone()
-            self.store.enter(indexes, row, document)
+            sql = f"UPDATE documents_{table.storage} SET body = ? WHERE internal_id = ? RETURNING row"
+            (row,) = self.store.connection.execute(sql, (write_body(document), internal_id)).fetchone()
+            indexes = self.store.every_index(table)
+            indexes.withdraw(row, old)
+            indexes.enter(row, document)
 
     def delete(self, id_: str) -> None:
         """Removes a document."""
         with self.store.transaction():
             table, internal_id, old = self._existing(id_)
-            self.store.withdraw(self.store.indexes(table).values(), old)
-            sql = f"DELETE FROM documents_{table.storage} WHERE internal_id = ?"
-            self.store.connection.execute(sql, (internal_id,))
+            sql = f"DELETE FROM documents_{table.storage} WHERE internal_id = ? RETURNING row"
+            (row,) = self.store.connection.execute(sql, (internal_id,)).fetchone()
+            self.store.every_index(table).withdraw(row, old)
 
     def _existing(self, id_: str) -> tuple[StoredTable, bytes, Document]:
         number, internal_id = decode_id(id_)

@@ -13,11 +13,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from supavex.convex.ids import decode_id, encode_id
+from supavex.convex.order_keys import order_key
 from supavex.deployment.database.catalog import SYSTEM_INDEXES, SYSTEM_NUMBERS, Catalog
+from supavex.deployment.database.clock import Clock
 from supavex.deployment.database.commits import CATALOG, FILES, Commit, CommitLog, ReadSet
-from supavex.deployment.database.store import BUSY_SECONDS, Store, StoredIndex, StoredTable, stored_text
+from supavex.deployment.database.store import BUSY_SECONDS, Store, StoredTable, TableIndexes, stored_text
 from supavex.deployment.database.stored_files import Files
 from supavex.deployment.database.transaction import Transaction, Written, keys_of
 
@@ -30,7 +33,15 @@ _DRAIN_SECONDS, _DRAIN_AGAIN_SECONDS = 1.0, 5.0
 
 
 class Conflict(Exception):
-    """What a transaction has read was written by another one before its commit: run it again."""
+    """What a transaction has read was written by another one before its commit: run it again.
+
+    ``table``: whose documents; ``document``: the id of the one that was written; ``source``: the mutation that wrote
+    it. Each is None where it is not known.
+    """
+
+    def __init__(self, table: str | None = None, document: str | None = None, source: str | None = None) -> None:
+        super().__init__(table)
+        self.table, self.document, self.source = table, document, source
 
 
 class Abandoned(Exception):
@@ -54,11 +65,12 @@ class Engine:
     def __init__(self, path: Path, *, durable: bool = True) -> None:
         self.path = path
         self._store = Store(path, durable=durable)
+        self.clock = Clock()
         self._lock = threading.RLock()
         #: Held by who uses the writing connection; taken before the other lock where it has to be waited for.
         self._writing = threading.Lock()
         self._version = self._data_version()
-        self.log = CommitLog(time.time_ns())
+        self.log = CommitLog(self.clock.ns())
         self._readers: list[sqlite3.Connection] = []
         self._current: Snapshot | None = None
         self._catalog: tuple[tuple[int, int], Catalog] | None = None
@@ -110,7 +122,7 @@ class Engine:
         return commit
 
     def _next_ts(self) -> int:
-        return max(time.time_ns(), self.log.last + 1)
+        return max(self.clock.ns(), self.log.last + 1)
 
     def _tell(self, commit: Commit) -> None:
         for listener in list(self.listeners):
@@ -168,7 +180,7 @@ class Engine:
 
     def begin(self, snapshot: Snapshot) -> Transaction:
         """A transaction at the moment of ``snapshot``."""
-        return Transaction(snapshot.connection, snapshot.catalog, snapshot.ts, time.time_ns())
+        return Transaction(snapshot.connection, snapshot.catalog, snapshot.ts, self.clock.ns())
 
     def valid(self, reads: ReadSet, since: int, until: int | None = None) -> bool:
         """Whether what was read at ``since`` is still so (or was, at ``until``)."""
@@ -186,9 +198,9 @@ class Engine:
             with self._writing, self._store.transaction(), self._lock:
                 foreign = self._noticed()
                 if self.log.touched(transaction.reads, transaction.ts):
-                    raise Conflict
+                    raise self._conflict(transaction)
                 ts = self._next_ts()
-                commit = Commit.of(ts, self._written(transaction))
+                commit = Commit.of(ts, self._written(transaction), transaction.source)
                 if also is not None:
                     also(self._store.connection, ts)
                 # Whoever takes a snapshot holds the same lock, and finds the file and the log of one moment.
@@ -201,6 +213,21 @@ class Engine:
         self._unlink(transaction)
         self._empty_log()
         return ts
+
+    def _conflict(self, transaction: Transaction) -> Conflict:
+        """The conflict of a transaction whose reads were written since."""
+        commit = self.log.last_touching(transaction.reads, transaction.ts)
+        met = None if commit is None else transaction.reads.met(commit)
+        if commit is None or met is None:
+            return Conflict()
+        space, key = met
+        table = transaction.catalog.of_space(space)
+        if table is None:
+            return Conflict()
+        ids = [encode_id(table.number, id_) for id_ in (commit.keys or {}).get(-table.storage, [])]
+        # An index's key ends with the document's id.
+        found = (id_ for id_ in ids if key in (decode_id(id_)[1],) or key.endswith(order_key(id_)) or len(ids) == 1)
+        return Conflict(table.name, next(found, None), commit.source)
 
     def _empty_log(self) -> None:
         """Writes the file's log (WAL) into the file, and empties it, where it has become long.
@@ -269,29 +296,36 @@ class Engine:
             if written.before is None and written.after is None:
                 continue
             table = tables[name]
-            indexes = list((catalog.indexes(table) or self._store.indexes(table)).values())
+            if name in transaction.new_tables:
+                indexes = self._store.every_index(table)
+            else:
+                found, searches = catalog.indexes(table), catalog.searches(table)
+                indexes = TableIndexes(connection, list(found.values()), list(searches.values()))
             self._write(table, internal_id, written, indexes)
-            yield from keys_of(table, iter(indexes), internal_id, written)
+            yield from keys_of(table, indexes, internal_id, written)
         for name in transaction.removed_files:
             connection.execute("DELETE FROM files WHERE name = ?", (name,))
             yield FILES, b""
 
-    def _write(self, table: StoredTable, internal_id: bytes, written: Written, indexes: list[StoredIndex]) -> None:
+    def _write(self, table: StoredTable, internal_id: bytes, written: Written, indexes: TableIndexes) -> None:
         connection, documents = self._store.connection, f"documents_{table.storage}"
         if written.before is None:
             assert written.after is not None
             row = self._store.insert(table.storage, internal_id, written.after)
             if row is None:
                 raise Conflict  # an id that is there already: another one is made next time
-            self._store.enter(indexes, row, written.after)
+            indexes.enter(row, written.after)
             return
-        self._store.withdraw(indexes, written.before)
         if written.after is None:
-            connection.execute(f"DELETE FROM {documents} WHERE internal_id = ?", (internal_id,))
-            return
-        sql = f"UPDATE {documents} SET body = ? WHERE internal_id = ? RETURNING row"
-        (row,) = connection.execute(sql, (written.body, internal_id)).fetchone()
-        self._store.enter(indexes, row, written.after)
+            sql = f"DELETE FROM {documents} WHERE internal_id = ? RETURNING row"
+            values: tuple[Any, ...] = (internal_id,)
+        else:
+            sql = f"UPDATE {documents} SET body = ? WHERE internal_id = ? RETURNING row"
+            values = (written.body, internal_id)
+        (row,) = connection.execute(sql, values).fetchone()
+        indexes.withdraw(row, written.before)
+        if written.after is not None:
+            indexes.enter(row, written.after)
 
     def _unlink(self, transaction: Transaction) -> None:
         for name in transaction.removed_files:

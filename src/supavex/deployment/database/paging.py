@@ -17,6 +17,8 @@ from supavex.convex.values import size
 from supavex.deployment.database.filters import holds
 from supavex.deployment.database.plans import QueryPlan
 from supavex.deployment.database.store import read_body
+from supavex.deployment.database.text_search import Found, SearchPlan, remember, search
+from supavex.deployment.database.tokens import MAX_FOUND
 from supavex.deployment.database.transaction import Row, Transaction
 from supavex.deployment.database.usage import DENSEST, Limits
 from supavex.errors import SupavexError
@@ -40,7 +42,7 @@ class _PageFull(Exception):
 class OpenQuery:
     """A query that is being read. An output is a document that it gives, with those before it that filters reject."""
 
-    plan: QueryPlan
+    plan: QueryPlan | SearchPlan
     #: Whether more are fetched each time: for who writes nothing, it makes no difference when that is done.
     growing: bool = False
     #: The keys up to which rows have been fetched, and up to which the reader has got them.
@@ -56,6 +58,9 @@ class OpenQuery:
     page: deque[Row] = field(default_factory=deque)
     #: Whether the range has no more rows to fetch.
     exhausted: bool = False
+    #: What a text search has found, and how much of it was fetched.
+    found: list[Found] | None = None
+    taken: int = 0
     #: What the reader was given last, and how much of that it is known to have got.
     outputs: list[list[Row]] = field(default_factory=list)
     known: int = 0
@@ -118,12 +123,30 @@ class OpenQuery:
             if self.rows >= self.max_rows:
                 raise _PageFull
             wanted = min(wanted, self.max_rows - self.rows)
-        rows, self.fetched = transaction.fetch(self.plan, self.fetched, wanted)
+        if isinstance(self.plan, SearchPlan):
+            rows, self.fetched = self._searched(transaction, self.plan, wanted)
+        else:
+            rows, self.fetched = transaction.fetch(self.plan, self.fetched, wanted)
         self.exhausted = self.fetched is None
         self.page.extend(rows)
         self.rows += len(rows)
         if self.growing and sum(len(row.body) for row in rows) <= _BATCH_CHARACTERS:
             self.hint = min(self.hint * 2, _MOST_FETCHED)
+
+    def _searched(self, transaction: Transaction, plan: SearchPlan, count: int) -> tuple[list[Row], bytes | None]:
+        """The next rows of a text search, as :meth:`Transaction.fetch` gives them. It is made once, at the first."""
+        if self.found is None:
+            self.found = [found for found in search(transaction, plan) if self.got is None or found.key > self.got]
+        if self.taken == MAX_FOUND:
+            message = f"Search query scanned too many documents (fetched {MAX_FOUND}). Consider using a smaller limit, "
+            message += "paginating the query, or using a filter field to limit the number of documents pulled from the "
+            raise SupavexError("SearchQueryScannedTooManyDocumentsError", f"{message}search index.")
+        some = self.found[self.taken : self.taken + count]
+        self.taken += len(some)
+        bodies = [(found, transaction.body(plan.table, found.internal_id)) for found in some]
+        rows = [Row(found.key, found.internal_id, body) for found, body in bodies if body is not None]
+        ended = self.taken == len(self.found) < MAX_FOUND
+        return rows, None if ended or not some else some[-1].key
 
     def read(self, transaction: Transaction, count: int, *, end: bool) -> None:
         """The function has got ``count`` documents of the last batch, and the end if ``end``: that much it has read."""
@@ -132,7 +155,10 @@ class OpenQuery:
         if end:
             rows += self.tail
             self.tail = []
-        if end and self.whole:
+        if isinstance(self.plan, SearchPlan):
+            if rows or end:
+                remember(transaction, self.plan, rows)
+        elif end and self.whole:
             _remember(transaction, self.plan, self.got, None)
         elif rows:
             _remember(transaction, self.plan, self.got, rows[-1].key)
@@ -156,7 +182,7 @@ def _remember(transaction: Transaction, plan: QueryPlan, after: bytes | None, un
         transaction.read(plan.space, start, end)
 
 
-def _passes(plan: QueryPlan, row: Row, limits: list[int]) -> bool:
+def _passes(plan: QueryPlan | SearchPlan, row: Row, limits: list[int]) -> bool:
     document: Any = None
     at = 0
     for operator in plan.operators:
@@ -196,7 +222,7 @@ class Page:
         return position_of(self.cursor) is None
 
 
-def read_page(transaction: Transaction, plan: QueryPlan, wanted: PageWanted) -> Page:
+def read_page(transaction: Transaction, plan: QueryPlan | SearchPlan, wanted: PageWanted) -> Page:
     """The page of ``plan`` behind ``wanted.cursor``. Raises ``InvalidCursor`` for one of another query."""
     mark = _fingerprint(plan)
     after = None if wanted.cursor is None else _checked(wanted.cursor, mark)
@@ -226,15 +252,20 @@ def read_page(transaction: Transaction, plan: QueryPlan, wanted: PageWanted) -> 
     transaction.usage.read([row.body for row in query.tail])
     whole = output is None and query.whole
     last = rows[-1].key if rows else None
-    _remember(transaction, plan, after, None if whole or fixed else last)
+    if isinstance(plan, SearchPlan):
+        remember(transaction, plan, rows)
+    else:
+        _remember(transaction, plan, after, None if whole or fixed else last)
     if status is None and (len(documents) > _LONG_PAGE or _near(query.rows, rows, wanted, transaction.usage.limits)):
         status = "SplitRecommended"
     cursor = wanted.end_cursor or _cursor(mark, None if whole else last)
-    middle = _cursor(mark, rows[len(rows) // 2].key) if len(rows) > 2 else None
+    # To split a search makes it no easier, says Convex.
+    splits = len(rows) > 2 and not isinstance(plan, SearchPlan)
+    middle = _cursor(mark, rows[len(rows) // 2].key) if splits else None
     return Page(documents, cursor, middle, status)
 
 
-def _until(plan: QueryPlan, key: bytes | None) -> QueryPlan:
+def _until(plan: QueryPlan | SearchPlan, key: bytes | None) -> QueryPlan | SearchPlan:
     """The part of a plan's range up to and with ``key``; None: all of it."""
     if key is None:
         return plan
@@ -255,7 +286,7 @@ def _near(fetched: int, rows: list[Row], wanted: PageWanted, limits: Limits) -> 
     return sum(size(read_body(row.body)) for row in rows) > limit
 
 
-def _fingerprint(plan: QueryPlan) -> bytes:
+def _fingerprint(plan: QueryPlan | SearchPlan) -> bytes:
     """Eight bytes that tell a query from others."""
     return hashlib.sha256(plan.fingerprint.encode()).digest()[:8]
 

@@ -12,7 +12,9 @@ from typing import Any
 from supavex.convex.order_keys import order_key, successor
 from supavex.deployment.database.catalog import Catalog
 from supavex.deployment.database.filters import Expression, expression, literal
+from supavex.deployment.database.search_indexes import StoredSearch
 from supavex.deployment.database.store import CREATION_INDEX, StoredIndex, StoredTable
+from supavex.deployment.database.text_search import SearchPlan, plan_search
 from supavex.errors import SupavexError
 
 _MORE = "For more information see https://docs.convex.dev/using/indexes."
@@ -53,14 +55,11 @@ class QueryPlan:
 _NO_ENTRIES = 1 << 41
 
 
-def plan_query(query: Any, catalog: Catalog) -> QueryPlan:
+def plan_query(query: Any, catalog: Catalog) -> QueryPlan | SearchPlan:
     """The plan of a query's JSON. Raises Convex's errors for indexes that are not there, and for impossible ranges."""
     try:
         source, operators = query["source"], query["operators"]
         kind = source["type"]
-        if kind == "Search":
-            message = "Not supported here: search indexes are not read by a local deployment."
-            raise SupavexError("NotSupportedHere", message)
         name = source["tableName"] if kind == "FullTableScan" else source["indexName"].partition(".")[0]
         index_name = CREATION_INDEX if kind == "FullTableScan" else source["indexName"].partition(".")[2]
         range_ = source.get("range") or []
@@ -71,20 +70,22 @@ def plan_query(query: Any, catalog: Catalog) -> QueryPlan:
     if len(steps) > _MAX_OPERATORS:
         raise SupavexError("TooManyOperators", f"A query has at most {_MAX_OPERATORS} operators.")
     table = catalog.readable(name)
+    if kind == "Search":
+        return plan_search(f"{name}.{index_name}", source, _search_index(catalog, table, name, index_name), steps)
     fingerprint = repr((name, index_name, range_, descending, operators))
     if table is None:
         if kind != "FullTableScan" and index_name not in ("by_id", CREATION_INDEX):
-            raise _no_index(name, index_name)
+            raise no_index(name, index_name)
         return QueryPlan(name, None, None, b"", None, descending, steps, fingerprint)
     if index_name == "by_id":
         start, end = _by_id(catalog, table, range_)
         return QueryPlan(name, table, None, start, end, descending, steps, fingerprint)
     index = catalog.indexes(table).get(index_name)
+    if index is None and index_name in catalog.searches(table):
+        raise SupavexError("IndexNotADatabaseIndex", f"Index {name}.{index_name} is not a database index")
     if index is None:
-        raise _no_index(name, index_name)
-    if index.staged:
-        message = f"Index {name}.{index_name} is currently staged and can't be read."
-        raise SupavexError("IndexStagedError", message)
+        raise no_index(name, index_name)
+    check_enabled(index, f"{name}.{index_name}")
     start, end = interval(f"{name}.{index_name}", index.fields, range_)
     return QueryPlan(name, table, index, start, end, descending, steps, fingerprint + repr(index.fields))
 
@@ -95,7 +96,30 @@ def _operator(data: dict[str, Any]) -> Expression | int:
     return expression(data["filter"])
 
 
-def _no_index(table: str, index: str) -> SupavexError:
+def _search_index(
+    catalog: Catalog, table: StoredTable | None, name: str, index_name: str
+) -> tuple[StoredTable, StoredSearch]:
+    """A table and its text index. Raises Convex's errors where there is none."""
+    index = None if table is None else catalog.searches(table).get(index_name)
+    if table is None or index is None:
+        if table is not None and index_name in catalog.indexes(table):
+            raise SupavexError("IndexNotASearchIndexError", f"Index {name}.{index_name} is not a search index")
+        raise no_index(name, index_name)
+    check_enabled(index, f"{name}.{index_name}")
+    if index.definition.kind != "text":
+        raise SupavexError("IndexNotASearchIndexError", f"Index {name}.{index_name} is not a search index")
+    return table, index
+
+
+def check_enabled(index: StoredIndex | StoredSearch, name: str) -> None:
+    """Raises where an index is staged."""
+    if index.staged:
+        message = f"Index {name} is currently staged and not available to query until it is enabled."
+        raise SupavexError("IndexStagedError", message)
+
+
+def no_index(table: str, index: str) -> SupavexError:
+    """The error for an index that is not there."""
     return SupavexError("IndexNotFoundError", f"Index {table}.{index} not found.")
 
 

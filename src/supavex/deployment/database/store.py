@@ -19,11 +19,14 @@ from supavex.convex.damage import Damaged, DamagedDocument
 from supavex.convex.ids import INTERNAL_ID_BYTES, encode_id
 from supavex.convex.order_keys import index_key
 from supavex.convex.values import Document, from_internal_json, to_internal_json
+from supavex.deployment.database import search_indexes
+from supavex.deployment.database.search_indexes import Definition, StoredSearch, searches_of
 from supavex.errors import SupavexError, database_error, of_database_file
 from supavex.files import chosen_folder, own_database
 
 _FORMAT = "1"
-_TABLES = """
+_TABLES = (
+    """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS tables (
   name TEXT PRIMARY KEY, number INTEGER NOT NULL UNIQUE, storage INTEGER NOT NULL UNIQUE) WITHOUT ROWID;
@@ -42,12 +45,22 @@ CREATE TABLE IF NOT EXISTS modules (
 CREATE TABLE IF NOT EXISTS environment (
   name TEXT PRIMARY KEY, value TEXT NOT NULL, id TEXT NOT NULL, created REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS jobs (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, state TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS crons (
+  name TEXT PRIMARY KEY, id TEXT NOT NULL, created REAL NOT NULL, spec TEXT NOT NULL, next_id TEXT NOT NULL,
+  state TEXT NOT NULL, previous REAL, next REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS cron_runs (
+  number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, created REAL NOT NULL, name TEXT NOT NULL,
+  run TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS files (
   internal_id BLOB PRIMARY KEY, name TEXT NOT NULL UNIQUE, created REAL NOT NULL, sha256 BLOB NOT NULL,
   size INTEGER NOT NULL, content_type TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS ended_sessions (token BLOB PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;
 """
+    + search_indexes.TABLES
+)
 CREATION_INDEX = "by_creation_time"
+#: Documents that are entered into a text or vector index at once.
+_FILLED = 500
 #: Seconds that a connection waits for another one that writes.
 BUSY_SECONDS = 10
 #: Bytes that the file's log (WAL) keeps on the disk once what it held is in the file.
@@ -203,6 +216,10 @@ class Store:
         """The indexes of ``table`` by name, ``by_creation_time`` among them."""
         return indexes_of(self.connection, table)
 
+    def searches(self, table: StoredTable) -> dict[str, StoredSearch]:
+        """The text and vector indexes of ``table`` by name."""
+        return searches_of(self.connection, table.storage)
+
     def create_storage(self, *, unique: bool = True) -> int:
         """A new, empty document table with its creation index; its number.
 
@@ -228,6 +245,8 @@ class Store:
         ).fetchall():
             self.connection.execute(f"DROP TABLE entries_{entries}")
         self.connection.execute("DELETE FROM indexes WHERE storage = ?", (storage,))
+        for search in searches_of(self.connection, storage).values():
+            search_indexes.drop(self.connection, search)
         self.connection.execute(f"DROP TABLE documents_{storage}")
 
     def create_index(self, storage: int, name: str, fields: Iterable[str], *, staged: bool) -> None:
@@ -239,6 +258,20 @@ class Store:
         self.connection.execute(
             "INSERT INTO indexes VALUES (?, ?, ?, ?, ?)", (storage, name, json.dumps(list(fields)), staged, entries)
         )
+
+    def create_search(self, storage: int, name: str, definition: Definition, *, staged: bool) -> StoredSearch:
+        """A new, empty text or vector index. Fill it by :meth:`fill_search`."""
+        index = StoredSearch(name, definition, staged, self._next("indexes", "entries"))
+        search_indexes.create(self.connection, storage, index)
+        return index
+
+    def fill_search(self, storage: int, index: StoredSearch) -> None:
+        """Enters every document into ``index``."""
+        rows = self.connection.execute(f"SELECT row, body, internal_id FROM documents_{storage} ORDER BY row")
+        table = self._of_storage(storage)
+        while block := rows.fetchmany(_FILLED):
+            found = [(row, read_body(body, table, id_)) for row, body, id_ in block]
+            search_indexes.enter(self.connection, index, found)
 
     def drop_index(self, storage: int, index: StoredIndex) -> None:
         """Drops an index."""
@@ -274,86 +307,34 @@ class Store:
             return None
         return cursor.lastrowid
 
-    def enter(self, storage_indexes: Iterable[StoredIndex], row: int, document: Document) -> None:
-        """Enters one document into its table's indexes."""
-        for index in storage_indexes:
+    def every_index(self, table: StoredTable) -> TableIndexes:
+        """All indexes of ``table``, to be kept up to date."""
+        return TableIndexes(self.connection, list(self.indexes(table).values()), list(self.searches(table).values()))
+
+
+@dataclass(frozen=True, slots=True)
+class TableIndexes:
+    """The indexes of one table, of all kinds: where a document is entered, and taken out."""
+
+    connection: sqlite3.Connection
+    database: list[StoredIndex]
+    searches: list[StoredSearch]
+
+    def enter(self, row: int, document: Document) -> None:
+        """Enters one document."""
+        for index in self.database:
             key = index_key(document, index.fields)
             self.connection.execute(f"INSERT INTO entries_{index.entries} VALUES (?, ?)", (key, row))
+        for search in self.searches:
+            search_indexes.enter(self.connection, search, [(row, document)])
 
-    def withdraw(self, storage_indexes: Iterable[StoredIndex], document: Document) -> None:
-        """Takes one document out of its table's indexes."""
-        for index in storage_indexes:
+    def withdraw(self, row: int, document: Document) -> None:
+        """Takes one document out."""
+        for index in self.database:
             key = index_key(document, index.fields)
             self.connection.execute(f"DELETE FROM entries_{index.entries} WHERE key = ?", (key,))
-
-
-@dataclass(slots=True)
-class Rows:
-    """Rows to be stored, by column: internal ids (16 bytes), documents (internal JSON in UTF-8), keys by index."""
-
-    ids: list[bytes]
-    bodies: list[bytes]
-    keys: list[list[bytes]]
-
-    def append(self, internal_id: bytes, body: bytes, keys: list[bytes]) -> None:
-        """One row more."""
-        self.ids.append(internal_id)
-        self.bodies.append(body)
-        for column, key in zip(self.keys, keys, strict=True):
-            column.append(key)
-
-
-class BulkLoad:
-    """Fills an empty document table and its indexes: rows in blocks, index keys sorted and entered at the end.
-
-    Raises :class:`DuplicateRow` from :meth:`finish` where two documents have one id.
-    """
-
-    def __init__(self, store: Store, table: StoredTable) -> None:
-        self._store, self._table = store, table
-        self._indexes = list(store.indexes(table).values())
-        self._count = 0
-        columns = ", ".join(f"k{number} BLOB" for number in range(len(self._indexes)))
-        store.connection.execute(f"CREATE TEMP TABLE bulk_{table.storage} ({columns})")
-
-    @property
-    def fields(self) -> list[tuple[str, ...]]:
-        """The fields of each index, in the order of the keys of :class:`Rows`."""
-        return [index.fields for index in self._indexes]
-
-    def add(self, rows: Rows) -> None:
-        """Stores rows. Both tables number them alike, from 1."""
-        connection, storage = self._store.connection, self._table.storage
-        sql = f"INSERT INTO documents_{storage} (internal_id, body) VALUES (?, CAST(? AS TEXT))"
-        connection.executemany(sql, zip(rows.ids, rows.bodies, strict=True))
-        marks = ", ".join("?" * len(self._indexes))
-        connection.executemany(f"INSERT INTO bulk_{storage} VALUES ({marks})", zip(*rows.keys, strict=True))
-        self._count += len(rows.ids)
-
-    def finish(self) -> int:
-        """Builds the indexes; how many documents were loaded."""
-        connection, storage = self._store.connection, self._table.storage
-        try:
-            self._store.make_unique(storage)
-        except sqlite3.IntegrityError:
-            sql = f"SELECT max(row) FROM documents_{storage} GROUP BY internal_id HAVING count(*) > 1 LIMIT 1"
-            (row,) = connection.execute(sql).fetchone()
-            (body,) = connection.execute(f"SELECT body FROM documents_{storage} WHERE row = ?", (row,)).fetchone()
-            raise DuplicateRow(read_body(body)["_id"]) from None
-        for number, index in enumerate(self._indexes):
-            sql = f"INSERT INTO entries_{index.entries} SELECT k{number}, rowid FROM bulk_{storage} ORDER BY k{number}"
-            connection.execute(sql)
-        connection.execute(f"DROP TABLE bulk_{storage}")
-        return self._count
-
-
-class DuplicateRow(Exception):
-    """Two documents of a :class:`BulkLoad` have this id."""
-
-    @property
-    def id(self) -> str:
-        """The id."""
-        return str(self.args[0])
+        for search in self.searches:
+            search_indexes.withdraw(self.connection, search, row, document)
 
 
 def write_body(document: Document) -> str:

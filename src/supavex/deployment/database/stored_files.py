@@ -148,6 +148,8 @@ def checked_type(content_type: object) -> str | None:
     return content_type
 
 
-def header_type(content_type: str | None) -> str:
-    """The media type that a stored file is sent with. One that an import brought may be none that a header holds."""
-    return content_type if isinstance(content_type, str) and _TYPE.match(content_type) else "application/octet-stream"
+def header_type(content_type: str | None) -> str | None:
+    """The media type that a stored file is sent with, None where it has none. An import may have brought a bad one."""
+    if content_type is None:
+        return None
+    return content_type if _TYPE.match(content_type) else "application/octet-stream"

@@ -20,11 +20,12 @@ from supavex.convex.messages import mismatch_text, value_text
 from supavex.convex.names import table_name_problem
 from supavex.convex.order_keys import index_key, order_key
 from supavex.convex.values import Document, same, size
+from supavex.deployment.database import search_indexes
 from supavex.deployment.database.catalog import STORED_FILES, SYSTEM_NUMBERS, Catalog
 from supavex.deployment.database.commits import CATALOG, ReadSet
 from supavex.deployment.database.enforcement import check_limits, mismatch_of
 from supavex.deployment.database.plans import QueryPlan
-from supavex.deployment.database.store import StoredIndex, StoredTable, read_body, write_body
+from supavex.deployment.database.store import StoredTable, TableIndexes, read_body, write_body
 from supavex.deployment.database.stored_files import file_documents
 from supavex.deployment.database.usage import OVER, Limits, Usage
 from supavex.errors import SupavexError
@@ -70,6 +71,8 @@ class Transaction:
         self._created = begun / 1e6
         #: Names of stored files to be removed.
         self.removed_files: list[str] = []
+        #: The mutation that writes, for who meets what it has written.
+        self.source: str | None = None
 
     @contextmanager
     def limited(self, given: Mapping[str, Any]) -> Iterator[None]:
@@ -103,12 +106,20 @@ class Transaction:
 
     def get(self, table: StoredTable, internal_id: bytes) -> str | None:
         """A document's JSON, or None."""
-        self.read(-table.storage, internal_id, internal_id + b"\x00")
-        written = self.writes.get((table.name, internal_id))
-        body = written.body if written is not None else self._stored(table, internal_id)
+        body = self.peek(table, internal_id)
         if body is not None:
             self.usage.read([body])
         return body
+
+    def peek(self, table: StoredTable, internal_id: bytes) -> str | None:
+        """The same, and the document does not count for the limits: for what the deployment reads for itself."""
+        self.read(-table.storage, internal_id, internal_id + b"\x00")
+        return self.body(table, internal_id)
+
+    def body(self, table: StoredTable, internal_id: bytes) -> str | None:
+        """The same, and nothing is remembered of it."""
+        written = self.writes.get((table.name, internal_id))
+        return written.body if written is not None else self._stored(table, internal_id)
 
     def _stored(self, table: StoredTable, internal_id: bytes) -> str | None:
         if table.name in self.new_tables:
@@ -275,7 +286,7 @@ class Transaction:
 
     def put(self, table: StoredTable, internal_id: bytes, document: Document) -> None:
         """Writes a system document as it is."""
-        body = self.get(table, internal_id)
+        body = self.peek(table, internal_id)
         self._write(table, internal_id, None if body is None else read_body(body), document, enforce=False)
 
     def _existing(self, table: StoredTable, internal_id: bytes, verb: str) -> Document:
@@ -306,12 +317,13 @@ class Transaction:
     def _enforce(self, table: str, document: Document) -> None:
         check_limits(table, document)
         validator = self.catalog.validator(table)
-        mismatch = None if validator is None else mismatch_of(validator, document, self._name_of)
+        mismatch = None if validator is None else mismatch_of(validator, document, self.name_of)
         if mismatch:
             message = f'Failed to insert or update a document in table "{table}" because it does not match the schema: '
             raise SupavexError("SchemaEnforcementError", message + mismatch_text(mismatch), where=table)
 
-    def _name_of(self, number: int) -> str | None:
+    def name_of(self, number: int) -> str | None:
+        """The name of the table with that number, one that is about to be made too."""
         found = self.table_of(number)
         return self.catalog.name_of(number) or (None if found is None else found.name)
 
@@ -332,11 +344,12 @@ class Transaction:
 
     def mark(self) -> tuple[Any, ...]:
         """What :meth:`go_back` takes."""
-        return dict(self.writes), dict(self.new_tables), self._created, list(self.removed_files)
+        usage = self.usage.written_rows, self.usage.written_bytes
+        return dict(self.writes), dict(self.new_tables), self._created, list(self.removed_files), usage
 
     def go_back(self, mark: tuple[Any, ...]) -> None:
-        """Takes back what was written since :meth:`mark`. What was read stays read."""
-        writes, tables, created, files = mark
+        """Takes back what was written since :meth:`mark`, and its count. What was read or scheduled stays counted."""
+        writes, tables, created, files, (self.usage.written_rows, self.usage.written_bytes) = mark
         self.writes, self.new_tables, self._created, self.removed_files = (
             dict(writes),
             dict(tables),
@@ -375,11 +388,13 @@ def _check_system_fields(fields: Document, id_: str, created: float) -> None:
 
 
 def keys_of(
-    table: StoredTable, indexes: Iterator[StoredIndex], internal_id: bytes, written: Written
+    table: StoredTable, indexes: TableIndexes, internal_id: bytes, written: Written
 ) -> Iterator[tuple[int, bytes]]:
     """The spaces and keys that a write touches: before it, and after it."""
     yield -table.storage, internal_id
-    for index in indexes:
-        for document in (written.before, written.after):
-            if document is not None:
+    for document in (written.before, written.after):
+        if document is not None:
+            for index in indexes.database:
                 yield index.entries, index_key(document, index.fields)
+            for search in indexes.searches:
+                yield from ((search.entries, key) for key in search_indexes.keys_of(search, document))

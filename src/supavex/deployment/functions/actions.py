@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Any
 
+from supavex.deployment.database.vector_search import vector_search
 from supavex.deployment.functions import scheduling, storage
 from supavex.deployment.functions.app import App, canonical
 from supavex.deployment.functions.call import (
@@ -50,7 +51,6 @@ def run_action(functions: TransactionFunctions, call: Call, action: Callable[[Ca
             outcome.path = function.path
             check_arguments(function, call.args, functions.engine.begin(snapshot))
             request = functions.start_request(app, function, call, snapshot)
-            names = snapshot.catalog.name_of
         # An action may take minutes: its arguments are a text from here on.
         call.args = None
         call.taken()
@@ -59,7 +59,10 @@ def run_action(functions: TransactionFunctions, call: Call, action: Callable[[Ca
         deadline = outcome.begun + functions.action_seconds
         with functions.runner(app) as leased:
             run = _ActionRun(functions, action, app, leased.runner, call, outcome, deadline)
-            outcome.value = checked_result(function, run.until_done(request), names)
+            value = run.until_done(request)
+        # Tables may have been made since the action began.
+        with functions.engine.snapshot() as snapshot:
+            outcome.value = checked_result(function, value, snapshot.catalog.name_of)
     outcome.ts = functions.engine.log.last
     return outcome
 
@@ -171,9 +174,10 @@ class _ActionRun:
         found = _WRITING.get(operation)
         if found is not None:
             return self._written(found, arguments)
-        if operation == "1.0/actions/vectorSearch":
-            raise SupavexError("NotSupportedHere", "Not supported here: vector indexes are not read.")
         with self.functions.engine.snapshot() as snapshot:
+            if operation == "1.0/actions/vectorSearch":
+                nearest = vector_search(snapshot, arguments["query"])
+                return json.dumps({"results": [{"_id": near.id, "_score": near.score} for near in nearest]})
             frame = self._frame(snapshot)
             if operation == "1.0/storageGet":
                 return storage.load(self.functions.engine.files, frame.transaction, arguments)

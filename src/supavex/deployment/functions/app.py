@@ -60,6 +60,8 @@ class App:
         self._maps: dict[str, SourceMap | None] = {}
         #: Time (milliseconds) and chance (four words of 32 bits) while its modules are evaluated: the same in each run.
         self.imported = _imported(connection)
+        #: Major and minor version of the npm package that pushed the app.
+        self.client_version = _client_version(connection)
 
     @staticmethod
     def version_of(connection: sqlite3.Connection) -> tuple[Any, ...]:
@@ -91,6 +93,12 @@ def _imported(connection: sqlite3.Connection) -> dict[str, Any]:
     row = connection.execute("SELECT value FROM meta WHERE key = ?", (IMPORTED,)).fetchone()
     found: dict[str, Any] = new_import() if row is None else json.loads(row[0])
     return found
+
+
+def _client_version(connection: sqlite3.Connection) -> tuple[int, ...]:
+    row = connection.execute("SELECT value FROM meta WHERE key = 'udf_version'").fetchone()
+    found = re.match(r"([0-9]{1,9})\.([0-9]{1,9})\.", "" if row is None else str(row[0]))
+    return (0, 0) if found is None else (int(found[1]), int(found[2]))
 
 
 def canonical(path: str) -> str:

@@ -80,7 +80,7 @@ def check_arguments(function: Function, args: Any, transaction: Transaction) -> 
     weight = size([value])
     if weight > MAX_ARGUMENT_BYTES:
         raise Failure(f"Arguments for {function.path} are too large (actual: {_shown(weight)}, limit: 16 MiB)")
-    mismatch = None if function.args is None else function.args.check(value, transaction.catalog.name_of)
+    mismatch = None if function.args is None else function.args.check(value, transaction.name_of)
     if mismatch:
         raise Failure(f"ArgumentValidationError: {mismatch_text(mismatch)}")
 

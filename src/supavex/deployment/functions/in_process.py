@@ -10,6 +10,7 @@ from supavex.convex.coercion import coerce
 from supavex.convex.validators import AnyValue
 from supavex.convex.values import Value, from_internal_json, to_internal_json
 from supavex.deployment.functions.call import Call
+from supavex.deployment.functions.cron_runs import due_crons, run_cron
 from supavex.deployment.functions.functions import Functions
 from supavex.deployment.functions.identity import ADMIN, Identity, acting
 from supavex.deployment.functions.outcome import Outcome
@@ -46,6 +47,33 @@ def run_now(functions: Functions, path: str, args: dict[str, Value], user: Mappi
     if outcome.failure is not None:
         raise FunctionFailed(outcome)
     return from_internal_json(json.loads(outcome.value or "null"))
+
+
+def advance(functions: Functions, seconds: float) -> int:
+    """Turns the clock, and runs what is due on the way; how many. See :meth:`supavex.deployment.Deployment.advance`."""
+    if not 0 <= seconds < float("inf"):
+        raise UsageError("InvalidDuration", f"the clock goes forward, by a number of seconds, and not by {seconds}.")
+    clock, count = functions.engine.clock, 0
+    end = clock.now() + seconds
+    while True:
+        moment = _next_moment(functions)
+        if moment is None or moment > end:
+            clock.turn_to(end)
+            return count
+        clock.turn_to(moment)
+        for job in due_jobs(functions, clock.now() * 1000)[0]:
+            count += run_job(functions, job) is not None
+        for cron in due_crons(functions, clock.now())[0]:
+            count += run_cron(functions, cron) is not None
+
+
+def _next_moment(functions: Functions) -> float | None:
+    """When something is due next, or has been: seconds since 1970."""
+    jobs, then = due_jobs(functions, float("-inf"))
+    crons, after = due_crons(functions, float("-inf"))
+    found = [None if then is None else then / 1000, after]
+    assert not jobs and not crons
+    return min((moment for moment in found if moment is not None), default=None)
 
 
 def run_scheduled(functions: Functions, until: float | None) -> int:

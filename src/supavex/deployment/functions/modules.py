@@ -12,6 +12,7 @@ from typing import Any
 
 from supavex.convex.ids import encode_id, new_internal_id
 from supavex.deployment.database.store import Store
+from supavex.deployment.functions.crons import apply_crons, checked_specs
 from supavex.deployment.runtime.evaluation import Module
 from supavex.errors import SupavexError
 
@@ -65,6 +66,7 @@ def save_modules(store: Store, modules: Mapping[str, Module], found: Mapping[str
             for p, m in modules.items()
         ],
     )
+    apply_crons(store.connection, checked_specs(found), time.time())
 
 
 def variables(store: Store) -> dict[str, str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from supavex.deployment.database.commits import ReadSet
+from supavex.deployment.database.engine import Conflict
 from supavex.deployment.functions.app import App
 
 MAX_LOG_LINES, MAX_LOG_LENGTH = 256, 32_768
@@ -41,6 +42,17 @@ class Failure(Exception):
     def text(self, request_id: str) -> str:
         """As a client gets it."""
         return f"[Request ID: {request_id}] Server Error\n{self.message}"
+
+
+def conflict_failure(conflict: Conflict, path: str) -> Failure:
+    """The failure of a mutation of that path which met a conflict each time it was run."""
+    where = "some table" if conflict.table is None else f'the "{conflict.table}" table'
+    message = f"Documents read from or written to {where} changed while this mutation was being run and on every "
+    message += "subsequent retry. "
+    if conflict.source is not None and conflict.document is not None:
+        who = "Another call to this mutation" if conflict.source == path else f'A call to "{conflict.source}"'
+        message += f'{who} changed the document with ID "{conflict.document}". '
+    return Failure(f"{message}See https://docs.convex.dev/error#1")
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ from supavex.deployment.functions.call import (
 )
 from supavex.deployment.functions.incidents import recorded
 from supavex.deployment.functions.operations import answer
-from supavex.deployment.functions.outcome import Failure, Outcome, failure_of, logged
+from supavex.deployment.functions.outcome import Failure, Outcome, conflict_failure, failure_of, logged
 from supavex.deployment.functions.syscalls import Frame, Services, parsed, understood
 from supavex.deployment.functions.turns import Turns
 from supavex.deployment.runtime.runner import AT_ONCE, Runner, RunnerLost, Runners
@@ -50,7 +50,17 @@ _DEPTH = 8
 
 #: Gives, for an outcome, what is to be done with the file's connection at a commit's timestamp.
 Also = Callable[["Outcome"], Callable[[Any, int], None]]
-Settle = Callable[[Transaction, "Outcome"], None]
+
+
+@dataclass(frozen=True, slots=True)
+class JobWrites:
+    """What is written of a job in the transaction of the mutation that it runs: before it begins, and when it is over.
+
+    Both may raise :class:`Abandoned`. What ``begin`` writes stays where the mutation fails.
+    """
+
+    begin: Callable[[Transaction], None]
+    end: Callable[[Transaction, Outcome], None]
 
 
 class TransactionFunctions:
@@ -120,40 +130,43 @@ class TransactionFunctions:
             self._in_transaction(call, outcome, self.engine.begin(at))
         return self.told(outcome)
 
-    def mutation(self, call: Call, also: Also | None = None, settle: Settle | None = None) -> Outcome:
+    def mutation(self, call: Call, also: Also | None = None, job: JobWrites | None = None) -> Outcome:
         """Runs a mutation until it commits.
 
-        ``also`` gives what is to be written to the file along with its outcome, be it good or bad; ``settle`` writes
+        ``also`` gives what is to be written to the file along with its outcome, be it good or bad; ``job`` writes
         documents along with it. Both may raise :class:`Abandoned`, which is raised from here then.
         """
-        place = self._turns.place()
+        place, conflict = self._turns.place(), Conflict()
         for retries in range(_RETRIES + 1):
             if retries > _ALONE_AFTER:  # another process writes, or a scheduler
                 time.sleep(random.uniform(0, 0.001 * 2 ** min(retries, 7)))
             with self._turns.taken(place, alone=retries >= _ALONE_AFTER):
                 try:
-                    outcome = self._attempted(call, also, settle)
-                except Conflict:
+                    outcome = self._attempted(call, also, job)
+                except Conflict as met:
+                    conflict = met
                     continue
             outcome.retries = retries
             return self.told(outcome)
-        message = "Documents read from or written to changed while this mutation was being run and on every "
-        failure = Failure(f"{message}subsequent retry. Something else than mutations writes the same documents.")
-        return self.told(Outcome(canonical(call.path), "Mutation", failure=failure))
+        path = canonical(call.path)
+        return self.told(Outcome(path, "Mutation", failure=conflict_failure(conflict, path)))
 
-    def _attempted(self, call: Call, also: Also | None, settle: Settle | None) -> Outcome:
+    def _attempted(self, call: Call, also: Also | None, job: JobWrites | None) -> Outcome:
         """Runs a mutation once, and commits. Raises :class:`Conflict` where it has to be run again."""
         outcome = Outcome(canonical(call.path), "Mutation")
         settled: Transaction | None = None
         with recorded(outcome, self.query_seconds), self.gate, self.engine.snapshot() as snapshot:
             transaction = self.engine.begin(snapshot)
+            transaction.source = outcome.path
+            if job is not None:
+                job.begin(transaction)
             begun = transaction.mark()
             with recorded(outcome, self.query_seconds):
                 self._in_transaction(call, outcome, transaction)
             if outcome.failure is not None:
                 transaction.go_back(begun)
-            if settle is not None:
-                settle(transaction, outcome)
+            if job is not None:
+                job.end(transaction, outcome)
             settled = transaction
         if settled is not None:
             # The snapshot has ended: while it is open, a commit can't write the file's log into the file.
@@ -271,7 +284,7 @@ class TransactionRun:
         self._count += 1
         id_ = self._count
         request = self.functions.start_request(self.app, function, call, self._snapshot())
-        request |= {"outermost": outermost, "now": time.time_ns() // 1_000_000}
+        request |= {"outermost": outermost, "now": self.functions.engine.clock.ns() // 1_000_000}
         request["seed"] = [secrets.randbits(32) for _ in range(4)]
         request["snapshot"] = to_internal_json(self.transaction.ts)["$integer"]
         instructions: list[Any] = [["start", id_, request]]
@@ -294,7 +307,7 @@ class TransactionRun:
                 frame.consumed(read)
             except SupavexError as error:
                 raise Failure(f"Uncaught Error: {error.message}\n") from None
-            return checked_result(function, payload, self.transaction.catalog.name_of)
+            return checked_result(function, payload, self.transaction.name_of)
         with suppress(SupavexError):
             frame.consumed(read)
         raise failure_of(payload, self.app) if how == "failed" else Failure("Returned promise will never resolve")
@@ -321,7 +334,10 @@ class TransactionRun:
             if operation == "1.0/runUdf":
                 with understood(operation):
                     return ["settle", call_id, True, self._nested(frame, parsed(payload))]
-            return ["settle", call_id, True, answer(frame, operation, payload)]
+            answered = answer(frame, operation, payload)
+            while frame.warnings:
+                self.outcome.add_log("WARN", [frame.warnings.pop(0)])
+            return ["settle", call_id, True, answered]
         except InvalidCursor as error:
             return ["settle", call_id, False, {"message": error.message, "data": json.loads(error.DATA)}]
         except SupavexError as error:

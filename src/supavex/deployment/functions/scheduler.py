@@ -7,7 +7,6 @@ An action runs once at most.
 from __future__ import annotations
 
 import threading
-import time
 from contextlib import suppress
 
 from supavex.convex.ids import decode_id
@@ -19,9 +18,12 @@ from supavex.deployment.database.plans import QueryPlan
 from supavex.deployment.database.store import StoredTable, read_body
 from supavex.deployment.database.transaction import Transaction
 from supavex.deployment.functions.call import Call
+from supavex.deployment.functions.cron_runs import due_crons, fail_interrupted, run_cron
+from supavex.deployment.functions.crons import CronJob
 from supavex.deployment.functions.functions import Functions
 from supavex.deployment.functions.incidents import incident, recorded
 from supavex.deployment.functions.outcome import Outcome
+from supavex.deployment.functions.running import JobWrites
 from supavex.deployment.functions.scheduling import ended
 
 #: Seconds after which the scheduler looks again, though nothing told it to.
@@ -45,6 +47,7 @@ class Scheduler:
     def start(self) -> None:
         """Begins: actions that an earlier process left unfinished have failed."""
         self._fail_interrupted()
+        fail_interrupted(self._functions)
         self._functions.engine.listeners.append(lambda commit: self._wake.set())
         self._thread.start()
 
@@ -62,11 +65,20 @@ class Scheduler:
             self._wake.clear()
             after: float | None = None
             try:
-                due, after = due_jobs(self._functions, time.time() * 1000)
+                now = self._functions.engine.clock.now()
+                due, after = due_jobs(self._functions, now * 1000)
+                crons, then = due_crons(self._functions, now)
+                moments = [moment for moment in (after, None if then is None else then * 1000) if moment is not None]
+                after = min(moments, default=None)
                 self._begin(due)
+                self._begin_crons(crons)
             except Exception:
                 incident("the scheduler")
-            wait = _LOOK_SECONDS if after is None else min(_LOOK_SECONDS, max(0.0, after / 1000 - time.time()))
+            wait = (
+                _LOOK_SECONDS
+                if after is None
+                else min(_LOOK_SECONDS, max(0.0, after / 1000 - self._functions.engine.clock.now()))
+            )
             self._wake.wait(wait)
 
     def _begin(self, due: list[Document]) -> None:
@@ -77,6 +89,26 @@ class Scheduler:
                 thread = threading.Thread(target=self._run, args=(job,), name="supavex-job", daemon=True)
                 self._running[id_] = thread
                 thread.start()
+
+    def _begin_crons(self, due: list[CronJob]) -> None:
+        for job in due:
+            key = f"cron {job.name}"
+            free = key not in self._running and key not in self._given_up
+            if free and not self._closing and len(self._running) < _AT_ONCE:
+                thread = threading.Thread(target=self._run_cron, args=(key, job), name="supavex-cron", daemon=True)
+                self._running[key] = thread
+                thread.start()
+
+    def _run_cron(self, key: str, job: CronJob) -> None:
+        try:
+            run_cron(self._functions, job)
+        except Exception:
+            # Not even its failure could be written: it is not tried again before the next start of the server.
+            self._given_up.add(key)
+            incident(f"the cron job {job.name}")
+        finally:
+            self._running.pop(key, None)
+            self._wake.set()
 
     def _run(self, job: Document) -> None:
         id_ = str(job["_id"])
@@ -150,16 +182,23 @@ def _ran(functions: Functions, job: Document) -> Outcome | None:
         _set(functions, job, "failed" if outcome.failure else "success", _why(outcome))
         return outcome
 
-    def settle(transaction: Transaction, outcome: Outcome) -> None:
+    def begin(transaction: Transaction) -> None:
         table, internal_id = _place(transaction, job)
-        body = transaction.get(table, internal_id)
+        body = transaction.peek(table, internal_id)
         if body is None or read_body(body)["state"]["kind"] != "pending":
             raise _Gone
-        kind = "failed" if outcome.failure else "success"
-        transaction.put(table, internal_id, ended(job, kind, _why(outcome)))
+        # The mutation sees its own job so; for others it stays pending until it is over.
+        transaction.put(table, internal_id, ended(job, "inProgress"))
+
+    def end(transaction: Transaction, outcome: Outcome) -> None:
+        table, internal_id = _place(transaction, job)
+        body = transaction.peek(table, internal_id)
+        if body is None or read_body(body)["state"]["kind"] != "canceled":
+            kind = "failed" if outcome.failure else "success"
+            transaction.put(table, internal_id, ended(job, kind, _why(outcome)))
 
     with suppress(_Gone):
-        return functions.mutation(call, settle=settle)
+        return functions.mutation(call, job=JobWrites(begin, end))
     return None
 
 

@@ -19,6 +19,11 @@ from supavex.deployment.functions.syscalls import Arguments, Frame, invalid, wri
 from supavex.errors import SupavexError
 
 _YEARS = 5 * 365.25 * 86_400
+#: From this version of the npm package on, a mutation that cancels the job that runs it is an error.
+_NO_SELF_CANCEL = (1, 50)
+_SELF_CANCEL = (
+    "A scheduled mutation canceling itself is deprecated and will throw an error in a future version of Convex."
+)
 
 
 def schedule(frame: Frame, arguments: Arguments) -> str:
@@ -64,25 +69,27 @@ def _is_cancelled(transaction: Transaction, job: str) -> bool:
 
 def cancel(frame: Frame, arguments: Arguments) -> str:
     """Cancels a job that has not run yet; nothing of one that has."""
-    cancelled(writable(frame), arguments, frame.job)
+    if arguments.get("id") == frame.job and frame.job is not None:
+        if frame.app.client_version >= _NO_SELF_CANCEL:
+            raise SupavexError("ScheduledFunctionCancelingItself", "A mutation cannot cancel itself")
+        frame.warnings.append(_SELF_CANCEL)
+    cancelled(writable(frame), arguments)
     return "null"
 
 
 def cancel_from_action(frame: Frame, arguments: Arguments) -> str:
     """The same, but an action may cancel the job that runs it."""
-    cancelled(writable(frame), arguments, None)
+    cancelled(writable(frame), arguments)
     return "null"
 
 
-def cancelled(transaction: Transaction, arguments: Arguments, job: str | None) -> None:
+def cancelled(transaction: Transaction, arguments: Arguments) -> None:
     """Cancels a job."""
     id_ = arguments.get("id")
     try:
         number, internal_id = decode_id(str(id_))
     except InvalidId as error:
         raise invalid("id", "db.cancel_job", f"Unable to decode ID: {error.message}") from None
-    if id_ == job:
-        raise SupavexError("ScheduledFunctionCancelingItself", "A mutation cannot cancel itself")
     table = transaction.table(SCHEDULED)
     body = None if table is None or number != table.number else transaction.get(table, internal_id)
     if table is None or body is None:

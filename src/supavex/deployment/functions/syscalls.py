@@ -20,6 +20,7 @@ from supavex.deployment.database.catalog import SYSTEM_NUMBERS
 from supavex.deployment.database.paging import OpenQuery, PageWanted, read_page
 from supavex.deployment.database.plans import QueryPlan, plan_query
 from supavex.deployment.database.store import StoredTable, write_body
+from supavex.deployment.database.text_search import SearchPlan
 from supavex.deployment.database.transaction import Transaction
 from supavex.deployment.database.usage import MAX_READ_ROWS
 from supavex.deployment.functions.app import App
@@ -68,6 +69,8 @@ class Frame:
     journal: str | None = None
     next_journal: str | None = None
     saw_identity: bool = False
+    #: Lines for the function's log.
+    warnings: list[str] = field(default_factory=list)
 
     def consumed(self, read: Sequence[Any]) -> None:
         """Takes what the function says of how far it has read its queries."""
@@ -122,10 +125,12 @@ def _table_name(query: Any) -> str:
     return str(source.get("tableName") or str(source.get("indexName", "")).partition(".")[0])
 
 
-def _plan(frame: Frame, query: Any) -> QueryPlan:
+def _plan(frame: Frame, query: Any) -> QueryPlan | SearchPlan:
     """A query's plan. A table that this transaction is about to make has rows, too: those that it has written."""
     frame.transaction.table(_table_name(query))
     plan = plan_query(query, frame.transaction.catalog)
+    if isinstance(plan, SearchPlan):
+        return plan
     new = frame.transaction.new_tables.get(plan.name)
     return plan if plan.table is not None or new is None else plan.of_new(new)
 
@@ -316,7 +321,7 @@ def transaction_metrics(frame: Frame, arguments: Arguments) -> str:
     limits = usage.limits
 
     def left(limit: int, used: int) -> dict[str, int]:
-        return {"used": used, "remaining": max(0, limit - used)}
+        return {"used": used, "remaining": limit - used}
 
     return json.dumps(
         {

@@ -7,21 +7,18 @@ for the official CLI tries a 404 again and again.
 from __future__ import annotations
 
 import asyncio
-import base64
 import math
-import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from supavex.deployment.database.stored_files import Files, checked_type, header_type
 from supavex.deployment.functions import modules
 from supavex.deployment.server import security
 from supavex.deployment.server.bodies import MAX_BODY_BYTES, to_file
@@ -30,6 +27,7 @@ from supavex.deployment.server.error_answers import ERROR_ANSWERS
 from supavex.deployment.server.guard import METHODS, Guard, Json
 from supavex.deployment.server.host import Host
 from supavex.deployment.server.pushing import Pushes
+from supavex.deployment.server.storage import Storage
 from supavex.deployment.server.sync import sync
 from supavex.deployment.server.transfers import Transfers
 from supavex.deployment.transfer.importing import Mode
@@ -39,7 +37,6 @@ from supavex.files import own_folder
 
 MAX_PUSH_BYTES = 200 << 20
 MAX_PART_BYTES = 1 << 30
-MAX_FILE_BYTES = 4 << 30
 _LOG_SECONDS = 60.0
 _FORMATS: dict[str, Format] = {"csv": "csv", "jsonLines": "jsonLines", "jsonArray": "jsonArray"}
 _MODES: dict[str, Mode] = {"requireEmpty": "requireEmpty", "append": "append", "replace": "replace"}
@@ -77,7 +74,7 @@ def make_app(host: Host, pages: list[BaseRoute] | None = None) -> Starlette:
 class _Api:
     def __init__(self, host: Host) -> None:
         self.host, self.pushes, self.transfers = host, Pushes(host.addresses), Transfers(host)
-        self.calls = Calls(host)
+        self.calls, self.storage = Calls(host), Storage(host)
         #: Evaluating takes memory: one push at a time.
         self._evaluating = asyncio.Lock()
 
@@ -119,9 +116,9 @@ class _Api:
             Route("/api/query_ts", self.calls.query_ts, methods=["POST"]),
             Route("/api/query_at_ts", self.calls.query_at_ts, methods=["POST"]),
             Route("/api/run_test_function", admin(self.calls.inline), methods=["POST"]),
-            Route("/api/storage/generate_upload_url", admin(self.upload_url), methods=["POST"]),
-            Route("/api/storage/upload", self.upload_file, methods=["POST"]),
-            Route("/api/storage/{name}", self.download_file, methods=["GET", "HEAD"]),
+            Route("/api/storage/generate_upload_url", admin(self.storage.upload_url), methods=["POST"]),
+            Route("/api/storage/upload", self.storage.upload, methods=["POST"]),
+            Route("/api/storage/{name}", self.storage.download, methods=["GET", "HEAD"]),
             WebSocketRoute("/api/sync", self.socket),
             WebSocketRoute("/api/{version}/sync", self.socket),
         ]
@@ -199,10 +196,6 @@ class _Api:
         answer = await self.host.run(lambda d: self.pushes.finish(d, body))
         self.host.changed()
         self.host.warm()
-        if (await self.host.run(lambda d: modules.analyses(d.store))).get("crons.js", {}).get("cronSpecs"):
-            self.host.log_warning(
-                "crons.js", "Not yet: crons are not run by a local deployment. Call them by `convex run`."
-            )
         return Json(answer)
 
     async def report_push(self, request: Request) -> Response:
@@ -302,56 +295,6 @@ class _Api:
         names = await self.host.run(lambda d: d.tables())
         return Json({name: {"type": "Unknown"} for name in names})
 
-    # Files
-
-    async def upload_url(self, request: Request) -> Response:
-        """An address that a file can be sent to, for an hour."""
-        return Json({"uploadUrl": self.host.upload_url()})
-
-    async def upload_file(self, request: Request) -> Response:
-        """Stores the body as a file."""
-        token = request.query_params.get("token", "")
-        until = token.partition("-")[0]
-        known = until.isdecimal() and len(until) < 12 and security.same(token, self.host.upload_token(int(until)))
-        if not known or int(until) < time.time():
-            raise SupavexError("StorageTokenInvalid", "the upload's address is not valid any more.")
-        files = Files(self.host.deployment.store, self.host.folder)
-        path = files.new_path()
-        try:
-            await to_file(request, path, MAX_FILE_BYTES)
-            wanted = _digest(request.headers.get("digest", ""))
-            kind = checked_type(request.headers.get("content-type"))
-            kept = await self.host.run(lambda d: files.keep(path, kind, sha256=wanted))
-        except ClientDisconnect:
-            raise SupavexError("UploadInterrupted", "the upload broke off.") from None
-        finally:
-            path.unlink(missing_ok=True)
-        self.host.changed()
-        return Json({"storageId": kept.id})
-
-    async def download_file(self, request: Request) -> Response:
-        """A stored file, whole or one range of it."""
-        name = request.path_params["name"]
-        files = Files(self.host.deployment.store, self.host.folder)
-        found = await self.host.run(lambda d: files.named(name))
-        if found is None or not found.path.is_file():
-            return Json({"code": "FileNotFound", "message": "there is no such file."}, 404)
-        headers = {"Cache-Control": "private, max-age=2592000", "X-Content-Type-Options": "nosniff"}
-        # A stored page must not run as one of this server's own.
-        headers["Content-Security-Policy"] = "sandbox"
-        return FileResponse(found.path, media_type=header_type(found.content_type), headers=headers)
-
     async def socket(self, socket: WebSocket) -> None:
         """See :func:`sync`."""
         await sync(self.host, socket)
-
-
-def _digest(header: str) -> bytes | None:
-    """The SHA-256 that a ``Digest`` header gives; None where it gives none."""
-    found = re.search(r"sha-256=([A-Za-z0-9+/=]+)", header)
-    if found is None:
-        return None
-    try:
-        return base64.b64decode(found[1], validate=True)
-    except ValueError:
-        raise SupavexError("BadDigest", "the Digest header is no base64.") from None

@@ -16,6 +16,8 @@ _CODES = {
     "BadDeployKey": 401,
     "InvalidAuthHeader": 401,
     "NoAuthProvider": 401,
+    "StorageTokenExpired": 401,
+    "StorageTokenInvalid": 401,
     "Unauthenticated": 401,
     "RequestTooLarge": 413,
     "ExportNotFound": 404,

@@ -17,6 +17,7 @@ from supavex.convex.schema_changes import index_definitions
 from supavex.convex.schema_json import schema_from_json
 from supavex.deployment.deployment import Deployment
 from supavex.deployment.functions import modules as stored
+from supavex.deployment.functions.crons import checked_specs
 from supavex.deployment.runtime.evaluation import Evaluation, Module, evaluate
 from supavex.deployment.server.host import Addresses
 from supavex.errors import SupavexError
@@ -93,6 +94,7 @@ class Pushes:
 
     def start(self, deployment: Deployment, pushed: Pushed, evaluation: Evaluation) -> dict[str, Any]:
         """``start_push``: remembers the push, and says what it would change."""
+        _check_crons(evaluation)
         started = _Started(pushed, evaluation)
         if started.schema is not None:
             try:
@@ -150,6 +152,15 @@ class Pushes:
             deployment.store.set_meta("auth", json.dumps(started.evaluation.auth))
             deployment.store.set_meta("udf_version", started.pushed.udf_version)
         return answer
+
+
+def _check_crons(evaluation: Evaluation) -> None:
+    """Raises where a cron job is none, in the shape of Convex's errors of modules."""
+    try:
+        checked_specs(evaluation.functions)
+    except SupavexError as error:
+        message = f"Hit an error while evaluating your modules:\n{error.message}"
+        raise SupavexError(error.code, message, where=error.where) from None
 
 
 def _bad(field: str) -> SupavexError:

@@ -14,7 +14,7 @@ from supavex.deployment.database.queries import END
 from supavex.deployment.database.store import read_body
 from supavex.deployment.database.stored_files import file_documents
 from supavex.deployment.deployment import Deployment
-from supavex.deployment.functions import modules
+from supavex.deployment.functions import crons, modules
 from supavex.deployment.server import jobs
 from supavex.deployment.server.host import Addresses
 from supavex.errors import SupavexError
@@ -97,7 +97,33 @@ def _system_documents(deployment: Deployment, name: str) -> list[Document]:
         return modules.variable_documents(deployment.store)
     if name == "_scheduled_functions":
         return scheduled_functions(deployment)
+    if name in _CRONS:
+        return _CRONS[name](deployment.store.connection)
     raise SupavexError("TableNotFound", f"Not supported here: the system table {name}.")
+
+
+#: What Convex keeps of cron jobs: the jobs, when they run next, and their last runs.
+_CRONS = {
+    "_cron_jobs": crons.job_documents,
+    "_cron_next_run": crons.next_documents,
+    "_cron_job_logs": crons.run_documents,
+}
+
+
+@_system("_system/frontend/listCronJobs")
+def list_cron_jobs(deployment: Deployment, addresses: Addresses, arguments: Arguments) -> Value:
+    """The cron jobs, each with its next run and its last one."""
+    connection = deployment.store.connection
+    following = {document["cronJobId"]: document for document in crons.next_documents(connection)}
+    last = {document["name"]: document for document in crons.run_documents(connection)}
+    jobs_ = crons.job_documents(connection)
+    return [{**job, "nextRun": following[job["_id"]], "lastRun": last.get(job["name"])} for job in jobs_]
+
+
+@_system("_system/frontend/listCronJobRuns")
+def list_cron_runs(deployment: Deployment, addresses: Addresses, arguments: Arguments) -> Value:
+    """The last runs of cron jobs, the oldest first."""
+    return list(crons.run_documents(deployment.store.connection))
 
 
 def stored_files(deployment: Deployment) -> list[Document]:

@@ -23,8 +23,8 @@ from supavex.convex.names import key_problem
 from supavex.convex.order_keys import UNDEFINED, field_at, order_key
 from supavex.convex.validators import Validator
 from supavex.convex.values import Value
+from supavex.deployment.database.bulk_load import Rows
 from supavex.deployment.database.enforcement import quick_value_check
-from supavex.deployment.database.store import Rows
 
 #: Bytes of a line up to which no array of scalars can be too long and no document too heavy, whatever is in it.
 _SHORT = 2 * MAX_ARRAY_LENGTH

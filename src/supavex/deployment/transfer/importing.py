@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -19,9 +19,10 @@ from supavex.convex.limits import FIRST_USER_TABLE_NUMBER
 from supavex.convex.snapshot import SnapshotArchive
 from supavex.convex.validators import Validator
 from supavex.convex.values import Document
+from supavex.deployment.database.bulk_load import BulkLoad, DuplicateRow, Rows
 from supavex.deployment.database.database import Database
 from supavex.deployment.database.enforcement import enforced
-from supavex.deployment.database.store import CREATION_INDEX, BulkLoad, DuplicateRow, Rows, StoredTable
+from supavex.deployment.database.store import CREATION_INDEX, StoredTable
 from supavex.deployment.transfer.reading import rows_read_aside, two_processors
 from supavex.deployment.transfer.table_rows import Archive, TableSource, has_blocks, rows_by_one, rows_of_blocks
 from supavex.errors import SupavexError
@@ -59,19 +60,25 @@ def import_snapshot(
             _append(database, archive, progress, imported)
             return imported
         old = store.tables()
-        numbers = _numbers(archive, old)
+        numbers = _numbers(archive, old, _schema_tables(database) if mode == "replaceAll" else ())
         if mode == "requireEmpty":
             for name in numbers:
                 if database.count(name):
                     raise SupavexError("TableExists", f"the table {name} holds documents already.", where=name)
         surviving = {name: table for name, table in old.items() if name not in numbers}
         if mode == "replaceAll":
-            _clear(database, surviving, numbers, imported)
+            _drop(database, surviving, imported)
             surviving = {}
         _check_numbers(database, old, numbers, surviving)
         names = {table.number: name for name, table in store.tables().items() if name not in numbers}
         names |= {number: name for name, number in numbers.items()}
-        fresh = {name: _load(database, archive, name, numbers[name], names, progress, imported) for name in numbers}
+        held = set(archive.tables)
+        fresh = {
+            name: _load(database, archive if name in held else None, (name, number), names, progress, imported)
+            for name, number in numbers.items()
+        }
+        for name in numbers.keys() - held:
+            del imported.written[name]
         # A number may pass from one imported table to another: all old entries go before the new ones come.
         for name in numbers:
             if name in old:
@@ -87,7 +94,7 @@ def import_snapshot(
 def _append(database: Database, archive: Archive, progress: Progress, imported: Imported) -> None:
     store = database.store
     old = store.tables()
-    numbers = _numbers(archive, old)
+    numbers = _numbers(archive, old, ())
     for name, number in numbers.items():
         if name in old and old[name].number != number:
             message = f"{name} has the number {old[name].number} here and {number} in the archive."
@@ -99,12 +106,12 @@ def _append(database: Database, archive: Archive, progress: Progress, imported: 
     names = database.table_names()
     for name in numbers:
         table = store.tables()[name]
-        indexes = list(store.indexes(table).values())
+        indexes = store.every_index(table)
         source = TableSource(name, table.number, _validator(database, name), names, [])
         done = 0
         for document in archive.documents(name):
             row = _insert(database, table, document, source)
-            store.enter(indexes, row, document)
+            indexes.enter(row, document)
             done += 1
             if done % 1000 == 0:
                 progress(name, done)
@@ -121,10 +128,18 @@ def _insert(database: Database, table: StoredTable, document: Document, source: 
     return row
 
 
-def _numbers(archive: Archive, old: dict[str, StoredTable]) -> dict[str, int]:
-    """Each table's number: that of ``_tables``, else of its first document's id, else the present one, else new."""
-    listed = archive.numbers
-    numbers = dict(listed)
+def _schema_tables(database: Database) -> Collection[str]:
+    return () if database.schema is None else database.schema.tables
+
+
+def _numbers(archive: Archive, old: dict[str, StoredTable], cleared: Collection[str]) -> dict[str, int]:
+    """Each table's number: that of ``_tables``, else of its first document's id, else the present one, else new.
+
+    ``cleared`` are tables that the archive need not hold, and that are there empty afterwards. As with Convex, a new
+    number is the lowest that no table has at that moment, in the order of names: a later table of the archive may want
+    it, and the import is refused.
+    """
+    numbers = archive.numbers
     unsaid = []
     for name in archive.tables:
         first = None if name in numbers else next(archive.documents(name), None)
@@ -135,41 +150,38 @@ def _numbers(archive: Archive, old: dict[str, StoredTable]) -> dict[str, int]:
                 raise SupavexError("InvalidId", error.message, where=name) from None
         elif name not in numbers:
             unsaid.append(name)
-    for number, count in Counter(numbers.values()).items():
-        if count > 1:
-            both = ", ".join(sorted(name for name, given in numbers.items() if given == number))
-            raise SupavexError("InvalidId", f"{both} all have the number {number}.", where=str(archive.path))
-    taken = set(numbers.values())
+    for number, names in _clashes(numbers):
+        message = f"{', '.join(names)} all have the number {number}."
+        raise SupavexError("InvalidId", message, where=str(archive.path))
+    unsaid += sorted(set(cleared) - numbers.keys() - set(unsaid))
     for name in list(unsaid):
-        if name in old and old[name].number not in taken:
+        if name in old and old[name].number not in numbers.values():
             numbers[name] = old[name].number
             unsaid.remove(name)
-    taken = set(numbers.values()) | {table.number for table in old.values()}
-    for name in unsaid:
-        numbers[name] = _free(taken)
+    taken = {table.number for table in old.values()}
+    for name in sorted({*numbers, *unsaid}):
+        if name in unsaid:
+            numbers[name] = next(number for number in itertools.count(FIRST_USER_TABLE_NUMBER) if number not in taken)
         taken.add(numbers[name])
+    for number, (first_name, second, *_) in _clashes(numbers):
+        message = f"conflict between `{first_name}` and `{second}` with table number {number}"
+        raise SupavexError("TableNumberConflict", message, where=str(archive.path))
     return dict(sorted(numbers.items()))
 
 
-def _free(taken: Collection[int]) -> int:
-    return next(number for number in itertools.count(FIRST_USER_TABLE_NUMBER) if number not in taken)
+def _clashes(numbers: Mapping[str, int]) -> Iterator[tuple[int, list[str]]]:
+    """The numbers that several tables have, with their names in order."""
+    for number, count in Counter(numbers.values()).items():
+        if count > 1:
+            yield number, sorted(name for name, given in numbers.items() if given == number)
 
 
-def _clear(database: Database, tables: dict[str, StoredTable], numbers: dict[str, int], imported: Imported) -> None:
-    """Empties the tables of the schema, under another number where the archive needs theirs; deletes the others."""
-    store, schema = database.store, database.schema
-    taken = {table.number for table in store.tables().values()} | set(numbers.values())
+def _drop(database: Database, tables: dict[str, StoredTable], imported: Imported) -> None:
+    """Deletes tables that neither the archive nor the schema holds."""
     for name, table in tables.items():
         imported.deleted[name] = database.count(name)
-        if schema is None or name not in schema.tables:
-            store.connection.execute("DELETE FROM tables WHERE name = ?", (name,))
-            store.drop_storage(table.storage)
-            continue
-        number = table.number
-        if number in numbers.values():
-            number = _free(taken)
-            taken.add(number)
-        _replace(database, table, number, _empty_copy(database, table))
+        database.store.connection.execute("DELETE FROM tables WHERE name = ?", (name,))
+        database.store.drop_storage(table.storage)
 
 
 def _check_numbers(
@@ -205,37 +217,38 @@ def _referenced(validator: Validator) -> set[str]:
     return {inner.table for _, inner in validator.walk() if isinstance(inner, kinds.Id)}
 
 
-def _empty_copy(database: Database, table: StoredTable, *, unique: bool = True) -> int:
-    storage = database.store.create_storage(unique=unique)
+def _empty_copy(database: Database, table: StoredTable) -> int:
+    """A storage with the table's indexes, but for the staged ones: Convex drops those with the old table."""
+    storage = database.store.create_storage(unique=False)
     for index in database.store.indexes(table).values():
-        if index.name != CREATION_INDEX:
-            database.store.create_index(storage, index.name, index.fields, staged=index.staged)
+        if index.name != CREATION_INDEX and not index.staged:
+            database.store.create_index(storage, index.name, index.fields, staged=False)
+    for search in database.store.searches(table).values():
+        if not search.staged:
+            database.store.create_search(storage, search.name, search.definition, staged=False)
     return storage
-
-
-def _replace(database: Database, table: StoredTable, number: int, storage: int) -> None:
-    sql = "UPDATE tables SET number = ?, storage = ? WHERE name = ?"
-    database.store.connection.execute(sql, (number, storage, table.name))
-    database.store.drop_storage(table.storage)
 
 
 def _load(
     database: Database,
-    archive: Archive,
-    name: str,
-    number: int,
+    archive: Archive | None,
+    table: tuple[str, int],
     names: dict[int, str],
     progress: Progress,
     imported: Imported,
 ) -> int:
-    """Loads a table's documents into a storage of their own, indexed like the table's present one; its number."""
-    store = database.store
+    """Loads a table's documents into a storage of their own, indexed like the table's present one; its number.
+
+    ``archive`` is None where it does not hold the table, which is there empty then; ``table`` is its name and its
+    number; ``names`` are those of all tables, by number, as they will be.
+    """
+    store, (name, number) = database.store, table
     old = store.tables().get(name)
-    storage = _empty_copy(database, old, unique=False) if old else store.create_storage(unique=False)
+    storage = _empty_copy(database, old) if old else store.create_storage(unique=False)
     load = BulkLoad(store, StoredTable(name, number, storage))
     source = TableSource(name, number, _validator(database, name), names, load.fields)
     done = 0
-    for rows in _rows(archive, source):
+    for rows in _rows(archive, source) if archive is not None else ():
         load.add(rows)
         done += len(rows.ids)
         progress(name, done)
@@ -244,7 +257,8 @@ def _load(
     except DuplicateRow as error:
         raise SupavexError("DuplicateId", f"the id {error.id} stands twice.", where=name) from None
     imported.written[name] = done
-    progress(name, done)
+    if archive is not None:
+        progress(name, done)
     return storage
 
 

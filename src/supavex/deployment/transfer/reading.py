@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from supavex.convex.snapshot import SnapshotArchive
-from supavex.deployment.database.store import Rows
+from supavex.deployment.database.bulk_load import Rows
 from supavex.deployment.transfer.table_rows import TableSource, rows_of_blocks
 from supavex.errors import SupavexError
 

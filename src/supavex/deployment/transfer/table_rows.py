@@ -16,8 +16,9 @@ from supavex.convex.order_keys import index_key
 from supavex.convex.snapshot import SnapshotArchive
 from supavex.convex.validators import Validator
 from supavex.convex.values import Document
+from supavex.deployment.database.bulk_load import Rows
 from supavex.deployment.database.enforcement import SYSTEM_TABLES, check_limits, mismatch_of, quick_check
-from supavex.deployment.database.store import Rows, write_body
+from supavex.deployment.database.store import write_body
 from supavex.errors import SupavexError
 
 #: Documents that are stored at once where they are read one by one.

@@ -15,5 +15,16 @@ export default defineSchema({
   })
     .index("by_name", ["name"])
     .index("by_age", ["age"]),
+  notes: defineTable({
+    text: v.optional(v.any()),
+    folder: v.optional(v.any()),
+    rank: v.optional(v.number()),
+    vector: v.optional(v.any()),
+  })
+    .index("by_folder", ["folder"])
+    .searchIndex("by_text", { searchField: "text", filterFields: ["folder", "rank"] })
+    .searchIndex("later", { searchField: "text", filterFields: ["rank"], staged: true })
+    .vectorIndex("by_vector", { vectorField: "vector", dimensions: 3, filterFields: ["folder", "rank"] })
+    .vectorIndex("later_too", { vectorField: "vector", dimensions: 2, staged: true }),
   counters: defineTable({ name: v.string(), value: v.number() }).index("by_name", ["name"]),
 });

@@ -254,3 +254,21 @@ export const globals = query({
     return { before, inside, together, failed, nowhere, after: seen() };
   },
 });
+
+export const insertsAndThrows = internalMutation({
+  handler: async (ctx, { count, throws }: any) => {
+    for (let n = 0; n < count; n++) await ctx.db.insert("rows", { n });
+    if (throws) throw new Error("taken back");
+  },
+});
+export const counted = mutation({
+  handler: async (ctx): Promise<any> => {
+    const found: any[] = [];
+    for (const throws of [false, true]) {
+      await ctx.runMutation(internal.transactions.insertsAndThrows, { count: 3, throws }).catch(() => null);
+      const { documentsWritten, bytesWritten } = await (ctx as any).meta.getTransactionMetrics();
+      found.push([documentsWritten.used, documentsWritten.used + documentsWritten.remaining, bytesWritten.used]);
+    }
+    return found;
+  },
+});

@@ -1,5 +1,5 @@
 import { v } from "convex/values";
-import { internal } from "./_generated/api";
+import { api, internal } from "./_generated/api";
 import { action, internalAction, internalMutation, internalQuery, mutation, query } from "./_generated/server";
 
 const args = {
@@ -58,3 +58,20 @@ export const callsHidden = action({
   ],
 });
 export default query({ args: {}, handler: async () => "the default" });
+
+// A table that the schema does not have, and that may be made by this very call.
+export const madeOutside = mutation({
+  args: {},
+  returns: v.id("outside" as any),
+  handler: async (ctx): Promise<any> => await ctx.db.insert("outside" as any, { n: 1 }),
+});
+export const takesOutside = internalMutation({ args: { id: v.id("outside" as any) }, handler: async (ctx, { id }) => id });
+export const handsOutside = mutation({
+  handler: async (ctx): Promise<any> =>
+    await ctx.runMutation((internal as any).validation.takesOutside, { id: await ctx.db.insert("outside" as any, { n: 2 }) }),
+});
+export const actsOutside = action({
+  args: {},
+  returns: v.id("outside" as any),
+  handler: async (ctx): Promise<any> => await ctx.runMutation((api as any).validation.madeOutside, {}),
+});

@@ -1,0 +1,213 @@
+"""Text search, as ``ctx.db.query(…).withSearchIndex(…)`` asks for it.
+
+What is found is in the order of BM25 over the words of the query, with the last one as the beginning of a word; then
+the newest first. Source: ``search/src/lib.rs``, ``database/src/query/search_query.rs`` of convex-backend, whose words
+the errors are. What the transaction itself has written is found as if it were committed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from supavex.convex.field_paths import trimmed
+from supavex.convex.ids import decode_id
+from supavex.convex.order_keys import order_key, successor
+from supavex.convex.values import Document
+from supavex.deployment.database.filters import Expression, literal
+from supavex.deployment.database.search_indexes import StoredSearch, filtered_key, totals, word_key
+from supavex.deployment.database.store import StoredTable
+from supavex.deployment.database.tokens import (
+    MAX_FILTERS,
+    MAX_FOUND,
+    MAX_QUERY_WORDS,
+    MAX_WORDS,
+    dampers,
+    filter_key,
+    norm,
+    weight,
+    words,
+)
+from supavex.errors import SupavexError
+
+if TYPE_CHECKING:
+    from supavex.deployment.database.transaction import Row, Transaction
+
+#: Digits of a score that count: documents in which the same words stand as often are in the order of their times.
+_DIGITS = 6
+_LAST = "\U0010ffff"
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPlan:
+    """What a text search reads: the words it looks for, and by number of the filter field the bytes it has to have.
+
+    ``start`` and ``end`` bound the keys of what is found: its place in the order, for pages.
+    """
+
+    name: str
+    table: StoredTable
+    index: StoredSearch
+    words: tuple[str, ...]
+    filters: tuple[tuple[int, bytes], ...]
+    operators: tuple[Expression | int, ...]
+    fingerprint: str
+    start: bytes = b""
+    end: bytes | None = None
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A document that is found: its key in the order of what is found, and its 16 bytes."""
+
+    key: bytes
+    internal_id: bytes
+
+
+def plan_search(
+    name: str, source: dict[str, Any], found: tuple[StoredTable, StoredSearch], operators: tuple[Expression | int, ...]
+) -> SearchPlan:
+    """The plan of a search of the index called ``name`` (``table.index``). Raises Convex's errors for its filters."""
+    table, index = found
+    told: str | None = None
+    filters: list[tuple[int, bytes]] = []
+    if not any(part["type"] == "Search" for part in source["filters"]):
+        message = f"Search query against {name} does not contain any search filters. You must include a search filter "
+        raise SupavexError("MissingSearchFilterError", f'{message}like `q.search("field", searchText)`.')
+    for part in source["filters"]:
+        path = trimmed(part["fieldPath"])
+        if part["type"] != "Search":
+            if path not in index.definition.filters:
+                message = f'Search query against {name} contains an equality filter on "{path}" but that field isn\'t '
+                raise SupavexError("IncorrectFilterFieldError", f"{message}indexed for filtering in `filterFields`.")
+            filters.append((index.definition.filters.index(path), filter_key(literal(part["value"]))))
+            continue
+        if path != index.definition.field:
+            message = (
+                f'Search query against {name} contains a search filter against "{path}", which doesn\'t match the '
+            )
+            raise SupavexError("IncorrectSearchField", f'{message}indexed `searchField` "{index.definition.field}".')
+        if told is not None:
+            message = f'Search query against {name} contains multiple search filters against "{path}". Only one is '
+            raise SupavexError("DuplicateSearchFiltersError", f"{message}allowed.")
+        told = part["value"]
+    if len(filters) > MAX_FILTERS:
+        message = f"Search query against {name} has too many filter conditions. Max: {MAX_FILTERS} Actual: "
+        raise SupavexError("TooManyFilterConditionsInSearchQueryError", f"{message}{len(filters)}")
+    wanted = tuple(words(str(told))[:MAX_QUERY_WORDS])
+    fingerprint = repr((name, index.definition, wanted, filters))
+    return SearchPlan(name.partition(".")[0], table, index, wanted, tuple(filters), operators, fingerprint)
+
+
+def remember(transaction: Transaction, plan: SearchPlan, rows: list[Row]) -> None:
+    """Remembers what a search depends on: documents with its words, and the documents that were read."""
+    filters = plan.filters[:1]  # of several, the first: what fits the others too is among it
+    for at, word in enumerate(plan.words):
+        key = word_key(word) if not filters else filtered_key(*filters[0], word)
+        last = at == len(plan.words) - 1
+        transaction.read(plan.index.entries, key, successor(key) if last else key + b"\x00")
+    for row in rows:
+        transaction.read(-plan.table.storage, row.internal_id, row.internal_id + b"\x00")
+
+
+def search(transaction: Transaction, plan: SearchPlan) -> list[Found]:
+    """What a plan finds within its bounds, in order: at most 1,024 documents."""
+    if not plan.words:
+        return []
+    own = _Own(transaction, plan)
+    count, length = totals(transaction.connection, plan.index)
+    count, length = count + own.documents, length + own.length
+    boosts = _looked_for(transaction, plan, own)
+    having = _having(transaction, plan, boosts)
+    weights = {word: weight(count, having[word] + own.having[word], boost) for word, boost in boosts.items()}
+    scores = _stored(transaction, plan, weights, (count, length, len(own.changed)))
+    scores = [found for found in scores if found[2] not in own.changed] + own.scores(weights, dampers(count, length))
+    best = sorted(((round(score, _DIGITS), created, id_) for score, created, id_ in scores), reverse=True)[:MAX_FOUND]
+    keyed = [Found(order_key(-score) + order_key(-created) + order_key(id_), id_) for score, created, id_ in best]
+    return [f for f in keyed if f.key >= plan.start and (plan.end is None or f.key < plan.end)]
+
+
+def _looked_for(transaction: Transaction, plan: SearchPlan, own: _Own) -> dict[str, float]:
+    """The words that are looked for, with what each counts: those that the last one begins count half."""
+    boosts = dict.fromkeys(plan.words, 1.0)
+    room = MAX_WORDS - len(boosts) - len(plan.filters)
+    prefix, n = plan.words[-1], plan.index.entries
+    sql = f"SELECT term FROM words_{n} WHERE term >= ? AND term <= ? ORDER BY term LIMIT ?"
+    rows = transaction.connection.execute(sql, (prefix, prefix + _LAST, MAX_WORDS))
+    begun = {str(word) for (word,) in rows} | {word for word in own.having if word.startswith(prefix)}
+    for word in sorted(begun - boosts.keys(), key=str.encode)[: max(0, room)]:
+        boosts[word] = 0.5
+    return boosts
+
+
+def _having(transaction: Transaction, plan: SearchPlan, boosts: dict[str, float]) -> dict[str, int]:
+    """How many stored documents have each word."""
+    found = dict.fromkeys(boosts, 0)
+    sql = f"SELECT term, doc FROM words_{plan.index.entries} WHERE term = ?"
+    for word in boosts:
+        found |= {term: int(count) for term, count in transaction.connection.execute(sql, (word,))}
+    return found
+
+
+def _stored(
+    transaction: Transaction, plan: SearchPlan, weights: dict[str, float], how: tuple[int, int, int]
+) -> list[tuple[float, float, bytes]]:
+    """The best stored documents: score, creation time, 16 bytes. ``how``: documents, words, rows to pass over."""
+    n = plan.index.entries
+    a, b = dampers(how[0], how[1])
+    wanted = ", ".join(["(?, ?)"] * len(weights))
+    values: list[Any] = [value for pair in weights.items() for value in pair]
+    conditions = "".join(f" AND d.f{number} = ?" for number, _ in plan.filters)
+    sql = f"""
+        WITH wanted (word, weight) AS (VALUES {wanted}),
+        hits AS (SELECT p.doc AS row, w.weight AS weight, count(*) AS n FROM wanted AS w
+                 CROSS JOIN places_{n} AS p ON p.term = w.word GROUP BY w.word, p.doc)
+        SELECT sum(h.weight * h.n / (h.n + ? + ? * d.norm)) AS score, d.created, d.internal_id
+        FROM hits AS h CROSS JOIN found_{n} AS d ON d.row = h.row WHERE true{conditions}
+        GROUP BY d.row ORDER BY round(score, {_DIGITS}) DESC, d.created DESC, d.internal_id DESC LIMIT ?"""
+    values += [a, b, *(value for _, value in plan.filters), MAX_FOUND + how[2]]
+    return transaction.connection.execute(sql, values).fetchall()
+
+
+class _Own:
+    """What a transaction has written of a table, as a text index will hold it."""
+
+    def __init__(self, transaction: Transaction, plan: SearchPlan) -> None:
+        self._plan = plan
+        self._after: list[tuple[Document, Counter[str], int]] = []
+        self.changed: set[bytes] = set()
+        #: By how much there are more documents, words, and documents with a word, than are stored.
+        self.documents = self.length = 0
+        self.having: Counter[str] = Counter()
+        for (name, internal_id), written in transaction.writes.items():
+            if name != plan.name:
+                continue
+            self.changed.add(internal_id)
+            for document, sign in ((written.before, -1), (written.after, 1)):
+                if document is not None:
+                    self._count(document, sign)
+
+    def _count(self, document: Document, sign: int) -> None:
+        told = self._plan.index.words(document)
+        counted = Counter(told)
+        self.documents += sign
+        self.length += sign * len(told)
+        for word in counted:
+            self.having[word] += sign
+        if sign > 0:
+            self._after.append((document, counted, len(told)))
+
+    def scores(self, weights: dict[str, float], damped: tuple[float, float]) -> list[tuple[float, float, bytes]]:
+        """Score, creation time and 16 bytes of those that fit."""
+        found = []
+        a, b = damped
+        for document, counted, length in self._after:
+            filters = self._plan.index.filter_keys(document)
+            if all(filters[number] == value for number, value in self._plan.filters):
+                by = a + b * norm(length)
+                hits = [w * counted[word] / (counted[word] + by) for word, w in weights.items() if word in counted]
+                if hits:
+                    found.append((sum(hits), document["_creationTime"], decode_id(document["_id"])[1]))
+        return found

@@ -1,0 +1,126 @@
+"""The running of cron jobs that are due.
+
+Source: ``application/src/cron_jobs`` of convex-backend. A mutation's run is written in the mutation's own transaction,
+so that it is run once; an action is run once at most. Runs that are long past are skipped.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from typing import Any
+
+from supavex.convex.ids import encode_id, new_internal_id
+from supavex.deployment.database.engine import Abandoned
+from supavex.deployment.functions.app import canonical
+from supavex.deployment.functions.call import Call
+from supavex.deployment.functions.crons import RUNS_NUMBER, CronJob, cron_jobs
+from supavex.deployment.functions.functions import Functions
+from supavex.deployment.functions.outcome import Failure, Outcome
+
+#: Runs of each job that are kept, and characters of what they gave and said.
+_KEPT, _MAX_TEXT = 5, 1000
+
+
+def due_crons(functions: Functions, now: float) -> tuple[list[CronJob], float | None]:
+    """The jobs that are due at ``now`` (seconds), and when the next one is."""
+    with functions.engine.snapshot() as snapshot:
+        waiting = [job for job in cron_jobs(snapshot.connection) if job.state == "pending"]
+    later = [job.next for job in waiting if job.next > now]
+    return [job for job in waiting if job.next <= now], min(later, default=None)
+
+
+def run_cron(functions: Functions, job: CronJob) -> Outcome | None:
+    """Runs a job that is due; None where somebody else has run or changed it."""
+    with functions.engine.snapshot() as snapshot:
+        function = functions.app(snapshot).find(job.path)
+    call = Call(job.path, job.args, internal=True)
+    try:
+        if function is not None and function.kind == "action":
+            with functions.engine.writing() as connection:
+                _hold(connection, job)
+                connection.execute("UPDATE crons SET state = 'inProgress' WHERE name = ?", (job.name,))
+            outcome = functions.action(call)
+            with functions.engine.writing() as connection:
+                _complete(connection, job, outcome, functions.engine.clock.now(), state="inProgress")
+            return outcome
+        clock, written = functions.engine.clock, False
+
+        def also(outcome: Outcome) -> Any:
+            def write(connection: sqlite3.Connection, _ts: int) -> None:
+                nonlocal written
+                _complete(connection, job, outcome, clock.now())
+                written = True
+
+            return write
+
+        outcome = functions.mutation(call, also)
+        if outcome.failure is not None and not written:
+            # Not even the commit of its failure went well: the next run is not to be this one again.
+            with functions.engine.writing() as connection:
+                _complete(connection, job, outcome, clock.now())
+        return outcome
+    except Abandoned:
+        return None
+
+
+def fail_interrupted(functions: Functions) -> None:
+    """Writes the failure of actions that an earlier process did not end."""
+    with functions.engine.snapshot() as snapshot:
+        found = [job for job in cron_jobs(snapshot.connection) if job.state == "inProgress"]
+    for job in found:
+        outcome = Outcome(canonical(job.path), "Action", failure=Failure("Transient error while executing action"))
+        with functions.engine.writing() as connection:
+            _complete(connection, job, outcome, functions.engine.clock.now(), state="inProgress")
+
+
+def _hold(connection: sqlite3.Connection, job: CronJob, state: str = "pending") -> None:
+    """Raises :class:`Abandoned` where the job is not any more as it was."""
+    sql = "SELECT state, next FROM crons WHERE name = ?"
+    if connection.execute(sql, (job.name,)).fetchone() != (state, job.next):
+        raise Abandoned
+
+
+def _complete(
+    connection: sqlite3.Connection, job: CronJob, outcome: Outcome, now: float, *, state: str = "pending"
+) -> None:
+    """Writes a run that is over, and when the next one is."""
+    _hold(connection, job, state)
+    following, skipped = job.schedule.following(job.next, now)
+    if skipped:
+        message = f"Skipping {skipped} run(s) of job {job.name} because multiple scheduled runs are in the past"
+        outcome.add_log("WARN", [message])
+    sql = "UPDATE crons SET state = 'pending', previous = ?, next = ? WHERE name = ?"
+    connection.execute(sql, (job.next, following, job.name))
+    run = {
+        "ts": round(job.next * 1e9),
+        "udfPath": job.path,
+        "args": job.args,
+        "status": _status(outcome),
+        "logLines": _lines(outcome.log_texts),
+        "executionTime": time.monotonic() - outcome.begun if not outcome.seconds else outcome.seconds,
+    }
+    id_ = encode_id(RUNS_NUMBER, new_internal_id())
+    row = (id_, time.time_ns() / 1e6, job.name, json.dumps(run, ensure_ascii=False))
+    connection.execute("INSERT INTO cron_runs (id, created, name, run) VALUES (?, ?, ?, ?)", row)
+    kept = "SELECT number FROM cron_runs WHERE name = ? ORDER BY number DESC LIMIT ?"
+    connection.execute(f"DELETE FROM cron_runs WHERE name = ? AND number NOT IN ({kept})", (job.name, job.name, _KEPT))
+
+
+def _status(outcome: Outcome) -> dict[str, Any]:
+    if outcome.failure is not None:
+        return {"type": "err", "error": outcome.error}
+    text = outcome.value or "null"
+    if len(text) > _MAX_TEXT:
+        return {"type": "success", "result": {"type": "truncated", "truncatedLog": text[:_MAX_TEXT]}}
+    return {"type": "success", "result": {"type": "default", "value": json.loads(text)}}
+
+
+def _lines(texts: list[str]) -> dict[str, Any]:
+    kept: list[str] = []
+    for text in texts:
+        if sum(map(len, kept)) + len(text) > _MAX_TEXT:
+            return {"logLines": kept, "isTruncated": True}
+        kept.append(text)
+    return {"logLines": kept, "isTruncated": False}
