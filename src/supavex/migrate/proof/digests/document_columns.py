@@ -140,6 +140,26 @@ def document_columns(
     return DocumentColumns(found.ids, found.created, fields, found.others)
 
 
+def odd_lines(
+    lines: list[bytes], types: Mapping[str, pa.DataType | None], special: Mapping[str, Special], *, uniform: bool
+) -> list[int]:
+    """Which of some documents have a field too many, a null, or a value of another type than the expected one."""
+    decode = _decoder(tuple(types.items())).decode
+    values = [f"f{number}" for number, type_ in enumerate(types.values()) if type_ is None]
+    mark = secrets.token_hex(_MARK).encode()
+    found = []
+    for number, line in enumerate(lines):
+        try:
+            document = decode(marked(line, special, mark, uniform=uniform) if special else line)
+            texts = [bytes(raw) for name in values if (raw := getattr(document, name)) is not None]
+        except msgspec.DecodeError:
+            found.append(number)
+            continue
+        if b"null" in texts or _special(b",".join(texts)):
+            found.append(number)
+    return found
+
+
 def _special(block: bytes) -> bool:
     # To look for one byte takes a fiftieth of the time of looking for two, and most blocks have none of these.
     seems = b"$" in block or (b"\\" in block and b"\\u0024" in block)

@@ -39,6 +39,7 @@ from supavex.migrate.proof.digests.document_columns import (
     decode_ids,
     document_columns,
     halves,
+    odd_lines,
 )
 from supavex.migrate.proof.digests.forms import Form, Made, form_of, micros_of, of_bytes
 from supavex.migrate.proof.digests.special_values import Special, text_of, values_of
@@ -50,8 +51,12 @@ from supavex.postgres.connection import quoted
 _ODD = (Unlike, pa.ArrowException, ValueError, TypeError, KeyError, OverflowError, AttributeError, RecursionError)
 
 
+#: Of the documents, one in so many may be written otherwise than PostgreSQL writes JSON: each is compared by itself.
+_ODD_SHARE, _ODD_LEAST = 10, 1000
+
+
 class NotVerbatim(Exception):
-    """The documents can't be read without parsing their JSON."""
+    """Too many documents can't be read without parsing their JSON."""
 
 
 @dataclass(slots=True)
@@ -96,6 +101,8 @@ class TableDigests:
         self._ruled = [_ruled(definition.fields[planned.name]) for planned in table.fields]
         #: Whether a document breaks a rule of the schema.
         self.broken = False
+        #: Documents so far whose digest is like no row's.
+        self._odd = 0
         # Not known beforehand, so that no data can be made for it.
         self._nonces = [np.uint64(secrets.randbits(64)) for _ in range(len(self._forms) + 3)]
         self._seed = secrets.randbits(64)
@@ -216,34 +223,54 @@ class TableDigests:
                 columns.append(_from_target(form, values))
             digests = self._digests(ids, columns, created, found.others)
         except _ODD:
-            if self.verbatim:
-                raise NotVerbatim from None
-            if count > 1:
-                for half, number in halves(block):
-                    self._add_documents(half, number, sums, uniform=uniform)
-                return
+            self._add_odd(block, count, sums, uniform=uniform)
+            return
+        sums.add(ids, self.buckets(ids), digests)
+
+    def _add_odd(self, block: bytes, count: int, sums: Sums, *, uniform: bool) -> None:
+        """Adds documents, one of which at least is odd. Its digest is like no row's: its row is compared by itself."""
+        if count == 1:
             try:
                 ids = decode_ids(pa.array([orjson.loads(block)["_id"]], pa.string()), self._number)
             except _ODD:
                 sums.unlike = True
                 return
-            digests = np.array(self._nonces[1:2])  # like no row: its bucket's rows are compared one by one
-        sums.add(ids, self.buckets(ids), digests)
+            sums.add(ids, self.buckets(ids), np.array(self._nonces[1:2]))
+            self._odd += 1
+            if self.verbatim and self._odd > max(_ODD_LEAST, sums.read // _ODD_SHARE):
+                raise NotVerbatim
+            return
+        lines = block.split(b"\n")
+        odd = odd_lines(lines, self._types, self._special, uniform=uniform) if self.verbatim else []
+        if not odd:
+            for half, number in halves(block):
+                self._add_documents(half, number, sums, uniform=uniform)
+            return
+        for number in odd:
+            self._add_odd(lines[number], 1, sums, uniform=uniform)
+        apart = set(odd)
+        if plain := [line for number, line in enumerate(lines) if number not in apart]:
+            self._add_documents(b"\n".join(plain), len(plain), sums, uniform=uniform)
 
     def _columns(self, block: bytes, count: int, *, verbatim: bool, uniform: bool) -> DocumentColumns:
         return document_columns(block, count, self._types, self._special, verbatim=verbatim, uniform=uniform)
 
     def seems_verbatim(self, block: bytes, *, uniform: bool) -> bool:
-        """Whether the first of some documents hold JSON as PostgreSQL writes it, with a blank behind each colon."""
-        for some, count in cut(block):
+        """Whether most of some documents hold JSON as PostgreSQL writes it, with a blank behind each colon.
+
+        What an app has written since is written in another way, and compared by itself where it is little.
+        """
+        for some, _ in cut(block):
+            lines = some.split(b"\n")
+            apart = set(odd_lines(lines, self._types, self._special, uniform=uniform))
+            plain = [line for number, line in enumerate(lines) if number not in apart]
             try:
-                found = self._columns(some, count, verbatim=True, uniform=uniform)
+                found = self._columns(b"\n".join(plain), len(plain), verbatim=True, uniform=uniform)
             except _ODD:
                 return False
-            texts = [
-                b"".join(c.values.to_pylist()) for c, f in zip(found.fields, self._forms, strict=True) if not f.type
-            ]
-            return all(b'": ' in text or b'":' not in text for text in texts)
+            texts = [c.values.to_pylist() for c, f in zip(found.fields, self._forms, strict=True) if not f.type]
+            other = max(sum(b'":' in text and b'": ' not in text for text in column) for column in texts)
+            return len(apart) + other <= len(lines) // _ODD_SHARE
         return True
 
     # Both
