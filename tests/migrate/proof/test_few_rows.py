@@ -26,6 +26,7 @@ schema = define_schema({
         "parent_id": v.id("parents"), "n": v.number(), "text": v.optional(v.string()), "data": v.any(),
     }),
     "tagged": define_table({"slug": v.string(unique=True)}),
+    "named": define_table({"a": v.optional(v.string()), "n": v.number()}).unique(["a", "n"]),
 })
 """
 SQL = """
@@ -38,6 +39,8 @@ SELECT md5('c' || n)::uuid, md5('p' || 1 + mod(n, 50))::uuid, n, 'Text ' || n, j
 FROM generate_series(1, 3000) AS n;
 CREATE TABLE tagged (id bigint PRIMARY KEY, slug text NOT NULL UNIQUE);
 INSERT INTO tagged SELECT n, 'slug-' || n FROM generate_series(1, 500) AS n;
+CREATE TABLE named (id bigint PRIMARY KEY, a text, n int NOT NULL, UNIQUE (a, n));
+INSERT INTO named SELECT n, CASE WHEN n % 5 > 0 THEN 'name' END, n FROM generate_series(1, 500) AS n;
 """
 
 
@@ -67,6 +70,8 @@ def change(deployment: Deployment) -> None:
         tagged = list(deployment.documents("tagged"))
         deployment.replace(tagged[0]["_id"], {"slug": tagged[1]["slug"]})
         deployment.delete(tagged[2]["_id"])
+        nameless = [document for document in deployment.documents("named") if "a" not in document]
+        deployment.replace(nameless[0]["_id"], {"n": nameless[1]["n"]})
 
 
 def tables(folder: Path) -> dict[str, Any]:
@@ -84,6 +89,7 @@ def test_few_rows_are_found_as_all_of_them_are(moved: Path, monkeypatch: pytest.
     few = tables(moved)
     assert few["children"]["counts"] == {"missing document": 30, "mismatch": 60, "extra document": 30}
     assert few["tagged"]["counts"] == {"missing document": 1, "mismatch": 1, "broken unique": 1}
+    assert few["named"]["counts"] == {"mismatch": 1}, "as in SQL, what is absent is equal to nothing"
     monkeypatch.setattr(digest_comparison, "few_differing", lambda *arguments: None)
     assert tables(moved) == few
 
@@ -100,7 +106,7 @@ def test_no_other_rows_or_documents_are_read_one_by_one(moved: Path, monkeypatch
         raise AssertionError("all rows of a table are read")
 
     def reading(self: Deployment, table: str, *arguments: Any) -> Iterator[Any]:
-        assert table != "children", "all documents of a table are read"
+        assert table not in ("children", "named"), "all documents of a table are read"
         return documents(self, table, *arguments)
 
     monkeypatch.setattr(RowByRow, "compare_rows", comparing)
@@ -108,7 +114,7 @@ def test_no_other_rows_or_documents_are_read_one_by_one(moved: Path, monkeypatch
     monkeypatch.setattr(table_check, "list_extra", refused)
     monkeypatch.setattr(Deployment, "documents", reading)
     tables(moved)
-    assert sorted(looked_at) == [2, 60], "the rows without a document, and those of changed ones"
+    assert sorted(looked_at) == [1, 2, 60], "the rows without a document, and those of changed ones"
 
 
 def test_each_pass_has_its_line_of_progress(moved: Path) -> None:

@@ -18,6 +18,7 @@ from supavex.migrate.proof.request import Progress
 from supavex.migrate.proof.row_by_row import RowByRow, Suspects
 from supavex.migrate.proof.source_rules import SourceRules
 from supavex.migrate.proof.target_rules import check_documents
+from supavex.migrate.proof.uniques import may_repeat
 from supavex.postgres.connection import literal, quoted
 from supavex.postgres.snapshot import reading
 
@@ -80,8 +81,11 @@ class TableCheck:
 
     @property
     def _few_tell(self) -> bool:
-        """Whether the documents that differ tell by themselves what is wrong: no other can have their unique values."""
-        return self._few is not None and not (self._compared.uniques and self._few.has_documents)
+        """Whether the documents that differ tell by themselves what is wrong: no other has their unique values."""
+        compared = self._compared
+        if self._few is None or not (compared.uniques and self._few.has_documents):
+            return self._few is not None
+        return not may_repeat(compared.context.target, compared.table.target, compared.uniques)
 
     def _compare_few(
         self, result: DigestResult, rows: RowByRow, connection: psycopg.Connection, progress: Progress
