@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 from supavex.deployment import Deployment
 from supavex.errors import SupavexError
 from supavex.library import Project
+from supavex.migrate.proof.digests import process as process_of_digests
 from supavex.migrate.proof.digests import table as digests
 from supavex.migrate.verifying import VerifyOptions
 from supavex.postgres.server import Server, temporary
@@ -175,7 +175,7 @@ def test_the_sources_side_may_have_a_process_of_its_own(
         monkeypatch.setattr(digests.TableDigests, "source", None)  # so nobody reads it here
     else:
         command = "/nowhere/python" if process == "none can be started" else "/bin/false"
-        monkeypatch.setattr(sys, "executable", command)
+        monkeypatch.setattr(process_of_digests, "PYTHON", command)
     proof = Project(moved).verify(VerifyOptions(large_bytes=0))
     assert (proof.verdict, sum(table.matched for table in proof.tables)) == ("proven", 320)
     with Deployment(moved / ".supavex/deployment.sqlite3") as deployment:

@@ -23,6 +23,9 @@ from supavex.migrate.proof.pairs import PairWriter
 from supavex.postgres.snapshot import Snapshot, reading
 from supavex.temporary import temporary_folder
 
+#: The program that runs the process.
+PYTHON = sys.executable
+
 
 @dataclass(frozen=True, slots=True)
 class _Job:
@@ -73,7 +76,7 @@ class DigestProcess:
     def start(self) -> None:
         """Starts the process, so that the first job does not wait until it is there."""
         if self._process is None:
-            command = [sys.executable, "-m", __name__]
+            command = [PYTHON, "-m", __name__]
             pipe, null = subprocess.PIPE, subprocess.DEVNULL
             # If it can't be started, the first job says so.
             with suppress(OSError):
