@@ -53,7 +53,7 @@ $(NPM_INSTALLED): tests/official/package.json tests/official/package-lock.json
 
 # A dead link or a page that nothing leads to fails it.
 docs: $(INSTALLED)
-	$(BIN)/python -m mkdocs build --strict --quiet --site-dir build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet --site-dir build/site
 	@echo "The site: build/site/index.html"
 
 # Builds dist/, has twine check it, and installs it into clean environments: the core, each extra, all.

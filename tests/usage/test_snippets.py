@@ -82,13 +82,13 @@ def suggested(folder: Path, code: str, table: str = "posts") -> Written:
         (".select().eq('id', id)", ["return await ctx.db.get(args.id);"]),
         (".select().eq('id', id).eq('status', 'published').single()", [
             "const row = await ctx.db.get(args.id);",
-            'if (row === null || !(row.status === "published")) return null;',
-            'if (row === null) throw new Error("no such row in posts");',
+            'if (row === null || !(row.status === "published")) throw new Error("no such row in posts");',
             "return row;",
         ]),
         (".select('*, people(name)').in('id', ids)", [
             "const rows = (await Promise.all(args.ids.map((id) => ctx.db.get(id)))).filter((row) => row !== null);",
-            "return await Promise.all(rows.map(async (row) => ({ ...row, people: await ctx.db.get(row.author) })));",
+            "return await Promise.all(rows.map(async (row) => "
+            "({ ...row, people: ((one) => one && ({ name: one.name }))(await ctx.db.get(row.author)) })));",
         ]),
         (".select().eq('author', a).or('status.eq.draft,score.is.null')", [
             'return await ctx.db.query("posts")',
@@ -132,6 +132,47 @@ def suggested(folder: Path, code: str, table: str = "posts") -> Written:
             ".collect();",
             'if (rows.length !== 1) throw new Error("not the rows of posts that it should change");',
             "for (const row of rows) await ctx.db.patch(row._id, { score: 0 });",
+            "const row = (await Promise.all(rows.map((row) => ctx.db.get(row._id)))).filter((row) => row !== null)[0] "
+            "?? null;",
+            "return row;",
+        ]),
+        # Only what was selected leaves the server.
+        (".select('id, title').eq('author', a)", [
+            'const rows = await ctx.db.query("posts").withIndex("by_author", (q) => q.eq("author", args.author))'
+            ".collect();",
+            "return rows.map((row) => ({ _id: row._id, title: row.title }));",
+        ]),
+        (".select('title').eq('title', t).single()", [
+            'const row = await ctx.db.query("posts").withIndex("by_title", (q) => q.eq("title", args.title)).unique();',
+            'if (row === null) throw new Error("no such row in posts");',
+            "return { title: row.title };",
+        ]),
+        (".select(columns).eq('id', id)", ["return await ctx.db.get(args.id);"]),
+        (".insert({ author: a, title: 'T', tags: ['x'] }).select('id').single()", [
+            'const id = await ctx.db.insert("posts", '
+            '{ author: args.author, title: "T", tags: args.tags, status: "draft" });',
+            "const row = await ctx.db.get(id);",
+            'if (row === null) throw new Error("no such row in posts");',
+            "return { _id: row._id };",
+        ]),
+        (".update({ score: 0 }).eq('id', id).select('title').single()", [
+            "const row = await ctx.db.get(args.id);",
+            'if (row === null) throw new Error("no such row in posts");',
+            "await ctx.db.patch(row._id, { score: 0 });",
+            "const changed = await ctx.db.get(row._id);",
+            "return changed && ((row) => ({ title: row.title }))(changed);",
+        ]),
+        (".delete().eq('id', id).eq('author', a).select().single()", [
+            "const row = await ctx.db.get(args.id);",
+            'if (row === null || !(row.author === args.author)) throw new Error("no such row in posts");',
+            "await ctx.db.delete(row._id);",
+            "return row;",
+        ]),
+        (".delete().eq('author', a).select()", [
+            'const rows = await ctx.db.query("posts").withIndex("by_author", (q) => q.eq("author", args.author))'
+            ".collect();",
+            "for (const row of rows) await ctx.db.delete(row._id);",
+            "return rows;",
         ]),
         (".delete().like('title', '%x').maxAffected(n)", [
             'const rows = (await ctx.db.query("posts").collect()).filter((row) => row.title.endsWith("x"));',
@@ -150,7 +191,10 @@ def test_rows_of_other_tables_by_a_table_between(tmp_path: Path) -> None:
     snippet = suggested(tmp_path, ".select('name, people(name)').eq('id', id).single()", "groups").snippet
     assert snippet is not None
     found = 'ctx.db.query("members").withIndex("by_group", (q) => q.eq("in_group", row._id)).collect()'
-    assert f"people: await Promise.all((await {found}).map((one) => ctx.db.get(one.person)))" in snippet.function()
+    assert (
+        f"people: (await Promise.all((await {found}).map((one) => ctx.db.get(one.person)))).map((one) =>"
+        in snippet.function()
+    )
     other = suggested(tmp_path, ".select('*, members(count)')", "people")
     assert other.snippet is not None and ").length" in other.snippet.function()
     assert 'members needs .index("by_person", ["person"]) for members.' in other.notes

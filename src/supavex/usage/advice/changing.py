@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from supavex.convex.field_rules import MISSING
 from supavex.convex.typescript import render, value_text
 from supavex.usage.advice.code import awaited
 from supavex.usage.advice.conditions import Condition, absent, is_now, key, literal, member, quoted
+from supavex.usage.advice.embeds import Embedding
 from supavex.usage.advice.indexes import Wanted, choose
 from supavex.usage.advice.tables import ColumnSide
-from supavex.usage.advice.writer import Writer
 from supavex.usage.finding.values import Value
 
 
-class Changing(Writer):
+class Changing(Embedding):
     """Writes the lines of a mutation."""
 
     def check(self) -> None:
@@ -122,9 +124,51 @@ class Changing(Writer):
                 documents = self.arguments.add("documents", kind)
                 return [f"for (const document of {documents}) await ctx.db.insert({table}, document);"]
         document = self._document(payload)
+        self._say_counted(payload)
         if self.query.returning:
-            return [f"const id = await ctx.db.insert({table}, {document});", "return await ctx.db.get(id);"]
+            return [f"const id = await ctx.db.insert({table}, {document});", *self._returned("await ctx.db.get(id)")]
         return [f"return await ctx.db.insert({table}, {document});"]
+
+    def _say_counted(self, payload: Value | None) -> None:
+        """Names the numbers that PostgreSQL counted for a new row: Convex counts none."""
+        source = self.side.plan.source if self.side.plan is not None else None
+        given = {name for name, _ in payload.fields} if payload is not None else set()
+        for column in source.columns if source is not None else ():
+            side = self.side.column(column.name)
+            if (column.identity or "nextval(" in (column.default or "")) and column.name not in given and side.field:
+                what = "its _id names the document" if column.name == self.side.key else "Convex counts nothing"
+                self._note(
+                    f"PostgreSQL counted {column.name}: {what}; for a number that people see, keep the last one in a "
+                    "document that the same mutation reads and writes."
+                )
+
+    def _returned(self, found: str) -> list[str]:
+        """The lines that return one document, of an expression for it or null, in the shape that was asked for."""
+        shape = self._embedded()
+        single = self.query.single == "single"
+        if not (shape or single):
+            return [f"return {found};"]
+        lines = [f"const row = {found};"]
+        if single:
+            lines.append(f"if (row === null) throw new Error({quoted(f'no such row in {self.side.target}')});")
+        elif shape:
+            lines.append("if (row === null) return null;")
+        return [*lines, f"return {shape or 'row'};"]
+
+    def _rows_returned(self, *, deletes: bool) -> list[str]:
+        """The lines that return the changed rows, which are in ``rows`` as they were before."""
+        if not self.query.returning:
+            return []
+        shape, single = self._embedded(), bool(self.query.single)
+        again = "rows" if deletes else "(await Promise.all(rows.map((row) => ctx.db.get(row._id))))"
+        again = again if deletes else f"{again}.filter((row) => row !== null)"
+        if not single:
+            return [f"return {self._mapped(again, shape)};"]
+        lines = [f"const row = {again}[0] ?? null;"]
+        if self.query.single == "single":
+            # How many rows there are was looked at before the change.
+            return [*lines, f"return {f'row && ({shape})' if shape else 'row'};"]
+        return [*lines, *(["if (row === null) return null;"] if shape else []), f"return {shape or 'row'};"]
 
     def _say_unique(self) -> None:
         for fields in self.side.uniques:
@@ -196,19 +240,18 @@ class Changing(Writer):
         by_id = next((c for c in conditions if c.column.field == "_id" and not c.filter.maybe), None)
         others = [c for c in conditions if c is not by_id]
         if by_id is not None and by_id.filter.operator == "eq" and not by_id.filter.negated:
-            after = ["return await ctx.db.get(" + by_id.operand + ");"] if self.query.returning and not deletes else []
-            if not others:
-                return [change(by_id.operand), *after]
-            test = " && ".join(c.on_row() for c in others)
-            return [
-                f"const row = await ctx.db.get({by_id.operand});",
-                f"if (row !== null && {test}) {change('row._id')}",
-            ]
+            return self._change_one(by_id.operand, others, change, deletes=deletes)
         if by_id is not None and by_id.filter.operator == "in" and not by_id.filter.negated and not others:
             if most := self._most():
                 found = f"(await Promise.all({by_id.operand}.map((id) => ctx.db.get(id))))"
                 rows = f"const rows = {found}.filter((row) => row !== null);"
-                return [rows, *most, "for (const row of rows) " + change("row._id")]
+                loop = "for (const row of rows) " + change("row._id")
+                return [rows, *most, loop, *self._rows_returned(deletes=deletes)]
+            if self.query.returning:
+                found = f"(await Promise.all({by_id.operand}.map((id) => ctx.db.get(id))))"
+                rows = f"const rows = {found}.filter((row) => row !== null);"
+                loop = "for (const row of rows) " + change("row._id")
+                return [rows, loop, *self._rows_returned(deletes=deletes)]
             return [f"for (const id of {by_id.operand}) {change('id')}"]
         links, left = self._base(conditions, ordered=False)
         links, code = self._filtered(links, left)
@@ -218,14 +261,46 @@ class Changing(Writer):
             self._note("Where it may be thousands of documents, in batches: ctx.scheduler.runAfter.")
         rows = awaited([*links, ".collect()"])
         most = self._most()
-        if most and code:
+        after = self._rows_returned(deletes=deletes)
+        if (most or after) and code:
             return [
                 f"const rows = ({rows}).filter((row) => {code});",
                 *most,
                 "for (const row of rows) " + change("row._id"),
+                *after,
             ]
         loop = "for (const row of rows) " + (f"if ({code}) " if code else "")
-        return [f"const rows = {rows};", *most, loop + change("row._id")]
+        return [f"const rows = {rows};", *most, loop + change("row._id"), *after]
+
+    def _change_one(
+        self, id_: str, others: list[Condition], change: Callable[[str], str], *, deletes: bool
+    ) -> list[str]:
+        """Update or delete the document of one id, where the other filters hold of it."""
+        returning, test = self.query.returning, " && ".join(c.on_row() for c in others)
+        single = self.query.single == "single"
+        if not others and not returning:
+            return [change(id_)]
+        if not others and not deletes and not single:
+            return [change(id_), *self._returned(f"await ctx.db.get({id_})")]
+        if not returning:
+            return [f"const row = await ctx.db.get({id_});", f"if (row !== null && {test}) {change('row._id')}"]
+        # The filters are written of `row`.
+        lines = [f"const row = await ctx.db.get({id_});"]
+        missing = f"throw new Error({quoted(f'no such row in {self.side.target}')});" if single else "return null;"
+        lines += [f"if (row === null || !({test})) {missing}" if others else f"if (row === null) {missing}"]
+        shape = self._embedded()
+        if deletes:
+            # What is embedded is read before the row goes.
+            kept = f"const gone = {shape};" if shape else ""
+            return [*lines, *([kept] if kept else []), change("row._id"), f"return {'gone' if shape else 'row'};"]
+        again = ["const changed = await ctx.db.get(row._id);"]
+        if not shape:
+            return [*lines, change("row._id"), "return await ctx.db.get(row._id);"]
+        if "await " in shape:
+            shaped = f"return changed && (await (async (row) => ({shape}))(changed));"
+        else:
+            shaped = f"return changed && ((row) => ({shape}))(changed);"
+        return [*lines, change("row._id"), *again, shaped]
 
     def _say_cascades(self) -> None:
         plan = self.sides.plan

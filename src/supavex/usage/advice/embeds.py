@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from supavex.convex.schema import TableDefinition
 from supavex.usage.advice.code import WIDTH, listed
 from supavex.usage.advice.conditions import absent, key, member, quoted
@@ -18,11 +20,49 @@ class Embedding(Writer):
         return list(self.query.embeds)
 
     def _embedded(self) -> str:
+        """The object that a row becomes, of ``row``; empty where that is the row as it is."""
+        chosen = self._chosen(self.query.columns, self.side, whole=not self._embeds())
         parts = [part for embed in self._embeds() if (part := self._embed(embed))]
-        if not parts:
+        if chosen is None and not parts:
             return ""
-        flat = f"{{ ...row, {', '.join(parts)} }}"
-        return flat if len(flat) <= WIDTH else "{\n  " + ",\n  ".join(["...row", *parts]) + ",\n}"
+        own = ["...row"] if chosen is None else [f"{key(name)}: row{member(name)}" for name in chosen]
+        parts = [*own, *parts]
+        flat = f"{{ {', '.join(parts)} }}" if parts else "{}"
+        return flat if len(flat) <= WIDTH else "{\n  " + ",\n  ".join(parts) + ",\n}"
+
+    def _chosen(self, columns: Sequence[str], side: TableSide, *, whole: bool) -> list[str] | None:
+        """The fields that a select list names; None for all. ``whole``: what no list means."""
+        if not columns:
+            return None if whole else []
+        if any(name == "*" or "$" in name or "(" in name for name in columns):
+            return None
+        found: dict[str, None] = {}
+        for name in (name.partition("->")[0].strip('"') for name in columns):
+            column = side.column(name)
+            if name == side.key and column.field != "_id":
+                found["_id"] = None
+            if column.field:
+                found[column.field] = None
+        # Of a list that is in a variable, nothing is known.
+        return list(found) or None
+
+    def _mapped(self, rows: str, shape: str) -> str:
+        """The expression for ``rows``, each in the shape of :meth:`_embedded`."""
+        if not shape:
+            return rows
+        if "await " not in shape:
+            return f"{rows}.map((row) => ({shape}))"
+        return f"await Promise.all({rows}.map(async (row) => ({shape})))"
+
+    def _picked(self, found: str, embed: Embed, other: TableSide, *, many: bool) -> str:
+        """``found``, a document or documents of another table, cut to what is embedded of it."""
+        fields = self._chosen(embed.columns, other, whole=not embed.embeds)
+        if fields is None or other.definition is None:
+            return found
+        shape = "{ " + ", ".join(f"{key(name)}: one{member(name)}" for name in fields) + " }" if fields else "{}"
+        if many:
+            return f"({found}).map((one) => ({shape}))"
+        return f"((one) => one && ({shape}))({found})"
 
     def _embed(self, embed: Embed) -> str:
         if embed.embeds:
@@ -54,7 +94,8 @@ class Embedding(Writer):
     def _parent(self, embed: Embed, column: ColumnSide) -> str:
         at = f"row{member(column.field)}"
         got = f"{at} ? await ctx.db.get({at}) : null" if absent(column) else f"await ctx.db.get({at})"
-        return f"{key(embed.name)}: {got}"
+        others = self.sides.of_target(column.refers_to)
+        return f"{key(embed.name)}: {self._picked(got, embed, others[0], many=False) if others else got}"
 
     def _children(self, embed: Embed, other: TableSide) -> str:
         assert other.definition is not None
@@ -67,7 +108,8 @@ class Embedding(Writer):
             return self._through(embed, other)
         name = next((n for n in names if any(n in hint for hint in embed.hints)), names[0])
         rows = self._of_row(other.target, other.definition, name, embed)
-        return f"{key(embed.name)}: " + (f"({rows}).length" if embed.columns == ("count",) else rows)
+        counted = f"({rows}).length" if embed.columns == ("count",) else self._picked(rows, embed, other, many=True)
+        return f"{key(embed.name)}: {counted}"
 
     def _of_row(self, table: str, definition: TableDefinition, name: str, embed: Embed) -> str:
         """The expression for the documents of ``table`` whose field ``name`` is the row's id."""
@@ -97,4 +139,9 @@ class Embedding(Writer):
         rows = self._of_row(name, definition, here_field, embed)
         if embed.columns == ("count",):
             return f"{key(embed.name)}: ({rows}).length"
-        return f"{key(embed.name)}: await Promise.all(({rows}).map((one) => ctx.db.get(one{member(there_field)})))"
+        got = f"await Promise.all(({rows}).map((one) => ctx.db.get(one{member(there_field)})))"
+        fields = self._chosen(embed.columns, other, whole=not embed.embeds)
+        if fields is not None:
+            shape = "{ " + ", ".join(f"{key(name)}: one{member(name)}" for name in fields) + " }" if fields else "{}"
+            got = f"({got}).map((one) => one && ({shape}))"
+        return f"{key(embed.name)}: {got}"

@@ -65,10 +65,8 @@ class Reading(Embedding):
             embedded = self._embedded()
             if not embedded:
                 return [f"return {awaited(links)};"]
-            return [
-                f"const page = {awaited(links)};",
-                f"return {{ ...page, page: await Promise.all(page.page.map(async (row) => ({embedded}))) }};",
-            ]
+            page = self._mapped("page.page", embedded)
+            return [f"const page = {awaited(links)};", f"return {{ ...page, page: {page} }};"]
         if query.limit is not None:
             return self._many([*links, f".take({self._limit()})"])
         return self._many([*links, ".collect()"])
@@ -110,11 +108,14 @@ class Reading(Embedding):
             links = [*links, f".slice(0, {self._limit()})"]
         rows = joined(links)
         if query.single:
-            return self._found([f"const row = {rows}[0] ?? null;"])
+            if query.limit is not None and query.limit.text in ("1", "1.0"):
+                return self._found([f"const row = {rows}[0] ?? null;"])
+            several = f"if (rows.length > 1) throw new Error({quoted(f'more than one row in {self.side.target}')});"
+            return self._found([f"const rows = {rows};", several, "const row = rows[0] ?? null;"])
         embedded = self._embedded()
         if not embedded:
             return [f"return {rows};"]
-        return [f"const rows = {rows};", f"return await Promise.all(rows.map(async (row) => ({embedded})));"]
+        return [f"const rows = {rows};", f"return {self._mapped('rows', embedded)};"]
 
     def _sort(self) -> str:
         parts = []
@@ -132,13 +133,10 @@ class Reading(Embedding):
         embedded = self._embedded()
         if not embedded:
             return [f"return {awaited(links)};"]
-        return [
-            f"const rows = {awaited(links)};",
-            f"return await Promise.all(rows.map(async (row) => ({embedded})));",
-        ]
+        return [f"const rows = {awaited(links)};", f"return {self._mapped('rows', embedded)};"]
 
     def _one(self, links: list[str]) -> list[str]:
-        if self.query.single == "maybeSingle" and not self._embeds():
+        if self.query.single == "maybeSingle" and not self._embedded():
             return [f"return {awaited(links)};"]
         return self._found([f"const row = {awaited(links)};"])
 
@@ -155,7 +153,11 @@ class Reading(Embedding):
         lines = [f"const row = await ctx.db.get({by_id.operand});"]
         if others:
             test = " && ".join(c.on_row() for c in others)
-            lines.append(f"if (row === null || !({test})) return null;")
-        elif self.query.single != "single" and not self._embeds():
+            missing = "return null;"
+            if self.query.single == "single":
+                missing = f"throw new Error({quoted(f'no such row in {self.side.target}')});"
+            lines.append(f"if (row === null || !({test})) {missing}")
+            return [*lines, f"return {self._embedded() or 'row'};"]
+        if self.query.single != "single" and not self._embedded():
             return [f"return await ctx.db.get({by_id.operand});"]
         return self._found(lines)

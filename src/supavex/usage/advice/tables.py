@@ -8,6 +8,7 @@ from typing import Literal
 from supavex.convex.schema import Schema, TableDefinition
 from supavex.convex.validators import Null, Number, Optional, Union, Validator, unwrap
 from supavex.errors import SupavexError
+from supavex.installation import install_command
 from supavex.mapping.make_plan import make_plan
 from supavex.mapping.names import camel_case
 from supavex.mapping.plan import Plan, TablePlan
@@ -144,7 +145,7 @@ def read_sides(project: Settings | None, why: str = "") -> Sides:
         plan = make_plan(project, schema, catalog)
     except ModuleNotFoundError as error:
         note = f"Columns are matched by their names only: reading the source needs the Python package {error.name}"
-        return Sides(schema=schema, project=project, notes=[f"{note} (pip install 'supavex[embedded]')."])
+        return Sides(schema=schema, project=project, notes=[f"{note} ({install_command(['embedded'])})."])
     except SupavexError as error:
         note = f"Columns are matched by their names only, for the source can't be read: {error.message}"
         return Sides(schema=schema, project=project, notes=[note])

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from supavex.convex.schema import SearchIndex
+from supavex.postgres.catalog import ignores_case
 from supavex.usage.advice.code import Snippet, listed
 from supavex.usage.advice.conditions import (
     LIKES,
@@ -93,6 +94,7 @@ class Writer:
             if not column.field:
                 self._omit(filter_, f"{name} {column.why}")
                 continue
+            self._say_case(name, column, filter_)
             text_search = filter_.operator == "textSearch"
             if text_search and (self.query.head or self.query.single or any(_searches(one) for one in found)):
                 made = None
@@ -111,6 +113,15 @@ class Writer:
                 self._note(f"{column.field} is milliseconds since the epoch, not a text.")
             found.append(made)
         return found
+
+    def _say_case(self, name: str, column: ColumnSide, filter_: Filter) -> None:
+        """Says where an equal query found texts in any case, and finds one case now."""
+        source = self.side.plan.source.column(name) if self.side.plan is not None else None
+        if source is not None and ignores_case(source) and filter_.operator in ("eq", "neq", "in"):
+            self._note(
+                f"{name} is citext: PostgreSQL found it in any case, and Convex in one only. Move it in lower case "
+                "(`supavex check` has the line), and lower-case what is looked for."
+            )
 
     def say_columns(self) -> None:
         """Says of each column that is named what became of it, where its field has another name or is none."""

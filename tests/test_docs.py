@@ -1,0 +1,64 @@
+"""The pages that are made from the code: none of the commands, settings and codes is missing, each code has a fix."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from supavex.cli.main import COMMANDS
+from supavex.mapping.rejections import REJECTIONS
+from tests.projects import ROOT
+
+
+@pytest.fixture(scope="module")
+def generate() -> ModuleType:
+    """The hook of the site."""
+    spec = importlib.util.spec_from_file_location("supavex_docs", ROOT / "docs/generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["supavex_docs"] = module  # its dataclasses look there
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_code_is_explained_with_an_example_and_a_fix(generate: ModuleType) -> None:
+    codes = defaultdict(list)
+    for given in generate.found_codes():
+        codes[given.code].append(given)
+    assert {"NoProject", "TableNotMapped", "RowsRefused", "SchemaTooSlow", "LoginRefused", "MissingExtra"} <= set(codes)
+    without = []
+    for code, places in codes.items():
+        examples = generate.example_and_fix(code, places)
+        served = all(given.room == "deployment" for given in places)
+        if not examples or not (served or any(fix for (_, fix), _ in examples)):
+            without.append(code)
+    assert without == []
+    page = generate.codes_page()
+    assert [code for code in codes if f"\n### {code}\n" not in page] == []
+
+
+def test_every_command_and_every_setting_has_its_place(generate: ModuleType) -> None:
+    commands = generate.commands_page()
+    assert [name for name in COMMANDS if f"Usage: supavex {name}" not in commands] == []
+    settings = generate.settings_page()
+    for name in ("max_rejects", "source.replay_gb", "nonfinite", "file_over", "password_hashes", "endpoint"):
+        assert f"`{name}`" in settings, name
+    rejected = generate.rejections_page()
+    assert [code for code in REJECTIONS if f"\n## {code}\n" not in rejected] == []
+
+
+def test_the_site_has_no_dead_link_and_no_page_that_nothing_leads_to(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    for page in ("index.html", "reference/commands/index.html", "rejected-rows/index.html", "security/index.html"):
+        assert (tmp_path / "site" / page).is_file(), page
