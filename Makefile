@@ -1,5 +1,5 @@
 # make demo   the main job on the user's case, with embedded parts
-# make quick  while you work: the tests that need no Node, no browser and no served deployment, with few examples
+# make quick  while you work: the tests that need no Node, no browser, no served deployment and no whole commands
 # make test   every test;  make lint   style, types, arrows;  make bench   the benchmarks
 # make docs   the documentation as a site in build/site;  make dist  wheel and source archive, checked and tried
 # make bundle the example project's functions, for the demo and tests without Node

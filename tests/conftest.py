@@ -1,12 +1,14 @@
-"""How every test runs, and what ``--quick`` leaves out: a test's folder and its fixtures' modules decide."""
+"""How every test runs, and what ``--quick`` leaves out: a test's folder, and what it and its fixtures call, decide."""
 
 from __future__ import annotations
 
+import inspect
 import os
-import sys
 from collections import Counter
+from collections.abc import Callable, Iterator
 from functools import cache
-from types import ModuleType
+from types import CodeType
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -24,18 +26,29 @@ settings.load_profile("repeatable")
 # pytest's own folders lie there too.
 os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(TEMPORARY))
 
-#: What a test may need, by the marker that says so.
-NEEDS = {"node": "Node", "browser": "a browser", "served": "a served deployment"}
-#: The folders whose tests need something, and the modules whose names a test or a fixture of its uses if it does.
+#: What a test may need, by the marker that says so: of several, the first.
+NEEDS = {
+    "node": "Node",
+    "browser": "a browser",
+    "served": "a served deployment",
+    "command": "whole commands, with a server and processes of their own",
+}
+#: The folders whose tests need something, and what a test or a fixture of its calls if it does: modules, and functions.
 FOLDERS = {"tests/official": "node", "tests/browser": "browser"}
-MODULES = {"tests.official.node": "node", "tests.official.served": "served", "tests.browser.chromium": "browser"}
+CALLED = {
+    "tests.official.node": "node",
+    "tests.official.served": "served",
+    "tests.browser.chromium": "browser",
+    "tests.projects.supavex": "command",
+    "supavex.library": "command",
+}
 #: The examples that a property is tried with where ``--quick`` is asked for.
 QUICK_EXAMPLES = 10
 LEFT_OUT = pytest.StashKey[Counter[tuple[str, str]]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    words = f"leave out what needs {', '.join(NEEDS.values())}; {QUICK_EXAMPLES} examples of each property"
+    words = f"leave out what needs {'; '.join(NEEDS.values())}. {QUICK_EXAMPLES} examples of each property."
     parser.addoption("--quick", action="store_true", help=words)
 
 
@@ -66,27 +79,57 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=[item for item in items if item not in them])
     # What takes long goes first, so that nobody waits for the last of it.
     items[:] = sorted(kept, key=lambda item: item.get_closest_marker("node") is None)
-    if output := getattr(config, "workeroutput", None):
+    if (output := getattr(config, "workeroutput", None)) is not None:
         output["left_out"] = [[*place, count] for place, count in left.items()]
 
 
 def needs_of(item: pytest.Item) -> set[str]:
-    """The markers of a test: of its folder, of its module, and of the modules of its fixtures."""
+    """The markers of a test: of its folder, and of what it and its fixtures call."""
     path = item.path.relative_to(item.config.rootpath).as_posix()
     found = {need for folder, need in FOLDERS.items() if path.startswith(f"{folder}/")}
     if isinstance(item, pytest.Function):
-        fixtures = [each.func for made in item._fixtureinfo.name2fixturedefs.values() for each in made]
-        modules = {item.module.__name__, *(made.__module__ for made in fixtures)}
-        found |= {need for name in modules if name.startswith("tests.") for need in used_by(name)}
+        fixtures = (each.func for made in item._fixtureinfo.name2fixturedefs.values() for each in made)
+        for function in (inner(item.function), *fixtures):
+            found |= needs_of_call(function)
     return found
 
 
+def inner(function: Any) -> Callable[..., Any]:
+    """A test's own function, where Hypothesis or a decorator is around it."""
+    function = getattr(getattr(function, "hypothesis", None), "inner_test", function)
+    return inspect.unwrap(function)
+
+
 @cache
-def used_by(name: str) -> frozenset[str]:
-    """What the names need that a module uses."""
-    used = vars(sys.modules[name]).values()
-    names = {each.__name__ if isinstance(each, ModuleType) else getattr(each, "__module__", None) for each in used}
-    return frozenset(MODULES[each] for each in names if each in MODULES)
+def needs_of_call(function: Any) -> frozenset[str]:
+    """What the functions and classes of tests need that ``function`` reaches by their names."""
+    found, seen, left = set[str](), set[int](), [function]
+    while left:
+        called = left.pop()
+        if id(called) in seen:
+            continue
+        seen.add(id(called))
+        module = str(getattr(called, "__module__", ""))
+        if need := CALLED.get(module) or CALLED.get(f"{module}.{getattr(called, '__qualname__', '')}"):
+            found.add(need)
+        elif module.startswith("tests."):
+            left += named_in(called)
+    return frozenset(found)
+
+
+def named_in(called: Any) -> Iterator[Any]:
+    """The functions and classes that the code of a function, or of a class's methods, names."""
+    if inspect.isclass(called):
+        yield from (each for each in vars(called).values() if inspect.isfunction(each))
+        return
+    function = inner(called)
+    codes = [function.__code__] if inspect.isfunction(function) else list[CodeType]()
+    for code in codes:
+        codes += [each for each in code.co_consts if isinstance(each, CodeType)]
+        named = [function.__globals__[name] for name in code.co_names if name in function.__globals__]
+        # `projects.supavex` is a module's name and one of its own.
+        named += [getattr(each, name, None) for each in named if inspect.ismodule(each) for name in code.co_names]
+        yield from (each for each in named if inspect.isfunction(each) or inspect.isclass(each))
 
 
 def folder_of(item: pytest.Item) -> str:
@@ -120,5 +163,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     for name, what in NEEDS.items():
         places = {folder: count for (need, folder), count in sorted(left.items()) if need == name}
         listed = ", ".join(f"{folder} {count:,}" for folder, count in places.items())
-        terminalreporter.line(f"{sum(places.values()):,} tests that need {what}: {listed or 'none'}")
+        terminalreporter.line(f"{sum(places.values()):,} tests need {what}: {listed or 'none'}")
     terminalreporter.line(f"Properties were tried with {QUICK_EXAMPLES} examples each.")
