@@ -180,6 +180,76 @@ WITHOUT_VALUES = {
 }  # fmt: skip
 
 
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _composite(*attributes: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    """Values of a composite type, whose attributes may be NULL."""
+    each = [values.map(_quoted) | st.just("") for values in attributes]
+    return st.tuples(*each).map(lambda texts: f"({','.join(texts)})")
+
+
+def _arrays(values: st.SearchStrategy[str], delimiter: str = ",") -> st.SearchStrategy[str]:
+    return st.lists(values.map(_quoted) | st.just("NULL"), max_size=3).map(lambda all_: f"{{{delimiter.join(all_)}}}")
+
+
+HSTORE = st.dictionaries(ASCII.filter(lambda key: key[0] != "$"), TEXT.map(_quoted) | st.just("NULL"), max_size=3).map(
+    lambda found: ",".join(f"{_quoted(key)}=>{value}" for key, value in found.items())
+)
+PAIR = _composite(INT4.map(str), TEXT)
+MOODS = st.sampled_from(["sad", "o'k"])
+#: Types that files and extensions make; the name of each table is that of its type.
+MADE_SQL = """
+CREATE TYPE mood AS ENUM ('sad', 'o''k');
+CREATE TYPE pair AS (a int, "b c" text);
+CREATE TYPE empty_row AS ();
+CREATE DOMAIN checked AS pair CHECK ((VALUE).a IS DISTINCT FROM 7);
+CREATE DOMAIN twice AS checked;
+CREATE DOMAIN words AS text[];
+CREATE TYPE span AS RANGE (subtype = float8);
+CREATE TYPE whole AS (
+  big int8, exact numeric, rough float8, less float4, flag bool, made timestamptz, day date, doc jsonb, old json,
+  mood mood, pair pair, pairs pair[], tags hstore, data bytea, id uuid, among int4range, host inet, boxes box[],
+  padded char(3), moods mood[], lots hstore[], twice twice, words words, vector vector(2), numbers int2vector,
+  cash money, docs jsonb[]
+);
+"""
+DATA = st.binary(max_size=4).map(lambda data: f"\\x{data.hex()}")
+CHECKED = PAIR.filter(lambda text: not text.startswith('("7"'))
+WHOLE = _composite(
+    INT8.map(str), DECIMALS.map(str), st.floats().map(repr), st.floats(width=32).map(repr), st.sampled_from("tf"),
+    MOMENTS, DATES, JSON, JSON, MOODS, PAIR, _arrays(PAIR), HSTORE, DATA, st.uuids().map(str), INT4S,
+    KINDS["inet"].values, _arrays(KINDS["box"].values, ";"), TEXT.map(lambda text: text[:3]), _arrays(MOODS),
+    _arrays(HSTORE), CHECKED, _arrays(TEXT), st.just("[1,2.5]"), st.just("1 2"), st.just("$1.50"), _arrays(JSON),
+)  # fmt: skip
+MADE = {
+    "checked": Kind(CHECKED, ANY),
+    "citext": Kind(TEXT),
+    "cube": Kind(st.tuples(SMALL, SMALL).map(lambda found: f"({found[0]}, {found[1]})")),
+    "ean13": Kind(st.just("978-0-393-04002-9")),
+    "empty_row": Kind(st.just("()"), ANY),
+    "halfvec": Kind(st.just("[1,2.5]"), declared="halfvec(2)"),
+    "hstore": Kind(HSTORE, ANY),
+    "isbn": Kind(st.just("0-393-04002-X")),
+    "lquery": Kind(st.just("a.*{1,2}.b|c")),
+    "ltree": Kind(st.sampled_from(["", "Top.Science", "a.b_c"])),
+    "mood": Kind(MOODS),
+    "pair": Kind(PAIR, ANY),
+    "query_int": Kind(st.just("1&(2|3)")),
+    "seg": Kind(st.sampled_from(["1.50", "1 .. 2", "<3.0", "5(+-)0.3"])),
+    "span": Kind(_ranges(st.floats(-1e6, 1e6))),
+    "sparsevec": Kind(st.just("{1:1,3:2.5}/4"), declared="sparsevec(4)"),
+    "twice": Kind(CHECKED, ANY),
+    "whole": Kind(WHOLE, ANY),
+    "words": Kind(_arrays(TEXT), "v.array(v.union(v.string(), v.null()))", arrays=False),
+}
+EXTENSIONS = ("citext", "cube", "hstore", "intarray", "isn", "ltree", "seg", "vector")
+ALL = {**KINDS, **MADE}
+#: Types of JSON, whose numbers come back as the doubles that they went as.
+OF_JSON = {name for name, kind in ALL.items() if kind.field == ANY}
+
+
 class Number(str):
     """A number of JSON, as its digits."""
 
@@ -223,15 +293,16 @@ class Moved:
 
 @pytest.fixture(scope="module")
 def values(server: servers.Server) -> Iterator[Moved]:
-    made = {name: _rows(name, kind) for name, kind in KINDS.items()}
-    sql = "\n".join([*(table for table, _ in made.values()), "-- rows", *(rows for _, rows in made.values())])
+    made = {name: _rows(name, kind) for name, kind in ALL.items()}
+    sql = "\n".join([MADE_SQL, *(table for table, _ in made.values()), "-- rows", *(rows for _, rows in made.values())])
     fields = [
         f'"t_{name}": define_table({{"v": o({kind.field}), "a": o(v.array(v.union({kind.field}, v.null())))}})'
         if kind.arrays
         else f'"t_{name}": define_table({{"v": o({kind.field})}})'
-        for name, kind in KINDS.items()
+        for name, kind in ALL.items()
     ]
-    with moved(server, sql, ", ".join(fields)) as (folder, source, target):
+    first = "".join(f"CREATE EXTENSION IF NOT EXISTS {name} SCHEMA extensions;" for name in EXTENSIONS)
+    with moved(server, sql, ", ".join(fields), first=first) as (folder, source, target):
         yield Moved(folder, source, target)
 
 
@@ -282,9 +353,9 @@ def test_a_type_without_values_has_none(server: servers.Server, name: str) -> No
         connection.execute(f"SELECT '1'::pg_catalog.{name}".encode())
 
 
-@pytest.mark.parametrize("name", sorted(KINDS))
+@pytest.mark.parametrize("name", sorted(ALL))
 def test_the_document_holds_what_the_rows_json_says(values: Moved, name: str) -> None:
-    kind, rows = KINDS[name], as_the_app_had_it(values.source, name)
+    kind, rows = ALL[name], as_the_app_had_it(values.source, name)
     with SnapshotArchive(values.folder / "archive.zip") as archive:
         documents = {document["_id"]: document for document in archive.documents(f"t_{name}")}
     assert len(documents) == len(rows) > 1
@@ -306,8 +377,8 @@ def test_all_of_it_is_proven(values: Moved) -> None:
 
 def test_all_of_it_comes_back(values: Moved) -> None:
     restored(values.folder, values.target)
-    for name in KINDS:
+    for name in ALL:
         before, after = (as_the_app_had_it(database, name) for database in (values.source, values.target))
-        if name in ("json", "jsonb"):  # numbers inside JSON come back as the doubles that they went as
+        if name in OF_JSON:
             before, after = doubles(list(before.values())), doubles(list(after.values()))
         assert before == after, name

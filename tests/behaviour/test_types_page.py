@@ -24,6 +24,7 @@ TYPES = """
 CREATE TYPE public.mood AS ENUM ('sad', 'ok');
 CREATE DOMAIN public.host AS inet;
 CREATE TYPE public.pair AS (a int, b text);
+CREATE TYPE public.walk AS (pairs public.pair[], at timestamptz);
 """
 
 
@@ -33,7 +34,9 @@ def test_each_value_on_the_page_becomes_what_the_page_says(server: servers.Serve
     values = ", ".join(literal(value) for _, value, _, _ in EXAMPLES)
     sql = f"{TYPES} CREATE TABLE t (id int PRIMARY KEY, {columns});\n-- rows\nINSERT INTO t VALUES (1, {values});"
     fields = ", ".join(f'"c{number}": {field}' for number, (_, _, field, _) in enumerate(EXAMPLES))
-    first = "".join(f"CREATE EXTENSION IF NOT EXISTS {name} SCHEMA extensions;" for name in ("vector", "citext"))
+    first = "".join(
+        f"CREATE EXTENSION IF NOT EXISTS {name} SCHEMA extensions;" for name in ("vector", "citext", "hstore")
+    )
     schema = f'"t": define_table({{{fields}}})'
     with moved(server, sql, schema, 'fill = "none"\n', first=first) as (folder, _, _):
         with SnapshotArchive(folder / "archive.zip") as archive:
@@ -49,6 +52,8 @@ def test_each_value_on_the_page_becomes_what_the_page_says(server: servers.Serve
             assert found[f"c{number}"] == said, (type_, value)
 
 
-@pytest.mark.parametrize("type_", ["inet", "cidr", "interval", "bit", "range", "money", "jsonb", "vector", "char"])
+@pytest.mark.parametrize(
+    "type_", ["inet", "cidr", "interval", "bit", "range", "money", "jsonb", "vector", "char", "pair", "hstore"]
+)
 def test_the_page_names_it(type_: str) -> None:
     assert any(type_ in shown for shown, *_ in EXAMPLES)

@@ -113,7 +113,11 @@ TABLE: dict[str, dict[str, str]] = {
     "tsvector": _as_text("tsvector"),
     "point": _as_text("point"),
     "bit(3)": _as_text("bit"),
-    "app.place": _as_text("place"),
+    "app.place": {"string": "place as text", **dict.fromkeys(("any", "object", "record"), "app.place as json")},
+    "extensions.hstore": {
+        "string": "hstore as text",
+        **dict.fromkeys(("any", "object", "record"), "extensions.hstore as json"),
+    },
     "extensions.vector(3)": {"string": "vector as text", "numbers": "vector", "any": "vector"},
     "extensions.halfvec(3)": {"string": "vector as text", "numbers": "vector", "any": "vector"},
     "extensions.sparsevec(3)": _as_text("sparsevec"),
@@ -136,7 +140,7 @@ TABLE: dict[str, dict[str, str]] = {
     "jsonb[]": {kind: "json" for kind in _JSON if kind not in ("object", "record")},
     "bytea[]": _array(bytes_array="bytes", strings="bytes as base64 text", any="bytes"),
     "inet[]": _array(strings="inet as text", any="inet as text"),
-    "app.place[]": _array(strings="place as text", any="place as text"),
+    "app.place[]": {"strings": "array of place as text", **dict.fromkeys(_ANY, "app.place[] as json")},
 }
 
 
@@ -144,7 +148,8 @@ TABLE: dict[str, dict[str, str]] = {
 def database_with_types(server: servers.Server, names: Iterable[str]) -> Iterator[tuple[Database, dict[str, Type]]]:
     """A database that has the types of ``names``, and each of them as inspection reads it."""
     with new_database(server) as database:
-        database.run("CREATE EXTENSION vector SCHEMA extensions", role=servers.SUPERUSER)
+        for extension in ("vector", "hstore"):
+            database.run(f"CREATE EXTENSION {extension} SCHEMA extensions", role=servers.SUPERUSER)
         database.run("""
             CREATE SCHEMA app;
             CREATE TYPE mood AS ENUM ('good', 'bad');

@@ -127,6 +127,34 @@ def test_domains_and_checks(write: Write) -> None:
         assert line in found, line
 
 
+def test_composite_types_are_objects(write: Write, tmp_path: Path) -> None:
+    made = write("""
+        CREATE EXTENSION hstore SCHEMA extensions;
+        CREATE TYPE mood AS ENUM ('sad', 'ok');
+        CREATE TYPE spot AS (x float8, at timestamptz, mood mood, doc jsonb, names text[]);
+        CREATE TYPE place AS (name text, spot spot, "größe" numeric);
+        CREATE TYPE first_last AS ("first name" text);
+        CREATE DOMAIN good AS spot CHECK ((VALUE).x > 0);
+        CREATE TABLE t (id uuid PRIMARY KEY, spot good NOT NULL, spots spot[], place place, tags hstore,
+          name first_last);
+        CREATE INDEX ON t (spot);
+    """)
+    spot = (
+        'v.object({"x": v.union(v.number(), v.null()), "at": v.union(v.string(), v.null()), "mood": '
+        'v.union(v.union(v.literal("sad"), v.literal("ok")), v.null()), "doc": v.any(), '
+        '"names": v.union(v.array(v.string()), v.null())})'
+    )
+    text = "\n".join(lines(made, "t"))
+    assert f'"spot": {spot},' in text
+    assert f'"spots": v.optional(v.array({spot})),' in text
+    assert '"tags": v.optional(v.record(v.string(), v.union(v.string(), v.null()))),' in text
+    assert '"place": v.optional(v.any()),' in text and '"name": v.optional(v.any()),' in text
+    assert ".index(" not in text
+    # A key that Convex refuses.
+    assert [line for line in made.toml if "invalid_json" in line] == ['columns.place.invalid_json = "escape"']
+    assert not has_errors(compile_schema(load_schema(load_project(tmp_path))), strict=True)
+
+
 def test_a_check_that_is_not_valid_is_no_rule(write: Write) -> None:
     found = lines(
         write("""

@@ -10,6 +10,7 @@ import pytest
 from supavex.mapping.source import Source
 from supavex.postgres import server as servers
 from supavex.postgres.catalog import (
+    Attribute,
     Catalog,
     Check,
     Column,
@@ -143,7 +144,8 @@ def test_identity_and_generated_columns(catalog: Catalog, people: Table) -> None
     assert column(people, "id").identity == "by default"
 
 
-POINT = Type("app.point", "point", "app", "c")
+INTEGER = Type("integer", "int4")
+POINT = Type("app.point", "point", "app", "c", attributes=(Attribute("x", INTEGER), Attribute("y", INTEGER)))
 MOOD = Type("public.mood", "mood", "public", "e", labels=("best", "good", "so-so", "it's bad"))
 TEXT = Type("text", "text")
 NOT_EMPTY = Check("short_text_check", "((VALUE)::text <> ''::text)")

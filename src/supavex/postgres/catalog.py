@@ -25,13 +25,21 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class Attribute:
+    """An attribute of a composite type."""
+
+    name: str
+    type: Type
+
+
+@dataclass(frozen=True, slots=True)
 class Type:
     """A column's type.
 
     ``name`` is PostgreSQL's full text (``character varying(3)``), ``base`` its internal name (``varchar``), of a
     domain its base type's. ``category`` is ``pg_type.typtype``: base, enum, domain, composite, range, multirange.
     ``length`` counts characters; ``precision`` and ``scale`` are numeric's. ``checks`` are the domain's and those of
-    the domains that it is made of.
+    the domains that it is made of. ``attributes`` are a composite type's, in order.
     """
 
     name: str
@@ -45,6 +53,7 @@ class Type:
     labels: tuple[str, ...] = ()
     domain: str | None = None
     checks: tuple[Check, ...] = ()
+    attributes: tuple[Attribute, ...] = ()
 
     @property
     def unknown(self) -> bool:
@@ -232,7 +241,9 @@ def type_from_json(data: dict[str, Any]) -> Type:
     element = data.get("element")
     checks = tuple(Check(**{**check, "columns": tuple(check["columns"])}) for check in data.get("checks") or ())
     labels = tuple(data.get("labels") or ())
-    return Type(**{**data, "element": element and type_from_json(element), "labels": labels, "checks": checks})
+    made = {"element": element and type_from_json(element), "labels": labels, "checks": checks}
+    attributes = (Attribute(each["name"], type_from_json(each["type"])) for each in data.get("attributes") or ())
+    return Type(**{**data, **made, "attributes": tuple(attributes)})
 
 
 def table_from_json(data: dict[str, Any]) -> Table:

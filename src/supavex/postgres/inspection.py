@@ -155,7 +155,12 @@ SELECT t.oid::int8, t.typname, n.nspname, t.typtype, t.typelem::int8, t.typcateg
        (SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
             'name', c.conname, 'expression', pg_catalog.pg_get_expr(c.conbin, 0), 'columns', '[]'::jsonb,
             'validated', c.convalidated) ORDER BY c.conname)
-        FROM pg_catalog.pg_constraint c WHERE c.contypid = t.oid AND c.contype = 'c')
+        FROM pg_catalog.pg_constraint c WHERE c.contypid = t.oid AND c.contype = 'c'),
+       (SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(
+            a.attname, a.atttypid::int8, a.atttypmod, pg_catalog.format_type(a.atttypid, a.atttypmod))
+            ORDER BY a.attnum)
+        FROM pg_catalog.pg_attribute a
+        WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped)
 FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
 """
 
@@ -313,7 +318,7 @@ def _domain(types: dict[int, tuple], oid: int, column: dict[str, object]) -> Non
 
 
 def _type(types: dict[int, tuple], oid: int, typmod: int, name: str) -> dict[str, object]:  # type: ignore[type-arg]
-    _, typname, schema, typtype, typelem, category, basetype, basemod, _, labels, _, _, checks = types[oid]
+    _, typname, schema, typtype, typelem, category, basetype, basemod, _, labels, _, _, checks, attributes = types[oid]
     if typtype == "d":
         base = _type(types, basetype, basemod, types[basetype][8])
         inherited: list[object] = base.get("checks") or []  # type: ignore[assignment]
@@ -322,6 +327,8 @@ def _type(types: dict[int, tuple], oid: int, typmod: int, name: str) -> dict[str
     if category == "A" and typelem:
         data["element"] = _type(types, typelem, typmod, types[typelem][8])
     data["labels"] = tuple(labels or ())
+    if attributes:
+        data["attributes"] = [{"name": name, "type": _type(types, *kind)} for name, *kind in attributes]
     if typmod >= 4 and typname in ("varchar", "bpchar"):
         data["length"] = typmod - 4
     elif typmod >= 4 and typname == "numeric":

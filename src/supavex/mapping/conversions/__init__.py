@@ -1,6 +1,6 @@
 """Conversions of PostgreSQL's types, one module a family; importing this package registers them all."""
 
-from supavex.mapping.conversions import arrays, datetimes, json, numbers, text
+from supavex.mapping.conversions import arrays, datetimes, json, numbers, objects, text
 from supavex.mapping.conversions.conversion import Conversion, Guard, Kind, Misfit, Target, choose, registered
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "datetimes",
     "json",
     "numbers",
+    "objects",
     "registered",
     "text",
 ]

@@ -21,9 +21,10 @@ from supavex.mapping.conversions.conversion import (
     choose,
     converts,
     misfit,
-    plain_text,
 )
 from supavex.mapping.conversions.json import documents, json_text, numbers_as_doubles
+from supavex.mapping.conversions.literals import array_of_texts, array_text, vector_text
+from supavex.mapping.conversions.objects import as_json, is_object
 from supavex.postgres.catalog import Type
 from supavex.settings.rules import ColumnRule
 
@@ -75,6 +76,8 @@ def arrays(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit
         if isinstance(whole, Misfit):
             return whole
         return replace(whole, select=_JSON, text=_SEEN_JSON, restore=_json_elements(whole.restore, rule))
+    if is_object(type_.element) and leaf.objects:
+        return as_json(type_, target, rule)
     inner = choose(type_.element, leaf, rule)
     if isinstance(inner, Misfit):
         return Misfit(f"{type_.name} does not fit {target}: {inner.message}", inner.hint)
@@ -86,9 +89,9 @@ def arrays(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit
     else:
         made = _flat(inner, leaf, no_nulls)
     if type_.base in ("int2vector", "oidvector"):
-        return replace(made, restore=_vector_text)
+        return replace(made, restore=vector_text)
     # Of PostgreSQL's own types box alone has another delimiter, for its text holds commas.
-    return replace(made, restore=_array_text(inner.restore, ";" if type_.element.base == "box" else ","))
+    return replace(made, restore=array_text(inner.restore, ";" if type_.element.base == "box" else ","))
 
 
 def _guards(inner: Conversion) -> tuple[Guard, ...]:
@@ -178,41 +181,6 @@ def _from_text(inner: Conversion) -> Callable[[str], Value]:
     if inner.kind == "int64":
         return lambda text: int(inner.parse(text))
     return inner.parse
-
-
-def _array_text(restore: Callable[[Value], str | None], delimiter: str = ",") -> Callable[[Value], str | None]:
-    """The text of an array, of any number of dimensions, whose elements' text ``restore`` gives."""
-
-    def element(item: Value) -> str:
-        if isinstance(item, list):
-            return nested(item)
-        text = None if item is None else restore(item)
-        return "NULL" if text is None else '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-    def nested(items: list[Value]) -> str:
-        return "{" + delimiter.join(map(element, items)) + "}"
-
-    def array(value: Value) -> str | None:
-        if value is None:
-            return None
-        if not isinstance(value, list):
-            raise ValueError("it is no array")
-        return nested(value)
-
-    return array
-
-
-def _vector_text(value: Value) -> str | None:
-    """The text of an int2vector or oidvector: its numbers with blanks between them."""
-    if value is None:
-        return None
-    if not isinstance(value, list) or any(item is None for item in value):
-        raise ValueError("it is no array of numbers")
-    return " ".join(str(plain_text(item)) for item in value)
-
-
-#: The text of an array of keys, which are text already.
-array_of_texts = _array_text(lambda text: text)
 
 
 def _json_elements(whole: Callable[[Value], str | None], rule: ColumnRule) -> Callable[[Value], str | None]:

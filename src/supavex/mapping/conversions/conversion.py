@@ -127,6 +127,11 @@ class Target:
         return any(isinstance(m, kinds.Object | kinds.Record | kinds.Array) for m in self.members)
 
     @property
+    def objects(self) -> bool:
+        """Whether it takes objects: any, or of some declared shape."""
+        return self.any or any(isinstance(m, kinds.Object | kinds.Record) for m in self.members)
+
+    @property
     def elements(self) -> list[Validator]:
         """The element validators of the arrays it takes."""
         return [m.element for m in self.members if isinstance(m, kinds.Array)]

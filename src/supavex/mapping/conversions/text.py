@@ -82,9 +82,9 @@ def described(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Mis
     return misfit(type_, target, "v.string()")
 
 
-@converts("composite", "other")
+@converts("other")
 def unknown(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
-    """Composite types and every type of an extension: PostgreSQL's own text, in a string."""
+    """Every type of an extension: PostgreSQL's own text, in a string."""
     if target.takes(kinds.String):
         return Conversion(f"{type_.base} as text", "string", "{c}::text")
     return misfit(type_, target, "v.string()")

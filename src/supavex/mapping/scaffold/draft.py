@@ -39,7 +39,7 @@ class Field:
     @property
     def indexable(self) -> bool:
         """Whether an index by the field finds one value: not of arrays, objects and JSON."""
-        return self.validator not in ("v.any", "v.array", "v.object")
+        return self.validator not in ("v.any", "v.array", "v.object", "v.record")
 
     @property
     def table(self) -> str | None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 
 from supavex.convex.field_rules import MISSING, Rules
+from supavex.convex.names import field_name_problem, key_problem
 from supavex.convex.values import Value
 from supavex.mapping.check_constraints import (
     allowed_elements,
@@ -16,6 +17,7 @@ from supavex.mapping.check_constraints import (
     numeric_bounds,
     pattern_of,
 )
+from supavex.mapping.conversions.objects import is_object
 from supavex.mapping.defaults import constant_default, exact
 from supavex.mapping.names import singular, thing, words
 from supavex.mapping.plan import UNKNOWN_TYPE
@@ -26,6 +28,7 @@ from supavex.mapping.searches import searches
 from supavex.postgres.catalog import Column, ForeignKey, Table, Type
 
 _NUMBERS = ("int2", "int4", "int8", "oid", "float4", "float8", "money")
+_NUMBERS_OF_JSON = ("int2", "int4", "int8", "float4", "float8", "numeric")
 _MOMENTS = ("timestamptz", "timestamp")
 _PLAIN = ("text", "varchar", "bpchar", "name", "citext", "uuid", "date", "time", "char")
 _INT8 = "rows beyond 2^53 are rejected; v.int64() takes them"
@@ -58,6 +61,8 @@ def add_fields(context: Context, draft: Draft) -> None:
             wishes = (identifier(name, "field"), identifier(f"{name.lstrip('_')}_column", "field"))
             name = next((wish for wish in wishes if wish not in taken), None) or free(wishes[0], taken)
             draft.toml.append(f"columns.{toml_key(column.name)}.to = {json.dumps(name)}")
+        if _has_refused_key(column.type):
+            draft.toml.append(f'columns.{toml_key(column.name)}.invalid_json = "escape"')
         draft.by_column[column.name] = name
         draft.fields[name] = _field(context, draft, column, has_ids=bool(rule.ids))
 
@@ -214,6 +219,8 @@ def _scalar(context: Context, table: Table, column: Column) -> Field:
         return Field("v.array", (element,), comments=comment)
     if type_.category == "e":
         return _enum(context, type_)
+    if is_object(type_):
+        return _object(context, type_)
     if type_.base in _NUMBERS or (type_.base == "numeric" and exact(type_)):
         remark = context.once(_INT8) if type_.base == "int8" and not column.identity else ""
         return Field("v.number", _number_rules(table, column), comments=(remark,) if remark else ())
@@ -240,6 +247,35 @@ def literals(type_: Type) -> tuple[str, ...]:
     return tuple(f"v.literal({quoted(label)})" for label in type_.labels)
 
 
+def _object(context: Context, type_: Type) -> Field:
+    """The field of a composite type or of hstore: an object, as the JSON of a row has it, with null for NULL."""
+    if type_.category != "c":
+        return Field("v.record", ("v.string()", "v.union(v.string(), v.null())"))
+    if any(field_name_problem(attribute.name) for attribute in type_.attributes):
+        return Field("v.any", comments=(f"objects of {type_.name}, whose attributes are no names of fields",))
+    members = [(quoted(attribute.name), _in_json(context, attribute.type)) for attribute in type_.attributes]
+    inner = (f"{name}: {text if text == 'v.any()' else f'v.union({text}, v.null())'}" for name, text in members)
+    return Field("v.object", ("{" + ", ".join(inner) + "}",))
+
+
+def _has_refused_key(type_: Type) -> bool:
+    """Whether the objects of a type have a key that Convex refuses."""
+    inner = [type_.element] if type_.element is not None else [attribute.type for attribute in type_.attributes]
+    return any(key_problem(attribute.name) for attribute in type_.attributes) or any(map(_has_refused_key, inner))
+
+
+def _in_json(context: Context, type_: Type) -> str:
+    """The Python text of a validator of what the JSON of a row has for a value of ``type_``."""
+    if type_.element is not None:
+        return f"v.array({_in_json(context, type_.element)})"
+    if type_.category == "e":
+        return _enum(context, type_).text
+    if is_object(type_):
+        return _object(context, type_).text
+    simple = {"bool": "v.boolean()", "json": "v.any()", "jsonb": "v.any()"}
+    return simple.get(type_.base, "v.number()" if type_.base in _NUMBERS_OF_JSON else "v.string()")
+
+
 def _number_rules(table: Table, column: Column) -> tuple[str, ...]:
     allowed = allowed_numbers(table, column.name)
     if allowed is not None:
@@ -257,8 +293,8 @@ def _text_rules(table: Table, column: Column) -> tuple[str, ...]:
 
 def _element(context: Context, type_: Type) -> tuple[str, tuple[str, ...]]:
     """The Python text of an array's element, and comments."""
-    if type_.category == "e":
-        made = _enum(context, type_)
+    if type_.category == "e" or is_object(type_):
+        made = _enum(context, type_) if type_.category == "e" else _object(context, type_)
         return made.text, made.comments
     if type_.base in _MOMENTS:
         return "v.number()", ()

@@ -18,7 +18,7 @@ from supavex.convex.ids import InvalidId, decode_id
 from supavex.convex.limits import STORAGE_TABLE
 from supavex.convex.values import Document, Value, same
 from supavex.errors import SupavexError
-from supavex.mapping.conversions.arrays import array_of_texts
+from supavex.mapping.conversions.literals import array_of_texts
 from supavex.mapping.plan import ALIAS, SOURCE_KEY_FIELDS, FieldPlan, Plan, Reference, TablePlan
 from supavex.migrate.restore.new_keys import NewKeys
 from supavex.migrate.target.documents import Documents
