@@ -3,13 +3,18 @@
 import hashlib
 import hmac
 import uuid
+from pathlib import Path
 
+import bcrypt
 import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from supavex.postgres.connection import connect
+from supavex.postgres import server as servers
+from supavex.postgres.connection import connect, literal
+from supavex.postgres.report import Report
+from supavex.postgres.run_files import replay_files
 from tests.databases import Database
 
 KINDS = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
@@ -119,9 +124,13 @@ def test_random_bytes_and_salts(database: Database) -> None:
         ("gen_random_bytes(0)", "Length not in range"),
         ("gen_random_bytes(1025)", "Length not in range"),
         ("gen_salt('nothing')", "Unknown salt algorithm"),
-        ("gen_salt('bf')", "gen_salt('bf') is not available where migration files are replayed"),
-        ("gen_salt('bf', 8)", "gen_salt('bf') is not available"),
+        ("gen_salt('xdes')", "gen_salt('xdes') is not available where migration files are replayed"),
+        ("gen_salt('bf', 3)", "Incorrect number of rounds"),
+        ("gen_salt('bf', 32)", "Incorrect number of rounds"),
         ("crypt('a', '$2a$06$abcdefghijklmnopqrstuv')", "crypt() with Blowfish (bf) is not available"),
+        ("crypt('a', '$2a$06$abcdefghijklmnopqrstu')", "invalid salt"),
+        ("crypt('a', '$2a$03$abcdefghijklmnopqrstuv')", "invalid salt"),
+        ("crypt('a', '$2x$06$abcdefghijklmnopqrstuv')", "crypt() with Blowfish (bf) is not available"),
         ("crypt('a', 'ab')", "crypt() with DES is not available"),
         ("pgp_sym_encrypt('a', 'b')", "pgp_sym_encrypt() is not available"),
         ("encrypt('a', 'b', 'aes')", "encrypt() is not available"),
@@ -132,3 +141,78 @@ def test_what_is_not_there_raises(database: Database, sql: str, words: str) -> N
     with connect(database.url()) as connection, pytest.raises(psycopg.Error) as caught:
         connection.execute(f"SELECT extensions.{sql}".encode())
     assert words in str(caught.value)
+
+
+#: Password, and the hash that OpenBSD's bcrypt and jBCrypt give.
+BCRYPT = [
+    ("", "$2a$06$DCq7YPn5Rq63x1Lad4cll.TV4S6ytwfsfvkgY8jIucDrjc8deX1s."),
+    ("a", "$2a$06$m0CrhHm10qJ3lXRY.5zDGO3rS2KdeeWLuGmsfGlMfOxih58VYVfxe"),
+    ("abc", "$2a$06$If6bvum7DFjUnE9p2uDeDu0YHzrHM6tf.iqN8.yx.jNN1ILEf7h0i"),
+    ("abcdefghijklmnopqrstuvwxyz", "$2a$08$aTsUwsyowQuzRrDqFflhgekJ8d9/7Z3GV3UcgvzQW3J5zMyrTvlz."),
+    ("~!@#$%^&*()      ~!@#$%^&*()PNBFRD", "$2a$06$fPIsBO8qRqkjj273rfaOI.HtSV9jLDpTbZn782DC6/t7qT67P6FfO"),
+    ("U*U", "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"),
+]
+
+
+def replayed(database: Database, folder: Path, sql: str) -> Report:
+    path = folder / "1.sql"
+    path.write_text(sql)
+    return replay_files(database, [path])
+
+
+def test_bcrypt_gives_the_known_hashes_where_files_are_replayed(database: Database, tmp_path: Path) -> None:
+    rows = ", ".join(f"({literal(password)}, {literal(known)})" for password, known in BCRYPT)
+    long = "x" * 72
+    report = replayed(
+        database,
+        tmp_path,
+        f"""SET client_min_messages = error;
+CREATE TABLE known AS SELECT h, crypt(p, h) AS whole, crypt(p, substr(h, 1, 29)) AS made
+FROM (VALUES {rows}) AS v (p, h);
+-- Only 72 bytes count, and of a salt's last character two bits.
+CREATE TABLE cut AS SELECT crypt('{long}', s) = crypt('{long}more', s) AS long,
+  crypt('a', '$2a$04$abcdefghijklmnopqrstuv') AS bits FROM (SELECT gen_salt('bf', 4) AS s) AS t;
+CREATE TABLE people (id int PRIMARY KEY, password text DEFAULT crypt('secret', gen_salt('bf')));
+INSERT INTO people SELECT n FROM generate_series(1, 20) AS n;
+DO $$ BEGIN
+  INSERT INTO people VALUES (21, crypt('other', gen_salt('bf', 10)));
+  ASSERT (SELECT count(*) FROM people WHERE password = crypt('secret', password)) = 20;
+END $$;
+COPY people (id) FROM stdin;
+22
+23
+\\.
+""",
+    )
+    assert report.failed == ()
+    assert all(h == whole == made for h, whole, made in database.rows("SELECT h, whole, made FROM public.known"))
+    ((long_is_cut, bits),) = database.rows("SELECT long, bits FROM public.cut")
+    assert long_is_cut and bits[28] == "u" and len(bits) == 60
+    found = [row[0] for row in database.rows("SELECT password FROM public.people ORDER BY id")]
+    assert len(set(found)) == 23 and all(text.startswith("$2a$06$") for text in found[:20] + found[21:])
+    assert found[20].startswith("$2a$10$") and bcrypt.checkpw(b"other", found[20].encode())
+    assert all(bcrypt.checkpw(b"secret", text.encode()) for text in (found[0], found[19], found[22]))
+
+
+def test_a_file_that_asks_for_hashes_by_itself_gets_no_more_than_the_function_gives(
+    database: Database, tmp_path: Path
+) -> None:
+    forged = "', '".join(["", "zz $2a$04$abcdefghijklmnopqrstuu", "00 $2a$31$abcdefghijklmnopqrstuu", "'' || $1"])
+    report = replayed(
+        database,
+        tmp_path,
+        f"""CREATE TABLE t (id int);
+DO $$ DECLARE q text; BEGIN
+  FOREACH q IN ARRAY ARRAY['{forged}'] LOOP RAISE INFO USING ERRCODE = 'SVX01', MESSAGE = q; END LOOP;
+END $$;
+SELECT * FROM supavex.password_hashes;
+INSERT INTO supavex.password_hashes VALUES ('', 'x');
+SELECT crypt('a', gen_salt('bf', 31));
+BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT crypt('a', '$2a$04$abcdefghijklmnopqrstuu'); COMMIT;
+""",
+    )
+    assert [(failure.line, failure.sqlstate) for failure in report.failed] == [(5, "42501"), (6, "42501"), (7, "0A000")]
+    # The transaction's snapshot would not see the answer; by itself the statement works.
+    assert [(failure.line, failure.sqlstate) for failure in report.out_of_order] == [(8, "0A000")]
+    with connect(database.url(servers.SUPERUSER)) as connection:
+        assert connection.execute("SELECT count(*) FROM supavex.password_hashes").fetchone() == (1,)

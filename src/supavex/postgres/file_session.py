@@ -21,6 +21,7 @@ from psycopg.pq.abc import PGresult
 from supavex.errors import SupavexError
 from supavex.postgres import server as servers
 from supavex.postgres.connection import literal
+from supavex.postgres.password_hashes import PasswordHashes
 from supavex.postgres.statements import Statement
 
 #: Seconds that a statement may take, and bytes of a COPY that add one.
@@ -33,6 +34,8 @@ _SETTINGS = {
     "check_function_bodies": "off",
     # A role may use the roles that it creates.
     "createrole_self_grant": "set, inherit",
+    # Somebody hears the questions of supavex.bcrypt.
+    "supavex.answers": "on",
 }
 _RETRIES, _RETRY_SECONDS = 20, 0.25
 _CUSTOM = re.compile(r"'([a-z_]\w*\.[\w.]+)'|\bset\s+(?:session\s+|local\s+)?([a-z_]\w*\.[\w.]+)", re.IGNORECASE)
@@ -60,6 +63,8 @@ class FileSession:
     def __init__(self, server: servers.Server, defaults: Sequence[str] = ()) -> None:
         options = " ".join(f"-c {name}={value.replace(' ', chr(92) + ' ')}" for name, value in _SETTINGS.items())
         self._connection = _connected(f"{server.url()} connect_timeout=15", options)
+        self._hashes = PasswordHashes(server)
+        self._connection.add_notice_handler(self._hashes.hear)
         self._pgconn = self._connection.pgconn
         self._custom: set[str] = set()
         for setting in defaults:
@@ -78,6 +83,7 @@ class FileSession:
     def close(self) -> None:
         """Ends the session; a transaction that is open is rolled back."""
         self._connection.close()
+        self._hashes.close()
 
     def encoded(self, statement: Statement, text: str | None = None) -> bytes:
         """The bytes of a statement (or of its ``text``) as the file has them, or as UTF-8 where the client says so."""

@@ -23,11 +23,13 @@ CREATE FUNCTION gen_salt(text) RETURNS text LANGUAGE sql VOLATILE STRICT PARALLE
   $$ SELECT supavex.salt($1, 0) $$;
 CREATE FUNCTION gen_salt(text, int4) RETURNS text LANGUAGE sql VOLATILE STRICT PARALLEL SAFE AS
   $$ SELECT supavex.salt($1, $2) $$;
-CREATE FUNCTION crypt(text, text) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+CREATE FUNCTION crypt(text, text) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL UNSAFE
 SET search_path = pg_catalog AS $$
 BEGIN
   IF starts_with($2, '$1$') THEN
     RETURN supavex.md5_crypt($1, $2);
+  ELSIF starts_with($2, '$2a$') THEN
+    RETURN supavex.bcrypt($1, $2);
   END IF;
   PERFORM supavex.unavailable(CASE WHEN starts_with($2, '$2') THEN 'crypt() with Blowfish (bf)'
     WHEN starts_with($2, '$5$') OR starts_with($2, '$6$') THEN 'crypt() with SHA' ELSE 'crypt() with DES' END);

@@ -118,7 +118,15 @@ BEGIN
       FOR i IN 0 .. 5 LOOP number := (number << 8) | get_byte(random, i); END LOOP;
       RETURN CASE lower(kind) WHEN 'md5' THEN '$1$' || supavex.crypt_text(number, 8)
              ELSE supavex.crypt_text(number, 2) END;
-    WHEN 'bf', 'xdes', 'sha256crypt', 'sha512crypt' THEN
+    WHEN 'bf' THEN
+      IF rounds <> 0 AND rounds NOT BETWEEN 4 AND 31 THEN
+        RAISE EXCEPTION 'gen_salt: Incorrect number of rounds' USING ERRCODE = 'invalid_parameter_value';
+      END IF;
+      RETURN '$2a$' || lpad(CASE rounds WHEN 0 THEN 6 ELSE rounds END::text, 2, '0') || '$'
+        || substr(translate(encode(supavex.random_bytes(16), 'base64'),
+          'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/',
+          './ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'), 1, 22);
+    WHEN 'xdes', 'sha256crypt', 'sha512crypt' THEN
       PERFORM supavex.unavailable(format('gen_salt(%L)', kind));
     ELSE
       RAISE EXCEPTION 'gen_salt: Unknown salt algorithm' USING ERRCODE = 'invalid_parameter_value';
@@ -156,6 +164,37 @@ BEGIN
     FROM (VALUES (1, 0, 6, 12), (2, 1, 7, 13), (3, 2, 8, 14), (4, 3, 9, 15), (5, 4, 10, 5))
       AS order_of (n, first, second, third))
     || supavex.crypt_text(get_byte(made, 11), 2);
+END $$;
+
+-- bcrypt, which the session's client computes (password_hashes.py): the question goes out as a message, which no setting
+-- holds back, and the answer comes into a table.
+CREATE UNLOGGED TABLE password_hashes (question bytea PRIMARY KEY, hash text NOT NULL);
+CREATE FUNCTION bcrypt(password text, setting text) RETURNS text LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  asked CONSTANT text :=
+    encode(substr(convert_to(password, 'UTF8'), 1, 72), 'hex') || ' ' || substr(setting, 1, 29);
+  found text;
+  until CONSTANT timestamptz := clock_timestamp() + interval '30 seconds';
+BEGIN
+  IF setting !~ '^\$2a\$(0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{22}' THEN
+    RAISE EXCEPTION 'invalid salt' USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  SELECT hash INTO found FROM supavex.password_hashes WHERE question = sha256(convert_to(asked, 'UTF8'));
+  -- No later than the snapshot of a transaction that is more than READ COMMITTED would the answer be seen.
+  IF found IS NULL AND current_setting('supavex.answers', true) = 'on' AND substr(setting, 5, 2) <= '14'
+    AND current_setting('transaction_isolation') IN ('read committed', 'read uncommitted')
+  THEN
+    RAISE INFO USING ERRCODE = 'SVX01', MESSAGE = asked;
+    WHILE found IS NULL AND clock_timestamp() < until LOOP
+      PERFORM pg_sleep(0.0005);
+      SELECT hash INTO found FROM supavex.password_hashes WHERE question = sha256(convert_to(asked, 'UTF8'));
+    END LOOP;
+  END IF;
+  IF found IS NULL THEN
+    PERFORM supavex.unavailable('crypt() with Blowfish (bf)');
+  END IF;
+  RETURN found;
 END $$;
 
 -- OpenPGP's checksum, RFC 4880, section 6.1.
