@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 from supavex.postgres import server as servers
+from supavex.postgres.ahead import read_ahead
 from supavex.postgres.budget import Budget
 from supavex.postgres.file_session import FileSession, Refusal
 from supavex.postgres.psql import Item
@@ -35,7 +36,7 @@ from supavex.postgres.transactions import (
     savepoint_name,
 )
 
-_STATEMENTS, _BYTES, _CAREFUL = 2000, 1 << 20, 10
+_STATEMENTS, _BYTES, _CAREFUL = 8000, 2 << 20, 10
 _SAVEPOINT, _BATCH = b"SAVEPOINT supavex_statement;", b"supavex_batch"
 _RELEASE = b"\n;RELEASE SAVEPOINT supavex_statement;"
 _BACK = b"ROLLBACK TO SAVEPOINT supavex_statement; RELEASE SAVEPOINT supavex_statement"
@@ -91,7 +92,7 @@ class FileRun:
         self._own = self._may_begin and any(begins(one.sql) for one in self._statements())
         try:
             self._begin()
-            for item in self._items():
+            for item in read_ahead(self._items()):
                 if isinstance(item, Statement):
                     count += 1
                     watch(item)
@@ -211,9 +212,12 @@ class FileRun:
         words = {first_word(statement.sql) for _, statement in pending}
         self._fresh = self._fresh and words <= set(_NO_DATA_CHANGE)
         texts = [session.encoded(statement) for _, statement in pending]
-        session.run(b"SAVEPOINT " + _BATCH)
-        if words == {"INSERT"} and self._together(texts):
-            return len(pending)
+        if words == {"INSERT"} and not self._careful:
+            if self._together(texts):
+                return len(pending)
+        else:
+            self._careful = max(0, self._careful - 1)
+            session.run(b"SAVEPOINT " + _BATCH)
         ran = session.run(b"".join(piece for text in texts for piece in (_SAVEPOINT, text, _RELEASE)))
         for word in words:
             self._forget_settings(word)
@@ -241,17 +245,14 @@ class FileRun:
     def _together(self, texts: Sequence[bytes]) -> bool:
         """Runs INSERTs without a savepoint for each, which takes half the time; whether all of them worked.
 
-        Where one fails, all are undone, and sequences, which no rollback puts back, are put back.
+        Where one fails, all are undone up to a savepoint that stays, and sequences, which no rollback puts back, are
+        put back. Messages are few, for on a busy machine each waits for its turn twice.
         """
-        if self._careful:
-            self._careful -= 1
-            return False
         session = self._session
-        sequences = session.sequences()
+        sequences = session.sequences("SAVEPOINT " + _BATCH.decode())
         if sequences is None:
             return False
-        if session.run(b"\n;".join(texts)).refusal is None:
-            session.run(b"RELEASE SAVEPOINT " + _BATCH)
+        if session.run(b"\n;".join([*texts, b"RELEASE SAVEPOINT " + _BATCH])).refusal is None:
             return True
         self._careful = _CAREFUL
         if not session.closed:

@@ -37,6 +37,9 @@ _SETTINGS = {
     # Somebody hears the questions of supavex.bcrypt.
     "supavex.answers": "on",
 }
+_SEQUENCES = """
+SELECT s.seqrelid::pg_catalog.int8, d.last_value, d.is_called, s.seqcache, current_user
+FROM pg_catalog.pg_sequence s, LATERAL pg_catalog.pg_get_sequence_data(s.seqrelid) d"""
 _RETRIES, _RETRY_SECONDS = 20, 0.25
 _CUSTOM = re.compile(r"'([a-z_]\w*\.[\w.]+)'|\bset\s+(?:session\s+|local\s+)?([a-z_]\w*\.[\w.]+)", re.IGNORECASE)
 
@@ -212,14 +215,18 @@ class FileSession:
         rows = self._connection.execute(query.encode()).fetchall()
         return {str(name): str(value) for name, value in rows if (name, value) != ("role", "none")}
 
-    def sequences(self) -> dict[int, tuple[int, bool]] | None:
-        """Where each sequence is: its last value, and whether it was given out. None where that can't be put back."""
-        sql = """
-            SELECT s.seqrelid::pg_catalog.int8, d.last_value, d.is_called, s.seqcache, current_user
-            FROM pg_catalog.pg_sequence s, LATERAL pg_catalog.pg_get_sequence_data(s.seqrelid) d"""
+    def sequences(self, first: str = "") -> dict[int, tuple[int, bool]] | None:
+        """Where each sequence is: its last value, and whether it was given out. None where that can't be put back.
+
+        ``first``: a statement to run before, in the same message.
+        """
         if self._connection.info.server_version < 180000:
+            self.run(first.encode())
             return None
-        rows = self._connection.execute(sql).fetchall()
+        cursor = self._connection.execute(f"{first};{_SEQUENCES}".encode())
+        while cursor.nextset():
+            pass
+        rows = cursor.fetchall()
         if any(cache > 1 or role != "postgres" for _, _, _, cache, role in rows):
             return None
         # Sequences of Supabase's services have no value that the files' role may see.

@@ -14,6 +14,11 @@ CREATE ROLE supabase_functions_admin NOLOGIN NOINHERIT;
 CREATE ROLE supabase_replication_admin NOLOGIN;
 CREATE ROLE supabase_read_only_user NOLOGIN BYPASSRLS;
 CREATE ROLE supabase_realtime_admin NOLOGIN NOINHERIT;
+CREATE ROLE supabase_etl_admin NOLOGIN;
+CREATE ROLE supabase_privileged_role NOLOGIN;
+CREATE ROLE pgsodium_keyiduser NOLOGIN;
+CREATE ROLE pgsodium_keyholder NOLOGIN;
+CREATE ROLE pgsodium_keymaker NOLOGIN;
 CREATE ROLE pgbouncer NOLOGIN;
 GRANT anon, authenticated, service_role TO authenticator, postgres WITH ADMIN OPTION;
 -- Data dumps of the Supabase CLI begin with SET session_replication_role = replica.
@@ -252,6 +257,13 @@ CREATE FUNCTION storage.filename(name text) RETURNS text LANGUAGE sql IMMUTABLE 
 CREATE FUNCTION storage.extension(name text) RETURNS text LANGUAGE sql IMMUTABLE AS
   $$ SELECT reverse(split_part(reverse(storage.filename(name)), '.', 1)) $$;
 
+-- What a request to the storage service does; nothing, where files are replayed.
+CREATE FUNCTION storage.operation() RETURNS text LANGUAGE sql STABLE AS
+  $$ SELECT current_setting('storage.operation', true) $$;
+CREATE FUNCTION storage.allow_only_operation(expected_operation text) RETURNS boolean LANGUAGE sql STABLE AS
+  $$ SELECT coalesce(storage.operation() = expected_operation, false) $$;
+CREATE FUNCTION storage.allow_any_operation(expected_operations text[]) RETURNS boolean LANGUAGE sql STABLE AS
+  $$ SELECT coalesce(storage.operation() = ANY (expected_operations), false) $$;
 CREATE FUNCTION storage.get_level(name text) RETURNS int LANGUAGE sql IMMUTABLE STRICT AS
   $$ SELECT cardinality(string_to_array(name, '/')) $$;
 CREATE FUNCTION storage.get_prefix(name text) RETURNS text LANGUAGE sql IMMUTABLE STRICT AS
@@ -282,6 +294,15 @@ CREATE TABLE storage.buckets_analytics (
   name text NOT NULL, type storage.buckettype NOT NULL DEFAULT 'ANALYTICS', format text NOT NULL DEFAULT 'ICEBERG',
   created_at timestamptz NOT NULL DEFAULT now(), updated_at timestamptz NOT NULL DEFAULT now(),
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(), deleted_at timestamptz
+);
+CREATE TABLE storage.buckets_vectors (
+  id text PRIMARY KEY, type storage.buckettype NOT NULL DEFAULT 'VECTOR', created_at timestamptz NOT NULL DEFAULT now(),
+  updated_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE TABLE storage.vector_indexes (
+  id text PRIMARY KEY DEFAULT gen_random_uuid(), name text NOT NULL, bucket_id text NOT NULL REFERENCES storage.buckets_vectors,
+  data_type text NOT NULL, dimension int NOT NULL, distance_metric text NOT NULL, metadata_configuration jsonb,
+  created_at timestamptz NOT NULL DEFAULT now(), updated_at timestamptz NOT NULL DEFAULT now()
 );
 
 CREATE TYPE realtime.equality_op AS ENUM ('eq', 'neq', 'lt', 'lte', 'gt', 'gte', 'in');
@@ -414,6 +435,11 @@ CREATE FUNCTION pgmq.archive(queue_name text, msg_id bigint) RETURNS boolean LAN
       'message) INSERT INTO pgmq.%I (msg_id, vt, read_ct, enqueued_at, message) SELECT * FROM moved RETURNING msg_id',
       'q_' || lower(queue_name), 'a_' || lower(queue_name)) INTO gone USING msg_id;
     RETURN gone IS NOT NULL; END $f$;
+CREATE FUNCTION pgmq.list_queues() RETURNS SETOF pgmq.meta LANGUAGE sql AS $$ SELECT * FROM pgmq.meta $$;
+CREATE FUNCTION pgmq.purge_queue(queue_name text) RETURNS bigint LANGUAGE plpgsql AS $f$ DECLARE gone bigint; BEGIN
+  EXECUTE format('DELETE FROM pgmq.%I', 'q_' || lower(queue_name));
+  GET DIAGNOSTICS gone = ROW_COUNT;
+  RETURN gone; END $f$;
 CREATE FUNCTION pgmq.drop_queue(queue_name text) RETURNS boolean LANGUAGE plpgsql AS $f$ BEGIN
   EXECUTE format('DROP TABLE IF EXISTS pgmq.%I, pgmq.%I', 'q_' || lower(queue_name), 'a_' || lower(queue_name));
   DELETE FROM pgmq.meta m WHERE m.queue_name = drop_queue.queue_name;
@@ -439,6 +465,14 @@ CREATE FUNCTION cron.schedule(job_name text, schedule text, command text) RETURN
      ON CONFLICT (jobname) DO UPDATE SET schedule = excluded.schedule, command = excluded.command RETURNING jobid $$;
 CREATE FUNCTION cron.schedule(schedule text, command text) RETURNS bigint LANGUAGE sql AS
   $$ INSERT INTO cron.job (schedule, command) VALUES (schedule, command) RETURNING jobid $$;
+CREATE FUNCTION cron.schedule_in_database(job_name text, schedule text, command text, database text,
+  username text DEFAULT NULL, active boolean DEFAULT true) RETURNS bigint LANGUAGE sql AS
+  $$ SELECT cron.schedule(job_name, schedule, command) $$;
+CREATE FUNCTION cron.alter_job(job_id bigint, schedule text DEFAULT NULL, command text DEFAULT NULL,
+  database text DEFAULT NULL, username text DEFAULT NULL, active boolean DEFAULT NULL) RETURNS void LANGUAGE sql AS
+  $$ UPDATE cron.job j SET schedule = coalesce(alter_job.schedule, j.schedule),
+       command = coalesce(alter_job.command, j.command), active = coalesce(alter_job.active, j.active)
+     WHERE jobid = job_id $$;
 CREATE FUNCTION cron.unschedule(job_name text) RETURNS boolean LANGUAGE sql AS
   $$ DELETE FROM cron.job WHERE jobname = job_name; SELECT true $$;
 CREATE FUNCTION cron.unschedule(job_id bigint) RETURNS boolean LANGUAGE sql AS
@@ -448,6 +482,15 @@ CREATE FUNCTION net.http_post(url text, body jsonb DEFAULT '{}', params jsonb DE
   timeout_milliseconds int DEFAULT 5000) RETURNS bigint LANGUAGE sql AS $$ SELECT 0::bigint $$;
 CREATE FUNCTION net.http_get(url text, params jsonb DEFAULT '{}', headers jsonb DEFAULT '{}',
   timeout_milliseconds int DEFAULT 5000) RETURNS bigint LANGUAGE sql AS $$ SELECT 0::bigint $$;
+CREATE FUNCTION net.http_delete(url text, params jsonb DEFAULT '{}', headers jsonb DEFAULT '{}',
+  timeout_milliseconds int DEFAULT 5000, body jsonb DEFAULT NULL) RETURNS bigint LANGUAGE sql AS $$ SELECT 0::bigint $$;
+CREATE UNLOGGED TABLE net._http_response (
+  id bigint, status_code int, content_type text, headers jsonb, content text, timed_out bool, error_msg text,
+  created timestamptz NOT NULL DEFAULT now()
+);
+CREATE UNLOGGED TABLE net.http_request_queue (
+  id bigserial, method text NOT NULL, url text NOT NULL, headers jsonb, body bytea, timeout_milliseconds int NOT NULL
+);
 CREATE FUNCTION supabase_functions.http_request() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN new; END $$;
 
 -- The extensions of a new project. The files' role owns them, and may drop them.
@@ -466,11 +509,13 @@ DO $$ DECLARE found regclass; BEGIN
       WHERE c.relkind = 'r' AND n.nspname IN ('auth', 'storage', 'realtime', 'supabase_functions', 'supabase_migrations')
   LOOP EXECUTE format('ALTER TABLE %s OWNER TO postgres', found); END LOOP;
 END $$;
-GRANT ALL ON ALL TABLES IN SCHEMA auth, storage, realtime, vault, cron, pgsodium, pgmq TO postgres;
-GRANT USAGE ON ALL SEQUENCES IN SCHEMA cron, pgsodium TO postgres;
+GRANT ALL ON ALL TABLES IN SCHEMA auth, storage, realtime, vault, cron, net, pgsodium, pgmq TO postgres;
+GRANT USAGE, UPDATE ON ALL SEQUENCES IN SCHEMA cron, net, pgsodium TO postgres;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA auth, storage, realtime, vault, cron, net, extensions TO PUBLIC;
 ALTER DEFAULT PRIVILEGES FOR ROLE postgres IN SCHEMA public GRANT ALL ON TABLES TO anon, authenticated, service_role;
 ALTER DEFAULT PRIVILEGES FOR ROLE postgres IN SCHEMA public GRANT ALL ON FUNCTIONS TO anon, authenticated, service_role;
 ALTER DEFAULT PRIVILEGES FOR ROLE postgres IN SCHEMA public GRANT ALL ON SEQUENCES TO anon, authenticated, service_role;
 CREATE PUBLICATION supabase_realtime;
 ALTER PUBLICATION supabase_realtime OWNER TO postgres;
+CREATE PUBLICATION supabase_realtime_messages_publication FOR TABLE realtime.messages;
+ALTER PUBLICATION supabase_realtime_messages_publication OWNER TO postgres;

@@ -15,7 +15,7 @@ _ROLE, _DATABASE = "postgres", "postgres"
 _SERVICE_ROLES = (
     "anon", "authenticated", "service_role", "authenticator", "dashboard_user", "supabase_auth_admin",
     "supabase_storage_admin", "supabase_functions_admin", "supabase_replication_admin", "supabase_read_only_user",
-    "supabase_realtime_admin", "pgbouncer", "supabase_privileged_role",
+    "supabase_realtime_admin", "pgbouncer", "supabase_privileged_role", "supabase_etl_admin",
 )  # fmt: skip
 
 

@@ -29,6 +29,7 @@ _EXTENSION = re.compile(r"(?:CREATE|ALTER|DROP|COMMENT\s+ON)\s+EXTENSION\b", re.
 _VERSION = re.compile(r"""\s+VERSION\s+(?:'[^']*'|"[^"]*"|\S+)""", re.IGNORECASE)
 _NAME = r'"(?:[^"]|"")+"|\w+'
 _MOVE = re.compile(rf"ALTER\s+EXTENSION\s+({_NAME})\s+SET\s+SCHEMA\s+({_NAME})\s*$", re.IGNORECASE)
+_OWNER_OF_PUBLIC = re.compile(r'ALTER\s+SCHEMA\s+"?public"?\s+OWNER\s+TO\b', re.IGNORECASE)
 _NO_TYPE = re.compile(r'type "([^"]+)" does not exist')
 _NO_SCHEMA = re.compile(r'schema "([^"]+)" does not exist')
 _NO_FUNCTION = re.compile(r'function (?:[^\s(]+\.)?"?([^\s(".]+)"?\(.*\) does not exist', re.DOTALL)
@@ -128,6 +129,8 @@ class StandIns:
         if moved and message.startswith("must be owner of"):
             # PostgreSQL asks for the ownership of each object, and those of C code are the superuser's.
             return _Help(f"SELECT supavex.move_extension({literal(_plain(moved[1]))}, {literal(_plain(moved[2]))})")
+        if message == 'must be able to SET ROLE "pg_database_owner"' and _OWNER_OF_PUBLIC.match(sql):
+            return _Help("")  # it owns public at Supabase, where the files' role owns the database
         if message.startswith("generation expression is not immutable"):
             return _without_calls(sql, lambda name: name.startswith(("st_", "postgis_")))
         return _without_creation(sql, message) if last else None

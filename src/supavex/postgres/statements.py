@@ -25,6 +25,11 @@ _ROUTINE = re.compile(r"create\s+(?:or\s+replace\s+)?(?:function|procedure)\b", 
 _CONFORMING = re.compile(
     r"set\s+(?:session\s+|local\s+)?standard_conforming_strings\s*(?:=|to)\s*'?(on|off|true|false)", re.IGNORECASE
 )
+#: A whole INSERT of plain words, numbers and texts, with parentheses one in the other at most: most of a dump. What it
+#: leaves to the tokens: names in quotes, dollar quotes, comments, escapes of any kind.
+_OUTER = r"[^;'\"$\\/()\-]++|(?<![eE])'[^']*+'|-(?!-)|/(?!\*)"
+_INNER = rf"(?:{_OUTER}|\((?:{_OUTER})*+\))*+"
+_PLAIN_INSERT = re.compile(rf"insert\s(?:{_OUTER}|\({_INNER}\))*+;", re.IGNORECASE)
 _LEAD = re.compile(r"(?:[\s;\ufeff]|--[^\n]*)*+")
 _COMMENT = re.compile(r"/\*|\*/")
 _COMMAND = re.compile(r"\\([A-Za-z_]+\+?|[!?;\\])?[ \t]*([^\n\\]*(?:\\(?!\\)[^\n\\]*)*)")
@@ -149,6 +154,8 @@ class _Cutter:
     def _statement(self, start: int) -> tuple[list[str], int, list[PsqlCommand]]:
         """The pieces of the statement at ``start``, the position after it, and the psql commands inside it."""
         text = self._text
+        if self._conforming and (plain := _PLAIN_INSERT.match(text, start)):
+            return [text[start : plain.end() - 1]], plain.end(), []
         token = _TOKEN if self._conforming else _TOKEN_BACKSLASH
         if text[start] in "cC" and _ROUTINE.match(text, start):
             token = _TOKEN_ROUTINE

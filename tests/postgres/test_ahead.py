@@ -1,0 +1,41 @@
+"""Items are made in a thread, and come in their order; an error comes where it was raised."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from supavex.postgres.ahead import read_ahead
+
+
+def counted(count: int, made: list[int], error: bool = False) -> Iterator[int]:
+    for number in range(count):
+        made.append(number)
+        yield number
+    if error:
+        raise ValueError("at the end")
+
+
+@pytest.mark.parametrize("count", [0, 1, 499, 500, 501, 1000, 12_345])
+def test_items_come_in_their_order(count: int) -> None:
+    assert list(read_ahead(counted(count, []))) == list(range(count))
+
+
+@pytest.mark.parametrize("count", [0, 7, 500, 777, 1000, 9999])
+def test_an_error_comes_after_the_items_before_it(count: int) -> None:
+    taken: list[int] = []
+    with pytest.raises(ValueError, match="at the end"):
+        taken.extend(read_ahead(counted(count, [], error=True)))
+    assert taken == list(range(count))
+
+
+def test_who_stops_taking_stops_the_making() -> None:
+    made: list[int] = []
+    before = threading.active_count()
+    with closing(read_ahead(counted(10_000_000, made))) as items:
+        for item in items:
+            if item == 600:
+                break
+    assert threading.active_count() == before
+    assert len(made) < 100_000
