@@ -173,7 +173,6 @@ def test_nullable_into_required(make: Make) -> None:
     [
         ("v.string()", 'columns.text.fill = "none"'),
         ("v.string()", """columns.text.sql = "coalesce(t.text, '')" """),
-        ('v.string(default="")', 'tables.notes.fill = "defaults"'),
         ("v.optional(v.string())", ""),
         ('v.optional(v.string(default="x"))', ""),
         ("v.union(v.string(), v.null())", ""),
@@ -183,6 +182,14 @@ def test_nullable_into_required(make: Make) -> None:
 def test_null_that_has_somewhere_to_go(make: Make, field: str, toml: str) -> None:
     sql = "CREATE TABLE notes (id uuid PRIMARY KEY, text text);"
     assert coverage(make(sql, SCHEMA.replace("v.string()", field), toml)) == []
+
+
+def test_null_that_is_filled_is_told(make: Make) -> None:
+    sql = "CREATE TABLE notes (id uuid PRIMARY KEY, text text, other text NOT NULL DEFAULT 'x');"
+    schema = SCHEMA.replace("v.string()", 'v.string(default="none"), "other": v.string(default="x")')
+    found = coverage(make(sql, schema, 'tables.notes.fill = "defaults"'))
+    assert [(one.code, one.severity) for one in found] == [("NullsFilled", "note")]
+    assert "fill makes the NULLs of 1 column the default" in found[0].message and "public.notes.text" in found[0].hint
 
 
 def test_an_optional_field_is_filled_only_where_that_is_asked_for(make: Make) -> None:
@@ -202,7 +209,8 @@ def test_check_says_the_line_that_fills(make: Make) -> None:
 
 def test_check_takes_the_line_that_it_says(make: Make) -> None:
     sql = "CREATE TABLE notes (id uuid PRIMARY KEY, text text DEFAULT 'x' CHECK (length(text) > 0));"
-    assert coverage(make(sql, SCHEMA, '[tables.notes]\ncolumns.text.fill = "defaults"')) == []
+    found = coverage(make(sql, SCHEMA, '[tables.notes]\ncolumns.text.fill = "defaults"'))
+    assert [one.code for one in found] == ["NullsFilled"]
 
 
 def test_check_says_why_a_column_is_not_filled(make: Make) -> None:

@@ -137,7 +137,7 @@ def report_lines(proof: Proof) -> list[str]:
         for column, count in table.rounded.items()
     ]
     verdict = {"sample equal": "the sample is equal; this is no proof", "sample differs": "the sample differs"}
-    said = "; ".join([verdict.get(proof.verdict, proof.verdict), *proof.remarks])
+    said = "; ".join([verdict.get(proof.verdict, proof.verdict), *proof.all_remarks])
     lines.append(
         f"{said}: {counted(matched, 'row')} equal in {fields} fields, "
         f"{counted(rejected, 'row')} rejected and explained, {counted(proof.wrong, 'difference')}; "

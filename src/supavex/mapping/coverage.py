@@ -25,6 +25,7 @@ from supavex.mapping.names import camel_case
 from supavex.mapping.plan import SOURCE_KEY_FIELDS, FieldPlan, Plan, TablePlan
 from supavex.mapping.references import leading_key
 from supavex.postgres.catalog import Check
+from supavex.text import counted
 
 
 def coverage(plan: Plan, absent: Collection[str] = ()) -> list[Diagnostic]:
@@ -52,6 +53,16 @@ def coverage(plan: Plan, absent: Collection[str] = ()) -> list[Diagnostic]:
 
 def _whole(plan: Plan) -> Iterator[Diagnostic]:
     """Findings that concern no one table: a target that two go to, a rule for a column that no table has."""
+    filled = [
+        f"{table.name}.{planned.place}"
+        for table in plan.moved
+        for planned in table.fields
+        if planned.fill is not MISSING and planned.nullable and not planned.optional
+    ]
+    if filled:
+        message = f"fill makes the NULLs of {counted(len(filled), 'column')} the default of a required field."
+        hint = f"migrate and verify count them. The first is {filled[0]}."
+        yield Diagnostic("NullsFilled", "note", message, "", hint)
     seen: dict[str, str] = {}
     for table in plan.tables:
         if table.target and table.status in ("mapped", "existing"):

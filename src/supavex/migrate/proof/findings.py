@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
 from supavex.migrate.proof.comparison import Mismatch
+from supavex.text import counted
 
 #: Findings of one kind that are listed for one table; all are counted.
 LISTED = 10_000
@@ -161,7 +162,13 @@ class Proof:
     @property
     def said(self) -> str:
         """The verdict and its remarks: ``proven for what the files gave; 3 statements of data did not run``."""
-        return "; ".join([self.verdict, *self.remarks])
+        return "; ".join([self.verdict, *self.all_remarks])
+
+    @property
+    def all_remarks(self) -> tuple[str, ...]:
+        """The remarks, and how many NULLs were filled: those of the source are no values of the target's."""
+        filled = (f"{counted(self.filled, 'NULL')} filled",) if self.filled else ()
+        return (*self.remarks, *filled)
 
     @property
     def looked_at(self) -> list[str]:
