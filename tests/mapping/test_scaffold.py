@@ -152,7 +152,7 @@ def test_composite_types_are_objects(write: Write, tmp_path: Path) -> None:
     assert ".index(" not in text
     # A key that Convex refuses.
     assert [line for line in made.toml if "invalid_json" in line] == ['columns.place.invalid_json = "escape"']
-    assert not has_errors(compile_schema(load_schema(load_project(tmp_path))), strict=True)
+    assert not has_errors(compile_schema(load_schema(load_settings(tmp_path))), strict=True)
 
 
 def test_a_check_that_is_not_valid_is_no_rule(write: Write) -> None:
