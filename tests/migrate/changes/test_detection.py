@@ -260,8 +260,8 @@ def test_a_moment_that_is_of_no_use_is_written_anew(source: Source, damage: str)
     for command in (("changes",), ("migrate", "--changes")):
         ran = source.command(*command)
         assert ran.code in (1, 2)
-        assert "Moment" in ran.err
-        assert "supavex migrate` once without --changes" in ran.err
+        assert ("OldState" if damage in ("empty", "another version") else "InvalidMoment") in ran.err
+        assert "once without --changes" in ran.err
     # What it says helps; of what does not go this time, nothing is known.
     source.migrate("--tables", "authors,posts,comments,tags")
     assert {table["target"] for table in source.migrate("--changes")["tables"]} == {"notes"}

@@ -61,7 +61,8 @@ class BaselineRecorder:
                     for one in copied:
                         name = one.table.name
                         (self.earlier if one.earlier else self.read).append(name)
-                        _write_table(moment, one, known.pop(name, None), held, numbers, lookups, reader)
+                        rules = rules_of(one.table, numbers, lookups, one.shared)
+                        _write_table(moment, one, known.pop(name, None), held, rules, reader)
                 for table in known.values():
                     assert last is not None
                     # Its rows were looked at, and are as they were: only newer ones have to be looked at next time.
@@ -107,8 +108,7 @@ def _write_table(
     one: CopiedTable,
     old: TableMoment | None,
     held: HeldSnapshot,
-    numbers: Mapping[str, int],
-    lookups: Lookups,
+    rules: str,
     reader: ColumnReader,
 ) -> None:
     table = one.table
@@ -124,7 +124,7 @@ def _write_table(
         held.snapshot.taken_at,
         relation_of(held.holder, table),
         shape_of(table),
-        rules_of(table, numbers, lookups, one.shared),
+        rules,
         digests.seed,
         writer.rows,
         writer.bits,

@@ -134,6 +134,11 @@ class Naming:
     database: str
     variables: tuple[str, ...]
 
+    @property
+    def local(self) -> bool:
+        """Whether it is the local deployment, of which no exports are kept."""
+        return self.deployment == "local"
+
     def plain(self, verb: str) -> str:
         """A command line of supavex that needs no deployment."""
         return f"supavex {verb} {self.options}".rstrip()
@@ -141,6 +146,21 @@ class Naming:
     def command(self, verb: str, *more: str) -> str:
         """A command line of supavex, for the deployment."""
         return " ".join([self.plain(verb), "--to", self.to, *more])
+
+
+@dataclass(frozen=True, slots=True)
+class _Times:
+    """Seconds. Those of runs are measured, or None where none was; the others are reckoned for the source of now."""
+
+    rehearsal: float
+    deploy: float | None
+    changes: float | None
+    verified: float | None
+    rolled: float | None
+    whole: float
+    last: float
+    proof: float
+    back: float | None
 
 
 def plan_cutover(
@@ -153,50 +173,72 @@ def plan_cutover(
 ) -> CutoverPlan:
     """The plan. ``rows``: source table to its rows now, where they could be counted. Raises without a rehearsal."""
     rehearsal = rehearsal_of(runs)
-    then = {name: int(table["rows"]) for name, table in rehearsal.tables.items()}
-    total = sum(rows.get(name, 0) for name in then) if rows is not None else rehearsal.rows
+    total = sum(rows.get(name, 0) for name in rehearsal.tables) if rows is not None else rehearsal.rows
     factor = total / rehearsal.rows if rows is not None else None
     plan = CutoverPlan(project, naming.to, naming.deployment, source, made_at, rehearsal, total, factor)
-    scale = factor if factor is not None and plan.reckoned else 1.0
+    times = _times(plan, runs, rows)
+    plan.before, plan.night, plan.back = _before(naming, times), _night(naming, times), _back(naming, times)
+    return plan
+
+
+def _times(plan: CutoverPlan, runs: list[Run], rows: Mapping[str, int] | None) -> _Times:
+    """The copy's time grows table by table, all others by the number of rows."""
+    rehearsal = plan.rehearsal
+    scale = plan.factor if plan.factor is not None and plan.reckoned else 1.0
     copied = rehearsal.steps.get("copy", 0.0)
     if plan.reckoned and rows is not None:
-        per_table = sum(table["seconds"] for table in rehearsal.tables.values())
-        grown = sum(
-            table["seconds"] * rows.get(name, 0) / then[name] for name, table in rehearsal.tables.items() if then[name]
-        )
+        tables = rehearsal.tables
+        per_table = sum(table["seconds"] for table in tables.values())
+        grown = sum(t["seconds"] * rows.get(name, 0) / t["rows"] for name, t in tables.items() if t["rows"])
         copied = copied * (grown / per_table if per_table else scale)
     whole = copied + sum(seconds for name, seconds in rehearsal.steps.items() if name != "copy") * scale
     deploy = _last(runs, "deploy", rehearsal.target)
     changes = _last([run for run in runs if run.at >= rehearsal.at], "changes", rehearsal.target)
     verified = _last(runs, "verify", rehearsal.target)
     rolled = _last(runs, "rollback", rehearsal.target)
-    local = naming.deployment == "local"
-    proof = whole if verified is None else verified.seconds * (total / verified.rows if verified.rows else scale)
-    last = whole if changes is None else changes.seconds * scale
-    plan.before = [
+    return _Times(
+        rehearsal=rehearsal.seconds,
+        deploy=None if deploy is None else deploy.seconds,
+        changes=None if changes is None else changes.seconds,
+        verified=None if verified is None else verified.seconds,
+        rolled=None if rolled is None else rolled.seconds,
+        whole=whole,
+        last=whole if changes is None else changes.seconds * scale,
+        proof=whole if verified is None else verified.seconds * (plan.rows / verified.rows if verified.rows else scale),
+        back=None if rolled is None else rolled.seconds * scale,
+    )
+
+
+def _before(naming: Naming, times: _Times) -> list[Step]:
+    """While the app goes on writing to Supabase."""
+    return [
         Step(
             "Deploy the schema",
             (naming.plain("check"), naming.command("deploy")),
-            seconds=None if deploy is None else deploy.seconds,
-            measured=None if deploy is None else deploy.seconds,
+            seconds=times.deploy,
+            measured=times.deploy,
         ),
         Step(
             "Migrate everything, while the app goes on writing to Supabase",
             (naming.command("migrate"),),
-            note="" if local else "The export from before is kept: it is the way back.",
-            seconds=whole,
-            measured=rehearsal.seconds,
+            note="" if naming.local else "The export from before is kept: it is the way back.",
+            seconds=times.whole,
+            measured=times.rehearsal,
         ),
         Step(
             "Follow the changes, until there are few",
             (naming.command("changes"), naming.command("migrate", "--changes")),
             note="Again and again; the last time shortly before the night's first step. Rows that are rejected now are "
             "easier to mend than later.",
-            seconds=last,
-            measured=None if changes is None else changes.seconds,
+            seconds=times.last,
+            measured=times.changes,
         ),
     ]
-    plan.night = [
+
+
+def _night(naming: Naming, times: _Times) -> list[Step]:
+    """The night itself."""
+    return [
         Step("Announce it, and show the app's maintenance page"),
         Step(
             "Freeze the writes to Supabase (as the database's owner: the role postgres)",
@@ -210,18 +252,18 @@ def plan_cutover(
             "The last changes, until it says that nothing has changed",
             (naming.command("migrate", "--changes", "--yes"), naming.command("migrate", "--changes", "--yes")),
             note=""
-            if changes is not None
+            if times.changes is not None
             else "Not rehearsed: reckoned as long as a whole migration, the longest it can take.",
-            seconds=last,
-            measured=None if changes is None else changes.seconds,
+            seconds=times.last,
+            measured=times.changes,
             down=True,
         ),
         Step(
             "Prove all of it",
             (naming.command("verify"),),
-            note="" if verified is not None else "Not rehearsed: reckoned as long as a whole migration.",
-            seconds=proof,
-            measured=None if verified is None else verified.seconds,
+            note="" if times.verified is not None else "Not rehearsed: reckoned as long as a whole migration.",
+            seconds=times.proof,
+            measured=times.verified,
             down=True,
         ),
         Step(
@@ -238,7 +280,11 @@ def plan_cutover(
             "still writes to Supabase. Leave Supabase read-only for some days.",
         ),
     ]
-    plan.back = [
+
+
+def _back(naming: Naming, times: _Times) -> list[Step]:
+    """The way back."""
+    return [
         Step("Switch the app back to the version that uses Supabase, its maintenance page up"),
         Step(
             "Thaw Supabase",
@@ -247,12 +293,11 @@ def plan_cutover(
         ),
         Step(
             "Put Convex back, when there is time for it",
-            () if local else (naming.command("rollback", "--list"), naming.command("rollback")),
+            () if naming.local else (naming.command("rollback", "--list"), naming.command("rollback")),
             note="Of the local deployment no exports are kept: `supavex migrate` writes it anew."
-            if local
+            if naming.local
             else "What was written to Convex since is listed, and kept in an export, before anything is replaced.",
-            seconds=None if rolled is None or local else rolled.seconds * scale,
-            measured=None if rolled is None or local else rolled.seconds,
+            seconds=None if naming.local else times.back,
+            measured=None if naming.local else times.rolled,
         ),
     ]
-    return plan

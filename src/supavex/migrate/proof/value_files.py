@@ -7,6 +7,7 @@ file whose id is computed from a row or a document, and that no value stands for
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -25,6 +26,15 @@ from supavex.postgres.snapshot import reading
 from supavex.postgres.visibility import Visibility, unseen_sql
 
 
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column with large values. ``changed``: SQL that is true for rows that were written since the copy."""
+
+    table: TablePlan
+    large: LargeValues
+    changed: str
+
+
 def prove_values(
     asked: Asked, table: TablePlan, large: LargeValues, seen: Visibility | None, target: Mapping[str, Stored]
 ) -> TableProof:
@@ -32,13 +42,13 @@ def prove_values(
 
     ``seen``: what the copy saw of the table, where rows that were written since can be told.
     """
+    column = _Column(table, large, "false" if seen is None else unseen_sql(seen, ALIAS))
     proof = TableProof(large.name, STORAGE_TABLE)
     rejects = asked.rejects.get(table.name, {})
-    changed = "false" if seen is None else unseen_sql(seen, ALIAS)
     known: set[bytes] = set()
     with reading(asked.snapshot, large.name) as connection:
         earliest = _earliest(connection, table)
-        for key, since, value, *moments in _rows(connection, table, large, changed):
+        for key, since, value, *moments in _rows(connection, column):
             proof.rows += 1
             id_ = large.file_id(key)
             known.add(decode_id(id_)[1])
@@ -65,23 +75,19 @@ def prove_values(
             asked.progress(large.name, proof.rows, 0)
         others = {decode_id(id_)[1] for id_ in target} - known
         if others:
-            _extra(asked, connection, table, large, changed, others, proof)
+            _extra(asked, connection, column, others, proof)
     return proof
 
 
 def _extra(
-    asked: Asked,
-    connection: psycopg.Connection,
-    table: TablePlan,
-    large: LargeValues,
-    changed: str,
-    others: set[bytes],
-    proof: TableProof,
+    asked: Asked, connection: psycopg.Connection, column: _Column, others: set[bytes], proof: TableProof
 ) -> None:
     """Finds those of ``others`` (ids of files) that are of the column, and that no value of it stands for."""
+    table, large = column.table, column.large
     assert table.key is not None
     hint = "delete it, for no document should refer to it"
-    sql = f"SELECT {table.key.text_sql(table.key.own(ALIAS))} AS k, {changed} AS c FROM {_source(table)} AS {ALIAS}"
+    key_sql = table.key.text_sql(table.key.own(ALIAS))
+    sql = f"SELECT {key_sql} AS k, {column.changed} AS c FROM {_source(table)} AS {ALIAS}"
     for key, since in _copied(connection, sql, ["text", "bool"]):
         internal_id = b"" if key is None else large.internal_id(table.key.internal_id(key))
         if internal_id in others:
@@ -101,19 +107,18 @@ def _extra(
             proof.add(kind, str(document["_id"]), detail)
 
 
-def _rows(
-    connection: psycopg.Connection, table: TablePlan, large: LargeValues, changed: str
-) -> Iterator[tuple[Any, ...]]:
+def _rows(connection: psycopg.Connection, column: _Column) -> Iterator[tuple[Any, ...]]:
     """Of each large value: the row's key, whether it was written since the copy, the value, each creation column.
 
     Rows without a key are rejected ones, and have no file.
     """
+    table, large = column.table, column.large
     assert table.key is not None
     value = f"{ALIAS}.{quoted(large.column.name)}"
     moments = {f"m{index}": sql for index, sql in enumerate(moments_sql(table))}
     columns = {
         "k": table.key.text_sql(table.key.own(ALIAS)),
-        "c": changed,
+        "c": column.changed,
         "v": large.text_sql(value),
         **moments,
         "is_large": large.large_sql(value),

@@ -17,7 +17,7 @@ from supavex.convex.snapshot import SnapshotArchive
 from supavex.mapping.file_columns import OBJECTS
 from supavex.mapping.plan import TablePlan
 from supavex.migrate.storage.buckets import FileList, FilesJob, add_files
-from supavex.migrate.storage.entries import add_file
+from supavex.migrate.storage.entries import NewFile, add_file
 from supavex.migrate.storage.values import ValueFiles, add_values, left_over
 from supavex.postgres.snapshot import Snapshot
 
@@ -75,4 +75,5 @@ class Storage:
             for entry in target.stored_files(STORAGE_NUMBER):
                 if decode_id(entry.id)[1] in kept:
                     pieces = target.read_stored(entry.entry)
-                    add_file(writer, lines, entry.id, pieces, entry.created, entry.content_type, entry.name)
+                    file = NewFile(entry.id, entry.created, entry.content_type, entry.name)
+                    add_file(writer, lines, file, pieces)

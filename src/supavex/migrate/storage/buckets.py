@@ -28,7 +28,7 @@ from supavex.errors import SupavexError
 from supavex.mapping.file_columns import OBJECTS
 from supavex.mapping.plan import Plan
 from supavex.migrate.state.rejects import Reject
-from supavex.migrate.storage.entries import EARLIEST, add_file, address_name, address_secret
+from supavex.migrate.storage.entries import EARLIEST, NewFile, add_file, address_name, address_secret
 from supavex.migrate.storage.sources import FileSource, file_source
 from supavex.postgres.storage import StorageObject, objects_digest, read_objects
 from supavex.scratch import scratch_database
@@ -232,7 +232,7 @@ def add_files(
         id_, kind = file_id(object_.id), media_type(object_)
         name = address_name(secret, uuid.UUID(object_.id).bytes)
         pieces = found.source.read(object_.bucket, there)
-        size = add_file(writer, lines, id_, pieces, created_at(object_), kind, name)
+        size = add_file(writer, lines, NewFile(id_, created_at(object_), kind, name), pieces)
         if size != object_.size:
             message = f"the file has {size:,} bytes where {object_.size:,} were listed: it changed meanwhile."
             where = f"{object_.bucket}/{object_.name}"

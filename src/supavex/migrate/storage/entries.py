@@ -11,6 +11,7 @@ import secrets
 import uuid
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import IO, Any
 
 from supavex.convex.archive_writer import ArchiveWriter
@@ -42,28 +43,30 @@ def address_name(secret: bytes, internal_id: bytes) -> str:
     return str(uuid.UUID(bytes=hmac.digest(secret, internal_id, "sha256")[:16], version=4))
 
 
-def add_file(
-    writer: ArchiveWriter,
-    lines: IO[bytes],
-    id_: str,
-    pieces: Iterator[bytes],
-    created: float | None,
-    kind: str | None,
-    name: str | None,
-    ending: str | None = None,
-) -> int:
-    """Adds one stored file to an archive, and its line to ``lines``; its bytes.
+@dataclass(frozen=True, slots=True)
+class NewFile:
+    """What there is to say of a stored file that goes into an archive, besides its contents."""
 
-    ``kind``: its media type. ``name``: of its address. ``ending``: of its entry, by default its media type's.
-    """
-    digest, kind = hashlib.sha256(), kind and fitting_media_type(kind)
-    ending = ending or mimetypes.guess_extension(kind or "") or ""
-    _, size = writer.add_streamed(f"{STORAGE_TABLE}/{id_}{ending}", _hashed(pieces, digest), _deflater())
+    id: str
+    #: Its ``_creationTime``; None: :data:`EARLIEST`.
+    created: float | None
+    media_type: str | None
+    #: The uuid of its address.
+    name: str | None
+    #: How its entry's name ends; None: as its media type says.
+    ending: str | None = None
+
+
+def add_file(writer: ArchiveWriter, lines: IO[bytes], file: NewFile, pieces: Iterator[bytes]) -> int:
+    """Adds one stored file to an archive, and its line to ``lines``; its bytes."""
+    digest, kind = hashlib.sha256(), file.media_type and fitting_media_type(file.media_type)
+    ending = file.ending or mimetypes.guess_extension(kind or "") or ""
+    _, size = writer.add_streamed(f"{STORAGE_TABLE}/{file.id}{ending}", _hashed(pieces, digest), _deflater())
     document = {
-        "_creationTime": created or EARLIEST,
-        "_id": id_,
+        "_creationTime": file.created or EARLIEST,
+        "_id": file.id,
         "contentType": kind,
-        "internalId": name,
+        "internalId": file.name,
         "sha256": base64.b64encode(digest.digest()).decode(),
         "size": size,
     }

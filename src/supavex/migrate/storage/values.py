@@ -23,7 +23,7 @@ from supavex.mapping.large_values import ENDINGS, LargeValues
 from supavex.mapping.plan import ALIAS, TablePlan
 from supavex.mapping.row_sql import creation_sql
 from supavex.migrate.storage.buckets import FilesJob
-from supavex.migrate.storage.entries import add_file, address_name
+from supavex.migrate.storage.entries import NewFile, add_file, address_name
 from supavex.postgres.columns import ColumnReader
 from supavex.postgres.connection import quoted
 from supavex.postgres.snapshot import Snapshot
@@ -131,19 +131,17 @@ def add_values(
         for column in found.columns:
             if column.files:
                 with column.measured():
-                    _add_column(column, reader, rejected.get(column.table.name, ()), secret, writer, lines, progress)
+                    going = _new_files(column, reader, rejected.get(column.table.name, ()), secret)
+                    for done, (file, pieces) in enumerate(going, 1):
+                        add_file(writer, lines, file, pieces)
+                        progress(column.large.name, done, column.files)
 
 
-def _add_column(
-    column: ColumnFiles,
-    reader: ColumnReader,
-    refused: Collection[bytes],
-    secret: bytes,
-    writer: ArchiveWriter,
-    lines: IO[bytes],
-    progress: Progress,
-) -> None:
-    done, large = 0, column.large
+def _new_files(
+    column: ColumnFiles, reader: ColumnReader, refused: Collection[bytes], secret: bytes
+) -> Iterator[tuple[NewFile, Iterator[bytes]]]:
+    """The files of a column's values, those of ``refused`` rows aside, each with its contents."""
+    large = column.large
     for batch in reader.read(_values_sql(column.table, large, "v")):
         moments = _milliseconds(batch.column("m"))
         for index, row_id in enumerate(batch.column("k").to_pylist()):
@@ -153,9 +151,7 @@ def _add_column(
             name = address_name(secret, id_)
             pieces, ending = _pieces(batch.column("v")[index]), ENDINGS[large.media_type]
             file_id = encode_id(STORAGE_NUMBER, id_)
-            add_file(writer, lines, file_id, pieces, moments[index], large.media_type, name, ending)
-            done += 1
-            progress(large.name, done, column.files)
+            yield NewFile(file_id, moments[index], large.media_type, name, ending), pieces
 
 
 def _values_sql(table: TablePlan, large: LargeValues, wanted: str) -> str:
