@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -151,3 +152,12 @@ def test_every_module_has_its_tests() -> None:
         used.add(found[0])
     assert used == ELSEWHERE.keys(), "exceptions that none needs any more"
     assert [file for file, _ in ELSEWHERE.values() if not (tests / file).is_file()] == []
+
+
+def test_the_page_of_the_house_names_what_is_there() -> None:
+    page = (ROOT / "docs/architecture.md").read_text()
+    _, _, text = page.partition("## The way of a row")
+    there = [path.as_posix() for room in ("src/supavex", "tests/behaviour") for path in (ROOT / room).rglob("*.py")]
+    named = re.findall(r"`([a-z_]+(?:/[a-z_]+)*\.py)`", text)
+    assert len(named) > 30
+    assert [name for name in named if not any(path.endswith(f"/{name}") for path in there)] == []
