@@ -159,5 +159,5 @@ def test_an_environment_is_set_and_taken_back(tmp_path: Path):
         assert list(rows) == [("B", "2")]
         with pytest.raises(SupavexError) as raised:
             deployment.set_environment({"B": "3", "no name": "x"})
-        assert raised.value.code == "EnvVarNameForbidden"
+        assert raised.value.code == "EnvironmentVariableNameInvalid"
         assert list(deployment.store.connection.execute("SELECT value FROM environment")) == [("2",)]

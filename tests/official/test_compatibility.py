@@ -77,7 +77,9 @@ def test_every_message_is_a_row():
     protocol = (PACKAGE / "browser/sync/protocol.ts").read_text()
     assert set(re.findall(r'type: "(\w+)"', protocol)) == MESSAGES.keys()
     server = ROOT / "src/supavex/deployment/server"
-    session = "".join((server / f"{name}.py").read_text() for name in ("sync", "session", "subscription"))
+    session = "".join(
+        (server / f"{name}.py").read_text() for name in ("sync", "session", "sender", "pending", "subscription")
+    )
     # An addition to the queries is whatever is no removal.
     assert {name for name in MESSAGES if f'"{name}"' not in session} == {"Add"}
 

@@ -8,6 +8,8 @@ Where `convex-test` is known to differ from Convex's backend, and so from supave
 - The error of a function that was called by another reaches the caller with its own message there; in the backend with
   the words and the stack that a client gets. So these words are taken off.
 - A ConvexError of null loses its data on the way to a caller, which it keeps in the backend: left out.
+- Its text search takes every word of a query for the beginning of one, and gives what it finds as it was created:
+  queries have one word, and what is found is compared as a set. Its words end at spaces, so texts hold no other signs.
 - Its `isDone` is true for a page that just reaches the end, where the backend gives one more page, an empty one. It is
   compared for shorter pages only.
 """
@@ -87,7 +89,12 @@ def step(kind_: str, *parts: st.SearchStrategy[Any]) -> st.SearchStrategy[list[A
     return st.tuples(st.just(kind_), *parts).map(list)
 
 
+texts = st.lists(st.sampled_from(("red", "Redder", "reddest", "blue", "BLUE", "7", "é")), max_size=4).map(" ".join)
+folders = st.sampled_from(("x", "y"))
+looked_for = st.sampled_from(("red", "re", "redd", "blue", "b", "7", "É", "none", "r", " "))
+notes = st.fixed_dictionaries({"text": texts, "folder": folders})
 reading = st.one_of(
+    step("search", looked_for, st.none() | folders),
     step("get", numbers),
     step("collect", queries()),
     step("take", queries(), st.integers(0, 3).map(float)),
@@ -96,6 +103,10 @@ reading = st.one_of(
     step("count"),
 )
 writing = st.one_of(
+    step("note", notes),
+    step("note", notes),
+    step("rewrite", folders, texts),
+    step("tear", folders),
     step("insert", rows),
     step("insert", rows),
     step("insert", rows | bad),

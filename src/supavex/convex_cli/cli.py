@@ -39,6 +39,8 @@ _KEPT_LINES = 12
 #: What Convex's CLI prints where a deployment refuses its key.
 _WRONG_KEY = ("BadDeployKey", "BadAdminKey", "InvalidDeployKey", "The provided deploy key", "401 Unauthorized")
 _CONNECT_SECONDS = 5.0
+#: Convex's own function for its dashboard, and seconds that the CLI may take to ask it.
+_SCHEMAS, _SCHEMA_SECONDS = "_system/frontend/getSchemas", 120.0
 Say = Callable[[str], None]
 
 
@@ -126,10 +128,13 @@ class OfficialCli:
         return line.replace(self.key, "***") if self.key else line
 
     def schema_text(self) -> str | None:
-        """The deployment's active schema as JSON, asked over HTTP; None where it has none, or it can't be asked."""
+        """The deployment's active schema as JSON: asked over HTTP, or by the CLI where no key is known here.
+
+        None where the deployment has none, or can't be asked.
+        """
         if not self.key:
-            return None
-        body = json.dumps({"path": "_system/frontend/getSchemas", "args": {}, "format": "json"}).encode()
+            return self._schema_by_cli()
+        body = json.dumps({"path": _SCHEMAS, "args": {}, "format": "json"}).encode()
         headers = {"Content-Type": "application/json", "Authorization": f"Convex {self.key}"}
         request = urllib.request.Request(f"{self.url}/api/query", body, headers)
         try:
@@ -137,9 +142,20 @@ class OfficialCli:
                 answer = json.load(response)
         except (urllib.error.URLError, ValueError, OSError):
             return None
-        value = answer.get("value") if isinstance(answer, dict) else None
-        active = value.get("active") if isinstance(value, dict) else None
-        return active if isinstance(active, str) else None
+        return _active(answer.get("value") if isinstance(answer, dict) else None)
+
+    def _schema_by_cli(self) -> str | None:
+        try:
+            printed = self.run("run", _SCHEMAS, "{}", seconds=_SCHEMA_SECONDS)
+            return _active(json.loads(printed[printed.index("{") :]))
+        except (SupavexError, ValueError):
+            return None
+
+
+def _active(schemas: object) -> str | None:
+    """The active schema among a deployment's own."""
+    active = schemas.get("active") if isinstance(schemas, dict) else None
+    return active if isinstance(active, str) else None
 
 
 def official_cli(convex_folder: Path, target: str) -> OfficialCli:

@@ -647,6 +647,9 @@ def test_many_deployments_are_paged(host: Host):
     assert ([push["number"] for push in rest["pushes"]], rest["next"]) == ([2, 1], None)
 
 
+CRON = {"name": "messages:send", "args": [{}], "schedule": {"type": "interval", "hours": 1}}
+
+
 def test_functions_are_those_of_the_last_push(filled: Host):
     arguments = '{"type":"object","value":{"body":{"fieldType":{"type":"string"},"optional":true}}}'
     found = {
@@ -669,7 +672,7 @@ def test_functions_are_those_of_the_last_push(filled: Host):
             ]
         },
         "http.js": {"functions": [], "httpRoutes": [{"route": {"path": "/hook", "method": "POST"}, "pos": None}]},
-        "crons.js": {"functions": [], "cronSpecs": [["daily <b>", {"name": "messages:send"}]]},
+        "crons.js": {"functions": [], "cronSpecs": [["daily <b>", CRON]]},
     }
     pushed = {path: Module(path, "", None, "isolate") for path in found}
     with filled.deployment.store.transaction():
@@ -687,7 +690,14 @@ def test_functions_are_those_of_the_last_push(filled: Host):
     assert twin_["httpRoutes"] == [{"method": "POST", "path": "/hook"}]
     page = Elements(client.get("/functions").text)
     page.harmless()
-    assert "daily <b>" in page.text
+    assert "daily <b>" in page.text and "every 3600 seconds" in page.text
+    (cron,) = twin_["crons"]
+    assert (cron["name"], cron["path"], cron["schedule"], cron["last"]) == (
+        "daily <b>",
+        "messages:send",
+        "every 3600 seconds",
+        None,
+    )
 
 
 def test_the_last_migration_and_its_rejects(filled: Host):

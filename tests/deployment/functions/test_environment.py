@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from supavex.deployment.functions.modules import change_variables
+from supavex.errors import SupavexError
 
 from .app import App, value_of
 
@@ -33,3 +34,25 @@ def test_a_request_has_the_id_that_its_errors_tell(app: App):
     assert value_of(outcome) == outcome.request_id != ""
     outcome = app.outcome("environment:requestInAction")
     assert value_of(outcome) == [outcome.request_id] * 2
+
+
+MANY = {f"N{number}": "" for number in range(512)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"1A": "x"}, "EnvironmentVariableNameInvalid"),
+        ({"": "x"}, "EnvironmentVariableNameInvalid"),
+        ({"A" * 257: "x"}, "EnvironmentVariableNameTooLong"),
+        ({"A": "é" * 4097}, "EnvironmentVariableValueTooLarge"),
+        ({"CONVEX_CLOUD_URL": "http://127.0.0.1"}, "EnvVarNameForbidden"),
+        (MANY, "EnvVarLimitMet"),
+        ({f"N{number}": "x" * 8192 for number in range(64)}, "EnvVarTotalSizeLimitMet"),
+    ],
+)
+def test_what_convex_takes_for_no_variable_changes_nothing(app: App, changes: dict[str, str], code: str):
+    with pytest.raises(SupavexError) as caught:
+        app.deployment.set_environment(changes)
+    assert caught.value.code == code
+    assert app.run("environment:inQuery")[0] == "hello"

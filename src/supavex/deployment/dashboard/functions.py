@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from supavex.convex.schema_json import validator_from_json
 from supavex.deployment.dashboard.pages import Asked
-from supavex.deployment.functions import modules
+from supavex.deployment.functions import crons, modules
 from supavex.errors import SupavexError
 
 
@@ -24,6 +25,21 @@ class FunctionRow:
 
 
 @dataclass(frozen=True, slots=True)
+class CronRow:
+    """A cron job: what it calls and when, and its next and its last run. Times are as ISO 8601 writes them, in UTC."""
+
+    name: str
+    path: str
+    arguments: str
+    schedule: str
+    next: str
+    last: str | None
+    #: ``success`` or ``err`` of the last run, and its error.
+    status: str | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class FunctionsPage:
     """Every pushed function, HTTP route and cron job."""
 
@@ -33,8 +49,7 @@ class FunctionsPage:
     functions: list[FunctionRow]
     #: Method and path.
     routes: list[tuple[str, str]]
-    #: Name, and what it is as JSON.
-    crons: list[tuple[str, str]]
+    crons: list[CronRow]
 
     def to_json(self) -> dict[str, Any]:
         """The twin."""
@@ -50,7 +65,7 @@ class FunctionsPage:
                 for function in self.functions
             ],
             "httpRoutes": [{"method": method, "path": path} for method, path in self.routes],
-            "crons": dict(self.crons),
+            "crons": [asdict(cron) for cron in self.crons],
         }
 
 
@@ -58,13 +73,29 @@ def functions_page(asked: Asked) -> FunctionsPage:
     """What the last push's modules say of themselves."""
     functions: list[FunctionRow] = []
     routes: list[tuple[str, str]] = []
-    crons: list[tuple[str, str]] = []
     for path, analysis in modules.analyses(asked.deployment.store).items():
         functions += (_function(path.removesuffix(".js"), found) for found in analysis.get("functions") or [])
         found_routes = [item["route"] for item in analysis.get("httpRoutes") or []]
         routes += ((str(route["method"]), str(route["path"])) for route in found_routes)
-        crons += ((str(name), json.dumps(spec, ensure_ascii=False)) for name, spec in analysis.get("cronSpecs") or [])
-    return FunctionsPage(functions, routes, crons)
+    return FunctionsPage(functions, routes, _cron_rows(asked))
+
+
+def _cron_rows(asked: Asked) -> list[CronRow]:
+    """The cron jobs, the one that is due first first."""
+    connection = asked.deployment.store.connection
+    runs = {run["name"]: run for run in crons.run_documents(connection)}
+    rows = []
+    for job in crons.cron_jobs(connection):
+        status = runs[job.name]["status"] if job.name in runs else {}
+        args = json.dumps(job.args, ensure_ascii=False)
+        last = None if job.previous is None else _moment(job.previous)
+        row = (job.name, job.path, args, job.schedule.text(), _moment(job.next), last)
+        rows.append(CronRow(*row, status.get("type"), status.get("error")))
+    return rows
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
 def _function(module: str, function: dict[str, Any]) -> FunctionRow:

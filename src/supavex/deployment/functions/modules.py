@@ -19,7 +19,9 @@ from supavex.errors import SupavexError
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 #: Where the deployment's file keeps what modules see of time and chance while they are evaluated.
 IMPORTED = "imported"
-_MAX_VARIABLES, _MAX_NAME, _MAX_VALUE = 1000, 256, 8 << 10
+_MAX_VARIABLES, _MAX_NAME, _MAX_VALUE, _MAX_TOTAL = 512, 256, 8 << 10, 512 << 10
+#: What the deployment itself gives its functions.
+_OWN_VARIABLES = ("CONVEX_CLOUD_URL", "CONVEX_SITE_URL")
 #: The number of Convex's system table ``_environment_variables``.
 _VARIABLES_NUMBER = 520
 
@@ -86,11 +88,16 @@ def change_variables(store: Store, changes: list[Any]) -> None:
         if not (isinstance(change, dict) and isinstance(change.get("name"), str)):
             raise SupavexError("BadJsonBody", "a change names a variable and gives its value or null.")
         name, value = change["name"], change.get("value")
-        if not _NAME.match(name) or len(name) > _MAX_NAME:
-            message = f"{name[:60]!r} can't name a variable: letters, digits and underscores, no digit at first."
-            raise SupavexError("EnvVarNameForbidden" if name else "InvalidEnvVarName", message)
-        if value is not None and (not isinstance(value, str) or len(value.encode()) > _MAX_VALUE):
-            raise SupavexError("EnvVarValueTooLong", f"the value of {name} is a text of at most {_MAX_VALUE} bytes.")
+        _check_name(name)
+        if value is not None and not isinstance(value, str):
+            raise SupavexError("BadJsonBody", f"the value of {name} is a text.")
+        size = 0 if value is None else len(value.encode())
+        if size > _MAX_VALUE:
+            message = f"The environment variable value is {size} bytes, which is too large. (max size: {_MAX_VALUE})"
+            raise SupavexError("EnvironmentVariableValueTooLarge", message)
+        if value is not None and name in _OWN_VARIABLES:
+            message = f'Environment variable with name "{name}" is built-in and cannot be overridden'
+            raise SupavexError("EnvVarNameForbidden", message)
     with store.transaction():
         for change in changes:
             store.connection.execute("DELETE FROM environment WHERE name = ?", (change["name"],))
@@ -98,6 +105,22 @@ def change_variables(store: Store, changes: list[Any]) -> None:
                 id_ = encode_id(_VARIABLES_NUMBER, new_internal_id())
                 row = (change["name"], change["value"], id_, time.time_ns() / 1e6)
                 store.connection.execute("INSERT INTO environment VALUES (?, ?, ?, ?)", row)
-        (count,) = store.connection.execute("SELECT count(*) FROM environment").fetchone()
-        if count > _MAX_VARIABLES:
-            raise SupavexError("EnvVarLimitExceeded", f"a deployment has at most {_MAX_VARIABLES} variables.")
+        found = variables(store)
+        if len(found) > _MAX_VARIABLES:
+            message = f"The environment variable limit ({_MAX_VARIABLES}) has been met."
+            raise SupavexError("EnvVarLimitMet", message)
+        total = sum(len(name.encode()) + len(value.encode()) for name, value in found.items())
+        if total > _MAX_TOTAL:
+            message = f"The total size of all environment variables ({total} bytes) exceeds the limit "
+            raise SupavexError("EnvVarTotalSizeLimitMet", f"{message}({_MAX_TOTAL} bytes).")
+
+
+def _check_name(name: str) -> None:
+    """Raises in Convex's words for what can't name a variable."""
+    said = f"The environment variable name {name[: _MAX_NAME + 1]} is"
+    if not _NAME.match(name):
+        message = "must begin with a letter and may only include characters a-z, A-Z, 0-9, and underscores."
+        raise SupavexError("EnvironmentVariableNameInvalid", f"{said} invalid. Environment variable names {message}")
+    if len(name) > _MAX_NAME:
+        message = f"{said} too long. Environment variable names must be less than {_MAX_NAME}."
+        raise SupavexError("EnvironmentVariableNameTooLong", message)

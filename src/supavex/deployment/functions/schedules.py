@@ -44,6 +44,13 @@ class Schedule:
         assert self.expression is not None
         return self.expression.after(now)
 
+    def text(self) -> str:
+        """The schedule in words, or its cron expression."""
+        if self.seconds is not None:
+            return f"every {self.seconds} seconds"
+        assert self.expression is not None
+        return self.expression.source
+
     def following(self, previous: float, now: float) -> tuple[float, int]:
         """The moment of the next run that is not past, and how many were skipped because they are."""
         if self.seconds is None:
@@ -117,6 +124,7 @@ class CronExpression:
     """A cron expression. Raises where it is none."""
 
     def __init__(self, text: str) -> None:
+        self.source = text
         fields = re.split("[ \t]+", text)
         if len(fields) != 5:
             raise _invalid("Failed to parse cron expression")

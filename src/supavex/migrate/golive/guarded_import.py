@@ -48,6 +48,15 @@ class Incoming:
     whole: bool = True
 
 
+def deployed_schema(cli: OfficialCli, say: Say, otherwise: str | None = None) -> str | None:
+    """The JSON of the deployment's schema; ``otherwise`` where it can't be asked, or has none, which is said."""
+    found = cli.schema_text()
+    if found is None:
+        how = "without a schema" if otherwise is None else "with the schema of schema.py"
+        say(f"The deployment names no schema, or can't be asked for it: the import is rehearsed {how}.")
+    return found or otherwise
+
+
 class GuardedImport:
     """One import into the deployment of ``cli``. A context manager.
 

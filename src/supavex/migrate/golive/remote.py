@@ -16,7 +16,7 @@ from typing import Any
 
 from supavex.convex.limits import STORAGE_TABLE
 from supavex.convex.snapshot import SnapshotArchive
-from supavex.convex_cli.cli import OfficialCli
+from supavex.convex_cli.cli import OfficialCli, Say
 from supavex.files import write_whole
 from supavex.mapping.plan import Plan
 from supavex.mapping.source import Source
@@ -24,7 +24,7 @@ from supavex.migrate.changes.selection import ChangedTables
 from supavex.migrate.copy.context import Progress
 from supavex.migrate.copy.options import CopyOptions
 from supavex.migrate.copy.retry import mended_rows
-from supavex.migrate.golive.guarded_import import Callbacks, GuardedImport, Incoming
+from supavex.migrate.golive.guarded_import import Callbacks, GuardedImport, Incoming, deployed_schema
 from supavex.migrate.migration import Destination, Migration, measure, migrate
 from supavex.migrate.proof.findings import Proof
 from supavex.migrate.proof.run import ProofOptions, verify
@@ -109,7 +109,7 @@ def migrate_by_cli(
             recorder.keep()
         if not result.ok or result.nothing:
             return remote
-        incoming = _incoming(plan, cli, result)
+        incoming = _incoming(plan, cli, result, callbacks.say)
         if not guard.agreed(incoming, lambda: _question(result, folder, cli, guard.before, set(incoming.wrote))):
             remote.cancelled = True
             return remote
@@ -132,7 +132,7 @@ def migrate_by_cli(
     return remote
 
 
-def _incoming(plan: Plan, cli: OfficialCli, result: Migration) -> Incoming:
+def _incoming(plan: Plan, cli: OfficialCli, result: Migration, say: Say) -> Incoming:
     """What the import replaces: the tables of the archive that was copied."""
     archive = result.copy.archive
     assert archive is not None
@@ -140,7 +140,7 @@ def _incoming(plan: Plan, cli: OfficialCli, result: Migration) -> Incoming:
     moved = {table.target for table in result.copy.tables}
     return Incoming(
         archive=archive,
-        schema=cli.schema_text() or plan.schema.export(),
+        schema=deployed_schema(cli, say, plan.schema.export()),
         what="changes" if changes else "migration",
         taken_at=result.copy.taken_at,
         wrote=contents(archive, moved - {STORAGE_TABLE}),

@@ -19,7 +19,7 @@ from supavex.convex.limits import STORAGE_TABLE
 from supavex.convex_cli.cli import OfficialCli
 from supavex.errors import SupavexError, UsageError
 from supavex.mapping.file_columns import OBJECTS
-from supavex.migrate.golive.guarded_import import Callbacks, GuardedImport, Incoming
+from supavex.migrate.golive.guarded_import import Callbacks, GuardedImport, Incoming, deployed_schema
 from supavex.migrate.golive.kept_files import files_that_differ, holds_files, write_files
 from supavex.migrate.golive.rollback_archive import write_tables
 from supavex.migrate.golive.written_since import written_since
@@ -133,7 +133,7 @@ def roll_back(
             if result.files:
                 with zipfile.ZipFile(archive, "a", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
                     write_files(export.path, guard.before, file)
-        incoming = Incoming(archive, cli.schema_text(), "rollback", "", was)
+        incoming = Incoming(archive, deployed_schema(cli, callbacks.say), "rollback", "", was)
         if not guard.agreed(incoming, lambda: _question(export, was, there, later, len(result.files))):
             result.cancelled = True
             return result

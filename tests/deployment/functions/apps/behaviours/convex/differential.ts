@@ -64,6 +64,24 @@ const step = async (ctx: any, [kind, ...rest]: any): Promise<any> => {
     }
     case "count":
       return (await ctx.db.query("rows").collect()).length;
+    case "note":
+      return typeof (await ctx.db.insert("notes", rest[0]));
+    case "rewrite":
+    case "tear": {
+      const first = await ctx.db.query("notes").withIndex("by_folder", (q: any) => q.eq("folder", rest[0])).first();
+      if (first === null) return null;
+      return (await (kind === "tear" ? ctx.db.delete(first._id) : ctx.db.patch(first._id, { text: rest[1] }))) ?? null;
+    }
+    case "search": {
+      const found = await ctx.db
+        .query("notes")
+        .withSearchIndex("by_text", (q: any) => {
+          const all = q.search("text", rest[0]);
+          return rest[1] === null ? all : all.eq("folder", rest[1]);
+        })
+        .collect();
+      return found.map((note: any) => note.text).sort();
+    }
     case "throw":
       throw new Error(rest[0]);
     case "throwData":
