@@ -156,6 +156,59 @@ def test_an_index_that_the_schema_declares_and_the_file_lacks_is_found(tmp_path:
         assert prove_store(deployment).found.counts == {"missing index": 1}
 
 
+def searched(path: Path) -> Deployment:
+    """A deployment with a text index, a vector index and a staged one."""
+    table = define_table(v.any())
+    table.search_index("by_t", search_field="t", filter_fields=["g"]).search_index(
+        "later", search_field="g", staged=True
+    )
+    table.vector_index("by_v", vector_field="v", dimensions=2, filter_fields=["g"])
+    deployment = Deployment(path, durable=False)
+    deployment.push(define_schema({"a": table}).export())
+    rows: list[dict[str, Any]] = [
+        {"t": "red blue red", "g": "x", "v": [1.0, 2.0]},
+        {"t": "green"},
+        {"t": 5.0, "v": [1.0]},
+    ]
+    for row in rows:
+        deployment.insert("a", row)
+    deployment.replace(next(iter(deployment.documents("a")))["_id"], {"t": "red again", "v": [3.0, 4.0]})
+    return deployment
+
+
+def test_text_and_vector_indexes_are_held_against_the_documents(tmp_path: Path) -> None:
+    with searched(tmp_path / "deployment.sqlite3") as deployment:
+        proof = prove_store(deployment)
+        assert proof.found.ok and proof.indexes == 5, "with those by id and by creation time"
+        assert proof.entries > 3 * 4
+
+
+@pytest.mark.parametrize(
+    ("name", "sql"),
+    [
+        ("by_t", "INSERT INTO text_{n} (rowid, words) VALUES (1, 'extra')"),
+        ("by_t", "UPDATE found_{n} SET norm = norm + 1 WHERE row = 2"),
+        ("by_t", "UPDATE found_{n} SET f0 = x'00'"),
+        ("by_t", "DELETE FROM found_{n} WHERE row = 1"),
+        ("by_v", "DELETE FROM found_{n}"),
+        ("by_v", "UPDATE found_{n} SET vector = x'0000803f00000000'"),
+    ],
+)
+def test_a_text_or_vector_index_that_does_not_fit_is_found(tmp_path: Path, name: str, sql: str) -> None:
+    with searched(tmp_path / "deployment.sqlite3") as deployment:
+        store = deployment.store
+        store.connection.execute(sql.format(n=store.searches(store.tables()["a"])[name].entries))
+        proof = prove_store(deployment)
+    assert set(proof.found.counts) == {"index differs"} and proof.found.findings[0].key == f"a.{name}"
+
+
+def test_a_text_index_that_is_not_there_is_found_and_a_staged_one_is_not_asked_for(tmp_path: Path) -> None:
+    with searched(tmp_path / "deployment.sqlite3") as deployment:
+        deployment.store.connection.execute("DELETE FROM search_indexes WHERE name IN ('by_t', 'later')")
+        proof = prove_store(deployment)
+    assert proof.found.counts == {"missing index": 1} and proof.found.findings[0].key == "a.by_t"
+
+
 def test_ranges_that_differ_are_counted_where_they_are_too_many_to_list(tmp_path: Path) -> None:
     schema = define_schema({"a": define_table({"n": v.any()}).index("by_n", ["n"])})
     with Deployment(tmp_path / "deployment.sqlite3", durable=False) as deployment:

@@ -21,10 +21,12 @@ import xxhash
 from supavex.convex.ids import INTERNAL_ID_BYTES, encode_id
 from supavex.convex.schema_json import schema_from_json
 from supavex.deployment.database.database import Database
+from supavex.deployment.database.search_indexes import definitions
 from supavex.deployment.database.store import CREATION_INDEX, Store, StoredIndex, StoredTable
 from supavex.deployment.functions.modules import sha256_of, stored_modules
 from supavex.migrate.proof.findings import TableProof
 from supavex.migrate.proof.index_keys import IndexKeys, StoredRow, read_rows
+from supavex.migrate.proof.search_proof import prove_searches
 
 _ROWS = 4096
 #: Bytes of a file up to which SQLite looks at every index against its table, too.
@@ -136,6 +138,8 @@ def prove_store(
         proof.tables += 1
         with _readable(proof, table.name):
             _Table(store, table, proof, progress, ranges, silent=table.name in proven).prove()
+            indexes, entries = prove_searches(store, table, proof.found)
+            proof.indexes, proof.entries = proof.indexes + indexes, proof.entries + entries
     proof.seconds = time.monotonic() - started
     return proof
 
@@ -171,7 +175,13 @@ def _declared(database: Database, proof: StoreProof) -> None:
             proof.found.add("missing table", name, f"the pushed schema declares {name}, which the file does not hold")
             continue
         there = database.store.indexes(tables[name])
-        for index in definition.indexes:
+        searches = {found.name: found.definition for found in database.store.searches(tables[name]).values()}
+        # An import drops the staged indexes of the tables that it replaces, as Convex's does.
+        for search_name, (wanted, staged) in definitions(definition).items():
+            if not staged and searches.get(search_name) != wanted:
+                detail = f"the pushed schema declares it on {wanted.field}: push again"
+                proof.found.add("missing index", f"{name}.{search_name}", detail)
+        for index in (index for index in definition.indexes if not index.staged):
             found = there.get(index.name)
             if found is None or found.fields != tuple(index.fields):
                 detail = f"the pushed schema declares it on {', '.join(index.fields)}: push again"
