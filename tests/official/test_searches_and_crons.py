@@ -145,3 +145,18 @@ def test_the_deployed_schema_is_asked_by_the_cli_where_no_key_is_known(app: App)
     cli = OfficialCli(app.path, "cloud", "node", CLI, app.environment)
     schema = json.loads(cli.schema_text() or "{}")
     assert [table["tableName"] for table in schema["tables"]] == ["notes", "ticks"]
+
+
+def test_an_app_with_components_is_refused_and_they_are_named(app: App):
+    define = 'import { defineApp } from "convex/server";\nimport counter from "./counter/convex.config";\n'
+    config = app.write(
+        "convex/convex.config.ts", f"{define}const app = defineApp();\napp.use(counter);\nexport default app;"
+    )
+    defined = 'import { defineComponent } from "convex/server";\nexport default defineComponent("counter");\n'
+    component = app.write("convex/counter/convex.config.ts", defined)
+    try:
+        ran = app.convex("dev", "--once", "--typecheck", "disable")
+    finally:
+        config.unlink()
+        component.unlink()
+    assert ran.code != 0 and "Not supported here: components" in ran.text and "the app uses counter" in ran.text

@@ -375,3 +375,81 @@ def test_a_table_that_convex_would_refuse_is_refused(deployment: Deployment, nam
         push(deployment, **{name: anything()})
     assert caught.value.code in ("InvalidTableName", "TableNameReserved")
     assert deployment.tables() == []
+
+
+def table_json(document: dict[str, Any] | None = None, **indexes: Any) -> str:
+    """The JSON of a schema of one table ``t``, as the npm package exports it."""
+    lists = (
+        "indexes",
+        "stagedDbIndexes",
+        "searchIndexes",
+        "stagedSearchIndexes",
+        "vectorIndexes",
+        "stagedVectorIndexes",
+    )
+    table = {"tableName": "t", **{name: [] for name in lists}, "documentType": document or {"type": "any"}, **indexes}
+    return json.dumps({"tables": [table], "schemaValidation": True})
+
+
+def fields(**kinds: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "value": {name: {"fieldType": kind, "optional": False} for name, kind in kinds.items()}}
+
+
+def deep(depth: int) -> dict[str, Any]:
+    return {"type": "array", "value": deep(depth - 1)} if depth else {"type": "string"}
+
+
+NAN = {"type": "literal", "value": {"$float": "AAAAAAAA+H8="}}
+VECTOR = {"indexDescriptor": "v", "vectorField": "b", "dimensions": 3, "filterFields": []}
+TEXT = {"indexDescriptor": "s", "searchField": "a", "filterFields": []}
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        (table_json(fields(a={"type": "id", "tableName": "no-pe"})), "InvalidTableName"),
+        (table_json(fields(a=NAN)), "UnsupportedFloatLiteral"),
+        (table_json(vectorIndexes=[{**VECTOR, "dimensions": 2.5}]), "InvalidSchemaExport"),
+        (table_json(vectorIndexes=[{**VECTOR, "dimensions": 1}]), "InvalidVectorDimensionError"),
+        (
+            table_json(
+                indexes=[{"indexDescriptor": "i", "fields": ["a.b"]}, {"indexDescriptor": "j", "fields": [".a.b."]}]
+            ),
+            "IndexNotUnique",
+        ),
+        (table_json(indexes=[{"indexDescriptor": "_other", "fields": ["a"]}]), "IndexNameReserved"),
+        (
+            table_json(
+                fields(
+                    a={
+                        "type": "record",
+                        "keys": {"type": "string"},
+                        "values": {"fieldType": {"type": "null"}, "optional": True},
+                    }
+                )
+            ),
+            "InvalidRecordType",
+        ),
+    ],
+)
+def test_a_schema_that_convex_refuses_is_refused(deployment: Deployment, text: str, code: str) -> None:
+    with pytest.raises(SupavexError) as caught:
+        deployment.push(text)
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        table_json(fields(a=deep(40))),
+        table_json(fields(**{f"f{number}": {"type": "null"} for number in range(1100)})),
+        table_json(fields(a={"type": "string"}), searchIndexes=[{**TEXT, "filterFields": ["_id", "_creationTime"]}]),
+        table_json(searchIndexes=[{**TEXT, "filterFields": ["b", "b"]}]),
+        table_json(vectorIndexes=[{**VECTOR, "filterFields": ["_id", "c", ".c"]}]),
+        table_json(indexes=[{"indexDescriptor": "_fivetran_by_id", "fields": ["a"]}]),
+        table_json(fields(a={"type": "id", "tableName": "elsewhere"})),
+    ],
+)
+def test_a_schema_that_convex_takes_is_taken(deployment: Deployment, text: str) -> None:
+    deployment.push(text)
+    assert deployment.tables() == ["t"]

@@ -22,6 +22,7 @@ from supavex.convex.order_keys import field_at
 from supavex.convex.schema import SearchIndex, TableDefinition, VectorIndex
 from supavex.convex.values import Document
 from supavex.deployment.database.tokens import filter_key, norm, words
+from supavex.errors import SupavexError
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS search_indexes (

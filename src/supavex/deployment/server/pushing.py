@@ -78,9 +78,7 @@ class Pushes:
         app = body.get("appDefinition")
         if not isinstance(app, dict):
             raise _bad("appDefinition")
-        if body.get("componentDefinitions"):
-            message = "components don't run on a local deployment of supavex."
-            raise SupavexError("NotSupportedHere", f"Not supported here: {message}")
+        _refuse_components(_list(body, "componentDefinitions"))
         return Pushed(
             _modules(deployment, app),
             None if app.get("schema") is None else _module(app["schema"]),
@@ -152,6 +150,14 @@ class Pushes:
             deployment.store.set_meta("auth", json.dumps(started.evaluation.auth))
             deployment.store.set_meta("udf_version", started.pushed.udf_version)
         return answer
+
+
+def _refuse_components(definitions: list[Any]) -> None:
+    """Raises where an app uses components, and names them."""
+    names = [str(one.get("definitionPath")) for one in definitions if isinstance(one, dict)]
+    if definitions:
+        message = f"components don't run on a local deployment of supavex, and the app uses {', '.join(sorted(names))}."
+        raise SupavexError("NotSupportedHere", f"Not supported here: {message}")
 
 
 def _check_crons(evaluation: Evaluation) -> None:
