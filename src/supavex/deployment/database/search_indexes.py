@@ -130,9 +130,17 @@ def create(connection: sqlite3.Connection, storage: int, index: StoredSearch) ->
     columns = "".join(f", f{number} BLOB NOT NULL" for number in range(len(made.filters)))
     if made.kind == "text":
         # Words come apart at spaces: FTS5 is given them as they are to be, and takes whatever is no ASCII for a letter.
-        connection.execute(
-            f"CREATE VIRTUAL TABLE text_{n} USING fts5(words, content='', tokenize='ascii', columnsize=0)"
-        )
+        try:
+            connection.execute(
+                f"CREATE VIRTUAL TABLE text_{n} USING fts5(words, content='', tokenize='ascii', columnsize=0)"
+            )
+        except sqlite3.OperationalError as error:
+            if "no such module" not in str(error):
+                raise
+            message = f"the search index {index.name} needs FTS5, which the SQLite of this Python has not."
+            raise SupavexError(
+                "NoFullTextSearch", message, hint="Use a Python whose SQLite has it: most have."
+            ) from None
         connection.execute(f"CREATE VIRTUAL TABLE words_{n} USING fts5vocab(text_{n}, 'row')")
         connection.execute(f"CREATE VIRTUAL TABLE places_{n} USING fts5vocab(text_{n}, 'instance')")
         shape = "norm INTEGER NOT NULL, created REAL NOT NULL"
