@@ -189,7 +189,7 @@ def test_a_deploy_says_nothing_of_the_app_s_own_tables(project: Path, served: Se
 def test_a_wrong_key_is_said(project: Path, served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONVEX_SELF_HOSTED_ADMIN_KEY", "supavex-local|wrong")
     deployed = supavex("deploy", "-C", project, "--config", REMAINING, "--to", served.url)
-    assert deployed.code == 1
+    assert deployed.code == 2
     assert "BadDeployKey" in deployed.err
 
 
