@@ -134,7 +134,7 @@ def _fill(plan: Plan, table: TablePlan, files: dict[str, dict[str, str]]) -> Non
                 table.unmapped.append(column)
             continue
         used.add(name)
-        _add_field(plan, table, name, fields[name], column, rule, files)
+        _add_field(plan, table, name, fields[name], column, files)
     for name, validator in fields.items():
         if name in used:
             continue
@@ -156,9 +156,9 @@ def _add_field(
     name: str,
     validator: Validator,
     column: Column,
-    rule: ColumnRule,
     files: dict[str, dict[str, str]],
 ) -> None:
+    rule = plan.project.column_rule(table.rule, column.name)
     inner, optional = unwrap(validator), isinstance(validator, Optional)
     source = f"({rule.sql})" if rule.sql else f"{ALIAS}.{quoted(column.name)}"
     reference = None
@@ -252,7 +252,7 @@ def _add_file(
     large = LargeValues(table.source.schema, table.source.name, column, table.key, rule.file_over, own or "")
     source = f"{ALIAS}.{quoted(column.name)}"
     if own is not None:
-        _add_field(plan, table, own, fields[own], column, rule, {})
+        _add_field(plan, table, own, fields[own], column, {})
         kept = next((found for found in table.fields if found.name == own), None)
         if kept is not None:
             table.fields[table.fields.index(kept)] = replace(kept, conversion=large.kept(kept.conversion))
