@@ -38,6 +38,10 @@ class Pending:
 
     mutations: asyncio.Queue[Request] = field(default_factory=lambda: asyncio.Queue(_MOST))
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    #: The answer of the mutation that runs.
+    answering: asyncio.Future[dict[str, Any]] | None = None
+    #: When that mutation has committed; None before.
+    committed: int | None = None
     _characters: int = 0
     #: Set where there is room for more.
     _room: asyncio.Event = field(default_factory=asyncio.Event)
@@ -70,6 +74,10 @@ class Pending:
         request.turn.release()
         self._characters -= request.length
         self._room.set()
+
+    def under_way(self) -> set[asyncio.Future[Any]]:
+        """The actions that run, and the mutation."""
+        return {*self.tasks, *([] if self.answering is None else [self.answering])}
 
     def let_go(self) -> None:
         """Gives up the turns of what will not run any more."""

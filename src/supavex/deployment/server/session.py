@@ -54,6 +54,19 @@ class NotAuthenticated(Exception):
 
 
 @dataclass(slots=True)
+class Version:
+    """The version of what a client knows: of its queries, of who it is, and of the data (nanoseconds)."""
+
+    query_set: int = 0
+    identity: int = 0
+    ts: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """As transitions name it."""
+        return {"querySet": self.query_set, "identity": self.identity, "ts": _timestamp(self.ts)}
+
+
+@dataclass(slots=True)
 class Session:
     """What one WebSocket's client has asked for, and what it knows."""
 
@@ -63,23 +76,17 @@ class Session:
     id: str = ""
     queries: dict[int, Subscription] = field(default_factory=dict)
     who: Identity = NOBODY
-    query_set: int = 0
-    identity: int = 0
-    ts: int = 0
+    known: Version = field(default_factory=Version)
     #: Milliseconds that the client's clock is ahead: an integer, or clients in Rust and Python read none of it.
     skew: int = 0
     connected: bool = False
     pending: Pending = field(default_factory=Pending)
-    #: The answer of the mutation that runs.
-    answering: asyncio.Future[dict[str, Any]] | None = None
-    #: When that mutation has committed; None before.
-    committed: int | None = None
     #: One transition at a time; what is sent keeps the order of what it follows from.
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def version(self) -> dict[str, Any]:
         """The version of what the client knows, as transitions name it."""
-        return {"querySet": self.query_set, "identity": self.identity, "ts": _timestamp(self.ts)}
+        return self.known.to_json()
 
     def silence_left(self) -> float:
         """Seconds until the client is to be told that the server is still there."""
@@ -102,8 +109,8 @@ class Session:
                     modifications.append({"queryId": id_, **result})
             if quiet and not modifications:
                 return
-            self.ts = max(snapshot.ts, self.ts + 1 if modifications else self.ts)
-        if self.committed is not None and self.committed <= self.ts:
+            self.known.ts = max(snapshot.ts, self.known.ts + 1 if modifications else self.known.ts)
+        if self.pending.committed is not None and self.pending.committed <= self.known.ts:
             # What a mutation has done is not shown before its answer: its optimistic update would be seen twice.
             await self.acknowledge()
         large = any(query.large for query in self.queries.values())
@@ -116,7 +123,7 @@ class Session:
                 "clientClockSkew": self.skew,
                 "serverTs": time.time_ns(),
             },
-            self.ts,
+            self.known.ts,
             large=large,
         )
 
@@ -182,7 +189,7 @@ class Session:
                 raise Fatal("The client has seen a later moment than this deployment has.")
 
     async def _authenticate(self, message: dict[str, Any]) -> None:
-        if message.get("baseVersion") != self.identity:
+        if message.get("baseVersion") != self.known.identity:
             raise Fatal("BaseVersionMismatch: the identity's version is another one.")
         start = self.version()
         try:
@@ -191,7 +198,7 @@ class Session:
             raise NotAuthenticated(error.message, updating=True) from None
         for query in self.queries.values():
             query.forget()
-        self.identity += 1
+        self.known.identity += 1
         await self.transition(start, [])
 
     def _identity(self, message: dict[str, Any]) -> Identity:
@@ -208,7 +215,7 @@ class Session:
     async def _modify(self, message: dict[str, Any], length: int) -> None:
         changes = message.get("modifications")
         version = _integer(message, "newVersion")
-        if message.get("baseVersion") != self.query_set:
+        if message.get("baseVersion") != self.known.query_set:
             raise Fatal("BaseVersionMismatch: the query set's version is another one.")
         if not isinstance(changes, list) or not all(isinstance(change, dict) for change in changes):
             raise Fatal("modifications is a list of objects.")
@@ -233,29 +240,29 @@ class Session:
             self.queries[id_] = Subscription(
                 str(change.get("udfPath")), arguments[0], journal if isinstance(journal, str) else None, weight=weight
             )
-        self.query_set = version
+        self.known.query_set = version
         await self.transition(start, removed)
 
     async def run_mutations(self) -> None:
         """Runs the session's mutations, one after another, until it is cancelled."""
         while True:
             request = await self.pending.mutations.get()
-            self.answering = asyncio.ensure_future(self._mutation(request))
-            await asyncio.wait({self.answering})
+            self.pending.answering = asyncio.ensure_future(self._mutation(request))
+            await asyncio.wait({self.pending.answering})
             self.pending.done(request)
             async with self.lock:
                 # It may have been sent before a transition that shows what it has done.
-                if self.answering is not None:
+                if self.pending.answering is not None:
                     await self.acknowledge()
                     # Its promise is kept when a transition of its moment, or a later one, has come.
                     await self.transition(self.version(), [])
 
     async def acknowledge(self) -> None:
         """Sends the answer of the mutation that runs, once it has one; nothing where it has been sent."""
-        answering = self.answering
+        answering = self.pending.answering
         if answering is not None:
             answer = await answering
-            self.answering = self.committed = None
+            self.pending.answering = self.pending.committed = None
             await self.sender.send(answer)
 
     async def _mutation(self, request: Request) -> dict[str, Any]:
@@ -284,7 +291,7 @@ class Session:
                 if self.id:
                     write(connection, ts)
                 # Before anybody can see what is committed.
-                self.committed = ts
+                self.pending.committed = ts
 
             return also
 

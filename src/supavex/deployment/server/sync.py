@@ -36,7 +36,7 @@ async def sync(host: Host, socket: WebSocket) -> None:
         await _served(session, tasks)
         await _end(session, None, 1012)
     except NotAuthenticated as error:
-        told = {"error": str(error), "baseVersion": session.identity, "authUpdateAttempted": error.updating}
+        told = {"error": str(error), "baseVersion": session.known.identity, "authUpdateAttempted": error.updating}
         await _end(session, {"type": "AuthError", **told})
     except Fatal as error:
         await _end(session, {"type": "FatalError", "error": str(error)})
@@ -47,7 +47,7 @@ async def sync(host: Host, socket: WebSocket) -> None:
         incident("a WebSocket")
         await _end(session, None, 1011)
     finally:
-        left = {*tasks, *session.pending.tasks, *([] if session.answering is None else [session.answering])}
+        left = {*tasks, *session.pending.under_way()}
         for task in left:
             task.cancel()
             # What it raises, now that nobody is there to be told, is of no interest.
