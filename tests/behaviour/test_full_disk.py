@@ -36,6 +36,7 @@ SCHEMA = define_schema({"a": define_table({"n": v.string()})})
 @pytest.fixture
 def deployment(tmp_path: Path) -> Iterator[Deployment]:
     with Deployment(tmp_path / "deployment.sqlite3") as opened:
+        opened.create_table("a", 20_000)  # a number that no archive has
         opened.push(SCHEMA.export())
         yield opened
 

@@ -28,7 +28,7 @@ from supavex.postgres.source_files import SourceFiles, of_paths
 from supavex.postgres.watching import watcher
 
 #: Raise when the same files would replay differently.
-REPLAY_VERSION = 14
+REPLAY_VERSION = 15
 _OTHER_VERSION = "supabase/config.toml names PostgreSQL"
 #: Errors of a server's folder that can't be used: a damaged or copied one, or one of another user.
 _UNUSABLE = ("ServerDoesNotStart", "UnsafeFile")
