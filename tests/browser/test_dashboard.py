@@ -105,7 +105,7 @@ def walk(page: Page, served: Served) -> None:
     """From a table to a document, to the one it refers to, and back by what refers to that."""
     page.get_by_role("link", name="articles", exact=True).click()
     page.get_by_label("Field").fill("title")
-    page.get_by_label("equals").fill("Article 7")
+    page.get_by_label("Value").fill("Article 7")
     page.get_by_role("button", name="Show").click()
     expect(page.get_by_role("status")).to_contain_text("no index begins with this field")
     page.locator("tbody a.id").first.click()

@@ -42,12 +42,14 @@ def command(folder: str, data: str | None, port: int, site_port: int, host: str,
     Example:
       supavex serve --port 3210
     """
+    from supavex.deployment.dashboard.sessions import sign_in_link
     from supavex.deployment.serving import ServeOptions, data_folder, serve
 
     def started(served: Host) -> None:
         click.echo(f"CONVEX_SELF_HOSTED_URL={served.addresses.cloud}")
         click.echo(f"CONVEX_SELF_HOSTED_ADMIN_KEY={served.admin_key}")
-        say(f"Serving {served.folder}. Dashboard: {served.addresses.cloud}/  Stop with Ctrl-C.")
+        say(f"Serving {served.folder}. Stop with Ctrl-C.")
+        say(f"Dashboard: {sign_in_link(served)}  (signs in once, within an hour; then {served.addresses.cloud}/)")
         say("Next: npx convex dev --once, in the app's folder, with these two lines in its .env.local")
 
     place = Path(data) if data else None

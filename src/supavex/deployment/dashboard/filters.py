@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
+import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from supavex.convex.order_keys import UNDEFINED, field_at
+from supavex.convex.order_keys import UNDEFINED, field_at, order_key
 from supavex.convex.schema import TableDefinition
 from supavex.convex.validators import Validator
 from supavex.convex.values import Document, InvalidValue, Value, from_internal_json, same, value_problem
+from supavex.errors import SupavexError
 
 _CONSTANTS: dict[str, Value] = {
     "undefined": UNDEFINED,
@@ -27,32 +29,65 @@ _NUMBER = re.compile(r"-?[0-9]{1,400}(\.[0-9]{1,400})?([eE][+-]?[0-9]{1,4})?")
 _BYTES = re.compile(r'Bytes\("([A-Za-z0-9+/=]*)"\)')
 
 
+#: How a filter compares, and what the page calls it.
+OPERATORS = {
+    "eq": "is",
+    "neq": "is not",
+    "lt": "is less than",
+    "lte": "is at most",
+    "gt": "is more than",
+    "gte": "is at least",
+    "contains": "contains the text",
+}
+_ORDERS: dict[str, Callable[[bytes, bytes], bool]] = {
+    "lt": operator.lt,
+    "lte": operator.le,
+    "gt": operator.gt,
+    "gte": operator.ge,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Documents whose ``field`` (a dotted path) is ``value``; :data:`UNDEFINED` finds those without the field."""
+    """Documents whose ``field`` (a dotted path) compares with ``value``; :data:`UNDEFINED` stands for no such field.
+
+    ``operator`` is one of :data:`OPERATORS`. Values of different types compare in Convex's order.
+    """
 
     field: str
     value: Value
+    operator: str = "eq"
 
     def keeps(self, document: Document) -> bool:
         """Whether ``document`` is one of them."""
         found = field_at(document, self.field)
-        if found is UNDEFINED or self.value is UNDEFINED:
-            return found is self.value
-        return same(found, self.value)
+        if self.operator == "contains":
+            return isinstance(found, str) and str(self.value).casefold() in found.casefold()
+        if self.operator in _ORDERS:
+            # What lacks the field is less than all values in Convex's order, and no answer to a question for values.
+            return found is not UNDEFINED and _ORDERS[self.operator](order_key(found), order_key(self.value))
+        absent = found is UNDEFINED or self.value is UNDEFINED
+        equal = found is self.value if absent else same(found, self.value)
+        return equal is (self.operator == "eq")
 
 
-def read_filter(field: str, text: str, definition: TableDefinition | None, names: Mapping[int, str]) -> Filter:
+def read_filter(
+    field: str, text: str, definition: TableDefinition | None, names: Mapping[int, str], compared: str = "eq"
+) -> Filter:
     """The filter that a person means: of the values that ``text`` may stand for, the first that fits the field.
 
-    Without a fitting one, what Convex would write as ``text``.
+    Without a fitting one, what Convex would write as ``text``. Raises ``BadParameter`` for an unknown operator.
     """
+    if compared not in OPERATORS:
+        raise SupavexError("BadParameter", f"the operator is one of {', '.join(OPERATORS)}.", hint="Leave it out.")
+    if compared == "contains":
+        return Filter(field, text, compared)
     candidates = list(_candidates(text))
     validators = [] if definition is None else _validators(definition, field)
     for candidate in candidates:
         if any(validator.check(candidate, names.get) is None for validator in validators):
-            return Filter(field, candidate)
-    return Filter(field, candidates[0])
+            return Filter(field, candidate, compared)
+    return Filter(field, candidates[0], compared)
 
 
 def _validators(definition: TableDefinition, field: str) -> list[Validator]:

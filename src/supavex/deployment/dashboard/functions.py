@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from supavex.convex.schema_json import validator_from_json
+from supavex.convex.values import Document
 from supavex.deployment.dashboard.pages import Asked
 from supavex.deployment.functions import crons, modules
+from supavex.deployment.server.system import scheduled_functions
 from supavex.errors import SupavexError
 
 
@@ -40,6 +42,20 @@ class CronRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ScheduledRow:
+    """A job of ``ctx.scheduler``: its function, its state, and when it is due and has ended (milliseconds)."""
+
+    name: str
+    state: str
+    due: float | None
+    ended: float | None
+
+
+#: Scheduled jobs that the page shows.
+_MOST_SCHEDULED = 100
+
+
+@dataclass(frozen=True, slots=True)
 class FunctionsPage:
     """Every pushed function, HTTP route and cron job."""
 
@@ -50,6 +66,9 @@ class FunctionsPage:
     #: Method and path.
     routes: list[tuple[str, str]]
     crons: list[CronRow]
+    #: The newest jobs of ``ctx.scheduler``, and how many older ones there are.
+    scheduled: list[ScheduledRow]
+    scheduled_left_out: int
 
     def to_json(self) -> dict[str, Any]:
         """The twin."""
@@ -66,6 +85,7 @@ class FunctionsPage:
             ],
             "httpRoutes": [{"method": method, "path": path} for method, path in self.routes],
             "crons": [asdict(cron) for cron in self.crons],
+            "scheduled": [asdict(job) for job in self.scheduled],
         }
 
 
@@ -77,7 +97,19 @@ def functions_page(asked: Asked) -> FunctionsPage:
         functions += (_function(path.removesuffix(".js"), found) for found in analysis.get("functions") or [])
         found_routes = [item["route"] for item in analysis.get("httpRoutes") or []]
         routes += ((str(route["method"]), str(route["path"])) for route in found_routes)
-    return FunctionsPage(functions, routes, _cron_rows(asked))
+    scheduled = [_scheduled(document) for document in reversed(scheduled_functions(asked.deployment))]
+    left_out = max(0, len(scheduled) - _MOST_SCHEDULED)
+    return FunctionsPage(functions, routes, _cron_rows(asked), scheduled[:_MOST_SCHEDULED], left_out)
+
+
+def _scheduled(document: Document) -> ScheduledRow:
+    state, due, ended = document.get("state"), document.get("scheduledTime"), document.get("completedTime")
+    return ScheduledRow(
+        name=str(document.get("name", "")).replace(".js:", ":"),
+        state=str(state.get("kind", "")) if isinstance(state, dict) else "",
+        due=due if isinstance(due, float) else None,
+        ended=ended if isinstance(ended, float) else None,
+    )
 
 
 def _cron_rows(asked: Asked) -> list[CronRow]:

@@ -13,6 +13,7 @@ from supavex.files import owner_only
 
 _MAX_REPORT_BYTES = 8 << 20
 _MAX_LINE_BYTES = 1 << 20
+_MAX_PROOF_BYTES = 64 << 20
 _ROWS = 50
 _REJECT_FIELDS = ("table", "key", "column", "code", "reason", "fix")
 
@@ -31,6 +32,8 @@ class MigrationPage:
     #: The byte where the next page of them begins; None where there is none.
     next: int | None
     later: bool
+    #: The verdict of the last proof, of which target, and when; None where nothing was proven.
+    proof: dict[str, Any] | None = None
 
     @property
     def tables(self) -> list[dict[str, Any]]:
@@ -46,7 +49,13 @@ class MigrationPage:
 
     def to_json(self) -> dict[str, Any]:
         """The twin."""
-        return {"report": self.report, "problem": self.problem, "rejects": self.rejects, "next": self.next}
+        return {
+            "report": self.report,
+            "problem": self.problem,
+            "rejects": self.rejects,
+            "next": self.next,
+            "proof": self.proof,
+        }
 
 
 def migration_page(asked: Asked) -> MigrationPage:
@@ -55,7 +64,30 @@ def migration_page(asked: Asked) -> MigrationPage:
     report, problem = _report(folder / "report.json")
     start = asked.number("from", 0, most=2**53)
     rejects, following = _rejects(folder / "rejects.jsonl", start)
-    return MigrationPage(report, problem, rejects, following, start > 0)
+    return MigrationPage(report, problem, rejects, following, start > 0, _proof(folder / "proof.json"))
+
+
+def proof_text(folder: Path) -> bytes | None:
+    """The page of the last proof in a data folder; None where there is none that can be read."""
+    try:
+        with open(folder / "migration/proof.html", "rb", opener=owner_only) as file:
+            text = file.read(_MAX_PROOF_BYTES + 1)
+    except (OSError, SupavexError):
+        return None
+    return text if len(text) <= _MAX_PROOF_BYTES else None
+
+
+def _proof(path: Path) -> dict[str, Any] | None:
+    report, _ = _report(path)
+    if report is None or not isinstance(report.get("verdict"), str):
+        return None
+    taken = report.get("takenAt")
+    return {
+        "ok": report.get("ok") is True,
+        "verdict": report["verdict"],
+        "target": str(report.get("target", "")),
+        "takenAt": str(taken) if taken else "",
+    }
 
 
 def _report(path: Path) -> tuple[dict[str, Any] | None, str]:

@@ -17,10 +17,10 @@ from supavex.deployment.dashboard.documents import document_page
 from supavex.deployment.dashboard.files import files_page
 from supavex.deployment.dashboard.functions import functions_page
 from supavex.deployment.dashboard.logs import logs_page
-from supavex.deployment.dashboard.migration import migration_page
+from supavex.deployment.dashboard.migration import migration_page, proof_text
 from supavex.deployment.dashboard.pages import Asked, Make, Page
 from supavex.deployment.dashboard.pushes import pushes_page
-from supavex.deployment.dashboard.rendering import ASSETS, html, json_twin, secured
+from supavex.deployment.dashboard.rendering import ASSETS, PROOF_POLICY, html, json_twin, secured
 from supavex.deployment.dashboard.schemas import schema_page
 from supavex.deployment.dashboard.sessions import SECONDS, Sessions, from_this_site
 from supavex.deployment.dashboard.tables import table_page, tables_page
@@ -65,9 +65,11 @@ def routes(host: Host) -> list[BaseRoute]:
         Route("/assets/{name}", asset),
         Route("/documents", dashboard.find_document),
     ]
+    found.append(Route("/migration/proof", dashboard.proof))
     for path, make in PAGES.items():
         found.append(Route(f"{path}.json", dashboard.page(make, twin=True)))
         found.append(Route(path, dashboard.page(make, twin=False)))
+    found += [Route(f"/{section}/{{rest:path}}", dashboard.no_such_page) for section in (*SECTIONS, "documents")]
     return found
 
 
@@ -156,6 +158,27 @@ class _Dashboard:
         """The first page."""
         return self._refused(request) or secured(RedirectResponse("/tables", 303))
 
+    async def no_such_page(self, request: Request) -> Response:
+        """What is said of an address below a page that is there."""
+        twin = request.url.path.endswith(".json")
+        error = SupavexError("NotFound", "there is no such page.", hint="The pages are named above.")
+        return self._refused(request, twin=twin) or self._problem(request, error, 404, twin=twin)
+
+    async def proof(self, request: Request) -> Response:
+        """The page that the last proof left, as it is; it may do nothing but be looked at."""
+        refused = self._refused(request)
+        if refused is not None:
+            return refused
+        page = await asyncio.to_thread(proof_text, self.host.folder)
+        if page is None:
+            hint = "`supavex verify` makes one."
+            return self._problem(
+                request, SupavexError("NotFound", "there is no proof yet.", hint=hint), 404, twin=False
+            )
+        response = secured(Response(page, media_type="text/html; charset=utf-8"))
+        response.headers["Content-Security-Policy"] = PROOF_POLICY
+        return response
+
     async def find_document(self, request: Request) -> Response:
         """Leads to the document whose id was typed."""
         id_ = request.query_params.get("id", "").strip()
@@ -178,7 +201,21 @@ class _Dashboard:
         wanted = _own_path(request.query_params.get("next", ""))
         if from_this_site(request) and self.sessions.allowed(request):
             return secured(RedirectResponse(wanted, 303))
-        return self._sign_in_form(wanted=wanted)
+        link = request.query_params.get("link", "")
+        if not link:
+            return self._sign_in_form(wanted=wanted)
+        # A look ahead, as browsers and messengers take one, must not use the link up.
+        ahead = "prefetch" in (request.headers.get("sec-purpose") or request.headers.get("purpose") or "")
+        if request.method == "GET" and not ahead and await self.host.run(lambda d: self.sessions.take_link(link, d)):
+            return self._signed_in(request, wanted)
+        problem = "This link has been used, or is too old. supavex serve prints a new one when it starts."
+        return self._sign_in_form(403, wanted=wanted, problem=problem)
+
+    def _signed_in(self, request: Request, wanted: str) -> Response:
+        response = secured(RedirectResponse(wanted, 303))
+        name, secure = self.sessions.cookie, request.scope["scheme"] == "https"
+        response.set_cookie(name, self.sessions.begin(), SECONDS, secure=secure, httponly=True, samesite="strict")
+        return response
 
     async def sign_in(self, request: Request) -> Response:
         """Takes the admin key; gives a session for it."""
@@ -191,10 +228,7 @@ class _Dashboard:
         if not self.sessions.key_is(form.get("key", "").strip()):
             problem = "This is not the deployment's admin key. supavex serve prints it when it starts."
             return self._sign_in_form(403, wanted=wanted, problem=problem)
-        response = secured(RedirectResponse(wanted, 303))
-        name, secure = self.sessions.cookie, request.scope["scheme"] == "https"
-        response.set_cookie(name, self.sessions.begin(), SECONDS, secure=secure, httponly=True, samesite="strict")
-        return response
+        return self._signed_in(request, wanted)
 
     async def sign_out(self, request: Request) -> Response:
         """Ends the session."""

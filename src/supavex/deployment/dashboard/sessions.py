@@ -16,7 +16,24 @@ from supavex.deployment.server import security
 from supavex.deployment.server.host import Host
 
 SECONDS = 12 * 3600
+#: Seconds that a printed link signs in for, once.
+LINK_SECONDS = 3600
 _TOKEN = re.compile(r"([0-9]{1,12})\.([0-9a-f]{32})\.([0-9a-f]{64})")
+
+
+def sign_in_link(host: Host) -> str:
+    """An address that signs in whoever opens it, once, within :data:`LINK_SECONDS`. It does not hold the admin key."""
+    claim = f"{int(time.time()) + LINK_SECONDS}.{secrets.token_hex(16)}"
+    token = f"{claim}.{_proof(_secret(host.admin_key, 'link'), claim)}"
+    return f"{host.addresses.cloud}/sign-in?link={token}"
+
+
+def _secret(admin_key: str, what: str) -> bytes:
+    return hmac.digest(admin_key.encode(), f"supavex dashboard {what}".encode(), "sha256")
+
+
+def _proof(secret: bytes, claim: str) -> str:
+    return hmac.new(secret, claim.encode(), hashlib.sha256).hexdigest()
 
 
 class Sessions:
@@ -24,7 +41,8 @@ class Sessions:
 
     def __init__(self, host: Host) -> None:
         self._admin_key = host.admin_key
-        self._secret = hmac.digest(host.admin_key.encode(), b"supavex dashboard session", "sha256")
+        self._secret = _secret(host.admin_key, "session")
+        self._link_secret = _secret(host.admin_key, "link")
         #: The cookie's name: one a port, for browsers share cookies between the ports of a host.
         self.cookie = f"supavex_session_{urlsplit(host.addresses.cloud).port}"
         #: SHA-256 of the tokens that were signed out before their time. The deployment's file keeps them, too.
@@ -33,21 +51,33 @@ class Sessions:
     def begin(self) -> str:
         """A new token: when it ends, random digits, and a proof of both."""
         claim = f"{int(time.time()) + SECONDS}.{secrets.token_hex(16)}"
-        return f"{claim}.{self._proof(claim)}"
+        return f"{claim}.{_proof(self._secret, claim)}"
 
     def holds(self, token: str) -> bool:
         """Whether ``token`` is one of :meth:`begin`, and has not ended."""
+        return self._is_of(token, self._secret)
+
+    def _is_of(self, token: str, secret: bytes) -> bool:
         match = _TOKEN.fullmatch(token)
         if match is None:
             return False
         until, nonce, proof = match.groups()
-        genuine = security.same(proof, self._proof(f"{until}.{nonce}"))
+        genuine = security.same(proof, _proof(secret, f"{until}.{nonce}"))
         return genuine and time.time() < int(until) and _digest(token) not in self._ended
+
+    def take_link(self, token: str, deployment: Deployment) -> bool:
+        """Whether ``token`` is that of a :func:`sign_in_link` which nobody has opened yet; from then on it is none."""
+        if not self._is_of(token, self._link_secret):
+            return False
+        self._keep_ended(token, deployment)
+        return True
 
     def end(self, token: str, deployment: Deployment) -> None:
         """Signs ``token`` out, also for a server that is started later."""
-        if not self.holds(token):
-            return
+        if self.holds(token):
+            self._keep_ended(token, deployment)
+
+    def _keep_ended(self, token: str, deployment: Deployment) -> None:
         digest = _digest(token)
         self._ended.add(digest)
         until = int(token.partition(".")[0])
@@ -55,9 +85,6 @@ class Sessions:
             connection = deployment.store.connection
             connection.execute("DELETE FROM ended_sessions WHERE until < ?", (int(time.time()),))
             connection.execute("INSERT OR IGNORE INTO ended_sessions VALUES (?, ?)", (digest, until))
-
-    def _proof(self, claim: str) -> str:
-        return hmac.new(self._secret, claim.encode(), hashlib.sha256).hexdigest()
 
     def allowed(self, request: Request) -> bool:
         """Whether a request carries a session's cookie, or the admin key itself as Convex's programs send it."""

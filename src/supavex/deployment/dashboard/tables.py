@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from supavex.convex.order_keys import UNDEFINED
 from supavex.convex.schema import TableDefinition
 from supavex.convex.values import Document, to_internal_json
-from supavex.deployment.dashboard.filters import read_filter
+from supavex.deployment.dashboard.filters import OPERATORS, Filter, read_filter
 from supavex.deployment.dashboard.pages import Asked
 from supavex.deployment.dashboard.reading import Budget, Found, read
 from supavex.deployment.dashboard.references import index_for, known_tables
+from supavex.deployment.database.queries import IndexRange
 from supavex.deployment.database.store import CREATION_INDEX, StoredIndex
 from supavex.errors import SupavexError
 
@@ -89,6 +91,10 @@ class TablePage:
     #: The filter as it was typed; ``field`` is empty where there is none.
     field: str
     text: str
+    #: How the filter compares: one of :data:`OPERATORS`.
+    operator: str
+    #: Whether neither the schema nor a document of the page has the filter's field.
+    no_such_field: bool
     #: What the filter compares with.
     value: Any
     #: Whether an index found the documents that the filter keeps; else they were looked for one by one.
@@ -111,8 +117,27 @@ class TablePage:
         """The query parameters of this page with ``changes``; empty ones are left out."""
         now = {"index": self.index, "order": self.order, "limit": str(self.limit)}
         if self.field:
-            now |= {"field": self.field, "value": self.text}
+            now |= {"field": self.field, "op": self.operator, "value": self.text}
         return {name: text for name, text in {**now, **changes}.items() if text}
+
+    @property
+    def operators(self) -> dict[str, str]:
+        """How a filter may compare."""
+        return OPERATORS
+
+    def sorting(self, column: str) -> dict[str, str] | None:
+        """The query parameters that sort by ``column``; None where no index begins with it."""
+        for index in self.indexes:
+            if not index.staged and (*index.fields, "_creationTime")[0] == column:
+                turned = "asc" if self.sorted_by == column and self.order == "desc" else "desc"
+                return self.link(index=index.name, order=turned)
+        return None
+
+    @property
+    def sorted_by(self) -> str:
+        """The column that the documents are in the order of."""
+        index = next((index for index in self.indexes if index.name == self.index), None)
+        return "_creationTime" if index is None else (*index.fields, "_creationTime")[0]
 
     def to_json(self) -> dict[str, Any]:
         """The twin; documents in Convex's internal JSON."""
@@ -123,7 +148,13 @@ class TablePage:
             "indexes": [_index_json(index) for index in self.indexes],
             "index": self.index,
             "order": self.order,
-            "filter": {"field": self.field, "value": self.text, "throughIndex": self.through_index}
+            "filter": {
+                "field": self.field,
+                "operator": self.operator,
+                "value": self.text,
+                "throughIndex": self.through_index,
+                "noSuchField": self.no_such_field,
+            }
             if self.field
             else None,
             "documents": [to_internal_json(document) for document in self.found.documents],
@@ -150,11 +181,13 @@ def table_page(asked: Asked) -> TablePage:
         raise SupavexError("BadParameter", f"the order is asc or desc, not {order[:40]!r}.")
     limit = asked.number("limit", _DEFAULT_ROWS, most=_MAX_ROWS)
     field, text = parameters.get("field", "").strip(), parameters.get("value", "")
-    wanted = read_filter(field, text, definition, names) if field else None
-    by_index = None if wanted is None else index_for(query, wanted.field, index)
+    compared = parameters.get("op") or "eq"
+    wanted = read_filter(field, text, definition, names, compared) if field else None
+    ranged = wanted is not None and wanted.operator in ("eq", "lt", "lte", "gt", "gte")
+    by_index = index_for(query, wanted.field, index) if wanted is not None and ranged else None
     if wanted is not None and by_index is not None:
         index = by_index
-        query = query.with_index(index, lambda q: q.eq(wanted.field, wanted.value))
+        query = query.with_index(index, lambda q: _range(q, wanted))
     else:
         query = query.with_index(index)
     keep = wanted.keeps if wanted is not None and by_index is None else None
@@ -165,6 +198,8 @@ def table_page(asked: Asked) -> TablePage:
         name=name,
         number=query.table.number,
         count=deployment.count(name),
+        operator=compared,
+        no_such_field=bool(field) and not _is_field(definition, field) and field.partition(".")[0] not in columns,
         indexes=list(deployment.store.indexes(query.table).values()),
         index=index,
         order=order,
@@ -180,6 +215,23 @@ def table_page(asked: Asked) -> TablePage:
         fields=[column for column in columns if column != "_id"],
         names=names,
     )
+
+
+def _range(query: IndexRange, wanted: Filter) -> IndexRange:
+    if wanted.operator in ("lt", "lte"):
+        # Documents without the field come first, and are no answer.
+        query = query.gt(wanted.field, UNDEFINED)
+    bound = {"eq": query.eq, "lt": query.lt, "lte": query.lte, "gt": query.gt, "gte": query.gte}[wanted.operator]
+    return bound(wanted.field, wanted.value)
+
+
+def _is_field(definition: TableDefinition | None, field: str) -> bool:
+    """Whether documents of a table may have the field, as far as the schema says."""
+    if field in ("_id", "_creationTime"):
+        return True
+    if definition is None or not definition.fields:
+        return definition is not None  # any document may have any field
+    return field.partition(".")[0] in definition.fields
 
 
 def _columns(definition: TableDefinition | None, documents: list[Document]) -> list[str]:

@@ -166,13 +166,15 @@ def _tables(tables: Sequence[TableProof]) -> str:
     for table in tables:
         numbers = (table.rows, table.matched, table.rejected, table.changed, table.wrong, table.fields)
         classes = ("", "", "rejected", "changed", "wrong", "")
+        labels = ("rows", "equal", "rejected", "changed", "differences", "fields")
         cells = "".join(
-            f'<td class="number{f" {kind}" if kind and number else ""}">{number:,}</td>'
-            for number, kind in zip(numbers, classes, strict=True)
+            f'<td class="number{f" {kind}" if kind and number else ""}" data-label="{label}">{number:,}</td>'
+            for number, kind, label in zip(numbers, classes, labels, strict=True)
         )
         name = _text(table.source.removeprefix("public."))
         rows.append(
-            f'<tr><th scope="row"><code>{name}</code></th><td><code>{_text(table.target)}</code></td>'
+            f'<tr><th scope="row"><code>{name}</code></th>'
+            f'<td data-label="target"><code>{_text(table.target)}</code></td>'
             f"<td class=picture>{_bar(_counts(table), table.source)}</td>{cells}</tr>"
         )
     return f'<div class="wide"><table class="tables"><thead>{head}</thead><tbody>{"".join(rows)}</tbody></table></div>'
@@ -210,7 +212,12 @@ def _list(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]], co
     head = "".join(f"<th>{_text(heading)}</th>" for heading in headings)
     prose = [heading in ("what", "why", "fix") for heading in headings]
     body = "".join(
-        "<tr>" + "".join(f"<td>{_value(cell, prose=p)}</td>" for cell, p in zip(row, prose, strict=True)) + "</tr>"
+        "<tr>"
+        + "".join(
+            f'<td data-label="{_text(heading)}">{_value(cell, prose=p)}</td>'
+            for cell, p, heading in zip(row, prose, headings, strict=True)
+        )
+        + "</tr>"
         for row in rows
     )
     more = f"<p class=more>… and {count - len(rows):,} more.</p>" if count > len(rows) else ""
