@@ -170,7 +170,15 @@ def test_each_run_has_its_own_moment(app: App):
 def test_scheduled_functions_and_jobs_run_in_the_order_of_their_moments(app: App):
     jobs(app, put=("acting:put", {"n": 1}, EVERY_HOUR))
     app.deployment.advance(0)
-    assert app.deployment.advance(2 * HOUR) == 2
+    for hours in (2.5, 0.5, 1.5):
+        app.run("scheduling:after", ms=hours * HOUR * 1000, args={"n": hours * 10})
+    assert app.deployment.advance(2 * HOUR) == 4
+    assert app.numbers() == [1, 5, 1, 15, 1]
+    found = app.run("scheduling:jobs")
+    waited = [job["completedTime"] - job["scheduledTime"] for job in found if job["state"]["kind"] == "success"]
+    assert len(waited) == 2 and all(0 <= ms < 60_000 for ms in waited), "by the turned clock"
+    app.deployment.advance(HOUR)
+    assert app.numbers() == [1, 5, 1, 15, 1, 25, 1]
     with pytest.raises(SupavexError, match="goes forward"):
         app.deployment.advance(-1)
 

@@ -68,7 +68,9 @@ class Transaction:
         self.writes: dict[tuple[str, bytes], Written] = {}
         #: Tables that are to be made.
         self.new_tables: dict[str, StoredTable] = {}
-        self._created = begun / 1e6
+        #: When it began, in milliseconds by the deployment's clock.
+        self.begun = begun / 1e6
+        self._created = self.begun
         #: Names of stored files to be removed.
         self.removed_files: list[str] = []
         #: The mutation that writes, for who meets what it has written.

@@ -188,14 +188,14 @@ def _ran(functions: Functions, job: Document) -> Outcome | None:
         if body is None or read_body(body)["state"]["kind"] != "pending":
             raise _Gone
         # The mutation sees its own job so; for others it stays pending until it is over.
-        transaction.put(table, internal_id, ended(job, "inProgress"))
+        transaction.put(table, internal_id, ended(job, "inProgress", transaction))
 
     def end(transaction: Transaction, outcome: Outcome) -> None:
         table, internal_id = _place(transaction, job)
         body = transaction.peek(table, internal_id)
         if body is None or read_body(body)["state"]["kind"] != "canceled":
             kind = "failed" if outcome.failure else "success"
-            transaction.put(table, internal_id, ended(job, kind, _why(outcome)))
+            transaction.put(table, internal_id, ended(job, kind, transaction, _why(outcome)))
 
     with suppress(_Gone):
         return functions.mutation(call, job=JobWrites(begin, end))
@@ -225,7 +225,7 @@ def _set(functions: Functions, job: Document, kind: str, error: str | None = Non
         allowed = ("pending",) if kind == "inProgress" else ("pending", "inProgress")
         if body is None or read_body(body)["state"]["kind"] not in allowed:
             return False
-        transaction.put(table, internal_id, ended(job, kind, error))
+        transaction.put(table, internal_id, ended(job, kind, transaction, error))
         return True
 
     return bool(functions.engine.write(write))

@@ -7,7 +7,6 @@ action runs once at most.
 from __future__ import annotations
 
 import json
-import time
 
 from supavex.convex.ids import InvalidId, decode_id
 from supavex.convex.values import Document, from_internal_json, size
@@ -42,7 +41,7 @@ def scheduled(transaction: Transaction, frame: Frame, arguments: Arguments) -> s
         message = f"Only mutations and actions can be scheduled. {function.path} is a query."
         raise SupavexError("UnsupportedScheduledFunctionType", message)
     ts = arguments["ts"]
-    if not isinstance(ts, int | float) or abs(ts - time.time()) > _YEARS:
+    if not isinstance(ts, int | float) or abs(ts - transaction.begun / 1000) > _YEARS:
         raise SupavexError("InvalidScheduledFunctionDelay", f"{ts} is more than five years from now.")
     args = arguments.get("args", {})
     args = args[0] if isinstance(args, list) else args
@@ -57,7 +56,7 @@ def scheduled(transaction: Transaction, frame: Frame, arguments: Arguments) -> s
     }
     if frame.job is not None and _is_cancelled(transaction, frame.job):
         # What a job schedules after it was cancelled is there, and never runs.
-        document = ended({**document, "scheduledTime": time.time_ns() / 1e6}, "canceled")
+        document = ended({**document, "scheduledTime": transaction.begun}, "canceled", transaction)
     return transaction.insert(SCHEDULED, document, system=True)
 
 
@@ -96,13 +95,13 @@ def cancelled(transaction: Transaction, arguments: Arguments) -> None:
         raise SupavexError("NonexistentDocument", f"Cancel on nonexistent document ID {id_}")
     document = read_body(body)
     if document["state"]["kind"] in ("pending", "inProgress"):
-        transaction.put(table, internal_id, ended(document, "canceled"))
+        transaction.put(table, internal_id, ended(document, "canceled", transaction))
 
 
-def ended(document: Document, kind: str, error: str | None = None) -> Document:
+def ended(document: Document, kind: str, transaction: Transaction, error: str | None = None) -> Document:
     """A job in another state: ``kind`` is Convex's, ``error`` what is said of a failed one."""
     state = {"kind": kind} if error is None else {"kind": kind, "error": error}
     job = {**document, "state": state}
     if kind != "inProgress":
-        job["completedTime"] = time.time_ns() / 1e6
+        job["completedTime"] = transaction.begun
     return job
