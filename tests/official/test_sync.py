@@ -96,6 +96,22 @@ def test_only_what_touches_its_range_runs_a_query_again(app: App, client: Client
     assert watch.told == [[], ["a"]]
 
 
+def test_a_search_runs_again_for_what_it_looks_for_and_nothing_else(app: App, client: Client, other: Client, name: str):
+    watch = client.watch("items:find", list=name, text="red appl")
+    watch.shows([])
+    before = runs(app.served, "items:find", f"'{name}'")
+    add(other, f"{name}!", "red apple")
+    add(other, name, "blue pear")
+    assert runs(app.served, "items:find", f"'{name}'") == before
+    add(other, name, "an apple")
+    watch.shows(["an apple"])
+    add(other, name, "Red.")
+    watch.shows(["Red.", "an apple"])
+    other.mutation("items:removeText", list=name, text="an apple")
+    watch.shows(["Red."])
+    assert runs(app.served, "items:find", f"'{name}'") == before + 3
+
+
 def test_subscriptions_of_one_query_share_its_runs(app: App, client: Client, other: Client, name: str):
     watches = [each.watch("items:list", list=name) for each in (client, client, other)]
     for watch in watches:

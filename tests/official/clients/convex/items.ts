@@ -12,6 +12,19 @@ export const list = query({
   },
 });
 
+/** The texts of a list that a search finds; a line in the log for every run. */
+export const find = query({
+  args: { list: v.string(), text: v.string() },
+  handler: async (ctx, { list, text }) => {
+    console.log("found", list);
+    const found = await ctx.db
+      .query("items")
+      .withSearchIndex("by_text", (q) => q.search("text", text).eq("list", list))
+      .take(10);
+    return found.map((item) => item.text).sort();
+  },
+});
+
 export const page = query({
   args: { list: v.string(), paginationOpts: paginationOptsValidator },
   handler: async (ctx, { list, paginationOpts }) => {
