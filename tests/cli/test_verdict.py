@@ -215,6 +215,7 @@ FAILING = {
     "UPDATE": "UPDATE good SET name = NULL;",
     "DELETE": "DELETE FROM good WHERE nothing = 1;",
     "COPY": "COPY good (id, name) FROM stdin;\n2\t\\N\n\\.\n",
+    "statement": "WITH x AS (INSERT INTO good VALUES (1, 'again') RETURNING id) SELECT * FROM x;",
     "TRUNCATE": "CREATE TABLE child (id int PRIMARY KEY REFERENCES good); TRUNCATE good;",
 }
 
@@ -279,6 +280,20 @@ def test_code_that_did_not_run_is_a_warning(folder: Path) -> None:
     (found,) = findings(folder, "CodeNotRun")
     assert (found["severity"], found["where"]) == ("warning", "1_migration.sql:3 public.good")
     assert "1 block of code did not run" in moved(folder).out
+
+
+def test_a_prepared_statement_that_failed_says_why(folder: Path) -> None:
+    """And not that the session which prepared it is gone."""
+    init(folder, f"{GOOD}PREPARE p AS INSERT INTO good VALUES (1, 'x');\nEXECUTE p;")
+    (found,) = findings(folder, "CodeNotRun")
+    assert found["where"] == "1_migration.sql:4"
+    assert "duplicate key value" in found["message"]
+
+
+def test_users_that_were_not_written_are_told_though_auth_users_stays_behind(folder: Path) -> None:
+    init(folder, f"{GOOD}INSERT INTO auth.users (id, email) VALUES (gen_random_uuid(), repeat('x', 999));")
+    (found,) = findings(folder, "DataNotRun")
+    assert (found["severity"], found["where"]) == ("warning", "1_migration.sql:3 auth.users")
 
 
 def test_what_can_touch_no_table_that_moves_is_counted_in_one_line(folder: Path) -> None:

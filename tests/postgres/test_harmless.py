@@ -20,6 +20,12 @@ from supavex.postgres.statement_kinds import described
         "SELECT cron.unschedule(jobid) FROM cron.job",
         "INSERT INTO cron.job (jobname) VALUES ('a')",
         "CREATE FOREIGN TABLE a (b int) SERVER s",
+        "CREATE OR REPLACE FUNCTION auth.uid() RETURNS uuid LANGUAGE sql AS $$ SELECT NULL::uuid $$",
+        "CREATE VIEW vault.decrypted_secrets AS SELECT 1",
+        "CREATE TYPE realtime.action AS ENUM ('a')",
+        "CREATE TYPE pgmq.message_record AS (a int)",
+        "CREATE SEQUENCE graphql.seq_schema_version",
+        "ALTER TABLE ONLY auth.users ADD CONSTRAINT users_pkey PRIMARY KEY (id)",
     ],
 )
 def test_what_is_harmless(sql: str) -> None:
@@ -31,6 +37,9 @@ def test_what_is_harmless(sql: str) -> None:
     [
         "CREATE TABLE a (b int)",
         "ALTER TABLE a ADD b int",
+        "ALTER TABLE auth.users ADD b int",
+        "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$ SELECT 1 $$",
+        "CREATE VIEW v AS SELECT * FROM auth.users",
         "ALTER TABLE a OWNER TO ann, DROP b",
         "ALTER TABLE a ENABLE ROW LEVEL SECURITY",
         "CREATE UNIQUE INDEX i ON a (b)",

@@ -22,6 +22,8 @@ from supavex.text import counted
 _THERE_ALREADY = ("42P07", "42701", "42710", "42723", "42P06")
 #: What it says of one that drops what is not: relation, object, function, schema, column.
 _NOT_THERE = ("42P01", "42704", "42883", "3F000", "42703")
+#: Supabase's own tables whose rows `supavex users` and stored files are made of.
+_USERS_AND_FILES = ("auth.users", "auth.identities", "storage.buckets", "storage.objects")
 #: Types of PostGIS, which a replay stands in for: the report names the columns that hold them.
 _POSTGIS = ("geometry", "geography", "box2d", "box3d")
 #: The most bytes of a file that is searched for a table, and the most files.
@@ -147,6 +149,8 @@ def _failures(plan: Plan, report: Report) -> Iterator[Diagnostic]:
             noise["of what is there already"] += 1
         elif failure.node == "DropStmt" and failure.sqlstate in _NOT_THERE:
             noise["DROP of what is not there"] += 1
+        elif failure.kind == "data" and failure.tables[:1] and failure.tables[0] in _USERS_AND_FILES:
+            yield _data_not_run(failure, failure.tables[0])
         elif failure.sqlstate in _NOT_THERE and failure.tables and all(map(_of_supabase, failure.tables)):
             noise["of tables of Supabase's own that are not there"] += 1
         elif _moved(failure, moved) is not None or not (
@@ -215,9 +219,7 @@ def _moved(failure: Failure, moved: dict[str, Table]) -> Table | None:
 def _failure(failure: Failure, table: Table | None) -> Iterator[Diagnostic]:
     name = "" if table is None else table.qualified
     if failure.kind == "data" and table is not None:
-        verb = _VERBS.get(failure.node, "statement")
-        hint = "Mend the statement, or use a live database: the proof is of the rows that the files gave."
-        yield _of("DataNotRun", failure, f"this {verb} did not run: {failure.error}.", hint, name)
+        yield _data_not_run(failure, name)
         return
     if failure.node in ("AlterTableStmt", "RenameStmt") and table is not None:
         absent = [column for column in failure.columns if table.column(column) is None]
@@ -232,6 +234,12 @@ def _failure(failure: Failure, table: Table | None) -> Iterator[Diagnostic]:
         return
     hint = f"If it makes something that you move, mend the file, {_LIVE}."
     yield _of("StatementFailed", failure, f"{failure.error}.", hint, name)
+
+
+def _data_not_run(failure: Failure, table: str) -> Diagnostic:
+    verb = _VERBS.get(failure.node, "statement")
+    hint = "Mend the statement, or use a live database: the proof is of the rows that the files gave."
+    return _of("DataNotRun", failure, f"this {verb} did not run: {failure.error}.", hint, table)
 
 
 def _of(code: str, failure: Failure, message: str, hint: str, subject: str | None = None) -> Diagnostic:

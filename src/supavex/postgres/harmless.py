@@ -60,8 +60,23 @@ _KEEPING = (
     "AT_SetRelOptions", "AT_ResetRelOptions", "AT_SetOptions", "AT_ResetOptions", "AT_ReplicaIdentity",
     "AT_SetTableSpace", "AT_SetLogged", "AT_SetUnLogged",
 )  # fmt: skip
+#: Parts of ALTER TABLE that a dump says of tables which are there with all of it.
+_OF_SERVICES = (
+    "AT_AddConstraint",
+    "AT_EnableRowSecurity",
+    "AT_ForceRowSecurity",
+    "AT_ColumnDefault",
+    "AT_AttachPartition",
+)
 #: Schemas of services that hold neither users nor files: nothing of them moves.
 _SERVICES = frozenset(SYSTEM_SCHEMAS) - {"auth", "storage", "extensions", "supabase_migrations"}
+#: Statements that make or change what is no table, with where each names it. In a schema of Supabase's own it is the
+#: services', and what of the project needs it fails for itself.
+_MADE = {
+    "CreateFunctionStmt": "funcname", "AlterFunctionStmt": "func", "CreateEnumStmt": "typeName",
+    "AlterEnumStmt": "typeName", "CompositeTypeStmt": "typevar", "CreateDomainStmt": "domainname", "ViewStmt": "view",
+    "CreateSeqStmt": "sequence", "AlterSeqStmt": "sequence",
+}  # fmt: skip
 #: Functions that tell others, and change no table.
 _TELLING = ("pg_notify",)
 
@@ -76,13 +91,28 @@ def harmless(tree: Any) -> str:
     if node == "AlterTableStmt":
         if tree.objtype.name != "OBJECT_TABLE" or tree.relation.schemaname in _SERVICES:
             return "ALTER of no table" if tree.objtype.name != "OBJECT_TABLE" else f"of {tree.relation.schemaname}"
+        if tree.relation.schemaname in SYSTEM_SCHEMAS and all(c.subtype.name in _OF_SERVICES for c in tree.cmds):
+            return f"of {tree.relation.schemaname}"
         return "ALTER … OWNER" if all(command.subtype.name in _KEEPING for command in tree.cmds) else ""
     if node in ("CreatePolicyStmt", "AlterPolicyStmt"):
         return "POLICY of Supabase's own tables" if tree.table.schemaname in SYSTEM_SCHEMAS else ""
     if node in ("InsertStmt", "UpdateStmt", "DeleteStmt"):
         schema = tree.relation.schemaname
         return f"of {schema}" if schema in _SERVICES else ""
+    if node in _MADE:
+        schema = _schema_of(tree, node)
+        return f"of {schema}" if schema in SYSTEM_SCHEMAS else ""
     return _only_services(tree) if node == "SelectStmt" else ""
+
+
+def _schema_of(tree: Any, node: str) -> str:
+    """The schema that a statement of :data:`_MADE` names for what it makes or changes; empty where it names none."""
+    where = _MADE[node]
+    found = getattr(tree, where)
+    if where in ("relation", "view", "sequence", "typevar", "table"):
+        return found.schemaname or ""
+    names = found.objname if where == "func" else found
+    return names[0].sval if len(names) > 1 else ""
 
 
 def _only_services(tree: Any) -> str:

@@ -32,6 +32,8 @@ from supavex.postgres.without_foreign_keys import without_foreign_keys
 
 _BEGINS = (b"begin", b"start", b"\\i")
 _EVERY = 64
+#: PostgreSQL's words for a table, a prepared statement and a cursor that are not there.
+_GONE = ("42P01", "26000", "34000")
 #: What the history of tables does not need: statements that hold rows.
 _ROWS = re.compile(r"(?:insert|update|delete|copy)\b", re.IGNORECASE)
 
@@ -172,8 +174,8 @@ class _FilesRun:
                 refusal = self._stand_ins.instead(statement, refusal, session.execute, last)
             self._budget.check()
             if refusal is not None:
-                # A temporary table is gone by now: the first reason is the better one.
-                gone = refusal.sqlstate == "42P01" and one.refusal.sqlstate != "42P01"
+                # What lasts as long as a session is gone by now: the first reason is the better one.
+                gone = refusal.sqlstate in _GONE and one.refusal.sqlstate not in _GONE
                 left.append(one if gone else replace(one, refusal=refusal))
             if _changes_session(statement.sql):
                 settings = None

@@ -15,6 +15,7 @@ import psycopg
 from supavex.postgres.connection import literal, quoted
 from supavex.postgres.file_session import Refusal
 from supavex.postgres.report import StandIn
+from supavex.postgres.statement_kinds import described
 from supavex.postgres.statements import Statement
 from supavex.postgres.unknown_columns import of_type, uses_schema, without_calls
 from supavex.text import counted
@@ -30,6 +31,9 @@ _VERSION = re.compile(r"""\s+VERSION\s+(?:'[^']*'|"[^"]*"|\S+)""", re.IGNORECASE
 _NAME = r'"(?:[^"]|"")+"|\w+'
 _MOVE = re.compile(rf"ALTER\s+EXTENSION\s+({_NAME})\s+SET\s+SCHEMA\s+({_NAME})\s*$", re.IGNORECASE)
 _OWNER_OF_PUBLIC = re.compile(r'ALTER\s+SCHEMA\s+"?public"?\s+OWNER\s+TO\b', re.IGNORECASE)
+_NO_COLUMN = re.compile(r'column "([^"]+)" of relation "[^"]+" does not exist')
+#: The schemas of services whose tables a dump fills with the columns of its own day.
+_FILLED = ("auth", "storage", "realtime", "vault", "supabase_functions", "supabase_migrations")
 _NO_TYPE = re.compile(r'type "([^"]+)" does not exist')
 _NO_SCHEMA = re.compile(r'schema "([^"]+)" does not exist')
 _NO_FUNCTION = re.compile(r'function (?:[^\s(]+\.)?"?([^\s(".]+)"?\(.*\) does not exist', re.DOTALL)
@@ -131,6 +135,9 @@ class StandIns:
             return _Help(f"SELECT supavex.move_extension({literal(_plain(moved[1]))}, {literal(_plain(moved[2]))})")
         if message == 'must be able to SET ROLE "pg_database_owner"' and _OWNER_OF_PUBLIC.match(sql):
             return _Help("")  # it owns public at Supabase, where the files' role owns the database
+        found = _NO_COLUMN.search(message)
+        if found:
+            return _with_column(sql, found[1])
         if message.startswith("generation expression is not immutable"):
             return _without_calls(sql, lambda name: name.startswith(("st_", "postgis_")))
         return _without_creation(sql, message) if last else None
@@ -179,6 +186,15 @@ def _without_creation(sql: str, message: str) -> _Help | None:
         return _Help(sql, (), (f"CREATE SCHEMA {quoted(found[1])}",))
     found = _NO_FUNCTION.search(message)
     return _without_calls(sql, lambda name: name == found[1]) if found else None
+
+
+def _with_column(sql: str, column: str) -> _Help | None:
+    """What helps a statement that writes rows of a service's table, with a column that the stand-in does not have."""
+    known = described(sql)
+    schema, table = known.tables[0] if known.kind == "data" and known.tables else (None, "")
+    if schema not in _FILLED:
+        return None
+    return _Help(sql, (), (f"ALTER TABLE {quoted(schema, table)} ADD COLUMN {quoted(column)} text",))
 
 
 def _with_extension(sql: str, schema: str, type_name: str) -> _Help | None:

@@ -69,7 +69,15 @@ def _kind(tree: Any, node: str, target: Any) -> StatementKind:
         return "data"
     if node == "TransactionStmt":
         return "transaction"
-    return "code" if node == "CallStmt" else "other"
+    if node == "SelectStmt" and _writes(tree) is not None:
+        return "data"
+    return "code" if node in ("CallStmt", "ExecuteStmt") else "other"
+
+
+def _writes(tree: Any) -> Any:
+    """The first INSERT, UPDATE, DELETE or MERGE in the WITH of a query; None where it only reads."""
+    queries = [each.ctequery for each in (tree.withClause.ctes if tree.withClause else ())]
+    return next((query for query in queries if type(query).__name__ in _DATA), None)
 
 
 def _columns(tree: Any, node: str) -> tuple[str, ...]:
@@ -97,6 +105,8 @@ def _target(tree: Any) -> Any:
         return into.rel
     if node == "TruncateStmt":
         return tree.relations[0]
+    if node == "SelectStmt" and (query := _writes(tree)) is not None:
+        return query.relation
     target = getattr(tree, "relation", None)
     return target if type(target).__name__ == "RangeVar" else None
 

@@ -1,0 +1,1 @@
+-- pgsodium's schema is part of what a new project holds: see prelude.sql.
