@@ -116,7 +116,7 @@ def test_a_lost_table_may_be_left_behind_with_a_reason(folder: Path) -> None:
 def test_no_table_at_all_is_an_error(folder: Path) -> None:
     ran = init(folder, "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';")
     assert ran.code == 1
-    assert "error[NoTables]" in ran.out
+    assert "error[NoTables]" in ran.err
     assert (folder / "supavex.toml").exists() and (folder / "schema.py").exists()
     checked = supavex("check", "-C", folder)
     assert checked.code == 1

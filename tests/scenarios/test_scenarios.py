@@ -1,7 +1,6 @@
-"""Each folder here: SQL in, documents out. ``setup.sql`` is replayed, migrated and proven; ``expected.json`` is what
-
-must have come out: the documents of each table, the rejected rows, and the stored files, if any. To accept new results
-after a look at them:
+"""Each folder here: SQL in, documents out. ``setup.sql``, or the files of a ``supabase`` folder where it is about which
+of them run and how, are replayed, migrated and proven; ``expected.json`` is what must have come out: the documents of
+each table, the rejected rows, and the stored files, if any. To accept new results after a look at them:
 
     SUPAVEX_ACCEPT=1 python -m pytest tests/scenarios
 """
@@ -21,7 +20,7 @@ from supavex.deployment.database.stored_files import Files
 from tests import projects
 
 HERE = Path(__file__).parent
-SCENARIOS = sorted(path.parent.name for path in HERE.glob("*/setup.sql"))
+SCENARIOS = sorted(path.parent.name for path in HERE.glob("*/schema.py"))
 
 
 def outcome(folder: Path) -> dict[str, Any]:
@@ -51,8 +50,9 @@ def outcome(folder: Path) -> dict[str, Any]:
 def test_scenario(name: str) -> None:
     with projects.folder() as folder:
         shutil.copytree(HERE / name, folder, dirs_exist_ok=True)
-        (folder / "supabase/migrations").mkdir(parents=True)
-        (folder / "setup.sql").rename(folder / "supabase/migrations/1_setup.sql")
+        if (folder / "setup.sql").exists():
+            (folder / "supabase/migrations").mkdir(parents=True)
+            (folder / "setup.sql").rename(folder / "supabase/migrations/1_setup.sql")
 
         check = projects.supavex("check", "-C", folder, "--json")
         assert check.code == 0, check.out + check.err

@@ -1,0 +1,10 @@
+BEGIN;
+CREATE TABLE never (id int PRIMARY KEY);
+DELETE FROM plants;
+ROLLBACK;
+BEGIN;
+INSERT INTO plants VALUES (3, 'Mint');
+SAVEPOINT before;
+INSERT INTO plants VALUES (4, 'Nettle');
+ROLLBACK TO before;
+COMMIT;

@@ -1,0 +1,3 @@
+CREATE ROLE gardener NOLOGIN;
+GRANT gardener TO postgres;
+GRANT USAGE ON SCHEMA public TO gardener;

@@ -1,0 +1,1 @@
+INSERT INTO seeds (label) VALUES ('by its pattern, too');

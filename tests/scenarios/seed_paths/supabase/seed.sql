@@ -1,0 +1,1 @@
+INSERT INTO seeds (label) VALUES ('nor this one');

@@ -1,0 +1,3 @@
+-- By its name, the Supabase CLI does not run this file.
+ALTER TABLE tools DROP COLUMN serial;
+DELETE FROM tools;
