@@ -38,7 +38,7 @@ PACKAGES = {
     "h11": "serve",
     "websockets": "serve",
     "brotli": "serve",
-    "py_mini_racer": "serve",
+    "deno": "serve",
     "jwt": "serve",
     "urllib3": "serve",
     "jinja2": "serve",

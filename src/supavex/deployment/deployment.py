@@ -38,7 +38,7 @@ class Deployment(Database):
         # One for all threads: two would take each other's commits for those of another process.
         with self._making:
             if self._functions is None:
-                # V8 and what comes with it are an extra.
+                # Deno is an extra.
                 from supavex.deployment.functions.functions import Functions
                 from supavex.deployment.runtime.runner import shared_runners
 

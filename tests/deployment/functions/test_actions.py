@@ -164,7 +164,7 @@ def test_redirects_lead_only_where_it_is_allowed(app: App, web: Web):
     assert web.asked[-1][:3] == ("GET", "/b", ""), "secrets stay with the host that they are for"
     assert fetched(app, f"{web.first}/to/{web.second}/b", redirect="manual")["status"] == 302
     assert "error" in fetched(app, f"{web.first}/to/{web.second}/b", redirect="error")
-    assert "too many redirects" in fetched(app, f"{web.first}/round")["error"]
+    assert "redirects" in fetched(app, f"{web.first}/round")["error"]
 
 
 @pytest.mark.parametrize(

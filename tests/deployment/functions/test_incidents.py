@@ -332,19 +332,27 @@ FORGED = [
 ]  # fmt: skip
 
 
+def forging(monkeypatch: pytest.MonkeyPatch, message: str) -> list[bytes]:
+    """Lets the next answer of a process be ``message``; the answers that it took the place of."""
+    told = Runner.told
+    forged = list[bytes]()
+
+    def answers(self: Runner, seconds: float, waits: Any = None) -> list[Any]:
+        if forged:
+            return told(self, seconds, waits)
+        forged.append(self._receive(seconds))
+        with monkeypatch.context() as patched:
+            patched.setattr(Runner, "_receive", lambda *_: message.encode())
+            return told(self, seconds, waits)
+
+    monkeypatch.setattr(Runner, "told", answers)
+    return forged
+
+
 @pytest.mark.parametrize("message", FORGED)
 def test_forged_messages_of_a_process_fail_one_call(app: App, monkeypatch: pytest.MonkeyPatch, message: str):
     """A function can reach what JavaScript is made of, and so what speaks for it."""
-    exchange = Runner._exchange
-    forged = list[bytes]()
-
-    def answers(self: Runner, request: bytes, seconds: float) -> bytes:
-        if not request.startswith(b"S") or forged:
-            return exchange(self, request, seconds)
-        forged.append(request)
-        return message.encode()
-
-    monkeypatch.setattr(Runner, "_exchange", answers)
+    forged = forging(monkeypatch, message)
     outcome = app.functions.mutation(Call("writing:insert", {"table": "rows", "value": {"n": 1.0}}, internal=True))
     json.dumps(outcome.failure.text("id") if outcome.failure else outcome.value).encode()
     assert outcome.failure is None or SAID not in outcome.failure.message
@@ -355,8 +363,7 @@ def test_forged_messages_of_a_process_fail_one_call(app: App, monkeypatch: pytes
 
 def test_a_forged_failure_of_a_job_is_written(app: App, monkeypatch: pytest.MonkeyPatch):
     app.run("raw:later", name="job", operation="1.0/count", text='{"table": "rows"}')
-    message = '[[1, 0, "failed", {"name": "E", "message": "\\ud800", "places": [], "data": null}, []]]'
-    monkeypatch.setattr(Runner, "_exchange", lambda self, request, seconds: message.encode())
+    forging(monkeypatch, '[[1, 0, "failed", {"name": "E", "message": "\\ud800", "places": [], "data": null}, []]]')
     assert app.deployment.run_scheduled() == 1
     monkeypatch.undo()
     assert states(app) == ["failed"]

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supavex.deployment.functions.fetching import fetch
-from supavex.deployment.functions.outgoing import BadAddress, address_of, allowed_host, checked_address
+from supavex.deployment.functions.outgoing import BadAddress, address_of, allowed_host, checked_address, permitted
 from supavex.deployment.functions.tokens import Tokens
 from supavex.errors import SupavexError, UsageError
 
+from .app import App
 from .issuer import Issuer, _public
 
 
@@ -102,15 +102,11 @@ ATTACKS = [
 ]
 
 
-def fetched(url: str, *hosts: str) -> dict[str, object]:
-    request = {"url": url, "method": "GET", "headers": [], "body": None, "redirect": "follow"}
-    return fetch(request, frozenset(hosts))
-
-
-@pytest.mark.parametrize("attack", ATTACKS)
-def test_no_spelling_reaches_a_host_that_is_not_allowed(secret: Secret, attack: str):
-    found = fetched(attack.replace("PORT", str(secret.port)), "allowed.example")
-    assert "error" in found and secret.asked == 0
+def test_no_spelling_reaches_a_host_that_is_not_allowed(app: App, secret: Secret):
+    app.functions.services.fetch_hosts = frozenset({"allowed.example"})
+    for attack in ATTACKS:
+        found = app.run("acting:fetched", url=attack.replace("PORT", str(secret.port)), init={})
+        assert "error" in found and secret.asked == 0, attack
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
@@ -215,6 +211,16 @@ def test_what_is_allowed(allowed: str, good: str, bad: str):
     assert checked_address(bad, ["*"])
     with pytest.raises(BadAddress, match="not allowed here"):
         checked_address(bad, [allowed])
+
+
+def test_hosts_as_deno_is_told_of_them():
+    assert permitted(["::1", "A.example:80", "[::1]:3000", "127.1"]) == {
+        "[::1]",
+        "a.example:80",
+        "[::1]:3000",
+        "127.0.0.1",
+    }
+    assert permitted(["*", "a"]) == {"*"}
 
 
 @pytest.mark.parametrize("text", ["", "http://a", "a/b", "a@b", "a b", "a:x", "a:99999", "*.a", "[::1", "a?b", "\\"])

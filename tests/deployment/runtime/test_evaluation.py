@@ -273,12 +273,13 @@ FORGED = [
 def test_an_answer_of_another_form_is_refused(number: int):
     """A module can reach what JavaScript is made of, and so what speaks for it."""
     text = FORGED[number]
-    found = refused(a=f"JSON.stringify = () => {json.dumps(text)}; export {{}};")
+    found = refused(a=f"Object.prototype.toJSON = () => JSON.parse({json.dumps(text)}); export {{}};")
     assert found.code == "InvalidModules"
 
 
 def test_an_answer_is_bounded_before_it_is_read():
-    many = refused(a="JSON.stringify = () => '[' + '[],'.repeat(5e6) + '[]]'; export {};")
+    once = "Object.prototype.toJSON = () => (delete Object.prototype.toJSON, {made}); export {{}};"
+    many = refused(a=once.format(made="Array(5e6).fill(0)"))
     assert "values" in many.message
-    long = refused(a="JSON.stringify = () => '\"' + 'x'.repeat(70 << 20) + '\"'; export {};")
+    long = refused(a=once.format(made="'x'.repeat(70 << 20)"))
     assert "more than 64 MiB" in long.message

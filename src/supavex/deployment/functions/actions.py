@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
+import queue
 import secrets
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass
-from heapq import heappop, heappush
+from dataclasses import dataclass, field
 from typing import Any
 
 from supavex.deployment.database.vector_search import vector_search
@@ -25,7 +23,6 @@ from supavex.deployment.functions.call import (
     checked_result,
     named,
 )
-from supavex.deployment.functions.fetching import fetch
 from supavex.deployment.functions.incidents import recorded
 from supavex.deployment.functions.operations import answer
 from supavex.deployment.functions.outcome import Failure, Outcome, failure_of, logged
@@ -36,8 +33,6 @@ from supavex.errors import SupavexError
 
 #: What an action asks for at the same time.
 _AT_ONCE = 16
-#: How often an action that waits looks whether the server is to stop, in seconds.
-_LOOK_SECONDS = 0.2
 
 
 def run_action(functions: TransactionFunctions, call: Call, action: Callable[[Call], Outcome]) -> Outcome:
@@ -67,12 +62,6 @@ def run_action(functions: TransactionFunctions, call: Call, action: Callable[[Ca
     return outcome
 
 
-def _milliseconds(payload: str) -> float:
-    """How long a timer is to wait."""
-    with understood("sleep"):
-        return float(parsed(payload)["milliseconds"])
-
-
 #: What an action writes, in a transaction of its own each.
 _WRITING = {
     "1.0/actions/schedule": scheduling.schedule,
@@ -90,66 +79,64 @@ class _ActionRun:
     call: Call
     outcome: Outcome
     deadline: float
+    #: What the action asks for, and how many threads answer.
+    _asked: queue.SimpleQueue[tuple[int, str, str] | None] = field(default_factory=queue.SimpleQueue)
+    _threads: int = 0
+    _over: bool = False
+    #: What nobody foresaw, of a thread that answers.
+    _error: BaseException | None = None
 
     def until_done(self, request: dict[str, Any]) -> str:
         """Drives the action; its result as JSON."""
-        asked: set[Future[list[Any]]] = set()
-        waiting: deque[tuple[int, str, str]] = deque()
-        #: When timers are due, and the calls that wait for them.
-        timers: list[tuple[float, int]] = []
-        instructions: list[Any] = [["start", 1, request]]
-        while True:
-            for message in self.runner.step(instructions, ACTION_CPU_SECONDS):
-                _, call_id, operation, payload, *rest = message
-                if operation == "log":
-                    self.outcome.add_log(*logged(payload, rest[0], self.app))
-                elif operation == "failed":
-                    raise failure_of(payload, self.app)
-                elif operation == "done":
-                    return str(payload)
-                elif operation == "sleep":
-                    heappush(timers, (time.monotonic() + _milliseconds(payload) / 1000, call_id))
-                else:
-                    waiting.append((call_id, operation, payload))
-            while waiting and len(asked) < _AT_ONCE:
-                asked.add(self._begun(*waiting.popleft()))
-            if not asked and not timers:
-                raise Failure("Returned promise will never resolve")
-            instructions = self._awaited(asked, timers)
+        self.runner.tell([["start", 1, request]])
+        try:
+            while True:
+                self._waits()
+                for message in self.runner.told(ACTION_CPU_SECONDS, self._waits):
+                    _, call_id, operation, payload, *rest = message
+                    if operation == "log":
+                        self.outcome.add_log(*logged(payload, rest[0], self.app))
+                    elif operation == "failed":
+                        raise failure_of(payload, self.app)
+                    elif operation == "stuck":
+                        raise Failure("Returned promise will never resolve")
+                    elif operation == "done":
+                        return str(payload)
+                    else:
+                        self._ask(call_id, operation, payload)
+        finally:
+            self._over = True
+            for _ in range(self._threads):
+                self._asked.put(None)
 
-    def _awaited(self, asked: set[Future[list[Any]]], timers: list[tuple[float, int]]) -> list[Any]:
-        """Waits for the first that is done of what was asked for; what settles it."""
-        until = min(self.deadline, timers[0][0]) if timers else self.deadline
-        done: set[Future[list[Any]]] = set()
-        while not done and (left := until - time.monotonic()) > 0 and not self.functions.closing.is_set():
-            if asked:
-                done, _ = wait(asked, min(left, _LOOK_SECONDS), FIRST_COMPLETED)
-            else:
-                self.functions.closing.wait(left)
+    def _waits(self) -> None:
+        """Raises where there is no reason to wait any more."""
+        if self._error is not None:
+            raise self._error
         if self.functions.closing.is_set():
             self.runner.kill()
             raise Failure("The server was stopped while the action ran.")
-        if not done and time.monotonic() >= self.deadline:
+        if time.monotonic() >= self.deadline:
             self.runner.kill()
             raise RunnerLost("timeout")
-        asked -= done
-        instructions = [future.result() for future in done]
-        while timers and timers[0][0] <= time.monotonic():
-            instructions.append(["settle", heappop(timers)[1], True, "null"])
-        return instructions
 
-    def _begun(self, call_id: int, operation: str, payload: str) -> Future[list[Any]]:
+    def _ask(self, call_id: int, operation: str, payload: str) -> None:
         """Answers in a thread that holds up nobody: neither the action's end, nor that of this process."""
-        future: Future[list[Any]] = Future()
+        self._asked.put((call_id, operation, payload))
+        if self._threads < _AT_ONCE:
+            self._threads += 1
+            threading.Thread(target=self._answers, name="supavex-action", daemon=True).start()
 
-        def run() -> None:
+    def _answers(self) -> None:
+        while (asked := self._asked.get()) is not None and not self._over:
             try:
-                future.set_result(self._settled(call_id, operation, payload))
+                settled = self._settled(*asked)
+                if not self._over:
+                    self.runner.tell([settled])
+            except RunnerLost:
+                return
             except BaseException as error:
-                future.set_exception(error)
-
-        threading.Thread(target=run, name="supavex-action", daemon=True).start()
-        return future
+                self._error = error
 
     def _settled(self, call_id: int, operation: str, payload: str) -> list[Any]:
         """The instruction that settles what was asked for."""
@@ -167,8 +154,6 @@ class _ActionRun:
         kind = operation.rpartition("/")[2]
         if operation.startswith("1.0/actions/") and kind in ("query", "mutation", "action"):
             return self._called(kind, arguments)
-        if operation == "fetch":
-            return json.dumps(fetch(arguments, self.functions.services.fetch_hosts))
         if operation == "1.0/storageStore":
             return json.dumps(storage.store(self.functions.engine, arguments))
         found = _WRITING.get(operation)

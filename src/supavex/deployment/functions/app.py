@@ -1,4 +1,4 @@
-"""The app as it was pushed last: its modules made ready for V8, and what each of its functions takes and gives."""
+"""The app as it was pushed last: its modules made ready to run, and what each of its functions takes and gives."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ class App:
 
     @cached_property
     def scripts(self) -> list[str]:
-        """The modules as scripts for V8."""
-        return [link(path, source, modules=self._modules).script() for path, (source, _, _) in self._modules.items()]
+        """The modules as a process loads them."""
+        return [link(path, source).script() for path, (source, _, _) in self._modules.items()]
 
     def find(self, path: str) -> Function | None:
         """The function that a path names: ``messages:list``, ``messages.js:list``; ``messages``, its default export."""

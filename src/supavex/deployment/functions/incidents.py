@@ -52,5 +52,5 @@ def _lost(reason: str, seconds: float) -> str:
     if reason == "timeout":
         return f"Function execution timed out (maximum duration: {seconds:g}s)"
     if reason == "memory":
-        return "JavaScript execution ran out of memory (maximum memory usage: 512 MB)"
+        return "JavaScript execution ran out of memory (maximum memory usage: 64 MB)"
     return "The process that ran the function ended unexpectedly."

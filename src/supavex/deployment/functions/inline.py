@@ -15,7 +15,7 @@ from supavex.deployment.functions.functions import Functions
 from supavex.deployment.functions.incidents import recorded
 from supavex.deployment.functions.outcome import Outcome
 from supavex.deployment.functions.running import TransactionRun
-from supavex.deployment.runtime.evaluation_child import script
+from supavex.deployment.runtime.deno import script
 from supavex.deployment.runtime.linking import link
 
 _IMPORTED = re.compile(r"""["']convex:/_system/repl/wrappers(?:\.js)?["']""")
@@ -35,7 +35,7 @@ def run_inline(functions: Functions, path: str, source: str, call: Call) -> Outc
             runner = leased.runner
             try:
                 runner.ready()
-                runner.load(script("inline.js"))
+                runner.load(script("inline.js"), b"R")
                 runner.load(linked.script())
                 outcome.value = TransactionRun(functions, app, runner, transaction, call, outcome).outermost(
                     function, call

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from supavex.deployment.functions import digests, scheduling, storage, syscalls
+from supavex.deployment.functions import scheduling, storage, syscalls
 from supavex.deployment.functions.syscalls import Arguments, Frame, parsed, understood
 from supavex.errors import SupavexError
 
@@ -25,8 +25,6 @@ OPERATIONS: Mapping[str, Callable[[Frame, Arguments], str]] = {
     "1.0/createFunctionHandle": syscalls.function_handle,
     "1.0/auditLog": syscalls.audit_log,
     "1.0/getTransactionMetrics": syscalls.transaction_metrics,
-    "digest": digests.digest,
-    "hmac": digests.keyed_digest,
     "1.0/schedule": scheduling.schedule,
     "1.0/cancel_job": scheduling.cancel,
     "1.0/storageGetUrl": storage.get_url,

@@ -20,7 +20,7 @@ _PLACE = re.compile(r"(?:(?P<name>.*?) \()?(?P<file>[^()\s]+):(?P<line>[0-9]{1,9
 #: Frames of a stack that are looked at, and characters of each: V8 gives ten frames, but what it says can be forged.
 _MAX_FRAMES, _MAX_FRAME = 256, 4096
 #: Frames of the runtime itself, which is no module of the app's.
-_OWN = re.compile(r"<anonymous>|^__")
+_OWN = re.compile(r"<anonymous>|^(?:own|ext|node|file):|^/")
 #: Frames of what calls the app's functions; no developer wants to see them at either end of a stack.
 _HARNESS = "convex/src/server/impl"
 #: Lines that stand before a module's own in its script; see ``linking.py``.
@@ -118,7 +118,7 @@ class Outcome:
 
 
 def failure_of(thrown: Mapping[str, Any], app: App) -> Failure:
-    """The failure of what was thrown in V8, its stack told in the app's own files."""
+    """The failure of what was thrown, its stack told in the app's own files."""
     name, message = str(thrown["name"]), str(thrown["message"])[:_MAX_MESSAGE]
     said = ": ".join(filter(None, [name, message]))
     lines = [f"Uncaught {said}".rstrip(), *_frames(thrown["places"], app)]

@@ -9,7 +9,7 @@ import ipaddress
 import re
 import socket
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,6 +114,15 @@ def allowed_host(text: str) -> tuple[str, int | None]:
         hint = "Give a host, as example.com, or a host and a port, as example.com:8080. `*` is any."
         raise UsageError("BadHost", f"{text!r} names no host: {error}.", where="--allow-fetch", hint=hint) from None
     return address.host, None if bare or not re.search(r":[0-9]+\Z", text) else address.port
+
+
+def permitted(hosts: Collection[str]) -> frozenset[str]:
+    """Hosts, as ``--allow-fetch`` names them, in the form in which Deno takes them."""
+    if "*" in hosts:
+        return frozenset({"*"})
+    found = map(allowed_host, hosts)
+    shown = [(f"[{host}]" if ":" in host else host, port) for host, port in found]
+    return frozenset(host if port is None else f"{host}:{port}" for host, port in shown)
 
 
 def checked_address(url: str, hosts: Iterable[str]) -> Address:

@@ -33,6 +33,7 @@ from supavex.deployment.functions.call import (
 from supavex.deployment.functions.incidents import recorded
 from supavex.deployment.functions.operations import answer
 from supavex.deployment.functions.outcome import Failure, Outcome, conflict_failure, failure_of, logged
+from supavex.deployment.functions.outgoing import permitted
 from supavex.deployment.functions.syscalls import Frame, Services, parsed, understood
 from supavex.deployment.functions.turns import Turns
 from supavex.deployment.runtime.runner import AT_ONCE, Runner, RunnerLost, Runners
@@ -118,7 +119,7 @@ class TransactionFunctions:
         with self.engine.snapshot() as snapshot:
             app = self.app(snapshot)
             if app.functions:
-                self._runners.warm(app.version, app.scripts)
+                self._runners.warm(app.version, app.scripts, permitted(self.services.fetch_hosts))
 
     # Calls from outside
 
@@ -196,12 +197,12 @@ class TransactionFunctions:
 
     def runner(self, app: App) -> Leased:
         """A process for one call, given back when the block ends."""
-        return Leased(self._runners, app)
+        return Leased(self._runners, app, permitted(self.services.fetch_hosts))
 
     def start_request(
         self, app: App, function: Function, call: Call, snapshot: Snapshot | Transaction
     ) -> dict[str, Any]:
-        """What V8 is told of a function that is to run."""
+        """What a process is told of a function that is to run."""
         catalog = snapshot.catalog
         connection = snapshot.connection if isinstance(snapshot, Snapshot) else None
         addresses = self.services.addresses
@@ -228,15 +229,15 @@ def snapshot_of(transaction: Transaction) -> Snapshot:
 class Leased:
     """A runner that is in use; see :meth:`Functions.runner`. A context manager."""
 
-    def __init__(self, runners: Runners, app: App) -> None:
-        self._runners, self._app = runners, app
+    def __init__(self, runners: Runners, app: App, hosts: frozenset[str]) -> None:
+        self._runners, self._app, self._hosts = runners, app, hosts
 
     def __enter__(self) -> Leased:
-        self.runner = self._runners.take(self._app.version, self._app.scripts)
+        self.runner = self._runners.take(self._app.version, self._app.scripts, self._hosts)
         return self
 
     def __exit__(self, *details: object) -> None:
-        self._runners.give(self._app.version, self.runner)
+        self._runners.give(self._app.version, self.runner, self._hosts)
 
 
 @dataclass(slots=True)

@@ -1,37 +1,26 @@
 // What pushed modules say of themselves when they are imported: functions, schema, routes, crons, authentication.
-"use strict";
-{
+(own) => {
+  "use strict";
+  const { stringify } = JSON;
+  const { web } = own;
   const refuse = (what) => () => {
     throw new Error(`Can't use ${what} while importing a module.`);
   };
-  const env = globalThis.__environment ?? {};
-  delete globalThis.__environment;
   // An auth.config.ts that reads a variable which is not set is refused, with words that the official CLI looks for.
   let strict = false;
+  let environment = {};
   // No more than Convex has of it; files for Node are in Convex's Node, which has the rest.
   const variables = (target) => new Proxy(target, {
     get: (target, name) => {
       if (typeof name !== "string") return target[name];
-      if (Object.hasOwn(env, name)) return env[name];
+      if (Object.hasOwn(environment, name)) return environment[name];
       if (strict) throw new Error(`Environment variable ${name} is used in auth config file but its value was not set`);
       return undefined;
     },
   });
   const forConvex = { env: variables({}) };
-  const forNode = { env: variables({ ...env }), version: "", platform: "convex", nextTick: queueMicrotask };
-  globalThis.Convex = {
-    syscall: refuse("the database"),
-    asyncSyscall: refuse("the database"),
-    jsSyscall: refuse("the database"),
-  };
-  // A timer that is set while importing never comes: the process ends before.
-  globalThis.setTimeout = globalThis.setInterval = () => 0;
-  globalThis.clearTimeout = globalThis.clearInterval = () => {};
-  globalThis.fetch = () => Promise.reject(new Error("Can't use fetch() while importing a module."));
-
-  globalThis.crypto = { getRandomValues: refuse("crypto"), randomUUID: refuse("crypto"), subtle: {} };
-  globalThis.performance = { now: () => 0, mark() {}, measure() {} };
-  const load = globalThis.__instances(globalThis.Convex);
+  const { queueMicrotask } = globalThis;
+  const forNode = () => ({ env: variables({ ...environment }), version: "", platform: "convex", nextTick: queueMicrotask });
 
   const functionOf = (name, value) => {
     const kinds = [["isQuery", "Query"], ["isMutation", "Mutation"], ["isAction", "Action"]];
@@ -103,12 +92,19 @@
     stack: said(() => error?.stack ?? "", ""),
   });
 
-  globalThis.__evaluate = async (request) => {
+  const evaluated = async (request) => {
     const answer = { functions: {}, schema: null, auth: [], failure: null };
+    const [syscall, later] = [refuse("the database"), () => 0];
+    const load = own.instances({ syscall, asyncSyscall: syscall, jsSyscall: syscall });
+    web.analyzing = web.importing = true;
+    // A timer that is set while importing never comes: the process ends before.
+    const fetch = () => Promise.reject(new Error("Can't use fetch() while importing a module."));
+    Object.assign(globalThis, { setTimeout: later, setInterval: later, clearTimeout: later, clearInterval: later, fetch });
+    ({ environment } = request);
     for (const path of request.modules) {
       try {
         strict = path === "auth.config.js";
-        globalThis.process = request.node.includes(path) ? forNode : forConvex;
+        globalThis.process = request.node.includes(path) ? forNode() : forConvex;
         const exports = await load(path);
         if (path === request.schema) answer.schema = schemaOf(exports);
         else if (path === "auth.config.js") answer.auth = providersOf(exports);
@@ -118,6 +114,7 @@
         break;
       }
     }
-    return JSON.stringify(answer);
+    return stringify(answer);
   };
+  own.analyze = (request) => evaluated(request).then(own.answer, (error) => own.answer(stringify({ failure: failure("", error) })));
 }

@@ -10,26 +10,29 @@ import json
 import os
 import re
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import IO, Any
 
 from supavex.convex.json_bounds import JsonTooLarge, parse_bounded, parse_strict
 from supavex.convex.schema_json import validator_from_json
+from supavex.deployment.runtime.deno import LENGTH, framed, own_scripts, resident, script, start
 from supavex.deployment.runtime.linking import link
 from supavex.errors import SupavexError
 
 #: Wall-clock seconds and bytes of memory that evaluating one push may take.
 SECONDS = 30.0
 MEMORY_BYTES = 1 << 30
+#: Processor seconds, and bytes of V8's heap.
+CPU_SECONDS, HEAP_BYTES = 20, 512 << 20
 #: What evaluating may answer: more than all that the CLI is told of the largest app.
 MAX_ANSWER_BYTES = 64 << 20
 _STACK_LINES = 6
+#: Frames of the scripts of this folder, and of Deno's.
+_OWN_FRAME = re.compile(r"(?:^at |^at async |\()(?:own:|ext:|node:|file:|/)|<anonymous>\)?$")
 _UDF_TYPES = ("Query", "Mutation", "Action")
 
 
@@ -68,20 +71,17 @@ def evaluate(
 ) -> Evaluation:
     """Imports every module, the schema and the app's definition. Raises :class:`SupavexError` with Convex's codes."""
     every = [*modules, *(module for module in (schema, definition) if module is not None)]
-    paths = {module.path for module in every}
-    linked = [link(module.path, module.source, modules=paths) for module in every]
-    wanted = [module.path for module in every if not module.is_chunk]
     request = {
         "environment": dict(environment),
-        "scripts": [{"path": one.path, "text": one.script()} for one in linked],
-        "request": {
-            "modules": wanted,
-            "node": [module.path for module in every if module.environment == "node"],
-            "schema": schema.path if schema else None,
-            "definition": definition.path if definition else None,
-        },
+        "modules": [module.path for module in every if not module.is_chunk],
+        "node": [module.path for module in every if module.environment == "node"],
+        "schema": schema.path if schema else None,
+        "definition": definition.path if definition else None,
     }
-    answer = _in_child(json.dumps(request).encode(), seconds, memory)
+    frames = [*(f"R{text}" for text in (*own_scripts(), script("analysis.js")))]
+    frames += [f"L{module.path}\n{link(module.path, module.source).script()}" for module in every]
+    frames.append(f"A{json.dumps(request)}")
+    answer = _in_child(b"".join(map(framed, frames)), seconds, memory)
     # A module can reach what JavaScript is made of, and so what speaks for it.
     if not is_sound(answer):
         raise SupavexError("InvalidModules", "Evaluating the modules gave an answer of another form than it has.")
@@ -112,7 +112,7 @@ def _evaluating(code: str, message: str) -> SupavexError:
 def _failure(failure: Mapping[str, str]) -> SupavexError:
     """The error of a module that could not be imported, in the shape of Convex's."""
     frames = [line.strip() for line in failure.get("stack", "").splitlines() if line.strip().startswith("at ")]
-    frames = [line for line in frames if not re.search(r"__evaluate|\bload\b", line)][:_STACK_LINES]
+    frames = [line for line in frames if not _OWN_FRAME.search(line)][:_STACK_LINES]
     where = failure["module"]
     if where == "auth.config.js" and failure["message"].startswith("Environment variable "):
         return SupavexError("AuthConfigMissingEnvironmentVariable", failure["message"], where=where)
@@ -126,30 +126,21 @@ def _failure(failure: Mapping[str, str]) -> SupavexError:
 
 
 def _in_child(request: bytes, seconds: float, memory: int) -> dict[str, Any]:
-    # Its environment is empty, so the package's own folder is named.
-    command = [sys.executable, "-c", _START, str(Path(__file__).parents[3])]
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        cwd="/",
-        env={"PATH": "", "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"},
-        start_new_session=True,
-    )
+    process, lives = start(heap=HEAP_BYTES, cpu_seconds=CPU_SECONDS)
     watcher = _Watcher(process, seconds, memory)
     watcher.start()
     try:
         output = _exchanged(process, request)
     finally:
         watcher.stop()
+        os.close(lives)
     if output is None:
         size = f"{MAX_ANSWER_BYTES >> 20} MiB"
         raise SupavexError("InvalidModules", f"Evaluating the modules was stopped: it says more than {size}.")
     if watcher.reason:
         raise SupavexError("InvalidModules", f"Evaluating the modules was stopped: {watcher.reason}.")
     try:
-        answer: dict[str, Any] = parse_strict(output)
+        answer: dict[str, Any] = parse_strict(output[LENGTH.size + 1 :])
     except JsonTooLarge as error:
         raise SupavexError("InvalidModules", f"Evaluating the modules gave {error}.") from None
     except ValueError:
@@ -166,7 +157,9 @@ def _exchanged(process: subprocess.Popen[bytes], request: bytes) -> bytes | None
 
     def write(pipe: IO[bytes]) -> None:
         with suppress(OSError), pipe:
-            pipe.write(request)
+            left = memoryview(request)
+            while left:
+                left = left[pipe.write(left) :]
 
     writing = threading.Thread(target=write, args=(process.stdin,), name="supavex-v8-request", daemon=True)
     writing.start()
@@ -179,6 +172,8 @@ def _exchanged(process: subprocess.Popen[bytes], request: bytes) -> bytes | None
             with suppress(subprocess.TimeoutExpired):
                 process.wait(1)
             process.kill()
+        if process.stderr is not None:
+            process.stderr.close()
         process.wait()
         writing.join()
 
@@ -224,10 +219,6 @@ def _is_module(found: Any) -> bool:
         return False
 
 
-_CHILD = "supavex.deployment.runtime.evaluation_child"
-_START = f"import sys; sys.path.insert(0, sys.argv[1]); from {_CHILD} import main; main()"
-
-
 class _Watcher(threading.Thread):
     """Kills a process that takes more time or memory than it may."""
 
@@ -241,7 +232,7 @@ class _Watcher(threading.Thread):
         while not self._done.wait(0.05):
             if time.monotonic() > self.deadline:
                 self.reason = "it took too long"
-            elif _resident(self.process.pid) > self.memory:
+            elif resident(self.process.pid) > self.memory:
                 self.reason = f"it took more than {self.memory >> 20} MB of memory"
             if self.reason:
                 self.process.kill()
@@ -251,12 +242,3 @@ class _Watcher(threading.Thread):
         """Ends the watch."""
         self._done.set()
         self.join()
-
-
-def _resident(pid: int) -> int:
-    """Bytes of memory that a process holds; 0 where the system does not say (V8's own limit holds there)."""
-    try:
-        with open(f"/proc/{pid}/statm", "rb") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, IndexError):
-        return 0

@@ -1,8 +1,8 @@
 // What a query that comes with a request imports from Convex: `query`, with a reader of the database.
-"use strict";
-{
-const { base64, unbase64 } = globalThis.__bytes;
-__define("_inline/wrappers.js", [], {}, function (__scope, __export, Convex) {
+(own) => {
+  "use strict";
+  const { base64, unbase64 } = own;
+  const body = function (__scope, __export, Convex) {
   return (async function () {
     "use strict";
     __export({ query: () => query, internalQuery: () => query });
@@ -147,5 +147,6 @@ __define("_inline/wrappers.js", [], {}, function (__scope, __export, Convex) {
       };
     };
   })();
-});
+  };
+  own.define({ path: "_inline/wrappers.js", requires: [], imports: {}, body, stars: [] });
 }

@@ -1,6 +1,6 @@
 // Values as Convex's `console` prints them: each argument by itself, objects over several lines.
-"use strict";
-{
+(own) => {
+  "use strict";
   const MAX_DEPTH = 5;
   const MAX_STRING = 32768;
   const SHORT = { 8: "b", 9: "t", 10: "n", 12: "f", 13: "r" };
@@ -81,7 +81,7 @@
     return items.length === 0 ? `${start}{}` : `${start}{${joined(items)}}`;
   };
 
-  globalThis.__inspect = (value) => {
+  own.inspected = (value) => {
     try {
       return String(inspect(value, 0, []));
     } catch (error) {

@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 import posixpath
 import time
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache, lru_cache
 
 import tree_sitter_javascript  # first, for its extra is named where neither is installed
@@ -39,13 +39,11 @@ class Linked:
     requires: tuple[str, ...]
     imports: dict[str, tuple[str, str]]
     exports: dict[str, str]
-    #: What it imports while it runs: the module by what its source calls it.
-    loads: dict[str, str] = field(default_factory=dict)
     #: The modules whose exports are its own too (``export * from``).
     stars: tuple[str, ...] = ()
 
     def script(self) -> str:
-        """The module as a call of ``__define``; see ``modules.js``. Its lines are one further down than in the source.
+        """The module as an expression; see ``modules.js``. Its lines are one further down than in the source.
 
         The body is strict, as modules are; only the scope around it is not, so that imports can be getters there.
         """
@@ -53,24 +51,17 @@ class Linked:
         getters = ", ".join(f"{json.dumps(name)}: () => {local}" for name, local in self.exports.items())
         scope, end = ("with (__scope) { ", " }") if self.imports else ("", "")
         return (
-            f"__define({json.dumps(self.path)}, {json.dumps(list(self.requires))}, {imports}, "
+            f"({{ path: {json.dumps(self.path)}, requires: {json.dumps(list(self.requires))}, imports: {imports}, "
+            f"stars: {json.dumps(list(self.stars))}, body: "
             f'function (__scope, __export, Convex, __load) {{ {scope}return (async function () {{ "use strict"; '
-            f"__export({{ {getters} }});\n{self.body}\n}})();{end} }}, {json.dumps(self.loads)}, "
-            f"{json.dumps(list(self.stars))});\n//# sourceURL={self.path}\n"
+            f"__export({{ {getters} }});\n{self.body}\n}})();{end} }} }})\n//# sourceURL={self.path}\n"
         )
 
 
-def link(path: str, source: str, *, modules: Collection[str] = ()) -> Linked:
-    """Takes a module apart; ``modules`` are those that it may import while it runs.
-
-    Raises where an import or export is not understood.
-    """
-    return _link(path, source, frozenset(modules))
-
-
 @lru_cache(maxsize=_KEPT)
-def _link(path: str, source: str, modules: frozenset[str]) -> Linked:
-    return _Linker(path, source.encode("utf-8", "surrogatepass"), modules).linked()
+def link(path: str, source: str) -> Linked:
+    """Takes a module apart. Raises where an import or export is not understood."""
+    return _Linker(path, source.encode("utf-8", "surrogatepass")).linked()
 
 
 @cache
@@ -98,12 +89,11 @@ def _parsed(path: str, source: bytes) -> Node:
 class _Linker:
     """Reads one module's statements; ``changes`` are what to put in the place of a span of its source."""
 
-    def __init__(self, path: str, source: bytes, modules: frozenset[str]) -> None:
-        self.path, self.source, self.modules = path, source, modules
+    def __init__(self, path: str, source: bytes) -> None:
+        self.path, self.source = path, source
         self.requires: dict[str, None] = {}
         self.imports: dict[str, tuple[str, str]] = {}
         self.exports: dict[str, str] = {}
-        self.loads: dict[str, str] = {}
         self.stars: dict[str, None] = {}
         self.changes: list[tuple[int, int, bytes]] = []
 
@@ -117,14 +107,11 @@ class _Linker:
             elif statement.children and statement.children[0].type in ("import", "export"):
                 raise self._odd(statement)  # of what the parser did not understand
         found = QueryCursor(_language()[1]).captures(root)
-        for call in found.get("call", ()):
-            self._load(call)
-        for meta in found.get("meta", ()):
-            if self._text(meta) == "import.meta":
-                self.changes.append((meta.start_byte, meta.start_byte + len(_IMPORT), _LOAD))
-        return Linked(
-            self.path, self._body(), tuple(self.requires), self.imports, self.exports, self.loads, tuple(self.stars)
-        )
+        for node in [*found.get("call", ()), *found.get("meta", ())]:
+            # `import(…)` and `import.meta`: what Deno's own give is nothing of the app's.
+            if self._text(node).startswith("import"):
+                self.changes.append((node.start_byte, node.start_byte + len(_IMPORT), _LOAD))
+        return Linked(self.path, self._body(), tuple(self.requires), self.imports, self.exports, tuple(self.stars))
 
     def _body(self) -> str:
         pieces, position = [], 0
@@ -224,17 +211,6 @@ class _Linker:
         self.changes.append((start, end, _DEFAULT + _blanks(self.source[start:end])[len(_DEFAULT) :]))
         if what.end_byte == statement.end_byte:
             self.changes.append((what.end_byte, what.end_byte, b";"))  # the next line would go on with it
-
-    def _load(self, call: Node) -> None:
-        arguments = call.child_by_field_name("arguments")
-        named = [] if arguments is None else arguments.named_children
-        if not named or named[0].type != "string":
-            return
-        name = self._name(named[0])
-        target = posixpath.normpath(posixpath.join(posixpath.dirname(self.path), name))
-        if name.startswith(".") and target in self.modules:
-            self.loads[name] = target
-            self.changes.append((call.start_byte, call.start_byte + len(_IMPORT), _LOAD))
 
 
 def _blanks(source: bytes) -> bytes:

@@ -1,9 +1,8 @@
 // The pushed modules: defined once, instantiated anew for each run, so that nothing in them outlives one.
-"use strict";
-{
+(own) => {
+  "use strict";
   const definitions = new Map();
-  globalThis.__define = (path, requires, imports, body, loads = {}, stars = []) =>
-    definitions.set(path, { requires, imports, body, loads, stars });
+  own.define = (definition) => void definitions.set(definition.path, definition);
 
   // Node's own modules: enough to import a file for actions in Node, whose functions don't run here.
   const anything = new Proxy(function () {}, {
@@ -11,10 +10,19 @@
     apply: () => anything,
     construct: () => anything,
   });
+  const isNode = (path) => path.startsWith("node:");
+  const from = (path, name) => {
+    const parts = path.split("/").slice(0, -1);
+    for (const part of name.split("/")) {
+      if (part === "..") parts.pop();
+      else if (part !== ".") parts.push(part);
+    }
+    return parts.join("/");
+  };
 
   // A set of instances. `Convex` is what their code reaches the deployment by; `mayLoad` throws where `import()` is
   // refused.
-  globalThis.__instances = (Convex, mayLoad = () => {}) => {
+  own.instances = (Convex, mayLoad = () => {}) => {
     const instances = new Map();
     const load = (path) => {
       let instance = instances.get(path);
@@ -28,18 +36,18 @@
       return instance;
     };
     const exportsOf = (path) => instances.get(path).exports;
-    const evaluate = async ({ requires, imports, body, loads, stars }, exports) => {
+    const evaluate = async ({ path, requires, imports, body, stars }, exports) => {
       for (const required of requires) {
         // Modules that import each other: the one that began first is not waited for.
-        if (!required.startsWith("node:") && !instances.has(required)) await load(required).done;
+        if (!isNode(required) && !instances.has(required)) await load(required).done;
       }
       const scope = Object.create(null);
-      for (const [local, [from, name]] of Object.entries(imports)) {
-        const get = from.startsWith("node:")
+      for (const [local, [module, name]] of Object.entries(imports)) {
+        const get = isNode(module)
           ? () => anything
           : name === "*"
-            ? () => exportsOf(from)
-            : () => exportsOf(from)[name];
+            ? () => exportsOf(module)
+            : () => exportsOf(module)[name];
         Object.defineProperty(scope, local, { get });
       }
       const define = (getters) => {
@@ -47,14 +55,14 @@
           Object.defineProperty(exports, name, { get, enumerable: true });
         }
       };
-      const loaded = async (path) => {
+      const loaded = async (name) => {
         mayLoad();
-        return await whole(loads[path]);
+        return await whole(from(path, String(name)));
       };
       // As Convex has it, and only where it is asked for.
       Object.defineProperty(loaded, "meta", { get: () => { throw new Error("import.meta unsupported"); } });
       const done = body(scope, define, Convex, loaded);
-      for (const star of stars.filter((path) => !path.startsWith("node:"))) {
+      for (const star of stars.filter((path) => !isNode(path))) {
         for (const name of Object.keys(exportsOf(star))) {
           if (name !== "default" && !Object.hasOwn(exports, name)) define({ [name]: () => exportsOf(star)[name] });
         }

@@ -9,23 +9,22 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import secrets
 import select
 import subprocess
-import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from supavex.convex.json_bounds import parse_bounded, parse_strict
 from supavex.convex.values import InvalidValue, from_internal_json, value_problem
-from supavex.deployment.runtime.evaluation import _resident as resident
-from supavex.deployment.runtime.runner_child import LENGTH
+from supavex.deployment.runtime.deno import LENGTH, own_scripts, resident, start
 
-MEMORY_BYTES = 1 << 30
+#: What a process may hold: its own, and a heap and buffers as functions have them with Convex.
+MEMORY_BYTES = 320 << 20
 #: What one message of a process may hold.
 MAX_MESSAGE_BYTES = 96 << 20
 #: Bytes of what a process says of its end that are looked at.
@@ -37,7 +36,8 @@ _WALL_FACTOR = 30
 #: Queries and mutations that run at the same time: more would only take turns on the processors. As many runners are
 #: kept for the next run, so that no burst makes processes and ends them again.
 AT_ONCE = max(2, min(8, 2 * (os.cpu_count() or 1)))
-_START = "import sys; sys.path.insert(0, sys.argv[1]); from supavex.deployment.runtime.runner_child import main; main()"
+#: Processor seconds that loading the modules may take, and finding out whether a run has left something.
+_LOAD_SECONDS, _CLEAN_SECONDS = 30.0, 5.0
 
 
 class RunnerLost(Exception):
@@ -50,29 +50,26 @@ class RunnerLost(Exception):
 
 
 class Runner:
-    """One process with the scripts of one push loaded. Not thread-safe: a runner belongs to one run at a time."""
+    """One process with the modules of one push loaded. It belongs to one run at a time.
 
-    def __init__(self, scripts: Sequence[str]) -> None:
-        # Its environment is empty, so the package's own folder is named.
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _START, str(Path(__file__).parents[3])],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            cwd="/",
-            env={"PATH": "", "LANG": "C.UTF-8", "TZ": "UTC", "PYTHONDONTWRITEBYTECODE": "1"},
-            start_new_session=True,
-            bufsize=0,
-        )
+    ``hosts``: those that an action may fetch from.
+    """
+
+    def __init__(self, scripts: Sequence[str], hosts: Collection[str] = ()) -> None:
+        self._process, self._lives = start(hosts)
         self._scripts: Sequence[str] = scripts
         self._loaded = False
         self.broken = False
+        self._token = b""
         self._began = 0.0
         self._finishing = False
+        self._input = bytearray()
+        self._sending = threading.Lock()
 
     def begin(self) -> None:
-        """A run begins: its processor time is counted from here."""
+        """A run begins: its processor time is counted from here, and it has a token that no other one knows."""
         self._began = self.cpu_seconds()
+        self._token = secrets.token_hex(16).encode()
 
     def run_cpu_seconds(self) -> float:
         """The processor time that the run has taken so far."""
@@ -80,8 +77,17 @@ class Runner:
 
     def step(self, instructions: list[Any], seconds: float) -> list[Any]:
         """Begins and answers what ``instructions`` say; what came out. ``seconds``: processor time that it may take."""
+        self.tell(instructions)
+        return self.told(seconds)
+
+    def tell(self, instructions: list[Any]) -> None:
+        """Begins and answers what ``instructions`` say. Thread-safe."""
         self.ready()
-        answer = self._exchange(b"S" + json.dumps(instructions).encode(), seconds)
+        self._send(b"S" + self._token + json.dumps(instructions).encode())
+
+    def told(self, seconds: float, waits: Callable[[], None] | None = None) -> list[Any]:
+        """What the functions ask for next, or have come to. ``waits`` is called now and then, and may raise."""
+        answer = self._receive(seconds, waits)
         try:
             messages: list[Any] = parse_strict(answer)
             if type(messages) is list and all(map(_sound, messages)):
@@ -95,20 +101,30 @@ class Runner:
     def ready(self) -> None:
         """Loads the modules, where that is not done."""
         if not self._loaded:
-            for script in self._scripts:
-                self._exchange(b"L" + script.encode(), 30)
             self._loaded = True
+            self._token = b""
+            for text in own_scripts():
+                self._send(b"R" + text.encode())
+            for text in self._scripts:
+                self._send(b"L\n" + text.encode())
+            self._send(b"K")
+            if self._receive(_LOAD_SECONDS) != b"":
+                raise RunnerLost("crash")
             self.begin()
 
-    def load(self, script: str) -> None:
-        """Loads one more script."""
-        self._exchange(b"L" + script.encode(), 30)
+    def load(self, text: str, kind: bytes = b"L\n") -> None:
+        """Loads one more module; of kind ``R``, a script of this folder."""
+        token, self._token = self._token, b""
+        self._send(kind + text.encode())
+        self._send(b"K")
+        self._receive(_LOAD_SECONDS)
+        self._token = token
 
     def finish(self) -> None:
         """Ends a run. The process looks whether everything is as it was, while nobody waits for it."""
         if not self.broken and not self._finishing:
             with suppress(RunnerLost):
-                self._send(b"C")
+                self._send(b"C" + self._token)
                 self._finishing = True
 
     def usable(self) -> bool:
@@ -116,7 +132,7 @@ class Runner:
         if self._finishing:
             self._finishing = False
             try:
-                if self._receive(5) != b"":
+                if self._receive(_CLEAN_SECONDS) != b"":
                     self.kill()
             except RunnerLost:
                 return False
@@ -131,72 +147,91 @@ class Runner:
         except (OSError, ValueError, IndexError):
             return float("nan")
 
-    def _exchange(self, request: bytes, seconds: float) -> bytes:
-        self._send(request)
-        return self._receive(seconds)
-
     def _send(self, request: bytes) -> None:
         if self.broken:
             raise RunnerLost("crash")
         assert self._process.stdin is not None
         try:
             left = memoryview(LENGTH.pack(len(request)) + request)
-            while left:
-                left = left[self._process.stdin.write(left) :]
+            with self._sending:
+                while left:
+                    left = left[self._process.stdin.write(left) :]
         except (OSError, ValueError):  # it has ended, or another thread has killed it
-            self.kill()
-            raise RunnerLost("crash") from None
+            raise self._lost() from None
 
-    def _receive(self, seconds: float) -> bytes:
+    def _receive(self, seconds: float, waits: Callable[[], None] | None = None) -> bytes:
         """The answer. Raises, and kills the process, where it takes more processor time or memory than it may."""
         started, before = time.monotonic(), None
-        output = bytearray()
         try:
-            while len(output) < LENGTH.size or len(output) < LENGTH.size + LENGTH.unpack(output[: LENGTH.size])[0]:
+            while (message := self._message()) is None:
                 if self._readable():
-                    piece = self._read()
+                    assert self._process.stdout is not None
+                    piece = os.read(self._process.stdout.fileno(), 1 << 20)
                     if not piece:
-                        raise RunnerLost("crash")
-                    output += piece
-                    if len(output) > MAX_MESSAGE_BYTES:
+                        raise self._lost()
+                    self._input += piece
+                    if len(self._input) > MAX_MESSAGE_BYTES:
                         raise RunnerLost("memory")
                     continue
                 now = self.cpu_seconds()
                 before = now if before is None else before
+                if waits is not None:
+                    waits()
                 # Processor time, so that a busy machine stops no function.
-                if now - before > seconds or time.monotonic() - started > seconds * _WALL_FACTOR + 10:
+                late = waits is None and time.monotonic() - started > seconds * _WALL_FACTOR + 10
+                if now - before > seconds or late:
                     raise RunnerLost("timeout")
                 if resident(self._process.pid) > MEMORY_BYTES:
                     raise RunnerLost("memory")
         except (OSError, ValueError):  # it has ended, or another thread has killed it
-            self.kill()
-            raise RunnerLost("crash") from None
+            raise self._lost() from None
         except BaseException:
             self.kill()
             raise
-        with memoryview(output) as whole:
-            good, answer = bytes(whole[LENGTH.size : LENGTH.size + 1]) == b"+", bytes(whole[LENGTH.size + 1 :])
-        if not good:
+        head = b"+" + self._token
+        if not message.startswith(head):
             self.kill()
-            raise RunnerLost("memory" if b"memory" in answer[:_MAX_REASON].lower() else "crash")
-        return answer
+            raise RunnerLost("crash")
+        return message[len(head) :]
+
+    def _message(self) -> bytes | None:
+        """The first message of what was read; None where it is not whole."""
+        if len(self._input) < LENGTH.size:
+            return None
+        end = LENGTH.size + LENGTH.unpack_from(self._input)[0]
+        if len(self._input) < end:
+            return None
+        message = bytes(memoryview(self._input)[LENGTH.size : end])
+        del self._input[:end]
+        return message
 
     def _readable(self) -> bool:
         assert self._process.stdout is not None
         found, _, _ = select.select([self._process.stdout], [], [], _LOOK_SECONDS)
         return bool(found)
 
-    def _read(self) -> bytes:
-        assert self._process.stdout is not None
-        return os.read(self._process.stdout.fileno(), 1 << 20)
+    def _lost(self) -> RunnerLost:
+        """Ends a process that does not answer any more; why."""
+        said = b""
+        with suppress(OSError, ValueError, subprocess.TimeoutExpired):
+            self._process.wait(1)  # V8 says why it ends, and then ends
+            assert self._process.stderr is not None
+            os.set_blocking(self._process.stderr.fileno(), False)
+            said = os.read(self._process.stderr.fileno(), _MAX_REASON)
+        self.kill()
+        return RunnerLost("memory" if b"memory" in said.lower() else "crash")
 
     def kill(self) -> None:
         """Ends the process, whatever it is about."""
+        if self.broken:
+            return
         self.broken = True
         self._process.kill()
-        for pipe in (self._process.stdin, self._process.stdout):
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             if pipe is not None:
-                pipe.close()
+                with suppress(OSError):
+                    pipe.close()
+        os.close(self._lives)
         self._process.wait()
 
 
@@ -243,39 +278,37 @@ class Runners:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._push: object = None
-        self._scripts: Sequence[str] = ()
         self._idle: list[Runner] = []
         self._leased: set[Runner] = set()
         self._closed = False
 
-    def take(self, push: object, scripts: Sequence[str]) -> Runner:
-        """A runner for the push ``push``, whose modules are ``scripts``."""
+    def take(self, push: object, scripts: Sequence[str], hosts: Collection[str] = ()) -> Runner:
+        """A runner for the push ``push``, whose modules are ``scripts``; see :class:`Runner` for ``hosts``."""
         with self._lock:
-            if push != self._push:
+            if (push, hosts) != self._push:
                 self._retire()
-                self._push, self._scripts = push, scripts
+                self._push = push, hosts
             runner = self._idle.pop() if self._idle else None
         if runner is None or not runner.usable():
-            runner = Runner(scripts)
-        else:
-            runner.begin()
+            runner = Runner(scripts, hosts)
+        runner.begin()
         with self._lock:
             self._leased.add(runner)
         return runner
 
-    def warm(self, push: object, scripts: Sequence[str]) -> None:
+    def warm(self, push: object, scripts: Sequence[str], hosts: Collection[str] = ()) -> None:
         """Makes a runner before it is needed."""
-        runner = self.take(push, scripts)
+        runner = self.take(push, scripts, hosts)
         with suppress(RunnerLost):
             runner.ready()
-        self.give(push, runner)
+        self.give(push, runner, hosts)
 
-    def give(self, push: object, runner: Runner) -> None:
+    def give(self, push: object, runner: Runner, hosts: Collection[str] = ()) -> None:
         """Takes back a runner. One that a function has changed is not used again."""
         runner.finish()
         with self._lock:
             self._leased.discard(runner)
-            if not runner.broken and push == self._push and len(self._idle) < AT_ONCE and not self._closed:
+            if not runner.broken and (push, hosts) == self._push and len(self._idle) < AT_ONCE and not self._closed:
                 self._idle.append(runner)
                 return
         runner.kill()

@@ -65,7 +65,7 @@ export const deepValue = query({
     return value;
   },
 });
-export const giant = query({ handler: async () => "x".repeat(40 << 20) });
+export const giant = query({ handler: async () => "x".repeat(17 << 20) });
 export const giantLog = query({ handler: async () => { for (let i = 0; i < 300; i++) console.log("x".repeat(1 << 18)); } });
 export const pollutes = mutation({
   handler: async (ctx, { how }: any) => {

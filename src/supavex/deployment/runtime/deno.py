@@ -1,0 +1,113 @@
+"""Deno, the JavaScript runtime: its processes, each of which reaches nothing but this one, and ends with it."""
+
+from __future__ import annotations
+
+import os
+import resource
+import struct
+import subprocess
+from collections.abc import Collection
+from contextlib import suppress
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+from supavex.errors import missing_extra
+
+#: Bytes of V8's heap, as a function has them with Convex: what the process itself needs comes on top.
+HEAP_BYTES = 64 << 20
+_OWN_HEAP_BYTES = 16 << 20
+#: What stands before each message: its bytes.
+LENGTH = struct.Struct("<I")
+#: The scripts of this folder that run before any code of an app's, in this order.
+_SCRIPTS = ("errors.js", "inspect.js", "web.js", "clock.js", "console.js", "modules.js", "run.js", "unchanged.js")
+
+
+def script(name: str) -> str:
+    """A script of this folder, by the name of its file."""
+    return resources.files("supavex.deployment.runtime").joinpath(name).read_text(encoding="utf-8")
+
+
+@cache
+def own_scripts() -> tuple[str, ...]:
+    """What a process needs before it knows anything of an app."""
+    return tuple(f"{script(name)}\n//# sourceURL=own:{name}" for name in _SCRIPTS)
+
+
+@cache
+def binary() -> str:
+    """The path of Deno's binary. Raises where it is not installed, or was not built for this system."""
+    try:
+        from deno import find_deno_bin
+
+        return str(find_deno_bin())
+    except (ImportError, FileNotFoundError):
+        raise missing_extra("deno", "serve", "running functions") from None
+
+
+def framed(text: str) -> bytes:
+    """A message as a process reads it."""
+    data = text.encode()
+    return LENGTH.pack(len(data)) + data
+
+
+def start(
+    hosts: Collection[str] = (), *, heap: int = HEAP_BYTES, cpu_seconds: int | None = None
+) -> tuple[subprocess.Popen[bytes], int]:
+    """A process that reads frames (``main.js``), and a descriptor: the process is killed when that is closed.
+
+    ``hosts``: those that it may connect to; ``*`` is any. ``heap``: bytes of V8's; ``cpu_seconds``: processor time that
+    it may take, where the system ends it then.
+    """
+    ends, lives = os.pipe()
+    allowed = [] if not hosts else ["--allow-net" if "*" in hosts else f"--allow-net={','.join(sorted(hosts))}"]
+    megabytes = (heap + _OWN_HEAP_BYTES) >> 20
+    process = subprocess.Popen(
+        [
+            binary(),
+            "run",
+            "--quiet",
+            *("--no-prompt", "--no-remote", "--no-npm", "--no-config", "--no-lock", "--no-check"),
+            f"--v8-flags=--max-old-space-size={megabytes}",
+            *allowed,
+            str(Path(__file__).with_name("main.js")),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd="/",
+        env={"DENO_DIR": "/dev/null/none", "DENO_NO_UPDATE_CHECK": "1", "NO_COLOR": "1", "TZ": "UTC"},
+        start_new_session=True,
+        bufsize=0,
+        pass_fds=(ends,),
+    )
+    try:
+        _bind(process.pid, ends, cpu_seconds)
+    finally:
+        os.close(ends)
+    return process, lives
+
+
+def _bind(pid: int, ends: int, cpu_seconds: int | None) -> None:
+    """Lets a process end by a signal when the other end of a pipe is closed: its code may never look at a thing."""
+    import fcntl
+
+    with suppress(OSError):
+        fcntl.fcntl(ends, fcntl.F_SETOWN, pid)
+        fcntl.fcntl(ends, fcntl.F_SETFL, fcntl.fcntl(ends, fcntl.F_GETFL) | os.O_ASYNC)
+    if hasattr(resource, "prlimit"):
+        limits = {resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: 0}
+        if cpu_seconds is not None:
+            limits[resource.RLIMIT_CPU] = cpu_seconds
+        for limit, value in limits.items():
+            with suppress(OSError, ValueError):
+                resource.prlimit(pid, limit, (value, value))
+
+
+def resident(pid: int) -> int:
+    """Bytes of memory that a process holds; 0 where the system does not say (V8's own limit holds there)."""
+    try:
+        with open(f"/proc/{pid}/statm", "rb") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return 0

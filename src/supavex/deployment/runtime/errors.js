@@ -1,0 +1,43 @@
+// What was thrown, and where.
+(own) => {
+  "use strict";
+  const RealError = globalThis.Error;
+  const read = (get, otherwise) => {
+    try {
+      return get();
+    } catch {
+      return otherwise;
+    }
+  };
+
+  // Stacks: where each error was made, as V8 has it and not as its text says, for a message may look like a stack.
+
+  const stacks = new WeakMap();
+  const headOf = Error.prototype.toString;
+  Error.prepareStackTrace = (error, sites) => {
+    const places = sites.map((site) => String(site));
+    stacks.set(error, places);
+    return [read(() => headOf.call(error), "Error"), ...places].join("\n    at ");
+  };
+  const placesOf = (error) => {
+    read(() => error.stack); // which makes V8 call the function above, the first time
+    return read(() => stacks.get(error)) ?? [];
+  };
+  own.placesOf = placesOf;
+
+  const UNREADABLE = "something that can't be read was thrown";
+  own.thrown = (error) => {
+    const object = (typeof error === "object" || typeof error === "function") && error !== null;
+    if (!object || !read(() => error instanceof RealError, false)) {
+      const shown = object ? () => `#<${error.constructor.name}>` : () => String(error);
+      return { name: "", message: read(shown, object ? "#<Object>" : UNREADABLE), places: [], data: null };
+    }
+    const marked = read(() => error[Symbol.for("ConvexError")] === true, false);
+    return {
+      name: read(() => (error.name === undefined ? "Error" : String(error.name)), ""),
+      message: read(() => (error.message === undefined ? "" : String(error.message)), UNREADABLE),
+      places: placesOf(error),
+      data: marked ? read(() => (typeof error.data === "string" ? error.data : null), null) : null,
+    };
+  };
+}

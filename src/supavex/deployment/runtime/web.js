@@ -1,0 +1,187 @@
+// What functions see of the web's globals: Deno's own, without those that Convex does not have, and each as far as
+// Convex has it in queries, in mutations, in actions, and while modules are evaluated.
+(own) => {
+  "use strict";
+  const LANGUAGE = `AggregateError Array ArrayBuffer AsyncDisposableStack BigInt BigInt64Array BigUint64Array Boolean
+    DataView Date DisposableStack Error EvalError Float16Array Float32Array Float64Array Function Infinity Int16Array
+    Int32Array Int8Array Intl Iterator JSON Map Math NaN Number Object Promise Proxy RangeError ReferenceError Reflect
+    RegExp Set String SuppressedError Symbol SyntaxError TypeError URIError Uint16Array Uint32Array Uint8Array
+    Uint8ClampedArray WeakMap WeakSet decodeURI decodeURIComponent encodeURI encodeURIComponent escape eval globalThis
+    isFinite isNaN parseFloat parseInt undefined unescape`;
+  const WEB = `AbortController AbortSignal Blob ByteLengthQueuingStrategy CompressionStream CountQueuingStrategy Crypto
+    CryptoKey CustomEvent DOMException DecompressionStream ErrorEvent Event EventTarget File FormData Headers
+    ReadableByteStreamController ReadableStream ReadableStreamBYOBReader ReadableStreamBYOBRequest
+    ReadableStreamDefaultController ReadableStreamDefaultReader Request Response SubtleCrypto TextDecoder
+    TextDecoderStream TextEncoder TextEncoderStream TransformStream TransformStreamDefaultController URL URLPattern
+    URLSearchParams WritableStream WritableStreamDefaultController WritableStreamDefaultWriter atob btoa crypto
+    queueMicrotask structuredClone`;
+  const kept = new Set(`${LANGUAGE} ${WEB}`.split(/\s+/));
+  const hidden = { writable: true, configurable: true, enumerable: false };
+  const { defineProperty } = Object;
+  const put = (name, value) => defineProperty(globalThis, name, { value, ...hidden });
+
+  const { fetch, setTimeout, setInterval, clearTimeout, AbortController, AbortSignal, DOMException, Request } = globalThis;
+  const { Date: RealDate } = globalThis;
+  const { NotCapable } = own.deno.errors;
+  const addGlobalListener = globalThis.addEventListener.bind(globalThis);
+
+  // What is of one run only. `kind`: of the function that was called from outside; "" where none runs.
+  // `analyzing`: modules are evaluated to see what is in them.
+  const run = { kind: "", importing: false, analyzing: false, clock: 0, ended: new AbortController(), timers: new Map(), lastTimer: 0 };
+  own.web = run;
+
+  const HELP = "Please consider using an action. See https://docs.convex.dev/functions/actions for more details.";
+  const onlyInActions = (what) => {
+    if (run.kind !== "action") throw new Error(`Can't use ${what} in queries and mutations. ${HELP}`);
+  };
+
+  // Timers and the network: Deno's own, for actions. What an action leaves behind ends with it.
+
+  const timer = (name, start, repeats) => (job, delay = 0, ...rest) => {
+    onlyInActions(name);
+    if (typeof job !== "function") throw new TypeError(`${name} wants a function.`);
+    const { timers } = run;
+    const id = ++run.lastTimer;
+    const due = () => {
+      if (!repeats) timers.delete(id);
+      try {
+        job(...rest);
+      } catch (error) {
+        own.rejected(error);
+      }
+    };
+    timers.set(id, start(due, Math.max(0, Number(delay) || 0)));
+    return id;
+  };
+  const later = timer("setTimeout", setTimeout, false);
+  const clear = (id) => {
+    clearTimeout(run.timers.get(id));
+    run.timers.delete(id);
+  };
+  put("setTimeout", (job, delay, ...rest) => later(job, delay, ...rest));
+  put("setInterval", timer("setInterval", setInterval, true));
+  put("clearTimeout", (id) => clear(id));
+  put("clearInterval", (id) => clear(id));
+  AbortSignal.timeout = (milliseconds) => {
+    const controller = new AbortController();
+    later(() => controller.abort(new DOMException("Signal timed out.", "TimeoutError")), milliseconds);
+    return controller.signal;
+  };
+
+  const ASKED = /net access to "(.*?)(?::\d+)?"/;
+  const refused = (error, url) => {
+    const host = ASKED.exec(error.message)?.[1] ?? "it";
+    const why = `${host} is not allowed here. Allow it by \`supavex serve --allow-fetch ${host}\``;
+    return new TypeError(`fetch failed: ${url.slice(0, 200)}: ${why}`);
+  };
+  const fetched = async (input, init) => {
+    onlyInActions("fetch()");
+    const request = new Request(input, init);
+    if (!/^https?:/.test(request.url)) throw new TypeError(`fetch failed: ${request.url.slice(0, 200)} is no http address`);
+    const signal = AbortSignal.any([request.signal, run.ended.signal]);
+    try {
+      return await fetch(request, { signal });
+    } catch (error) {
+      throw error instanceof NotCapable ? refused(error, request.url) : error;
+    }
+  };
+  put("fetch", (input, init) => fetched(input, init));
+
+  run.begin = (kind, clock) => {
+    Object.assign(run, { kind, clock, importing: false });
+    run.ended = new AbortController();
+    run.timers = new Map();
+  };
+  run.end = () => {
+    run.kind = "";
+    for (const id of [...run.timers.keys()]) clear(id);
+    run.ended.abort();
+  };
+
+  // Cryptography is Deno's own, but not while modules are evaluated.
+  for (const [prototype, names] of [
+    [Crypto.prototype, ["getRandomValues", "randomUUID"]],
+    [SubtleCrypto.prototype, Object.getOwnPropertyNames(SubtleCrypto.prototype)],
+  ]) {
+    for (const name of names.filter((name) => name !== "constructor")) {
+      const given = prototype[name];
+      const guarded = {
+        [name](...parts) {
+          if (run.analyzing) throw new Error("Can't use crypto while importing a module.");
+          return given.apply(this, parts);
+        },
+      };
+      defineProperty(prototype, name, { ...Object.getOwnPropertyDescriptor(prototype, name), value: guarded[name] });
+    }
+  }
+
+  // Code that is made of texts can't import: what Deno would give is nothing of the app's. (What is made of a module is
+  // taken care of by whoever reads the module.)
+  const { construct, getPrototypeOf, setPrototypeOf } = Reflect;
+  const includes = Function.prototype.call.bind(String.prototype.includes);
+  const checked = (text) => {
+    if (includes(text, "import")) throw new EvalError("Code that is made of a text can't import.");
+    return text;
+  };
+  const makers = [function () {}, async function () {}, function* () {}, async function* () {}];
+  let above = null;
+  for (const prototype of makers.map((made) => getPrototypeOf(made))) {
+    const given = prototype.constructor;
+    const maker = function (...parts) {
+      const texts = [];
+      for (let i = 0; i < parts.length; i++) texts[i] = checked(`${parts[i]}`);
+      return construct(given, texts, new.target === undefined || new.target === maker ? given : new.target);
+    };
+    for (const name of ["name", "length", "prototype"]) {
+      defineProperty(maker, name, Object.getOwnPropertyDescriptor(given, name));
+    }
+    if (above !== null) setPrototypeOf(maker, above);
+    above ??= maker;
+    const constructor = Object.getOwnPropertyDescriptor(prototype, "constructor");
+    defineProperty(prototype, "constructor", { ...constructor, value: maker });
+  }
+  put("Function", above);
+  const evaluate = globalThis.eval;
+  put("eval", (text) => evaluate(typeof text === "string" ? checked(text) : text));
+
+  // Nobody is told by these when something was collected: runs would differ by it.
+  class FinalizationRegistry {
+    register() {}
+    unregister() {}
+  }
+  class WeakRef {
+    #target;
+    constructor(target) {
+      this.#target = target;
+    }
+    deref() {
+      return this.#target;
+    }
+  }
+
+  // Everything else goes: what is left can be reached by every function.
+  addGlobalListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    own.rejected(event.reason);
+  });
+  addGlobalListener("error", (event) => {
+    event.preventDefault();
+    own.rejected(event.error);
+  });
+  addGlobalListener("beforeunload", (event) => {
+    event.preventDefault();
+    own.idle();
+  });
+  const mine = ["setTimeout", "setInterval", "clearTimeout", "clearInterval", "fetch"];
+  for (const name of Object.getOwnPropertyNames(globalThis)) {
+    if (!kept.has(name) && !mine.includes(name)) delete globalThis[name];
+  }
+  // Of what the global object inherits. Deno itself dispatches events there.
+  for (const name of ["addEventListener", "removeEventListener"]) put(name, undefined);
+  put("self", globalThis);
+  put("global", globalThis);
+  Object.assign(globalThis, { FinalizationRegistry, WeakRef });
+  for (const [name, value] of Object.entries({ AsyncLocalStorage: own.AsyncLocalStorage, AsyncResource: own.AsyncResource })) {
+    put(name, value);
+  }
+}
