@@ -147,6 +147,12 @@ var change = made("isMutation", "invokeMutation", () => "changed");
 var act = made("isAction", "invokeAction", () => "acted");
 export { ask, change, act };
 """
+ROUTER = """
+var routed = (path, method) => (path === "/a" ? [null, method, path] : null);
+var answer = async () => JSON.stringify(Convex.jsSyscall("convexJsonFromResponse", { response: new Response("yes") }));
+var router = { isRouter: true, getRoutes: () => [["/a", "GET", null]], lookup: routed, runRequest: answer };
+export { router as default };
+"""
 PUSH = {
     "dryRun": False,
     "functions": "convex/",
@@ -158,7 +164,10 @@ PUSH = {
             "source": f"var s = {{ export: () => {json.dumps(json.dumps(SCHEMA))} }}; export {{ s as default }};",
             "environment": "isolate",
         },
-        "changedModules": [{"path": "a.js", "source": MODULE, "environment": "isolate"}],
+        "changedModules": [
+            {"path": "a.js", "source": MODULE, "environment": "isolate"},
+            {"path": "http.js", "source": ROUTER, "environment": "isolate"},
+        ],
         "unchangedModuleHashes": [],
         "udfServerVersion": "1.48.0",
     },
@@ -195,10 +204,10 @@ def pushing(seen: Seen) -> None:
     waited = seen.ask("POST", "/api/deploy2/wait_for_schema", {"schemaChange": started["schemaChange"]})
     assert waited == {"type": "complete"}
     finished = seen.ask("POST", "/api/deploy2/finish_push", {"startPush": started, "dryRun": False})
-    assert finished["componentDiffs"][""]["moduleDiff"]["added"] == ["a.js"]
+    assert finished["componentDiffs"][""]["moduleDiff"]["added"] == ["a.js", "http.js"]
     assert seen.ask("POST", "/api/deploy2/report_push_completed", {}) is None
-    (module,) = seen.ask("POST", "/api/get_config_hashes", {})["moduleHashes"]
-    assert module["path"] == "a.js"
+    hashes = seen.ask("POST", "/api/get_config_hashes", {})["moduleHashes"]
+    assert [module["path"] for module in hashes] == ["a.js", "http.js"]
 
 
 def calling(seen: Seen) -> None:
@@ -215,6 +224,7 @@ def calling(seen: Seen) -> None:
     assert (
         seen.ask("POST", "/api/query_batch", {"queries": [{"path": "a:ask", "args": {}}]})["results"][0]["value"] == 1.5
     )
+    assert seen.ask("GET", "/http/a", route="/http/{path:path}") == b"yes"
     ts = seen.ask("POST", "/api/query_ts")["ts"]
     assert seen.ask("POST", "/api/query_at_ts", {"path": "a:ask", "args": {}, "ts": ts})["value"] == 1.5
     source = (

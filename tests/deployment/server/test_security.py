@@ -216,14 +216,14 @@ def test_pages_of_this_machine_may_ask(served: Served):
         hello(found)
 
 
-def test_the_site_url_says_that_http_actions_are_not_run(served: Served):
+def test_the_site_url_answers_by_http_actions_alone(served: Served):
     urls = ask(served, "GET", "/api/v1/get_canonical_urls").json
     assert urls["convexCloudUrl"] == served.url
     connection = http.client.HTTPConnection("127.0.0.1", int(urls["convexSiteUrl"].rpartition(":")[2]), timeout=SECONDS)
     connection.request("GET", "/api/check_admin_key", headers={"Authorization": f"Convex {served.key}"})
     answer = Answer(connection.getresponse())
     connection.close()
-    assert answer.status == 501 and "HTTP actions" in answer.json["message"]
+    assert answer.status == 404 and answer.body == b"This Convex deployment does not have HTTP actions enabled."
 
 
 # Bombs and long bodies

@@ -13,7 +13,7 @@ from typing import Any
 
 from supavex.deployment.database.vector_search import vector_search
 from supavex.deployment.functions import scheduling, storage
-from supavex.deployment.functions.app import App, canonical
+from supavex.deployment.functions.app import App, Function, canonical
 from supavex.deployment.functions.call import (
     TOO_NESTED,
     Arguments,
@@ -23,6 +23,7 @@ from supavex.deployment.functions.call import (
     checked_result,
     named,
 )
+from supavex.deployment.functions.identity import Identity
 from supavex.deployment.functions.incidents import recorded
 from supavex.deployment.functions.operations import answer
 from supavex.deployment.functions.outcome import Failure, Outcome, failure_of, logged
@@ -49,17 +50,67 @@ def run_action(functions: TransactionFunctions, call: Call, action: Callable[[Ca
         # An action may take minutes: its arguments are a text from here on.
         call.args = None
         call.taken()
-        request |= {"outermost": True, "now": 0, "snapshot": "", "requestId": outcome.request_id}
-        request["seed"] = [secrets.randbits(32) for _ in range(4)]
-        deadline = outcome.begun + functions.action_seconds
         with functions.runner(app) as leased:
-            run = _ActionRun(functions, action, app, leased.runner, call, outcome, deadline)
+            run = _ActionRun(functions, action, app, leased.runner, call, outcome)
             value = run.until_done(request)
         # Tables may have been made since the action began.
         with functions.engine.snapshot() as snapshot:
             outcome.value = checked_result(function, value, snapshot.catalog.name_of)
     outcome.ts = functions.engine.log.last
     return outcome
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """A request for an HTTP action. ``path`` is what is routed; ``url`` holds it, too."""
+
+    method: str
+    url: str
+    path: str
+    headers: list[tuple[str, str]]
+    has_body: bool
+
+
+#: The module and the export that route HTTP actions.
+_ROUTER = Function("http.js", "default", "action", True, None, None, False)
+
+
+def run_http_action(
+    functions: TransactionFunctions,
+    request: HttpRequest,
+    identity: Identity,
+    exchange: Callable[[str, Arguments], str],
+    action: Callable[[Call], Outcome],
+) -> Outcome:
+    """Answers a request by the app's router. ``exchange`` is the other end; see :mod:`supavex.deployment.server.site`.
+
+    ``action`` runs the actions that it calls.
+    """
+    outcome = Outcome(f"{request.method} {request.path}", "HttpAction")
+    with recorded(outcome, functions.action_seconds):
+        call = Call("http", None, identity)
+        with functions.engine.snapshot() as snapshot:
+            app = functions.app(snapshot)
+            start = functions.start_request(app, _ROUTER, call, snapshot)
+        start["http"] = {
+            "method": request.method,
+            "url": request.url,
+            "path": request.path,
+            "headerPairs": request.headers,
+            "streamId": "body" if request.has_body else None,
+        }
+        if not app.has_router:
+            raise NoRouter
+        with functions.runner(app) as leased:
+            outcome.value = _ActionRun(functions, action, app, leased.runner, call, outcome, exchange).until_done(start)
+    return outcome
+
+
+class NoRouter(Failure):
+    """The app has no HTTP actions."""
+
+    def __init__(self) -> None:
+        super().__init__("This Convex deployment does not have HTTP actions enabled.")
 
 
 #: What an action writes, in a transaction of its own each.
@@ -78,7 +129,8 @@ class _ActionRun:
     runner: Runner
     call: Call
     outcome: Outcome
-    deadline: float
+    #: The other end of an HTTP action: its answers to what begins with ``http/``.
+    exchange: Callable[[str, Arguments], str] | None = None
     #: What the action asks for, and how many threads answer.
     _asked: queue.SimpleQueue[tuple[int, str, str] | None] = field(default_factory=queue.SimpleQueue)
     _threads: int = 0
@@ -88,6 +140,8 @@ class _ActionRun:
 
     def until_done(self, request: dict[str, Any]) -> str:
         """Drives the action; its result as JSON."""
+        more = {"outermost": True, "now": 0, "snapshot": "", "requestId": self.outcome.request_id}
+        request |= {**more, "seed": [secrets.randbits(32) for _ in range(4)]}
         self.runner.tell([["start", 1, request]])
         try:
             while True:
@@ -116,7 +170,7 @@ class _ActionRun:
         if self.functions.closing.is_set():
             self.runner.kill()
             raise Failure("The server was stopped while the action ran.")
-        if time.monotonic() >= self.deadline:
+        if time.monotonic() >= self.outcome.begun + self.functions.action_seconds:
             self.runner.kill()
             raise RunnerLost("timeout")
 
@@ -152,6 +206,8 @@ class _ActionRun:
 
     def _answer(self, operation: str, arguments: Arguments) -> str:
         kind = operation.rpartition("/")[2]
+        if self.exchange is not None and operation.startswith("http/"):
+            return self.exchange(operation, arguments)
         if operation.startswith("1.0/actions/") and kind in ("query", "mutation", "action"):
             return self._called(kind, arguments)
         if operation == "1.0/storageStore":

@@ -73,6 +73,11 @@ class App:
         """The modules as a process loads them."""
         return [link(path, source).script() for path, (source, _, _) in self._modules.items()]
 
+    @property
+    def has_router(self) -> bool:
+        """Whether there are HTTP actions."""
+        return "http.js" in self._modules
+
     def find(self, path: str) -> Function | None:
         """The function that a path names: ``messages:list``, ``messages.js:list``; ``messages``, its default export."""
         if not _PATH.match(path):

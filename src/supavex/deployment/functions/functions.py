@@ -5,9 +5,12 @@ Source: ``application/src/application_function_runner`` of convex-backend.
 
 from __future__ import annotations
 
-from supavex.deployment.functions.actions import run_action
+from collections.abc import Callable
+
+from supavex.deployment.functions.actions import HttpRequest, run_action, run_http_action
 from supavex.deployment.functions.app import canonical
-from supavex.deployment.functions.call import Call
+from supavex.deployment.functions.call import Arguments, Call
+from supavex.deployment.functions.identity import Identity
 from supavex.deployment.functions.incidents import recorded
 from supavex.deployment.functions.outcome import Outcome
 from supavex.deployment.functions.running import TransactionFunctions
@@ -31,3 +34,7 @@ class Functions(TransactionFunctions):
     def action(self, call: Call) -> Outcome:
         """Runs an action: what it does to the data is done by queries and mutations of their own."""
         return self.told(run_action(self, call, self.action))
+
+    def answer(self, request: HttpRequest, identity: Identity, exchange: Callable[[str, Arguments], str]) -> Outcome:
+        """Answers a request by the app's HTTP actions; see :func:`run_http_action`."""
+        return self.told(run_http_action(self, request, identity, exchange, self.action))

@@ -20,7 +20,10 @@ _OWN_HEAP_BYTES = 16 << 20
 #: What stands before each message: its bytes.
 LENGTH = struct.Struct("<I")
 #: The scripts of this folder that run before any code of an app's, in this order.
-_SCRIPTS = ("errors.js", "inspect.js", "web.js", "clock.js", "console.js", "modules.js", "run.js", "unchanged.js")
+_SCRIPTS = (
+    *("errors.js", "inspect.js", "web.js", "clock.js", "console.js"),
+    *("modules.js", "http.js", "run.js", "unchanged.js"),
+)
 
 
 def script(name: str) -> str:

@@ -48,7 +48,7 @@ const send = (kind, text) => {
 };
 
 // What the scripts of this folder share, and no code of the app's can reach.
-const own = { AsyncLocalStorage, AsyncResource, deno: Deno, outbox: [], base64: toBase64, unbase64: fromBase64 };
+const own = { AsyncLocalStorage, AsyncResource, deno: Deno, outbox: [], base64: toBase64, unbase64: fromBase64, bytes: encoded };
 
 // Turns: in each, no microtask is left of the one before, and every rejection that nobody has caught has been told.
 

@@ -82,6 +82,8 @@
       this.lastQuery = 0;
       this.queue = [];
       this.outcome = null;
+      this.response = null;
+      this.ask = (operation, text) => ask(this, operation, text);
     }
     #ready() {
       if (this.importing) throw new Error("Can't use database at import time");
@@ -115,6 +117,11 @@
       this.#ready();
       if (operation === "storage/storeBlob") return stored(this, argument);
       if (operation === "storage/getBlob") return loaded(this, argument);
+      if (operation === "requestFromConvexJson") return own.requestOf(this.ask, argument.convexJson);
+      if (operation === "convexJsonFromResponse") {
+        this.response = own.checkedResponse(argument.response);
+        return {};
+      }
       throw new Error(`Unknown JS syscall: ${operation}`);
     }
     // What is to be settled next: all of it at once.
@@ -252,7 +259,7 @@
   // What an action has not waited for is not done, or nobody knows.
   const NAMES = { "1.0/storageStore": "storage.store", "1.0/storageGet": "storage.get" };
   const unawaited = () => {
-    const open = [...calls.values()].map(({ operation }) => operation);
+    const open = [...calls.values()].map(({ operation }) => operation).filter((name) => !name.startsWith("http/"));
     if (open.length === 0) return;
     const names = [...new Set(open.map((name) => NAMES[name] ?? name.replace(/^1\.0\/(actions\/)?/, "")))].sort();
     line("WARN", [
@@ -291,6 +298,10 @@
     const exports = await imported(load, path, request.imported);
     const called = exports[name];
     frame.importing = false;
+    if (request.http !== undefined) {
+      await own.route(called, request.http, frame.ask, () => frame.response);
+      return "null";
+    }
     if (kind === "query") return await called.invokeQuery(args);
     if (kind === "mutation") return await called.invokeMutation(args);
     return await called.invokeAction(requestId, args);

@@ -1,7 +1,6 @@
-"""The HTTP routes of a deployment, as Convex's clients call them.
+"""The HTTP routes of a deployment, as Convex's clients call them (``local_backend/src/router.rs`` of convex-backend).
 
-Source: ``local_backend/src/router.rs`` of convex-backend. What is not there answers 400 with "Not supported here: …",
-for the official CLI tries a 404 again and again.
+What is not there answers 400 with "Not supported here: …", for the official CLI tries a 404 again and again.
 """
 
 from __future__ import annotations
@@ -27,6 +26,7 @@ from supavex.deployment.server.error_answers import ERROR_ANSWERS
 from supavex.deployment.server.guard import METHODS, Guard, Json
 from supavex.deployment.server.host import Host
 from supavex.deployment.server.pushing import Pushes
+from supavex.deployment.server.site import Site
 from supavex.deployment.server.storage import Storage
 from supavex.deployment.server.sync import sync
 from supavex.deployment.server.transfers import Transfers
@@ -67,7 +67,7 @@ def make_app(host: Host, pages: list[BaseRoute] | None = None) -> Starlette:
         lifespan=lifespan,
         exception_handlers=ERROR_ANSWERS,
     )
-    app.add_middleware(Guard, host=host)
+    app.add_middleware(Guard, host=host, site=api.site)
     return app
 
 
@@ -75,6 +75,7 @@ class _Api:
     def __init__(self, host: Host) -> None:
         self.host, self.pushes, self.transfers = host, Pushes(host.addresses), Transfers(host)
         self.calls, self.storage = Calls(host), Storage(host)
+        self.site = Site(host, self.calls)
         #: Evaluating takes memory: one push at a time.
         self._evaluating = asyncio.Lock()
 
@@ -119,6 +120,7 @@ class _Api:
             Route("/api/storage/generate_upload_url", admin(self.storage.upload_url), methods=["POST"]),
             Route("/api/storage/upload", self.storage.upload, methods=["POST"]),
             Route("/api/storage/{name}", self.storage.download, methods=["GET", "HEAD"]),
+            Route("/http/{path:path}", self.site),
             WebSocketRoute("/api/sync", self.socket),
             WebSocketRoute("/api/{version}/sync", self.socket),
         ]

@@ -31,10 +31,13 @@ class Raw(Response):
 
 
 class Guard:
-    """Refuses requests that name another host, or come from a page of another site; answers CORS for those that may."""
+    """Refuses requests that name another host, or come from a page of another site; answers CORS for those that may.
 
-    def __init__(self, app: ASGIApp, host: Host) -> None:
-        self.app, self.host = app, host
+    ``site`` answers by the app's HTTP actions.
+    """
+
+    def __init__(self, app: ASGIApp, host: Host, site: ASGIApp) -> None:
+        self.app, self.host, self.site = app, host, site
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Lets a request pass, or answers it. An exception that nobody foresaw is an answer, too."""
@@ -59,13 +62,17 @@ class Guard:
                 await Json({"code": "InternalServerError", "message": message}, 500)(scope, receive, send)
 
     async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if (scope.get("server") or (None, None))[1] == self.host.site_port:
-            message = "Not supported here: HTTP actions are not run by this version of supavex."
-            await _refuse(scope, receive, send, message, 501)
+        of_site = (scope.get("server") or (None, None))[1] == self.host.site_port
+        if of_site and scope["type"] == "http":
+            # For everybody, as Convex's: who may ask is what the app says.
+            await self.site(scope, receive, send)
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         origin = headers.get("origin")
-        good = security.host_allowed(headers.get("host", ""), self.host.names)
+        good = security.host_allowed(headers.get("host", ""), self.host.names) and not of_site
+        if good and scope["type"] == "http" and scope["path"].startswith("/http/"):
+            await self.app(scope, receive, send)
+            return
         if not good or not security.origin_allowed(origin, self.host.names):
             what = f"the host {headers.get('host', '')!r}" if not good else f"the origin {origin!r}"
             await _refuse(scope, receive, send, f"Requests for {what} are refused.")
@@ -93,10 +100,9 @@ class Guard:
         await self.app(scope, receive, with_cors)
 
 
-async def _refuse(scope: Scope, receive: Receive, send: Send, message: str, status: int = 403) -> None:
+async def _refuse(scope: Scope, receive: Receive, send: Send, message: str) -> None:
     if scope["type"] == "websocket":
         await receive()
         await send({"type": "websocket.close", "code": 1008, "reason": message[:100]})
         return
-    code = "ForbiddenOrigin" if status == 403 else "NotSupportedHere"
-    await Json({"code": code, "message": message}, status)(scope, receive, send)
+    await Json({"code": "ForbiddenOrigin", "message": message}, 403)(scope, receive, send)

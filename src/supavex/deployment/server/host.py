@@ -53,7 +53,7 @@ class Host:
     #: The names by which a request may call this server; see :mod:`supavex.deployment.server.security`.
     names: frozenset[str] = frozenset({"127.0.0.1", "localhost", "::1"})
     name: str = "supavex-local"
-    #: The port where HTTP actions would answer.
+    #: The port where HTTP actions answer.
     site_port: int = 0
     logs: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=_LOG_ENTRIES))
     #: How far imports are, by their ids.
@@ -160,6 +160,10 @@ class Host:
         """Calls ``function``, which runs one of the app's, in a thread of its own. ``acting``: it may take minutes."""
         pool = self._acting if acting else self._pool
         return await asyncio.get_running_loop().run_in_executor(pool, function, call)
+
+    async def act(self, function: Callable[[], T]) -> T:
+        """Calls ``function``, which runs an HTTP action, in a thread of its own."""
+        return await asyncio.get_running_loop().run_in_executor(self._acting, function)
 
     def user(self, token: str) -> Identity:
         """Who bears a user's token. Raises where it is not valid."""

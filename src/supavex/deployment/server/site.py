@@ -1,0 +1,155 @@
+"""HTTP actions: requests to the site's port, and to ``/http/*``, answered by the app's own router.
+
+Source: ``local_backend/src/http_actions.rs`` of convex-backend.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import Coroutine
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
+
+from supavex.deployment.functions.actions import HttpRequest, NoRouter
+from supavex.deployment.functions.call import Arguments
+from supavex.deployment.functions.identity import NOBODY, Identity
+from supavex.deployment.functions.outcome import Outcome
+from supavex.deployment.server.calls import Calls
+from supavex.deployment.server.guard import Json
+from supavex.deployment.server.host import Host
+from supavex.errors import SupavexError
+
+#: What a request and a response may hold.
+MAX_BODY_BYTES = 20 << 20
+_METHODS = ("GET", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "HEAD")
+_BODILESS = ("GET", "HEAD", "OPTIONS")
+_PREFIX = "/http"
+
+
+class Site:
+    """An ASGI application that answers by the app's HTTP actions."""
+
+    def __init__(self, host: Host, calls: Calls) -> None:
+        self.host, self.calls = host, calls
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request."""
+        request = Request(scope, receive)
+        if request.method not in _METHODS:
+            await PlainTextResponse("Method Not Allowed", 405)(scope, receive, send)
+            return
+        if int(request.headers.get("content-length") or 0) > MAX_BODY_BYTES:
+            await PlainTextResponse("Payload Too Large", 413)(scope, receive, send)
+            return
+        identity = await asyncio.to_thread(self._identity, request.headers.get("authorization", ""))
+        exchange = _Exchange(receive, send, asyncio.get_running_loop())
+        asked = _request(request, self.host.site_port)
+        outcome = await self.host.act(lambda: self.host.functions.answer(asked, identity, exchange.answer))
+        if outcome.failure is not None and not exchange.started:
+            if isinstance(outcome.failure, NoRouter):
+                await PlainTextResponse(outcome.failure.message, 404)(scope, receive, send)
+            else:
+                await Json(_error(outcome), 500)(scope, receive, send)
+        elif exchange.started:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _identity(self, authorization: str) -> Identity:
+        """Who asks; nobody where the header is the app's own business."""
+        try:
+            return self.calls.identity(authorization)
+        except SupavexError:
+            return NOBODY
+
+
+def _request(request: Request, site_port: int) -> HttpRequest:
+    scope = request.scope
+    path = scope.get("raw_path", scope["path"].encode()).decode("latin-1")
+    if (scope.get("server") or (None, None))[1] != site_port:
+        path = path.removeprefix(_PREFIX) or "/"
+    scheme = request.headers.get("x-forwarded-proto") or _forwarded(request.headers.get("forwarded", "")) or "http"
+    query = scope.get("query_string", b"").decode("latin-1")
+    url = f"{scheme}://{request.headers.get('host', 'localhost')}{path}{'?' if query else ''}{query}"
+    headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+    return HttpRequest(request.method, url, path, headers, request.method not in _BODILESS)
+
+
+def _forwarded(header: str) -> str:
+    """The protocol that a ``Forwarded`` header names; empty where it names none."""
+    for pair in header.partition(",")[0].split(";"):
+        name, _, value = pair.partition("=")
+        if name.strip().lower() == "proto":
+            return value.strip().strip('"')
+    return ""
+
+
+def _error(outcome: Outcome) -> dict[str, Any]:
+    """What a client gets of an action that failed before it had answered."""
+    failure = outcome.failure
+    assert failure is not None
+    trace = failure.message
+    code = f"[Request ID: {outcome.request_id}] Server Error: {trace.partition(chr(10))[0]}"
+    data = {} if failure.data is None else {"data": json.loads(failure.data)}
+    return {"code": code, "trace": trace, **data}
+
+
+class _Exchange:
+    """The request's body and the response, as an action's thread reads and writes them."""
+
+    def __init__(self, receive: Receive, send: Send, loop: asyncio.AbstractEventLoop) -> None:
+        self._receive, self._send, self._loop = receive, send, loop
+        self.started = False
+        self._read = self._written = 0
+        self._ended = False
+
+    def answer(self, operation: str, arguments: Arguments) -> str:
+        """What the action asks of its request and its response, as JSON."""
+        if operation == "http/body":
+            data = self._body()
+            return json.dumps({"data": None if data is None else base64.b64encode(data).decode()})
+        if operation == "http/head":
+            self._head(int(arguments["status"]), arguments["headers"])
+        elif operation == "http/chunk":
+            self._chunk(base64.b64decode(arguments["data"]))
+        else:
+            raise SupavexError("UnknownAsyncOperation", f"Unknown async operation {operation}")
+        return "null"
+
+    def _body(self) -> bytes | None:
+        while not self._ended:
+            message = self._wait(self._receive())
+            if message["type"] == "http.disconnect":
+                self._ended = True
+                raise SupavexError("StreamFailed", "The client has gone before the request's end.")
+            self._ended = not message.get("more_body", False)
+            data: bytes = message.get("body", b"")
+            self._read += len(data)
+            if self._read > MAX_BODY_BYTES:
+                self._ended = True
+                raise SupavexError("StreamFailed", "The request's body is too large (limit: 20 MiB).")
+            if data:
+                return data
+        return None
+
+    def _head(self, status: int, headers: list[Any]) -> None:
+        if self.started or not 200 <= status <= 599:
+            raise SupavexError("InvalidResponse", "The response has another form than one has.")
+        pairs = [(str(name).lower().encode("latin-1"), str(value).encode("latin-1")) for name, value in headers]
+        self.started = True
+        self._wait(self._send({"type": "http.response.start", "status": status, "headers": pairs}))
+
+    def _chunk(self, data: bytes) -> None:
+        self._written += len(data)
+        if self._written > MAX_BODY_BYTES:
+            raise SupavexError("HttpResponseTooLarge", "HTTP actions support responses up to 20 MiB")
+        self._wait(self._send({"type": "http.response.body", "body": data, "more_body": True}))
+
+    def _wait(self, what: Any) -> Any:
+        async def waited(of: Coroutine[Any, Any, Any]) -> Any:
+            return await of
+
+        return asyncio.run_coroutine_threadsafe(waited(what), self._loop).result()
