@@ -3,7 +3,10 @@
 import json
 import re
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -13,6 +16,7 @@ from tests.projects import ROOT
 from tests.users import HASH, PASSWORD
 
 from .node import NODE_MODULES, Node, missing
+from .served import served_app
 
 DOCS = ROOT / "docs/users-and-files.md"
 SCRIPT = """
@@ -82,3 +86,92 @@ def test_what_the_documentation_shows_compiles_and_verifies_hashes_of_supabase(a
     bundle = ["--bundle", "--platform=node", "--format=esm", "--outfile=verify.mjs"]
     run(app, str(NODE_MODULES / "esbuild/bin/esbuild"), "verify.ts", *bundle)
     assert json.loads(run(app, "node", "verify.mjs")) == [True, False, True, False, False]
+
+
+AUTH = {
+    "schema.ts": """
+import { authTables } from "@convex-dev/auth/server";
+import { defineSchema } from "convex/server";
+export default defineSchema({ ...authTables });
+""",
+    "auth.config.ts": """
+export default { providers: [{ domain: process.env.CONVEX_SITE_URL, applicationID: "convex" }] };
+""",
+    "auth.ts": """
+import { Password } from "@convex-dev/auth/providers/Password";
+import { convexAuth, getAuthUserId } from "@convex-dev/auth/server";
+import { queryGeneric as query } from "convex/server";
+export const { auth, signIn, signOut, store, isAuthenticated } = convexAuth({ providers: [Password] });
+export const me = query({
+  args: {},
+  handler: async (ctx): Promise<any> => {
+    const id = await getAuthUserId(ctx);
+    return id === null ? null : ((await ctx.db.get(id)) as any).email;
+  },
+});
+""",
+    "http.ts": """
+import { httpRouter } from "convex/server";
+import { auth } from "./auth";
+const http = httpRouter();
+auth.addHttpRoutes(http);
+export default http;
+""",
+}
+#: What the package's own setup makes, as its documentation says.
+KEYS = """
+const { subtle } = globalThis.crypto;
+const { exportJWK, exportPKCS8, generateKeyPair } = await import("jose");
+const keys = await generateKeyPair("RS256", { extractable: true });
+const JWT_PRIVATE_KEY = (await exportPKCS8(keys.privateKey)).trimEnd().replace(/\\n/g, " ");
+const JWKS = JSON.stringify({ keys: [{ use: "sig", ...(await exportJWK(keys.publicKey)) }] });
+process.stdout.write(JSON.stringify({ JWT_PRIVATE_KEY, JWKS, SITE_URL: "http://localhost:5173" }));
+"""
+
+
+@dataclass
+class Client:
+    """Calls functions over HTTP, with a token or without."""
+
+    url: str
+
+    def call(self, kind: str, path: str, args: dict[str, Any], token: str | None = None) -> dict[str, Any]:
+        body = json.dumps({"path": path, "args": args, "format": "json"}).encode()
+        headers = {"Content-Type": "application/json"} | ({} if token is None else {"Authorization": f"Bearer {token}"})
+        with urlopen(Request(f"{self.url}/api/{kind}", body, headers), timeout=60) as answer:
+            found: dict[str, Any] = json.loads(answer.read())
+            return found
+
+    def sign(self, flow: str, password: str) -> dict[str, Any]:
+        params = {"email": "ada@example.com", "password": password, "flow": flow}
+        return self.call("action", "auth:signIn", {"provider": "password", "params": params})
+
+    def me(self, token: str | None) -> Any:
+        return self.call("query", "auth:me", {}, token)["value"]
+
+
+def test_a_user_signs_up_in_and_out_and_refreshes(app: Path) -> None:
+    """By HTTP actions of the deployment's own, where its keys are, and without ``--allow-fetch``."""
+    (app / "keys.mjs").write_text(KEYS)
+    keys: dict[str, str] = json.loads(run(app, "node", "keys.mjs"))
+    with served_app(**AUTH) as served:
+        body = json.dumps({"changes": [{"name": name, "value": value} for name, value in keys.items()]}).encode()
+        url, key = served.served.url, served.served.key
+        headers = {"Authorization": f"Convex {key}", "Content-Type": "application/json"}
+        urlopen(Request(f"{url}/api/update_environment_variables", body, headers), timeout=60).close()
+        served.push()
+        client = Client(str(url))
+        assert client.me(None) is None
+        up = client.sign("signUp", "correct horse")
+        assert up["status"] == "success", up
+        tokens = up["value"]["tokens"]
+        assert client.me(tokens["token"]) == "ada@example.com"
+        assert client.sign("signIn", "wrong")["status"] == "error"
+        assert client.sign("signUp", "short")["status"] == "error"
+        again = client.sign("signIn", "correct horse")["value"]["tokens"]
+        refreshed = client.call("action", "auth:signIn", {"refreshToken": again["refreshToken"]})["value"]["tokens"]
+        assert refreshed["refreshToken"] != again["refreshToken"] and client.me(refreshed["token"]) == "ada@example.com"
+        out = client.call("action", "auth:signOut", {}, refreshed["token"])
+        assert out["status"] == "success"
+        gone = client.call("action", "auth:signIn", {"refreshToken": refreshed["refreshToken"]})
+        assert gone["value"]["tokens"] is None

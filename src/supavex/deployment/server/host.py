@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from supavex.deployment.deployment import Deployment
 from supavex.deployment.functions.call import Call
@@ -112,7 +113,8 @@ class Host:
     @cached_property
     def tokens(self) -> Tokens:
         """Verifies users' tokens."""
-        return Tokens(self.fetch_hosts)
+        # An app that issues tokens itself, as with Convex Auth, has its keys at its own site.
+        return Tokens(self.fetch_hosts | {urlsplit(self.addresses.site).netloc})
 
     @cached_property
     def moments(self) -> Moments:
