@@ -93,17 +93,25 @@ def test_the_schema_auth_http_and_crons():
     assert found.functions["crons.js"]["cronSpecs"] == [["daily", {"name": "x"}]]
 
 
+ACTION = QUERY.replace("isQuery", "isAction")
+
+
 def test_a_file_for_node_finds_node():
-    source = 'import fs from "fs"; import { hash } from "node:crypto"; class A extends hash.B {} ' + QUERY % {
-        "name": "a"
-    }
-    found = evaluate([module("n.js", source, "node")], None, None, {})
+    source = 'import fs from "fs"; import { Hash } from "node:crypto"; class A extends Hash {} fs.existsSync.name; '
+    found = evaluate([module("n.js", source + ACTION % {"name": "a"}, "node")], None, None, {})
     assert [function["name"] for function in found.functions["n.js"]["functions"]] == ["a"]
 
 
+def test_files_for_node_hold_actions_alone():
+    with pytest.raises(SupavexError) as caught:
+        evaluate([module("n.js", QUERY % {"name": "a"}, "node")], None, None, {})
+    assert "`a` defined in `n.js` is a Query function. Only actions can be defined in Node.js." in caught.value.message
+
+
 def test_the_environment_is_there_and_nothing_else_of_it():
-    own = "process.env.A !== 'b' || process.env.HOME !== undefined || process.env.toString !== undefined"
-    source = f"if ({own} || JSON.stringify(process.env) !== '{{}}' || process.version !== undefined) throw 1;"
+    own = "process.env.A !== 'b' || process.env.HOME !== undefined"
+    own_ = f"{own} || process.env.toString !== undefined"
+    source = f"if ({own_} || JSON.stringify(process.env) !== '{{}}' || process.version !== undefined) throw 1;"
     assert evaluated({"A": "b"}, m=source).functions
     source = f'if (JSON.stringify(process.env) !== \'{{"A":"b"}}\' || {own} || !process.platform) throw 1;'
     assert evaluate([module("n.js", source, "node")], None, None, {"A": "b"}).functions

@@ -50,7 +50,7 @@ def run_action(functions: TransactionFunctions, call: Call, action: Callable[[Ca
         # An action may take minutes: its arguments are a text from here on.
         call.args = None
         call.taken()
-        with functions.runner(app) as leased:
+        with functions.runner(app, function) as leased:
             run = _ActionRun(functions, action, app, leased.runner, call, outcome)
             value = run.until_done(request)
         # Tables may have been made since the action began.

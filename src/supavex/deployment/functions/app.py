@@ -70,8 +70,20 @@ class App:
 
     @cached_property
     def scripts(self) -> list[str]:
-        """The modules as a process loads them."""
-        return [link(path, source).script() for path, (source, _, _) in self._modules.items()]
+        """The modules as a process loads them, without those for Node."""
+        return self._scripts(node=False)
+
+    @cached_property
+    def node_scripts(self) -> list[str]:
+        """The modules of files with ``"use node"``."""
+        return self._scripts(node=True)
+
+    def _scripts(self, *, node: bool) -> list[str]:
+        return [
+            link(path, source).script()
+            for path, (source, _, environment) in self._modules.items()
+            if (environment == "node") == node
+        ]
 
     @property
     def has_router(self) -> bool:

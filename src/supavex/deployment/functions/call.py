@@ -53,8 +53,6 @@ def checked(app: App, call: Call, kind: Kind) -> Function:
             f"Trying to execute {function.udf_path} as {kind.capitalize()}, but it is defined as "
             f"{function.kind.capitalize()}."
         )
-    if function.node:
-        raise Failure(f'Not supported here: {shown} is in a file with "use node", and Node does not run here.')
     return function
 
 

@@ -195,8 +195,10 @@ class TransactionFunctions:
             run = TransactionRun(self, app, leased.runner, transaction, call, outcome)
             outcome.value = run.outermost(function, call)
 
-    def runner(self, app: App) -> Leased:
-        """A process for one call, given back when the block ends."""
+    def runner(self, app: App, function: Function | None = None) -> Leased:
+        """A process for one call, given back when the block ends. One for Node runs that call alone."""
+        if function is not None and function.node:
+            return Leased(None, app, permitted(self.services.fetch_hosts))
         return Leased(self._runners, app, permitted(self.services.fetch_hosts))
 
     def start_request(
@@ -229,15 +231,22 @@ def snapshot_of(transaction: Transaction) -> Snapshot:
 class Leased:
     """A runner that is in use; see :meth:`Functions.runner`. A context manager."""
 
-    def __init__(self, runners: Runners, app: App, hosts: frozenset[str]) -> None:
+    def __init__(self, runners: Runners | None, app: App, hosts: frozenset[str]) -> None:
         self._runners, self._app, self._hosts = runners, app, hosts
 
     def __enter__(self) -> Leased:
+        if self._runners is None:
+            self.runner = Runner(self._app.node_scripts, self._hosts, node=True)
+            self.runner.begin()
+            return self
         self.runner = self._runners.take(self._app.version, self._app.scripts, self._hosts)
         return self
 
     def __exit__(self, *details: object) -> None:
-        self._runners.give(self._app.version, self.runner, self._hosts)
+        if self._runners is None:
+            self.runner.kill()
+        else:
+            self._runners.give(self._app.version, self.runner, self._hosts)
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@
   // An auth.config.ts that reads a variable which is not set is refused, with words that the official CLI looks for.
   let strict = false;
   let environment = {};
-  // No more than Convex has of it; files for Node are in Convex's Node, which has the rest.
+  // No more than Convex has of it.
   const variables = (target) => new Proxy(target, {
     get: (target, name) => {
       if (typeof name !== "string") return target[name];
@@ -19,8 +19,6 @@
     },
   });
   const forConvex = { env: variables({}) };
-  const { queueMicrotask } = globalThis;
-  const forNode = () => ({ env: variables({ ...environment }), version: "", platform: "convex", nextTick: queueMicrotask });
 
   const functionOf = (name, value) => {
     const kinds = [["isQuery", "Query"], ["isMutation", "Mutation"], ["isAction", "Action"]];
@@ -92,6 +90,9 @@
     stack: said(() => error?.stack ?? "", ""),
   });
 
+  const onlyActions = (path, { name, udfType }) =>
+    `\`${name}\` defined in \`${path}\` is a ${udfType} function. Only actions can be defined in Node.js. ` +
+    "See https://docs.convex.dev/functions/actions for more details.";
   const evaluated = async (request) => {
     const answer = { functions: {}, schema: null, auth: [], failure: null };
     const [syscall, later] = [refuse("the database"), () => 0];
@@ -99,16 +100,21 @@
     web.analyzing = web.importing = true;
     // A timer that is set while importing never comes: the process ends before.
     const fetch = () => Promise.reject(new Error("Can't use fetch() while importing a module."));
-    Object.assign(globalThis, { setTimeout: later, setInterval: later, clearTimeout: later, clearInterval: later, fetch });
+    if (own.node === null) {
+      Object.assign(globalThis, { setTimeout: later, setInterval: later, clearTimeout: later, clearInterval: later, fetch });
+    }
     ({ environment } = request);
+    own.setEnvironment?.(environment);
     for (const path of request.modules) {
       try {
         strict = path === "auth.config.js";
-        globalThis.process = request.node.includes(path) ? forNode() : forConvex;
+        if (own.node === null) globalThis.process = forConvex;
         const exports = await load(path);
         if (path === request.schema) answer.schema = schemaOf(exports);
         else if (path === "auth.config.js") answer.auth = providersOf(exports);
         else if (path !== request.definition) answer.functions[path] = analyzed(path, exports);
+        const other = own.node === null ? undefined : answer.functions[path]?.functions.find((f) => f.udfType !== "Action");
+        if (other !== undefined) throw new Error(onlyActions(path, other));
       } catch (error) {
         answer.failure = failure(path, error);
         break;

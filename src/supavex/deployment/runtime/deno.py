@@ -17,6 +17,8 @@ from supavex.errors import missing_extra
 #: Bytes of V8's heap, as a function has them with Convex: what the process itself needs comes on top.
 HEAP_BYTES = 64 << 20
 _OWN_HEAP_BYTES = 16 << 20
+#: The same for files with ``"use node"``, which Convex runs elsewhere.
+NODE_HEAP_BYTES = 512 << 20
 #: What stands before each message: its bytes.
 LENGTH = struct.Struct("<I")
 #: The scripts of this folder that run before any code of an app's, in this order.
@@ -24,6 +26,7 @@ _SCRIPTS = (
     *("errors.js", "inspect.js", "web.js", "clock.js", "console.js"),
     *("modules.js", "http.js", "run.js", "unchanged.js"),
 )
+_NODE_SCRIPTS = tuple("node.js" if name == "web.js" else name for name in _SCRIPTS if name != "clock.js")
 
 
 def script(name: str) -> str:
@@ -32,9 +35,9 @@ def script(name: str) -> str:
 
 
 @cache
-def own_scripts() -> tuple[str, ...]:
-    """What a process needs before it knows anything of an app."""
-    return tuple(f"{script(name)}\n//# sourceURL=own:{name}" for name in _SCRIPTS)
+def own_scripts(*, node: bool = False) -> tuple[str, ...]:
+    """What a process needs before it knows anything of an app; ``node``: one for files with ``"use node"``."""
+    return tuple(f"{script(name)}\n//# sourceURL=own:{name}" for name in (_NODE_SCRIPTS if node else _SCRIPTS))
 
 
 @cache
@@ -55,12 +58,12 @@ def framed(text: str) -> bytes:
 
 
 def start(
-    hosts: Collection[str] = (), *, heap: int = HEAP_BYTES, cpu_seconds: int | None = None
+    hosts: Collection[str] = (), *, node: bool = False, heap: int = HEAP_BYTES, cpu_seconds: int | None = None
 ) -> tuple[subprocess.Popen[bytes], int]:
     """A process that reads frames (``main.js``), and a descriptor: the process is killed when that is closed.
 
-    ``hosts``: those that it may connect to; ``*`` is any. ``heap``: bytes of V8's; ``cpu_seconds``: processor time that
-    it may take, where the system ends it then.
+    ``hosts``: those that it may connect to; ``*`` is any. ``node``: for files with ``"use node"``. ``heap``: bytes of
+    V8's. ``cpu_seconds``: processor time that it may take, where the system ends it then.
     """
     ends, lives = os.pipe()
     allowed = [] if not hosts else ["--allow-net" if "*" in hosts else f"--allow-net={','.join(sorted(hosts))}"]
@@ -73,7 +76,9 @@ def start(
             *("--no-prompt", "--no-remote", "--no-npm", "--no-config", "--no-lock", "--no-check"),
             f"--v8-flags=--max-old-space-size={megabytes}",
             *allowed,
+            *(["--allow-sys"] if node else []),
             str(Path(__file__).with_name("main.js")),
+            *(["node"] if node else []),
         ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -40,4 +40,28 @@
       data: marked ? read(() => (typeof error.data === "string" ? error.data : null), null) : null,
     };
   };
+
+  // A host that the process may not connect to.
+  const ASKED = /net access to "(.*?)(?::\d+)?"/;
+  own.refusal = (error, url) => {
+    const host = ASKED.exec(error.message)?.[1] ?? "it";
+    const why = `${host} is not allowed here. Allow it by \`supavex serve --allow-fetch ${host}\``;
+    return new TypeError(`fetch failed: ${url.slice(0, 200)}: ${why}`);
+  };
+
+  // What nobody has caught, and the end of all that is to be done; `listen` is how the global object is listened to.
+  own.listen = (listen) => {
+    listen("unhandledrejection", (event) => {
+      event.preventDefault();
+      own.rejected(event.reason);
+    });
+    listen("error", (event) => {
+      event.preventDefault();
+      own.rejected(event.error);
+    });
+    listen("beforeunload", (event) => {
+      event.preventDefault();
+      own.idle();
+    });
+  };
 }

@@ -71,30 +71,40 @@ def evaluate(
 ) -> Evaluation:
     """Imports every module, the schema and the app's definition. Raises :class:`SupavexError` with Convex's codes."""
     every = [*modules, *(module for module in (schema, definition) if module is not None)]
-    request = {
-        "environment": dict(environment),
-        "modules": [module.path for module in every if not module.is_chunk],
-        "node": [module.path for module in every if module.environment == "node"],
-        "schema": schema.path if schema else None,
-        "definition": definition.path if definition else None,
-    }
-    frames = [*(f"R{text}" for text in (*own_scripts(), script("analysis.js")))]
-    frames += [f"L{module.path}\n{link(module.path, module.source).script()}" for module in every]
-    frames.append(f"A{json.dumps(request)}")
-    answer = _in_child(b"".join(map(framed, frames)), seconds, memory)
-    # A module can reach what JavaScript is made of, and so what speaks for it.
-    if not is_sound(answer):
-        raise SupavexError("InvalidModules", "Evaluating the modules gave an answer of another form than it has.")
-    failure = answer.get("failure")
-    if failure is not None:
-        raise _failure(failure)
+    answers = []
+    for node in (False, True):
+        own = [module for module in every if (module.environment == "node") == node]
+        if own or not node:
+            request = {
+                "environment": dict(environment),
+                "modules": [module.path for module in own if not module.is_chunk],
+                "schema": schema.path if schema else None,
+                "definition": definition.path if definition else None,
+            }
+            frames = [*(f"R{text}" for text in (*own_scripts(node=node), script("analysis.js")))]
+            frames += [f"L{module.path}\n{link(module.path, module.source).script()}" for module in own]
+            frames.append(f"A{json.dumps(request)}")
+            answers.append(_in_child(b"".join(map(framed, frames)), seconds, memory, node=node))
+            _check(answers[-1])
+    answer = answers[0]
     found = answer["schema"]
     if found is not None and found.get("missing"):
         message = "Schema file missing default export. Have you run `export default defineSchema(...)`?"
         raise _evaluating("MissingSchemaExportError", message)
     if found is not None and not _is_schema(found.get("text")):
         raise _evaluating("InvalidSchemaExport", "Default export from schema file isn't a Convex schema.")
-    return Evaluation(answer["functions"], None if found is None else found["text"], answer["auth"])
+    functions = {path: said for each in answers for path, said in each["functions"].items()}
+    return Evaluation(functions, None if found is None else found["text"], answer["auth"])
+
+
+def _check(answer: Any) -> None:
+    """Raises where an answer is of another form than one has, or tells of a failure."""
+    # A module can reach what JavaScript is made of, and so what speaks for it.
+    if not is_sound(answer):
+        raise SupavexError("InvalidModules", "Evaluating the modules gave an answer of another form than it has.")
+    failure = answer.get("failure")
+    if failure is not None:
+        raise _failure(failure)
 
 
 def _is_schema(text: object) -> bool:
@@ -125,8 +135,8 @@ def _failure(failure: Mapping[str, str]) -> SupavexError:
     return SupavexError(code, f"Hit an error while evaluating {said}:\n{text}", where=where or None)
 
 
-def _in_child(request: bytes, seconds: float, memory: int) -> dict[str, Any]:
-    process, lives = start(heap=HEAP_BYTES, cpu_seconds=CPU_SECONDS)
+def _in_child(request: bytes, seconds: float, memory: int, *, node: bool) -> dict[str, Any]:
+    process, lives = start(node=node, heap=HEAP_BYTES, cpu_seconds=CPU_SECONDS)
     watcher = _Watcher(process, seconds, memory)
     watcher.start()
     try:
@@ -164,9 +174,12 @@ def _exchanged(process: subprocess.Popen[bytes], request: bytes) -> bytes | None
     writing = threading.Thread(target=write, args=(process.stdin,), name="supavex-v8-request", daemon=True)
     writing.start()
     try:
+        output = bytearray()
         with process.stdout as pipe:
-            output = pipe.read(MAX_ANSWER_BYTES + 1)
-        return output if len(output) <= MAX_ANSWER_BYTES else None
+            # The pipe has no buffer: each read gives what is there.
+            while len(output) <= MAX_ANSWER_BYTES and (piece := pipe.read(1 << 20)):
+                output += piece
+        return bytes(output) if len(output) <= MAX_ANSWER_BYTES else None
     finally:
         if process.poll() is None:
             with suppress(subprocess.TimeoutExpired):

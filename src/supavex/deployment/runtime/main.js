@@ -4,6 +4,11 @@ import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
 import { setImmediate } from "node:timers";
 
 const { stdin, stdout, exit } = Deno;
+// Files for Node have what Node has; others know nothing of it.
+const node = Deno.args[0] === "node" ? await (async () => {
+  const [{ createRequire }, streams] = await Promise.all([import("node:module"), import("node:stream")]);
+  return { require: createRequire("file:///app/"), streams, load: (name) => import(name) };
+})() : null;
 const { parse, stringify } = JSON;
 const { setInterval } = globalThis;
 const evaluated = globalThis.eval;
@@ -48,7 +53,7 @@ const send = (kind, text) => {
 };
 
 // What the scripts of this folder share, and no code of the app's can reach.
-const own = { AsyncLocalStorage, AsyncResource, deno: Deno, outbox: [], base64: toBase64, unbase64: fromBase64, bytes: encoded };
+const own = { AsyncLocalStorage, AsyncResource, deno: Deno, node, outbox: [], base64: toBase64, unbase64: fromBase64, bytes: encoded };
 
 // Turns: in each, no microtask is left of the one before, and every rejection that nobody has caught has been told.
 

@@ -4,14 +4,14 @@
   const definitions = new Map();
   own.define = (definition) => void definitions.set(definition.path, definition);
 
-  // Node's own modules: enough to import a file for actions in Node, whose functions don't run here.
-  const anything = new Proxy(function () {}, {
-    get: (target, key) => (key === Symbol.toPrimitive ? () => "" : key === "then" ? undefined : anything),
-    apply: () => anything,
-    construct: () => anything,
-  });
+  // Node's own modules: only files for Node import them.
   const isNode = (path) => path.startsWith("node:");
-  const from = (path, name) => {
+  const namespaces = new Map();
+  const ofNode = (path) => {
+    if (own.node === null) throw new Error(`Could not find the module ${path}.`);
+    return own.node.load(path);
+  };
+  const resolved = (path, name) => {
     const parts = path.split("/").slice(0, -1);
     for (const part of name.split("/")) {
       if (part === "..") parts.pop();
@@ -38,16 +38,14 @@
     const exportsOf = (path) => instances.get(path).exports;
     const evaluate = async ({ path, requires, imports, body, stars }, exports) => {
       for (const required of requires) {
+        if (isNode(required) && !namespaces.has(required)) namespaces.set(required, await ofNode(required));
         // Modules that import each other: the one that began first is not waited for.
         if (!isNode(required) && !instances.has(required)) await load(required).done;
       }
       const scope = Object.create(null);
       for (const [local, [module, name]] of Object.entries(imports)) {
-        const get = isNode(module)
-          ? () => anything
-          : name === "*"
-            ? () => exportsOf(module)
-            : () => exportsOf(module)[name];
+        const from = isNode(module) ? () => namespaces.get(module) : () => exportsOf(module);
+        const get = name === "*" ? from : () => from()[name];
         Object.defineProperty(scope, local, { get });
       }
       const define = (getters) => {
@@ -57,7 +55,9 @@
       };
       const loaded = async (name) => {
         mayLoad();
-        return await whole(from(path, String(name)));
+        const relative = String(name).startsWith(".");
+        if (!relative && own.node !== null) return await own.node.load(`node:${String(name).replace(/^node:/, "")}`);
+        return await whole(resolved(path, String(name)));
       };
       // As Convex has it, and only where it is asked for.
       Object.defineProperty(loaded, "meta", { get: () => { throw new Error("import.meta unsupported"); } });

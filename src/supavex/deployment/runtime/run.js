@@ -16,7 +16,7 @@
     if (Object.hasOwn(environment, name)) return environment[name];
     return name === "inspect" ? () => "[process.env]" : undefined;
   };
-  Object.assign(globalThis, { process: { env: new Proxy({}, { get: variable }) } });
+  if (own.node === null) Object.assign(globalThis, { process: { env: new Proxy({}, { get: variable }) } });
 
   // What is longer than this breaks a limit for certain, and the host need not see it.
   const MAX_TEXT = 48 << 20;
@@ -330,6 +330,7 @@
     if (request.outermost) {
       ({ kind, environment, tables } = request);
       numbers = new Set(Object.values(tables));
+      own.setEnvironment?.(environment);
       web.begin(kind, kind === "action" ? null : request.now);
       own.beginClock(request.imported.now);
       own.seed(request.seed);

@@ -21,10 +21,10 @@ from typing import Any
 
 from supavex.convex.json_bounds import parse_bounded, parse_strict
 from supavex.convex.values import InvalidValue, from_internal_json, value_problem
-from supavex.deployment.runtime.deno import LENGTH, own_scripts, resident, start
+from supavex.deployment.runtime.deno import HEAP_BYTES, LENGTH, NODE_HEAP_BYTES, own_scripts, resident, start
 
 #: What a process may hold: its own, and a heap and buffers as functions have them with Convex.
-MEMORY_BYTES = 320 << 20
+MEMORY_BYTES, NODE_MEMORY_BYTES = 320 << 20, 1 << 30
 #: What one message of a process may hold.
 MAX_MESSAGE_BYTES = 96 << 20
 #: Bytes of what a process says of its end that are looked at.
@@ -52,11 +52,13 @@ class RunnerLost(Exception):
 class Runner:
     """One process with the modules of one push loaded. It belongs to one run at a time.
 
-    ``hosts``: those that an action may fetch from.
+    ``hosts``: those that an action may fetch from. ``node``: the modules are those of files with ``"use node"``; such a
+    process runs one action.
     """
 
-    def __init__(self, scripts: Sequence[str], hosts: Collection[str] = ()) -> None:
-        self._process, self._lives = start(hosts)
+    def __init__(self, scripts: Sequence[str], hosts: Collection[str] = (), *, node: bool = False) -> None:
+        self._node = node
+        self._process, self._lives = start(hosts, node=node, heap=NODE_HEAP_BYTES if node else HEAP_BYTES)
         self._scripts: Sequence[str] = scripts
         self._loaded = False
         self.broken = False
@@ -103,7 +105,7 @@ class Runner:
         if not self._loaded:
             self._loaded = True
             self._token = b""
-            for text in own_scripts():
+            for text in own_scripts(node=self._node):
                 self._send(b"R" + text.encode())
             for text in self._scripts:
                 self._send(b"L\n" + text.encode())
@@ -181,7 +183,7 @@ class Runner:
                 late = waits is None and time.monotonic() - started > seconds * _WALL_FACTOR + 10
                 if now - before > seconds or late:
                     raise RunnerLost("timeout")
-                if resident(self._process.pid) > MEMORY_BYTES:
+                if resident(self._process.pid) > (NODE_MEMORY_BYTES if self._node else MEMORY_BYTES):
                     raise RunnerLost("memory")
         except (OSError, ValueError):  # it has ended, or another thread has killed it
             raise self._lost() from None

@@ -68,12 +68,6 @@
     return controller.signal;
   };
 
-  const ASKED = /net access to "(.*?)(?::\d+)?"/;
-  const refused = (error, url) => {
-    const host = ASKED.exec(error.message)?.[1] ?? "it";
-    const why = `${host} is not allowed here. Allow it by \`supavex serve --allow-fetch ${host}\``;
-    return new TypeError(`fetch failed: ${url.slice(0, 200)}: ${why}`);
-  };
   const fetched = async (input, init) => {
     onlyInActions("fetch()");
     const request = new Request(input, init);
@@ -82,7 +76,7 @@
     try {
       return await fetch(request, { signal });
     } catch (error) {
-      throw error instanceof NotCapable ? refused(error, request.url) : error;
+      throw error instanceof NotCapable ? own.refusal(error, request.url) : error;
     }
   };
   put("fetch", (input, init) => fetched(input, init));
@@ -160,18 +154,7 @@
   }
 
   // Everything else goes: what is left can be reached by every function.
-  addGlobalListener("unhandledrejection", (event) => {
-    event.preventDefault();
-    own.rejected(event.reason);
-  });
-  addGlobalListener("error", (event) => {
-    event.preventDefault();
-    own.rejected(event.error);
-  });
-  addGlobalListener("beforeunload", (event) => {
-    event.preventDefault();
-    own.idle();
-  });
+  own.listen(addGlobalListener);
   const mine = ["setTimeout", "setInterval", "clearTimeout", "clearInterval", "fetch"];
   for (const name of Object.getOwnPropertyNames(globalThis)) {
     if (!kept.has(name) && !mine.includes(name)) delete globalThis[name];

@@ -1,0 +1,41 @@
+"""Files with ``"use node"``: their actions have what Node has, in a process of their own, and reach nothing by it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+
+from .app import App, value_of
+
+
+def test_nodes_modules_are_there(app: App):
+    found = app.run("nodes:has")
+    assert found["atImport"] == hashlib.sha256(b"abc").hexdigest()
+    assert found["hmac"] == base64.b64encode(hmac.digest(b"key", b"abc", "sha1")).decode()
+    assert found["scrypt"] == hashlib.scrypt(b"password", salt=b"salt", n=16384, r=8, p=1, dklen=16).hex()
+    assert (found["random"], found["zipped"], found["kept"], found["emitted"], found["text"]) == (8, "é", 7, 5, "ab")
+    assert found["variables"] == ["hello", None, True] and found["version"] is True
+    assert app.run("nodes:has")["calls"] == 1 == found["calls"], "each call has a process of its own"
+
+
+def test_they_reach_the_data_and_print(app: App):
+    outcome = app.outcome("nodes:reaches")
+    assert value_of(outcome) == [[3], 8]
+    assert outcome.log_texts == ["[LOG] 'printed' [ 1 ]", "[LOG] written"]
+    assert app.numbers() == [3]
+
+
+def test_errors_tell_places_in_the_files_of_the_app(app: App):
+    said = app.fails("nodes:throws").message
+    assert said.startswith("Uncaught RangeError: of Node's\n    at handler (../convex/nodes.ts:")
+
+
+def test_no_file_no_process_and_no_network(app: App):
+    found = app.run("nodes:attempts")
+    assert set(found.values()) == {"refused"}, found
+
+
+def test_what_speaks_for_the_process_without_its_token_fails_its_own_call(app: App):
+    assert app.fails("nodes:forges").message == "The process that ran the function ended unexpectedly."
+    assert app.run("nodes:double", n=2.0) == 4
