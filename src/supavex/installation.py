@@ -39,6 +39,7 @@ PACKAGES = {
     "websockets": "serve",
     "brotli": "serve",
     "deno": "serve",
+    "regex": "serve",
     "jwt": "serve",
     "urllib3": "serve",
     "jinja2": "serve",

@@ -86,7 +86,7 @@ def run_http_action(
 
     ``action`` runs the actions that it calls.
     """
-    outcome = Outcome(f"{request.method} {request.path}", "HttpAction")
+    outcome = Outcome(f"{request.method} {request.path}", kind="HttpAction")
     with recorded(outcome, functions.action_seconds):
         call = Call("http", None, identity)
         with functions.engine.snapshot() as snapshot:

@@ -65,12 +65,13 @@ def start(
     ``hosts``: those that it may connect to; ``*`` is any. ``node``: for files with ``"use node"``. ``heap``: bytes of
     V8's. ``cpu_seconds``: processor time that it may take, where the system ends it then.
     """
+    path = binary()
     ends, lives = os.pipe()
     allowed = [] if not hosts else ["--allow-net" if "*" in hosts else f"--allow-net={','.join(sorted(hosts))}"]
     megabytes = (heap + _OWN_HEAP_BYTES) >> 20
     process = subprocess.Popen(
         [
-            binary(),
+            path,
             "run",
             "--quiet",
             *("--no-prompt", "--no-remote", "--no-npm", "--no-config", "--no-lock", "--no-check"),
