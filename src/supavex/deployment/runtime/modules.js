@@ -11,6 +11,9 @@
     if (own.node === null) throw new Error(`Could not find the module ${path}.`);
     return own.node.load(path);
   };
+  // What imports are looked up in. V8 takes it for what an imported function is called on, and writes its name before
+  // the function's in a stack; whoever reads the stack knows that name.
+  class __Imports {}
   const resolved = (path, name) => {
     const parts = path.split("/").slice(0, -1);
     for (const part of name.split("/")) {
@@ -42,7 +45,7 @@
         // Modules that import each other: the one that began first is not waited for.
         if (!isNode(required) && !instances.has(required)) await load(required).done;
       }
-      const scope = Object.create(null);
+      const scope = Object.setPrototypeOf(new __Imports(), null);
       for (const [local, [module, name]] of Object.entries(imports)) {
         const from = isNode(module) ? () => namespaces.get(module) : () => exportsOf(module);
         const get = name === "*" ? from : () => from()[name];

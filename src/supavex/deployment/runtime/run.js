@@ -221,6 +221,7 @@
   // A query or a mutation is over when nothing is left that it has asked for, be that awaited or not.
   const transacted = (frame, idle) => {
     if (frame.queue.length === 0) {
+      if (web.pending > 0) return "loop";
       if (frame.outcome !== null) return over(frame, "done", frame.outcome.done);
       return idle ? over(frame, "stuck", "") : "loop";
     }

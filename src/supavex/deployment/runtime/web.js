@@ -92,22 +92,34 @@
     run.ended.abort();
   };
 
-  // Cryptography is Deno's own, but not while modules are evaluated.
-  for (const [prototype, names] of [
-    [Crypto.prototype, ["getRandomValues", "randomUUID"]],
-    [SubtleCrypto.prototype, Object.getOwnPropertyNames(SubtleCrypto.prototype)],
-  ]) {
-    for (const name of names.filter((name) => name !== "constructor")) {
-      const given = prototype[name];
-      const guarded = {
-        [name](...parts) {
-          if (run.analyzing) throw new Error("Can't use crypto while importing a module.");
-          return given.apply(this, parts);
-        },
-      };
-      defineProperty(prototype, name, { ...Object.getOwnPropertyDescriptor(prototype, name), value: guarded[name] });
+  // Cryptography is Deno's own, but not while modules are evaluated. Convex's answers at once: a function is not over
+  // while it waits for some.
+  run.pending = 0;
+  const guarded = (given) => function (...parts) {
+    if (run.analyzing) throw new Error("Can't use crypto while importing a module.");
+    return apply(given, this, parts);
+  };
+  const counted = (given) => async function (...parts) {
+    if (run.analyzing) throw new Error("Can't use crypto while importing a module.");
+    run.pending++;
+    try {
+      return await apply(given, this, parts);
+    } finally {
+      run.pending--;
+      own.wake();
     }
-  }
+  };
+  const { apply } = Reflect;
+  const replace = (prototype, names, made) => {
+    for (const name of names) {
+      const property = Object.getOwnPropertyDescriptor(prototype, name);
+      if (typeof property.value !== "function" || name === "constructor") continue;
+      const value = defineProperty(made(property.value), "name", { value: name });
+      defineProperty(prototype, name, { ...property, value });
+    }
+  };
+  replace(Crypto.prototype, ["getRandomValues", "randomUUID"], guarded);
+  replace(SubtleCrypto.prototype, Object.getOwnPropertyNames(SubtleCrypto.prototype), counted);
 
   // Code that is made of texts can't import: what Deno would give is nothing of the app's. (What is made of a module is
   // taken care of by whoever reads the module.)
