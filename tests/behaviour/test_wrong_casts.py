@@ -76,6 +76,8 @@ COLUMNS = {
     "longs": Column("int8[]", "{5,6}", "v.array(v.int64())", "to_jsonb(({c})[2:]::text[])::text"),
     "nested": Column("text[]", "{{a,b},{c,d}}", "v.array(v.array(v.string()))", '\'[["a", "b"]]\''),
     "jsons": Column("jsonb[]", '{"[1]"}', "v.any()", "to_jsonb({c}::text[])::text"),
+    "place": Column("place", "(1,a)", "v.any()", "jsonb_set(to_jsonb({c}), '{name}', to_jsonb('x'::text))::text"),
+    "places": Column("place[]", '{"(1,a)"}', "v.any()", "to_jsonb(({c})[2:])::text"),
     "range": Column("int4range", "[1,5)", "v.string()", "lower({c})::text"),
     "parent": Column("uuid", "0b7f3c52-91d4-4e0a-8a6f-5d2c1e9b4a01", 'v.id("parents")', "md5({c}::text)::uuid"),
 }
@@ -87,6 +89,7 @@ def folder(server: servers.Server) -> Iterator[Path]:
         assert isinstance(database, Database)
         with psycopg.connect(database.url("supabase_admin"), autocommit=True) as connection:
             key = COLUMNS["parent"].value
+            connection.execute("CREATE TYPE public.place AS (n int, name text)")
             connection.execute("CREATE TABLE public.parents (id uuid PRIMARY KEY)")
             connection.execute("INSERT INTO public.parents VALUES (%s), (md5(%s)::uuid)", (key, key))
             declared = ", ".join(f"{name} {column.type}" for name, column in COLUMNS.items())
