@@ -53,6 +53,7 @@ _FROM_ONE = "[:]"
 _TEXTS = "to_jsonb({c}::text[])::text"
 _JSON = "to_jsonb({c})::text"
 #: The proof's own way to the same, by another function.
+_SEEN_JSONB = "array_to_json({c})::jsonb::text"
 _SEEN_JSON, _SEEN_TEXTS = "array_to_json({c})::text", "array_to_json({c}::text[])::text"
 _HINT = "Use v.array(v.string()), or v.any() with an sql expression such as to_jsonb(column)."
 
@@ -75,7 +76,8 @@ def arrays(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit
         whole = documents(Type("jsonb", "jsonb"), target, rule)
         if isinstance(whole, Misfit):
             return whole
-        return replace(whole, select=_JSON, text=_SEEN_JSON, restore=_json_elements(whole.restore, rule))
+        # Its text, which invalid_json may keep, is that of jsonb.
+        return replace(whole, select=_JSON, text=_SEEN_JSONB, restore=_json_elements(whole.restore, rule))
     if is_object(type_.element) and leaf.objects:
         return as_json(type_, target, rule)
     inner = choose(type_.element, leaf, rule)

@@ -7,6 +7,7 @@ to what PostgreSQL says. Nothing here uses Arrow or the copy's encoders.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,7 @@ from supavex.postgres.connection import quoted
 EARLIEST = 1_000
 LATEST = (1 << 53) * 1000 - 9_000
 ABSENT: Any = object()
+_COLUMN = re.compile(r'\w+\."\w+"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,17 @@ def earliest_sql(table: TablePlan) -> str | None:
     )
 
 
+def named_parts(field: FieldPlan) -> list[str]:
+    """SQL for what a row says of each part of the key that a field refers to."""
+    reference = field.reference
+    assert reference is not None
+    type_ = None if field.column is None or field.expression or reference.many else field.column.type.base
+    if reference.key.form == "uuid" and type_ != "uuid":
+        return [f"({part})::uuid" for part in reference.parts]
+    # A column as it is can be read without a cast.
+    return [part if _COLUMN.fullmatch(part) else f"({part})" for part in reference.parts]
+
+
 def named_key_sql(field: FieldPlan) -> str:
     """SQL for the key, as text, of the row that a field refers to (of many, that ``e.x`` names): the proof's own."""
     reference = field.reference
@@ -88,8 +101,7 @@ def named_key_sql(field: FieldPlan) -> str:
         key = reference.key.text_sql([f"p.{quoted(column)}" for column in reference.key.columns])
         parent = quoted(reference.schema, reference.table)
         return f"(SELECT {key} FROM {parent} AS p WHERE {reference.named(reference.parts)})"
-    cast = "::text::uuid" if reference.key.form == "uuid" else ""
-    return reference.key.text_sql([f"({part}){cast}" for part in reference.parts])
+    return reference.key.text_sql(named_parts(field))
 
 
 def reference_text_sql(field: FieldPlan) -> str:

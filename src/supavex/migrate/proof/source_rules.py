@@ -12,6 +12,7 @@ from supavex.convex.field_rules import MISSING
 from supavex.convex.limits import STORAGE_TABLE
 from supavex.mapping.plan import ALIAS, FieldPlan, Reference
 from supavex.migrate.proof.compared_table import ComparedTable
+from supavex.migrate.proof.comparison import named_parts
 from supavex.migrate.state.rejects import Reject
 from supavex.postgres.connection import quoted
 from supavex.postgres.snapshot import reading
@@ -65,8 +66,7 @@ class SourceRules:
         assert reference is not None
         if reference.through:
             return False  # such a row has no key to name, and is rejected
-        cast = "::text::uuid" if reference.key.form == "uuid" else ""
-        parts = [f"({part}){cast}" for part in reference.parts]
+        parts = named_parts(field)
         rows = f"{quoted(self._table.source.schema, self._table.source.name)} AS {ALIAS}"
         if reference.many:
             rows += f", unnest({field.source}) AS e(x)"
