@@ -6,6 +6,7 @@ options, calls the method, and prints. Modules are imported when a verb needs th
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -84,6 +85,18 @@ def inspect(source: str, schemas: Sequence[str] = ("public",)) -> Inspection:
     from supavex.mapping.inspect import inspect_source
 
     return inspect_source(source, schemas)
+
+
+def inspect_folder(folder: str | Path = ".", schemas: Sequence[str] | None = None) -> Inspection:
+    """What the files of a folder that is no project yet hold, by the replay that :func:`init` uses, too."""
+    from supavex.mapping.inspect import inspect_project, inspect_source
+    from supavex.settings.reading import default_settings
+
+    settings = default_settings(Path(folder))
+    settings = settings if schemas is None else replace(settings, schemas=tuple(schemas))
+    if os.access(settings.root, os.W_OK):
+        return inspect_project(settings)
+    return inspect_source(str(settings.migrations), settings.schemas)  # nothing can be kept there
 
 
 class Project:

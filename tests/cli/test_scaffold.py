@@ -337,3 +337,27 @@ def test_inspect_reads_one_file_and_needs_no_project(folder: Path) -> None:
     assert [path.name for path in folder.iterdir()] == ["dump.sql"]
     missing = supavex("inspect", folder / "nowhere")
     assert (missing.code, "NoSource" in missing.err) == (2, True)
+
+
+def test_inspect_and_init_share_one_replay_before_there_is_a_project(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "supabase/migrations").mkdir(parents=True)
+    (folder / "supabase/migrations/1_notes.sql").write_text("CREATE TABLE notes (id int PRIMARY KEY, text text);")
+    first = supavex("inspect", "-C", folder, "--json")
+    assert first.code == 0 and [table["name"] for table in first.json["tables"]] == ["notes"]
+    assert (folder / ".supavex/.gitignore").read_text() == "*\n"
+
+    def replayed(*arguments: object) -> None:
+        raise AssertionError("the files are run again")
+
+    monkeypatch.setattr("supavex.postgres.replay.replay_files", replayed)
+    again = supavex("inspect", "-C", folder, "--json")
+    assert (again.code, again.json) == (0, first.json)
+    assert supavex("init", "-C", folder).code == 0
+
+
+def test_inspect_says_what_is_wrong_with_a_project_s_file(folder: Path) -> None:
+    (folder / "supavex.toml").write_text("schema = 7\n")
+    ran = supavex("inspect", "-C", folder)
+    assert ran.code == 2 and "InvalidConfig" in ran.err

@@ -117,7 +117,9 @@ def test_no_table_at_all_is_an_error(folder: Path) -> None:
     ran = init(folder, "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';")
     assert ran.code == 1
     assert "error[NoTables]" in ran.err
-    assert (folder / "supavex.toml").exists() and (folder / "schema.py").exists()
+    assert not (folder / "supavex.toml").exists(), "nothing is begun"
+    (folder / "supavex.toml").write_text("")
+    (folder / "schema.py").write_text("from supavex.schema import define_schema\n\nschema = define_schema({})\n")
     checked = supavex("check", "-C", folder)
     assert checked.code == 1
     assert "no table" in checked.out

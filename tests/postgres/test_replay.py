@@ -19,6 +19,7 @@ from supavex.postgres.replay import Replay, fingerprint
 from supavex.postgres.report import Failure, Loss, NotRun, Report
 from supavex.postgres.run_files import replay_files
 from supavex.postgres.source_files import sql_files
+from supavex.postgres.watching import watcher
 from tests.databases import Database
 
 Run = Callable[..., Report]
@@ -470,6 +471,19 @@ def test_running_gives_the_role_that_may_read_all_but_is_no_superuser(replay: Ca
             "SELECT current_user::text, rolsuper, rolbypassrls FROM pg_catalog.pg_roles WHERE rolname = current_user"
         ).fetchone()
     assert row == ("postgres", False, True)
+
+
+def test_who_waits_is_told_at_once_and_file_by_file(replay: Callable[[], Replay], migrations: Path) -> None:
+    (migrations / "2_more.sql").write_text("CREATE TABLE more (id int);\nSELECT 1;\n")
+    heard: list[tuple[str, bool]] = []
+    token = watcher.set(lambda file, statements, done: heard.append((file, done)))
+    try:
+        replay().catalog()
+        replay().catalog()
+    finally:
+        watcher.reset(token)
+    # First of all that it begins, while the server starts; of a replay that is there, nothing.
+    assert heard == [("", False), ("1_first.sql", False), ("2_more.sql", False), ("", True)]
 
 
 @pytest.mark.parametrize("change", ["edited", "added", "removed", "renamed"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -51,9 +50,10 @@ def _inspected(
     if source is None:
         try:
             project = open_project(folder, config)
-        except UsageError:
-            # No project: the usual place of migrations will do.
-            source = str(Path(folder) / "supabase/migrations")
+        except UsageError as error:
+            if error.code != "NoProject" or config is not None:
+                raise
+            return library.inspect_folder(folder, names), None
         else:
             return project.inspect(names), project
     return library.inspect(source, names or ["public"]), None

@@ -74,6 +74,13 @@ def load_settings(folder: Path, config: str | None = None) -> Settings:
     return _settings(root, path, data)
 
 
+def default_settings(folder: Path) -> Settings:
+    """The settings of a folder that has no supavex.toml, as `supavex init` would begin with them."""
+    root = folder.resolve()
+    check_folders(root / STATE_NAME)
+    return _settings(root, root / CONFIG_NAME, {})
+
+
 def _settings(root: Path, path: Path, data: Mapping[str, Any]) -> Settings:
     top = TomlTable(data, path.name)
     source = TomlTable(top.take("source", dict, {}), f"{path.name} [source]")
