@@ -5,8 +5,9 @@
 In each checkout every folder of migrations is found and replayed, with the SQL files and config.toml beside it. Its
 tables are scaffolded and filled with made-up rows, and the rows are migrated and proven. The tables that are lost are
 listed (the target is none), and of each failed statement that touches a table that moves, why it failed. A lost table
-is left behind for the rest of the way. Exit code 1 where a project fails: a crash, a lost table, a table without a
-definition, an error of the check, a row that the proof does not explain.
+is left behind for the rest of the way. Policies are counted, and those that are not translated are listed. Exit code 1
+where a project fails: a crash, a lost table, a table without a definition, an error of the check, a row that the proof
+does not explain.
 """
 
 from __future__ import annotations
@@ -48,6 +49,10 @@ class Report:
     empty: int = 0
     rejected: int = 0
     verified: int = 0
+    policies: int = 0
+    translated: int = 0
+    #: Policies that refuse: table, policy and reason of each.
+    untranslated: list[str] = field(default_factory=list)
     seconds: float = 0.0
     problem: str = ""
     reasons: dict[str, int] = field(default_factory=dict)
@@ -134,6 +139,7 @@ def _go(report: Report, folder: Path, rows: int) -> None:
     if report.problem:
         return
     project = load_settings(folder)
+    _rules(report, folder)
     with Source(project).running() as url:
         secret = (folder / ".supavex/source/database/password").read_text().split()[0]
         superuser = re.sub(r"user=\w+", f"user={servers.SUPERUSER} password={secret}", url)
@@ -150,6 +156,13 @@ def _go(report: Report, folder: Path, rows: int) -> None:
     report.reasons = dict(Counter(json.loads(line)["code"] for line in rejects))
     proof = _ran(report, folder, "verify", "--json").json
     report.verified = sum(table["matched"] for table in proof["tables"])
+
+
+def _rules(report: Report, folder: Path) -> None:
+    """Counts the project's policies, and those that are translated."""
+    found = _ran(report, folder, "rules", "--json", codes=(0, 1)).json["policies"]
+    report.policies, report.translated = found["found"], found["translated"]
+    report.untranslated = [f"{one['table']}: {one['policy']}: {one['reason']}" for one in found["refused"]]
 
 
 def main() -> int:
@@ -170,13 +183,19 @@ def main() -> int:
         print(json.dumps([asdict(report) for report in reports], indent=1))
     else:
         names = ["name", "files", "failed_statements", "tables", "scaffolded", "errors", "rows", "refused", "empty"]
-        names += ["rejected", "verified", "seconds"]
+        names += ["rejected", "verified", "policies", "translated", "seconds"]
         rows = [[getattr(report, name) for name in names] + [len(report.lost)] for report in reports]
         print(table_text([*(name.replace("_", " ") for name in names), "lost"], rows))
         for report in reports:
-            for title, lines in (("lost", report.lost), ("failed", report.touching)):
+            for title, lines in (
+                ("lost", report.lost),
+                ("failed", report.touching),
+                ("refuses", report.untranslated),
+            ):
                 for line in lines:
                     print(f"{title}: {report.name} {line}")
+        policies, translated = sum(r.policies for r in reports), sum(r.translated for r in reports)
+        print(f"Policies translated: {translated} of {policies}.")
         print(f"Tables lost: {sum(len(report.lost) for report in reports)}.")
     return int(any(report.problem or report.lost for report in reports))
 

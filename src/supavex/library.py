@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from supavex.migrate.users.export import UsersOptions
     from supavex.migrate.users.report import UsersReport
     from supavex.migrate.verifying import VerifyOptions
+    from supavex.rules.proof.run import RulesProof
+    from supavex.rules.writing import Rules
     from supavex.usage.usage import Usage
 
 #: Called while a verb works: the step (``copied``, ``verified``, …), a table, the rows done, and an estimate of all
@@ -144,6 +146,12 @@ class Project:
 
         return build(self.settings, check=check)
 
+    def rules(self, *, check: bool = False) -> Rules:
+        """Writes ``convex/rules.ts`` from policies and constraints; with ``check``, only says if it is up to date."""
+        from supavex.rules.writing import write_rules
+
+        return write_rules(self.settings, check=check)
+
     def deploy(self, options: DeployOptions | None = None, *, say: Say = _unheard) -> Deployed:
         """Pushes the schema, into the local deployment by default."""
         from supavex.migrate.deploying import DeployOptions, deploy
@@ -191,6 +199,12 @@ class Project:
         from supavex.migrate.verifying import VerifyOptions, verify_project
 
         return verify_project(self.settings, options or VerifyOptions(), partial(progress, "verified"))
+
+    def verify_rules(self, users: int | None = None, say: Say = _unheard) -> RulesProof:
+        """Tries the app's functions and ``rules.ts`` against PostgreSQL, as nobody and ``users`` users (None: all)."""
+        from supavex.rules.proof.run import prove_rules
+
+        return prove_rules(self.settings, users, say)
 
     def restore(self, archive: Path, to: str, *, replace: bool = False, progress: Progress = _silent) -> Restored:
         """Writes the documents of an archive into the tables of the PostgreSQL at ``to``."""

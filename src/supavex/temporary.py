@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Literal
 
 #: What supavex makes temporary folders for; each is called ``supavex-NAME-…``.
-Name = Literal["bundle", "dry", "export", "inspect", "proof", "rehearsal", "server"]
-_NAMES = ("bundle", "dry", "export", "inspect", "proof", "rehearsal", "server")
+Name = Literal["bundle", "dry", "export", "inspect", "proof", "rehearsal", "rules", "server"]
+_NAMES = ("bundle", "dry", "export", "inspect", "proof", "rehearsal", "rules", "server")
 #: The folders of versions that held no lock.
 _OLDER_NAMES = (*_NAMES, "archive")
 #: The file that the folder's process holds a lock on.

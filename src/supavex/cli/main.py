@@ -36,6 +36,7 @@ COMMANDS = {
     "explain": "Column by column: what happens to a table, and why.",
     "check": "The schema compiles and covers the source.",
     "build": "schema.py to convex/schema.ts and convex/defaults.ts.",
+    "rules": "Policies and constraints to convex/rules.ts.",
     "deploy": "Push the schema to a deployment.",
     "migrate": "Copy the rows, with ids that are computed.",
     "changes": "Rows inserted, updated and deleted since they were imported.",

@@ -32,6 +32,10 @@ _SHOWN = 3
 )
 @click.option("--existing", metavar="FILE.zip", help="Of an archive: the export of the target that it was made beside.")
 @click.option("--files", metavar="PLACE", help="Where the files of storage buckets are: a folder, or s3://….")
+@click.option(
+    "--rules", "of_rules", is_flag=True, help="Try the app's functions and rules.ts against PostgreSQL instead."
+)
+@click.option("--users", type=click.IntRange(min=1), metavar="N", help="With --rules: so many users. Default: all.")
 @click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Only N rows a table: a quick look, no proof.")
 def command(
     archive: str | None,
@@ -42,24 +46,40 @@ def command(
     rejects: str | None,
     existing: str | None,
     files: str | None,
+    of_rules: bool,
+    users: int | None,
     sample: int | None,
 ) -> int:
-    """Prove that every row arrived, field by field.
+    """Prove that every row arrived, field by field; with --rules, that PostgreSQL's policies hold in Convex.
 
     Source and target are read again, by another way than the copy's. Exit code 1: something is missing, extra or
     different, and no rejected row explains it, or no import took place; rows that were written since the copy are told
     from wrong ones. "Proven for what the files gave" says that some statements of the files did not run. The
     proof is kept in .supavex/migration as proof.json, and as a page, proof.html; a sample leaves these as they are.
 
+    With --rules the source's rows are read and written as anon and as each user, in PostgreSQL (all of it rolled back)
+    and in a fork of the local deployment: an app's public query that returns a document which PostgreSQL hides from
+    its caller is a leak, and the builders of rules.ts have to show and take what PostgreSQL does. Exit code 1: a leak
+    or a difference.
+
     \b
     Examples:
       supavex verify
       supavex verify snapshot.zip --json
+      supavex verify --rules --users 20
     """
     from supavex.migrate.state.folder import Folder
     from supavex.migrate.verifying import VerifyOptions
 
     project = open_project(folder, config)
+    if of_rules:
+        from supavex.cli.rules_proof import rules_verdict
+
+        if archive or rejects or existing or files or sample or to != "local":
+            raise click.UsageError("--rules goes with --users alone.")
+        return rules_verdict(project, users, as_json=as_json)
+    if users is not None:
+        raise click.UsageError("--users goes with --rules.")
     options = VerifyOptions(
         to,
         archive=None if archive is None else Path(archive),

@@ -133,6 +133,7 @@ class Policy:
     roles: tuple[str, ...]
     using: str | None
     with_check: str | None
+    permissive: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +146,23 @@ class Trigger:
 
 
 @dataclass(frozen=True, slots=True)
+class Grant:
+    """What a role may do with a whole table: some of SELECT, INSERT, UPDATE and DELETE.
+
+    ``by_column``: those of them that the role may do with some of the columns only.
+    """
+
+    role: str
+    commands: tuple[str, ...]
+    by_column: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """A table that holds rows (ordinary or partitioned; partitions themselves are left out).
 
     ``constrained``: the columns that a CHECK, a UNIQUE or an exclusion reads, by themselves or in an expression or the
-    WHERE of its index.
+    WHERE of its index. ``grants``: of Supabase's API roles that there are.
     """
 
     schema: str
@@ -165,6 +178,7 @@ class Table:
     row_security: bool = False
     comment: str = ""
     constrained: tuple[str, ...] = ()
+    grants: tuple[Grant, ...] = ()
 
     @property
     def qualified(self) -> str:
@@ -186,6 +200,53 @@ class NamedObject:
 
 
 @dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter that a caller gives a value: its name (empty: it has none), type, and the SQL of its default."""
+
+    name: str
+    type: str
+    default: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function in SQL or PL/pgSQL. ``body`` is the source text between the quotes.
+
+    ``returns`` is the type that it gives, of each row if it gives a set; of ``RETURNS TABLE`` with several columns
+    ``record``, with the ``columns`` by name. ``atomic``: the body is ``BEGIN ATOMIC … END`` or ``RETURN …``.
+    """
+
+    schema: str
+    name: str
+    parameters: tuple[Parameter, ...]
+    returns: str
+    returns_set: bool
+    language: str
+    security_definer: bool
+    strict: bool
+    body: str
+    definition: str
+    columns: tuple[Parameter, ...] = ()
+    atomic: bool = False
+
+    @property
+    def qualified(self) -> str:
+        """``schema.function``, for people."""
+        return f"{self.schema}.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A view: its query as PostgreSQL writes it. ``invoker``: it is read with the rights of who reads it."""
+
+    schema: str
+    name: str
+    columns: tuple[str, ...]
+    query: str
+    invoker: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Expression:
     """What PostgreSQL says of an SQL expression over the rows (called ``t``) of a table: its type, or what is wrong."""
 
@@ -198,15 +259,18 @@ class Expression:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """All of it. ``others`` holds views, functions, publications and the like.
+    """All of it. ``others`` names views, functions, publications and the like.
 
-    ``expressions`` are those that were asked about: they are none of the database's.
+    ``functions`` are those that people wrote, in any schema: policies call them. ``expressions`` are those that were
+    asked about: they are none of the database's.
     """
 
     server_version: str
     tables: tuple[Table, ...]
     others: tuple[NamedObject, ...] = field(default=())
     expressions: tuple[Expression, ...] = field(default=())
+    functions: tuple[Function, ...] = field(default=())
+    views: tuple[View, ...] = field(default=())
 
     def table(self, schema: str, name: str) -> Table | None:
         """The table of that name, or None."""
@@ -228,7 +292,16 @@ class Catalog:
     def from_json(cls, data: dict[str, Any]) -> Catalog:
         """The catalog that :meth:`to_json` wrote."""
         others = tuple(NamedObject(**other) for other in data["others"])
-        return cls(data["server_version"], tuple(map(table_from_json, data["tables"])), others)
+        functions = tuple(map(function_from_json, data["functions"]))
+        views = tuple(View(**{**view, "columns": tuple(view["columns"])}) for view in data["views"])
+        tables = tuple(map(table_from_json, data["tables"]))
+        return cls(data["server_version"], tables, others, functions=functions, views=views)
+
+
+def function_from_json(data: dict[str, Any]) -> Function:
+    """A :class:`Function` from its JSON."""
+    lists = {name: tuple(Parameter(**each) for each in data[name] or ()) for name in ("parameters", "columns")}
+    return Function(**{**data, **lists})
 
 
 def expression_from_json(data: dict[str, Any]) -> Expression:
@@ -265,6 +338,9 @@ def table_from_json(data: dict[str, Any]) -> Table:
             "policies": tuple(Policy(**{**p, "roles": tuple(p["roles"])}) for p in data["policies"]),
             "triggers": tuple(Trigger(**t) for t in data["triggers"]),
             "constrained": tuple(data["constrained"]),
+            "grants": tuple(
+                Grant(g["role"], tuple(g["commands"]), tuple(g["by_column"])) for g in data.get("grants") or ()
+            ),
         }
     )
 

@@ -11,7 +11,15 @@ from collections.abc import Sequence
 import psycopg
 from psycopg.pq import DiagnosticField, ExecStatus
 
-from supavex.postgres.catalog import Catalog, Expression, NamedObject, table_from_json, type_from_json
+from supavex.postgres.catalog import (
+    Catalog,
+    Expression,
+    NamedObject,
+    View,
+    function_from_json,
+    table_from_json,
+    type_from_json,
+)
 from supavex.postgres.connection import quoted
 
 #: Schemas that are PostgreSQL's or Supabase's own; a project's ``schemas`` may still name one of Supabase's.
@@ -115,7 +123,7 @@ SELECT pg_catalog.jsonb_build_object(
         WHERE i.indrelid = w.oid AND NOT i.indisprimary), '[]'),
     'policies', coalesce((
         SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
-            'name', p.polname,
+            'name', p.polname, 'permissive', p.polpermissive,
             'command', CASE p.polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE'
                        WHEN 'd' THEN 'DELETE' ELSE 'ALL' END,
             'roles', (SELECT pg_catalog.jsonb_agg(coalesce(r.rolname, 'public') ORDER BY r.rolname)
@@ -130,6 +138,17 @@ SELECT pg_catalog.jsonb_build_object(
         FROM pg_catalog.pg_trigger g
         JOIN pg_catalog.pg_proc tp ON tp.oid = g.tgfoid JOIN pg_catalog.pg_language tl ON tl.oid = tp.prolang
         WHERE g.tgrelid = w.oid AND NOT g.tgisinternal), '[]'),
+    'grants', coalesce((
+        SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+            'role', r.rolname,
+            'commands', (SELECT coalesce(pg_catalog.jsonb_agg(c.command), '[]')
+                         FROM pg_catalog.unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS c(command)
+                         WHERE pg_catalog.has_table_privilege(r.oid, w.oid, c.command)),
+            'by_column', (SELECT coalesce(pg_catalog.jsonb_agg(c.command), '[]')
+                          FROM pg_catalog.unnest(ARRAY['SELECT', 'INSERT', 'UPDATE']) AS c(command)
+                          WHERE NOT pg_catalog.has_table_privilege(r.oid, w.oid, c.command)
+                            AND pg_catalog.has_any_column_privilege(r.oid, w.oid, c.command))) ORDER BY r.rolname)
+        FROM pg_catalog.pg_roles r WHERE r.rolname IN ('anon', 'authenticated')), '[]'),
     'constrained', coalesce((
         SELECT pg_catalog.jsonb_agg(a.attname ORDER BY a.attnum)
         FROM pg_catalog.pg_attribute a
@@ -205,6 +224,50 @@ WHERE t.schemaname = ANY(%(schemas)s) GROUP BY p.pubname
 ORDER BY 1, 2, 3
 """
 
+#: Functions in SQL and PL/pgSQL, with types by their names as written without a search path.
+_FUNCTIONS = """
+SELECT pg_catalog.jsonb_build_object(
+    'schema', n.nspname, 'name', p.proname,
+    'parameters', coalesce((
+        SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+            'name', coalesce(p.proargnames[a.position], ''), 'type', pg_catalog.format_type(a.oid, NULL),
+            'default', pg_catalog.pg_get_function_arg_default(p.oid, a.position::int)) ORDER BY a.position)
+        FROM pg_catalog.unnest(coalesce(p.proallargtypes, p.proargtypes::oid[])) WITH ORDINALITY AS a(oid, position)
+        WHERE coalesce(p.proargmodes[a.position], 'i') IN ('i', 'b')), '[]'),
+    'columns', coalesce((
+        SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+            'name', coalesce(p.proargnames[a.position], ''), 'type', pg_catalog.format_type(a.oid, NULL),
+            'default', NULL) ORDER BY a.position)
+        FROM pg_catalog.unnest(p.proallargtypes) WITH ORDINALITY AS a(oid, position)
+        WHERE p.proargmodes[a.position] IN ('t', 'o', 'b')), '[]'),
+    'returns', pg_catalog.format_type(p.prorettype, NULL), 'returns_set', p.proretset, 'language', l.lanname,
+    'security_definer', p.prosecdef, 'strict', p.proisstrict,
+    'atomic', pg_catalog.to_jsonb(p) ->> 'prosqlbody' IS NOT NULL, 'body', p.prosrc,
+    'definition', pg_catalog.pg_get_functiondef(p.oid))
+FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+WHERE p.prokind = 'f' AND l.lanname IN ('sql', 'plpgsql') AND (
+    n.nspname = ANY(%(schemas)s) OR n.nspname <> ALL (%(system)s) AND n.nspname NOT LIKE 'pg\\_%%'
+    OR n.nspname = 'auth' AND p.proname NOT IN ('uid', 'role', 'email', 'jwt'))
+  AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d
+                  WHERE d.classid = 'pg_catalog.pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
+ORDER BY n.nspname, p.proname, p.oid
+"""
+
+_VIEWS = """
+SELECT n.nspname, c.relname,
+       (SELECT pg_catalog.array_agg(a.attname::text ORDER BY a.attnum) FROM pg_catalog.pg_attribute a
+        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+       pg_catalog.pg_get_viewdef(c.oid),
+       coalesce(c.reloptions::text[] && ARRAY['security_invoker=true', 'security_invoker=on', 'security_invoker=1'],
+                false)
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'v' AND n.nspname = ANY(%(schemas)s)
+  AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d
+                  WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+ORDER BY 1, 2
+"""
+
 #: What a Supabase project keeps in schemas that are not its own: a table that must be there (and readable), and SQL.
 _ELSEWHERE = (
     ("cron.job", "SELECT 'cron job', coalesce(jobname, 'job ' || jobid), schedule || ' ' || command FROM cron.job"),
@@ -256,8 +319,18 @@ def inspect_catalog(connection: psycopg.Connection, schemas: list[str], also: Se
         tables.append(table_from_json(data))
     others = [NamedObject(*row) for row in connection.execute(_OTHERS, {"schemas": schemas})]
     others += sorted(_elsewhere(connection, schemas), key=lambda other: (other.kind, other.name, other.detail))
+    functions = connection.execute(_FUNCTIONS, {"schemas": schemas, "system": list(SYSTEM_SCHEMAS)})
+    views = connection.execute(_VIEWS, {"schemas": schemas})
     (version,) = connection.execute("SHOW server_version").fetchone() or ("",)
-    return Catalog(str(version).split()[0], tuple(tables), tuple(others))
+    return Catalog(
+        str(version).split()[0],
+        tuple(tables),
+        tuple(others),
+        functions=tuple(function_from_json(data) for (data,) in functions),
+        views=tuple(
+            View(schema, name, tuple(columns or ()), query, bool(own)) for schema, name, columns, query, own in views
+        ),
+    )
 
 
 def ask_types(connection: psycopg.Connection, asked: Sequence[tuple[str, str, str]]) -> list[Expression]:

@@ -14,6 +14,7 @@ from supavex.files import STATE_NAME, check_folders, check_inside, is_private_fo
 from supavex.postgres.source_files import supabase_folder
 from supavex.postgres.supabase_config import read_config
 from supavex.settings.rules import (
+    ENFORCED,
     FILE_OVER,
     ColumnRule,
     FieldRule,
@@ -150,9 +151,12 @@ def _fill(reader: TomlTable) -> Fill | None:
 def _users_rule(data: Mapping[str, Any], where: str) -> UsersRule:
     reader = TomlTable(data, where)
     kind = reader.choice("for", get_args(UsersKind)) if "for" in data else None
-    rule = UsersRule(kind, reader.take("password_hashes", bool, False))
+    rule = UsersRule(kind, reader.take("password_hashes", bool, False), reader.take("field", str, ""))
     reader.known.add("for")
     reader.done()
+    if rule.field and not re.fullmatch(r"\w+\.\w+", rule.field, re.ASCII):
+        hint = 'field = "profiles.clerkId": the Convex table of users, and its field with the identity\'s subject.'
+        raise UsageError("InvalidConfig", "field names a table and a field.", where=where, hint=hint)
     if rule.password_hashes and rule.kind != "convex-auth":
         hint = "For Clerk: supavex users --for clerk --with-password-hashes."
         raise UsageError("InvalidConfig", 'password_hashes goes with for = "convex-auth".', where=where, hint=hint)
@@ -228,6 +232,7 @@ def _table_rule(data: Any, where: str) -> TableRule:
         created=reader.take("created", str),
         key=reader.texts("key", []),
         fill=_fill(reader),
+        enforce=_enforce(reader),
         columns={
             name: _column_rule(column, f"{where[:-1]}.columns.{name}]")
             for name, column in reader.take("columns", dict, {}).items()
@@ -239,6 +244,17 @@ def _table_rule(data: Any, where: str) -> TableRule:
     )
     reader.done()
     return rule
+
+
+def _enforce(reader: TomlTable) -> tuple[str, ...] | None:
+    if "enforce" not in reader.data:
+        return None
+    names = reader.texts("enforce", [])
+    odd = next((name for name in names if name not in ENFORCED), None)
+    if odd is not None:
+        message = f"enforce names some of {', '.join(ENFORCED)}, not {odd!r}."
+        raise UsageError("InvalidConfig", message, where=reader.where)
+    return names
 
 
 def _match(data: Mapping[str, Any], where: str) -> dict[str, str]:

@@ -59,6 +59,10 @@ class FieldRule:
     references: tuple[str, ...] = ()
 
 
+#: The kinds of constraints that rules.ts holds to.
+ENFORCED = ("unique", "check", "reference", "default", "updated_at", "not_null")
+
+
 @dataclass(frozen=True, slots=True)
 class TableRule:
     """What supavex.toml says of a source table.
@@ -67,7 +71,8 @@ class TableRule:
     its own; ``match`` pairs a Convex field with a source column. ``created``: the column that ``_creationTime`` comes
     from. ``key``: the columns that tell rows apart, where there is no primary key (``["*"]``: the whole row, and of
     equal rows their number). ``fields``: fields that come from no single column. ``fill``: of its columns, see
-    :class:`~supavex.settings.settings.Settings`.
+    :class:`~supavex.settings.settings.Settings`. ``enforce``: which of its constraints ``rules.ts`` holds to (of
+    :data:`ENFORCED`); None: all.
     """
 
     to: str | None = None
@@ -78,14 +83,20 @@ class TableRule:
     columns: Mapping[str, ColumnRule] = field(default_factory=dict)
     fields: Mapping[str, FieldRule] = field(default_factory=dict)
     fill: Fill | None = None
+    enforce: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class UsersRule:
-    """Where the users of ``auth.users`` go. ``password_hashes``: a migration takes their hashes too (Convex Auth's)."""
+    """Where the users of ``auth.users`` go. ``password_hashes``: a migration takes their hashes too (Convex Auth's).
+
+    ``field``: ``table.field`` of the Convex table that has a document for each user, and the field that holds the
+    subject of the user's identity: ``auth.uid()`` is that document then.
+    """
 
     kind: UsersKind | None = None
     password_hashes: bool = False
+    field: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,66 @@
+"""``supavex rules``."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import click
+
+from supavex.cli.options import json_option, open_project, print_json, project_options
+from supavex.rules.writing import Rules
+from supavex.text import counted
+
+#: Constraints of a kind that the terminal lists.
+_LISTED = 10
+
+
+@click.command("rules")
+@project_options
+@json_option
+@click.option("--check", is_flag=True, help="Write nothing; exit 1 where the file is not up to date.")
+def command(folder: str, config: str | None, as_json: bool, check: bool) -> int:
+    """Write convex/rules.ts: the source's policies and constraints as TypeScript.
+
+    The file has `query` and `mutation`, builders for the app's functions whose ctx.db holds to the rules; it imports
+    the package convex-helpers. A policy that has no like in TypeScript refuses: its table shows and takes nothing by it
+    until you fill in its stub. A rules.ts that you have changed is left alone. Exit code 1: a policy was not
+    translated. `supavex verify --rules` tries the rules against PostgreSQL.
+
+    \b
+    Examples:
+      supavex rules
+      supavex rules --check --json
+    """
+    project = open_project(folder, config)
+    result = project.rules(check=check)
+    if as_json:
+        print_json(result.to_json())
+        return 0 if result.ok else 1
+    click.echo(f"{result.state:<9} {project.settings.shown(result.path)}")
+    for line in report_lines(result):
+        click.echo(line)
+    if result.state == "stale":
+        click.echo("Not up to date. Run `supavex rules`.", err=True)
+    return 0 if result.ok else 1
+
+
+def report_lines(result: Rules) -> list[str]:
+    """The report that a person reads."""
+    found, refused = len(result.rules.found), result.rules.refused
+    lines = [f"policies: {found} found, {found - len(refused)} translated, {len(refused)} refuse."]
+    for table, rule in refused:
+        name = table.source.name if table.source is not None else table.target
+        lines.append(f"    {name}: {rule.policy.name!r}: {rule.reason}")
+    carried, left = result.constraints.carried, result.constraints.left
+    lines.append(f"constraints: {carried + len(left)} found, {carried} carried over, {len(left)} left.")
+    lines += [f"    {one.table}: {one.constraint}: {one.reason}" for one in left[:_LISTED]]
+    if len(left) > _LISTED:
+        lines.append(f"    … and {len(left) - _LISTED} more (all of them: --json)")
+    for name, visible in result.module.visible.items():
+        lines += [f'{name}: .index("by_{field}", ["{field}"]) would find its visible rows.' for field in visible.add]
+    closed = Counter(table.source is None for table in result.rules.tables.values())[True]
+    if closed:
+        lines.append(
+            f"{counted(closed, 'table')} of no source: closed until rules.ts says who may see their documents."
+        )
+    return lines

@@ -1,0 +1,61 @@
+"""What ``supavex verify --rules`` prints."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import click
+
+from supavex.cli.options import print_json
+from supavex.library import Project
+from supavex.rules.proof.run import RulesProof
+from supavex.text import counted
+
+#: Findings of a kind that the terminal shows.
+_SHOWN = 10
+
+
+def rules_verdict(project: Project, users: int | None, *, as_json: bool) -> int:
+    """Tries the rules and prints what came of it; the exit code."""
+    result = project.verify_rules(users, lambda user: click.echo(f"as {user} …", err=True))
+    if as_json:
+        print_json(result.to_json())
+    else:
+        for line in report_lines(result):
+            click.echo(line)
+    return 0 if result.ok else 1
+
+
+def report_lines(result: RulesProof) -> list[str]:
+    """The report that a person reads."""
+    found, called = result.findings, result.called
+    lines: list[str] = []
+    leaks = Counter((leak.function, leak.place, leak.table, leak.policy) for leak in called.leaks.values())
+    for (function, place, table, policy), count in leaks.items():
+        users = sorted({leak.user for leak in called.leaks.values() if leak.function == function})
+        shown = ", ".join(users[:2]) + (f" and {len(users) - 2} more" if len(users) > 2 else "")
+        lines.append(
+            f"leak: {function} ({place}) gives {shown} {counted(count, 'document')} of {table}, hidden by: {policy}"
+        )
+    for difference in found.differences[:_SHOWN]:
+        lines.append(f"{difference.kind}: as {difference.user}: {difference.table}: {difference.detail}")
+        if difference.policy:
+            lines.append(f"    policies: {difference.policy}")
+    if found.wrong > _SHOWN:
+        lines.append(f"    … and {found.wrong - _SHOWN} more differences (--json)")
+    if called.unguarded:
+        lines.append("No identity is looked at by: " + ", ".join(called.unguarded))
+    shown_not = result.not_tried[:_SHOWN]
+    lines += [f"not tried: {one}" for one in shown_not]
+    if len(result.not_tried) > len(shown_not):
+        lines.append(f"    … and {len(result.not_tried) - len(shown_not)} more not tried (--json)")
+    functions = f"{counted(called.calls, 'call')} of {len(called.functions)} public queries"
+    tried = f"{found.reads:,} reads and {found.writes:,} writes by rules.ts ({found.taken:,} taken)"
+    tried = tried if result.builders else "no rules.ts"
+    verdict = (
+        "no leak, no difference"
+        if result.ok
+        else f"{counted(len(leaks), 'leak')}, {counted(found.wrong, 'difference')}"
+    )
+    lines.append(f"{verdict}: {counted(len(found.users), 'user')}, {functions}, {tried}; in {result.seconds:.1f} s.")
+    return lines

@@ -1,0 +1,284 @@
+"""What the constraints of a table come to in Convex: uniques, checks, references, defaults, and what is left."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+
+from supavex.convex.limits import STORAGE_TABLE
+from supavex.convex.validators import Optional
+from supavex.mapping.keys import WHOLE_ROW
+from supavex.mapping.plan import FieldPlan, Plan, TablePlan
+from supavex.postgres.catalog import Column, Trigger
+from supavex.settings.rules import ENFORCED
+from supavex.rules.form import Expression, Field, Untranslatable
+from supavex.rules.parse.casts import cast
+from supavex.rules.parse.columns import field_of
+from supavex.rules.parse.operators import alike
+from supavex.rules.parse.program import condition_of, expression_of
+from supavex.rules.parse.scope import Binding, Scope, Work
+from supavex.rules.parse.selects import index_for
+from supavex.rules.policies import RuleSet
+
+_TOUCH = re.compile(
+    r"\s*BEGIN\s+((?:NEW\.\"?\w+\"?\s*:?=\s*[^;]+;\s*)+)RETURN\s+NEW\s*;?\s*END\s*;?\s*", re.IGNORECASE | re.DOTALL
+)
+_TOUCHED = re.compile(r"NEW\.\"?(\w+)\"?\s*:?=\s*([^;]+?)\s*;", re.IGNORECASE)
+_NOW = re.compile(
+    r"(?:now\(\)|current_timestamp|timezone\('utc'(?:::text)?,\s*now\(\)\)|clock_timestamp\(\)|"
+    r"\(?now\(\) at time zone 'utc'\)?|transaction_timestamp\(\))\Z",
+    re.IGNORECASE,
+)
+_MODDATETIME = re.compile(r"moddatetime\('?(\w+)'?\)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class UniqueRule:
+    """A unique key over fields, with the index that looks it up."""
+
+    name: str
+    fields: tuple[str, ...]
+    index: str
+    indexed: tuple[str, ...]
+    nulls_not_distinct: bool
+    where: Expression | None
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A field of another table that refers to documents of this one."""
+
+    table: str
+    field: str
+    index: str
+    on_delete: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A constraint that Convex does not get: of which table, what, and why."""
+
+    table: str
+    constraint: str
+    reason: str
+
+
+@dataclass(slots=True)
+class TableConstraints:
+    """What of a table's constraints is carried over."""
+
+    unique: list[UniqueRule] = field(default_factory=list)
+    checks: list[tuple[str, Expression]] = field(default_factory=list)
+    references: list[tuple[str, str, str]] = field(default_factory=list)
+    children: list[Child] = field(default_factory=list)
+    defaults: dict[str, Expression] = field(default_factory=dict)
+    touched: list[str] = field(default_factory=list)
+    required: list[str] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        """How many there are; a reference counts once, at the child."""
+        lists = len(self.unique) + len(self.checks) + len(self.references) + len(self.required)
+        return lists + len(self.defaults) + len(self.touched)
+
+
+@dataclass(slots=True)
+class Constraints:
+    """All constraints of a project: by Convex table, and those that are left."""
+
+    tables: dict[str, TableConstraints] = field(default_factory=dict)
+    left: list[LeftOut] = field(default_factory=list)
+
+    @property
+    def carried(self) -> int:
+        """How many are carried over."""
+        return sum(table.count for table in self.tables.values())
+
+
+def constraints_of(rules: RuleSet) -> Constraints:
+    """The constraints of every table that moves."""
+    found = Constraints({name: TableConstraints() for name in rules.tables})
+    for table in rules.plan.moved:
+        made = found.tables[table.target]
+        wanted = table.rule.enforce if table.rule.enforce is not None else ENFORCED
+        reader = _Reader(table, rules.work, made, found.left)
+        for name, read in (
+            ("unique", reader.uniques),
+            ("check", reader.checks),
+            ("default", reader.defaults),
+            ("updated_at", reader.triggers),
+            ("not_null", reader.required),
+        ):
+            if name in wanted:
+                read()
+        if "reference" in wanted:
+            _references(table, rules.plan, found)
+        reader.others()
+    return found
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Reads the constraints of one table."""
+
+    table: TablePlan
+    work: Work
+    made: TableConstraints
+    left: list[LeftOut]
+
+    @property
+    def scope(self) -> Scope:
+        self.work.nodes = 0
+        return Scope(self.work, (Binding(self.table.source.name, "row", self.table, new=True),), secured=False)
+
+    def leave(self, constraint: str, reason: object) -> None:
+        self.left.append(LeftOut(self.table.name, constraint, f"{reason}"))
+
+    def _name(self, column: str) -> str:
+        return field_of(self.table, column, "row").name
+
+    def uniques(self) -> None:
+        source, definition = self.table.source, self.table.definition
+        assert definition is not None
+        keys = [(u.name, u.columns, u.nulls_not_distinct, u.predicate) for u in source.uniques]
+        if source.primary_key and source.primary_key != WHOLE_ROW:
+            keys.insert(0, (f"{source.name}_pkey", source.primary_key, False, None))
+        for name, columns, not_distinct, predicate in keys:
+            try:
+                fields = tuple(self._name(column) for column in columns)
+                if fields == ("_id",):
+                    continue
+                where = None if predicate is None else condition_of(predicate, self.scope)
+            except Untranslatable as error:
+                self.leave(name, error)
+                continue
+            index, indexed = index_for(definition, fields)
+            self.made.unique.append(UniqueRule(name, fields, index, indexed, not_distinct, where))
+        for other in source.indexes:
+            if other.unique and None in other.columns:
+                self.leave(other.name, "a unique index over an expression")
+
+    def checks(self) -> None:
+        for check in self.table.source.checks:
+            try:
+                self.made.checks.append((check.name, condition_of(check.expression, self.scope)))
+            except Untranslatable as error:
+                self.leave(check.name, error)
+        for column in self.table.source.columns:
+            for check in column.type.checks:
+                self._domain_check(column, check.name, check.expression)
+            if column.type.length is not None and column.type.base == "varchar":
+                sql = f'char_length("{column.name}") <= {column.type.length}'
+                self._column_check(column, f"{column.name}_length", sql)
+
+    def _domain_check(self, column: Column, name: str, expression: str) -> None:
+        try:
+            value = field_of(self.table, column.name, "row")
+            scope = replace(self.scope, bindings=(), variables={"value": value})
+            self.made.checks.append((name, condition_of(expression, scope)))
+        except Untranslatable as error:
+            self.leave(f"{column.name} {name}", error)
+
+    def _column_check(self, column: Column, name: str, sql: str) -> None:
+        try:
+            self.made.checks.append((name, condition_of(sql, self.scope)))
+        except Untranslatable as error:
+            if column.name not in self.table.skipped:
+                self.leave(name, error)
+
+    def defaults(self) -> None:
+        for column in self.table.source.columns:
+            if column.default is None or column.generated or column.name in self.table.skipped:
+                continue
+            try:
+                target = field_of(self.table, column.name, "row")
+                if target.name == "_id":
+                    continue
+                value = expression_of(column.default, replace(self.scope, bindings=()))
+                self.made.defaults[target.name] = self._held(value, target)
+            except Untranslatable as error:
+                self.leave(f"default of {column.name}", error)
+
+    def _held(self, value: Expression, target: Field) -> Expression:
+        """A default's value as the field holds it."""
+        if value.kind.name == "unknown":
+            value = cast(value, target.kind)
+        value, held = alike(value, target, self.work.source)
+        if held is not target:
+            raise Untranslatable(f"a value of {value.kind} for {target.kind}")
+        return value
+
+    def triggers(self) -> None:
+        for trigger in self.table.source.triggers:
+            columns = touched_by(trigger)
+            if columns is None:
+                continue
+            for column in columns:
+                try:
+                    self.made.touched.append(self._name(column))
+                except Untranslatable as error:
+                    self.leave(trigger.name, error)
+
+    def required(self) -> None:
+        """Columns that are NOT NULL, and whose fields may be absent all the same."""
+        for planned in self.table.fields:
+            column = planned.column
+            if column is None or column.nullable or planned.file is not None or planned.expression:
+                continue
+            if isinstance(planned.validator, Optional) or planned.optional or planned.takes_null:
+                self.made.required.append(planned.name)
+
+    def others(self) -> None:
+        for trigger in self.table.source.triggers:
+            if touched_by(trigger) is None:
+                self.leave(trigger.name, "a trigger that does more than set the time of the update")
+        for column in self.table.source.columns:
+            if column.generated and column.name not in self.table.skipped:
+                self.leave(column.name, "a generated column: compute it where the document is written")
+            if column.identity and column.name not in self.table.skipped:
+                self.leave(column.name, "an identity column: _id, or a counter document")
+
+
+def touched_by(trigger: Trigger) -> list[str] | None:
+    """The columns that a trigger sets to the moment of the update; None where it does anything else."""
+    definition = trigger.definition
+    if " BEFORE UPDATE ON " not in definition or " FOR EACH ROW " not in definition or " WHEN " in definition:
+        return None
+    found = _MODDATETIME.search(definition)
+    if found:
+        return [found[1]]
+    body = _TOUCH.fullmatch(trigger.function)
+    if body is None:
+        return None
+    pairs = _TOUCHED.findall(body[1])
+    if not pairs or not all(_NOW.match(value.strip()) for _, value in pairs):
+        return None
+    return [column.lower() for column, _ in pairs]
+
+
+def _references(table: TablePlan, plan: Plan, found: Constraints) -> None:
+    """The foreign keys whose columns became ids, at the child and at the parent."""
+    for key in table.source.foreign_keys:
+        planned = _field(table, key.columns)
+        if planned is None or planned.reference is None or planned.reference.many:
+            found.left.append(LeftOut(table.name, key.name, "its columns are no ids of a table in Convex"))
+            continue
+        parent = planned.reference.target
+        if parent == STORAGE_TABLE or parent not in found.tables:
+            found.left.append(LeftOut(table.name, key.name, f"it refers to {parent}"))
+            continue
+        found.tables[table.target].references.append((key.name, planned.name, parent))
+        assert table.definition is not None
+        index, _ = index_for(table.definition, (planned.name,))
+        action = {"CASCADE": "cascade", "SET NULL": "set null"}.get(key.on_delete, "restrict")
+        if key.on_delete == "SET DEFAULT":
+            found.left.append(LeftOut(table.name, key.name, "ON DELETE SET DEFAULT: it restricts instead"))
+        found.tables[parent].children.append(Child(table.target, planned.name, index, action))
+
+
+def _field(table: TablePlan, columns: tuple[str, ...]) -> FieldPlan | None:
+    for planned in table.fields:
+        own = (planned.column.name,) if planned.column is not None else planned.by_columns
+        if own == columns:
+            return planned
+    return None

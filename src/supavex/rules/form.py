@@ -1,0 +1,304 @@
+"""The typed form between SQL and TypeScript: expressions over documents, selects, functions.
+
+A value's :class:`Kind` says how Convex holds what was an SQL value. NULL is ``null`` or a field that is absent. A
+form holds only what TypeScript can say with SQL's own meaning; what it can't raises :class:`Untranslatable`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+class Untranslatable(Exception):
+    """SQL that has no form here. The message says which part, and why."""
+
+
+#: ``id``: a document's id, of ``table``. ``clerk``: the new id of an id file. ``row``: a whole document of ``table``.
+KindName = Literal[
+    "boolean", "text", "uuid", "id", "clerk", "number", "int64", "moment", "date", "time", "interval", "json",
+    "array", "row", "unknown",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How Convex holds a value. Moments and intervals are milliseconds; dates ``YYYY-MM-DD``; times as in the field.
+
+    ``ordered``: whether JavaScript's ``<`` orders the values as PostgreSQL does. ``labels``: an enum's, in order.
+    ``table`` says whose an ``id`` is; of a number ``int`` that it is whole, of a text ``uuid`` or ``json`` what it was
+    made of, of a time its format.
+    """
+
+    name: KindName
+    table: str = ""
+    element: Kind | None = None
+    labels: tuple[str, ...] = ()
+
+    @property
+    def ordered(self) -> bool:
+        """Whether ``<`` means the same on both sides."""
+        return self.name in ("number", "int64", "moment", "date", "time", "interval", "boolean")
+
+    def __str__(self) -> str:
+        of = f" of {self.table}" if self.table else f" of {self.element}" if self.element else ""
+        return f"{self.name}{of}"
+
+
+BOOLEAN, TEXT, UUID, NUMBER, INT64 = Kind("boolean"), Kind("text"), Kind("uuid"), Kind("number"), Kind("int64")
+WHOLE_NUMBER, UUID_TEXT, JSON_TEXT = Kind("number", "int"), Kind("text", "uuid"), Kind("text", "json")
+MOMENT, DATE, TIME, INTERVAL, JSON = Kind("moment"), Kind("date"), Kind("time"), Kind("interval"), Kind("json")
+UNKNOWN = Kind("unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """Any expression. ``nullable``: whether it can be NULL."""
+
+    kind: Kind
+    nullable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Constant(Expression):
+    """A value that stands in the SQL: a str, bool, int, float, None, or what JSON holds."""
+
+    value: object
+
+
+@dataclass(frozen=True, slots=True)
+class Field(Expression):
+    """A field of a document. ``key`` is the Convex table whose source rows the field's column tells apart by itself."""
+
+    row: str
+    name: str
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Whole(Expression):
+    """A whole document."""
+
+    row: str
+
+
+@dataclass(frozen=True, slots=True)
+class Variable(Expression):
+    """A parameter or variable of a function."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim(Expression):
+    """Something about the caller: ``uid``, ``role``, ``email``, ``claims`` or ``now``."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class All(Expression):
+    """SQL's AND."""
+
+    parts: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Any(Expression):
+    """SQL's OR."""
+
+    parts: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not(Expression):
+    """SQL's NOT."""
+
+    part: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Compare(Expression):
+    """A comparison; of jsonb and arrays only ``=`` and ``<>``."""
+
+    operator: Literal["=", "<>", "<", "<=", ">", ">="]
+    left: Expression
+    right: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Distinct(Expression):
+    """IS DISTINCT FROM."""
+
+    left: Expression
+    right: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class IsNull(Expression):
+    """IS NULL."""
+
+    part: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class IsTrue(Expression):
+    """IS TRUE, or with ``value`` false IS FALSE."""
+
+    part: Expression
+    value: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Coalesce(Expression):
+    """The first part that is not NULL."""
+
+    parts: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Case(Expression):
+    """CASE with conditions."""
+
+    branches: tuple[tuple[Expression, Expression], ...]
+    otherwise: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Expression):
+    """A call of a function of the runtime in rules.ts; NULL where an argument is NULL, if ``strict``."""
+
+    name: str
+    arguments: tuple[Expression, ...]
+    strict: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Invoke(Expression):
+    """A call of one of the project's own functions. ``unsecured``: it reads all rows, as SECURITY DEFINER does."""
+
+    function: Function
+    arguments: tuple[Expression, ...]
+    unsecured: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf(Expression):
+    """``left operator ANY (array)``; with ``every``, ALL."""
+
+    operator: Literal["=", "<>"]
+    left: Expression
+    array: Expression
+    every: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Exists(Expression):
+    """EXISTS (select)."""
+
+    select: Select
+
+
+@dataclass(frozen=True, slots=True)
+class InSelect(Expression):
+    """``left IN (select)``. ``matching``: the select with the condition that its output equals ``left``."""
+
+    left: Expression
+    select: Select
+    matching: Select
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar(Expression):
+    """(select) as a value: NULL without a row."""
+
+    select: Select
+
+
+@dataclass(frozen=True, slots=True)
+class Rows(Expression):
+    """ARRAY(select), array_agg, or the rows of a function that returns a set: an array."""
+
+    selects: tuple[Select, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Count(Expression):
+    """(SELECT count(*) …)."""
+
+    select: Select
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One table of FROM: documents of ``table``, each called ``row``, whose fields equal what ``equal`` says.
+
+    ``index`` serves ``equal``; empty: the table is read whole, or the document is got by its ``_id``.
+    ``index_fields``: the fields of the index that ``equal`` names, in the index's order. ``secured``: policies of the
+    table apply. ``outer``: of a LEFT JOIN with further conditions ``on``; without a document, all fields are NULL.
+    """
+
+    table: str
+    row: str
+    equal: tuple[tuple[str, Expression], ...] = ()
+    index: str = ""
+    index_fields: tuple[str, ...] = ()
+    secured: bool = True
+    outer: bool = False
+    on: Expression | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Select:
+    """A SELECT. ``limit``: 0 for none."""
+
+    sources: tuple[Source, ...]
+    condition: Expression | None
+    output: Expression | None
+    limit: int = 0
+    order: tuple[tuple[Expression, bool], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement of a function's body.
+
+    ``return``: of ``value`` (or of nothing). ``set``: of the variable ``name``. ``if``: ``branches``, ``otherwise``.
+    ``raise``: an exception with the text of ``name``.
+    """
+
+    verb: Literal["return", "set", "if", "raise"]
+    value: Expression | None = None
+    name: str = ""
+    branches: tuple[tuple[Expression, tuple[Statement, ...]], ...] = ()
+    otherwise: tuple[Statement, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function of the project's, for arguments of certain kinds. ``source`` names it in the catalog."""
+
+    name: str
+    source: str
+    parameters: tuple[tuple[str, Kind, bool], ...]
+    variables: tuple[tuple[str, Kind, Expression | None], ...]
+    body: tuple[Statement, ...]
+    returns: Kind
+    nullable: bool
+    definer: bool
+
+
+def rows_in(found: object) -> set[str]:
+    """The names of the rows and variables that a form reads."""
+    names: set[str] = set()
+    waiting: list[object] = [found]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, Field | Whole):
+            names.add(one.row)
+        elif isinstance(one, tuple):
+            waiting += one
+        if isinstance(one, Function) or not hasattr(one, "__dataclass_fields__"):
+            continue
+        waiting += [getattr(one, name) for name in one.__dataclass_fields__ if name != "kind"]
+    return names

@@ -1,0 +1,179 @@
+"""How Convex holds what a column held: the field of a document, and its kind."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from supavex.convex import validators as kinds
+from supavex.convex.validators import Optional, unwrap
+from supavex.mapping.conversions import Target
+from supavex.mapping.names import camel_case
+from supavex.mapping.plan import FieldPlan, Plan, TablePlan
+from supavex.postgres.catalog import Column, Function, Type, View
+from supavex.rules import form
+from supavex.rules.form import Field, Kind, Untranslatable
+
+#: PostgreSQL's types by the kinds of their values, where the field's validator leaves no choice.
+_NUMBERS = ("int2", "int4", "int8", "oid", "float4", "float8", "numeric")
+_WHOLE = ("int2", "int4", "int8", "oid")
+_TEXTS = ("text", "varchar", "bpchar", "name", "char")
+
+
+@dataclass(frozen=True)
+class Source:
+    """The tables, views and functions that SQL may name, and who ``auth.uid()`` is."""
+
+    plan: Plan
+    uid: Kind
+    #: Table numbers by the names of Convex tables.
+    numbers: Mapping[str, int] = field(default_factory=dict)
+
+    def table(self, schema: str, name: str) -> TablePlan:
+        """The table of that name; without a schema, in the project's first one. Raises where Convex has none."""
+        for each in (schema,) if schema else self.plan.project.schemas:
+            found = self.plan.of_source(each, name)
+            if found is not None:
+                if found.definition is None:
+                    raise Untranslatable(f"the table {found.name} has no Convex table")
+                return found
+        raise Untranslatable(f"the table {schema + '.' if schema else ''}{name} does not move to Convex")
+
+    def view(self, schema: str, name: str) -> View | None:
+        """The view of that name, or None."""
+        schemas = (schema,) if schema else self.plan.project.schemas
+        views = self.plan.catalog.views
+        return next((v for each in schemas for v in views if (v.schema, v.name) == (each, name)), None)
+
+    def functions(self, schema: str, name: str) -> list[Function]:
+        """The project's functions of that name."""
+        found = [f for f in self.plan.catalog.functions if f.name == name]
+        if schema:
+            return [f for f in found if f.schema == schema]
+        own = [f for f in found if f.schema in self.plan.project.schemas]
+        return own or found
+
+
+def key_table(table: TablePlan) -> str:
+    """The Convex table whose ids the table's single key column becomes; empty where no column does so alone."""
+    key = table.key
+    return table.target if key is not None and len(key.columns) == 1 and key.form != "row" else ""
+
+
+def field_of(table: TablePlan, column_name: str, row: str, *, new: bool = False) -> Field:
+    """The field that holds the column ``column_name``. Raises where none does, or where its value is another one.
+
+    ``new``: the document may not be there yet, so that its ``_id`` can be absent.
+    """
+    column = table.source.column(column_name)
+    if column is None:
+        raise Untranslatable(f"{table.name} has no column {column_name}")
+    if column_name in table.skipped:
+        raise Untranslatable(f"{table.name}.{column_name} is left behind: {table.skipped[column_name]}")
+    own = table.key is not None and table.key.columns == (column_name,) and table.key.form in ("uuid", "integer")
+    if own and table.status == "mapped":
+        return Field(Kind("id", table.target), new, row, "_id", table.target)
+    planned = next((f for f in table.fields if f.column is not None and f.column.name == column_name), None)
+    if planned is None:
+        return _existing(table, column, row)
+    if planned.expression:
+        raise Untranslatable(f"{table.name}.{column_name} has another value in Convex (sql in supavex.toml)")
+    if planned.file is not None:
+        raise Untranslatable(f"{table.name}.{column_name} may be a stored file in Convex")
+    sole = table.key is not None and table.key.columns == (column_name,)
+    return Field(_kind(planned, column), _nullable(planned), row, planned.name, table.target if sole else "")
+
+
+def _existing(table: TablePlan, column: Column, row: str) -> Field:
+    """The field of a table that Convex has already: the one of the same name."""
+    if table.status != "existing" or table.definition is None:
+        raise Untranslatable(f"{table.name}.{column.name} has no field in Convex")
+    match = next((f for f, c in (table.rule.existing or {}).items() if c == column.name), "")
+    name = next((n for n in (match, column.name, camel_case(column.name)) if n in table.definition.fields), "")
+    if not name:
+        if table.key is not None and table.key.columns == (column.name,):
+            return Field(Kind("id", table.target), True, row, "_id", table.target)
+        raise Untranslatable(f"{table.name}.{column.name} has no field in Convex")
+    validator = table.definition.fields[name]
+    inner = unwrap(validator)
+    target = Target(inner)
+    kind = Kind("id", inner.table) if isinstance(inner, kinds.Id) else kind_of_type(column.type, target)
+    return Field(kind, isinstance(validator, Optional) or target.null, row, name)
+
+
+def _kind(planned: FieldPlan, column: Column) -> Kind:
+    if planned.ids is not None:
+        return Kind("clerk")
+    if planned.reference is not None:
+        inner = Kind("id", planned.reference.target)
+        return Kind("array", element=inner) if planned.reference.many else inner
+    cut = re.search(r"HH:MM(?::SS)?$", planned.conversion.name)
+    return kind_of_type(column.type, Target(planned.validator), cut[0] if cut else "")
+
+
+def _nullable(planned: FieldPlan) -> bool:
+    return planned.optional or planned.takes_null or isinstance(planned.validator, kinds.AnyValue)
+
+
+def kind_of_type(type_: Type, target: Target, time_format: str = "") -> Kind:
+    """The kind of a column's values in a field that takes ``target``. Raises where SQL's operators have no like."""
+    if type_.element is not None:
+        element = target.elements[0] if target.elements else kinds.AnyValue()
+        return Kind("array", element=kind_of_type(type_.element, Target(element), time_format))
+    if type_.category == "e":
+        return Kind("text", labels=type_.labels)
+    base = type_.base
+    if base == "bool":
+        return form.BOOLEAN
+    if base == "uuid":
+        return form.UUID
+    if base in _TEXTS:
+        return Kind("text", labels=tuple(map(str, target.allowed() or ())))
+    if base in _NUMBERS:
+        if target.takes(kinds.Number):
+            return form.WHOLE_NUMBER if base in _WHOLE else form.NUMBER
+        if target.takes(kinds.Int64):
+            return form.INT64
+    elif base in ("timestamptz", "timestamp") and target.takes(kinds.Number):
+        return form.MOMENT
+    elif base == "date":
+        return form.DATE if target.takes(kinds.String) else form.MOMENT
+    elif base == "time" and target.takes(kinds.String):
+        return Kind("time", time_format)
+    elif base in ("json", "jsonb") and (target.any or target.structured):
+        return form.JSON
+    raise Untranslatable(f"values of {type_.name} are held as {target}, which SQL's operators have no like for")
+
+
+def kind_named(name: str, source: Source) -> Kind:
+    """The kind of an SQL type by its name (``uuid``, ``text[]``, ``timestamp with time zone``), or raises."""
+    name = name.lower().removeprefix("pg_catalog.").replace('"', "")
+    if name.endswith("[]"):
+        return Kind("array", element=kind_named(name[:-2], source))
+    if name.startswith("_") and name[1:] in _NAMED:
+        return Kind("array", element=_NAMED[name[1:]])
+    name = name.partition("(")[0].strip()
+    found = _NAMED.get(name)
+    if found is not None:
+        return found
+    enums = {other.name.lower() for other in source.plan.catalog.others if other.kind == "enum"}
+    if name in enums or any(enum.endswith(f".{name}") for enum in enums if "." not in name):
+        return form.TEXT
+    raise Untranslatable(f"the type {name}")
+
+
+_NAMED = {
+    "uuid": form.UUID,
+    **dict.fromkeys(("bool", "boolean"), form.BOOLEAN),
+    **dict.fromkeys(("text", "varchar", "character varying", "bpchar", "character", "char", "name"), form.TEXT),
+    **dict.fromkeys(("int2", "int4", "int8", "int", "integer", "bigint", "smallint"), form.WHOLE_NUMBER),
+    **dict.fromkeys(("numeric", "float4", "float8", "real", "double precision", "decimal"), form.NUMBER),
+    **dict.fromkeys(
+        ("timestamptz", "timestamp", "timestamp with time zone", "timestamp without time zone"), form.MOMENT
+    ),
+    "date": form.DATE,
+    "interval": form.INTERVAL,
+    **dict.fromkeys(("json", "jsonb"), form.JSON),
+    **dict.fromkeys(("time", "time without time zone"), form.TIME),
+}

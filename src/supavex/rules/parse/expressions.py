@@ -1,0 +1,294 @@
+"""Expressions of PostgreSQL's grammar, node by node."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from supavex.rules import form
+from supavex.rules.form import (
+    AnyOf,
+    Call,
+    Case,
+    Coalesce,
+    Constant,
+    Expression,
+    IsNull,
+    IsTrue,
+    Kind,
+    Not,
+    Untranslatable,
+)
+from supavex.rules.parse.casts import cast, null
+from supavex.rules.parse.columns import kind_named
+from supavex.rules.parse.operators import alike, compared, distinct, operated
+from supavex.rules.parse.scope import Scope, expression, reads
+
+
+def all_of(parts: list[Expression]) -> Expression:
+    """AND of parts, flat."""
+    flat = [inner for part in parts for inner in (part.parts if isinstance(part, form.All) else (part,))]
+    return flat[0] if len(flat) == 1 else form.All(form.BOOLEAN, any(p.nullable for p in flat), tuple(flat))
+
+
+def any_of(parts: list[Expression]) -> Expression:
+    """OR of parts, flat."""
+    flat = [inner for part in parts for inner in (part.parts if isinstance(part, form.Any) else (part,))]
+    return flat[0] if len(flat) == 1 else form.Any(form.BOOLEAN, any(p.nullable for p in flat), tuple(flat))
+
+
+def condition(node: Any, scope: Scope) -> Expression:
+    """An expression that is true, false or NULL."""
+    found = expression(node, scope)
+    if found.kind.name == "unknown":
+        return cast(found, form.BOOLEAN)
+    if found.kind.name != "boolean":
+        raise Untranslatable(f"a condition of the kind {found.kind}")
+    return found
+
+
+def type_named(node: Any, scope: Scope) -> Kind:
+    """The kind of a TypeName node."""
+    names = [part.sval for part in node.names if part.sval != "pg_catalog"]
+    if getattr(node, "pct_type", False):
+        if len(names) < 2:
+            raise Untranslatable("%TYPE")
+        table = scope.source.table(names[-3] if len(names) > 2 else "", names[-2])
+        column = table.source.column(names[-1])
+        if column is None:
+            raise Untranslatable(f"{'.'.join(names)}%TYPE")
+        return kind_named(column.type.name, scope.source)
+    name = ".".join(names) + ("[]" if node.arrayBounds else "")
+    return kind_named(name, scope.source)
+
+
+@reads("A_Const")
+def _constant(node: Any, scope: Scope) -> Expression:
+    if node.isnull:
+        return null()
+    value = node.val
+    kind = type(value).__name__
+    if kind == "Integer":
+        return Constant(form.WHOLE_NUMBER, False, value.ival or 0)
+    if kind == "Float":
+        text = value.fval
+        return (
+            Constant(form.NUMBER, False, float(text))
+            if not text.isdigit()
+            else Constant(form.WHOLE_NUMBER, False, int(text))
+        )
+    if kind == "Boolean":
+        return Constant(form.BOOLEAN, False, bool(value.boolval))
+    if kind == "String":
+        return Constant(form.UNKNOWN, False, value.sval)
+    raise Untranslatable("a constant of bits")
+
+
+@reads("TypeCast")
+def _cast(node: Any, scope: Scope) -> Expression:
+    return cast(expression(node.arg, scope), type_named(node.typeName, scope))
+
+
+@reads("ColumnRef")
+def _column(node: Any, scope: Scope) -> Expression:
+    if type(node.fields[-1]).__name__ == "A_Star":
+        raise Untranslatable("*")
+    return scope.column([part.sval for part in node.fields])
+
+
+@reads("ParamRef")
+def _parameter(node: Any, scope: Scope) -> Expression:
+    found = scope
+    while f"${node.number}" not in found.variables and found.outer is not None:
+        found = found.outer
+    if f"${node.number}" not in found.variables:
+        raise Untranslatable(f"${node.number}")
+    return found.variables[f"${node.number}"]
+
+
+@reads("BoolExpr")
+def _bool(node: Any, scope: Scope) -> Expression:
+    parts = [condition(part, scope) for part in node.args]
+    name = node.boolop.name
+    if name == "AND_EXPR":
+        return all_of(parts)
+    if name == "OR_EXPR":
+        return any_of(parts)
+    return Not(form.BOOLEAN, parts[0].nullable, parts[0])
+
+
+@reads("NullTest")
+def _null_test(node: Any, scope: Scope) -> Expression:
+    inner = expression(node.arg, scope)
+    found: Expression = IsNull(form.BOOLEAN, False, inner)
+    return found if node.nulltesttype.name == "IS_NULL" else Not(form.BOOLEAN, False, found)
+
+
+@reads("BooleanTest")
+def _boolean_test(node: Any, scope: Scope) -> Expression:
+    inner = condition(node.arg, scope)
+    name = node.booltesttype.name
+    if name.endswith("UNKNOWN"):
+        found: Expression = IsNull(form.BOOLEAN, False, inner)
+    else:
+        found = IsTrue(form.BOOLEAN, False, inner, name.endswith("TRUE"))
+    return Not(form.BOOLEAN, False, found) if name.startswith("IS_NOT") else found
+
+
+@reads("CoalesceExpr")
+def _coalesce(node: Any, scope: Scope) -> Expression:
+    parts = same_kinds([expression(part, scope) for part in node.args], scope)
+    if len(parts) == 1:
+        return parts[0]
+    return Coalesce(parts[0].kind, all(part.nullable for part in parts), tuple(parts))
+
+
+def same_kinds(parts: list[Expression], scope: Scope) -> list[Expression]:
+    """The parts, all held as the first of them whose kind is known."""
+    first = next((p for p in parts if p.kind.name != "unknown" and not isinstance(p, Constant)), None)
+    first = first or next((p for p in parts if p.kind.name != "unknown"), None)
+    if first is None:
+        return [cast(part, form.TEXT) for part in parts]
+    found = []
+    for part in parts:
+        if part is first or (isinstance(part, Constant) and part.value is None):
+            found.append(part if part is first else null(first.kind))
+            continue
+        held, other = alike(part, first, scope.source)
+        if other.kind.name != first.kind.name:
+            raise Untranslatable(f"{part.kind} beside {first.kind}")
+        found.append(held)
+    return found
+
+
+@reads("CaseExpr")
+def _case(node: Any, scope: Scope) -> Expression:
+    subject = None if node.arg is None else expression(node.arg, scope)
+    tests, values = [], []
+    for branch in node.args:
+        if subject is None:
+            tests.append(condition(branch.expr, scope))
+        else:
+            tests.append(compared("=", subject, expression(branch.expr, scope), scope.source))
+        values.append(expression(branch.result, scope))
+    values.append(null() if node.defresult is None else expression(node.defresult, scope))
+    values = same_kinds(values, scope)
+    nullable = any(value.nullable for value in values)
+    return Case(values[0].kind, nullable, tuple(zip(tests, values[:-1], strict=True)), values[-1])
+
+
+@reads("MinMaxExpr")
+def _extreme(node: Any, scope: Scope) -> Expression:
+    parts = same_kinds([expression(part, scope) for part in node.args], scope)
+    if not parts[0].kind.ordered:
+        raise Untranslatable(f"the order of values of the kind {parts[0].kind}")
+    name = "greatest" if node.op.name == "IS_GREATEST" else "least"
+    return Call(parts[0].kind, all(p.nullable for p in parts), name, tuple(parts), False)
+
+
+@reads("A_ArrayExpr")
+def _array(node: Any, scope: Scope) -> Expression:
+    parts = same_kinds([expression(part, scope) for part in node.elements or ()], scope) if node.elements else []
+    element = parts[0].kind if parts else form.UNKNOWN
+    kind = Kind("array", element=element)
+    if all(isinstance(part, Constant) and part.value is not None for part in parts):
+        return Constant(kind, False, [part.value for part in parts if isinstance(part, Constant)])
+    return Call(kind, False, "list", tuple(parts), False)
+
+
+@reads("A_Indirection")
+def _subscript(node: Any, scope: Scope) -> Expression:
+    given = expression(node.arg, scope)
+    if len(node.indirection) != 1 or type(node.indirection[0]).__name__ != "A_Indices" or node.indirection[0].is_slice:
+        raise Untranslatable("a part of a composite value, or a slice")
+    index = expression(node.indirection[0].uidx, scope)
+    if given.kind.name != "array" or index.kind.name != "number" or given.kind.element is None:
+        raise Untranslatable(f"a subscript of {given.kind}")
+    return Call(given.kind.element, True, "element", (given, index))
+
+
+@reads("SQLValueFunction")
+def _value_function(node: Any, scope: Scope) -> Expression:
+    name = node.op.name.removeprefix("SVFOP_").removesuffix("_N").lower()
+    if name in ("current_timestamp", "localtimestamp"):
+        return form.Claim(form.MOMENT, False, "now")
+    if name == "current_date":
+        return cast(form.Claim(form.MOMENT, False, "now"), form.DATE)
+    if name in ("current_user", "current_role", "user", "session_user") and scope.secured and name != "session_user":
+        return form.Claim(form.TEXT, False, "databaseRole")
+    raise Untranslatable(name)
+
+
+@reads("A_Expr")
+def _operation(node: Any, scope: Scope) -> Expression:
+    kind, operator = node.kind.name, node.name[-1].sval
+    if kind in ("AEXPR_OP", "AEXPR_LIKE", "AEXPR_ILIKE"):
+        if node.lexpr is None:
+            return _negative(operator, expression(node.rexpr, scope))
+        if type(node.lexpr).__name__ == "RowExpr":
+            return _row_comparison(operator, node, scope)
+        return operated(operator, expression(node.lexpr, scope), expression(node.rexpr, scope), scope.source)
+    if kind == "AEXPR_IN":
+        left = expression(node.lexpr, scope)
+        parts = [compared("=", left, expression(part, scope), scope.source) for part in node.rexpr]
+        found = any_of(parts)
+        return found if operator == "=" else Not(form.BOOLEAN, found.nullable, found)
+    if kind in ("AEXPR_OP_ANY", "AEXPR_OP_ALL"):
+        left, right = expression(node.lexpr, scope), expression(node.rexpr, scope)
+        return quantified(operator, left, right, scope, every=kind.endswith("ALL"))
+    sides = expression(node.lexpr, scope), None if kind == "AEXPR_IN" else node.rexpr
+    if kind in ("AEXPR_DISTINCT", "AEXPR_NOT_DISTINCT"):
+        found = distinct(sides[0], expression(node.rexpr, scope), scope.source)
+        return found if kind == "AEXPR_DISTINCT" else Not(form.BOOLEAN, False, found)
+    if kind == "AEXPR_NULLIF":
+        left, right = alike(sides[0], expression(node.rexpr, scope), scope.source)
+        if left.kind == form.JSON_TEXT:
+            return left  # a token's claims are never the empty text
+        return Call(left.kind, True, "nullIf", (left, right), False)
+    if kind in ("AEXPR_BETWEEN", "AEXPR_NOT_BETWEEN"):
+        low, high = (expression(end, scope) for end in node.rexpr)
+        found = all_of([compared(">=", sides[0], low, scope.source), compared("<=", sides[0], high, scope.source)])
+        return found if kind == "AEXPR_BETWEEN" else Not(form.BOOLEAN, found.nullable, found)
+    raise Untranslatable(kind.removeprefix("AEXPR_"))
+
+
+def _negative(operator: str, given: Expression) -> Expression:
+    if operator == "-" and isinstance(given, Constant) and isinstance(given.value, int | float):
+        return Constant(given.kind, False, -given.value)
+    if operator == "-" and given.kind == form.WHOLE_NUMBER:
+        return Call(given.kind, given.nullable, "minus", (Constant(given.kind, False, 0), given))
+    raise Untranslatable(f"the operator {operator} before a value")
+
+
+def _row_comparison(operator: str, node: Any, scope: Scope) -> Expression:
+    if operator not in ("=", "<>") or type(node.rexpr).__name__ != "RowExpr":
+        raise Untranslatable("a comparison of several values")
+    pairs = zip(node.lexpr.args, node.rexpr.args, strict=True)
+    found = all_of([compared("=", expression(a, scope), expression(b, scope), scope.source) for a, b in pairs])
+    return found if operator == "=" else Not(form.BOOLEAN, found.nullable, found)
+
+
+def quantified(operator: str, left: Expression, array: Expression, scope: Scope, *, every: bool) -> Expression:
+    """``left operator ANY (array)`` and ALL."""
+    operator = "<>" if operator == "!=" else operator
+    if operator not in ("=", "<>"):
+        if isinstance(array, Constant) and isinstance(array.value, list) and array.kind.element is not None:
+            ones = [Constant(array.kind.element, False, value) for value in array.value]
+            parts = [operated(operator, left, one, scope.source) for one in ones]
+            return (all_of if every else any_of)(parts) if parts else Constant(form.BOOLEAN, False, every)
+        raise Untranslatable(f"{operator} ANY or ALL")
+    if isinstance(array, Constant) and array.kind.name == "unknown" and array.value is not None:
+        array = cast(array, Kind("array", element=left.kind))
+    if array.kind.name != "array" or array.kind.element is None:
+        raise Untranslatable(f"ANY of {array.kind}")
+    element = array.kind.element
+    if element.name != left.kind.name or element.table != left.kind.table:
+        if left.kind.name == "unknown":
+            left = cast(left, element)
+        else:
+            array = _array_of(array, left, scope)
+    return AnyOf(form.BOOLEAN, True, operator, left, array, every)  # type: ignore[arg-type]
+
+
+def _array_of(array: Expression, left: Expression, scope: Scope) -> Expression:
+    """The array with elements held as ``left`` is."""
+    return alike(array, Constant(Kind("array", element=left.kind), False, None), scope.source)[0]

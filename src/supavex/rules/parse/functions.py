@@ -1,0 +1,175 @@
+"""The project's own functions: SQL ones of one SELECT, and PL/pgSQL ones that assign, ask and return.
+
+A function is read once for each kinds of arguments that it is called with: a ``uuid`` that Convex holds as an id stays
+one inside of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from supavex.postgres import catalog
+from supavex.rules import form
+from supavex.rules.form import (
+    Expression,
+    Function,
+    Invoke,
+    Kind,
+    Scalar,
+    Select,
+    Statement,
+    Untranslatable,
+    Variable,
+)
+from supavex.rules.parse.casts import cast, null
+from supavex.rules.parse.columns import kind_named
+from supavex.rules.parse.plpgsql import Variables, body_of
+from supavex.rules.parse.scope import RESERVED, Scope, Work
+
+
+def invoked(candidates: list[catalog.Function], given: list[Expression], scope: Scope) -> Expression:
+    """A call of one of the project's functions. Raises where it, or its body, has no form."""
+    found = [f for f in candidates if _takes(f, len(given))]
+    if len(found) > 1:
+        found = [f for f in found if len(f.parameters) == len(given)] or found
+    if len(found) != 1:
+        raise Untranslatable(f"the function {candidates[0].qualified} with {len(given)} arguments")
+    function = found[0]
+    arguments = _arguments(function, given, scope)
+    secured = scope.secured and not function.security_definer
+    made = _read(function, arguments, scope.work, secured=secured)
+    nullable = made.nullable or (function.strict and any(a.nullable for a in arguments))
+    return Invoke(made.returns, nullable, made, tuple(arguments), not secured)
+
+
+def _takes(function: catalog.Function, count: int) -> bool:
+    required = sum(parameter.default is None for parameter in function.parameters)
+    return required <= count <= len(function.parameters)
+
+
+def _arguments(function: catalog.Function, given: list[Expression], scope: Scope) -> list[Expression]:
+    found = []
+    for number, parameter in enumerate(function.parameters):
+        declared = kind_named(parameter.type, scope.source)
+        if number < len(given):
+            found.append(_argument(given[number], declared, function))
+        else:
+            assert parameter.default is not None
+            found.append(cast(_default(parameter.default, scope), declared))
+    return found
+
+
+def _default(sql: str, scope: Scope) -> Expression:
+    from supavex.rules.parse.program import expression_of
+
+    return expression_of(sql, Scope(scope.work, secured=scope.secured))
+
+
+def _argument(given: Expression, declared: Kind, function: catalog.Function) -> Expression:
+    if given.kind.name == declared.name or (declared.name == "uuid" and given.kind.name in ("id", "clerk")):
+        return given
+    if given.kind.name == "unknown" or (given.kind.name, declared.name) in (("uuid", "text"), ("date", "moment")):
+        return cast(given, declared)
+    raise Untranslatable(f"{function.qualified} of {given.kind} instead of {declared}")
+
+
+def _read(function: catalog.Function, arguments: list[Expression], work: Work, *, secured: bool) -> Function:
+    kinds = tuple((argument.kind, argument.nullable) for argument in arguments)
+    key = (function.definition, kinds, secured)
+    if key in work.functions:
+        return work.functions[key]
+    if function.qualified in work.reading:
+        raise Untranslatable(f"{function.qualified} calls itself")
+    work.reading.append(function.qualified)
+    try:
+        made = _made(function, kinds, work, secured=secured)
+    except Untranslatable as error:
+        if str(error).startswith("in "):
+            raise
+        raise Untranslatable(f"in {function.qualified}: {error}") from None
+    finally:
+        work.reading.pop()
+    work.functions[key] = made
+    return made
+
+
+def _made(function: catalog.Function, kinds: tuple[tuple[Kind, bool], ...], work: Work, *, secured: bool) -> Function:
+    parameters = []
+    variables: dict[str, Expression] = {}
+    for number, (parameter, (kind, nullable)) in enumerate(zip(function.parameters, kinds, strict=True), 1):
+        name = parameter.name or f"argument_{number}"
+        name = f"{name}_" if name in RESERVED else name
+        nullable = nullable and not function.strict
+        variable = Variable(kind, nullable, name)
+        parameters.append((name, kind, nullable))
+        variables[f"${number}"] = variable
+        if parameter.name:
+            variables[parameter.name] = variable
+    scope = Scope(work, variables=variables, secured=secured, function=function.name)
+    locals_: Variables = ()
+    if function.columns and len(function.columns) > 1:
+        raise Untranslatable("it returns several columns")
+    returns = function.columns[0].type if function.columns and function.returns == "record" else function.returns
+    declared = kind_named(returns, work.source)
+    if function.language == "sql":
+        body = _sql_body(function, scope, declared)
+    else:
+        body, locals_ = body_of(function, replace(scope, plpgsql=True), declared)
+    values = [one for one in _returned(body) if one is not None]
+    if not values:
+        raise Untranslatable("it returns nothing")
+    kind = next((v.kind for v in values if not isinstance(v, form.Constant)), values[0].kind)
+    if any(v.kind.name != kind.name or v.kind.table != kind.table for v in values if v.kind.name != "unknown"):
+        same = all(isinstance(v, form.Constant) or v.kind.name == kind.name for v in values)
+        if not same:
+            raise Untranslatable("it returns values of several kinds")
+    nullable = any(value.nullable for value in values)
+    name = work.function_name(function.name)
+    return Function(name, function.qualified, tuple(parameters), locals_, body, kind, nullable, not secured)
+
+
+def _returned(body: tuple[Statement, ...]) -> list[Expression | None]:
+    found: list[Expression | None] = []
+    for statement in body:
+        if statement.verb == "return":
+            found.append(statement.value)
+        for _, inner in statement.branches:
+            found += _returned(inner)
+        found += _returned(statement.otherwise)
+    return found
+
+
+def _sql_body(function: catalog.Function, scope: Scope, declared: Kind) -> tuple[Statement, ...]:
+    from supavex.rules.parse.program import statement_of
+    from supavex.rules.parse.selects import rows, selects
+
+    node = statement_of(function)
+    if type(node).__name__ != "SelectStmt":
+        raise Untranslatable("it does not only select")
+    found = selects(node, scope)
+    if function.returns_set:
+        value = rows(found)
+    elif len(found) != 1:
+        raise Untranslatable("UNION as one value")
+    else:
+        value = _one(found[0])
+    return (Statement("return", returned(value, declared, returns_set=function.returns_set)),)
+
+
+def _one(select: Select) -> Expression:
+    """The first row's output, as a function that gives one value takes it."""
+    assert select.output is not None
+    if not select.sources and select.condition is None:
+        return select.output
+    return Scalar(select.output.kind, True, replace(select, limit=1))
+
+
+def returned(value: Expression, declared: Kind, *, returns_set: bool = False) -> Expression:
+    """A value that a function returns, as its declared type."""
+    if returns_set:
+        return value
+    if isinstance(value, form.Constant) and value.value is None:
+        return null(declared)
+    if value.kind.name == declared.name or (declared.name == "uuid" and value.kind.name in ("id", "clerk")):
+        return value
+    return cast(value, declared)

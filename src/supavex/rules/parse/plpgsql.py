@@ -1,0 +1,204 @@
+"""The bodies of PL/pgSQL functions: IF, RETURN, assignments, SELECT … INTO, RAISE EXCEPTION."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from supavex.postgres import catalog
+from supavex.rules.form import Expression, Kind, Scalar, Statement, Untranslatable, Variable
+from supavex.rules.parse.casts import cast, null
+from supavex.rules.parse.columns import kind_named
+from supavex.rules.parse.scope import RESERVED, Scope
+
+_ASSIGNMENT = re.compile(r"\s*[\w.\"]+\s*:?=\s*(.*)\Z", re.DOTALL)
+_ERROR_LEVEL = 21
+Variables = tuple[tuple[str, Kind, Expression | None], ...]
+
+
+def body_of(function: catalog.Function, scope: Scope, declared: Kind) -> tuple[tuple[Statement, ...], Variables]:
+    """The statements of a function's body, and its variables with what they begin with."""
+    from pglast.parser import ParseError, parse_plpgsql_json
+
+    try:
+        parsed = json.loads(parse_plpgsql_json(_readable(function, scope)))[0]["PLpgSQL_function"]
+    except (ParseError, ValueError, IndexError, KeyError):
+        raise Untranslatable("PL/pgSQL that the parser does not read") from None
+    reader = _Reader(function, scope, declared, parsed["datums"])
+    return tuple(reader.block(parsed["action"])), reader.declared_variables
+
+
+def _readable(function: catalog.Function, scope: Scope) -> str:
+    """The definition so that the parser reads all of it: it knows no enums, and forgets a variable that is returned."""
+    text = re.sub(r"\bRETURN\s+(?!NEXT\b)(\w+)\s*;", r"RETURN (\1);", function.definition, flags=re.IGNORECASE)
+    declared = re.search(r"\bDECLARE\b(.*?)\bBEGIN\b", text, re.IGNORECASE | re.DOTALL)
+    enums = [other.name.rpartition(".")[2] for other in scope.source.plan.catalog.others if other.kind == "enum"]
+    if declared is None or not enums:
+        return text
+    names = "|".join(map(re.escape, sorted(enums, key=len, reverse=True)))
+    section = re.sub(rf"(?<=\s)(?:\"?\w+\"?\.)?\"?(?:{names})\"?(?=\s*(?:;|:=|=|DEFAULT\b|\[))", "text", declared[1])
+    return text[: declared.start(1)] + section + text[declared.end(1) :]
+
+
+class _Reader:
+    def __init__(self, function: catalog.Function, scope: Scope, declared: Kind, datums: list[Any]) -> None:
+        self.function, self.scope, self.declared, self.datums = function, scope, declared, datums
+        self.variables: dict[str, Variable] = {}
+        found = []
+        parameters = {parameter.name for parameter in function.parameters} | {"found", ""}
+        for datum in datums:
+            variable = datum.get("PLpgSQL_var")
+            if variable is None or variable["refname"] in parameters or variable["refname"].startswith("__"):
+                continue
+            name = variable["refname"]
+            type_name = variable["datatype"]["PLpgSQL_type"]["typname"]
+            kind = self._kind(type_name)
+            default = variable.get("default_val")
+            begins = None if default is None else cast(self.expression(default), kind)
+            made = Variable(kind, True, f"{name}_" if name in RESERVED else name)
+            self.variables[name] = made
+            scope.variables[name] = made  # type: ignore[index]
+            found.append((made.name, kind, begins))
+        self.declared_variables: Variables = tuple(found)
+
+    def _kind(self, name: str) -> Kind:
+        if name.lower().endswith("%type"):
+            table, _, column = name[:-5].replace('"', "").rpartition(".")
+            schema, _, bare = table.rpartition(".")
+            found = self.scope.source.table(schema, bare).source.column(column)
+            if found is None:
+                raise Untranslatable(name)
+            name = found.type.name
+        return kind_named(name, self.scope.source)
+
+    def expression(self, node: Any) -> Expression:
+        from supavex.rules.parse.program import expression_of
+
+        return expression_of(node["PLpgSQL_expr"]["query"], self.scope)
+
+    def block(self, node: Any) -> list[Statement]:
+        block = node.get("PLpgSQL_stmt_block")
+        if block is None or "exceptions" in block:
+            raise Untranslatable("EXCEPTION in PL/pgSQL")
+        return self.statements(block.get("body", []))
+
+    def statements(self, nodes: list[Any]) -> list[Statement]:
+        return [made for node in nodes for made in self.statement(node)]
+
+    def statement(self, node: Any) -> list[Statement]:
+        self.scope.work.step()
+        ((name, content),) = node.items()
+        made = getattr(self, f"_{name.removeprefix('PLpgSQL_stmt_')}", None)
+        if made is None:
+            raise Untranslatable(f"{name.removeprefix('PLpgSQL_stmt_').upper()} in PL/pgSQL")
+        return list(made(content))
+
+    def _block(self, content: Any) -> list[Statement]:
+        return self.block({"PLpgSQL_stmt_block": content})
+
+    def _return(self, content: Any) -> list[Statement]:
+        from supavex.rules.parse.functions import returned
+
+        if "expr" not in content:
+            raise Untranslatable("RETURN without a value")
+        value = self.expression(content["expr"])
+        return [Statement("return", returned(value, self.declared, returns_set=self.function.returns_set))]
+
+    def _return_query(self, content: Any) -> list[Statement]:
+        from supavex.rules.parse.program import select_of
+        from supavex.rules.parse.selects import rows, selects
+
+        if "query" not in content:
+            raise Untranslatable("RETURN QUERY EXECUTE")
+        node = select_of(content["query"]["PLpgSQL_expr"]["query"])
+        return [Statement("return", rows(selects(node, self.scope)))]
+
+    def _if(self, content: Any) -> list[Statement]:
+        from supavex.rules.parse.program import condition_of
+
+        branches = [(content["cond"], content.get("then_body", []))]
+        for node in content.get("elsif_list", []):
+            inner = node["PLpgSQL_if_elsif"]
+            branches.append((inner["cond"], inner.get("stmts", [])))
+        made = tuple(
+            (condition_of(test["PLpgSQL_expr"]["query"], self.scope), tuple(self.statements(body)))
+            for test, body in branches
+        )
+        return [Statement("if", branches=made, otherwise=tuple(self.statements(content.get("else_body", []))))]
+
+    def _assign(self, content: Any) -> list[Statement]:
+        from supavex.rules.parse.program import expression_of
+
+        name = self._name(content["varno"])
+        found = _ASSIGNMENT.match(content["expr"]["PLpgSQL_expr"]["query"])
+        if found is None:
+            raise Untranslatable("an assignment")
+        return [self._set(name, expression_of(found[1], self.scope))]
+
+    def _execsql(self, content: Any) -> list[Statement]:
+        from supavex.rules.parse.program import select_of
+        from supavex.rules.parse.selects import select_outputs
+
+        if not content.get("into") or content.get("strict"):
+            raise Untranslatable("a statement that writes, or INTO STRICT")
+        target = content["target"]
+        if "PLpgSQL_row" in target:
+            names = [field["name"] for field in target["PLpgSQL_row"]["fields"]]
+        elif "PLpgSQL_var" in target:
+            names = [target["PLpgSQL_var"]["refname"]]
+        else:
+            raise Untranslatable("INTO a record")
+        node = select_of(content["sqlstmt"]["PLpgSQL_expr"]["query"])
+        values = select_outputs(node, self.scope)
+        if len(values) != len(names):
+            raise Untranslatable("INTO other variables than the columns of the SELECT")
+        return [self._set(name, value) for name, value in zip(names, values, strict=True)]
+
+    def _perform(self, content: Any) -> list[Statement]:
+        """A call for what it does, such as to log: it changes nothing of what the function returns."""
+        from supavex.rules.parse.program import select_of
+
+        node = select_of(content["expr"]["PLpgSQL_expr"]["query"])
+        call: Any = node.targetList[0].val if len(node.targetList or ()) == 1 else None
+        if call is not None and type(call).__name__ == "FuncCall" and not node.fromClause:
+            names = [part.sval for part in call.funcname]
+            called = self.scope.source.functions(names[-2] if len(names) > 1 else "", names[-1])
+            if called and all(f.returns == "void" and "raise exception" not in f.body.lower() for f in called):
+                return []
+        raise Untranslatable("PERFORM in PL/pgSQL")
+
+    def _raise(self, content: Any) -> list[Statement]:
+        if content.get("elog_level") != _ERROR_LEVEL:
+            return []
+        return [Statement("raise", name=content.get("message", "raised"))]
+
+    def _name(self, number: int) -> str:
+        datum = self.datums[number].get("PLpgSQL_var")
+        if datum is None:
+            raise Untranslatable("an assignment to a part of a record")
+        return str(datum["refname"])
+
+    def _set(self, name: str, value: Expression) -> Statement:
+        variable = self.variables.get(name)
+        if variable is None:
+            raise Untranslatable(f"an assignment to {name}")
+        kind = variable.kind
+        if isinstance(value, Scalar | Expression) and value.kind.name == "unknown":
+            value = cast(value, kind) if getattr(value, "value", None) is not None else null(kind)
+        if value.kind.name != kind.name:
+            if kind.name != "uuid" or value.kind.name not in ("id", "clerk"):
+                value = cast(value, kind)
+            else:
+                kind = self._retype(name, value.kind)
+        return Statement("set", value, variable.name)
+
+    def _retype(self, name: str, kind: Kind) -> Kind:
+        """Makes a variable that holds a uuid one that holds an id, as its first value is."""
+        made = Variable(kind, True, self.variables[name].name)
+        self.variables[name] = made
+        self.scope.variables[name] = made  # type: ignore[index]
+        self.declared_variables = tuple(
+            (n, kind if n == made.name else k, begins) for n, k, begins in self.declared_variables
+        )
+        return kind

@@ -1,0 +1,92 @@
+"""SQL text to the typed form: expressions of policies and constraints, and the statements of functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from supavex.postgres import catalog
+from supavex.rules.form import Expression, Untranslatable
+from supavex.rules.parse import calls, selects
+from supavex.rules.parse.expressions import condition
+from supavex.rules.parse.scope import Scope, expression
+
+__all__ = ["calls", "condition_of", "expression_of", "select_of", "selects", "statement_of"]
+
+#: Characters of one policy's expression.
+MAX_LENGTH = 50_000
+
+
+def _statements(sql: str) -> Any:
+    from pglast import parse_sql
+    from pglast.parser import ParseError
+
+    if len(sql) > MAX_LENGTH:
+        raise Untranslatable(f"it is longer than {MAX_LENGTH} characters")
+    try:
+        return parse_sql(sql)
+    except (ParseError, RecursionError):
+        raise Untranslatable("PostgreSQL's grammar does not read it") from None
+
+
+def _expression_node(sql: str) -> Any:
+    found = _statements(f"SELECT {sql}")
+    if len(found) != 1 or type(found[0].stmt).__name__ != "SelectStmt":
+        raise Untranslatable("it is no expression")
+    node = found[0].stmt
+    if node.fromClause or node.whereClause or len(node.targetList or ()) != 1:
+        # In PL/pgSQL `RETURN x FROM t` is an expression, too.
+        raise Untranslatable("an expression with FROM")
+    return node.targetList[0].val
+
+
+def expression_of(sql: str, scope: Scope) -> Expression:
+    """The form of an expression. Raises :class:`Untranslatable`."""
+    try:
+        return expression(_expression_node(sql), scope)
+    except RecursionError:
+        raise Untranslatable("it is nested too deeply") from None
+
+
+def condition_of(sql: str, scope: Scope) -> Expression:
+    """The form of an expression that is true, false or NULL. Raises :class:`Untranslatable`."""
+    try:
+        return condition(_expression_node(sql), scope)
+    except RecursionError:
+        raise Untranslatable("it is nested too deeply") from None
+
+
+def select_of(sql: str) -> Any:
+    """The node of a SELECT statement."""
+    found = _statements(sql)
+    if len(found) != 1 or type(found[0].stmt).__name__ != "SelectStmt":
+        raise Untranslatable("a statement that does not only select")
+    return found[0].stmt
+
+
+def statement_of(function: catalog.Function) -> Any:
+    """The node of the one statement of an SQL function's body. Raises where there are several."""
+    if not function.atomic:
+        found = _statements(function.body)
+        if len(found) != 1:
+            raise Untranslatable("it has several statements")
+        return found[0].stmt
+    (made,) = _statements(function.definition)
+    body = made.stmt.sql_body
+    if type(body).__name__ == "ReturnStmt":
+        return _statements_of_return(body)
+    while isinstance(body, tuple) and len(body) == 1:
+        body = body[0]
+    return body
+
+
+def _statements_of_return(body: Any) -> Any:
+    from pglast.ast import ResTarget, SelectStmt
+    from pglast.enums import LimitOption, SetOperation
+
+    return SelectStmt(
+        targetList=(ResTarget(val=body.returnval),),
+        op=SetOperation.SETOP_NONE,
+        limitOption=LimitOption.LIMIT_OPTION_DEFAULT,
+        all=False,
+        groupDistinct=False,
+    )

@@ -1,0 +1,414 @@
+"""Subqueries: the tables of FROM, joined in an order in which fields that equal something come first."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
+from typing import Any
+
+from supavex.convex.schema import TableDefinition
+from supavex.rules import form
+from supavex.rules.form import (
+    Compare,
+    Constant,
+    Count,
+    Exists,
+    Expression,
+    Field,
+    InSelect,
+    Kind,
+    Not,
+    Rows,
+    Scalar,
+    Select,
+    Source,
+    Untranslatable,
+    rows_in,
+)
+from supavex.rules.parse.expressions import all_of, any_of, condition, quantified
+from supavex.rules.parse.operators import alike, compared
+from supavex.rules.parse.scope import Binding, Scope, expression, reads
+
+_FIELDS = ("text", "uuid", "id", "clerk", "number", "int64", "boolean", "date", "moment", "time")
+
+
+@reads("SubLink")
+def _sublink(node: Any, scope: Scope) -> Expression:
+    kind = node.subLinkType.name
+    if kind == "EXISTS_SUBLINK":
+        found = [Exists(form.BOOLEAN, False, each) for each in selects(node.subselect, scope, output=False)]
+        return any_of(list(found))
+    if kind in ("ANY_SUBLINK", "ALL_SUBLINK"):
+        return _any_sublink(node, scope, every=kind == "ALL_SUBLINK")
+    if kind == "EXPR_SUBLINK":
+        return _scalar(node.subselect, scope)
+    if kind == "ARRAY_SUBLINK":
+        return rows(selects(node.subselect, scope))
+    raise Untranslatable(kind)
+
+
+def _any_sublink(node: Any, scope: Scope, *, every: bool) -> Expression:
+    operator = node.operName[-1].sval if node.operName else "="
+    if operator not in (("<>", "!=") if every else ("=",)) or type(node.testexpr).__name__ == "RowExpr":
+        raise Untranslatable(f"{operator} with the rows of a subquery")
+    left = expression(node.testexpr, scope)
+    found: list[Expression] = []
+    for each in selects(node.subselect, scope):
+        assert each.output is not None
+        if not each.sources and each.condition is None and each.output.kind.name == "array":
+            found.append(quantified("=", left, each.output, scope, every=False))
+            continue
+        if each.limit:
+            found.append(compared("=", left, Scalar(each.output.kind, True, each), scope.source))
+            continue
+        held, output = alike(left, each.output, scope.source)
+        select = replace(each, output=output)
+        equal = Compare(form.BOOLEAN, True, "=", output, held)
+        found.append(InSelect(form.BOOLEAN, True, held, select, with_condition(select, equal, scope)))
+    made = any_of(found)
+    return Not(form.BOOLEAN, True, made) if every else made
+
+
+def with_condition(select: Select, part: Expression, scope: Scope) -> Select:
+    """The select with one more condition, its tables arranged anew."""
+    found = Tables()
+    for source in select.sources:
+        table = scope.source.plan.to_target(source.table)
+        binding = Binding("", source.row, table, secured=source.secured, outer=source.outer)
+        equal = [_equality(source, name, value) for name, value in source.equal]
+        if source.outer:
+            found.outer.append((binding, [*equal, *_parts(source.on)]))
+        else:
+            found.inner[source.row] = binding
+            found.where += equal
+    found.where += [*_parts(select.condition), part]
+    return arranged(found, None, select.limit, select.order)
+
+
+def _equality(source: Source, name: str, value: Expression) -> Expression:
+    return Compare(form.BOOLEAN, True, "=", Field(value.kind, True, source.row, name), value)
+
+
+def _parts(condition: Expression | None) -> list[Expression]:
+    if condition is None:
+        return []
+    return list(condition.parts) if isinstance(condition, form.All) else [condition]
+
+
+def rows(found: Sequence[Select]) -> Expression:
+    """The outputs of selects as one array."""
+    first = found[0].output
+    assert first is not None
+    if len(found) == 1 and not found[0].sources and found[0].condition is None and first.kind.name == "array":
+        return first
+    if any(each.output is None or each.output.kind.name != first.kind.name for each in found):
+        raise Untranslatable("UNION of values of several kinds")
+    return Rows(Kind("array", element=first.kind), False, tuple(found))
+
+
+def _scalar(node: Any, scope: Scope) -> Expression:
+    aggregate = _aggregate(node)
+    if aggregate is not None:
+        return _aggregated(aggregate, node, scope)
+    found = selects(node, scope)
+    if len(found) != 1 or node.distinctClause:
+        raise Untranslatable("UNION or DISTINCT as one value")
+    select = found[0]
+    assert select.output is not None
+    if not select.sources and select.condition is None:
+        return select.output
+    return Scalar(select.output.kind, True, select)
+
+
+def _aggregate(node: Any) -> Any:
+    """The call of an aggregate that is all of a select's output, or None."""
+    if len(node.targetList or ()) != 1:
+        return None
+    value = node.targetList[0].val
+    while type(value).__name__ == "TypeCast":
+        value = value.arg
+    if type(value).__name__ == "FuncCall" and value.funcname[-1].sval in _AGGREGATES:
+        return value
+    return None
+
+
+_AGGREGATES = ("count", "array_agg", "bool_or", "bool_and", "max", "min", "sum")
+
+
+def _aggregated(call: Any, node: Any, scope: Scope) -> Expression:
+    name = call.funcname[-1].sval
+    if (
+        node.groupClause
+        or node.havingClause
+        or call.agg_distinct
+        or call.agg_filter
+        or call.agg_order
+        or node.limitCount
+    ):
+        raise Untranslatable(f"{name} of groups")
+    if name == "count":
+        argument = None if call.agg_star else call.args[0]
+        select = _select(node, scope, argument)
+        if argument is not None and select.output is not None and select.output.nullable:
+            test: Expression = Not(form.BOOLEAN, False, form.IsNull(form.BOOLEAN, False, select.output))
+            select = replace(select, condition=all_of([test, *([select.condition] if select.condition else [])]))
+        return Count(form.WHOLE_NUMBER, False, replace(select, output=None))
+    select = _select(node, scope, call.args[0])
+    assert select.output is not None
+    if name == "array_agg":
+        return form.Call(Kind("array", element=select.output.kind), True, "nullIfEmpty", (rows([select]),))
+    if name in ("bool_or", "bool_and"):
+        return form.Call(form.BOOLEAN, True, "anyTrue" if name == "bool_or" else "allTrue", (rows([select]),))
+    if name in ("max", "min") and select.output.kind.ordered and select.output.kind.name != "boolean":
+        return form.Call(select.output.kind, True, "greatestOf" if name == "max" else "leastOf", (rows([select]),))
+    raise Untranslatable(f"the aggregate {name}")
+
+
+def selects(node: Any, scope: Scope, *, output: bool = True) -> list[Select]:
+    """The selects of a SELECT statement: several where UNION puts them together. Raises for others."""
+    if node.op.name != "SETOP_NONE":
+        if node.op.name != "SETOP_UNION" or node.limitCount or node.limitOffset:
+            raise Untranslatable(node.op.name.removeprefix("SETOP_"))
+        return [*selects(node.larg, scope, output=output), *selects(node.rarg, scope, output=output)]
+    if output and _aggregate(node) is not None:
+        value = _aggregated(_aggregate(node), node, scope)
+        return [Select((), None, value)]
+    if output and len(node.targetList or ()) != 1:
+        raise Untranslatable("a subquery of several columns")
+    called = _called_in_from(node)
+    if output and called is not None:
+        return [Select((), None, expression(called, scope))]
+    return [_select(node, scope, node.targetList[0].val if output else None)]
+
+
+def _called_in_from(node: Any) -> Any:
+    """The call of the function whose rows are all that a select gives, or None."""
+    items: Any = node.fromClause or ()
+    plain = len(items) == 1 and type(items[0]).__name__ == "RangeFunction" and not node.whereClause
+    if not plain or type(node.targetList[0].val).__name__ != "ColumnRef" or node.limitCount or items[0].ordinality:
+        return None
+    return items[0].functions[0][0] if len(items[0].functions) == 1 else None
+
+
+@dataclass
+class Tables:
+    """What FROM and WHERE of a select come to: tables joined as they like, conditions, and tables of LEFT JOINs."""
+
+    inner: dict[str, Binding] = dataclass_field(default_factory=dict)
+    where: list[Expression] = dataclass_field(default_factory=list)
+    outer: list[tuple[Binding, list[Expression]]] = dataclass_field(default_factory=list)
+
+
+def _select(node: Any, scope: Scope, output: Any) -> Select:
+    """One SELECT with the output of the node ``output``; None: nobody looks at it."""
+    found = Tables()
+    inner = _joined(node, scope, found)
+    value = None if output is None else expression(output, inner)
+    if value is not None and value.kind.name == "row":
+        raise Untranslatable("a whole row as a value")
+    order = tuple(_order(each, inner) for each in node.sortClause or ()) if node.limitCount is not None else ()
+    return arranged(found, value, _limit(node, scope), order)
+
+
+def _joined(node: Any, scope: Scope, found: Tables) -> Scope:
+    """The scope in which a select's outputs stand; its tables and conditions go to ``found``."""
+    if node.groupClause or node.havingClause or node.windowClause or node.valuesLists:
+        raise Untranslatable("GROUP BY, HAVING, WINDOW or VALUES")
+    if node.lockingClause or node.limitOffset:
+        raise Untranslatable("OFFSET or FOR UPDATE")
+    queries = dict(scope.queries)
+    for query in node.withClause.ctes if node.withClause else ():
+        if node.withClause.recursive or query.aliascolnames:
+            raise Untranslatable("WITH RECURSIVE")
+        queries[query.ctename] = query.ctequery
+    inner = replace(scope, bindings=(), variables={}, outer=scope, queries=queries)
+    for item in node.fromClause or ():
+        inner = _from(item, inner, found)
+    if node.whereClause is not None:
+        found.where += _parts(condition(node.whereClause, inner))
+    return inner
+
+
+def _limit(node: Any, scope: Scope) -> int:
+    if node.limitCount is None:
+        return 0
+    found = expression(node.limitCount, scope)
+    if isinstance(found, Constant) and found.value is None:
+        return 0
+    if not isinstance(found, Constant) or found.value != 1:
+        raise Untranslatable("another LIMIT than 1")
+    return 1
+
+
+def _order(node: Any, scope: Scope) -> tuple[Expression, bool]:
+    value = expression(node.node, scope)
+    if not value.kind.ordered or node.sortby_nulls.name != "SORTBY_NULLS_DEFAULT":
+        raise Untranslatable(f"the order of values of the kind {value.kind}")
+    return value, node.sortby_dir.name == "SORTBY_DESC"
+
+
+def _from(item: Any, scope: Scope, found: Tables) -> Scope:
+    """``scope`` with the tables of an item of FROM, which go to ``found`` with the conditions of joins."""
+    kind = type(item).__name__
+    if kind == "JoinExpr":
+        return _join(item, scope, found)
+    if kind == "RangeSubselect":
+        return _pulled_up(item.subquery, item.alias, scope, found)
+    if kind != "RangeVar":
+        raise Untranslatable("a function or VALUES in FROM")
+    alias = item.alias.aliasname if item.alias else item.relname
+    if item.alias and item.alias.colnames:
+        raise Untranslatable("columns with other names in FROM")
+    if not item.schemaname and item.relname in scope.queries:
+        return _pulled_up(scope.queries[item.relname], item.alias or item.relname, scope, found)
+    view = scope.source.view(item.schemaname or "", item.relname)
+    if view is not None:
+        from supavex.rules.parse.program import select_of
+
+        secured = scope.secured and view.invoker
+        return _pulled_up(select_of(view.query), alias, scope, found, secured=secured)
+    table = scope.source.table(item.schemaname or "", item.relname)
+    binding = Binding(alias, scope.row_name(alias), table, secured=scope.secured)
+    found.inner[binding.row] = binding
+    return replace(scope, bindings=(*scope.bindings, binding))
+
+
+def _join(item: Any, scope: Scope, found: Tables) -> Scope:
+    kind = item.jointype.name
+    if kind not in ("JOIN_INNER", "JOIN_LEFT") or item.isNatural or item.alias or item.usingClause:
+        raise Untranslatable("a right, full or natural join, or JOIN … USING")
+    scope = _from(item.larg, scope, found)
+    if kind == "JOIN_INNER":
+        scope = _from(item.rarg, scope, found)
+        if item.quals is not None:
+            found.where += _parts(condition(item.quals, scope))
+        return scope
+    right = Tables()
+    before = len(scope.bindings)
+    scope = _from(item.rarg, scope, right)
+    if len(right.inner) != 1 or right.where or right.outer or type(item.rarg).__name__ != "RangeVar":
+        raise Untranslatable("a LEFT JOIN of several tables")
+    (binding,) = right.inner.values()
+    optional = replace(binding, outer=True)
+    scope = replace(scope, bindings=(*scope.bindings[:before], optional))
+    found.outer.append((optional, _parts(condition(item.quals, scope))))
+    return scope
+
+
+def _pulled_up(node: Any, alias: Any, scope: Scope, found: Tables, *, secured: bool | None = None) -> Scope:
+    """``scope`` with a plain subquery of FROM, whose tables and conditions become those around it."""
+    name = alias if isinstance(alias, str) else alias.aliasname if alias is not None else ""
+    if node.op.name != "SETOP_NONE" or node.distinctClause or node.limitCount or _aggregate(node) is not None:
+        raise Untranslatable("a subquery in FROM with UNION, DISTINCT, LIMIT or aggregates")
+    around = replace(scope, bindings=(), secured=scope.secured if secured is None else secured)
+    # Names of rows are unlike those of the tables beside it.
+    around = replace(around, outer=replace(scope, queries={}))
+    inner = _joined(node, around, found)
+    outputs: dict[str, Expression] = {}
+    for target in node.targetList:
+        if type(target.val).__name__ == "ColumnRef" and type(target.val.fields[-1]).__name__ == "A_Star":
+            outputs |= _every_column(inner, target.val.fields[:-1])
+            continue
+        label = target.name or (target.val.fields[-1].sval if type(target.val).__name__ == "ColumnRef" else "")
+        with suppress(Untranslatable):  # a column that is not asked for may be anything
+            outputs[label] = expression(target.val, inner)
+    # Of its tables only their names in TypeScript are known outside of it.
+    hidden = tuple(Binding(f"{name}.{b.alias}", b.row, outputs={}) for b in inner.bindings)
+    return replace(scope, bindings=(*scope.bindings, *hidden, Binding(name, name, outputs=outputs)))
+
+
+def _every_column(scope: Scope, alias: Any) -> dict[str, Expression]:
+    wanted = alias[0].sval if alias else None
+    found: dict[str, Expression] = {}
+    for binding in scope.bindings:
+        if wanted in (None, binding.alias):
+            for column in binding.table.source.columns if binding.table is not None else ():
+                with suppress(Untranslatable):
+                    value = binding.column(column.name)
+                    if value is not None:
+                        found[column.name] = value
+            found |= dict(binding.outputs or {})
+    return found
+
+
+def arranged(
+    found: Tables, output: Expression | None, limit: int = 0, order: tuple[tuple[Expression, bool], ...] = ()
+) -> Select:
+    """The select with its tables in the best order, each with the fields that equal something known before it."""
+    left, sources, rest = dict(found.inner), list[Source](), list(found.where)
+    optional = {binding.row for binding, _ in found.outer}
+    while left:
+        choices = [(_equal(row, rest, set(left) | optional), row) for row in left]
+        equal, row = max(choices, key=lambda choice: _worth(choice[0], left[choice[1]]))
+        made, used = _source(left.pop(row), equal)
+        sources.append(made)
+        rest = [part for part in rest if id(part) not in used]
+    for number, (binding, on) in enumerate(found.outer):
+        unknown = {other.row for other, _ in found.outer[number:]}
+        made, used = _source(binding, _equal(binding.row, on, unknown))
+        further = [part for part in on if id(part) not in used]
+        sources.append(replace(made, on=all_of(further) if further else None))
+    return Select(tuple(sources), all_of(rest) if rest else None, output, limit, order)
+
+
+def _source(binding: Binding, equal: dict[str, tuple[Expression, Expression]]) -> tuple[Source, set[int]]:
+    """A table with the fields that equal something, and the conditions that this says."""
+    assert binding.table is not None
+    assert binding.table.definition is not None
+    fields = {name: value for name, (value, _) in equal.items()}
+    index, served = ("", ()) if "_id" in fields else index_for(binding.table.definition, fields)
+    ordered = [*served, *(name for name in fields if name not in served)]
+    pairs = tuple((name, fields[name]) for name in ordered)
+    source = Source(binding.table.target, binding.row, pairs, index, served, binding.secured, binding.outer)
+    return source, {id(part) for _, part in equal.values()}
+
+
+def _worth(equal: dict[str, Any], binding: Binding) -> tuple[int, int]:
+    assert binding.table is not None
+    assert binding.table.definition is not None
+    if "_id" in equal:
+        return (9, 0)
+    return (len(index_for(binding.table.definition, equal)[1]), len(equal))
+
+
+def _equal(row: str, where: list[Expression], unknown: set[str]) -> dict[str, tuple[Expression, Expression]]:
+    """The fields of ``row`` that equal what reads none of the ``unknown`` rows, each with the part that says so."""
+    found: dict[str, tuple[Expression, Expression]] = {}
+    for part in where:
+        if not isinstance(part, Compare) or part.operator != "=" or part.left.kind.name not in _FIELDS:
+            continue
+        for field, other in ((part.left, part.right), (part.right, part.left)):
+            plain = isinstance(field, Field) and field.row == row and field.name not in found
+            if plain and isinstance(field, Field) and not rows_in(other) & unknown:
+                found[field.name] = (other, part)
+                break
+    return found
+
+
+def index_for(definition: TableDefinition, fields: Iterable[str]) -> tuple[str, tuple[str, ...]]:
+    """The index whose first fields are most of ``fields``, and those; ``""`` where none begins with one."""
+    wanted = set(fields)
+    best: tuple[str, tuple[str, ...]] = ("", ())
+    for index in definition.indexes:
+        served = tuple(itertools.takewhile(wanted.__contains__, index.fields))
+        if not index.staged and len(served) > len(best[1]):
+            best = (index.name, served)
+    return best
+
+
+def select_outputs(node: Any, scope: Scope) -> list[Expression]:
+    """Each output of the first row of a SELECT, as SELECT … INTO takes it; NULL without a row."""
+    if node.op.name != "SETOP_NONE":
+        raise Untranslatable("UNION … INTO")
+    if _aggregate(node) is not None:
+        return [_aggregated(_aggregate(node), node, scope)]
+    found = []
+    for target in node.targetList or ():
+        select = _select(node, scope, target.val)
+        assert select.output is not None
+        plain = not select.sources and select.condition is None
+        found.append(select.output if plain else Scalar(select.output.kind, True, replace(select, limit=1)))
+    return found

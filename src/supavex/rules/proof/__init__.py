@@ -1,0 +1,1 @@
+"""The rules, tried: the same reads and writes as each user in PostgreSQL and in the deployment, and compared."""

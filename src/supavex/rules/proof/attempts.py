@@ -1,0 +1,123 @@
+"""Attempts to write: made from the documents there are, and from the fields that the rules read."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from supavex.convex.ids import encode_id
+from supavex.convex.values import Value
+from supavex.mapping.plan import FieldPlan, TablePlan
+from supavex.rules.constraints import TableConstraints
+from supavex.rules.form import Field, Function
+from supavex.rules.policies import TableRules
+from supavex.rules.proof.users import User
+
+Document = Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One write. ``fields``: of a new document, or those that change; None: the field becomes NULL."""
+
+    command: str
+    table: str
+    id: str
+    fields: Mapping[str, Value]
+    about: str
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What the attempts of one table are made from. ``interesting``: the fields that rules and constraints read."""
+
+    table: TablePlan
+    interesting: tuple[str, ...]
+    references: Mapping[str, str]
+    unique: tuple[str, ...]
+    numbers: Mapping[str, int]
+
+
+def material(rules: TableRules, constraints: TableConstraints, numbers: Mapping[str, int]) -> Material:
+    """What to try of a table."""
+    assert rules.source is not None
+    read = dict.fromkeys(name for rule in rules.policies for side in (rule.using, rule.check) for name in _fields(side))
+    read |= dict.fromkeys(name for _, check in constraints.checks for name in _fields(check))
+    unique = dict.fromkeys(name for rule in constraints.unique for name in rule.fields)
+    references = {field: table for _, field, table in constraints.references}
+    read |= unique | dict.fromkeys(references)
+    read.pop("_id", None)
+    return Material(rules.source, tuple(read), references, tuple(unique), numbers)
+
+
+def _fields(found: object) -> Iterator[str]:
+    """The fields of the row that a form reads."""
+    waiting: list[object] = [found]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, Field) and one.row == "row":
+            yield one.name
+        if isinstance(one, tuple | list):
+            waiting += one
+        elif hasattr(one, "__dataclass_fields__") and not isinstance(one, Function):
+            waiting += [getattr(one, name) for name in one.__dataclass_fields__ if name != "kind"]
+
+
+def attempts(made_of: Material, user: User, seen: Sequence[Document], hidden: Sequence[Document]) -> Iterator[Attempt]:
+    """The attempts of one user at one table: with a document that they see, and with one that they don't."""
+    table = made_of.table.target
+    for word, documents, others in (("own", seen, hidden), ("foreign", hidden, seen)):
+        for document in documents[:2]:
+            id_ = str(document["_id"])
+            yield Attempt("delete", table, id_, {}, f"delete, {word}")
+            yield Attempt("update", table, id_, {}, f"update nothing, {word}")
+            for name, value, about in _changes(made_of, user, document, [*others, *documents]):
+                yield Attempt("update", table, id_, {name: value}, f"{name} {about}, {word}")
+        for document in documents[:1]:
+            plain = {name: value for name, value in document.items() if not name.startswith("_")}
+            fresh = {**plain, **{n: _fresh(plain.get(n)) for n in made_of.unique if n not in made_of.references}}
+            yield Attempt("insert", table, "", plain, f"duplicate, {word}")
+            yield Attempt("insert", table, "", fresh, f"insert, {word}")
+            for name, value, about in _changes(made_of, user, document, [*others, *documents]):
+                yield Attempt("insert", table, "", {**fresh, name: value}, f"insert with {name} {about}, {word}")
+
+
+def _fresh(value: Value) -> Value:
+    return f"{value}-{secrets.token_hex(4)}" if isinstance(value, str) else value
+
+
+def _changes(
+    made_of: Material, user: User, document: Document, others: Sequence[Document]
+) -> Iterator[tuple[str, Value, str]]:
+    """Values that an interesting field is set to: another document's, the user's own, none, a missing parent."""
+    fields = {planned.name: planned for planned in made_of.table.fields}
+    for name in made_of.interesting:
+        planned = fields.get(name)
+        if planned is None:
+            continue
+        own = document.get(name)
+        other = next((o[name] for o in others if o.get(name) not in (None, own)), None)
+        if other is not None:
+            yield name, other, "of another"
+        mine = _mine(planned, user, made_of)
+        if mine is not None and mine != own:
+            yield name, mine, "of the user"
+        if own is not None and (planned.optional or planned.takes_null):
+            yield name, None, "NULL"
+        parent = made_of.references.get(name)
+        if parent is not None:
+            yield name, encode_id(made_of.numbers[parent], secrets.token_bytes(16)), "missing"
+
+
+def _mine(planned: FieldPlan, user: User, made_of: Material) -> Value:
+    """What the field holds where the row is the user's; None where it can't be told."""
+    if user.id is None or planned.column is None or planned.column.type.base != "uuid":
+        return None
+    if planned.ids is not None:
+        return planned.ids.get(user.id)
+    if planned.reference is not None:
+        number = made_of.numbers.get(planned.reference.target)
+        uuid_keyed = planned.reference.key.form == "uuid"
+        return encode_id(number, bytes.fromhex(user.id.replace("-", ""))) if number and uuid_keyed else None
+    return user.id

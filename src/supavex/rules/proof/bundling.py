@@ -1,0 +1,58 @@
+"""The app with the proof's own functions, bundled by Convex's CLI in a copy that is thrown away."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from importlib import resources
+from pathlib import Path
+
+from supavex.convex_cli.bundling import BUNDLE_NAME, bundle_app, convex_folder_of, inputs_of, stale_because
+from supavex.deployment.functions.bundle import Bundle, read_bundle
+from supavex.rules.proof.convex import MODULE
+from supavex.temporary import temporary_folder
+
+#: Where an app may keep the bundle with the proof's functions, beside its own.
+PROOF_BUNDLE = "rules.bundle.json"
+
+
+def _module() -> str:
+    return resources.files("supavex.rules.proof").joinpath(f"{MODULE}.ts").read_text(encoding="utf-8")
+
+
+def bundle_with_proof(app: Path, *, rules: bool) -> Bundle:
+    """The app's functions, and with ``rules`` those that the proof calls: a bundle that is kept, or a new one.
+
+    A new one takes seconds and needs Node. Raises what Convex's CLI says where the app does not compile.
+    """
+    folder = convex_folder_of(app)
+    text = _module()
+    inputs = dict(inputs_of(app))
+    if rules:
+        name = (folder / f"{MODULE}.ts").relative_to(app).as_posix()
+        inputs[name] = hashlib.sha256(text.encode()).hexdigest()
+    kept = app / (PROOF_BUNDLE if rules else BUNDLE_NAME)
+    if kept.is_file():
+        bundle = read_bundle(kept)
+        own = {name: hash_ for name, hash_ in inputs.items() if name in bundle.inputs or name.startswith(folder.name)}
+        if stale_because(bundle, app, own) is None:
+            return bundle
+    return made_bundle(app, rules=rules)
+
+
+def made_bundle(app: Path, *, rules: bool = True) -> Bundle:
+    """A new bundle of a copy of the app."""
+    folder = convex_folder_of(app)
+    with temporary_folder("rules") as scratch:
+        copy = scratch / "app"
+        copy.mkdir()
+        for path in app.iterdir():
+            if path.is_file() and path.suffix == ".json" and path.name not in (BUNDLE_NAME, PROOF_BUNDLE):
+                shutil.copy(path, copy)
+        shutil.copytree(folder, copy / folder.relative_to(app), ignore=shutil.ignore_patterns("node_modules"))
+        packages = next((f / "node_modules" for f in (app, *app.parents) if (f / "node_modules").is_dir()), None)
+        if packages is not None:
+            (copy / "node_modules").symlink_to(packages.resolve())
+        if rules:
+            (copy / folder.relative_to(app) / f"{MODULE}.ts").write_text(_module(), encoding="utf-8")
+        return bundle_app(copy)

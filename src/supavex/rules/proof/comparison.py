@@ -1,0 +1,232 @@
+"""Both sides held against each other: what each user sees, and which writes are taken, with what they leave."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from supavex.mapping.plan import TablePlan
+from supavex.rules.constraints import Constraints
+from supavex.rules.form import Constant
+from supavex.rules.policies import RuleSet
+from supavex.rules.proof.attempts import Attempt, attempts, material
+from supavex.rules.proof.convex import ConvexSide
+from supavex.rules.proof.postgres import NotSaid, PostgresSide, Tried
+from supavex.rules.proof.users import User
+
+#: Documents of a table up to which each one is looked at; of more, so many.
+WHOLE = 2000
+#: Documents of a table up to which all of it is compared after each write.
+_AFTER = 300
+#: Differences that are kept; all are counted.
+LISTED = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Something that the sides do not agree on."""
+
+    kind: str
+    user: str
+    table: str
+    detail: str
+    policy: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """As ``verify --rules --json`` lists it."""
+        return {"kind": self.kind, "user": self.user, "table": self.table, "detail": self.detail, "policy": self.policy}
+
+
+@dataclass(slots=True)
+class Findings:
+    """What was tried. ``reads`` counts documents looked at as some user; ``writes`` attempts."""
+
+    users: list[str] = field(default_factory=list)
+    tables: list[str] = field(default_factory=list)
+    reads: int = 0
+    writes: int = 0
+    taken: int = 0
+    wrong: int = 0
+    differences: list[Difference] = field(default_factory=list)
+    not_tried: dict[str, None] = field(default_factory=dict)
+
+    def differ(self, difference: Difference) -> None:
+        """One more difference."""
+        self.wrong += 1
+        if len(self.differences) < LISTED:
+            self.differences.append(difference)
+
+
+class Comparison:
+    """Compares the sides for one user after another."""
+
+    def __init__(self, postgres: PostgresSide, convex: ConvexSide, rules: RuleSet, constraints: Constraints) -> None:
+        self.postgres, self.convex, self.rules, self.constraints = postgres, convex, rules, constraints
+        self.findings = Findings(tables=[table.name for table in postgres.tables.values()])
+        self._left = {one.constraint for one in constraints.left}
+        self._closure = {name: _descendants(name, constraints) for name in postgres.tables}
+        self._small = {name for name in postgres.tables if convex.deployment.count(name) <= _AFTER}
+        self._documents = {name: convex.documents(name, WHOLE) for name in postgres.tables}
+        self._equal = {name: self._comparable(name) for name in postgres.tables}
+        for name, table in postgres.tables.items():
+            self._say_left(name, table)
+
+    def _say_left(self, name: str, table: TablePlan) -> None:
+        from supavex.rules.constraints import touched_by
+
+        for trigger in table.source.triggers:
+            if touched_by(trigger) is None:
+                self.findings.not_tried[f"{table.name}: the trigger {trigger.name} was off while writes were tried"] = (
+                    None
+                )
+        if self.convex.deployment.count(name) > WHOLE:
+            self.findings.not_tried[f"{table.name}: documents beyond the first {WHOLE:,}"] = None
+
+    def _comparable(self, name: str) -> set[str]:
+        """The fields whose forms are equal on both sides before anything is written."""
+        if name not in self._small:
+            return set()
+        table = self.postgres.tables[name]
+        rows = self.postgres.state(table)
+        documents = {str(d["_id"]): _forms(table, d) for d in self._documents[name]}
+        fields = {f for forms in rows.values() for f in forms}
+        shared = rows.keys() & documents.keys()
+        return {f for f in fields if all(_same(rows[id_].get(f), documents[id_].get(f)) for id_ in shared)}
+
+    def of_user(self, user: User, progress: Callable[[str], None] = lambda _: None) -> None:
+        """Everything as one user."""
+        self.findings.users.append(str(user))
+        for name, table in self.postgres.tables.items():
+            progress(f"{user} {table.name}")
+            seen = self._reads(user, name, table)
+            if seen is not None:
+                self._writes(user, name, seen)
+
+    def _reads(self, user: User, name: str, table: TablePlan) -> set[str] | None:
+        known = {str(document["_id"]) for document in self._documents[name]}
+        some = sorted(known) if self.convex.deployment.count(name) > WHOLE else None
+        left, right = self.postgres.visible(table, user, some), self.convex.visible(table, user, some)
+        self.findings.reads += len(known)
+        if isinstance(left, str) or isinstance(right, str):
+            # An error on both sides shows nothing on both.
+            shown = right if isinstance(left, str) else left
+            if isinstance(shown, set) and shown & known:
+                error = left if isinstance(left, str) else right
+                side = "PostgreSQL" if isinstance(left, str) else "rules.ts"
+                self.findings.differ(Difference("read", str(user), table.name, f"{side} throws: {error}"))
+            return set()
+        for id_ in sorted((left ^ right) & known):
+            where = (
+                "shown by rules.ts, hidden by PostgreSQL" if id_ in right else "hidden by rules.ts, shown by PostgreSQL"
+            )
+            self.findings.differ(Difference("read", str(user), table.name, f"{id_}: {where}", self._policies(name)))
+        return left & known
+
+    def _policies(self, name: str) -> str:
+        rules = self.rules.tables[name]
+        own = [rule.policy.name for rule in rules.policies if rule.policy.command in ("ALL", "SELECT")]
+        return ", ".join(own) or ("row level security without a policy" if rules.security else "")
+
+    def _writes(self, user: User, name: str, seen: set[str]) -> None:
+        rules, own = self.rules.tables[name], self.constraints.tables[name]
+        documents = self._documents[name]
+        made_of = material(rules, own, self.postgres.numbers)
+        visible = [d for d in documents if str(d["_id"]) in seen]
+        hidden = [d for d in documents if str(d["_id"]) not in seen]
+        for attempt in attempts(made_of, user, visible, hidden):
+            self._try(user, attempt)
+
+    def _try(self, user: User, attempt: Attempt) -> None:
+        name = attempt.table
+        table = self.postgres.tables[name]
+        tables = [each for each in self._closure[name] if each in self._small]
+        args = (user, attempt.command, name, attempt.id, attempt.fields, tables)
+        try:
+            left = self.postgres.attempt(*args)
+        except NotSaid as error:
+            self.findings.not_tried[f"{table.name}: {attempt.command}: {error}"] = None
+            return
+        if not left.taken and (left.constraint in self._left or left.code == "23502"):
+            why = f"the constraint {left.constraint} is not carried over" if left.constraint else "a NOT NULL column"
+            self.findings.not_tried[f"{table.name}: {attempt.command}: {why}"] = None
+            return
+        right = self.convex.attempt(*args)
+        self.findings.writes += 1
+        self.findings.taken += left.taken
+        if left.taken != right.taken:
+            if _no_place(right):
+                self.findings.not_tried[f"{table.name}: {attempt.command}: the schema does not take the document"] = (
+                    None
+                )
+                return
+            said = f"PostgreSQL {_said(left)}, rules.ts {_said(right)}: {attempt.about}"
+            detail = f"{attempt.command} {attempt.id or 'a new row'}: {said}"
+            self.findings.differ(Difference("write", str(user), table.name, detail, self._command(name, attempt)))
+        elif left.taken:
+            self._compare_after(user, attempt, left, right)
+
+    def _command(self, name: str, attempt: Attempt) -> str:
+        wanted = ("ALL", attempt.command.upper())
+        return ", ".join(r.policy.name for r in self.rules.tables[name].policies if r.policy.command in wanted)
+
+    def _compare_after(self, user: User, attempt: Attempt, left: Tried, right: Tried) -> None:
+        for name, rows in left.after.items():
+            table = self.postgres.tables[name]
+            known = {str(document["_id"]) for document in self._documents[name]}
+            documents = right.after.get(name, {})
+            fields = self._equal[name] - self._unsure(name, attempt)
+            wrong = [
+                id_
+                for id_ in sorted(known)
+                if (id_ in rows) != (id_ in documents)
+                or (id_ in rows and any(not _same(rows[id_].get(f), documents[id_].get(f)) for f in fields))
+            ]
+            new = [
+                Counter(_shown(forms, fields) for id_, forms in side.items() if id_ not in known)
+                for side in (rows, documents)
+            ]
+            rejected = len(rows.keys() - known) - sum((new[1]).values())
+            if wrong or (new[1] - new[0]) or (name == attempt.table and attempt.command == "insert" and rejected < 0):
+                about = (
+                    f"{attempt.command} {attempt.about}: other data afterwards: {', '.join(wrong[:3]) or 'the new one'}"
+                )
+                self.findings.differ(Difference("data", str(user), table.name, about))
+
+    def _unsure(self, name: str, attempt: Attempt) -> set[str]:
+        """Fields whose values are made of the moment or of chance."""
+        own = self.constraints.tables[name]
+        given = attempt.fields if name == attempt.table else {}
+        random = {f for f, value in own.defaults.items() if not isinstance(value, Constant) and f not in given}
+        return random | set(own.touched)
+
+
+def _forms(table: TablePlan, document: Mapping[str, Any]) -> dict[str, object]:
+    from supavex.rules.proof.postgres import forms_of
+
+    return forms_of(table, document)
+
+
+def _same(left: object, right: object) -> bool:
+    return repr(left) == repr(right) or left == right
+
+
+def _shown(forms: Mapping[str, object], fields: set[str]) -> str:
+    return repr({f: forms.get(f) for f in sorted(fields)})
+
+
+def _said(tried: Tried) -> str:
+    return "takes it" if tried.taken else f"refuses it ({' '.join(filter(None, [tried.code, tried.constraint]))[:200]})"
+
+
+def _no_place(tried: Tried) -> bool:
+    """Whether it was Convex's own validation that refused, of a field that must be there."""
+    return "does not match the schema" in tried.code
+
+
+def _descendants(name: str, constraints: Constraints) -> Sequence[str]:
+    found = [name]
+    for each in found:
+        found += [child.table for child in constraints.tables[each].children if child.table not in found]
+    return found

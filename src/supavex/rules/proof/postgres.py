@@ -1,0 +1,243 @@
+"""The source's side: what PostgreSQL shows and takes as a user, all of it in transactions that are rolled back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import psycopg
+
+from supavex.convex.ids import decode_id, encode_id
+from supavex.convex.validators import MISSING
+from supavex.convex.values import Value
+from supavex.mapping.plan import ALIAS, FieldPlan, TablePlan
+from supavex.postgres.connection import quoted
+from supavex.rules.proof.users import User
+
+#: A document in forms that both sides have: field to a value that compares.
+Forms = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What became of an attempt. ``code``: why it was refused. ``after``: documents by table and id, if it was taken.
+
+    ``constraint``: the name of the constraint that refused it.
+    """
+
+    taken: bool
+    code: str = ""
+    constraint: str = ""
+    after: Mapping[str, Mapping[str, Forms]] = field(default_factory=dict)
+
+
+class NotSaid(Exception):
+    """An attempt that can't be said in SQL. The message says why."""
+
+
+class PostgresSide:
+    """Reads and writes as users. ``connection``: autocommit, of the tables' owner."""
+
+    def __init__(self, connection: psycopg.Connection, tables: Sequence[TablePlan], numbers: Mapping[str, int]) -> None:
+        self.connection, self.numbers = connection, numbers
+        self.tables = {table.target: table for table in tables}
+
+    @contextmanager
+    def acting(self, user: User) -> Iterator[None]:
+        """A transaction as ``user``, rolled back in the end."""
+        self.connection.execute("BEGIN")
+        try:
+            self.connection.execute("SELECT set_config('row_security', 'on', true)")
+            self.connection.execute("SELECT set_config('request.jwt.claims', %s, true)", (user.claims,))
+            self.connection.execute(f"SET LOCAL ROLE {quoted(user.role)}".encode())
+            yield
+        finally:
+            self.connection.execute("ROLLBACK")
+
+    def visible(self, table: TablePlan, user: User, ids: Sequence[str] | None = None) -> set[str] | str:
+        """The ids of the rows that the user sees (of those ``ids``, if given); PostgreSQL's words where it refuses."""
+        where, values = "", []
+        if ids is not None:
+            where = f" WHERE {self._key(table)} = ANY(%s)"
+            values = [[self._key_text(table, one) for one in ids]]
+        sql = f"SELECT {self._key(table)} FROM {self._place(table)} AS {ALIAS}{where}"
+        with self.acting(user):
+            try:
+                rows = self.connection.execute(sql.encode(), values).fetchall()
+            except psycopg.Error as error:
+                return str(error.diag.message_primary or error)
+        return {self._id(table, text) for (text,) in rows if text is not None}
+
+    def _place(self, table: TablePlan) -> str:
+        return quoted(table.source.schema, table.source.name)
+
+    def _key(self, table: TablePlan) -> str:
+        assert table.key is not None
+        return table.key.text_sql(table.key.own(ALIAS))
+
+    def _id(self, table: TablePlan, text: str) -> str:
+        assert table.key is not None
+        return encode_id(self.numbers[table.target], table.key.internal_id(text))
+
+    def _key_text(self, table: TablePlan, id_: str) -> str:
+        assert table.key is not None
+        _, internal = decode_id(id_)
+        text = table.key.text_of(internal)
+        return text if text is not None else self._hashed(table).get(id_, id_)
+
+    def _hashed(self, table: TablePlan) -> dict[str, str]:
+        """Keys by ids, of a table whose ids are hashes."""
+        sql = f"SELECT {self._key(table)} FROM {self._place(table)} AS {ALIAS}"
+        return {self._id(table, text): text for (text,) in self.connection.execute(sql.encode()) if text is not None}
+
+    # Writing
+
+    def attempt(
+        self, user: User, command: str, target: str, id_: str, fields: Mapping[str, Value], tables: Sequence[str]
+    ) -> Tried:
+        """Tries to write as ``user``. ``fields`` are of the document; None makes a field NULL.
+
+        Raises :class:`NotSaid` where a field's value has no way back to its column.
+        """
+        table = self.tables[target]
+        sql, values = self._statement(command, table, id_, fields)
+        self.connection.execute("BEGIN")
+        try:
+            self._without_other_triggers()
+            self.connection.execute("SELECT set_config('row_security', 'on', true)")
+            self.connection.execute("SELECT set_config('request.jwt.claims', %s, true)", (user.claims,))
+            self.connection.execute(f"SET LOCAL ROLE {quoted(user.role)}".encode())
+            try:
+                done = self.connection.execute(sql.encode(), values)
+                self.connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            except psycopg.Error as error:
+                return Tried(False, str(error.sqlstate), str(error.diag.constraint_name or ""))
+            if done.rowcount == 0:
+                return Tried(False, "no rows")
+            self.connection.execute("RESET ROLE")
+            self.connection.execute("SELECT set_config('row_security', 'off', true)")
+            return Tried(True, after={name: self.state(self.tables[name]) for name in tables})
+        finally:
+            self.connection.execute("ROLLBACK")
+
+    def _without_other_triggers(self) -> None:
+        """Turns those triggers off, in this transaction, that rules.ts has no like of."""
+        from supavex.rules.constraints import touched_by
+
+        for table in self.tables.values():
+            for trigger in table.source.triggers:
+                if touched_by(trigger) is None:
+                    sql = f"ALTER TABLE {self._place(table)} DISABLE TRIGGER {quoted(trigger.name)}"
+                    self.connection.execute(sql.encode())
+
+    def _statement(
+        self, command: str, table: TablePlan, id_: str, fields: Mapping[str, Value]
+    ) -> tuple[str, list[str | None]]:
+        place = self._place(table)
+        columns: dict[str, tuple[str, str | None]] = {}
+        for name, value in fields.items():
+            planned = next((f for f in table.fields if f.name == name), None)
+            made = planned is None or planned.column is None or planned.expression
+            if planned is None or (made and command == "insert"):
+                continue  # PostgreSQL makes a new row's own value
+            column, text = self._column(planned, value)
+            columns[column] = (f"%s::{_type_of(table, column)}", text)
+        values = [text for _, text in columns.values()]
+        if command == "insert":
+            names = ", ".join(quoted(name) for name in columns)
+            marks = ", ".join(mark for mark, _ in columns.values())
+            return f"INSERT INTO {place} ({names}) VALUES ({marks})", values
+        where = f"WHERE {self._key(table)} = %s"
+        key = self._key_text(table, id_)
+        if command == "delete":
+            return f"DELETE FROM {place} AS {ALIAS} {where}", [key]
+        sets = ", ".join(f"{quoted(name)} = {mark}" for name, (mark, _) in columns.items())
+        if not sets:
+            own = next(c for c in table.source.columns if not c.generated and c.identity != "always")
+            sets = f"{quoted(own.name)} = {ALIAS}.{quoted(own.name)}"
+        return f"UPDATE {place} AS {ALIAS} SET {sets} {where}", [*values, key]
+
+    def _column(self, planned: FieldPlan, value: Value) -> tuple[str, str | None]:
+        if planned.column is None or planned.expression or planned.file is not None:
+            raise NotSaid(f"the field {planned.name} comes from no single column")
+        if value is None:
+            return planned.column.name, None
+        if planned.reference is not None:
+            if planned.reference.many or len(planned.reference.columns) != 1 or planned.reference.through:
+                raise NotSaid(f"the field {planned.name} refers by another key")
+            parent = self.tables.get(planned.reference.target)
+            if parent is None:
+                raise NotSaid(f"the field {planned.name} refers to a table that does not move")
+            return planned.column.name, self._key_text(parent, str(value))
+        if planned.ids is not None:
+            old = next((old for old, new in planned.ids.items() if new == value), None)
+            if old is None:
+                raise NotSaid(f"the id file has no {value}")
+            return planned.column.name, old
+        try:
+            return planned.column.name, planned.conversion.restore(value)
+        except (ValueError, TypeError):
+            raise NotSaid(f"the field {planned.name} holds what its column can't") from None
+
+    def state(self, table: TablePlan) -> dict[str, Forms]:
+        """The rows of a table as forms, by the ids of their documents."""
+        fields = compared_fields(table)
+        columns = [self._key(table)]
+        for planned in fields:
+            source = f"({planned.source})"
+            if planned.reference is not None:
+                columns.append(planned.reference.key.text_sql(list(planned.reference.parts)))
+            else:
+                columns.append(planned.conversion.text.format(c=source))
+        sql = f"SELECT {', '.join(columns)} FROM {self._place(table)} AS {ALIAS}"
+        found = {}
+        for key, *texts in self.connection.execute(sql.encode()):
+            if key is not None:
+                pairs = zip(fields, texts, strict=True)
+                found[self._id(table, key)] = {f.name: self._form(f, text) for f, text in pairs}
+        return found
+
+    def _form(self, planned: FieldPlan, text: str | None) -> object:
+        if text is None:
+            return None if planned.fill is MISSING else ("filled", planned.fill)
+        if planned.ids is not None:
+            return planned.ids.get(text)
+        if planned.reference is not None:
+            number = self.numbers[planned.reference.target]
+            return encode_id(number, planned.reference.key.internal_id(text))
+        return planned.conversion.parse(text)
+
+
+def compared_fields(table: TablePlan) -> list[FieldPlan]:
+    """The fields whose values are compared after an attempt: those that a column gives as it is, or as an id."""
+    return [
+        f
+        for f in table.fields
+        if f.column is not None
+        and f.file is None
+        and not f.expression
+        and not (f.reference is not None and (f.reference.existing or f.reference.through or f.reference.many))
+    ]
+
+
+def forms_of(table: TablePlan, document: Mapping[str, Value]) -> Forms:
+    """A document as the forms that :meth:`PostgresSide.state` gives of its row."""
+    found: Forms = {}
+    for planned in compared_fields(table):
+        value = document.get(planned.name)
+        if value is None:
+            found[planned.name] = None
+        elif planned.reference is not None or planned.ids is not None:
+            found[planned.name] = value
+        elif planned.fill is not MISSING and value == planned.fill:
+            found[planned.name] = planned.conversion.decode(value)
+        else:
+            found[planned.name] = planned.conversion.decode(value)
+    return found
+
+
+def _type_of(table: TablePlan, name: str) -> str:
+    column = table.source.column(name)
+    assert column is not None
+    return column.type.name

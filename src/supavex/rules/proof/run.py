@@ -1,0 +1,174 @@
+"""``supavex verify --rules``: the app's functions as each user, and the rules against PostgreSQL."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from supavex.convex_cli.bundling import convex_folder_of
+from supavex.deployment import Deployment
+from supavex.errors import SupavexError, UsageError
+from supavex.mapping.check import checked_plan
+from supavex.mapping.plan import Plan, TablePlan
+from supavex.mapping.source import Source
+from supavex.postgres.connection import connect
+from supavex.settings.settings import Settings
+from supavex.rules.constraints import constraints_of
+from supavex.rules.policies import RuleSet, rule_set
+from supavex.rules.proof.bundling import bundle_with_proof
+from supavex.rules.proof.comparison import Comparison, Findings
+from supavex.rules.proof.convex import ConvexSide
+from supavex.rules.proof.functions import AppFunctions, Called
+from supavex.rules.proof.postgres import PostgresSide
+from supavex.rules.proof.users import User, choose_users
+from supavex.rules.writing import FILE
+from supavex.temporary import temporary_folder
+
+
+@dataclass(frozen=True, slots=True)
+class RulesProof:
+    """What ``verify --rules`` found. ``builders``: whether there is a rules.ts whose builders were tried."""
+
+    findings: Findings
+    called: Called
+    builders: bool
+    seconds: float
+    not_tried: tuple[str, ...] = field(default=())
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing leaks, nothing differs, and something was looked at."""
+        return not self.findings.wrong and not self.called.leaks and bool(self.findings.users)
+
+    def to_json(self) -> dict[str, Any]:
+        """The contract of ``verify --rules --json``."""
+        leaks = [leak.to_json() for leak in self.called.leaks.values()]
+        return {
+            "ok": self.ok,
+            "users": self.findings.users,
+            "tables": self.findings.tables,
+            "reads": self.findings.reads,
+            "writes": self.findings.writes,
+            "taken": self.findings.taken,
+            "calls": self.called.calls,
+            "functions": self.called.functions,
+            "unguarded": self.called.unguarded,
+            "builders": self.builders,
+            "wrong": self.findings.wrong + len(leaks),
+            "differences": [*leaks, *(d.to_json() for d in self.findings.differences)],
+            "not_tried": list(self.not_tried),
+            "seconds": round(self.seconds, 2),
+        }
+
+
+def prove_rules(project: Settings, users: int | None, progress: Callable[[str], object] = lambda _: None) -> RulesProof:
+    """Tries the rules as nobody and ``users`` users (None: all of them).
+
+    Raises where the source is a live database, which is never written to, or nothing was migrated here.
+    """
+    if project.database_url:
+        raise UsageError(
+            "LiveSource",
+            "the rules are tried by writing, and never on a live source.",
+            where=project.config.name,
+            hint="Name the migrations ([source] migrations) and a seed, in a configuration of its own: --config FILE.",
+        )
+    started = time.monotonic()
+    plan, _ = checked_plan(project)
+    app = project.convex_folder.parent
+    builders = (convex_folder_of(app) / FILE).is_file()
+    with ExitStack() as stack:
+        deployment = stack.enter_context(fork(project))
+        tables = moved_tables(plan, deployment)
+        bundle_with_proof(app, rules=builders).install(deployment, schema=False)
+        url = stack.enter_context(Source(project).running())
+        connection = stack.enter_context(connect(url, settings={"search_path": "public, extensions"}))
+        found = try_rules(Sides(plan, tables, deployment, connection, app), users, progress, builders=builders)
+    findings, called, not_tried = found
+    if not builders:
+        not_tried.append(f"the builders: there is no {FILE} (supavex rules writes it)")
+    return RulesProof(findings, called, builders, time.monotonic() - started, tuple(not_tried))
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """What is compared: the plan's tables, a fork of the deployment with the app, and the source."""
+
+    plan: Plan
+    tables: list[TablePlan]
+    deployment: Deployment
+    connection: psycopg.Connection
+    app: Path
+
+
+def try_rules(
+    sides: Sides, users: int | None, progress: Callable[[str], object], *, builders: bool
+) -> tuple[Findings, Called, list[str]]:
+    """Everything as each user; what can't be tried."""
+    numbers = {name: number for number, name in sides.deployment.table_names().items()}
+    rules = rule_set(sides.plan)
+    chosen = choose_users(sides.connection, sides.plan, numbers, users)
+    postgres = PostgresSide(sides.connection, sides.tables, numbers)
+    comparison = Comparison(postgres, ConvexSide(sides.deployment, sides.tables), rules, constraints_of(rules))
+    seen: dict[tuple[str, str | None], set[str] | None] = {}
+
+    def visible(table: str, user: User) -> set[str] | None:
+        if (table, user.id) not in seen:
+            found = postgres.visible(postgres.tables[table], user)
+            seen[table, user.id] = None if isinstance(found, str) else found
+        return seen[table, user.id]
+
+    functions = AppFunctions(
+        sides.deployment, convex_folder_of(sides.app), visible, _hiding(rules, sides.tables), sides.app
+    )
+    for user in chosen.users:
+        progress(str(user))
+        if builders:
+            comparison.of_user(user)
+        else:
+            comparison.findings.users.append(str(user))
+        functions.of_user(user)
+    called = functions.done()
+    not_tried = [*chosen.not_tried, *(comparison.findings.not_tried if builders else ()), *called.not_tried]
+    not_tried += [f"{table.name}: its rows do not move" for table in sides.plan.tables if table not in sides.tables]
+    return comparison.findings, called, not_tried
+
+
+def _hiding(rules: RuleSet, tables: list[TablePlan]) -> dict[str, str]:
+    found = {}
+    for table in tables:
+        own = rules.tables[table.target]
+        names = [rule.policy.name for rule in own.policies if rule.policy.command in ("ALL", "SELECT")]
+        closed = "row level security without a policy" if own.security else "no policy: open to all"
+        found[table.target] = ", ".join(names) or closed
+    return found
+
+
+def moved_tables(plan: Plan, deployment: Deployment) -> list[TablePlan]:
+    """The tables that are compared: those that move. Raises where the deployment holds nothing of them."""
+    tables = [t for t in plan.moved if t.key is not None and t.key.form != "row"]
+    if not any(deployment.count(table.target) for table in tables):
+        message = "the local deployment holds no document of the tables that move."
+        raise SupavexError("NothingImported", message, hint="Run `supavex migrate` first.")
+    return tables
+
+
+@contextmanager
+def fork(project: Settings) -> Iterator[Deployment]:
+    """A copy of the local deployment, thrown away in the end."""
+    path = project.state / "deployment.sqlite3"
+    if not path.exists():
+        raise SupavexError("SchemaNotDeployed", "the deployment has no schema yet.", hint="Run `supavex deploy` first.")
+    with temporary_folder("rules") as folder:
+        copy = folder / "deployment.sqlite3"
+        with closing(sqlite3.connect(path)) as own, closing(sqlite3.connect(copy)) as made:
+            own.backup(made)
+        with Deployment(copy, durable=False) as deployment:
+            yield deployment

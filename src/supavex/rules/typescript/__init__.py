@@ -1,0 +1,1 @@
+"""From the typed form to TypeScript: the policies, and the database wrapper that holds to them."""

@@ -1,0 +1,362 @@
+/** A document, or one that is about to be stored. */
+export type Row<T extends TableNames> = Omit<Doc<T>, "_id" | "_creationTime"> & {
+  _id?: Id<T>;
+  _creationTime?: number;
+};
+
+type Command = "select" | "insert" | "update" | "delete";
+type Answer = boolean | Promise<boolean>;
+
+/** As PostgreSQL has policies: permissive ones open rows, restrictive ones close them. */
+interface Policy<T extends TableNames> {
+  name: string;
+  command: Command | "all";
+  /** The roles that the policy is for; all, if it is left out. */
+  to?: string[];
+  restrictive?: true;
+  using?: (row: Row<T>, caller: Caller) => Answer;
+  check?: (row: Row<T>, caller: Caller) => Answer;
+}
+
+interface TableRules<T extends TableNames> {
+  /** Whether policies hold (ROW LEVEL SECURITY). Without any policy the table is closed then. */
+  security: boolean;
+  policies: Policy<T>[];
+  /** What roles may do at all; everything, if it is left out. */
+  grants?: Record<string, Command[]>;
+  /** Roles for whom PostgreSQL refuses the command: the policies ask for the table that they are about. */
+  recursive?: Partial<Record<Command, string[]>>;
+}
+
+interface Unique<T extends TableNames> {
+  name: string;
+  fields: string[];
+  index?: string;
+  /** The index's fields, of those that are unique. */
+  indexed?: string[];
+  nullsNotDistinct?: true;
+  where?: (row: Row<T>, caller: Caller) => Answer;
+}
+
+interface Constraints<T extends TableNames> {
+  defaults?: (caller: Caller) => Partial<Row<T>>;
+  /** Fields that are set to the moment of each update. */
+  touched?: (caller: Caller) => Partial<Row<T>>;
+  required?: string[];
+  unique?: Unique<T>[];
+  checks?: { name: string; fails: (row: Row<T>, caller: Caller) => Answer }[];
+  references?: { name: string; field: string; table: TableNames }[];
+  children?: { table: TableNames; field: string; index?: string; onDelete: "cascade" | "set null" | "restrict" }[];
+}
+
+/** Who calls, and what they may read. */
+export interface Caller {
+  /** What `auth.uid()` was; null where nobody is signed in. */
+  uid: %UID% | null;
+  role: string;
+  email: string | null;
+  /** What `auth.jwt()` was. */
+  claims: Record<string, unknown>;
+  /** Milliseconds since 1970. */
+  now: number;
+  /** The rows that the caller may see. */
+  db: DatabaseReader;
+  /** All rows, as a SECURITY DEFINER function sees them. */
+  all: DatabaseReader;
+}
+
+/** Builders for the app's functions: `ctx.db` holds to the rules. Internal functions are what service_role was. */
+export const query = customQuery(publicQuery, {
+  args: {},
+  input: async (ctx) => ({ ctx: { db: (await callerOf(ctx)).db }, args: {} }),
+});
+export const mutation = customMutation(publicMutation, {
+  args: {},
+  input: async (ctx) => ({ ctx: { db: guarded(await callerOf(ctx), ctx.db) }, args: {} }),
+});
+
+/** The caller of a function, for code that asks the rules itself. */
+export async function callerOf(ctx: { auth: Auth; db: DatabaseReader }): Promise<Caller> {
+  const caller = { ...(await identityOf(ctx)), now: Date.now(), all: ctx.db } as Caller;
+  caller.db = reader(caller);
+  return caller;
+}
+
+function refused(code: string, details: Record<string, string | string[]>): ConvexError<Record<string, string | string[]>> {
+  return new ConvexError({ code, ...details });
+}
+
+// Policies
+
+function rulesOf(table: TableNames): TableRules<TableNames> {
+  const found = Object.hasOwn(rules, table) ? rules[table] : undefined;
+  if (found === undefined) throw refused("policy", { table, reason: "rules.ts does not name the table" });
+  return found as unknown as TableRules<TableNames>;
+}
+
+function granted(table: TableNames, command: Command, caller: Caller): boolean {
+  const { grants, recursive } = rulesOf(table);
+  if (recursive?.[command]?.includes(caller.role)) throw refused("recursion", { table, command });
+  return grants === undefined || (grants[caller.role]?.includes(command) ?? false);
+}
+
+async function passes(table: TableNames, command: Command, side: "using" | "check", row: Row<TableNames>, caller: Caller) {
+  const { security, policies } = rulesOf(table);
+  if (!security) return true;
+  const own = policies.filter(
+    (policy) => (policy.command === command || policy.command === "all") && (policy.to?.includes(caller.role) ?? true),
+  );
+  const test = (policy: Policy<TableNames>) => (side === "check" ? (policy.check ?? policy.using) : policy.using);
+  let open = false;
+  for (const policy of own) {
+    if (!policy.restrictive && !open) open = (await test(policy)?.(row, caller)) ?? false;
+  }
+  if (!open) return false;
+  for (const policy of own) {
+    if (policy.restrictive && !((await test(policy)?.(row, caller)) ?? true)) return false;
+  }
+  return true;
+}
+
+/** Whether the caller may see a document. */
+export async function read<T extends TableNames>(table: T, row: Row<T>, caller: Caller): Promise<boolean> {
+  return granted(table, "select", caller) && (await passes(table, "select", "using", row as Row<TableNames>, caller));
+}
+
+/** Whether the caller may store a new document. */
+export async function insert<T extends TableNames>(table: T, row: Row<T>, caller: Caller): Promise<boolean> {
+  return granted(table, "insert", caller) && (await passes(table, "insert", "check", row as Row<TableNames>, caller));
+}
+
+/** Whether the caller may make one document of another: both are looked at, as PostgreSQL does where a WHERE reads. */
+export async function update<T extends TableNames>(table: T, old: Row<T>, row: Row<T>, caller: Caller): Promise<boolean> {
+  const [before, after] = [old as Row<TableNames>, row as Row<TableNames>];
+  return (
+    granted(table, "update", caller) &&
+    (await read(table, old, caller)) &&
+    (await passes(table, "update", "using", before, caller)) &&
+    (await passes(table, "update", "check", after, caller)) &&
+    (await passes(table, "select", "using", after, caller))
+  );
+}
+
+/** Whether the caller may remove a document. */
+export async function remove<T extends TableNames>(table: T, row: Row<T>, caller: Caller): Promise<boolean> {
+  const old = row as Row<TableNames>;
+  return (
+    granted(table, "delete", caller) &&
+    (await read(table, row, caller)) &&
+    (await passes(table, "delete", "using", old, caller))
+  );
+}
+
+// Reading
+
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+type Loose = any;
+
+/** The table of an id. Convex's ids say it themselves; one of no table of rules.ts is refused. */
+function tableOf(db: DatabaseReader, id: string): TableNames {
+  for (const table of Object.keys(rules) as TableNames[]) if (db.normalizeId(table, id) !== null) return table;
+  throw refused("policy", { reason: "the id is of no table that rules.ts names" });
+}
+
+function reader(caller: Caller): DatabaseReader {
+  const db = caller.all as Loose;
+  const get = async (table: TableNames, id: string) => {
+    const row = db.normalizeId(table, id) === null ? null : await db.get(id);
+    return row !== null && (await read(table, row, caller)) ? row : null;
+  };
+  return {
+    get: async (first: string, second?: string) =>
+      second === undefined ? get(tableOf(db, first), first) : get(first as TableNames, second),
+    query: (table: TableNames) => visibleOnly(db.query(table), (row) => read(table, row, caller)),
+    normalizeId: (table: TableNames, id: string) => db.normalizeId(table, id),
+    system: db.system,
+  } as Loose;
+}
+
+/** A query of Convex's that gives the documents alone that `visible` takes. */
+function visibleOnly(query: Loose, visible: (row: Loose) => Promise<boolean>): Loose {
+  const links = ["fullTableScan", "withIndex", "withSearchIndex", "order", "filter"];
+  async function* rows() {
+    for await (const row of query) if (await visible(row)) yield row;
+  }
+  const take = async (count: number) => {
+    const found = [];
+    if (count > 0) for await (const row of rows()) if (found.push(row) >= count) break;
+    return found;
+  };
+  const own: Loose = {
+    [Symbol.asyncIterator]: rows,
+    collect: () => take(Infinity),
+    take,
+    first: async () => (await take(1))[0] ?? null,
+    unique: async () => {
+      const found = await take(2);
+      if (found.length > 1) throw new Error("unique() query returned more than one result");
+      return found[0] ?? null;
+    },
+    paginate: async (options: Loose) => {
+      const page = await query.paginate(options);
+      const seen = await Promise.all(page.page.map(visible));
+      return { ...page, page: page.page.filter((_: unknown, at: number) => seen[at]) };
+    },
+  };
+  for (const link of links) {
+    if (link in query) own[link] = (...args: unknown[]) => visibleOnly(query[link](...args), visible);
+  }
+  return own;
+}
+
+/** Documents of `table` that an index finds, and that the caller may see; each once. */
+async function visibleBy<T extends TableNames>(ctx: { auth: Auth; db: DatabaseReader }, table: T, ways: Way<T>[]) {
+  const caller = await callerOf(ctx as Loose);
+  const found = new Map<string, Doc<T>>();
+  for (const way of ways) {
+    for (const equal of await way(caller)) {
+      for await (const row of find(caller.db, table, equal.fields, equal.index)) found.set(row._id, row);
+    }
+  }
+  return [...found.values()];
+}
+type Way<T extends TableNames> = (caller: Caller) => Promise<{ index: string | undefined; fields: Record<string, unknown> }[]>;
+
+/** Documents whose fields equal `equal`; none where one of its values is NULL. `index` has its first fields. */
+async function* find<T extends TableNames>(
+  db: DatabaseReader,
+  table: T,
+  equal: Record<string, unknown> = {},
+  index?: string,
+  indexed: string[] = Object.keys(equal),
+): AsyncGenerator<Doc<T>> {
+  const entries = Object.entries(equal);
+  if (entries.some(([, value]) => value === null || value === undefined)) return;
+  const loose = db as Loose;
+  if ("_id" in equal) {
+    const id = loose.normalizeId(table, equal._id);
+    const row = id === null ? null : await loose.get(table, id);
+    if (row !== null && entries.every(([name, value]) => row[name] === value)) yield row;
+    return;
+  }
+  let query = loose.query(table);
+  if (index !== undefined) {
+    query = query.withIndex(index, (q: Loose) => indexed.reduce((range, name) => range.eq(name, equal[name]), q));
+  }
+  for await (const row of query) if (entries.every(([name, value]) => row[name] === value)) yield row;
+}
+
+// Writing
+
+function guarded(caller: Caller, db: DatabaseWriter): DatabaseWriter {
+  const all = db as Loose;
+  const old = async (table: TableNames, id: string, command: Command): Promise<Loose> => {
+    const row = all.normalizeId(table, id) === null ? null : await all.get(id);
+    if (row === null || !(await read(table, row, caller))) throw refused("policy", { table, command });
+    return row;
+  };
+  const change = async (args: Loose[], made: (row: Loose, fields: Loose) => Loose) => {
+    const [table, id, fields] = args.length > 2 ? args : [tableOf(all, args[0]), ...args];
+    const before = await old(table, id, "update");
+    const touched = constraintsOf(table).touched?.(caller) ?? {};
+    const after = withoutAbsent({ ...made(before, fields), ...touched, _id: before._id, _creationTime: before._creationTime });
+    if (!(await update(table, before, after, caller))) throw refused("policy", { table, command: "update" });
+    await checkConstraints(table, after, caller, before);
+    await all.replace(id, after);
+  };
+  return {
+    ...(caller.db as Loose),
+    vars: all.vars,
+    insert: async (table: TableNames, fields: Loose) => {
+      rulesOf(table);
+      const row = withoutAbsent({ ...constraintsOf(table).defaults?.(caller), ...withoutAbsent(fields) });
+      if (!(await insert(table, row, caller))) throw refused("policy", { table, command: "insert" });
+      await checkConstraints(table, row, caller);
+      return all.insert(table, row);
+    },
+    patch: (...args: Loose[]) => change(args, (row, fields) => ({ ...row, ...fields })),
+    replace: (...args: Loose[]) => change(args, (_row, fields) => fields),
+    delete: async (...args: Loose[]) => {
+      const [table, id] = args.length > 1 ? args : [tableOf(all, args[0]), args[0]];
+      const row = await old(table, id, "delete");
+      if (!(await remove(table, row, caller))) throw refused("policy", { table, command: "delete" });
+      await removeWithChildren(table, row, all);
+    },
+  } as Loose;
+}
+
+function withoutAbsent(fields: Loose): Loose {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+}
+
+// Constraints
+
+function constraintsOf(table: TableNames): Constraints<TableNames> {
+  return ((Object.hasOwn(constraints, table) ? constraints[table as keyof typeof constraints] : undefined) ??
+    {}) as Constraints<TableNames>;
+}
+
+const isNull = (value: unknown) => value === null || value === undefined;
+
+/** Throws where a document would break a constraint: a ConvexError with the code, the table, and what it broke. */
+async function checkConstraints(table: TableNames, row: Loose, caller: Caller, old?: Loose): Promise<void> {
+  const own = constraintsOf(table);
+  for (const field of own.required ?? []) {
+    if (isNull(row[field])) throw refused("not_null", { table, fields: [field] });
+  }
+  for (const { name, fails } of own.checks ?? []) {
+    if (await fails(row, caller)) throw refused("check", { table, constraint: name });
+  }
+  for (const unique of own.unique ?? []) {
+    if (await isDuplicate(table, unique, row, caller)) {
+      throw refused("unique", { table, fields: unique.fields, constraint: unique.name });
+    }
+  }
+  for (const { name, field, table: parent } of own.references ?? []) {
+    if (isNull(row[field]) || row[field] === old?.[field]) continue;
+    if ((await (caller.all as Loose).get(row[field])) === null) {
+      throw refused("foreign_key", { table, fields: [field], constraint: name, references: parent });
+    }
+  }
+}
+
+async function isDuplicate(table: TableNames, unique: Unique<TableNames>, row: Loose, caller: Caller): Promise<boolean> {
+  if (!unique.nullsNotDistinct && unique.fields.some((field) => isNull(row[field]))) return false;
+  if (unique.where !== undefined && !(await unique.where(row, caller))) return false;
+  let query = (caller.all as Loose).query(table);
+  if (unique.index !== undefined && !unique.indexed?.some((field) => isNull(row[field]))) {
+    query = query.withIndex(unique.index, (q: Loose) =>
+      (unique.indexed ?? []).reduce((range, field) => range.eq(field, row[field]), q),
+    );
+  }
+  const equal = (a: unknown, b: unknown) => a === b || (isNull(a) && isNull(b));
+  for await (const other of query) {
+    const same = other._id !== row._id && unique.fields.every((field) => equal(other[field], row[field]));
+    if (same && (unique.where === undefined || (await unique.where(other, caller)))) return true;
+  }
+  return false;
+}
+
+/** Removes a document and what refers to it, as its foreign keys say; all is looked at before anything is written. */
+async function removeWithChildren(table: TableNames, row: Loose, db: Loose): Promise<void> {
+  const removed = new Map<string, TableNames>([[row._id, table]]);
+  const cleared: [string, string][] = [];
+  const held: { id: string; table: TableNames; field: string }[] = [];
+  for (const [id, of] of removed) {
+    for (const child of constraintsOf(of).children ?? []) {
+      let query = db.query(child.table);
+      if (child.index !== undefined) query = query.withIndex(child.index, (q: Loose) => q.eq(child.field, id));
+      for await (const found of query) {
+        if (found[child.field] !== id) continue;
+        if (child.onDelete === "cascade") removed.set(found._id, child.table);
+        else if (child.onDelete === "set null") cleared.push([found._id, child.field]);
+        else held.push({ id: found._id, table: child.table, field: child.field });
+      }
+    }
+  }
+  for (const { id, table: of, field } of held) {
+    if (!removed.has(id)) throw refused("foreign_key", { table: of, fields: [field], references: table });
+  }
+  for (const [id, field] of cleared) if (!removed.has(id)) await db.patch(id, { [field]: undefined });
+  for (const id of removed.keys()) await db.delete(id);
+}

@@ -1,0 +1,333 @@
+/** SQL's =, where both are there. */
+function same(a: unknown, b: unknown): boolean {
+  return !isNull(a) && !isNull(b) && equalValues(a, b);
+}
+
+/** SQL's <>, where both are there. */
+function differ(a: unknown, b: unknown): boolean {
+  return !isNull(a) && !isNull(b) && !equalValues(a, b);
+}
+
+/** SQL's <, where both are there. */
+function less(a: unknown, b: unknown): boolean {
+  return !isNull(a) && !isNull(b) && (a as number) < (b as number);
+}
+
+/** SQL's <=, where both are there. */
+function atMost(a: unknown, b: unknown): boolean {
+  return !isNull(a) && !isNull(b) && (a as number) <= (b as number);
+}
+
+/** IS NOT DISTINCT FROM. */
+function notDistinct(a: unknown, b: unknown): boolean {
+  return isNull(a) || isNull(b) ? isNull(a) && isNull(b) : equalValues(a, b);
+}
+
+function equalValues(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
+  if (Array.isArray(a) !== Array.isArray(b)) return false;
+  const [one, other] = [Object.entries(a), b as Record<string, unknown>];
+  return one.length === Object.keys(other).length && one.every(([k, v]) => Object.hasOwn(other, k) && equalValues(v, other[k]));
+}
+
+/** `value = ANY (array)` is true. */
+function among(value: unknown, array: readonly unknown[] | null | undefined): boolean {
+  return !isNull(array) && array!.some((one) => same(value, one));
+}
+
+/** `value <> ALL (array)` is true. */
+function notAmong(value: unknown, array: readonly unknown[] | null | undefined): boolean {
+  return !isNull(array) && array!.every((one) => differ(value, one));
+}
+
+/** `value = ALL (array)` is true. */
+function everySame(value: unknown, array: readonly unknown[] | null | undefined): boolean {
+  return !isNull(array) && array!.every((one) => same(value, one));
+}
+
+/** `value <> ANY (array)` is true. */
+function someDiffer(value: unknown, array: readonly unknown[] | null | undefined): boolean {
+  return !isNull(array) && array!.some((one) => differ(value, one));
+}
+
+/** EXISTS: whether `test` takes one of the rows. */
+async function some<T>(rows: AsyncIterable<T>, test: (row: T) => boolean | Promise<boolean> = () => true): Promise<boolean> {
+  for await (const row of rows) if (await test(row)) return true;
+  return false;
+}
+
+/** LEFT JOIN: the rows that `on` takes; without one, a row whose fields are all NULL. */
+async function* orNone<T>(rows: AsyncIterable<T>, on: (row: T) => boolean | Promise<boolean> = () => true) {
+  let found = false;
+  for await (const row of rows) {
+    if (!(await on(row))) continue;
+    found = true;
+    yield row as Partial<T>;
+  }
+  if (!found) yield {} as Partial<T>;
+}
+
+/** What `values` gives for each of the rows, in one array. */
+async function gathered<T, V>(rows: AsyncIterable<T>, values: (row: T) => V[] | Promise<V[]>): Promise<V[]> {
+  const found: V[] = [];
+  for await (const row of rows) found.push(...(await values(row)));
+  return found;
+}
+
+/** A subquery as a value: NULL without a row. */
+function single<V>(values: V[]): V | null {
+  if (values.length > 1) throw new Error("more than one row returned by a subquery used as an expression");
+  return values[0] ?? null;
+}
+
+/** The value of the first row, in the order of the keys behind it; NULL comes last, or first where that descends. */
+function firstBy<V>(rows: [V, ...unknown[]][], descending: boolean[]): V | null {
+  const order = (a: unknown, b: unknown) =>
+    isNull(a) || isNull(b) ? Number(isNull(a)) - Number(isNull(b)) : (a as number) < (b as number) ? -1 : Number(a !== b);
+  const sorted = [...rows].sort((a, b) => {
+    for (const [at, down] of descending.entries()) {
+      const found = order(a[at + 1], b[at + 1]) * (down ? -1 : 1);
+      if (found !== 0) return found;
+    }
+    return 0;
+  });
+  return sorted[0]?.[0] ?? null;
+}
+
+/** A function that gives NULL where one of its arguments is. */
+function strict<A extends unknown[], R>(made: (...args: A) => R) {
+  return (...args: { [K in keyof A]: A[K] | null | undefined }): R | null => (args.some(isNull) ? null : made(...(args as A)));
+}
+
+const lower = strict((text: string) => text.toLowerCase());
+const upper = strict((text: string) => text.toUpperCase());
+const length = strict((text: string) => [...text].length);
+const trimmedLeft = strict((text: string, of: string = " ") => {
+  const characters = [...text];
+  while (characters.length > 0 && of.includes(characters[0]!)) characters.shift();
+  return characters.join("");
+});
+const trimmedRight = strict((text: string, of: string = " ") => {
+  const characters = [...text];
+  while (characters.length > 0 && of.includes(characters[characters.length - 1]!)) characters.pop();
+  return characters.join("");
+});
+const trimmed = strict((text: string, of: string = " ") => trimmedLeft(trimmedRight(text, of), of));
+const leftOf = strict((text: string, count: number) => [...text].slice(0, count).join(""));
+const rightOf = strict((text: string, count: number) =>
+  count < 0 ? [...text].slice(-count).join("") : count === 0 ? "" : [...text].slice(-count).join(""),
+);
+const substring = strict((text: string, start: number, count: number = Infinity) => {
+  if (count < 0) throw new Error("negative substring length not allowed");
+  return [...text].slice(Math.max(start - 1, 0), Math.max(start - 1 + count, 0)).join("");
+});
+const replaced = strict((text: string, part: string, by: string) => (part === "" ? text : text.split(part).join(by)));
+const splitPart = strict((text: string, by: string, at: number) => {
+  if (at === 0) throw new Error("field position must not be zero");
+  const parts = by === "" ? [text] : text.split(by);
+  return parts[at > 0 ? at - 1 : parts.length + at] ?? "";
+});
+const positionOf = strict((text: string, part: string) => {
+  const at = text.indexOf(part);
+  return at < 0 ? 0 : [...text.slice(0, at)].length + 1;
+});
+const startsWith = strict((text: string, start: string) => text.startsWith(start));
+const splitText = strict((text: string, by: string) => (text === "" ? [] : by === "" ? [text] : text.split(by)));
+const concatenated = strict((a: string, b: string) => a + b);
+const concat = (...parts: (string | null | undefined)[]) => parts.map((part) => part ?? "").join("");
+const matches = strict((text: string, pattern: string) => new RegExp(pattern, "u").test(text));
+/** A parameter of PostgreSQL's that nobody sets. */
+function unsetParameter(name: string): string | null {
+  throw new ConvexError({ code: "setting", message: `unrecognized configuration parameter "${name}"` });
+}
+const nullIf = <V>(value: V, other: unknown): V | null => (same(value, other) ? null : value);
+
+const plus = strict((a: number, b: number) => a + b);
+const minus = strict((a: number, b: number) => a - b);
+const times = strict((a: number, b: number) => a * b);
+const divided = strict((a: number, b: number) => {
+  if (b === 0) throw new Error("division by zero");
+  return Math.trunc(a / b);
+});
+const remainder = strict((a: number, b: number) => {
+  if (b === 0) throw new Error("division by zero");
+  return a % b;
+});
+const absolute = strict((a: number) => Math.abs(a));
+const greatest = <V>(...values: V[]): V | null => greatestOf(values);
+const least = <V>(...values: V[]): V | null => leastOf(values);
+function greatestOf<V>(values: V[]): V | null {
+  return values.reduce<V | null>((best, one) => (isNull(one) || (!isNull(best) && best! >= one!) ? best : one), null);
+}
+function leastOf<V>(values: V[]): V | null {
+  return values.reduce<V | null>((best, one) => (isNull(one) || (!isNull(best) && best! <= one!) ? best : one), null);
+}
+const countTrue = (...values: boolean[]) => values.filter(Boolean).length;
+function anyTrue(values: (boolean | null | undefined)[] | null): boolean | null {
+  const known = (values ?? []).filter((one) => !isNull(one));
+  return known.length === 0 ? null : known.some((one) => one === true);
+}
+function allTrue(values: (boolean | null | undefined)[] | null): boolean | null {
+  const known = (values ?? []).filter((one) => !isNull(one));
+  return known.length === 0 ? null : known.every((one) => one === true);
+}
+
+/** A moment that is some months and milliseconds later. */
+const later = strict((moment: number, months: number, milliseconds: number) => {
+  const found = new Date(moment);
+  const day = found.getUTCDate();
+  if (months !== 0) {
+    found.setUTCDate(1);
+    found.setUTCMonth(found.getUTCMonth() + months);
+    const last = new Date(Date.UTC(found.getUTCFullYear(), found.getUTCMonth() + 1, 0)).getUTCDate();
+    found.setUTCDate(Math.min(day, last));
+  }
+  return found.getTime() + (moment - Math.trunc(moment)) + milliseconds;
+});
+const dateOf = strict((moment: number) => new Date(moment).toISOString().slice(0, 10));
+const momentOf = strict((date: string) => Date.parse(`${date}T00:00:00Z`));
+const daysBetween = strict((a: string, b: string) => (Date.parse(a) - Date.parse(b)) / 86_400_000);
+const dayAfter = strict((date: string, days: number) => new Date(Date.parse(date) + days * 86_400_000).toISOString().slice(0, 10));
+const dayBefore = strict((date: string, days: number) => new Date(Date.parse(date) - days * 86_400_000).toISOString().slice(0, 10));
+
+const uuidFromText = strict((text: string) => {
+  const digits = text.trim().replace(/^\{(.*)\}$/, "$1").replaceAll("-", "").toLowerCase();
+  if (!/^[0-9a-f]{32}$/.test(digits)) throw new Error("invalid input syntax for type uuid");
+  return digits.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+});
+const numberFromText = strict((text: string) => {
+  if (!/^\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*$/i.test(text)) throw new Error("invalid input syntax for a number");
+  return Number(text);
+});
+const booleanFromText = strict((text: string) => {
+  const word = text.trim().toLowerCase();
+  if (["t", "tr", "tru", "true", "y", "ye", "yes", "on", "1"].includes(word)) return true;
+  if (["f", "fa", "fal", "fals", "false", "n", "no", "of", "off", "0"].includes(word)) return false;
+  throw new Error("invalid input syntax for type boolean");
+});
+function numberFromJson(value: unknown): number | null {
+  if (isNull(value)) return null;
+  if (typeof value !== "number") throw new Error("cannot cast jsonb to a number");
+  return value;
+}
+function booleanFromJson(value: unknown): boolean | null {
+  if (isNull(value)) return null;
+  if (typeof value !== "boolean") throw new Error("cannot cast jsonb to boolean");
+  return value;
+}
+const numberOf = strict((value: bigint | number | boolean) => Number(value));
+const int64Of = strict((value: number) => BigInt(value));
+const textOfNumber = strict((value: bigint | number) => String(value));
+const textOfBoolean = strict((value: boolean) => (value ? "true" : "false"));
+const randomUuid = () => crypto.randomUUID();
+
+/** jsonb's text, as PostgreSQL writes it. */
+const textOfJson = strict((value: unknown): string => jsonbText(value));
+function jsonbText(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(jsonbText).join(", ")}]`;
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  const keys = Object.keys(value).sort((a, b) => a.length - b.length || (a < b ? -1 : 1));
+  return `{${keys.map((key) => `${JSON.stringify(key)}: ${jsonbText((value as Record<string, unknown>)[key])}`).join(", ")}}`;
+}
+/** jsonb's ->: JSON's null is a value, and what is not there is NULL (undefined). */
+function jsonAt(value: unknown, key: string | number | null): unknown {
+  if (typeof value !== "object" || value === null || key === null) return undefined;
+  if (Array.isArray(value)) return typeof key === "number" ? value.at(key) : undefined;
+  return typeof key === "string" && Object.hasOwn(value, key) ? (value as Record<string, unknown>)[key] : undefined;
+}
+function jsonText(value: unknown, key: string | number | null): string | null {
+  const found = jsonAt(value, key);
+  return isNull(found) ? null : typeof found === "string" ? found : jsonbText(found);
+}
+function jsonAtPath(value: unknown, path: string[]): unknown {
+  return path.reduce((found, key) => jsonAt(found, Array.isArray(found) && /^-?\d+$/.test(key) ? Number(key) : key), value);
+}
+function jsonTextAtPath(value: unknown, path: string[]): string | null {
+  const found = jsonAtPath(value, path);
+  return isNull(found) ? null : typeof found === "string" ? found : jsonbText(found);
+}
+const jsonHas = strict((value: unknown, key: string) =>
+  Array.isArray(value) ? value.includes(key) : typeof value === "object" ? Object.hasOwn(value as object, key) : value === key,
+);
+const jsonHasAny = strict((value: unknown, keys: string[]) => keys.some((key) => jsonHas(value, key)));
+const jsonHasAll = strict((value: unknown, keys: string[]) => keys.every((key) => jsonHas(value, key)));
+const jsonContains = strict((whole: unknown, part: unknown): boolean => containsJson(whole, part, true));
+function containsJson(whole: unknown, part: unknown, top: boolean): boolean {
+  if (Array.isArray(whole)) {
+    if (!Array.isArray(part)) return top && (typeof part !== "object" || part === null) && whole.includes(part);
+    return part.every((one) => whole.some((other) => containsJson(other, one, false)));
+  }
+  if (typeof whole !== "object" || whole === null) return whole === part;
+  if (typeof part !== "object" || part === null || Array.isArray(part)) return false;
+  return Object.entries(part).every(
+    ([key, value]) => Object.hasOwn(whole, key) && containsJson((whole as Record<string, unknown>)[key], value, false),
+  );
+}
+const jsonType = strict((value: unknown) =>
+  Array.isArray(value) ? "array" : value === null ? "null" : (typeof value as string),
+);
+const jsonLength = strict((value: unknown) => {
+  if (!Array.isArray(value)) throw new Error("cannot get array length of a non-array");
+  return value.length;
+});
+const jsonTexts = strict((value: unknown) => {
+  if (!Array.isArray(value)) throw new Error("cannot extract elements from what is no array");
+  return value.map((one) => (isNull(one) ? null : typeof one === "string" ? one : jsonbText(one)));
+});
+
+const list = <V>(...values: V[]): V[] => values;
+const element = strict(<V>(array: V[], at: number): V | undefined => array[at - 1]);
+const joined = strict(<V>(a: V[], b: V[]): V[] => [...a, ...b]);
+const containsAll = strict((whole: unknown[], part: unknown[]) => part.every((one) => among(one, whole)));
+const overlaps = strict((a: unknown[], b: unknown[]) => a.some((one) => among(one, b)));
+const arrayLength = strict((array: unknown[]) => (array.length === 0 ? null : array.length));
+const cardinality = strict((array: unknown[]) => array.length);
+const nullIfEmpty = <V>(array: V[]): V[] | null => (array.length === 0 ? null : array);
+
+const DIGITS = "0123456789abcdefghjkmnpqrstvwxyz";
+/** The id that a row of `table` got whose key is the uuid (or another table's id) `text`. */
+const idOf = strict((table: string, text: string): string => {
+  const digits = text.replaceAll("-", "").toLowerCase();
+  if (!/^[0-9a-f]{32}$/.test(digits)) throw new Error("invalid input syntax for type uuid");
+  return encodedId(table, digits.match(/../g)!.map((pair) => parseInt(pair, 16)));
+});
+/** The id that a row of `table` got whose key is a whole number. */
+const idOfNumber = strict((table: string, key: number): string => {
+  const bytes = BigInt.asUintN(64, BigInt(key)).toString(16).padStart(16, "0").match(/../g)!;
+  return encodedId(table, [..."supavex0"].map((c) => c.charCodeAt(0)).concat(bytes.map((pair) => parseInt(pair, 16))));
+});
+const idsOf = strict((table: string, texts: string[]) => texts.map((text) => idOf(table, text)));
+function encodedId(table: string, key: number[]): string {
+  const bytes: number[] = [];
+  for (let number = tableNumbers[table]!; ; number >>>= 7) {
+    bytes.push(number > 127 ? (number & 127) | 128 : number);
+    if (number <= 127) break;
+  }
+  bytes.push(...key);
+  let [low, high] = [0, 0];
+  for (const byte of bytes) {
+    low = (low + byte) & 255;
+    high = (high + low) & 255;
+  }
+  bytes.push(low, high);
+  let [bits, count, text] = [0, 0, ""];
+  for (const byte of bytes) {
+    bits = ((bits << 8) | byte) & 0xffff;
+    for (count += 8; count >= 5; count -= 5) text += DIGITS[(bits >> (count - 5)) & 31];
+  }
+  return count > 0 ? text + DIGITS[(bits << (5 - count)) & 31] : text;
+}
+/** The uuid that a row's id was made of; of a new document's, 16 bytes as one. */
+const uuidOf = strict((id: string): string => {
+  let [bits, count] = [0, 0];
+  const bytes: number[] = [];
+  for (const digit of id) {
+    bits = ((bits << 5) | DIGITS.indexOf(digit)) & 0xffff;
+    count += 5;
+    if (count >= 8) bytes.push((bits >> (count -= 8)) & 255);
+  }
+  const start = bytes.findIndex((byte) => byte < 128) + 1;
+  const key = bytes.slice(start, start + 16).map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return key.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+});

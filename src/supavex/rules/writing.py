@@ -1,0 +1,105 @@
+"""``supavex rules``: writes ``convex/rules.ts``, and says what it carries over and what it does not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from supavex.convex.typescript import is_generated
+from supavex.errors import UsageError
+from supavex.files import check_inside
+from supavex.mapping.check import checked_plan
+from supavex.mapping.plan import Plan
+from supavex.settings.settings import Settings
+from supavex.rules.constraints import Constraints, constraints_of
+from supavex.rules.policies import RuleSet, rule_set
+from supavex.rules.typescript.module import Module, is_changed, module
+
+FILE = "rules.ts"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What :func:`write_rules` did. ``state`` is of the file; ``stale`` only where nothing was to be written."""
+
+    path: Path
+    state: Literal["written", "unchanged", "stale"]
+    rules: RuleSet
+    constraints: Constraints
+    module: Module
+
+    @property
+    def ok(self) -> bool:
+        """Whether every policy was translated, and the file is up to date."""
+        return not self.rules.refused and self.state != "stale"
+
+    def to_json(self) -> dict[str, Any]:
+        """The contract of ``rules --json``."""
+        refused = self.rules.refused
+        left = [
+            {"table": one.table, "constraint": one.constraint, "reason": one.reason} for one in self.constraints.left
+        ]
+        return {
+            "ok": self.ok,
+            "policies": {
+                "found": len(self.rules.found),
+                "translated": len(self.rules.found) - len(refused),
+                "refused": [
+                    {
+                        "table": table.source.name if table.source is not None else table.target,
+                        "policy": rule.policy.name,
+                        "reason": rule.reason,
+                    }
+                    for table, rule in refused
+                ],
+            },
+            "constraints": {
+                "found": self.constraints.carried + len(left),
+                "carried": self.constraints.carried,
+                "left": left,
+            },
+            "indexes": {name: list(v.add) for name, v in self.module.visible.items() if v.add},
+            "file": str(self.path),
+            "state": self.state,
+        }
+
+
+def rules_of(plan: Plan) -> tuple[RuleSet, Constraints, Module]:
+    """The rules of a plan, and the text of rules.ts."""
+    rules = rule_set(plan)
+    constraints = constraints_of(rules)
+    return rules, constraints, module(rules, constraints)
+
+
+def write_rules(project: Settings, *, check: bool = False) -> Rules:
+    """Writes rules.ts of ``project``; with ``check``, only says whether it is up to date.
+
+    Raises where a file of that name is a person's, or was changed by one.
+    """
+    plan, _ = checked_plan(project)
+    made = rules_of(plan)
+    path = project.convex_folder / FILE
+    text = made[2].text
+    present = path.read_text(encoding="utf-8") if path.exists() else None
+    if present == text:
+        return Rules(path, "unchanged", *made)
+    if present is not None:
+        _check_own(present, project.shown(path))
+    if check:
+        return Rules(path, "stale", *made)
+    check_inside(project.root, path, "the file", project.shown(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return Rules(path, "written", *made)
+
+
+def _check_own(present: str, shown: str) -> None:
+    """Raises where a file is none that supavex wrote, or is not as it wrote it."""
+    if not is_generated(present):
+        message, hint = "supavex did not write this file, so it leaves it as it is.", "Rename or remove it."
+        raise UsageError("NotGenerated", message, where=shown, hint=hint)
+    if is_changed(present):
+        message = "the file has been changed since supavex wrote it, so it leaves it as it is."
+        hint = "Keep it, and prove it: supavex verify --rules. Or rename it, write it anew, and take your changes over."
+        raise UsageError("ChangedByHand", message, where=shown, hint=hint)
