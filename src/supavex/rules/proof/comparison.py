@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -95,16 +95,17 @@ class Comparison:
         shared = rows.keys() & documents.keys()
         return {f for f in fields if all(_same(rows[id_].get(f), documents[id_].get(f)) for id_ in shared)}
 
-    def of_user(self, user: User, progress: Callable[[str], None] = lambda _: None) -> None:
-        """Everything as one user."""
+    def of_user(self, user: User, tables: Collection[str] | None = None) -> None:
+        """Everything as one user; of the Convex tables ``tables`` only, if given."""
         self.findings.users.append(str(user))
-        for name, table in self.postgres.tables.items():
-            progress(f"{user} {table.name}")
-            seen = self._reads(user, name, table)
-            if seen is not None:
-                self._writes(user, name, seen)
+        for name in self.postgres.tables:
+            if tables is not None and name not in tables:
+                continue
+            self._writes(user, name, self.reads(user, name))
 
-    def _reads(self, user: User, name: str, table: TablePlan) -> set[str] | None:
+    def reads(self, user: User, name: str) -> set[str]:
+        """What the user sees of a table, on both sides; the ids that PostgreSQL shows."""
+        table = self.postgres.tables[name]
         known = {str(document["_id"]) for document in self._documents[name]}
         some = sorted(known) if self.convex.deployment.count(name) > WHOLE else None
         left, right = self.postgres.visible(table, user, some), self.convex.visible(table, user, some)

@@ -189,7 +189,7 @@ class PostgresSide:
             if planned.reference is not None:
                 columns.append(planned.reference.key.text_sql(list(planned.reference.parts)))
             else:
-                columns.append(planned.conversion.text.format(c=source))
+                columns.append(planned.conversion.text.replace("{c}", source))
         sql = f"SELECT {', '.join(columns)} FROM {self._place(table)} AS {ALIAS}"
         found = {}
         for key, *texts in self.connection.execute(sql.encode()):
