@@ -20,7 +20,6 @@ from supavex.mapping.check import checked_plan
 from supavex.mapping.plan import Plan
 from supavex.postgres import server as servers
 from supavex.postgres.connection import connect
-from supavex.project import load_project
 from supavex.rules.constraints import Constraints
 from supavex.rules.policies import RuleSet
 from supavex.rules.proof.bundling import made_bundle
@@ -31,6 +30,7 @@ from supavex.rules.proof.run import Sides, fork, moved_tables
 from supavex.rules.proof.users import choose_users
 from supavex.rules.typescript.module import Module as RulesModule
 from supavex.rules.writing import rules_of
+from supavex.settings.reading import load_settings
 from tests.databases import Database
 from tests.projects import MY21STAFF, ROOT, supavex
 
@@ -71,7 +71,7 @@ def written(folder: Path, database: Database, toml: str = "") -> Written:
     (folder / "supavex.toml").write_text(f"{toml}\n[source]\ndatabase_url = {json.dumps(url)}\n")
     ran = supavex("scaffold", "-C", folder)
     assert ran.code == 0, ran.err
-    plan, _ = checked_plan(load_project(folder))
+    plan, _ = checked_plan(load_settings(folder))
     return Written(folder, plan, *rules_of(plan))
 
 
@@ -120,7 +120,7 @@ def _analysis() -> dict[str, Any]:
 @contextmanager
 def sides(made: Written, database: Database, rules: str | None = None) -> Iterator[Sides]:
     """Both sides of a comparison: a fork of the migrated deployment with ``rules``, and the database."""
-    with fork(load_project(made.folder)) as deployment:
+    with fork(load_settings(made.folder)) as deployment:
         bundled(made.text if rules is None else rules).install(deployment, schema=False)
         # Rows of its tables are the superuser's here, so the owner's rights are too.
         with connect(database.url(servers.SUPERUSER), settings={"search_path": "public, extensions"}) as connection:

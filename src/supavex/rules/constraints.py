@@ -10,7 +10,6 @@ from supavex.convex.validators import Optional
 from supavex.mapping.keys import WHOLE_ROW
 from supavex.mapping.plan import FieldPlan, Plan, TablePlan
 from supavex.postgres.catalog import Column, Trigger
-from supavex.settings.rules import ENFORCED
 from supavex.rules.form import Expression, Field, Untranslatable
 from supavex.rules.parse.casts import cast
 from supavex.rules.parse.columns import field_of
@@ -19,6 +18,7 @@ from supavex.rules.parse.program import condition_of, expression_of
 from supavex.rules.parse.scope import Binding, Scope, Work
 from supavex.rules.parse.selects import index_for
 from supavex.rules.policies import RuleSet
+from supavex.settings.rules import ENFORCED
 
 _TOUCH = re.compile(
     r"\s*BEGIN\s+((?:NEW\.\"?\w+\"?\s*:?=\s*[^;]+;\s*)+)RETURN\s+NEW\s*;?\s*END\s*;?\s*", re.IGNORECASE | re.DOTALL

@@ -11,10 +11,10 @@ from supavex.errors import UsageError
 from supavex.files import check_inside
 from supavex.mapping.check import checked_plan
 from supavex.mapping.plan import Plan
-from supavex.settings.settings import Settings
 from supavex.rules.constraints import Constraints, constraints_of
 from supavex.rules.policies import RuleSet, rule_set
 from supavex.rules.typescript.module import Module, is_changed, module
+from supavex.settings.settings import Settings
 
 FILE = "rules.ts"
 

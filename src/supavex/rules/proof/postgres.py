@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import psycopg
 
+from supavex.convex.field_rules import MISSING
 from supavex.convex.ids import decode_id, encode_id
-from supavex.convex.validators import MISSING
 from supavex.convex.values import Value
 from supavex.mapping.plan import ALIAS, FieldPlan, TablePlan
 from supavex.postgres.connection import quoted

@@ -19,7 +19,6 @@ from supavex.mapping.check import checked_plan
 from supavex.mapping.plan import Plan, TablePlan
 from supavex.mapping.source import Source
 from supavex.postgres.connection import connect
-from supavex.settings.settings import Settings
 from supavex.rules.constraints import constraints_of
 from supavex.rules.policies import RuleSet, rule_set
 from supavex.rules.proof.bundling import bundle_with_proof
@@ -29,6 +28,7 @@ from supavex.rules.proof.functions import AppFunctions, Called
 from supavex.rules.proof.postgres import PostgresSide
 from supavex.rules.proof.users import User, choose_users
 from supavex.rules.writing import FILE
+from supavex.settings.settings import Settings
 from supavex.temporary import temporary_folder
 
 

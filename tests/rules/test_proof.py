@@ -1,0 +1,100 @@
+"""``verify --rules`` catches an app that leaks, and rules.ts where it is another one than PostgreSQL's."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from supavex.postgres import server as servers
+from supavex.settings.reading import load_settings
+from tests import projects
+from tests.databases import Database, new_database, server
+from tests.projects import supavex
+from tests.rules.test_agreement import COMMENTS, GRANTS, OPEN, POSTS, TEAMS, USERS
+from tests.rules.tried import PACKAGES, Written, migrated, tried, written
+
+__all__ = ["server"]
+
+POLICIES = """
+CREATE POLICY read ON posts FOR SELECT USING (published OR team_id IN (SELECT my_teams()) OR author <> auth.uid());
+CREATE POLICY write ON posts USING (author = auth.uid()) WITH CHECK (author = auth.uid());
+CREATE POLICY never ON posts AS RESTRICTIVE USING (NOT (stars > 4));
+"""
+
+
+@pytest.fixture(scope="module")
+def place(server: servers.Server) -> Iterator[tuple[Written, Database]]:
+    with new_database(server) as database, projects.folder() as folder:
+        database.run(USERS + TEAMS + POSTS + COMMENTS + GRANTS + OPEN + POLICIES)
+        made = written(folder, database)
+        migrated(folder)
+        yield made, database
+
+
+def test_rules_as_they_were_written_agree(place: tuple[Written, Database]) -> None:
+    findings = tried(*place)
+    assert findings.differences == []
+    assert findings.taken > 10
+    assert findings.writes > findings.taken
+
+
+#: A rule as it was written, and what somebody, or a wrong compiler, makes of it.
+MUTATIONS = {
+    "AND for OR": ("!same(row.published, true) ||", "!same(row.published, true) &&"),
+    "a restrictive policy is permissive": ("        restrictive: true,\n", ""),
+    "NULL counts as unlike": ("differ(row.author, caller.uid)", "row.author !== caller.uid"),
+    "WITH CHECK is dropped": ("check: (row, caller) => same(row.author, caller.uid)", "check: () => true"),
+    "another user's teams": ("{ user_id: caller.uid }", "{}"),
+    "a rule that is always true": ("using: (row, caller) => same(row.author, caller.uid)", "using: () => true"),
+    "an inner query that sees all rows": ("security: true", "security: false"),
+    "a unique key is forgotten": ("    unique: [", "    unique: [].concat([] as never[]) as never, unused: ["),
+    "a cascade is forgotten": ('onDelete: "cascade"', 'onDelete: "restrict"'),
+    "a missing parent is taken": ("    references: [", "    unreferenced: ["),
+    "a check is forgotten": ("    checks: [", "    unchecked: ["),
+}
+
+
+@pytest.mark.parametrize("why", MUTATIONS)
+def test_a_mutation_of_the_rules_is_caught(place: tuple[Written, Database], why: str) -> None:
+    made, database = place
+    old, new = MUTATIONS[why]
+    found = [
+        choice for choice in (old, old.replace("!same(row.published, true)", "row.published")) if choice in made.text
+    ]
+    assert found, f"{old} is not written:\n{made.text[:6000]}"
+    text = made.text.replace(found[0], new.replace("!same(row.published, true)", "row.published"))
+    findings = tried(made, database, text)
+    assert findings.wrong > 0
+
+
+def test_the_apps_queries_are_called_as_each_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI", "1")
+    with projects.folder() as folder:
+        projects.copy_of_my21staff(folder)
+        for command in ("deploy", "migrate"):
+            assert supavex(command, "-C", folder).code == 0
+        (folder / "convex/rules.ts").unlink(missing_ok=True)
+        (folder / "node_modules").symlink_to(PACKAGES)
+        ran = supavex("verify", "--rules", "--users", "2", "--json", "-C", folder)
+        assert ran.code == 1, ran.err
+        found = ran.json
+        leaks = {(one["function"], one["place"].partition(":")[0]) for one in found["differences"]}
+        assert ("workspaces:get", "convex/workspaces.ts") in leaks
+        assert {one["kind"] for one in found["differences"]} == {"leak"}
+        assert any(line.startswith("articles:list") for line in found["unguarded"])
+        assert any("appointments:mine as anon" in line for line in found["not_tried"])
+        assert found["builders"] is False
+        assert load_settings(folder).root == folder
+        assert not Path(folder / "convex/supavexProof.ts").exists()
+        shutil.rmtree(folder / ".supavex")
+        assert supavex("verify", "--rules", "-C", folder).code == 1
+
+
+def test_a_live_source_is_refused(place: tuple[Written, Database]) -> None:
+    ran = supavex("verify", "--rules", "-C", place[0].folder)
+    assert ran.code == 2
+    assert "LiveSource" in ran.err
+    assert "password" not in ran.err
