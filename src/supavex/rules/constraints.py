@@ -137,6 +137,11 @@ class _Reader:
     def _name(self, column: str) -> str:
         return field_of(self.table, column, "row").name
 
+    def _stored(self, column: str) -> str:
+        """The field that holds the column itself, where the key has one beside ``_id``."""
+        planned = _field(self.table, (column,))
+        return planned.name if planned is not None else self._name(column)
+
     def uniques(self) -> None:
         source, definition = self.table.source, self.table.definition
         assert definition is not None
@@ -145,9 +150,9 @@ class _Reader:
             keys.insert(0, (f"{source.name}_pkey", source.primary_key, False, None))
         for name, columns, not_distinct, predicate in keys:
             try:
-                fields = tuple(self._name(column) for column in columns)
+                fields = tuple(self._stored(column) for column in columns)
                 if fields == ("_id",):
-                    continue
+                    continue  # an id is no other document's
                 where = None if predicate is None else condition_of(predicate, self.scope)
             except Untranslatable as error:
                 self.leave(name, error)
