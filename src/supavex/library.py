@@ -137,8 +137,9 @@ class Project:
     def check(self) -> Check:
         """Whether the schema compiles and covers every table and column of the source."""
         from supavex.mapping.check import check
+        from supavex.rules.counting import with_refusals
 
-        return check(self.settings)
+        return with_refusals(check(self.settings))
 
     def build(self, *, check: bool = False) -> Build:
         """Writes the TypeScript that Convex reads; with ``check``, only says what is not up to date."""

@@ -14,6 +14,7 @@ import pytest
 
 from supavex.convex_cli.bundling import BUNDLE_NAME, bundle_app
 from supavex.mapping.build import build
+from supavex.rules.proof.bundling import PROOF_BUNDLE, made_bundle
 from supavex.settings.reading import load_settings
 from supavex.settings.schema_file import load_schema
 from tests.projects import MY21STAFF, ROOT
@@ -45,7 +46,7 @@ def test_the_compiler_accepts_the_whole_schema_and_the_one_that_spreads_the_twel
     for name in ("convex", "remaining/convex"):
         shutil.copytree(MY21STAFF / name, tmp_path / name)
     files = sorted(str(path) for path in tmp_path.glob("*/**/*.ts") if "node_modules" not in path.parts)
-    assert len(files) == 19
+    assert len(files) == 20
     options = ["--noEmit", "--strict", "--target", "es2022", "--module", "esnext", "--moduleResolution", "bundler"]
     command = [str(MODULES / ".bin/tsc"), *options, "--skipLibCheck", *files]
     ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
@@ -57,9 +58,11 @@ def made_by_the_cli(folder: Path) -> dict[str, str]:
     shutil.copytree(MY21STAFF / "convex", folder / "convex")
     shutil.copy(MY21STAFF / "package.json", folder)
     # In the app's own folder, as npm puts it: the names of shared code say where the package really lies.
-    shutil.copytree(MODULES / "convex", folder / "node_modules/convex")
+    own = ("convex", "convex-helpers")
+    for name in own:
+        shutil.copytree(MODULES / name, folder / "node_modules" / name)
     for package in MODULES.iterdir():
-        if package.name != "convex":
+        if package.name not in own:
             (folder / "node_modules" / package.name).symlink_to(package)
     with Served(folder / "data") as served:
         app = App(folder, served)
@@ -68,13 +71,14 @@ def made_by_the_cli(folder: Path) -> dict[str, str]:
         assert ran.code == 0, ran.text
         assert "Convex functions ready!" in ran.text
     found = {f"convex/_generated/{path.name}": path.read_text() for path in (folder / "convex/_generated").iterdir()}
-    return {**found, BUNDLE_NAME: bundle_app(folder).text()}
+    return {**found, BUNDLE_NAME: bundle_app(folder).text(), PROOF_BUNDLE: made_bundle(folder).text()}
 
 
 def test_the_generated_code_and_the_bundle_are_up_to_date(tmp_path: Path) -> None:
     made = made_by_the_cli(tmp_path / "app")
-    assert len(made) == 6
-    assert made.keys() - {BUNDLE_NAME} == {f"convex/_generated/{p.name}" for p in MY21STAFF.glob("convex/_generated/*")}
+    assert len(made) == 7
+    generated = {f"convex/_generated/{p.name}" for p in MY21STAFF.glob("convex/_generated/*")}
+    assert made.keys() - {BUNDLE_NAME, PROOF_BUNDLE} == generated
     stale = [name for name, text in made.items() if (MY21STAFF / name).read_text() != text]
     assert stale == [], "run `make bundle`"
 

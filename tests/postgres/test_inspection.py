@@ -299,7 +299,7 @@ def test_policies(people: Table) -> None:
     assert people.policies == (
         Policy("everybody", "ALL", ("public",), "true", None),
         Policy("reading", "SELECT", ("anon", "authenticated"), "(auth_id = auth.uid())", None),
-        Policy("writing", "INSERT", ("authenticated",), None, "(age > 17)"),
+        Policy("writing", "INSERT", ("authenticated",), None, "(age > 17)", permissive=False),
     )
 
 

@@ -128,15 +128,29 @@ def sides(made: Written, database: Database, rules: str | None = None) -> Iterat
 
 
 def tried(
-    made: Written, database: Database, rules: str | None = None, written: Collection[str] | None = None
+    made: Written,
+    database: Database,
+    rules: str | None = None,
+    *,
+    written: Collection[str] | None = None,
+    users: int | None = None,
+    until_wrong: bool = False,
 ) -> Findings:
-    """What the comparison finds as each user: reads of all tables, and writes of ``written`` (None: of all)."""
+    """What the comparison finds as ``users`` users: reads of all tables, and writes of ``written`` (None: of all).
+
+    ``until_wrong``: it ends with the first user and table that differ.
+    """
     with sides(made, database, rules) as both:
         numbers = {name: number for number, name in both.deployment.table_names().items()}
         postgres = PostgresSide(both.connection, both.tables, numbers)
         comparison = Comparison(postgres, ConvexSide(both.deployment, both.tables), made.rules, made.constraints)
-        for user in choose_users(both.connection, made.plan, numbers, None).users:
-            comparison.of_user(user, written)
-            for name in [] if written is None else postgres.tables.keys() - written:
+        findings = comparison.findings
+        chosen = choose_users(both.connection, made.plan, numbers, users).users
+        for user in chosen:
+            for name in postgres.tables:
                 comparison.reads(user, name)
-        return comparison.findings
+        for user in reversed(chosen):
+            for name in postgres.tables if written is None else written:
+                if not (until_wrong and findings.wrong):
+                    comparison.of_user(user, [name])
+        return findings

@@ -140,6 +140,8 @@ def _use_lines(one: Advice, *, with_notes: bool) -> list[str]:
         lines.append(f"      index: {one.index or 'none'}{add}")
         if one.replaces:
             lines.append(f"      (it serves what {', '.join(one.replaces)} does, but for the order of creation)")
+    if one.builder:
+        lines.append(f"      builder: {one.builder} of convex/rules.ts (supavex rules)")
     if one.snippet is not None:
         lines.append(f"      {one.snippet.kind}:")
         lines += [f"        {part}" for line in one.snippet.body for part in line.split("\n")]

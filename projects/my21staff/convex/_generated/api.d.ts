@@ -17,6 +17,7 @@ import type * as errors from "../errors.js";
 import type * as http from "../http.js";
 import type * as leads from "../leads.js";
 import type * as payments from "../payments.js";
+import type * as rules from "../rules.js";
 import type * as slots from "../slots.js";
 import type * as webinars from "../webinars.js";
 import type * as workspaces from "../workspaces.js";
@@ -37,6 +38,7 @@ declare const fullApi: ApiFromModules<{
   http: typeof http;
   leads: typeof leads;
   payments: typeof payments;
+  rules: typeof rules;
   slots: typeof slots;
   webinars: typeof webinars;
   workspaces: typeof workspaces;

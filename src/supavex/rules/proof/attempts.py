@@ -36,6 +36,7 @@ class Material:
     interesting: tuple[str, ...]
     references: Mapping[str, str]
     unique: tuple[str, ...]
+    checked: frozenset[str]
     numbers: Mapping[str, int]
 
 
@@ -43,12 +44,13 @@ def material(rules: TableRules, constraints: TableConstraints, numbers: Mapping[
     """What to try of a table."""
     assert rules.source is not None
     read = dict.fromkeys(name for rule in rules.policies for side in (rule.using, rule.check) for name in _fields(side))
-    read |= dict.fromkeys(name for _, check in constraints.checks for name in _fields(check))
+    checked = dict.fromkeys(name for _, check in constraints.checks for name in _fields(check))
+    read |= checked
     unique = dict.fromkeys(name for rule in constraints.unique for name in rule.fields)
     references = {field: table for _, field, table in constraints.references}
     read |= unique | dict.fromkeys(references)
     read.pop("_id", None)
-    return Material(rules.source, tuple(read), references, tuple(unique), numbers)
+    return Material(rules.source, tuple(read), references, tuple(unique), frozenset(checked), numbers)
 
 
 def _fields(found: object) -> Iterator[str]:
@@ -103,11 +105,21 @@ def _changes(
         mine = _mine(planned, user, made_of)
         if mine is not None and mine != own:
             yield name, mine, "of the user"
+        if name in made_of.checked:
+            yield from ((name, value, about) for value, about in _extremes(own))
         if own is not None and (planned.optional or planned.takes_null):
             yield name, None, "NULL"
         parent = made_of.references.get(name)
         if parent is not None:
             yield name, encode_id(made_of.numbers[parent], secrets.token_bytes(16)), "missing"
+
+
+def _extremes(own: Value) -> Iterator[tuple[Value, str]]:
+    """Values that checks often refuse."""
+    if isinstance(own, str):
+        yield from (("", "empty"), ("x" * 400, "long"))
+    elif isinstance(own, float):
+        yield from ((-1.0, "negative"), (1e6, "large"))
 
 
 def _mine(planned: FieldPlan, user: User, made_of: Material) -> Value:

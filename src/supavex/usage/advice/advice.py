@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +12,7 @@ from supavex.usage.advice.snippets import write
 from supavex.usage.advice.tables import Sides, TableSide
 from supavex.usage.finding.calls import Use
 from supavex.usage.finding.functions import ConvexFunction
-from supavex.usage.finding.queries import canonical
+from supavex.usage.finding.queries import Query, canonical
 
 _AUTH = {
     "signUp": 'the sign-up of Clerk or Convex Auth (its signIn with flow: "signUp")',
@@ -47,6 +48,8 @@ class Advice:
     replaces: tuple[str, ...] = ()
     snippet: Snippet | None = None
     functions: tuple[str, ...] = ()
+    #: The builder of convex/rules.ts that holds to the table's policies; empty where it has none.
+    builder: str = ""
     notes: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
@@ -66,6 +69,7 @@ class Advice:
             "add_index": self.add_index,
             "replaces": list(self.replaces),
             "functions": list(self.functions),
+            "builder": self.builder,
             "instead": None
             if snippet is None
             else {
@@ -135,10 +139,28 @@ def _table(advice: Advice, sides: Sides, functions: Sequence[ConvexFunction]) ->
         advice.add_index = written.add_search
         advice.replaces = ()
     writing = use.query.operation not in ("select", "")
+    if side.plan is not None and side.plan.source.row_security:
+        advice.builder = "mutation" if writing else "query"
+        advice.notes += _filtered(side, use.query)
     serving = [f for f in functions if f.serves(side.target, writing=writing)]
     same = [f for f in serving if advice.index in f.indexes]
     serving = sorted(same if same and not writing else serving, key=lambda f: f.name)
     advice.functions = tuple(f.name for f in serving)
+
+
+def _filtered(side: TableSide, query: Query) -> list[str]:
+    """Whether a query of rows left it to a policy which of them it gets: no filter names a column of the policy."""
+    if side.plan is None or query.operation != "select":
+        return []
+    columns = {column.name for column in side.plan.source.columns}
+    asked = {one.column for one in query.filters}
+    reading = [p for p in side.plan.source.policies if p.command in ("ALL", "SELECT") and p.permissive and p.using]
+    for policy in reading:
+        named = columns & set(re.findall(r"\w+", re.sub(r"'[^']*'", "", policy.using or "")))
+        if not named or asked & named:
+            return []
+    names = ", ".join(policy.name for policy in reading)
+    return [f"it filters by no column that its policies read ({names}): they chose the rows."] if names else []
 
 
 def table_notes(side: TableSide) -> list[str]:
