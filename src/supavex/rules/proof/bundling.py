@@ -9,8 +9,8 @@ from pathlib import Path
 
 from supavex.convex_cli.bundling import BUNDLE_NAME, bundle_app, convex_folder_of, inputs_of, stale_because
 from supavex.deployment.functions.bundle import Bundle, read_bundle
+from supavex.files import STATE_NAME, own_folder
 from supavex.rules.proof.convex import MODULE
-from supavex.temporary import temporary_folder
 
 #: Where an app may keep the bundle with the proof's functions, beside its own.
 PROOF_BUNDLE = "rules.bundle.json"
@@ -43,9 +43,12 @@ def bundle_with_proof(app: Path, *, rules: bool) -> Bundle:
 def made_bundle(app: Path, *, rules: bool = True) -> Bundle:
     """A new bundle of a copy of the app."""
     folder = convex_folder_of(app)
-    with temporary_folder("rules") as scratch:
+    # Inside of the app: names of shared code say where its packages lie from here, and are the same each time.
+    scratch = own_folder(app / STATE_NAME) / "rules-app"
+    shutil.rmtree(scratch, ignore_errors=True)
+    try:
         copy = scratch / "app"
-        copy.mkdir()
+        copy.mkdir(parents=True)
         for path in app.iterdir():
             if path.is_file() and path.suffix == ".json" and path.name not in (BUNDLE_NAME, PROOF_BUNDLE):
                 shutil.copy(path, copy)
@@ -56,3 +59,5 @@ def made_bundle(app: Path, *, rules: bool = True) -> Bundle:
         if rules:
             (copy / folder.relative_to(app) / f"{MODULE}.ts").write_text(_module(), encoding="utf-8")
         return bundle_app(copy)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
