@@ -153,8 +153,9 @@ class _Table:
             message = f"v.literal({printed(value)}): a literal is a string, a number or a boolean."
             yield self._finding("InvalidLiteral", message, at=path, place=validator.place)
         elif isinstance(value, float) and not math.isfinite(value):
-            message = "Infinite or NaN values are not supported in literal validators."
-            yield self._finding("UnsupportedFloatLiteral", message, at=path, place=validator.place)
+            said = "Infinite or NaN values are not supported in literal validators."
+            hint = "Use v.number() there."
+            yield self._finding("UnsupportedFloatLiteral", said, at=path, hint=hint, place=validator.place)
         elif problem := value_problem(value):
             yield self._finding("InvalidLiteral", f"v.literal(…): {problem}.", at=path, place=validator.place)
 

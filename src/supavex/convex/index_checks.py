@@ -145,7 +145,8 @@ def _vector_index(checked: CheckedTable, index: VectorIndex) -> Iterator[Diagnos
     low, high = limits.MIN_VECTOR_DIMENSIONS, limits.MAX_VECTOR_DIMENSIONS
     if type(index.dimensions) is not int or not low <= index.dimensions <= high:
         message = f"{index.dimensions} dimensions; a vector index has {low} to {high}."
-        yield checked.finding("InvalidVectorDimensionError", message, at=index.name, place=index.place)
+        hint = "Give the length of the vectors that the field holds, as the model that makes them says."
+        yield checked.finding("InvalidVectorDimensionError", message, at=index.name, hint=hint, place=index.place)
     yield from _index_field(checked, index, trimmed(index.vector_field))
     found = [unwrap(x) for x in fields_at(checked.table.document, index.vector_field)]
     if checked.schema.schema_validation and found and not any(map(_maybe_vector, found)):

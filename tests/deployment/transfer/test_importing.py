@@ -284,6 +284,16 @@ def test_replace_all_gives_a_table_it_empties_another_number_where_it_must(deplo
     assert (ns(deployment, "a"), ns(deployment, "b", "by_n")) == ([2], [])
 
 
+def test_replace_all_deletes_no_table_that_the_schema_refers_to(deployment: Deployment):
+    push(deployment, a=define_table({"other": v.id("outside")}))
+    deployment.insert("outside", {})
+    error = refused(deployment, documents(b=[{}]), "replaceAll")
+    said = 'Failed to delete table "outside" because `v.id("outside")` appears in the schema of table "a"'
+    assert (error.code, error.message) == ("SchemaEnforcementError", said)
+    import_entries(deployment, documents(b=[{}], outside=[{}]), "replaceAll")
+    assert deployment.tables() == ["a", "b", "outside"]
+
+
 def test_two_tables_may_trade_their_numbers(deployment: Deployment):
     push(deployment, a=anything(), b=anything())
     rows = {"a": [document(10_002, 1, n=1)], "b": [document(10_001, 1, n=2)]}

@@ -90,12 +90,13 @@ def plan_search(
             )
             raise SupavexError("IncorrectSearchField", f'{message}indexed `searchField` "{index.definition.field}".')
         if told is not None:
-            message = f'Search query against {name} contains multiple search filters against "{path}". Only one is '
-            raise SupavexError("DuplicateSearchFiltersError", f"{message}allowed.")
+            twice = f'Search query against {name} contains multiple search filters against "{path}". Only one is '
+            twice += "allowed."
+            raise SupavexError("DuplicateSearchFiltersError", twice)
         told = part["value"]
     if len(filters) > MAX_FILTERS:
-        message = f"Search query against {name} has too many filter conditions. Max: {MAX_FILTERS} Actual: "
-        raise SupavexError("TooManyFilterConditionsInSearchQueryError", f"{message}{len(filters)}")
+        many = f"Search query against {name} has too many filter conditions. Max: {MAX_FILTERS} Actual: {len(filters)}"
+        raise SupavexError("TooManyFilterConditionsInSearchQueryError", many)
     wanted = tuple(words(str(told))[:MAX_QUERY_WORDS])
     fingerprint = repr((name, index.definition, wanted, filters))
     return SearchPlan(name.partition(".")[0], table, index, wanted, tuple(filters), operators, fingerprint)

@@ -243,12 +243,6 @@ class Host:
         }
         self._in_loop(lambda: self._keep(entry))
 
-    def log_warning(self, identifier: str, message: str) -> None:
-        """Keeps a warning for `convex logs`. To be called in the event loop."""
-        line = {"messages": [message], "level": "WARN", "timestamp": time.time() * 1000, "isTruncated": False}
-        entry = {"kind": "Completion", "udfType": "Action", "identifier": identifier, "logLines": [line]}
-        self._keep({**entry, "timestamp": time.time(), "executionTime": 0.0, "success": None, "error": None})
-
     def _keep(self, entry: dict[str, Any]) -> None:
         self.log(entry)
         event, self._logged = self._logged, asyncio.Event()

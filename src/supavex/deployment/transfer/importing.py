@@ -177,8 +177,13 @@ def _clashes(numbers: Mapping[str, int]) -> Iterator[tuple[int, list[str]]]:
 
 
 def _drop(database: Database, tables: dict[str, StoredTable], imported: Imported) -> None:
-    """Deletes tables that neither the archive nor the schema holds."""
+    """Deletes tables that neither the archive nor the schema holds. Raises where the schema refers to one by id."""
+    schema = database.schema
     for name, table in tables.items():
+        for other, definition in schema.tables.items() if schema is not None else ():
+            if name in _referenced(definition.document):
+                message = f'Failed to delete table "{name}" because `v.id("{name}")` appears in the schema of table '
+                raise SupavexError("SchemaEnforcementError", f'{message}"{other}"', where=name)
         imported.deleted[name] = database.count(name)
         database.store.connection.execute("DELETE FROM tables WHERE name = ?", (name,))
         database.store.drop_storage(table.storage)
