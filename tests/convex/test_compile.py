@@ -11,8 +11,9 @@ import pytest
 
 from supavex.convex import compile as compiler
 from supavex.convex import index_checks
-from supavex.convex.compile import compile_schema
+from supavex.convex.compile import compile_schema, validator_problem
 from supavex.convex.schema import Schema, define_schema, define_table, v
+from supavex.convex.validators import Validator
 from supavex.diagnostics import Diagnostic
 
 Finding = tuple[int, str, str, str]
@@ -616,3 +617,19 @@ def test_a_filter_named_twice_is_no_error_to_convex():
     """It takes filter fields as a set."""
     table = define_table({"a": v.string()}).search_index("s", search_field="a", filter_fields=["a", "a"])
     assert [d for d in compile_schema(define_schema({"t": table})) if d.severity == "error"] == []
+
+
+@pytest.mark.parametrize(
+    ("validator", "said"),
+    [
+        (v.object({"id": v.id("no-pe")}), "v.id('no-pe')"),
+        (v.array(v.literal(float("nan"))), "Infinite or NaN values are not supported"),
+        (v.object({"a b": v.null()}), "can't name a field"),
+        (v.record(v.number(), v.null()), "the keys of a record can't be"),
+        (v.object({"_id": v.id("nowhere"), "a": v.union()}), None),
+        (v.any(), None),
+    ],
+)
+def test_what_convex_refuses_in_the_validator_of_a_function(validator: Validator, said: str | None):
+    problem = validator_problem(validator)
+    assert problem is None if said is None else said in (problem or "")

@@ -147,6 +147,17 @@ def test_the_deployed_schema_is_asked_by_the_cli_where_no_key_is_known(app: App)
     assert [table["tableName"] for table in schema["tables"]] == ["notes", "ticks"]
 
 
+def test_a_function_with_a_validator_that_can_not_be_is_refused(app: App):
+    head = 'import { v } from "convex/values";\nimport { query } from "./_generated/server";\n'
+    odd = 'query({ args: { id: v.id("no-pe" as any) }, handler: async () => 1 })'
+    module = app.write("convex/odd.ts", f"{head}export const odd = {odd};\n")
+    try:
+        ran = app.convex("dev", "--once", "--typecheck", "disable")
+    finally:
+        module.unlink()
+    assert ran.code != 0 and "Invalid JSON returned from odd.js:odd.exportArgs()" in ran.text
+
+
 def test_an_app_with_components_is_refused_and_they_are_named(app: App):
     define = 'import { defineApp } from "convex/server";\nimport counter from "./counter/convex.config";\n'
     config = app.write(

@@ -23,10 +23,30 @@ from supavex.convex.validators import Validator
 from supavex.convex.values import nesting, size, value_problem
 from supavex.diagnostics import Diagnostic, Place
 
+#: The findings for which Convex refuses a validator wherever it stands.
+_OF_VALIDATORS = (
+    "InvalidFieldName",
+    "InvalidLiteral",
+    "InvalidRecordType",
+    "InvalidTableName",
+    "OptionalOutsideObject",
+    "UnsupportedFloatLiteral",
+)
+
 
 def compile_schema(schema: Schema) -> list[Diagnostic]:
     """Every finding about ``schema``, in the order of its tables; empty where all is well."""
     return [*_check_tables(schema), *(d for name, table in schema.tables.items() for d in _Table(schema, name, table))]
+
+
+def validator_problem(validator: Validator) -> str | None:
+    """What Convex refuses in the validator of a function's arguments or result, as a sentence; None for a good one."""
+    table = TableDefinition(kinds.Object(fields={"value": validator}))
+    schema = Schema({"function": table})
+    for finding in _Table(schema, "function", table).of_validators():
+        if finding.severity == "error" and finding.code in _OF_VALIDATORS:
+            return finding.message
+    return None
 
 
 def _check_tables(schema: Schema) -> Iterator[Diagnostic]:
@@ -59,7 +79,7 @@ class _Table:
             return
         yield from self._name()
         yield from self._document_type()
-        yield from self._validators()
+        yield from self.of_validators()
         yield from index_findings(self.checked)
         yield from unique_findings(self.checked)
 
@@ -93,7 +113,8 @@ class _Table:
                     hint = "Rename the field."
                     yield self._finding("FieldNameReserved", message, at=field, hint=hint, place=_place(validator))
 
-    def _validators(self) -> Iterator[Diagnostic]:
+    def of_validators(self) -> Iterator[Diagnostic]:
+        """The findings about validators alone."""
         yield from self._validator(self.table.document, "", depth=1)
 
     def _validator(self, validator: Validator, path: str, depth: int) -> Iterator[Diagnostic]:

@@ -12,9 +12,10 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
+from supavex.convex.compile import validator_problem
 from supavex.convex.schema import Schema
 from supavex.convex.schema_changes import index_definitions
-from supavex.convex.schema_json import schema_from_json
+from supavex.convex.schema_json import schema_from_json, validator_from_json
 from supavex.deployment.deployment import Deployment
 from supavex.deployment.functions import modules as stored
 from supavex.deployment.functions.crons import checked_specs
@@ -92,6 +93,7 @@ class Pushes:
 
     def start(self, deployment: Deployment, pushed: Pushed, evaluation: Evaluation) -> dict[str, Any]:
         """``start_push``: remembers the push, and says what it would change."""
+        _check_validators(evaluation)
         _check_crons(evaluation)
         started = _Started(pushed, evaluation)
         if started.schema is not None:
@@ -158,6 +160,19 @@ def _refuse_components(definitions: list[Any]) -> None:
     if definitions:
         message = f"components don't run on a local deployment of supavex, and the app uses {', '.join(sorted(names))}."
         raise SupavexError("NotSupportedHere", f"Not supported here: {message}")
+
+
+def _check_validators(evaluation: Evaluation) -> None:
+    """Raises where a function's arguments or its result have a validator that Convex refuses."""
+    for path, analysis in evaluation.functions.items():
+        for function in analysis["functions"]:
+            for key, method in (("args", "exportArgs"), ("returns", "exportReturns")):
+                data = json.loads(function[key] or "null")
+                problem = None if data is None else validator_problem(validator_from_json(data))
+                if problem is not None:
+                    said = f"Invalid JSON returned from {path}:{function['name']}.{method}(): {problem}"
+                    message = f"Hit an error while evaluating module {path}:\n{said}"
+                    raise SupavexError("InvalidModules", message, where=path)
 
 
 def _check_crons(evaluation: Evaluation) -> None:
