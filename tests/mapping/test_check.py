@@ -54,6 +54,7 @@ def test_the_notes_on_the_user_s_project_are_these(my21staff: Check) -> None:
         ("UniqueWithoutIndex", "note", "ari_payments.gateway"),
         ("ForeignKeyWithoutIndex", "note", "ari_appointments.payment_id"),
         ("UniqueWithoutIndex", "note", "webinar_registrations.webinar_id"),
+        ("NullsFilled", "note", ""),
         ("SearchOverSeveralColumns", "note", "ari_knowledge_entries.title"),
     ]
 
