@@ -51,6 +51,7 @@ LOSING = {
         "CREATE TABLE bad (id int PRIMARY KEY, x int PRIMARY KEY);",
         "multiple primary keys for table",
     ),
+    "what is no SQL": ("CREATE TABLE bad (id int PRIMARY KEY, x int,);", "syntax error"),
     "CREATE TABLE AS": ("CREATE TABLE bad AS SELECT nothing();", "function nothing() does not exist"),
     "SELECT INTO": ("SELECT nothing() INTO bad;", "function nothing() does not exist"),
     "a block of code": ("DO $$ BEGIN CREATE TABLE bad (id int); PERFORM nothing(); END $$;", "nothing()"),
@@ -218,6 +219,7 @@ FAILING = {
     "DELETE": "DELETE FROM good WHERE nothing = 1;",
     "COPY": "COPY good (id, name) FROM stdin;\n2\t\\N\n\\.\n",
     "statement": "WITH x AS (INSERT INTO good VALUES (1, 'again') RETURNING id) SELECT * FROM x;",
+    "MERGE": "MERGE INTO good SET nothing at all;",
     "TRUNCATE": "CREATE TABLE child (id int PRIMARY KEY REFERENCES good); TRUNCATE good;",
 }
 

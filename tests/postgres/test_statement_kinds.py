@@ -36,6 +36,18 @@ from supavex.postgres.statement_kinds import Described, described
         ("WITH x AS (SELECT 1) SELECT * FROM x", "other", "SelectStmt", [(None, "x")]),
         ("COMMIT", "transaction", "TransactionStmt", []),
         ("helo", "other", "", []),
+        # No SQL: what it was meant for.
+        ("CREATE TABLE a.b (c int,)", "create table", "CreateStmt", [("a", "b")]),
+        (
+            "create table if not exists `Orders` (`id` int AUTO_INCREMENT)",
+            "create table",
+            "CreateStmt",
+            [(None, "Orders")],
+        ),
+        ("CREATE TEMP TABLE b (c int,)", "other", "", []),
+        ('INSERT INTO "A".b VALEUS (1)', "data", "InsertStmt", [("A", "b")]),
+        ("UPDATE ONLY B SET", "data", "UpdateStmt", [(None, "b")]),
+        ("ALTER TABLE ONLY b ADD COLUMN c int,", "other", "AlterTableStmt", [(None, "b")]),
     ],
 )
 def test_a_statement_s_kind_and_tables(sql: str, kind: str, node: str, tables: list[tuple[str | None, str]]) -> None:

@@ -149,9 +149,8 @@ class History:
         """The tables that a statement that failed would have made."""
         if failure.kind == "create table" and failure.node != "CreateForeignTableStmt":
             tree = parsed(sql)
-            target = None if tree is None else _target(tree)
             # The first table of the failure is the one that is made, in the schema that its name means.
-            return [] if target is None else [_split(failure.tables[0])]
+            return [] if tree is not None and _target(tree) is None else [_split(failure.tables[0])]
         if failure.kind == "code":
             return _names(_CREATE_IN_CODE, sql) + self._made_by_calls(sql)
         return self._made_by_calls(sql) if failure.node == "SelectStmt" else []

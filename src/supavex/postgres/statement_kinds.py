@@ -17,6 +17,18 @@ _IN_CODE = re.compile(
     r'(?:"?(\w+)"?\.)?"?(\w+)"?',
     re.IGNORECASE,
 )
+_NAMED = r'("(?:[^"]|"")+"|`[^`]+`|[^\W\d][\w$]*)'
+_TABLE = rf"(?:{_NAMED}\s*\.\s*)?{_NAMED}"
+_WORDS: tuple[tuple[str, StatementKind, str], ...] = (
+    ("CreateStmt", "create table", r"create\s+(?:unlogged\s+)?table(?:\s+if\s+not\s+exists)?"),
+    ("InsertStmt", "data", r"insert\s+into"),
+    ("UpdateStmt", "data", r"update(?:\s+only)?"),
+    ("DeleteStmt", "data", r"delete\s+from(?:\s+only)?"),
+    ("MergeStmt", "data", r"merge\s+into(?:\s+only)?"),
+    ("AlterTableStmt", "other", r"alter\s+table(?:\s+if\s+exists)?(?:\s+only)?"),
+)
+#: What statements begin with, with their node and kind.
+_MEANT = tuple((node, kind, re.compile(rf"{words}\s+{_TABLE}", re.IGNORECASE)) for node, kind, words in _WORDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +62,7 @@ def described(sql: str) -> Described:
     """What ``sql`` is for."""
     tree = parsed(sql)
     if tree is None:
-        return Described()
+        return _by_its_words(sql)
     node = type(tree).__name__
     if node == "DoStmt":
         return Described("code", node, _unique(_IN_CODE.findall(sql)))
@@ -59,6 +71,16 @@ def described(sql: str) -> Described:
     if target is not None:
         tables = _unique([_name(target), *tables])
     return Described(_kind(tree, node, target), node, tables, _columns(tree, node), harmless(tree))
+
+
+def _by_its_words(sql: str) -> Described:
+    """What a statement that is no SQL was meant for, by the words that it begins with."""
+    for node, kind, pattern in _MEANT:
+        match = pattern.match(sql)
+        if match:
+            names = [name.strip('"`') if name[0] in '"`' else name.lower() for name in match.groups() if name]
+            return Described(kind, node, ((names[-2] if len(names) > 1 else None, names[-1]),))
+    return Described()
 
 
 def _kind(tree: Any, node: str, target: Any) -> StatementKind:
