@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from supavex.convex.schema import TableDefinition, define_table, v
+from supavex.convex.schema import Table, define_table, v
 
 
-def auth_tables() -> dict[str, TableDefinition]:
+def auth_tables() -> dict[str, Table]:
     """``define_schema({**auth_tables(), …})`` is ``defineSchema({...authTables, …})``; new definitions at each call."""
     return {
         "users": define_table(

@@ -18,7 +18,7 @@ import builtins
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, cast
 
 from supavex.convex import validators as kinds
 from supavex.convex.coercion import with_rules
@@ -79,9 +79,47 @@ class VectorIndex:
         }
 
 
+class Table(Protocol):
+    """A table in the making: what :func:`define_table` gives. Each method adds to it, and gives it back."""
+
+    def index(self, name: str, fields: Sequence[str], *, staged: bool = False) -> Table:
+        """Adds a database index: queries with ``.withIndex(name, …)`` find and order documents by ``fields``.
+
+        ``name``: such as ``by_status``. ``fields``: one to 16 names or dotted paths, in order; Convex appends
+        ``_creationTime``. ``staged``: the index is filled in the background, and can't be queried yet.
+
+            define_table({"status": v.string()}).index("by_status", ["status"])
+        """
+
+    def search_index(
+        self, name: str, *, search_field: str, filter_fields: Sequence[str] = (), staged: bool = False
+    ) -> Table:
+        """Adds a full text index: ``.withSearchIndex(name, …)`` finds documents by words of ``search_field``.
+
+        ``search_field``: a field of text. ``filter_fields``: up to 16 fields that can be compared for equality in the
+        same search, such as the tenant's id. ``staged``: see :meth:`index`.
+        """
+
+    def vector_index(
+        self, name: str, *, vector_field: str, dimensions: int, filter_fields: Sequence[str] = (), staged: bool = False
+    ) -> Table:
+        """Adds a vector index: ``ctx.vectorSearch`` finds the documents whose ``vector_field`` is nearest.
+
+        ``vector_field``: a field of ``v.array(v.float64())``. ``dimensions``: how many numbers each array has, 2 to
+        4096. ``filter_fields`` and ``staged``: see :meth:`search_index`.
+        """
+
+    def unique(self, fields: Sequence[str]) -> Table:
+        """Says that no two documents have the same values in ``fields``.
+
+        Convex has no such rule: `supavex verify` checks it, schema.ts says it in a comment, and the app's mutations
+        have to look by an index before they insert.
+        """
+
+
 @dataclass(slots=True)
 class TableDefinition:
-    """A table: the validator of its documents and its indexes. Built by :func:`define_table` and its methods."""
+    """What a :class:`Table` comes to: the validator of its documents and its indexes."""
 
     document: Validator
     comment: str = ""
@@ -163,10 +201,13 @@ def _field_list(fields: Sequence[str]) -> tuple[str, ...]:
     return tuple(fields)
 
 
-def define_table(document: Validator | Mapping[str, Validator], *, comment: str = "") -> TableDefinition:
-    """A table whose documents fit ``document``: a mapping of fields, or an object, union of objects, or any validator.
+def define_table(document: Validator | Mapping[str, Validator], *, comment: str = "") -> Table:
+    """A table whose documents fit ``document``.
 
-    ``comment`` is one line about the table; it stands above it in schema.ts.
+    ``document``: a mapping of field names to validators; or an object, a union of objects, or ``v.any()``. Convex adds
+    ``_id`` and ``_creationTime`` itself. ``comment``: one line about the table, which stands above it in schema.ts.
+
+        define_table({"title": v.string(), "views": v.number(default=0)}, comment="Articles of the blog")
     """
     place = place_of_caller()
     if isinstance(document, Mapping):
@@ -174,9 +215,15 @@ def define_table(document: Validator | Mapping[str, Validator], *, comment: str 
     return TableDefinition(document, comment, place)
 
 
-def define_schema(tables: Mapping[str, TableDefinition], *, schema_validation: bool = True) -> Schema:
-    """The schema of a deployment. ``schema_validation=False`` keeps Convex from enforcing it."""
-    return Schema(dict(tables), schema_validation, place_of_caller())
+def define_schema(tables: Mapping[str, Table], *, schema_validation: bool = True) -> Schema:
+    """The schema of a deployment: assign it to the name ``schema`` in schema.py.
+
+    ``tables``: the tables by their names in Convex. ``schema_validation``: False keeps Convex from holding documents
+    against the schema.
+
+        schema = define_schema({"articles": define_table({"title": v.string()})})
+    """
+    return Schema(cast("dict[str, TableDefinition]", dict(tables)), schema_validation, place_of_caller())
 
 
 def _finish(
@@ -198,11 +245,22 @@ class V:
     """
 
     def id(self, table: str, *, unique: bool = False, comment: str = "") -> Validator:
-        """The id of a document in ``table``."""
+        """The id of a document in ``table``, a text that only Convex makes.
+
+        ``table``: its name in Convex.
+
+        ``unique``: no two documents have the same value. ``comment``: one line, which stands above the field in
+        schema.ts.
+
+            "author": v.id("users")
+        """
         return _finish(kinds.Id(table=table, place=place_of_caller()), comment, unique=unique)
 
     def null(self, *, comment: str = "") -> Validator:
-        """Null, and nothing else."""
+        """Null, and nothing else; mostly in a union: ``v.union(v.string(), v.null())``.
+
+        ``comment``: one line, which stands above the field in schema.ts.
+        """
         return _finish(kinds.Null(place=place_of_caller()), comment)
 
     def number(
@@ -217,7 +275,15 @@ class V:
         unique: bool = False,
         comment: str = "",
     ) -> Validator:
-        """A float64: what JavaScript calls a number."""
+        """A float64: what JavaScript calls a number. Whole numbers are exact up to 2^53.
+
+        ``default``: what a new document gets that leaves the field out (and NULL, where supavex.toml says `fill`).
+        ``one_of``: the values that are allowed. ``ge``, ``le``, ``gt``, ``lt``: the least and the greatest value,
+        the bound itself included (e) or not (t). ``unique``: no two documents have the same value. ``comment``: one
+        line, which stands above the field in schema.ts.
+
+            "views": v.number(default=0, ge=0)
+        """
         validator = kinds.Number(place=place_of_caller())
         return _finish(validator, comment, default, one_of, ge=ge, le=le, gt=gt, lt=lt, unique=unique)
 
@@ -235,14 +301,28 @@ class V:
         unique: bool = False,
         comment: str = "",
     ) -> Validator:
-        """A 64-bit integer: what JavaScript calls a bigint."""
+        """A 64-bit integer: what JavaScript calls a bigint.
+
+        ``default``: what a new document gets that leaves the field out (and NULL, where supavex.toml says `fill`).
+        ``one_of``: the values that are allowed. ``ge``, ``le``, ``gt``, ``lt``: the least and the greatest value,
+        the bound itself included (e) or not (t). ``unique``: no two documents have the same value. ``comment``: one
+        line, which stands above the field in schema.ts.
+
+            "big": v.int64()
+        """
         validator = kinds.Int64(place=place_of_caller())
         return _finish(validator, comment, default, one_of, ge=ge, le=le, gt=gt, lt=lt, unique=unique)
 
     bigint = int64
 
     def boolean(self, *, default: bool = MISSING, comment: str = "") -> Validator:
-        """True or false."""
+        """True or false.
+
+        ``default``: what a new document gets that leaves the field out (and NULL, where supavex.toml says `fill`).
+        ``comment``: one line, which stands above the field in schema.ts.
+
+            "open": v.boolean(default=True)
+        """
         return _finish(kinds.Boolean(place=place_of_caller()), comment, default)
 
     def string(
@@ -254,52 +334,105 @@ class V:
         unique: bool = False,
         comment: str = "",
     ) -> Validator:
-        """Unicode text."""
+        """Unicode text.
+
+        ``default``: what a new document gets that leaves the field out (and NULL, where supavex.toml says `fill`).
+        ``one_of``: the values that are allowed. ``pattern``: a regular expression that is found in the text.
+        ``unique``: no two documents have the same value. ``comment``: one line, which stands above the field in
+        schema.ts.
+
+            "status": v.string(one_of=["draft", "live"], default="draft")
+        """
         validator = kinds.String(place=place_of_caller())
         return _finish(validator, comment, default, one_of, pattern=pattern, unique=unique)
 
     def bytes(self, *, default: builtins.bytes = MISSING, unique: bool = False, comment: str = "") -> Validator:
-        """Bytes: JavaScript's ArrayBuffer."""
+        """Bytes: JavaScript's ArrayBuffer, at most 1 MiB with the document.
+
+        ``default``: what a new document gets that leaves the field out (and NULL, where supavex.toml says `fill`).
+        ``unique``: no two documents have the same value. ``comment``: one line, which stands above the field in
+        schema.ts.
+        """
         return _finish(kinds.Bytes(place=place_of_caller()), comment, default, unique=unique)
 
     def any(self, *, default: Value = MISSING, comment: str = "") -> Validator:
-        """Any Convex value. Numbers in a Python default become float64, as in JSON."""
+        """Any Convex value: what jsonb becomes. Numbers in a Python default become float64, as in JSON.
+
+        ``default``: what a new document gets that leaves the field out (and NULL, where supavex.toml says `fill`).
+        ``comment``: one line, which stands above the field in schema.ts.
+        """
         return _finish(kinds.AnyValue(place=place_of_caller()), comment, default)
 
     def literal(self, value: str | float | bool, *, comment: str = "") -> Validator:
-        """Just this string, number, boolean; a Python int is a number here (``literal_int64`` is for a bigint)."""
+        """Just this text, number or boolean; a Python int is a number here (``literal_int64`` is for a bigint).
+
+        ``comment``: one line, which stands above the field in schema.ts.
+
+            v.union(v.literal("draft"), v.literal("live"))
+        """
         if isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
         return _finish(kinds.Literal(value=value, place=place_of_caller()), comment)
 
     def literal_int64(self, value: int, *, comment: str = "") -> Validator:
-        """Just this int64: what ``v.literal(5n)`` is in TypeScript."""
+        """Just this int64: what ``v.literal(5n)`` is in TypeScript.
+
+        ``comment``: one line, which stands above the field in schema.ts.
+        """
         return _finish(kinds.Literal(value=value, place=place_of_caller()), comment)
 
     def array(self, element: Validator, *, default: list[Value] = MISSING, comment: str = "") -> Validator:
-        """An array whose elements all fit ``element``."""
+        """An array whose elements all fit ``element``; Convex takes 8192 of them at most.
+
+        ``default``: what a new document gets that leaves the field out (and NULL, where supavex.toml says `fill`).
+        ``comment``: one line, which stands above the field in schema.ts.
+
+            "tags": v.array(v.string(), default=[])
+        """
         return _finish(kinds.Array(element=element, place=place_of_caller()), comment, default)
 
     def object(
         self, fields: Mapping[str, Validator], *, default: dict[str, Value] = MISSING, comment: str = ""
     ) -> Validator:
-        """An object with just these fields."""
+        """An object with just these fields; inside, too, ``v.optional(…)`` is for those that may be absent.
+
+        ``default``: what a new document gets that leaves the field out (and NULL, where supavex.toml says `fill`).
+        ``comment``: one line, which stands above the field in schema.ts.
+
+            "size": v.object({"width": v.number(), "height": v.number()})
+        """
         return _finish(kinds.Object(fields=dict(fields), place=place_of_caller()), comment, default)
 
     def record(
         self, keys: Validator, values: Validator, *, default: dict[str, Value] = MISSING, comment: str = ""
     ) -> Validator:
-        """An object with any keys that fit ``keys`` and values that fit ``values``."""
+        """An object with any keys that fit ``keys`` (text or ids) and values that fit ``values``.
+
+        ``default``: what a new document gets that leaves the field out (and NULL, where supavex.toml says `fill`).
+        ``comment``: one line, which stands above the field in schema.ts.
+
+            "seen": v.record(v.id("users"), v.number())
+        """
         return _finish(kinds.Record(keys=keys, values=values, place=place_of_caller()), comment, default)
 
     def union(
         self, *members: Validator, default: Value = MISSING, unique: bool = False, comment: str = ""
     ) -> Validator:
-        """Any of ``members``."""
+        """A value that fits one of ``members``.
+
+        ``default``: what a new document gets that leaves the field out (and NULL, where supavex.toml says `fill`).
+        ``unique``: no two documents have the same value. ``comment``: one line, which stands above the field in
+        schema.ts.
+
+            "value": v.union(v.string(), v.number())
+        """
         return _finish(kinds.Union(members=members, place=place_of_caller()), comment, default, unique=unique)
 
     def optional(self, inner: Validator) -> Validator:
-        """A field that may be absent. Rules and comment are those of ``inner``."""
+        """A field that may be absent: what a nullable column becomes. Rules and comment are those of ``inner``.
+
+        "nickname": v.optional(v.string())
+        """
         inside = unwrap(inner)
         if not isinstance(inside, Validator):  # a finding of the compiler
             return Optional(inner=inner, place=place_of_caller())
