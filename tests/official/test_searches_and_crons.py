@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from supavex.convex_cli.cli import OfficialCli
+from supavex.deployment import Deployment
 from tests.deployment.server.test_security import ask
 
 from .served import CLI, App, served_app, wait_until
@@ -122,6 +123,25 @@ def test_crons_are_kept_over_a_restart_and_none_is_run_twice(app: App):
     count = len(app.documents("ticks"))
     wait_until(lambda: len(app.documents("ticks")) > count)
     assert [run for run in listed(app, "_cron_job_logs") if run["name"] == "once"] == failed
+
+
+def test_a_server_that_is_killed_runs_no_moment_twice(app: App):
+    """Each run of a mutation moves its job on in its own transaction: there are no more rows than moments."""
+
+    def ticks() -> int:
+        body = {"path": "_system/cli/tableSize", "args": {"tableName": "ticks"}}
+        return int(ask(app.served, "POST", "/api/query", body).json["value"])
+
+    for _ in range(4):
+        before = ticks()
+        wait_until(lambda before=before: ticks() > before)
+        app.served.kill()
+        with Deployment(app.served.data / "deployment.sqlite3") as deployment:
+            sql = "SELECT created, previous FROM crons WHERE name = 'every second'"
+            created, previous = deployment.store.connection.execute(sql).fetchone()
+            moments = round(previous - created / 1000) + 1
+            assert before < deployment.count("ticks") <= moments
+        app.served.start()
 
 
 @pytest.mark.parametrize(
