@@ -41,6 +41,11 @@ def test_the_stack_goes_through_the_files_of_the_app(app: App):
     assert found[4] == ("handler", "failing.ts", "thrower(3) });")
 
 
+def test_frames_are_written_as_convex_writes_them(app: App):
+    names = [name for name, _, _ in frames(app.fails("failing:shaped").message)]
+    assert names == ["", "new Shape", "made [as made]", "handler"]
+
+
 def test_errors_of_the_language_and_of_the_app(app: App):
     said = app.fails("failing:typed").message
     assert said.startswith("Uncaught TypeError: Cannot read properties of null (reading 'field')\n")

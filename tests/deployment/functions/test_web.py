@@ -70,7 +70,7 @@ def test_no_way_leads_under_the_runtime(app: App, kind: str):
 
 
 def test_code_may_be_made_of_texts(app: App):
-    assert app.run("web:makes") == [2, 2, True]
+    assert app.run("web:makes") == [2, "important", True]
 
 
 @pytest.fixture

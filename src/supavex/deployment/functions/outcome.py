@@ -21,8 +21,6 @@ _PLACE = re.compile(r"(?:(?P<name>.*?) \()?(?P<file>[^()\s]+):(?P<line>[0-9]{1,9
 _MAX_FRAMES, _MAX_FRAME = 256, 4096
 #: Frames of the runtime itself, which is no module of the app's.
 _OWN = re.compile(r"<anonymous>|^(?:own|ext|node|file):|^/")
-#: What V8 writes before an imported function's name; see ``modules.js``.
-_SCOPE = "__Imports."
 #: Frames of what calls the app's functions; no developer wants to see them at either end of a stack.
 _HARNESS = "convex/src/server/impl"
 #: Lines that stand before a module's own in its script; see ``linking.py``.
@@ -147,7 +145,7 @@ def _frames(places: list[str], app: App) -> list[str]:
         found = _PLACE.match(place[:_MAX_FRAME])
         if found is None or _OWN.search(found["file"]):
             continue
-        name, module = (found["name"] or "").replace(_SCOPE, ""), found["file"]
+        name, module = found["name"] or "", found["file"]
         number, column = int(found["line"]) - _HEAD_LINES, int(found["column"])
         map_ = app.source_map(module)
         mapped = None if map_ is None else map_.place(number, column)

@@ -12,10 +12,28 @@
 
   // Stacks: where each error was made, as V8 has it and not as its text says, for a message may look like a stack.
 
+  // As Convex writes a frame: `crates/common/src/errors.rs` of convex-backend. Imported functions are called on nothing
+  // there; see modules.js.
+  const placed = (site) => {
+    const [type, method] = [site.getTypeName(), site.getMethodName()];
+    // V8 names functions without a name so, where a script was made of a text; ours are.
+    const name = site.isEval() && site.getFunctionName() === "eval" ? null : site.getFunctionName();
+    const place = `${site.getScriptNameOrSourceURL()}:${site.getLineNumber()}:${site.getColumnNumber()}`;
+    const of = type === null ? "" : `${type}.`;
+    let shown = name;
+    if (site.isConstructor()) shown = `new ${name ?? "<anonymous>"}`;
+    else if (!site.isToplevel() && type !== "__Imports") {
+      if (name === null) shown = `${of}${method ?? "<anonymous>"}`;
+      else shown = `${name.startsWith(type) ? of : ""}${name}${method && name.endsWith(method) ? ` [as ${method}]` : ""}`;
+    }
+    if (shown === null) return `${site.isAsync() ? "async " : ""}${place}`;
+    return `${site.isAsync() ? "async " : ""}${shown} (${place})`;
+  };
   const stacks = new WeakMap();
   const headOf = Error.prototype.toString;
   Error.prepareStackTrace = (error, sites) => {
-    const places = sites.map((site) => String(site));
+    const places = [];
+    for (let i = 0; i < sites.length; i++) places[i] = read(() => placed(sites[i]), "");
     stacks.set(error, places);
     return [read(() => headOf.call(error), "Error"), ...places].join("\n    at ");
   };

@@ -11,8 +11,7 @@
     if (own.node === null) throw new Error(`Could not find the module ${path}.`);
     return own.node.load(path);
   };
-  // What imports are looked up in. V8 takes it for what an imported function is called on, and writes its name before
-  // the function's in a stack; whoever reads the stack knows that name.
+  // What imports are looked up in. V8 takes it for what an imported function is called on: errors.js knows its name.
   class __Imports {}
   const resolved = (path, name) => {
     const parts = path.split("/").slice(0, -1);

@@ -36,7 +36,7 @@ _WALL_FACTOR = 30
 #: Queries and mutations that run at the same time: more would only take turns on the processors. As many runners are
 #: kept for the next run, so that no burst makes processes and ends them again.
 AT_ONCE = max(2, min(8, 2 * (os.cpu_count() or 1)))
-#: Processor seconds that loading the modules may take, and finding out whether a run has left something.
+#: Processor seconds that loading the modules may take, and wall-clock seconds until a run is seen to have left nothing.
 _LOAD_SECONDS, _CLEAN_SECONDS = 30.0, 5.0
 
 
@@ -133,8 +133,15 @@ class Runner:
         """Whether another run finds everything as it was; waits for the end of the last one."""
         if self._finishing:
             self._finishing = False
+            until = time.monotonic() + _CLEAN_SECONDS
+
+            def waits() -> None:
+                # What the run has left goes on. Another process is sooner there than its end.
+                if time.monotonic() > until:
+                    raise RunnerLost("timeout")
+
             try:
-                if self._receive(_CLEAN_SECONDS) != b"":
+                if self._receive(_CLEAN_SECONDS, waits) != b"":
                     self.kill()
             except RunnerLost:
                 return False

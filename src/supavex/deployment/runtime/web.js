@@ -124,9 +124,9 @@
   // Code that is made of texts can't import: what Deno would give is nothing of the app's. (What is made of a module is
   // taken care of by whoever reads the module.)
   const { construct, getPrototypeOf, setPrototypeOf } = Reflect;
-  const includes = Function.prototype.call.bind(String.prototype.includes);
+  const { exec } = RegExp.prototype;
   const checked = (text) => {
-    if (includes(text, "import")) throw new EvalError("Code that is made of a text can't import.");
+    if (apply(exec, /(?<![\w$])import(?![\w$])/, [text]) !== null) throw new EvalError("Code that is made of a text can't import.");
     return text;
   };
   const makers = [function () {}, async function () {}, function* () {}, async function* () {}];

@@ -93,3 +93,13 @@ export const nested: any = mutation({
     return await ctx.runMutation(api.failing.nested, { depth: depth - 1 });
   },
 });
+
+class Shape {
+  constructor(job: () => void) {
+    job();
+  }
+  made() {
+    return (() => new Shape(() => { throw new Error("of a shape"); }))();
+  }
+}
+export const shaped = query({ handler: async () => void (Object.create(Shape.prototype) as Shape).made() });

@@ -116,7 +116,7 @@ export const reachesInQuery = query({ handler: reaches });
 export const reachesInMutation = mutation({ handler: reaches });
 export const reachesInAction = action({ handler: reaches });
 export const makes = query({
-  handler: async () => [new Function("a", "return a + 1")(1), (0, eval)("1 + 1"), (() => {}) instanceof Function],
+  handler: async () => [new Function("a", "return a + 1")(1), (0, eval)("'important'"), (() => {}) instanceof Function],
 });
 
 // What an action leaves behind
