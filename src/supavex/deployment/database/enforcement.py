@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from supavex.convex import limits
 from supavex.convex import validators as kinds
 from supavex.convex.ids import InvalidId, decode_id
+from supavex.convex.messages import value_text
 from supavex.convex.schema import TableDefinition
 from supavex.convex.validators import Mismatch, TableNames, Validator
 from supavex.convex.values import Document, Value, size, value_problem
@@ -139,3 +140,14 @@ def mismatch_of(validator: Validator, document: Document, tables: TableNames) ->
     """Why ``document``, its system fields aside, does not fit; None where it does."""
     fields = {name: value for name, value in document.items() if name not in ("_id", "_creationTime")}
     return validator.check(fields, lambda number: SYSTEM_TABLES.get(number) or tables(number))
+
+
+def check_system_fields(fields: Document, id_: str, created: float) -> None:
+    """Raises where ``fields`` bring other system fields than the document has."""
+    if fields.get("_id", id_) != id_:
+        shown = value_text(fields["_id"])
+        message = f"Provided document ID {value_text(id_)} doesn't match '_id' field {shown}"
+        raise SupavexError("InvalidIdError", message)
+    if fields.get("_creationTime", created) != created or type(fields.get("_creationTime", created)) is not float:
+        message = f"Provided creation time {created} doesn't match '_creationTime' field in {value_text(fields)}"
+        raise SupavexError("InvalidCreationTimeError", message)

@@ -16,14 +16,14 @@ from typing import Any
 
 from supavex.convex.damage import Damaged, DamagedDocument
 from supavex.convex.ids import encode_id, new_internal_id
-from supavex.convex.messages import mismatch_text, value_text
+from supavex.convex.messages import mismatch_text
 from supavex.convex.names import table_name_problem
 from supavex.convex.order_keys import index_key, order_key
 from supavex.convex.values import Document, same, size
 from supavex.deployment.database import search_indexes
 from supavex.deployment.database.catalog import STORED_FILES, SYSTEM_NUMBERS, Catalog
 from supavex.deployment.database.commits import CATALOG, ReadSet
-from supavex.deployment.database.enforcement import check_limits, mismatch_of
+from supavex.deployment.database.enforcement import check_limits, check_system_fields, mismatch_of
 from supavex.deployment.database.plans import QueryPlan
 from supavex.deployment.database.store import StoredTable, TableIndexes, read_body, write_body
 from supavex.deployment.database.stored_files import file_documents
@@ -255,7 +255,7 @@ class Transaction:
         table = self.table(name) or self._new_table(name)
         internal_id = new_internal_id()
         id_ = encode_id(table.number, internal_id)
-        _check_system_fields(fields, id_, self._created)
+        check_system_fields(fields, id_, self._created)
         document = {**fields, "_id": id_, "_creationTime": self._created}
         self._created = math.nextafter(self._created, math.inf)
         self._write(table, internal_id, None, document, enforce=not system)
@@ -275,7 +275,7 @@ class Transaction:
         return self._changed(table, internal_id, old, new)
 
     def _changed(self, table: StoredTable, internal_id: bytes, old: Document, new: Document) -> Document:
-        _check_system_fields(new, old["_id"], old["_creationTime"])
+        check_system_fields(new, old["_id"], old["_creationTime"])
         new |= {"_id": old["_id"], "_creationTime": old["_creationTime"]}
         self._write(table, internal_id, old, new)
         return new
@@ -376,17 +376,6 @@ def _row(table: StoredTable, key: bytes, internal_id: bytes, body: str, valid: i
 def _cut(rows: list[Row], count: int, last: bytes | None) -> tuple[list[Row], bytes | None]:
     """The first ``count`` rows, and up to where they are all, if there are no others up to ``last``."""
     return (rows, last) if len(rows) < count else (rows[:count], rows[count - 1].key)
-
-
-def _check_system_fields(fields: Document, id_: str, created: float) -> None:
-    """Raises where ``fields`` bring other system fields than the document has."""
-    if fields.get("_id", id_) != id_:
-        shown = value_text(fields["_id"])
-        message = f"Provided document ID {value_text(id_)} doesn't match '_id' field {shown}"
-        raise SupavexError("InvalidIdError", message)
-    if fields.get("_creationTime", created) != created or type(fields.get("_creationTime", created)) is not float:
-        message = f"Provided creation time {created} doesn't match '_creationTime' field in {value_text(fields)}"
-        raise SupavexError("InvalidCreationTimeError", message)
 
 
 def keys_of(
