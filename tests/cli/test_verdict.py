@@ -294,6 +294,21 @@ def test_a_prepared_statement_that_failed_says_why(folder: Path) -> None:
     assert "duplicate key value" in found["message"]
 
 
+def test_a_statement_that_failed_tells_its_first_reason(folder: Path) -> None:
+    """And not that a later statement has renamed what it names."""
+    init(folder, f"{GOOD}ALTER TABLE good ALTER name TYPE int USING name::int;\nALTER TABLE good RENAME name TO title;")
+    (found,) = findings(folder, "StatementFailed")
+    assert found["where"] == "1_migration.sql:3 public.good"
+    assert "invalid input syntax for type integer" in found["message"]
+
+
+def test_a_trigger_of_auth_users_that_could_not_be_made_is_told(folder: Path) -> None:
+    """It would have written the project's rows."""
+    init(folder, f"{GOOD}CREATE TRIGGER t AFTER INSERT ON auth.users FOR EACH ROW EXECUTE FUNCTION public.nothing();")
+    (found,) = findings(folder, "StatementFailed")
+    assert (found["severity"], found["where"]) == ("warning", "1_migration.sql:3")
+
+
 def test_users_that_were_not_written_are_told_though_auth_users_stays_behind(folder: Path) -> None:
     init(folder, f"{GOOD}INSERT INTO auth.users (id, email) VALUES (gen_random_uuid(), repeat('x', 999));")
     (found,) = findings(folder, "DataNotRun")

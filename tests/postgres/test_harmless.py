@@ -25,6 +25,7 @@ from supavex.postgres.statement_kinds import described
         "CREATE TYPE realtime.action AS ENUM ('a')",
         "CREATE TYPE pgmq.message_record AS (a int)",
         "CREATE SEQUENCE graphql.seq_schema_version",
+        "CREATE TRIGGER t BEFORE INSERT ON storage.buckets FOR EACH ROW EXECUTE FUNCTION storage.f()",
         "ALTER TABLE ONLY auth.users ADD CONSTRAINT users_pkey PRIMARY KEY (id)",
     ],
 )
@@ -45,6 +46,8 @@ def test_what_is_harmless(sql: str) -> None:
         "CREATE UNIQUE INDEX i ON a (b)",
         "CREATE POLICY p ON a USING (true)",
         "CREATE TRIGGER t BEFORE INSERT ON a EXECUTE FUNCTION f()",
+        "CREATE TRIGGER t AFTER INSERT ON auth.users FOR EACH ROW EXECUTE FUNCTION public.f()",
+        "CREATE TRIGGER t AFTER INSERT ON auth.users FOR EACH ROW EXECUTE FUNCTION f()",
         "INSERT INTO auth.users VALUES (1)",
         "INSERT INTO storage.buckets VALUES (1)",
         "WITH x AS (DELETE FROM a RETURNING 1) SELECT cron.schedule('a') FROM x",

@@ -151,7 +151,7 @@ def _failures(plan: Plan, report: Report) -> Iterator[Diagnostic]:
             noise["DROP of what is not there"] += 1
         elif failure.kind == "data" and failure.tables[:1] and failure.tables[0] in _USERS_AND_FILES:
             yield _data_not_run(failure, failure.tables[0])
-        elif failure.sqlstate in _NOT_THERE and failure.tables and all(map(_of_supabase, failure.tables)):
+        elif _misses_supabase(failure):
             noise["of tables of Supabase's own that are not there"] += 1
         elif _moved(failure, moved) is not None or not (
             (failure.file, failure.line) in told or lost.intersection(failure.tables)
@@ -201,6 +201,12 @@ def _of_postgis(found: StandIn, column: str) -> Diagnostic:
 
 def _of_supabase(table: str) -> bool:
     return table.partition(".")[0] in SYSTEM_SCHEMAS
+
+
+def _misses_supabase(failure: Failure) -> bool:
+    """Whether a statement failed for want of something of Supabase's; a trigger may call the project's functions."""
+    there = failure.sqlstate not in _NOT_THERE or failure.node == "CreateTrigStmt"
+    return not there and bool(failure.tables) and all(map(_of_supabase, failure.tables))
 
 
 def _moved(failure: Failure, moved: dict[str, Table]) -> Table | None:

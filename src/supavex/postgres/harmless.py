@@ -99,6 +99,10 @@ def harmless(tree: Any) -> str:
     if node in ("InsertStmt", "UpdateStmt", "DeleteStmt"):
         schema = tree.relation.schemaname
         return f"of {schema}" if schema in _SERVICES else ""
+    if node == "CreateTrigStmt":
+        # One that calls a function of the project's may write its rows.
+        services = tree.relation.schemaname in SYSTEM_SCHEMAS and len(tree.funcname) > 1
+        return f"of {tree.relation.schemaname}" if services and tree.funcname[0].sval in SYSTEM_SCHEMAS else ""
     if node in _MADE:
         schema = _schema_of(tree, node)
         return f"of {schema}" if schema in SYSTEM_SCHEMAS else ""

@@ -32,8 +32,9 @@ from supavex.postgres.without_foreign_keys import without_foreign_keys
 
 _BEGINS = (b"begin", b"start", b"\\i")
 _EVERY = 64
-#: PostgreSQL's words for a table, a prepared statement and a cursor that are not there.
-_GONE = ("42P01", "26000", "34000")
+#: PostgreSQL's codes for what is not there: a table, a column, a type, a function, a schema, a prepared statement, a
+#: cursor.
+_GONE = ("42P01", "42703", "42704", "42883", "3F000", "26000", "34000")
 #: What the history of tables does not need: statements that hold rows.
 _ROWS = re.compile(r"(?:insert|update|delete|copy)\b", re.IGNORECASE)
 
@@ -174,7 +175,7 @@ class _FilesRun:
                 refusal = self._stand_ins.instead(statement, refusal, session.execute, last)
             self._budget.check()
             if refusal is not None:
-                # What lasts as long as a session is gone by now: the first reason is the better one.
+                # What was there is gone or has another name by now: the first reason is the better one.
                 gone = refusal.sqlstate in _GONE and one.refusal.sqlstate not in _GONE
                 left.append(one if gone else replace(one, refusal=refusal))
             if _changes_session(statement.sql):
