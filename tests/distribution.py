@@ -65,9 +65,18 @@ def check_contents(wheel: Path, source: Path) -> None:
 
 
 def at_hand() -> list[Path]:
-    """The lowest and the highest Python on the PATH that supavex runs on."""
-    found = [Path(path) for minor in _VERSIONS if (path := shutil.which(f"python3.{minor}"))]
+    """The lowest and the highest Python that supavex runs on: on the PATH, or kept by pyenv."""
+    kept = sorted(Path.home().glob(".pyenv/versions/*/bin/python3.*"))
+    found = []
+    for minor in _VERSIONS:
+        named = [shutil.which(f"python3.{minor}"), *(str(path) for path in kept if path.name == f"python3.{minor}")]
+        found += [Path(path) for path in named if path and _runs(path)][:1]
     return list(dict.fromkeys([found[0], found[-1]])) if found else [Path(sys.executable)]
+
+
+def _runs(python: str) -> bool:
+    """Whether it is a Python, and not what stands for one that is not there."""
+    return subprocess.run([python, "-c", "import venv"], capture_output=True, timeout=60, check=False).returncode == 0
 
 
 def try_wheel(folder: Path, python: Path, wheel: Path, extras: str) -> int:
