@@ -72,9 +72,11 @@ def command(folder: str, as_json: bool) -> int:
     fields = sum(table.fields for table in proof.tables)
     say(f"6  verify   {'proven' if proof.ok else 'NOT proven'}: every row read again, {fields} fields compared")
     ran = _run(project, say)
-    ok = checked.ok() and migration.ok and proof.ok
+    rules = _rules(project, say)
+    ok = checked.ok() and migration.ok and proof.ok and not rules["wrong"]
     if as_json:
-        print_json({"ok": ok, "migration": migration.to_json(), "verification": proof.to_json(), "functions": ran})
+        shown = {"migration": migration.to_json(), "verification": proof.to_json(), "functions": ran, "rules": rules}
+        print_json({"ok": ok, **shown})
         return 0 if ok else 1
     click.echo("")
     click.echo(_table(project, migration, proof))
@@ -98,6 +100,24 @@ def command(folder: str, as_json: bool) -> int:
     click.echo(f"\nDone in {time.monotonic() - started:.1f} s.")
     say_beside("Next: supavex init, in the folder of your own project (the one that holds supabase/)")
     return 0 if ok else 1
+
+
+#: The Convex tables that the demo tries to write.
+_WRITTEN = ("contacts", "articles")
+
+
+def _rules(project: Settings, say: Callable[[str], None]) -> dict[str, Any]:
+    """Tries the app's rules.ts against PostgreSQL, from a bundle that holds the proof's functions too."""
+    from supavex.rules.proof.run import prove_builders
+
+    rules, found = prove_builders(project, 1, _WRITTEN)
+    carried = len(rules.found) - len(rules.refused)
+    verdict = "as in PostgreSQL" if not found.wrong else f"{counted(found.wrong, 'difference')} from PostgreSQL"
+    tried = f"as {counted(len(found.users), 'user')}, {found.reads} reads and {found.writes} writes {verdict}"
+    say(f"8  rules    {carried} of {len(rules.found)} policies carried over by convex/rules.ts; {tried}")
+    for user, refused in found.refused.items():
+        say(f"            as {user[:8]}: {refused}")
+    return {"policies": carried, "reads": found.reads, "writes": found.writes, "wrong": found.wrong}
 
 
 def _run(project: Settings, say: Callable[[str], None]) -> list[dict[str, Any]]:

@@ -152,7 +152,8 @@ def _array_as(one: Expression, wanted: Kind, source: Source) -> Expression | Non
         parts = tuple(_held_as(part, Constant(element, False, None), source) for part in one.arguments)
         return None if None in parts else Call(wanted, False, "list", parts, False)  # type: ignore[arg-type]
     if element.name == "id" and own.name in ("uuid", "id"):
-        return Call(wanted, one.nullable, "idsOf", (_name(element.table), one))
+        texts = one if own.name == "uuid" else Call(_UUIDS, one.nullable, "uuidsOf", (one,))
+        return Call(wanted, one.nullable, "idsOf", (_name(element.table), texts))
     return None
 
 
@@ -272,7 +273,7 @@ def _path(name: str, kind: Kind) -> Callable[[Expression, Expression], Expressio
     return made
 
 
-_TEXTS = Kind("array", element=form.TEXT)
+_TEXTS, _UUIDS = Kind("array", element=form.TEXT), Kind("array", element=form.UUID)
 
 
 def _contains(turned: bool) -> Callable[[Expression, Expression], Expression]:

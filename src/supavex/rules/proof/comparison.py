@@ -51,6 +51,8 @@ class Findings:
     wrong: int = 0
     differences: list[Difference] = field(default_factory=list)
     not_tried: dict[str, None] = field(default_factory=dict)
+    #: The first write of each user that both sides refused by a policy: user, table, command, the codes.
+    refused: dict[str, str] = field(default_factory=dict)
 
     def differ(self, difference: Difference) -> None:
         """One more difference."""
@@ -165,7 +167,10 @@ class Comparison:
             said = f"PostgreSQL {_said(left)}, rules.ts {_said(right)}: {attempt.about}"
             detail = f"{attempt.command} {attempt.id or 'a new row'}: {said}"
             self.findings.differ(Difference("write", str(user), table.name, detail, self._command(name, attempt)))
-        elif left.taken:
+        elif not left.taken and right.code == "policy":
+            said = f"{name}: {attempt.about}: policy, as in PostgreSQL ({left.code})"
+            self.findings.refused.setdefault(str(user), said)
+        elif left.taken and not _moves(table, attempt):
             self._compare_after(user, attempt, left, right)
 
     def _command(self, name: str, attempt: Attempt) -> str:
@@ -201,6 +206,12 @@ class Comparison:
         given = attempt.fields if name == attempt.table else {}
         random = {f for f, value in own.defaults.items() if not isinstance(value, Constant) and f not in given}
         return random | set(own.touched)
+
+
+def _moves(table: TablePlan, attempt: Attempt) -> bool:
+    """Whether a row gets another key: PostgreSQL's row is another document then, and Convex's stays the one it is."""
+    own = {f.name for f in table.fields if f.column is not None and table.key and f.column.name in table.key.columns}
+    return attempt.command == "update" and bool(own & attempt.fields.keys())
 
 
 def _forms(table: TablePlan, document: Mapping[str, Any]) -> dict[str, object]:

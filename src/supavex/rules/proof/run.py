@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -95,6 +95,26 @@ def prove_rules(project: Settings, users: int | None, progress: Callable[[str], 
     if not builders:
         not_tried.append(f"the builders: there is no {FILE} (supavex rules writes it)")
     return RulesProof(findings, called, builders, time.monotonic() - started, tuple(not_tried))
+
+
+def prove_builders(project: Settings, users: int, written: Collection[str]) -> tuple[RuleSet, Findings]:
+    """A quick look at rules.ts: reads of all tables as nobody and ``users`` users, and writes of ``written``."""
+    plan, _ = checked_plan(project)
+    rules = rule_set(plan)
+    with ExitStack() as stack:
+        deployment = stack.enter_context(fork(project))
+        bundle_with_proof(project.convex_folder.parent, rules=True).install(deployment, schema=False)
+        url = stack.enter_context(Source(project).running())
+        connection = stack.enter_context(connect(url, settings={"search_path": "public, extensions"}))
+        tables = moved_tables(plan, deployment)
+        numbers = {name: number for number, name in deployment.table_names().items()}
+        postgres = PostgresSide(connection, tables, numbers)
+        comparison = Comparison(postgres, ConvexSide(deployment, tables), rules, constraints_of(rules))
+        for user in choose_users(connection, plan, numbers, users).users:
+            for name in postgres.tables.keys() - set(written):
+                comparison.reads(user, name)
+            comparison.of_user(user, written)
+    return rules, comparison.findings
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,9 +39,9 @@ interface Unique<T extends TableNames> {
 }
 
 interface Constraints<T extends TableNames> {
-  defaults?: (caller: Caller) => Partial<Row<T>>;
+  defaults?: (caller: Caller) => Record<string, unknown>;
   /** Fields that are set to the moment of each update. */
-  touched?: (caller: Caller) => Partial<Row<T>>;
+  touched?: (caller: Caller) => Record<string, unknown>;
   required?: string[];
   unique?: Unique<T>[];
   checks?: { name: string; fails: (row: Row<T>, caller: Caller) => Answer }[];
@@ -82,6 +82,8 @@ export async function callerOf(ctx: { auth: Auth; db: DatabaseReader }): Promise
   return caller;
 }
 
+type Texts = readonly (string | null | undefined)[];
+
 function refused(code: string, details: Record<string, string | string[]>): ConvexError<Record<string, string | string[]>> {
   return new ConvexError({ code, ...details });
 }
@@ -120,17 +122,17 @@ async function passes(table: TableNames, command: Command, side: "using" | "chec
 
 /** Whether the caller may see a document. */
 export async function read<T extends TableNames>(table: T, row: Row<T>, caller: Caller): Promise<boolean> {
-  return granted(table, "select", caller) && (await passes(table, "select", "using", row as Row<TableNames>, caller));
+  return granted(table, "select", caller) && (await passes(table, "select", "using", row as Loose, caller));
 }
 
 /** Whether the caller may store a new document. */
 export async function insert<T extends TableNames>(table: T, row: Row<T>, caller: Caller): Promise<boolean> {
-  return granted(table, "insert", caller) && (await passes(table, "insert", "check", row as Row<TableNames>, caller));
+  return granted(table, "insert", caller) && (await passes(table, "insert", "check", row as Loose, caller));
 }
 
 /** Whether the caller may make one document of another: both are looked at, as PostgreSQL does where a WHERE reads. */
 export async function update<T extends TableNames>(table: T, old: Row<T>, row: Row<T>, caller: Caller): Promise<boolean> {
-  const [before, after] = [old as Row<TableNames>, row as Row<TableNames>];
+  const [before, after] = [old as Loose, row as Loose];
   return (
     granted(table, "update", caller) &&
     (await read(table, old, caller)) &&
@@ -142,7 +144,7 @@ export async function update<T extends TableNames>(table: T, old: Row<T>, row: R
 
 /** Whether the caller may remove a document. */
 export async function remove<T extends TableNames>(table: T, row: Row<T>, caller: Caller): Promise<boolean> {
-  const old = row as Row<TableNames>;
+  const old = row as Loose;
   return (
     granted(table, "delete", caller) &&
     (await read(table, row, caller)) &&

@@ -240,18 +240,18 @@ function jsonText(value: unknown, key: string | number | null): string | null {
   const found = jsonAt(value, key);
   return isNull(found) ? null : typeof found === "string" ? found : jsonbText(found);
 }
-function jsonAtPath(value: unknown, path: string[]): unknown {
+function jsonAtPath(value: unknown, path: readonly string[]): unknown {
   return path.reduce((found, key) => jsonAt(found, Array.isArray(found) && /^-?\d+$/.test(key) ? Number(key) : key), value);
 }
-function jsonTextAtPath(value: unknown, path: string[]): string | null {
+function jsonTextAtPath(value: unknown, path: readonly string[]): string | null {
   const found = jsonAtPath(value, path);
   return isNull(found) ? null : typeof found === "string" ? found : jsonbText(found);
 }
 const jsonHas = strict((value: unknown, key: string) =>
   Array.isArray(value) ? value.includes(key) : typeof value === "object" ? Object.hasOwn(value as object, key) : value === key,
 );
-const jsonHasAny = strict((value: unknown, keys: string[]) => keys.some((key) => jsonHas(value, key)));
-const jsonHasAll = strict((value: unknown, keys: string[]) => keys.every((key) => jsonHas(value, key)));
+const jsonHasAny = strict((value: unknown, keys: Texts) => keys.some((key) => jsonHas(value, key)));
+const jsonHasAll = strict((value: unknown, keys: Texts) => keys.every((key) => jsonHas(value, key)));
 const jsonContains = strict((whole: unknown, part: unknown): boolean => containsJson(whole, part, true));
 function containsJson(whole: unknown, part: unknown, top: boolean): boolean {
   if (Array.isArray(whole)) {
@@ -277,12 +277,12 @@ const jsonTexts = strict((value: unknown) => {
 });
 
 const list = <V>(...values: V[]): V[] => values;
-const element = strict(<V>(array: V[], at: number): V | undefined => array[at - 1]);
-const joined = strict(<V>(a: V[], b: V[]): V[] => [...a, ...b]);
-const containsAll = strict((whole: unknown[], part: unknown[]) => part.every((one) => among(one, whole)));
-const overlaps = strict((a: unknown[], b: unknown[]) => a.some((one) => among(one, b)));
-const arrayLength = strict((array: unknown[]) => (array.length === 0 ? null : array.length));
-const cardinality = strict((array: unknown[]) => array.length);
+const element = strict(<V>(array: readonly V[], at: number): V | undefined => array[at - 1]);
+const joined = strict(<V>(a: readonly V[], b: readonly V[]): V[] => [...a, ...b]);
+const containsAll = strict((whole: readonly unknown[], part: readonly unknown[]) => part.every((one) => among(one, whole)));
+const overlaps = strict((a: readonly unknown[], b: readonly unknown[]) => a.some((one) => among(one, b)));
+const arrayLength = strict((array: readonly unknown[]) => (array.length === 0 ? null : array.length));
+const cardinality = strict((array: readonly unknown[]) => array.length);
 const nullIfEmpty = <V>(array: V[]): V[] | null => (array.length === 0 ? null : array);
 
 const DIGITS = "0123456789abcdefghjkmnpqrstvwxyz";
@@ -297,7 +297,8 @@ const idOfNumber = strict((table: string, key: number): string => {
   const bytes = BigInt.asUintN(64, BigInt(key)).toString(16).padStart(16, "0").match(/../g)!;
   return encodedId(table, [..."supavex0"].map((c) => c.charCodeAt(0)).concat(bytes.map((pair) => parseInt(pair, 16))));
 });
-const idsOf = strict((table: string, texts: string[]) => texts.map((text) => idOf(table, text)));
+const idsOf = strict((table: string, texts: Texts) => texts.map((text) => idOf(table, text)));
+const uuidsOf = strict((ids: Texts) => ids.map((id) => uuidOf(id)));
 function encodedId(table: string, key: number[]): string {
   const bytes: number[] = [];
   for (let number = tableNumbers[table]!; ; number >>>= 7) {
