@@ -121,8 +121,7 @@ def _policy(policy: Policy, table: TablePlan, work: Work) -> PolicyRule:
     work.nodes = 0
     for side, sql in (("using", policy.using), ("check", policy.with_check)):
         # The row that is checked may be a new one, and so may that of USING where there is no WITH CHECK.
-        new = side == "check" or (policy.with_check is None and policy.command in ("ALL", "UPDATE"))
-        binding = Binding(table.source.name, "row", table, new=new)
+        binding = Binding(table.source.name, "row", table, new=True)
         try:
             sides[side] = None if sql is None else condition_of(sql, Scope(work, (binding,)))
         except Untranslatable as error:
