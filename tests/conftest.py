@@ -127,8 +127,8 @@ def named_in(called: Any) -> Iterator[Any]:
     for code in codes:
         codes += [each for each in code.co_consts if isinstance(each, CodeType)]
         named = [function.__globals__[name] for name in code.co_names if name in function.__globals__]
-        # `projects.supavex` is a module's name and one of its own.
-        named += [getattr(each, name, None) for each in named if inspect.ismodule(each) for name in code.co_names]
+        # `projects.supavex` is a module's name and one of its own. A module may warn of names that it does not have.
+        named += [vars(each).get(name) for each in named if inspect.ismodule(each) for name in code.co_names]
         yield from (each for each in named if inspect.isfunction(each) or inspect.isclass(each))
 
 
