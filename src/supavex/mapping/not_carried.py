@@ -69,7 +69,7 @@ def _not_carried(table: Table) -> Iterator[NotCarried]:
             yield NotCarried("cascade", where, detail, "Delete or patch the rows in the mutation, by the index.")
     for policy in table.policies:
         detail = f"{policy.name} ({policy.command.lower()})"
-        yield NotCarried("policy", where, detail, "Check ctx.auth in each function that reads or writes the table.")
+        yield NotCarried("policy", where, detail, "supavex rules writes it as TypeScript.")
     for trigger in table.triggers:
         yield NotCarried("trigger", where, trigger.name, "Code in the mutations that write the table.")
     for column in table.columns:
