@@ -190,7 +190,7 @@ _SECTIONS = (
     (
         "Commands",
         "What a command says when it can't do what was asked.",
-        ("cli", "settings", "postgres", "migrate", "convex_cli", "library", "usage", ""),
+        ("cli", "settings", "postgres", "migrate", "convex_cli", "library", "usage", "rules", ""),
     ),
     (
         "The schema and the source",
@@ -372,6 +372,7 @@ _MORE = {
 }
 #: Calls that hand a code on, or compare one, and give none.
 _NOT_GIVEN = (
+    "reads",  # a kind of PostgreSQL's parse tree
     "get",
     "compile",
     "isinstance",
