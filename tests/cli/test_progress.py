@@ -54,6 +54,18 @@ def test_a_line_for_each_finished_table(folder: Path, command: str) -> None:
     assert not any(line.startswith(tuple(STEPS[command])) for line in ran.out.splitlines())
 
 
+def test_a_table_that_takes_long_says_how_far_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress.bars("imported", line_seconds=0) as report:
+        for rows in (0, 1000, 2000):
+            report("a", rows, 3000)
+    *lines, last = capsys.readouterr().err.splitlines()
+    assert lines == [
+        "imported a: 1,000 of about 3,000 rows so far",
+        "imported a: 2,000 of about 3,000 rows so far",
+    ]
+    assert last.startswith("imported a: 2000 rows in ")
+
+
 @pytest.mark.parametrize("command", STEPS)
 def test_events_for_programs(folder: Path, command: str) -> None:
     ran = supavex(command, "-C", folder, "--json")

@@ -1,4 +1,5 @@
-"""Progress on standard error: bars on a terminal with Rich installed, else a line for each finished table.
+"""Progress on standard error: bars on a terminal with Rich installed, else lines: each finished table, and long ones
+every ten seconds.
 
 With ``--json``, events for programs instead, one JSON object a line: ``progress`` (at most twice a second) and ``done``
 (once a table), with ``step``, ``table``, ``rows``, ``estimate`` (of all rows; 0 where unknown), ``seconds``,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 Report = Callable[[str, int, int], None]
 #: For whom: people, programs (``--json``), or nobody.
 Audience = Literal["people", "programs", "nobody"]
-_EVENT_SECONDS = 0.5
+_EVENT_SECONDS, _LINE_SECONDS = 0.5, 10.0
 
 
 def audience(as_json: bool) -> Audience:
@@ -68,13 +69,17 @@ class _Shown(Protocol):
 
 
 class _Lines:
-    """A line for each finished table."""
+    """A line for each finished table, and one every ``seconds`` while a table is worked on."""
 
-    def __init__(self, step: str) -> None:
-        self._step = step
+    def __init__(self, step: str, seconds: float) -> None:
+        self._step, self._seconds, self._last = step, seconds, time.monotonic()
 
     def running(self, state: _State) -> None:
-        """Says nothing."""
+        now = time.monotonic()
+        if state.rows and now - self._last >= self._seconds:
+            self._last = now
+            of = f" of about {state.estimate:,}" if state.estimate > state.rows else ""
+            click.echo(f"{self._step} {state.table}: {state.rows:,}{of} rows so far", err=True)
 
     def done(self, state: _State) -> None:
         rate = f", {state.rate:,.0f} rows/s" if state.seconds >= 1 else ""
@@ -120,9 +125,12 @@ class _Nothing:
 
 
 @contextmanager
-def bars(step: str, audience: Audience = "people") -> Iterator[Report]:
-    """Shows how far each table is while the block runs. ``step``: what is done with them (``copying``)."""
-    with _shown(step, audience) as shown:
+def bars(step: str, audience: Audience = "people", line_seconds: float = _LINE_SECONDS) -> Iterator[Report]:
+    """Shows how far each table is while the block runs. ``step``: what is done with them (``copying``).
+
+    ``line_seconds``: off a terminal, how long a table is worked on between two lines.
+    """
+    with _shown(step, audience, line_seconds) as shown:
         started = time.monotonic()
         current: _State | None = None
 
@@ -158,20 +166,22 @@ def shown_progress(audience: Audience = "people") -> Iterator[Callable[[str, str
 
 
 @contextmanager
-def _shown(step: str, audience: Audience) -> Iterator[_Shown]:
+def _shown(step: str, audience: Audience, line_seconds: float) -> Iterator[_Shown]:
     if audience == "people" and sys.stderr.isatty():
         try:
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn
         except ImportError:
-            yield _Lines(step)
+            yield _Lines(step, line_seconds)
             return
         texts = ("{task.fields[rows]}", "{task.fields[rate]}", "{task.fields[left]}")
         columns = (TextColumn(step + " {task.description}"), BarColumn(), *map(TextColumn, texts))
         with Progress(*columns, console=Console(stderr=True, no_color=colored() is False), transient=True) as progress:
             yield _Bars(progress)
         return
-    yield _Nothing() if audience == "nobody" else _Events(step) if audience == "programs" else _Lines(step)
+    yield (
+        _Nothing() if audience == "nobody" else _Events(step) if audience == "programs" else _Lines(step, line_seconds)
+    )
 
 
 class _Bars:
