@@ -11,12 +11,12 @@ from supavex.mapping.keys import WHOLE_ROW
 from supavex.mapping.plan import FieldPlan, Plan, TablePlan
 from supavex.postgres.catalog import Column, Trigger
 from supavex.rules.form import Expression, Field, Untranslatable
+from supavex.rules.parse.arrangement import index_for
 from supavex.rules.parse.casts import cast
 from supavex.rules.parse.columns import field_of
 from supavex.rules.parse.operators import alike
 from supavex.rules.parse.program import condition_of, expression_of
 from supavex.rules.parse.scope import Binding, Scope, Work
-from supavex.rules.parse.selects import index_for
 from supavex.rules.policies import RuleSet
 from supavex.settings.rules import ENFORCED
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from supavex.convex.schema import TableDefinition
 from supavex.rules import form
 from supavex.rules.form import AnyOf, Compare, Exists, Expression, Field, InSelect, Rows, Select, rows_in
+from supavex.rules.parse.arrangement import Tables, arranged, index_for
 from supavex.rules.parse.scope import Binding
-from supavex.rules.parse.selects import Tables, arranged, index_for
 from supavex.rules.policies import RuleSet, TableRules
 
 ROW = "row"

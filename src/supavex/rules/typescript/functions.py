@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from supavex.rules.form import Function, Statement
-from supavex.rules.typescript.expressions import Writer, quoted, type_of
+from supavex.rules.typescript.expressions import Writer
+from supavex.rules.typescript.notation import quoted, type_of
 
 
 def function_text(function: Function, used: set[str]) -> str:

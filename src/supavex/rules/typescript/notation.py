@@ -1,0 +1,103 @@
+"""TypeScript's notation: names, constants, types, and where parentheses are needed."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+
+from supavex.rules import form
+from supavex.rules.form import Expression, Kind
+
+_IDENTIFIER = re.compile(r"[A-Za-z_$][\w$]*\Z", re.ASCII)
+
+
+def quoted(text: str) -> str:
+    """A TypeScript string."""
+    return json.dumps(text, ensure_ascii=False).replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def key(name: str) -> str:
+    """A key of an object."""
+    return name if _IDENTIFIER.match(name) else quoted(name)
+
+
+def member(row: str, name: str) -> str:
+    """A field of a document."""
+    return f"{row}.{name}" if _IDENTIFIER.match(name) else f"{row}[{quoted(name)}]"
+
+
+def literal(value: object, kind: Kind) -> str:
+    """A constant."""
+    if value is None:
+        return "null"
+    if kind.name == "int64" and isinstance(value, int):
+        return f"{value}n"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+        return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
+    if isinstance(value, tuple):
+        return literal(float(value[1]), form.NUMBER)
+    if isinstance(value, str):
+        return quoted(value)
+    if isinstance(value, list) and kind.element is not None:
+        return f"[{', '.join(literal(one, kind.element) for one in value)}]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def grouped(text: str) -> str:
+    """``text`` in parentheses, if an operator stands in it outside of any bracket."""
+    depth, at = 0, 0
+    while at < len(text):
+        character = text[at]
+        if character in "\"'`":
+            at += 1
+            while at < len(text) and text[at] != character:
+                at += 2 if text[at] == "\\" else 1
+        elif character in "([{":
+            depth += 1
+        elif character in ")]}":
+            depth -= 1
+        elif depth == 0 and (
+            text.startswith((" && ", " || ", " ? ", " ?? ", " => ", " === ", " !== ", " == "), at)
+            or text.startswith((" != ", " < ", " <= ", "\n"), at)
+        ):
+            return f"({text})"
+        at += 1
+    return f"({text})" if text.startswith(("await ", "!", "-")) else text
+
+
+def binds_less(part: str, sign: str) -> bool:
+    """Whether ``part`` needs parentheses beside ``sign``."""
+    if grouped(part) == part:
+        return False
+    bare = re.sub(r"\"(?:[^\"\\]|\\.)*\"", "", part)
+    return (
+        " ? " in bare
+        or " ?? " in bare
+        or " => " in bare
+        or (sign == " || " and " && " in bare)
+        or (sign == " && " and " || " in bare)
+    )
+
+
+def type_of(kind: Kind) -> str:
+    """TypeScript's type of a kind."""
+    if kind.name == "array" and kind.element is not None:
+        return f"({type_of(kind.element)} | null | undefined)[]"
+    if kind.name == "id":
+        return "string"
+    if kind.name == "row":
+        return f"Row<{quoted(kind.table)}>"
+    return {
+        "boolean": "boolean", "number": "number", "int64": "bigint", "moment": "number", "interval": "number",
+        "json": "unknown",
+    }.get(kind.name, "string")  # fmt: skip
+
+
+def type_text(e: Expression) -> str:
+    """TypeScript's type of an expression, with what stands for NULL."""
+    return f"{type_of(e.kind)}{' | null | undefined' if e.nullable else ''}"
