@@ -9,7 +9,6 @@ import shutil
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -100,6 +99,8 @@ def install_command(extras: Iterable[str]) -> str:
 
 def this_installation() -> Installation:
     """The supavex that runs, by the metadata that its installer left."""
+    from importlib import metadata  # slow to import, and every command imports this module
+
     try:
         found = metadata.distribution("supavex")
     except metadata.PackageNotFoundError:
@@ -163,6 +164,8 @@ def _requirements(lines: Iterable[str], extra: str) -> tuple[str, ...]:
 
 
 def _installed(requirement: str) -> bool:
+    from importlib import metadata
+
     name = re.match(r"[A-Za-z0-9._-]+", requirement)
     try:
         return name is not None and bool(metadata.version(name[0]))
