@@ -151,7 +151,7 @@ def test_an_archive_where_a_folder_is_or_a_file_is_above(folder: Path) -> None:
 
 def test_a_dry_run_makes_no_folder(folder: Path) -> None:
     ran = supavex("migrate", "-C", folder, "--dry-run", "--json")
-    assert (ran.code, ran.json["error"]["code"]) == (1, "SchemaNotDeployed")
+    assert (ran.code, ran.json["error"]["code"]) == (2, "SchemaNotDeployed")
     assert supavex("migrate", "-C", folder, "--dry-run", "--out", folder / "o.zip", "--json").code == 0
     assert not (folder / ".supavex").exists()
     assert not (folder / "o.zip").exists()

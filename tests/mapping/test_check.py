@@ -108,6 +108,7 @@ def test_the_move_of_the_remaining_tables_is_good_too(folder: Path) -> None:
         ("UniqueWithoutIndex", "note", "ari_payments.gateway"),
         ("ForeignKeyWithoutIndex", "note", "ari_appointments.payment_id"),
         ("UniqueWithoutIndex", "note", "webinar_registrations.webinar_id"),
+        ("NullsFilled", "note", ""),
         ("SearchOverSeveralColumns", "note", "ari_knowledge_entries.title"),
     ]
     assert result.plan is not None

@@ -128,7 +128,7 @@ def test_an_unknown_table_is_named_with_the_known_ones(folder: Path) -> None:
 
 def test_a_deployment_without_the_schema_is_refused(folder: Path) -> None:
     ran = supavex("migrate", "-C", folder)
-    assert ran.code == 1
+    assert ran.code == 2
     assert "SchemaNotDeployed" in ran.err
     assert "supavex deploy" in ran.err
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import string
 from collections.abc import Iterator
@@ -65,7 +66,7 @@ _bounds = st.tuples(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6))
 leaves: st.SearchStrategy[Validator] = st.one_of(
     st.builds(v.id, st.sampled_from([*TABLES, "_storage", "_scheduled_functions"]), comment=texts),
     st.sampled_from([v.null(), v.number(), v.int64(), v.boolean(), v.string(), v.bytes(), v.any()]),
-    st.builds(v.literal, texts | floats | st.booleans()),
+    st.builds(v.literal, texts | floats.filter(math.isfinite) | st.booleans()),
     st.builds(v.literal_int64, int64s),
     st.builds(v.number, default=floats, comment=texts),
     st.builds(lambda ends: v.number(ge=min(ends), le=max(ends)), _bounds),

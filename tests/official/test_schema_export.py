@@ -14,7 +14,7 @@ from supavex.diagnostics import has_errors
 from .node import Node
 from .strategies import schemas
 
-many = settings(max_examples=2000, suppress_health_check=[HealthCheck.too_slow])
+many = settings(max_examples=500, suppress_health_check=[HealthCheck.too_slow])
 
 
 def canonical(text: str) -> str:

@@ -181,7 +181,7 @@ def test_a_socket_that_there_is_not(folder: Path) -> None:
 def test_a_database_that_there_is_not(database: Database) -> None:
     with pytest.raises(SupavexError) as caught:
         connect(database.url(database="nowhere") + " password=topsecret")
-    assert caught.value.code == "CannotConnect"
+    assert caught.value.code == "LoginRefused", "the server answers"
     assert 'database "nowhere" does not exist' in caught.value.message
     assert "topsecret" not in str(caught.value.to_json())
 

@@ -68,6 +68,8 @@ def init_project(root: Path, options: InitOptions = InitOptions()) -> Started:
     Raises ``ProjectExists`` where there is a supavex.toml and no ``force``, and ``NoMigrations`` or ``NoTables`` where
     nothing is there to begin with. Where the source can't be read, all files are as they were.
     """
+    if root.exists() and not root.is_dir():
+        raise UsageError("NoProject", "this is no folder.", where=str(root), hint="Name a folder: -C DIR.")
     config = root / CONFIG_NAME
     if config.exists() and not options.force:
         raise UsageError(

@@ -41,7 +41,7 @@ def project_folder(folder: Path, config: str | None = None) -> Path:
     that runs.
     """
     start = folder.resolve()
-    for place in (start, *start.parents):
+    for place in (start, *start.parents) if start.is_dir() else ():
         if (place / (config or CONFIG_NAME)).is_file() and (place == start or is_private_folder(place)):
             return place
     return start
