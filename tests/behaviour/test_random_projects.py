@@ -33,7 +33,7 @@ def project_of(folder: Path, database: Database) -> None:
     (folder / "supavex.toml").write_text(f"[source]\ndatabase_url = {json.dumps(url)}\n")
 
 
-@settings(max_examples=60, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sql=catalogs.databases(), seed=st.integers(0, 99))
 def test_a_random_database_arrives_whole(server: servers.Server, sql: str, seed: int) -> None:
     with new_database(server) as database, projects.folder() as folder:

@@ -37,7 +37,10 @@ def open_ones(folder: Path) -> list[str]:
     """Files and folders of .supavex that others may read or write, PostgreSQL's own aside."""
     found = []
     for path in folder.rglob("*"):
-        status = path.lstat()
+        try:
+            status = path.lstat()
+        except FileNotFoundError:  # a server tidies up when it starts
+            continue
         if "database" not in path.parts and not stat.S_ISLNK(status.st_mode) and status.st_mode & 0o066:
             found.append(f"{path} {stat.S_IMODE(status.st_mode):o}")
     return found
