@@ -7,8 +7,10 @@ import re
 import shutil
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
 
 from tests.projects import ROOT
@@ -165,3 +167,10 @@ def test_the_page_of_the_house_names_what_is_there() -> None:
     named = re.findall(r"`([a-z_]+(?:/[a-z_]+)*\.py)`", text)
     assert len(named) > 30
     assert [name for name in named if not any(path.endswith(f"/{name}") for path in there)] == []
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph = grimp.build_graph("supavex", cache_dir=None)
+    # A program that is run by its name imports itself, so that what it sends is of the classes that others know.
+    arrows = {module: graph.find_modules_directly_imported_by(module) - {module} for module in graph.modules}
+    assert list(TopologicalSorter(arrows).static_order())

@@ -16,8 +16,9 @@ from typing import Any
 from supavex.convex.values import size
 from supavex.deployment.database.filters import holds
 from supavex.deployment.database.plans import QueryPlan
+from supavex.deployment.database.search_plans import SearchPlan
 from supavex.deployment.database.store import read_body
-from supavex.deployment.database.text_search import Found, SearchPlan, remember, search
+from supavex.deployment.database.text_search import Found, remember, search
 from supavex.deployment.database.tokens import MAX_FOUND
 from supavex.deployment.database.transaction import Row, Transaction
 from supavex.deployment.database.usage import DENSEST, Limits

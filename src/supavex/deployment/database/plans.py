@@ -13,8 +13,8 @@ from supavex.convex.order_keys import order_key, successor
 from supavex.deployment.database.catalog import Catalog
 from supavex.deployment.database.filters import Expression, expression, literal
 from supavex.deployment.database.search_indexes import StoredSearch
+from supavex.deployment.database.search_plans import SearchPlan, plan_search
 from supavex.deployment.database.store import CREATION_INDEX, StoredIndex, StoredTable
-from supavex.deployment.database.text_search import SearchPlan, plan_search
 from supavex.errors import SupavexError
 
 _MORE = "For more information see https://docs.convex.dev/using/indexes."

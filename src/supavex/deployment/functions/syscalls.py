@@ -19,8 +19,8 @@ from supavex.convex.values import Document, from_internal_json
 from supavex.deployment.database.catalog import SYSTEM_NUMBERS
 from supavex.deployment.database.paging import OpenQuery, PageWanted, read_page
 from supavex.deployment.database.plans import QueryPlan, plan_query
+from supavex.deployment.database.search_plans import SearchPlan
 from supavex.deployment.database.store import StoredTable, write_body
-from supavex.deployment.database.text_search import SearchPlan
 from supavex.deployment.database.transaction import Transaction
 from supavex.deployment.database.usage import MAX_READ_ROWS
 from supavex.deployment.functions.app import App

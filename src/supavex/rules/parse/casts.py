@@ -162,3 +162,14 @@ def _text(given: Expression) -> Expression:
     if name == "json":
         return Call(form.TEXT, given.nullable, "textOfJson", (given,))
     raise Untranslatable(f"the cast of {given.kind} to text")
+
+
+def returned(value: Expression, declared: Kind, *, returns_set: bool = False) -> Expression:
+    """A value that a function returns, as its declared type."""
+    if returns_set:
+        return value
+    if isinstance(value, form.Constant) and value.value is None:
+        return null(declared)
+    if value.kind.name == declared.name or (declared.name == "uuid" and value.kind.name in ("id", "clerk")):
+        return value
+    return cast(value, declared)

@@ -21,10 +21,12 @@ from supavex.rules.form import (
     Untranslatable,
     Variable,
 )
-from supavex.rules.parse.casts import cast, null
+from supavex.rules.parse.casts import cast, returned
 from supavex.rules.parse.columns import kind_named
 from supavex.rules.parse.plpgsql import Variables, body_of
+from supavex.rules.parse.program import expression_of, statement_of
 from supavex.rules.parse.scope import RESERVED, Scope, Work
+from supavex.rules.parse.selects import rows, selects
 
 
 def invoked(candidates: list[catalog.Function], given: list[Expression], scope: Scope) -> Expression:
@@ -60,8 +62,6 @@ def _arguments(function: catalog.Function, given: list[Expression], scope: Scope
 
 
 def _default(sql: str, scope: Scope) -> Expression:
-    from supavex.rules.parse.program import expression_of
-
     return expression_of(sql, Scope(scope.work, secured=scope.secured))
 
 
@@ -140,9 +140,6 @@ def _returned(body: tuple[Statement, ...]) -> list[Expression | None]:
 
 
 def _sql_body(function: catalog.Function, scope: Scope, declared: Kind) -> tuple[Statement, ...]:
-    from supavex.rules.parse.program import statement_of
-    from supavex.rules.parse.selects import rows, selects
-
     node = statement_of(function)
     if type(node).__name__ != "SelectStmt":
         raise Untranslatable("it does not only select")
@@ -162,14 +159,3 @@ def _one(select: Select) -> Expression:
     if not select.sources and select.condition is None:
         return select.output
     return Scalar(select.output.kind, True, replace(select, limit=1))
-
-
-def returned(value: Expression, declared: Kind, *, returns_set: bool = False) -> Expression:
-    """A value that a function returns, as its declared type."""
-    if returns_set:
-        return value
-    if isinstance(value, form.Constant) and value.value is None:
-        return null(declared)
-    if value.kind.name == declared.name or (declared.name == "uuid" and value.kind.name in ("id", "clerk")):
-        return value
-    return cast(value, declared)

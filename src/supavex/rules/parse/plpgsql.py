@@ -8,9 +8,11 @@ from typing import Any
 
 from supavex.postgres import catalog
 from supavex.rules.form import Expression, Kind, Scalar, Statement, Untranslatable, Variable
-from supavex.rules.parse.casts import cast, null
+from supavex.rules.parse.casts import cast, null, returned
 from supavex.rules.parse.columns import kind_named
+from supavex.rules.parse.program import condition_of, expression_of, select_of
 from supavex.rules.parse.scope import RESERVED, Scope
+from supavex.rules.parse.selects import rows, select_outputs, selects
 
 _ASSIGNMENT = re.compile(r"\s*[\w.\"]+\s*:?=\s*(.*)\Z", re.DOTALL)
 _ERROR_LEVEL = 21
@@ -73,8 +75,6 @@ class _Reader:
         return kind_named(name, self.scope.source)
 
     def expression(self, node: Any) -> Expression:
-        from supavex.rules.parse.program import expression_of
-
         return expression_of(node["PLpgSQL_expr"]["query"], self.scope)
 
     def block(self, node: Any) -> list[Statement]:
@@ -98,25 +98,18 @@ class _Reader:
         return self.block({"PLpgSQL_stmt_block": content})
 
     def _return(self, content: Any) -> list[Statement]:
-        from supavex.rules.parse.functions import returned
-
         if "expr" not in content:
             raise Untranslatable("RETURN without a value")
         value = self.expression(content["expr"])
         return [Statement("return", returned(value, self.declared, returns_set=self.function.returns_set))]
 
     def _return_query(self, content: Any) -> list[Statement]:
-        from supavex.rules.parse.program import select_of
-        from supavex.rules.parse.selects import rows, selects
-
         if "query" not in content:
             raise Untranslatable("RETURN QUERY EXECUTE")
         node = select_of(content["query"]["PLpgSQL_expr"]["query"])
         return [Statement("return", rows(selects(node, self.scope)))]
 
     def _if(self, content: Any) -> list[Statement]:
-        from supavex.rules.parse.program import condition_of
-
         branches = [(content["cond"], content.get("then_body", []))]
         for node in content.get("elsif_list", []):
             inner = node["PLpgSQL_if_elsif"]
@@ -128,8 +121,6 @@ class _Reader:
         return [Statement("if", branches=made, otherwise=tuple(self.statements(content.get("else_body", []))))]
 
     def _assign(self, content: Any) -> list[Statement]:
-        from supavex.rules.parse.program import expression_of
-
         name = self._name(content["varno"])
         found = _ASSIGNMENT.match(content["expr"]["PLpgSQL_expr"]["query"])
         if found is None:
@@ -137,9 +128,6 @@ class _Reader:
         return [self._set(name, expression_of(found[1], self.scope))]
 
     def _execsql(self, content: Any) -> list[Statement]:
-        from supavex.rules.parse.program import select_of
-        from supavex.rules.parse.selects import select_outputs
-
         if not content.get("into") or content.get("strict"):
             raise Untranslatable("a statement that writes, or INTO STRICT")
         target = content["target"]
@@ -157,8 +145,6 @@ class _Reader:
 
     def _perform(self, content: Any) -> list[Statement]:
         """A call for what it does, such as to log: it changes nothing of what the function returns."""
-        from supavex.rules.parse.program import select_of
-
         node = select_of(content["expr"]["PLpgSQL_expr"]["query"])
         call: Any = node.targetList[0].val if len(node.targetList or ()) == 1 else None
         if call is not None and type(call).__name__ == "FuncCall" and not node.fromClause:

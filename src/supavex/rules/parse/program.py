@@ -6,11 +6,8 @@ from typing import Any
 
 from supavex.postgres import catalog
 from supavex.rules.form import Expression, Untranslatable
-from supavex.rules.parse import calls, selects
 from supavex.rules.parse.expressions import condition
 from supavex.rules.parse.scope import Scope, expression
-
-__all__ = ["calls", "condition_of", "expression_of", "select_of", "selects", "statement_of"]
 
 #: Characters of one policy's expression.
 MAX_LENGTH = 50_000

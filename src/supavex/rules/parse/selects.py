@@ -27,6 +27,7 @@ from supavex.rules.form import (
 from supavex.rules.parse.arrangement import Tables, arranged
 from supavex.rules.parse.expressions import all_of, any_of, condition, quantified
 from supavex.rules.parse.operators import alike, compared
+from supavex.rules.parse.program import select_of
 from supavex.rules.parse.scope import Binding, Scope, expression, reads
 
 
@@ -252,8 +253,6 @@ def _from(item: Any, scope: Scope, found: Tables) -> Scope:
         return _pulled_up(scope.queries[item.relname], item.alias or item.relname, scope, found)
     view = scope.source.view(item.schemaname or "", item.relname)
     if view is not None:
-        from supavex.rules.parse.program import select_of
-
         secured = scope.secured and view.invoker
         return _pulled_up(select_of(view.query), alias, scope, found, secured=secured)
     table = scope.source.table(item.schemaname or "", item.relname)

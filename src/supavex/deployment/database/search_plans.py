@@ -1,0 +1,76 @@
+"""What a text search is asked for: its words and filters, held to Convex's limits.
+
+Source: ``database/src/query/search_query.rs`` of convex-backend, whose words the errors are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from supavex.convex.field_paths import trimmed
+from supavex.deployment.database.filters import Expression, literal
+from supavex.deployment.database.search_indexes import StoredSearch
+from supavex.deployment.database.store import StoredTable
+from supavex.deployment.database.tokens import (
+    MAX_FILTERS,
+    MAX_QUERY_WORDS,
+    filter_key,
+    words,
+)
+from supavex.errors import SupavexError
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPlan:
+    """What a text search reads: the words it looks for, and by number of the filter field the bytes it has to have.
+
+    ``start`` and ``end`` bound the keys of what is found: its place in the order, for pages.
+    """
+
+    name: str
+    table: StoredTable
+    index: StoredSearch
+    words: tuple[str, ...]
+    filters: tuple[tuple[int, bytes], ...]
+    operators: tuple[Expression | int, ...]
+    fingerprint: str
+    start: bytes = b""
+    end: bytes | None = None
+    descending: bool = False
+
+
+def plan_search(
+    name: str, source: dict[str, Any], found: tuple[StoredTable, StoredSearch], operators: tuple[Expression | int, ...]
+) -> SearchPlan:
+    """The plan of a search of the index called ``name`` (``table.index``). Raises Convex's errors for its filters."""
+    table, index = found
+    told: str | None = None
+    filters: list[tuple[int, bytes]] = []
+    if not any(part["type"] == "Search" for part in source["filters"]):
+        message = f"Search query against {name} does not contain any search filters. You must include a search filter "
+        raise SupavexError("MissingSearchFilterError", f'{message}like `q.search("field", searchText)`.')
+    for part in source["filters"]:
+        path = trimmed(part["fieldPath"])
+        if part["type"] != "Search":
+            if path not in index.definition.filters:
+                message = f'Search query against {name} contains an equality filter on "{path}" but that field isn\'t '
+                raise SupavexError("IncorrectFilterFieldError", f"{message}indexed for filtering in `filterFields`.")
+            filters.append((index.definition.filters.index(path), filter_key(literal(part["value"]))))
+            continue
+        if path != index.definition.field:
+            message = (
+                f'Search query against {name} contains a search filter against "{path}", which doesn\'t match the '
+            )
+            raise SupavexError("IncorrectSearchField", f'{message}indexed `searchField` "{index.definition.field}".')
+        if told is not None:
+            twice = f'Search query against {name} contains multiple search filters against "{path}". Only one is '
+            twice += "allowed."
+            raise SupavexError("DuplicateSearchFiltersError", twice)
+        told = part["value"]
+    if len(filters) > MAX_FILTERS:
+        many = f"Search query against {name} has too many filter conditions. Max: {MAX_FILTERS} Actual: {len(filters)}"
+        raise SupavexError("TooManyFilterConditionsInSearchQueryError", many)
+    wanted = tuple(words(str(told))[:MAX_QUERY_WORDS])
+    fingerprint = repr((name, index.definition, wanted, filters))
+    return SearchPlan(name.partition(".")[0], table, index, wanted, tuple(filters), operators, fingerprint)
