@@ -170,6 +170,18 @@ PLAIN = {"_creationTime": 1.5, "_id": id_of(NUMBER, 1), "amount": 1.0, "text": "
         json.dumps({**PLAIN, "_id": PLAIN["_id"].upper()}),  # type: ignore[attr-defined]
         json.dumps({**PLAIN, "_id": PLAIN["_id"] + "0"}),  # type: ignore[operator]
         json.dumps({**PLAIN, "_x": 1}),
+        json.dumps({**PLAIN, "_id": id_of(PEOPLE, 1)}),
+        json.dumps({**PLAIN, "_creationTime": 0.0}),
+        json.dumps({**PLAIN, "_creationTime": 2.0**53}),
+        json.dumps({**PLAIN, "owner": id_of(PEOPLE, 1)}),
+        json.dumps({**PLAIN, "owner": id_of(NUMBER, 1)}),
+        *(json.dumps({**PLAIN, "owner": id_of(PEOPLE, 1)[:n] + "z" + id_of(PEOPLE, 1)[n + 1 :]}) for n in range(32)),
+        json.dumps({**PLAIN, "owner": "ann"}),
+        json.dumps({**PLAIN, "file": id_of(540, 1)}),
+        json.dumps({**PLAIN, "file": id_of(PEOPLE, 1)}),
+        json.dumps({**PLAIN, "record": {"a": "b"}}),
+        json.dumps({**PLAIN, "deep": {"a": "b"}}),
+        json.dumps({**PLAIN, "status": "open"}),
         "null",
         json.dumps({"_id": PLAIN["_id"], "_creationTime": 1.5}),
         "{",
