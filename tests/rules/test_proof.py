@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from supavex.cli.rules_proof import report_lines
 from supavex.postgres import server as servers
+from supavex.rules.proof.comparison import Findings
+from supavex.rules.proof.functions import Called
+from supavex.rules.proof.run import RulesProof
 from supavex.settings.reading import load_settings
 from tests import projects
 from tests.databases import Database, new_database, server
@@ -97,3 +101,9 @@ def test_a_live_source_is_refused(place: tuple[Written, Database]) -> None:
     ran = supavex("verify", "--rules", "-C", place[0].folder)
     assert ran.code == 2
     assert "LiveSource" in ran.err
+
+
+def test_where_nothing_was_tried_nothing_is_good() -> None:
+    proof = RulesProof(Findings(users=["anon"]), Called(), builders=False, seconds=0.0)
+    assert not proof.ok
+    assert report_lines(proof)[-1].startswith("nothing was tried: 1 user, no calls of 0 public queries")

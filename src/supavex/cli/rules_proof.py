@@ -52,10 +52,10 @@ def report_lines(result: RulesProof) -> list[str]:
     functions = f"{counted(called.calls, 'call')} of {len(called.functions)} public queries"
     tried = f"{found.reads:,} reads and {found.writes:,} writes by rules.ts ({found.taken:,} taken)"
     tried = tried if result.builders else "no rules.ts"
-    verdict = (
-        "no leak, no difference"
-        if result.ok
-        else f"{counted(len(leaks), 'leak')}, {counted(found.wrong, 'difference')}"
-    )
+    verdict = f"{counted(len(leaks), 'leak')}, {counted(found.wrong, 'difference')}"
+    if result.ok:
+        verdict = "no leak, no difference"
+    elif not result.tried:
+        verdict = "nothing was tried"
     lines.append(f"{verdict}: {counted(len(found.users), 'user')}, {functions}, {tried}; in {result.seconds:.1f} s.")
     return lines

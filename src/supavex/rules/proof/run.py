@@ -44,8 +44,13 @@ class RulesProof:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing leaks, nothing differs, and something was looked at."""
-        return not self.findings.wrong and not self.called.leaks and bool(self.findings.users)
+        """Whether nothing leaks, nothing differs, and something was tried."""
+        return not self.findings.wrong and not self.called.leaks and self.tried
+
+    @property
+    def tried(self) -> bool:
+        """Whether a document was looked at, a write tried, or a function called."""
+        return bool(self.findings.reads or self.findings.writes or self.called.calls)
 
     def to_json(self) -> dict[str, Any]:
         """The contract of ``verify --rules --json``."""
