@@ -1,9 +1,8 @@
 """Documents that can't be read are findings with their place, and hide nothing else."""
 
 import json
-import shutil
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,28 +11,7 @@ import pytest
 from supavex.convex.damage import DamagedDocument
 from supavex.deployment import Deployment
 from supavex.deployment.transfer.exporting import export_snapshot
-from tests import projects
 from tests.projects import supavex
-
-
-@pytest.fixture(scope="module")
-def moved() -> Iterator[Path]:
-    with projects.folder() as path:
-        projects.copy_of_my21staff(path)
-        assert supavex("deploy", "-C", path).code == 0
-        assert supavex("migrate", "-C", path).code == 0
-        yield path
-
-
-@pytest.fixture
-def file(moved: Path) -> Iterator[Path]:
-    """The migrated deployment's file, put back as it was after the test."""
-    file, kept = moved / ".supavex/deployment.sqlite3", moved / "kept.sqlite3"
-    shutil.copy(file, kept)
-    yield file
-    for suffix in ("-wal", "-shm"):
-        Path(f"{file}{suffix}").unlink(missing_ok=True)
-    shutil.copy(kept, file)
 
 
 def proof(folder: Path, *arguments: str | Path) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """What the proof finds of a local deployment's own file: indexes, SQLite's own pages, and modules."""
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,29 +14,8 @@ from supavex.deployment.database.store import StoredTable, write_body
 from supavex.migrate.proof.index_keys import IndexKeys, StoredRow
 from supavex.migrate.proof.store import Ranges, prove_store
 from supavex.schema import define_schema, define_table, v
-from tests import projects
 from tests.official.strategies import values
 from tests.projects import supavex
-
-
-@pytest.fixture(scope="module")
-def moved() -> Iterator[Path]:
-    with projects.folder() as path:
-        projects.copy_of_my21staff(path)
-        assert supavex("deploy", "-C", path).code == 0
-        assert supavex("migrate", "-C", path).code == 0
-        yield path
-
-
-@pytest.fixture
-def file(moved: Path) -> Iterator[Path]:
-    """The migrated deployment's file, put back as it was after the test."""
-    file, kept = moved / ".supavex/deployment.sqlite3", moved / "kept.sqlite3"
-    shutil.copy(file, kept)
-    yield file
-    for suffix in ("-wal", "-shm"):
-        Path(f"{file}{suffix}").unlink(missing_ok=True)
-    shutil.copy(kept, file)
 
 
 def change(file: Path, sql: str) -> None:
