@@ -32,8 +32,10 @@ format: $(INSTALLED)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# NAMES: some of them; SIZE=full: all rows; JSON=1: as JSON; RECORD=1: into benchmarks/RESULTS.md.
+SIZE ?= quick
 bench: $(INSTALLED)
-	$(BIN)/python -m benchmarks.copy --chart docs/copy.svg
+	@$(BIN)/python -m benchmarks $(NAMES) --size $(SIZE) $(if $(JSON),--json) $(if $(RECORD),--record)
 
 # What Convex's own CLI makes of the example project's functions: needed when they have changed.
 bundle: $(INSTALLED) $(NPM_INSTALLED)

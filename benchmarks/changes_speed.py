@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import argparse
 import resource
+import statistics
+import sys
 import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -18,7 +21,8 @@ import psycopg
 
 from benchmarks.copy_rivals import floor
 from benchmarks.copy_tables import make_tables, plan_of
-from benchmarks.timing import timed
+from benchmarks.figures import Figure, Size
+from benchmarks.timing import in_turn
 from supavex.mapping.plan import Plan
 from supavex.mapping.table_numbers import with_new_tables
 from supavex.migrate.changes.detection import ChangeDetector, changes_since
@@ -49,46 +53,58 @@ def megabytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--runs", type=int, default=3)
-    arguments = parser.parse_args()
+FLOOR = "COPY binary, thrown away"
+
+
+def measured(rows: int, runs: int) -> Iterator[tuple[str, list[float], list[float]]]:
+    """What was done, with its seconds and those of the floor by run. Sizes and memory go to standard error."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="supavex-bench-")))
         server = stack.enter_context(temporary())
         url = server.url("supabase_admin")
-        with psycopg.connect(url, autocommit=True) as connection:
-            make_tables(url, {"payments": arguments.rows, "articles": 0})
-            every = plan_of(folder, url)
-            payments = [table for table in every.tables if table.source.name == "payments"]
-            plan = Plan(every.project, every.schema, every.catalog, payments)
-            moments = Moments(folder / "moments")
-            print(f"{arguments.rows:,} rows; memory of the process so far {megabytes()} MB")
+        connection = stack.enter_context(psycopg.connect(url, autocommit=True))
+        make_tables(url, {"payments": rows, "articles": 0})
+        every = plan_of(folder, url)
+        payments = [table for table in every.tables if table.source.name == "payments"]
+        plan = Plan(every.project, every.schema, every.catalog, payments)
+        moments = Moments(folder / "moments")
 
-            def report(name: str, seconds: float, base: float) -> None:
-                print(f"{name:44} {seconds:7.2f} s  {seconds / base:5.2f} x the floor  peak {megabytes()} MB")
+        def against_the_floor(what: str, work: Callable[[], object]) -> tuple[str, list[float], list[float]]:
+            base, took = in_turn(runs, lambda: floor(url, "payments"), work)
+            print(f"{what}: peak {megabytes()} MB", file=sys.stderr)
+            return what, took, base
 
-            base, kept = timed(arguments.runs, lambda: floor(url, "payments"), lambda: keep(plan, url, moments))
-            report("floor: COPY binary, thrown away", base, base)
-            report("keeping the moment", kept, base)
-            size = moments.path("local").stat().st_size
-            print(f"{'':44} {size / arguments.rows:.1f} bytes a row on disk")
-            changed = f"id IN (SELECT id FROM payments ORDER BY id LIMIT {arguments.rows // 100})"
-            for name, sql in (
-                ("changes: nothing changed", ""),
-                ("changes: 1 % updated", f"UPDATE payments SET status = 'x' WHERE {changed}"),
-                (
-                    "changes: and 1 % deleted",
-                    f"DELETE FROM payments WHERE NOT {changed} AND mod(amount::int8, 100) = 7",
-                ),
-            ):
-                if sql:
-                    connection.execute(sql.encode())
-                (seconds,) = timed(arguments.runs, lambda: print("   ", detector(plan, url, moments)))
-                report(name, seconds, base)
-            (seconds,) = timed(1, lambda: print("   ", detector(plan, url, moments, full=True)))
-            report("the same by all digests", seconds, base)
+        yield against_the_floor("keeping the moment", lambda: keep(plan, url, moments))
+        size = moments.path("local").stat().st_size
+        print(f"{size / rows:.1f} bytes a row on disk", file=sys.stderr)
+        changed = f"id IN (SELECT id FROM payments ORDER BY id LIMIT {rows // 100})"
+        deleted = f"DELETE FROM payments WHERE NOT {changed} AND mod(amount::int8, 100) = 7"
+        for what, sql in (
+            ("changes: nothing changed", ""),
+            ("changes: 1 % updated", f"UPDATE payments SET status = 'x' WHERE {changed}"),
+            ("changes: and 1 % deleted", deleted),
+        ):
+            if sql:
+                connection.execute(sql.encode())
+            print(f"{what}: {detector(plan, url, moments)}", file=sys.stderr)
+            yield against_the_floor(what, lambda: detector(plan, url, moments))
+        yield against_the_floor("changes: by all digests", lambda: detector(plan, url, moments, full=True))
+
+
+def measure(size: Size) -> list[Figure]:
+    """Keeping a moment, and finding the changes since."""
+    return [Figure.of(what, FLOOR, took, base) for what, took, base in measured(size.of(1_000_000), size.runs)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--runs", type=int, default=3)
+    options = parser.parse_args()
+    print(f"{options.rows:,} rows; medians")
+    for what, took, base in measured(options.rows, options.runs):
+        seconds, floors = statistics.median(took), statistics.median(base)
+        print(f"{what:32}{seconds:7.2f} s   the floor {floors:7.2f} s  {seconds / floors:5.2f} times")
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ from typing import Any
 from benchmarks.chart import chart
 from benchmarks.copy_rivals import floor, script
 from benchmarks.copy_tables import add_payments, make_tables, plan_of
+from benchmarks.figures import Figure, Size
 from supavex.postgres.server import Server, temporary
 
 FLOOR = "COPY binary, thrown away"
@@ -139,7 +140,7 @@ def _cpu_of(pid: int) -> float:
     return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK") + sum(_cpu_of(int(child)) for child in children)
 
 
-def measure(server: Server, function: Callable[..., Any], *arguments: Any) -> Measured:
+def measured(server: Server, function: Callable[..., Any], *arguments: Any) -> Measured:
     """Runs ``function`` in a process of its own."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
@@ -172,16 +173,18 @@ def measure_dlt(server: Server, python: str, table: str, backend: str) -> Measur
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def compare(server: Server, folder: Path, table: str, runs: int, slow_runs: int, dlt: str | None) -> dict[str, Any]:
-    """All contenders on one table: name to the medians of their runs."""
+def contend(
+    server: Server, folder: Path, table: str, runs: int, slow_runs: int, dlt: str | None
+) -> dict[str, list[Measured]]:
+    """All contenders on one table, taken in turn: name to their runs. ``slow_runs``: of the scripts and of dlt."""
     url = server.url("supabase_admin")
     contenders: dict[str, tuple[int, Callable[[], Measured]]] = {
-        FLOOR: (runs, lambda: measure(server, floor, url, table)),
-        ONE: (runs, lambda: measure(server, copied, url, str(folder), table, 1, server.process.pid)),
-        TWO: (runs, lambda: measure(server, copied, url, str(folder), table, 2, server.process.pid)),
+        FLOOR: (runs, lambda: measured(server, floor, url, table)),
+        ONE: (runs, lambda: measured(server, copied, url, str(folder), table, 1, server.process.pid)),
+        TWO: (runs, lambda: measured(server, copied, url, str(folder), table, 2, server.process.pid)),
     }
     for name, careful in ((CAREFUL, True), (PLAIN, False)):
-        run = lambda careful=careful: measure(server, _script, url, table, folder / "script.zip", careful)  # noqa: E731
+        run = lambda careful=careful: measured(server, _script, url, table, folder / "script.zip", careful)  # noqa: E731
         contenders[name] = (slow_runs, run)
     for name, backend in DLT.items() if dlt else ():
         contenders[name] = (slow_runs, lambda backend=backend: measure_dlt(server, dlt or "", table, backend))
@@ -191,11 +194,31 @@ def compare(server: Server, folder: Path, table: str, runs: int, slow_runs: int,
             if turn < count:
                 found[name].append(run())
                 print(f"  {table} {name}: {found[name][-1].seconds:.2f} s", file=sys.stderr, flush=True)
+    return {name: results for name, results in found.items() if results}
+
+
+def medians(found: dict[str, list[Measured]]) -> dict[str, Measured]:
+    """Each contender's medians."""
     return {
         name: Measured(*(statistics.median(getattr(r, f) for r in results) for f in ("seconds", "cpu", "peak_mb")))
         for name, results in found.items()
-        if results
     }
+
+
+def measure(size: Size) -> list[Figure]:
+    """The copy of both tables by one process and by two."""
+    figures = []
+    with tempfile.TemporaryDirectory(prefix="supavex-bench-", dir="/tmp") as name, temporary() as server:
+        rows = {"payments": size.of(1_000_000), "articles": size.of(300_000)}
+        make_tables(server.url("supabase_admin"), rows)
+        for table in rows:
+            found = contend(server, Path(name), table, size.runs, 0, None)
+            seconds = {contender: [run.seconds for run in runs] for contender, runs in found.items()}
+            figures += [
+                Figure.of(f"{table}: {contender}", FLOOR, seconds[contender], seconds[FLOOR])
+                for contender in (ONE, TWO)
+            ]
+    return figures
 
 
 def _script(url: str, table: str, out: Path, careful: bool) -> None:
@@ -399,7 +422,7 @@ def main() -> None:
                 if options.recorded:
                     print(f"{table}, recorded:\n\n" + "\n".join(recorded(server, folder, table, count, options.runs)))
                     continue
-                results[table] = compare(server, folder, table, options.runs, options.slow_runs, dlt)
+                results[table] = medians(contend(server, folder, table, options.runs, options.slow_runs, dlt))
                 print("\n".join(["", *lines(table, count, results[table])]), flush=True)
             if options.chart and results:
                 ratios = {

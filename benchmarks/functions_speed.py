@@ -26,6 +26,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from benchmarks.figures import Figure, NotMeasured, Size
 from supavex.deployment import Deployment
 
 ROOT = Path(__file__).parent.parent
@@ -176,11 +177,12 @@ def plain_sqlite(folder: Path, seconds: float) -> tuple[float, float]:
         database.close()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--seconds", type=float, default=2.0, help="how long each thing is done")
-    parser.add_argument("--runs", type=int, default=3)
-    options = parser.parse_args()
+SQLITE, NODE_NAME = "SQLite, in Python", "convex-test, in Node"
+OURS = ("Deployment.run, in Python", "supavex serve, over HTTP")
+
+
+def rates(seconds: float, runs: int) -> dict[str, list[tuple[float, float]]]:
+    """Queries and mutations a second by run: of SQLite, convex-test and supavex, taken in turn."""
     folder = Path(tempfile.mkdtemp(prefix="supavex-functions-"))
     try:
         with ExitStack() as stack:
@@ -202,25 +204,45 @@ def main() -> None:
                             fields = {"workspace": workspace, "amount": float(number), "status": "success"}
                             place.insert("payments", {**fields, "note": "x" * 200})
             ways: dict[str, Callable[[], tuple[float, float]]] = {
-                "SQLite, in Python": lambda: plain_sqlite(folder, options.seconds),
-                "convex-test, in Node": lambda: convex_test(folder, options.seconds),
-                "supavex, in Python": lambda: in_process(deployment, options.seconds),
-                "supavex serve, over HTTP": lambda: over_http(url, options.seconds),
+                SQLITE: lambda: plain_sqlite(folder, seconds),
+                NODE_NAME: lambda: convex_test(folder, seconds),
+                OURS[0]: lambda: in_process(deployment, seconds),
+                OURS[1]: lambda: over_http(url, seconds),
             }
             found: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
-            for _ in range(options.runs):
+            for _ in range(runs):
                 for name, way in ways.items():
                     found[name].append(way())
-            print(f"{'':<28}{'queries/s':>12}{'of SQLite':>12}{'mutations/s':>14}{'of SQLite':>12}")
-            medians = {
-                name: [statistics.median(column) for column in zip(*rates, strict=True)]
-                for name, rates in found.items()
-            }
-            floor = medians["SQLite, in Python"]
-            for name, (page, add) in medians.items():
-                print(f"{name:<28}{page:>12,.0f}{page / floor[0]:>12.3f}{add:>14,.0f}{add / floor[1]:>12.3f}")
+            return found
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def measure(size: Size) -> list[Figure]:
+    """A query and a mutation against SQLite doing the same."""
+    if not NODE_MODULES.exists() or shutil.which("node") is None:
+        raise NotMeasured("it needs Node and the packages of tests/official; `make test` installs them.")
+    found = rates(max(0.5, 2 * size.share), size.runs)
+    figures = []
+    for kind, what in enumerate(("query", "mutation")):
+        base = [1 / run[kind] for run in found[SQLITE]]
+        figures += [Figure.of(f"{what}: {name}", SQLITE, [1 / run[kind] for run in found[name]], base) for name in OURS]
+    return figures
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--seconds", type=float, default=2.0, help="how long each thing is done")
+    parser.add_argument("--runs", type=int, default=3)
+    options = parser.parse_args()
+    print(f"{'':<28}{'queries/s':>12}{'of SQLite':>12}{'mutations/s':>14}{'of SQLite':>12}")
+    medians = {
+        name: [statistics.median(column) for column in zip(*runs, strict=True)]
+        for name, runs in rates(options.seconds, options.runs).items()
+    }
+    base = medians[SQLITE]
+    for name, (page, add) in medians.items():
+        print(f"{name:<28}{page:>12,.0f}{page / base[0]:>12.3f}{add:>14,.0f}{add / base[1]:>12.3f}")
 
 
 if __name__ == "__main__":

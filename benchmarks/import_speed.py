@@ -20,6 +20,7 @@ import uuid
 import zipfile
 from pathlib import Path
 
+from benchmarks.figures import Figure, Size
 from supavex.convex.ids import decode_id, encode_id
 from supavex.convex.order_keys import index_key
 from supavex.convex.snapshot import SnapshotArchive
@@ -88,6 +89,7 @@ def floor(path: Path, folder: Path) -> float:
             document = parse_export_json(line, uniform=False)
             keys = [index_key(document, fields) for _, fields in [*INDEXES, ("by_creation_time", ())]]
             rows.append((decode_id(document["_id"])[1], line.decode(), *keys))
+    (folder / "floor.sqlite3").unlink(missing_ok=True)
     started = time.perf_counter()
     database = sqlite3.connect(folder / "floor.sqlite3", isolation_level=None)
     for pragma in ("journal_mode = WAL", "synchronous = FULL", "cache_size = -65536"):
@@ -104,6 +106,33 @@ def floor(path: Path, folder: Path) -> float:
     return time.perf_counter() - started
 
 
+def imported(path: Path, folder: Path, documents: int) -> float:
+    """Seconds of an import into a new deployment."""
+    for old in folder.glob("deployment.sqlite3*"):
+        old.unlink()
+    with Deployment(folder / "deployment.sqlite3") as deployment:
+        deployment.push(schema())
+        started = time.perf_counter()
+        with SnapshotArchive(path) as opened:
+            import_snapshot(deployment, opened, "replace")
+        took = time.perf_counter() - started
+        assert deployment.count("payments") == documents
+    return took
+
+
+def measure(size: Size) -> list[Figure]:
+    """The import of 300,000 documents, or a share of them."""
+    documents, took, base = size.of(300_000), [], []
+    with tempfile.TemporaryDirectory(prefix="supavex-bench-") as name:
+        folder = Path(name)
+        path = folder / "snapshot.zip"
+        archive(path, documents)
+        for _ in range(size.runs):
+            base.append(floor(path, folder))
+            took.append(imported(path, folder, documents))
+    return [Figure.of("import", "SQLite, the same bytes and keys", took, base)]
+
+
 def main() -> None:
     """The command line; see the module."""
     parser = argparse.ArgumentParser(description="import into the local deployment")
@@ -113,14 +142,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="supavex-bench-") as name:
         folder = Path(name)
         archive(folder / "snapshot.zip", options.documents)
-        with Deployment(folder / "deployment.sqlite3") as deployment:
-            deployment.push(schema())
-            started = time.perf_counter()
-            with SnapshotArchive(folder / "snapshot.zip") as opened:
-                import_snapshot(deployment, opened, "replace")
-            took = time.perf_counter() - started
-            memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            assert deployment.count("payments") == options.documents
+        took = imported(folder / "snapshot.zip", folder, options.documents)
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(f"{options.documents:,} documents, 4 indexes")
         print(f"supavex import:  {took:7.2f} s   {options.documents / took:9,.0f} a second   {memory:.0f} MB at most")
         if not options.no_floor:

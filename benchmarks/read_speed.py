@@ -12,12 +12,11 @@ import argparse
 import json
 import random
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
-from import_speed import archive, schema
-
+from benchmarks.figures import Figure, Size
+from benchmarks.import_speed import archive, schema
+from benchmarks.timing import in_turn
 from supavex.convex.ids import decode_id
 from supavex.convex.order_keys import order_key
 from supavex.convex.snapshot import SnapshotArchive
@@ -25,24 +24,12 @@ from supavex.deployment import Deployment
 from supavex.deployment.transfer.importing import import_snapshot
 
 
-def best(work: Callable[[], int]) -> float:
-    """Microseconds per document: the best of five runs."""
-    times = []
-    for _ in range(5):
-        started = time.perf_counter()
-        count = work()
-        times.append((time.perf_counter() - started) / count * 1e6)
-    return min(times)
-
-
-def main() -> None:
-    """The command line; see the module."""
-    parser = argparse.ArgumentParser(description="reading from the local deployment")
-    parser.add_argument("--documents", type=int, default=100_000)
-    options = parser.parse_args()
+def reads(documents: int, runs: int) -> dict[str, tuple[list[float], list[float]]]:
+    """Microseconds a document of each kind of reading, here and in SQLite, by run."""
+    found: dict[str, tuple[list[float], list[float]]] = {}
     with tempfile.TemporaryDirectory(prefix="supavex-bench-") as name:
         folder = Path(name)
-        archive(folder / "snapshot.zip", options.documents)
+        archive(folder / "snapshot.zip", documents)
         with Deployment(folder / "deployment.sqlite3") as deployment:
             deployment.push(schema())
             with SnapshotArchive(folder / "snapshot.zip") as opened:
@@ -74,10 +61,29 @@ def main() -> None:
                 bounds = (start, start[:-1] + b"\x01")
                 return sum(len([json.loads(row[0]) for row in connection.execute(sql, bounds)]) for _ in range(50))
 
-            print(f"{options.documents:,} documents; microseconds a document")
             for what, ours, floor in (("by id", points, raw_points), ("index range of 100", ranges, raw_ranges)):
-                mine, base = best(ours), best(floor)
-                print(f"{what:<20} supavex {mine:6.1f}   SQLite itself {base:6.1f}   {mine / base:.2f} times the floor")
+                count = ours()
+                assert floor() == count
+                mine, base = in_turn(runs, ours, floor)
+                found[what] = [each / count * 1e6 for each in mine], [each / count * 1e6 for each in base]
+    return found
+
+
+def measure(size: Size) -> list[Figure]:
+    """Reading from 100,000 documents, or a share of them."""
+    found = reads(size.of(100_000), 5 * size.runs)  # a run takes milliseconds
+    return [Figure.of(what, "SQL on the same file", mine, base) for what, (mine, base) in found.items()]
+
+
+def main() -> None:
+    """The command line; see the module."""
+    parser = argparse.ArgumentParser(description="reading from the local deployment")
+    parser.add_argument("--documents", type=int, default=100_000)
+    options = parser.parse_args()
+    print(f"{options.documents:,} documents; microseconds a document, the best of five runs")
+    for what, (mine, base) in reads(options.documents, 5).items():
+        least, floor = min(mine), min(base)
+        print(f"{what:<20} supavex {least:6.1f}   SQLite itself {floor:6.1f}   {least / floor:.2f} times the floor")
 
 
 if __name__ == "__main__":

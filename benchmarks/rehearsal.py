@@ -20,6 +20,7 @@ from pathlib import Path
 
 from benchmarks.copy_rivals import floor
 from benchmarks.copy_tables import make_tables, plan_of
+from benchmarks.figures import Figure, Size
 from supavex.convex.snapshot import SnapshotArchive
 from supavex.deployment import Deployment
 from supavex.deployment.transfer.importing import import_snapshot
@@ -53,6 +54,31 @@ def rehearse(plan: Plan, url: str, folder: Path, rows: int, took: Callable[[str,
     assert next(table.matched for table in proof.tables if table.target == "payments") == rows
 
 
+def rehearsals(rows: int, runs: int) -> dict[str, list[float]]:
+    """The seconds of the floor, of each stage, and of all stages, by run."""
+    seconds: dict[str, list[float]] = {name: [] for name in (FLOOR, *STAGES, "all")}
+    with tempfile.TemporaryDirectory(prefix="supavex-bench-", dir="/tmp") as name, temporary() as server:
+        folder, url = Path(name), server.url("supabase_admin")
+        make_tables(url, {"payments": rows, "articles": 1})
+        whole = plan_of(folder, url)
+        tables = [table for table in whole.tables if table.source.name != "articles"]
+        plan = Plan(whole.project, whole.schema, whole.catalog, tables)
+        for _ in range(runs):
+            started = time.perf_counter()
+            floor(url, "payments")
+            seconds[FLOOR].append(time.perf_counter() - started)
+            before = {stage: len(seconds[stage]) for stage in STAGES}
+            rehearse(plan, url, folder, rows, lambda stage, took: seconds[stage].append(took))
+            seconds["all"].append(sum(sum(seconds[stage][before[stage] :]) for stage in STAGES))
+    return seconds
+
+
+def measure(size: Size) -> list[Figure]:
+    """Each stage, and all of them."""
+    seconds = rehearsals(size.of(1_000_000), size.runs)
+    return [Figure.of(what, FLOOR, seconds[what], seconds[FLOOR]) for what in (*STAGES, "all")]
+
+
 def main() -> None:
     """The command line; see the module."""
     parser = argparse.ArgumentParser(description="a whole rehearsal against reading the table")
@@ -60,20 +86,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     options = parser.parse_args()
-    seconds: dict[str, list[float]] = {name: [] for name in (FLOOR, *STAGES, "all")}
-    with tempfile.TemporaryDirectory(prefix="supavex-bench-", dir="/tmp") as name, temporary() as server:
-        folder, url = Path(name), server.url("supabase_admin")
-        make_tables(url, {"payments": options.rows, "articles": 1})
-        whole = plan_of(folder, url)
-        tables = [table for table in whole.tables if table.source.name != "articles"]
-        plan = Plan(whole.project, whole.schema, whole.catalog, tables)
-        for _ in range(options.runs):
-            started = time.perf_counter()
-            floor(url, "payments")
-            seconds[FLOOR].append(time.perf_counter() - started)
-            before = {stage: len(seconds[stage]) for stage in STAGES}
-            rehearse(plan, url, folder, options.rows, lambda stage, took: seconds[stage].append(took))
-            seconds["all"].append(sum(sum(seconds[stage][before[stage] :]) for stage in STAGES))
+    seconds = rehearsals(options.rows, options.runs)
     base = statistics.median(seconds[FLOOR])
     kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     memory = max(resource.getrusage(kind).ru_maxrss for kind in kinds) >> 10

@@ -11,8 +11,10 @@ import argparse
 import resource
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.figures import Figure, Size
 from supavex.postgres import server as servers
 from supavex.postgres.connection import connect
 from supavex.postgres.replay import _prelude
@@ -26,12 +28,18 @@ def insert(number: int) -> str:
     return f"INSERT INTO notes VALUES ({number}, 'note (x) {number}', 'it''s {body}', '2024-01-01 00:00:00+00');\n"
 
 
-def main() -> None:
-    """The command line; see the module."""
-    parser = argparse.ArgumentParser(description="a replay of a large file of INSERTs")
-    parser.add_argument("--rows", type=int, default=100_000)
-    options = parser.parse_args()
-    text = TABLE + "".join(map(insert, range(options.rows)))
+@dataclass(frozen=True)
+class Replayed:
+    """Seconds of one session and of the replay, CPU seconds of the replay here, and MB of memory that it took more."""
+
+    base: float
+    took: float
+    cpu: float
+    grown: int
+
+
+def replay(text: str, rows: int) -> Replayed:
+    """Runs a file both ways on a new server."""
     with tempfile.TemporaryDirectory(prefix="supavex-bench-", dir="/tmp") as name, servers.temporary() as server:
         file = Path(name) / "1_dump.sql"
         file.write_text(text)
@@ -45,12 +53,37 @@ def main() -> None:
         started, cpu = time.perf_counter(), time.process_time()
         report = replay_files(server, [file])
         took, cpu = time.perf_counter() - started, time.process_time() - cpu
-        assert not report.failed and report.statements == options.rows + 1
+        assert not report.failed and report.statements == rows + 1
         grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10
-        print(f"{options.rows:,} INSERTs, {len(text) / 1e6:.1f} MB")
-        print(f"one session, the file whole: {base:6.2f} s")
-        print(f"supavex's replay:            {took:6.2f} s   {took / base:.2f} times; {cpu:.2f} s of its own CPU")
-        print(f"memory beyond the floor's:   {grown} MB")
+        return Replayed(base, took, cpu, grown)
+
+
+def dump(rows: int) -> str:
+    """A file of so many INSERTs."""
+    return TABLE + "".join(map(insert, range(rows)))
+
+
+def measure(size: Size) -> list[Figure]:
+    """The replay of 100,000 INSERTs, or a share of them."""
+    rows = size.of(100_000)
+    text = dump(rows)
+    runs = [replay(text, rows) for _ in range(size.runs)]
+    took, base = [run.took for run in runs], [run.base for run in runs]
+    return [Figure.of("replay of a file of INSERTs", "one session, the file whole", took, base)]
+
+
+def main() -> None:
+    """The command line; see the module."""
+    parser = argparse.ArgumentParser(description="a replay of a large file of INSERTs")
+    parser.add_argument("--rows", type=int, default=100_000)
+    options = parser.parse_args()
+    text = dump(options.rows)
+    run = replay(text, options.rows)
+    print(f"{options.rows:,} INSERTs, {len(text) / 1e6:.1f} MB")
+    print(f"one session, the file whole: {run.base:6.2f} s")
+    times = f"{run.took / run.base:.2f} times; {run.cpu:.2f} s of its own CPU"
+    print(f"supavex's replay:            {run.took:6.2f} s   {times}")
+    print(f"memory beyond the floor's:   {run.grown} MB")
 
 
 if __name__ == "__main__":

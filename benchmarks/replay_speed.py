@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-import time
 from pathlib import Path
 
-from supavex.mapping.inspect import inspect
+from benchmarks.figures import Figure, Size
+from benchmarks.timing import in_turn
+from supavex.mapping.inspect import Inspection, inspect
 from supavex.postgres import server as servers
 from supavex.postgres.connection import connect
 from supavex.postgres.replay import _prelude
@@ -42,15 +43,44 @@ GRANT SELECT ON {table} TO authenticated;
 """
 
 
-def floor(files: list[Path]) -> float:
-    """Seconds for a new server to run all the files, each in one go."""
-    started = time.perf_counter()
+def floor(files: list[Path]) -> None:
+    """A new server runs all the files, each in one go."""
     with servers.temporary() as server:
         servers.execute_script(server, _prelude())
         with connect(server.url(), settings={"search_path": "public, extensions"}) as connection:
             for file in files:
                 connection.execute(file.read_bytes())
-    return time.perf_counter() - started
+
+
+def write_migrations(folder: Path, count: int) -> list[Path]:
+    """Writes so many migration files into ``folder``."""
+    folder.mkdir(parents=True)
+    for number in range(count):
+        (folder / f"{number:05d}_step.sql").write_text(migration(number))
+    return sorted(folder.iterdir())
+
+
+def replays(count: int, runs: int) -> tuple[list[float], list[float], Inspection]:
+    """Seconds of ``supavex inspect`` over so many files, and of the floor; and what it found."""
+    with tempfile.TemporaryDirectory(prefix="supavex-bench-", dir="/tmp") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        files = write_migrations(folder / "migrations", count)
+        found: list[Inspection] = []
+
+        def inspected() -> None:
+            found.append(inspect(str(folder / "migrations"), ["public"], folder / f"scratch {len(found)}"))
+
+        base, took = in_turn(runs, lambda: floor(files), inspected)
+        assert len(found[-1].catalog.tables) == count, "every table is found"
+        return took, base, found[-1]
+
+
+def measure(size: Size) -> list[Figure]:
+    """`supavex inspect` over 500 files, or a share of them."""
+    count = size.of(500)
+    took, base, _ = replays(count, size.runs)
+    return [Figure.of("inspect of migration files", "one session, each file whole", took, base)]
 
 
 def main() -> None:
@@ -58,22 +88,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="inspect over a set of migrations")
     parser.add_argument("--files", type=int, default=500)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="supavex-bench-", dir="/tmp") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        (folder / "migrations").mkdir()
-        for number in range(options.files):
-            (folder / f"migrations/{number:05d}_step.sql").write_text(migration(number))
-        files = sorted((folder / "migrations").iterdir())
-        base = floor(files)
-        started = time.perf_counter()
-        found = inspect(str(folder / "migrations"), ["public"], folder / "scratch")
-        took = time.perf_counter() - started
-        assert found.replay is not None
-        assert len(found.catalog.tables) == options.files, "every table is found"
-        print(f"{options.files} files, {found.replay.statements:,} statements, {len(found.catalog.tables)} tables")
-        print(f"floor (one session, a file at a time): {base:6.2f} s")
-        print(f"supavex inspect:                       {took:6.2f} s   {took / base:.2f} times the floor")
+    (took,), (base,), found = replays(options.files, 1)
+    assert found.replay is not None
+    print(f"{options.files} files, {found.replay.statements:,} statements, {len(found.catalog.tables)} tables")
+    print(f"floor (one session, a file at a time): {base:6.2f} s")
+    print(f"supavex inspect:                       {took:6.2f} s   {took / base:.2f} times the floor")
 
 
 if __name__ == "__main__":

@@ -22,12 +22,16 @@ import psycopg
 
 from benchmarks.copy_rivals import floor
 from benchmarks.copy_tables import make_tables, plan_of
+from benchmarks.figures import Figure, Size
 from supavex.mapping.table_numbers import with_new_tables
 from supavex.migrate.copy.deflate import Deflater
 from supavex.migrate.copy.encoding.encoder import SLICE_ROWS, TableEncoder
 from supavex.postgres.columns import ColumnReader
 from supavex.postgres.server import temporary
 from supavex.postgres.snapshot import exported
+
+#: The stages of what the copy is measured against.
+FLOOR = ("server: the table, as binary COPY", "reading: psycopg, thrown away")
 
 
 class _Nothing(io.RawIOBase):
@@ -52,9 +56,9 @@ def stages(url: str, folder: Path, name: str, runs: int) -> dict[str, float]:
             connection.execute(f"COPY {what} TO '/dev/null' (FORMAT binary)".encode())
             return time.perf_counter() - started
 
-        found["server: the table, as binary COPY"] = min(discarded(name) for _ in range(runs))
+        found[FLOOR[0]] = min(discarded(name) for _ in range(runs))
         found["server: what the copy selects"] = min(discarded(f"({encoder.query.sql})") for _ in range(runs))
-    found["reading: psycopg, thrown away"] = min(_cpu(lambda: floor(url, name)) for _ in range(runs))
+    found[FLOOR[1]] = min(_cpu(lambda: floor(url, name)) for _ in range(runs))
     with exported(url) as (snapshot, _), ColumnReader(snapshot) as reader:
 
         def read() -> None:
@@ -89,6 +93,22 @@ def _cpu(work: Callable[[], Any]) -> float:
     work()
     after = resource.getrusage(resource.RUSAGE_SELF)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def measure(size: Size) -> list[Figure]:
+    """The copy's stages together, each alone, against the two of the floor."""
+    figures = []
+    with tempfile.TemporaryDirectory(prefix="supavex-bench-", dir="/tmp") as name, temporary() as server:
+        url = server.url("supabase_admin")
+        counts = {"payments": size.of(1_000_000), "articles": size.of(300_000)}
+        make_tables(url, counts)
+        for table in counts:
+            runs = [stages(url, Path(name), table, 1) for _ in range(size.runs)]
+            whole = [sum(run.values()) for run in runs]
+            floors = [sum(run[stage] for stage in FLOOR) for run in runs]
+            mine = [all_ - base for all_, base in zip(whole, floors, strict=True)]
+            figures.append(Figure.of(f"{table}: core seconds of the copy's stages", "the floor's stages", mine, floors))
+    return figures
 
 
 def main() -> None:

@@ -10,23 +10,26 @@ updates, and the memory of the server's processes before and after (MiB).
 from __future__ import annotations
 
 import argparse
+import http.client
 import json
 import os
+import shutil
 import statistics
-import sys
 import threading
 import time
 import uuid
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 from websockets.sync.client import ClientConnection, connect
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+from benchmarks.figures import Figure, NotMeasured, Size
 from tests.official.clients.deployment import pushed_app
 
+ROOT = Path(__file__).parent.parent
 WAIT = 30.0
 
 
@@ -81,31 +84,45 @@ def percentile(values: list[float], part: float) -> float:
     return statistics.quantiles(values, n=100, method="inclusive")[round(part * 100) - 1]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sockets", type=int, default=20)
-    parser.add_argument("--queries", type=int, default=50)
-    parser.add_argument("--writes", type=int, default=100)
-    options = parser.parse_args()
+@dataclass(frozen=True)
+class Served:
+    """Milliseconds of each thing by run, and what is printed beside them.
+
+    ``own``, ``shared``: from a write to the update of its one reader, of one of all readers. ``query``: one query over
+    HTTP that reads as much, before each write.
+    """
+
+    own: list[float]
+    shared: list[float]
+    query: list[float]
+    said: dict[str, Any]
+
+
+def serve(sockets: int, queries: int, writes: int) -> Served:
+    """So many sockets with so many queries each, while so many mutations are made, one after the other."""
     with pushed_app() as app, ExitStack() as stack:
         before = memory(app.served.pid)
         started = time.perf_counter()
         subscribers = []
-        for number in range(options.sockets):
+        for number in range(sockets):
             address = f"ws://127.0.0.1:{app.served.port}/api/1.48.0/sync"
             socket = stack.enter_context(connect(address, proxy=None, max_size=None))
-            subscribers.append(Subscriber(socket, number, options.queries))
+            subscribers.append(Subscriber(socket, number, queries))
         for subscriber in subscribers:
-            subscriber.wait_for(options.queries)
+            subscriber.wait_for(queries)
         first = time.perf_counter() - started
-        expected = [options.queries] * options.sockets
+        http_connection = http.client.HTTPConnection("127.0.0.1", app.served.port)
+        stack.callback(http_connection.close)
+        expected = [queries] * sockets
         found: dict[str, list[float]] = {"own": [], "shared": []}
-        for write in range(options.writes):
+        query: list[float] = []
+        for write in range(writes):
             kind = "shared" if write % 2 else "own"
-            reader = write % options.sockets
-            writer = subscribers[(reader + 1) % options.sockets]
-            name = "shared" if kind == "shared" else subscribers[reader].lists[write % (options.queries - 1)]
-            readers = range(options.sockets) if kind == "shared" else [reader]
+            reader = write % sockets
+            writer = subscribers[(reader + 1) % sockets]
+            name = "shared" if kind == "shared" else subscribers[reader].lists[write % (queries - 1)]
+            readers = range(sockets) if kind == "shared" else [reader]
+            query.append(_query(http_connection, name))
             begun = time.perf_counter()
             writer.mutate(write, name)
             for each in readers:
@@ -114,11 +131,12 @@ def main() -> None:
                 found[kind].append((subscribers[each].updates[-1][1] - begun) * 1000)
         time.sleep(0.5)
         extra = sum(len(s.updates) for s in subscribers) - sum(expected)
-        result = {
-            "subscriptions": options.sockets * options.queries,
-            "sockets": options.sockets,
-            "writes": options.writes,
+        said = {
+            "subscriptions": sockets * queries,
+            "sockets": sockets,
+            "writes": writes,
             "firstResultsSeconds": round(first, 2),
+            "queryMilliseconds": [round(percentile(query, part), 1) for part in (0.5, 0.95)],
             "ownMilliseconds": [round(percentile(found["own"], part), 1) for part in (0.5, 0.95)],
             "sharedMilliseconds": [round(percentile(found["shared"], part), 1) for part in (0.5, 0.95)],
             "updatesTooMany": extra,
@@ -127,7 +145,34 @@ def main() -> None:
             "serverItselfMiB": round(app.served.resident_bytes() / (1 << 20)),
             "processors": os.cpu_count(),
         }
-        print(json.dumps(result, indent=2))
+        return Served(found["own"], found["shared"], query, said)
+
+
+def _query(connection: http.client.HTTPConnection, name: str) -> float:
+    """Milliseconds of one query over HTTP."""
+    body = json.dumps({"path": "items:list", "args": {"list": name}, "format": "json"})
+    begun = time.perf_counter()
+    connection.request("POST", "/api/query", body, {"Content-Type": "application/json"})
+    answer = json.loads(connection.getresponse().read())
+    assert answer["status"] == "success", answer
+    return (time.perf_counter() - begun) * 1000
+
+
+def measure(size: Size) -> list[Figure]:
+    """From a write to the update of its one reader, against one query."""
+    if not (ROOT / "tests/official/node_modules").exists() or shutil.which("node") is None:
+        raise NotMeasured("it needs Node and the packages of tests/official; `make test` installs them.")
+    found = serve(size.of(20), 50, max(20, size.of(100)))
+    return [Figure.of("the update after a write", "one query over HTTP", found.own, found.query[::2])]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sockets", type=int, default=20)
+    parser.add_argument("--queries", type=int, default=50)
+    parser.add_argument("--writes", type=int, default=100)
+    options = parser.parse_args()
+    print(json.dumps(serve(options.sockets, options.queries, options.writes).said, indent=2))
 
 
 if __name__ == "__main__":

@@ -20,11 +20,14 @@ import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.copy_tables import make_tables, plan_of
-from benchmarks.timing import timed
+from benchmarks.figures import Figure, Size
+from benchmarks.timing import in_turn
 from supavex.convex.snapshot import SnapshotArchive
 from supavex.deployment import Deployment
 from supavex.deployment.transfer.importing import import_snapshot
@@ -35,6 +38,31 @@ from supavex.migrate.proof.run import verify
 from supavex.migrate.target.archive import ArchiveDocuments
 from supavex.migrate.target.documents import Documents
 from supavex.postgres.server import Server, temporary
+
+COPY, ARCHIVE, DEPLOYMENT, CHANGED = (
+    "the copy into an archive",
+    "the proof of the archive",
+    "the proof of the deployment",
+    "the same, with changed rows",
+)
+
+
+def measure(size: Size) -> list[Figure]:
+    """The proof of both tables against their copy; of payments also with changed rows, against that of equal ones."""
+    counts = {"payments": size.of(1_000_000), "articles": size.of(300_000)}
+    figures = []
+    with _tables(counts) as (server, folder, plans):
+        for table, plan in plans.items():
+            changed = 0.01 if table == "payments" else 0.0
+            runs = _runs(plan, server, folder, _Asked(table, counts[table], size.runs, changed))
+            seconds = {what: [run[0] for run in found] for what, found in runs.items()}
+            figures += [
+                Figure.of(f"{table}: {what}", COPY, seconds[what], seconds[COPY]) for what in (ARCHIVE, DEPLOYMENT)
+            ]
+            if changed:
+                what = f"{table}: the proof with 3 % of the rows changed"
+                figures.append(Figure.of(what, DEPLOYMENT, seconds[CHANGED], seconds[DEPLOYMENT]))
+    return figures
 
 
 def main() -> None:
@@ -51,26 +79,67 @@ def main() -> None:
     )
     parser.add_argument("--profile", action="store_true", help="show where the proof of the archive spends its time")
     options = parser.parse_args()
+    counts = {"payments": options.rows, "articles": options.rows * 3 // 10}
+    with _tables(counts) as (server, folder, plans):
+        print(f"{'table':<10}{'rows':>9}  {'what':<28}{'seconds':>8}{'x copy':>8}{'processor s':>13}{'x copy':>8}")
+        for table in options.tables.split(","):
+            asked = _Asked(table, counts[table], options.runs, options.changed, options.profile)
+            _print(asked, _runs(plans[table], server, folder, asked))
+    print(f"Peak memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MB")
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A table with its rows, how often it is measured, which share of its rows is changed, and whether to profile."""
+
+    table: str
+    rows: int
+    runs: int
+    changed: float = 0.0
+    profile: bool = False
+
+
+#: By what was done, the seconds and the processor seconds of each run.
+_Runs = dict[str, list[tuple[float, float]]]
+
+
+@contextmanager
+def _tables(counts: dict[str, int]) -> Iterator[tuple[Server, Path, dict[str, Plan]]]:
+    """A server with the tables, a folder, and for each table the plan to move it with those that it refers to."""
     folder = Path(tempfile.mkdtemp(prefix="supavex-benchmark-"))
     try:
         with temporary() as server:
             url = server.url("supabase_admin")
-            counts = {"payments": options.rows, "articles": options.rows * 3 // 10}
             make_tables(url, counts)
             plan = plan_of(folder, url)
-            print(f"{'table':<10}{'rows':>9}  {'what':<28}{'seconds':>8}{'x copy':>8}{'processor s':>13}{'x copy':>8}")
-            for table in options.tables.split(","):
+            plans = {}
+            for table in counts:
                 others = counts.keys() - {table}
                 tables = [t for t in plan.tables if t.source.name not in others]
-                one = Plan(plan.project, plan.schema, plan.catalog, tables)
-                _measure(one, server, folder, table, counts[table], options)
-        print(f"Peak memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MB")
+                plans[table] = Plan(plan.project, plan.schema, plan.catalog, tables)
+            yield server, folder, plans
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _measure(plan: Plan, server: Server, folder: Path, table: str, rows: int, options: argparse.Namespace) -> None:
-    url = server.url("supabase_admin")
+def _print(asked: _Asked, runs: _Runs) -> None:
+    medians = {
+        what: (statistics.median(run[0] for run in found), statistics.median(run[1] for run in found))
+        for what, found in runs.items()
+    }
+    first = medians[COPY]
+    for what, (seconds, processor) in medians.items():
+        print(
+            f"{asked.table:<10}{asked.rows:>9,}  {what:<28}{seconds:>8.2f}{seconds / first[0]:>8.2f}"
+            f"{processor:>13.2f}{processor / first[1]:>8.2f}"
+        )
+    if CHANGED in medians:
+        times = medians[CHANGED][0] / medians[DEPLOYMENT][0]
+        print(f"{asked.table}: with changed rows {times:.2f} times the proof of equal ones")
+
+
+def _runs(plan: Plan, server: Server, folder: Path, asked: _Asked) -> _Runs:
+    url, table, rows = server.url("supabase_admin"), asked.table, asked.rows
     numbers = with_new_tables({}, plan.schema.tables)
     out = folder / f"{table}.zip"
     copy(plan, url, numbers, out, folder / "work")
@@ -79,7 +148,7 @@ def _measure(plan: Plan, server: Server, folder: Path, table: str, rows: int, op
         with SnapshotArchive(out) as archive:
             import_snapshot(deployment, archive, "replaceAll")
         deployment.store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        changed = _changed_copy(folder / f"{table}.sqlite3", table, rows, options.changed)
+        changed = _changed_copy(folder / f"{table}.sqlite3", table, rows, asked.changed)
 
         def copied() -> None:
             copy(plan, url, numbers, out, folder / "work")
@@ -95,13 +164,14 @@ def _measure(plan: Plan, server: Server, folder: Path, table: str, rows: int, op
             assert changed is not None
             proof = verify(plan, url, changed, [])
             found = next(t for t in proof.tables if t.target == table)
-            share = int(rows * options.changed)
+            share = int(rows * asked.changed)
             assert (found.counts["missing document"], found.counts["extra document"]) == (share, share), found.counts
             assert found.rows - found.matched == 2 * share
 
-        names = ["the copy into an archive", "the proof of the archive", "the proof of the deployment"]
-        names += ["the same, with changed rows"] if changed is not None else []
-        used: dict[str, list[float]] = {name: [] for name in names}
+        works: dict[str, Callable[[], None]] = {COPY: copied, ARCHIVE: of_the_archive, DEPLOYMENT: of_the_deployment}
+        if changed is not None:
+            works[CHANGED] = of_the_changed
+        used: dict[str, list[float]] = {name: [] for name in works}
 
         def counted(name: str, work: Callable[[], None]) -> Callable[[], None]:
             def counting() -> None:
@@ -111,22 +181,14 @@ def _measure(plan: Plan, server: Server, folder: Path, table: str, rows: int, op
 
             return counting
 
-        works = [copied, of_the_archive, of_the_deployment, of_the_changed][: len(names)]
-        medians = timed(options.runs, *(counted(name, work) for name, work in zip(names, works, strict=True)))
-        first = statistics.median(used[names[0]])
-        for name, seconds in zip(names, medians, strict=True):
-            processor = statistics.median(used[name])
-            print(
-                f"{table:<10}{rows:>9,}  {name:<28}{seconds:>8.2f}{seconds / medians[0]:>8.2f}"
-                f"{processor:>13.2f}{processor / first:>8.2f}"
-            )
+        seconds = in_turn(asked.runs, *(counted(name, work) for name, work in works.items()))
         if changed is not None:
-            print(f"{table}: with changed rows {medians[3] / medians[2]:.2f} times the proof of equal ones")
             changed.store.close()
-        if options.profile:
+        if asked.profile:
             profiler = cProfile.Profile()
             profiler.runcall(of_the_archive)
             pstats.Stats(profiler).sort_stats("tottime").print_stats(16)
+    return {name: list(zip(times, used[name], strict=True)) for name, times in zip(works, seconds, strict=True)}
 
 
 def _changed_copy(file: Path, table: str, rows: int, share: float) -> Deployment | None:

@@ -47,6 +47,15 @@ QUICK_EXAMPLES = 10
 LEFT_OUT = pytest.StashKey[Counter[tuple[str, str]]]()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def patience() -> Iterator[None]:
+    """Commands in the tests' process say nothing of a step that takes long: on a busy machine any might."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("supavex.cli.steps.SECONDS", 3600.0)
+        patch.setattr("supavex.cli.progress.SECONDS", 3600.0)
+        yield
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     words = f"leave out what needs {'; '.join(NEEDS.values())}. {QUICK_EXAMPLES} examples of each property."
     parser.addoption("--quick", action="store_true", help=words)

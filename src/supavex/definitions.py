@@ -26,6 +26,7 @@ from typing import Any, NoReturn
 from supavex.convex.schema import Schema, v
 from supavex.diagnostics import Place
 from supavex.errors import SupavexError
+from supavex.steps import step
 
 #: Seconds that a schema file may take.
 SECONDS = 30
@@ -63,6 +64,7 @@ def evaluate_schema(path: Path, text: str, shown: str) -> Schema:
     return schema
 
 
+@step("running schema.py")
 def _ask(path: Path, text: str, shown: str) -> _Evaluated:
     asked = pickle.dumps((str(path), text, shown, SECONDS))
     command = [sys.executable, "-c", _CHILD, json.dumps(sys.path)]

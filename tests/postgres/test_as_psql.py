@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from supavex.postgres import server as servers
 from supavex.postgres.budget import DEFAULT_LIMITS, Budget
 from supavex.postgres.connection import connect
 from supavex.postgres.file_run import FileRun
+from supavex.postgres.file_session import FileSessions
 from supavex.postgres.psql import statements_of
 from tests.databases import Database, new_database
 
@@ -176,9 +178,9 @@ def run_by_psql(database: Database, path: Path, lines: list[str]) -> list[int]:
     return [int(line) for line in re.findall(r":(\d+): ERROR:", ran.stderr)]
 
 
-def run_by_replay(database: Database, path: Path) -> list[int]:
+def run_by_replay(database: Database, sessions: FileSessions, path: Path) -> list[int]:
     with Budget(database, 0, DEFAULT_LIMITS) as budget:
-        outcome = FileRun(database, lambda: statements_of(path, path.name, path.parent), budget).run()
+        outcome = FileRun(sessions, lambda: statements_of(path, path.name, path.parent), budget).run()
     return [one.statement.line for one in outcome.failed]
 
 
@@ -217,12 +219,13 @@ def both(pair: Pair, scripts: list[list[str]]) -> list[list[int]]:
     emptied(pair.psql)
     emptied(pair.replay)
     failed = []
-    for number, lines in enumerate(scripts):
-        path = pair.folder / f"{number}.sql"
-        path.write_text("".join(f"{line};\n" for line in lines))
-        failed.append(run_by_psql(pair.psql, path, lines))
-        run_by_replay(pair.replay, path)
-        assert state(pair.replay) == state(pair.psql), f"after file {number}:\n" + "\n".join(lines)
+    with closing(FileSessions(pair.replay)) as sessions:
+        for number, lines in enumerate(scripts):
+            path = pair.folder / f"{number}.sql"
+            path.write_text("".join(f"{line};\n" for line in lines))
+            failed.append(run_by_psql(pair.psql, path, lines))
+            run_by_replay(pair.replay, sessions, path)
+            assert state(pair.replay) == state(pair.psql), f"after file {number}:\n" + "\n".join(lines)
     return failed
 
 

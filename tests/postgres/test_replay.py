@@ -19,7 +19,7 @@ from supavex.postgres.replay import Replay, fingerprint
 from supavex.postgres.report import Failure, Loss, NotRun, Report
 from supavex.postgres.run_files import replay_files
 from supavex.postgres.source_files import sql_files
-from supavex.postgres.watching import watcher
+from supavex.steps import listener
 from tests.databases import Database
 
 Run = Callable[..., Report]
@@ -102,6 +102,37 @@ def test_each_file_starts_with_a_session_of_its_own(database: Database, run: Run
     )
     assert report.failed == ()
     assert tables(database) == ["public.notes"]
+
+
+def test_nothing_of_a_file_is_left_in_the_session_of_the_next(database: Database, run: Run) -> None:
+    report = run(
+        "CREATE TABLE seen (what text, value text); CREATE SEQUENCE numbers; SELECT nextval('numbers');\n"
+        "CREATE TEMP TABLE scratch (id int); PREPARE q AS SELECT 1; SELECT pg_advisory_lock(7); LISTEN news;\n"
+        "SET TIME ZONE 'Asia/Tokyo'; SET ROLE anon; DECLARE c CURSOR WITH HOLD FOR SELECT 1;",
+        "INSERT INTO seen SELECT 'prepared', name FROM pg_prepared_statements;\n"
+        "INSERT INTO seen SELECT 'cursor', name FROM pg_cursors;\n"
+        "INSERT INTO seen SELECT 'lock', objid::text FROM pg_locks WHERE locktype = 'advisory';\n"
+        "INSERT INTO seen SELECT 'heard', c FROM pg_listening_channels() c;\n"
+        "INSERT INTO seen SELECT 'temporary', to_regclass('pg_temp.scratch')::text;\n"
+        "INSERT INTO seen VALUES ('zone', current_setting('TimeZone')), ('role', current_user::text);\n"
+        "INSERT INTO seen SELECT 'last', lastval()::text;",
+    )
+    assert [failure.error for failure in report.failed] == ["lastval is not yet defined in this session"]
+    rows = database.rows("SELECT what, value FROM public.seen")
+    assert rows == [("temporary", None), ("zone", "UTC"), ("role", "postgres")]
+
+
+def test_files_share_a_connection_unless_one_leaves_what_stays(database: Database, run: Run) -> None:
+    """PostgreSQL can't forget a parameter of a file's own: it would be empty, where a new session knows none."""
+    pid = "INSERT INTO seen VALUES (pg_backend_pid(), current_setting('app.tenant', true));"
+    report = run(
+        "CREATE TABLE seen (pid int, tenant text);", pid, f"SET app.tenant = 'x';\n{pid}", pid, "BEGIN; SELECT 1;", pid
+    )
+    assert [failure.file for failure in report.failed] == ["5.sql"], "its transaction is rolled back"
+    rows = database.rows("SELECT pid, tenant FROM public.seen")
+    assert [tenant for _, tenant in rows] == [None, "x", None, None]
+    assert len({pid for pid, _ in rows[:2]}) == len({pid for pid, _ in rows[2:]}) == 1
+    assert rows[0][0] != rows[2][0]
 
 
 def test_settings_of_a_file_hold_to_its_end(database: Database, run: Run) -> None:
@@ -473,17 +504,35 @@ def test_running_gives_the_role_that_may_read_all_but_is_no_superuser(replay: Ca
     assert row == ("postgres", False, True)
 
 
+class _Heard:
+    """Keeps what it is told; see :class:`supavex.steps.Listener`."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def began(self, what: str) -> None:
+        self.said.append(what)
+
+    goes_on = began
+
+    def ended(self) -> None:
+        self.said.append("")
+
+
 def test_who_waits_is_told_at_once_and_file_by_file(replay: Callable[[], Replay], migrations: Path) -> None:
     (migrations / "2_more.sql").write_text("CREATE TABLE more (id int);\nSELECT 1;\n")
-    heard: list[tuple[str, bool]] = []
-    token = watcher.set(lambda file, statements, done: heard.append((file, done)))
+    heard = _Heard()
+    token = listener.set(heard)
     try:
         replay().catalog()
         replay().catalog()
     finally:
-        watcher.reset(token)
+        listener.reset(token)
     # First of all that it begins, while the server starts; of a replay that is there, nothing.
-    assert heard == [("", False), ("1_first.sql", False), ("2_more.sql", False), ("", True)]
+    files = [f"running {name}: 1 statement" for name in ("1_first.sql", "2_more.sql")]
+    said = [what for what in heard.said if what and not what.startswith("connecting")]
+    assert said == ["starting PostgreSQL", "running the files", *files, "reading the catalog"]
+    assert heard.said.count("") == len(heard.said) / 2 - 1, "each step that began has ended; two files are one step"
 
 
 @pytest.mark.parametrize("change", ["edited", "added", "removed", "renamed"])

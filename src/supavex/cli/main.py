@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from supavex.cli import verbosity
-from supavex.cli.progress import replay_line
+from supavex.cli.steps import shown_steps
 from supavex.cli.verbosity import shared_options
 from supavex.errors import (
     DISK_ERRORS,
@@ -109,7 +109,7 @@ def main(arguments: list[str] | None = None) -> None:
     as_json = "--json" in arguments
     try:
         check_system()
-        with replay_line():
+        with shown_steps(as_json):
             code: Any = cli.main(arguments, prog_name="supavex", standalone_mode=False, color=verbosity.colored())
         sys.stdout.flush()
     except click.ClickException as error:

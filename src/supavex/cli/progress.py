@@ -1,5 +1,5 @@
 """Progress on standard error: bars on a terminal with Rich installed, else lines: each finished table, and long ones
-every ten seconds.
+after half a second and every ten.
 
 With ``--json``, events for programs instead, one JSON object a line: ``progress`` (at most twice a second) and ``done``
 (once a table), with ``step``, ``table``, ``rows``, ``estimate`` (of all rows; 0 where unknown), ``seconds``,
@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import click
 
+from supavex.cli.steps import SECONDS, hidden
 from supavex.cli.verbosity import colored, current
-from supavex.postgres.watching import watcher
 from supavex.text import counted, duration
 
 if TYPE_CHECKING:
@@ -69,10 +69,11 @@ class _Shown(Protocol):
 
 
 class _Lines:
-    """A line for each finished table, and one every ``seconds`` while a table is worked on."""
+    """A line for each finished table, and one every ``seconds`` while a table is worked on; the first comes soon."""
 
     def __init__(self, step: str, seconds: float) -> None:
-        self._step, self._seconds, self._last = step, seconds, time.monotonic()
+        self._step, self._seconds = step, seconds
+        self._last = time.monotonic() - max(0.0, seconds - SECONDS)
 
     def running(self, state: _State) -> None:
         now = time.monotonic()
@@ -176,8 +177,10 @@ def _shown(step: str, audience: Audience, line_seconds: float) -> Iterator[_Show
             return
         texts = ("{task.fields[rows]}", "{task.fields[rate]}", "{task.fields[left]}")
         columns = (TextColumn(step + " {task.description}"), BarColumn(), *map(TextColumn, texts))
-        with Progress(*columns, console=Console(stderr=True, no_color=colored() is False), transient=True) as progress:
-            yield _Bars(progress)
+        with ExitStack() as stack:
+            yield _Bars(
+                Progress(*columns, console=Console(stderr=True, no_color=colored() is False), transient=True), stack
+            )
         return
     yield (
         _Nothing() if audience == "nobody" else _Events(step) if audience == "programs" else _Lines(step, line_seconds)
@@ -185,10 +188,10 @@ def _shown(step: str, audience: Audience, line_seconds: float) -> Iterator[_Show
 
 
 class _Bars:
-    """A bar for each table, with rows a second and the time that is left."""
+    """A bar for each table, with rows a second and the time that is left. Until the first, steps are shown."""
 
-    def __init__(self, progress: RichProgress) -> None:
-        self._progress = progress
+    def __init__(self, progress: RichProgress, stack: ExitStack) -> None:
+        self._progress, self._stack = progress, stack
         self._tasks: dict[str, TaskID] = {}
 
     def running(self, state: _State) -> None:
@@ -204,34 +207,12 @@ class _Bars:
 
     def _draw(self, state: _State, completed: int, total: int | None, rows: str, left: str) -> None:
         rate = f"{state.rate:,.0f} rows/s"
+        if not self._tasks:
+            self._stack.enter_context(hidden())
+            self._stack.enter_context(self._progress)
         if state.table not in self._tasks:
             self._tasks[state.table] = self._progress.add_task(
                 state.table, total=total, rows=rows, rate=rate, left=left
             )
         task = self._tasks[state.table]
         self._progress.update(task, completed=completed, total=total, rows=rows, rate=rate, left=left)
-
-
-@contextmanager
-def replay_line() -> Iterator[None]:
-    """Shows on a terminal how far a replay of files is, on one line of standard error that is wiped in the end."""
-    if not sys.stderr.isatty():
-        yield
-        return
-    last = 0.0
-
-    def watch(file: str, statements: int, ended: bool) -> None:
-        nonlocal last
-        if current().quiet:
-            return
-        now = time.monotonic()
-        if now - last >= _EVENT_SECONDS / 5 or ended:
-            last = now
-            said = f"running {file}: {counted(statements, 'statement')} …" if file else "starting PostgreSQL …"
-            click.echo("\r\x1b[K" + ("" if ended else said), nl=False, err=True)
-
-    token = watcher.set(watch)
-    try:
-        yield
-    finally:
-        watcher.reset(token)

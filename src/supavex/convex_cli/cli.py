@@ -32,6 +32,7 @@ from supavex.convex_cli.targets import (
     env_files,
 )
 from supavex.errors import SupavexError, UsageError
+from supavex.steps import step
 
 #: The newest CLI that runs on a Node, from this major version on.
 _CLI_OF_NODE = {20: "1.48"}
@@ -88,7 +89,7 @@ class OfficialCli:
             process.kill()
 
         clock = None if seconds is None else threading.Timer(seconds, stop)
-        with process:
+        with step(f"running convex {arguments[0]}"), process:
             try:
                 if clock is not None:
                     clock.start()

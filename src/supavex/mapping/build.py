@@ -16,6 +16,7 @@ from supavex.mapping.names import camel_case
 from supavex.mapping.table_numbers import load_lock, save_lock, with_new_tables
 from supavex.settings.schema_file import load_schema
 from supavex.settings.settings import Settings
+from supavex.steps import step
 
 SCHEMA, TABLES, DEFAULTS = "schema.ts", "supavexTables.ts", "defaults.ts"
 
@@ -65,6 +66,7 @@ def generated_files(project: Settings, schema: Schema) -> tuple[dict[Path, str],
     return files, spread
 
 
+@step("building the TypeScript")
 def build(project: Settings, *, check: bool = False) -> Build:
     """Writes schema.ts (or supavexTables.ts beside a hand-written one), defaults.ts and supavex.lock.
 

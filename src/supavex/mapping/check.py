@@ -22,6 +22,7 @@ from supavex.mapping.suggestions import suggestions
 from supavex.postgres.report import Report
 from supavex.settings.schema_file import load_schema
 from supavex.settings.settings import Settings
+from supavex.steps import step
 
 
 @dataclass(slots=True)
@@ -46,6 +47,7 @@ class Check:
         }
 
 
+@step("checking the schema against the source")
 def check(project: Settings, *, rows: bool = True) -> Check:
     """Compiles the schema and holds it against the source; all findings at once.
 

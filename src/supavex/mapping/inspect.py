@@ -19,6 +19,7 @@ from supavex.postgres.inspection import inspect_catalog
 from supavex.postgres.report import Loss, Report
 from supavex.postgres.source_files import SourceFiles, files_of_folder
 from supavex.settings.settings import Settings
+from supavex.steps import step
 from supavex.temporary import temporary_folder
 
 
@@ -81,6 +82,7 @@ def _column(column: Column) -> dict[str, Any]:
     return data
 
 
+@step("counting rows")
 def count_rows(connection: psycopg.Connection, catalog: Catalog) -> dict[str, int]:
     """The rows of each table, counted; a table that this role may not read is left out."""
     rows = {}

@@ -8,8 +8,10 @@ from supavex.mapping.scaffold import Scaffolded, insert, new_file, scaffold, wit
 from supavex.mapping.source import Source
 from supavex.settings.schema_file import load_schema
 from supavex.settings.settings import Settings
+from supavex.steps import step
 
 
+@step("writing definitions")
 def scaffold_files(project: Settings, *, write: bool = True) -> Scaffolded:
     """Scaffolds the source tables of ``project`` that have no definition; see :mod:`supavex.mapping.scaffold`.
 

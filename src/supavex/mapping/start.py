@@ -19,6 +19,7 @@ from supavex.postgres.report import Failure
 from supavex.postgres.source_files import find_files
 from supavex.settings.reading import load_settings
 from supavex.settings.settings import CONFIG_NAME, Settings
+from supavex.steps import step
 
 #: The environment variable that a connection string goes into, for it is not written down.
 VARIABLE = "SUPABASE_DB_URL"
@@ -62,6 +63,7 @@ class Started:
         }
 
 
+@step("looking at the source")
 def init_project(root: Path, options: InitOptions = InitOptions()) -> Started:
     """Writes supavex.toml and scaffolds schema.py in the folder ``root``.
 

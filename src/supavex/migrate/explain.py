@@ -22,6 +22,7 @@ from supavex.postgres.columns import ColumnReader
 from supavex.postgres.connection import literal, quoted
 from supavex.postgres.snapshot import exported
 from supavex.settings.settings import Settings
+from supavex.steps import step
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class Explanation:
         return asdict(self)
 
 
+@step("looking at the table")
 def explain_table(project: Settings, name: str) -> Explanation:
     """What happens to a table of ``project``, with one row before and after where the table moves.
 

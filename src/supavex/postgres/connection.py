@@ -10,6 +10,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from supavex.errors import SupavexError, UsageError
 from supavex.postgres import refusals
+from supavex.steps import step
 
 #: Session settings of every connection that reads. ``row_security = off`` makes a policy raise instead of hiding
 #: rows; no timeouts; a heap is read from its start, so that two runs see one order; text forms and the meaning of SQL
@@ -212,7 +213,9 @@ def connect(url: str, *, autocommit: bool = True, settings: dict[str, str] | Non
     info.setdefault("connect_timeout", "15")
     info.setdefault("application_name", "supavex")
     try:
-        connection = psycopg.connect(make_conninfo("", **{k: str(x) for k, x in info.items()}), autocommit=True)
+        host = str(info.get("host") or "")
+        with step(f"connecting to {host if host and not host.startswith('/') else 'PostgreSQL'}"):
+            connection = psycopg.connect(make_conninfo("", **{k: str(x) for k, x in info.items()}), autocommit=True)
         connection.execute(settings_sql({**READING, **(settings or {})}, local=False).encode())
     except psycopg.OperationalError as error:
         refusal = refusals.of_connection(

@@ -12,10 +12,9 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
-from supavex.postgres import server as servers
 from supavex.postgres.ahead import read_ahead
 from supavex.postgres.budget import Budget
-from supavex.postgres.file_session import FileSession, Refusal
+from supavex.postgres.file_session import FileSessions, Refusal
 from supavex.postgres.psql import Item
 from supavex.postgres.report import NotRun
 from supavex.postgres.role_settings import Setting, setting_of
@@ -54,7 +53,7 @@ Instead = Callable[[Statement, Refusal, Attempt], Refusal | None]
 
 
 class FileRun:
-    """One run of a file in a session of its own.
+    """One run of a file in a session in which no other file has left anything.
 
     ``items`` gives what the file holds, anew each time. ``settings`` are those of earlier files. ``may_begin``: whether
     the file may hold a BEGIN; where it can't, it need not be read for one.
@@ -62,17 +61,17 @@ class FileRun:
 
     def __init__(
         self,
-        server: servers.Server,
+        sessions: FileSessions,
         items: Callable[[], Iterator[Item]],
         budget: Budget,
         settings: Sequence[Setting] = (),
         instead: Instead = lambda statement, refusal, attempt: refusal,
         may_begin: bool = True,
     ) -> None:
-        self._server, self._items, self._budget, self._instead = server, items, budget, instead
+        self._sessions, self._items, self._budget, self._instead = sessions, items, budget, instead
         self._may_begin = may_begin
         self._defaults = [setting.sql for setting in settings]
-        self._session = FileSession(server, self._defaults)
+        self._session = sessions.open(self._defaults)
         self._own = False
         self._log = TransactionLog()
         self._pending: list[tuple[int, Statement]] = []
@@ -103,8 +102,10 @@ class FileRun:
                     passed_over.append(item)
             self._flush()
             self._finish(count + 1)
-        finally:
+        except BaseException:
             self._session.close()
+            raise
+        self._sessions.keep(self._session)
         self._budget.check()
         failed = tuple(entry for entry in self._log.kept if isinstance(entry, Failed))
         settings = tuple(entry for entry in self._log.kept if isinstance(entry, Setting))
@@ -306,7 +307,7 @@ class FileRun:
             self._undone(number, "the session was ended")
         self._end(committed=True)
         self._session.close()
-        self._session = FileSession(self._server, self._defaults)
+        self._session = self._sessions.open(self._defaults)
         self._begin()
         self._begun = number + 1
 

@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 
 from supavex.postgres.connection import quoted
+from supavex.steps import step
 
 #: So many different values are looked for in every table that might have them, before one is looked at closely.
 _PROBES = 20
@@ -75,6 +76,7 @@ def answer_from_json(data: dict[str, Any]) -> Answer:
     return Answer(**{**data, "keys": tuple(KeyColumn(**key) for key in data["keys"])})
 
 
+@step("looking for keys in the rows")
 def look(connection: psycopg.Connection, asked: Sequence[Asked], bounds: Bounds = BOUNDS) -> list[Answer]:
     """What the values of each column are keys of. ``connection`` is in autocommit mode; its time limit is changed."""
     connection.execute(

@@ -25,7 +25,7 @@ from supavex.postgres.programs import programs
 from supavex.postgres.report import Report
 from supavex.postgres.run_files import replay_files
 from supavex.postgres.source_files import SourceFiles, of_paths
-from supavex.postgres.watching import watcher
+from supavex.steps import step
 
 #: Raise when the same files would replay differently.
 REPLAY_VERSION = 15
@@ -150,7 +150,7 @@ class Replay:
         report = self._report()
         if report is None:
             report = replay_files(server, self.files, self.limits)
-        with connect(server.url()) as connection:
+        with step("reading the catalog"), connect(server.url()) as connection:
             catalog = inspect_catalog(connection, self.schemas, self.also)
             connection.execute("ANALYZE")
             report = _with_version(report, self.files.major_version, connection.info.server_version // 10000)
@@ -180,28 +180,26 @@ class _Running:
     def __enter__(self) -> str:
         replay = self.replay
         own_folder(replay.folder, passable=True)
-        watch = watcher.get()
-        if watch is not None and replay.cached() is None:
-            watch("", 0, False)
-        try:
-            server = self._started()
-        except SupavexError as error:
-            if error.code not in _UNUSABLE:
-                raise
-            # A copied folder, one of another user, or a damaged one: the files are all that it was made from.
-            (replay.folder / "catalog.json").unlink(missing_ok=True)
-            servers.remove(replay.folder / "database")
-            server = self._started()
+        with step("starting PostgreSQL"):
+            server = self._server()
         try:
             if replay.cached() is None:
                 replay.make(server)
         except BaseException as error:
             self._context.__exit__(type(error), error, error.__traceback__)
             raise
-        finally:
-            if watch is not None:
-                watch("", 0, True)
         return server.url()
+
+    def _server(self) -> servers.Server:
+        try:
+            return self._started()
+        except SupavexError as error:
+            if error.code not in _UNUSABLE:
+                raise
+            # A copied folder, one of another user, or a damaged one: the files are all that it was made from.
+            (self.replay.folder / "catalog.json").unlink(missing_ok=True)
+            servers.remove(self.replay.folder / "database")
+            return self._started()
 
     def _started(self) -> servers.Server:
         # Asked when the folder is ours: another command may have made the replay while we waited.

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from supavex.postgres import server as servers
 from supavex.postgres.budget import DEFAULT_LIMITS, Budget, Limits
 from supavex.postgres.connection import connect
 from supavex.postgres.file_run import FileRun
-from supavex.postgres.file_session import FileSession
+from supavex.postgres.file_session import FileSession, FileSessions
 from supavex.postgres.losses import History, Present, tables_made
 from supavex.postgres.psql import Item, statements_of
 from supavex.postgres.report import Failure, NotRun, Report, StandIn
@@ -27,8 +27,9 @@ from supavex.postgres.stand_ins import StandIns
 from supavex.postgres.statement_kinds import described
 from supavex.postgres.statements import Statement
 from supavex.postgres.transactions import Failed, Outcome
-from supavex.postgres.watching import watcher
 from supavex.postgres.without_foreign_keys import without_foreign_keys
+from supavex.steps import step
+from supavex.text import counted
 
 _BEGINS = (b"begin", b"start", b"\\i")
 _EVERY = 64
@@ -48,7 +49,11 @@ def replay_files(
     """
     source = of_paths(files)
     with Budget(server, sum(file.stat().st_size for file in source.files), limits) as budget:
-        return _FilesRun(server, source, budget).run()
+        files_run = _FilesRun(server, source, budget)
+        try:
+            return files_run.run()
+        finally:
+            files_run.close()
 
 
 class _FilesRun:
@@ -56,6 +61,7 @@ class _FilesRun:
 
     def __init__(self, server: servers.Server, source: SourceFiles, budget: Budget) -> None:
         self._server, self._source, self._budget = server, source, budget
+        self._sessions = FileSessions(server)
         self._history = History()
         self._failed: list[Failed] = []
         self._settings: tuple[Setting, ...] = ()
@@ -64,9 +70,20 @@ class _FilesRun:
         self._count = 0
         self._stand_ins = StandIns()
 
+    def close(self) -> None:
+        """Ends the session."""
+        self._sessions.close()
+
     def run(self) -> Report:
-        for path in self._source.files:
-            self._add(self._file(path))
+        with step("running the files") as goes_on:
+            for path in self._source.files:
+                self._add(self._file(path, goes_on))
+        self._sessions.close()  # no lock stays for what comes next
+        with step("running again what failed") if self._failed else nullcontext():
+            return self._retried()
+
+    def _retried(self) -> Report:
+        """Retries what failed; what there is to say in the end."""
         failed, first = self._failed, {id(one.statement): one for one in self._failed}
         final = [one for one in failed if not one.again]
         failed = [one for one in failed if one.again]
@@ -114,28 +131,28 @@ class _FilesRun:
 
     # ----------------------------------------------------------------------------------------------------------- files
 
-    def _file(self, path: Path) -> Outcome:
+    def _file(self, path: Path, goes_on: Callable[[str], None]) -> Outcome:
         shown, root = self._source.shown(path), self._source.root_of(path)
 
         def items() -> Iterator[Item]:
             return statements_of(path, shown, root)
 
         told: list[Statement] = []
-        watch, count = watcher.get(), 0
+        count = 0
 
         def saw(statement: Statement) -> None:
             nonlocal count
             count += 1
             if not _ROWS.match(statement.sql):
                 told.append(statement)
-            if watch is not None and count % _EVERY == 1:
-                watch(shown, count, False)
+            if count % _EVERY == 1:
+                goes_on(f"running {shown}: {counted(count, 'statement')}")
 
         content = path.read_bytes().lower()
         may_begin = any(word in content for word in _BEGINS) or content[:2] in (b"\xff\xfe", b"\xfe\xff")
         del content
         outcome = FileRun(
-            self._server, items, self._budget, self._settings, instead=self._stand_ins.instead, may_begin=may_begin
+            self._sessions, items, self._budget, self._settings, instead=self._stand_ins.instead, may_begin=may_begin
         ).run(saw)
         self._history.add(told)
         return outcome

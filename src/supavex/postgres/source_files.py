@@ -9,8 +9,10 @@ from __future__ import annotations
 import glob
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from supavex.errors import UsageError
@@ -27,7 +29,7 @@ _OLD = "20211209000000"
 _NO_CLI_FILE = "its name is not <digits>_name.sql: the Supabase CLI does not run it"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SourceFiles:
     """The files of a replay in the order in which they run."""
 
@@ -41,9 +43,14 @@ class SourceFiles:
 
     def shown(self, path: Path) -> str:
         """A file's name in reports: with its folders where another file has the same name."""
-        if self.root is None or [file.name for file in self.files].count(path.name) < 2:
+        if self.root is None or path.name not in self._repeated:
             return path.name
         return _relative(path, self.root)
+
+    @cached_property
+    def _repeated(self) -> frozenset[str]:
+        """The names that several files have."""
+        return frozenset(name for name, count in Counter(file.name for file in self.files).items() if count > 1)
 
     def root_of(self, path: Path) -> Path:
         """The folder that the includes of a file stay in."""

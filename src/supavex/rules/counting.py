@@ -5,9 +5,11 @@ from __future__ import annotations
 from supavex.diagnostics import Diagnostic
 from supavex.mapping.check import Check
 from supavex.rules.policies import rule_set
+from supavex.steps import step
 from supavex.text import counted
 
 
+@step("reading the policies")
 def with_refusals(check: Check) -> Check:
     """The check with a note for each policy that refuses; where the parser is not installed, with one that says so."""
     plan = check.plan

@@ -15,6 +15,7 @@ from supavex.rules.constraints import Constraints, constraints_of
 from supavex.rules.policies import RuleSet, rule_set
 from supavex.rules.typescript.module import Module, is_changed, module
 from supavex.settings.settings import Settings
+from supavex.steps import step
 
 FILE = "rules.ts"
 
@@ -72,6 +73,7 @@ def rules_of(plan: Plan) -> tuple[RuleSet, Constraints, Module]:
     return rules, constraints, module(rules, constraints)
 
 
+@step("writing the rules")
 def write_rules(project: Settings, *, check: bool = False) -> Rules:
     """Writes rules.ts of ``project``; with ``check``, only says whether it is up to date.
 

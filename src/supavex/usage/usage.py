@@ -10,6 +10,7 @@ from typing import Any
 
 from supavex.errors import UsageError
 from supavex.settings.settings import Settings
+from supavex.steps import step
 from supavex.usage.advice.advice import Advice, advise, table_notes
 from supavex.usage.advice.tables import Sides, read_sides
 from supavex.usage.finding.calls import Use, find_uses
@@ -101,14 +102,16 @@ def usage(
     folder = app if app is not None else default_app(project)
     if not folder.is_dir():
         raise UsageError("NoApp", "there is no such folder.", where=str(folder), hint="Name the app's folder.")
-    sources = read_sources(folder)
-    uses = find_uses(sources)
+    with step("reading the app's code"):
+        sources = read_sources(folder)
+        uses = find_uses(sources)
+        functions = find_functions(sources.files, _convex_folder(project, folder))
     sides = read_sides(project, why)
-    functions = find_functions(sources.files, _convex_folder(project, folder))
     wanted = None if tables is None else _wanted(tables, uses, sides)
     if wanted is not None:
         uses = [use for use in uses if _names(use, sides) & wanted]
-    advices = [advise(use, sides, functions) for use in uses]
+    with step("writing advice"):
+        advices = [advise(use, sides, functions) for use in uses]
     return Usage(
         app=str(folder),
         advised=sides.schema is not None,

@@ -22,6 +22,7 @@ from supavex.convex.schema_json import validator_from_json
 from supavex.deployment.runtime.deno import LENGTH, framed, own_scripts, resident, script, start
 from supavex.deployment.runtime.linking import link
 from supavex.errors import SupavexError
+from supavex.steps import step
 
 #: Wall-clock seconds and bytes of memory that evaluating one push may take.
 SECONDS = 30.0
@@ -135,6 +136,7 @@ def _failure(failure: Mapping[str, str]) -> SupavexError:
     return SupavexError(code, f"Hit an error while evaluating {said}:\n{text}", where=where or None)
 
 
+@step("evaluating modules")
 def _in_child(request: bytes, seconds: float, memory: int, *, node: bool) -> dict[str, Any]:
     process, lives = start(node=node, heap=HEAP_BYTES, cpu_seconds=CPU_SECONDS)
     watcher = _Watcher(process, seconds, memory)
