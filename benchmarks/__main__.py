@@ -11,18 +11,13 @@ benchmark failed. What a benchmark says beside its figures goes to standard erro
 from __future__ import annotations
 
 import argparse
-import contextlib
 import datetime
-import importlib
 import json
-import multiprocessing
 import sys
-import traceback
-from multiprocessing.connection import Connection
 from pathlib import Path
 
-from benchmarks.figures import SIZES, Figure, NotMeasured, Recorded, compare, left_out, read_figures, table
-from benchmarks.figures import write_figures as written
+from benchmarks.figures import SIZES, Recorded, compare, left_out, read_figures, table, write_figures
+from benchmarks.running import run
 
 #: Each is a module with ``measure(size) -> list[Figure]``, in the order of a move.
 BENCHMARKS = (
@@ -40,34 +35,6 @@ BENCHMARKS = (
     "subscriptions",
 )
 RESULTS = Path(__file__).with_name("RESULTS.md")
-
-
-def run(name: str, size: str) -> list[Figure] | str:
-    """The figures of one benchmark; where there are none, why."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_measure, args=(name, size, theirs))
-    process.start()
-    theirs.close()
-    try:
-        found: list[Figure] | str = ours.recv()
-    except EOFError:
-        found = "failed: its process ended."
-    process.join()
-    return found
-
-
-def _measure(name: str, size: str, pipe: Connection) -> None:
-    found: list[Figure] | str
-    try:
-        with contextlib.redirect_stdout(sys.stderr):
-            found = importlib.import_module(f"benchmarks.{name}").measure(SIZES[size])
-    except NotMeasured as error:
-        found = f"not measured: {error}"
-    except (Exception, SystemExit):
-        traceback.print_exc()
-        found = "failed: its message is above."
-    pipe.send(found)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -104,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
         for each in gone:
             print(f"{each.benchmark}: {each.figure.what} is recorded, and was not measured.")
     if options.record:
-        RESULTS.write_text(written(page, measured), encoding="utf-8")
+        RESULTS.write_text(write_figures(page, measured), encoding="utf-8")
     failed = any(why.startswith("failed") for why in without.values())
     return 1 if failed or any(each.slower for each in compared) else 0
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as command
+from benchmarks import running
 from benchmarks.figures import (
     SIZES,
     Figure,
@@ -107,7 +108,7 @@ def test_no_benchmark_is_left_out() -> None:
     modules = {path.stem: path for path in FOLDER.glob("*.py") if path.stem not in ("__main__", "__init__")}
     used = {
         node.module.partition(".")[2]
-        for path in modules.values()
+        for path in FOLDER.glob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("benchmarks.")
     }
@@ -154,6 +155,11 @@ def test_the_command_records_what_was_measured(monkeypatch: pytest.MonkeyPatch, 
         command.main(["nothing"])
 
 
+def test_a_benchmark_runs_in_a_process_of_its_own(capfd: pytest.CaptureFixture[str]) -> None:
+    assert running.run("figures", "quick") == "failed: its message is above."
+    assert "has no attribute 'measure'" in capfd.readouterr().err
+
+
 class _Pipe:
     """What the process of a benchmark answers into."""
 
@@ -177,6 +183,6 @@ def test_a_benchmark_that_fails_stops_no_other(
 
     monkeypatch.setattr("benchmarks.copy.measure", measure)
     pipe = _Pipe()
-    command._measure("copy", "quick", pipe)  # type: ignore[arg-type]
+    running._measure("copy", "quick", pipe)  # type: ignore[arg-type]
     assert isinstance(pipe.found, str)
     assert pipe.found.startswith(said)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import shutil
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -129,6 +128,8 @@ def _quoted(text: str) -> str:
 
 
 def _installer(tool: str) -> str:
+    import shutil  # slow to import, as above
+
     if tool == "uv":
         return f"uv pip install --python {shlex.quote(sys.executable)}"
     here = Path(sys.executable).parent

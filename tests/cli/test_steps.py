@@ -112,12 +112,6 @@ def test_a_terminal_has_one_line_that_is_wiped(
     assert capsys.readouterr().err == "\r\x1b[Kone: 2 statements …\r\x1b[K"
 
 
-def test_nobody_listens_outside_of_commands() -> None:
-    assert listener.get() is None
-    with step("one") as goes_on:
-        goes_on("two")
-
-
 @pytest.mark.usefixtures("seconds")
 def test_the_thread_looks_by_itself_and_ends(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

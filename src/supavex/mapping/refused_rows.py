@@ -10,8 +10,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import psycopg
-
 from supavex.convex.limits import MAX_DOCUMENT_BYTES
 from supavex.convex.validators import unwrap
 from supavex.diagnostics import Diagnostic, Place
@@ -19,6 +17,7 @@ from supavex.mapping.plan import ALIAS, FieldPlan, Plan, TablePlan
 from supavex.mapping.rejections import REJECTIONS
 from supavex.mapping.source import Source
 from supavex.postgres.connection import connect, quoted
+from supavex.postgres.driver import psycopg
 
 #: Seconds that one table may take, and all of them.
 TABLE_SECONDS, SECONDS = 10.0, 60.0

@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-import psycopg
-
 from supavex.errors import SupavexError
 from supavex.postgres import server as servers
+from supavex.postgres.driver import psycopg
 
 _GB = 1 << 30
 #: Bytes of data and indexes that a byte of a file may become, and seconds that a megabyte of it may take.

@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-import psycopg
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
-
 from supavex.errors import SupavexError, UsageError
 from supavex.postgres import refusals
+from supavex.postgres.driver import conninfo, psycopg
 from supavex.steps import step
 
 #: Session settings of every connection that reads. ``row_security = off`` makes a policy raise instead of hiding
@@ -158,7 +156,7 @@ def _of_pgbouncer(url: str) -> bool:
 def _parsed(url: str) -> dict[str, object] | None:
     """The parameters of an address that libpq knows; None where it does not parse."""
     try:
-        return dict(conninfo_to_dict(libpq_url(url)))
+        return dict(conninfo.conninfo_to_dict(libpq_url(url)))
     except (psycopg.Error, ValueError):  # such as a text that is no UTF-8, or holds a NUL
         return None
 
@@ -215,7 +213,9 @@ def connect(url: str, *, autocommit: bool = True, settings: dict[str, str] | Non
     try:
         host = str(info.get("host") or "")
         with step(f"connecting to {host if host and not host.startswith('/') else 'PostgreSQL'}"):
-            connection = psycopg.connect(make_conninfo("", **{k: str(x) for k, x in info.items()}), autocommit=True)
+            connection = psycopg.connect(
+                conninfo.make_conninfo("", **{k: str(x) for k, x in info.items()}), autocommit=True
+            )
         connection.execute(settings_sql({**READING, **(settings or {})}, local=False).encode())
     except psycopg.OperationalError as error:
         refusal = refusals.of_connection(

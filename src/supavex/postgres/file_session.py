@@ -13,16 +13,17 @@ import select
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-
-import psycopg
-from psycopg import pq
-from psycopg.pq.abc import PGresult
+from typing import TYPE_CHECKING
 
 from supavex.errors import SupavexError
 from supavex.postgres import server as servers
 from supavex.postgres.connection import literal
+from supavex.postgres.driver import pq, psycopg
 from supavex.postgres.password_hashes import PasswordHashes
 from supavex.postgres.statements import Statement
+
+if TYPE_CHECKING:
+    from psycopg.pq.abc import PGresult
 
 #: Seconds that a statement may take, and bytes of a COPY that add one.
 STATEMENT_SECONDS = 60.0
@@ -81,7 +82,10 @@ class FileSession:
     @property
     def in_transaction(self) -> bool:
         """Whether a transaction is open, be it a failed one."""
-        return self._pgconn.transaction_status in (pq.TransactionStatus.INTRANS, pq.TransactionStatus.INERROR)
+        return self._pgconn.transaction_status in (
+            pq.TransactionStatus.INTRANS,
+            pq.TransactionStatus.INERROR,
+        )
 
     def renew(self, defaults: Sequence[str] = ()) -> bool:
         """Makes the session what a new one would be, which takes a tenth of the time; whether that can be done.
@@ -162,7 +166,11 @@ class FileSession:
                 self._drain(deadline, limit)
             elif result.status == pq.ExecStatus.FATAL_ERROR:
                 refusal = refusal or _refusal(result, f"the statement took more than {limit:g} s" if cancelled else "")
-            elif result.status in (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK, pq.ExecStatus.EMPTY_QUERY):
+            elif result.status in (
+                pq.ExecStatus.TUPLES_OK,
+                pq.ExecStatus.COMMAND_OK,
+                pq.ExecStatus.EMPTY_QUERY,
+            ):
                 completed += 1
 
     def _wait(self, deadline: float, limit: float) -> bool:

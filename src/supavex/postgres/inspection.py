@@ -8,9 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import psycopg
-from psycopg.pq import DiagnosticField, ExecStatus
-
 from supavex.postgres.catalog import (
     Catalog,
     Expression,
@@ -21,6 +18,7 @@ from supavex.postgres.catalog import (
     type_from_json,
 )
 from supavex.postgres.connection import quoted
+from supavex.postgres.driver import pq, psycopg
 
 #: Schemas that are PostgreSQL's or Supabase's own; a project's ``schemas`` may still name one of Supabase's.
 SYSTEM_SCHEMAS = (
@@ -344,10 +342,10 @@ def ask_types(connection: psycopg.Connection, asked: Sequence[tuple[str, str, st
         # A whole row beside it, as every query reads: so that it is refused where it is no value of a row.
         query = f"SELECT t, ({sql}) FROM {quoted(schema, table)} AS t"
         said = connection.pgconn.prepare(b"", query.encode())
-        if said.status == ExecStatus.COMMAND_OK:
+        if said.status == pq.ExecStatus.COMMAND_OK:
             said = connection.pgconn.describe_prepared(b"")
-        if said.status != ExecStatus.COMMAND_OK:
-            words = said.error_field(DiagnosticField.MESSAGE_PRIMARY) or said.error_message or b"it is no expression"
+        if said.status != pq.ExecStatus.COMMAND_OK:
+            words = said.error_field(pq.DiagnosticField.MESSAGE_PRIMARY) or said.error_message or b"it is no expression"
             found.append((schema, table, sql, None, words.decode("utf-8", "replace").strip()))
             continue
         kind = (said.ftype(1), said.fmod(1))

@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import psycopg
-
 from supavex.postgres.connection import quoted
+from supavex.postgres.driver import psycopg
 from supavex.steps import step
 
 #: So many different values are looked for in every table that might have them, before one is looked at closely.

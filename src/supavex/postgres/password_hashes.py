@@ -10,10 +10,9 @@ import contextlib
 import hashlib
 import re
 
-import psycopg
-
 from supavex.errors import missing_extra
 from supavex.postgres import server as servers
+from supavex.postgres.driver import psycopg
 
 #: The code of the message that asks for a hash: the password's first 72 bytes, in hexadecimal, and the setting.
 QUESTION = "SVX01"

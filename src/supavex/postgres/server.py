@@ -22,13 +22,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-import psycopg
-
 from supavex.errors import SupavexError
 from supavex.files import STATE_NAME, held, own_folder, owner_only, read_own, write_whole
 from supavex.postgres import cluster, leftovers
 from supavex.postgres.cluster import SUPERUSER
 from supavex.postgres.connection import connect
+from supavex.postgres.driver import psycopg
 from supavex.postgres.extensions import write_control_files
 from supavex.postgres.programs import copy_for_others, major, programs, reachable, shared_files
 from supavex.temporary import temporary_folder

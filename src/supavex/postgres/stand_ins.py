@@ -10,9 +10,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import psycopg
-
 from supavex.postgres.connection import literal, quoted
+from supavex.postgres.driver import psycopg
 from supavex.postgres.file_session import Refusal
 from supavex.postgres.report import StandIn
 from supavex.postgres.statement_kinds import described
