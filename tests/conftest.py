@@ -59,6 +59,7 @@ def patience() -> Iterator[None]:
 def pytest_addoption(parser: pytest.Parser) -> None:
     words = f"leave out what needs {'; '.join(NEEDS.values())}. {QUICK_EXAMPLES} examples of each property."
     parser.addoption("--quick", action="store_true", help=words)
+    parser.addoption("--kills", type=int, default=3, help="how often the server that is killed under load is killed")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -115,19 +115,26 @@ async function handlers({ schema, documents, calls }) {
 
 /**
  * What `convex-test` gives for calls of the functions of one module, one after another on the same data. Each call names
- * its kind and function, and has arguments; answers with a value, or with what it threw.
+ * its kind and function, and has arguments; answers with a value, or with what it threw. A call of the kind "fetch" is a
+ * request to the router that `http` exports; answers with status, headers and body.
  */
-async function functions({ schema, name, source, calls }) {
+async function functions({ schema, name, source, http, calls }) {
   const { convexTest } = await import("convex-test");
   const { makeFunctionReference } = require("convex/server");
   const module = await load(source);
   const t = convexTest((await load(schema)).default, {
     "./_generated/api.js": async () => ({}),
     [`./${name}.js`]: async () => module,
+    ...(http === undefined ? {} : { "./http.js": async () => await load(http, { [`./${name}`]: source }) }),
   });
   const answers = [];
   for (const { kind, path, args } of calls) {
     try {
+      if (kind === "fetch") {
+        const answer = await t.fetch(path, args);
+        answers.push({ value: [answer.status, [...answer.headers].sort(), await answer.text()] });
+        continue;
+      }
       const value = await t[kind](makeFunctionReference(path), jsonToConvex(args));
       answers.push({ value: convexToJson(value ?? null) });
     } catch (error) {

@@ -142,9 +142,13 @@ class Node:
         """What each call of a handler (``source``, ``args``) gives in ``convex-test``, and leaves in ``rows``."""
         return self._ask_each("handlers", schema=schema, documents=documents, calls=calls)
 
-    def functions(self, schema: str, name: str, source: str, calls: Sequence[Any]) -> list[dict[str, Any]]:
-        """What ``convex-test`` gives for calls of the module ``source``: a ``value``, or ``error`` and its ``data``."""
-        answers: list[dict[str, Any]] = self._ask("functions", schema=schema, name=name, source=source, calls=calls)
+    def functions(self, schema: str, name: str, source: str, calls: Sequence[Any], **http: str) -> list[dict[str, Any]]:
+        """What ``convex-test`` gives for calls of the module ``source``: a ``value``, or ``error`` and its ``data``.
+
+        ``http``: the text of a router's module, for calls of the kind "fetch".
+        """
+        asked = {"schema": schema, "name": name, "source": source, "calls": calls, **http}
+        answers: list[dict[str, Any]] = self._ask("functions", **asked)
         return answers
 
     def compare(self, pairs: Sequence[tuple[Any, Any]]) -> list[Any]:

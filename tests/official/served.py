@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
+from urllib.request import Request, urlopen
 
 from tests.projects import TEMPORARY
 
@@ -264,6 +265,15 @@ class App:
             for stream in (process.stdin, process.stdout, process.stderr):
                 if stream is not None and not stream.closed:
                     stream.close()
+
+
+def set_variables(app: App, variables: Mapping[str, str]) -> None:
+    """Sets environment variables of the deployment."""
+    body = {"changes": [{"name": name, "value": value} for name, value in variables.items()]}
+    headers = {"Authorization": f"Convex {app.served.key}", "Content-Type": "application/json"}
+    address = f"{app.served.url}/api/update_environment_variables"
+    with urlopen(Request(address, json.dumps(body).encode(), headers), timeout=60):
+        pass
 
 
 def end(process: subprocess.Popen[str]) -> None:

@@ -15,8 +15,9 @@ from supavex.schema import auth_tables, define_schema
 from tests.projects import ROOT
 from tests.users import HASH, PASSWORD
 
+from .auth_app import AUTH, auth_variables
 from .node import NODE_MODULES, Node, missing
-from .served import served_app
+from .served import served_app, set_variables
 
 DOCS = ROOT / "docs/users-and-files.md"
 SCRIPT = """
@@ -88,47 +89,6 @@ def test_what_the_documentation_shows_compiles_and_verifies_hashes_of_supabase(a
     assert json.loads(run(app, "node", "verify.mjs")) == [True, False, True, False, False]
 
 
-AUTH = {
-    "schema.ts": """
-import { authTables } from "@convex-dev/auth/server";
-import { defineSchema } from "convex/server";
-export default defineSchema({ ...authTables });
-""",
-    "auth.config.ts": """
-export default { providers: [{ domain: process.env.CONVEX_SITE_URL, applicationID: "convex" }] };
-""",
-    "auth.ts": """
-import { Password } from "@convex-dev/auth/providers/Password";
-import { convexAuth, getAuthUserId } from "@convex-dev/auth/server";
-import { queryGeneric as query } from "convex/server";
-export const { auth, signIn, signOut, store, isAuthenticated } = convexAuth({ providers: [Password] });
-export const me = query({
-  args: {},
-  handler: async (ctx): Promise<any> => {
-    const id = await getAuthUserId(ctx);
-    return id === null ? null : ((await ctx.db.get(id)) as any).email;
-  },
-});
-""",
-    "http.ts": """
-import { httpRouter } from "convex/server";
-import { auth } from "./auth";
-const http = httpRouter();
-auth.addHttpRoutes(http);
-export default http;
-""",
-}
-#: What the package's own setup makes, as its documentation says.
-KEYS = """
-const { subtle } = globalThis.crypto;
-const { exportJWK, exportPKCS8, generateKeyPair } = await import("jose");
-const keys = await generateKeyPair("RS256", { extractable: true });
-const JWT_PRIVATE_KEY = (await exportPKCS8(keys.privateKey)).trimEnd().replace(/\\n/g, " ");
-const JWKS = JSON.stringify({ keys: [{ use: "sig", ...(await exportJWK(keys.publicKey)) }] });
-process.stdout.write(JSON.stringify({ JWT_PRIVATE_KEY, JWKS, SITE_URL: "http://localhost:5173" }));
-"""
-
-
 @dataclass
 class Client:
     """Calls functions over HTTP, with a token or without."""
@@ -152,15 +112,10 @@ class Client:
 
 def test_a_user_signs_up_in_and_out_and_refreshes(app: Path) -> None:
     """By HTTP actions of the deployment's own, where its keys are, and without ``--allow-fetch``."""
-    (app / "keys.mjs").write_text(KEYS)
-    keys: dict[str, str] = json.loads(run(app, "node", "keys.mjs"))
     with served_app(**AUTH) as served:
-        body = json.dumps({"changes": [{"name": name, "value": value} for name, value in keys.items()]}).encode()
-        url, key = served.served.url, served.served.key
-        headers = {"Authorization": f"Convex {key}", "Content-Type": "application/json"}
-        urlopen(Request(f"{url}/api/update_environment_variables", body, headers), timeout=60).close()
+        set_variables(served, auth_variables())
         served.push()
-        client = Client(str(url))
+        client = Client(served.served.url)
         assert client.me(None) is None
         up = client.sign("signUp", "correct horse")
         assert up["status"] == "success", up

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sqlite3
-import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -14,7 +12,7 @@ import pytest
 
 from supavex.deployment import Deployment
 from tests.official.node import missing
-from tests.official.served import served_app
+from tests.official.served import served_app, set_variables
 
 from . import issuer as issuers
 from .app import APPS, App
@@ -41,14 +39,7 @@ def pushed(issuer: Issuer, tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("pushed") / FILE
     with served_app(**files) as app:
         variables = {"ISSUER": issuer.url, "KEYS": issuer.data_uri, "GREETING": "hello"}
-        body = {"changes": [{"name": name, "value": value} for name, value in variables.items()]}
-        request = urllib.request.Request(
-            f"{app.served.url}/api/update_environment_variables",
-            json.dumps(body).encode(),
-            {"Authorization": f"Convex {app.served.key}", "Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=30):
-            pass
+        set_variables(app, variables)
         app.push()
         app.served.stop()
         with closing(sqlite3.connect(app.served.data / FILE)) as there, closing(sqlite3.connect(target)) as here:

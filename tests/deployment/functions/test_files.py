@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import threading
 
 from .app import App
 
@@ -82,3 +83,51 @@ def test_a_query_of_files_changes_with_them(app: App):
 
 def test_nothing_listens_for_uploads_without_a_server(app: App):
     assert "is not served" in app.error("files:uploadUrl")
+
+
+def contents(app: App) -> list[bytes]:
+    """What lies in the folder of the stored files."""
+    folder = app.deployment.path.parent / "storage"
+    return sorted(path.read_bytes() for path in folder.iterdir()) if folder.is_dir() else []
+
+
+def test_mutations_store_and_load(app: App):
+    told = app.run("files:storeInMutation", text="é", type="text/plain")
+    assert (told["text"], told["type"], told["size"], told["listed"]) == ("é", "text/plain", 2, [told["id"]])
+    assert told["used"] == [1, 2, 1, 2] and not told["gone"]
+    assert app.run("files:load", id=told["id"]) == ["é", "text/plain", 2]
+    assert app.run("files:loadInMutation", id=told["id"]) == ["é", "text/plain"]
+    assert app.run("files:url", id=told["id"]) == told["url"]
+    assert contents(app) == ["é".encode()]
+    app.run("files:remove", id=told["id"])
+    assert app.run("files:loadInMutation", id=told["id"]) is None
+
+
+def test_what_a_mutation_stores_is_part_of_it(app: App):
+    assert app.error("files:storeInMutation", text="a", fail=True) == "Error: no"
+    assert app.run("files:storeInMutation", text="b", remove=True)["gone"]
+    digest = hashlib.sha256(b"abc").digest()
+    assert app.error("files:storeInMutation", text="abd", sha256=base64.b64encode(digest).decode())
+    assert (app.run("files:all"), contents(app)) == ([], [])
+    for fails in (True, False):
+        told = app.run("files:storeAndCall", fails=fails)
+        assert told["failed"] is fails
+        assert told["kept"] in told["listed"] and len(told["listed"]) == (1 if fails else 3)
+        assert [file["_id"] for file in app.run("files:all")] == told["listed"]
+    assert contents(app) == [b"called", b"kept", b"kept"]
+
+
+def test_a_mutation_that_is_run_again_stores_once(app: App):
+    threads = [threading.Thread(target=app.run, args=("files:storeAndCount",)) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert contents(app) == [str(n).encode() for n in range(6)]
+
+
+def test_files_of_a_mutation_have_limits(app: App):
+    app.run("files:storeLarge", count=2.0, size=float(4 << 20))
+    assert "Too many bytes of files written" in app.error("files:storeLarge", count=5.0, size=float(4 << 20))
+    assert "Too many files written" in app.error("files:storeLarge", count=1001.0, size=1.0)
+    assert len(contents(app)) == 2

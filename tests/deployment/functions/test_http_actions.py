@@ -157,3 +157,27 @@ def test_an_error_after_the_begin_ends_the_response(site: str):
     answer = ask(site, "/late")
     assert (answer.status, answer.body) == (200, b"begun")
     assert json.loads(ask(site, "/files/exact").body) == ["exact"]
+
+
+def test_an_action_hears_that_its_client_has_gone(served: Served, site: str):
+    def rows() -> list[float]:
+        body = json.dumps({"path": "acting:list", "args": {}, "format": "json"}).encode()
+        headers = {"Authorization": f"Convex {served.key}", "Content-Type": "application/json"}
+        with urlopen(Request(f"{served.url}/api/query", body, headers), timeout=SECONDS) as answer:
+            found: list[float] = json.loads(answer.read())["value"]
+            return found
+
+    assert json.loads(ask(site, "/signal").body) is False
+    parts = urlsplit(site)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=SECONDS)
+    connection.request("POST", "/waits", b"a body that nobody reads")
+    wait_until(lambda: 70 in rows())
+    assert 71 not in rows()
+    connection.close()
+    wait_until(lambda: 71 in rows())
+    assert -1 not in rows()
+
+
+def test_an_action_that_waits_for_nothing_is_over(site: str):
+    answer = ask(site, "/never")
+    assert answer.status == 500 and b"Returned promise will never resolve" in answer.body

@@ -36,6 +36,11 @@ def test_no_file_no_process_and_no_network(app: App):
     assert set(found.values()) == {"refused"}, found
 
 
+def test_what_is_not_there_of_the_machine_is_missing(app: App):
+    found = app.run("nodes:looks")
+    assert found == {"code": "ENOENT", "exists": False, "temporary": "/tmp", "variables": ["hello", None, False]}
+
+
 def test_what_speaks_for_the_process_without_its_token_fails_its_own_call(app: App):
     assert app.fails("nodes:forges").message == "The process that ran the function ended unexpectedly."
     assert app.run("nodes:double", n=2.0) == 4

@@ -20,10 +20,10 @@ PAGE = Path(__file__).parent / "page.jsx"
 
 
 @contextmanager
-def page_server(folder: Path) -> Iterator[str]:
-    """Bundles the page into ``folder`` and serves it; its address."""
+def page_server(folder: Path, page: Path = PAGE) -> Iterator[str]:
+    """Bundles a page into ``folder`` and serves it; its address."""
     command = [
-        str(NODE_MODULES / ".bin/esbuild"), str(PAGE), "--bundle", "--format=esm", "--jsx=automatic",
+        str(NODE_MODULES / ".bin/esbuild"), str(page), "--bundle", "--format=esm", "--jsx=automatic",
         "--define:process.env.NODE_ENV='production'", "--log-level=warning", f"--outfile={folder / 'page.js'}",
     ]  # fmt: skip
     subprocess.run(command, check=True, timeout=60)

@@ -10,7 +10,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -194,6 +194,7 @@ class Engine:
         if not transaction.wrote and also is None:
             return transaction.ts
         foreign: Commit | None = None
+        committed = False
         try:
             with self._writing, self._store.transaction(), self._lock:
                 foreign = self._noticed()
@@ -205,12 +206,15 @@ class Engine:
                     also(self._store.connection, ts)
                 # Whoever takes a snapshot holds the same lock, and finds the file and the log of one moment.
                 self._store.commit()
+                committed = True
                 self.log.append(commit)
         finally:
+            if not committed:
+                self._unlink([file.name for file in transaction.added_files])
             if foreign is not None:
                 self._tell(foreign)
         self._tell(commit)
-        self._unlink(transaction)
+        self._unlink(transaction.removed_files)
         self._empty_log()
         return ts
 
@@ -303,6 +307,9 @@ class Engine:
                 indexes = TableIndexes(connection, list(found.values()), list(searches.values()))
             self._write(table, internal_id, written, indexes)
             yield from keys_of(table, indexes, internal_id, written)
+        for file in transaction.added_files:
+            self.files.add(file)
+            yield FILES, b""
         for name in transaction.removed_files:
             connection.execute("DELETE FROM files WHERE name = ?", (name,))
             yield FILES, b""
@@ -327,8 +334,8 @@ class Engine:
         if written.after is not None:
             indexes.enter(row, written.after)
 
-    def _unlink(self, transaction: Transaction) -> None:
-        for name in transaction.removed_files:
+    def _unlink(self, names: Iterable[str]) -> None:
+        for name in names:
             with suppress(OSError):
                 (self.path.parent / "storage" / name).unlink()
 

@@ -19,7 +19,7 @@ from supavex.convex.media_types import is_media_type
 from supavex.convex.values import Document
 from supavex.deployment.database.store import Store
 from supavex.errors import SupavexError
-from supavex.files import own_folder
+from supavex.files import own_folder, owner_only
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,20 +35,46 @@ class StoredFile:
     path: Path
 
 
+@dataclass(frozen=True, slots=True)
+class NewFile:
+    """A file that a mutation stores: it is there when the mutation has committed. ``created`` are milliseconds."""
+
+    internal_id: bytes
+    name: str
+    created: float
+    content: bytes
+    content_type: str | None
+
+    @property
+    def row(self) -> tuple[bytes, str, float, bytes, int, str | None]:
+        """What the deployment's file says of it."""
+        digest = hashlib.sha256(self.content).digest()
+        return self.internal_id, self.name, self.created, digest, len(self.content), self.content_type
+
+    @property
+    def document(self) -> Document:
+        """Its document in ``_storage``."""
+        internal_id, _, created, sha256, size, content_type = self.row
+        return _document(internal_id, created, sha256, size, content_type)
+
+
+def _document(internal_id: bytes, created: float, sha256: bytes, size: int, content_type: str | None) -> Document:
+    return {
+        "_id": encode_id(STORAGE_NUMBER, internal_id),
+        "_creationTime": created,
+        "sha256": base64.b64encode(sha256).decode(),
+        "size": float(size),
+        **({} if content_type is None else {"contentType": content_type}),
+    }
+
+
 def file_documents(connection: sqlite3.Connection) -> Iterator[tuple[float, bytes, str, Document]]:
     """Of each stored file, the oldest first: when it was stored, its 16 bytes, its name, its document."""
     rows = connection.execute(
         "SELECT internal_id, name, created, sha256, size, content_type FROM files ORDER BY created, internal_id"
     )
     for internal_id, name, created, sha256, count, content_type in rows:
-        document: Document = {
-            "_id": encode_id(STORAGE_NUMBER, internal_id),
-            "_creationTime": created,
-            "sha256": base64.b64encode(sha256).decode(),
-            "size": float(count),
-            **({} if content_type is None else {"contentType": content_type}),
-        }
-        yield created, internal_id, name, document
+        yield created, internal_id, name, _document(internal_id, created, sha256, count, content_type)
 
 
 class Files:
@@ -56,6 +82,10 @@ class Files:
 
     def __init__(self, store: Store, folder: Path) -> None:
         self._store, self._folder = store, folder / "storage"
+
+    def path(self, name: str) -> Path:
+        """Where the contents of the file of that uuid lie."""
+        return self._folder / name
 
     def new_path(self) -> Path:
         """A path for contents that are still coming in; :meth:`keep` takes it from there."""
@@ -100,6 +130,12 @@ class Files:
         with self._store.transaction():
             self._store.connection.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)", row)
         return self._file(row)
+
+    def add(self, file: NewFile) -> None:
+        """Stores a file in the transaction of the deployment's file that is open: its contents first."""
+        with open(own_folder(self._folder) / file.name, "xb", opener=owner_only) as contents:
+            contents.write(file.content)
+        self._store.connection.execute("INSERT INTO files VALUES (?, ?, ?, ?, ?, ?)", file.row)
 
     def _known(self, name: str) -> tuple[bytes, bytes] | None:
         sql = "SELECT internal_id, sha256 FROM files WHERE name = ?"

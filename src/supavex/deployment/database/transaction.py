@@ -7,7 +7,6 @@ tell whether it still is so, and a subscription when to run again. Source: ``dat
 from __future__ import annotations
 
 import math
-import re
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -26,13 +25,12 @@ from supavex.deployment.database.commits import CATALOG, ReadSet
 from supavex.deployment.database.enforcement import check_limits, check_system_fields, mismatch_of
 from supavex.deployment.database.plans import QueryPlan
 from supavex.deployment.database.store import StoredTable, TableIndexes, read_body, write_body
-from supavex.deployment.database.stored_files import file_documents
-from supavex.deployment.database.usage import OVER, Limits, Usage
+from supavex.deployment.database.stored_files import NewFile, file_documents
+from supavex.deployment.database.usage import OVER, Limits, Usage, spelled
 from supavex.errors import SupavexError
 
 #: Storages of tables that are not made yet count from here; no file has so many.
 _NO_STORAGE = (1 << 40) + 1
-_CAPITAL = re.compile("_([a-z])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +71,8 @@ class Transaction:
         self._created = self.begun
         #: Names of stored files to be removed.
         self.removed_files: list[str] = []
+        #: Files to be stored.
+        self.added_files: list[NewFile] = []
         #: The mutation that writes, for who meets what it has written.
         self.source: str | None = None
 
@@ -83,18 +83,10 @@ class Transaction:
             yield
             return
         before, usage = self.usage.limits, self.usage
-        used = Limits(
-            usage.weigh(),
-            usage.read_rows,
-            self.reads.count(),
-            usage.written_rows,
-            usage.written_bytes,
-            usage.scheduled,
-            usage.scheduled_bytes,
-        )
+        used = usage.used(self.reads.count())
         lower = {}
         for limit in fields(Limits):
-            wanted = given.get(_CAPITAL.sub(lambda found: found[1].upper(), limit.name), limit.default)
+            wanted = given.get(spelled(limit.name), limit.default)
             if type(wanted) not in (int, float) or wanted < 0 or wanted != int(wanted):
                 raise ValueError(f"a limit is a whole number, and {limit.name} is {wanted!r}")
             lower[limit.name] = min(getattr(used, limit.name) + int(wanted), getattr(before, limit.name))
@@ -196,6 +188,8 @@ class Transaction:
         for created, internal_id, name, document in file_documents(self.connection):
             if name not in self.removed_files:
                 yield created, internal_id, write_body(document)
+        for file in self.added_files:
+            yield file.created, file.internal_id, write_body(file.document)
 
     def _file_rows(self, plan: QueryPlan, after: bytes | None) -> list[Row]:
         found = []
@@ -226,7 +220,7 @@ class Transaction:
         count = 0
         if table is STORED_FILES:
             (count,) = self.connection.execute("SELECT count(*) FROM files").fetchone()
-            return int(count) - len(self.removed_files)
+            return int(count) + len(self.added_files) - len(self.removed_files)
         if table.name not in self.new_tables:
             (count,) = self.connection.execute(f"SELECT count(*) FROM documents_{table.storage}").fetchone()
         mine = [written for (name, _), written in self.writes.items() if name == table.name]
@@ -347,22 +341,19 @@ class Transaction:
     def mark(self) -> tuple[Any, ...]:
         """What :meth:`go_back` takes."""
         usage = self.usage.written_rows, self.usage.written_bytes
-        return dict(self.writes), dict(self.new_tables), self._created, list(self.removed_files), usage
+        files = list(self.removed_files), list(self.added_files)
+        return dict(self.writes), dict(self.new_tables), self._created, files, usage
 
     def go_back(self, mark: tuple[Any, ...]) -> None:
         """Takes back what was written since :meth:`mark`, and its count. What was read or scheduled stays counted."""
         writes, tables, created, files, (self.usage.written_rows, self.usage.written_bytes) = mark
-        self.writes, self.new_tables, self._created, self.removed_files = (
-            dict(writes),
-            dict(tables),
-            created,
-            list(files),
-        )
+        self.writes, self.new_tables, self._created = dict(writes), dict(tables), created
+        self.removed_files, self.added_files = map(list, files)
 
     @property
     def wrote(self) -> bool:
         """Whether there is anything to commit."""
-        return bool(self.writes or self.new_tables or self.removed_files)
+        return bool(self.writes or self.new_tables or self.removed_files or self.added_files)
 
 
 def _row(table: StoredTable, key: bytes, internal_id: bytes, body: str, valid: int | None) -> Row:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from supavex.convex.values import size
@@ -12,6 +13,9 @@ from supavex.errors import SupavexError
 MAX_READ_ROWS, MAX_READ_BYTES, MAX_READ_INTERVALS = 32_000, 16 << 20, 4096
 MAX_WRITTEN_ROWS, MAX_WRITTEN_BYTES = 16_000, 16 << 20
 MAX_SCHEDULED, MAX_SCHEDULED_BYTES = 1000, 16 << 20
+#: Files that a mutation stores or reads. Convex counts them too, and does not say how many it allows.
+MAX_FILES, MAX_FILE_BYTES = 1000, 16 << 20
+_CAPITAL = re.compile("_([a-z])")
 #: What Convex says behind a limit that was met.
 OVER = "Consider using smaller limits in your queries, paginating your queries, or using indexed queries with a "
 OVER += "selective index range expressions."
@@ -30,6 +34,15 @@ class Limits:
     bytes_written: int = MAX_WRITTEN_BYTES
     functions_scheduled: int = MAX_SCHEDULED
     scheduled_function_args_bytes: int = MAX_SCHEDULED_BYTES
+    files_written: int = MAX_FILES
+    file_write_bytes: int = MAX_FILE_BYTES
+    files_read: int = MAX_FILES
+    file_read_bytes: int = MAX_FILE_BYTES
+
+
+def spelled(name: str) -> str:
+    """A limit's name as Convex's client spells it."""
+    return _CAPITAL.sub(lambda found: found[1].upper(), name)
 
 
 LIMITS = Limits()
@@ -47,6 +60,11 @@ class Usage:
     #: Functions that were scheduled, and the size of their arguments.
     scheduled: int = 0
     scheduled_bytes: int = 0
+    #: Files that were stored, and that were read.
+    files_written: int = 0
+    file_write_bytes: int = 0
+    files_read: int = 0
+    file_read_bytes: int = 0
     #: Texts whose sizes have not been added up, for nothing suggests that the limit is near.
     _unweighed: list[str] = field(default_factory=list)
     _length: int = 0
@@ -69,6 +87,37 @@ class Usage:
         self.read_bytes += sum(size(read_body(body)) for body in self._unweighed)
         self._unweighed, self._length = [], 0
         return self.read_bytes
+
+    def used(self, queries: int) -> Limits:
+        """What has been used of each limit; ``queries`` are the intervals of keys that were read."""
+        read, written, scheduled = (
+            (self.weigh(), self.read_rows),
+            (self.written_rows, self.written_bytes),
+            (self.scheduled, self.scheduled_bytes),
+        )
+        files = self.files_written, self.file_write_bytes, self.files_read, self.file_read_bytes
+        return Limits(*read, queries, *written, *scheduled, *files)
+
+    def stored(self, weight: int) -> None:
+        """Counts a file of so many bytes that is stored. Raises over the limits."""
+        self.files_written += 1
+        self.file_write_bytes += weight
+        self._check_files("written", self.files_written, self.limits.files_written)
+        self._check_files("written", self.file_write_bytes, self.limits.file_write_bytes, " bytes")
+
+    def loaded(self, weight: int) -> None:
+        """Counts a file of so many bytes that is read. Raises over the limits."""
+        self.files_read += 1
+        self.file_read_bytes += weight
+        self._check_files("read", self.files_read, self.limits.files_read)
+        self._check_files("read", self.file_read_bytes, self.limits.file_read_bytes, " bytes")
+
+    @staticmethod
+    def _check_files(verb: str, used: int, limit: int, unit: str = "") -> None:
+        if used > limit:
+            what = "bytes of files" if unit else "files"
+            message = f"Too many {what} {verb} in a single function execution (limit: {limit}{unit})"
+            raise SupavexError(f"TooManyFiles{verb.capitalize()}", message)
 
     def wrote(self, weight: int) -> None:
         """Counts a document that was written. Raises over the limits."""

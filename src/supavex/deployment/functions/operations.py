@@ -31,6 +31,7 @@ OPERATIONS: Mapping[str, Callable[[Frame, Arguments], str]] = {
     "1.0/storageGetMetadata": storage.get_metadata,
     "1.0/storageGenerateUploadUrl": storage.generate_upload_url,
     "1.0/storageDelete": storage.delete,
+    "1.0/storageStore": storage.store_in_mutation,
 }
 
 

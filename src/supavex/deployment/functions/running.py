@@ -20,6 +20,7 @@ from supavex.convex.values import InvalidValue, to_internal_json
 from supavex.deployment.database.engine import Conflict, Engine, Snapshot
 from supavex.deployment.database.paging import InvalidCursor
 from supavex.deployment.database.transaction import Transaction
+from supavex.deployment.functions import storage
 from supavex.deployment.functions.app import App, Function, Kind, canonical
 from supavex.deployment.functions.call import (
     TOO_NESTED,
@@ -344,6 +345,10 @@ class TransactionRun:
             if operation == "1.0/runUdf":
                 with understood(operation):
                     return ["settle", call_id, True, self._nested(frame, parsed(payload))]
+            if operation == "1.0/storageGet":
+                with understood(operation):
+                    files = self.functions.engine.files
+                    return ["settle", call_id, True, storage.load_in_mutation(files, frame, parsed(payload))]
             answered = answer(frame, operation, payload)
             while frame.warnings:
                 self.outcome.add_log("WARN", [frame.warnings.pop(0)])

@@ -6,13 +6,15 @@ import base64
 import hashlib
 import json
 import re
+import uuid
+from pathlib import Path
 from typing import Any
 
-from supavex.convex.ids import InvalidId, decode_id
+from supavex.convex.ids import InvalidId, decode_id, new_internal_id
 from supavex.convex.limits import STORAGE_NUMBER
 from supavex.deployment.database.commits import FILES
 from supavex.deployment.database.engine import Engine
-from supavex.deployment.database.stored_files import Files, checked_type
+from supavex.deployment.database.stored_files import Files, NewFile, checked_type
 from supavex.deployment.database.transaction import Transaction
 from supavex.deployment.functions.syscalls import Arguments, Frame, invalid, writable
 from supavex.errors import SupavexError
@@ -38,7 +40,8 @@ def _found(transaction: Transaction, arguments: Arguments, method: str) -> dict[
             raise invalid("storageId", method, f"{text} is no id of _storage")
         rows = transaction.query_rows(sql + "internal_id = ?", (internal_id,))
     transaction.read(FILES)
-    row = next(rows, None)
+    new = next((file for file in transaction.added_files if text in (file.name, file.document["_id"])), None)
+    row = next(rows, None) if new is None else (new.internal_id, new.name, *new.row[3:])
     if row is None or row[1] in transaction.removed_files:
         return None
     return {"name": row[1], "sha256": row[2], "size": row[3], "contentType": row[4], "storageId": text}
@@ -78,16 +81,48 @@ def remove(transaction: Transaction, arguments: Arguments) -> None:
     file = _found(transaction, arguments, "storage.delete")
     if file is None:
         raise SupavexError("FileNotFound", f"storage id {arguments.get('storageId')} not found")
-    transaction.removed_files.append(file["name"])
+    kept = [new for new in transaction.added_files if new.name != file["name"]]
+    if len(kept) < len(transaction.added_files):
+        transaction.added_files = kept
+    else:
+        transaction.removed_files.append(file["name"])
 
 
-def store(engine: Engine, arguments: Arguments) -> str:
-    """Stores bytes that an action has; the new file's id. Raises where they have another digest than is said."""
+def _checked(arguments: Arguments) -> tuple[bytes, str | None]:
+    """A file's bytes and type. Raises where they have another digest than is said."""
     data = base64.b64decode(arguments["blob"])
     wanted = arguments.get("sha256")
     if wanted is not None and wanted not in (hashlib.sha256(data).hexdigest(), _base64(hashlib.sha256(data).digest())):
         raise SupavexError("DigestMismatch", "the file has another SHA-256 than is said of it.")
-    kind = checked_type(arguments.get("contentType"))
+    return data, checked_type(arguments.get("contentType"))
+
+
+def store_in_mutation(frame: Frame, arguments: Arguments) -> str:
+    """Stores bytes when the mutation commits; the new file's id. Functions see the file at once."""
+    transaction = writable(frame)
+    data, kind = _checked(arguments)
+    transaction.usage.stored(len(data))
+    file = NewFile(new_internal_id(), str(uuid.uuid4()), transaction.begun, data, kind)
+    transaction.added_files.append(file)
+    return json.dumps(file.document["_id"])
+
+
+def load_in_mutation(files: Files, frame: Frame, arguments: Arguments) -> str:
+    """The bytes of a file with their type, as JSON, or null."""
+    transaction = writable(frame)
+    found = _found(transaction, arguments, "storage.get")
+    if found is None:
+        return "null"
+    transaction.usage.loaded(found["size"])
+    new = next((file for file in transaction.added_files if file.name == found["name"]), None)
+    if new is not None:
+        return json.dumps({"blob": _base64(new.content), "contentType": new.content_type})
+    return _loaded(files.path(found["name"]), found["contentType"])
+
+
+def store(engine: Engine, arguments: Arguments) -> str:
+    """Stores bytes that an action has; the new file's id."""
+    data, kind = _checked(arguments)
     path = engine.files.new_path()
     try:
         with open(path, "wb", opener=owner_only) as file:
@@ -102,9 +137,14 @@ def load(files: Files, transaction: Transaction, arguments: Arguments) -> str:
     """The bytes of a file with their type, as JSON, or null."""
     found = _found(transaction, arguments, "storage.get")
     file = None if found is None else files.named(found["name"])
-    if found is None or file is None or not file.path.is_file():
+    return "null" if found is None or file is None else _loaded(file.path, found["contentType"])
+
+
+def _loaded(path: Path, content_type: str | None) -> str:
+    try:
+        return json.dumps({"blob": _base64(path.read_bytes()), "contentType": content_type})
+    except FileNotFoundError:
         return "null"
-    return json.dumps({"blob": _base64(file.path.read_bytes()), "contentType": found["contentType"]})
 
 
 def _base64(data: bytes) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from supavex.convex.ids import InvalidId, decode_id
@@ -22,7 +22,7 @@ from supavex.deployment.database.plans import QueryPlan, plan_query
 from supavex.deployment.database.search_plans import SearchPlan
 from supavex.deployment.database.store import StoredTable, write_body
 from supavex.deployment.database.transaction import Transaction
-from supavex.deployment.database.usage import MAX_READ_ROWS
+from supavex.deployment.database.usage import MAX_READ_ROWS, Limits, spelled
 from supavex.deployment.functions.app import App
 from supavex.deployment.functions.identity import Identity
 from supavex.errors import SupavexError
@@ -315,22 +315,9 @@ def audit_log(frame: Frame, arguments: Arguments) -> str:
 
 def transaction_metrics(frame: Frame, arguments: Arguments) -> str:
     """What the transaction has used of its limits, and what is left."""
-    transaction = frame.transaction
-    usage = transaction.usage
-
-    limits = usage.limits
-
-    def left(limit: int, used: int) -> dict[str, int]:
-        return {"used": used, "remaining": limit - used}
-
-    return json.dumps(
-        {
-            "bytesRead": left(limits.bytes_read, usage.weigh()),
-            "bytesWritten": left(limits.bytes_written, usage.written_bytes),
-            "databaseQueries": left(limits.database_queries, transaction.reads.count()),
-            "documentsRead": left(limits.documents_read, usage.read_rows),
-            "documentsWritten": left(limits.documents_written, usage.written_rows),
-            "functionsScheduled": left(limits.functions_scheduled, usage.scheduled),
-            "scheduledFunctionArgsBytes": left(limits.scheduled_function_args_bytes, usage.scheduled_bytes),
-        }
-    )
+    usage, queries = frame.transaction.usage, frame.transaction.reads.count()
+    used, found = usage.used(queries), {}
+    for limit in fields(Limits):
+        count = getattr(used, limit.name)
+        found[spelled(limit.name)] = {"used": count, "remaining": getattr(usage.limits, limit.name) - count}
+    return json.dumps(found)

@@ -77,7 +77,8 @@ def start(
             *("--no-prompt", "--no-remote", "--no-npm", "--no-config", "--no-lock", "--no-check"),
             f"--v8-flags=--max-old-space-size={megabytes}",
             *allowed,
-            *(["--allow-sys"] if node else []),
+            # Node's packages look for files and variables that may not be there, and go on where they are not.
+            *(["--allow-sys", "--ignore-env", "--ignore-read"] if node else []),
             str(Path(__file__).with_name("main.js")),
             *(["node"] if node else []),
         ],

@@ -2,7 +2,8 @@
 (own) => {
   "use strict";
   const { parse, stringify } = JSON;
-  const { Request, Response, ReadableStream, Uint8Array } = globalThis;
+  const { AbortController, Request, Response, ReadableStream, Uint8Array } = globalThis;
+  const { defineProperty } = Object;
   const PIECE = 1 << 20; // bytes that are sent at once
   const TEXT = [["content-type", "text/plain; charset=utf-8"]];
 
@@ -20,7 +21,17 @@
     });
   own.requestOf = (ask, { url, method, headerPairs, streamId }) => {
     const body = streamId === null ? {} : { body: bodyOf(ask), duplex: "half" };
-    return new Request(url, { method, headers: headerPairs, ...body });
+    const request = new Request(url, { method, headers: headerPairs, ...body });
+    // Asked for when somebody looks at it: an action that waits to hear of its client is none that waits for nothing.
+    let controller = null;
+    const get = () => {
+      if (controller === null) {
+        controller = new AbortController();
+        ask("http/gone", "{}").then(() => controller.abort(), () => {});
+      }
+      return controller.signal;
+    };
+    return defineProperty(request, "signal", { get, configurable: true });
   };
   own.checkedResponse = (response) => {
     if (!(response instanceof Response)) throw new Error("HTTP actions must return a Response");

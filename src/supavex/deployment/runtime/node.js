@@ -15,6 +15,14 @@
   const hidden = { writable: true, configurable: true, enumerable: false };
   const put = (name, value) => Object.defineProperty(globalThis, name, { value, ...hidden });
   own.setEnvironment = (environment) => Object.defineProperty(process, "env", { value: { ...environment }, ...hidden });
+  // A namespace has what its module has exported, whatever becomes of the module's object.
+  const { load } = own.node;
+  own.node.load = async (name) => {
+    const found = await load(name);
+    if (name !== "node:process") return found;
+    const env = { get: () => process.env, enumerable: true };
+    return Object.defineProperties({}, { ...Object.getOwnPropertyDescriptors(found), env });
+  };
   const { Writable, Readable } = own.node.streams;
   for (const name of ["stdout", "stderr"]) {
     const level = name === "stdout" ? "LOG" : "ERROR";

@@ -13,7 +13,7 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from supavex.deployment.functions.actions import HttpRequest, NoRouter
 from supavex.deployment.functions.call import Arguments
@@ -26,6 +26,8 @@ from supavex.errors import SupavexError
 
 #: What a request and a response may hold.
 MAX_BODY_BYTES = 20 << 20
+#: Messages of a body that are received before the action reads them.
+_AHEAD = 4
 _METHODS = ("GET", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "HEAD")
 _BODILESS = ("GET", "HEAD", "OPTIONS")
 _PREFIX = "/http"
@@ -47,9 +49,9 @@ class Site:
             await PlainTextResponse("Payload Too Large", 413)(scope, receive, send)
             return
         identity = await asyncio.to_thread(self._identity, request.headers.get("authorization", ""))
-        exchange = _Exchange(receive, send, asyncio.get_running_loop())
         asked = _request(request, self.host.site_port)
-        outcome = await self.host.act(lambda: self.host.functions.answer(asked, identity, exchange.answer))
+        async with _Exchange(receive, send, asyncio.get_running_loop()) as exchange:
+            outcome = await self.host.act(lambda: self.host.functions.answer(asked, identity, exchange.answer))
         if outcome.failure is not None and not exchange.started:
             if isinstance(outcome.failure, NoRouter):
                 await PlainTextResponse(outcome.failure.message, 404)(scope, receive, send)
@@ -105,13 +107,37 @@ class _Exchange:
         self.started = False
         self._read = self._written = 0
         self._ended = False
+        #: What the client has sent and the action has not read yet.
+        self._messages: asyncio.Queue[Message] = asyncio.Queue(_AHEAD)
+        #: Set when the client has gone, or nobody waits for that any more.
+        self._gone = asyncio.Event()
+
+    async def __aenter__(self) -> _Exchange:
+        self._reading = asyncio.create_task(self._receiving())
+        return self
+
+    async def __aexit__(self, *details: object) -> None:
+        self._reading.cancel()
+        self._gone.set()
+
+    async def _receiving(self) -> None:
+        """Receives the body ahead of the action, and so hears when the client goes."""
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                self._gone.set()
+            await self._messages.put(message)
+            if self._gone.is_set():
+                return
 
     def answer(self, operation: str, arguments: Arguments) -> str:
         """What the action asks of its request and its response, as JSON."""
         if operation == "http/body":
             data = self._body()
             return json.dumps({"data": None if data is None else base64.b64encode(data).decode()})
-        if operation == "http/head":
+        if operation == "http/gone":
+            self._wait(self._gone.wait())
+        elif operation == "http/head":
             self._head(int(arguments["status"]), arguments["headers"])
         elif operation == "http/chunk":
             self._chunk(base64.b64decode(arguments["data"]))
@@ -121,7 +147,7 @@ class _Exchange:
 
     def _body(self) -> bytes | None:
         while not self._ended:
-            message = self._wait(self._receive())
+            message = self._wait(self._messages.get())
             if message["type"] == "http.disconnect":
                 self._ended = True
                 raise SupavexError("StreamFailed", "The client has gone before the request's end.")

@@ -1,9 +1,11 @@
 // Steps that are data: the same module runs on convex-test and on a deployment of supavex.
 import { ConvexError } from "convex/values";
-import { makeFunctionReference, mutationGeneric as mutation, queryGeneric as query } from "convex/server";
+import { actionGeneric as action, httpActionGeneric, makeFunctionReference, type HttpRouter } from "convex/server";
+import { mutationGeneric as mutation, queryGeneric as query } from "convex/server";
 
 const writeAgain = makeFunctionReference<"mutation">("differential:write");
 const readAgain = makeFunctionReference<"query">("differential:read");
+const nearest = makeFunctionReference<"action">("differential:near");
 
 /** A document without what differs from run to run. */
 const shown = (document: any) => {
@@ -66,6 +68,8 @@ const step = async (ctx: any, [kind, ...rest]: any): Promise<any> => {
       return (await ctx.db.query("rows").collect()).length;
     case "note":
       return typeof (await ctx.db.insert("notes", rest[0]));
+    case "texts":
+      return (await Promise.all(rest[0].map((id: any) => ctx.db.get(id)))).map((note: any) => note.text);
     case "rewrite":
     case "tear": {
       const first = await ctx.db.query("notes").withIndex("by_folder", (q: any) => q.eq("folder", rest[0])).first();
@@ -108,3 +112,36 @@ const run = async (ctx: any, { steps, catching }: any): Promise<any> => {
 };
 export const write = mutation({ handler: run });
 export const read = query({ handler: run });
+
+/** What is near to a vector: texts and scores, the nearest first. `filter`: a field's values. */
+export const near = action({
+  handler: async (ctx: any, { vector, limit, filter }: any): Promise<any> => {
+    const [field, values] = filter ?? [];
+    const wanted = (q: any) => (values.length === 1 ? q.eq(field, values[0]) : q.or(...values.map((value: any) => q.eq(field, value))));
+    const found = await ctx.vectorSearch("notes", "by_vector", { vector, limit, ...(filter === null ? {} : { filter: wanted }) });
+    const [[, texts]] = await ctx.runQuery(readAgain, { steps: [["texts", found.map((one: any) => one._id)]], catching: false });
+    return found.map((one: any, i: number) => [texts[i], Math.round(one._score * 1e4) + 0]);
+  },
+});
+
+/** Does what the request's body says, and answers as it says. */
+const answer = httpActionGeneric(async (ctx: any, request: Request) => {
+  const url = new URL(request.url);
+  const sent = request.body === null ? "" : await request.text();
+  const { status = 200, headers = {}, mutate, ask, vector, fails } = sent.startsWith("{") ? JSON.parse(sent) : ({} as any);
+  if (fails !== undefined) throw new Error(fails);
+  const results = [];
+  if (mutate !== undefined) results.push(await ctx.runMutation(writeAgain, { steps: mutate, catching: true }));
+  if (ask !== undefined) results.push(await ctx.runQuery(readAgain, { steps: ask, catching: true }));
+  if (vector !== undefined) results.push(await ctx.runAction(nearest, { vector, limit: 2, filter: null }));
+  const told = { method: request.method, path: url.pathname, query: [...url.searchParams], seen: request.headers.get("x-sent"), sent: sent.length, results };
+  const empty = status === 204 || request.method === "OPTIONS";
+  return new Response(empty ? null : JSON.stringify(told), { status, headers });
+});
+export const addRoutes = (http: HttpRouter) => {
+  for (const method of ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const) {
+    http.route({ pathPrefix: "/differential/", method, handler: answer });
+  }
+  http.route({ path: "/differential/exact", method: "GET", handler: answer });
+  http.route({ pathPrefix: "/differential/long/", method: "POST", handler: answer });
+};

@@ -2,6 +2,7 @@ import { httpRouter } from "convex/server";
 import { ConvexError } from "convex/values";
 import { api, internal } from "./_generated/api";
 import { httpAction } from "./_generated/server";
+import { addRoutes } from "./differential";
 
 const http = httpRouter();
 const json = (data: unknown, init?: ResponseInit) => new Response(JSON.stringify(data), init);
@@ -86,6 +87,19 @@ http.route({
     return new Response(new ReadableStream({ pull: (out) => (left-- > 0 ? out.enqueue(piece) : out.close()) }));
   }),
 });
+http.route({
+  path: "/waits",
+  method: "POST",
+  handler: httpAction(async (ctx, request) => {
+    const gone = new Promise((resolve) => request.signal.addEventListener("abort", () => resolve(null)));
+    await ctx.runMutation(internal.acting.put, { n: request.signal.aborted ? -1 : 70 });
+    await gone;
+    await ctx.runMutation(internal.acting.put, { n: request.signal.aborted ? 71 : -1 });
+    return new Response("nobody reads this");
+  }),
+});
+http.route({ path: "/signal", method: "GET", handler: httpAction(async (ctx, request) => json(request.signal.aborted)) });
+http.route({ path: "/never", method: "GET", handler: httpAction(async () => await new Promise<Response>(() => {})) });
 http.route({ path: "/throws", method: "GET", handler: httpAction(async () => { throw new Error("my words"); }) });
 http.route({ path: "/data-error", method: "GET", handler: httpAction(async () => { throw new ConvexError({ code: 7 }); }) });
 http.route({ path: "/nothing", method: "GET", handler: httpAction(async () => undefined as any) });
@@ -104,4 +118,5 @@ http.route({
   }),
 });
 http.route({ path: "/fails", method: "GET", handler: httpAction(async (ctx) => json(await ctx.runQuery(api.failing.plain, {}))) });
+addRoutes(http);
 export default http;

@@ -6,6 +6,7 @@ import { EventEmitter, once } from "events";
 import fs from "fs";
 import net from "net";
 import os from "os";
+import { env } from "process";
 import { Readable } from "stream";
 import { Worker } from "worker_threads";
 import { gunzipSync, gzipSync } from "zlib";
@@ -77,6 +78,15 @@ export const attempts = action({
     }
     return found;
   },
+});
+// Packages look for files and variables of the machine, and go on where there are none.
+export const looks = action({
+  handler: async () => ({
+    code: await fs.promises.readFile("/root/.aws/config").catch((error: any) => error.code),
+    exists: fs.existsSync("/etc/passwd"),
+    temporary: os.tmpdir(),
+    variables: [env.GREETING, env.HOME ?? null, Object.keys(env).includes("DENO_DIR")],
+  }),
 });
 export const forges = action({
   handler: async () => {
