@@ -94,70 +94,32 @@ def test_the_proof_takes_nothing_of_the_sql_that_the_copy_reads_a_value_with() -
     assert used == ["table.py"]
 
 
-#: Modules without a test file of their name in the mirrored place: which file holds them, and why. A pattern is of all
-#: modules in a room that have none.
+#: Rooms without a folder of tests of their own: where their tests lie, and why.
 ELSEWHERE = {
-    "cli/*": ("cli/test_commands.py", "a command is tested by running it"),
-    "convex/auth_tables.py": ("official/test_convex_auth.py", "the tables are Convex Auth's"),
-    "convex/checked_table.py": ("convex/test_compile.py", "each finding has its example there"),
-    "convex/index_checks.py": ("convex/test_compile.py", "each finding has its example there"),
-    "convex/damage.py": ("migrate/proof/test_damage.py", "damage is what a proof lists"),
-    "convex/limits.py": ("convex/test_compile.py", "numbers alone"),
-    "convex/messages.py": ("deployment/database/test_messages.py", "the messages are what a push answers"),
-    "convex_cli/*": ("convex_cli/test_cli.py", "targets and schemas are those of the CLI"),
-    "deployment/*": ("deployment/database/test_database.py", "a deployment is its rooms together"),
-    "deployment/dashboard/*": ("deployment/dashboard/test_routes.py", "a page is tested by its route"),
-    "deployment/database/*": ("deployment/database/test_queries.py", "a query is tested against a plain model"),
-    "deployment/functions/*": ("deployment/functions/test_transactions.py", "functions are tested by an app's own"),
-    "deployment/runtime/*": ("deployment/runtime/test_evaluation.py", "a process is tested by what runs in it"),
-    "deployment/server/*": ("official/test_sync.py", "the server is tested by Convex's own clients"),
-    "deployment/transfer/*": ("deployment/transfer/test_importing.py", "an import is tested whole"),
-    "diagnostics.py": ("convex/test_compile.py", "findings are printed there"),
-    "errors.py": ("cli/test_bad_places.py", "errors are what commands say"),
-    "mapping/*": ("mapping/test_plan.py", "a plan is tested whole"),
-    "mapping/conversions/*": ("mapping/test_conversions.py", "all types in one table"),
-    "mapping/scaffold/*": ("mapping/test_scaffold.py", "a scaffold is tested by its text"),
-    "migrate/*": ("migrate/test_migration.py", "a migration is tested whole"),
-    "migrate/changes/*": ("migrate/changes/test_detection.py", "changes are tested by what is detected"),
-    "migrate/copy/*": ("migrate/copy/test_parts.py", "a copy is tested whole, also where it is killed"),
-    "migrate/copy/encoding/*": ("behaviour/test_round_trip.py", "columns are tested by the documents that they become"),
-    "migrate/golive/*": ("official/test_cutover.py", "Convex's own CLI imports and exports"),
-    "migrate/keys/*": ("behaviour/test_equal_keys.py", "keys are tested by the rows that have them"),
-    "migrate/proof/*": ("migrate/proof/test_run.py", "a proof is tested whole"),
-    "migrate/proof/digests/*": ("migrate/proof/digests/test_table.py", "digests are tested by tables"),
-    "migrate/restore/*": ("migrate/restore/test_run.py", "a restore is tested whole"),
-    "migrate/state/*": ("migrate/state/test_rejects.py", "state is tested by the runs that leave it"),
-    "migrate/storage/*": ("cli/test_files.py", "stored files are tested by the commands that move them"),
-    "migrate/target/*": ("migrate/target/test_matching.py", "a target is tested by what is read of it"),
-    "migrate/users/*": ("cli/test_users.py", "users are tested by the command"),
-    "postgres/*": ("postgres/test_replay.py", "files are tested by their replay"),
-    "pytest_plugin.py": ("official/test_pytest_plugin.py", "the plugin needs the app's own tools"),
-    "rules/*": ("rules/test_agreement.py", "a rule is tested by what PostgreSQL shows and takes"),
-    "rules/parse/*": ("rules/test_agreement.py", "SQL is tested by what it means on both sides"),
-    "rules/proof/*": ("rules/test_proof.py", "a proof is tested by what it catches"),
-    "rules/typescript/*": ("rules/test_writing.py", "TypeScript is tested by what is written"),
-    "schema.py": ("convex/test_schema.py", "the module gives convex/schema.py another name"),
-    "settings/*": ("settings/test_reading.py", "rules are tested by the file that says them"),
-    "text.py": ("cli/test_commands.py", "texts are tested where they are printed"),
-    "usage/advice/*": ("usage/test_snippets.py", "advice is tested by its code"),
-    "usage/finding/*": ("usage/test_calls.py", "calls are tested by the code that makes them"),
-    "version.py": ("cli/test_commands.py", "one number"),
+    ".": ("", "the tests of single modules lie beside the folders"),
+    "cli/reports": ("cli", "a report is tested by the command that prints it"),
+    "deployment": ("deployment/database", "a deployment is its rooms together"),
+    "migrate/storage": ("cli", "stored files are tested by the commands that move them"),
+    "rules/parse": ("rules", "SQL is tested by what it means on both sides"),
 }
+#: Folders of tests that belong to no room: whole programs, behaviours that cross rooms, and the official tools.
+CROSSING = {"behaviour", "browser", "official", "scenarios"}
 
 
-def test_every_module_has_its_tests() -> None:
-    tests, used = ROOT / "tests", set()
-    source = ROOT / "src/supavex"
-    for path in sorted(source.rglob("*.py")):
-        module = path.relative_to(source)
-        own = tests / module.parent / f"test_{module.name}"
-        if module.name in ("__init__.py", "__main__.py") or own.is_file():
-            continue
-        found = [key for key in (module.as_posix(), f"{module.parent.as_posix()}/*") if key in ELSEWHERE]
-        assert found, f"{module} has no tests: write {own.relative_to(ROOT)}"
-        used.add(found[0])
-    assert used == ELSEWHERE.keys(), "exceptions that none needs any more"
-    assert [file for file, _ in ELSEWHERE.values() if not (tests / file).is_file()] == []
+def rooms(root: Path, pattern: str) -> set[str]:
+    """The folders below ``root`` with files of that pattern, as relative paths."""
+    return {
+        path.parent.relative_to(root).as_posix() for path in root.rglob(pattern) if "node_modules" not in path.parts
+    }
+
+
+def test_the_tests_of_a_room_lie_in_the_folder_of_its_name() -> None:
+    # Room by room, and not module by module: a small module is tested through its room's doors, by what they do.
+    source = rooms(ROOT / "src/supavex", "__init__.py")
+    tests = rooms(ROOT / "tests", "test_*.py")
+    assert source - tests == ELSEWHERE.keys() - {"."}
+    assert tests - source == CROSSING
+    assert [folder for folder, _ in ELSEWHERE.values() if not list((ROOT / "tests" / folder).glob("test_*.py"))] == []
 
 
 def test_the_page_of_the_house_names_what_is_there() -> None:

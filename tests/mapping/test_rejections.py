@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from supavex.cli.reject_lines import reject_lines, toml_lines
+from supavex.cli.reports.rejects import reject_lines, toml_lines
 from supavex.mapping.rejections import REJECTIONS
 from supavex.migrate.state.rejects import Reject
 from supavex.settings.reading import load_settings

@@ -346,7 +346,7 @@ def test_a_function_finds_what_the_query_found(
     """Against PostgreSQL itself, over NULLs too: what is absent is neither less than a value nor different from it.
 
     In ``.filter``, convex-test compares as JavaScript does, to which undefined is not less than a number; that Convex's
-    own order is minded there, tests/usage/test_snippets.py shows.
+    own order is minded there, tests/usage/advice/test_snippets.py shows.
     """
     held = [{"n": float(number), **row} for number, row in enumerate(held)]
     documents = [{key: x for key, x in row.items() if x is not None or key == "c"} for row in held]

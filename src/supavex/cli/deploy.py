@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from supavex.cli.options import json_option, open_project, print_json, project_options
-from supavex.cli.summaries import deployment_summary
+from supavex.cli.reports.deployment import deployment_summary
 from supavex.cli.targets import target_option, to_option
 from supavex.cli.verbosity import next_step, say
 from supavex.errors import SupavexError

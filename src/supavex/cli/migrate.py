@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import click
 
 from supavex.cli.completion import complete_tables
-from supavex.cli.migration_report import nothing_line, report_lines
 from supavex.cli.options import (
     confirmed,
     json_option,
@@ -21,6 +20,7 @@ from supavex.cli.options import (
     project_options,
 )
 from supavex.cli.progress import audience, shown_progress
+from supavex.cli.reports.migration import nothing_line, report_lines
 from supavex.cli.targets import target_option, to_option
 from supavex.cli.verbosity import next_step, say
 from supavex.errors import UsageError

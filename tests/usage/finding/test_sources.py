@@ -10,8 +10,7 @@ from supavex.usage.finding import calls, sources, syntax
 from supavex.usage.finding.calls import find_uses
 from supavex.usage.finding.sources import read_sources
 from tests.projects import supavex
-
-from .conftest import uses_of
+from tests.usage.conftest import uses_of
 
 CALL = 'supabase.from("t").select()\n'
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from supavex.cli.reject_lines import reject_lines
+from supavex.cli.reports.rejects import reject_lines
 from supavex.text import byte_text, counted, duration, table_text
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import uses_of
+from tests.usage.conftest import uses_of
 
 
 def whats(folder: Path, **files: str) -> list[str]:

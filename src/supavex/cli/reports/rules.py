@@ -1,29 +1,14 @@
-"""What ``supavex verify --rules`` prints."""
+"""The report of `supavex verify --rules`: leaks, differences, and what was not tried."""
 
 from __future__ import annotations
 
 from collections import Counter
 
-import click
-
-from supavex.cli.options import print_json
-from supavex.library import Project
 from supavex.rules.proof.run import RulesProof
 from supavex.text import counted
 
 #: Findings of a kind that the terminal shows.
 _SHOWN = 10
-
-
-def rules_verdict(project: Project, users: int | None, *, as_json: bool) -> int:
-    """Tries the rules and prints what came of it; the exit code."""
-    result = project.verify_rules(users, lambda user: click.echo(f"as {user} …", err=True))
-    if as_json:
-        print_json(result.to_json())
-    else:
-        for line in report_lines(result):
-            click.echo(line)
-    return 0 if result.ok else 1
 
 
 def report_lines(result: RulesProof) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from supavex.cli.rules_proof import report_lines
+from supavex.cli.reports.rules import report_lines
 from supavex.postgres import server as servers
 from supavex.rules.proof.comparison import Findings
 from supavex.rules.proof.functions import Called

@@ -11,8 +11,7 @@ from supavex.usage.advice.writer import Written
 from supavex.usage.finding.functions import find_functions
 from supavex.usage.finding.patterns import matches
 from supavex.usage.finding.sources import read_sources
-
-from .conftest import uses_of
+from tests.usage.conftest import uses_of
 
 SCHEMA = define_schema(
     {

@@ -25,7 +25,7 @@ from supavex.postgres.snapshot import exported
 from supavex.schema import v
 from supavex.settings.rules import ColumnRule
 from tests.databases import Database
-from tests.mapping.test_conversions import FIELDS, TABLE, database_with_types
+from tests.mapping.conversions.test_choice import FIELDS, TABLE, database_with_types
 
 N, S, I64, B, A = v.number(), v.string(), v.int64(), v.bytes(), v.any()
 NUMBERS, STRINGS = v.array(v.union(v.number(), v.null())), v.array(v.union(v.string(), v.null()))
