@@ -32,6 +32,7 @@ NEEDS = {
     "browser": "a browser",
     "served": "a served deployment",
     "command": "whole commands, with a server and processes of their own",
+    "server": "a PostgreSQL server of their own",
 }
 #: The folders whose tests need something, and what a test or a fixture of its calls if it does: modules, and functions.
 FOLDERS = {"tests/official": "node", "tests/browser": "browser"}
@@ -41,6 +42,8 @@ CALLED = {
     "tests.browser.chromium": "browser",
     "tests.projects.supavex": "command",
     "supavex.library": "command",
+    "supavex.postgres.server.running": "server",
+    "supavex.postgres.server.temporary": "server",
 }
 #: The examples that a property is tried with where ``--quick`` is asked for.
 QUICK_EXAMPLES = 10
@@ -98,7 +101,9 @@ def needs_of(item: pytest.Item) -> set[str]:
     path = item.path.relative_to(item.config.rootpath).as_posix()
     found = {need for folder, need in FOLDERS.items() if path.startswith(f"{folder}/")}
     if isinstance(item, pytest.Function):
-        fixtures = (each.func for made in item._fixtureinfo.name2fixturedefs.values() for each in made)
+        defined = (each for made in item._fixtureinfo.name2fixturedefs.values() for each in made)
+        # The server that most tests share costs none of them much.
+        fixtures = (each.func for each in defined if each.func.__module__ != "tests.databases")
         for function in (inner(item.function), *fixtures):
             found |= needs_of_call(function)
     return found

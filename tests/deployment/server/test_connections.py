@@ -13,6 +13,7 @@ from contextlib import suppress
 
 import pytest
 
+pytestmark = pytest.mark.served
 SECONDS = 30.0
 #: A server whose limits are so low that a test can wait for them.
 SERVER = """

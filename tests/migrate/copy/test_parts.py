@@ -36,6 +36,7 @@ from supavex.postgres.inspection import inspect_catalog
 from supavex.postgres.server import Server, temporary
 from supavex.settings.reading import load_settings
 from supavex.settings.schema_file import load_schema
+from tests import projects
 from tests.databases import wait_until_left
 
 ROWS = 6000
@@ -549,13 +550,15 @@ def test_a_server_that_was_restarted_is_the_same_moment(tmp_path: Path, monkeypa
     from supavex.postgres.server import running
 
     monkeypatch.setattr(parts, "PART_BYTES", 64 << 10)
-    with running(tmp_path / "database") as first:
-        still(first)
-        source = Source(first, tmp_path, "restarted")
-        source.copy(executor=Here())
-        whole = source.sha()
-        source.killed(KILLS[4])
-    with running(tmp_path / "database") as second:
-        source.url = second.url("supabase_admin", "restarted")
-        assert source.copy().parts_kept == 9
-        assert source.sha() == whole
+    # A folder that every user may pass through: the server's data lie in it, and go with it.
+    with projects.folder() as folder:
+        with running(folder / "database") as first:
+            still(first)
+            source = Source(first, tmp_path, "restarted")
+            source.copy(executor=Here())
+            whole = source.sha()
+            source.killed(KILLS[4])
+        with running(folder / "database") as second:
+            source.url = second.url("supabase_admin", "restarted")
+            assert source.copy().parts_kept == 9
+            assert source.sha() == whole

@@ -122,5 +122,8 @@
     }
     return stringify(answer);
   };
-  own.analyze = (request) => evaluated(request).then(own.answer, (error) => own.answer(stringify({ failure: failure("", error) })));
+  // The app's own toJSON may throw, or never end, whatever is written: then a text says so that needs none.
+  const unwritten = '{"failure": {"module": "", "name": "Error", "message": "what the modules say can\'t be written as JSON"}}';
+  own.analyze = (request) =>
+    evaluated(request).then(own.answer, (error) => own.answer(stringify({ failure: failure("", error) }))).catch(() => own.answer(unwritten));
 }
