@@ -1,5 +1,5 @@
 # make demo   the main job on the user's case, with embedded parts
-# make quick  while you work: the tests that need no Node, no browser, no served deployment and no whole commands
+# make quick  while you work: the tests that need no Node, no browser, no server of its own and no whole commands
 # make test   every test;  make lint   style, types, arrows;  make bench   the benchmarks
 # make docs   the documentation as a site in build/site;  make dist  wheel and source archive, checked and tried
 # make bundle the example project's functions, for the demo and tests without Node
@@ -14,13 +14,16 @@ NPM_INSTALLED := tests/official/node_modules/.installed
 demo: $(INSTALLED)
 	@$(BIN)/supavex demo
 
-# Three workers on two processors, for tests wait as well; who has none left takes from the one that has most.
+# Three workers on two processors, for tests wait as well; who has none left takes from the one that has most. The
+# assertions of a test file are rewritten once and kept, whatever the environment says of bytecode.
+PYTEST := PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(CURDIR)/$(VENV)/bytecode $(BIN)/python -m pytest -n 3 --dist worksteal
+
 quick: $(INSTALLED)
-	$(BIN)/python -m pytest -n 3 --dist worksteal --quick
+	$(PYTEST) --quick
 
 test: $(INSTALLED) $(NPM_INSTALLED)
 	@PATH="$(BIN):$$PATH" sh tests/browser/install.sh
-	$(BIN)/python -m pytest -n 3 --dist worksteal
+	$(PYTEST)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -33,6 +33,7 @@ NEEDS = {
     "served": "a served deployment",
     "command": "whole commands, with a server and processes of their own",
     "server": "a PostgreSQL server of their own",
+    "slow": "seconds each",
 }
 #: The folders whose tests need something, and what a test or a fixture of its calls if it does: modules, and functions.
 FOLDERS = {"tests/official": "node", "tests/browser": "browser"}

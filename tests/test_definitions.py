@@ -67,7 +67,12 @@ def test_what_the_file_changes_is_its_own(tmp_path: Path) -> None:
     assert json.dumps(1) == "1"
 
 
-def test_a_module_beside_the_file_is_read_again_when_it_has_changed(tmp_path: Path) -> None:
+def test_a_module_beside_the_file_is_read_again_when_it_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Python keeps bytecode by a file's second and size, which are the same here.
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    monkeypatch.delenv("PYTHONPYCACHEPREFIX", raising=False)
     (tmp_path / "parts.py").write_text("name = 'one'\n")
     text = 'from parts import name\nschema = define_schema({name: define_table({"a": v.string()})})\n'
     assert list(evaluated(tmp_path, text).tables) == ["one"]

@@ -29,6 +29,7 @@ def generate() -> ModuleType:
     return module
 
 
+@pytest.mark.slow
 def test_every_code_is_explained_with_an_example_and_a_fix(generate: ModuleType) -> None:
     codes = defaultdict(list)
     for given in generate.found_codes():
@@ -55,6 +56,7 @@ def test_every_command_and_every_setting_has_its_place(generate: ModuleType) -> 
     assert [code for code in REJECTIONS if f"\n## {code}\n" not in rejected] == []
 
 
+@pytest.mark.slow
 def test_the_site_has_no_dead_link_and_no_page_that_nothing_leads_to(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
     environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}

@@ -62,6 +62,7 @@ def test_the_house_is_in_order(tree: Path) -> None:
     assert (ran.returncode, "0 broken" in ran.stdout) == (0, True), ran.stdout + ran.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("why", FORBIDDEN)
 def test_lint_sees_an_arrow_that_may_not_be(tree: Path, why: str) -> None:
     place, line = FORBIDDEN[why]

@@ -49,6 +49,7 @@ def test_a_wheel_that_is_gone_is_not_asked_for_again(tmp_path: Path) -> None:
     assert installed(gone, "pipx").command(["copy"]) == "pipx inject supavex 'pyarrow>=18' 'numpy>=2'"
 
 
+@pytest.mark.slow
 def test_every_package_that_is_imported_belongs_to_the_core_or_to_an_extra() -> None:
     imported = set()
     for file in SOURCE.rglob("*.py"):
@@ -86,6 +87,7 @@ def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
+@pytest.mark.slow
 def test_every_help_needs_the_core_alone() -> None:
     code = _WITHOUT.format(names=set(PACKAGES)) + (
         "from supavex.cli.main import COMMANDS, cli\n"
@@ -136,6 +138,7 @@ LINUX_ONLY = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_nothing_is_called_that_macos_does_not_have() -> None:
     found = []
     for file in SOURCE.rglob("*.py"):

@@ -26,6 +26,7 @@ SQL = {
 }
 
 
+@pytest.mark.slow
 def test_the_migration_of_the_documents_runs() -> None:
     code = re.search(r"```python\n(.*?)```", (ROOT / "docs/python.md").read_text(), re.DOTALL)
     assert code is not None

@@ -16,6 +16,7 @@ from tests.projects import supavex
 _WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE")
 
 
+@pytest.mark.slow
 def test_a_temporary_database_is_one_transaction_and_has_no_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -120,6 +120,8 @@ def child() -> None:
     os.dup2(2, 1)
     sys.stdin = io.StringIO()
     sys.path.insert(0, str(Path(path).parent))
+    # Bytecode that is kept is told by its file's second and size: a module that was edited since may have the same.
+    sys.dont_write_bytecode, sys.pycache_prefix = True, os.devnull
     before = set(sys.modules)
     try:
         schema = _evaluate(path, text, shown, seconds)

@@ -106,6 +106,7 @@ def test_verbose_shows_where_an_error_comes_from(folder: Path) -> None:
     assert "error[NoProject]" in ran.err
 
 
+@pytest.mark.slow
 def test_colors_are_as_asked(folder: Path) -> None:
     command = ("check", "-C", str(folder))
     assert RED not in process(*command).stderr

@@ -298,6 +298,7 @@ def test_a_cached_check_starts_no_server_and_imports_no_arrow(folder: Path) -> N
     assert ran.returncode == 0, ran.stderr
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_is_no_error(folder: Path) -> None:
     command = f"{sys.executable} -m supavex demo -C {folder}/demo | head -1"
     ran = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=120, check=False)

@@ -41,6 +41,7 @@ def test_the_contents_are_those_that_went_in(tmp_path: Path, size: int, method: 
         assert b"".join(inflated(archive, "t/documents.jsonl")) == content
 
 
+@pytest.mark.slow
 def test_what_inflates_to_far_more_comes_in_small_pieces(tmp_path: Path) -> None:
     path = written(tmp_path / "a.zip", bytes(200 << 20))
     assert path.stat().st_size < 1 << 20

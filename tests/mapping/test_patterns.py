@@ -61,6 +61,7 @@ PARTS = st.sampled_from(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ignore_case", [False, True])
 def test_what_postgresql_accepts_the_translation_accepts(database: Database, ignore_case: bool) -> None:
     @settings(max_examples=200)

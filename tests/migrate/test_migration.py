@@ -181,6 +181,7 @@ def test_a_killed_run_leaves_nothing_that_hurts_the_next(folder: Path, stage: st
     assert [p.name for p in (folder / ".supavex/migration/moments").iterdir()] == ["local.sqlite3"]
 
 
+@pytest.mark.slow
 def test_a_terminated_run_stops_its_server(folder: Path) -> None:
     arguments = ["migrate", "-C", str(folder), "--out", str(folder / "x.zip")]
     code = (

@@ -235,6 +235,7 @@ EXAMPLES = 2000 if settings.get_current_profile_name() == "explore" else 25
 SETTINGS = settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=EXAMPLES, phases=PHASES)
 
 
+@pytest.mark.slow
 @SETTINGS
 @given(scripts=st.lists(files(), min_size=1, max_size=3))
 def test_scripts_with_failures_leave_what_psql_leaves(pair: Pair, scripts: list[list[str]]) -> None:
@@ -242,6 +243,7 @@ def test_scripts_with_failures_leave_what_psql_leaves(pair: Pair, scripts: list[
     both(pair, scripts)
 
 
+@pytest.mark.slow
 @SETTINGS
 @given(scripts=st.lists(files(), min_size=1, max_size=3))
 def test_scripts_in_which_every_statement_succeeds_leave_what_psql_leaves(pair: Pair, scripts: list[list[str]]) -> None:

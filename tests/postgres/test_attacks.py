@@ -303,6 +303,7 @@ def filled(attack: str, machine: Machine) -> str:
     return text
 
 
+@pytest.mark.slow
 def test_all_attacks_one_after_the_other_reach_nothing(machine: Machine) -> None:
     """The public way: a project's replay, whose server is started again afterwards."""
     with open_folder() as folder:

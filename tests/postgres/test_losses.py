@@ -195,6 +195,7 @@ def test_tables_that_refer_to_each_other_are_made_when_nothing_else_helps(databa
     assert len(report.without_foreign_keys) >= 1
 
 
+@pytest.mark.slow
 def test_many_rows_into_a_table_that_is_not_there_take_no_time_of_their_own(database: Database, tmp_path: Path) -> None:
     rows = "\n".join(f"INSERT INTO b VALUES ({n});" for n in range(3000))
     report = replayed(database, tmp_path, rows)

@@ -642,6 +642,7 @@ def test_without_its_catalog_a_replay_is_done_again(replay: Callable[[], Replay]
     assert replay().cached() == first
 
 
+@pytest.mark.slow
 def test_an_interrupted_replay_is_not_taken_for_an_earlier_one_of_the_same_files(
     replay: Callable[[], Replay], migrations: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -211,11 +211,13 @@ def many(folder: Path, count: int = 40_000) -> SnapshotArchive:
     return archive(folder, [json.dumps({**PLAIN, "_id": id_of(NUMBER, n), "amount": n}) for n in range(count)])
 
 
+@pytest.mark.slow
 def test_a_process_gives_the_same_rows(tmp_path: Path):
     with many(tmp_path) as opened:
         assert told(reading.rows_read_aside(opened, SOURCE)) == told(rows_of_blocks(opened, SOURCE))
 
 
+@pytest.mark.slow
 def test_what_a_process_that_is_killed_did_not_read_is_read_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     started: list[int] = []
     popen = reading.subprocess.Popen

@@ -585,6 +585,7 @@ print("imported")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("table", "done"), [("a", 1000), ("a", 12_000), ("m", 1)])
 def test_a_killed_import_leaves_everything_as_it_was(tmp_path: Path, table: str, done: int):
     """In the midst of a table, after one, and after the last: before the new tables take the old ones' place."""

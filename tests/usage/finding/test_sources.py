@@ -145,6 +145,7 @@ def test_deep_nesting_overflows_nothing(tmp_path: Path) -> None:
     assert {use.file for use in found} == {"a.ts", "b.ts", "c.ts", "d.py"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [
