@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from supavex.convex.damage import Damaged
 from supavex.convex.ids import InvalidId, decode_id, encode_id
 from supavex.convex.values import same
 from supavex.deployment import Deployment
@@ -119,6 +120,19 @@ def test_getting_many_gives_those_of_the_table(deployment: Deployment):
     assert {id_: row["n"] for id_, row in found.items()} == {a: 1, b: 2}
     assert deployment.get_many("posts", []) == {}
     assert deployment.get_many("nowhere", [a]) == {}
+
+
+def test_a_document_that_can_not_be_read_is_there(deployment: Deployment):
+    ids = [deployment.insert("posts", {"title": str(number)}) for number in range(1200)]
+    user = deployment.insert("users", {"name": "a"})
+    storage = deployment.store.tables()["posts"].storage
+    deployment.store.connection.execute(f"UPDATE documents_{storage} SET body = '{{' WHERE row = 1")
+    damaged: list[Damaged] = []
+    found = deployment.get_many("posts", [*ids, user], damaged.append)
+    assert list(found) == sorted(ids[1:], key=decode_id)
+    assert [one.id for one in damaged] == ids[:1]
+    assert deployment.present("posts", [*ids, user, UNKNOWN_ID, UNKNOWN_TABLE_ID]) == frozenset(ids)
+    assert deployment.present("nowhere", ids) == deployment.present("posts", []) == frozenset()
 
 
 def test_documents_of_two_tables_with_the_same_internal_id(deployment: Deployment):

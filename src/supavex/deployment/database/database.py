@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import itertools
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from supavex.convex.compile import compile_schema
 from supavex.convex.damage import DamagedDocument, OnDamaged, refuse
@@ -34,6 +34,8 @@ _LET_PASS = ("SystemField", "FieldNameReserved", "UnknownTable", "TooNestedError
 
 #: Where the file keeps that its text and vector indexes were built once.
 _SEARCHES_BUILT = "search_indexes"
+#: Ids that are looked for at once.
+_IDS = 500
 #: Documents that SQLite joins: of the largest that there may be, its longest value holds so many.
 _JOINED = 100
 #: Bytes of documents that are given at once.
@@ -118,19 +120,31 @@ class Database:
         stored = self.store.tables().get(table)
         if table == STORAGE_TABLE:
             return self._stored_files(ids)
-        if stored is None:
-            return {}
         found = {}
-        for id_ in ids:
-            number, internal_id = decode_id(id_)
+        for id_, (internal_id, body, row) in self._with_ids(stored, ids, "body, row"):
             try:
-                document = self._get(stored, internal_id) if number == stored.number else None
+                found[id_] = read_body(body, stored, internal_id, row)
             except DamagedDocument as error:
                 damaged(error.damaged)
-                continue
-            if document is not None:
-                found[id_] = document
         return found
+
+    def present(self, table: str, ids: Iterable[str]) -> frozenset[str]:
+        """Those of ``ids`` that ``table`` has a document with, whether it can be read or not."""
+        if table == STORAGE_TABLE:
+            return frozenset(self._stored_files(list(ids)))
+        return frozenset(id_ for id_, _ in self._with_ids(self.store.tables().get(table), ids, "NULL"))
+
+    def _with_ids(self, table: StoredTable | None, ids: Iterable[str], columns: str) -> Iterator[tuple[str, Any]]:
+        """The rows with some ids: the id, and its bytes with ``columns``. Ids of other tables have no row."""
+        decoded = [] if table is None else [(decode_id(id_), id_) for id_ in ids]
+        wanted = {key: id_ for (number, key), id_ in decoded if table is not None and number == table.number}
+        keys = sorted(wanted)
+        for start in range(0, len(keys), _IDS):
+            some = keys[start : start + _IDS]
+            assert table is not None
+            sql = f"SELECT internal_id, {columns} FROM documents_{table.storage} WHERE internal_id IN "
+            for row in self.store.connection.execute(f"{sql}({','.join('?' * len(some))})", some):
+                yield wanted[row[0]], row
 
     def _stored_files(self, ids: Sequence[str]) -> dict[str, Document]:
         """Those of ``ids`` that are stored files, with what Convex's system table shows of them."""

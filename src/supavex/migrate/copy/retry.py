@@ -130,7 +130,7 @@ def _lacking(
         number = numbers.get(reference.target)
         pairs = named_keys(connection, table, planned, rows)
         ids = {} if number is None else {encode_id(number, named): named for _, named in pairs}
-        there = {ids[id_] for id_ in target.get_many(reference.target, list(ids))}
+        there = {ids[id_] for id_ in target.present(reference.target, ids)}
         for row, named in pairs:
             if named not in there:
                 yield (table.name, row), (f"{reference.schema}.{reference.table}", named)

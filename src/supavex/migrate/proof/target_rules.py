@@ -50,9 +50,7 @@ def _references(documents: list[Document], name: str, table: str, compared: Comp
     """Lists the documents whose field ``name`` refers to one that ``table`` does not have."""
     target, number = compared.context.target, compared.context.numbers.get(table)
     ids = {value for document in documents for value in _ids(document.get(name))}
-    there: set[str | None] = set()
-    # A document that can't be read is there.
-    there.update(target.get_many(table, sorted(filter(_of(number), ids)), lambda found: there.add(found.id)))
+    there = target.present(table, filter(_of(number), ids))
     for document in documents:
         for value in _ids(document.get(name)):
             if value not in there:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -102,6 +102,19 @@ class ArchiveDocuments:
                 found[id_] = _document(body, uniform=bool(uniform))
         return found
 
+    def present(self, table: str, ids: Iterable[str]) -> frozenset[str]:
+        """Those of ``ids`` that ``table`` has a document with, whether it can be read or not."""
+        wanted = sorted(set(ids))
+        if not wanted:
+            return frozenset()  # the archive need not be read for that
+        self.load(table)
+        found = {damaged.id for damaged in self._damaged[table] if damaged.id is not None}.intersection(wanted)
+        for start in range(0, len(wanted), _BATCH):
+            some = wanted[start : start + _BATCH]
+            sql = f'SELECT id FROM "{table}" WHERE id IN ({",".join("?" * len(some))})'
+            found.update(id_ for (id_,) in self._database.execute(sql, some))
+        return frozenset(found)
+
     def documents(self, table: str, damaged: OnDamaged = refuse) -> Iterator[Document]:
         """All documents of a table, in the order of their ids. ``damaged`` is called with lines that hold none."""
         self.load(table)
@@ -146,6 +159,10 @@ class WithExisting:
     def get_many(self, table: str, ids: Sequence[str], damaged: OnDamaged = refuse) -> dict[str, Document]:
         """Those of ``ids`` that are documents of ``table``. ``damaged`` is called with those that can't be read."""
         return self._of(table).get_many(table, ids, damaged)
+
+    def present(self, table: str, ids: Iterable[str]) -> frozenset[str]:
+        """Those of ``ids`` that ``table`` has a document with, whether it can be read or not."""
+        return self._of(table).present(table, ids)
 
     def documents(self, table: str, damaged: OnDamaged = refuse) -> Iterator[Document]:
         """All documents of a table. ``damaged`` is called with those that can't be read."""

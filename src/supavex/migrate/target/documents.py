@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from supavex.convex.damage import OnDamaged, refuse
@@ -21,6 +21,9 @@ class Documents(Protocol):
 
     def get_many(self, table: str, ids: Sequence[str], damaged: OnDamaged = refuse) -> dict[str, Document]:
         """Those of ``ids`` that are documents of ``table``. ``damaged`` is called with those that can't be read."""
+
+    def present(self, table: str, ids: Iterable[str]) -> frozenset[str]:
+        """Those of ``ids`` that ``table`` has a document with, whether it can be read or not."""
 
     def documents(self, table: str, damaged: OnDamaged = refuse) -> Iterator[Document]:
         """All documents of a table. ``damaged`` is called with those that can't be read."""
