@@ -2,7 +2,7 @@
 
     python -m benchmarks.changes_speed [--rows 1000000] [--runs 3]
 
-Times what a migration adds to keep a moment, and `supavex changes` where nothing changed, where one row in a hundred
+Times what a migration adds to keep a baseline, and `supavex changes` where nothing changed, where one row in a hundred
 was updated, where some were deleted too, and by all digests. Prints medians, ratios to the floor, the peak of memory.
 """
 
@@ -28,24 +28,24 @@ from supavex.mapping.table_numbers import with_new_tables
 from supavex.migrate.changes.detection import ChangeDetector, changes_since
 from supavex.migrate.changes.recorder import BaselineRecorder
 from supavex.migrate.copy.selection import CopiedTable
-from supavex.migrate.state.baseline import Moment
-from supavex.migrate.state.baselines import Moments
+from supavex.migrate.state.baseline import Baseline
+from supavex.migrate.state.baselines import Baselines
 from supavex.postgres.server import temporary
 from supavex.postgres.visibility import held_snapshot
 
 
-def keep(plan: Plan, url: str, moments: Moments) -> None:
+def keep(plan: Plan, url: str, baselines: Baselines) -> None:
     """What a migration does besides copying."""
     numbers = with_new_tables({}, plan.schema.tables)
-    remember = BaselineRecorder(moments, "local")
+    remember = BaselineRecorder(baselines, "local")
     with held_snapshot(url) as held:
-        remember.write(held, numbers, {}, [CopiedTable(t, frozenset(), [], earlier=False) for t in plan.moved], None)
+        remember.write(held, numbers, {}, [CopiedTable(t, frozenset(), [], earlier=False) for t in plan.moving], None)
     remember.keep()
 
 
-def detector(plan: Plan, url: str, moments: Moments, *, full: bool = False) -> tuple[int, int, int]:
-    with Moment.open(moments.path("local")) as moment:
-        table = changes_since(plan, url, ChangeDetector(moment, full)).tables[0]
+def detector(plan: Plan, url: str, baselines: Baselines, *, full: bool = False) -> tuple[int, int, int]:
+    with Baseline.open(baselines.path("local")) as baseline:
+        table = changes_since(plan, url, ChangeDetector(baseline, full)).tables[0]
     return table.inserted, table.updated, table.deleted
 
 
@@ -67,15 +67,15 @@ def measured(rows: int, runs: int) -> Iterator[tuple[str, list[float], list[floa
         every = plan_of(folder, url)
         payments = [table for table in every.tables if table.source.name == "payments"]
         plan = Plan(every.project, every.schema, every.catalog, payments)
-        moments = Moments(folder / "moments")
+        baselines = Baselines(folder / "baselines")
 
         def against_the_floor(what: str, work: Callable[[], object]) -> tuple[str, list[float], list[float]]:
             base, took = in_turn(runs, lambda: floor(url, "payments"), work)
             print(f"{what}: peak {megabytes()} MB", file=sys.stderr)
             return what, took, base
 
-        yield against_the_floor("keeping the moment", lambda: keep(plan, url, moments))
-        size = moments.path("local").stat().st_size
+        yield against_the_floor("keeping the baseline", lambda: keep(plan, url, baselines))
+        size = baselines.path("local").stat().st_size
         print(f"{size / rows:.1f} bytes a row on disk", file=sys.stderr)
         changed = f"id IN (SELECT id FROM payments ORDER BY id LIMIT {rows // 100})"
         deleted = f"DELETE FROM payments WHERE NOT {changed} AND mod(amount::int8, 100) = 7"
@@ -86,13 +86,13 @@ def measured(rows: int, runs: int) -> Iterator[tuple[str, list[float], list[floa
         ):
             if sql:
                 connection.execute(sql.encode())
-            print(f"{what}: {detector(plan, url, moments)}", file=sys.stderr)
-            yield against_the_floor(what, lambda: detector(plan, url, moments))
-        yield against_the_floor("changes: by all digests", lambda: detector(plan, url, moments, full=True))
+            print(f"{what}: {detector(plan, url, baselines)}", file=sys.stderr)
+            yield against_the_floor(what, lambda: detector(plan, url, baselines))
+        yield against_the_floor("changes: by all digests", lambda: detector(plan, url, baselines, full=True))
 
 
 def measure(size: Size) -> list[Figure]:
-    """Keeping a moment, and finding the changes since."""
+    """Keeping a baseline, and finding the changes since."""
     return [Figure.of(what, FLOOR, took, base) for what, took, base in measured(size.of(1_000_000), size.runs)]
 
 

@@ -62,11 +62,11 @@ def copied(url: str, folder: str, table: str, workers: int, server: int) -> dict
     """Copies a table by supavex; its seconds, without the start of workers. ``server``: the id of its process."""
     from supavex.mapping.table_numbers import with_new_tables
     from supavex.migrate.copy import parts
-    from supavex.migrate.copy.executors import Here, Processes
+    from supavex.migrate.copy.executors import InProcess, ProcessPool
     from supavex.migrate.copy.options import CopyOptions
     from supavex.migrate.copy.run import copy
 
-    class Started(Processes):
+    class Started(ProcessPool):
         """Processes that go on living between copies."""
 
         def __exit__(self, *details: object) -> None:
@@ -75,13 +75,13 @@ def copied(url: str, folder: str, table: str, workers: int, server: int) -> dict
     root = Path(folder)
     plan = plan_of(root, url)
     numbers = with_new_tables({}, plan.schema.tables)
-    executor = Started(workers) if workers > 1 else Here()
+    executor = Started(workers) if workers > 1 else InProcess()
 
     def run(name: str) -> Any:
         out = root / f"{name}-{workers}.zip"
         only, work = frozenset({f"public.{name}"}), root / f"{name}.work"
         # The tables that it refers to are not read for their rejected rows: there are none.
-        none = {other.name: frozenset[bytes]() for other in plan.moved}
+        none = {other.name: frozenset[bytes]() for other in plan.moving}
         options = CopyOptions(tables=only, executor=executor, known_rejects=none)
         return copy(plan, url, numbers, out, work, options)
 
@@ -104,7 +104,7 @@ def copied(url: str, folder: str, table: str, workers: int, server: int) -> dict
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     if isinstance(executor, Started):
         peak = max(map(_peak_mb, workers_))
-        Processes.__exit__(executor)
+        ProcessPool.__exit__(executor)
     return {"seconds": seconds, "peak_mb": peak, "all_cpu": used}
 
 

@@ -12,7 +12,7 @@ import pytest
 
 import supavex
 from supavex.errors import UsageError
-from supavex.migrate.golive.rollback_of import RollbackOptions
+from supavex.migrate.golive.project_rollback import RollbackOptions
 from supavex.migrate.options import MigrateOptions
 from supavex.migrate.verifying import VerifyOptions
 from tests import projects

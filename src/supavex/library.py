@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from supavex.callbacks import Log, StepProgress
 from supavex.errors import UsageError
 from supavex.settings.reading import load_settings
 
@@ -30,9 +31,9 @@ if TYPE_CHECKING:
     from supavex.migrate.explain import Explanation
     from supavex.migrate.golive.cutover import CutoverPlan
     from supavex.migrate.golive.live import NothingChanged
+    from supavex.migrate.golive.project_rollback import KeptExports, RollbackOptions
     from supavex.migrate.golive.remote import RemoteMigration
     from supavex.migrate.golive.rollback import Rollback
-    from supavex.migrate.golive.rollback_of import KeptExports, RollbackOptions
     from supavex.migrate.migration import Migration
     from supavex.migrate.options import MigrateOptions
     from supavex.migrate.proof.findings import Proof
@@ -45,11 +46,6 @@ if TYPE_CHECKING:
     from supavex.rules.writing import Rules
     from supavex.usage.usage import Usage
 
-#: Called while a verb works: the step (``copied``, ``verified``, …), a table, the rows done, and an estimate of all
-#: rows (0 where it is unknown).
-Progress = Callable[[str, str, int, int], None]
-#: Called with a line that tells what is being done.
-Say = Callable[[str], object]
 #: Called with what is about to change; whether to go on.
 Confirm = Callable[[str], bool]
 
@@ -153,15 +149,15 @@ class Project:
 
         return write_rules(self.settings, check=check)
 
-    def deploy(self, options: DeployOptions | None = None, *, say: Say = _unheard) -> Deployed:
+    def deploy(self, options: DeployOptions | None = None, *, log: Log = _unheard) -> Deployed:
         """Pushes the schema, into the local deployment by default."""
         from supavex.migrate.deploying import DeployOptions, deploy
 
-        return deploy(self.settings, options or DeployOptions(), say)
+        return deploy(self.settings, options or DeployOptions(), log)
 
     # The data
 
-    def changes(self, options: ChangesOptions | None = None, progress: Progress = _silent) -> Changes:
+    def changes(self, options: ChangesOptions | None = None, progress: StepProgress = _silent) -> Changes:
         """The rows that were inserted, updated or deleted since they were imported."""
         from supavex.migrate.changes.run import ChangesOptions, changes_of
 
@@ -172,9 +168,9 @@ class Project:
         options: MigrateOptions | None = None,
         *,
         confirm: Confirm = _unconfirmed,
-        say: Say = _unheard,
+        log: Log = _unheard,
         warn: Callable[[list[Diagnostic]], object] = _unwarned,
-        progress: Progress = _silent,
+        progress: StepProgress = _silent,
     ) -> Migration | RemoteMigration | NothingChanged:
         """Copies the rows under one snapshot of the source, and imports them.
 
@@ -193,33 +189,33 @@ class Project:
             return migrate_here(plan, options, progress)
         from supavex.migrate.golive.live import migrate_live
 
-        return migrate_live(plan, options, confirm=confirm, say=say, progress=progress)
+        return migrate_live(plan, options, confirm=confirm, log=log, progress=progress)
 
-    def verify(self, options: VerifyOptions | None = None, progress: Progress = _silent) -> Proof:
+    def verify(self, options: VerifyOptions | None = None, progress: StepProgress = _silent) -> Proof:
         """Proves that every row arrived, field by field, and keeps the proof."""
         from supavex.migrate.verifying import VerifyOptions, verify_project
 
         return verify_project(self.settings, options or VerifyOptions(), partial(progress, "verified"))
 
-    def verify_rules(self, users: int | None = None, say: Say = _unheard) -> RulesProof:
+    def verify_rules(self, users: int | None = None, log: Log = _unheard) -> RulesProof:
         """Tries the app's functions and ``rules.ts`` against PostgreSQL, as nobody and ``users`` users (None: all)."""
         from supavex.rules.proof.run import prove_rules
 
-        return prove_rules(self.settings, users, say)
+        return prove_rules(self.settings, users, log)
 
-    def restore(self, archive: Path, to: str, *, replace: bool = False, progress: Progress = _silent) -> Restored:
+    def restore(self, archive: Path, to: str, *, replace: bool = False, progress: StepProgress = _silent) -> Restored:
         """Writes the documents of an archive into the tables of the PostgreSQL at ``to``."""
         from supavex.migrate.restore.archive import restore_archive
 
         return restore_archive(self.settings, archive, to, replace=replace, progress=partial(progress, "restored"))
 
-    def users(self, options: UsersOptions | None = None, progress: Progress = _silent) -> UsersReport:
+    def users(self, options: UsersOptions | None = None, progress: StepProgress = _silent) -> UsersReport:
         """Writes the users of auth.users for Clerk, or as Convex Auth's documents."""
         from supavex.migrate.users.export import UsersOptions, export_users
 
         return export_users(self.settings, options or UsersOptions(), partial(progress, "reading"))
 
-    def clerk_ids(self, lists: Sequence[Path], out: Path | None = None, progress: Progress = _silent) -> ClerkIds:
+    def clerk_ids(self, lists: Sequence[Path], out: Path | None = None, progress: StepProgress = _silent) -> ClerkIds:
         """Writes the id file from Clerk's own lists of its users."""
         from supavex.migrate.users.export import clerk_ids
 
@@ -227,25 +223,25 @@ class Project:
 
     # Going live
 
-    def plan_cutover(self, to: str = "local", *, command_options: str = "", say: Say = _unheard) -> CutoverPlan:
+    def plan_cutover(self, to: str = "local", *, command_options: str = "", log: Log = _unheard) -> CutoverPlan:
         """The checklist of the cutover to the deployment ``to``, with the times of the rehearsal."""
-        from supavex.migrate.golive.cutover_of import cutover_of
+        from supavex.migrate.golive.planning import cutover_of
 
-        return cutover_of(self.settings, to, command_options=command_options, say=say)
+        return cutover_of(self.settings, to, command_options=command_options, log=log)
 
     def kept_exports(self, to: str | None = None) -> KeptExports:
         """The exports that migrations into the deployment ``to`` kept; None: into any."""
-        from supavex.migrate.golive.rollback_of import exports_of
+        from supavex.migrate.golive.project_rollback import exports_of
 
         return exports_of(self.settings, to)
 
     def rollback(
-        self, options: RollbackOptions | None = None, *, confirm: Confirm = _unconfirmed, say: Say = _unheard
+        self, options: RollbackOptions | None = None, *, confirm: Confirm = _unconfirmed, log: Log = _unheard
     ) -> Rollback:
         """Puts a deployment back to what it held before a migration, and proves it."""
-        from supavex.migrate.golive.rollback_of import RollbackOptions, roll_back_project
+        from supavex.migrate.golive.project_rollback import RollbackOptions, roll_back_project
 
-        return roll_back_project(self.settings, options or RollbackOptions(), confirm=confirm, say=say)
+        return roll_back_project(self.settings, options or RollbackOptions(), confirm=confirm, log=log)
 
     # The app
 

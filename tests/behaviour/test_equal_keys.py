@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from supavex.mapping.make_plan import make_plan
+from supavex.mapping.row_sql import parent_sql
 from supavex.postgres.connection import connect
 from supavex.postgres.inspection import inspect_catalog
 from supavex.settings.reading import load_settings
@@ -111,9 +112,9 @@ schema = define_schema({
     with projects.folder() as folder, connect(database.url("supabase_admin")) as connection:
         project = load_settings(projects.write(folder, schema=schema))
         plan = make_plan(project, load_schema(project), inspect_catalog(connection, ["public"]))
-    (field,) = (field for table in plan.moved for field in table.fields if field.reference is not None)
+    (field,) = (field for table in plan.moving for field in table.fields if field.reference is not None)
     assert field.reference is not None
-    assert field.reference.through
+    assert field.reference.via_unique
     assert field.reference.comparisons == ()
 
 
@@ -136,8 +137,8 @@ schema = define_schema({
         project = load_settings(projects.write(folder, schema=schema))
         plan = make_plan(project, load_schema(project), inspect_catalog(connection, ["public"]))
         found = {
-            field.name: field.reference.named(field.reference.parts)
-            for table in plan.moved
+            field.name: parent_sql(field.reference, field.reference.parts)
+            for table in plan.moving
             for field in table.fields
             if field.reference is not None
         }

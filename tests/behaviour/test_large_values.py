@@ -21,7 +21,7 @@ from supavex.deployment.database.stored_files import Files
 from supavex.mapping.large_values import LargeValues
 from supavex.mapping.make_plan import make_plan
 from supavex.mapping.plan import Plan
-from supavex.migrate.copy.retry import mended_rows
+from supavex.migrate.copy.retry import rejects_that_would_go
 from supavex.migrate.copy.run import copy
 from supavex.migrate.proof.run import ProofOptions, verify
 from supavex.migrate.proof.storage import files_proof
@@ -109,7 +109,7 @@ VALUES = st.fixed_dictionaries({}, optional={name: values for name, (_, _, value
 def test_every_value_is_in_its_field_or_in_its_file(
     source: Source, rows: list[tuple[dict[str, Any], str | None]]
 ) -> None:
-    assert not [misfit for table in source.plan.moved for misfit in table.misfits]
+    assert not [misfit for table in source.plan.moving for misfit in table.misfits]
     texts: dict[tuple[int, str], bytes | None] = {}
     with psycopg.connect(source.url, autocommit=True) as connection:
         for key in KEYS:
@@ -151,7 +151,7 @@ def test_every_value_is_in_its_field_or_in_its_file(
             source.url,
             documents,
             result.rejects,
-            ProofOptions(files=files_proof(None, (), archive_files(opened)), retry=mended_rows),
+            ProofOptions(files=files_proof(None, (), archive_files(opened)), retry=rejects_that_would_go),
         )
     assert proof.ok, [table for table in proof.tables if not table.ok]
     assert sum(table.matched for table in proof.tables if table.target == "_storage") == len(large) * 3
@@ -285,8 +285,8 @@ def test_no_file_is_of_another_moment_than_its_document(moved: Path, run: Run, m
         ran = supavex("migrate", "-C", moved)
     assert ran.code not in (0, 1)
     run("UPDATE notes SET body = repeat('x', 200) WHERE id = 2")
-    assert supavex("migrate", "-C", moved, "--json").json["error"]["code"] == "TwoMoments"
-    ran = supavex("migrate", "-C", moved, "--accept-two-moments", "--json")
+    assert supavex("migrate", "-C", moved, "--json").json["error"]["code"] == "TwoSnapshots"
+    ran = supavex("migrate", "-C", moved, "--accept-two-snapshots", "--json")
     assert (ran.code, ran.json["partsKept"]) == (0, 1), ran.out + ran.err
     assert verified(moved, "public.notes.body")["ok"]
     assert contents(moved) == ["a", "c", "o", "s", "x"]

@@ -24,7 +24,7 @@ from supavex.migrate.copy.encoding import encoder as encoding
 from supavex.migrate.copy.encoding import fixed_width, json_columns
 from supavex.migrate.proof import row_by_row
 from supavex.migrate.proof.digests import table as digests
-from supavex.migrate.proof.digests.forms import Form
+from supavex.migrate.proof.digests.forms import CanonicalForm
 from tests import projects
 from tests.projects import supavex
 
@@ -337,16 +337,16 @@ def archive(quick: Path) -> Path:
 
 def blind(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Lets the digests take any value of a field for any other."""
-    right = digests.form_of
+    right = digests.canonical_form
 
-    def form_of(planned: Any, comparison: Any) -> Form:
+    def canonical_form(planned: Any, comparison: Any) -> CanonicalForm:
         form = right(planned, comparison)
         if planned.name != name:
             return form
         same = lambda values: np.zeros(len(values), np.uint64)  # noqa: E731
-        return Form(form.sql, same, form.type, same)
+        return CanonicalForm(form.sql, same, form.type, same)
 
-    monkeypatch.setattr(digests, "form_of", form_of)
+    monkeypatch.setattr(digests, "canonical_form", canonical_form)
 
 
 @pytest.mark.parametrize("name", BENT)

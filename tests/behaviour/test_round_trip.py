@@ -23,6 +23,7 @@ from supavex.deployment.transfer.importing import import_snapshot
 from supavex.mapping.make_plan import make_plan
 from supavex.mapping.plan import ALIAS, Plan, TablePlan
 from supavex.migrate.copy.run import copy
+from supavex.migrate.proof.source_sql import field_sql
 from supavex.postgres.connection import connect
 from supavex.postgres.inspection import inspect_catalog
 from supavex.postgres.server import temporary
@@ -84,7 +85,7 @@ class Source:
 
     @property
     def table(self) -> TablePlan:
-        return self.plan.moved[0]
+        return self.plan.moving[0]
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +141,7 @@ def test_values_come_back_as_they_went(source: Source, rows: list[dict[str, Any]
         event(f"rejected: {reject.code}")
     gone = {reject.key for reject in result.rejects}
     with connect(source.url) as connection:
-        texts = [field.conversion.text.replace("{c}", f'{ALIAS}."{field.name}"') for field in source.table.fields]
+        texts = [field_sql(field) for field in source.table.fields]
         for number, *said in connection.execute(
             f"SELECT id, {', '.join(texts)} FROM public.things AS {ALIAS}".encode()
         ):

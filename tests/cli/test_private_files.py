@@ -103,8 +103,8 @@ def test_a_link_in_a_cloned_state_folder_leads_nowhere(folder: Path, name: str) 
     [
         ("copied/**/*.jsonl", ["verify", "x.zip"]),
         ("runs.jsonl", ["plan-cutover"]),
-        ("moments/local.doubts.json", ["changes"]),
-        ("moments/local.sqlite3", ["changes"]),
+        ("baselines/local.stale.json", ["changes"]),
+        ("baselines/local.sqlite3", ["changes"]),
     ],
 )
 def test_a_link_among_what_a_migration_keeps_is_not_read(folder: Path, name: str, command: list[str]) -> None:

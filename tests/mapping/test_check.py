@@ -85,7 +85,7 @@ def test_references_of_the_user_s_project_point_where_they_should(my21staff: Che
     assert my21staff.plan is not None
     references = {
         f"{table.target}.{field.name}": field.reference.target
-        for table in my21staff.plan.moved
+        for table in my21staff.plan.moving
         for field in table.fields
         if field.reference is not None
     }
@@ -114,8 +114,8 @@ def test_the_move_of_the_remaining_tables_is_good_too(folder: Path) -> None:
     assert result.plan is not None
     existing = [table.target for table in result.plan.tables if table.status == "existing"]
     assert existing == ["workspaces", "contacts", "ariConversations"]
-    assert len(result.plan.moved) == 12
-    references = [field.reference for table in result.plan.moved for field in table.fields if field.reference]
+    assert len(result.plan.moving) == 12
+    references = [field.reference for table in result.plan.moving for field in table.fields if field.reference]
     assert {reference.target for reference in references if reference.existing} == set(existing)
 
 
@@ -198,7 +198,7 @@ def test_statements_that_failed_are_warnings(folder: Path) -> None:
 def test_a_good_plan_is_given_with_its_warnings(live: Settings, database: Database) -> None:
     database.run("ALTER TABLE notes ALTER text DROP NOT NULL")
     plan, diagnostics = checked_plan(live)
-    assert [table.target for table in plan.moved] == ["notes"]
+    assert [table.target for table in plan.moving] == ["notes"]
     assert [found.code for found in diagnostics] == ["NullableIntoRequired"]
 
 

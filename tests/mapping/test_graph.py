@@ -29,7 +29,7 @@ class Table:
 
 @dataclass
 class Tables:
-    moved: list[Table]
+    moving: list[Table]
 
 
 def graph(**parents: list[str]) -> ReferenceGraph:

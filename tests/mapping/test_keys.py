@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from supavex.mapping.key_sql import key_sql, key_text_sql
 from supavex.mapping.keys import Key, key_of
 from supavex.postgres import server as servers
 from supavex.postgres.catalog import Column, Table, Type, Unique
@@ -49,7 +50,7 @@ def in_postgresql(database: Database, key: Key, *values: tuple[str, str | None])
     """The bytes and the text that PostgreSQL computes of a key whose parts are ``values``: each a type and a text."""
     parts = ", ".join(f"%s::text::{type_} AS c{index}" for index, (type_, _) in enumerate(values))
     columns = [f"t.c{index}" for index in range(len(values))]
-    sql = f"SELECT {key.sql(columns)}, {key.text_sql(columns)} FROM (SELECT {parts}) AS t".replace("%", "%%")
+    sql = f"SELECT {key_sql(key, columns)}, {key_text_sql(key, columns)} FROM (SELECT {parts}) AS t".replace("%", "%%")
     ((found, text),) = database.rows(sql.replace("%%s", "%s"), [value for _, value in values])
     return (found.bytes if isinstance(found, uuid.UUID) else found), text
 
@@ -185,7 +186,7 @@ def test_a_foreign_key_that_equals_a_key_names_it(
     key = key_of(database.table("parents"))
     assert key is not None
     ((parent, child),) = database.rows(
-        f"SELECT {key.sql(['p.code'])}, {key.sql(['c.code'])} FROM public.parents AS p, public.children AS c"
+        f"SELECT {key_sql(key, ['p.code'])}, {key_sql(key, ['c.code'])} FROM public.parents AS p, public.children AS c"
     )
     assert child == parent
 
@@ -201,7 +202,8 @@ def row_keys(database: Database, rows: str) -> list[tuple[str, bytes]]:
     """Text and bytes of each of ``rows`` (VALUES), in the order of the texts, which Python has to agree on."""
     key = Key(("a", "b"), "row")
     own = key.own("t")
-    found = database.rows(f"SELECT {key.text_sql(own)} AS k, {key.sql(own)} FROM ({rows}) AS t (a, b) ORDER BY k")
+    text, id_ = key_text_sql(key, own), key_sql(key, own)
+    found = database.rows(f"SELECT {text} AS k, {id_} FROM ({rows}) AS t (a, b) ORDER BY k")
     assert [key.internal_id(text) for text, _ in found] == [content for _, content in found]
     assert {key.text_of(content) for _, content in found} == {None}
     return found

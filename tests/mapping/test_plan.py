@@ -1,12 +1,14 @@
 """The plan: where each table goes, and how each field gets its value."""
 
+from dataclasses import replace
+
 import pytest
 
 from supavex.convex.field_rules import MISSING
 from supavex.convex.validators import String, Validator
 from supavex.mapping.conversions import Misfit
 from supavex.mapping.keys import Key
-from supavex.mapping.plan import FieldPlan, Plan, Reference, TablePlan
+from supavex.mapping.plan import FieldPlan, IdFile, Plan, Reference, TablePlan
 from supavex.schema import define_table, v
 from tests.mapping.conftest import Make
 
@@ -28,10 +30,11 @@ def field(plan: Plan, name: str) -> FieldPlan:
 
 
 def reference(plan: Plan, name: str) -> Reference:
+    """The reference of ``table.field``, whatever the row's own columns are called."""
     found = field(plan, name).reference
     assert found is not None
     assert field(plan, name).conversion.kind == "id"
-    return found
+    return replace(found, by_columns=())
 
 
 def misfit(plan: Plan, name: str) -> Misfit:
@@ -50,7 +53,7 @@ def test_a_table_goes_to_the_table_of_its_name(make: Make) -> None:
     assert (only.name, only.status, only.target) == ("public.notes", "mapped", "notes")
     assert only.key == UUID_KEY
     assert only.definition is plan.schema.tables["notes"]
-    assert plan.moved == [only]
+    assert plan.moving == [only]
     assert plan.to_target("notes") is only
 
 
@@ -82,7 +85,7 @@ def test_the_project_may_name_another_table(make: Make) -> None:
 
 def test_a_named_table_that_there_is_not_is_missing(make: Make) -> None:
     plan = make(NOTES, {"notes": define_table({"text": v.string()})}, 'tables.notes.to = "memos"')
-    assert (table(plan, "notes").status, plan.moved) == ("missing", [])
+    assert (table(plan, "notes").status, plan.moving) == ("missing", [])
 
 
 def test_a_skipped_table_goes_nowhere(make: Make) -> None:
@@ -98,7 +101,7 @@ def test_an_existing_table_is_matched_not_moved(make: Make) -> None:
         'tables.notes.existing.match.text = "text"',
     )
     assert (table(plan, "notes").status, table(plan, "notes").target) == ("existing", "notes")
-    assert plan.moved == []
+    assert plan.moving == []
     assert plan.to_target("notes") is table(plan, "notes")
 
 
@@ -133,7 +136,7 @@ def test_a_column_goes_to_the_field_of_its_name(make: Make) -> None:
     assert planned.column == table(plan, "notes").source.column("text")
     assert isinstance(planned.validator, String)
     assert (planned.optional, planned.fill, planned.conversion.name) == (True, MISSING, "text")
-    assert (planned.reference, planned.ids, planned.ids_file) == (None, None, "")
+    assert planned.value == planned.column
     assert (planned.nullable, planned.takes_null, planned.null_is_rejected) == (True, False, False)
 
 
@@ -320,7 +323,8 @@ def test_ids_of_users_come_from_a_file(make: Make) -> None:
     )
     planned = field(plan, "notes.author")
     assert planned.ids == {"0b7f3c52-91d4-4e0a-8a6f-5d2c1e9b4a01": "user_1"}
-    assert (planned.ids_file, planned.reference, planned.conversion.kind) == ("ids.csv", None, "string")
+    assert isinstance(planned.value, IdFile)
+    assert (planned.value.path, planned.conversion.kind) == ("ids.csv", "string")
     assert field(plan, "notes.editor").ids is planned.ids, "a file is read once"
 
 
@@ -354,11 +358,11 @@ def to_author(
     columns: tuple[str, ...] = ("id",),
     target: str = "authors",
     existing: bool = False,
-    through: bool = False,
-    many: bool = False,
+    via_unique: bool = False,
+    is_array: bool = False,
 ) -> Reference:
     """A reference to the table of :data:`AUTHORS`, by its key unless ``columns`` says otherwise."""
-    return Reference("public", "authors", target, UUID_KEY, columns, parts, existing, through, many)
+    return Reference("public", "authors", target, UUID_KEY, columns, parts, existing, via_unique, is_array)
 
 
 def test_a_foreign_key_becomes_the_id_of_the_row_it_names(make: Make) -> None:
@@ -383,7 +387,7 @@ def test_a_foreign_key_to_a_unique_column_leads_through_it(make: Make) -> None:
         AUTHORS + "CREATE TABLE notes (id int PRIMARY KEY, author text REFERENCES authors (slug));",
         {"authors": define_table({}), "notes": define_table({"author": v.id("authors")})},
     )
-    assert reference(plan, "notes.author") == to_author('t."author"', columns=("slug",), through=True)
+    assert reference(plan, "notes.author") == to_author('t."author"', columns=("slug",), via_unique=True)
 
 
 def test_a_row_may_refer_to_its_own_table(make: Make) -> None:
@@ -501,8 +505,8 @@ CITY_KEY = Key(("country", "name"), "hash")
 SHOPS = {"cities": CITY, "shops": define_table({"city": v.optional(v.id("cities"))})}
 
 
-def to_city(columns: tuple[str, ...], *parts: str, through: bool = False) -> Reference:
-    return Reference("public", "cities", "cities", CITY_KEY, columns, parts, through=through)
+def to_city(columns: tuple[str, ...], *parts: str, via_unique: bool = False) -> Reference:
+    return Reference("public", "cities", "cities", CITY_KEY, columns, parts, via_unique=via_unique)
 
 
 def test_a_reference_by_several_columns(make: Make) -> None:
@@ -535,7 +539,7 @@ def test_a_foreign_key_to_another_unique_key_leads_through_it(make: Make) -> Non
         SHOPS,
         'tables.shops.fields.city.references = ["code", "zone"]',
     )
-    assert reference(plan, "shops.city") == to_city(("code", "zone"), 't."code"', 't."zone"', through=True)
+    assert reference(plan, "shops.city") == to_city(("code", "zone"), 't."code"', 't."zone"', via_unique=True)
 
 
 def test_several_columns_may_lead_to_a_key_of_one(make: Make) -> None:
@@ -546,7 +550,7 @@ def test_several_columns_may_lead_to_a_key_of_one(make: Make) -> None:
         {"authors": define_table({}), "notes": define_table({"author": v.id("authors")})},
         'tables.notes.fields.author.references = ["slug", "number"]',
     )
-    expected = to_author('t."slug"', 't."number"', columns=("slug", "number"), through=True)
+    expected = to_author('t."slug"', 't."number"', columns=("slug", "number"), via_unique=True)
     assert reference(plan, "notes.author") == expected
 
 
@@ -556,7 +560,7 @@ def test_one_column_may_lead_to_a_key_of_several(make: Make) -> None:
         "CREATE TABLE shops (id int PRIMARY KEY, city int REFERENCES cities (code));",
         SHOPS,
     )
-    assert reference(plan, "shops.city") == to_city(("code",), 't."city"', through=True)
+    assert reference(plan, "shops.city") == to_city(("code",), 't."city"', via_unique=True)
 
 
 def test_without_a_constraint_the_columns_are_the_key_s_in_its_order(make: Make) -> None:
@@ -620,7 +624,7 @@ def test_an_array_of_keys_is_an_array_of_references(make: Make) -> None:
             "notes": define_table({"authors": v.array(v.id("authors")), "tags": v.array(v.string())}),
         },
     )
-    assert reference(plan, "notes.authors") == to_author("e.x", many=True)
+    assert reference(plan, "notes.authors") == to_author("e.x", is_array=True)
     assert field(plan, "notes.authors").source == 't."authors"'
     assert field(plan, "notes.tags").reference is None
 
@@ -633,7 +637,7 @@ def test_an_array_of_references_and_its_elements_may_be_null(make: Make, kind: V
         AUTHORS + "CREATE TABLE notes (id int PRIMARY KEY, authors uuid[]);",
         {"authors": define_table({}), "notes": define_table({"authors": kind})},
     )
-    assert reference(plan, "notes.authors") == to_author("e.x", many=True)
+    assert reference(plan, "notes.authors") == to_author("e.x", is_array=True)
 
 
 def test_an_expression_may_give_the_array(make: Make) -> None:
@@ -642,7 +646,7 @@ def test_an_expression_may_give_the_array(make: Make) -> None:
         {"authors": define_table({}), "notes": define_table({"authors": v.array(v.id("authors"))})},
         "columns.authors.sql = \"string_to_array(t.authors, ',')::uuid[]\"",
     )
-    assert reference(plan, "notes.authors") == to_author("e.x", many=True)
+    assert reference(plan, "notes.authors") == to_author("e.x", is_array=True)
     assert field(plan, "notes.authors").source == "(string_to_array(t.authors, ',')::uuid[])"
 
 

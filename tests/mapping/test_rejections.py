@@ -16,7 +16,7 @@ from supavex.settings.reading import load_settings
 from tests.projects import ROOT
 
 #: Calls that reject rows, and where their code stands.
-CALLS = {"Guard": 1, "reject": 2, "Reason": 1, "_reason": 1, "BadKeys": 1, "Reject": 3}
+CALLS = {"Guard": 1, "reject": 2, "Reason": 1, "_reason": 1, "ForbiddenKeys": 1, "Reject": 3}
 PLACES = ("migrate/copy", "migrate/storage", "mapping/conversions")
 
 

@@ -100,7 +100,7 @@ def test_a_search_over_several_columns_comes_with_the_lines_for_all(make: Make, 
     plan = make("", {"posts": table}, f"{SKIP}tables.posts.fields.search_text.sql = {sql[1]}")
     assert coverage(plan) == []
     assert found(database, plan, "SearchOverSeveralColumns") == []
-    (field,) = [field for field in plan.moved[0].fields if field.name == "search_text"]
+    (field,) = [field for field in plan.moving[0].fields if field.name == "search_text"]
     assert database.value(f"SELECT {field.source} FROM public.posts t") == "a b"
 
 
@@ -148,4 +148,4 @@ def test_a_creation_time_that_is_open(make: Make, database: Database) -> None:
     assert (note.subject, note.hint) == ("notes.a", 'Set created = "a" under [tables.notes].')
     plan = make("", schema, 'tables.notes.created = "a"')
     assert found(database, plan, "CreationTimeOpen") == []
-    assert plan.moved[0].creation.columns == ("a",)
+    assert plan.moving[0].creation.columns == ("a",)

@@ -175,10 +175,10 @@ def test_a_killed_run_leaves_nothing_that_hurts_the_next(folder: Path, stage: st
     assert ran.code == 0, ran.err
     assert supavex("verify", "-C", folder).code == 0
     assert sorted(p.name for p in (folder / ".supavex/migration").iterdir()) == [
-        "copied", "lock", "moments", "proof.html", "proof.json", "rejects.jsonl", "report.json", "report.md",
+        "baselines", "copied", "lock", "proof.html", "proof.json", "rejects.jsonl", "report.json", "report.md",
         "runs.jsonl", "snapshot.zip",
     ]  # fmt: skip
-    assert [p.name for p in (folder / ".supavex/migration/moments").iterdir()] == ["local.sqlite3"]
+    assert [p.name for p in (folder / ".supavex/migration/baselines").iterdir()] == ["local.sqlite3"]
 
 
 @pytest.mark.slow

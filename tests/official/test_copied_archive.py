@@ -15,7 +15,7 @@ import psycopg
 from benchmarks.copy_tables import CONVERSATIONS, WORKSPACES, make_tables, plan_of
 from supavex.mapping.build import build
 from supavex.mapping.table_numbers import with_new_tables
-from supavex.migrate.copy.executors import Processes
+from supavex.migrate.copy.executors import ProcessPool
 from supavex.migrate.copy.options import CopyOptions
 from supavex.migrate.copy.run import copy
 from supavex.postgres.server import temporary
@@ -34,7 +34,7 @@ def test_others_read_what_the_copy_wrote(tmp_path: Path) -> None:
         make_tables(url, {"payments": ROWS})
         plan = plan_of(tmp_path, url)
         numbers = with_new_tables({}, plan.schema.tables)
-        result = copy(plan, url, numbers, tmp_path / "a.zip", tmp_path / "work", CopyOptions(executor=Processes(2)))
+        result = copy(plan, url, numbers, tmp_path / "a.zip", tmp_path / "work", CopyOptions(executor=ProcessPool(2)))
         assert not result.rejects
         with psycopg.connect(url) as connection:
             (total,) = connection.execute("SELECT sum(amount)::float8 FROM payments").fetchone() or (0,)

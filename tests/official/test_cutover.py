@@ -90,7 +90,7 @@ def cutover(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cutover
 
 def test_a_whole_cutover_and_the_way_back(cutover: Cutover) -> None:
     none = cutover("migrate", "--changes", "--yes")
-    assert (none.code, "NoMoment" in none.err) == (2, True), "there is nothing that changes could be since"
+    assert (none.code, "NoBaseline" in none.err) == (2, True), "there is nothing that changes could be since"
     assert cutover("rollback", "--yes").code == 2
     empty = cutover.contents()
     first = cutover.migrate()
@@ -208,7 +208,7 @@ def test_a_killed_migration_of_changes_is_done_again(cutover: Cutover, when: str
     cutover.source.run("UPDATE posts SET title = 'passing' WHERE id = 1")
     killed(cutover, when, "migrate", "--changes")
     assert "hold other documents" not in cutover("migrate", "--changes").err, "whichever of the two it holds is ours"
-    # As it was at the moment: that the deployment may hold something else, only the doubt tells.
+    # As it was at the baseline: that the deployment may hold something else, only the doubt tells.
     cutover.source.run("UPDATE posts SET title = 'title 1' WHERE id = 1")
     assert {table["target"] for table in cutover.migrate("--changes")["tables"]} == {"posts"}
     assert cutover.contents() == migrated
@@ -248,7 +248,7 @@ def test_the_plan_s_own_steps_are_a_cutover(cutover: Cutover) -> None:
     plan = cutover("plan-cutover", "--json", "--out", file).json
     text = file.read_text()
     assert "**Expected downtime: " in text
-    assert plan["reckoned"] is False
+    assert plan["estimated"] is False
     assert all(step["measured"] for step in plan["before"])
     assert plan["downtimeSeconds"] == pytest.approx(sum(s["seconds"] or 0 for s in plan["night"] if s["down"]), abs=0.1)
     assert cutover.served.key not in text
@@ -307,20 +307,20 @@ def test_an_app_that_is_connected_with_the_cloud_is_rehearsed_and_stays_connecte
 def test_a_moment_of_another_version_is_in_the_way_of_nothing(cutover: Cutover) -> None:
     empty = cutover.contents()
     cutover.migrate()
-    file = next((cutover.state / "moments").glob("*.sqlite3"))
+    file = next((cutover.state / "baselines").glob("*.sqlite3"))
 
     def outdate() -> None:
-        with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as moment:
-            moment.execute("UPDATE about SET value = '0' WHERE name = 'version'")
+        with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as baseline:
+            baseline.execute("UPDATE about SET value = '0' WHERE name = 'version'")
 
     outdate()
     back = cutover("rollback", "--yes")
     assert back.code == 0, back.err
     assert cutover.contents() == empty
     # The version that wrote it is told, too.
-    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as moment:
-        moment.execute("UPDATE about SET value = '1' WHERE name = 'version'")
-    assert len(cutover("changes", "--json").json["doubted"]) == 5
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as baseline:
+        baseline.execute("UPDATE about SET value = '1' WHERE name = 'version'")
+    assert len(cutover("changes", "--json").json["stale"]) == 5
     outdate()
     asked = cutover("migrate")
     assert (asked.code, "other documents than" in asked.err) == (2, False), "nobody else has written there"

@@ -12,7 +12,7 @@ from supavex.postgres import server as servers
 from supavex.postgres.catalog import (
     Attribute,
     Catalog,
-    Check,
+    CheckConstraint,
     Column,
     ForeignKey,
     Index,
@@ -148,8 +148,8 @@ INTEGER = Type("integer", "int4")
 POINT = Type("app.point", "point", "app", "c", attributes=(Attribute("x", INTEGER), Attribute("y", INTEGER)))
 MOOD = Type("public.mood", "mood", "public", "e", labels=("best", "good", "so-so", "it's bad"))
 TEXT = Type("text", "text")
-NOT_EMPTY = Check("short_text_check", "((VALUE)::text <> ''::text)")
-SHORTER = Check("shorter_text_check", "(length((VALUE)::text) < 9)")
+NOT_EMPTY = CheckConstraint("short_text_check", "((VALUE)::text <> ''::text)")
+SHORTER = CheckConstraint("shorter_text_check", "(length((VALUE)::text) < 9)")
 
 
 @pytest.mark.parametrize(
@@ -264,10 +264,10 @@ def test_uniques_are_constraints_and_indexes_on_plain_columns(catalog: Catalog, 
 
 def test_checks(people: Table) -> None:
     assert people.checks == (
-        Check("born_first", "((born < '2100-01-01'::date) OR (age IS NULL))", ("age", "born")),
-        Check("grown", "((age >= 18) AND (age < 150))", ("age",)),
-        Check("later", "(age <> 99)", ("age",), validated=False),
-        Check("people_email_check", "(email ~~ '%@%'::text)", ("email",)),
+        CheckConstraint("born_first", "((born < '2100-01-01'::date) OR (age IS NULL))", ("age", "born")),
+        CheckConstraint("grown", "((age >= 18) AND (age < 150))", ("age",)),
+        CheckConstraint("later", "(age <> 99)", ("age",), validated=False),
+        CheckConstraint("people_email_check", "(email ~~ '%@%'::text)", ("email",)),
     )
 
 

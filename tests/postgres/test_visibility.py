@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import psycopg
 import pytest
 
 from supavex.postgres.connection import connect
 from supavex.postgres.snapshot import exported
-from supavex.postgres.visibility import Visibility, has_versions, unchanged, unseen_sql, visibility
+from supavex.postgres.visibility import Visibility, has_versions
 from tests.databases import Database
 
 
@@ -19,11 +21,11 @@ def notes(database: Database) -> Database:
 
 def taken(database: Database) -> Visibility:
     with exported(database.url()) as (snapshot, holder):
-        return visibility(holder, snapshot.taken_at)
+        return Visibility.of(holder, snapshot.taken_at)
 
 
 def unseen(database: Database, seen: Visibility, table: str = "public.notes AS t") -> list[int]:
-    rows = database.rows(f"SELECT id, {unseen_sql(seen, 't')} FROM {table} ORDER BY id")
+    rows = database.rows(f"SELECT id, {seen.unseen_sql('t')} FROM {table} ORDER BY id")
     assert all(isinstance(since, bool) for _, since in rows)
     return [id_ for id_, since in rows if since]
 
@@ -55,7 +57,7 @@ def test_what_was_undone_leaves_no_mark(notes: Database) -> None:
     assert unseen(notes, seen) == []
     with connect(notes.url()) as connection:
         connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
-        assert not unchanged(connection, seen)  # it had a number all the same
+        assert Visibility.of(connection, "").transactions != seen.transactions  # it had a number all the same
 
 
 def test_frozen_rows_are_old(notes: Database) -> None:
@@ -82,21 +84,52 @@ def test_a_number_after_the_snapshots_is_new(notes: Database) -> None:
     assert unseen(notes, taken(notes), table) == []
 
 
-def test_nothing_written_is_the_same_moment(notes: Database) -> None:
+def test_nothing_written_shows_the_same_rows(notes: Database) -> None:
     seen = taken(notes)
     with exported(notes.url()) as (_, holder):
-        assert unchanged(holder, seen)
+        assert Visibility.of(holder, "later").same_rows(seen)
 
 
 def test_it_says_of_which_database_it_is(notes: Database) -> None:
     assert Visibility.from_json(taken(notes).to_json()) is not None
-    assert notes.name in taken(notes).database
-    assert len(taken(notes).database.split()) == 3, "the cluster, the database's number, its name"
+    number, name = taken(notes).database.split()
+    assert (number.isdigit(), name) == (True, notes.name)
+    assert taken(notes).cluster.isdigit()
+    assert taken(notes).timeline == "1"
 
 
 @pytest.mark.parametrize("data", [None, [], {}, {"database": 1, "transactions": "1:1:", "taken_at": ""}])
 def test_what_is_no_visibility_is_none(data: object) -> None:
     assert Visibility.from_json(data) is None
+
+
+HERE = Visibility("db.example.org 5432", "71", "1", "2026-01-01", "5 postgres", "900:905:", "2026-01-02")
+
+
+@pytest.mark.parametrize(
+    ("words", "change"),
+    [
+        (None, {"started": "2026-02-02"}),
+        ("another database", {"place": "other.example.org 5432"}),
+        ("restored or promoted", {"timeline": "2"}),
+        ("gone back", {"transactions": "900:904:"}),
+        ("may not read", {"cluster": ""}),
+    ],
+)
+def test_other_clusters_are_not_compared_by_transactions(words: str | None, change: dict[str, str]) -> None:
+    now = replace(HERE, **{"transactions": "910:910:", **change})
+    assert (HERE.incomparable(now) is None) == (words is None)
+    assert (words or "") in (HERE.incomparable(now) or "")
+    if words is not None:
+        with pytest.raises(ValueError, match=words):
+            HERE.newer_sql(now, "t")
+
+
+def test_of_a_cluster_that_is_not_known_rows_are_the_same_until_it_is_started_again() -> None:
+    assert HERE.same_rows(replace(HERE, started="later", taken_at="later"))
+    unknown = replace(HERE, cluster="", timeline="")
+    assert unknown.same_rows(replace(unknown, taken_at="later"))
+    assert not unknown.same_rows(replace(unknown, started="later"))
 
 
 def test_a_view_has_no_versions(notes: Database) -> None:

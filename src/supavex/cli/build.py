@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from supavex.cli.options import json_option, open_project, print_diagnostics, print_json, project_options
-from supavex.cli.verbosity import next_step, say
+from supavex.cli.verbosity import log, next_step
 from supavex.mapping.build import spread_hint
 
 
@@ -34,7 +34,7 @@ def command(folder: str, config: str | None, as_json: bool, check: bool) -> int:
     for file in result.files:
         click.echo(f"{file.state:<9} {shown(file.path)}")
     if result.spread and not result.stale:
-        say(spread_hint())
+        log(spread_hint())
     if result.stale:
         click.echo("Not up to date.", err=True)
     next_step("build" if result.stale else "deploy")

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from supavex.cli.options import folder_option, json_option, print_json
-from supavex.cli.verbosity import say
+from supavex.cli.verbosity import log
 from supavex.errors import SupavexError, UsageError
 from supavex.files import check_inside
 from supavex.text import counted
@@ -43,7 +43,7 @@ def command(folder: str, check: bool, as_json: bool) -> int:
             error = SupavexError("StaleBundle", f"{why}.", where=str(path), hint="Make it anew: supavex bundle")
             raise error
         return 0 if why is None else 1
-    bundle = bundle_app(app, say=say)
+    bundle = bundle_app(app, log=log)
     text = bundle.text()
     check_inside(app, path, "the file", str(path))
     try:
@@ -55,5 +55,5 @@ def command(folder: str, check: bool, as_json: bool) -> int:
         print_json({"ok": True, "file": str(path), "functions": functions, "bytes": len(text.encode())})
     else:
         click.echo(f"{BUNDLE_NAME}: {counted(functions, 'function')}, bundled by convex {bundle.version}.")
-        say("Next: pytest, with the fixtures of supavex's plugin (supavex bundle --check says when the file is old)")
+        log("Next: pytest, with the fixtures of supavex's plugin (supavex bundle --check says when the file is old)")
     return 0

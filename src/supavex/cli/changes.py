@@ -22,7 +22,7 @@ from supavex.errors import UsageError
     shell_complete=complete_target,
     help="Since the last import into this deployment. Default: into any.",
 )
-@click.option("--moment", metavar="NAME", help="Since the moment that `supavex migrate --moment NAME` kept.")
+@click.option("--baseline", metavar="NAME", help="Since the baseline that `supavex migrate --baseline NAME` kept.")
 @click.option("--files", metavar="PLACE", help="Where the files of storage buckets are. Default: supavex.toml's.")
 @click.option("--list", "every", is_flag=True, help="Every changed row, as one JSON object a line.")
 @click.option("--full", is_flag=True, help="Compare every row's digest, whatever xmin says.")
@@ -31,7 +31,7 @@ def command(
     config: str | None,
     as_json: bool,
     to: str | None,
-    moment: str | None,
+    baseline: str | None,
     files: str | None,
     every: bool,
     full: bool,
@@ -52,7 +52,7 @@ def command(
     if every and as_json:
         raise UsageError("TwoChoices", "--list writes JSON lines, --json one object.", hint="Give one.")
     each = (lambda table, kind, key: click.echo(listed_line(table, kind, key))) if every else None
-    options = ChangesOptions(to, moment, full, files, each)
+    options = ChangesOptions(to, baseline, full, files, each)
     with shown_progress() as progress:
         found = open_project(folder, config).changes(options, progress)
     if as_json:

@@ -16,7 +16,7 @@ import click
 
 from supavex.cli.deploy import push_lines, write_summary
 from supavex.cli.options import folder_option, json_option, print_diagnostics, print_json
-from supavex.cli.verbosity import say as say_beside
+from supavex.cli.verbosity import log as log_beside
 from supavex.errors import SupavexError, UsageError, check_extras
 from supavex.settings.reading import load_settings
 from supavex.settings.settings import Settings
@@ -55,24 +55,24 @@ def command(folder: str, as_json: bool) -> int:
 
     started = time.monotonic()
     project = load_settings(_example(None if folder == "." else Path(folder)))
-    say = _quiet if as_json else click.echo
-    checked = _check(project, say)
+    log = _quiet if as_json else click.echo
+    checked = _check(project, log)
     build_result = build(project)
     changed = [project.shown(f.path) for f in build_result.files if f.state == "written"]
-    say(f"3  build    {', '.join(project.shown(f.path) for f in build_result.files)}: {_changes(changed)}")
+    log(f"3  build    {', '.join(project.shown(f.path) for f in build_result.files)}: {_changes(changed)}")
     _fresh_deployment(project)
     deployed = deploy(project)
     summary = write_summary(project, deployed, "local", None)
-    say(f"4  deploy   {' '.join(push_lines(deployed.push, deployed.schema))}")
+    log(f"4  deploy   {' '.join(push_lines(deployed.push, deployed.schema))}")
     migration = migrate_here(checked_plan(project)[0], MigrateOptions(), lambda *progress: None)
     documents = sum(table.documents for table in migration.copy.tables)
     rejected = f"{counted(len(migration.copy.rejects), 'row')} rejected ({migration.allowed} allowed)"
-    say(f"5  migrate  {counted(documents, 'document')} imported, {rejected}, as of {migration.copy.taken_at}")
+    log(f"5  migrate  {counted(documents, 'document')} imported, {rejected}, as of {migration.copy.taken_at}")
     proof = verify_project(project, VerifyOptions(), lambda *progress: None)
     fields = sum(table.fields for table in proof.tables)
-    say(f"6  verify   {'proven' if proof.ok else 'NOT proven'}: every row read again, {fields} fields compared")
-    ran = _run(project, say)
-    rules = _rules(project, say)
+    log(f"6  verify   {'proven' if proof.ok else 'NOT proven'}: every row read again, {fields} fields compared")
+    ran = _run(project, log)
+    rules = _rules(project, log)
     ok = checked.ok() and migration.ok and proof.ok and not rules["wrong"]
     if as_json:
         shown = {"migration": migration.to_json(), "verification": proof.to_json(), "functions": ran, "rules": rules}
@@ -98,7 +98,7 @@ def command(folder: str, as_json: bool) -> int:
         if path is not None:
             click.echo(f"{name:<8} {_short(path)}")
     click.echo(f"\nDone in {time.monotonic() - started:.1f} s.")
-    say_beside("Next: supavex init, in the folder of your own project (the one that holds supabase/)")
+    log_beside("Next: supavex init, in the folder of your own project (the one that holds supabase/)")
     return 0 if ok else 1
 
 
@@ -106,7 +106,7 @@ def command(folder: str, as_json: bool) -> int:
 _WRITTEN = ("contacts", "articles")
 
 
-def _rules(project: Settings, say: Callable[[str], None]) -> dict[str, Any]:
+def _rules(project: Settings, log: Callable[[str], None]) -> dict[str, Any]:
     """Tries the app's rules.ts against PostgreSQL, from a bundle that holds the proof's functions too."""
     from supavex.rules.proof.run import prove_builders
 
@@ -114,13 +114,13 @@ def _rules(project: Settings, say: Callable[[str], None]) -> dict[str, Any]:
     carried = len(rules.found) - len(rules.refused)
     verdict = "as in PostgreSQL" if not found.wrong else f"{counted(found.wrong, 'difference')} from PostgreSQL"
     tried = f"as {counted(len(found.users), 'user')}, {found.reads} reads and {found.writes} writes {verdict}"
-    say(f"8  rules    {carried} of {len(rules.found)} policies carried over by convex/rules.ts; {tried}")
+    log(f"8  rules    {carried} of {len(rules.found)} policies carried over by convex/rules.ts; {tried}")
     for user, refused in found.refused.items():
-        say(f"            as {user[:8]}: {refused}")
+        log(f"            as {user[:8]}: {refused}")
     return {"policies": carried, "reads": found.reads, "writes": found.writes, "wrong": found.wrong}
 
 
-def _run(project: Settings, say: Callable[[str], None]) -> list[dict[str, Any]]:
+def _run(project: Settings, log: Callable[[str], None]) -> list[dict[str, Any]]:
     """Has some of the app's functions answer from the rows that were just proven; none of the calls changes any."""
     from supavex.convex_cli.bundling import BUNDLE_NAME, inputs_of, stale_because
     from supavex.deployment import FunctionFailed
@@ -140,7 +140,7 @@ def _run(project: Settings, say: Callable[[str], None]) -> list[dict[str, Any]]:
         took = time.monotonic() - started
         count = sum(len(module["functions"]) for module in bundle.functions.values())
         told = f"Convex's own CLI has bundled them into {BUNDLE_NAME}"
-        say(f"7  run      {count} functions in V8, up in {took:.1f} s; {told}")
+        log(f"7  run      {count} functions in V8, up in {took:.1f} s; {told}")
         ran = []
         for path, args, user, words in _calls(deployment):
             started = time.monotonic()
@@ -151,7 +151,7 @@ def _run(project: Settings, say: Callable[[str], None]) -> list[dict[str, Any]]:
                     raise
                 answer = f"ConvexError {failed.data['code']}: {failed.data['message']}"
             milliseconds = (time.monotonic() - started) * 1000
-            say(f"            {path:<18}  {answer} ({milliseconds:.0f} ms)")
+            log(f"            {path:<18}  {answer} ({milliseconds:.0f} ms)")
             ran.append({"path": path, "answer": answer, "milliseconds": round(milliseconds, 1)})
     return ran
 
@@ -179,13 +179,13 @@ def _changes(changed: list[str]) -> str:
     return f"{len(changed)} written" if changed else "up to date"
 
 
-def _check(project: Settings, say: object) -> Check:
+def _check(project: Settings, log: object) -> Check:
     from supavex.mapping.check import check
     from supavex.mapping.source import Source
 
-    assert callable(say)
+    assert callable(log)
     started = time.monotonic()
-    say(f"1  source   {Source(project).described}, replayed into an embedded PostgreSQL …")
+    log(f"1  source   {Source(project).described}, replayed into an embedded PostgreSQL …")
     checked = check(project)
     if not checked.ok():
         print_diagnostics(checked.diagnostics, err=True)
@@ -194,10 +194,10 @@ def _check(project: Settings, say: object) -> Check:
     replay = checked.replay
     if replay is not None:
         said = f"{replay.files} files, {replay.statements} statements, {len(replay.failed)} failed"
-        say(f"            {said}; PostgreSQL {checked.plan.catalog.server_version}, {time.monotonic() - started:.1f} s")
+        log(f"            {said}; PostgreSQL {checked.plan.catalog.server_version}, {time.monotonic() - started:.1f} s")
     severities = Counter(d.severity for d in checked.diagnostics)
     found = ", ".join(counted(severities[s], s) for s in ("error", "warning", "note"))
-    say(f"2  check    {counted(len(checked.plan.tables), 'table')}, each with a Convex table that fits: {found}")
+    log(f"2  check    {counted(len(checked.plan.tables), 'table')}, each with a Convex table that fits: {found}")
     return checked
 
 

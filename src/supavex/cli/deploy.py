@@ -11,7 +11,7 @@ import click
 from supavex.cli.options import json_option, open_project, print_json, project_options
 from supavex.cli.reports.deployment import deployment_summary
 from supavex.cli.targets import target_option, to_option
-from supavex.cli.verbosity import next_step, say
+from supavex.cli.verbosity import log, next_step
 from supavex.errors import SupavexError
 from supavex.settings.settings import Settings
 from supavex.text import counted
@@ -47,7 +47,7 @@ def command(
 
     project = open_project(folder, config)
     options = DeployOptions(to, dry_run=dry_run, production=production)
-    deployed = project.deploy(options, say=say)
+    deployed = project.deploy(options, log=log)
     file = (
         None if dry_run else write_summary(project.settings, deployed, to, None if summary is None else Path(summary))
     )

@@ -124,7 +124,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stderr.close()
         sys.exit(0)
     except Exception as error:
-        found = _told(error)
+        found = _as_error(error)
         if found is None:
             raise
         if verbosity.current().verbose:
@@ -134,7 +134,7 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _told(error: Exception) -> SupavexError | None:
+def _as_error(error: Exception) -> SupavexError | None:
     """The error that a person is told of; None where supavex itself is wrong, and a traceback is due."""
     if isinstance(error, SupavexError):
         return error

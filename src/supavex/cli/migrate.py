@@ -22,7 +22,7 @@ from supavex.cli.options import (
 from supavex.cli.progress import audience, shown_progress
 from supavex.cli.reports.migration import nothing_line, report_lines
 from supavex.cli.targets import target_option, to_option
-from supavex.cli.verbosity import next_step, say
+from supavex.cli.verbosity import log, next_step
 from supavex.errors import UsageError
 from supavex.files import write_whole
 from supavex.settings.settings import Settings
@@ -55,8 +55,12 @@ if TYPE_CHECKING:
 @click.option("--parts", metavar="PLACE", help="With --cluster: a folder or URL that this machine and the workers see.")
 @click.option("--restart", is_flag=True, help="Throw away what an interrupted copy has done.")
 @click.option("--changes", is_flag=True, help="Only tables that have changed since the last import into the target.")
-@click.option("--moment", metavar="NAME", help="Keep what the source holds now under this name, for `supavex changes`.")
-@click.option("--accept-two-moments", is_flag=True, help="Keep the tables of an interrupted copy, though rows changed.")
+@click.option(
+    "--baseline", metavar="NAME", help="Keep what the source holds now under this name, for `supavex changes`."
+)
+@click.option(
+    "--accept-two-snapshots", is_flag=True, help="Keep the tables of an interrupted copy, though rows changed."
+)
 def command(
     folder: str,
     config: str | None,
@@ -74,10 +78,10 @@ def command(
     parts: str | None,
     restart: bool,
     changes: bool,
-    moment: str | None,
-    accept_two_moments: bool,
+    baseline: str | None,
+    accept_two_snapshots: bool,
 ) -> int:
-    """Copy the rows at one moment, with ids that are computed.
+    """Copy the rows at one snapshot, with ids that are computed.
 
     They go into a snapshot archive and from it into the deployment, replacing the tables that are moved. Rejected rows
     are listed with key, column, reason and fix; more of them than allowed, and nothing is imported. Into another
@@ -105,9 +109,9 @@ def command(
         cluster=cluster,
         parts=parts,
         restart=restart,
-        accept_two_moments=accept_two_moments,
+        accept_two_snapshots=accept_two_snapshots,
         changes=changes,
-        moment=moment,
+        baseline=baseline,
     )
     project = open_project(folder, config)
     told = partial(print_diagnostics, err=True)
@@ -115,7 +119,7 @@ def command(
         result = project.migrate(
             options,
             confirm=partial(confirmed, "Import?", "Add --yes to import.", yes=yes),
-            say=say,
+            log=log,
             warn=(lambda found: None) if as_json else told,
             progress=progress,
         )
@@ -138,7 +142,7 @@ def _say_next(result: Migration | RemoteMigration | NothingChanged, options: Mig
     elif options.out is not None:
         out = shlex.quote(os.path.relpath(options.out))
         next_step(f"verify {out}")
-        say(f"  or: npx convex import --replace {out}, in the app's folder")
+        log(f"  or: npx convex import --replace {out}, in the app's folder")
     elif options.to == "local":
         next_step("verify")
     else:

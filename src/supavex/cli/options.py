@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
-from supavex.cli.verbosity import current, named_project, say
+from supavex.cli.verbosity import current, log, named_project
 from supavex.diagnostics import Diagnostic
 from supavex.errors import UsageError
 from supavex.library import Project
@@ -48,13 +48,13 @@ def open_project(folder: str, config: str | None) -> Project:
     named_project(folder, config)
     root = project_folder(Path(folder), config)
     if root != Path(folder).resolve():
-        say(f"Project: {root}")
+        log(f"Project: {root}")
     project = Project(root, config)
     settings = project.settings
     if settings.database_url:
         from supavex.postgres.connection import without_password  # psycopg starts slowly
 
-        say(f"Source: {without_password(settings.database_url)} ({settings.database_url_place})")
+        log(f"Source: {without_password(settings.database_url)} ({settings.database_url_place})")
     return project
 
 

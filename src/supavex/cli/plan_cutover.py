@@ -9,7 +9,7 @@ import click
 
 from supavex.cli.options import json_option, open_project, print_json, project_options
 from supavex.cli.targets import target_option, to_option
-from supavex.cli.verbosity import next_step, say
+from supavex.cli.verbosity import log, next_step
 from supavex.errors import SupavexError
 from supavex.settings.settings import CONFIG_NAME
 
@@ -23,7 +23,7 @@ def command(folder: str, config: str | None, to: str, as_json: bool, out: str | 
     """Write the checklist of the cutover, with the times measured in rehearsal.
 
     Every run of deploy, migrate, verify and rollback is measured. Where the source has more rows now than it had then,
-    the times are reckoned from the rows, and said to be. Without a rehearsal there is nothing to plan with.
+    the times are estimated from the rows, and said to be. Without a rehearsal there is nothing to plan with.
 
     \b
     Examples:
@@ -32,7 +32,7 @@ def command(folder: str, config: str | None, to: str, as_json: bool, out: str | 
     from supavex.migrate.golive.checklist import markdown, write_plan
 
     project = open_project(folder, config)
-    plan = project.plan_cutover(to, command_options=_options(folder, config), say=say)
+    plan = project.plan_cutover(to, command_options=_options(folder, config), log=log)
     if out is not None:
         try:
             write_plan(Path(out), markdown(plan))

@@ -10,7 +10,7 @@ import click
 
 from supavex.cli.options import json_option, open_project, print_json, project_options
 from supavex.cli.progress import audience, shown_progress
-from supavex.cli.verbosity import say
+from supavex.cli.verbosity import log
 from supavex.text import counted, table_text
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def command(archive: str, folder: str, config: str | None, to: str, replace: boo
     else:
         for line in report_lines(result):
             click.echo(line)
-        say("Next: psql to that database, and look at what is listed above; its sequences and rows are as said")
+        log("Next: psql to that database, and look at what is listed above; its sequences and rows are as said")
     return 0
 
 

@@ -10,7 +10,7 @@ import click
 from supavex.cli.completion import complete_target
 from supavex.cli.options import confirmed, json_option, open_project, print_json, project_options
 from supavex.cli.targets import target_option
-from supavex.cli.verbosity import next_step, say
+from supavex.cli.verbosity import log, next_step
 
 
 @click.command("rollback")
@@ -48,8 +48,8 @@ def command(
       supavex rollback --list
       supavex rollback --to cloud
     """
-    from supavex.migrate.golive.rollback import export_json, listed, rollback_lines
-    from supavex.migrate.golive.rollback_of import RollbackOptions
+    from supavex.migrate.golive.project_rollback import RollbackOptions
+    from supavex.migrate.golive.rollback import export_json, export_lines, rollback_lines
 
     project = open_project(folder, config)
     shown = project.settings.shown
@@ -60,12 +60,12 @@ def command(
         if as_json:
             print_json({"exports": [export_json(export) for export in kept.exports]})
         else:
-            click.echo(listed(kept.exports, shown) if kept.exports else "No exports are kept.")
+            click.echo(export_lines(kept.exports, shown) if kept.exports else "No exports are kept.")
             next_step(f"{'rollback' if kept.exports else 'migrate'}{target_option(to)}")
         return 0
     options = RollbackOptions(to, None if export is None else Path(export), discard_changes_since=discard)
     asked = partial(confirmed, "Go back?", "Add --yes to go back.", yes=yes)
-    result = project.rollback(options, confirm=asked, say=say)
+    result = project.rollback(options, confirm=asked, log=log)
     if as_json:
         print_json(result.to_json())
     else:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from supavex.cli.options import folder_option, open_project
-from supavex.cli.verbosity import say
+from supavex.cli.verbosity import log
 from supavex.errors import UsageError
 from supavex.files import STATE_NAME
 from supavex.settings.reading import project_folder
@@ -48,9 +48,9 @@ def command(folder: str, data: str | None, port: int, site_port: int, host: str,
     def started(served: Host) -> None:
         click.echo(f"CONVEX_SELF_HOSTED_URL={served.addresses.cloud}")
         click.echo(f"CONVEX_SELF_HOSTED_ADMIN_KEY={served.admin_key}")
-        say(f"Serving {served.folder}. Stop with Ctrl-C.")
-        say(f"Dashboard: {sign_in_link(served)}  (signs in once, within an hour; then {served.addresses.cloud}/)")
-        say("Next: npx convex dev --once, in the app's folder, with these two lines in its .env.local")
+        log(f"Serving {served.folder}. Stop with Ctrl-C.")
+        log(f"Dashboard: {sign_in_link(served)}  (signs in once, within an hour; then {served.addresses.cloud}/)")
+        log("Next: npx convex dev --once, in the app's folder, with these two lines in its .env.local")
 
     place = Path(data) if data else None
     hosts = frozenset(fetch_hosts)
@@ -63,5 +63,5 @@ def command(folder: str, data: str | None, port: int, site_port: int, host: str,
         serve(ServeOptions(kept, host, port, site_port, hosts), started)
     else:
         project.serve(started, data=place, port=port, site_port=site_port, host=host, fetch_hosts=hosts)
-    say("Stopped.")
+    log("Stopped.")
     return 0

@@ -11,7 +11,7 @@ import click
 from supavex.cli.options import json_option, open_project, print_json, project_options
 from supavex.cli.progress import shown_progress
 from supavex.cli.reports.users import ids_lines, report_lines
-from supavex.cli.verbosity import say
+from supavex.cli.verbosity import log
 from supavex.errors import UsageError
 
 if TYPE_CHECKING:
@@ -77,5 +77,5 @@ def _show(result: UsersReport | ClerkIds, as_json: bool, lines: Callable[[], lis
     else:
         for line in lines():
             click.echo(line)
-        say(f"Next: {after}")
+        log(f"Next: {after}")
     return 0 if result.ok else 1

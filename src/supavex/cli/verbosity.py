@@ -1,6 +1,6 @@
 """How much a command says and whether in colors: ``-q``, ``-v``, ``--color``, NO_COLOR and FORCE_COLOR.
 
-Results go to standard output; what is said beside them goes to standard error by :func:`say` and :func:`next_step`.
+Results go to standard output; what is said beside them goes to standard error by :func:`log` and :func:`next_step`.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def colored() -> bool | None:
     return False if os.environ.get("TERM") == "dumb" else None
 
 
-def say(line: str) -> None:
+def log(line: str) -> None:
     """Says a line beside the results: on standard error, and not with ``-q``."""
     if not current().quiet:
         click.echo(line, err=True)
@@ -68,7 +68,7 @@ def next_step(*commands: str) -> None:
     options = current().options
     for number, command in enumerate(commands):
         line = f"supavex {command}{f' {options}' if options else ''}"
-        say(f"{'Next:' if number == 0 else '  or:'} {line}")
+        log(f"{'Next:' if number == 0 else '  or:'} {line}")
 
 
 def named_project(folder: str, config: str | None) -> None:

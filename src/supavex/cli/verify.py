@@ -12,7 +12,7 @@ from supavex.cli.options import json_option, open_project, print_json, project_o
 from supavex.cli.progress import audience, shown_progress
 from supavex.cli.reports.proof import report_lines
 from supavex.cli.targets import target_option, to_option
-from supavex.cli.verbosity import next_step, say
+from supavex.cli.verbosity import log, next_step
 
 if TYPE_CHECKING:
     from supavex.library import Project
@@ -112,7 +112,7 @@ def _say_next(proof: Proof, archive: str | None, to: str) -> None:
     if not proof.ok:
         next_step(f"migrate{target_option(to)}" if archive is None else f"migrate --out {shlex.quote(archive)}")
     elif archive is not None:
-        say(f"Next: npx convex import --replace {shlex.quote(archive)}")
+        log(f"Next: npx convex import --replace {shlex.quote(archive)}")
     elif proof.sampled is not None:
         next_step(f"verify{target_option(to)}")
     elif to == "local":

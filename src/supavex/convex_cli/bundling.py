@@ -18,7 +18,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from supavex.convex_cli.cli import OfficialCli, Say, convex_package, official_program
+from supavex.callbacks import Log
+from supavex.convex_cli.cli import OfficialCli, convex_package, official_program
 from supavex.deployment.deployment import Deployment
 from supavex.deployment.functions.bundle import Bundle, bundle_of
 from supavex.errors import SupavexError, UsageError
@@ -117,7 +118,7 @@ def _version(package: Path | None) -> str | None:
         return None
 
 
-def bundle_app(app: Path, environment: Mapping[str, str] | None = None, say: Say | None = None) -> Bundle:
+def bundle_app(app: Path, environment: Mapping[str, str] | None = None, log: Log | None = None) -> Bundle:
     """Has Convex's CLI bundle and push the app in ``app``; what came of it. It takes seconds, and needs Node.
 
     ``environment``: the deployment's variables while modules are evaluated. Raises with what is missing, or what the
@@ -145,7 +146,7 @@ def bundle_app(app: Path, environment: Mapping[str, str] | None = None, say: Say
             variables |= {"CI": "1", "NO_COLOR": "1", "npm_config_loglevel": "error"}
             cli = OfficialCli(app, url, node, program, variables, url, key)
             options = ["--codegen", "disable", "--typecheck", "disable", "--yes"]
-            cli.run("deploy", "--env-file", str(selection), *options, say=say, seconds=_PUSH_SECONDS)
+            cli.run("deploy", "--env-file", str(selection), *options, log=log, seconds=_PUSH_SECONDS)
         with Deployment(file) as deployment:
             return bundle_of(deployment, _version(program.parents[1]) or "unknown", inputs)
 

@@ -15,12 +15,13 @@ import subprocess
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from supavex.callbacks import Log
 from supavex.convex_cli.targets import (
     CLOUD,
     ENV_FILES,
@@ -42,7 +43,6 @@ _WRONG_KEY = ("BadDeployKey", "BadAdminKey", "InvalidDeployKey", "The provided d
 _CONNECT_SECONDS = 5.0
 #: Convex's own function for its dashboard, and seconds that the CLI may take to ask it.
 _SCHEMAS, _SCHEMA_SECONDS = "_system/frontend/getSchemas", 120.0
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,8 @@ class OfficialCli:
     #: Which deployment it is, as :func:`deployment_of` names it: `cloud` is now one, now another.
     deployment: str = ""
 
-    def run(self, *arguments: str, say: Say | None = None, seconds: float | None = None) -> str:
-        """Runs ``convex ARGUMENTS`` and gives what it printed; each line goes to ``say`` as it comes.
+    def run(self, *arguments: str, log: Log | None = None, seconds: float | None = None) -> str:
+        """Runs ``convex ARGUMENTS`` and gives what it printed; each line goes to ``log`` as it comes.
 
         Raises where it fails, with its last lines, or takes more than ``seconds``. It gets no terminal, so it asks
         nothing.
@@ -96,8 +96,8 @@ class OfficialCli:
                 for raw in process.stdout:
                     line = self._scrubbed(raw.rstrip("\n"))
                     lines.append(line)
-                    if say is not None:
-                        say(line)
+                    if log is not None:
+                        log(line)
             except BaseException:
                 process.terminate()
                 raise

@@ -16,8 +16,8 @@ from supavex.mapping.implied import look_nowhere
 from supavex.mapping.make_plan import make_plan
 from supavex.mapping.plan import Plan
 from supavex.mapping.refused_rows import refused_rows
+from supavex.mapping.replay_findings import remarks, replay_findings, skipped_losses
 from supavex.mapping.source import Source
-from supavex.mapping.source_findings import remarks, skipped_losses, source_findings
 from supavex.mapping.suggestions import suggestions
 from supavex.postgres.report import Report
 from supavex.settings.schema_file import load_schema
@@ -68,7 +68,7 @@ def check(project: Settings, *, rows: bool = True) -> Check:
     source = Source(project)
     catalog, report = source.catalog()
     plan = make_plan(project, schema, catalog)
-    diagnostics += source_findings(plan, report)
+    diagnostics += replay_findings(plan, report)
     diagnostics += file_diagnostics(report)
     plan.remarks = remarks(diagnostics)
     diagnostics += coverage(plan, skipped_losses(project, report))
@@ -87,7 +87,7 @@ def _refused_names(plan: Plan) -> list[Diagnostic]:
     message += "with it: it takes the entry that announces these, {0}/generated_schema.jsonl, for a stored file."
     return [
         Diagnostic("TableNameLikeStorage", "error", message.format(table.target), table.target or "", STORAGE_LIKE_HINT)
-        for table in plan.moved
+        for table in plan.moving
         if is_storage_like(table.target, uniform=any(field.conversion.special for field in table.fields))
     ]
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from supavex.mapping import patterns
-from supavex.postgres.catalog import Check, Column, ForeignKey, Table, Type
+from supavex.postgres.catalog import CheckConstraint, Column, ForeignKey, Table, Type
 
 #: How a domain's check calls the value that it checks.
 VALUE = "VALUE"
@@ -90,10 +90,10 @@ def pattern_of(table: Table, column: str) -> str | None:
     return None
 
 
-def not_validated(table: Table, column: str) -> list[Check | ForeignKey]:
+def not_validated(table: Table, column: str) -> list[CheckConstraint | ForeignKey]:
     """The CHECK constraints and foreign keys over ``column`` that the rows of the source may break."""
     found = table.column(column)
-    constraints: list[Check | ForeignKey] = [*table.checks, *table.foreign_keys]
+    constraints: list[CheckConstraint | ForeignKey] = [*table.checks, *table.foreign_keys]
     named = [constraint for constraint in constraints if not constraint.validated and column in constraint.columns]
     return [*named, *(check for check in (found.type.checks if found else ()) if not check.validated)]
 

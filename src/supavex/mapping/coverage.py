@@ -24,7 +24,7 @@ from supavex.mapping.large_values import toml_key
 from supavex.mapping.names import camel_case
 from supavex.mapping.plan import SOURCE_KEY_FIELDS, FieldPlan, Plan, TablePlan
 from supavex.mapping.references import leading_key
-from supavex.postgres.catalog import Check
+from supavex.postgres.catalog import CheckConstraint
 from supavex.text import counted
 
 
@@ -55,7 +55,7 @@ def _whole(plan: Plan) -> Iterator[Diagnostic]:
     """Findings that concern no one table: a target that two go to, a rule for a column that no table has."""
     filled = [
         f"{table.name}.{planned.place}"
-        for table in plan.moved
+        for table in plan.moving
         for planned in table.fields
         if planned.fill is not MISSING and planned.nullable and not planned.optional
     ]
@@ -268,7 +268,7 @@ def _not_validated(table: TablePlan, planned: FieldPlan) -> Iterator[Diagnostic]
     for constraint in not_validated(table.source, planned.column.name):
         if constraint.columns[0] != planned.column.name:
             continue  # of several columns, at the first
-        if isinstance(constraint, Check):
+        if isinstance(constraint, CheckConstraint):
             message = f"the check {constraint.name} is NOT VALID or NOT ENFORCED: rows of the source may break it."
             hint = f"A rule for it in schema.py rejects such rows: {constraint.expression}"
         else:
@@ -336,7 +336,7 @@ def _indexes(table: TablePlan) -> Iterator[Diagnostic]:
         indexed = any(fields[0] == planned.name for fields in indexes if fields)
         if planned.reference is not None and planned.reference.target == STORAGE_TABLE:
             continue  # files are asked for by their ids
-        if planned.reference is not None and not planned.reference.many and not indexed:
+        if planned.reference is not None and not planned.reference.is_array and not indexed:
             yield _finding(
                 "ForeignKeyWithoutIndex",
                 table,

@@ -24,10 +24,10 @@ class ReferenceGraph:
     @classmethod
     def of(cls, plan: Plan) -> ReferenceGraph:
         """The graph of ``plan``."""
-        tables = {table.name: table for table in plan.moved}
+        tables = {table.name: table for table in plan.moving}
         children: dict[str, list[tuple[TablePlan, FieldPlan]]] = {name: [] for name in tables}
         parents: dict[str, list[str]] = {name: [] for name in tables}
-        for table in plan.moved:
+        for table in plan.moving:
             for field in table.fields:
                 if field.reference is None or field.reference.existing:
                     continue
@@ -84,5 +84,7 @@ class ReferenceGraph:
 def uses_existing(plan: Plan) -> bool:
     """Whether documents hold ids of tables that are in Convex already."""
     return any(
-        planned.reference is not None and planned.reference.existing for table in plan.moved for planned in table.fields
+        planned.reference is not None and planned.reference.existing
+        for table in plan.moving
+        for planned in table.fields
     )

@@ -14,7 +14,7 @@ from supavex.mapping.not_carried import NotCarried, not_carried_of
 from supavex.mapping.source import Source
 from supavex.postgres import replay as replays
 from supavex.postgres.catalog import Catalog, Column, Table
-from supavex.postgres.connection import connect, quoted
+from supavex.postgres.connection import connect
 from supavex.postgres.inspection import inspect_catalog
 from supavex.postgres.report import Loss, Report
 from supavex.postgres.source_files import SourceFiles, files_of_folder
@@ -88,7 +88,7 @@ def count_rows(connection: psycopg.Connection, catalog: Catalog) -> dict[str, in
     rows = {}
     for table in catalog:
         try:
-            row = connection.execute(f"SELECT count(*) FROM {quoted(table.schema, table.name)}".encode()).fetchone()
+            row = connection.execute(f"SELECT count(*) FROM {table.sql_name}".encode()).fetchone()
         except psycopg.errors.InsufficientPrivilege:
             continue
         rows[table.qualified] = int(row[0]) if row else 0

@@ -15,6 +15,7 @@ from supavex.convex.ids import INTERNAL_ID_BYTES, encode_id
 from supavex.convex.limits import STORAGE_NUMBER, STORAGE_TABLE
 from supavex.convex.validators import Id, Null, Optional, Validator, unwrap
 from supavex.mapping.conversions.conversion import Conversion, Misfit, Target
+from supavex.mapping.key_sql import key_sql
 from supavex.mapping.keys import Key
 from supavex.postgres.catalog import Column, Table, Type
 from supavex.postgres.connection import quoted
@@ -68,7 +69,7 @@ class LargeValues:
 
     def row_id_sql(self, alias: str) -> str:
         """SQL for the 16 bytes of the row's own id."""
-        own = self.key.sql(self.key.own(alias))
+        own = key_sql(self.key, self.key.own(alias))
         return f"uuid_send({own})" if self.key.form == "uuid" else own
 
     def id_sql(self, row_id: str) -> str:
@@ -90,17 +91,14 @@ class LargeValues:
             f"the id of a stored file, where it has {self.described}",
             "id",
             f"CASE WHEN {large} THEN {self.id_sql(self.row_id_sql(alias))} END",
-            f"CASE WHEN {large} THEN {self.key.text_sql(self.key.own(alias))} END",
-            parse=self.file_id,
             makes_null=True,
         )
 
     def kept(self, conversion: Conversion) -> Conversion:
         """The conversion of the values that stay in their own field."""
-        large = self.large_sql("{c}")
-        select, text = (f"CASE WHEN {large} THEN NULL ELSE {sql} END" for sql in (conversion.select, conversion.text))
+        select = f"CASE WHEN {self.large_sql('{c}')} THEN NULL ELSE {conversion.select} END"
         name = f"{conversion.name}; a stored file instead, where it has {self.described}"
-        return replace(conversion, name=name, select=select, text=text, makes_null=True)
+        return replace(conversion, name=name, select=select, makes_null=True)
 
     @property
     def described(self) -> str:

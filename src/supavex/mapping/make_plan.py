@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from supavex.convex import validators as kinds
@@ -18,6 +17,7 @@ from supavex.mapping.creation import MOMENTS, creation_column
 from supavex.mapping.defaults import default_for
 from supavex.mapping.file_columns import object_parts
 from supavex.mapping.idfiles import load_id_file
+from supavex.mapping.key_sql import key_text_sql
 from supavex.mapping.keys import Key, key_of
 from supavex.mapping.large_values import LargeValues, file_problem, toml_key
 from supavex.mapping.names import camel_case
@@ -27,14 +27,17 @@ from supavex.mapping.plan import (
     UNKNOWN_TYPE,
     CreationTime,
     FieldPlan,
+    IdFile,
+    KeyText,
     Plan,
     Reference,
+    SqlExpression,
     Status,
     TablePlan,
+    column_sql,
 )  # fmt: skip
 from supavex.mapping.references import add_references, pointer_of, reference_of
 from supavex.postgres.catalog import Catalog, Column, Table, Type
-from supavex.postgres.connection import quoted
 from supavex.settings.rules import ColumnRule, TableRule
 from supavex.settings.settings import Settings
 
@@ -144,8 +147,7 @@ def _fill(plan: Plan, table: TablePlan, files: dict[str, dict[str, str]]) -> Non
         elif own is not None:
             _add_expression(plan, table, name, validator, own.sql or "NULL")
         elif name in SOURCE_KEY_FIELDS and table.key is not None and Target(validator).takes(kinds.String):
-            expression = table.key.text_sql(table.key.own(ALIAS))
-            _add_expression(plan, table, name, validator, expression)
+            _add_expression(plan, table, name, validator, table.key)
     order = {name: position for position, name in enumerate(fields)}
     table.fields.sort(key=lambda f: order[f.name])
 
@@ -160,9 +162,8 @@ def _add_field(
 ) -> None:
     rule = plan.project.column_rule(table.rule, column.name)
     inner, optional = unwrap(validator), isinstance(validator, Optional)
-    source = f"({rule.sql})" if rule.sql else f"{ALIAS}.{quoted(column.name)}"
-    reference = None
-    ids: Mapping[str, str] | None = None
+    source = f"({rule.sql})" if rule.sql else column_sql(column)
+    value: Column | SqlExpression | IdFile | Reference = SqlExpression() if rule.sql else column
     conversion: Conversion | Misfit
     type_ = column.type if not rule.sql else _type_of(plan, table, rule.sql)
     if isinstance(type_, Misfit):
@@ -172,24 +173,27 @@ def _add_field(
     elif rule.ids:
         if rule.ids not in files:
             files[rule.ids] = load_id_file(plan.project.root / rule.ids, rule.ids)
-        ids = files[rule.ids]
-        conversion = choose(Type("text", "text"), Target(inner), rule)
+        value = IdFile(rule.ids, files[rule.ids])
+        type_ = Type("text", "text")
+        conversion = choose(type_, Target(inner), rule)
     elif rule.storage:
         source = f"NULLIF(({source})::text, '')"
-        stored = _stored_file(source, inner, rule.storage)
-        reference = None if isinstance(stored, Misfit) else stored
-        conversion = stored if isinstance(stored, Misfit) else Conversion("stored file", "id")
+        found = _stored_file(source, inner, rule.storage)
+        if isinstance(found, Misfit):
+            conversion = found
+        else:
+            value, conversion = found, Conversion("stored file", "id")
     elif (pointer := pointer_of(inner)) is not None:
         found = reference_of(plan, table, column, pointer, source, type_)
         if isinstance(found, Misfit):
             conversion = found
         else:
-            reference = found
-            conversion = Conversion("reference", "id")
-            if found.many:
+            value, conversion = found, Conversion("reference", "id")
+            if found.is_array:
                 conversion = Conversion("array of references", "id", guards=(arrays.ONE_DIMENSION, arrays.SHORT))
     else:
-        conversion = choose(type_ or _type_for(inner, column), Target(inner), rule)
+        type_ = type_ or _type_for(inner, column)
+        conversion = choose(type_, Target(inner), rule)
         if rule.sql and isinstance(conversion, Misfit):
             conversion = _uncast(conversion)
     if isinstance(conversion, Misfit):
@@ -201,16 +205,14 @@ def _add_field(
             inner,
             optional,
             source,
-            column,
+            value,
             conversion,
+            type_ if isinstance(type_, Type) else column.type,
+            column.name,
+            column,
             _fill_of(plan, table, rule, column, validator),
-            reference,
-            ids,
-            rule.ids or "",
             # Who writes an expression has thought of NULL.
             plan.project.filling(table.rule, rule) == "none" or rule.sql is not None,
-            # A file's id does not say how its address was written.
-            rule.sql is not None or bool(rule.storage),
         )
     )
 
@@ -250,23 +252,24 @@ def _add_file(
         return
     own = None if own == rule.file else own
     large = LargeValues(table.source.schema, table.source.name, column, table.key, rule.file_over, own or "")
-    source = f"{ALIAS}.{quoted(column.name)}"
     if own is not None:
         _add_field(plan, table, own, fields[own], column, {})
         kept = next((found for found in table.fields if found.name == own), None)
         if kept is not None:
-            table.fields[table.fields.index(kept)] = replace(kept, conversion=large.kept(kept.conversion))
+            kept_conversion = large.kept(kept.conversion)
+            table.fields[table.fields.index(kept)] = replace(kept, conversion=kept_conversion, large=large)
     validator = fields[rule.file]
     table.fields.append(
         FieldPlan(
             rule.file,
             unwrap(validator),
             isinstance(validator, Optional),
-            source,
-            None,
+            column_sql(column),
+            large,
             large.conversion(ALIAS),
+            column.type,
+            column.name,
             null_is_rejected=plan.project.filling(table.rule, rule) == "none",
-            file=large,
         )
     )
 
@@ -283,7 +286,7 @@ def _stored_file(source: str, validator: Validator, bucket: str | bool) -> Refer
         return Misfit("a list of files can't be moved yet.", hint)
     key = Key(("id",), "uuid")
     parts = object_parts(source, bucket)
-    return Reference(storage.SCHEMA, storage.TABLE, STORAGE_TABLE, key, ("bucket_id", "name"), parts, through=True)
+    return Reference(storage.SCHEMA, storage.TABLE, STORAGE_TABLE, key, ("bucket_id", "name"), parts, via_unique=True)
 
 
 def _type_of(plan: Plan, table: TablePlan, sql: str) -> Type | Misfit | None:
@@ -318,18 +321,22 @@ def _type_for(validator: Validator, column: Column) -> Type:
     return Type("jsonb", "jsonb") if target.structured else column.type
 
 
-def _add_expression(plan: Plan, table: TablePlan, name: str, validator: Validator, expression: str) -> None:
+def _add_expression(plan: Plan, table: TablePlan, name: str, validator: Validator, made_of: str | Key) -> None:
+    """A field of an ``sql`` expression, or of the row's key as text."""
+    expression = made_of if isinstance(made_of, str) else key_text_sql(made_of, made_of.own(ALIAS))
     inner, optional = unwrap(validator), isinstance(validator, Optional)
     column = Column(name, Type("text", "text"), nullable=True)
     type_ = _type_of(plan, table, expression)
     if isinstance(type_, Misfit):
         table.misfits.append((None, name, type_))
         return
-    conversion = choose(type_ or _type_for(inner, column), Target(inner), ColumnRule())
+    type_, said = type_ or _type_for(inner, column), type_ is not None
+    conversion = choose(type_, Target(inner), ColumnRule())
     if isinstance(conversion, Misfit):
-        table.misfits.append((None, name, _uncast(conversion) if type_ else conversion))
+        table.misfits.append((None, name, _uncast(conversion) if said else conversion))
         return
     source = f"({expression})"
     fills = plan.project.filling(table.rule, ColumnRule()) == "defaults"
     fill = inner.rules.default if fills else MISSING
-    table.fields.append(FieldPlan(name, inner, optional, source, None, conversion, fill))
+    value = SqlExpression() if isinstance(made_of, str) else KeyText(made_of)
+    table.fields.append(FieldPlan(name, inner, optional, source, value, conversion, type_, name, fill=fill))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
-Key = TypeVar("Key")
+K = TypeVar("K")
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+")
 #: Words at the end of a column's name that say that it holds a key.
@@ -69,7 +69,7 @@ def thing(column: str) -> tuple[str, ...]:
     return tuple(found) if found and found[-1] not in ("id", "ids", "uuid", "uuids") else ()
 
 
-def named_after(column: str, own: Key, tables: Mapping[Key, str]) -> list[Key]:
+def named_after(column: str, own: K, tables: Mapping[K, str]) -> list[K]:
     """The tables, by their names, that a column is named after; ``own`` is its own table. The likeliest kind only.
 
     It is named as a table is, or as the end of a table's name; it ends as a table is named; it says who did something,

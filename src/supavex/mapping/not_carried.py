@@ -22,7 +22,7 @@ class NotCarried:
 
 def not_carried(plan: Plan) -> list[NotCarried]:
     """What Convex does not take over, of the tables that are moved, and of the whole database."""
-    own = [table.source for table in plan.moved if table.name not in SOURCES]
+    own = [table.source for table in plan.moving if table.name not in SOURCES]
     return not_carried_of(plan.catalog, own)
 
 

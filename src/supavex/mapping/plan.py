@@ -6,7 +6,7 @@ a plan with errors is never carried out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -18,7 +18,7 @@ from supavex.convex.values import Value
 from supavex.mapping.conversions import Conversion, Misfit, Target
 from supavex.mapping.keys import Key
 from supavex.mapping.large_values import LargeValues
-from supavex.postgres.catalog import Catalog, Column, Table
+from supavex.postgres.catalog import Catalog, Column, Table, Type
 from supavex.postgres.connection import quoted
 from supavex.settings.rules import TableRule
 from supavex.settings.settings import Settings
@@ -32,15 +32,20 @@ SOURCE_KEY_FIELDS = ("supabaseId", "supabase_id")
 ALIAS = "t"
 
 
+def column_sql(column: Column) -> str:
+    """SQL for a column of the source table, as it is."""
+    return f"{ALIAS}.{quoted(column.name)}"
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """Where a field's id points: the source table (schema, name), its key, and how the row names it.
 
     ``parts`` are SQL over the child's row for the parent's ``columns``: those of its key, or of the unique key that
-    the foreign key names. ``through``: the parent's own key is read from its row, because it is found by another, or
-    because values that are equal may have another text. ``many``: the field is an array of ids; the part is ``e.x``, an
-    element of the column's array. ``comparisons`` are what stands between and behind the two where they are compared,
-    ``=`` if not given.
+    the foreign key names. ``via_unique``: the parent's own key is read from its row, because it is found by another, or
+    because values that are equal may have another text. ``is_array``: the field is an array of ids; the part is
+    ``e.x``, an element of the column's array. ``comparisons`` are what stands between and behind the two where they are
+    compared, ``=`` if not given.
     """
 
     schema: str
@@ -50,45 +55,64 @@ class Reference:
     columns: tuple[str, ...]
     parts: tuple[str, ...]
     existing: bool = False
-    through: bool = False
-    many: bool = False
+    via_unique: bool = False
+    is_array: bool = False
     comparisons: tuple[tuple[str, str], ...] = ()
+    #: The row's own columns, of a reference by several.
+    by_columns: tuple[str, ...] = ()
 
-    def named(self, parts: Sequence[str]) -> str:
-        """SQL that is true for the parent's row, called ``p``, that ``parts`` name."""
-        comparisons = self.comparisons or (("=", ""),) * len(parts)
-        return " AND ".join(
-            f"p.{quoted(column)} {operator} {part}{behind}"
-            for column, part, (operator, behind) in zip(self.columns, parts, comparisons, strict=True)
-        )
+    @property
+    def source(self) -> str:
+        """The source table as SQL names it."""
+        return quoted(self.schema, self.table)
+
+
+@dataclass(frozen=True, slots=True)
+class SqlExpression:
+    """The value of an ``sql`` expression of supavex.toml: in the place of a column, or for a field of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyText:
+    """The row's key as text: the value, or a JSON array of several."""
+
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class IdFile:
+    """The new id that a file gives for the old one. ``path``: the file as supavex.toml names it."""
+
+    path: str
+    ids: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class FieldPlan:
     """How one field gets its value.
 
-    ``source`` is an SQL expression over the source row; ``column`` the catalog's column where it is one. NULL becomes
-    ``fill`` where supavex.toml asks for that; or leaves an optional field out, or is null where the field takes it, or
-    rejects the row.
+    NULL becomes ``fill`` where supavex.toml asks for that; or leaves an optional field out, or is null where the field
+    takes it, or rejects the row.
     """
 
     name: str
     validator: Validator
     optional: bool
+    #: SQL over the source row, for what ``value`` is made of.
     source: str
-    column: Column | None
+    #: What the value is: a column as it is, or one of the others.
+    value: Column | SqlExpression | KeyText | IdFile | Reference | LargeValues
     conversion: Conversion
+    #: The PostgreSQL type that the conversion takes.
+    type: Type
+    #: What messages call the place: the column's name (of a reference by several columns, theirs), else the field's.
+    place: str
+    #: The catalog's column that ``source`` reads, as it is or in an expression; None: of several, or of none.
+    column: Column | None = None
     fill: Value = MISSING
-    reference: Reference | None = None
-    ids: Mapping[str, str] | None = None
-    ids_file: str = ""
     null_is_rejected: bool = False
-    #: Whether the value comes from an ``sql`` expression, and not from the column as it is.
-    expression: bool = False
-    #: The columns of a reference by several.
-    by_columns: tuple[str, ...] = ()
-    #: Of a field that gets the ids of files: the values that become them. ``column`` is another field's, or none's.
-    file: LargeValues | None = None
+    #: The large values of the column, which leave this field out.
+    large: LargeValues | None = None
 
     @property
     def nullable(self) -> bool:
@@ -97,7 +121,7 @@ class FieldPlan:
 
     @property
     def loses_null(self) -> bool:
-        """Whether NULL would reject the row, and nobody said that it is meant to."""
+        """Whether NULL would reject the row, and supavex.toml does not say that it is meant to."""
         kept = self.optional or self.takes_null or self.fill is not MISSING
         return self.nullable and not kept and not self.null_is_rejected
 
@@ -107,11 +131,29 @@ class FieldPlan:
         return not self.optional and self.fill is MISSING and Target(self.validator).null
 
     @property
-    def place(self) -> str:
-        """The column's name (or those of a reference by several), or the field's where it has none."""
-        if self.file is not None:
-            return self.file.column.name
-        return self.column.name if self.column else ", ".join(self.by_columns) or self.name
+    def reference(self) -> Reference | None:
+        """The reference, where the value is one."""
+        return self.value if isinstance(self.value, Reference) else None
+
+    @property
+    def ids(self) -> Mapping[str, str] | None:
+        """New ids by old ones, where the value is one of them."""
+        return self.value.ids if isinstance(self.value, IdFile) else None
+
+    @property
+    def by_columns(self) -> tuple[str, ...]:
+        """The row's own columns, where the value is a reference by several; else none."""
+        return self.value.by_columns if isinstance(self.value, Reference) else ()
+
+    @property
+    def file(self) -> LargeValues | None:
+        """The values that become stored files, where the value is the id of one."""
+        return self.value if isinstance(self.value, LargeValues) else None
+
+    @property
+    def expression(self) -> bool:
+        """Whether the source is SQL in the place of a column."""
+        return self.column is not None and self.source != column_sql(self.column)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +165,7 @@ class CreationTime:
 
 @dataclass(slots=True)
 class TablePlan:
-    """One source table's way to Convex."""
+    """One source table's way to Convex: filled field by field while the plan is made, and only read after that."""
 
     source: Table
     status: Status
@@ -164,22 +206,22 @@ class Plan:
     remarks: tuple[str, ...] = ()
 
     @property
-    def stored(self) -> list[tuple[TablePlan, FieldPlan]]:
-        """The fields of moved tables that refer to stored files."""
+    def file_references(self) -> list[tuple[TablePlan, FieldPlan]]:
+        """The fields of tables that move that refer to stored files."""
         return [
             (table, field)
-            for table in self.moved
+            for table in self.moving
             for field in table.fields
             if field.reference is not None and field.reference.target == STORAGE_TABLE
         ]
 
     @property
-    def large(self) -> list[tuple[TablePlan, LargeValues]]:
-        """The columns of moved tables whose large values become stored files."""
-        return [(table, found) for table in self.moved for found in table.files]
+    def file_columns(self) -> list[tuple[TablePlan, LargeValues]]:
+        """The columns of tables that move whose large values become stored files."""
+        return [(table, found) for table in self.moving for found in table.files]
 
     @property
-    def moved(self) -> list[TablePlan]:
+    def moving(self) -> list[TablePlan]:
         """The tables whose rows are copied."""
         return [table for table in self.tables if table.status == "mapped"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from supavex.convex import validators as kinds
 from supavex.convex.limits import STORAGE_TABLE
@@ -41,10 +41,10 @@ class _Part:
 def pointer_of(validator: Validator) -> tuple[kinds.Id, bool] | None:
     """The ``v.id(…)`` that a field takes, and whether it is an array of them; null may stand beside each. Else None."""
     member = _only_member(validator)
-    many = isinstance(member, kinds.Array)
+    is_array = isinstance(member, kinds.Array)
     if isinstance(member, kinds.Array):
         member = _only_member(member.element)
-    return (member, many) if isinstance(member, kinds.Id) else None
+    return (member, is_array) if isinstance(member, kinds.Id) else None
 
 
 def _only_member(validator: Validator) -> Validator | None:
@@ -83,17 +83,17 @@ def add_references(plan: Plan, table: TablePlan, name: str, validator: Validator
             inner,
             optional,
             source,
-            None,
+            replace(found, by_columns=columns),
             Conversion("reference", "id"),
-            reference=found,
+            Type("jsonb", "jsonb"),
+            ", ".join(columns),
             null_is_rejected=not any(nulls),
-            by_columns=columns,
         )
     )
 
 
 def _referred(
-    plan: Plan, pointer: kinds.Id, foreign_key: ForeignKey | None, parts: Mapping[str, _Part], *, many: bool = False
+    plan: Plan, pointer: kinds.Id, foreign_key: ForeignKey | None, parts: Mapping[str, _Part], *, is_array: bool = False
 ) -> Reference | Misfit:
     """What a foreign key leads to, or, without one, the table of ``pointer``; ``parts`` are by column."""
     if foreign_key is None:
@@ -129,8 +129,8 @@ def _referred(
             f"Give that table a `key` in supavex.toml, make the field a string, or set fields.NAME = "
             f'{{ references = ["…"] }} with a column for each of {", ".join(referenced) or "its key"}.',
         )
-    through = set(referenced) != set(parent.key.columns)
-    if not through:
+    via_unique = set(referenced) != set(parent.key.columns)
+    if not via_unique:
         by_column = dict(zip(referenced, own, strict=True))
         referenced, own = parent.key.columns, tuple(by_column[column] for column in parent.key.columns)
     pairs = []
@@ -140,7 +140,7 @@ def _referred(
             return Misfit(f"{parent.name} has no column {column_name}.", "Correct its `key` in supavex.toml.")
         # An expression is not what the foreign key holds.
         if (foreign_key is None or part.collation is None) and not _comparable(parent.key, column, part):
-            cast = f"{name}::{column.type.name}{'[]' if many else ''}"
+            cast = f"{name}::{column.type.name}{'[]' if is_array else ''}"
             shown = part.type.name if part.type else ""
             return Misfit(
                 f"it is {shown}, but {parent.name}.{column_name} is {column.type.name}.",
@@ -152,8 +152,8 @@ def _referred(
         # The parent's own text makes its id. PostgreSQL finds it by what it calls equal; where nothing keeps that
         # unique, by the text.
         if foreign_key is not None or _kept_unique(parent.source, referenced):
-            through = True
-        elif not through:
+            via_unique = True
+        elif not via_unique:
             comparisons = tuple(
                 comparison if _one_text(column, part) else ("::text =", "::text")
                 for (column, part), comparison in zip(pairs, comparisons, strict=True)
@@ -166,8 +166,8 @@ def _referred(
         referenced,
         tuple(part.sql for _, part in pairs),
         parent.status == "existing",
-        through,
-        many,
+        via_unique,
+        is_array,
         comparisons if any(comparison != ("=", "") for comparison in comparisons) else (),
     )
 
@@ -216,14 +216,14 @@ def reference_of(
 
     ``type_``: of what the source gives; None where it is an expression of a type that is not known.
     """
-    id_, many = pointer
+    id_, is_array = pointer
     expression = source != f"{ALIAS}.{quoted(column.name)}"
-    if many and type_ is not None and type_.element is None:
+    if is_array and type_ is not None and type_.element is None:
         return Misfit(f"{type_.name} is no array.", f'Make it v.id("{id_.table}").')
-    foreign_key = None if many else _foreign_key(plan, table, (column.name,), id_)
-    type_ = type_.element if many and type_ is not None else type_
-    part = _Part("e.x" if many else source, type_, None if expression else column.collation)
-    return _referred(plan, id_, foreign_key, {column.name: part}, many=many)
+    foreign_key = None if is_array else _foreign_key(plan, table, (column.name,), id_)
+    type_ = type_.element if is_array and type_ is not None else type_
+    part = _Part("e.x" if is_array else source, type_, None if expression else column.collation)
+    return _referred(plan, id_, foreign_key, {column.name: part}, is_array=is_array)
 
 
 def _comparable(key: Key, column: Column, part: _Part) -> bool:

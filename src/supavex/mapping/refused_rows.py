@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from supavex.convex.limits import MAX_DOCUMENT_BYTES
 from supavex.convex.validators import unwrap
 from supavex.diagnostics import Diagnostic, Place
-from supavex.mapping.plan import ALIAS, FieldPlan, Plan, TablePlan
+from supavex.mapping.plan import ALIAS, FieldPlan, IdFile, Plan, TablePlan
 from supavex.mapping.rejections import REJECTIONS
 from supavex.mapping.source import Source
-from supavex.postgres.connection import connect, quoted
+from supavex.postgres.catalog import Column
+from supavex.postgres.connection import connect
 from supavex.postgres.driver import psycopg
 
 #: Seconds that one table may take, and all of them.
@@ -42,7 +43,7 @@ def refused_rows(plan: Plan) -> list[Diagnostic]:
     started = time.monotonic()
     with connect(str(plan.project.database_url)) as connection:
         connection.execute(f"SELECT set_config('statement_timeout', '{TABLE_SECONDS * 1000:.0f}', false)".encode())
-        for table in plan.moved:
+        for table in plan.moving:
             conditions = list(_conditions(table))
             if not conditions:
                 continue
@@ -68,7 +69,7 @@ def refused_rows(plan: Plan) -> list[Diagnostic]:
 
 def _counts(connection: psycopg.Connection, table: TablePlan, conditions: list[_Condition]) -> list[int]:
     counts = ", ".join(f"count(*) FILTER (WHERE {condition.sql})" for condition in conditions)
-    name = quoted(table.source.schema, table.source.name)
+    name = table.source.sql_name
     row = connection.execute(f"SELECT {counts} FROM {name} AS {ALIAS}".encode()).fetchone()
     assert row is not None
     return [int(count) for count in row]
@@ -78,7 +79,7 @@ def _conditions(table: TablePlan) -> Iterator[_Condition]:
     sizes: list[str] = []
     table_place = None if table.definition is None else table.definition.place
     for field in table.fields:
-        if field.column is None or field.expression or field.reference is not None or field.file is not None:
+        if not isinstance(field.value, Column | IdFile) or field.expression:
             continue
         place = unwrap(field.validator).place or table_place
         for guard in field.conversion.guards:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from supavex.mapping.plan import ALIAS, FieldPlan, TablePlan
+from collections.abc import Sequence
+
+from supavex.mapping.key_sql import key_sql, key_text_sql
+from supavex.mapping.plan import ALIAS, FieldPlan, Reference, TablePlan
 from supavex.postgres.connection import quoted
 
 #: The bounds of ``_creationTime``: above zero, below 2**53 milliseconds.
@@ -29,7 +32,7 @@ def bounded_sql(table: TablePlan) -> str:
     choices = [f"CASE WHEN isfinite({column}) THEN {column} END" for column in columns]
     if columns:
         name = quoted(table.creation.columns[0])
-        source = quoted(table.source.schema, table.source.name)
+        source = table.source.sql_name
         choices.append(f"(SELECT min(e.{name})::timestamptz FROM {source} AS e WHERE isfinite(e.{name}))")
     return f"LEAST(GREATEST(COALESCE({', '.join([*choices, EARLIEST])}), {EARLIEST}), {LATEST})"
 
@@ -44,29 +47,38 @@ def within_sql(moment: str) -> str:
     return f"({moment} BETWEEN {EARLIEST} AND {LATEST})"
 
 
+def parent_sql(reference: Reference, parts: Sequence[str]) -> str:
+    """SQL that is true for the parent's row, called ``p``, that ``parts`` name."""
+    comparisons = reference.comparisons or (("=", ""),) * len(parts)
+    return " AND ".join(
+        f"p.{quoted(column)} {operator} {part}{behind}"
+        for column, part, (operator, behind) in zip(reference.columns, parts, comparisons, strict=True)
+    )
+
+
 def parts_sql(field: FieldPlan) -> list[str]:
     """SQL for each part of the key that a reference names: the row's own values, or what a unique key leads to."""
     reference = field.reference
     assert reference is not None
-    if not reference.through:
+    if not reference.via_unique:
         cast = "::uuid" if reference.key.form == "uuid" else ""
         return [f"({part}){cast}" for part in reference.parts]
-    parent = quoted(reference.schema, reference.table)
-    named = reference.named(reference.parts)
+    parent = reference.source
+    named = parent_sql(reference, reference.parts)
     return [f"(SELECT p.{quoted(column)} FROM {parent} AS p WHERE {named})" for column in reference.key.columns]
 
 
 def reference_sql(field: FieldPlan) -> str:
     """SQL for the 16 bytes of the row that a field (or an element of it, ``e.x``) refers to."""
     assert field.reference is not None
-    return field.reference.key.sql(parts_sql(field))
+    return key_sql(field.reference.key, parts_sql(field))
 
 
 def reference_text_sql(field: FieldPlan) -> str:
     """SQL for the key, as text, of the row that a field refers to; of many, a JSON array of them."""
     assert field.reference is not None
-    text = field.reference.key.text_sql(parts_sql(field))
-    if not field.reference.many:
+    text = key_text_sql(field.reference.key, parts_sql(field))
+    if not field.reference.is_array:
         return text
     every = f"SELECT to_jsonb(array_agg({text} ORDER BY e.i))::text FROM unnest({field.source}) "
     every += "WITH ORDINALITY AS e(x, i)"

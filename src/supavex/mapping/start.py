@@ -11,10 +11,10 @@ from typing import Any
 
 from supavex.diagnostics import Diagnostic, has_errors
 from supavex.errors import SupavexError, UsageError
+from supavex.mapping.replay_findings import losses
 from supavex.mapping.scaffold import Scaffolded
 from supavex.mapping.scaffold_files import scaffold_files
 from supavex.mapping.source import Source
-from supavex.mapping.source_findings import losses
 from supavex.postgres.report import Failure
 from supavex.postgres.source_files import find_files
 from supavex.settings.reading import load_settings

@@ -23,7 +23,7 @@ from supavex.postgres.connection import quoted
 def suggestions(plan: Plan, look: Look) -> list[Diagnostic]:
     """All of them, table by table. ``look`` says what the rows show of columns without a foreign key."""
     found = list(_references(plan, look))
-    for table in plan.moved:
+    for table in plan.moving:
         found += [*_searches(table), *_creation(table), *_any_case(table)]
     return found
 
@@ -48,7 +48,7 @@ def _references(plan: Plan, look: Look) -> Iterator[Diagnostic]:
     for reference in implied_references(columns, keys, tables, look):
         table, field = open_fields[by_name[*reference.table, reference.column]]
         targets = [parent.target for place in reference.parents if (parent := plan.of_source(*place)) is not None]
-        lines = [_line(field, target, many=reference.many) for target in targets]
+        lines = [_line(field, target, is_array=reference.many) for target in targets]
         message = "no foreign key says where it leads, but"
         if reference.stated is not None:
             message = f"it refers to {'.'.join(reference.stated)}, which does not move, but"
@@ -59,10 +59,9 @@ def _references(plan: Plan, look: Look) -> Iterator[Diagnostic]:
 
 def _open_fields(plan: Plan) -> Iterator[tuple[TablePlan, FieldPlan]]:
     """The fields that hold a column's own value as text or as a number."""
-    for table in plan.moved:
+    for table in plan.moving:
         for field in table.fields:
-            plain = field.reference is None and field.ids is None and field.file is None and not field.expression
-            if field.column is not None and plain and not field.by_columns and _holds_keys(field.validator):
+            if isinstance(field.value, Column) and _holds_keys(field.validator):
                 yield table, field
 
 
@@ -75,10 +74,10 @@ def _holds_keys(validator: Validator) -> bool:
     return any(_holds_keys(element) for element in target.elements)
 
 
-def _line(field: FieldPlan, target: str, *, many: bool) -> str:
+def _line(field: FieldPlan, target: str, *, is_array: bool) -> str:
     kept = ", unique=True" if field.validator.rules.unique else ""
     kept += ", default=[]" if field.validator.rules.default == [] else ""
-    inner = f"v.array(v.id({json.dumps(target)}){kept})" if many else f"v.id({json.dumps(target)}{kept})"
+    inner = f"v.array(v.id({json.dumps(target)}){kept})" if is_array else f"v.id({json.dumps(target)}{kept})"
     return f"{json.dumps(field.name)}: {f'v.optional({inner})' if field.optional else inner},"
 
 

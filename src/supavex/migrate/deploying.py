@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Set
+from collections.abc import Set
 from dataclasses import dataclass, replace
 from typing import Any
 
+from supavex.callbacks import Log
 from supavex.convex.compile import compile_schema
 from supavex.convex.schema import Schema
 from supavex.convex.schema_changes import SchemaChange, schema_change
@@ -20,9 +21,6 @@ from supavex.migrate.state.runs import Run
 from supavex.migrate.target.local import local_deployment
 from supavex.settings.schema_file import load_schema
 from supavex.settings.settings import Settings
-
-#: Called with a line that tells how far something is.
-Say = Callable[[str], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +54,18 @@ class Deployed:
         }
 
 
-def deploy(project: Settings, options: DeployOptions = DeployOptions(), say: Say = lambda line: None) -> Deployed:
+def deploy(project: Settings, options: DeployOptions = DeployOptions(), log: Log = lambda line: None) -> Deployed:
     """Pushes the schema of ``project``.
 
     Every document is held against the schema first. Raises for the first error of the schema, for a document that does
-    not fit, and where Convex's CLI fails; nothing is changed then. ``say`` gets the lines of the CLI.
+    not fit, and where Convex's CLI fails; nothing is changed then. ``log`` gets the lines of the CLI.
     """
     run = Run("deploy", deployment_of(project.convex_folder, options.to))
     with run.step("push"):
         if options.to == "local":
             schema, push = _push(project, dry_run=options.dry_run)
         else:
-            schema, push = _push_by_cli(project, options, say)
+            schema, push = _push_by_cli(project, options, log)
     if not options.dry_run:
         run.ok = True
         project.make_state()
@@ -90,7 +88,7 @@ def _push(project: Settings, *, dry_run: bool) -> tuple[Schema, Push]:
         return schema, deployment.push(schema.export(), dry_run=dry_run)
 
 
-def _push_by_cli(project: Settings, options: DeployOptions, say: Say) -> tuple[Schema, Push]:
+def _push_by_cli(project: Settings, options: DeployOptions, log: Log) -> tuple[Schema, Push]:
     """Has Convex's CLI push the app, generated tables included, and reads back that they are there."""
     cli = official_cli(project.convex_folder, options.to)
     built = build(project, check=options.dry_run)
@@ -103,10 +101,10 @@ def _push_by_cli(project: Settings, options: DeployOptions, say: Say) -> tuple[S
         raise UsageError("NoDryRun", "Convex's `dev --once` has no dry run.", hint="Rehearse on the local deployment.")
 
     def told(line: str) -> None:
-        say(line)
+        log(line)
 
     with env_files_kept(cli):
-        cli.run(*arguments, *(["--dry-run"] if options.dry_run else []), say=told)
+        cli.run(*arguments, *(["--dry-run"] if options.dry_run else []), log=told)
     if not options.dry_run:
         hint = f"Does the app's schema.ts take the generated tables? {spread_hint()}" if built.spread else ""
         _check_pushed(project, cli, schema, hint)

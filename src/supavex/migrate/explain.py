@@ -15,11 +15,12 @@ from supavex.convex.limits import STORAGE_NUMBER, STORAGE_TABLE
 from supavex.errors import SupavexError, UsageError
 from supavex.mapping.check import check
 from supavex.mapping.convex_auth import HIDDEN, is_secret
-from supavex.mapping.plan import ALIAS, FieldPlan, Plan, TablePlan
+from supavex.mapping.key_sql import key_text_sql
+from supavex.mapping.plan import ALIAS, FieldPlan, IdFile, KeyText, Plan, Reference, TablePlan
 from supavex.mapping.source import Source
 from supavex.mapping.table_numbers import load_lock, with_new_tables
 from supavex.postgres.columns import ColumnReader
-from supavex.postgres.connection import literal, quoted
+from supavex.postgres.connection import literal
 from supavex.postgres.snapshot import exported
 from supavex.settings.settings import Settings
 from supavex.steps import step
@@ -148,12 +149,13 @@ def _field(table: TablePlan, field: FieldPlan) -> Explained:
     validator = f"v.optional({field.validator})" if field.optional else str(field.validator)
     rules = field_rules(field.validator)
     rejects = [guard.message for guard in field.conversion.guards]
-    if field.reference is not None and field.reference.target == STORAGE_TABLE:
-        rejects.append("it names no file that storage.objects has, or one that did not move")
-    elif field.reference is not None:
-        rejects.append("it refers to a row that is not there, or was rejected")
-    if field.ids is not None:
-        rejects.append(f"{field.ids_file} has no new id for it")
+    match field.value:
+        case Reference(target=target) if target == STORAGE_TABLE:
+            rejects.append("it names no file that storage.objects has, or one that did not move")
+        case Reference():
+            rejects.append("it refers to a row that is not there, or was rejected")
+        case IdFile(path=path):
+            rejects.append(f"{path} has no new id for it")
     if rules.one_of is not None:
         rejects.append(f"it is not one of {', '.join(map(printed, rules.one_of))}")
     rejects += [f"it is not {sign} {printed(bound)}" for sign, bound, _ in rules.bounds()]
@@ -176,20 +178,19 @@ def _how(table: TablePlan, field: FieldPlan) -> str:
     own = table.rule.fields.get(field.name)
     expression = rule.sql if rule and rule.sql else own.sql if own else None
     prefix = f"sql = {expression}; " if expression else ""
-    if field.reference is not None and field.reference.target == STORAGE_TABLE:
-        bucket = rule.storage if rule and rule.storage else True
-        return f"{prefix}the id of the stored file that it names" + ("" if bucket is True else f", in {bucket}")
-    if field.reference is not None:
-        kind = "found in the target by its key" if field.reference.existing else "computed from the key"
-        other = field.reference.columns != field.reference.key.columns
-        through = f", by way of {', '.join(field.reference.columns)}" if other else ""
-        return f"{prefix}the id of the {field.reference.target} it refers to, {kind}{through}"
-    if field.file is not None:
-        return f"{prefix}{field.conversion.name}"
-    if field.ids is not None:
-        return f"{prefix}the new id that {field.ids_file} gives"
-    if field.column is None and not expression:
-        return "the row's key as text"
+    match field.value:
+        case Reference(target=target) if target == STORAGE_TABLE:
+            bucket = rule.storage if rule and rule.storage else True
+            return f"{prefix}the id of the stored file that it names" + ("" if bucket is True else f", in {bucket}")
+        case Reference() as reference:
+            kind = "found in the target by its key" if reference.existing else "computed from the key"
+            other = reference.columns != reference.key.columns
+            through = f", by way of {', '.join(reference.columns)}" if other else ""
+            return f"{prefix}the id of the {reference.target} it refers to, {kind}{through}"
+        case IdFile(path=path):
+            return f"{prefix}the new id that {path} gives"
+        case KeyText():
+            return "the row's key as text"
     return prefix + field.conversion.name
 
 
@@ -213,7 +214,7 @@ def with_example(plan: Plan, explanation: Explanation, table: TablePlan, url: st
         return explanation  # ids that only the target knows
     numbers = with_new_tables(load_lock(plan.project.lock_file), plan.schema.tables)
     numbers[STORAGE_TABLE] = STORAGE_NUMBER
-    lookups = {field.name: Lookup.of(field.ids) for field in table.fields if field.ids is not None}
+    lookups = {field.name: Lookup.of(field.value.ids) for field in table.fields if isinstance(field.value, IdFile)}
     encoder = TableEncoder(table, numbers, lookups=lookups)
     with exported(url) as (snapshot, holder), ColumnReader(snapshot) as reader:
         for batch in reader.read(f"{encoder.query.sql} LIMIT 20"):
@@ -258,11 +259,11 @@ def _row(connection: psycopg.Connection, table: TablePlan, key: str) -> dict[str
     """The source row with that key, as JSON."""
     assert table.key is not None
     own = table.key.own(ALIAS)
-    text = table.key.text_sql(own)
+    text = key_text_sql(table.key, own)
     if table.key.form == "row":
         # A window function can't stand in WHERE; of equal rows, one is like the other.
         text, key = f"ROW({', '.join(own)})::text", key.rpartition(" #")[0]
-    source = quoted(table.source.schema, table.source.name)
+    source = table.source.sql_name
     # Without parameters, for psycopg takes a % in a name for the place of one.
     sql = f"SELECT to_jsonb({ALIAS}) FROM {source} AS {ALIAS} WHERE {text} = {literal(key)} LIMIT 1"
     found = connection.execute(sql.encode()).fetchone()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from functools import partial
 
+from supavex.callbacks import StepProgress
 from supavex.convex.ids import decode_id, encode_id
 from supavex.convex.limits import STORAGE_NUMBER
 from supavex.convex.snapshot import SnapshotArchive
@@ -23,11 +24,8 @@ from supavex.migrate.storage.values import left_over
 from supavex.migrate.target.archive import ArchiveDocuments
 from supavex.migrate.target.local import local_deployment
 
-#: Called with the step (``copied``, ``imported``), a table, the rows done, and an estimate of all (0: unknown).
-Progress = Callable[[str, str, int, int], None]
 
-
-def migrate_here(plan: Plan, options: MigrateOptions, progress: Progress) -> Migration:
+def migrate_here(plan: Plan, options: MigrateOptions, progress: StepProgress) -> Migration:
     """Copies the rows of ``plan`` into the archive ``options.out``, or into the local deployment."""
     project = plan.project
     place = options.to if options.out is None else "archive"
@@ -46,7 +44,7 @@ def migrate_here(plan: Plan, options: MigrateOptions, progress: Progress) -> Mig
             assert target is not None
             counts = {table.target: table.documents for table in copied.tables}
             with run.step("import"):
-                forget = files_to_forget(target, archive, [t for t in plan.moved if t.target in counts])
+                forget = files_to_forget(target, archive, [t for t in plan.moving if t.target in counts])
                 return import_all(
                     target, archive, progress=lambda t, n: progress("imported", t, n, counts.get(t, 0)), forget=forget
                 )

@@ -13,7 +13,6 @@ from typing import Any, Protocol
 
 from supavex.convex.snapshot import SnapshotArchive
 from supavex.errors import UsageError
-from supavex.files import write_whole
 from supavex.mapping.file_columns import OBJECTS
 from supavex.mapping.plan import Plan
 from supavex.mapping.source import Source
@@ -22,18 +21,18 @@ from supavex.migrate.changes.selection import ChangedTables
 from supavex.migrate.copy.options import CopyOptions
 from supavex.migrate.copy.results import CopyResult, TableResult
 from supavex.migrate.copy.run import copy
-from supavex.migrate.state.copies import Copied, Copies
+from supavex.migrate.state.copies import CopyRecord, CopyRecords
 from supavex.migrate.state.folder import Folder, work_folder
 from supavex.migrate.state.rejects import TooManyRejectsError, write_rejects
 from supavex.migrate.state.runs import Run
-from supavex.migrate.storage.buckets import FileList
+from supavex.migrate.storage.buckets import BucketFiles
 from supavex.migrate.storage.values import ValueFiles
 from supavex.migrate.target.conflicts import check_conflicts
 from supavex.migrate.target.documents import Documents
 from supavex.temporary import temporary_folder
 
 
-class Target(Documents, Protocol):
+class ImportTarget(Documents, Protocol):
     """A deployment that rows can go to."""
 
     @property
@@ -42,7 +41,7 @@ class Target(Documents, Protocol):
 
 
 #: Puts an archive into the target, replacing the tables that it holds; it is told what the copy did, too.
-Import = Callable[[SnapshotArchive, CopyResult], object]
+PutArchive = Callable[[SnapshotArchive, CopyResult], object]
 
 
 @dataclass(slots=True)
@@ -76,10 +75,10 @@ class Migration:
         """Keeps what was copied as what is there now. ``path``: see :mod:`supavex.migrate.state.copies`."""
         at_once = {table.source for table in self.copy.tables if table.taken_at is None}
         taken = {table.source for table in self.copy.tables}
-        # A migration of changes found the other tables as they were, at the same moment.
+        # A migration of changes found the other tables as they were, at the same snapshot.
         others = set() if self.since is None else {change.source for change in self.since.changes} - taken
-        seen = self.copy.visible
-        copied = Copied({} if seen is None else dict.fromkeys(at_once | others, seen), self.copy.rejects)
+        seen = self.copy.visibility
+        copied = CopyRecord({} if seen is None else dict.fromkeys(at_once | others, seen), self.copy.rejects)
         self.folder.copies.keep(path, taken | others, copied)
 
     def to_json(self) -> dict[str, Any]:
@@ -90,7 +89,7 @@ class Migration:
             "imported": self.imported,
             "remarks": list(self.remarks),
             "takenAt": self.copy.taken_at,
-            "moment": None if self.copy.visible is None else self.copy.visible.to_json(),
+            "visibility": None if self.copy.visibility is None else self.copy.visibility.to_json(),
             "seconds": round(self.copy.seconds, 3),
             "partsKept": self.copy.parts_kept,
             "archive": None if self.copy.archive is None else str(self.copy.archive),
@@ -136,7 +135,7 @@ def _values_json(values: ValueFiles, kept: int) -> dict[str, Any]:
     }
 
 
-def _files_json(files: FileList, kept: int) -> dict[str, Any]:
+def _files_json(files: BucketFiles, kept: int) -> dict[str, Any]:
     return {
         "from": files.source.shown,
         "files": files.files,
@@ -174,8 +173,8 @@ class Destination:
     #: The archive; None: the migration's own.
     out: Path | None = None
     #: The deployment that ``put`` imports the archive into.
-    target: Target | None = None
-    put: Import | None = None
+    target: ImportTarget | None = None
+    put: PutArchive | None = None
     #: Ids and documents of tables that are in Convex already; None: those of ``target``.
     existing: Documents | None = None
 
@@ -206,7 +205,7 @@ def migrate(
     numbers = with_new_tables(load_lock(project.lock_file), plan.schema.tables)
     if known is not None:
         numbers = _with_target(numbers, known.table_numbers())
-    moved = {t.target: numbers[t.target] for t in plan.moved if tables is None or t.name in tables}
+    moved = {t.target: numbers[t.target] for t in plan.moving if tables is None or t.name in tables}
     if known is not None:
         check_conflicts(plan.schema, moved, to.target or known)
     folder = Folder(project.migration_folder)
@@ -256,7 +255,7 @@ def migrate(
             recorder.keep()
     if migration.nothing:
         return migration  # the report of what is there stays
-    write_whole(folder.report, json.dumps(migration.to_json(), indent=2, ensure_ascii=False) + "\n")
+    folder.write_report(migration.to_json())
     return migration
 
 
@@ -277,8 +276,8 @@ def _named_tables(plan: Plan, names: frozenset[str] | None) -> frozenset[str] | 
         return None
     if not names:
         raise UsageError("NoTables", "--tables names no table.", hint="--tables A,B; without it, all tables are moved.")
-    short = {t.source.name if t.source.schema == plan.project.schemas[0] else t.name: t.name for t in plan.moved}
-    known = {**{table.name: table.name for table in plan.moved}, OBJECTS: OBJECTS, **short}
+    short = {t.source.name if t.source.schema == plan.project.schemas[0] else t.name: t.name for t in plan.moving}
+    known = {**{table.name: table.name for table in plan.moving}, OBJECTS: OBJECTS, **short}
     for name in sorted(names):
         if name not in known:
             raise UsageError(
@@ -287,22 +286,21 @@ def _named_tables(plan: Plan, names: frozenset[str] | None) -> frozenset[str] | 
     return frozenset(known[name] for name in names)
 
 
-def _known_rejects(plan: Plan, copies: Copies, target: str) -> dict[str, frozenset[bytes]]:
+def _known_rejects(plan: Plan, copies: CopyRecords, target: str) -> dict[str, frozenset[bytes]]:
     """The keys of the rows that ``target`` lacks for they were rejected, by the source tables that it has."""
     path = copies.of_target(target)
     if not path.is_file():
         return {}
     copied = copies.read(path)
     keys: dict[str, set[bytes]] = {name: set() for name in copied.seen}
-    moved = {table.name: table for table in plan.moved}
+    moving = {table.name for table in plan.moving}
     for reject in copied.rejects:
-        table = moved.get(reject.table)
-        if table is not None and table.key is not None and reject.key is not None:
-            keys.setdefault(table.name, set()).add(table.key.internal_id(reject.key))
+        if reject.table in moving and reject.internal_id is not None:
+            keys.setdefault(reject.table, set()).add(reject.internal_id)
     return {name: frozenset(found) for name, found in keys.items()}
 
 
-def _check_schema(plan: Plan, target: Target) -> None:
+def _check_schema(plan: Plan, target: ImportTarget) -> None:
     if target.schema_text is None or json.loads(target.schema_text) != plan.schema.to_json():
         what = "has no schema yet" if target.schema_text is None else "has another schema than schema.py"
         raise UsageError("SchemaNotDeployed", f"the deployment {what}.", hint="Run `supavex deploy` first.")

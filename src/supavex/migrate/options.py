@@ -34,11 +34,11 @@ class MigrateOptions:
     #: Whether what an interrupted copy has done is thrown away.
     restart: bool = False
     #: Whether tables of an interrupted copy stay as they were read, though rows changed since.
-    accept_two_moments: bool = False
+    accept_two_snapshots: bool = False
     #: Only tables that have changed since the last import into the target.
     changes: bool = False
     #: A name under which what the source holds now is kept, for ``changes``.
-    moment: str | None = None
+    baseline: str | None = None
 
     def check(self) -> None:
         """Raises where the options contradict each other."""
@@ -52,8 +52,8 @@ class MigrateOptions:
             raise UsageError("UnsupportedOption", "--dry-run and --existing work with the local deployment and --out.")
         if self.workers is not None and self.cluster is not None:
             raise UsageError("TwoChoices", "--workers are processes here, --cluster has its own.", hint="Give one.")
-        if self.restart and self.accept_two_moments:
-            raise UsageError("TwoChoices", "--restart throws away what --accept-two-moments keeps.", hint="Give one.")
+        if self.restart and self.accept_two_snapshots:
+            raise UsageError("TwoChoices", "--restart throws away what --accept-two-snapshots keeps.", hint="Give one.")
         if (self.cluster is None) != (self.parts is None):
             hint = "Give both: --cluster tcp://host:8786 --parts /mnt/shared/parts (or s3://bucket/parts)."
             raise UsageError("NoPlaceForParts", "--cluster needs --parts: a place that all workers see.", hint=hint)

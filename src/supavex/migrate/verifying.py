@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from supavex.callbacks import Progress
 from supavex.convex.snapshot import SnapshotArchive
 from supavex.convex_cli.cli import official_cli
 from supavex.convex_cli.targets import deployment_of
@@ -19,7 +19,7 @@ from supavex.mapping.check import checked_plan
 from supavex.mapping.graph import uses_existing
 from supavex.mapping.plan import Plan
 from supavex.mapping.source import Source
-from supavex.migrate.copy.retry import mended_rows
+from supavex.migrate.copy.retry import rejects_that_would_go
 from supavex.migrate.proof.compared_table import LARGE_BYTES
 from supavex.migrate.proof.findings import Proof
 from supavex.migrate.proof.page import About, proof_page
@@ -38,9 +38,6 @@ from supavex.migrate.target.stored_files import archive_files, deployment_files
 from supavex.postgres.connection import without_password
 from supavex.settings.settings import Settings
 from supavex.temporary import temporary_folder
-
-#: Called with a table, the rows compared, and an estimate of all (0: unknown).
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +85,13 @@ def verify_project(project: Settings, options: VerifyOptions, progress: Progress
                 copied=copied,
                 progress=progress,
                 files=opened.files,
-                retry=mended_rows,
+                retry=rejects_that_would_go,
                 large_bytes=options.large_bytes,
             )
             proof = verify(plan, url, opened.target, rejected, how)
         if isinstance(opened.target, Deployment) and options.sample is None:
             with run.step("indexes"):
-                proof.store = prove_store(opened.target, {table.target for table in plan.moved}, progress)
+                proof.store = prove_store(opened.target, {table.target for table in plan.moving}, progress)
             proof.seconds += proof.store.seconds
     if options.sample is None:  # a sample is no proof, and the last proof stays
         run.ok = proof.ok
@@ -124,7 +121,7 @@ class _Opened:
     def __init__(self, project: Settings, plan: Plan, options: VerifyOptions, run: Run, stack: ExitStack) -> None:
         self._project, self._plan, self._stack = project, plan, stack
         source = file_source(project, options.files)
-        with_files = source is not None or bool(plan.large)
+        with_files = source is not None or bool(plan.file_columns)
         archive = options.archive
         self.named = described_target(project, options.to) if archive is None else project.shown(archive.resolve())
         if archive is None and options.to != "local":
@@ -198,7 +195,6 @@ def write_proof(project: Settings, proof: Proof, rejects: Sequence[Reject], targ
     folder = Folder(project.migration_folder)
     project.make_state()
     folder.make()
-    text = json.dumps({**proof.to_json(), "target": target}, indent=2, ensure_ascii=False)
-    write_whole(folder.proof, text + "\n")
+    folder.write_proof({**proof.to_json(), "target": target})
     about = About(project.root.name, Source(project).described, target)
     write_whole(folder.proof_page, proof_page(proof, about, rejects))

@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
+from supavex.postgres.connection import quoted
+
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class CheckConstraint:
     """A check constraint: its SQL expression and the columns it reads.
 
     A domain's check reads no column: its expression calls the value ``VALUE``.
@@ -52,7 +54,7 @@ class Type:
     scale: int | None = None
     labels: tuple[str, ...] = ()
     domain: str | None = None
-    checks: tuple[Check, ...] = ()
+    checks: tuple[CheckConstraint, ...] = ()
     attributes: tuple[Attribute, ...] = ()
 
     @property
@@ -171,7 +173,7 @@ class Table:
     primary_key: tuple[str, ...] = ()
     foreign_keys: tuple[ForeignKey, ...] = ()
     uniques: tuple[Unique, ...] = ()
-    checks: tuple[Check, ...] = ()
+    checks: tuple[CheckConstraint, ...] = ()
     indexes: tuple[Index, ...] = ()
     policies: tuple[Policy, ...] = ()
     triggers: tuple[Trigger, ...] = ()
@@ -179,6 +181,11 @@ class Table:
     comment: str = ""
     constrained: tuple[str, ...] = ()
     grants: tuple[Grant, ...] = ()
+
+    @property
+    def sql_name(self) -> str:
+        """The table as SQL names it, with its schema."""
+        return quoted(self.schema, self.name)
 
     @property
     def qualified(self) -> str:
@@ -312,7 +319,9 @@ def expression_from_json(data: dict[str, Any]) -> Expression:
 def type_from_json(data: dict[str, Any]) -> Type:
     """A :class:`Type` from its JSON."""
     element = data.get("element")
-    checks = tuple(Check(**{**check, "columns": tuple(check["columns"])}) for check in data.get("checks") or ())
+    checks = tuple(
+        CheckConstraint(**{**check, "columns": tuple(check["columns"])}) for check in data.get("checks") or ()
+    )
     labels = tuple(data.get("labels") or ())
     made = {"element": element and type_from_json(element), "labels": labels, "checks": checks}
     attributes = (Attribute(each["name"], type_from_json(each["type"])) for each in data.get("attributes") or ())
@@ -333,7 +342,7 @@ def table_from_json(data: dict[str, Any]) -> Table:
                 for k in data["foreign_keys"]
             ),
             "uniques": tuple(Unique(**{**u, "columns": tuple(u["columns"])}) for u in data["uniques"]),
-            "checks": tuple(Check(**{**c, "columns": tuple(c["columns"])}) for c in data["checks"]),
+            "checks": tuple(CheckConstraint(**{**c, "columns": tuple(c["columns"])}) for c in data["checks"]),
             "indexes": tuple(Index(**{**i, "columns": tuple(i["columns"])}) for i in data["indexes"]),
             "policies": tuple(Policy(**{**p, "roles": tuple(p["roles"])}) for p in data["policies"]),
             "triggers": tuple(Trigger(**t) for t in data["triggers"]),

@@ -114,7 +114,7 @@ def pack(data: Path, password: str, archive: Path) -> None:
 def unpack(archive: Path, bin_folder: Path, data: Path, user: User) -> str | None:
     """Makes a cluster of ``archive`` in ``data``, in the place of what is there; its superuser's password.
 
-    It is another cluster than every other, for its identifier tells where a moment belongs. None where that failed.
+    It is another cluster than every other, for its identifier tells where a snapshot belongs. None where that failed.
     """
     try:
         _emptied(data, user)

@@ -75,8 +75,7 @@ class FileRun:
         self._own = False
         self._log = TransactionLog()
         self._pending: list[tuple[int, Statement]] = []
-        self._size = 0
-        self._inside = False
+        self._size, self._inside = 0, False
         #: How many messages to come have a savepoint for each statement, after one in which a statement failed.
         self._careful = 0
         #: Whether no statement of the transaction has run, whether one said ON COMMIT, and which one began it.

@@ -67,30 +67,30 @@ class SqlStatement(Protocol):
 class History:
     """The statements of all files, in order, that say what becomes of tables; those that hold rows are left out."""
 
-    _told: list[SqlStatement] = field(default_factory=list)
-    #: The places of ``_told`` by file; their lines ascend.
+    _statements: list[SqlStatement] = field(default_factory=list)
+    #: The places of ``_statements`` by file; their lines ascend.
     _places: dict[str, range] = field(default_factory=dict)
     #: Files that take something back.
     _with_rollback: set[str] = field(default_factory=set)
 
     def add(self, statements: Iterable[SqlStatement]) -> None:
         """Adds the statements of the next file."""
-        first = len(self._told)
+        first = len(self._statements)
         for statement in statements:
             if _TOLD.match(statement.sql):
-                self._told.append(statement)
+                self._statements.append(statement)
                 if statement.sql[:8].lower().startswith(("rollback", "abort")):
                     self._with_rollback.add(statement.file)
-        if len(self._told) > first:
-            self._places[self._told[first].file] = range(first, len(self._told))
+        if len(self._statements) > first:
+            self._places[self._statements[first].file] = range(first, len(self._statements))
 
     def _place(self, failure: Failure, sql: str) -> int:
         """The place of a statement, or of the last one that is told and comes before it."""
         places = self._places.get(failure.file, range(0))
-        last = places.start - 1 + bisect_right(places, failure.line, key=lambda place: self._told[place].line)
+        last = places.start - 1 + bisect_right(places, failure.line, key=lambda place: self._statements[place].line)
         place = last
-        while place >= places.start and self._told[place].line == failure.line:
-            if self._told[place].sql == sql:
+        while place >= places.start and self._statements[place].line == failure.line:
+            if self._statements[place].sql == sql:
                 return place
             place -= 1
         return last
@@ -115,7 +115,7 @@ class History:
                 if last is not None and not present(last) and not _is_system(last):
                     loss = Loss(_shown(last), failure.file, failure.line, failure.error)
                     lost.setdefault(loss.table, loss)
-        made = Present(_known(name) for statement in self._told for name in _created(statement.sql))
+        made = Present(_known(name) for statement in self._statements for name in _created(statement.sql))
         needed: dict[str, Loss] = {}
         for failure, sql in failed:
             if failure.sqlstate not in _UNDEFINED or self.rolled_back(failure, sql):
@@ -140,7 +140,7 @@ class History:
         found: dict[str, None] = {}
         for column in failure.columns:
             last: str | None = column
-            for statement in self._told[index + 1 :]:
+            for statement in self._statements[index + 1 :]:
                 if last is not None and last.lower() in statement.sql.lower() and statement.sql[:5].lower() == "alter":
                     last = _column_after(parsed(statement.sql), table, last)
             if last is not None:
@@ -161,7 +161,7 @@ class History:
         """The tables that the files' own functions make, those that ``sql`` calls."""
         called = {name for _, name in _names(_CALL, sql)}
         found: list[Name] = []
-        for statement in self._told:
+        for statement in self._statements:
             function = _FUNCTION.match(statement.sql)
             if function and _name(function[1])[1] in called:
                 found += _names(_CREATE_IN_CODE, statement.sql)
@@ -169,7 +169,7 @@ class History:
 
     def _ends(self) -> Iterator[tuple[int, Name, Name | None]]:
         """Index, table (an empty name stands for all of the schema) and new name (None: dropped) of each end."""
-        for index, statement in enumerate(self._told):
+        for index, statement in enumerate(self._statements):
             sql = statement.sql
             word = sql[:5].lower()
             if word.startswith("do"):
@@ -183,10 +183,10 @@ class History:
             return False
         after = self._place(failure, sql) + 1
         places = self._places[failure.file]
-        earlier = [_words(self._told[place].sql) for place in range(places.start, after)]
+        earlier = [_words(self._statements[place].sql) for place in range(places.start, after)]
         before = {words[1] for words in earlier if words[0] == "savepoint"}
         for place in range(after, places.stop):
-            words = _words(self._told[place].sql)
+            words = _words(self._statements[place].sql)
             if words[0] in ("commit", "end"):
                 return False
             if words[0] == "savepoint":

@@ -30,7 +30,7 @@ _FORM = "postgresql://user:password@host:5432/database"
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class ConnectionRefusal:
     """What is wrong, and what to do. ``answered``: the server answered, and trying again does not help."""
 
     message: str
@@ -38,26 +38,28 @@ class Refusal:
     answered: bool = False
 
 
-def of_address(url: str) -> Refusal:
+def of_address(url: str) -> ConnectionRefusal:
     """Why ``url`` is no connection string."""
     url = url.strip()
     found = _PROJECT.match(url) or _DASHBOARD.match(url)
     if found is not None and not url.startswith("postgres"):
-        return Refusal(
+        return ConnectionRefusal(
             "this is the address of the Supabase project's API or dashboard, and not of its database.",
             f"The database's is under Connect in the dashboard: {_pooler(found['ref'])}",
         )
     if has_placeholder(url):
-        return Refusal(
+        return ConnectionRefusal(
             "the address still holds the placeholder of the password.",
             f"Put the database's password in its place. In it, {ENCODING}.",
         )
     if has_unencoded_password(url):
-        return Refusal(
+        return ConnectionRefusal(
             "the password holds a character that has another meaning in an address.",
             f"Percent-encode the password: {ENCODING}. This prints it encoded: {_ENCODE}",
         )
-    return Refusal("this is no PostgreSQL connection string.", f"It looks like {_FORM}. In a password, {ENCODING}.")
+    return ConnectionRefusal(
+        "this is no PostgreSQL connection string.", f"It looks like {_FORM}. In a password, {ENCODING}."
+    )
 
 
 def has_placeholder(url: str) -> bool:
@@ -74,25 +76,25 @@ def has_unencoded_password(url: str) -> bool:
     return bool(at) and _RESERVED.search(user.partition(":")[2]) is not None
 
 
-def of_connection(words: str, host: str, user: str) -> Refusal:
+def of_connection(words: str, host: str, user: str) -> ConnectionRefusal:
     """Why no connection came about: ``words`` are libpq's or the server's, ``host`` and ``user`` the address's."""
     direct = _DIRECT.match(host)
     if direct is not None and _NO_WAY.search(words):
-        return Refusal(
+        return ConnectionRefusal(
             f"PostgreSQL can't be reached: {words}",
             "Supabase gives this host an IPv6 address only, and this network has no IPv6. The session pooler has IPv4: "
             + _pooler(direct["ref"]),
         )
     if _NO_WAY.search(words):
-        return Refusal(
+        return ConnectionRefusal(
             f"PostgreSQL can't be reached: {words}",
             "Is the host written as the dashboard has it, is the project not paused, and is this machine online?",
         )
     for pattern, hint in _ANSWERS:
         if re.search(pattern, words, re.IGNORECASE):
             hint = hint.format(user="" if "." in user or "pooler.supabase" not in host else _POOLER_USER)
-            return Refusal(f"PostgreSQL answers, and refuses: {words}", hint.strip(), answered=True)
-    return Refusal(
+            return ConnectionRefusal(f"PostgreSQL answers, and refuses: {words}", hint.strip(), answered=True)
+    return ConnectionRefusal(
         f"PostgreSQL does not answer: {words}",
         "Check host and port, and that this machine may connect (a firewall; the dashboard's network restrictions).",
     )

@@ -10,7 +10,7 @@ import secrets
 
 import psycopg
 
-from supavex.postgres.visibility import seen
+from supavex.postgres.visibility import system_identifier
 
 
 def same_database(one: psycopg.Connection, other: psycopg.Connection) -> bool | None:
@@ -27,7 +27,7 @@ def same_database(one: psycopg.Connection, other: psycopg.Connection) -> bool | 
     if not any(_value(connection, "SELECT pg_catalog.pg_is_in_recovery()") for connection in (one, other)):
         return False
     # A standby has the primary's system identifier. So has a copy of its disk, which can't be told from a standby.
-    clusters = [seen(connection).cluster.partition(" ")[0] for connection in (one, other)]
+    clusters = [system_identifier(connection) for connection in (one, other)]
     return False if all(clusters) and clusters[0] != clusters[1] else None
 
 

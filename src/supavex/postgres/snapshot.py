@@ -1,4 +1,4 @@
-"""One consistent moment of the source, shared by every connection that reads it.
+"""One consistent snapshot of the source, shared by every connection that reads it.
 
 Source: PostgreSQL's manual, "Snapshot Synchronization Functions". The snapshot lives as long as the transaction that
 exported it; every reader imports it in a ``READ ONLY REPEATABLE READ`` transaction, while the app keeps writing.
@@ -34,9 +34,9 @@ class Snapshot:
 def exported(url: str, last: str | None = None) -> Iterator[tuple[Snapshot, psycopg.Connection]]:
     """Takes a snapshot of the database at ``url`` and holds it until the block ends.
 
-    Gives the snapshot and the connection that holds it, which may run queries of its own at that moment. ``last`` is
-    the name of an earlier snapshot: where some connection still holds it (of a client that was cut off, say), its
-    moment is used.
+    Gives the snapshot and the connection that holds it, which may run queries of its own at that snapshot. ``last`` is
+    the name of an earlier snapshot: where some connection still holds it (of a client that was cut off, say), it
+    is taken over.
     """
     connection = connect(url)
     try:

@@ -98,7 +98,7 @@ class Constraints:
 def constraints_of(rules: RuleSet) -> Constraints:
     """The constraints of every table that moves."""
     found = Constraints({name: TableConstraints() for name in rules.tables})
-    for table in rules.plan.moved:
+    for table in rules.plan.moving:
         made = found.tables[table.target]
         wanted = table.rule.enforce if table.rule.enforce is not None else ENFORCED
         reader = _Reader(table, rules.work, made, found.left)
@@ -265,7 +265,7 @@ def _references(table: TablePlan, plan: Plan, found: Constraints) -> None:
     """The foreign keys whose columns became ids, at the child and at the parent."""
     for key in table.source.foreign_keys:
         planned = _field(table, key.columns)
-        if planned is None or planned.reference is None or planned.reference.many:
+        if planned is None or planned.reference is None or planned.reference.is_array:
             found.left.append(LeftOut(table.name, key.name, "its columns are no ids of a table in Convex"))
             continue
         parent = planned.reference.target

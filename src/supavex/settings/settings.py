@@ -94,7 +94,7 @@ class Settings:
         return rule.columns.get(column) or self.columns.get(column) or ColumnRule()
 
     def filling(self, table: TableRule, column: ColumnRule) -> Fill | None:
-        """What becomes of NULL in a column with those rules; None where nobody says."""
+        """What NULL in a column with those rules becomes; None where supavex.toml does not say."""
         return column.fill or table.fill or self.fill
 
     def shown(self, path: Path) -> str:

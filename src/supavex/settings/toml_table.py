@@ -52,7 +52,7 @@ class TomlTable:
         return tuple(items)
 
     def done(self) -> None:
-        """Raises for a key that nobody has taken."""
+        """Raises for a key that was not read."""
         for key in self.data:
             close = difflib.get_close_matches(key, self.known, n=1)
             raise UsageError(

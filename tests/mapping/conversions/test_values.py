@@ -16,9 +16,11 @@ import pytest
 from supavex.convex.validators import Validator
 from supavex.convex.values import parse_export_json, same
 from supavex.mapping.conversions import Conversion, Target, choose
+from supavex.mapping.seen_text import seen_text
 from supavex.migrate.copy.encoding import json_limits
 from supavex.migrate.copy.encoding.json_columns import to_json
 from supavex.postgres import server as servers
+from supavex.postgres.catalog import Type
 from supavex.postgres.columns import ColumnReader
 from supavex.postgres.connection import literal, quoted
 from supavex.postgres.snapshot import exported
@@ -342,6 +344,7 @@ class Way:
     type: str
     field: Validator
     how: Conversion
+    kind: Type
 
     def move(self, value: str | None) -> tuple[Any, list[str]]:
         """The document's value for this text of a value, or the first code that it is refused with."""
@@ -359,7 +362,7 @@ class Way:
             refused = [guard.code for guard, held in zip(self.how.guards, guards[1:], strict=True) if held is False]
             if refused:
                 return None, refused[:1]
-            row = connection.execute(query(self.how.text).encode()).fetchone()
+            row = connection.execute(query(seen_text(self.kind, self.how)).encode()).fetchone()
             assert row is not None
         column, text = batch.column("v"), row[0]
         if self.how.kind == "json" and self.how.load is not None:
@@ -393,7 +396,7 @@ def through(server: servers.Server) -> Iterator[Through]:
         def through(type_: str, field: Validator, rule: ColumnRule = ColumnRule()) -> Way:  # noqa: B008
             how = choose(types[type_], Target(field), rule)
             assert isinstance(how, Conversion), how
-            return Way(drivers, type_, field, how)
+            return Way(drivers, type_, field, how, types[type_])
 
         yield through
         drivers.close()

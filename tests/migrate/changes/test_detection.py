@@ -1,4 +1,4 @@
-"""Changes since a moment: found by xmin where it can be trusted, by digests elsewhere, and applied by tables."""
+"""Changes since a baseline: found by xmin where it can be trusted, by digests elsewhere, and applied by tables."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ import sys
 import textwrap
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 import psycopg
 import pytest
 
 from supavex.postgres.server import Server, temporary
-from supavex.postgres.visibility import Seen, newer_sql, seen
+from supavex.postgres.visibility import Visibility
 from tests import projects
 from tests.changing import SCHEMA, TOML, Source
 from tests.databases import wait_until_left
@@ -137,7 +138,7 @@ def test_a_deleted_parent_rejects_children_that_did_not_change(source: Source) -
 
 
 def test_many_parents_that_came_take_their_children_along(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("supavex.migrate.changes.detection.HELD", 3)
+    monkeypatch.setattr("supavex.migrate.changes.detection.HELD_KEYS", 3)
     source.run("INSERT INTO posts SELECT n, md5('1')::uuid, 'new', now() FROM generate_series(601, 604) AS n")
     report = source.migrate("--changes")
     assert {table["target"] for table in report["tables"]} == {"posts", "comments"}
@@ -152,7 +153,7 @@ def test_rows_of_a_transaction_that_ran_at_the_moment(source: Source) -> None:
         running.execute("INSERT INTO tags VALUES (900, 'top', 1, now())")
         running.execute("SAVEPOINT a")
         running.execute("INSERT INTO tags VALUES (901, 'sub', 1, now())")
-        # Later transactions end before the moment: it is in the midst of the ids that the snapshot knows.
+        # Later transactions end before the baseline: it is in the midst of the ids that the snapshot knows.
         for number in range(5):
             other.execute("INSERT INTO tags VALUES (%s, 'seen', 1, now())", (950 + number,))
         source.migrate()
@@ -171,7 +172,7 @@ def test_what_xmin_does_not_show_is_seen(source: Source) -> None:
     # A label's text stands in no row.
     source.run("ALTER TYPE mood RENAME VALUE 'calm' TO 'serene'")
     assert source.changes()["authors"] == (0, 20, 0, "digests")
-    # Rows that are older than the moment, in a table that takes the other's place.
+    # Rows that are older than the baseline, in a table that takes the other's place.
     source.run(
         "CREATE SCHEMA side; CREATE TABLE side.posts (LIKE posts INCLUDING ALL); INSERT INTO side.posts SELECT * FROM "
         "posts; UPDATE side.posts SET title = 'swapped' WHERE id = 5"
@@ -220,47 +221,47 @@ def test_a_moment_of_another_database_is_compared_by_digests(source: Source) -> 
         connection.execute("UPDATE tags SET weight = 7 WHERE tag = 'tag2'")
     ran = source.command("changes")
     assert ran.code == 1
-    assert "the moment is of another database: every row of" in ran.out
+    assert "the baseline is of another database: every row of" in ran.out
     found = source.changes()
     assert found["tags"] == (0, 1, 0, "digests")
     assert others(found, "tags") == {NOTHING}
     assert {table["target"] for table in source.migrate("--changes")["tables"]} == {"tags"}
     assert source.command("verify").code == 0
-    assert source.changes()["tags"][3] == "xmin", "the new moment is of this database"
+    assert source.changes()["tags"][3] == "xmin", "the new baseline is of this database"
 
 
 def test_no_moment_and_wrong_names_are_said(source: Source) -> None:
-    ran = source.command("changes", "--moment", "before-cutover")
-    assert (ran.code, "NoMoment" in ran.err, "local" in ran.err) == (2, True, True)
-    assert source.command("changes", "--moment", "../x").code == 2
+    ran = source.command("changes", "--baseline", "before-cutover")
+    assert (ran.code, "NoBaseline" in ran.err, "local" in ran.err) == (2, True, True)
+    assert source.command("changes", "--baseline", "../x").code == 2
     assert source.command("changes", "--list", "--json").code == 2
     ran = source.command("migrate", "--changes", "--tables", "posts")
     assert (ran.code, "UnsupportedOption" in ran.err) == (2, True)
-    (source.folder / ".supavex/migration/moments/local.sqlite3").write_bytes(b"no database" * 100)
+    (source.folder / ".supavex/migration/baselines/local.sqlite3").write_bytes(b"no database" * 100)
     ran = source.command("changes")
-    assert (ran.code, "InvalidMoment" in ran.err) == (1, True), ran.err
-    for path in (source.folder / ".supavex/migration/moments").iterdir():
+    assert (ran.code, "InvalidBaseline" in ran.err) == (1, True), ran.err
+    for path in (source.folder / ".supavex/migration/baselines").iterdir():
         path.unlink()
     ran = source.command("migrate", "--changes")
-    assert (ran.code, "NoMoment" in ran.err) == (2, True)
+    assert (ran.code, "NoBaseline" in ran.err) == (2, True)
     assert source.command("changes").code == 2
 
 
 @pytest.mark.parametrize("damage", ["no database", "cut short", "empty", "another version", "its tables"])
 def test_a_moment_that_is_of_no_use_is_written_anew(source: Source, damage: str) -> None:
     source.migrate()
-    file = source.folder / ".supavex/migration/moments/local.sqlite3"
+    file = source.folder / ".supavex/migration/baselines/local.sqlite3"
     good = file.read_bytes()
     file.write_bytes({"no database": b"x" * 9000, "cut short": good[:5000], "empty": b""}.get(damage, good))
-    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as moment:
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as baseline:
         if damage == "another version":
-            moment.execute("UPDATE about SET value = '0' WHERE name = 'version'")
+            baseline.execute("UPDATE about SET value = '0' WHERE name = 'version'")
         elif damage == "its tables":
-            moment.execute("UPDATE tables SET about = '{}'")
+            baseline.execute("UPDATE tables SET about = '{}'")
     for command in (("changes",), ("migrate", "--changes")):
         ran = source.command(*command)
         assert ran.code in (1, 2)
-        assert ("OldState" if damage in ("empty", "another version") else "InvalidMoment") in ran.err
+        assert ("OldState" if damage in ("empty", "another version") else "InvalidBaseline") in ran.err
         assert "once without --changes" in ran.err
     # What it says helps; of what does not go this time, nothing is known.
     source.migrate("--tables", "authors,posts,comments,tags")
@@ -271,9 +272,9 @@ def test_a_moment_that_is_of_no_use_is_written_anew(source: Source, damage: str)
 @pytest.mark.parametrize("text", ["{{", '{"a": 1}', '"all"'])
 def test_doubts_that_are_damaged_are_of_everything(source: Source, text: str) -> None:
     source.migrate()
-    doubts = source.folder / ".supavex/migration/moments/local.doubts.json"
+    doubts = source.folder / ".supavex/migration/baselines/local.stale.json"
     doubts.write_text(text)
-    assert source.command("changes", "--json").json["doubted"] == [
+    assert source.command("changes", "--json").json["stale"] == [
         "public.authors", "public.comments", "public.notes", "public.posts", "public.tags"
     ]  # fmt: skip
     assert len(source.migrate("--changes")["tables"]) == 5
@@ -281,16 +282,16 @@ def test_doubts_that_are_damaged_are_of_everything(source: Source, text: str) ->
 
 
 def test_named_moments_stay(source: Source) -> None:
-    source.migrate("--moment", "first")
+    source.migrate("--baseline", "first")
     source.run("DELETE FROM tags WHERE post_id = 1")
     source.migrate("--changes")
     assert others(source.changes()) == {NOTHING}
-    assert source.changes("--moment", "first")["tags"][:3] == (0, 0, 1)
-    ran = source.command("migrate", "--out", source.folder / "x.zip", "--moment", "by-hand")
+    assert source.changes("--baseline", "first")["tags"][:3] == (0, 0, 1)
+    ran = source.command("migrate", "--out", source.folder / "x.zip", "--baseline", "by-hand")
     assert ran.code == 0
     source.run("DELETE FROM tags WHERE post_id = 2")
-    assert source.changes("--moment", "by-hand")["tags"][:3] == (0, 0, 1)
-    assert source.changes("--moment", "first")["tags"][:3] == (0, 0, 2)
+    assert source.changes("--baseline", "by-hand")["tags"][:3] == (0, 0, 1)
+    assert source.changes("--baseline", "first")["tags"][:3] == (0, 0, 2)
 
 
 def test_some_tables_only_leave_the_others_moments(source: Source) -> None:
@@ -303,10 +304,10 @@ def test_some_tables_only_leave_the_others_moments(source: Source) -> None:
 
 STAGES = {
     "before the copy": "supavex.migrate.copy.tables.copy_table",
-    "before the moment is written": "supavex.migrate.changes.recorder.BaselineRecorder.write",
+    "before the baseline is written": "supavex.migrate.changes.recorder.BaselineRecorder.write",
     "before the import": "supavex.migrate.changes.recorder.BaselineRecorder.begin",
     "after the import": "supavex.migrate.changes.recorder.BaselineRecorder.keep",
-    "before doubts end": "supavex.migrate.state.baselines.Moments.trust",
+    "before doubts end": "supavex.migrate.state.baselines.Baselines.mark_current",
 }
 
 
@@ -328,19 +329,19 @@ def test_a_killed_run_is_found_out_by_the_next(source: Source, stage: str) -> No
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=False)
     assert ran.returncode == -signal.SIGKILL, ran.stderr
     wait_until_left(source.url)
-    doubted = source.command("changes", "--json").json["doubted"]
-    assert bool(doubted) == (stage not in ("before the copy", "before the moment is written", "before the import"))
-    # The source goes back to what it was at the moment: only the doubt tells that the deployment may not.
+    stale = source.command("changes", "--json").json["stale"]
+    assert bool(stale) == (stage not in ("before the copy", "before the baseline is written", "before the import"))
+    # The source goes back to what it was at the baseline: only the doubt tells that the deployment may not.
     source.run("DELETE FROM tags WHERE post_id = 700")
     source.run("UPDATE posts SET title = 'title 1' WHERE id = 1")
     source.migrate("--changes")
     assert source.command("verify").code == 0
     assert source.command("migrate", "--changes").out.startswith("Nothing has changed")
-    assert not list((source.folder / ".supavex/migration/moments").glob("*doubts*"))
+    assert not list((source.folder / ".supavex/migration/baselines").glob("*stale*"))
 
 
 def test_tables_of_an_earlier_moment_are_in_doubt(source: Source) -> None:
-    """What `--accept-two-moments` keeps of an interrupted run was read before this moment."""
+    """What `--accept-two-snapshots` keeps of an interrupted run was read before this baseline."""
     code = textwrap.dedent(
         f"""
         import os, signal
@@ -359,13 +360,13 @@ def test_tables_of_an_earlier_moment_are_in_doubt(source: Source) -> None:
     assert ran.returncode == -signal.SIGKILL, ran.stderr
     wait_until_left(source.url)
     source.run("UPDATE posts SET title = 'written since' WHERE id = 1")
-    source.migrate("--accept-two-moments")
-    assert source.command("verify").code == 1, "the post is of the earlier moment"
+    source.migrate("--accept-two-snapshots")
+    assert source.command("verify").code == 1, "the post is of the earlier baseline"
     found = source.command("changes", "--json").json
-    assert (found["ok"], "public.posts" in found["doubted"], "public.tags" in found["doubted"]) == (False, True, False)
+    assert (found["ok"], "public.posts" in found["stale"], "public.tags" in found["stale"]) == (False, True, False)
     assert "posts" in {table["target"] for table in source.migrate("--changes")["tables"]}
     assert source.command("verify").code == 0
-    assert source.command("changes", "--json").json["doubted"] == []
+    assert source.command("changes", "--json").json["stale"] == []
 
 
 def contents(source: Source, table: str, key: str, moved: str) -> dict[str, str]:
@@ -483,12 +484,12 @@ def test_xmin_is_read_over_the_end_of_its_32_bits(source: Source) -> None:
         row = connection.execute("SELECT max(xmin::text::int8) FROM tags").fetchone()
         assert row is not None
         last = row[0]
-        here = seen(connection)
+        here = Visibility.of(connection, "")
 
         def holds(oldest: int, end: int) -> bool:
-            then = Seen(here.place, here.cluster, here.database, f"{oldest}:{oldest}:")
-            now = Seen(here.place, here.cluster, here.database, f"{end}:{end}:")
-            sql = f"SELECT count(*) > 0 FROM tags AS t WHERE {newer_sql(then, now, 't')}"
+            then = replace(here, transactions=f"{oldest}:{oldest}:")
+            now = replace(here, transactions=f"{end}:{end}:")
+            sql = f"SELECT count(*) > 0 FROM tags AS t WHERE {then.newer_sql(now, 't')}"
             found = connection.execute(sql.encode()).fetchone()
             assert found is not None
             return bool(found[0])
@@ -497,7 +498,7 @@ def test_xmin_is_read_over_the_end_of_its_32_bits(source: Source) -> None:
         assert holds(last, last + 1)
         assert not holds(last + 1, last + 2)
         assert holds(cycle + last, cycle + last + 1), "the same 32 bits, one epoch later"
-        assert holds(cycle - 5, cycle + last + 1), "a moment before the epoch, rows behind it"
+        assert holds(cycle - 5, cycle + last + 1), "a baseline before the epoch, rows behind it"
         assert not holds(cycle - 5, cycle + 1)
         assert holds(5, cycle + 6), "more than all ids have been given out since: every row may be newer"
 

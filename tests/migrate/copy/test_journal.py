@@ -4,7 +4,7 @@ import pytest
 
 from supavex.postgres import server as servers
 from supavex.postgres.snapshot import exported
-from supavex.postgres.visibility import Moment
+from supavex.postgres.visibility import Visibility
 from tests import projects
 from tests.projects import supavex
 
@@ -24,7 +24,7 @@ def test_files_that_are_replayed_anew_are_another_moment() -> None:
         assert supavex(*out).code == 1
         seed.write_text("INSERT INTO a VALUES (1, 'new'); INSERT INTO z VALUES (1, 4);")
         ran = supavex(*out)
-        assert (ran.code, ran.json["error"]["code"]) == (2, "TwoMoments"), ran.out
+        assert (ran.code, ran.json["error"]["code"]) == (2, "TwoSnapshots"), ran.out
         assert supavex(*out, "--restart").code == 0
         assert supavex("verify", folder / "a.zip", "-C", folder).code == 0
 
@@ -43,9 +43,9 @@ def test_files_that_are_the_same_are_the_same_moment() -> None:
 
 @pytest.mark.parametrize("may_know", [True, False])
 def test_another_cluster_is_another_moment(may_know: bool) -> None:
-    def moment(server: servers.Server) -> Moment:
+    def seen(server: servers.Server) -> Visibility:
         with exported(server.url("app")) as (snapshot, holder):
-            return Moment.of(snapshot, holder)
+            return Visibility.of(holder, snapshot.taken_at)
 
     made = "CREATE ROLE app LOGIN;"
     if not may_know:
@@ -53,7 +53,7 @@ def test_another_cluster_is_another_moment(may_know: bool) -> None:
     with servers.temporary() as one, servers.temporary() as other:
         for server in (one, other):
             servers.execute_script(server, made)
-        moments = [moment(one), moment(other)]
-        assert moments[0].visible == moments[1].visible
-        assert not moments[0].same(moments[1])
-        assert moments[0].same(moment(one))
+        visible = [seen(one), seen(other)]
+        assert visible[0].transactions == visible[1].transactions
+        assert not visible[0].same_rows(visible[1])
+        assert visible[0].same_rows(seen(one))

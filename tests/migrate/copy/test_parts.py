@@ -27,7 +27,7 @@ from supavex.mapping.make_plan import make_plan
 from supavex.mapping.plan import Plan
 from supavex.mapping.table_numbers import with_new_tables
 from supavex.migrate.copy import parts
-from supavex.migrate.copy.executors import Cluster, Here, Processes
+from supavex.migrate.copy.executors import DaskCluster, InProcess, ProcessPool
 from supavex.migrate.copy.options import CopyOptions
 from supavex.migrate.copy.results import CopyResult
 from supavex.migrate.copy.run import copy
@@ -171,7 +171,7 @@ def free_port() -> int:
 
 def test_tables_are_cut_by_pages_and_read_whole(source: Source) -> None:
     with psycopg.connect(source.url) as connection:
-        cuts = {table.name: parts.cut(connection, table) for table in source.plan.moved}
+        cuts = {table.name: parts.pages_of(connection, table) for table in source.plan.moving}
     assert len(cuts["public.posts"]) > 8
     assert len(cuts["public.authors"]) > 1
     assert cuts["public.notes"] == [parts.Pages(0, None)], "a key that is the row is numbered over the whole table"
@@ -192,7 +192,7 @@ def test_tables_are_cut_by_pages_and_read_whole(source: Source) -> None:
 
 def test_the_bytes_are_the_same_with_processes(source: Source, whole: str) -> None:
     for count in (1, 3):
-        source.copy(executor=Processes(count))
+        source.copy(executor=ProcessPool(count))
         assert source.sha() == whole
     assert not multiprocessing.active_children()
 
@@ -206,7 +206,7 @@ def test_a_killed_worker_is_replaced(source: Source, whole: str) -> None:
             killed.append(children[0].pid or 0)
             os.kill(killed[0], signal.SIGKILL)
 
-    source.copy(executor=Processes(2), progress=progress)
+    source.copy(executor=ProcessPool(2), progress=progress)
     assert killed
     assert source.sha() == whole
 
@@ -217,15 +217,15 @@ def test_workers_that_always_end_are_given_up(source: Source) -> None:
             os.kill(child.pid or 0, signal.SIGKILL)
 
     with pytest.raises(SupavexError) as caught:
-        source.copy(executor=Processes(2), progress=progress)
+        source.copy(executor=ProcessPool(2), progress=progress)
     assert (caught.value.code, caught.value.retryable) == ("WorkerLost", True)
 
 
 def test_workers_end_with_a_killed_parent(source: Source) -> None:
     code = (
-        "import os, signal\nfrom supavex.migrate.copy.executors import Processes\n"
+        "import os, signal\nfrom supavex.migrate.copy.executors import ProcessPool\n"
         "if __name__ == '__main__':\n"
-        "    processes = Processes(1)\n    pipe = processes._start()\n"
+        "    processes = ProcessPool(1)\n    pipe = processes._start()\n"
         "    print(processes._workers[pipe].pid, flush=True)\n    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     script = source.folder / "parent.py"
@@ -287,11 +287,11 @@ def test_a_cluster_copies_and_loses_a_worker(source: Source, whole: str) -> None
                 workers[0].kill()
 
         place = source.folder / "shared"
-        source.copy(executor=Cluster(address), place=str(place), progress=progress)
+        source.copy(executor=DaskCluster(address), place=str(place), progress=progress)
         assert lost
         assert source.sha() == whole
         assert not list(place.iterdir())
-        source.copy(executor=Cluster(address), place=place.as_uri())
+        source.copy(executor=DaskCluster(address), place=place.as_uri())
         assert source.sha() == whole
         deadline = time.monotonic() + 20
         while held := readers(source):
@@ -306,13 +306,13 @@ def test_a_cluster_that_is_not_there_is_said() -> None:
     executors.CONNECT_SECONDS = 1
     try:
         with pytest.raises(UsageError) as caught:
-            Cluster(f"tcp://127.0.0.1:{free_port()}")
+            DaskCluster(f"tcp://127.0.0.1:{free_port()}")
     finally:
         executors.CONNECT_SECONDS = original
     assert caught.value.code == "NoCluster"
 
 
-@pytest.mark.parametrize("executor", [Here, lambda: Processes(2)])
+@pytest.mark.parametrize("executor", [InProcess, lambda: ProcessPool(2)])
 @pytest.mark.parametrize("most", [0, 1, 2, 5])
 def test_rejects_beyond_any_use_stop_the_copy(source: Source, executor: Callable[[], Any], most: int) -> None:
     """Two authors in 2000 and their six posts: of one table, of two together, or in one part alone."""
@@ -378,10 +378,10 @@ def test_rows_written_since_are_another_moment(source: Source) -> None:
     source.run("INSERT INTO authors VALUES (gen_random_uuid(), 'new', now())")
     with pytest.raises(UsageError) as caught:
         source.copy()
-    assert (caught.value.code, caught.value.exit_code) == ("TwoMoments", 2)
+    assert (caught.value.code, caught.value.exit_code) == ("TwoSnapshots", 2)
     assert "public.authors" in caught.value.message
     assert "--restart" in (caught.value.hint or "")
-    mixed = source.copy(moments="accept two")
+    mixed = source.copy(resume="accept two")
     authors, posts, _ = mixed.tables
     assert (authors.rows, posts.rows) == (ROWS // 3, ROWS)
     assert authors.taken_at is not None and authors.taken_at < mixed.taken_at
@@ -391,7 +391,7 @@ def test_rows_written_since_are_another_moment(source: Source) -> None:
 def test_a_restart_forgets_what_was_done(source: Source) -> None:
     source.killed("journal.Journal.finish = after(journal.Journal.finish, 1)")
     source.run("INSERT INTO authors VALUES (gen_random_uuid(), 'new', now())")
-    result = source.copy(moments="restart")
+    result = source.copy(resume="restart")
     assert (result.parts_kept, result.tables[0].rows) == (0, ROWS // 3 + 1)
 
 
@@ -412,8 +412,8 @@ def test_a_snapshot_that_still_lives_is_used(source: Source, whole: str, restart
                 import sqlite3
 
                 with sqlite3.connect(f"file:{source.work}/journal.sqlite3?mode=ro&immutable=1", uri=True) as journal:
-                    (text,) = journal.execute("SELECT value FROM about WHERE name = 'moment'").fetchone()
-                held.append(json.loads(text)["snapshot"])
+                    (text,) = journal.execute("SELECT value FROM about WHERE name = 'snapshot'").fetchone()
+                held.append(text)
                 holder.execute(f"SET TRANSACTION SNAPSHOT '{held[0]}'".encode())
                 row = holder.execute("SELECT pg_export_snapshot()").fetchone()
                 assert row is not None
@@ -427,13 +427,13 @@ def test_a_snapshot_that_still_lives_is_used(source: Source, whole: str, restart
         import sqlite3
 
         with sqlite3.connect(source.work / "journal.sqlite3", isolation_level=None) as journal:
-            (text,) = journal.execute("SELECT value FROM about WHERE name = 'moment'").fetchone()
-            journal.execute("UPDATE about SET value = ? WHERE name = 'moment'", (text.replace(held[0], held[1]),))
+            changed = journal.execute("UPDATE about SET value = ? WHERE name = 'snapshot'", (held[1],)).rowcount
+            assert changed == 1
         journal.close()
         source.run("DELETE FROM posts")
         if restart:
             # The user wants the rows as they are now.
-            result = source.copy(moments="restart")
+            result = source.copy(resume="restart")
             assert (result.parts_kept, result.tables[1].rows) == (0, 0)
             return
         assert source.copy().parts_kept > 0
@@ -519,7 +519,7 @@ def test_a_table_that_may_not_be_read_is_said(source: Source) -> None:
         source.url = source.url.replace("reader", "supabase_admin")
         source.run("GRANT SELECT ON notes TO reader")
         source.url = source.url.replace("supabase_admin", "reader")
-        source.copy(moments="restart")
+        source.copy(resume="restart")
     finally:
         source.url = source.url.replace("reader", "supabase_admin")
         source.run("DROP OWNED BY reader;\nDROP ROLE reader")
@@ -555,7 +555,7 @@ def test_a_server_that_was_restarted_is_the_same_moment(tmp_path: Path, monkeypa
         with running(folder / "database") as first:
             still(first)
             source = Source(first, tmp_path, "restarted")
-            source.copy(executor=Here())
+            source.copy(executor=InProcess())
             whole = source.sha()
             source.killed(KILLS[4])
         with running(folder / "database") as second:

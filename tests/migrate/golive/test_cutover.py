@@ -1,4 +1,4 @@
-"""The plan of a cutover: from measured runs, reckoned where the source has grown, refused without a rehearsal."""
+"""The plan of a cutover: from measured runs, estimated where the source has grown, refused without a rehearsal."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def planned(runs: list[Run], rows: dict[str, int] | None) -> CutoverPlan:
 
 def test_what_was_measured_is_said() -> None:
     plan = planned(rehearsed(), {"public.a": 1000, "public.b": 2000})
-    assert not plan.reckoned
+    assert not plan.estimated
     assert plan.downtime == 10.0 + 15.0
     text = markdown(plan)
     assert "**Expected downtime: 25 s**" in text
@@ -43,18 +43,18 @@ def test_what_was_measured_is_said() -> None:
     assert "supavex migrate --config supavex.remaining.toml --to cloud --changes --yes" in text
     assert "supavex check --config supavex.remaining.toml\n" in text
     assert "VITE_CONVEX_URL" in text
-    assert "reckoned" not in text
+    assert "estimated" not in text
 
 
-def test_a_larger_source_is_reckoned_table_by_table() -> None:
+def test_a_larger_source_is_estimated_table_by_table() -> None:
     # The slow table is ten times as large, the other as it was: the copy takes 30 * (200 + 10) / 30 s.
     plan = planned(rehearsed(), {"public.a": 10_000, "public.b": 2000})
-    assert plan.reckoned
+    assert plan.estimated
     migrate = plan.before[1]
     assert migrate.measured == 100.0
     assert migrate.seconds == pytest.approx(210.0 + 70.0 * 4)
     assert plan.downtime == pytest.approx(10.0 * 4 + 15.0 * 4)
-    assert "4.00 times the rows of the rehearsal: times are **reckoned**" in markdown(plan)
+    assert "4.00 times the rows of the rehearsal: times are **estimated**" in markdown(plan)
 
 
 def test_the_local_deployment_has_no_way_back_by_rollback() -> None:

@@ -18,13 +18,12 @@ from supavex.convex_cli.targets import app_variables, deployment_of
 from supavex.errors import SupavexError, UsageError
 from supavex.migrate.golive.kept_files import files_that_differ, holds_files, write_files
 from supavex.migrate.golive.rollback import choose_export
-from supavex.migrate.golive.rollback_archive import write_tables
+from supavex.migrate.golive.tables_of_export import write_tables
 from supavex.migrate.golive.written_since import written_since
-from supavex.migrate.state.baseline import Moment
-from supavex.migrate.state.baselines import Moments, name_of
-from supavex.migrate.state.exports import Kept, damaged_notes, every_kept_export, kept_exports, read_kept
+from supavex.migrate.state.baseline import Baseline
+from supavex.migrate.state.baselines import Baselines, name_of
+from supavex.migrate.state.exports import KeptExport, damaged_notes, every_kept_export, kept_exports, read_export
 from supavex.migrate.target.contents import NOTHING, Content, contents, same_content
-from supavex.postgres.visibility import Seen, incomparable
 
 NUMBERS = {"posts": 10001, "tags": 10002, "logs": 10003}
 
@@ -119,13 +118,13 @@ def test_documents_are_compared_by_their_values(tmp_path: Path) -> None:
 def test_kept_exports_are_told_apart_by_their_deployment(tmp_path: Path) -> None:
     for number, target in enumerate(("cloud dev:a", "cloud prod:b")):
         path = archive(tmp_path / f"before-{number}.zip", posts=[])
-        Kept(path, target, "migration", f"2026-01-0{number + 1}", "", {"posts": Content(1, "ab")}).write()
+        KeptExport(path, target, "migration", f"2026-01-0{number + 1}", "", {"posts": Content(1, "ab")}).write()
     (tmp_path / "before-9.zip").write_bytes(b"")
     assert [kept.target for kept in kept_exports(tmp_path, "cloud prod:b")] == ["cloud prod:b"]
     assert len(every_kept_export(tmp_path)) == 2
     for path, code in ((tmp_path / "before-9.zip", "UnknownExport"), (tmp_path / "x.zip", "NoExport")):
         with pytest.raises(UsageError) as caught:
-            read_kept(path)
+            read_export(path)
         assert caught.value.code == code
     assert damaged_notes(tmp_path) == []
     (tmp_path / "before-0.json").write_text("{")
@@ -169,25 +168,12 @@ def test_cloud_is_the_deployment_that_the_app_is_connected_with(
     assert (deployment_of(convex, "local"), name_of("local")) == ("local", "local")
 
 
-def test_moments_of_other_clusters_are_not_compared_by_transactions() -> None:
-    here = Seen("db.example.org 5432", "71 1", "5 postgres", "900:905:")
-    assert incomparable(here, Seen(here.place, here.cluster, here.database, "910:910:")) is None
-    others = {
-        "another database": Seen("other.example.org 5432", here.cluster, here.database, "910:910:"),
-        "restored or promoted": Seen(here.place, "71 2", here.database, "910:910:"),
-        "gone back": Seen(here.place, here.cluster, here.database, "900:904:"),
-        "may not read": Seen(here.place, "", here.database, "910:910:"),
-    }
-    for words, then in others.items():
-        assert words in (incomparable(here, then) or "")
-
-
-def test_the_moment_that_follows_a_target_goes_before_its_copies(tmp_path: Path) -> None:
-    moments = Moments(tmp_path)
-    assert moments.latest() is None
+def test_the_baseline_that_follows_a_target_goes_before_its_copies(tmp_path: Path) -> None:
+    baselines = Baselines(tmp_path)
+    assert baselines.latest() is None
     for target, also in (("local", "first"), ("http://127.0.0.1:3210", None), ("local", "second")):
-        with Moment.new(moments.begun(name_of(target)), target, "2026-01-01T00:00:00Z", {}):
+        with Baseline.new(baselines.begun(name_of(target)), target, "2026-01-01T00:00:00Z", {}):
             pass
-        moments.keep(target, also)
-    assert moments.latest() == "local"
-    assert set(moments.names()) == {"local", "first", "second", "127.0.0.1-3210"}
+        baselines.keep(target, also)
+    assert baselines.latest() == "local"
+    assert set(baselines.names()) == {"local", "first", "second", "127.0.0.1-3210"}

@@ -15,6 +15,7 @@ from supavex.errors import SupavexError
 from supavex.library import Project
 from supavex.migrate.proof.digests import process as process_of_digests
 from supavex.migrate.proof.digests import table as digests
+from supavex.migrate.state.rejects import Reject, write_rejects
 from supavex.migrate.verifying import VerifyOptions
 from supavex.postgres.server import Server, temporary
 from tests import projects
@@ -131,8 +132,7 @@ def test_where_nothing_was_written_a_document_too_many_is_wrong(moved: Path) -> 
 def test_a_rejected_row_that_was_deleted_since_is_said(moved: Path, run: Run) -> None:
     run("DELETE FROM notes WHERE id = 300")
     rejects = moved / "rejects.jsonl"
-    entry = {"table": "public.notes", "key": "300", "column": "n", "code": "X", "reason": "", "fix": ""}
-    rejects.write_text(json.dumps(entry) + "\n")
+    write_rejects(rejects, [Reject("public.notes", "300", "n", "X", "", "")])
     found = table_of(verified(moved, "--rejects", str(rejects)), "notes")
     assert found["counts"] == {"stale reject": 1, "deleted or extra": 1}
     assert "deleted since the copy" in found["findings"][0]["detail"]
@@ -141,8 +141,8 @@ def test_a_rejected_row_that_was_deleted_since_is_said(moved: Path, run: Run) ->
 def test_another_database_is_not_compared_with_the_copys_moment(moved: Path, run: Run) -> None:
     kept = moved / ".supavex/migration/copied/local.jsonl"
     lines = [json.loads(line) for line in kept.read_text().splitlines()]
-    moments = [lines[0], *({**line, "moment": {**line["moment"], "database": "1 2 other"}} for line in lines[1:])]
-    kept.write_text("".join(json.dumps(line) + "\n" for line in moments))
+    others = [lines[0], *({**line, "visibility": {**line["visibility"], "database": "2 other"}} for line in lines[1:])]
+    kept.write_text("".join(json.dumps(line) + "\n" for line in others))
     run("UPDATE notes SET n = -1 WHERE id = 7")
     proof = verified(moved)
     assert (proof["verdict"], proof["copiedAt"]) == ("not proven", None)

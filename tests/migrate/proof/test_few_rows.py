@@ -151,11 +151,11 @@ def test_what_differs_is_what_sets_say(
         keys = np.frombuffer(b"".join(uuid.UUID(int=key).bytes for key, _ in some), np.uint8).reshape(-1, 16)
         writer.add(keys, np.array([digest for _, digest in some], np.uint64))
         writer.close()
-    before, pairs.HELD = pairs.HELD, held
+    before, pairs.HELD_PAIRS = pairs.HELD_PAIRS, held
     try:
         found = differing(*files, np.ones(64, np.bool_), lambda keys: (keys[:, 15] % 64).astype(np.intp), 1000)
     finally:
-        pairs.HELD = before
+        pairs.HELD_PAIRS = before
 
     def read(side: np.ndarray[Any, Any]) -> set[tuple[int, int]]:
         assert side.dtype == PAIR

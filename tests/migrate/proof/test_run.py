@@ -1,6 +1,5 @@
 """What the proof finds: each way in which a target can be wrong, made by hand and found."""
 
-import json
 import shutil
 import zipfile
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ import pytest
 
 from supavex.convex.values import Document
 from supavex.deployment import Deployment
+from supavex.migrate.state.rejects import Reject, read_rejects, write_rejects
 from tests import projects
 from tests.projects import supavex
 
@@ -139,26 +139,17 @@ def test_a_value_outside_the_allowed_ones_is_found_as_a_broken_rule_too(moved: P
 
 def test_a_rejected_row_that_is_in_the_target_is_found(moved: Path, deployment: Deployment, tmp_path: Path) -> None:
     document = next(deployment.documents("articles"))
-    reject = {
-        "table": "public.articles",
-        "key": document["supabaseId"],
-        "column": "x",
-        "code": "X",
-        "reason": "",
-        "fix": "",
-    }
     rejects = tmp_path / "rejects.jsonl"
-    rejects.write_text(json.dumps(reject) + "\n")
+    write_rejects(rejects, [Reject("public.articles", str(document["supabaseId"]), "x", "X", "", "")])
     assert proof(moved, "articles", "--rejects", str(rejects))["counts"] == {"rejected but there": 1}
     # Without the entries of the real rejects, their rows are missing.
     assert proof(moved, "ariAppointments", "--rejects", str(rejects))["counts"] == {"missing document": 2}
 
 
 def test_a_reject_of_a_row_that_is_gone_is_found(moved: Path, tmp_path: Path) -> None:
-    kept = (moved / ".supavex/migration/rejects.jsonl").read_text()
-    stale = {"table": "public.articles", "key": "gone", "column": "x", "code": "X", "reason": "", "fix": ""}
+    kept = read_rejects(moved / ".supavex/migration/rejects.jsonl")
     rejects = tmp_path / "rejects.jsonl"
-    rejects.write_text(kept + json.dumps(stale) + "\n")
+    write_rejects(rejects, [*kept, Reject("public.articles", "gone", "x", "X", "", "")])
     assert proof(moved, "articles", "--rejects", str(rejects))["counts"] == {"stale reject": 1}
 
 

@@ -197,7 +197,7 @@ def test_a_reference_to_a_document_that_is_gone_is_refused(server: servers.Serve
 
 
 @pytest.mark.parametrize(
-    "stage", ["supavex.postgres.loading.Loading.finish", "supavex.migrate.restore.rows.Rows.texts"]
+    "stage", ["supavex.postgres.loading.Loading.finish", "supavex.migrate.restore.rows.RowReader.texts"]
 )
 def test_an_interrupted_restore_leaves_nothing(server: servers.Server, stage: str) -> None:
     with moved(server, PEOPLE, PEOPLE_SCHEMA) as (folder, _, target):

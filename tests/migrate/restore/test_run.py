@@ -16,6 +16,7 @@ from psycopg.conninfo import make_conninfo
 
 from supavex.convex.field_rules import MISSING
 from supavex.mapping.check import checked_plan
+from supavex.mapping.key_sql import key_text_sql
 from supavex.mapping.plan import ALIAS, Plan, TablePlan
 from supavex.mapping.source import Source
 from supavex.postgres import server as servers
@@ -117,7 +118,7 @@ def contents(
             shown.append(f"to_jsonb({sql})::text")  # without the bounds of its dimensions
         else:
             shown.append(f"trim_scale({sql})::text" if type_.base == "numeric" else f"({sql})::text")
-    key = table.key.text_sql(table.key.own(ALIAS))
+    key = key_text_sql(table.key, table.key.own(ALIAS))
     source = f"{only} {quoted(table.source.schema, table.source.name)}"
     with connect(url) as connection:
         rows = connection.execute(f"SELECT {', '.join([key, *shown])} FROM {source} AS {ALIAS}".encode()).fetchall()
@@ -156,7 +157,7 @@ def assert_equal(
     rejected = rejected_keys(folder)
     rows = 0
     parents = PARENTS.get(scenario, set())
-    for table in (table for table in plan.moved if table.name not in left - parents):
+    for table in (table for table in plan.moving if table.name not in left - parents):
         columns = {
             column.name: expected_sql(scenario, table, column.name, f"{table.name}.{column.name}" in nearest)
             for column in table.source.columns
@@ -231,7 +232,7 @@ def test_a_random_database_comes_back(server: servers.Server, sql: str, seed: in
         assert migrated.code == 0, migrated.out + migrated.err
         plan, _ = checked_plan(load_settings(folder))
         # Scaffold leaves tsvectors behind: a search index of Convex takes their place.
-        columns = [(table, table.source.column(name)) for table in plan.moved for name in table.skipped]
+        columns = [(table, table.source.column(name)) for table in plan.moving for name in table.skipped]
         assert all(column is not None and column.type.base == "tsvector" for _, column in columns)
         # PostgreSQL makes a generated one again.
         skipped = [(table, column.name) for table, column in columns if column is not None and not column.generated]
@@ -243,5 +244,5 @@ def test_a_random_database_comes_back(server: servers.Server, sql: str, seed: in
             ran = supavex("restore", archive, "-C", folder, "--to", target, "--json")
             assert ran.code == 0, ran.out + ran.err
             left = {f"{table.name}.{column}" for table, column in skipped}
-            left |= {table.name for table in plan.moved if len(table.skipped) == len(table.source.columns)}
+            left |= {table.name for table in plan.moving if len(table.skipped) == len(table.source.columns)}
             assert_equal(plan, url, target, ran.json, folder, left)

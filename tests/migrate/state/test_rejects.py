@@ -133,12 +133,12 @@ def test_no_key_is_another_than_the_text_null(run: Run, project: Make) -> None:
         assert rejected(folder) == [("public.notes", None, "NullKey")] * 2
         proof = ran("verify", folder)
         assert (proof["verdict"], proof["tables"][0]["rejected"]) == ("proven", 2)
-        # As the files of earlier versions say it.
-        old = folder / "old.jsonl"
-        old.write_text(
-            (folder / ".supavex/migration/rejects.jsonl").read_text().replace('"key": null', '"key": "NULL"')
+        # Another version may mean something else by a line.
+        other = folder / "other.jsonl"
+        other.write_text(
+            (folder / ".supavex/migration/rejects.jsonl").read_text().replace('"version": 1', '"version": 0')
         )
-        assert ran("verify", folder, "--rejects", old)["verdict"] == "proven"
+        assert ran("verify", folder, "--rejects", other, code=2)["error"]["code"] == "OldState"
 
 
 def test_rows_that_refer_to_each_other_are_mended_together(run: Run, project: Make) -> None:
@@ -223,7 +223,7 @@ def test_a_damaged_file_of_what_is_known_is_said(run: Run, project: Make) -> Non
     run(FAMILY)
     with project(FAMILY_SCHEMA) as folder:
         ran("migrate", folder)
-        (folder / ".supavex/migration/copied/local.jsonl").write_text('{"version": 1}\n{}\n')
+        (folder / ".supavex/migration/copied/local.jsonl").write_text('{"version": 2}\n{}\n')
         done = supavex("verify", "-C", folder)
         assert (done.code, "InvalidCopied" in done.err) == (2, True), done.err
         ran("migrate", folder)  # as the hint says
@@ -346,7 +346,7 @@ def test_what_holds_peoples_data_is_its_owners(run: Run, project: Make) -> None:
         old = folder / ".supavex/migration/rejects.jsonl"
         old.parent.mkdir(parents=True, exist_ok=True)
         old.write_text("")  # as an earlier version left it
-        ran("migrate", folder, "--moment", "named")
+        ran("migrate", folder, "--baseline", "named")
         ran("verify", folder)
         files = [path for path in (folder / ".supavex/migration").rglob("*") if path.is_file()]
         kept = {"rejects.jsonl", "report.json", "proof.json", "named.sqlite3", "runs.jsonl", "lock"}

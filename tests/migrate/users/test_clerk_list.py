@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from supavex.errors import SupavexError, UsageError
-from supavex.migrate.users.clerk_list import clerk_ids
+from supavex.migrate.users.clerk_list import listed_ids
 
 OLD, OTHER = "0b7f3c52-91d4-4e0a-8a6f-5d2c1e9b4a01", "3e5a9d10-6c2b-47f8-b1d3-7f4e0a8c6b02"
 API = [{"id": "user_1", "external_id": OLD, "banned": False}, {"id": "user_2", "external_id": OTHER.upper()}]
@@ -14,7 +14,7 @@ API = [{"id": "user_1", "external_id": OLD, "banned": False}, {"id": "user_2", "
 
 def read(folder: Path, content: str, name: str = "users.json", **how: int) -> list[tuple[str | None, str]]:
     (folder / name).write_text(content, encoding="utf-8")
-    return list(clerk_ids(folder / name, name, **how))
+    return list(listed_ids(folder / name, name, **how))
 
 
 @pytest.mark.parametrize(
@@ -75,8 +75,8 @@ def test_what_is_no_list_is_refused_without_saying_what_it_holds(tmp_path: Path,
 
 def test_a_file_that_is_missing_or_unreadable(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
-        list(clerk_ids(tmp_path / "none.json", "none.json"))
+        list(listed_ids(tmp_path / "none.json", "none.json"))
     assert (caught.value.code, caught.value.where) == ("NoClerkList", "none.json")
     (tmp_path / "bytes.json").write_bytes(b'[{"id": "\xff"}]')
     with pytest.raises(UsageError):
-        list(clerk_ids(tmp_path / "bytes.json", "bytes.json"))
+        list(listed_ids(tmp_path / "bytes.json", "bytes.json"))

@@ -39,9 +39,9 @@ def report_lines(found: Changes) -> list[str]:
         )
     if found.files:
         lines.append("note: files of storage buckets came, went, or were uploaded again since.")
-    if found.doubted:
+    if found.stale:
         lines.append(
-            f"note: an import of {_names(found.doubted)} did not end, was not proven, or was taken back: "
+            f"note: an import of {_names(found.stale)} did not end, was not proven, or was taken back: "
             "`supavex migrate --changes` imports them again."
         )
     if found.gone:
@@ -49,7 +49,8 @@ def report_lines(found: Changes) -> list[str]:
     count = sum(t.inserted + t.updated + t.deleted for t in found.tables)
     what = f"{counted(count, 'row')} of {counted(len(rows), 'table')}" if rows else counted(0, "row")
     lines.append(
-        f"{what} changed since {found.since} (moment {found.moment}), as of {found.taken_at}, in {found.seconds:.1f} s."
+        f"{what} changed since {found.since} (baseline {found.baseline}), as of {found.taken_at}, "
+        f"in {found.seconds:.1f} s."
     )
     return lines
 

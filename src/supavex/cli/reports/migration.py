@@ -12,7 +12,7 @@ from supavex.text import byte_text, counted, duration, table_text
 if TYPE_CHECKING:
     from supavex.migrate.copy.results import TableResult
     from supavex.migrate.migration import Migration
-    from supavex.migrate.storage.buckets import FileList
+    from supavex.migrate.storage.buckets import BucketFiles
     from supavex.migrate.storage.values import ValueFiles
 
 
@@ -112,12 +112,12 @@ def _creation_lines(tables: list[TableResult]) -> list[str]:
     return lines
 
 
-def nothing_line(moment: str) -> str:
+def nothing_line(made_at: str) -> str:
     """What there is to say where nothing has changed."""
-    return f"Nothing has changed since {moment}: nothing was imported."
+    return f"Nothing has changed since {made_at}: nothing was imported."
 
 
-def _file_lines(files: FileList) -> list[str]:
+def _file_lines(files: BucketFiles) -> list[str]:
     lines = [f"{counted(files.files, 'file')} from {files.source.shown}, {files.size:,} bytes."]
     if files.unlisted:
         some = ", ".join(files.first_unlisted[:3]) + (", …" if files.unlisted > 3 else "")

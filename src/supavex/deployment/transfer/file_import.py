@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from supavex.callbacks import RowProgress
 from supavex.convex.limits import STORAGE_NUMBER
 from supavex.convex.media_types import is_media_type
 from supavex.convex.snapshot import SnapshotArchive, StoredEntry
 from supavex.deployment.database.database import Database
 from supavex.deployment.database.stored_files import Files
-from supavex.deployment.transfer.importing import Imported, Progress, import_snapshot
+from supavex.deployment.transfer.importing import Imported, import_snapshot
 from supavex.deployment.transfer.table_rows import Archive
 from supavex.errors import SupavexError
 from supavex.files import owner_only
@@ -29,7 +30,7 @@ def import_all(
     database: Database,
     archive: SnapshotArchive,
     *,
-    progress: Progress = lambda table, done: None,
+    progress: RowProgress = lambda table, done: None,
     forget: set[str] | None = None,
 ) -> Imported:
     """Imports an archive, replacing the tables that it holds, with its stored files: all of it, or nothing.

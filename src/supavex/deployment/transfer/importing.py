@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from supavex.callbacks import RowProgress
 from supavex.convex import validators as kinds
 from supavex.convex.ids import InvalidId, decode_id
 from supavex.convex.limits import FIRST_USER_TABLE_NUMBER
@@ -30,8 +31,6 @@ from supavex.errors import SupavexError
 Mode = Literal["requireEmpty", "append", "replace", "replaceAll"]
 #: Bytes of JSON lines from which a process of its own reads a table: to start it takes as long as to read a tenth.
 _READ_ASIDE_BYTES = 64 << 20
-#: Called with a table and the documents of it done so far.
-Progress = Callable[[str, int], None]
 
 
 @dataclass(slots=True)
@@ -47,7 +46,7 @@ def import_snapshot(
     archive: Archive,
     mode: Mode = "requireEmpty",
     *,
-    progress: Progress = lambda table, done: None,
+    progress: RowProgress = lambda table, done: None,
 ) -> Imported:
     """Imports ``archive``. ``replace`` replaces the tables that it holds, ``replaceAll`` also empties all others.
 
@@ -91,7 +90,7 @@ def import_snapshot(
     return imported
 
 
-def _append(database: Database, archive: Archive, progress: Progress, imported: Imported) -> None:
+def _append(database: Database, archive: Archive, progress: RowProgress, imported: Imported) -> None:
     store = database.store
     old = store.tables()
     numbers = _numbers(archive, old, ())
@@ -239,7 +238,7 @@ def _load(
     archive: Archive | None,
     table: tuple[str, int],
     names: dict[int, str],
-    progress: Progress,
+    progress: RowProgress,
     imported: Imported,
 ) -> int:
     """Loads a table's documents into a storage of their own, indexed like the table's present one; its number.

@@ -13,7 +13,6 @@ from dataclasses import replace
 from supavex.convex import limits
 from supavex.convex.values import Value
 from supavex.mapping.conversions.conversion import (
-    SEEN_TEXT,
     Conversion,
     Guard,
     Misfit,
@@ -21,7 +20,9 @@ from supavex.mapping.conversions.conversion import (
     choose,
     converts,
     misfit,
+    same_value,
 )
+from supavex.mapping.conversions.datetimes import micros
 from supavex.mapping.conversions.json import documents, json_text, numbers_as_doubles
 from supavex.mapping.conversions.literals import array_of_texts, array_text, vector_text
 from supavex.mapping.conversions.objects import as_json, is_object
@@ -52,9 +53,6 @@ _NO_NULLS_OF_DOMAIN = replace(NO_NULLS, sql="NOT EXISTS (SELECT 1 FROM unnest({c
 _FROM_ONE = "[:]"
 _TEXTS = "to_jsonb({c}::text[])::text"
 _JSON = "to_jsonb({c})::text"
-#: The proof's own way to the same, by another function.
-_SEEN_JSONB = "array_to_json({c})::jsonb::text"
-_SEEN_JSON, _SEEN_TEXTS = "array_to_json({c})::text", "array_to_json({c}::text[])::text"
 _HINT = "Use v.array(v.string()), or v.any() with an sql expression such as to_jsonb(column)."
 
 
@@ -77,7 +75,7 @@ def arrays(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit
         if isinstance(whole, Misfit):
             return whole
         # Its text, which invalid_json may keep, is that of jsonb.
-        return replace(whole, select=_JSON, text=_SEEN_JSONB, restore=_json_elements(whole.restore, rule))
+        return replace(whole, select=_JSON, restore=_json_elements(whole.restore, rule))
     if is_object(type_.element) and leaf.objects:
         return as_json(type_, target, rule)
     inner = choose(type_.element, leaf, rule)
@@ -87,7 +85,7 @@ def arrays(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit
         return Misfit(f"{type_.name} does not fit {target}.", _HINT)
     no_nulls = NO_NULLS if type_.element.domain is None else _NO_NULLS_OF_DOMAIN
     if nested or target.any:
-        made = _nested(inner, leaf, no_nulls, checked=not target.any)
+        made = _nested(type_.element, inner, leaf, no_nulls, checked=not target.any)
     else:
         made = _flat(inner, leaf, no_nulls)
     if type_.base in ("int2vector", "oidvector"):
@@ -123,14 +121,12 @@ def _flat(inner: Conversion, leaf: Target, no_nulls: Guard) -> Conversion:
     no_nulls = replace(no_nulls, sql=f"(CASE WHEN {ONE_DIMENSION.sql} THEN {no_nulls.sql} END)")
     guards = (ONE_DIMENSION, SHORT, *(() if leaf.null else (no_nulls,)), *_guards(inner))
     name = f"array of {inner.name}"
-    text = _JSON if inner.text == SEEN_TEXT else f"to_jsonb({_each(f'({inner.text})', 'text')})::text"
     if inner.kind == "boolean":
-        return Conversion(name, "array", f"({{c}}){_FROM_ONE}", _JSON, guards, json.loads, element=inner)
+        return Conversion(name, "array", f"({{c}}){_FROM_ONE}", guards, json.loads, element=inner)
     if inner.kind == "string":
         plain = inner.select in ("{c}", "{c}::text")
         select = f"({{c}}::text[]){_FROM_ONE}" if plain else _each(f"({inner.select})", "text")
-        text = _TEXTS if plain and inner.text != SEEN_TEXT else text
-        return Conversion(name, "array", select, text, guards, _leaves(inner.parse), element=inner)
+        return Conversion(name, "array", select, guards, _leaves(inner.parse), element=inner)
     if inner.kind == "number":
         holds = " AND ".join(guard.sql for guard in guards) or "true"
         plain = inner.select in ("{c}", "{c}::int8")
@@ -141,7 +137,7 @@ def _flat(inner: Conversion, leaf: Target, no_nulls: Guard) -> Conversion:
         )
         select = f"CASE WHEN {holds} THEN {select} END"
         return Conversion(
-            name, "array", select, text, guards, _leaves(inner.parse), _values(inner.decode), inner,
+            name, "array", select, guards, _leaves(inner.parse), _values(inner.decode), inner,
             special=inner.special,
         )  # fmt: skip
     element = f"({inner.select})::text"
@@ -150,24 +146,25 @@ def _flat(inner: Conversion, leaf: Target, no_nulls: Guard) -> Conversion:
     made = f"to_jsonb({_each(element, 'text')})::text"
     select = f"CASE WHEN {' AND '.join(guard.sql for guard in guards)} THEN {made} END"
     return Conversion(
-        name, "json", select, text, guards, _leaves(inner.parse), _values(inner.decode), inner,
+        name, "json", select, guards, _leaves(inner.parse), _values(inner.decode), inner,
         load=_leaves(_from_text(inner)), special=inner.special,
     )  # fmt: skip
 
 
-def _nested(inner: Conversion, leaf: Target, no_nulls: Guard, *, checked: bool) -> Conversion:
+def _nested(element: Type, inner: Conversion, leaf: Target, no_nulls: Guard, *, checked: bool) -> Conversion:
     """Any number of dimensions, of what an array's text says; ``checked`` against the field's validator."""
     name, guards = f"array of {inner.name}", _guards(inner)
     load = json.loads if checked else None
     if inner.kind == "boolean":
-        return Conversion(name, "json", _JSON, _SEEN_JSON, guards, json.loads, element=inner, load=load)
-    if inner.kind == "string" and inner.text == SEEN_TEXT:
-        return Conversion(name, "json", "array_to_json({c})::text", _JSON, guards, json.loads, element=inner, load=load)
+        return Conversion(name, "json", _JSON, guards, json.loads, element=inner, load=load)
     if inner.kind == "string" and inner.select in ("{c}", "{c}::text"):
-        return Conversion(name, "json", _TEXTS, _SEEN_TEXTS, guards, json.loads, element=inner, load=load)
-    if inner.text == "{c}::text":
+        return Conversion(name, "json", _TEXTS, guards, json.loads, element=inner, load=load)
+    if inner.kind == "string" and inner.parse is same_value:
+        # A cast to text says something else than the row's JSON.
+        return Conversion(name, "json", "array_to_json({c})::text", guards, json.loads, element=inner, load=load)
+    if inner.decode is not micros and element.base != "money":
         return Conversion(
-            name, "json", _TEXTS, _SEEN_TEXTS, guards, _leaves(inner.parse), _values(inner.decode), inner,
+            name, "json", _TEXTS, guards, _leaves(inner.parse), _values(inner.decode), inner,
             load=_leaves(_from_text(inner)), special=inner.special,
         )  # fmt: skip
     # Elements that need SQL of their own are taken one by one, which loses the dimensions.
@@ -175,7 +172,7 @@ def _nested(inner: Conversion, leaf: Target, no_nulls: Guard, *, checked: bool) 
 
 
 def _from_text(inner: Conversion) -> Callable[[str], Value]:
-    """The value of an element, of the text that the proof reads it by."""
+    """The value of an element, of its text."""
     if inner.kind == "micros":
         return lambda text: float(text) if "infinity" in text else int(text) / 1000
     if inner.kind == "number":

@@ -1,10 +1,10 @@
 """A conversion: how one column's values go to Convex, and how the proof takes them back.
 
-The copy reads ``select`` (SQL over ``{c}``, the column) as an Arrow column and writes it as ``kind``. The proof reads
-``text``, the value as the app saw it, through another driver, and compares ``parse(text)`` with ``decode(value of the
-document)``: the two ways share nothing but the rule. ``text`` is never made of ``select``, nor of what that is made of,
-so that a wrong cast can't agree with itself. ``guards`` are SQL conditions that are false for the rows whose value
-can't go. ``restore`` gives the text that a column of the type reads the value from, on the way back.
+The copy reads ``select`` (SQL over ``{c}``, the column) as an Arrow column and writes it as ``kind``. The proof reads a
+text, the value as the app saw it, by SQL of its own and through another driver, and compares ``parse(text)`` with
+``decode(value of the document)``: the two ways share nothing but the rule. ``guards`` are SQL conditions that are false
+for the rows whose value can't go. ``restore`` gives the text that a column of the type reads the value from, on the way
+back.
 """
 
 from __future__ import annotations
@@ -23,11 +23,6 @@ from supavex.settings.rules import ColumnRule
 #: How a converted Arrow column is written as JSON; see :mod:`supavex.migrate.copy.encoding.json_columns`.
 #: ``micros`` is int64 microseconds that become float64 milliseconds; ``json`` is text that is JSON already.
 Kind = Literal["string", "number", "micros", "boolean", "int64", "bytes", "json", "array", "id"]
-
-
-#: The text that a row's JSON holds for a value: what PostgREST, and so supabase-js, gave the app. The proof reads it
-#: where a cast to text might say something else.
-SEEN_TEXT = "(to_jsonb({c}) #>> '{}')"
 
 
 def same_value(value: Any) -> Any:
@@ -74,7 +69,6 @@ class Conversion:
     name: str
     kind: Kind
     select: str = "{c}"
-    text: str = "{c}::text"
     guards: tuple[Guard, ...] = ()
     parse: Callable[[str], Any] = same_value
     decode: Callable[[Value], Any] = same_value

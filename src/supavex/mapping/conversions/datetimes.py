@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from supavex.convex import validators as kinds
 from supavex.convex.values import Value
-from supavex.mapping.conversions.conversion import SEEN_TEXT, Conversion, Guard, Misfit, Target, converts, misfit
+from supavex.mapping.conversions.conversion import Conversion, Guard, Misfit, Target, converts, misfit
 from supavex.postgres.catalog import Type
 from supavex.settings.rules import ColumnRule
 
@@ -81,13 +81,6 @@ _FAR = Guard(
 )
 
 
-#: The proof's own way to see that a moment is finite, and SQL of its microseconds as text: extract() is exact
-#: (numeric), beside the binary timestamps that the copy reads; dates are counted.
-_SEEN_FINITE = "{c}::text NOT IN ('infinity', '-infinity')"
-_SEEN_MICROS = "(extract(epoch FROM {c}) * 1000000)::numeric(30)::text"
-_SEEN_DAYS = "(({c} - date '1970-01-01')::numeric * 86400000000)::text"
-
-
 def _cut_to_milliseconds(text: str) -> object:
     """As :func:`_microseconds`; of a moment that a double can't say, its whole milliseconds."""
     found = _microseconds(text)
@@ -95,14 +88,13 @@ def _cut_to_milliseconds(text: str) -> object:
     return found // 1000 * 1000 if far and isinstance(found, int) else found
 
 
-def _moment(rule: ColumnRule, inner: str = "{c}", *first: Guard, seen: str = _SEEN_MICROS) -> Conversion:
-    """``inner``: SQL of the timestamp that the copy reads. ``seen``: SQL of the microseconds that the proof reads."""
+def _moment(rule: ColumnRule, inner: str = "{c}", *first: Guard) -> Conversion:
+    """``inner``: SQL of the timestamp that the copy reads."""
     exact, parse = _EXACT, _microseconds
     if rule.lossy:
         inner = f"(CASE WHEN {_FINE.replace('{c}', inner)} THEN {inner} ELSE date_trunc('milliseconds', {inner}) END)"
         exact, parse = _TOO_FAR, _cut_to_milliseconds
     select, kind = inner, "micros"
-    text = f"CASE WHEN {_SEEN_FINITE} THEN {seen} END"
     guards = [exact]
     if rule.nonfinite == "refuse":
         guards.insert(0, _FINITE)
@@ -111,12 +103,10 @@ def _moment(rule: ColumnRule, inner: str = "{c}", *first: Guard, seen: str = _SE
     else:
         # No binary timestamp of a column of Arrow's says infinity.
         select, kind = f"(extract(epoch FROM {inner}) * 1000)::float8", "number"
-        text = f"CASE WHEN {_SEEN_FINITE} THEN {seen} ELSE {{c}}::text END"
     return Conversion(
         "moment as milliseconds",
         "number" if kind == "number" else "micros",
         select,
-        text,
         (*first, *(replace(guard, sql=guard.sql.replace("{c}", inner)) for guard in guards)),
         parse=parse,
         decode=micros,
@@ -141,7 +131,7 @@ def timestamps(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Mi
     if target.takes(kinds.Number):
         return _moment(rule)
     if target.takes(kinds.String):
-        return Conversion("moment as text", "string", _iso(type_.base), SEEN_TEXT)
+        return Conversion("moment as text", "string", _iso(type_.base))
     return misfit(type_, target, "v.number()")
 
 
@@ -151,7 +141,7 @@ def dates(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
     if target.takes(kinds.String):
         return Conversion("date as text", "string", "{c}::text")
     if target.takes(kinds.Number):
-        return _moment(rule, f"(CASE WHEN {_FAR.sql} THEN {{c}}::timestamp END)", _FAR, seen=_SEEN_DAYS)
+        return _moment(rule, f"(CASE WHEN {_FAR.sql} THEN {{c}}::timestamp END)", _FAR)
     return misfit(type_, target, "v.string()", "v.number()")
 
 

@@ -15,7 +15,7 @@ def array_text(restore: Callable[[Value], str | None], delimiter: str = ",") -> 
         if isinstance(item, list):
             return nested(item)
         text = None if item is None else restore(item)
-        return "NULL" if text is None else quoted(text)
+        return "NULL" if text is None else quoted_text(text)
 
     def nested(items: list[Value]) -> str:
         return "{" + delimiter.join(map(element, items)) + "}"
@@ -54,7 +54,7 @@ def row_text(value: Value, restore: Mapping[str, Callable[[Value], str | None]])
     if unknown := sorted(value.keys() - restore.keys()):
         raise ValueError(f"the type has no attribute {unknown[0]!r}")
     texts = [text_of(value.get(name)) for name, text_of in restore.items()]
-    return "(" + ",".join("" if text is None else quoted(text) for text in texts) + ")"
+    return "(" + ",".join("" if text is None else quoted_text(text) for text in texts) + ")"
 
 
 def hstore_text(value: Value) -> str:
@@ -63,9 +63,11 @@ def hstore_text(value: Value) -> str:
         raise ValueError("it is no object")
     if any(not isinstance(item, str | None) for item in value.values()):
         raise ValueError("hstore holds texts and NULLs alone")
-    return ", ".join(f"{quoted(key)}=>{'NULL' if item is None else quoted(item)}" for key, item in value.items())
+    return ", ".join(
+        f"{quoted_text(key)}=>{'NULL' if item is None else quoted_text(item)}" for key, item in value.items()
+    )
 
 
-def quoted(text: str) -> str:
+def quoted_text(text: str) -> str:
     """A text between double quotes, as arrays, rows and hstore read it."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -15,7 +15,6 @@ from supavex.convex import validators as kinds
 from supavex.convex.limits import INT64_MAX, INT64_MIN
 from supavex.convex.values import Value
 from supavex.mapping.conversions.conversion import (
-    SEEN_TEXT,
     Conversion,
     Guard,
     Misfit,
@@ -25,7 +24,6 @@ from supavex.mapping.conversions.conversion import (
     plain_text,
 )
 from supavex.postgres.catalog import Type
-from supavex.postgres.connection import literal
 from supavex.settings.rules import ColumnRule
 
 #: Where a decimal is in the range of doubles, so that casting it raises no error.
@@ -49,8 +47,6 @@ _NON_FINITE = Guard(
 #: Decimal digits that every double keeps (DBL_DIG).
 _EXACT_DIGITS = 15
 _SPECIAL = ("NaN", "Infinity", "-Infinity")
-#: The proof's own way to see that a number is finite.
-_SEEN_FINITE = f"{{c}}::text NOT IN ({', '.join(map(literal, _SPECIAL))})"
 #: True of decimals that have no more digits than that; false of NaN and infinity.
 _FEW_DIGITS = "(abs({c}) < 1000000000 AND scale({c}) <= 6)"
 
@@ -162,9 +158,8 @@ def _non_finite(finite: Conversion, rule: ColumnRule) -> Conversion:
         return replace(finite, guards=(_NON_FINITE, *finite.guards), quick=quick, seen=digits and not finite.guards)
     if rule.nonfinite == "null":
         select = f"CASE WHEN {FINITE} THEN {finite.select} END"
-        text = f"CASE WHEN {_SEEN_FINITE} THEN {finite.text} END"
         guards = tuple(replace(g, sql=f"CASE WHEN {FINITE} THEN {g.sql} END") for g in finite.guards)
-        return replace(finite, select=select, text=text, guards=guards, makes_null=True)
+        return replace(finite, select=select, guards=guards, makes_null=True)
     select = f"CASE WHEN {FINITE} THEN {finite.select} ELSE {{c}}::float8 END"
     guards = tuple(replace(g, sql=f"CASE WHEN {FINITE} THEN {g.sql} END") for g in finite.guards)
     return replace(finite, select=select, guards=guards, special=True)
@@ -185,7 +180,7 @@ def _amount(value: Value) -> str | None:
 def money(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
     """Money: its amount as numeric, without the currency; as a string the text that the app saw, with it."""
     if not (target.takes(kinds.Number) or target.takes(kinds.Int64)) and target.takes(kinds.String):
-        return Conversion("money as text", "string", "{c}::text", SEEN_TEXT, restore=_amount)
+        return Conversion("money as text", "string", "{c}::text", restore=_amount)
     inner = numeric(Type("numeric", "numeric"), target, rule)
     if isinstance(inner, Misfit):
         return misfit(type_, target, "v.number()", "v.string()")
@@ -194,7 +189,6 @@ def money(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
         inner,
         name=inner.name.replace("numeric", "money"),
         select=inner.select.replace("{c}", cast),
-        text="{c}::numeric::text",
         guards=tuple(replace(guard, sql=guard.sql.replace("{c}", cast)) for guard in inner.guards),
         quick=inner.quick.replace("{c}", cast),
     )

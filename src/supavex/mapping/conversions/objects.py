@@ -20,8 +20,6 @@ from supavex.postgres.catalog import Type
 from supavex.settings.rules import ColumnRule
 
 _JSONB = Type("jsonb", "jsonb")
-#: What the JSON of a whole row says of the value.
-_SEEN = "nullif((row_to_json(ROW({c})) -> 'f1')::text, 'null')"
 
 
 def is_object(type_: Type) -> bool:
@@ -48,7 +46,6 @@ def as_json(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfi
         whole,
         name=f"{type_.name} as {whole.name}",
         select="to_json({c})::text",
-        text=_SEEN,
         load=whole.load or numbers_as_doubles,
         restore=_restored(type_, rule),
     )

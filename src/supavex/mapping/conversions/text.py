@@ -6,7 +6,7 @@ import base64
 
 from supavex.convex import validators as kinds
 from supavex.convex.values import Value
-from supavex.mapping.conversions.conversion import SEEN_TEXT, Conversion, Misfit, Target, converts, misfit
+from supavex.mapping.conversions.conversion import Conversion, Misfit, Target, converts, misfit
 from supavex.postgres.catalog import Type
 from supavex.settings.rules import ColumnRule
 
@@ -23,7 +23,7 @@ def text(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
 def texts(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
     """Other kinds of text: a string. An enum is its label."""
     if target.takes(kinds.String):
-        return Conversion("text", "string", "{c}::text", SEEN_TEXT)
+        return Conversion("text", "string", "{c}::text")
     return misfit(type_, target, "v.string()")
 
 
@@ -31,7 +31,7 @@ def texts(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
 def padded(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
     """``char(n)``: a string with its blanks, which a cast to text would take away."""
     if target.takes(kinds.String):
-        return Conversion("text", "string", "CASE WHEN {c} IS NOT NULL THEN concat({c}) END", SEEN_TEXT)
+        return Conversion("text", "string", "CASE WHEN {c} IS NOT NULL THEN concat({c}) END")
     return misfit(type_, target, "v.string()")
 
 
@@ -67,7 +67,7 @@ def _from_base64(value: Value) -> str | None:
 def addresses(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
     """An address: its text without the mask of a single host, which a cast to text would add."""
     if target.takes(kinds.String):
-        return Conversion("inet as text", "string", "abbrev({c})", SEEN_TEXT)
+        return Conversion("inet as text", "string", "abbrev({c})")
     return misfit(type_, target, "v.string()")
 
 
@@ -78,7 +78,7 @@ def addresses(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Mis
 def described(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
     """Types that Convex has nothing like: PostgreSQL's own text, in a string, as the app's JSON had it."""
     if target.takes(kinds.String):
-        return Conversion(f"{type_.base} as text", "string", "{c}::text", SEEN_TEXT)
+        return Conversion(f"{type_.base} as text", "string", "{c}::text")
     return misfit(type_, target, "v.string()")
 
 

@@ -11,11 +11,12 @@ from dataclasses import field as field_
 from supavex.convex.schema import Schema
 from supavex.mapping.convex_auth import SOURCES
 from supavex.mapping.creation import creation_column
-from supavex.mapping.implied import ImpliedReference, Look, implied_references, look_nowhere
+from supavex.mapping.implied import ImpliedReference, Look, Place, implied_references, look_nowhere
 from supavex.mapping.keys import Key, key_of
+from supavex.mapping.large_values import toml_key
 from supavex.mapping.names import camel_case
-from supavex.mapping.scaffold.draft import Context, Draft, Place, quoted, toml_key
-from supavex.mapping.scaffold.fields import add_fields, add_references, literals
+from supavex.mapping.scaffold.draft import Context, Draft, python_text
+from supavex.mapping.scaffold.fields import add_fields, add_several_references, literals
 from supavex.mapping.scaffold.indexes import indexes
 from supavex.mapping.scaffold.naming import free, identifier, table_names
 from supavex.postgres.catalog import Catalog, Column, Table
@@ -134,7 +135,7 @@ def _draft(context: Context, table: Table, key: Key) -> Draft:
     if key.form == "row" and not rule.key:
         draft.toml.append('key = ["*"]  # no primary key: name the columns that tell rows apart, if there are any')
     add_fields(context, draft)
-    add_references(context, draft)
+    add_several_references(context, draft)
     created, likely = creation_column(table)
     if created is None and likely and rule.created is None:
         draft.notes.append(
@@ -146,11 +147,11 @@ def _draft(context: Context, table: Table, key: Key) -> Draft:
 def _text(context: Context, draft: Draft) -> str:
     """The entry of ``define_schema({…})``, indented for it."""
     table = draft.table
-    lines = [f"    {quoted(draft.target)}: define_table({{"]
+    lines = [f"    {python_text(draft.target)}: define_table({{"]
     for name, field in draft.fields.items():
         lines += [f"        {line}" for line in field.lines(name)]
     comment = " ".join(table.comment.split())
-    lines.append("    }" + (f", comment={quoted(comment)})" if comment else ")"))
+    lines.append("    }" + (f", comment={python_text(comment)})" if comment else ")"))
     lines += [f"    {call}" for call in indexes(draft)]
     # A comment after the last call would swallow the comma.
     last = max(index for index, line in enumerate(lines) if not line.lstrip().startswith("#"))

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from supavex.convex.values import Value
-from supavex.mapping.implied import ImpliedReference
+from supavex.mapping.implied import ImpliedReference, Place
 from supavex.mapping.keys import Key
 from supavex.postgres.catalog import Table
 from supavex.settings.settings import Settings
-
-#: A table's schema and name.
-Place = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +47,8 @@ class Field:
         if self.comments:
             yield f"# {'; '.join(self.comments)}"
         if self.suggestion:
-            yield f"#     {quoted(name)}: {self.suggestion},"
-        yield f"{quoted(name)}: {self.text},"
+            yield f"#     {python_text(name)}: {self.suggestion},"
+        yield f"{python_text(name)}: {self.text},"
 
 
 @dataclass(slots=True)
@@ -99,16 +95,11 @@ class Context:
         return remark
 
 
-def quoted(text: str) -> str:
+def python_text(text: str) -> str:
     """A text as a literal of Python."""
     return json.dumps(text, ensure_ascii=False)
 
 
 def python(value: Value) -> str:
     """A value as a literal of Python."""
-    return quoted(value) if isinstance(value, str) else repr(value)
-
-
-def toml_key(name: str) -> str:
-    """A name as a key of TOML."""
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)
+    return python_text(value) if isinstance(value, str) else repr(value)

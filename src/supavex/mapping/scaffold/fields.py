@@ -19,10 +19,11 @@ from supavex.mapping.check_constraints import (
 )
 from supavex.mapping.conversions.objects import is_object
 from supavex.mapping.defaults import constant_default, exact
+from supavex.mapping.large_values import toml_key
 from supavex.mapping.names import singular, thing, words
 from supavex.mapping.plan import UNKNOWN_TYPE
 from supavex.mapping.references import leading_key
-from supavex.mapping.scaffold.draft import Context, Draft, Field, python, quoted, toml_key
+from supavex.mapping.scaffold.draft import Context, Draft, Field, python, python_text
 from supavex.mapping.scaffold.naming import free, identifier, is_field
 from supavex.mapping.searches import searches
 from supavex.postgres.catalog import Column, ForeignKey, Table, Type
@@ -97,7 +98,7 @@ def _leave_behind(draft: Draft, column: Column) -> None:
     draft.toml.append(f"columns.{toml_key(column.name)}.skip = {json.dumps(reason, ensure_ascii=False)}")
 
 
-def add_references(context: Context, draft: Draft) -> None:
+def add_several_references(context: Context, draft: Draft) -> None:
     """A field for each foreign key of several columns: the id of the row that they name together."""
     several = [key for key in draft.table.foreign_keys if len(key.columns) > 1]
     several = [key for key in several if context.refers(key.referenced_schema, key.referenced_table)]
@@ -111,7 +112,7 @@ def add_references(context: Context, draft: Draft) -> None:
         columns = [draft.table.column(column) for column in key.columns]
         optional = any(column is not None and column.nullable for column in columns)
         comment = f"the row that {', '.join(key.columns)} refer to together"
-        draft.fields[name] = Field("v.id", (quoted(target),), optional, (comment,))
+        draft.fields[name] = Field("v.id", (python_text(target),), optional, (comment,))
         draft.references[key.columns] = name
         listed = ", ".join(json.dumps(column, ensure_ascii=False) for column in key.columns)
         draft.toml.append(f"fields.{name}.references = [{listed}]")
@@ -159,7 +160,7 @@ def _field(context: Context, draft: Draft, column: Column, *, has_ids: bool) -> 
     comments: list[str] = []
     if key is not None and context.refers(key.referenced_schema, key.referenced_table):
         target = context.targets[key.referenced_schema, key.referenced_table]
-        field = Field("v.id", (quoted(target),))
+        field = Field("v.id", (python_text(target),))
         others = [k for k in table.foreign_keys if k.columns == (column.name,) and k is not key]
         besides = dict.fromkeys(f"{k.referenced_schema}.{k.referenced_table}" for k in others)
         comments += [f"refers to {', '.join(besides)} too"] if besides else []
@@ -200,7 +201,7 @@ def _with_suggestion(context: Context, draft: Draft, column: Column, field: Fiel
     if implied is None:
         return field
     kept = [argument for argument in field.arguments if argument in ("unique=True", "default=[]")]
-    target = quoted(context.targets[implied.parents[0]])
+    target = python_text(context.targets[implied.parents[0]])
     inner = f"v.array(v.id({target})" if implied.many else f"v.id({target}"
     text = ", ".join([inner, *kept]) + ")"
     text = f"v.optional({text})" if field.optional else text
@@ -244,7 +245,7 @@ def _enum(context: Context, type_: Type) -> Field:
 
 def literals(type_: Type) -> tuple[str, ...]:
     """The labels of an enum as validators, in Python."""
-    return tuple(f"v.literal({quoted(label)})" for label in type_.labels)
+    return tuple(f"v.literal({python_text(label)})" for label in type_.labels)
 
 
 def _object(context: Context, type_: Type) -> Field:
@@ -253,7 +254,7 @@ def _object(context: Context, type_: Type) -> Field:
         return Field("v.record", ("v.string()", "v.union(v.string(), v.null())"))
     if any(field_name_problem(attribute.name) for attribute in type_.attributes):
         return Field("v.any", comments=(f"objects of {type_.name}, whose attributes are no names of fields",))
-    members = [(quoted(attribute.name), _in_json(context, attribute.type)) for attribute in type_.attributes]
+    members = [(python_text(attribute.name), _in_json(context, attribute.type)) for attribute in type_.attributes]
     inner = (f"{name}: {text if text == 'v.any()' else f'v.union({text}, v.null())'}" for name, text in members)
     return Field("v.object", ("{" + ", ".join(inner) + "}",))
 
@@ -286,9 +287,9 @@ def _number_rules(table: Table, column: Column) -> tuple[str, ...]:
 def _text_rules(table: Table, column: Column) -> tuple[str, ...]:
     values = allowed_values(table, column.name)
     if values is not None:
-        return (f"one_of=[{', '.join(map(quoted, values))}]",)
+        return (f"one_of=[{', '.join(map(python_text, values))}]",)
     pattern = pattern_of(table, column.name)
-    return () if pattern is None else (f"pattern={quoted(pattern)}",)
+    return () if pattern is None else (f"pattern={python_text(pattern)}",)
 
 
 def _element(context: Context, type_: Type) -> tuple[str, tuple[str, ...]]:
@@ -305,7 +306,7 @@ def _element(context: Context, type_: Type) -> tuple[str, tuple[str, ...]]:
         return simple[type_.base], ()
     allowed = allowed_elements(type_)
     if allowed is not None:
-        return f"v.union({', '.join(f'v.literal({quoted(value)})' for value in allowed)})", ()
+        return f"v.union({', '.join(f'v.literal({python_text(value)})' for value in allowed)})", ()
     return "v.string()", () if type_.base in _PLAIN else (f"{type_.name}, as its text",)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from supavex.convex import limits
 from supavex.mapping.names import KEY_WORDS, singular, thing, words
-from supavex.mapping.scaffold.draft import Draft, quoted
+from supavex.mapping.scaffold.draft import Draft, python_text
 from supavex.mapping.scaffold.naming import index_name
 from supavex.mapping.searches import SearchedText, searches
 
@@ -47,7 +47,7 @@ def _by_fields(draft: Draft, used: list[str]) -> Iterator[str]:
         yield f"# {len(kept) - room} more of the source's indexes did not fit Convex's limit"
     for fields in kept[:room]:
         used.append(index_name("by", fields, used))
-        yield f".index({quoted(used[-1])}, [{', '.join(map(quoted, fields))}])"
+        yield f".index({python_text(used[-1])}, [{', '.join(map(python_text, fields))}])"
 
 
 def _begins(long: tuple[str, ...], short: tuple[str, ...]) -> bool:
@@ -65,7 +65,7 @@ def _searches(draft: Draft, used: list[str]) -> Iterator[str]:
         if len(search.texts) > 1:
             rest = ", ".join(map(str, search.texts[1:]))
             yield f"# {search.name} searched {rest} too: for all of them, a field of their texts, which the app keeps"
-        yield f".search_index({quoted(used[-1])}, search_field={quoted(paths[0])}{_filters(draft)})"
+        yield f".search_index({python_text(used[-1])}, search_field={python_text(paths[0])}{_filters(draft)})"
 
 
 def _path(draft: Draft, text: SearchedText) -> str | None:
@@ -85,7 +85,7 @@ def _vectors(draft: Draft, used: list[str]) -> Iterator[str]:
         if limits.MIN_VECTOR_DIMENSIONS <= int(match[1]) <= limits.MAX_VECTOR_DIMENSIONS:
             made += 1
             used.append(index_name("vector", [name], used))
-            call = f".vector_index({quoted(used[-1])}, vector_field={quoted(name)}, dimensions={match[1]}"
+            call = f".vector_index({python_text(used[-1])}, vector_field={python_text(name)}, dimensions={match[1]}"
             yield f"{call}{_filters(draft)})"
 
 
@@ -113,7 +113,7 @@ def _filters(draft: Draft) -> str:
         and "unique=True" not in field.arguments
         and name not in tenants
     ]
-    return f", filter_fields=[{', '.join(map(quoted, owners[:_MOST_FILTERS]))}]" if owners else ""
+    return f", filter_fields=[{', '.join(map(python_text, owners[:_MOST_FILTERS]))}]" if owners else ""
 
 
 def _is_tenant(column: str) -> bool:
@@ -127,4 +127,4 @@ def _uniques(draft: Draft) -> Iterator[str]:
     for columns in dict.fromkeys(groups):
         fields = [draft.by_column[column] for column in columns if column in draft.by_column]
         if len(fields) == len(columns):
-            yield f".unique([{', '.join(map(quoted, fields))}])"
+            yield f".unique([{', '.join(map(python_text, fields))}])"

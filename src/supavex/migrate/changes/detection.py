@@ -1,7 +1,7 @@
-"""Changes: which rows were inserted, updated and deleted since a moment, without triggers and without a superuser.
+"""Changes: which rows were inserted, updated and deleted since a baseline, without triggers and without a superuser.
 
-Rows that a finished transaction wrote before the moment are known by their ``xmin`` (see
-:mod:`supavex.postgres.visibility`) and not read any further. Of the others the digest is compared with the moment's,
+Rows that a finished transaction wrote before the baseline are known by their ``xmin`` (see
+:mod:`supavex.postgres.visibility`) and not read any further. Of the others the digest is compared with the baseline's,
 so that a row that was written again as it was, or in columns that do not move, is no change. Keys that are gone are
 looked for only where the number of rows says that there are some. Where ``xmin`` can't be trusted, every row's digest
 is compared; the table says why.
@@ -16,67 +16,67 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from supavex.callbacks import RowProgress
 from supavex.mapping.file_columns import OBJECTS
 from supavex.mapping.keys import Key
 from supavex.mapping.plan import ALIAS, Plan, TablePlan
 from supavex.migrate.changes.result import KINDS, LISTED, Changes, Kind, TableChanges
 from supavex.migrate.changes.row_digests import RowDigests, identifies, key_texts, reads_more, relation_of, shape_of
-from supavex.migrate.state.baseline import Moment, TableMoment
-from supavex.migrate.state.row_files import Array, Bucket, RowFile, RowWriter, difference, key_bytes, known_and_same
-from supavex.migrate.storage.buckets import FileList, FilesJob, listed_files
+from supavex.migrate.keys.hashing import Array
+from supavex.migrate.state.baseline import Baseline, TableBaseline
+from supavex.migrate.state.row_files import Bucket, RowFile, RowWriter, difference, keys_as_bytes, known_and_same
+from supavex.migrate.storage.buckets import BucketFiles, FileJob, listed_files
 from supavex.postgres.columns import ColumnReader
-from supavex.postgres.visibility import HeldSnapshot, held_snapshot, incomparable, newer_sql
+from supavex.postgres.visibility import HeldSnapshot, held_snapshot
 
 #: Keys of rows that came or went that are kept in memory, for one table.
-HELD = 20_000
+HELD_KEYS = 20_000
 #: Called with a source table, what happened to a row, and the row's key as text.
 Each = Callable[[str, Kind, str], None]
-#: Called with a source table and the rows read so far.
-Progress = Callable[[str, int], None]
 #: Keys that one query asks for.
 _KEYS = 5000
 
 
 @dataclass(slots=True)
 class ChangeDetector:
-    """Looks for the changes of tables since ``moment``. ``full``: by all digests, whatever ``xmin`` says."""
+    """Looks for the changes of tables since ``baseline``. ``full``: by all digests, whatever ``xmin`` says."""
 
-    moment: Moment
+    baseline: Baseline
     full: bool = False
     each: Each | None = None
-    progress: Progress = lambda table, rows: None
+    progress: RowProgress = lambda table, rows: None
 
     def at(self, plan: Plan, held: HeldSnapshot) -> list[TableChanges]:
         """The changes of all moved tables, at one snapshot."""
-        known = self.moment.tables()
+        known = self.baseline.tables()
         with ColumnReader(held.snapshot) as reader:
-            return [self._table(table, known.get(table.name), held, reader) for table in plan.moved]
+            return [self._table(table, known.get(table.name), held, reader) for table in plan.moving]
 
     def _table(
-        self, table: TablePlan, old: TableMoment | None, held: HeldSnapshot, reader: ColumnReader
+        self, table: TablePlan, old: TableBaseline | None, held: HeldSnapshot, reader: ColumnReader
     ) -> TableChanges:
         started = time.monotonic()
         changes = TableChanges(table.name, table.target)
         digests = RowDigests(table, old.seed if old is not None else 0)
         why = self._distrust(table, old, held)
         if why or not self._newer(digests, old, held, reader, changes):
-            why = why or "rows are there now that are older than the moment and were not in it"
+            why = why or "rows are there now that are older than the baseline and were not in it"
             changes = TableChanges(table.name, table.target, by="digests", why=why)
             self._all(digests, old, reader, changes)
         changes.seconds = time.monotonic() - started
         return changes
 
-    def _distrust(self, table: TablePlan, old: TableMoment | None, held: HeldSnapshot) -> str:
+    def _distrust(self, table: TablePlan, old: TableBaseline | None, held: HeldSnapshot) -> str:
         """Why ``xmin`` does not tell which rows of a table are newer; empty where it does."""
         if old is None:
-            return "the moment does not hold the table"
+            return "the baseline does not hold the table"
         if self.full:
             return "all digests are asked for"
-        if (problem := incomparable(old.seen, held.seen)) is not None:
+        if (problem := old.visibility.incomparable(held.visibility)) is not None:
             return problem
         relation = relation_of(held.holder, table)
         if relation != old.relation:
-            return "it is another table, or has other partitions, than at the moment"
+            return "it is another table, or has other partitions, than at the baseline"
         if any(part[0] not in "rp" for part in relation.split()):
             return "a part of it is a foreign table"
         if shape_of(table) != old.shape:
@@ -90,7 +90,7 @@ class ChangeDetector:
     def _newer(
         self,
         digests: RowDigests,
-        old: TableMoment | None,
+        old: TableBaseline | None,
         held: HeldSnapshot,
         reader: ColumnReader,
         changes: TableChanges,
@@ -102,7 +102,7 @@ class ChangeDetector:
             now = stack.enter_context(RowFile())
             writer = RowWriter(now, name, old.bits)
             done = 0
-            for count in digests.read(reader, writer, newer_sql(old.seen, held.seen, ALIAS)):
+            for count in digests.read(reader, writer, old.visibility.newer_sql(held.visibility, ALIAS)):
                 done += count
                 self.progress(name, done)
             changes.rows = digests.count(held.holder)
@@ -110,10 +110,10 @@ class ChangeDetector:
             bits = writer.bits
             for number in range(1 << bits) if writer.rows else ():
                 new = now.bucket(name, number, bits, bits)
-                there = self.moment.bucket(name, number, bits, old.bits)
+                there = self.baseline.bucket(name, number, bits, old.bits)
                 known, same = known_and_same(there, new)
                 changed.append((int((~known).sum()), int((known & ~same).sum())))
-                _hold(changes, new.keys[~known])
+                _keep_keys(changes, new.keys[~known])
                 changes.rewritten += int(same.sum())
             changes.inserted = sum(pair[0] for pair in changed)
             changes.updated = sum(pair[1] for pair in changed)
@@ -125,13 +125,13 @@ class ChangeDetector:
             for number, (inserted, updated) in enumerate(changed):
                 if (inserted or updated) and (self.each or self._short(changes)):
                     new = now.bucket(name, number, bits, bits, texts=digests.has_text)
-                    known, same = known_and_same(self.moment.bucket(name, number, bits, old.bits), new)
-                    self._tell(changes, digests.key, "inserted", new, np.flatnonzero(~known))
-                    self._tell(changes, digests.key, "updated", new, np.flatnonzero(known & ~same))
+                    known, same = known_and_same(self.baseline.bucket(name, number, bits, old.bits), new)
+                    self._list_keys(changes, digests.key, "inserted", new, np.flatnonzero(~known))
+                    self._list_keys(changes, digests.key, "updated", new, np.flatnonzero(known & ~same))
         return True
 
-    def _gone(self, digests: RowDigests, old: TableMoment, reader: ColumnReader, changes: TableChanges) -> bool:
-        """Finds the keys of the moment that are no row's now; False where they are more or less than counted."""
+    def _gone(self, digests: RowDigests, old: TableBaseline, reader: ColumnReader, changes: TableChanges) -> bool:
+        """Finds the keys of the baseline that are no row's now; False where they are more or less than counted."""
         name = digests.table.name
         gone: list[tuple[int, Array]] = []
         with RowFile() as now:
@@ -142,21 +142,21 @@ class ChangeDetector:
                 self.progress(name, done)
             bits, total = writer.bits, 0
             for number in range(1 << bits):
-                there = self.moment.bucket(name, number, bits, old.bits)
+                there = self.baseline.bucket(name, number, bits, old.bits)
                 lost = np.flatnonzero(~np.isin(there.keys, now.bucket(name, number, bits, bits).keys))
                 total += len(lost)
-                _hold(changes, there.keys[lost])
+                _keep_keys(changes, there.keys[lost])
                 if len(lost):
                     gone.append((number, lost))
         if total != changes.deleted:
             return False
         for number, lost in gone:
             if self.each or self._short(changes):
-                there = self.moment.bucket(name, number, bits, old.bits, texts=digests.has_text)
-                self._tell(changes, digests.key, "deleted", there, lost)
+                there = self.baseline.bucket(name, number, bits, old.bits, texts=digests.has_text)
+                self._list_keys(changes, digests.key, "deleted", there, lost)
         return True
 
-    def _all(self, digests: RowDigests, old: TableMoment | None, reader: ColumnReader, changes: TableChanges) -> None:
+    def _all(self, digests: RowDigests, old: TableBaseline | None, reader: ColumnReader, changes: TableChanges) -> None:
         """The changes by all digests. Keys need not tell rows apart: equal keys are counted."""
         name = digests.table.name
         old_bits = 0 if old is None else old.bits
@@ -169,23 +169,23 @@ class ChangeDetector:
             for number in range(1 << bits):
                 new = now.bucket(name, number, bits, bits, texts=texts)
                 there = (
-                    self.moment.bucket(name, number, bits, old_bits, texts=texts) if old else Bucket(new.records[:0])
+                    self.baseline.bucket(name, number, bits, old_bits, texts=texts) if old else Bucket(new.records[:0])
                 )
                 inserted, updated, deleted = difference(there, new)
                 changes.inserted += len(inserted)
                 changes.updated += len(updated)
                 changes.deleted += len(deleted)
-                _hold(changes, new.keys[inserted])
-                _hold(changes, there.keys[deleted])
-                self._tell(changes, digests.key, "inserted", new, inserted)
-                self._tell(changes, digests.key, "updated", new, updated)
-                self._tell(changes, digests.key, "deleted", there, deleted)
+                _keep_keys(changes, new.keys[inserted])
+                _keep_keys(changes, there.keys[deleted])
+                self._list_keys(changes, digests.key, "inserted", new, inserted)
+                self._list_keys(changes, digests.key, "updated", new, updated)
+                self._list_keys(changes, digests.key, "deleted", there, deleted)
 
     def _short(self, changes: TableChanges) -> bool:
         """Whether more keys are to be listed."""
         return any(len(changes.keys.get(kind, ())) < LISTED and getattr(changes, kind) for kind in KINDS)
 
-    def _tell(self, changes: TableChanges, key: Key, kind: Kind, bucket: Bucket, chosen: Array) -> None:
+    def _list_keys(self, changes: TableChanges, key: Key, kind: Kind, bucket: Bucket, chosen: Array) -> None:
         if not len(chosen):
             return
         listed = changes.keys.setdefault(kind, [])
@@ -197,46 +197,46 @@ class ChangeDetector:
                 self.each(changes.source, kind, text)
 
 
-def _hold(changes: TableChanges, keys: Array) -> None:
+def _keep_keys(changes: TableChanges, keys: Array) -> None:
     if changes.came_or_went is not None:
-        some = len(changes.came_or_went) + len(keys) <= HELD
-        changes.came_or_went = [*changes.came_or_went, *key_bytes(keys)] if some else None
+        some = len(changes.came_or_went) + len(keys) <= HELD_KEYS
+        changes.came_or_went = [*changes.came_or_went, *keys_as_bytes(keys)] if some else None
 
 
-def files_changed(moment: Moment, files: FileList, doubted: Collection[str]) -> bool:
-    """Whether the stored files are others than those that went at ``moment``."""
-    return files.digest != moment.files or OBJECTS in doubted
+def files_changed(baseline: Baseline, files: BucketFiles, stale: Collection[str]) -> bool:
+    """Whether the stored files are others than those that went at ``baseline``."""
+    return files.digest != baseline.files or OBJECTS in stale
 
 
 def changes_since(
     plan: Plan,
     url: str,
     detector: ChangeDetector,
-    doubted: Collection[str] = (),
-    files: FilesJob | None = None,
+    stale: Collection[str] = (),
+    files: FileJob | None = None,
     rules: Callable[[HeldSnapshot], list[str]] = lambda held: [],
 ) -> Changes:
-    """The changes of the rows of ``plan`` at ``url``, and of ``files``, since the moment of ``detector``.
+    """The changes of the rows of ``plan`` at ``url``, and of ``files``, since the baseline of ``detector``.
 
     ``rules`` finds the tables of which something else has changed.
     """
     started = time.monotonic()
-    moment = detector.moment
+    baseline = detector.baseline
     with held_snapshot(url) as held, listed_files(files, held.holder) as stored:
         tables = detector.at(plan, held)
-        moved = {table.name for table in plan.moved}
-        gone = [source for source in moment.tables() if source not in moved]
-        assert moment.path is not None
+        moved = {table.name for table in plan.moving}
+        gone = [source for source in baseline.tables() if source not in moved]
+        assert baseline.path is not None
         seconds = time.monotonic() - started
         return Changes(
-            moment.path.stem,
-            moment.target,
-            moment.made_at,
+            baseline.path.stem,
+            baseline.target,
+            baseline.made_at,
             held.snapshot.taken_at,
             tables,
             gone,
-            sorted(moved & set(doubted)),
+            sorted(moved & set(stale)),
             seconds,
-            stored is not None and files_changed(moment, stored, doubted),
+            stored is not None and files_changed(baseline, stored, stale),
             rules(held),
         )

@@ -30,7 +30,7 @@ class TableChanges:
     why: str = ""
     seconds: float = 0.0
     keys: dict[str, list[str]] = field(default_factory=dict)
-    #: The keys (16 bytes) of rows that were inserted or deleted; None where they are more than :data:`HELD`.
+    #: The keys (16 bytes) of rows that were inserted or deleted; None where they are more than :data:`HELD_KEYS`.
     came_or_went: list[bytes] | None = field(default_factory=list)
 
     @property
@@ -66,18 +66,18 @@ class TableChanges:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What changed since a moment: table by table. ``gone``: tables of the moment that are not moved any more.
+    """What changed since a baseline: table by table. ``gone``: tables of the baseline that are not moved any more.
 
-    ``doubted``: tables of which the deployment may hold something else than the moment says.
+    ``stale``: tables of which the deployment may hold something else than the baseline says.
     """
 
-    moment: str
+    baseline: str
     target: str
     since: str
     taken_at: str
     tables: list[TableChanges]
     gone: list[str]
-    doubted: list[str]
+    stale: list[str]
     seconds: float
     #: Whether files of storage buckets came, went or were uploaded again.
     files: bool = False
@@ -87,20 +87,20 @@ class Changes:
     @property
     def any(self) -> bool:
         """Whether anything changed."""
-        return bool(self.doubted or self.rules) or self.files or any(table.any for table in self.tables)
+        return bool(self.stale or self.rules) or self.files or any(table.any for table in self.tables)
 
     def to_json(self) -> dict[str, Any]:
         """As ``changes --json`` shows it."""
         return {
             "ok": not self.any,
-            "moment": self.moment,
+            "baseline": self.baseline,
             "target": self.target,
             "since": self.since,
             "takenAt": self.taken_at,
             "seconds": round(self.seconds, 3),
             "tables": [table.to_json() for table in self.tables],
             "notMovedAnyMore": self.gone,
-            "doubted": self.doubted,
+            "stale": self.stale,
             "filesChanged": self.files,
             "rulesChanged": self.rules,
         }

@@ -1,6 +1,6 @@
 """Rows as keys and digests: how they are read, and how two sets of them differ.
 
-A digest is PostgreSQL's own hash (64 bits) of the text of a row of all that moves, with a seed of the moment's: it is
+A digest is PostgreSQL's own hash (64 bits) of the text of a row of all that moves, with a seed of the baseline's: it is
 made where the row is, so that 24 bytes of it travel.
 """
 
@@ -14,9 +14,11 @@ import psycopg
 import pyarrow as pa
 
 from supavex.convex.ids import INTERNAL_ID_BYTES
+from supavex.mapping.key_sql import key_sql, key_text_sql
 from supavex.mapping.keys import Key
 from supavex.mapping.plan import ALIAS, TablePlan
-from supavex.migrate.state.row_files import Array, Bucket, RowWriter, key_bytes
+from supavex.migrate.keys.hashing import Array
+from supavex.migrate.state.row_files import Bucket, RowWriter, keys_as_bytes
 from supavex.postgres.columns import ColumnReader
 from supavex.postgres.connection import literal, quoted
 
@@ -35,7 +37,7 @@ def relation_of(holder: psycopg.Connection, table: TablePlan) -> str:
         "SELECT i.inhrelid FROM pg_catalog.pg_inherits AS i JOIN part ON part.oid = i.inhparent) "
         "SELECT string_agg(c.relkind::text || c.oid::text, ' ' ORDER BY c.oid) "
         "FROM part JOIN pg_catalog.pg_class AS c ON c.oid = part.oid",
-        (quoted(table.source.schema, table.source.name),),
+        (table.source.sql_name,),
     ).fetchone()
     assert row is not None
     return str(row[0])
@@ -72,7 +74,7 @@ class RowDigests:
 
     @property
     def _key_sql(self) -> str:
-        own = self.key.sql(self.key.own(ALIAS))
+        own = key_sql(self.key, self.key.own(ALIAS))
         own = f"uuid_send({own})" if self.key.form == "uuid" else own
         return f"COALESCE({own}, {_NO_KEY}) AS k"
 
@@ -85,7 +87,7 @@ class RowDigests:
         return f'pg_catalog.hashtextextended(ROW({", ".join(values)})::text COLLATE "C", {self.seed})'
 
     def _from(self, where: str) -> str:
-        source = f"FROM {quoted(self.table.source.schema, self.table.source.name)} AS {ALIAS}"
+        source = f"FROM {self.table.source.sql_name} AS {ALIAS}"
         return f"{source} WHERE {where}" if where else source
 
     def read(self, reader: ColumnReader, writer: RowWriter, where: str = "", *, digests: bool = True) -> Iterator[int]:
@@ -95,7 +97,7 @@ class RowDigests:
         """
         columns = [self._key_sql, f"{self.digest_sql if digests else '0::int8'} AS d"]
         if self.has_text and digests:
-            columns.append(f"COALESCE({self.key.text_sql(self.key.own(ALIAS))}, 'NULL') AS x")
+            columns.append(f"COALESCE({key_text_sql(self.key, self.key.own(ALIAS))}, 'NULL') AS x")
         for batch in reader.read(f"SELECT {', '.join(columns)} {self._from(where)}"):
             numbers = batch.column(1).to_numpy(zero_copy_only=False)
             texts = batch.column(2).to_pylist() if len(columns) > 2 else None
@@ -147,4 +149,4 @@ def key_texts(key: Key, bucket: Bucket, chosen: Array) -> list[str]:
     """The keys of some rows of a bucket (by their positions) as text."""
     if bucket.texts is not None:
         return [bucket.texts[int(index)] for index in chosen]
-    return [key.text_of(data) or data.hex() for data in key_bytes(bucket.keys[chosen])]
+    return [key.text_of(data) or data.hex() for data in keys_as_bytes(bucket.keys[chosen])]

@@ -14,7 +14,7 @@ from supavex.mapping.source import Source
 from supavex.migrate.changes.detection import ChangeDetector, Each, changes_since
 from supavex.migrate.changes.result import Changes
 from supavex.migrate.changes.selection import other_rules
-from supavex.migrate.state.baseline import Moment
+from supavex.migrate.state.baseline import Baseline
 from supavex.migrate.state.baselines import name_of
 from supavex.migrate.state.folder import Folder
 from supavex.migrate.storage.buckets import files_job
@@ -28,7 +28,7 @@ class ChangesOptions:
     #: Since the last import into this deployment (``local``, ``cloud`` or a URL); None: into any.
     to: str | None = None
     #: Since the copy that was kept under this name, instead.
-    moment: str | None = None
+    baseline: str | None = None
     #: Every row's digest is compared, whatever ``xmin`` says.
     full: bool = False
     #: Where the files of storage buckets are: a folder, or ``s3://…``; None: where supavex.toml says.
@@ -44,25 +44,25 @@ def changes_of(
 ) -> Changes:
     """The rows of ``project`` that were inserted, updated or deleted since the chosen baseline.
 
-    Raises ``NoMoment`` where there is none. ``progress``: a table, the rows read, and an estimate of all (0: unknown).
+    Raises ``NoBaseline`` where there is none. ``progress``: a table, the rows read, and an estimate of all (0: none).
     """
-    if options.to is not None and options.moment is not None:
-        raise UsageError("TwoChoices", "--to and --moment both name a moment.", hint="Give one.")
-    moments = Folder(project.migration_folder).moments
-    latest = moments.latest() or "local"
+    if options.to is not None and options.baseline is not None:
+        raise UsageError("TwoChoices", "--to and --baseline both name a baseline.", hint="Give one.")
+    baselines = Folder(project.migration_folder).baselines
+    latest = baselines.latest() or "local"
     last = latest if options.to is None else name_of(deployment_of(project.convex_folder, options.to))
-    path = moments.path(options.moment or last)
-    if options.moment is not None and not path.is_file():
-        kept = ", ".join(moments.names()) or "none"
-        message = f"there is no moment {options.moment}."
-        raise UsageError("NoMoment", message, where=str(path), hint=f"Kept are: {kept}.")
+    path = baselines.path(options.baseline or last)
+    if options.baseline is not None and not path.is_file():
+        kept = ", ".join(baselines.names()) or "none"
+        message = f"there is no baseline {options.baseline}."
+        raise UsageError("NoBaseline", message, where=str(path), hint=f"Kept are: {kept}.")
     plan, _ = checked_plan(project)
     with ExitStack() as stack:
-        opened = stack.enter_context(Moment.open(path))
-        # A named moment is what was imported once; the target's own is what should be there now.
-        doubted = moments.doubted(opened.target) if path == moments.path(name_of(opened.target)) else ()
+        opened = stack.enter_context(Baseline.open(path))
+        # A named baseline is what was imported once; the target's own is what should be there now.
+        stale = baselines.stale(opened.target) if path == baselines.path(name_of(opened.target)) else ()
         detector = ChangeDetector(opened, options.full, options.each)
         detector.progress = lambda table, rows: progress(table, rows, 0)
         url = stack.enter_context(Source(project).running())
         rules = partial(other_rules, plan, opened)
-        return changes_since(plan, url, detector, doubted, files_job(plan, options.files), rules)
+        return changes_since(plan, url, detector, stale, files_job(plan, options.files), rules)

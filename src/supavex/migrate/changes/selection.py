@@ -1,6 +1,6 @@
-"""Which tables a copy of the changes takes, and the moment that a copy leaves.
+"""Selects the tables that `migrate --changes` copies.
 
-A table is taken where its rows have changed since the moment, where what decides on them has (its rules, the ids of
+A table is taken where its rows have changed since the baseline, where what decides on them has (its rules, the ids of
 tables that are in Convex already, rows that it refers to and that came or went), or where what an earlier run left in
 the deployment is not sure. While the copy runs, tables are added whose rows refer to rows that are now rejected, or no
 longer. Tables that refer to each other in a circle are taken together.
@@ -21,13 +21,13 @@ from supavex.migrate.changes.result import TableChanges
 from supavex.migrate.copy.jobs import TableJob
 from supavex.migrate.copy.selection import Lookups
 from supavex.migrate.keys.references import names_any, shared_keys
-from supavex.migrate.state.baseline import Moment
+from supavex.migrate.state.baseline import Baseline
 from supavex.migrate.state.rejects import Reject
-from supavex.migrate.storage.buckets import FileList, FilesJob, listed_files
+from supavex.migrate.storage.buckets import BucketFiles, FileJob, listed_files
 from supavex.postgres.visibility import HeldSnapshot, held_snapshot
 
 
-def rules_of(table: TablePlan, numbers: Mapping[str, int], lookups: Lookups, shared: Mapping[bytes, str]) -> str:
+def rules_digest(table: TablePlan, numbers: Mapping[str, int], lookups: Lookups, shared: Mapping[bytes, str]) -> str:
     """A digest of all that decides what becomes of a table's rows, but for rows of other tables.
 
     Of ``numbers``, those that its ids name.
@@ -45,48 +45,48 @@ def rules_of(table: TablePlan, numbers: Mapping[str, int], lookups: Lookups, sha
     return hashed.hexdigest()
 
 
-def other_rules(plan: Plan, moment: Moment, held: HeldSnapshot) -> list[str]:
-    """The source tables whose rows something else decides on than at ``moment``, by their names.
+def other_rules(plan: Plan, baseline: Baseline, held: HeldSnapshot) -> list[str]:
+    """The source tables whose rows something else decides on than at ``baseline``, by their names.
 
     Told by the source alone: of tables that refer to ids that Convex chose, nothing is said.
     """
-    known, numbers, found = moment.tables(), moment.numbers, []
-    for table in plan.moved:
+    known, numbers, found = baseline.tables(), baseline.numbers, []
+    for table in plan.moving:
         old = known.get(table.name)
         if old is None or any(field.reference is not None and field.reference.existing for field in table.fields):
             continue
         shared = shared_keys(held.holder, table)
-        if old.target != table.target or rules_of(table, numbers, {}, shared) != old.rules:
+        if old.target != table.target or rules_digest(table, numbers, {}, shared) != old.rules:
             found.append(table.name)
     return sorted(found)
 
 
 @dataclass(slots=True)
 class ChangedTables:
-    """Chooses the tables of a copy; ``detector`` finds the changes, ``doubted`` are source tables to take in any case.
+    """Chooses the tables of a copy; ``detector`` finds the changes, ``stale`` are source tables to take in any case.
 
     Afterwards ``reasons`` says why each table is taken, and ``changes`` what changed of every one.
     """
 
     plan: Plan
     detector: ChangeDetector
-    doubted: frozenset[str] = frozenset()
+    stale: frozenset[str] = frozenset()
     reasons: dict[str, str] = field(default_factory=dict)
     #: Whether the stored files are taken.
     files: bool = False
     changes: list[TableChanges] = field(default_factory=list)
-    #: The moment (ISO 8601, UTC).
+    #: When the snapshot of the baseline was taken (ISO 8601, UTC).
     made_at: str = field(init=False, default="")
     graph: ReferenceGraph = field(init=False)
 
     def __post_init__(self) -> None:
-        self.made_at = self.moment.made_at
+        self.made_at = self.baseline.made_at
         self.graph = ReferenceGraph.of(self.plan)
 
     @property
-    def moment(self) -> Moment:
-        """The moment since which."""
-        return self.detector.moment
+    def baseline(self) -> Baseline:
+        """The baseline that the source is compared with."""
+        return self.detector.baseline
 
     def choose(
         self,
@@ -94,15 +94,15 @@ class ChangedTables:
         held: HeldSnapshot,
         numbers: Mapping[str, int],
         lookups: Lookups,
-        files: FileList | None = None,
+        files: BucketFiles | None = None,
     ) -> set[str]:
         """See :class:`~supavex.migrate.copy.selection.Selection`."""
         wanted = {table.name for table in tables}
         self.reasons.clear()
-        self.files = files is not None and files_changed(self.moment, files, self.doubted)
+        self.files = files is not None and files_changed(self.baseline, files, self.stale)
         self.changes = self.detector.at(self.plan, held)
-        known = self.moment.tables()
-        moved = {table.name: table for table in self.plan.moved}
+        known = self.baseline.tables()
+        moved = {table.name: table for table in self.plan.moving}
         came_or_went: dict[str, list[bytes] | None] = {}
         for change in self.changes:
             if change.any:
@@ -113,14 +113,14 @@ class ChangedTables:
             if name in self.reasons:
                 continue
             if name not in known:
-                self.reasons[name] = "the moment does not hold it"
-            elif name in self.doubted:
+                self.reasons[name] = "the baseline does not hold it"
+            elif name in self.stale:
                 self.reasons[name] = "an earlier import did not end, was not proven, or was taken back"
             elif known[name].target != table.target:
                 self.reasons[name] = f"it went to {known[name].target} before"
-            elif rules_of(table, numbers, lookups, shared_keys(held.holder, table)) != known[name].rules:
+            elif rules_digest(table, numbers, lookups, shared_keys(held.holder, table)) != known[name].rules:
                 self.reasons[name] = "what decides on its rows has changed (schema.py, supavex.toml, ids, supavex)"
-        for table, planned in self.plan.stored if self.files else ():
+        for table, planned in self.plan.file_references if self.files else ():
             self.reasons.setdefault(table.name, f"{planned.name} refers to stored files, and these have changed")
         for name, table in moved.items():
             if name not in self.reasons:
@@ -139,7 +139,7 @@ class ChangedTables:
             if reference is None or reference.existing:
                 continue
             parent = f"{reference.schema}.{reference.table}"
-            if reference.through and parent in self.reasons:
+            if reference.via_unique and parent in self.reasons:
                 self.reasons[table.name] = f"{planned.name} finds rows of {parent} by another key than theirs"
             elif parent in came_or_went:
                 keys = came_or_went[parent]
@@ -171,20 +171,20 @@ class ChangedTables:
         return found
 
     def rejected(self, source: str) -> set[bytes]:
-        """The keys of rows of a table that were rejected at the moment."""
-        return {key for key, _ in self.moment.rejects(source)}
+        """The keys of rows of a table that were rejected at the baseline."""
+        return {reject.internal_id for reject in self.baseline.rejects(source) if reject.internal_id is not None}
 
     def rejects_of(self, sources: Iterable[str]) -> list[Reject]:
         """The rejected rows of tables that are not taken: they are as they were."""
-        return [reject for source in sources for _, reject in self.moment.rejects(source)]
+        return [reject for source in sources for reject in self.baseline.rejects(source)]
 
 
-def nothing_changed(touched: ChangedTables, url: str, job: FilesJob | None = None) -> bool:
+def nothing_changed(changed: ChangedTables, url: str, job: FileJob | None = None) -> bool:
     """Whether surely nothing is to be taken, told by the source alone. Where ids that Convex chose matter: False.
 
     ``job``: which stored files are moved.
     """
-    if uses_existing(touched.plan):
+    if uses_existing(changed.plan):
         return False
     with held_snapshot(url) as held, listed_files(job, held.holder) as files:
-        return not touched.choose(touched.plan.moved, held, touched.moment.numbers, {}, files) and not touched.files
+        return not changed.choose(changed.plan.moving, held, changed.baseline.numbers, {}, files) and not changed.files

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from supavex.callbacks import Progress
 from supavex.convex.archive_writer import ArchiveWriter, JoinedEntry
 from supavex.convex.snapshot import schema_entry, tables_entry
 from supavex.files import chosen_folder, owner_only
-from supavex.migrate.copy.context import Progress
 from supavex.migrate.copy.deflate import LAST_BLOCK, joined_crc
 from supavex.migrate.copy.encoding.encoder import needs_uniform
 from supavex.migrate.copy.part_files import PartFiles

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import psycopg
 
+from supavex.callbacks import Progress
 from supavex.mapping.graph import ReferenceGraph
 from supavex.migrate.copy.executors import Executor
 from supavex.migrate.copy.existing import ExistingIds
@@ -15,9 +16,6 @@ from supavex.migrate.copy.parents import ParentKeys
 from supavex.migrate.copy.part_files import PartFiles
 from supavex.postgres.columns import ColumnReader
 from supavex.postgres.snapshot import Snapshot
-
-#: Called with a source table, the rows done so far, and PostgreSQL's estimate of all.
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)

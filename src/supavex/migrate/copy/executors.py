@@ -22,7 +22,7 @@ from typing import Any, Protocol
 from supavex.errors import SupavexError, UsageError, missing_extra
 from supavex.migrate.copy.jobs import TableJob
 from supavex.migrate.copy.part_files import SUFFIX
-from supavex.migrate.copy.parts import PartCopier, PartTask, Rows
+from supavex.migrate.copy.parts import PartCopier, PartTask, RowCount
 from supavex.migrate.copy.results import PartResult
 
 Done = Generator[tuple[PartTask, PartResult]]
@@ -40,31 +40,31 @@ class Executor(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    def run(self, job: TableJob, tasks: list[PartTask], rows: Rows) -> Done:
+    def run(self, job: TableJob, tasks: list[PartTask], rows: RowCount) -> Done:
         """The tasks, each with its result, as they are done; ``rows`` is told how many rows more were encoded.
 
         To be closed where it is not used up.
         """
 
 
-class Here:
+class InProcess:
     """The process itself, one part after another: reading, encoding and deflating overlap in threads."""
 
     def __init__(self) -> None:
         self._copier = PartCopier()
 
-    def __enter__(self) -> Here:
+    def __enter__(self) -> InProcess:
         return self
 
     def __exit__(self, *details: object) -> None:
         self._copier.close()
 
-    def run(self, job: TableJob, tasks: list[PartTask], rows: Rows) -> Done:
+    def run(self, job: TableJob, tasks: list[PartTask], rows: RowCount) -> Done:
         """See :class:`Executor`."""
         yield from self._copier.copies(tasks, lambda: job, rows)
 
 
-class Processes:
+class ProcessPool:
     """``count`` processes on this machine. They end with this one, however it ends.
 
     Each has a pipe of its own: one that is killed holds no lock that another waits for.
@@ -74,7 +74,7 @@ class Processes:
         self._count = count
         self._workers: dict[Connection, BaseProcess] = {}
 
-    def __enter__(self) -> Processes:
+    def __enter__(self) -> ProcessPool:
         return self
 
     def __exit__(self, *details: object) -> None:
@@ -95,7 +95,7 @@ class Processes:
         self._workers[ours] = worker
         return ours
 
-    def run(self, job: TableJob, tasks: list[PartTask], rows: Rows) -> Done:
+    def run(self, job: TableJob, tasks: list[PartTask], rows: RowCount) -> Done:
         """See :class:`Executor`."""
         digest = _write(job, tasks)
         waiting = deque(tasks)
@@ -126,7 +126,7 @@ class Processes:
                 yield task, result
 
 
-class Cluster:
+class DaskCluster:
     """The workers of a running Dask cluster. They reach the source by its address, and the place of the parts."""
 
     def __init__(self, address: str) -> None:
@@ -141,7 +141,7 @@ class Cluster:
             hint = "It looks like tcp://host:8786: start `dask scheduler` there, and `dask worker` for each worker."
             raise UsageError("NoCluster", f"no scheduler answers: {error}", where=address, hint=hint) from None
 
-    def __enter__(self) -> Cluster:
+    def __enter__(self) -> DaskCluster:
         return self
 
     def __exit__(self, *details: object) -> None:
@@ -150,7 +150,7 @@ class Cluster:
             # The workers go on living; their connections to the source must not.
             self._client.run(close_copier, on_error="ignore")
 
-    def run(self, job: TableJob, tasks: list[PartTask], rows: Rows) -> Done:
+    def run(self, job: TableJob, tasks: list[PartTask], rows: RowCount) -> Done:
         """See :class:`Executor`."""
         from distributed import KilledWorker
         from distributed import as_completed as as_done

@@ -12,11 +12,11 @@ import numpy as np
 from supavex.convex.ids import INTERNAL_ID_BYTES, InvalidId, decode_id
 from supavex.convex.values import Document
 from supavex.errors import SupavexError
+from supavex.mapping.key_sql import key_sql
 from supavex.mapping.plan import ALIAS, TablePlan
 from supavex.migrate.keys.sets import KeySet, key_bytes, once
 from supavex.migrate.target.matching import Match, Matched, matches_of
 from supavex.postgres.columns import ColumnReader
-from supavex.postgres.connection import quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +56,9 @@ def matched_ids(reader: ColumnReader, table: TablePlan, documents: Iterable[Docu
         hashes += _hash(matches, values)
         ids += internal
     theirs, their_ids = _matrix(hashes), _matrix(ids)
-    key = table.key.sql(table.key.own(ALIAS))
+    key = key_sql(table.key, table.key.own(ALIAS))
     hashed = " || ".join(f"sha256(convert_to({match.sql}, 'UTF8'))" for match in matches)
-    source = quoted(table.source.schema, table.source.name)
+    source = table.source.sql_name
     sql = f"SELECT {key} AS k, substr(sha256({hashed}), 1, {INTERNAL_ID_BYTES}) AS h FROM {source} AS {ALIAS}"
     keys, ours = bytearray(), bytearray()
     rows = 0

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from supavex.mapping.plan import TablePlan
 from supavex.migrate.copy.encoding.encoder import TableEncoder
-from supavex.migrate.copy.encoding.lookups import BadKeys, Lookup
+from supavex.migrate.copy.encoding.lookups import ForbiddenKeys, Lookup
 from supavex.migrate.copy.existing import ExistingIds
 from supavex.version import __version__
 
@@ -22,7 +22,7 @@ class TableJob:
 
     table: TablePlan
     numbers: Mapping[str, int]
-    bad: Mapping[str, list[BadKeys]]
+    bad: Mapping[str, list[ForbiddenKeys]]
     lookups: Mapping[str, Lookup]
     shared_keys: Mapping[bytes, str]
     existing: Mapping[str, ExistingIds] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class TableJob:
         )
         add(sorted(self.numbers.items()), sorted(self.shared_keys.items()))
         for name, found in sorted(self.bad.items()):
-            add(name, *[(bad.code, bad.others, bad.keys.digest()) for bad in found])
+            add(name, *[(type(bad).__name__, bad.code, bad.keys.digest()) for bad in found])
         for name, lookup in sorted(self.lookups.items()):
             add(name)
             for column in (lookup.keys, lookup.values):

@@ -1,7 +1,7 @@
-"""The journal of a copy: which parts are done, at which moment of the source, so that a run that was cut short goes on.
+"""The journal of a copy: which parts are done, at which snapshot of the source. A run that was cut short goes on by it.
 
-It lies beside the parts. Parts fit together only if they were read at one moment: two snapshots are one moment where
-PostgreSQL gives them the same text (its manual, "Transaction ID and Snapshot Information Functions"), for then the same
+It lies beside the parts. Parts fit together only if they were read at snapshots that see the same rows: those to which
+PostgreSQL gives the same text (its manual, "Transaction ID and Snapshot Information Functions"), for the same
 transactions are visible in both.
 """
 
@@ -19,9 +19,9 @@ from supavex.files import own_database
 from supavex.migrate.copy.parts import PartTask
 from supavex.migrate.copy.results import PartResult
 from supavex.migrate.state.rejects import Reject
-from supavex.postgres.visibility import Moment
+from supavex.postgres.visibility import Visibility
 
-_VERSION = "4"
+_VERSION = "5"
 
 
 class Journal:
@@ -74,14 +74,20 @@ class Journal:
         self._database.execute("INSERT OR REPLACE INTO about VALUES (?, ?)", (name, value))
 
     @property
-    def moment(self) -> Moment | None:
-        """When the parts of the latest run were read; None for a new journal."""
-        text = self._get("moment")
-        return None if text is None else Moment(**json.loads(text))
+    def visibility(self) -> Visibility | None:
+        """What the snapshot of the latest run sees; None for a new journal."""
+        text = self._get("visibility")
+        return None if text is None else Visibility.from_json(json.loads(text))
 
-    def begin(self, moment: Moment) -> None:
-        """The parts that follow are of ``moment``."""
-        self._set("moment", json.dumps(asdict(moment)))
+    @property
+    def snapshot(self) -> str | None:
+        """The name under which the snapshot of the latest run was exported; None for a new journal."""
+        return self._get("snapshot")
+
+    def begin(self, visibility: Visibility, snapshot: str) -> None:
+        """The parts that follow are read at the snapshot that is exported as ``snapshot``."""
+        self._set("visibility", json.dumps(visibility.to_json()))
+        self._set("snapshot", snapshot)
 
     def clear(self) -> None:
         """Forgets everything."""
@@ -90,7 +96,7 @@ class Journal:
         self._set("version", _VERSION)
 
     def forget_unfinished(self, others: Iterable[str] = ()) -> None:
-        """Forgets the parts of tables that are not whole: those of another moment can't complete them.
+        """Forgets the parts of tables that are not whole: those of another snapshot can't complete them.
 
         And those of ``others`` (source tables), whole or not.
         """
@@ -103,7 +109,7 @@ class Journal:
         """A part is done, and its file is whole."""
         values = {
             **asdict(result),
-            "rejected_keys": [key.hex() for key in result.rejected_keys],
+            "rejects": [reject.to_json() for reject in result.rejects],
             "filled": dict(result.filled),
             "cut": dict(result.cut),
             "rounded": dict(result.rounded),
@@ -118,15 +124,14 @@ class Journal:
         if row is None:
             return None
         values = json.loads(row[0])
-        values["rejects"] = [Reject.of_json(reject) for reject in values["rejects"]]
-        values["rejected_keys"] = [bytes.fromhex(key) for key in values["rejected_keys"]]
+        values["rejects"] = [Reject.from_json(reject) for reject in values["rejects"]]
         values["filled"] = Counter(values["filled"])
         values["cut"] = Counter(values["cut"])
         values["rounded"] = Counter(values["rounded"])
         return PartResult(**values)
 
     def finish(self, source: str, names: list[str], taken_at: str) -> None:
-        """A table is done: its parts in order, and the moment of them."""
+        """A table is done: its parts in order, and when their snapshot was taken."""
         self._database.execute("INSERT OR REPLACE INTO tables VALUES (?, ?, ?)", (source, json.dumps(names), taken_at))
 
     def finished(self) -> Mapping[str, tuple[list[str], str]]:

@@ -7,22 +7,22 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Literal
 
+from supavex.callbacks import Progress
 from supavex.convex.values import Document
-from supavex.migrate.copy.context import Progress
 from supavex.migrate.copy.executors import Executor
 from supavex.migrate.copy.jobs import MOST_REJECTS
 from supavex.migrate.copy.selection import Everything, Recorder, Selection
-from supavex.migrate.storage.buckets import FilesJob
+from supavex.migrate.storage.buckets import FileJob
 
 #: Gives the documents of a table that is in the target already.
 ExistingDocuments = Callable[[str], Iterator[Document]]
 #: What becomes of the parts of an interrupted run where rows were written since: an error, a new start, or the parts of
 #: whole tables are used all the same.
-Moments = Literal["ask", "restart", "accept two"]
+Resume = Literal["ask", "restart", "accept two"]
 
 
 def unseen(table: str, rows: int, estimate: int) -> None:
-    """Progress that nobody looks at."""
+    """Shows no progress."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class CopyOptions:
     executor: Executor | None = None
     #: Where the parts go, for workers on other machines; None: the copy's own folder.
     place: str | None = None
-    moments: Moments = "ask"
+    resume: Resume = "ask"
     #: Chooses the tables under the copy's snapshot. Where it takes none, no archive is written.
     selection: Selection = field(default_factory=Everything)
     #: Records what was read.
@@ -47,7 +47,7 @@ class CopyOptions:
     #: Rejected rows that are held in memory before the copy stops with ``TooManyRejectsError``.
     most_rejects: int = MOST_REJECTS
     #: The stored files that go with the rows.
-    files: FilesJob | None = None
+    files: FileJob | None = None
     #: By source table outside of ``tables``, the keys (16 bytes) of its rejected rows. Tables that are not named are
     #: read for theirs.
     known_rejects: Mapping[str, frozenset[bytes]] = field(default_factory=dict)

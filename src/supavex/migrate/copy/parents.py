@@ -12,12 +12,12 @@ import numpy as np
 import psycopg
 
 from supavex.convex.ids import INTERNAL_ID_BYTES
+from supavex.mapping.key_sql import key_sql
 from supavex.mapping.plan import ALIAS, FieldPlan, TablePlan
-from supavex.migrate.copy.encoding.lookups import BadKeys
+from supavex.migrate.copy.encoding.lookups import AllowedKeys, ForbiddenKeys
 from supavex.migrate.keys.references import missing_keys
 from supavex.migrate.keys.sets import KeySet, key_bytes
 from supavex.postgres.columns import ColumnReader
-from supavex.postgres.connection import quoted
 
 #: Keys of referenced tables that are held from one table to the next, at about 32 bytes each.
 _HELD = 4 << 20
@@ -33,9 +33,9 @@ class ParentKeys:
         #: By table and field: keys that references name and no row has, where PostgreSQL looked for them.
         self._missing: dict[tuple[str, str], frozenset[bytes]] = {}
 
-    def forbidden(self, table: TablePlan, rejected: Mapping[str, Set[bytes]]) -> dict[str, list[BadKeys]]:
+    def forbidden(self, table: TablePlan, rejected: Mapping[str, Set[bytes]]) -> dict[str, list[ForbiddenKeys]]:
         """For each reference field of ``table``, the keys it may not name. ``rejected``: keys of 16 bytes, by table."""
-        found: dict[str, list[BadKeys]] = {}
+        found: dict[str, list[ForbiddenKeys]] = {}
         for planned in table.fields:
             reference = planned.reference
             if reference is None or reference.existing:
@@ -46,12 +46,12 @@ class ParentKeys:
             if rejected.get(parent):
                 reason = f"it refers to a row of {parent} that was rejected"
                 fix = "Fix that row first: this one is rejected only because of it."
-                bad.append(BadKeys(KeySet.of_bytes(rejected[parent]), "RejectedParent", reason, fix))
+                bad.append(ForbiddenKeys(KeySet.of_bytes(rejected[parent]), "RejectedParent", reason, fix))
             if bad:
                 found[planned.name] = bad
         return found
 
-    def _dangling(self, table: TablePlan, planned: FieldPlan) -> BadKeys | None:
+    def _dangling(self, table: TablePlan, planned: FieldPlan) -> ForbiddenKeys | None:
         """The keys that lead to no row; None where no row of ``table`` names such a key."""
         assert planned.reference is not None
         parent = f"{planned.reference.schema}.{planned.reference.table}"
@@ -64,12 +64,12 @@ class ParentKeys:
             self._known[parent] = known
             while sum(map(len, self._known.values())) > _HELD and len(self._known) > 1:
                 del self._known[next(iter(self._known))]
-            return BadKeys(known, *about, others=True)
+            return AllowedKeys(known, *about)
         place = (table.name, planned.name)
         if place not in self._missing:
             self._missing[place] = missing_keys(self._holder, table, planned)
         missing = self._missing[place]
-        return BadKeys(KeySet.of_bytes(missing), *about) if missing else None
+        return ForbiddenKeys(KeySet.of_bytes(missing), *about) if missing else None
 
 
 #: A referenced table of more bytes than that is not read into memory, but joined with in PostgreSQL.
@@ -83,7 +83,7 @@ def in_memory(field: FieldPlan) -> bool:
     """Whether references can be looked up in memory: of text and decimals PostgreSQL alone knows which are equal."""
     reference = field.reference
     assert reference is not None
-    return not reference.through and not reference.many and reference.key.form in ("uuid", "integer")
+    return not reference.via_unique and not reference.is_array and reference.key.form in ("uuid", "integer")
 
 
 def known_keys(
@@ -98,15 +98,15 @@ def known_keys(
     assert reference is not None
     if not in_memory(field):
         return None
-    parent = quoted(reference.schema, reference.table)
+    parent = reference.source
     sizes = [
         connection.execute("SELECT pg_catalog.pg_table_size(%s::regclass)", (name,)).fetchone()
-        for name in (parent, quoted(table.source.schema, table.source.name))
+        for name in (parent, table.source.sql_name)
     ]
     own, referring = (int(row[0]) if row else 0 for row in sizes)
     if own > _PARENT_BYTES or referring < own:
         return None
-    expression = reference.key.sql(reference.key.own(ALIAS))
+    expression = key_sql(reference.key, reference.key.own(ALIAS))
     sql = f"SELECT {expression} AS k FROM {parent} AS {ALIAS} LIMIT {_PARENT_KEYS + 1}"
     # A key that was chosen in supavex.toml may be NULL.
     batches = (batch.filter(batch.column(0).is_valid()) for batch in reader.read(sql))

@@ -24,11 +24,10 @@ from supavex.migrate.copy.deflate import Deflater
 from supavex.migrate.copy.encoding.encoder import SLICE_ROWS, Encoded, TableEncoder
 from supavex.migrate.copy.jobs import MOST_REJECTS, TableJob
 from supavex.migrate.copy.part_files import SUFFIX, PartFiles
-from supavex.migrate.copy.prefetch import ahead
+from supavex.migrate.copy.prefetch import prefetch
 from supavex.migrate.copy.results import PartResult
 from supavex.migrate.state.rejects import Reject, TooManyRejectsError
 from supavex.postgres.columns import ColumnReader
-from supavex.postgres.connection import quoted
 from supavex.postgres.snapshot import Snapshot
 
 #: Bytes on disk, the TOAST table's included, that a part aims at.
@@ -38,7 +37,7 @@ PART_BYTES = 64 << 20
 #: PostgreSQL reads a range of pages without looking at the others since this version.
 _TID_RANGES = 140_000
 #: Called with the rows of a part that have been encoded.
-Rows = Callable[[int], None]
+RowCount = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ class Pages:
         return " AND ".join(parts)
 
 
-def cut(connection: psycopg.Connection, table: TablePlan) -> list[Pages]:
+def pages_of(connection: psycopg.Connection, table: TablePlan) -> list[Pages]:
     """The parts of ``table``. One only where it can't be read by pages: partitioned, inherited, or without a key."""
     assert table.key is not None
     # A key that is the whole row numbers equal rows over the whole table.
@@ -67,7 +66,7 @@ def cut(connection: psycopg.Connection, table: TablePlan) -> list[Pages]:
         "SELECT c.relkind::text = ANY('{r,m}') AND NOT c.relhassubclass, pg_catalog.pg_relation_size(c.oid), "
         "CASE WHEN c.reltoastrelid = 0 THEN 0 ELSE pg_catalog.pg_relation_size(c.reltoastrelid) END, "
         "pg_catalog.current_setting('block_size')::int FROM pg_catalog.pg_class AS c WHERE c.oid = %s::regclass",
-        (quoted(table.source.schema, table.source.name),),
+        (table.source.sql_name,),
     ).fetchone()
     assert row is not None
     plain, heap, toast, block = row
@@ -128,13 +127,13 @@ class PartCopier:
             self._reader.__exit__()
         self._reader = self._snapshot = None
 
-    def copy(self, task: PartTask, job: Callable[[], TableJob], rows: Rows = lambda count: None) -> PartResult:
+    def copy(self, task: PartTask, job: Callable[[], TableJob], rows: RowCount = lambda count: None) -> PartResult:
         """Copies one part into its file. ``job`` is called where the task's is not known yet."""
         with closing(self.copies([task], job, rows)) as results:
             return next(results)[1]
 
     def copies(
-        self, tasks: list[PartTask], job: Callable[[], TableJob], rows: Rows = lambda count: None
+        self, tasks: list[PartTask], job: Callable[[], TableJob], rows: RowCount = lambda count: None
     ) -> Generator[tuple[PartTask, PartResult]]:
         """Copies parts of one table, each into its file; the next one is read while the last is still deflated.
 
@@ -149,7 +148,7 @@ class PartCopier:
                     self._disconnect()
 
     def _copies(
-        self, tasks: list[PartTask], job: Callable[[], TableJob], rows: Rows
+        self, tasks: list[PartTask], job: Callable[[], TableJob], rows: RowCount
     ) -> Generator[tuple[PartTask, PartResult]]:
         first = tasks[0]
         if self._reader is None or self._snapshot != first.snapshot:
@@ -175,17 +174,16 @@ class PartCopier:
         def encoded(batches: Iterator[pa.RecordBatch | None]) -> Iterator[Encoded | None]:
             return (None if batch is None else encoder.encode(batch) for batch in batches)
 
-        with ahead(slices) as batches, ahead(lambda: encoded(batches)) as pieces:
+        with prefetch(slices) as batches, prefetch(lambda: encoded(batches)) as pieces:
             for task in tasks:
                 with task.files.write(task.name) as file:
                     result = self._written(file, takewhile(lambda piece: piece is not None, pieces), rows)
                 yield task, result
 
-    def _written(self, file: IO[bytes], pieces: Iterator[Encoded | None], rows: Rows) -> PartResult:
+    def _written(self, file: IO[bytes], pieces: Iterator[Encoded | None], rows: RowCount) -> PartResult:
         started = time.monotonic()
         done = adjusted = documents = 0
         rejects: list[Reject] = []
-        keys: list[bytes] = []
         filled: Counter[str] = Counter()
         cut: Counter[str] = Counter()
         rounded: Counter[str] = Counter()
@@ -199,7 +197,6 @@ class PartCopier:
             rejects += piece.rejects
             if len(rejects) > self._most_rejects:
                 raise TooManyRejectsError(rejects, self._most_rejects)
-            keys += piece.rejected_keys
             filled.update(piece.filled)
             cut.update(piece.cut)
             rounded.update(piece.rounded)
@@ -213,7 +210,6 @@ class PartCopier:
             packed=deflater.packed,
             adjusted=adjusted,
             rejects=rejects,
-            rejected_keys=keys,
             filled=filled,
             cut=cut,
             rounded=rounded,

@@ -13,7 +13,7 @@ _END = object()
 
 
 @contextmanager
-def ahead(make: Callable[[], Iterator[T]], depth: int = 3) -> Iterator[Iterator[T]]:
+def prefetch(make: Callable[[], Iterator[T]], depth: int = 3) -> Iterator[Iterator[T]]:
     """Runs ``make()`` in a thread, at most ``depth`` items ahead of the block. Its errors are raised in the block.
 
     When the block ends early, the thread stops at its next item, and is waited for.

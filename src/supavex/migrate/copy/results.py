@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from supavex.migrate.state.rejects import Reject
-from supavex.migrate.storage.buckets import FileList
+from supavex.migrate.storage.buckets import BucketFiles
 from supavex.migrate.storage.values import ValueFiles
 from supavex.migrate.target.matching import Matched
 from supavex.postgres.snapshot import Snapshot
@@ -16,9 +16,11 @@ from supavex.postgres.visibility import Visibility
 
 @dataclass(slots=True)
 class TableResult:
-    """What the copy did with one table. ``bytes`` are those of the documents as JSON; ``seconds`` wall-clock.
+    """What the copy did with one table: one flat record of counts, to which :meth:`add` adds a part.
 
-    ``taken_at``: the moment it was read at, where an earlier run read it.
+    ``bytes`` are those of the documents as JSON; ``seconds`` wall-clock.
+
+    ``taken_at``: when its snapshot was taken, where an earlier run read it.
     """
 
     source: str
@@ -53,10 +55,10 @@ class TableResult:
 
 @dataclass(slots=True)
 class CopyResult:
-    """What the copy did: each table, the moment it read, the archive, and how many parts an earlier run had done.
+    """What the copy did: each table, the snapshot it read, the archive, and how many parts an earlier run had done.
 
     ``kept``: rejected rows of tables that a copy of changes did not take.
-    ``visible`` says which rows that moment saw. ``snapshot`` can be imported as long as something holds it.
+    ``visibility`` says which rows it sees. ``snapshot`` can be imported as long as something holds it.
     """
 
     archive: Path | None
@@ -66,10 +68,10 @@ class CopyResult:
     seconds: float = 0.0
     parts_kept: int = 0
     kept: list[Reject] = field(default_factory=list)
-    visible: Visibility | None = None
+    visibility: Visibility | None = None
     snapshot: Snapshot | None = None
     #: The files of storage buckets; None where none were to be moved.
-    files: FileList | None = None
+    files: BucketFiles | None = None
     #: The values that became files; None where no column has such.
     values: ValueFiles | None = None
     #: Files of the target that went into the archive too.
@@ -92,7 +94,6 @@ class PartResult:
     packed: int
     adjusted: int
     rejects: list[Reject]
-    rejected_keys: list[bytes]
     filled: Counter[str]
     cut: Counter[str]
     rounded: Counter[str]

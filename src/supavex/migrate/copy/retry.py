@@ -1,4 +1,4 @@
-"""Rejected rows that would go now: they, or what decides on them, were mended since the copy.
+"""Rejected rows that would go now: they, or what decides on them, were corrected since the copy.
 
 A rejection explains that a row has no document only as long as it holds. So the rejected rows are encoded again, by the
 rules that the copy goes by now; what becomes of the others is of no interest here.
@@ -19,22 +19,21 @@ from supavex.mapping.file_columns import OBJECTS
 from supavex.mapping.keys import Key
 from supavex.mapping.plan import FieldPlan, TablePlan
 from supavex.migrate.copy.encoding.encoder import SLICE_ROWS, TableEncoder
-from supavex.migrate.copy.encoding.lookups import BadKeys, Lookup
+from supavex.migrate.copy.encoding.lookups import ForbiddenKeys, Lookup
 from supavex.migrate.copy.existing import ExistingIds
 from supavex.migrate.keys.references import keys_sql, named_keys, shared_keys
 from supavex.migrate.keys.sets import KeySet, key_bytes
-from supavex.migrate.state.rejects import Reject
+from supavex.migrate.state.rejects import Rejects
 from supavex.migrate.target.documents import Documents
 from supavex.postgres.columns import ColumnReader
 from supavex.postgres.snapshot import Snapshot, reading
 from supavex.postgres.storage import read_objects
 
-Rejects = Mapping[str, Mapping[str | None, Reject]]
 #: A row: the source's name of its table, and its key.
 _Row = tuple[str, bytes]
 
 
-def mended_rows(
+def rejects_that_would_go(
     tables: Iterable[TablePlan],
     snapshot: Snapshot,
     target: Documents,
@@ -104,18 +103,20 @@ def _fit(
             for start in range(0, batch.num_rows, SLICE_ROWS):
                 some = batch.slice(start, SLICE_ROWS)
                 going.update(map(bytes, key_bytes(some.column("_key"))))
-                going.difference_update(encoder.encode(some).rejected_keys)
+                going.difference_update(reject.internal_id for reject in encoder.encode(some).rejects)
     return going
 
 
-def _bad_files(table: TablePlan, planned: FieldPlan, connection: psycopg.Connection, rejects: Rejects) -> list[BadKeys]:
+def _bad_files(
+    table: TablePlan, planned: FieldPlan, connection: psycopg.Connection, rejects: Rejects
+) -> list[ForbiddenKeys]:
     """The files that a field may not name."""
     if planned.reference is None or planned.reference.target != STORAGE_TABLE:
         return []
     refused = set(_key_bytes(planned.reference.key, rejects.get(OBJECTS, {})))
     if any(reject.column == planned.place for reject in rejects[table.name].values()):
         refused |= {uuid.UUID(object_.id).bytes for object_ in read_objects(connection) if object_.placeholder}
-    return [BadKeys(KeySet.of_bytes(refused), "RejectedParent", "", "")] if refused else []
+    return [ForbiddenKeys(KeySet.of_bytes(refused), "RejectedParent", "", "")] if refused else []
 
 
 def _lacking(

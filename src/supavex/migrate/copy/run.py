@@ -1,4 +1,4 @@
-"""The copy: every row of the moved tables, at one moment, into a snapshot archive.
+"""The copy: every row of the moved tables, at one snapshot, into a snapshot archive.
 
 The archive's bytes depend on the source's rows as they lie on its disk, the plan and the table numbers, and on nothing
 else: two runs on the same source give the same file, with one worker or with many. It appears under its name only when
@@ -26,23 +26,23 @@ from supavex.mapping.graph import ReferenceGraph
 from supavex.mapping.plan import Plan, TablePlan
 from supavex.migrate.copy.archive import write_archive
 from supavex.migrate.copy.context import CopyContext
-from supavex.migrate.copy.executors import Here
+from supavex.migrate.copy.executors import InProcess
 from supavex.migrate.copy.existing import ExistingIds, matched_ids
 from supavex.migrate.copy.journal import Journal
-from supavex.migrate.copy.options import CopyOptions, Moments
+from supavex.migrate.copy.options import CopyOptions, Resume
 from supavex.migrate.copy.parents import ParentKeys
 from supavex.migrate.copy.part_files import PartFiles
 from supavex.migrate.copy.results import CopyResult, TableResult
 from supavex.migrate.copy.tables import copy_tables
 from supavex.migrate.storage.archive import Storage
-from supavex.migrate.storage.buckets import FileList, FilesJob, list_files
+from supavex.migrate.storage.buckets import BucketFiles, FileJob, list_files
 from supavex.migrate.storage.entries import address_secret
 from supavex.migrate.storage.values import ValueFiles, list_values
 from supavex.migrate.target.matching import Matched
 from supavex.postgres.columns import ColumnReader
 from supavex.postgres.connection import without_password
 from supavex.postgres.snapshot import exported, imported
-from supavex.postgres.visibility import HeldSnapshot, Moment, Visibility, visibility
+from supavex.postgres.visibility import HeldSnapshot, Visibility
 from supavex.text import counted
 
 
@@ -59,13 +59,13 @@ class _Request:
 
     def wanted(self) -> list[TablePlan]:
         """The tables whose documents are asked for, in the plan's order."""
-        return [table for table in self.plan.moved if self.options.tables is None or table.name in self.options.tables]
+        return [table for table in self.plan.moving if self.options.tables is None or table.name in self.options.tables]
 
-    def files_job(self) -> FilesJob | None:
+    def files_job(self) -> FileJob | None:
         """The stored files that go; where none are asked for and values become files, these alone."""
         job = self.options.files
-        if job is None and self.plan.large:
-            return FilesJob(None, (), partial(address_secret, self.plan.project))
+        if job is None and self.plan.file_columns:
+            return FileJob(None, (), partial(address_secret, self.plan.project))
         return job
 
 
@@ -75,7 +75,6 @@ class _Opened:
 
     context: CopyContext
     held: HeldSnapshot
-    visible: Visibility
     matched: list[Matched]
     #: The times by which the journal knows this very snapshot; None is its own.
     same: set[str | None]
@@ -95,8 +94,8 @@ def copy(
     :class:`~supavex.migrate.state.rejects.TooManyRejectsError`.
 
     ``work`` is a folder for the journal and the parts, removed at the end. Where an earlier run left one and the
-    source has not changed since, its parts are used. Where it has changed, they are of another moment: see
-    ``options.moments``.
+    source has not changed since, its parts are used. Where it has changed, they are of another snapshot: see
+    ``options.resume``.
     """
     started = time.monotonic()
     options = options or CopyOptions()
@@ -140,24 +139,23 @@ def _opened(request: _Request, files: PartFiles, stack: ExitStack) -> _Opened:
     """Takes the snapshot, and opens the journal for it. ``stack`` closes what is opened."""
     journal = stack.enter_context(Journal(request.work))
     options = request.options
-    moments = options.moments
-    # A new start is one of a new moment, even where a connection still holds the earlier one.
-    last = None if moments == "restart" else journal.moment
+    # A new start takes a new snapshot, even where a connection still holds the earlier one.
+    last = None if options.resume == "restart" else journal.visibility
     snapshot, keeper = (options.hold or stack).enter_context(
-        exported(request.url, None if last is None else last.snapshot)
+        exported(request.url, None if last is None else journal.snapshot)
     )
-    visible = visibility(keeper, snapshot.taken_at)
-    moment = Moment.of(snapshot, keeper)
+    visibility = Visibility.of(keeper, snapshot.taken_at)
     # What is asked locks tables until the connection's end, which is the copy's: the snapshot may be held for
     # longer, while somebody thinks about a question, and must not hold up a change of the source's schema.
     holder = stack.enter_context(imported(snapshot))
-    # What an interrupted run read at this very moment is not of an earlier one.
+    # An interrupted run that read this very snapshot is not of an earlier one.
     same: set[str | None] = {None}
-    if last is not None and last.same(moment):
+    if last is not None and last.same_rows(visibility):
         same.add(last.taken_at)
-    _begin(journal, moment, moments, request.work, {table.name for table, _ in request.plan.large})
+    _begin(journal, visibility, options.resume, request.work, {table.name for table, _ in request.plan.file_columns})
+    journal.begin(visibility, snapshot.name)
     files.keep_only(journal.names())
-    executor = stack.enter_context(options.executor or Here())
+    executor = stack.enter_context(options.executor or InProcess())
     reader = stack.enter_context(ColumnReader(snapshot))
     existing, matched = _match(request, reader)
     context = CopyContext(
@@ -174,7 +172,7 @@ def _opened(request: _Request, files: PartFiles, stack: ExitStack) -> _Opened:
         progress=options.progress,
         most_rejects=options.most_rejects,
     )
-    return _Opened(context, HeldSnapshot.of(snapshot, holder), visible, matched, same)
+    return _Opened(context, HeldSnapshot(snapshot, holder, visibility), matched, same)
 
 
 def _copied(request: _Request, opened: _Opened, stack: ExitStack) -> CopyResult:
@@ -195,7 +193,7 @@ def _copied(request: _Request, opened: _Opened, stack: ExitStack) -> CopyResult:
     moved = [table for table in wanted if table.name in copies]
     taken = bool(moved) or selection.files
     going = stored if taken and (options.tables is None or OBJECTS in options.tables) else None
-    kept = selection.rejects_of(table.name for table in plan.moved if table.name not in copies)
+    kept = selection.rejects_of(table.name for table in plan.moving if table.name not in copies)
     kept += stored.rejects if stored is not None and not taken else []
     storage = _list_values(job, going, moved, rejected, context, stack)
     files_kept = 0
@@ -216,7 +214,7 @@ def _copied(request: _Request, opened: _Opened, stack: ExitStack) -> CopyResult:
         matched=opened.matched,
         parts_kept=sum(copy.kept for copy in copies.values()),
         kept=kept,
-        visible=opened.visible,
+        visibility=opened.held.visibility,
         snapshot=context.snapshot,
         files=going,
         values=values,
@@ -224,33 +222,34 @@ def _copied(request: _Request, opened: _Opened, stack: ExitStack) -> CopyResult:
     )
 
 
-def _begin(journal: Journal, moment: Moment, moments: Moments, work: Path, with_values: set[str]) -> None:
-    """Makes the journal one of ``moment``. Raises where the parts in it are of another one, and nobody chose.
+def _begin(journal: Journal, visibility: Visibility, resume: Resume, work: Path, with_values: set[str]) -> None:
+    """Drops the parts in the journal that a copy at ``visibility`` can't use.
+
+    Raises ``TwoSnapshots`` if finished tables were read at another snapshot, and ``resume`` does not say what to do.
 
     ``with_values``: tables whose values become files. These are read now, and have to be those of the documents.
     """
-    last = journal.moment
-    if moments == "restart":
+    last = journal.visibility
+    if resume == "restart":
         journal.clear()
-    elif last is not None and not last.same(moment):
+    elif last is not None and not last.same_rows(visibility):
         journal.forget_unfinished(with_values)
         finished = journal.finished()
-        if finished and moments == "ask":
+        if finished and resume == "ask":
             raise UsageError(
-                "TwoMoments",
+                "TwoSnapshots",
                 f"an interrupted copy of {last.taken_at} has {counted(len(finished), 'table')} done "
-                f"({', '.join(sorted(finished))}). Rows may have been written since: to go on would mix two moments.",
+                f"({', '.join(sorted(finished))}). Rows may have been written since: to go on would mix two snapshots.",
                 where=str(work),
-                hint="Add --restart to copy all anew, or --accept-two-moments to keep those tables as they were.",
+                hint="Add --restart to copy all anew, or --accept-two-snapshots to keep those tables as they were.",
             )
-    journal.begin(moment)
 
 
-def _list_files(plan: Plan, job: FilesJob | None, context: CopyContext, stack: ExitStack) -> FileList | None:
+def _list_files(plan: Plan, job: FileJob | None, context: CopyContext, stack: ExitStack) -> BucketFiles | None:
     """The stored files that go; None where none are asked for."""
     if job is None or job.source is None:
-        if plan.stored:
-            table, planned = plan.stored[0]
+        if plan.file_references:
+            table, planned = plan.file_references[0]
             raise UsageError(
                 "NoFiles",
                 "the column refers to stored files, and nothing says where they are.",
@@ -262,8 +261,8 @@ def _list_files(plan: Plan, job: FilesJob | None, context: CopyContext, stack: E
 
 
 def _list_values(
-    job: FilesJob | None,
-    files: FileList | None,
+    job: FileJob | None,
+    files: BucketFiles | None,
     moved: list[TablePlan],
     rejected: Mapping[str, set[bytes]],
     context: CopyContext,
@@ -280,7 +279,7 @@ def _value_results(values: ValueFiles) -> list[TableResult]:
     return [TableResult(c.large.name, STORAGE_TABLE, c.files, c.files, c.size, c.seconds) for c in values.columns]
 
 
-def _files_result(found: FileList) -> TableResult:
+def _files_result(found: BucketFiles) -> TableResult:
     result = TableResult(OBJECTS, STORAGE_TABLE, found.rows, found.files, found.size)
     result.rejects = found.rejects
     return result
@@ -290,7 +289,7 @@ def _match(request: _Request, reader: ColumnReader) -> tuple[dict[str, ExistingI
     """The ids of the existing tables that references name, by the table's name in Convex; and what matching found."""
     used = {
         planned.reference.target
-        for table in request.plan.moved
+        for table in request.plan.moving
         for planned in table.fields
         if planned.reference is not None and planned.reference.existing
     }

@@ -9,7 +9,7 @@ from typing import Protocol
 from supavex.mapping.plan import TablePlan
 from supavex.migrate.copy.existing import ExistingIds
 from supavex.migrate.state.rejects import Reject
-from supavex.migrate.storage.buckets import FileList
+from supavex.migrate.storage.buckets import BucketFiles
 from supavex.postgres.visibility import HeldSnapshot
 
 #: Ids of existing tables, by the table's name in Convex; see :func:`~supavex.migrate.copy.run.copy`.
@@ -20,13 +20,13 @@ Lookups = Mapping[str, ExistingIds]
 class CopiedTable:
     """One table that a copy read.
 
-    ``shared``: keys of 16 bytes that several rows have, and in which tables. ``rejects``: each rejected row with
-    its key. ``earlier``: an interrupted run read the rows, at an earlier snapshot.
+    ``shared``: keys of 16 bytes that several rows have, and in which tables. ``earlier``: an interrupted run read the
+    rows, at an earlier snapshot.
     """
 
     table: TablePlan
     shared: Mapping[bytes, str]
-    rejects: list[tuple[bytes, Reject]]
+    rejects: list[Reject]
     earlier: bool
 
 
@@ -42,7 +42,7 @@ class Selection(Protocol):
         held: HeldSnapshot,
         numbers: Mapping[str, int],
         lookups: Lookups,
-        files: FileList | None,
+        files: BucketFiles | None,
     ) -> set[str]:
         """The names of those of ``tables`` that are taken from the start. ``files``: the files in the buckets now."""
 
@@ -67,7 +67,7 @@ class Everything:
         held: HeldSnapshot,
         numbers: Mapping[str, int],
         lookups: Lookups,
-        files: FileList | None,
+        files: BucketFiles | None,
     ) -> set[str]:
         """All of ``tables``."""
         return {table.name for table in tables}
@@ -96,7 +96,7 @@ class Recorder(Protocol):
         numbers: Mapping[str, int],
         lookups: Lookups,
         copied: Iterable[CopiedTable],
-        files: FileList | None,
+        files: BucketFiles | None,
     ) -> None:
         """Writes the record of ``copied`` under the copy's snapshot. The record counts after :meth:`keep`."""
 

@@ -12,13 +12,12 @@ from supavex.migrate.copy.context import CopyContext
 from supavex.migrate.copy.deflate import whole
 from supavex.migrate.copy.encoding.lookups import Lookup
 from supavex.migrate.copy.jobs import TableJob
-from supavex.migrate.copy.parts import PartTask, cut
+from supavex.migrate.copy.parts import PartTask, pages_of
 from supavex.migrate.copy.results import PartResult, TableResult
 from supavex.migrate.copy.selection import CopiedTable, Selection
 from supavex.migrate.keys.references import names_any, shared_keys
 from supavex.migrate.state.rejects import Reject, TooManyRejectsError
-from supavex.migrate.storage.buckets import FileList
-from supavex.postgres.connection import quoted
+from supavex.migrate.storage.buckets import BucketFiles
 from supavex.postgres.sizes import estimated_rows
 from supavex.postgres.visibility import HeldSnapshot
 
@@ -40,12 +39,7 @@ class TableCopy:
 
     def copied(self, same: set[str | None]) -> CopiedTable:
         """What a recorder is told. ``same``: the times of the copy's own snapshot."""
-        rejects = [
-            (key, reject)
-            for _, part in self.parts
-            for key, reject in zip(part.rejected_keys, part.rejects, strict=True)
-        ]
-        return CopiedTable(self.table, self.shared, rejects, self.result.taken_at not in same)
+        return CopiedTable(self.table, self.shared, self.result.rejects, self.result.taken_at not in same)
 
 
 def copy_tables(
@@ -54,7 +48,7 @@ def copy_tables(
     held: HeldSnapshot,
     selection: Selection,
     rejected: dict[str, set[bytes]],
-    stored: FileList | None,
+    stored: BucketFiles | None,
 ) -> dict[str, TableCopy]:
     """Copies those of ``wanted`` that ``selection`` takes, by the source's name.
 
@@ -115,7 +109,7 @@ def copy_table(
     for _, part in parts:
         result.add(part)
     result.seconds = time.monotonic() - started
-    keys = frozenset(key for _, part in parts for key in part.rejected_keys)
+    keys = frozenset(reject.internal_id for reject in result.rejects if reject.internal_id is not None)
     return TableCopy(table, result, parts, shared, keys, kept)
 
 
@@ -137,7 +131,7 @@ def _copy_parts(
     context: CopyContext, job: TableJob, digest: str, others: Sequence[Reject]
 ) -> tuple[list[tuple[str, PartResult]], int]:
     """Copies the parts of a table that are not done yet: all of them in order, and how many were done before."""
-    pages = cut(context.holder, job.table)
+    pages = pages_of(context.holder, job.table)
     tasks = [PartTask(digest, number, page, context.snapshot, context.files) for number, page in enumerate(pages)]
     done: dict[str, PartResult] = {}
     for task in tasks:
@@ -145,7 +139,7 @@ def _copy_parts(
         if result is not None and whole(context.files, task.name, result):
             done[task.name] = result
     kept = len(done)
-    estimated = estimated_rows(context.holder, quoted(job.table.source.schema, job.table.source.name))
+    estimated = estimated_rows(context.holder, job.table.source.sql_name)
     rows = sum(result.rows for result in done.values())
 
     def more(count: int) -> None:

@@ -32,9 +32,9 @@ def markdown(plan: CutoverPlan) -> str:
         + ("now." if plan.factor is not None else "in rehearsal; it could not be counted now."),
         "",
     ]
-    if plan.reckoned:
+    if plan.estimated:
         lines += [
-            f"The source has {plan.factor:.2f} times the rows of the rehearsal: times are **reckoned** from the "
+            f"The source has {plan.factor:.2f} times the rows of the rehearsal: times are **estimated** from the "
             "rows, not measured. Rehearse against a copy of its size to know.",
             "",
         ]

@@ -1,7 +1,7 @@
 """The plan of a cutover: what to do in which order, with the commands as they are typed, and their times in rehearsal.
 
-What was measured is said to be measured; for a source of another size it is reckoned from the numbers of rows, table by
-table for the copy and by all rows for the rest, and said to be reckoned.
+What was measured is said to be measured. For a source of another size, times are estimated from the numbers of rows:
+table by table for the copy, by all rows for the rest. They are said to be estimated.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class CutoverPlan:
     before: list[Step] = field(default_factory=list)
     night: list[Step] = field(default_factory=list)
     back: list[Step] = field(default_factory=list)
-    #: Why nobody can go live by this plan; empty where they can.
+    #: Why the plan can't be followed; empty where it can.
     drill: str = ""
 
     @property
@@ -70,7 +70,7 @@ class CutoverPlan:
         return sum(step.seconds or 0.0 for step in self.night if step.down)
 
     @property
-    def reckoned(self) -> bool:
+    def estimated(self) -> bool:
         """Whether the source is of another size than the rehearsed one."""
         return self.factor is not None and abs(self.factor - 1) > _SAME
 
@@ -97,7 +97,7 @@ class CutoverPlan:
             "madeAt": self.made_at,
             "rehearsal": {"at": self.rehearsal.at, "target": self.rehearsal.target, "rows": self.rehearsal.rows},
             "rows": self.rows,
-            "reckoned": self.reckoned,
+            "estimated": self.estimated,
             "downtimeSeconds": round(self.downtime, 1),
             "before": steps(self.before),
             "night": steps(self.night),
@@ -150,7 +150,7 @@ class Naming:
 
 @dataclass(frozen=True, slots=True)
 class _Times:
-    """Seconds. Those of runs are measured, or None where none was; the others are reckoned for the source of now."""
+    """Seconds. Those of runs are measured, or None where none was; the others are estimated for the source of now."""
 
     rehearsal: float
     deploy: float | None
@@ -184,9 +184,9 @@ def plan_cutover(
 def _times(plan: CutoverPlan, runs: list[Run], rows: Mapping[str, int] | None) -> _Times:
     """The copy's time grows table by table, all others by the number of rows."""
     rehearsal = plan.rehearsal
-    scale = plan.factor if plan.factor is not None and plan.reckoned else 1.0
+    scale = plan.factor if plan.factor is not None and plan.estimated else 1.0
     copied = rehearsal.steps.get("copy", 0.0)
-    if plan.reckoned and rows is not None:
+    if plan.estimated and rows is not None:
         tables = rehearsal.tables
         per_table = sum(table["seconds"] for table in tables.values())
         grown = sum(t["seconds"] * rows.get(name, 0) / t["rows"] for name, t in tables.items() if t["rows"])
@@ -253,7 +253,7 @@ def _night(naming: Naming, times: _Times) -> list[Step]:
             (naming.command("migrate", "--changes", "--yes"), naming.command("migrate", "--changes", "--yes")),
             note=""
             if times.changes is not None
-            else "Not rehearsed: reckoned as long as a whole migration, the longest it can take.",
+            else "Not rehearsed: estimated as long as a whole migration, the longest it can take.",
             seconds=times.last,
             measured=times.changes,
             down=True,
@@ -261,7 +261,7 @@ def _night(naming: Naming, times: _Times) -> list[Step]:
         Step(
             "Prove all of it",
             (naming.command("verify"),),
-            note="" if times.verified is not None else "Not rehearsed: reckoned as long as a whole migration.",
+            note="" if times.verified is not None else "Not rehearsed: estimated as long as a whole migration.",
             seconds=times.proof,
             measured=times.verified,
             down=True,

@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from supavex.convex_cli.cli import OfficialCli, Say
+from supavex.callbacks import Log
+from supavex.convex_cli.cli import OfficialCli
 from supavex.migrate.golive.rehearsal import rehearse
-from supavex.migrate.state.exports import Kept, What, new_path
+from supavex.migrate.state.exports import KeptExport, What, new_path
 from supavex.migrate.state.folder import Folder
 from supavex.migrate.state.runs import Run
 from supavex.migrate.target.contents import Content, changed_tables
@@ -27,7 +28,7 @@ class Callbacks:
     #: Asked with what is about to change, before anything does; whether to go on.
     confirm: Callable[[str], bool]
     #: Called with each line of Convex's CLI.
-    say: Say
+    log: Log
     #: Called with the step (``copied``, ``verified``), a table, the rows done, and an estimate of all (0: unknown).
     progress: Callable[[str, str, int, int], None] = lambda step, table, rows, estimate: None
 
@@ -40,7 +41,7 @@ class Incoming:
     #: The JSON of the schema that the deployment has, or should have; None: unknown.
     schema: str | None
     what: What
-    #: The moment of the source, ISO 8601; empty for a rollback.
+    #: When the snapshot of the source was taken, ISO 8601; empty for a rollback.
     taken_at: str
     #: What each table that is replaced holds afterwards.
     wrote: Mapping[str, Content]
@@ -48,12 +49,12 @@ class Incoming:
     whole: bool = True
 
 
-def deployed_schema(cli: OfficialCli, say: Say, otherwise: str | None = None) -> str | None:
+def deployed_schema(cli: OfficialCli, log: Log, otherwise: str | None = None) -> str | None:
     """The JSON of the deployment's schema; ``otherwise`` where it can't be asked, or has none, which is said."""
     found = cli.schema_text()
     if found is None:
         how = "without a schema" if otherwise is None else "with the schema of schema.py"
-        say(f"The deployment names no schema, or can't be asked for it: the import is rehearsed {how}.")
+        log(f"The deployment names no schema, or can't be asked for it: the import is rehearsed {how}.")
     return found or otherwise
 
 
@@ -80,7 +81,7 @@ class GuardedImport:
             self.before.unlink(missing_ok=True)
 
     def _export(self, path: Path) -> None:
-        self._cli.run("export", "--path", str(path), *self._options, say=self._callbacks.say)
+        self._cli.run("export", "--path", str(path), *self._options, log=self._callbacks.log)
 
     def keep_before(self) -> None:
         """Keeps the export from before, though nothing is imported."""
@@ -99,10 +100,10 @@ class GuardedImport:
         """
         self._kept = True
         target = self._cli.deployment
-        kept = Kept(self.before, target, incoming.what, now(), incoming.taken_at, incoming.wrote, ended=False)
+        kept = KeptExport(self.before, target, incoming.what, now(), incoming.taken_at, incoming.wrote, ended=False)
         kept.write()
         with self._run.step("import"):
-            self._cli.run("import", "--replace", "--yes", str(incoming.archive), say=self._callbacks.say)
+            self._cli.run("import", "--replace", "--yes", str(incoming.archive), log=self._callbacks.log)
         replace(kept, ended=True).write()
         imported()
         self.after.unlink(missing_ok=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from supavex.callbacks import Log, StepProgress
 from supavex.convex_cli.cli import official_cli
 from supavex.mapping.plan import Plan
 from supavex.mapping.source import Source
@@ -18,9 +19,6 @@ from supavex.migrate.golive.remote import RemoteMigration, migrate_by_cli
 from supavex.migrate.options import MigrateOptions
 from supavex.migrate.state.lock import locked
 from supavex.migrate.verifying import described_target, write_proof
-
-#: Called with the step (``copied``, ``verified``), a table, the rows done, and an estimate of all (0: unknown).
-Progress = Callable[[str, str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +41,19 @@ def migrate_live(
     options: MigrateOptions,
     *,
     confirm: Callable[[str], bool],
-    say: Callable[[str], object],
-    progress: Progress,
+    log: Log,
+    progress: StepProgress,
 ) -> RemoteMigration | NothingChanged:
     """Migrates the rows of ``plan`` into the deployment ``options.to``, and proves them there.
 
-    ``confirm`` is shown what changes before anything does. ``say`` gets the lines of Convex's CLI.
+    ``confirm`` is shown what changes before anything does. ``log`` gets the lines of Convex's CLI.
     """
     project = plan.project
     cli = official_cli(project.convex_folder, options.to)
     project.make_state()
 
     def told(line: str) -> None:
-        say(line)
+        log(line)
 
     with (
         locked(project.migration_folder),

@@ -5,7 +5,6 @@ The export taken before anything changes is kept: importing it with ``--replace`
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -14,26 +13,25 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from supavex.callbacks import Log, Progress
 from supavex.convex.limits import STORAGE_TABLE
 from supavex.convex.snapshot import SnapshotArchive
-from supavex.convex_cli.cli import OfficialCli, Say
-from supavex.files import write_whole
+from supavex.convex_cli.cli import OfficialCli
 from supavex.mapping.plan import Plan
 from supavex.mapping.source import Source
 from supavex.migrate.changes.selection import ChangedTables
-from supavex.migrate.copy.context import Progress
 from supavex.migrate.copy.options import CopyOptions
-from supavex.migrate.copy.retry import mended_rows
+from supavex.migrate.copy.retry import rejects_that_would_go
 from supavex.migrate.golive.guarded_import import Callbacks, GuardedImport, Incoming, deployed_schema
 from supavex.migrate.migration import Destination, Migration, measure, migrate
 from supavex.migrate.proof.findings import Proof
 from supavex.migrate.proof.run import ProofOptions, verify
 from supavex.migrate.proof.storage import files_proof
-from supavex.migrate.state.copies import Copied
+from supavex.migrate.state.copies import CopyRecord
 from supavex.migrate.state.exports import kept_exports
 from supavex.migrate.state.folder import Folder
 from supavex.migrate.state.runs import Run
-from supavex.migrate.storage.buckets import FilesJob
+from supavex.migrate.storage.buckets import FileJob
 from supavex.migrate.target.archive import ArchiveDocuments
 from supavex.migrate.target.contents import Content, contents
 from supavex.migrate.target.stored_files import archive_files
@@ -94,7 +92,7 @@ def migrate_by_cli(
     with ExitStack() as held, GuardedImport(folder, cli, run, callbacks, stored=stored) as guard:
         options = replace(
             options,
-            # Until the proof is done, so that it compares at the copy's moment, whatever the app writes meanwhile. A
+            # Until the proof is done, so that it compares at the copy's snapshot, whatever the app writes meanwhile. A
             # replayed source is nobody else's, and its server stops in between.
             hold=None if project.database_url is None else held,
             files=None if options.files is None else replace(options.files, kept=guard.before),
@@ -109,7 +107,7 @@ def migrate_by_cli(
             recorder.keep()
         if not result.ok or result.nothing:
             return remote
-        incoming = _incoming(plan, cli, result, callbacks.say)
+        incoming = _incoming(plan, cli, result, callbacks.log)
         if not guard.agreed(incoming, lambda: _question(result, folder, cli, guard.before, set(incoming.wrote))):
             remote.cancelled = True
             return remote
@@ -125,14 +123,14 @@ def migrate_by_cli(
             remote.proof = _proof(plan, remote, copied, options.files, partial(callbacks.progress, "verified"))
     if recorder is not None:
         recorder.keep(table.source for table in remote.proof.tables if not table.ok)
-    write_whole(folder.report, json.dumps(remote.to_json(), indent=2, ensure_ascii=False) + "\n")
+    folder.write_report(remote.to_json())
     run.ok = remote.ok
     measure(run, result.copy)
     run.write(folder.path)
     return remote
 
 
-def _incoming(plan: Plan, cli: OfficialCli, result: Migration, say: Say) -> Incoming:
+def _incoming(plan: Plan, cli: OfficialCli, result: Migration, log: Log) -> Incoming:
     """What the import replaces: the tables of the archive that was copied."""
     archive = result.copy.archive
     assert archive is not None
@@ -140,7 +138,7 @@ def _incoming(plan: Plan, cli: OfficialCli, result: Migration, say: Say) -> Inco
     moved = {table.target for table in result.copy.tables}
     return Incoming(
         archive=archive,
-        schema=deployed_schema(cli, say, plan.schema.export()),
+        schema=deployed_schema(cli, log, plan.schema.export()),
         what="changes" if changes else "migration",
         taken_at=result.copy.taken_at,
         wrote=contents(archive, moved - {STORAGE_TABLE}),
@@ -148,7 +146,7 @@ def _incoming(plan: Plan, cli: OfficialCli, result: Migration, say: Say) -> Inco
     )
 
 
-def _proof(plan: Plan, remote: RemoteMigration, copied: Copied, job: FilesJob | None, progress: Progress) -> Proof:
+def _proof(plan: Plan, remote: RemoteMigration, copied: CopyRecord, job: FileJob | None, progress: Progress) -> Proof:
     """Compares the source with the export from after the import."""
     started = time.monotonic()
     assert remote.after is not None
@@ -160,7 +158,7 @@ def _proof(plan: Plan, remote: RemoteMigration, copied: Copied, job: FilesJob | 
             exported = stack.enter_context(SnapshotArchive(remote.after))
             prove = files_proof(job.source, job.buckets, archive_files(exported))
         only = _only(plan, {table.target for table in remote.migration.copy.tables})
-        how = ProofOptions(copied=copied, progress=progress, files=prove, retry=mended_rows)
+        how = ProofOptions(copied=copied, progress=progress, files=prove, retry=rejects_that_would_go)
         proof = verify(only, url, documents, copied.rejects, how)
     proof.seconds = time.monotonic() - started
     return proof

@@ -21,11 +21,11 @@ from supavex.errors import SupavexError, UsageError
 from supavex.mapping.file_columns import OBJECTS
 from supavex.migrate.golive.guarded_import import Callbacks, GuardedImport, Incoming, deployed_schema
 from supavex.migrate.golive.kept_files import files_that_differ, holds_files, write_files
-from supavex.migrate.golive.rollback_archive import write_tables
+from supavex.migrate.golive.tables_of_export import write_tables
 from supavex.migrate.golive.written_since import written_since
-from supavex.migrate.state.baseline import Moment
+from supavex.migrate.state.baseline import Baseline
 from supavex.migrate.state.baselines import name_of
-from supavex.migrate.state.exports import Kept, damaged_notes, kept_exports, moment_of, read_kept
+from supavex.migrate.state.exports import KeptExport, damaged_notes, kept_exports, read_export, stamp_of
 from supavex.migrate.state.folder import Folder
 from supavex.migrate.state.runs import Run
 from supavex.migrate.target.contents import Content, contents
@@ -41,7 +41,7 @@ class Rollback:
     the export that was put back; ``changed_meanwhile``: other tables that someone wrote to while it ran.
     """
 
-    export: Kept
+    export: KeptExport
     tables: dict[str, Content]
     present: Path | None = None
     discarded: list[str] = field(default_factory=list)
@@ -74,10 +74,10 @@ class Rollback:
         }
 
 
-def choose_export(folder: Path, target: str, wanted: Path | None) -> Kept:
+def choose_export(folder: Path, target: str, wanted: Path | None) -> KeptExport:
     """The export to put back: ``wanted``, or the one before the last import into ``target`` that still holds."""
     chosen = _chosen(folder, target, wanted)
-    damaged = [note for note in damaged_notes(folder) if moment_of(note) >= moment_of(chosen.path)]
+    damaged = [note for note in damaged_notes(folder) if stamp_of(note) >= stamp_of(chosen.path)]
     if damaged:
         hint = "Where it is of another deployment, or of no use any more, move it away with its .zip, and go back then."
         message = "the file is damaged: which tables were imported after that export is not known."
@@ -85,9 +85,9 @@ def choose_export(folder: Path, target: str, wanted: Path | None) -> Kept:
     return chosen
 
 
-def _chosen(folder: Path, target: str, wanted: Path | None) -> Kept:
+def _chosen(folder: Path, target: str, wanted: Path | None) -> KeptExport:
     if wanted is not None:
-        kept = read_kept(wanted)
+        kept = read_export(wanted)
         if kept.target != target:
             hint = "Connect the app's folder with that deployment, or give its URL as --to."
             message = f"the export is of {kept.target}, and not of {target}."
@@ -101,7 +101,7 @@ def _chosen(folder: Path, target: str, wanted: Path | None) -> Kept:
 
 
 def roll_back(
-    folder: Folder, cli: OfficialCli, export: Kept, callbacks: Callbacks, *, discard: bool = False
+    folder: Folder, cli: OfficialCli, export: KeptExport, callbacks: Callbacks, *, discard: bool = False
 ) -> Rollback:
     """Puts ``export`` back into the deployment of ``cli``.
 
@@ -133,13 +133,13 @@ def roll_back(
             if result.files:
                 with zipfile.ZipFile(archive, "a", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
                     write_files(export.path, guard.before, file)
-        incoming = Incoming(archive, deployed_schema(cli, callbacks.say), "rollback", "", was)
+        incoming = Incoming(archive, deployed_schema(cli, callbacks.log), "rollback", "", was)
         if not guard.agreed(incoming, lambda: _question(export, was, there, later, len(result.files))):
             result.cancelled = True
             return result
         result.present = guard.before
         # What the next `migrate --changes` finds there is not what the last one left.
-        _doubt(folder, cli.deployment, tables, files=bool(result.files))
+        _mark_stale(folder, cli.deployment, tables, files=bool(result.files))
         after = guard.import_archive(incoming)
         with run.step("proof"):
             found = contents(after, tables)
@@ -163,25 +163,25 @@ def _temporary(path: Path) -> Iterator[None]:
         path.unlink(missing_ok=True)
 
 
-def _undone(exports: Iterable[Kept]) -> None:
+def _undone(exports: Iterable[KeptExport]) -> None:
     for kept in exports:
         if not kept.undone:
             kept.marked_undone().write()
 
 
-def _doubt(folder: Folder, target: str, tables: Iterable[str], *, files: bool) -> None:
-    moments = folder.moments
-    moment = Moment.usable(moments.path(name_of(target)))
-    if moment is None:
+def _mark_stale(folder: Folder, target: str, tables: Iterable[str], *, files: bool) -> None:
+    baselines = folder.baselines
+    baseline = Baseline.usable(baselines.path(name_of(target)))
+    if baseline is None:
         # Where another version of supavex kept one, that version is to know too.
-        moments.doubt_all(target)
+        baselines.mark_all_stale(target)
         return
-    with moment:
-        sources = [source for source, table in moment.tables().items() if table.target in set(tables)]
-    moments.doubt(target, [*sources, OBJECTS] if files else sources)
+    with baseline:
+        sources = [source for source, table in baseline.tables().items() if table.target in set(tables)]
+    baselines.mark_stale(target, [*sources, OBJECTS] if files else sources)
 
 
-def _refuse(tables: list[str], after: Path, present: Path, later: list[Kept]) -> None:
+def _refuse(tables: list[str], after: Path, present: Path, later: list[KeptExport]) -> None:
     expected: dict[str, Content] = {}
     for kept in later:
         expected.update(kept.wrote)
@@ -204,7 +204,7 @@ def _written(table: str, after: Path, present: Path, expected: Content) -> str:
 
 
 def _question(
-    export: Kept, was: Mapping[str, Content], there: Mapping[str, Content], later: list[Kept], files: int
+    export: KeptExport, was: Mapping[str, Content], there: Mapping[str, Content], later: list[KeptExport], files: int
 ) -> str:
     rows = [[table, there[table].documents, was[table].documents] for table in sorted(was)]
     lines = [f"Back into {export.target}: what it held at {export.at}", table_text(["table", "now", "then"], rows)]
@@ -238,7 +238,7 @@ def rollback_lines(result: Rollback, shown: Callable[[Path], str]) -> list[str]:
     return lines
 
 
-def listed(exports: Iterable[Kept], shown: Callable[[Path], str]) -> str:
+def export_lines(exports: Iterable[KeptExport], shown: Callable[[Path], str]) -> str:
     """The kept exports, for people: the oldest first."""
     rows = []
     for kept in exports:
@@ -250,7 +250,7 @@ def listed(exports: Iterable[Kept], shown: Callable[[Path], str]) -> str:
     return table_text(["before", "target", "at", "then came a", "documents", "of"], rows, left=4)
 
 
-def export_json(kept: Kept) -> dict[str, Any]:
+def export_json(kept: KeptExport) -> dict[str, Any]:
     """A kept export as ``rollback --list --json`` shows it."""
     wrote = {table: content.documents for table, content in kept.wrote.items()}
     return {

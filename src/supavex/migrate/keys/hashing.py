@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+#: Anything that NumPy holds.
+Array = np.ndarray[Any, Any]
 #: Numbers of 64 bits.
 Numbers = np.ndarray[Any, np.dtype[np.uint64]]
 

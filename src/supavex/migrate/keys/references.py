@@ -10,9 +10,10 @@ from collections.abc import Iterable
 
 import psycopg
 
+from supavex.mapping.key_sql import key_sql
 from supavex.mapping.keys import Key
 from supavex.mapping.plan import ALIAS, FieldPlan, TablePlan
-from supavex.mapping.row_sql import parts_sql, reference_sql
+from supavex.mapping.row_sql import parent_sql, parts_sql, reference_sql
 from supavex.postgres.connection import quoted
 
 
@@ -24,13 +25,13 @@ def _bytes_sql(field: FieldPlan) -> str:
 
 def _rows_sql(table: TablePlan, field: FieldPlan) -> str:
     """What to read the field's references from: the table, or each element of its arrays."""
-    source = f"{quoted(table.source.schema, table.source.name)} AS {ALIAS}"
+    source = f"{table.source.sql_name} AS {ALIAS}"
     assert field.reference is not None
-    return f"{source}, unnest({field.source}) AS e(x)" if field.reference.many else source
+    return f"{source}, unnest({field.source}) AS e(x)" if field.reference.is_array else source
 
 
 def keys_sql(column: str, key: Key, keys: Iterable[bytes]) -> str:
-    """SQL: whether ``column``, as :meth:`Key.sql` gives it, is one of ``keys`` (16 bytes each)."""
+    """SQL: whether ``column``, as :func:`key_sql` gives it, is one of ``keys`` (16 bytes each)."""
     if key.form == "uuid":
         return f"{column} = ANY('{{{','.join(data.hex() for data in keys)}}}'::uuid[])"
     texts = ",".join(f'"\\\\x{data.hex()}"' for data in keys)
@@ -48,10 +49,10 @@ def named_keys(
     key = table.key
     assert key is not None
     assert field.reference is not None
-    own = key.sql(key.own(ALIAS))
-    name = quoted(table.source.schema, table.source.name)
+    own = key_sql(key, key.own(ALIAS))
+    name = table.source.sql_name
     source = f"(SELECT {ALIAS}.*, {own} AS {_OWN_KEY} FROM {name} AS {ALIAS}) AS {ALIAS}"
-    many = f", unnest({field.source}) AS e(x)" if field.reference.many else ""
+    many = f", unnest({field.source}) AS e(x)" if field.reference.is_array else ""
     found = f"{ALIAS}.{_OWN_KEY}"
     shown = f"uuid_send({found})" if key.form == "uuid" else found
     sql = f"SELECT DISTINCT {shown}, {_bytes_sql(field)} FROM {source}{many} WHERE {keys_sql(found, key, rows)}"
@@ -62,10 +63,10 @@ def missing_keys(connection: psycopg.Connection, table: TablePlan, field: FieldP
     """The keys (16 bytes each) that ``field`` names and that no row of the referenced table has."""
     reference = field.reference
     assert reference is not None
-    if reference.through:
+    if reference.via_unique:
         return frozenset()  # a key that leads nowhere shows in the row's guard
-    parent = quoted(reference.schema, reference.table)
-    named = reference.named(parts_sql(field))
+    parent = reference.source
+    named = parent_sql(reference, parts_sql(field))
     there = " AND ".join(f"{part} IS NOT NULL" for part in reference.parts)
     sql = (
         f"SELECT DISTINCT {_bytes_sql(field)} FROM {_rows_sql(table, field)} "
@@ -91,14 +92,14 @@ def shared_keys(connection: psycopg.Connection, table: TablePlan) -> dict[bytes,
     assert key is not None
     if key.form == "row":
         return {}  # it numbers equal rows
-    source = quoted(table.source.schema, table.source.name)
+    source = table.source.sql_name
     about = "SELECT relkind = 'r' AND relhassubclass FROM pg_catalog.pg_class WHERE oid = %s::regclass"
     row = connection.execute(about, (source,)).fetchone()
     inherited = bool(row and row[0])
     kept = [table.source.primary_key, *(unique.columns for unique in table.source.uniques if not unique.predicate)]
     if not inherited and any(columns and set(columns) <= set(key.columns) for columns in kept):
         return {}
-    expression = key.sql(key.own(ALIAS))
+    expression = key_sql(key, key.own(ALIAS))
     if key.form == "uuid":
         expression = f"uuid_send({expression})"
     where = f"string_agg(DISTINCT {ALIAS}.tableoid::regclass::text, ' and ')" if inherited else "''"

@@ -8,9 +8,10 @@ from contextlib import suppress
 import psycopg
 
 from supavex.convex.field_rules import MISSING
-from supavex.mapping.plan import ALIAS
+from supavex.mapping.plan import ALIAS, IdFile
 from supavex.migrate.proof.compared_table import ComparedTable
-from supavex.postgres.catalog import Check
+from supavex.migrate.proof.source_sql import own_key_sql
+from supavex.postgres.catalog import CheckConstraint
 from supavex.postgres.connection import literal, quoted
 from supavex.text import counted
 
@@ -59,13 +60,13 @@ def _rows_sql(compared: ComparedTable) -> tuple[str, str]:
     filled = {
         f.column.name: f
         for f in table.fields
-        if f.column is not None and f.fill is not MISSING and f.ids is None and not f.expression
+        if f.column is not None and f.fill is not MISSING and not isinstance(f.value, IdFile) and not f.expression
     }
     columns = []
     for column in table.source.columns:
         name = f"{ALIAS}.{quoted(column.name)}"
         planned = filled.get(column.name)
-        # Of other types than texts (an enum, say), what was cut is none any more.
+        # Of other types than texts (an enum, log), what was cut is none any more.
         if column.name in cut and column.type.base in ("text", "varchar", "bpchar", "citext"):
             length = project.column_rule(table.rule, column.name).truncate
             name = f"left(to_jsonb({name}) #>> '{{}}', {length})::{column.type.name}"
@@ -73,15 +74,17 @@ def _rows_sql(compared: ComparedTable) -> tuple[str, str]:
         if filling is not None:
             name = f"COALESCE({name}, {literal(filling)}::{column.type.name})"
         columns.append(f"{name} AS {quoted(column.name)}")
-    source = quoted(table.source.schema, table.source.name)
+    source = table.source.sql_name
     # A name that no column has: PostgreSQL's own are no longer than this.
     key = quoted("supavex key".ljust(63))
-    columns.append(f"{table.key.text_sql(table.key.own(ALIAS))} AS {key}")
+    columns.append(f"{own_key_sql(table)} AS {key}")
     rows = f"FROM (SELECT {', '.join(columns)} FROM {source} AS {ALIAS}) AS s"
     return key, rows
 
 
-def _broken(compared: ComparedTable, connection: psycopg.Connection, check: Check, sql: str, path: str) -> str | None:
+def _broken(
+    compared: ComparedTable, connection: psycopg.Connection, check: CheckConstraint, sql: str, path: str
+) -> str | None:
     """Looks for the rows that break a check (``sql``: their keys), on a search path. Why not, where it can't."""
     proof = compared.proof
     before = proof.counts["broken check"], len(proof.findings)

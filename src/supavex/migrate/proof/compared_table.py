@@ -1,4 +1,4 @@
-"""What all parts of a table's proof share: the moment of the source, the target, and what was found so far."""
+"""What all parts of a table's proof share: the snapshot of the source, the target, and what was found so far."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from supavex.migrate.proof.findings import TableProof
 from supavex.migrate.state.rejects import Reject
 from supavex.migrate.target.documents import Documents
 from supavex.postgres.snapshot import Snapshot
-from supavex.postgres.visibility import Visibility, unseen_sql
+from supavex.postgres.visibility import Visibility
 
 #: Bytes of a table from which on a process of its own is worth starting.
 LARGE_BYTES = 8 << 20
@@ -64,7 +64,7 @@ class ComparedTable:
     @property
     def changed_sql(self) -> str:
         """SQL that is true for the rows that were written since the copy."""
-        return "false" if self.seen is None else unseen_sql(self.seen, ALIAS)
+        return "false" if self.seen is None else self.seen.unseen_sql(ALIAS)
 
     @property
     def number(self) -> int:

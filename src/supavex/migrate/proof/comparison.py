@@ -7,7 +7,6 @@ to what PostgreSQL says. Nothing here uses Arrow or the copy's encoders.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,14 +16,13 @@ from supavex.convex.ids import InvalidId, decode_id, encode_id
 from supavex.convex.values import Document, Value, same
 from supavex.mapping.conversions.datetimes import micros
 from supavex.mapping.convex_auth import HIDDEN, is_secret
-from supavex.mapping.plan import ALIAS, FieldPlan, Reference, TablePlan
+from supavex.mapping.large_values import LargeValues
+from supavex.mapping.plan import FieldPlan, IdFile, Reference, TablePlan
 from supavex.migrate.state.rejects import NO_KEY
-from supavex.postgres.connection import quoted
 
 EARLIEST = 1_000
 LATEST = (1 << 53) * 1000 - 9_000
 ABSENT: Any = object()
-_COLUMN = re.compile(r'\w+\."\w+"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,88 +36,15 @@ class Mismatch:
     target: str
 
 
-def proof_sql(table: TablePlan, changed: str) -> str:
-    """The SELECT of a table's rows as text: the key, each field, each creation column (microseconds), and ``changed``.
-
-    ``changed``: SQL that is true for rows that were written since the copy; of equal rows, these have come last.
-    """
-    assert table.key is not None
-    columns = [table.key.text_sql(table.key.own(ALIAS), changed)]
-    columns += [text_sql(field) for field in table.fields]
-    columns += [*moments_sql(table), changed]
-    return f"SELECT {', '.join(columns)} FROM {quoted(table.source.schema, table.source.name)} AS {ALIAS}"
-
-
-def moments_sql(table: TablePlan) -> list[str]:
-    """SQL for each creation column, in microseconds since 1970 (as text); NULL for infinity."""
-    moments = [f"{ALIAS}.{quoted(name)}::timestamptz" for name in table.creation.columns]
-    return [
-        f"CASE WHEN isfinite({moment}) THEN (extract(epoch FROM {moment}) * 1000000)::numeric(30)::text END"
-        for moment in moments
-    ]
-
-
 def creation_micros(moments: Iterable[str | None], earliest: int | None) -> int:
-    """The microseconds that ``_creationTime`` must say, of :func:`moments_sql`: the rule of the copy, evaluated here.
+    """The microseconds that ``_creationTime`` must say, by the creation columns (microseconds): the copy's rule again.
 
-    ``earliest``: see :func:`earliest_sql`.
+    ``earliest``: the earliest creation time in the table.
     """
     found = next((int(moment) for moment in moments if moment is not None), None)
     if found is None:
         found = earliest if earliest is not None else EARLIEST
     return min(max(found, EARLIEST), LATEST)
-
-
-def earliest_sql(table: TablePlan) -> str | None:
-    """The SELECT of the earliest creation time in a table, in microseconds; None where it has no creation column."""
-    if not table.creation.columns:
-        return None
-    moment = f"{ALIAS}.{quoted(table.creation.columns[0])}::timestamptz"
-    source = quoted(table.source.schema, table.source.name)
-    return (
-        f"SELECT (extract(epoch FROM min({moment})) * 1000000)::numeric(30)::text FROM {source} AS {ALIAS} "
-        f"WHERE isfinite({moment})"
-    )
-
-
-def named_parts(field: FieldPlan) -> list[str]:
-    """SQL for what a row says of each part of the key that a field refers to."""
-    reference = field.reference
-    assert reference is not None
-    type_ = None if field.column is None or field.expression or reference.many else field.column.type.base
-    if reference.key.form == "uuid" and type_ != "uuid":
-        return [f"({part})::uuid" for part in reference.parts]
-    # A column as it is can be read without a cast.
-    return [part if _COLUMN.fullmatch(part) else f"({part})" for part in reference.parts]
-
-
-def named_key_sql(field: FieldPlan) -> str:
-    """SQL for the key, as text, of the row that a field refers to (of many, that ``e.x`` names): the proof's own."""
-    reference = field.reference
-    assert reference is not None
-    if reference.through:
-        key = reference.key.text_sql([f"p.{quoted(column)}" for column in reference.key.columns])
-        parent = quoted(reference.schema, reference.table)
-        return f"(SELECT {key} FROM {parent} AS p WHERE {reference.named(reference.parts)})"
-    return reference.key.text_sql(named_parts(field))
-
-
-def reference_text_sql(field: FieldPlan) -> str:
-    """SQL for the key, as text, of the row that a field refers to; of many, a JSON array of them."""
-    assert field.reference is not None
-    if not field.reference.many:
-        return named_key_sql(field)
-    keys = f"ARRAY(SELECT {named_key_sql(field)} FROM unnest({field.source}) WITH ORDINALITY AS e(x, i) ORDER BY e.i)"
-    return f"CASE WHEN {field.source} IS NOT NULL THEN array_to_json({keys})::text END"
-
-
-def text_sql(field: FieldPlan) -> str:
-    """SQL for a field's value as text."""
-    if field.reference is not None:
-        return reference_text_sql(field)
-    if field.ids is not None:
-        return f"({field.source})::text"
-    return field.conversion.text.replace("{c}", field.source)
 
 
 class RowComparison:
@@ -184,17 +109,19 @@ class RowComparison:
         def check(text: str | None, value: Value) -> str | None:
             if text is None:
                 return _null_expectation(field, value)
-            if field.ids is not None:
-                new = field.ids.get(text)
-                return None if new is not None and value == new else f"{new!r} (for {text})"
-            if field.file is not None:
-                return None if value == parse(text) else f"the file {parse(text)}"
+            match field.value:
+                case IdFile(ids=ids):
+                    new = ids.get(text)
+                    return None if new is not None and value == new else f"{new!r} (for {text})"
+                case LargeValues() as large:
+                    return None if value == large.file_id(text) else f"the file {large.file_id(text)}"
             if value is ABSENT:
                 return said(text)
-            if field.reference is not None and field.reference.many:
-                return None if self._refers_to_all(field.reference, json.loads(text), value, decode) else text
-            if field.reference is not None:
-                return None if self._refers(field.reference, text, value, decode) else text
+            match field.value:
+                case Reference(is_array=True) as reference:
+                    return None if self._refers_to_all(reference, json.loads(text), value, decode) else text
+                case Reference() as reference:
+                    return None if self._refers(reference, text, value, decode) else text
             expected, found = parse(text), decode(value)
             agree = same(expected, found) if isinstance(expected, float | list | dict) else expected == found
             return None if agree and type(expected) is type(found) else said(text)

@@ -18,7 +18,7 @@ from supavex.migrate.proof.digests.sums import Sums
 from supavex.migrate.proof.digests.table import NotVerbatim, TableDigests, table_digests
 from supavex.migrate.proof.few_rows import FewRows, few_differing
 from supavex.migrate.proof.pairs import PairWriter
-from supavex.postgres.connection import literal, quoted
+from supavex.postgres.connection import literal
 
 #: Buckets whose rows are compared one by one rather than that all JSON is parsed.
 _FEW = 64
@@ -127,6 +127,6 @@ class DigestComparison:
 
 def is_large(connection: psycopg.Connection, table: TablePlan, large_bytes: int) -> bool:
     """Whether a process of its own reads the table: by its bytes on disk, what is stored beside its rows included."""
-    name = literal(quoted(table.source.schema, table.source.name))
+    name = literal(table.source.sql_name)
     row = connection.execute(f"SELECT pg_catalog.pg_table_size({name}::regclass)".encode()).fetchone()
     return int((row and row[0]) or 0) >= large_bytes

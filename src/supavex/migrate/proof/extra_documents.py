@@ -10,7 +10,7 @@ from supavex.convex.damage import Damaged
 from supavex.convex.ids import InvalidId, decode_id
 from supavex.mapping.plan import ALIAS
 from supavex.migrate.proof.compared_table import ComparedTable
-from supavex.postgres.connection import quoted
+from supavex.migrate.proof.source_sql import own_key_sql
 from supavex.scratch import scratch_database
 
 #: Keys that are fetched at a time.
@@ -26,8 +26,8 @@ def list_extra(compared: ComparedTable, connection: psycopg.Connection) -> None:
     assert table.key is not None
     with closing(scratch_database()) as seen:
         seen.execute("CREATE TABLE keys (key BLOB PRIMARY KEY) WITHOUT ROWID")
-        own = table.key.text_sql(table.key.own(ALIAS))
-        source = quoted(table.source.schema, table.source.name)
+        own = own_key_sql(table)
+        source = table.source.sql_name
         with connection.cursor(name="supavex_keys") as cursor:
             cursor.itersize = _KEYS
             cursor.execute(f"SELECT {own} FROM {source} AS {ALIAS}".encode())

@@ -13,13 +13,12 @@ import psycopg
 from supavex.convex.values import Document
 from supavex.mapping.plan import ALIAS
 from supavex.migrate.proof.compared_table import ComparedTable
-from supavex.migrate.proof.comparison import proof_sql
 from supavex.migrate.proof.digests.sums import Sums
 from supavex.migrate.proof.digests.table import TableDigests
 from supavex.migrate.proof.pairs import Differing, differing
 from supavex.migrate.proof.row_by_row import RowByRow
+from supavex.migrate.proof.source_sql import proof_sql
 from supavex.migrate.proof.target_rules import chunks
-from supavex.postgres.connection import quoted
 
 #: Rows of which one in so many may differ; where more do, all rows are read.
 _SHARE = 10
@@ -39,7 +38,7 @@ def few_differing(digests: TableDigests, source: Sums, target: Sums, pairs: tupl
     sides = (found.source, found.target)
     if sum(map(len, sides)) > most or any(len(_keys(side)) != len(side) for side in sides):
         return None
-    # What is left of the sums has to agree: two pairs that look alike, say, would be in none of the sides.
+    # What is left of the sums has to agree: two pairs that look alike, log, would be in none of the sides.
     sums = [Sums(), Sums()]
     for total, side in zip(sums, sides, strict=True):
         total.add(side["key"], digests.buckets(side["key"]), side["digest"])
@@ -109,6 +108,6 @@ class FewRows:
 
     def _count(self, connection: psycopg.Connection) -> int:
         """How many rows have one of the keys: more, where a key is not unique."""
-        source = f"{quoted(self._table.source.schema, self._table.source.name)} AS {ALIAS}"
+        source = f"{self._table.source.sql_name} AS {ALIAS}"
         counts = (connection.execute(f"SELECT count(*) FROM {source} WHERE {w}".encode()) for w in self._wheres())
         return sum(row[0] for count in counts if (row := count.fetchone()) is not None)

@@ -32,7 +32,7 @@ class TableProof:
     """What the proof found of one table. Counts are complete; ``mismatches`` and ``findings`` are the first of each.
 
     ``counts`` are of what is wrong. ``changed``: rows that are not as their documents, or have none, and that were
-    written after the copy had read; ``changes`` are the first of them.
+    written after the copy had read; ``changes`` are the first of them. One flat record, as its JSON is.
     """
 
     source: str
@@ -77,7 +77,7 @@ class TableProof:
             self.counts["mismatch"] += len(mismatches)
 
     def note(self, kind: str, key: str, detail: str) -> None:
-        """Lists what could not be looked at, and of which nobody knows that it is wrong."""
+        """Lists a check that could not be evaluated. It does not count as a failure."""
         self.findings.append(Finding(kind, self.source, key, detail))
 
     def add_change(self, key: str, detail: str) -> None:
@@ -112,7 +112,7 @@ class StoreFindings(Protocol):
 class Proof:
     """The whole proof. ``sampled``: only that many rows of each table were compared, so it proves nothing.
 
-    ``taken_at`` is the moment of the source that it compares, ``copied_at`` that of the copy, where it is known.
+    ``taken_at`` is when the snapshot that it compares was taken, ``copied_at`` when that of the copy was, where known.
     """
 
     tables: list[TableProof]
@@ -127,7 +127,7 @@ class Proof:
 
     @property
     def ok(self) -> bool:
-        """Whether source and target are equal, as of the proof's moment."""
+        """Whether source and target are equal, as of the proof's snapshot."""
         return all(table.ok for table in self.tables) and (self.store is None or self.store.found.ok)
 
     @property

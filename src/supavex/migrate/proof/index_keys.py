@@ -22,11 +22,11 @@ from supavex.convex.values import from_internal_json
 from supavex.deployment.database.store import StoredTable, read_body
 from supavex.errors import SupavexError
 from supavex.migrate.proof.digests.document_columns import decode_ids
-from supavex.migrate.proof.digests.text_columns import Unlike
+from supavex.migrate.proof.digests.text_columns import NotComparable
 
 _SIGN = np.uint64(1 << 63)
 #: What documents raise that have to be looked at one by one.
-_ODD = (msgspec.DecodeError, Unlike, SupavexError, ValueError, OverflowError, RecursionError, pa.ArrowException)
+_ODD = (msgspec.DecodeError, NotComparable, SupavexError, ValueError, OverflowError, RecursionError, pa.ArrowException)
 #: What of a document every key needs.
 _SYSTEM = ("_id", "_creationTime")
 

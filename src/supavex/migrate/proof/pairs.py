@@ -10,14 +10,15 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+from supavex.migrate.keys.hashing import Array
+
 PAIR = np.dtype([("key", "u1", (16,)), ("digest", "<u8")])
 #: Pairs of both sides that are held in memory at once; of larger tables, the files are read several times.
-HELD = 4_000_000
+HELD_PAIRS = 4_000_000
 _READ = 1 << 18
 
 
@@ -59,7 +60,7 @@ def differing(source: Path, target: Path, suspects: Array, bucket: Callable[[Arr
     ``bucket`` gives the bucket of each key. Reading ends where more than ``most`` pairs differ.
     """
     pairs = sum(path.stat().st_size for path in (source, target)) // PAIR.itemsize
-    parts = max(1, -(-pairs // HELD))
+    parts = max(1, -(-pairs // HELD_PAIRS))
     found: tuple[list[Array], list[Array]] = ([np.empty(0, PAIR)], [np.empty(0, PAIR)])
     for part in range(parts):
         rows, documents = (_part(path, suspects, bucket, part, parts) for path in (source, target))

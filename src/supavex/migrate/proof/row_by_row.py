@@ -16,8 +16,9 @@ from supavex.convex.values import Document
 from supavex.mapping.conversions.json import MAY_ROUND, rounds
 from supavex.mapping.plan import FieldPlan
 from supavex.migrate.proof.compared_table import ComparedTable
-from supavex.migrate.proof.comparison import RowComparison, proof_sql
+from supavex.migrate.proof.comparison import RowComparison
 from supavex.migrate.proof.digests.table import TableDigests
+from supavex.migrate.proof.source_sql import proof_sql
 from supavex.migrate.proof.target_rules import chunks
 from supavex.migrate.state.rejects import NO_KEY
 
@@ -97,7 +98,7 @@ class RowByRow:
             if planned.conversion.rounding:
                 rounded[planned.place] += sum(_MAY_ROUND.search(v) is not None and rounds(v) for v in values if v)
 
-    def mended(self, keys: Iterable[str]) -> None:
+    def would_go(self, keys: Iterable[str]) -> None:
         """Rejected rows that would go now: that they were rejected no longer explains why they have no document."""
         compared = self._compared
         assert self._table.key is not None
@@ -108,7 +109,7 @@ class RowByRow:
                 self._proof.rejected -= 1
                 compared.missing += 1
                 code = compared.rejects[key].code
-                detail = f"it was rejected ({code}), and would go now: it was mended, or what decides on it"
+                detail = f"it was rejected ({code}), and would go now: it was corrected, or what decides on it"
                 self._proof.add_change(key, detail)
 
     def _suspected(self, rows: list[Row], suspects: Suspects) -> list[Row]:

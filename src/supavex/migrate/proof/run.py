@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import psycopg
 
+from supavex.callbacks import Progress
 from supavex.convex.limits import STORAGE_NUMBER, STORAGE_TABLE
 from supavex.errors import SupavexError
 from supavex.mapping.plan import Plan, TablePlan
@@ -20,14 +21,14 @@ from supavex.migrate.proof.compared_table import LARGE_BYTES, ComparedTable, Pro
 from supavex.migrate.proof.digest_comparison import is_large
 from supavex.migrate.proof.digests.process import DigestProcess
 from supavex.migrate.proof.findings import Proof, TableProof
-from supavex.migrate.proof.request import Asked, FilesProof, Progress, Retry
+from supavex.migrate.proof.request import Asked, FilesProof, Retry
 from supavex.migrate.proof.tables import TableCheck
-from supavex.migrate.state.copies import Copied
+from supavex.migrate.state.copies import CopyRecord
 from supavex.migrate.state.rejects import Reject
 from supavex.migrate.target.documents import Documents
 from supavex.migrate.target.matching import match_documents
 from supavex.postgres.snapshot import Snapshot, exported, imported
-from supavex.postgres.visibility import Visibility, database_identity, has_versions, unchanged
+from supavex.postgres.visibility import Visibility, has_versions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +37,8 @@ class ProofOptions:
 
     #: So many rows of each table are compared: nothing is proven. None: all of them.
     sample: int | None = None
-    #: What the copy saw, and its snapshot: where that lives, its moment is compared, else the present one.
-    copied: Copied | None = None
+    #: What the copy saw, and its snapshot: where that lives, it is compared, else a new one.
+    copied: CopyRecord | None = None
     #: Called with a table, the rows compared, and an estimate of all (0: unknown).
     progress: Progress = lambda table, rows, estimate: None
     #: Proves the stored files too, unless only a sample is looked at.
@@ -64,30 +65,30 @@ def verify(
         by_table.setdefault(reject.table, {})[reject.key] = reject
     numbers = {**target.table_numbers(), STORAGE_TABLE: STORAGE_NUMBER}
     with ExitStack() as stack:
-        snapshot, holder = _moment(stack, url, copied)
+        snapshot, holder = _snapshot(stack, url, copied)
         process = stack.enter_context(DigestProcess())
-        if sample is None and any(is_large(holder, table, options.large_bytes) for table in plan.moved):
+        if sample is None and any(is_large(holder, table, options.large_bytes) for table in plan.moving):
             process.start()
-        database = database_identity(holder)
+        now = Visibility.of(holder, snapshot.taken_at)
         known = {} if copied is None else copied.seen
-        known = {name: seen for name, seen in known.items() if seen.database == database}
-        #: The tables' moments since which something was written, in whichever table.
-        written = {name: seen for name, seen in known.items() if not unchanged(holder, seen)}
+        known = {name: seen for name, seen in known.items() if seen.same_database(now)}
+        #: What the copy saw of each table, where something was written since, in whichever table.
+        written = {name: seen for name, seen in known.items() if seen.transactions != now.transactions}
         existing = {
             table.target: match_documents(holder, table, target.documents(table.target))[0]
             for table in plan.tables
             if table.status == "existing"
         }
-        mended: Mapping[str, list[str]] = {}
+        would_go: Mapping[str, list[str]] = {}
         if by_table and sample is None:
             if options.retry is None:
                 raise TypeError("a proof with rejected rows needs retry")
-            mended = options.retry(plan.moved, snapshot, target, by_table, existing)
+            would_go = options.retry(plan.moving, snapshot, target, by_table, existing)
         context = ProofContext(plan, snapshot, target, numbers, existing, by_table, process, options.large_bytes)
         tables: list[TableProof] = []
         checks: list[TableCheck] = []
         compared: list[tuple[TablePlan, Visibility | None]] = []
-        for table in plan.moved:
+        for table in plan.moving:
             proof = TableProof(table.name, table.target)
             tables.append(proof)
             if table.target not in numbers:
@@ -98,7 +99,7 @@ def verify(
                 seen = None
             compared.append((table, seen))
             check = TableCheck(ComparedTable(context, table, proof, seen, table.name in written))
-            check.compare(sample, options.progress, mended.get(table.name, ()))
+            check.compare(sample, options.progress, would_go.get(table.name, ()))
             checks.append(check)
         if options.files is not None and sample is None:
             tables += options.files(Asked(snapshot, target, by_table, compared, bool(written), options.progress))
@@ -106,17 +107,17 @@ def verify(
         for check in checks if sample is None else ():
             check.finish(failed)
         # Of several runs' tables, since the first of them.
-        at = min((known[table.name].taken_at for table in plan.moved if table.name in known), default=None)
+        at = min((known[table.name].taken_at for table in plan.moving if table.name in known), default=None)
         return Proof(tables, snapshot.taken_at, time.monotonic() - started, sample, at, plan.remarks)
 
 
 def holds_documents(plan: Plan, target: Documents) -> bool:
     """Whether a table that rows move to has a document in ``target``."""
     numbers = target.table_numbers()
-    return any(table.target in numbers and target.count(table.target) for table in plan.moved)
+    return any(table.target in numbers and target.count(table.target) for table in plan.moving)
 
 
-def _moment(stack: ExitStack, url: str, copied: Copied | None) -> tuple[Snapshot, psycopg.Connection]:
+def _snapshot(stack: ExitStack, url: str, copied: CopyRecord | None) -> tuple[Snapshot, psycopg.Connection]:
     """The snapshot to compare at: the copy's, as long as it lives, else a new one; and a connection that sees it."""
     if copied is not None and copied.snapshot is not None:
         try:

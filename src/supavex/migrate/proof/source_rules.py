@@ -12,7 +12,7 @@ from supavex.convex.field_rules import MISSING
 from supavex.convex.limits import STORAGE_TABLE
 from supavex.mapping.plan import ALIAS, FieldPlan, Reference
 from supavex.migrate.proof.compared_table import ComparedTable
-from supavex.migrate.proof.comparison import named_parts
+from supavex.migrate.proof.source_sql import named_parts, parent_sql
 from supavex.migrate.state.rejects import Reject
 from supavex.postgres.connection import quoted
 from supavex.postgres.snapshot import reading
@@ -37,9 +37,9 @@ class SourceRules:
 
     def _may_hold(self, failed: frozenset[str]) -> bool:
         """Whether the rows themselves tell what their references lead to."""
-        moved = {table.target for table in self._compared.context.plan.moved} - failed
+        moved = {table.target for table in self._compared.context.plan.moving} - failed
         return all(
-            reference.target in moved and not reference.through and not self._rejects_of(reference)
+            reference.target in moved and not reference.via_unique and not self._rejects_of(reference)
             for _, reference in self._references_by_id()
         )
 
@@ -64,14 +64,14 @@ class SourceRules:
         """Whether a row's field names a row that is not there."""
         reference = field.reference
         assert reference is not None
-        if reference.through:
+        if reference.via_unique:
             return False  # such a row has no key to name, and is rejected
         parts = named_parts(field)
-        rows = f"{quoted(self._table.source.schema, self._table.source.name)} AS {ALIAS}"
-        if reference.many:
+        rows = f"{self._table.source.sql_name} AS {ALIAS}"
+        if reference.is_array:
             rows += f", unnest({field.source}) AS e(x)"
         there = " AND ".join(f"{part} IS NOT NULL" for part in parts)
-        parent = f"SELECT 1 FROM {quoted(reference.schema, reference.table)} AS p WHERE {reference.named(parts)}"
+        parent = f"SELECT 1 FROM {reference.source} AS p WHERE {parent_sql(reference, parts)}"
         sql = f"SELECT 1 FROM {rows} WHERE {there} AND NOT EXISTS ({parent}) LIMIT 1"
         return connection.execute(sql.encode()).fetchone() is not None
 
@@ -102,7 +102,7 @@ class SourceRules:
             if found.fill is not MISSING or lossy or found.conversion.cut or found.conversion.rounding:
                 return False
             columns.append(f"{ALIAS}.{quoted(found.column.name)}")
-        source = quoted(self._table.source.schema, self._table.source.name)
+        source = self._table.source.sql_name
         there = " AND ".join(f"{column} IS NOT NULL" for column in columns)
         sql = (
             f"SELECT 1 FROM {source} AS {ALIAS} WHERE {there} GROUP BY {', '.join(columns)} HAVING count(*) > 1 LIMIT 1"

@@ -10,7 +10,7 @@ import json
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import xxhash
 
+from supavex.callbacks import Progress
 from supavex.convex.ids import INTERNAL_ID_BYTES, encode_id
 from supavex.convex.schema_json import schema_from_json
 from supavex.deployment.database.database import Database
@@ -37,8 +38,6 @@ _PROBLEMS = 50
 INDEXES = "the deployment's indexes"
 #: The index by id, which SQLite itself keeps.
 _BY_ID = "by_id"
-#: Called with what is looked at, the rows of it so far, and how many there are.
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(slots=True)

@@ -7,19 +7,20 @@ from typing import Any
 
 import psycopg
 
+from supavex.callbacks import Progress
 from supavex.mapping.plan import TablePlan
 from supavex.migrate.proof.check_constraints import evaluate_checks
 from supavex.migrate.proof.compared_table import ComparedTable
-from supavex.migrate.proof.comparison import RowComparison, earliest_sql
+from supavex.migrate.proof.comparison import RowComparison
 from supavex.migrate.proof.digest_comparison import DigestComparison, DigestResult
 from supavex.migrate.proof.extra_documents import list_extra
 from supavex.migrate.proof.few_rows import FewRows
-from supavex.migrate.proof.request import Progress
 from supavex.migrate.proof.row_by_row import RowByRow, Suspects
 from supavex.migrate.proof.source_rules import SourceRules
+from supavex.migrate.proof.source_sql import earliest_sql
 from supavex.migrate.proof.target_rules import check_documents
 from supavex.migrate.proof.uniques import may_repeat
-from supavex.postgres.connection import literal, quoted
+from supavex.postgres.connection import literal
 from supavex.postgres.snapshot import reading
 
 
@@ -33,10 +34,10 @@ class TableCheck:
         #: The rows and documents that differ, where they are few, and were compared.
         self._few: FewRows | None = None
 
-    def compare(self, sample: int | None, progress: Progress, mended: Iterable[str] = ()) -> None:
+    def compare(self, sample: int | None, progress: Progress, would_go: Iterable[str] = ()) -> None:
         """Compares every row with its document; with ``sample``, that many rows, and nothing proves anything.
 
-        ``mended``: the keys of rejected rows that would go now.
+        ``would_go``: the keys of rejected rows that would go now.
         """
         table, context = self._compared.table, self._compared.context
         with reading(context.snapshot, table.name) as connection:
@@ -59,7 +60,7 @@ class TableCheck:
                 rows.compare_all(connection, done, sample)
             elif result.suspects is not None and not self._compare_few(result, rows, connection, progress):
                 rows.compare_all(connection, done, suspects=Suspects(result.digests, result.suspects))
-            rows.mended(mended)
+            rows.would_go(would_go)
             evaluate_checks(self._compared, connection)
         if sample is not None:
             self._compared.list_damaged()
@@ -101,7 +102,7 @@ class TableCheck:
 
 
 def _estimate(connection: psycopg.Connection, table: TablePlan) -> int:
-    name = literal(quoted(table.source.schema, table.source.name))
+    name = literal(table.source.sql_name)
     found = _one(connection, f"SELECT reltuples::int8 FROM pg_catalog.pg_class WHERE oid = {name}::regclass")
     return max(int(found or 0), 0)
 

@@ -17,13 +17,14 @@ from supavex.convex.limits import STORAGE_NUMBER, STORAGE_TABLE
 from supavex.mapping.large_values import LargeValues
 from supavex.mapping.plan import ALIAS, TablePlan
 from supavex.migrate.proof.bucket_files import FIELDS, compare_stored, digest
-from supavex.migrate.proof.comparison import creation_micros, earliest_sql, moments_sql
+from supavex.migrate.proof.comparison import creation_micros
 from supavex.migrate.proof.findings import TableProof
 from supavex.migrate.proof.request import Asked
+from supavex.migrate.proof.source_sql import earliest_sql, file_content_sql, is_large_sql, moments_sql, own_key_sql
 from supavex.migrate.target.stored_files import Stored
 from supavex.postgres.connection import quoted
 from supavex.postgres.snapshot import reading
-from supavex.postgres.visibility import Visibility, unseen_sql
+from supavex.postgres.visibility import Visibility
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ def prove_values(
 
     ``seen``: what the copy saw of the table, where rows that were written since can be told.
     """
-    column = _Column(table, large, "false" if seen is None else unseen_sql(seen, ALIAS))
+    column = _Column(table, large, "false" if seen is None else seen.unseen_sql(ALIAS))
     proof = TableProof(large.name, STORAGE_TABLE)
     rejects = asked.rejects.get(table.name, {})
     known: set[bytes] = set()
@@ -86,8 +87,7 @@ def _extra(
     table, large = column.table, column.large
     assert table.key is not None
     hint = "delete it, for no document should refer to it"
-    key_sql = table.key.text_sql(table.key.own(ALIAS))
-    sql = f"SELECT {key_sql} AS k, {column.changed} AS c FROM {_source(table)} AS {ALIAS}"
+    sql = f"SELECT {own_key_sql(table)} AS k, {column.changed} AS c FROM {_source(table)} AS {ALIAS}"
     for key, since in _copied(connection, sql, ["text", "bool"]):
         internal_id = b"" if key is None else large.internal_id(table.key.internal_id(key))
         if internal_id in others:
@@ -117,11 +117,11 @@ def _rows(connection: psycopg.Connection, column: _Column) -> Iterator[tuple[Any
     value = f"{ALIAS}.{quoted(large.column.name)}"
     moments = {f"m{index}": sql for index, sql in enumerate(moments_sql(table))}
     columns = {
-        "k": table.key.text_sql(table.key.own(ALIAS)),
+        "k": own_key_sql(table),
         "c": column.changed,
-        "v": large.text_sql(value),
+        "v": file_content_sql(large, value),
         **moments,
-        "is_large": large.large_sql(value),
+        "is_large": is_large_sql(large, value),
     }
     inner = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
     names = ", ".join(f"s.{name}" for name in ("k", "c", "v", *moments))
@@ -146,4 +146,4 @@ def _earliest(connection: psycopg.Connection, table: TablePlan) -> int | None:
 
 
 def _source(table: TablePlan) -> str:
-    return quoted(table.source.schema, table.source.name)
+    return table.source.sql_name

@@ -22,7 +22,7 @@ def restore_archive(
     """
     plan, _ = checked_plan(project)
     with ArchiveDocuments(archive) as documents, SnapshotArchive(archive) as files:
-        stored = archive_files(files) if plan.large else {}
+        stored = archive_files(files) if plan.file_columns else {}
         return restore(
             plan,
             documents,

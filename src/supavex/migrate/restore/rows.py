@@ -19,16 +19,16 @@ from supavex.convex.limits import STORAGE_TABLE
 from supavex.convex.values import Document, Value, same
 from supavex.errors import SupavexError
 from supavex.mapping.conversions.literals import array_of_texts
-from supavex.mapping.plan import ALIAS, SOURCE_KEY_FIELDS, FieldPlan, Plan, Reference, TablePlan
+from supavex.mapping.plan import ALIAS, FieldPlan, IdFile, KeyText, Plan, Reference, TablePlan
 from supavex.migrate.restore.new_keys import NewKeys
 from supavex.migrate.target.documents import Documents
 from supavex.postgres.connection import quoted
 
 _ABSENT: Value = object()
 #: Gives the contents of a stored file by its id; None where there is none.
-Stored = Callable[[str], bytes | None]
+FileContents = Callable[[str], bytes | None]
 #: Of a table that was in Convex before: id to the texts of the row's columns, by name.
-Existing = Mapping[str, Mapping[str, str | None]]
+ExistingRows = Mapping[str, Mapping[str, str | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class ColumnOrigin:
     """Where a column's value comes from: a field, or without one the document's own id.
 
     ``named``: the field refers to a row, and this column of that row is the value. ``part``: the field holds the key as
@@ -73,40 +73,44 @@ class Counts:
     untaken: Counter[str] = field(default_factory=Counter)
 
 
-class Rows:
-    """Rows from ``documents``, by ``plan``. ``existing``: rows of tables that were in Convex before, by target.
+class RowReader:
+    """Reads rows from ``documents``, by ``plan``. ``existing``: rows of tables that were in Convex before, by target.
 
     ``stored``: the files of values that became some. A context manager: numbers for documents that Convex made are kept
     in a temporary file.
     """
 
     def __init__(
-        self, plan: Plan, documents: Documents, existing: Mapping[str, Existing], stored: Stored = lambda id_: None
+        self,
+        plan: Plan,
+        documents: Documents,
+        existing: Mapping[str, ExistingRows],
+        stored: FileContents = lambda id_: None,
     ) -> None:
         self.plan, self.documents, self.existing, self.stored = plan, documents, existing, stored
         self.numbers = documents.table_numbers()
-        self.counts: dict[str, Counts] = {table.name: Counts() for table in plan.moved}
+        self.counts: dict[str, Counts] = {table.name: Counts() for table in plan.moving}
         self._new = NewKeys(documents)
         self._olds: dict[str, dict[str, str]] = {}
 
-    def __enter__(self) -> Rows:
+    def __enter__(self) -> RowReader:
         return self
 
     def __exit__(self, *details: object) -> None:
         self._new.close()
 
-    def ways(self, table: TablePlan) -> tuple[list[Way], list[Note]]:
-        """The way of each column that has one; what to say of the others, and of those that don't come back equal."""
-        ways: list[Way] = []
+    def origins(self, table: TablePlan) -> tuple[list[ColumnOrigin], list[Note]]:
+        """The origin of each column that has one; and notes on the others, and on those that come back changed."""
+        origins: list[ColumnOrigin] = []
         notes: list[Note] = []
         for column in table.source.columns:
             if column.generated:
                 continue  # PostgreSQL makes it again
-            found = self._way(table, column.name)
+            found = self._origin(table, column.name)
             if isinstance(found, str):
                 notes.append(Note(table.name, column.name, "left", found))
                 continue
-            ways.append(found)
+            origins.append(found)
             rule = self.plan.project.column_rule(table.rule, column.name)
             if found.field is not None and rule.lossy:
                 notes.append(Note(table.name, column.name, "nearest", "`lossy` made values the nearest that fit"))
@@ -114,50 +118,54 @@ class Rows:
                 notes.append(Note(table.name, column.name, "nearest", "`nonfinite` made NaN and infinity NULL"))
             if found.field is not None and rule.truncate is not None:
                 notes.append(Note(table.name, column.name, "nearest", "`truncate` cut long texts"))
-        return ways, notes
+        return origins, notes
 
     def texts(
-        self, table: TablePlan, ways: Sequence[Way], documents: Sequence[Document]
+        self, table: TablePlan, origins: Sequence[ColumnOrigin], documents: Sequence[Document]
     ) -> Iterable[tuple[str | None, ...]]:
-        """The rows of some documents (a batch) of ``table``: a text, or None for NULL, for each of ``ways``."""
+        """The rows of some documents (a batch) of ``table``: a text, or None for NULL, for each of ``origins``."""
         counts = self.counts[table.name]
-        known = {"_id", "_creationTime", *(f.name for way in ways for f in (way.field, way.file) if f is not None)}
+        known = {
+            "_id",
+            "_creationTime",
+            *(f.name for origin in origins for f in (origin.field, origin.file) if f is not None),
+        }
         known |= {planned.name for planned in table.fields if _made_again(table, planned)}
         for document in documents:
             counts.untaken.update(document.keys() - known)
-        return zip(*(self._column(table, way, documents, counts) for way in ways), strict=True)
+        return zip(*(self._column(table, origin, documents, counts) for origin in origins), strict=True)
 
-    def _way(self, table: TablePlan, column: str) -> Way | str:
-        """The way of a column, or why there is none."""
+    def _origin(self, table: TablePlan, column: str) -> ColumnOrigin | str:
+        """The origin of a column, or why there is none."""
         reason = f"skipped: {table.skipped[column]}" if column in table.skipped else "no field holds it"
         found = _reference_of(table, column)
         if found is not None and not self._circular(table, column):
             planned, named = found
             unreachable = self._unreachable(planned.reference, named) if planned.reference else None
             if unreachable is None:
-                return Way(column, planned, named)
+                return ColumnOrigin(column, planned, named)
             reason = unreachable
         plain = _field_of(table, column)
         file = next((f for f in table.fields if f.file is not None and f.file.column.name == column), None)
         if file is not None:
-            return Way(column, plain, file=file)
+            return ColumnOrigin(column, plain, file=file)
         if plain is not None and plain.expression:
             reason = "an sql expression made the field of it, which can't be taken back"
             if plain.reference is not None and plain.reference.target == STORAGE_TABLE:
                 reason = "a stored file's id does not say how the column named it"
-        elif plain is not None and plain.ids is not None:
-            if self._old_ids(plain) is not None:
-                return Way(column, plain)
-            reason = f"{plain.ids_file} gives one new id to several old ones"
+        elif plain is not None and isinstance(plain.value, IdFile):
+            if self._old_ids(plain.value) is not None:
+                return ColumnOrigin(column, plain)
+            reason = f"{plain.value.path} gives one new id to several old ones"
         elif plain is not None and plain.reference is None:
-            return Way(column, plain)
+            return ColumnOrigin(column, plain)
         key = table.key
         if key is not None and column in key.columns:
             if key.form in ("uuid", "integer"):
-                return Way(column)
-            text = next((f for f in table.fields if _holds_key_text(table, f)), None)
+                return ColumnOrigin(column)
+            text = next((f for f in table.fields if _holds_key_text(f)), None)
             if text is not None:
-                return Way(column, text, part=key.columns.index(column))
+                return ColumnOrigin(column, text, part=key.columns.index(column))
         return reason
 
     def _unreachable(self, reference: Reference, named: str) -> str | None:
@@ -167,10 +175,10 @@ class Rows:
                 return None
             return f"the archive does not hold {reference.target}, which chose its ids: export it from Convex"
         parent = self._parent(reference)
-        way = self._way(parent, named)
-        if isinstance(way, str):
-            return f"it refers to {parent.name}.{named}, which can't be taken back: {way}"
-        if (way.field or way.file) is not None and parent.target not in self.numbers:
+        found = self._origin(parent, named)
+        if isinstance(found, str):
+            return f"it refers to {parent.name}.{named}, which can't be taken back: {found}"
+        if (found.field or found.file) is not None and parent.target not in self.numbers:
             return f"it refers to {parent.name}, which the archive does not hold"
         return None
 
@@ -194,19 +202,19 @@ class Rows:
         return parent
 
     def _column(
-        self, table: TablePlan, way: Way, documents: Sequence[Document], counts: Counts | None = None
+        self, table: TablePlan, origin: ColumnOrigin, documents: Sequence[Document], counts: Counts | None = None
     ) -> Iterable[str | None]:
-        if way.file is None:
-            return self._texts(table, way, documents, counts)
-        own = [None] * len(documents) if way.field is None else self._texts(table, way, documents, counts)
+        if origin.file is None:
+            return self._texts(table, origin, documents, counts)
+        own = [None] * len(documents) if origin.field is None else self._texts(table, origin, documents, counts)
         # One after another, as they are asked for: they are large.
-        return (self._text(table, way, document, text) for document, text in zip(documents, own, strict=True))
+        return (self._text(table, origin, document, text) for document, text in zip(documents, own, strict=True))
 
-    def _text(self, table: TablePlan, way: Way, document: Document, own: str | None) -> str | None:
+    def _text(self, table: TablePlan, origin: ColumnOrigin, document: Document, own: str | None) -> str | None:
         """The text of a value that may be in a file; ``own``: that of its own field."""
-        assert way.file is not None
-        assert way.file.file is not None
-        id_ = document.get(way.file.name)
+        assert origin.file is not None
+        assert origin.file.file is not None
+        id_ = document.get(origin.file.name)
         if id_ is None:
             return own
         content = self.stored(id_) if isinstance(id_, str) else None
@@ -214,25 +222,25 @@ class Rows:
             message = f"the archive holds no file {_shown(id_)} (npx convex export --include-file-storage)"
         elif own is not None:
             message = "there is a file, and a value in its own field too"
-        elif way.file.file.column.type.base == "bytea":
+        elif origin.file.file.column.type.base == "bytea":
             return f"\\x{content.hex()}"
         else:
             try:
                 return content.decode()
             except UnicodeDecodeError:
                 message = f"the file {_shown(id_)} holds no text"
-        raise _refusal(table, Way(way.column, way.file), document, message)
+        raise _refusal(table, ColumnOrigin(origin.column, origin.file), document, message)
 
     def _texts(
-        self, table: TablePlan, way: Way, documents: Sequence[Document], counts: Counts | None = None
+        self, table: TablePlan, origin: ColumnOrigin, documents: Sequence[Document], counts: Counts | None = None
     ) -> list[str | None]:
-        planned = way.field
+        planned = origin.field
         if planned is None:
             return [self._own(table, str(document["_id"])) for document in documents]
-        column = table.source.column(way.column)
+        column = table.source.column(origin.column)
         nullable = column is None or column.nullable
         values = [document.get(planned.name, _ABSENT) for document in documents]
-        read = self._reader(table, way, values)
+        read = self._reader(table, origin, values)
         texts: list[str | None] = []
         for document, value in zip(documents, values, strict=True):
             if value is _ABSENT or (value is None and planned.takes_null and nullable):
@@ -242,23 +250,23 @@ class Rows:
                 texts.append(read(value))
             except _Unknown as unknown:
                 if not nullable:
-                    raise _refusal(table, way, document, str(unknown)) from None
+                    raise _refusal(table, origin, document, str(unknown)) from None
                 texts.append(None)
                 if counts is not None:
-                    counts.unknown[way.column] += 1
+                    counts.unknown[origin.column] += 1
             except (ValueError, TypeError, LookupError, ArithmeticError) as error:
-                raise _refusal(table, way, document, f"{_shown(value)} can't be taken back: {error}") from None
+                raise _refusal(table, origin, document, f"{_shown(value)} can't be taken back: {error}") from None
             if counts is not None and nullable and planned.fill is not MISSING and same(value, planned.fill):
-                counts.maybe_null[way.column] += 1
+                counts.maybe_null[origin.column] += 1
         return texts
 
-    def _reader(self, table: TablePlan, way: Way, values: Iterable[Value]) -> Callable[[Value], str | None]:
+    def _reader(self, table: TablePlan, origin: ColumnOrigin, values: Iterable[Value]) -> Callable[[Value], str | None]:
         """What gives a column's text of its field's value; ``values`` are those that it will be asked for."""
-        planned = way.field
+        planned = origin.field
         assert planned is not None
         if planned.reference is not None:
             reference = planned.reference
-            named = self._named(reference, way.named, {id_ for value in values for id_ in _ids(value)})
+            named = self._named(reference, origin.named, {id_ for value in values for id_ in _ids(value)})
 
             def text_of(id_: Value) -> str | None:
                 if id_ is None:
@@ -268,33 +276,34 @@ class Rows:
                     raise _Unknown(message) if reference.existing else ValueError(message)
                 return named[id_]
 
-            return (lambda ids: array_of_texts(ids and [text_of(id_) for id_ in ids])) if reference.many else text_of
-        if planned.ids is not None:
-            return self._old_id_reader(planned)
-        if way.part is not None:
+            return (
+                (lambda ids: array_of_texts(ids and [text_of(id_) for id_ in ids])) if reference.is_array else text_of
+            )
+        if isinstance(planned.value, IdFile):
+            return self._old_id_reader(planned.value)
+        if origin.part is not None:
             assert table.key is not None
-            several, part = len(table.key.columns) > 1, way.part
+            several, part = len(table.key.columns) > 1, origin.part
             return lambda text: str(json.loads(text)[part] if several else text)
         return planned.conversion.restore
 
-    def _old_id_reader(self, planned: FieldPlan) -> Callable[[Value], str | None]:
-        olds = self._old_ids(planned)
+    def _old_id_reader(self, file: IdFile) -> Callable[[Value], str | None]:
+        olds = self._old_ids(file)
         assert olds is not None
 
         def old_id(new: Value) -> str | None:
             if new is not None and new not in olds:
-                raise _Unknown(f"{_shown(new)} is no new id of {planned.ids_file}")
+                raise _Unknown(f"{_shown(new)} is no new id of {file.path}")
             return None if new is None else olds[new]
 
         return old_id
 
-    def _old_ids(self, planned: FieldPlan) -> dict[str, str] | None:
+    def _old_ids(self, file: IdFile) -> dict[str, str] | None:
         """New id to old one; None where several old ones have the same new one."""
-        assert planned.ids is not None
-        if planned.ids_file not in self._olds:
-            self._olds[planned.ids_file] = {new: old for old, new in planned.ids.items()}
-        olds = self._olds[planned.ids_file]
-        return olds if len(olds) == len(planned.ids) else None
+        if file.path not in self._olds:
+            self._olds[file.path] = {new: old for old, new in file.ids.items()}
+        olds = self._olds[file.path]
+        return olds if len(olds) == len(file.ids) else None
 
     def _named(self, reference: Reference, column: str, ids: set[str]) -> dict[str, str | None]:
         """A column of the rows that ``ids`` refer to, by id; without those that are not there."""
@@ -302,16 +311,16 @@ class Rows:
             known = self.existing[reference.target]
             return {id_: known[id_][column] for id_ in ids if id_ in known}
         parent = self._parent(reference)
-        way = self._way(parent, column)
-        assert isinstance(way, Way)
-        if way.field is None and way.file is None:
+        origin = self._origin(parent, column)
+        assert isinstance(origin, ColumnOrigin)
+        if origin.field is None and origin.file is None:
             found: dict[str, str | None] = {}
             for id_ in ids:
                 with suppress(InvalidId):
                     found[id_] = self._own(parent, id_)
             return found
         documents = self.documents.get_many(parent.target, sorted(ids))
-        texts = self._column(parent, way, list(documents.values()))
+        texts = self._column(parent, origin, list(documents.values()))
         return dict(zip(documents, texts, strict=True))
 
     def _own(self, table: TablePlan, id_: str) -> str:
@@ -345,29 +354,28 @@ def _reference_of(table: TablePlan, column: str) -> tuple[FieldPlan, str] | None
     return None
 
 
-def _holds_key_text(table: TablePlan, planned: FieldPlan) -> bool:
+def _holds_key_text(planned: FieldPlan) -> bool:
     """Whether the plan made the field to hold the row's key as text."""
-    made = planned.column is None and planned.reference is None
-    return made and planned.name in SOURCE_KEY_FIELDS and planned.name not in table.rule.fields
+    return isinstance(planned.value, KeyText)
 
 
 def _made_again(table: TablePlan, planned: FieldPlan) -> bool:
     """Whether a field says nothing that the row does not say without it."""
     column = planned.file.column if planned.file is not None else planned.column
-    return _holds_key_text(table, planned) or (column is not None and bool(column.generated))
+    return _holds_key_text(planned) or (column is not None and bool(column.generated))
 
 
 def _ids(value: Value) -> list[str]:
     return [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, str)]
 
 
-def _refusal(table: TablePlan, way: Way, document: Document, message: str) -> SupavexError:
-    assert way.field is not None
+def _refusal(table: TablePlan, origin: ColumnOrigin, document: Document, message: str) -> SupavexError:
+    assert origin.field is not None
     return SupavexError(
         "CannotTakeBack",
-        f"the field {way.field.name}: {message}.",
+        f"the field {origin.field.name}: {message}.",
         where=f"{table.target} {document['_id']}",
-        hint=f"Correct the document, so that {table.name}.{way.column} can hold it, and export again.",
+        hint=f"Correct the document, so that {table.name}.{origin.column} can hold it, and export again.",
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -17,11 +17,13 @@ from typing import Any
 
 import psycopg
 
+from supavex.callbacks import Progress
 from supavex.convex.values import Document
 from supavex.errors import SupavexError, UsageError
 from supavex.mapping.convex_auth import SOURCES
+from supavex.mapping.key_sql import key_text_sql
 from supavex.mapping.plan import ALIAS, Plan, TablePlan
-from supavex.migrate.restore.rows import Existing, Note, Rows, Stored, Way
+from supavex.migrate.restore.rows import ColumnOrigin, ExistingRows, FileContents, Note, RowReader
 from supavex.migrate.target.documents import Documents
 from supavex.migrate.target.matching import match_documents
 from supavex.postgres.catalog import Catalog
@@ -33,8 +35,6 @@ from supavex.postgres.same_database import same_database
 from supavex.postgres.snapshot import exported
 from supavex.text import counted
 
-#: Called with a source table, the rows of it written so far, and how many there are.
-Progress = Callable[[str, int, int], None]
 #: Documents read, and their references looked up, at once.
 _BATCH = 1000
 
@@ -92,7 +92,7 @@ def restore(
     *,
     replace: bool = False,
     progress: Progress = lambda table, done, estimate: None,
-    stored: Stored = lambda id_: None,
+    stored: FileContents = lambda id_: None,
 ) -> Restored:
     """Writes ``documents`` into the tables at ``url`` that ``plan`` took them from; memory does not grow with them.
 
@@ -144,14 +144,14 @@ def _check_other_database(plan: Plan, connection: psycopg.Connection, url: str) 
 
 class _Restore:
     def __init__(
-        self, plan: Plan, documents: Documents, connection: psycopg.Connection, stored: Stored, url: str
+        self, plan: Plan, documents: Documents, connection: psycopg.Connection, stored: FileContents, url: str
     ) -> None:
         self.plan, self.documents, self.connection, self.stored, self.url = plan, documents, connection, stored, url
         self.numbers = documents.table_numbers()
         self.rounded: dict[str, Counter[str]] = {}
         #: By table, how many of its documents are rows of tables that inherit from it.
         self.heirs: dict[str, int] = {}
-        self.wanted = [t for t in plan.moved if t.target in self.numbers and t.name not in SOURCES]
+        self.wanted = [t for t in plan.moving if t.target in self.numbers and t.name not in SOURCES]
         self.notes = [
             Note(table.name, "", "left", _why_left(table)) for table in plan.tables if table not in self.wanted
         ]
@@ -164,12 +164,12 @@ class _Restore:
         self.connection.execute("RESET search_path")
         self._read_money_as_decimals()
         with (
-            Rows(self.plan, self.documents, self._existing(catalog), self.stored) as rows,
+            RowReader(self.plan, self.documents, self._existing(catalog), self.stored) as rows,
             # COPY keeps the one connection busy.
             closing(connect(self.url)) as beside,
         ):
-            ways = self._ways(rows, catalog)
-            tables = {_name(table): table for table in self.wanted if ways[table.name]}
+            origins = self._origins(rows, catalog)
+            tables = {_name(table): table for table in self.wanted if origins[table.name]}
             loading = Loading(self.connection, list(tables))
             filled = loading.filled()
             if filled and not replace:
@@ -181,8 +181,10 @@ class _Restore:
             loading.begin()
             loading.empty(filled)
             for name in loading.order:
-                table, own = tables[name], ways[tables[name].name]
-                into = loading.begin_apart(name, [way.column for way in own]) if name in loading.inherited else name
+                table, own = tables[name], origins[tables[name].name]
+                into = (
+                    loading.begin_apart(name, [origin.column for origin in own]) if name in loading.inherited else name
+                )
                 self._load(rows, table, own, into, _Rounding(beside, name, own), progress)
                 if into != name:
                     self._add_own(loading, table, own)
@@ -200,24 +202,27 @@ class _Restore:
         if row is not None and row[0]:
             self.connection.execute("SET LOCAL lc_monetary = 'C'")
 
-    def _existing(self, catalog: Catalog) -> dict[str, Existing]:
+    def _existing(self, catalog: Catalog) -> dict[str, ExistingRows]:
         """The rows that documents of existing tables stand for: those of this database that match them."""
-        found: dict[str, Existing] = {}
+        found: dict[str, ExistingRows] = {}
         for table in self.plan.tables:
             there = catalog.table(table.source.schema, table.source.name)
             if table.status != "existing" or table.key is None or table.target not in self.numbers or there is None:
                 continue
             ids, _ = match_documents(self.connection, table, self.documents.documents(table.target))
             names = [column.name for column in there.columns]
-            texts = [table.key.text_sql(table.key.own(ALIAS)), *(f"{ALIAS}.{quoted(name)}::text" for name in names)]
+            texts = [
+                key_text_sql(table.key, table.key.own(ALIAS)),
+                *(f"{ALIAS}.{quoted(name)}::text" for name in names),
+            ]
             sql = f"SELECT {', '.join(texts)} FROM {_name(table)} AS {ALIAS}"
             rows = self.connection.execute(sql.encode())
             found[table.target] = {ids[key]: dict(zip(names, row, strict=True)) for key, *row in rows if key in ids}
         return found
 
-    def _ways(self, rows: Rows, catalog: Catalog) -> dict[str, list[Way]]:
-        """The way of every column, by table. Raises, with all of them, where the database lacks what they need."""
-        result: dict[str, list[Way]] = {}
+    def _origins(self, rows: RowReader, catalog: Catalog) -> dict[str, list[ColumnOrigin]]:
+        """The origin of every column, by table. Raises, with all of them, where the database lacks what they need."""
+        result: dict[str, list[ColumnOrigin]] = {}
         missing: list[str] = []
         unfilled: list[str] = []
         for table in self.wanted:
@@ -225,16 +230,18 @@ class _Restore:
             if there is None:
                 missing.append(f"the table {table.name}")
                 continue
-            ways, notes = rows.ways(table)
-            missing += [f"the column {table.name}.{way.column}" for way in ways if there.column(way.column) is None]
+            origins, notes = rows.origins(table)
+            missing += [
+                f"the column {table.name}.{origin.column}" for origin in origins if there.column(origin.column) is None
+            ]
             made = {column.name for column in there.columns if column.generated}
-            result[table.name] = [way for way in ways if way.column not in made]
+            result[table.name] = [origin for origin in origins if origin.column not in made]
             self.notes += notes
-            if not ways:
+            if not origins:
                 self.notes.append(Note(table.name, "", "left", "none of its columns can be taken back"))
                 continue
             reasons = {note.column: note.reason for note in notes if note.kind == "left"}
-            written = {way.column for way in ways} | made
+            written = {origin.column for origin in origins} | made
             for column in there.columns:
                 filled = column.nullable or column.default is not None or column.identity
                 if column.name not in written and not filled and self.documents.count(table.target):
@@ -255,9 +262,15 @@ class _Restore:
         return result
 
     def _load(
-        self, rows: Rows, table: TablePlan, ways: list[Way], into: str, near: _Rounding, progress: Progress
+        self,
+        rows: RowReader,
+        table: TablePlan,
+        origins: list[ColumnOrigin],
+        into: str,
+        near: _Rounding,
+        progress: Progress,
     ) -> None:
-        names = ", ".join(quoted(way.column) for way in ways)
+        names = ", ".join(quoted(origin.column) for origin in origins)
         done, count = 0, self.documents.count(table.target)
         self.rounded[table.name] = near.counts
         try:
@@ -265,7 +278,7 @@ class _Restore:
             sql = f"COPY {into} ({names}) FROM STDIN"
             with self.connection.cursor() as cursor, cursor.copy(sql.encode()) as copy:
                 for documents in _batches(self.documents.documents(table.target)):
-                    for row in rows.texts(table, ways, documents):
+                    for row in rows.texts(table, origins, documents):
                         copy.write_row(row)
                         near.add(row)
                     near.count()
@@ -276,9 +289,9 @@ class _Restore:
         except psycopg.Error as error:
             raise _refused(error, self._place(table, error)) from None
 
-    def _add_own(self, loading: Loading, table: TablePlan, ways: list[Way]) -> None:
+    def _add_own(self, loading: Loading, table: TablePlan, origins: list[ColumnOrigin]) -> None:
         """Of the rows that were loaded apart, takes those that no table has that inherits from this one."""
-        columns = [way.column for way in ways]
+        columns = [origin.column for origin in origins]
         key = [] if table.key is None else list(table.key.columns)
         try:
             left = loading.add_own(_name(table), columns, key if key and set(key) <= set(columns) else columns)
@@ -301,7 +314,7 @@ class _Restore:
         document = next(islice(self.documents.documents(table.target), int(line[1]) - 1, None), None)
         return place if document is None else f"{place} {table.target} {document['_id']}"
 
-    def _restored(self, rows: Rows, table: TablePlan) -> RestoredTable:
+    def _restored(self, rows: RowReader, table: TablePlan) -> RestoredTable:
         counts = rows.counts[table.name]
         kinds = (self.rounded[table.name], counts.maybe_null, counts.unknown, counts.untaken)
         written = self.documents.count(table.target) - self.heirs.get(table.name, 0)
@@ -311,12 +324,12 @@ class _Restore:
 class _Rounding:
     """Counts the values that the columns of the table ``name`` hold only roughly, rows at a time."""
 
-    def __init__(self, connection: psycopg.Connection, name: str, ways: list[Way]) -> None:
+    def __init__(self, connection: psycopg.Connection, name: str, origins: list[ColumnOrigin]) -> None:
         self._connection = connection
         checks = rounding(connection, name)
         # Values that may be in files are texts and bytes, which are never rounded, and large.
-        places = [n for n, way in enumerate(ways) if way.column in checks and way.file is None]
-        self._places, self._checks = places, {ways[n].column: checks[ways[n].column] for n in places}
+        places = [n for n, origin in enumerate(origins) if origin.column in checks and origin.file is None]
+        self._places, self._checks = places, {origins[n].column: checks[origins[n].column] for n in places}
         self._rows: list[list[str | None]] = []
         self.counts: Counter[str] = Counter()
 
@@ -333,7 +346,7 @@ class _Rounding:
 
 
 def _name(table: TablePlan) -> str:
-    return quoted(table.source.schema, table.source.name)
+    return table.source.sql_name
 
 
 def _why_left(table: TablePlan) -> str:

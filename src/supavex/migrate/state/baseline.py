@@ -13,14 +13,16 @@ from supavex.files import chosen_folder
 from supavex.migrate.state.old_state import old_state
 from supavex.migrate.state.rejects import Reject
 from supavex.migrate.state.row_files import RowFile, unusable_baseline
-from supavex.postgres.visibility import Seen
+from supavex.postgres.visibility import Visibility
 
-_VERSION = "1"
+_VERSION = "2"
+#: The folder in which the first version kept them.
+_EARLIER = "moments"
 
 
 @dataclass(frozen=True, slots=True)
-class TableMoment:
-    """What a moment knows of one table, besides its rows.
+class TableBaseline:
+    """What a baseline knows of one table, besides its rows.
 
     ``relation``: its object ids, those of its partitions too. ``shape``: digest of its columns. ``rules``: digest of
     what decides what becomes of a row. ``seed``: of the rows' digests. ``bits``: of the key, that choose a bucket.
@@ -28,8 +30,7 @@ class TableMoment:
 
     source: str
     target: str
-    seen: Seen
-    taken_at: str
+    visibility: Visibility
     relation: str
     shape: str
     rules: str
@@ -38,72 +39,74 @@ class TableMoment:
     bits: int
 
     @classmethod
-    def of_json(cls, text: str) -> TableMoment:
+    def of_json(cls, text: str) -> TableBaseline:
         """From the text that :meth:`to_json` gives."""
         data = json.loads(text)
-        return cls(**{**data, "seen": Seen(**data["seen"])})
+        return cls(**{**data, "visibility": Visibility(**data["visibility"])})
 
     def to_json(self) -> str:
         """As the file keeps it."""
         return json.dumps(asdict(self))
 
 
-class Moment(RowFile):
-    """A moment's file. ``target``: the deployment that its rows went to (as ``--to`` names it)."""
+class Baseline(RowFile):
+    """The file of a baseline. ``target``: the deployment that its rows went to (as ``--to`` names it)."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         try:
             self.database.execute("CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT)")
             self.database.execute("CREATE TABLE IF NOT EXISTS tables (source TEXT PRIMARY KEY, about TEXT)")
-            self.database.execute("CREATE TABLE IF NOT EXISTS rejects (source TEXT, key BLOB, entry TEXT)")
+            self.database.execute("CREATE TABLE IF NOT EXISTS rejects (source TEXT, entry TEXT)")
             self.database.execute("CREATE INDEX IF NOT EXISTS rejects_by_source ON rejects (source)")
         except sqlite3.DatabaseError as error:
             self.database.close()
             raise unusable_baseline(path, error) from None
 
     @classmethod
-    def open(cls, path: Path) -> Moment:
-        """The moment that ``path`` holds. Raises where there is none."""
+    def open(cls, path: Path) -> Baseline:
+        """The baseline that ``path`` holds. Raises where there is none."""
         if not path.is_file():
+            if (earlier := path.parent.with_name(_EARLIER)).is_dir():
+                raise old_state(earlier, "run supavex migrate once without --changes", "the folder")
             raise UsageError(
-                "NoMoment",
-                f"no migration has kept the moment {path.stem}.",
+                "NoBaseline",
+                f"no migration has kept the baseline {path.stem}.",
                 where=str(path),
                 hint="Run `supavex migrate` first (a whole one, into the same target); it keeps what it saw.",
             )
-        moment = cls(path)
+        baseline = cls(path)
         try:
-            version = moment.about("version")
+            version = baseline.about("version")
             if version == _VERSION:
-                moment.tables()
+                baseline.tables()
         except (sqlite3.DatabaseError, ValueError, TypeError, KeyError) as error:
-            moment.database.close()
+            baseline.database.close()
             raise unusable_baseline(path, error) from None
         if version != _VERSION:
-            moment.database.close()
+            baseline.database.close()
             raise old_state(path, "run supavex migrate once without --changes")
-        return moment
+        return baseline
 
     @classmethod
-    def usable(cls, path: Path) -> Moment | None:
-        """The moment that ``path`` holds; None where there is none, or one that nothing can be read from."""
+    def usable(cls, path: Path) -> Baseline | None:
+        """The baseline that ``path`` holds; None where there is none, or one that nothing can be read from."""
         try:
             return cls.open(path)
         except SupavexError:
             return None
 
     @classmethod
-    def new(cls, path: Path, target: str, made_at: str, numbers: Mapping[str, int]) -> Moment:
-        """An empty moment, over what was there."""
+    def new(cls, path: Path, target: str, made_at: str, numbers: Mapping[str, int]) -> Baseline:
+        """An empty baseline, over what was there."""
         chosen_folder(path.parent)
         path.unlink(missing_ok=True)
-        moment = cls(path)
+        baseline = cls(path)
         about = {"version": _VERSION, "target": target, "madeAt": made_at, "numbers": json.dumps(dict(numbers))}
-        moment.database.execute("BEGIN")
-        moment.database.executemany("INSERT INTO about VALUES (?, ?)", about.items())
-        moment.database.execute("COMMIT")
-        return moment
+        baseline.database.execute("BEGIN")
+        baseline.database.executemany("INSERT INTO about VALUES (?, ?)", about.items())
+        baseline.database.execute("COMMIT")
+        return baseline
 
     def about(self, name: str) -> str:
         """What the file says of itself; empty where it does not."""
@@ -112,7 +115,7 @@ class Moment(RowFile):
 
     @property
     def files(self) -> str:
-        """The digest of the stored files that went (:attr:`FileList.digest`); empty where none did."""
+        """The digest of the stored files that went (:attr:`BucketFiles.digest`); empty where none did."""
         return self.about("files")
 
     @files.setter
@@ -126,7 +129,7 @@ class Moment(RowFile):
 
     @property
     def made_at(self) -> str:
-        """The moment itself (ISO 8601, UTC)."""
+        """When its snapshot was taken (ISO 8601, UTC)."""
         return self.about("madeAt")
 
     @property
@@ -135,28 +138,28 @@ class Moment(RowFile):
         found: dict[str, int] = json.loads(self.about("numbers"))
         return found
 
-    def tables(self) -> dict[str, TableMoment]:
+    def tables(self) -> dict[str, TableBaseline]:
         """Its tables, by the source's name."""
         rows = self.database.execute("SELECT source, about FROM tables ORDER BY rowid")
-        return {source: TableMoment.of_json(text) for source, text in rows}
+        return {source: TableBaseline.of_json(text) for source, text in rows}
 
-    def add_table(self, table: TableMoment, rejects: Iterable[tuple[bytes, Reject]]) -> None:
+    def add_table(self, table: TableBaseline, rejects: Iterable[Reject]) -> None:
         """Adds a table whose rows are written."""
         self.database.execute("BEGIN")
         self.database.execute("INSERT OR REPLACE INTO tables VALUES (?, ?)", (table.source, table.to_json()))
         self.database.executemany(
-            "INSERT INTO rejects VALUES (?, ?, ?)",
-            ((table.source, key, json.dumps(asdict(reject), ensure_ascii=False)) for key, reject in rejects),
+            "INSERT INTO rejects VALUES (?, ?)",
+            ((table.source, json.dumps(reject.to_json(), ensure_ascii=False)) for reject in rejects),
         )
         self.database.execute("COMMIT")
 
-    def rejects(self, source: str) -> Iterator[tuple[bytes, Reject]]:
-        """The rejected rows of a table, with their keys."""
-        for key, entry in self.database.execute("SELECT key, entry FROM rejects WHERE source = ?", (source,)):
-            yield key, Reject.of_json(json.loads(entry))
+    def rejects(self, source: str) -> Iterator[Reject]:
+        """The rejected rows of a table."""
+        for (entry,) in self.database.execute("SELECT entry FROM rejects WHERE source = ?", (source,)):
+            yield Reject.from_json(json.loads(entry))
 
-    def take_over(self, other: Moment, table: TableMoment) -> None:
-        """Adds a table of another moment as it is there, under what ``table`` says of it."""
+    def take_over(self, other: Baseline, table: TableBaseline) -> None:
+        """Adds a table of another baseline as it is there, under what ``table`` says of it."""
         rows = other.database.execute(
             "SELECT source, bucket, records, texts FROM pieces WHERE source = ?", (table.source,)
         )

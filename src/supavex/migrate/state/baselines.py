@@ -15,77 +15,76 @@ from urllib.parse import urlsplit
 
 from supavex.errors import UsageError
 from supavex.files import own_database, read_own, write_whole
-from supavex.migrate.state.baseline import Moment
+from supavex.migrate.state.baseline import Baseline
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 
 
 @dataclass(frozen=True, slots=True)
-class Moments:
-    """The moments of a project: a file for each target, which follows every import, and copies under chosen names.
+class Baselines:
+    """The baselines of a project: a file for each target, which follows every import, and copies under chosen names.
 
-    Beside the file of a target stands which of its tables are not surely what the moment says: an import of them was
+    Beside the file of a target stands which of its tables are not surely what the baseline says: an import of them was
     begun, and did not end, or was not proven.
     """
 
     folder: Path
 
     def path(self, name: str) -> Path:
-        """The file of the moment ``name``. Raises for what is no name."""
+        """The file of the baseline ``name``. Raises for what is no name."""
         if not _NAME.match(name):
-            raise UsageError("InvalidName", f"{name!r} names no moment.", hint="Letters, digits, dots and dashes.")
+            raise UsageError("InvalidName", f"{name!r} names no baseline.", hint="Letters, digits, dots and dashes.")
         return self.folder / f"{name}.sqlite3"
 
     def names(self) -> list[str]:
-        """The moments that are kept, the newest first."""
+        """The baselines that are kept, the newest first."""
         files = sorted(self.folder.glob("*.sqlite3"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
         return [path.stem for path in files]
 
-    def _doubts(self, target: str) -> Path:
-        return self.folder / f"{name_of(target)}.doubts.json"
+    def _stale_file(self, target: str) -> Path:
+        return self.folder / f"{name_of(target)}.stale.json"
 
-    def doubted(self, target: str) -> frozenset[str]:
-        """The source tables of which ``target`` may hold something else than its moment says."""
+    def stale(self, target: str) -> frozenset[str]:
+        """The source tables of which ``target`` may hold something else than its baseline says."""
         try:
-            names = json.loads(read_own(self._doubts(target)))
+            names = json.loads(read_own(self._stale_file(target)))
             if isinstance(names, list) and all(isinstance(name, str) for name in names):
                 return frozenset(names)
         except FileNotFoundError:
             return frozenset()
         except ValueError:
-            pass  # damaged: which tables it named, nobody knows
-        moment = Moment.usable(self.path(name_of(target)))
-        if moment is None:
+            pass  # damaged: any table may have been named
+        baseline = Baseline.usable(self.path(name_of(target)))
+        if baseline is None:
             return frozenset()
-        with moment:
-            return frozenset(moment.tables())
+        with baseline:
+            return frozenset(baseline.tables())
 
-    def doubt(self, target: str, tables: Iterable[str]) -> None:
-        """From now on, ``tables`` of ``target`` have to be imported again, whatever the moment says."""
-        everything = sorted({*self.doubted(target), *tables})
-        self._write_doubts(target, everything)
+    def mark_stale(self, target: str, tables: Iterable[str]) -> None:
+        """From now on, ``tables`` of ``target`` have to be imported again, whatever the baseline says."""
+        self._write_stale(target, sorted({*self.stale(target), *tables}))
 
-    def doubt_all(self, target: str) -> None:
+    def mark_all_stale(self, target: str) -> None:
         """From now on, all tables of ``target`` have to be imported again."""
-        self._write_doubts(target, "all")
+        self._write_stale(target, "all")
 
-    def trust(self, target: str, tables: Iterable[str]) -> None:
-        """``tables`` of ``target`` are what its moment says."""
-        self._write_doubts(target, sorted(self.doubted(target) - set(tables)))
+    def mark_current(self, target: str, tables: Iterable[str]) -> None:
+        """``tables`` of ``target`` are what its baseline says."""
+        self._write_stale(target, sorted(self.stale(target) - set(tables)))
 
-    def _write_doubts(self, target: str, tables: list[str] | Literal["all"]) -> None:
-        path = self._doubts(target)
+    def _write_stale(self, target: str, tables: list[str] | Literal["all"]) -> None:
+        path = self._stale_file(target)
         if not tables:
             path.unlink(missing_ok=True)
             return
         write_whole(path, json.dumps(tables))
 
     def begun(self, name: str) -> Path:
-        """Where a moment is written before its rows are in the deployment."""
+        """Where a baseline is written before its rows are in the deployment."""
         return self.folder / f"{name}.begun"
 
     def keep(self, target: str, also: str | None = None) -> None:
-        """The moment that :meth:`begun` holds is the target's from now on; ``also`` is another name for it."""
+        """The baseline that :meth:`begun` holds is the target's from now on; ``also`` is another name for it."""
         begun = self.begun(name_of(target))
         if also is not None:
             partial = self.begun(also).with_suffix(".copy")
@@ -95,7 +94,7 @@ class Moments:
         begun.replace(self.path(name_of(target)))
 
     def latest(self) -> str | None:
-        """The name of the moment that follows the target of the last import; None where none is kept.
+        """The name of the baseline that follows the target of the last import; None where none is kept.
 
         Where there are only others under chosen names, the newest of them.
         """
@@ -112,6 +111,6 @@ class Moments:
 
 
 def name_of(target: str) -> str:
-    """The name of the moment that follows the imports into ``target``: ``local``, ``cloud``, or host and port."""
+    """The name of the baseline that follows the imports into ``target``: ``local``, ``cloud``, or host and port."""
     place = urlsplit(target).netloc or target
     return re.sub(r"[^A-Za-z0-9.]+", "-", place).strip("-.") or "target"

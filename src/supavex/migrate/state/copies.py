@@ -11,7 +11,7 @@ import json
 import zipfile
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from supavex.errors import UsageError
@@ -23,16 +23,16 @@ from supavex.postgres.snapshot import Snapshot
 from supavex.postgres.visibility import Visibility
 
 #: The first line of each file says it.
-_VERSION = 1
+_VERSION = 2
 #: Archives of which it is kept: the last ones.
 _ARCHIVES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Copied:
-    """What is known of the copy: by source table, what its moment saw; and the snapshot, where it may live still.
+class CopyRecord:
+    """What is known of the copy: by source table, what its snapshot saw; and the snapshot, where it may live still.
 
-    ``rejects``: the rows that it left behind. A table whose moment is not known is not in ``seen``.
+    ``rejects``: the rows that it left behind. A table of which that is not known is not in ``seen``.
     """
 
     seen: Mapping[str, Visibility] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class Copied:
 
 
 @dataclass(frozen=True, slots=True)
-class Copies:
+class CopyRecords:
     """The files, in ``folder``."""
 
     folder: Path
@@ -64,28 +64,28 @@ class Copies:
         files = [*self.folder.glob("*.jsonl"), *self.folder.glob("archives/*.jsonl")]
         return max(files, key=lambda path: path.stat().st_mtime_ns, default=None)
 
-    def keep(self, path: Path, taken: Iterable[str], copied: Copied) -> None:
+    def keep(self, path: Path, taken: Iterable[str], copied: CopyRecord) -> None:
         """From now on, the source tables ``taken`` are there as ``copied`` says; the others stay as they were."""
         taken = set(taken)
-        before = Copied()
+        before = CopyRecord()
         with suppress(UsageError):  # a damaged one is written anew
             before = self.read(path) if path.is_file() else before
-        seen = {name: moment for name, moment in before.seen.items() if name not in taken}
-        seen |= {name: moment for name, moment in copied.seen.items() if name in taken}
+        seen = {name: visibility for name, visibility in before.seen.items() if name not in taken}
+        seen |= {name: visibility for name, visibility in copied.seen.items() if name in taken}
         rejects = [reject for reject in before.rejects if reject.table not in taken]
         rejects += [reject for reject in copied.rejects if reject.table in taken]
         with whole_file(path) as file:
             file.write(json.dumps({"version": _VERSION}) + "\n")
-            for name, moment in sorted(seen.items()):
-                file.write(json.dumps({"source": name, "moment": moment.to_json()}, ensure_ascii=False) + "\n")
+            for name, visibility in sorted(seen.items()):
+                file.write(json.dumps({"source": name, "visibility": visibility.to_json()}, ensure_ascii=False) + "\n")
             for reject in rejects:
-                file.write(json.dumps({"rejected": asdict(reject)}, ensure_ascii=False) + "\n")
+                file.write(json.dumps({"rejected": reject.to_json()}, ensure_ascii=False) + "\n")
         if path.parent.name == "archives":
             kept = sorted(path.parent.glob("*.jsonl"), key=lambda file: file.stat().st_mtime_ns)
             for old in kept[:-_ARCHIVES]:
                 old.unlink(missing_ok=True)
 
-    def read(self, path: Path) -> Copied:
+    def read(self, path: Path) -> CopyRecord:
         """What a file says. Raises where it is damaged, or of another version."""
         seen: dict[str, Visibility] = {}
         rejects: list[Reject] = []
@@ -98,11 +98,11 @@ class Copies:
                     if number == 1:
                         continue
                     if "rejected" in data:
-                        rejects.append(Reject.of_json(data["rejected"]))
-                    elif (moment := Visibility.from_json(data["moment"])) is not None:
-                        seen[str(data["source"])] = moment
+                        rejects.append(Reject.from_json(data["rejected"]))
+                    elif (visibility := Visibility.from_json(data["visibility"])) is not None:
+                        seen[str(data["source"])] = visibility
                 except (ValueError, TypeError, KeyError, AttributeError):
                     hint = "Run supavex migrate again; it writes the file anew."
                     where = f"{path}:{number}"
                     raise UsageError("InvalidCopied", "the file is damaged.", where=where, hint=hint) from None
-        return Copied(seen, rejects)
+        return CopyRecord(seen, rejects)

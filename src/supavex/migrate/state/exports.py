@@ -1,6 +1,6 @@
 """Kept exports: what a deployment held before an import, and beside it, what the import was and what it wrote.
 
-``before-<moment>.zip`` is Convex's own export; ``before-<moment>.json`` says of which target it is, which tables were
+``before-<time>.zip`` is Convex's own export; ``before-<time>.json`` says of which target it is, which tables were
 imported after it, and what they hold then. Documents are compared by digests that don't depend on their order, of their
 values and not of how the JSON is written.
 """
@@ -25,10 +25,10 @@ _VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptExport:
     """A kept export. ``wrote``: what the import that followed put into each table that it replaced.
 
-    ``taken_at``: the moment of the source that was imported; empty for a rollback. ``undone``: a rollback has put it
+    ``taken_at``: when the snapshot that was imported was taken; empty for a rollback. ``undone``: a rollback has put it
     back since.
     """
 
@@ -47,7 +47,7 @@ class Kept:
         data: dict[str, Any] = {"version": _VERSION, **asdict(self), "path": self.path.name}
         write_whole(_note(self.path), json.dumps(data, indent=2) + "\n")
 
-    def marked_undone(self) -> Kept:
+    def marked_undone(self) -> KeptExport:
         """The same, put back."""
         return replace(self, undone=True)
 
@@ -56,7 +56,7 @@ def _note(path: Path) -> Path:
     return path.with_suffix(".json")
 
 
-def read_kept(path: Path) -> Kept:
+def read_export(path: Path) -> KeptExport:
     """What is known of the kept export at ``path``. Raises where nothing is."""
     note = _note(path)
     hint = "supavex rollback --list shows those that it can put back. By hand: npx convex import --replace FILE.zip"
@@ -67,19 +67,19 @@ def read_kept(path: Path) -> Kept:
         if data.pop("version", None) != _VERSION:
             raise old_state(note, f"npx convex import --replace {path.name} puts the export back by hand")
         wrote = {table: Content(**content) for table, content in data.pop("wrote").items()}
-        return Kept(**{**data, "path": path, "wrote": wrote})
+        return KeptExport(**{**data, "path": path, "wrote": wrote})
     except FileNotFoundError:
         raise UsageError("UnknownExport", f"{note.name} is not beside it.", where=str(path), hint=hint) from None
     except (ValueError, TypeError, KeyError, AttributeError):
         raise UsageError("UnknownExport", "the file is damaged.", where=str(note), hint=hint) from None
 
 
-def kept_exports(folder: Path, target: str) -> list[Kept]:
+def kept_exports(folder: Path, target: str) -> list[KeptExport]:
     """The kept exports of ``target``, the oldest first. Those of which nothing is known are left out."""
     return [kept for kept in every_kept_export(folder) if kept.target == target]
 
 
-def every_kept_export(folder: Path) -> list[Kept]:
+def every_kept_export(folder: Path) -> list[KeptExport]:
     """The kept exports of all targets, the oldest first; see :func:`damaged_notes` for what is left out."""
     found = [kept for note in folder.glob("before-*.json") if (kept := _known(note)) is not None]
     return sorted(found, key=lambda kept: (kept.at, kept.path.name))
@@ -91,20 +91,20 @@ def damaged_notes(folder: Path) -> list[Path]:
     return sorted(note for note in notes if _known(note) is None)
 
 
-def _known(note: Path) -> Kept | None:
+def _known(note: Path) -> KeptExport | None:
     try:
-        return read_kept(note.with_suffix(".zip"))
+        return read_export(note.with_suffix(".zip"))
     except UsageError:
         return None
 
 
-def moment_of(path: Path) -> str:
+def stamp_of(path: Path) -> str:
     """The second at which a kept export was begun, by its name or its note's: later ones are greater."""
     return path.stem.removeprefix("before-").partition("-")[0]
 
 
 def new_path(folder: Path) -> Path:
-    """Where an export from before goes: named after the moment, and never over another one."""
+    """Where an export from before goes: named after the time (UTC), and never over another one."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     names = (f"before-{stamp}{'' if n == 1 else f'-{n}'}.zip" for n in itertools.count(1))
     return next(path for name in names if not (path := folder / name).exists())

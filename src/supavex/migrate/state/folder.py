@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from supavex.files import close_to_others, own_folder
-from supavex.migrate.state.baselines import Moments
-from supavex.migrate.state.copies import Copied, Copies
+from supavex.files import close_to_others, own_folder, write_whole
+from supavex.migrate.state.baselines import Baselines
+from supavex.migrate.state.copies import CopyRecord, CopyRecords
 from supavex.migrate.state.old_state import old_state
+
+#: The format of report.json and proof.json.
+_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +26,7 @@ class Folder:
     def make(self) -> None:
         """Makes the folder."""
         own_folder(self.path)
-        close_to_others(self.path, ("*.*",), ("moments", "copied"))
+        close_to_others(self.path, ("*.*",), ("baselines", "copied", "moments"))
 
     @property
     def archive(self) -> Path:
@@ -33,9 +39,9 @@ class Folder:
         return self.path / "changes.zip"
 
     @property
-    def moments(self) -> Moments:
-        """The moments of which something is in a deployment."""
-        return Moments(self.path / "moments")
+    def baselines(self) -> Baselines:
+        """The baselines of which something is in a deployment."""
+        return Baselines(self.path / "baselines")
 
     @property
     def rejects(self) -> Path:
@@ -57,12 +63,20 @@ class Folder:
         """The last proof as a page."""
         return self.path / "proof.html"
 
-    @property
-    def copies(self) -> Copies:
-        """What is known of the copies behind what each target and archive holds."""
-        return Copies(self.path / "copied")
+    def write_report(self, report: Mapping[str, Any]) -> None:
+        """Writes the last migration's report, with the format's version."""
+        _write_json(self.report, report)
 
-    def copied(self, target: str, archive: Path | None = None, *, asked: bool = False) -> Copied:
+    def write_proof(self, proof: Mapping[str, Any]) -> None:
+        """Writes the last proof, with the format's version."""
+        _write_json(self.proof, proof)
+
+    @property
+    def copies(self) -> CopyRecords:
+        """What is known of the copies behind what each target and archive holds."""
+        return CopyRecords(self.path / "copied")
+
+    def copied(self, target: str, archive: Path | None = None, *, asked: bool = False) -> CopyRecord:
         """What a proof of ``target`` (as :func:`~supavex.convex_cli.targets.deployment_of` names it) is held against.
 
         Of an ``archive``: its own run, else, for it may be an export, that of ``target``, where that was ``asked`` for,
@@ -74,7 +88,7 @@ class Folder:
             return copies.read(path)
         if self.report.is_file() and copies.newest() is None:
             raise old_state(self.report, "run supavex migrate again", f"the folder {self.path.name}")
-        return Copied()
+        return CopyRecord()
 
     def knows_import(self, target: str, archive: Path | None = None, *, asked: bool = False) -> bool:
         """Whether a run of this project brought rows to ``target``, or into ``archive``; as for :meth:`copied`."""
@@ -88,6 +102,10 @@ class Folder:
             own = copies.of_archive(archive)
             path = own if own is not None and own.is_file() else path if asked else copies.newest() or path
         return path
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    write_whole(path, json.dumps({"version": _VERSION, **content}, indent=2, ensure_ascii=False) + "\n")
 
 
 def work_folder(archive: Path) -> Path:

@@ -1,4 +1,4 @@
-"""A moment: what the rows were that went to a deployment, kept so that later changes can be told.
+"""A baseline: what the rows were that went to a deployment, kept so that later changes can be told.
 
 It is one SQLite file. Of each row it holds the key (16 bytes) and a digest (64 bits) of what of the row goes to Convex,
 in buckets that the key chooses; a bucket fits into memory however many rows a table has. Beside them: what the
@@ -12,20 +12,19 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
 from supavex.convex.ids import INTERNAL_ID_BYTES
 from supavex.errors import SupavexError
 from supavex.files import own_database
-from supavex.migrate.keys.hashing import mixed
+from supavex.migrate.keys.hashing import Array, mixed
 
 _BITS = 8
 #: Rows that are kept in memory before they are written; a table of fewer has one bucket.
 _HELD = 1 << 18
 
-Array = np.ndarray[Any, Any]
 #: A row: its key and its digest.
 RECORD = np.dtype([("key", f"S{INTERNAL_ID_BYTES}"), ("digest", "<i8")])
 
@@ -51,7 +50,7 @@ def records_of(keys: Array, digests: Array) -> Array:
     return records
 
 
-def key_bytes(keys: Array) -> list[bytes]:
+def keys_as_bytes(keys: Array) -> list[bytes]:
     """Keys as bytes: NumPy itself leaves out zeros at the end."""
     data = np.ascontiguousarray(keys).tobytes()
     return [data[start : start + INTERNAL_ID_BYTES] for start in range(0, len(data), INTERNAL_ID_BYTES)]
@@ -154,7 +153,7 @@ class RowWriter:
 def unusable_baseline(path: Path | None, error: Exception) -> SupavexError:
     """The error for a file that holds no baseline."""
     return SupavexError(
-        "InvalidMoment",
+        "InvalidBaseline",
         f"the file can't be used: {error}.",
         where=str(path),
         hint="Run `supavex migrate` once without --changes: it writes the file anew.",
@@ -187,16 +186,16 @@ def difference(there: Bucket, new: Bucket) -> tuple[Array, Array, Array]:
     kept = np.minimum(old, counts - old)
     lost = _beyond(inverse[: len(there.records)], kept)
     come = _beyond(inverse[len(there.records) :], kept)
-    left = Counter(key_bytes(there.keys[lost]))
+    left = Counter(keys_as_bytes(there.keys[lost]))
     updated, inserted = list[int](), list[int]()
-    for position, key in zip(come.tolist(), key_bytes(new.keys[come]), strict=True):
+    for position, key in zip(come.tolist(), keys_as_bytes(new.keys[come]), strict=True):
         if left[key]:
             left[key] -= 1
             updated.append(position)
         else:
             inserted.append(position)
     deleted = list[int]()
-    for position, key in zip(lost.tolist(), key_bytes(there.keys[lost]), strict=True):
+    for position, key in zip(lost.tolist(), keys_as_bytes(there.keys[lost]), strict=True):
         if left[key]:
             left[key] -= 1
             deleted.append(position)

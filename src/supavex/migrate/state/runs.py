@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from supavex.files import own_folder, owner_only, read_own
+from supavex.migrate.state.old_state import old_state
 from supavex.text import now
 
-if TYPE_CHECKING:
-    pass
+_VERSION = 1
 
 Command = Literal["deploy", "migrate", "changes", "verify", "rollback"]
 
@@ -47,8 +47,12 @@ class Run:
             self.steps[name] = self.steps.get(name, 0.0) + time.monotonic() - started
 
     def write(self, folder: Path) -> None:
-        """Adds it to the file. A plan is worth no failed command: what can't be written is left out."""
-        data = {**asdict(self), "steps": {name: round(seconds, 3) for name, seconds in self.steps.items()}}
+        """Adds it to the file. A command does not fail for it: what can't be written is left out."""
+        data = {
+            "version": _VERSION,
+            **asdict(self),
+            "steps": {name: round(seconds, 3) for name, seconds in self.steps.items()},
+        }
         try:
             with open(own_folder(folder) / "runs.jsonl", "a", encoding="utf-8", opener=owner_only) as file:
                 file.write(json.dumps(data) + "\n")
@@ -57,17 +61,20 @@ class Run:
 
 
 def read_runs(folder: Path) -> list[Run]:
-    """The runs of a project, the oldest first; a line that was cut short is left out."""
+    """The runs of a project, the oldest first, without lines that were cut short. Raises for another version's."""
+    path = folder / "runs.jsonl"
     try:
-        lines = read_own(folder / "runs.jsonl").splitlines()
+        lines = read_own(path).splitlines()
     except FileNotFoundError:
         return []
-    return [run for line in lines if (run := _run(line)) is not None]
+    return [run for line in lines if (run := _run(line, path)) is not None]
 
 
-def _run(line: str) -> Run | None:
+def _run(line: str, path: Path) -> Run | None:
     try:
-        data: Mapping[str, Any] = json.loads(line)
+        data: dict[str, Any] = json.loads(line)
+        if data.pop("version", None) != _VERSION:
+            raise old_state(path, "rehearse again: supavex migrate")
         return Run(**data)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, AttributeError):
         return None

@@ -16,7 +16,7 @@ from supavex.convex.limits import STORAGE_NUMBER, STORAGE_TABLE
 from supavex.convex.snapshot import SnapshotArchive
 from supavex.mapping.file_columns import OBJECTS
 from supavex.mapping.plan import TablePlan
-from supavex.migrate.storage.buckets import FileList, FilesJob, add_files
+from supavex.migrate.storage.buckets import BucketFiles, FileJob, add_files
 from supavex.migrate.storage.entries import NewFile, add_file
 from supavex.migrate.storage.values import ValueFiles, add_values, left_over
 from supavex.postgres.snapshot import Snapshot
@@ -26,8 +26,8 @@ from supavex.postgres.snapshot import Snapshot
 class Storage:
     """What goes into ``_storage``: the files of buckets, and the values of ``tables`` that become files."""
 
-    job: FilesJob
-    files: FileList | None
+    job: FileJob
+    files: BucketFiles | None
     values: ValueFiles
     tables: list[TablePlan]
     #: By table, the keys (16 bytes) of rows that don't go.

@@ -28,7 +28,7 @@ from supavex.errors import SupavexError
 from supavex.mapping.file_columns import OBJECTS
 from supavex.mapping.plan import Plan
 from supavex.migrate.state.rejects import Reject
-from supavex.migrate.storage.entries import EARLIEST, NewFile, add_file, address_name, address_secret
+from supavex.migrate.storage.entries import FIRST_MILLISECOND, NewFile, add_file, address_name, address_secret
 from supavex.migrate.storage.sources import FileSource, file_source
 from supavex.postgres.storage import StorageObject, objects_digest, read_objects
 from supavex.scratch import scratch_database
@@ -38,7 +38,7 @@ LISTED = 50
 
 
 @dataclass(frozen=True, slots=True)
-class FilesJob:
+class FileJob:
     """What is to be moved: the files of ``buckets`` (all, if there are none) from ``source``; without one, none.
 
     ``secret`` gives what makes the names in the files' addresses; see :func:`address_secret`. ``kept``: an export of
@@ -52,10 +52,10 @@ class FilesJob:
 
 
 @dataclass(slots=True)
-class FileList:
-    """The files that go, in a database of their own, and the rows that don't."""
+class BucketFiles:
+    """The files that go, in a database of their own, and the rows that don't: counted while they are listed."""
 
-    job: FilesJob
+    job: FileJob
     source: FileSource
     database: sqlite3.Connection
     rows: int = 0
@@ -88,15 +88,15 @@ class FileList:
             yield StorageObject(id_, bucket, name, size, type_, created), there
 
 
-def files_job(plan: Plan, place: str | None = None, kept: Path | None = None) -> FilesJob | None:
+def files_job(plan: Plan, place: str | None = None, kept: Path | None = None) -> FileJob | None:
     """What is to be moved by supavex.toml, or from ``place``; None where there are no files, nor values to become some.
 
-    ``kept``: see :class:`FilesJob`.
+    ``kept``: see :class:`FileJob`.
     """
     source = file_source(plan.project, place)
-    if source is None and not plan.large:
+    if source is None and not plan.file_columns:
         return None
-    return FilesJob(source, plan.project.storage.buckets, partial(address_secret, plan.project), kept)
+    return FileJob(source, plan.project.storage.buckets, partial(address_secret, plan.project), kept)
 
 
 def file_id(id_: str) -> str:
@@ -112,20 +112,20 @@ def media_type(object_: StorageObject) -> str | None:
 def created_at(object_: StorageObject) -> float:
     """The ``_creationTime`` of a file."""
     created = object_.created
-    return created if created is not None and 0 < created < MAX_CREATION_TIME else EARLIEST
+    return created if created is not None and 0 < created < MAX_CREATION_TIME else FIRST_MILLISECOND
 
 
 @contextmanager
-def list_files(job: FilesJob, connection: psycopg.Connection) -> Iterator[FileList]:
+def list_files(job: FileJob, connection: psycopg.Connection) -> Iterator[BucketFiles]:
     """Holds the rows of ``storage.objects``, as ``connection`` sees them, against the files that are there."""
     assert job.source is not None
     with _listed(job.source, connection, job.buckets) as database:
         database.execute(
             "CREATE TABLE going (number INTEGER PRIMARY KEY, id, bucket, name, size INTEGER, type, created, there)"
         )
-        found = FileList(job, job.source, database)
+        found = BucketFiles(job, job.source, database)
         for object_ in read_objects(connection, job.buckets):
-            _hold(found, object_)
+            _keep_object(found, object_)
         for bucket, name in database.execute("SELECT bucket, name FROM there ORDER BY bucket, name"):
             found.unlisted += 1
             if found.unlisted <= LISTED:
@@ -136,7 +136,7 @@ def list_files(job: FilesJob, connection: psycopg.Connection) -> Iterator[FileLi
 
 
 @contextmanager
-def listed_files(job: FilesJob | None, connection: psycopg.Connection) -> Iterator[FileList | None]:
+def listed_files(job: FileJob | None, connection: psycopg.Connection) -> Iterator[BucketFiles | None]:
     """As :func:`list_files`; None where no files of buckets are moved."""
     if job is None or job.source is None:
         yield None
@@ -176,7 +176,7 @@ def _listed(source: FileSource, connection: psycopg.Connection, buckets: Sequenc
         yield database
 
 
-def _hold(found: FileList, object_: StorageObject) -> None:
+def _keep_object(found: BucketFiles, object_: StorageObject) -> None:
     place = (object_.bucket, _key(object_.name))
     there = found.database.execute("SELECT name, size FROM there WHERE bucket = ? AND key = ?", place).fetchone()
     if there is not None:
@@ -221,7 +221,7 @@ def _text(name: str) -> str:
 
 
 def add_files(
-    found: FileList, writer: ArchiveWriter, lines: IO[bytes], progress: Callable[[int], None] = lambda done: None
+    found: BucketFiles, writer: ArchiveWriter, lines: IO[bytes], progress: Callable[[int], None] = lambda done: None
 ) -> None:
     """Writes the files that go into an archive, and what there is to say of each to ``lines``.
 

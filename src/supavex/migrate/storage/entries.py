@@ -21,7 +21,7 @@ from supavex.files import owner_only
 from supavex.settings.settings import Settings
 
 #: A ``_creationTime`` for a file whose row does not say when it came.
-EARLIEST = 1.0
+FIRST_MILLISECOND = 1.0
 
 
 def address_secret(project: Settings) -> bytes:
@@ -48,7 +48,7 @@ class NewFile:
     """What there is to say of a stored file that goes into an archive, besides its contents."""
 
     id: str
-    #: Its ``_creationTime``; None: :data:`EARLIEST`.
+    #: Its ``_creationTime``; None: :data:`FIRST_MILLISECOND`.
     created: float | None
     media_type: str | None
     #: The uuid of its address.
@@ -63,7 +63,7 @@ def add_file(writer: ArchiveWriter, lines: IO[bytes], file: NewFile, pieces: Ite
     ending = file.ending or mimetypes.guess_extension(kind or "") or ""
     _, size = writer.add_streamed(f"{STORAGE_TABLE}/{file.id}{ending}", _hashed(pieces, digest), _deflater())
     document = {
-        "_creationTime": file.created or EARLIEST,
+        "_creationTime": file.created or FIRST_MILLISECOND,
         "_id": file.id,
         "contentType": kind,
         "internalId": file.name,

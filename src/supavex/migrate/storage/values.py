@@ -1,7 +1,7 @@
 """Large values of columns into a snapshot archive, as Convex's stored files.
 
-They are read after the rows, at the same moment: which rows don't go is known then, and their values are no files. Each
-column is read on its own, in the order of its heap, and one value of it is held at a time.
+They are read after the rows, at the same snapshot: which rows don't go is known then, and their values are no files.
+Each column is read on its own, in the order of its heap, and one value of it is held at a time.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import IO, Any
 
 import pyarrow as pa
 
+from supavex.callbacks import Progress
 from supavex.convex.archive_writer import ArchiveWriter
 from supavex.convex.ids import decode_id, encode_id
 from supavex.convex.limits import STORAGE_NUMBER
@@ -22,7 +23,7 @@ from supavex.errors import SupavexError
 from supavex.mapping.large_values import ENDINGS, LargeValues
 from supavex.mapping.plan import ALIAS, TablePlan
 from supavex.mapping.row_sql import creation_sql
-from supavex.migrate.storage.buckets import FilesJob
+from supavex.migrate.storage.buckets import FileJob
 from supavex.migrate.storage.entries import NewFile, add_file, address_name
 from supavex.postgres.columns import ColumnReader
 from supavex.postgres.connection import quoted
@@ -32,8 +33,6 @@ from supavex.scratch import scratch_database
 #: PostgreSQL's own processes give rows in no order.
 _ONE_PROCESS = {"max_parallel_workers_per_gather": "0"}
 _PIECE = 1 << 20
-#: Called with a column's name, the files of it that are written, and how many there are.
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(slots=True)
@@ -58,7 +57,7 @@ class ColumnFiles:
 class ValueFiles:
     """The values that become files, by column; their files' ids are in a database of their own."""
 
-    job: FilesJob
+    job: FileJob
     database: sqlite3.Connection
     columns: list[ColumnFiles] = field(default_factory=list)
 
@@ -79,7 +78,7 @@ class ValueFiles:
 
 @contextmanager
 def list_values(
-    job: FilesJob, snapshot: Snapshot, tables: Iterable[TablePlan], rejected: Mapping[str, set[bytes]]
+    job: FileJob, snapshot: Snapshot, tables: Iterable[TablePlan], rejected: Mapping[str, set[bytes]]
 ) -> Iterator[ValueFiles]:
     """Finds the values that become files, of ``tables``, but for the rows that are ``rejected``: by table, their keys.
 
@@ -162,7 +161,7 @@ def _values_sql(table: TablePlan, large: LargeValues, wanted: str) -> str:
     value = f"{ALIAS}.{quoted(large.column.name)}"
     text = large.text_sql(value)
     columns = {"n": f"octet_length({text}) AS n", "v": f"{creation_sql(table)} AS m, {text} AS v"}[wanted]
-    source = quoted(table.source.schema, table.source.name)
+    source = table.source.sql_name
     inner = f"SELECT {large.row_id_sql(ALIAS)} AS k, {large.large_sql(value)} AS is_large, {columns}"
     names = "s.m, s.v" if wanted == "v" else "s.n"
     return f"SELECT s.k, {names} FROM ({inner} FROM {source} AS {ALIAS}) AS s WHERE s.is_large AND s.k IS NOT NULL"

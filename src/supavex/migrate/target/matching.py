@@ -18,6 +18,7 @@ from supavex.convex.values import Document
 from supavex.mapping.conversions import Target
 from supavex.mapping.conversions.datetimes import micros
 from supavex.mapping.conversions.numbers import FINITE
+from supavex.mapping.key_sql import key_text_sql
 from supavex.mapping.plan import ALIAS, TablePlan
 from supavex.postgres.connection import quoted
 
@@ -50,8 +51,8 @@ def match_documents(
         match = tuple(known.text(value) for known, value in zip(matches, values, strict=True))
         by_match[match] = None if match in by_match else str(document["_id"])
     columns = ", ".join(known.sql for known in matches)
-    key = table.key.text_sql(table.key.own(ALIAS))
-    sql = f"SELECT {key}, {columns} FROM {quoted(table.source.schema, table.source.name)} AS {ALIAS}"
+    key = key_text_sql(table.key, table.key.own(ALIAS))
+    sql = f"SELECT {key}, {columns} FROM {table.source.sql_name} AS {ALIAS}"
     ids: dict[str, str] = {}
     rows_of: dict[tuple[str, ...], str | None] = {}
     rows = ambiguous = 0

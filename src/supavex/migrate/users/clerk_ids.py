@@ -13,7 +13,7 @@ from typing import Any
 from supavex.errors import SupavexError, UsageError
 from supavex.files import whole_file
 from supavex.mapping.idfiles import load_id_file
-from supavex.migrate.users.clerk_list import clerk_ids
+from supavex.migrate.users.clerk_list import listed_ids
 from supavex.migrate.users.clerk_user import why_not
 from supavex.postgres.auth import AuthUser, read_users
 from supavex.postgres.snapshot import exported
@@ -79,7 +79,7 @@ def write_clerk_ids(
         known.execute("CREATE TABLE ids (old TEXT PRIMARY KEY, new TEXT NOT NULL) WITHOUT ROWID")
         known.execute("CREATE TABLE users (id TEXT PRIMARY KEY) WITHOUT ROWID")
         for path, shown in lists:
-            for old, new in clerk_ids(path, shown):
+            for old, new in listed_ids(path, shown):
                 known.execute("INSERT OR IGNORE INTO users VALUES (?)", (new,))
                 if old is None:
                     result.without_old_id += 1

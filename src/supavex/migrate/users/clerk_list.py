@@ -26,7 +26,7 @@ PIECE = 1 << 20
 _MAX_USER = 8 << 20
 
 
-def clerk_ids(path: Path, shown: str, piece_size: int = PIECE) -> Iterator[tuple[str | None, str]]:
+def listed_ids(path: Path, shown: str, piece_size: int = PIECE) -> Iterator[tuple[str | None, str]]:
     """For each user of a list the old id (a uuid in lower case; None where it has none of Supabase's) and Clerk's.
 
     ``piece_size``: characters that are read at once. Raises where the file is no such list; never with what it holds.

@@ -53,12 +53,12 @@ def export_for_convex_auth(
 ) -> UsersReport:
     """Writes ``users`` and ``authAccounts`` of ``plan`` into the snapshot archive ``file``, and proves them.
 
-    The plan says whether hashes are in it. What there is to say of single users is read at another moment than the
+    The plan says whether hashes are in it. What there is to say of single users is read at another snapshot than the
     archive's, whose ``taken_at`` is.
     """
     # Arrow is an extra, and slow to import: Clerk's file does without.
     from supavex.migrate.copy.options import CopyOptions
-    from supavex.migrate.copy.retry import mended_rows
+    from supavex.migrate.copy.retry import rejects_that_would_go
     from supavex.migrate.copy.run import copy
     from supavex.migrate.proof.run import ProofOptions, verify
     from supavex.migrate.state.folder import work_folder
@@ -72,14 +72,12 @@ def export_for_convex_auth(
     with Source(plan.project).running() as url:
         with whole_file(report.remarks_file) as remarked:
             _remark_on_accounts(report, url, remarked)
-            copied = copy(
-                only, url, numbers, file, work_folder(file), CopyOptions(moments="restart", progress=progress)
-            )
+            copied = copy(only, url, numbers, file, work_folder(file), CopyOptions(resume="restart", progress=progress))
             for reject in copied.rejects:
                 remark = Remark("Rejected", f"{reject.table}.{reject.column}: {reject.reason}", reject.fix)
                 say_remark(report, report.skipped, reject.shown_key, remark, remarked)
         with ArchiveDocuments(file) as documents:
-            proof = verify(only, url, documents, copied.rejects, ProofOptions(retry=mended_rows))
+            proof = verify(only, url, documents, copied.rejects, ProofOptions(retry=rejects_that_would_go))
     report.taken_at, report.proven = copied.taken_at, proof.ok
     report.documents = {table.target: table.documents for table in copied.tables}
     report.exported = report.documents.get("users", 0)

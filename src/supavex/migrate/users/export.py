@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from supavex.callbacks import Progress
 from supavex.errors import SupavexError, UsageError
 from supavex.mapping.source import Source
 from supavex.settings.settings import Settings
@@ -14,9 +15,6 @@ from supavex.settings.settings import Settings
 if TYPE_CHECKING:
     from supavex.migrate.users.clerk_ids import ClerkIds
     from supavex.migrate.users.report import UsersReport
-
-#: Called with a table, the rows done, and an estimate of all (0: unknown).
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +30,7 @@ class UsersOptions:
 
 
 def export_users(project: Settings, options: UsersOptions, progress: Progress) -> UsersReport:
-    """Exports the users of ``project``; see :mod:`supavex.migrate.users.clerk`."""
+    """Exports the users of ``project``; see :mod:`supavex.migrate.users.clerk_file`."""
     target = options.target or project.users.kind
     if target is None:
         raise UsageError("NoTarget", "who takes the users?", hint="--for clerk, --for convex-auth, or [users] for = …")
@@ -41,7 +39,7 @@ def export_users(project: Settings, options: UsersOptions, progress: Progress) -
     file = options.out.resolve() if options.out else project.state / "users" / f"{target}.{suffix}"
     try:
         if target == "clerk":
-            from supavex.migrate.users.clerk import export_for_clerk
+            from supavex.migrate.users.clerk_file import export_for_clerk
 
             with Source(project).running() as url:
                 return export_for_clerk(

@@ -18,9 +18,9 @@ from supavex.postgres.auth import AuthUser, count_left, read_users
 from supavex.postgres.connection import without_password
 from supavex.postgres.snapshot import exported
 
-Target = Literal["clerk", "convex-auth"]
+AuthTarget = Literal["clerk", "convex-auth"]
 #: Called with the users done so far.
-Progress = Callable[[int], None]
+UserProgress = Callable[[int], None]
 #: Remarks of one kind that ``--json`` lists; all are in the file of remarks.
 LISTED = 20
 #: Users that a target can't have, though they are meant to sign in.
@@ -32,10 +32,11 @@ _PROGRESS = 1000
 class UsersReport:
     """What became of the users. ``skipped`` and ``remarks`` count users by code; ``listed`` are the first of each.
 
-    ``kinds``: users by what they are; one may be of several. ``left``: rows of what no import takes.
+    ``kinds``: users by what they are; one may be of several. ``left``: rows of what no import takes. One flat record of
+    counts, as its JSON is: each is added to by itself, and none says anything of another.
     """
 
-    target: Target
+    target: AuthTarget
     file: Path
     remarks_file: Path
     with_password_hashes: bool
@@ -90,7 +91,7 @@ def remarks_path(file: Path) -> Path:
     return file.with_name(f"{file.stem}.remarks.jsonl")
 
 
-def listed_users(url: str, report: UsersReport, progress: Progress) -> Iterator[AuthUser]:
+def listed_users(url: str, report: UsersReport, progress: UserProgress) -> Iterator[AuthUser]:
     """The users, counted by kind."""
     started = time.monotonic()
     try:

@@ -107,7 +107,7 @@ def _kind(planned: FieldPlan, column: Column) -> Kind:
         return Kind("clerk")
     if planned.reference is not None:
         inner = Kind("id", planned.reference.target)
-        return Kind("array", element=inner) if planned.reference.many else inner
+        return Kind("array", element=inner) if planned.reference.is_array else inner
     cut = re.search(r"HH:MM(?::SS)?$", planned.conversion.name)
     return kind_of_type(column.type, Target(planned.validator), cut[0] if cut else "")
 

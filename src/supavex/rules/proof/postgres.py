@@ -11,7 +11,9 @@ import psycopg
 from supavex.convex.field_rules import MISSING
 from supavex.convex.ids import decode_id, encode_id
 from supavex.convex.values import Value
+from supavex.mapping.key_sql import key_text_sql
 from supavex.mapping.plan import ALIAS, FieldPlan, TablePlan
+from supavex.mapping.seen_text import seen_text
 from supavex.postgres.connection import quoted
 from supavex.rules.proof.users import User
 
@@ -70,11 +72,11 @@ class PostgresSide:
         return {self._id(table, text) for (text,) in rows if text is not None}
 
     def _place(self, table: TablePlan) -> str:
-        return quoted(table.source.schema, table.source.name)
+        return table.source.sql_name
 
     def _key(self, table: TablePlan) -> str:
         assert table.key is not None
-        return table.key.text_sql(table.key.own(ALIAS))
+        return key_text_sql(table.key, table.key.own(ALIAS))
 
     def _id(self, table: TablePlan, text: str) -> str:
         assert table.key is not None
@@ -164,7 +166,7 @@ class PostgresSide:
         if value is None:
             return planned.column.name, None
         if planned.reference is not None:
-            if planned.reference.many or len(planned.reference.columns) != 1 or planned.reference.through:
+            if planned.reference.is_array or len(planned.reference.columns) != 1 or planned.reference.via_unique:
                 raise NotSaid(f"the field {planned.name} refers by another key")
             parent = self.tables.get(planned.reference.target)
             if parent is None:
@@ -187,9 +189,9 @@ class PostgresSide:
         for planned in fields:
             source = f"({planned.source})"
             if planned.reference is not None:
-                columns.append(planned.reference.key.text_sql(list(planned.reference.parts)))
+                columns.append(key_text_sql(planned.reference.key, planned.reference.parts))
             else:
-                columns.append(planned.conversion.text.replace("{c}", source))
+                columns.append(seen_text(planned.type, planned.conversion).replace("{c}", source))
         sql = f"SELECT {', '.join(columns)} FROM {self._place(table)} AS {ALIAS}"
         found = {}
         for key, *texts in self.connection.execute(sql.encode()):
@@ -217,7 +219,7 @@ def compared_fields(table: TablePlan) -> list[FieldPlan]:
         if f.column is not None
         and f.file is None
         and not f.expression
-        and not (f.reference is not None and (f.reference.existing or f.reference.through or f.reference.many))
+        and not (f.reference is not None and (f.reference.existing or f.reference.via_unique or f.reference.is_array))
     ]
 
 

@@ -178,7 +178,7 @@ def _hiding(rules: RuleSet, tables: list[TablePlan]) -> dict[str, str]:
 
 def moved_tables(plan: Plan, deployment: Deployment) -> list[TablePlan]:
     """The tables that are compared: those that move. Raises where the deployment holds nothing of them."""
-    tables = [t for t in plan.moved if t.key is not None and t.key.form != "row"]
+    tables = [t for t in plan.moving if t.key is not None and t.key.form != "row"]
     if not any(deployment.count(table.target) for table in tables):
         message = "the local deployment holds no document of the tables that move."
         raise SupavexError("NothingImported", message, hint="Run `supavex migrate` first.")

@@ -102,7 +102,7 @@ def _appearances(connection: psycopg.Connection, plan: Plan) -> Iterator[tuple[s
             shown = ", ".join(f"t.{quoted(name)}::text" for name in short[:3]) or "''"
             sql = (
                 f"SELECT DISTINCT t.{quoted(column)}::text, concat_ws(' ', {shown}) FROM (SELECT * FROM "
-                f"{quoted(source.schema, source.name)} LIMIT {_SAMPLE}) AS t WHERE t.{quoted(column)} IS NOT NULL"
+                f"{source.sql_name} LIMIT {_SAMPLE}) AS t WHERE t.{quoted(column)} IS NOT NULL"
             )
             for id_, words in connection.execute(sql.encode()):
                 yield id_, f"{source.qualified}.{column} {words}"
@@ -156,7 +156,7 @@ class _Subjects:
         planned = next((f for f in table.fields if f.name == name and f.column is not None), None) if table else None
         if table is None or planned is None or planned.column is None or table.key is None:
             return None
-        place = quoted(table.source.schema, table.source.name)
+        place = table.source.sql_name
         sql = f"SELECT {quoted(planned.column.name)}::text FROM {place} WHERE {quoted(table.key.columns[0])} = %s::uuid"
         row = self.connection.execute(sql.encode(), (id_,)).fetchone()
         return None if row is None else row[0]

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from supavex.migrate.proof.digests import text_columns
-from supavex.migrate.proof.digests.text_columns import Unlike, text_batches, uuid_bytes, written
+from supavex.migrate.proof.digests.text_columns import NotComparable, text_batches, uuid_bytes, written
 from supavex.postgres.connection import connect
 from supavex.postgres.server import Server
 from tests.databases import server  # noqa: F401
@@ -157,7 +157,7 @@ def test_what_is_no_uuid_of_postgresql_is_told(key: uuid.UUID, place: int, chara
     if right:
         assert uuid_bytes(pa.array([text])).tobytes() == uuid.UUID(text).bytes
     else:
-        with pytest.raises(Unlike):
+        with pytest.raises(NotComparable):
             uuid_bytes(pa.array([text]))
 
 

@@ -11,14 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from supavex.convex.field_rules import MISSING
-from supavex.convex.limits import STORAGE_NUMBER, STORAGE_TABLE
+from supavex.convex.limits import STORAGE_TABLE
 from supavex.convex.values import to_export_json
 from supavex.mapping.plan import FieldPlan, TablePlan
 from supavex.migrate.copy.encoding import fixed_width, json_columns
 from supavex.migrate.copy.encoding.guards import unfit
 from supavex.migrate.copy.encoding.json_text import JsonText, json_lines, members
 from supavex.migrate.copy.encoding.large_documents import reject_large
-from supavex.migrate.copy.encoding.lookups import BadKeys, Lookup
+from supavex.migrate.copy.encoding.lookups import ForbiddenKeys, Lookup
 from supavex.migrate.copy.encoding.query import CopyQuery, copy_query, guards_sql
 from supavex.migrate.copy.encoding.reference_columns import ReferenceColumns
 from supavex.migrate.copy.encoding.rule_columns import has_rules, reject_broken
@@ -40,7 +40,6 @@ class Encoded:
     rows: int
     documents: int
     rejects: list[Reject]
-    rejected_keys: list[bytes]
     #: By column, the NULLs that were filled.
     filled: Counter[str]
     #: Rows whose ``_creationTime`` is not their creation column's value: NULL, infinite, or not above the epoch.
@@ -63,7 +62,7 @@ class TableEncoder:
         self,
         table: TablePlan,
         numbers: Mapping[str, int],
-        bad: Mapping[str, list[BadKeys]] | None = None,
+        bad: Mapping[str, list[ForbiddenKeys]] | None = None,
         lookups: Mapping[str, Lookup] | None = None,
         shared_keys: Mapping[bytes, str] | None = None,
         existing: Mapping[str, ExistingIds] | None = None,
@@ -127,13 +126,11 @@ class _Slice:
             mask[list(report.rejected)] = False
             kept = lines.filter(pa.array(mask))
         _, content = json_columns.buffers(kept)
-        rejected = sorted(report.rejected)
         return Encoded(
             content.data,
             self.rows,
             len(kept),
-            [self._reject(index) for index in rejected],
-            [self.keys[index].tobytes() for index in rejected],
+            [self._reject(index) for index in sorted(report.rejected)],
             report.going(report.filled),
             self._adjusted(),
             report.going(self._cut()),
@@ -189,9 +186,6 @@ class _Slice:
         self._guards(index, field, column)
         missing = pc.is_null(column)
         text = self.encoder.references.text(field, column, self.report)
-        if text is None and field.file is not None:
-            ids = fixed_width.ids(key_bytes(column), STORAGE_NUMBER)
-            text = JsonText(pc.if_else(missing, json_columns.scalar(None), ids), quoted=True)
         if text is None:
             if field.name in self.encoder.ruled:
                 reject_broken(field, column, self.report)
@@ -231,13 +225,12 @@ class _Slice:
         table = self.encoder.table
         assert table.key is not None
         found = self.report.rejected[index]
-        if self.encoder.query.has_text:
-            key = self.batch.column("_text")[index].as_py()
-        else:
-            key = table.key.text_of(self.keys[index].tobytes())
-        if self.batch.column("_key")[index].as_py() is None:
-            key = None
-        return Reject(table.name, key, found.column, found.code, found.reason, found.fix)
+        internal_id = None if self.batch.column("_key")[index].as_py() is None else self.keys[index].tobytes()
+        key = None
+        if internal_id is not None:
+            has_text = self.encoder.query.has_text
+            key = self.batch.column("_text")[index].as_py() if has_text else table.key.text_of(internal_id)
+        return Reject(table.name, key, found.column, found.code, found.reason, found.fix, internal_id)
 
 
 def creation_times(encoder: TableEncoder, batch: pa.RecordBatch, texts: Mapping[str, JsonText]) -> pa.Array:

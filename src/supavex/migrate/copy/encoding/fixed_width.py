@@ -14,8 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from supavex.convex.ids import ALPHABET, INTERNAL_ID_BYTES, varint
-
-Words = np.ndarray[Any, np.dtype[np.uint64]]
+from supavex.migrate.keys.sets import Words
 
 _DIGITS = np.frombuffer(ALPHABET.encode(), np.uint8)
 #: Both digits of ten bits, as one 16-bit number in the machine's own byte order.

@@ -11,6 +11,7 @@ from supavex.mapping.large_values import suggestion
 from supavex.mapping.plan import FieldPlan, TablePlan
 from supavex.migrate.copy.encoding import json_columns, json_limits
 from supavex.migrate.copy.encoding.slice_report import SliceReport
+from supavex.postgres.catalog import Column
 
 
 def reject_large(table: TablePlan, lines: pa.Array, report: SliceReport, *, uniform: bool) -> None:
@@ -36,12 +37,12 @@ def _lighter(table: TablePlan, field: FieldPlan) -> str:
     other = "Cut its longest text (truncate), or leave a column out."
     assert table.key is not None
     assert table.definition is not None
-    if field.column is None or field.expression or field.ids is not None or field.reference is not None:
+    if not isinstance(field.value, Column):
         return other
-    if any(found.column.name == field.column.name for found in table.files):
+    if any(found.column.name == field.value.name for found in table.files):
         return f"Lower file_over of {field.place} in supavex.toml, or that of another column of the table."
-    if table.key.form != "row" and field.column.name in table.key.columns:
+    if table.key.form != "row" and field.value.name in table.key.columns:
         return other
     fields = table.definition.fields
-    shared = field.column.name in table.by_name
-    return suggestion(table.source, table.toml, field.column, fields, field.name, shared=shared) or other
+    shared = field.value.name in table.by_name
+    return suggestion(table.source, table.toml, field.value, fields, field.name, shared=shared) or other

@@ -13,19 +13,34 @@ from supavex.migrate.keys.sets import KeySet
 
 
 @dataclass(frozen=True, slots=True)
-class BadKeys:
-    """Keys that references may not name, and what to say of a row that does. ``others``: all but these are bad."""
+class ForbiddenKeys:
+    """Keys that references may not name, and what a row that names one is rejected with."""
 
     keys: KeySet
     code: str
     reason: str
     fix: str
-    others: bool = False
 
     def among(self, keys: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        """Which of n rows of key bytes are bad."""
-        lacking = self.keys.lacks(keys)
-        return lacking if self.others else ~lacking
+        """Which of n rows of key bytes are forbidden."""
+        return ~self.keys.lacks(keys)
+
+    def forbids(self, *, known: bool) -> bool:
+        """Whether a key is forbidden that is among ``keys``, or is not (``known``)."""
+        return known
+
+
+@dataclass(frozen=True, slots=True)
+class AllowedKeys(ForbiddenKeys):
+    """The only keys that references may name: all others are forbidden."""
+
+    def among(self, keys: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Which of n rows of key bytes are forbidden."""
+        return self.keys.lacks(keys)
+
+    def forbids(self, *, known: bool) -> bool:
+        """Whether a key is forbidden that is among ``keys``, or is not (``known``)."""
+        return not known
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from supavex.mapping.plan import ALIAS, FieldPlan, TablePlan
+from supavex.mapping.key_sql import key_sql, key_text_sql
+from supavex.mapping.plan import ALIAS, FieldPlan, IdFile, Reference, TablePlan
 from supavex.mapping.row_sql import (
     bounded_sql,
     creation_sql,
@@ -14,7 +15,7 @@ from supavex.mapping.row_sql import (
     reference_text_sql,
     within_sql,
 )
-from supavex.postgres.connection import quoted
+from supavex.postgres.catalog import Column
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,24 +42,24 @@ def copy_query(table: TablePlan) -> CopyQuery:
     own = table.key.own(ALIAS)
     has_text = table.key.form != "uuid"
     created = _creation_field(table)
-    columns = [f"{table.key.sql(own)} AS _key"]
+    columns = [f"{key_sql(table.key, own)} AS _key"]
     if has_text:
-        columns.append(f"{table.key.text_sql(own)} AS _text")
+        columns.append(f"{key_text_sql(table.key, own)} AS _text")
     columns.append(f"{creation_sql(table) if created is None else _substitute_sql(table)} AS _created")
     for index, field in enumerate(table.fields):
         columns.append(f"{value_sql(field)} AS v{index}")
     notes = _notes_sql(table, created)
     if notes is not None:
         columns.append(f"{notes} AS _notes")
-    sql = f"SELECT {', '.join(columns)} FROM {quoted(table.source.schema, table.source.name)} AS {ALIAS}"
+    sql = f"SELECT {', '.join(columns)} FROM {table.source.sql_name} AS {ALIAS}"
     return CopyQuery(sql, has_text, created)
 
 
 def _creation_field(table: TablePlan) -> int | None:
     """The field that the creation column is copied to as it is."""
     for index, field in enumerate(table.fields):
-        own = field.column is not None and field.column.name in table.creation.columns[:1] and not field.expression
-        if own and field.reference is None and field.conversion.kind == "micros" and field.conversion.seen:
+        own = isinstance(field.value, Column) and field.value.name in table.creation.columns[:1]
+        if own and field.conversion.kind == "micros" and field.conversion.seen:
             return index
     return None
 
@@ -70,10 +71,11 @@ def _substitute_sql(table: TablePlan) -> str:
 
 def value_sql(field: FieldPlan) -> str:
     """SQL for what the copy reads of a field."""
-    if field.reference is not None:
-        return reference_text_sql(field) if field.reference.many else reference_sql(field)
-    if field.ids is not None:
-        return f"({field.source})::text"
+    match field.value:
+        case Reference(is_array=is_array):
+            return reference_text_sql(field) if is_array else reference_sql(field)
+        case IdFile():
+            return f"({field.source})::text"
     return field.conversion.select.replace("{c}", field.source)
 
 
@@ -82,9 +84,9 @@ def guards_sql(field: FieldPlan) -> list[str]:
     guards = [
         f"({field.source} IS NULL OR ({guard.sql.replace('{c}', field.source)}))" for guard in field.conversion.guards
     ]
-    if field.reference is not None and field.reference.through:
+    if field.reference is not None and field.reference.via_unique:
         found = f"{parts_sql(field)[0]} IS NOT NULL"
-        if field.reference.many:
+        if field.reference.is_array:
             found = f"NOT EXISTS (SELECT 1 FROM unnest({field.source}) AS e(x) WHERE e.x IS NOT NULL AND NOT ({found}))"
         guards.append(f"({field.source} IS NULL OR {found})")
     return guards

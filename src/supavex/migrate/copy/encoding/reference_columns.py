@@ -10,12 +10,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from supavex.convex.ids import INTERNAL_ID_BYTES, encode_id
+from supavex.convex.limits import STORAGE_NUMBER
 from supavex.mapping.conversions import Target
 from supavex.mapping.conversions.arrays import NO_NULLS
-from supavex.mapping.plan import FieldPlan, TablePlan
+from supavex.mapping.large_values import LargeValues
+from supavex.mapping.plan import FieldPlan, IdFile, Reference, TablePlan
 from supavex.migrate.copy.encoding import fixed_width, json_columns
 from supavex.migrate.copy.encoding.json_text import JsonText
-from supavex.migrate.copy.encoding.lookups import BadKeys, Lookup
+from supavex.migrate.copy.encoding.lookups import ForbiddenKeys, Lookup
 from supavex.migrate.copy.encoding.slice_report import MEANT, Reason, SliceReport
 from supavex.migrate.copy.existing import ExistingIds
 from supavex.migrate.keys.sets import key_bytes
@@ -28,7 +30,7 @@ class ReferenceColumns:
         self,
         table: TablePlan,
         numbers: Mapping[str, int],
-        bad: Mapping[str, list[BadKeys]],
+        bad: Mapping[str, list[ForbiddenKeys]],
         lookups: Mapping[str, Lookup],
         existing: Mapping[str, ExistingIds],
     ) -> None:
@@ -37,7 +39,7 @@ class ReferenceColumns:
         self._bad_bytes = {
             field.name: [(frozenset(bad.keys.to_list()), bad) for bad in self._bad.get(field.name, ())]
             for field in table.fields
-            if field.reference is not None and field.reference.many
+            if field.reference is not None and field.reference.is_array
         }
         self._existing_bytes = {
             name: dict(zip(known.keys.to_list(), map(bytes, known.ids), strict=True))
@@ -46,28 +48,30 @@ class ReferenceColumns:
         }
 
     def text(self, field: FieldPlan, column: pa.Array, report: SliceReport) -> JsonText | None:
-        """The ids of a column, NULL where it is NULL; None where the field holds no ids of rows."""
-        if field.reference is not None and field.reference.many:
-            return JsonText(self._arrays(field, column, report))
-        if field.name in self._lookups:
-            return self._looked_up(field, column, report)
-        if field.name in self._existing:
-            return self._of_existing(field, column, report)
-        if field.reference is not None:
-            return self._of_keys(field, column, report)
+        """The ids of a column, NULL where it is NULL; None where the field holds no ids."""
+        match field.value:
+            case Reference(is_array=True) as reference:
+                return JsonText(self._arrays(field, reference, column, report))
+            case Reference(existing=True) as reference:
+                return self._of_existing(field, reference, column, report)
+            case Reference() as reference:
+                return self._of_keys(field, reference, column, report)
+            case IdFile(path=path):
+                return self._looked_up(field, path, column, report)
+            case LargeValues():
+                return JsonText(_null_where(column, fixed_width.ids(key_bytes(column), STORAGE_NUMBER)), quoted=True)
         return None
 
-    def _looked_up(self, field: FieldPlan, column: pa.Array, report: SliceReport) -> JsonText:
+    def _looked_up(self, field: FieldPlan, path: str, column: pa.Array, report: SliceReport) -> JsonText:
         lookup = self._lookups[field.name]
         positions = pc.index_in(column, value_set=lookup.keys)
         unknown = pc.and_(pc.is_valid(column), pc.is_null(positions))
-        reason, fix = f"{field.ids_file} has no new id for it", f"Add it to {field.ids_file}."
+        reason, fix = f"{path} has no new id for it", f"Add it to {path}."
         report.reject_where(unknown, Reason(field.place, "IdNotInFile", reason, fix))
         return JsonText(json_columns.escaped(lookup.values.take(positions)), quoted=True)
 
-    def _of_existing(self, field: FieldPlan, column: pa.Array, report: SliceReport) -> JsonText:
-        assert field.reference is not None
-        known, target = self._existing[field.name], field.reference.target
+    def _of_existing(self, field: FieldPlan, reference: Reference, column: pa.Array, report: SliceReport) -> JsonText:
+        known, target = self._existing[field.name], reference.target
         places = known.keys.find(key_bytes(column))
         unknown = places < 0
         if unknown.any():
@@ -80,21 +84,18 @@ class ReferenceColumns:
         ids = fixed_width.ids(known.ids[places] if len(known.keys) else none, known.number)
         return JsonText(_null_where(column, ids), quoted=True)
 
-    def _of_keys(self, field: FieldPlan, column: pa.Array, report: SliceReport) -> JsonText:
-        assert field.reference is not None
+    def _of_keys(self, field: FieldPlan, reference: Reference, column: pa.Array, report: SliceReport) -> JsonText:
         keys = key_bytes(column)
         for bad in self._bad.get(field.name, []):
             named = bad.among(keys)
             if named.any():
                 named &= pc.is_valid(column).to_numpy(zero_copy_only=False)
                 report.reject_where(pa.array(named), Reason(field.place, bad.code, bad.reason, bad.fix))
-        ids = fixed_width.ids(keys, self._numbers[field.reference.target])
+        ids = fixed_width.ids(keys, self._numbers[reference.target])
         return JsonText(_null_where(column, ids), quoted=True)
 
-    def _arrays(self, field: FieldPlan, column: pa.Array, report: SliceReport) -> pa.Array:
+    def _arrays(self, field: FieldPlan, reference: Reference, column: pa.Array, report: SliceReport) -> pa.Array:
         """Arrays of ids, from JSON arrays of key texts: a Python object per element, for the kind is rare."""
-        reference = field.reference
-        assert reference is not None
         known = self._existing_bytes.get(field.name)
         elements = Target(field.validator).elements
         nulls = any(Target(element).null for element in elements)
@@ -112,7 +113,7 @@ class ReferenceColumns:
                     return None
                 return encode_id(self._existing[field.name].number, known[key])
             for keys, bad in self._bad_bytes[field.name]:
-                if (key in keys) is not bad.others:
+                if bad.forbids(known=key in keys):
                     report.reject(index, field, bad.code, f"of an element: {bad.reason}", bad.fix)
             return encode_id(self._numbers[reference.target], key)
 

@@ -2,7 +2,7 @@
 
 msgspec parses documents into objects of the expected fields, and leaves alone what is JSON of any kind, which orjson
 parses where it can't be compared as text. Where one of them can't tell, or would take something that Convex refuses,
-:class:`~supavex.migrate.proof.digests.text_columns.Unlike` is raised: the documents are looked at one by one then.
+:class:`~supavex.migrate.proof.digests.text_columns.NotComparable` is raised: the documents are read one by one then.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from supavex.convex.ids import ALPHABET, INTERNAL_ID_BYTES, varint
 from supavex.convex.values import BARE_INTEGER
 from supavex.migrate.proof.comparison import ABSENT
 from supavex.migrate.proof.digests.special_values import Special, marked, unmarked
-from supavex.migrate.proof.digests.text_columns import Unlike, matrix
+from supavex.migrate.proof.digests.text_columns import NotComparable, matrix
 
 #: Documents that are looked at together.
 _MOST = 8192
@@ -73,7 +73,7 @@ class DocumentColumns:
     others: np.ndarray[Any, Any]
 
 
-def cut(block: bytes) -> Iterator[tuple[bytes, int]]:
+def pieces_of(block: bytes) -> Iterator[tuple[bytes, int]]:
     """The documents of a block (one a line) in pieces, each without a last line's end, and how many each holds."""
     ends = np.flatnonzero(np.frombuffer(block, np.uint8) == _END)
     if not block.endswith(b"\n"):
@@ -85,7 +85,7 @@ def cut(block: bytes) -> Iterator[tuple[bytes, int]]:
             yield block[start : ends[last]], last + 1 - first
             start = int(ends[last]) + 1
         return
-    # Blank lines, say, or blanks around a document: one by one.
+    # Blank lines, log, or blanks around a document: one by one.
     yield from ((line, 1) for line in map(bytes.strip, block.split(b"\n")) if line)
 
 
@@ -118,17 +118,17 @@ def document_columns(
     ``types``: the expected fields; text, float64 or bool where all values are that, None where they are JSON of any
     kind: of these the values, or with ``verbatim`` their text (an Arrow column of bytes). ``special``: the fields of
     int64 or bytes, whose type is text: see :mod:`supavex.migrate.proof.digests.special_values`.
-    ``uniform``: bare integers are int64. Raises :class:`Unlike`, or what orjson and Arrow raise.
+    ``uniform``: bare integers are int64. Raises :class:`NotComparable`, or what orjson and Arrow raise.
     """
     mark = secrets.token_hex(_MARK).encode()
     if special:
         block = marked(block, special, mark, uniform=uniform)
     if uniform and BARE_INTEGER.search(block):
-        raise Unlike
+        raise NotComparable
     found = _by_fields(block, count, types, verbatim=verbatim)
     if found is None:
         if verbatim and None in types.values():
-            raise Unlike
+            raise NotComparable
         array = b"[" + block.replace(b"}\n{", b"},{") + b"]"
         found = _by_orjson(_loaded(array, count), types)
     if not special:
@@ -169,10 +169,10 @@ def _special(block: bytes) -> bool:
 def _loaded(array: bytes, count: int) -> list[Any]:
     """The values of a JSON array, which has to have ``count``."""
     if (b"-0" in array and _MINUS_ZERO.search(array)) or _special(array):
-        raise Unlike
+        raise NotComparable
     values: list[Any] = orjson.loads(array)
     if len(values) != count:
-        raise Unlike
+        raise NotComparable
     return values
 
 
@@ -197,7 +197,7 @@ def _by_fields(
     except msgspec.DecodeError:
         return None
     if len(documents) != count:
-        raise Unlike
+        raise NotComparable
     ids, created, *columns = zip(*map(msgspec.structs.astuple, documents), strict=True)
     fields = []
     for type_, column in zip(types.values(), columns, strict=True):
@@ -218,7 +218,7 @@ def _by_fields(
 
 def _compared_as_text(texts: list[bytes]) -> pa.Array:
     if _special(b",".join(texts)):
-        raise Unlike
+        raise NotComparable
     return pa.array(texts, pa.binary())
 
 
@@ -246,22 +246,22 @@ _KINDS: dict[pa.DataType, set[type]] = {pa.string(): {str}, pa.float64(): {float
 
 
 def _typed(values: list[Any], type_: pa.DataType) -> pa.Array:
-    """Parsed values as an Arrow column. Raises :class:`Unlike` where one is of another kind."""
+    """Parsed values as an Arrow column. Raises :class:`NotComparable` where one is of another kind."""
     if not set(map(type, values)) <= _KINDS[type_]:
-        raise Unlike
+        raise NotComparable
     return pa.array(np.array(values, np.float64) if type_ == pa.float64() else values, type_)
 
 
 def finite(column: pa.Array) -> np.ndarray[Any, Any]:
-    """The doubles of a column. Raises :class:`Unlike` where one is not finite: Arrow reads NaN, and JSON has none."""
+    """The doubles of a column. Raises :class:`NotComparable` if one is not finite: Arrow reads NaN, JSON has none."""
     numbers = np.asarray(column.to_numpy(zero_copy_only=False))
     if not np.isfinite(numbers).all():
-        raise Unlike
+        raise NotComparable
     return numbers
 
 
 def decode_ids(column: pa.Array, number: int) -> np.ndarray[Any, Any]:
-    """The 16 bytes of ids of table ``number``. Raises :class:`Unlike` where one is no such id, or is spelled otherwise.
+    """The 16 bytes of ids of table ``number``. Raises :class:`NotComparable` for another id or spelling.
 
     As :func:`supavex.convex.ids.decode_id`, by arithmetic on columns.
     """
@@ -276,7 +276,7 @@ def decode_ids(column: pa.Array, number: int) -> np.ndarray[Any, Any]:
     # Digits of 5 bits become words of 10, 20 and 40 bits: two neighbours at a time, the first of which stands lower.
     tens = _PAIRS[text.view("<u2")]
     if (tens > 1023).any():
-        raise Unlike
+        raise NotComparable
     twenties = tens.view("<u4")
     twenties = (twenties & 1023) << 10 | twenties >> 16
     forties = twenties.view("<u8")
@@ -294,5 +294,5 @@ def decode_ids(column: pa.Array, number: int) -> np.ndarray[Any, Any]:
     for byte in columns[size:]:
         right &= byte == 0
     if not right.all():
-        raise Unlike
+        raise NotComparable
     return np.ascontiguousarray(data[:, head : head + INTERNAL_ID_BYTES])

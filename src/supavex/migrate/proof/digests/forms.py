@@ -22,13 +22,16 @@ from supavex.convex.values import to_export_json
 from supavex.mapping.conversions.conversion import same_value
 from supavex.mapping.conversions.json import numbers_as_doubles
 from supavex.mapping.conversions.numbers import decimal
-from supavex.mapping.plan import FieldPlan, Reference
+from supavex.mapping.large_values import LargeValues
+from supavex.mapping.plan import FieldPlan, IdFile, Reference
 from supavex.migrate.keys.hashing import Numbers
-from supavex.migrate.proof.comparison import RowComparison, reference_text_sql, text_sql
+from supavex.migrate.proof.comparison import RowComparison
 from supavex.migrate.proof.digests import text_columns
 from supavex.migrate.proof.digests.document_columns import decode_ids, finite
 from supavex.migrate.proof.digests.special_values import Special, byte_strings, int64s
-from supavex.migrate.proof.digests.text_columns import Unlike
+from supavex.migrate.proof.digests.text_columns import NotComparable
+from supavex.migrate.proof.source_sql import field_sql
+from supavex.postgres.catalog import Column
 
 #: Numbers, or texts as an Arrow column of bytes.
 Made: TypeAlias = Numbers | pa.Array
@@ -39,7 +42,7 @@ _NO_KEY, _NO_ID = b"", b"\xff"
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class CanonicalForm:
     """The form of one field.
 
     ``sql``: the source's text. ``of_texts``: makes it, of those texts (no NULL among them). ``of_values``: makes it of
@@ -64,46 +67,52 @@ def of_bytes(column: pa.Array) -> pa.Array:
     return column.cast(pa.binary())
 
 
-def _file_ids(planned: FieldPlan) -> Callable[[pa.Array], pa.Array]:
+def _file_ids(large: LargeValues) -> Callable[[pa.Array], pa.Array]:
     """The ids of the files of rows, of their keys."""
-    file_id = planned.conversion.parse
-    return lambda column: pa.array([file_id(key).encode() for key in column.to_pylist()], pa.binary())
+    return lambda column: pa.array([large.file_id(key).encode() for key in column.to_pylist()], pa.binary())
 
 
-def form_of(planned: FieldPlan, comparison: RowComparison) -> Form:
-    """The quickest form of a field. Raises :class:`Unlike` where only both sides together tell what is right."""
-    if planned.file is not None:
-        return Form(text_sql(planned), _file_ids(planned), pa.string(), of_bytes)
-    if planned.ids is not None:
-        return Form(text_sql(planned), _mapped(planned.ids), pa.string(), of_bytes)
-    if planned.reference is not None:
-        return _reference(planned, comparison)
+def canonical_form(planned: FieldPlan, comparison: RowComparison) -> CanonicalForm:
+    """The quickest form of a field. Raises :class:`NotComparable` where only both sides together tell what is right."""
+    sql = field_sql(planned)
+    match planned.value:
+        case LargeValues() as large:
+            return CanonicalForm(sql, _file_ids(large), pa.string(), of_bytes)
+        case IdFile(ids=ids):
+            return CanonicalForm(sql, _mapped(ids), pa.string(), of_bytes)
+        case Reference() as reference:
+            return _reference(sql, reference, comparison)
+    return _converted(sql, planned)
+
+
+def _converted(sql: str, planned: FieldPlan) -> CanonicalForm:
+    """The form of a value that a conversion makes. ``sql``: the source's text."""
     conversion = planned.conversion
     if conversion.special and conversion.kind not in ("int64", "bytes"):
-        raise Unlike
+        raise NotComparable
     plain = conversion.decode is same_value and conversion.parse is same_value
-    sql, type_ = text_sql(planned), planned.column.type if planned.column and not planned.expression else None
+    type_ = planned.value.type if isinstance(planned.value, Column) else None
     if conversion.kind == "string" and plain:
-        return Form(sql, of_bytes, pa.string(), of_bytes)
+        return CanonicalForm(sql, of_bytes, pa.string(), of_bytes)
     if conversion.kind == "boolean" and conversion.decode is same_value:
-        return Form(sql, lambda column: _flags(pc.equal(column, "true")), pa.bool_(), _flags)
+        return CanonicalForm(sql, lambda column: _flags(pc.equal(column, "true")), pa.bool_(), _flags)
     if conversion.kind == "micros" and type_ is not None and type_.base in ("timestamptz", "timestamp"):
         sql = f"({planned.source})::timestamptz::text"
-        return Form(sql, lambda column: text_columns.micros(column).view(np.uint64), pa.float64(), _micros)
+        return CanonicalForm(sql, lambda column: text_columns.micros(column).view(np.uint64), pa.float64(), _micros)
     if conversion.kind == "number" and not conversion.makes_null and type_ is not None:
         if type_.base in ("int2", "int4", "int8") and conversion.decode is not same_value:
-            return Form(sql, text_columns.integers, pa.float64(), _doubles)
+            return CanonicalForm(sql, text_columns.integers, pa.float64(), _doubles)
         small = type_.precision is not None and max(type_.precision, abs(type_.scale or 0)) <= _EXACT_DIGITS
         if type_.base == "float8" or (type_.base == "numeric" and small and conversion.parse is decimal):
-            return Form(sql, text_columns.doubles, pa.float64(), _doubles)
+            return CanonicalForm(sql, text_columns.doubles, pa.float64(), _doubles)
     if conversion.kind == "json" and conversion.parse is numbers_as_doubles and conversion.decode is same_value:
         verbatim = type_ is not None and type_.base == "jsonb"
-        return Form(sql, _json_of_texts, None, _json_of_values, verbatim=verbatim)
+        return CanonicalForm(sql, _json_of_texts, None, _json_of_values, verbatim=verbatim)
     if conversion.kind == "int64":
         return _int64(sql, planned)
     if conversion.kind == "bytes" and type_ is not None and type_.base == "bytea":
-        return Form(sql, _bytes_of_texts, pa.string(), byte_strings, special="bytes")
-    return Form(
+        return CanonicalForm(sql, _bytes_of_texts, pa.string(), byte_strings, special="bytes")
+    return CanonicalForm(
         sql,
         lambda column: _canonical(map(conversion.parse, column.to_pylist())),
         None,
@@ -111,10 +120,10 @@ def form_of(planned: FieldPlan, comparison: RowComparison) -> Form:
     )
 
 
-def _int64(sql: str, planned: FieldPlan) -> Form:
+def _int64(sql: str, planned: FieldPlan) -> CanonicalForm:
     conversion = planned.conversion
     if conversion.parse is int and conversion.decode is same_value:
-        return Form(sql, _whole_numbers, pa.string(), int64s, special="int64")
+        return CanonicalForm(sql, _whole_numbers, pa.string(), int64s, special="int64")
 
     def of_texts(column: pa.Array) -> pa.Array:
         return _canonical(map(conversion.parse, column.to_pylist()))
@@ -122,7 +131,7 @@ def _int64(sql: str, planned: FieldPlan) -> Form:
     def of_values(column: pa.Array) -> pa.Array:
         return _canonical(map(conversion.decode, int64s(column).view(np.int64).tolist()))
 
-    return Form(sql, of_texts, pa.string(), of_values, special="int64")
+    return CanonicalForm(sql, of_texts, pa.string(), of_values, special="int64")
 
 
 def _whole_numbers(column: pa.Array) -> Numbers:
@@ -134,29 +143,26 @@ def _bytes_of_texts(column: pa.Array) -> pa.Array:
     return pa.array([bytes.fromhex(text[2:]) for text in column.to_pylist()], pa.binary())
 
 
-def _reference(planned: FieldPlan, comparison: RowComparison) -> Form:
-    reference = planned.reference
-    assert reference is not None
+def _reference(sql: str, reference: Reference, comparison: RowComparison) -> CanonicalForm:
     number = comparison.numbers.get(reference.target)
     if number is None and not reference.existing:
-        raise Unlike
-    sql = reference_text_sql(planned)
-    if reference.many:
+        raise NotComparable
+    if reference.is_array:
         return _references(sql, reference, number, comparison)
     if reference.existing:
-        return Form(sql, _mapped(comparison.existing[reference.target]), pa.string(), of_bytes)
+        return CanonicalForm(sql, _mapped(comparison.existing[reference.target]), pa.string(), of_bytes)
     form, internal_id = reference.key.form, reference.key.internal_id
     assert number is not None
     target = number
-    return Form(
+    return CanonicalForm(
         sql,
-        lambda column: _sixteen(text_columns.key_bytes(column, form, internal_id)),
+        lambda column: _sixteen(text_columns.bytes_of_keys(column, form, internal_id)),
         pa.string(),
         lambda column: _keys_of_ids(column, target),
     )
 
 
-def _references(sql: str, reference: Reference, number: int | None, comparison: RowComparison) -> Form:
+def _references(sql: str, reference: Reference, number: int | None, comparison: RowComparison) -> CanonicalForm:
     """Arrays of references, value by value: of keys, or of the ids that existing documents have."""
     ids = comparison.existing[reference.target] if reference.existing else None
 
@@ -177,10 +183,10 @@ def _references(sql: str, reference: Reference, number: int | None, comparison: 
 
     def of_values(values: list[Any]) -> pa.Array:
         if not all(isinstance(value, list) for value in values):
-            raise Unlike
+            raise NotComparable
         return _arrays([[None if item is None else of_id(item) for item in value] for value in values])
 
-    return Form(sql, of_texts, None, of_values)
+    return CanonicalForm(sql, of_texts, None, of_values)
 
 
 def _arrays(values: list[list[Any]]) -> pa.Array:
@@ -188,18 +194,18 @@ def _arrays(values: list[list[Any]]) -> pa.Array:
 
 
 def micros_of(milliseconds: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Microseconds of milliseconds, rounded as the comparison does. Raises :class:`Unlike` where that is not plain.
+    """Microseconds of milliseconds, rounded as the comparison does. Raises :class:`NotComparable` if that is not plain.
 
     A double holds microseconds within 2**43 milliseconds of 1970. Times a thousand, it would be rounded twice; its
     whole milliseconds and what is behind the point are each exact.
     """
     if (np.abs(milliseconds) > 1 << 43).any():
-        raise Unlike
+        raise NotComparable
     whole = np.floor(milliseconds)
     part = (milliseconds - whole) * 1000
     rounded = np.rint(part)
     if (np.abs(np.abs(part - rounded) - 0.5) < 1e-6).any():
-        raise Unlike
+        raise NotComparable
     return np.asarray(whole.astype(np.int64) * 1000 + rounded.astype(np.int64))
 
 
@@ -234,7 +240,7 @@ def _keys_of_ids(column: pa.Array, number: int) -> pa.Array:
     """The keys of ids of table ``number``; of what is no such id, something that is no key."""
     try:
         return _sixteen(decode_ids(column, number))
-    except Unlike:
+    except NotComparable:
         return pa.array([_key_of_id(value, number) for value in column.to_pylist()], pa.binary())
 
 
@@ -253,7 +259,7 @@ def _json_of_texts(column: pa.Array) -> pa.Array:
     texts = column.cast(pa.binary()).to_pylist()
     values = orjson.loads(b"[" + b",".join(texts) + b"]")
     if len(values) != len(texts):
-        raise Unlike
+        raise NotComparable
     return _json_of_values(values)
 
 

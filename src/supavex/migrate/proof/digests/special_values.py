@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from supavex.convex.values import Value
 from supavex.migrate.keys.hashing import Numbers
-from supavex.migrate.proof.digests.text_columns import Unlike
+from supavex.migrate.proof.digests.text_columns import NotComparable
 
 #: The kinds of special values that a field may hold.
 Special = Literal["int64", "bytes"]
@@ -38,24 +38,24 @@ def marked(block: bytes, fields: Mapping[str, Special], mark: bytes, *, uniform:
 
 
 def unmarked(column: pa.Array, mark: bytes) -> pa.Array:
-    """The texts behind the marks. Raises :class:`Unlike` where one has none."""
+    """The texts behind the marks. Raises :class:`NotComparable` where one has none."""
     if not pc.all(pc.starts_with(column, mark.decode()), min_count=0).as_py():
-        raise Unlike
+        raise NotComparable
     return pc.utf8_slice_codeunits(column, start=len(mark))
 
 
 def int64s(column: pa.Array) -> Numbers:
-    """The bits of int64 values, from their texts. Raises :class:`Unlike`, or what Arrow raises."""
+    """The bits of int64 values, from their texts. Raises :class:`NotComparable`, or what Arrow raises."""
     if len(column) and pc.all(pc.ends_with(column, "=")).as_py():
         raws = _raws(column)
         if set(map(len, raws)) != {_INT64_BYTES}:
-            raise Unlike
+            raise NotComparable
         return np.frombuffer(b"".join(raws), "<u8").astype(np.uint64)
     return np.asarray(column.cast(pa.int64()).to_numpy(zero_copy_only=False)).view(np.uint64)
 
 
 def byte_strings(column: pa.Array) -> pa.Array:
-    """Bytes from their texts. Raises :class:`Unlike` where one is no base64."""
+    """Bytes from their texts. Raises :class:`NotComparable` where one is no base64."""
     return pa.array(_raws(column), pa.binary())
 
 
@@ -63,10 +63,10 @@ def _raws(column: pa.Array) -> list[bytes]:
     try:
         return [binascii.a2b_base64(text, strict_mode=True) for text in column.to_pylist()]
     except ValueError:
-        raise Unlike from None
+        raise NotComparable from None
 
 
-def text_of(value: Any) -> str:
+def special_text(value: Any) -> str:
     """The text, without its mark, of an int64 or of bytes."""
     return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
 

@@ -35,20 +35,23 @@ from supavex.migrate.proof.digests import text_columns
 from supavex.migrate.proof.digests.document_columns import (
     DocumentColumns,
     FieldValues,
-    cut,
     decode_ids,
     document_columns,
     halves,
     odd_lines,
+    pieces_of,
 )
-from supavex.migrate.proof.digests.forms import Form, Made, form_of, micros_of, of_bytes
-from supavex.migrate.proof.digests.special_values import Special, text_of, values_of
+from supavex.migrate.proof.digests.forms import CanonicalForm, Made, canonical_form, micros_of, of_bytes
+from supavex.migrate.proof.digests.special_values import Special, special_text, values_of
 from supavex.migrate.proof.digests.sums import BUCKETS, Sums
-from supavex.migrate.proof.digests.text_columns import NO_MOMENT, Unlike, lengths, text_batches, written
+from supavex.migrate.proof.digests.text_columns import NO_MOMENT, NotComparable, lengths, text_batches, written
+from supavex.migrate.proof.source_sql import own_key_sql
 from supavex.postgres.connection import quoted
 
 #: What a value raises that is not of its field's kind.
-_ODD = (Unlike, pa.ArrowException, ValueError, TypeError, KeyError, OverflowError, AttributeError, RecursionError)
+_ODD = (
+    NotComparable, pa.ArrowException, ValueError, TypeError, KeyError, OverflowError, AttributeError, RecursionError,
+)  # fmt: skip
 
 
 #: Of the documents, one in so many may be written otherwise than PostgreSQL writes JSON: each is compared by itself.
@@ -78,7 +81,7 @@ class TableDigests:
         assert table.key is not None
         self.table, self.key, self._comparison = table, table.key, comparison
         self._number = comparison.numbers[table.target]
-        self._forms = [form_of(planned, comparison) for planned in table.fields]
+        self._forms = [canonical_form(planned, comparison) for planned in table.fields]
         self._types = {planned.name: form.type for planned, form in zip(table.fields, self._forms, strict=True)}
         self._special = {
             planned.name: form.special
@@ -112,7 +115,8 @@ class TableDigests:
         """SQL of the rows' texts: the key, each field, each creation column."""
         own = self.key.own(ALIAS)
         column = self.table.source.column(self.key.columns[0]) if len(own) == 1 else None
-        found = [written(self.key.text_sql(own), own[0], column.type.base)] if column else [self.key.text_sql(own)]
+        key = own_key_sql(self.table)
+        found = [written(key, own[0], column.type.base) if column else key]
         for form, planned in zip(self._forms, self.table.fields, strict=True):
             base = planned.column.type.base if planned.column and not planned.expression else None
             found.append(written(form.sql, planned.source, base))
@@ -132,7 +136,7 @@ class TableDigests:
         columns = self.columns
         read = list(dict.fromkeys(columns))
         places = [read.index(column) for column in columns]
-        rest = f"FROM {quoted(self.table.source.schema, self.table.source.name)} AS {ALIAS}"
+        rest = f"FROM {self.table.source.sql_name} AS {ALIAS}"
         for texts in text_batches(connection, read, rest):
             batch = texts.select(places)
             sums.read += batch.num_rows
@@ -176,26 +180,26 @@ class TableDigests:
             digests = np.array(self._nonces[:1])  # like no document: this row is compared by itself
         sums.add(ids, self.buckets(ids), digests)
 
-    def _from_source(self, form: Form, planned: FieldPlan, column: pa.Array) -> _Column:
+    def _from_source(self, form: CanonicalForm, planned: FieldPlan, column: pa.Array) -> _Column:
         if not column.null_count:
             return _of(form.of_texts(column), None)
         null = pc.is_null(column).to_numpy(zero_copy_only=False)
         made = form.of_texts(column.drop_null()) if column.null_count < len(column) else None
         if planned.fill is not MISSING:
-            plain = text_of(planned.fill) if form.special else planned.fill
+            plain = special_text(planned.fill) if form.special else planned.fill
             default = [plain] if form.type is None else pa.array([plain], form.type)
             return _spread(made, null, form.of_values(default), None)
         return _spread(made, null, None, null * np.uint8(1 if planned.takes_null else 2))
 
     def _created(self, moments: list[pa.Array], count: int) -> Numbers:
-        """The microseconds that ``_creationTime`` must say: the rule of the copy, evaluated here."""
+        """The microseconds that ``_creationTime`` must log: the rule of the copy, evaluated here."""
         earliest = self._comparison.earliest
         micros = np.full(count, EARLIEST if earliest is None else earliest, np.int64)
         whole = next((place for place, column in enumerate(moments) if not column.null_count), len(moments))
         for column in reversed(moments[: whole + 1]):
             there = pc.is_valid(column).to_numpy(zero_copy_only=False)
             micros[there] = text_columns.micros(column.drop_null())
-        # Infinity, say, for which another column stands in: like no document.
+        # Infinity, log, for which another column stands in: like no document.
         return np.where(micros == NO_MOMENT, NO_MOMENT, np.clip(micros, EARLIEST, LATEST)).view(np.uint64)
 
     # The target
@@ -206,7 +210,7 @@ class TableDigests:
         ``uniform``: bare integers are int64.
         """
         for block in blocks:
-            for some, count in cut(block):
+            for some, count in pieces_of(block):
                 sums.read += count
                 self._add_documents(some, count, sums, uniform=uniform)
                 yield count
@@ -260,7 +264,7 @@ class TableDigests:
 
         What an app has written since is written in another way, and compared by itself where it is little.
         """
-        for some, _ in cut(block):
+        for some, _ in pieces_of(block):
             lines = some.split(b"\n")
             apart = set(odd_lines(lines, self._types, self._special, uniform=uniform))
             plain = [line for number, line in enumerate(lines) if number not in apart]
@@ -285,7 +289,7 @@ class TableDigests:
         return self.buckets(self._key_bytes(pa.array(keys, pa.string())))
 
     def _key_bytes(self, column: pa.Array) -> np.ndarray[Any, Any]:
-        return text_columns.key_bytes(column, self.key.form, self.key.internal_id)
+        return text_columns.bytes_of_keys(column, self.key.form, self.key.internal_id)
 
     def _digests(
         self,
@@ -333,11 +337,11 @@ def table_digests(table: TablePlan, comparison: RowComparison, *, verbatim: bool
     """
     try:
         return TableDigests(table, comparison, verbatim=verbatim)
-    except Unlike:
+    except NotComparable:
         return None
 
 
-def _from_target(form: Form, found: FieldValues) -> _Column:
+def _from_target(form: CanonicalForm, found: FieldValues) -> _Column:
     made = form.of_values(found.values) if len(found.values) else None
     if found.state is None:
         return _of(made if made is not None else np.zeros(0, np.uint64), None)

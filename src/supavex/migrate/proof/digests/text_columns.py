@@ -17,7 +17,7 @@ from psycopg.pq import DiagnosticField, ExecStatus
 from pyarrow import csv
 
 from supavex.convex.ids import INTERNAL_ID_BYTES
-from supavex.mapping.conversions.conversion import SEEN_TEXT
+from supavex.mapping.seen_text import JSON_TEXT
 from supavex.migrate.keys.hashing import Numbers
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def _hex() -> np.ndarray[Any, Any]:
 _HEX = _hex()
 
 
-class Unlike(Exception):
+class NotComparable(Exception):
     """Something that no right row or document holds, or that only the comparison row by row understands."""
 
 
@@ -69,7 +69,7 @@ def written(sql: str, column: str, base: str | None) -> str:
     """
     if base in _WRITTEN and sql == f"{column}::text":
         return column
-    if base is not None and base not in _TIMESTAMPS and sql == SEEN_TEXT.replace("{c}", column):
+    if base is not None and base not in _TIMESTAMPS and sql == JSON_TEXT.replace("{c}", column):
         return column  # of these types, the text in JSON is what their output function writes
     cast = _CAST.fullmatch(sql)
     return cast[1] if cast else sql
@@ -172,9 +172,9 @@ def lengths(column: pa.Array) -> Numbers:
 
 
 def matrix(column: pa.Array, width: int) -> np.ndarray[Any, Any]:
-    """Texts of one length as a matrix of bytes. Raises :class:`Unlike` where one has another."""
+    """Texts of one length as a matrix of bytes. Raises :class:`NotComparable` where one has another."""
     if (lengths(column) != width).any():
-        raise Unlike
+        raise NotComparable
     if not len(column):
         return np.zeros((0, width), np.uint8)
     _, offsets, values = column.buffers()
@@ -182,7 +182,7 @@ def matrix(column: pa.Array, width: int) -> np.ndarray[Any, Any]:
     return np.frombuffer(values, np.uint8)[start : start + len(column) * width].reshape(len(column), width)
 
 
-def key_bytes(column: pa.Array, form: str, internal_id: Callable[[str], bytes]) -> np.ndarray[Any, Any]:
+def bytes_of_keys(column: pa.Array, form: str, internal_id: Callable[[str], bytes]) -> np.ndarray[Any, Any]:
     """The 16 bytes of each key, from its text; ``form`` and ``internal_id`` are the key's."""
     if form == "uuid":
         return uuid_bytes(column)
@@ -203,7 +203,7 @@ def uuid_bytes(column: pa.Array) -> np.ndarray[Any, Any]:
     pairs = np.ndarray((len(text), 35), "<u2", text, strides=(36, 1))
     found = _HEX[pairs[:, _PAIRS_AT]]
     if (found > 255).any() or (text[:, _DASHES_AT] != ord("-")).any():
-        raise Unlike
+        raise NotComparable
     return np.asarray(found.astype(np.uint8))
 
 

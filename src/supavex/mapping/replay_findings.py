@@ -48,7 +48,7 @@ _REMARKS = {
 _LIVE = "or use a live database (database_url)"
 
 
-def source_findings(plan: Plan, report: Report | None) -> list[Diagnostic]:
+def replay_findings(plan: Plan, report: Report | None) -> list[Diagnostic]:
     """All findings about the source of ``plan``; ``report`` is None for a live database."""
     return [*losses(plan.project, plan.catalog, report), *([] if report is None else _failures(plan, report))]
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from supavex.files import whole_file
 from supavex.migrate.users.clerk_user import clerk_user, hasher_of, why_not
-from supavex.migrate.users.report import Progress, UsersReport, listed_users, remarks_path, say_remark
+from supavex.migrate.users.report import UserProgress, UsersReport, listed_users, remarks_path, say_remark
 
 
 def export_for_clerk(
-    url: str, file: Path, *, hashes: bool = False, progress: Progress = lambda done: None
+    url: str, file: Path, *, hashes: bool = False, progress: UserProgress = lambda done: None
 ) -> UsersReport:
     """Writes the users at ``url`` to ``file`` as Clerk imports them: a JSON array, an object a line.
 

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from supavex.callbacks import Log
 from supavex.convex_cli.cli import official_cli
 from supavex.convex_cli.targets import CLOUD, deployment_of
 from supavex.errors import UsageError
 from supavex.migrate.golive.guarded_import import Callbacks
 from supavex.migrate.golive.rollback import Rollback, choose_export, roll_back
-from supavex.migrate.state.exports import Kept, damaged_notes, every_kept_export, kept_exports, read_kept
+from supavex.migrate.state.exports import KeptExport, damaged_notes, every_kept_export, kept_exports, read_export
 from supavex.migrate.state.folder import Folder
 from supavex.migrate.state.lock import locked
 from supavex.settings.settings import Settings
@@ -33,7 +34,7 @@ class RollbackOptions:
 class KeptExports:
     """The exports that migrations kept, and the notes beside them that are damaged."""
 
-    exports: list[Kept]
+    exports: list[KeptExport]
     damaged: list[Path]
 
 
@@ -46,11 +47,11 @@ def exports_of(project: Settings, to: str | None = None) -> KeptExports:
 
 
 def roll_back_project(
-    project: Settings, options: RollbackOptions, *, confirm: Callable[[str], bool], say: Callable[[str], object]
+    project: Settings, options: RollbackOptions, *, confirm: Callable[[str], bool], log: Log
 ) -> Rollback:
     """Rolls a deployment of ``project`` back; see :func:`supavex.migrate.golive.rollback.roll_back`.
 
-    ``confirm`` is asked, with what is about to change, before anything does. ``say`` gets the lines of Convex's CLI.
+    ``confirm`` is asked, with what is about to change, before anything does. ``log`` gets the lines of Convex's CLI.
     """
     folder = Folder(project.migration_folder)
     to = options.to
@@ -66,14 +67,14 @@ def roll_back_project(
         chosen = choose_export(folder.path, cli.deployment, options.export)
 
         def told(line: str) -> None:
-            say(line)
+            log(line)
 
         return roll_back(folder, cli, chosen, Callbacks(confirm, told), discard=options.discard_changes_since)
 
 
 def _only_target(folder: Path, export: Path | None) -> str:
     if export is not None:
-        return read_kept(export).target
+        return read_export(export).target
     targets = sorted({kept.target for kept in every_kept_export(folder)})
     if len(targets) != 1:
         hint = f"--to is one of {', '.join(targets)}." if targets else "supavex migrate --to … keeps one, and imports."

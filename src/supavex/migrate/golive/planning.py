@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
+from supavex.callbacks import Log
 from supavex.convex_cli.targets import app_variables, deployment_of
 from supavex.errors import SupavexError
 from supavex.mapping.check import checked_plan
 from supavex.mapping.source import Source
 from supavex.migrate.golive.cutover import CutoverPlan, Naming, plan_cutover
 from supavex.migrate.state.runs import read_runs
-from supavex.postgres.connection import connect, quoted
+from supavex.postgres.connection import connect
 from supavex.settings.settings import Settings
 from supavex.text import now
 
 
-def cutover_of(project: Settings, to: str, *, command_options: str = "", say: Callable[[str], object]) -> CutoverPlan:
+def cutover_of(project: Settings, to: str, *, command_options: str = "", log: Log) -> CutoverPlan:
     """The plan of the cutover of ``project`` to the deployment ``to``; see :mod:`supavex.migrate.golive.cutover`.
 
-    ``command_options`` stand in the plan's command lines (``-C app``). ``say`` is told where the source can't be read.
+    ``command_options`` stand in the plan's command lines (``-C app``). ``log`` is told where the source can't be read.
     """
     runs = read_runs(project.migration_folder)
     rows, database = None, "postgres"
@@ -27,12 +26,12 @@ def cutover_of(project: Settings, to: str, *, command_options: str = "", say: Ca
         with Source(project).running() as url, connect(url) as connection:
             database = connection.info.dbname
             rows = {}
-            for table in plan.moved:
-                name = quoted(table.source.schema, table.source.name)
+            for table in plan.moving:
+                name = table.source.sql_name
                 found = connection.execute(f"SELECT count(*) FROM {name}".encode()).fetchone()
                 rows[table.name] = int(found[0]) if found else 0
     except SupavexError as error:
-        say(f"note: the source can't be counted: {error.message}")
+        log(f"note: the source can't be counted: {error.message}")
     deployment = deployment_of(project.convex_folder, to)
     naming = Naming(command_options, to, deployment, database, app_variables(project.convex_folder))
     made = plan_cutover(project.root.name, Source(project).described, now(), runs, rows, naming)
@@ -41,7 +40,7 @@ def cutover_of(project: Settings, to: str, *, command_options: str = "", say: Ca
 
 
 def _drill(project: Settings, to: str) -> str:
-    """Why nobody goes live with this source or into this target; empty where they can."""
+    """Why this source can't go live, or not into this target; empty where it can."""
     reasons = []
     if project.database_url is None:
         reasons.append(

@@ -1,0 +1,135 @@
+"""The SQL by which the proof reads rows, as text: its own, from the key to the last field.
+
+Of the plan it takes which column goes to which field, and what the field refers to. Nothing here is made of the SQL
+that the copy reads a value with, so that a wrong cast can't agree with itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from supavex.mapping.keys import Key
+from supavex.mapping.large_values import LargeValues
+from supavex.mapping.plan import ALIAS, FieldPlan, IdFile, KeyText, Reference, TablePlan
+from supavex.mapping.seen_text import MICROS, seen_text
+from supavex.postgres.connection import quoted
+
+_COLUMN = re.compile(r'\w+\."\w+"')
+
+
+def proof_sql(table: TablePlan, changed: str) -> str:
+    """The SELECT of a table's rows as text: the key, each field, each creation column (microseconds), and ``changed``.
+
+    ``changed``: SQL that is true for rows that were written since the copy; of equal rows, these have come last.
+    """
+    columns = [own_key_sql(table, changed)]
+    columns += [field_sql(field) for field in table.fields]
+    columns += [*moments_sql(table), changed]
+    return f"SELECT {', '.join(columns)} FROM {table.source.sql_name} AS {ALIAS}"
+
+
+def own_key_sql(table: TablePlan, last: str = "") -> str:
+    """SQL for the row's own key as text. Of a row without a key, see :func:`key_text`."""
+    assert table.key is not None
+    return key_text(table.key, table.key.own(ALIAS), last)
+
+
+def key_text(key: Key, parts: Sequence[str], last: str = "") -> str:
+    """SQL for a key as text: the value, or a JSON array of several; NULL where one of ``parts`` is.
+
+    Without a key, the whole row is one, and equal rows are numbered by a window function; those for which the SQL
+    ``last`` is true come behind the others.
+    """
+    if key.form == "row":
+        row = f"ROW({', '.join(parts)})::text"
+        return f"{row} || ' #' || row_number() OVER (PARTITION BY {row}{f' ORDER BY {last}' if last else ''})"
+    numeric = key.numeric or (False,) * len(parts)
+    pairs = zip(parts, numeric, strict=True)
+    texts = [f"trim_scale({part}::numeric)::text" if exact else f"{part}::text" for part, exact in pairs]
+    if len(texts) == 1:
+        return texts[0]
+    lacking = " OR ".join(f"NOT ({part} IS NOT NULL)" for part in parts)
+    return f"CASE WHEN {lacking} THEN NULL ELSE jsonb_build_array({', '.join(texts)})::text END"
+
+
+def field_sql(field: FieldPlan) -> str:
+    """SQL for a field's value as text."""
+    match field.value:
+        case Reference():
+            return reference_sql(field)
+        case IdFile():
+            return f"({field.source})::text"
+        case KeyText(key):
+            return key_text(key, key.own(ALIAS))
+        case LargeValues() as large:
+            return f"CASE WHEN {is_large_sql(large, field.source)} THEN {key_text(large.key, large.key.own(ALIAS))} END"
+    text = seen_text(field.type, field.conversion).replace("{c}", field.source)
+    if field.large is None:
+        return text
+    return f"CASE WHEN {is_large_sql(field.large, field.source)} THEN NULL ELSE {text} END"
+
+
+def reference_sql(field: FieldPlan) -> str:
+    """SQL for the key, as text, of the row that a field refers to; of many, a JSON array of them."""
+    reference = field.reference
+    assert reference is not None
+    if not reference.is_array:
+        return named_key_sql(field)
+    keys = f"ARRAY(SELECT {named_key_sql(field)} FROM unnest({field.source}) WITH ORDINALITY AS e(x, i) ORDER BY e.i)"
+    return f"CASE WHEN {field.source} IS NOT NULL THEN array_to_json({keys})::text END"
+
+
+def named_key_sql(field: FieldPlan) -> str:
+    """SQL for the key, as text, of the row that a field refers to; of many, of the one that ``e.x`` names."""
+    reference = field.reference
+    assert reference is not None
+    if reference.via_unique:
+        key = key_text(reference.key, [f"p.{quoted(column)}" for column in reference.key.columns])
+        parent = reference.source
+        return f"(SELECT {key} FROM {parent} AS p WHERE {parent_sql(reference, reference.parts)})"
+    return key_text(reference.key, named_parts(field))
+
+
+def named_parts(field: FieldPlan) -> list[str]:
+    """SQL for what a row says of each part of the key that a field refers to."""
+    reference = field.reference
+    assert reference is not None
+    type_ = None if field.column is None or field.expression or reference.is_array else field.column.type.base
+    if reference.key.form == "uuid" and type_ != "uuid":
+        return [f"({part})::uuid" for part in reference.parts]
+    # A column as it is can be read without a cast.
+    return [part if _COLUMN.fullmatch(part) else f"({part})" for part in reference.parts]
+
+
+def parent_sql(reference: Reference, parts: Sequence[str]) -> str:
+    """SQL that is true for the row called ``p`` that ``parts`` name, compared as the foreign key compares."""
+    comparisons = reference.comparisons or (("=", ""),) * len(parts)
+    pairs = zip(reference.columns, parts, comparisons, strict=True)
+    return " AND ".join(f"p.{quoted(column)} {operator} {part}{cast}" for column, part, (operator, cast) in pairs)
+
+
+def file_content_sql(large: LargeValues, value: str) -> str:
+    """SQL for what the file of ``value`` holds: text, or bytes."""
+    return value if large.column.type.base == "bytea" else f"({value})::text"
+
+
+def is_large_sql(large: LargeValues, value: str) -> str:
+    """SQL: whether ``value`` becomes a file; NULL or false for NULL."""
+    return f"octet_length({file_content_sql(large, value)}) > {large.over}" if large.over else f"{value} IS NOT NULL"
+
+
+def moments_sql(table: TablePlan) -> list[str]:
+    """SQL for each creation column, in microseconds since 1970 (as text); NULL for infinity."""
+    moments = [f"{ALIAS}.{quoted(name)}::timestamptz" for name in table.creation.columns]
+    return [f"CASE WHEN isfinite({moment}) THEN {MICROS.replace('{c}', moment)} END" for moment in moments]
+
+
+def earliest_sql(table: TablePlan) -> str | None:
+    """The SELECT of the earliest creation time in a table, in microseconds; None where it has no creation column."""
+    if not table.creation.columns:
+        return None
+    moment = f"{ALIAS}.{quoted(table.creation.columns[0])}::timestamptz"
+    source = table.source.sql_name
+    earliest = MICROS.replace("{c}", f"min({moment})")
+    return f"SELECT {earliest} FROM {source} AS {ALIAS} WHERE isfinite({moment})"
