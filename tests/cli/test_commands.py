@@ -285,14 +285,14 @@ def test_help_imports_no_heavy_package() -> None:
     assert ran.returncode == 0, ran.stderr
 
 
-def test_a_cached_check_starts_no_server_and_imports_no_arrow(folder: Path) -> None:
+def test_a_cached_check_starts_no_server_and_imports_neither_its_driver_nor_arrow(folder: Path) -> None:
     projects.write(folder, schema=GOOD, migrations=SQL)
     assert supavex("check", "-C", folder).code == 0
     code = (
         "import sys, supavex.postgres.server as s\ns.running = None\n"
         "from supavex.cli.main import cli\n"
         f"assert cli.main(['check', '-C', {str(folder)!r}], standalone_mode=False) == 0\n"
-        "assert not {'numpy', 'pyarrow', 'pglast', 'rich'} & set(sys.modules)"
+        "assert not {'psycopg', 'numpy', 'pyarrow', 'pglast', 'rich'} & set(sys.modules)"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert ran.returncode == 0, ran.stderr

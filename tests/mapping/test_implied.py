@@ -4,8 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
+from supavex.mapping import implied
 from supavex.mapping.implied import ImpliedReference, implied_references, look_nowhere
 from supavex.mapping.keys import key_of
+from supavex.postgres.catalog import Column, Table, Type
 from supavex.postgres.connection import connect
 from supavex.postgres.key_values import BOUNDS, Bounds, look
 from tests.databases import Database, database, server
@@ -42,6 +44,22 @@ def find(database: Database) -> Find:
         return {reference.column: reference for reference in found}
 
     return find
+
+
+def test_each_key_is_looked_at_once_for_all_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 500 tables, each column would look at each key: a million looks."""
+    type_ = Type("uuid", "uuid")
+    tables = {
+        ("public", f"t{n}"): Table("public", f"t{n}", tuple(Column(c, type_, True) for c in ("id", "a", "b")), ("id",))
+        for n in range(30)
+    }
+    keys = {place: key for place, table in tables.items() if (key := key_of(table))}
+    columns = [(table, column) for table in tables.values() for column in table.columns]
+    looks: list[Table] = []
+    kind = implied._kind
+    monkeypatch.setattr(implied, "_kind", lambda table, key: looks.append(table) or kind(table, key))
+    assert implied_references(columns, keys, tables, look_nowhere) == []
+    assert len(looks) == 30
 
 
 def test_by_its_name_where_there_are_no_rows(find: Find) -> None:

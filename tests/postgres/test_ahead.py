@@ -39,3 +39,9 @@ def test_who_stops_taking_stops_the_making() -> None:
                 break
     assert threading.active_count() == before
     assert len(made) < 100_000
+
+
+def test_few_items_need_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread for each of a thousand small files would take longer than the files."""
+    monkeypatch.setattr(threading.Thread, "start", lambda self: pytest.fail("a thread was started"))
+    assert list(read_ahead(counted(499, []))) == list(range(499))

@@ -48,7 +48,8 @@ def implied_references(
     columns: Iterable[tuple[Table, Column]], keys: Mapping[Place, Key], tables: Mapping[Place, Table], look: Look
 ) -> list[ImpliedReference]:
     """Those of ``columns`` that hold keys of one of the tables of ``keys``, which are those that move."""
-    found = [one for table, column in columns if (one := _candidate(table, column, keys, tables)) is not None]
+    known = _Keys(keys, tables)
+    found = [one for table, column in columns if (one := _candidate(table, column, known)) is not None]
     answers = look([one.asked for one in found]) if found else []
     judged = (_judged(one, answer) for one, answer in zip(found, answers, strict=True))
     return [reference for reference in judged if reference is not None]
@@ -64,26 +65,50 @@ class _Candidate:
     named: bool
 
 
-def _candidate(
-    table: Table, column: Column, keys: Mapping[Place, Key], tables: Mapping[Place, Table]
-) -> _Candidate | None:
+class _Keys:
+    """The keys of the tables that move, by what a column asks for: each question is answered once for all columns."""
+
+    def __init__(self, keys: Mapping[Place, Key], tables: Mapping[Place, Table]) -> None:
+        self.all, self.tables = keys, tables
+        self._kinds: dict[str, dict[Place, Key]] = {}
+        for place, key in keys.items():
+            kind = _kind(tables[place], key) if key.refers else None
+            if kind is not None:
+                self._kinds.setdefault(kind, {})[place] = key
+        self._referring: dict[tuple[str, Place], dict[Place, Key]] = {}
+
+    def of_kind(self, kind: str) -> dict[Place, Key]:
+        """The keys of one column whose values are compared as ``kind``."""
+        return self._kinds.get(kind, {})
+
+    def referring(self, kind: str, there: Place) -> dict[Place, Key]:
+        """Those of :meth:`of_kind` that refer to the table ``there``."""
+        found = self._referring.get((kind, there))
+        if found is None:
+            keys = self.of_kind(kind).items()
+            found = {place: key for place, key in keys if _refers(self.tables[place], key, there)}
+            self._referring[kind, there] = found
+        return found
+
+
+def _candidate(table: Table, column: Column, known: _Keys) -> _Candidate | None:
     """What to ask of a column; None for one that is nobody's key, or whose foreign key says whose."""
     own = (table.schema, table.name)
     type_ = column.type.element or column.type
     kind = _SQL_TYPES.get(type_.base)
     stated = [key for key in table.foreign_keys if column.name in key.columns]
-    if kind is None or any((key.referenced_schema, key.referenced_table) in keys for key in stated):
+    if kind is None or any((key.referenced_schema, key.referenced_table) in known.all for key in stated):
         return None
-    alike = {place: key for place, key in keys.items() if key.refers and _kind(tables[place], key) == kind}
-    is_key = own in alike and keys[own].columns == (column.name,)
+    alike = known.of_kind(kind)
+    is_key = own in alike and alike[own].columns == (column.name,)
     single = next((key for key in stated if len(key.columns) == 1), None)
     there = None if single is None else (single.referenced_schema, single.referenced_table)
     # Small numbers and short texts are in many tables.
     named = kind == "uuid" or bool(set(words(column.name)[-1:]) & KEY_WORDS)
     if there is not None:
         # It refers to a table that stays behind; another that moves may have the same keys.
-        alike = {place: key for place, key in alike.items() if _refers(tables[place], key, there)}
-    likely = [] if kind == "int8" and not named else _named_after(column, own, alike, tables, is_key=is_key)
+        alike = known.referring(kind, there)
+    likely = [] if kind == "int8" and not named else _named_after(column, own, alike, known.tables, is_key=is_key)
     if there is not None and not likely and not is_key:
         likely = list(alike)
     # Rows of many tables have the same first keys: of a key, its name has to say whose else it is.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TypeVar
 
 K = TypeVar("K")
@@ -78,7 +79,7 @@ def named_after(column: str, own: K, tables: Mapping[K, str]) -> list[K]:
     said = tuple(map(singular, thing(column)))
     if not said:
         return []
-    named = {key: tuple(map(singular, words(name))) for key, name in tables.items()}
+    named = {key: _singular_words(name) for key, name in tables.items()}
     if same := [key for key, name in named.items() if name == said]:
         return same
     if said[0] in map(singular, _SAME_TABLE) and len(said) <= 2 and (len(said) == 1 or said[1] in ("to", "from", "of")):
@@ -92,6 +93,11 @@ def named_after(column: str, own: K, tables: Mapping[K, str]) -> list[K]:
         kinds = [[key for key, name in named.items() if name == kind] for kind in _PEOPLE]
         return next((found for found in kinds if found), [])
     return []
+
+
+@lru_cache(maxsize=100_000)
+def _singular_words(name: str) -> tuple[str, ...]:
+    return tuple(map(singular, words(name)))
 
 
 def _ends(long: Sequence[str], short: Sequence[str]) -> bool:

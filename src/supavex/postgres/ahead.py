@@ -22,7 +22,12 @@ def read_ahead(items: Iterable[T]) -> Iterator[T]:
     The first of them are made here: for most files no thread is worth its start.
     """
     iterator = iter(items)
-    yield from islice(iterator, _PIECE)
+    taken = 0
+    for item in islice(iterator, _PIECE):
+        taken += 1
+        yield item
+    if taken < _PIECE:
+        return
     pieces: queue.Queue[list[T] | BaseException | None] = queue.Queue(_PIECES)
     stopped = threading.Event()
 

@@ -7,7 +7,7 @@ replay can be cached.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from supavex.postgres.connection import quoted
@@ -293,7 +293,8 @@ class Catalog:
 
     def to_json(self) -> dict[str, Any]:
         """The catalog as what :func:`json.dumps` takes, without the expressions."""
-        return asdict(replace(self, expressions=()))
+        whole: dict[str, Any] = _plain(replace(self, expressions=()))
+        return whole
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Catalog:
@@ -303,6 +304,14 @@ class Catalog:
         views = tuple(View(**{**view, "columns": tuple(view["columns"])}) for view in data["views"])
         tables = tuple(map(table_from_json, data["tables"]))
         return cls(data["server_version"], tables, others, functions=functions, views=views)
+
+
+def _plain(value: Any) -> Any:
+    """A value with dictionaries in place of dataclasses: ``asdict``, which copies each text, too, takes far longer."""
+    if isinstance(value, tuple):
+        return tuple(map(_plain, value))
+    names = getattr(type(value), "__dataclass_fields__", None)
+    return value if names is None else {name: _plain(getattr(value, name)) for name in names}
 
 
 def function_from_json(data: dict[str, Any]) -> Function:

@@ -17,7 +17,9 @@ else:
             self._name = name
 
         def __getattr__(self, name: str) -> Any:
-            return getattr(importlib.import_module(self._name), name)
+            value = getattr(importlib.import_module(self._name), name)
+            setattr(self, name, value)
+            return value
 
     psycopg, conninfo, pq = _Lazy("psycopg"), _Lazy("psycopg.conninfo"), _Lazy("psycopg.pq")
 

@@ -37,7 +37,7 @@ from supavex.postgres.transactions import (
 
 _STATEMENTS, _BYTES, _CAREFUL = 8000, 2 << 20, 10
 _SAVEPOINT, _BATCH = b"SAVEPOINT supavex_statement;", b"supavex_batch"
-_RELEASE = b"\n;RELEASE SAVEPOINT supavex_statement;"
+_RELEASE, _RELEASE_BATCH = b"\n;RELEASE SAVEPOINT supavex_statement;", b"\n;RELEASE SAVEPOINT supavex_batch"
 _BACK = b"ROLLBACK TO SAVEPOINT supavex_statement; RELEASE SAVEPOINT supavex_statement"
 _TRANSACTION_MODE = re.compile(
     r"set\s+(?:(?:local|session)\s+)?(?:transaction\b|transaction_(?:isolation|read_only|deferrable)\b)", re.IGNORECASE
@@ -218,11 +218,10 @@ class FileRun:
         else:
             self._careful = max(0, self._careful - 1)
             session.run(b"SAVEPOINT " + _BATCH)
-        ran = session.run(b"".join(piece for text in texts for piece in (_SAVEPOINT, text, _RELEASE)))
+        ran = session.run(b"".join(p for text in texts for p in (_SAVEPOINT, text, _RELEASE)) + _RELEASE_BATCH)
         for word in words:
             self._forget_settings(word)
         if ran.refusal is None:
-            session.run(b"RELEASE SAVEPOINT " + _BATCH)
             return len(pending)
         done, part = divmod(ran.completed, 3)
         if session.closed or part == 0:

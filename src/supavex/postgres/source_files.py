@@ -166,7 +166,7 @@ def _migrations(folder: Path, root: Path) -> tuple[list[Path], list[NotRun]]:
     known = [file for file in files if _MIGRATION.fullmatch(file.name)]
     if not known:
         return files, []
-    not_run = [NotRun(file.name, _NO_CLI_FILE) for file in files if file not in known]
+    not_run = [NotRun(file.name, _NO_CLI_FILE) for file in files if not _MIGRATION.fullmatch(file.name)]
     first = _OLD_INIT.fullmatch(files[0].name)
     if first and first[1] < _OLD and len(known) > 1:
         known.remove(files[0])
