@@ -24,13 +24,15 @@ from supavex.deployment.database.bulk_load import BulkLoad, DuplicateRow, Rows
 from supavex.deployment.database.database import Database
 from supavex.deployment.database.enforcement import enforced
 from supavex.deployment.database.store import CREATION_INDEX, StoredTable
-from supavex.deployment.transfer.reading import rows_read_aside, two_processors
+from supavex.deployment.transfer.reading import processors, rows_read_aside
 from supavex.deployment.transfer.table_rows import Archive, TableSource, has_blocks, rows_by_one, rows_of_blocks
 from supavex.errors import SupavexError
 
 Mode = Literal["requireEmpty", "append", "replace", "replaceAll"]
 #: Bytes of JSON lines from which a process of its own reads a table: to start it takes as long as to read a tenth.
 _READ_ASIDE_BYTES = 64 << 20
+#: Processes that read one table. With two processors, two readers and the writer share them better than one and one.
+_READERS = 4
 
 
 @dataclass(slots=True)
@@ -270,8 +272,9 @@ def _rows(archive: Archive, source: TableSource) -> Iterator[Rows]:
     if not has_blocks(archive, source):
         return rows_by_one(archive, source)
     assert isinstance(archive, SnapshotArchive)
-    if archive.size(source.table) >= _READ_ASIDE_BYTES and two_processors():
-        return rows_read_aside(archive, source)
+    count = min(processors(), _READERS)
+    if archive.size(source.table) >= _READ_ASIDE_BYTES and count > 1:
+        return rows_read_aside(archive, source, count)
     return rows_of_blocks(archive, source)
 
 

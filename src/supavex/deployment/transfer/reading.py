@@ -1,7 +1,7 @@
-"""The lines of a large table read by a process of its own, while this one writes what was read before.
+"""The lines of a large table read by processes of their own, while this one writes what was read before.
 
-The process gets its job by its standard input. Where it ends early, the rest is read in this process: blocks are the
-same for both.
+Of the blocks, each process reads every n-th, and their rows are taken in the blocks' order. A process gets its job by
+its standard input. Where one ends early, the rest is read in this process: the blocks are the same for all.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import IO
@@ -22,14 +22,18 @@ from supavex.deployment.database.bulk_load import Rows
 from supavex.deployment.transfer.table_rows import TableSource, rows_of_blocks
 from supavex.errors import SupavexError
 
+#: Bytes that a pipe holds (on Linux): the rows of a block, so that a process reads on while they are written.
+_PIPE = 1 << 20
 
-def rows_read_aside(archive: SnapshotArchive, source: TableSource) -> Iterator[Rows]:
+
+def rows_read_aside(archive: SnapshotArchive, source: TableSource, processes: int) -> Iterator[Rows]:
     """The rows of a table, as :func:`rows_of_blocks` gives them. Raises what it raises."""
     received = 0
-    with _process(archive.path, source) as results:
-        while results is not None:
+    with ExitStack() as stack:
+        results = [stack.enter_context(_process(archive.path, source, turn, processes)) for turn in range(processes)]
+        while (result := results[received % processes]) is not None:
             try:
-                found = pickle.load(results)
+                found = pickle.load(result)
             except (OSError, EOFError, pickle.UnpicklingError):
                 break
             if found is None:
@@ -42,12 +46,12 @@ def rows_read_aside(archive: SnapshotArchive, source: TableSource) -> Iterator[R
 
 
 @contextmanager
-def _process(archive: Path, source: TableSource) -> Iterator[IO[bytes] | None]:
-    """What a process writes that reads the table; None where it can't be started. It is killed at the end."""
+def _process(archive: Path, source: TableSource, turn: int, processes: int) -> Iterator[IO[bytes] | None]:
+    """The rows that a process reads, a share of the blocks; None where it can't be started. At the end it is killed."""
     command = [sys.executable, "-m", __name__]
     pipe = subprocess.PIPE
     try:
-        process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, pipesize=_PIPE)
     except OSError:
         yield None
         return
@@ -55,7 +59,7 @@ def _process(archive: Path, source: TableSource) -> Iterator[IO[bytes] | None]:
     assert process.stdout is not None
     try:
         with suppress(OSError):  # a process that has ended is noticed when it is read from
-            pickle.dump((archive, source), process.stdin)
+            pickle.dump((archive, source, turn, processes), process.stdin)
             process.stdin.close()
         yield process.stdout
     finally:
@@ -64,21 +68,20 @@ def _process(archive: Path, source: TableSource) -> Iterator[IO[bytes] | None]:
         process.wait()
 
 
-def two_processors() -> bool:
-    """Whether a second process finds a processor of its own."""
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return (count or 1) > 1
+def processors() -> int:
+    """The processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _work(jobs: IO[bytes], results: IO[bytes]) -> None:
     # Ctrl-C reaches every process of a terminal; this one ends with its parent.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    path, source = pickle.load(jobs)
+    path, source, turn, processes = pickle.load(jobs)
     found: object = None
     with suppress(OSError):
         try:
             with SnapshotArchive(path) as archive:
-                for rows in rows_of_blocks(archive, source):
+                for rows in rows_of_blocks(archive, source, turn, processes):
                     pickle.dump(rows, results, pickle.HIGHEST_PROTOCOL)
                     results.flush()
         except SupavexError as error:

@@ -116,8 +116,11 @@ def has_blocks(archive: Archive, source: TableSource) -> bool:
     return declared and isinstance(archive, SnapshotArchive) and not archive.uniform(source.table)
 
 
-def rows_of_blocks(archive: SnapshotArchive, source: TableSource) -> Iterator[Rows]:
-    """The rows of a table, a block of lines at a time. Raises as :func:`rows_by_one`, and gives the same rows."""
+def rows_of_blocks(archive: SnapshotArchive, source: TableSource, turn: int = 0, of: int = 1) -> Iterator[Rows]:
+    """The rows of a table, a block of lines at a time. Raises as :func:`rows_by_one`, and gives the same rows.
+
+    Of every ``of`` blocks only the one whose ``turn`` it is: 0 for the first.
+    """
     from supavex.deployment.transfer.blocks import BlockReader
 
     def careful(line: bytes, number: int) -> tuple[bytes, bytes, list[bytes]]:
@@ -126,7 +129,10 @@ def rows_of_blocks(archive: SnapshotArchive, source: TableSource) -> Iterator[Ro
     assert isinstance(source.validator, kinds.Object)
     reader = BlockReader(source.validator, source.number, source.numbers, source.indexes, careful)
     first = 1
-    for block in archive.blocks(source.table, _BLOCK):
+    for number, block in enumerate(archive.blocks(source.table, _BLOCK)):
+        if number % of != turn:
+            first += block.count(b"\n") + (not block.endswith(b"\n"))
+            continue
         rows = reader.rows(block, first)
         first += len(rows.ids)
         yield rows
