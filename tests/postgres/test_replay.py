@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -469,6 +470,28 @@ def migrations(folder: Path) -> Path:
 def replay(folder: Path, migrations: Path) -> Callable[[], Replay]:
     """The replay of the files as they are now, as each command makes it anew."""
     return lambda: Replay(folder / "source", sql_files(migrations), ["public"])
+
+
+@pytest.mark.parametrize("command", ["cp -a", "cp -r"])
+def test_a_copied_replay_heals_itself(
+    replay: Callable[[], Replay], folder: Path, migrations: Path, command: str
+) -> None:
+    """A project is copied with what supavex keeps in it, while its own server runs."""
+    replay().catalog()
+    copy = folder / "copy"
+    with replay().running() as url, connect(url) as first:
+        subprocess.run([*command.split(), str(folder / "source"), str(copy)], check=True)
+        for _ in range(2):
+            other = Replay(copy, sql_files(migrations), ["public"])
+            assert [table.name for table in other.catalog()[0]] == ["notes"]
+            with other.running() as place, connect(place) as second:
+                assert second.execute("SELECT id FROM public.notes").fetchall() == [(1,)]
+                second.execute("INSERT INTO public.notes VALUES (2)")
+                assert first.execute("SELECT id FROM public.notes").fetchall() == [(1,)], "the first goes on"
+                connect(url).close()  # so does its socket
+                second.execute("DELETE FROM public.notes WHERE id = 2")
+    with replay().running() as url, connect(url) as first:
+        assert first.execute("SELECT id FROM public.notes").fetchall() == [(1,)]
 
 
 def no_server(*arguments: object, **options: object) -> None:

@@ -57,10 +57,22 @@ def _server_process(pid: str, data: Path, owner: int) -> psutil.Process | None:
     return None
 
 
+def socket_record(sockets: Path, folder: Path) -> str:
+    """The text of the record of a folder of sockets that lies in ``folder``: a copy of it is no record."""
+    found = folder.stat()
+    return f"{sockets}\n{found.st_dev} {found.st_ino}"
+
+
 def remove_sockets(record: Path, owner: int) -> None:
-    """Removes the folder of sockets that ``record``, a file of supavex's own, names."""
+    """Removes the folder of sockets that ``record``, a file of supavex's own, names.
+
+    In a copied folder, it names those of the server of the other folder, which may be running.
+    """
     with contextlib.suppress(OSError, ValueError):
-        sockets = Path(read_own(record))
+        text = read_own(record)
+        sockets = Path(text.partition("\n")[0])
+        if text != socket_record(sockets, record.parent):
+            return
         found = sockets.lstat()
         named = sockets.parent == Path("/tmp") and sockets.name.startswith("supavex-")
         if named and stat.S_ISDIR(found.st_mode) and found.st_uid in (owner, os.geteuid()):

@@ -268,7 +268,7 @@ def _started(
     settings = {**_SETTINGS, **_write_configuration(bin_folder, folder), **settings}
     sockets = Path(tempfile.mkdtemp(prefix="supavex-", dir="/tmp"))
     try:
-        write_whole(folder / _SOCKETS, str(sockets))
+        write_whole(folder / _SOCKETS, leftovers.socket_record(sockets, folder))
         if user:
             os.chown(sockets, user.pw_uid, user.pw_gid)
         process = _start(bin_folder, folder, sockets, user, settings)
