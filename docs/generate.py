@@ -343,7 +343,7 @@ _MORE = {
     "NotRun": ("", "Nothing, where the file is not meant to run; else see [running files](../running-files.md)."),
     "NothingToRestore": ("", "Take an archive or an export of this project."),
     "OldState": ("", "Delete the files that the message names; the next command makes them anew."),
-    "Rejected": ("", "Mend the row by its own fix: see [rejected rows](../rejected-rows.md)."),
+    "Rejected": ("", "Fix the row by its own fix: see [rejected rows](../rejected-rows.md)."),
     "ReplayTooLarge": ("", "Raise replay_gb in supavex.toml, or run fewer files."),
     "ReplayTooSlow": (
         "the files have run for 15 minutes, and 15 are allowed",
@@ -360,7 +360,7 @@ _MORE = {
     "StaleBundle": ("convex/articles.ts has changed since", "`supavex bundle`."),
     "StatementFailed": (
         'the statement failed: relation "x" does not exist',
-        "Mend the file, or use a live database (database_url).",
+        "Fix the file, or use a live database (database_url).",
     ),
     "TableNameLikeStorage": ("", "Rename the table, so that its name does not end with _storage."),
     "TableWithoutSource": ("", "Nothing, where the app fills the table itself."),

@@ -33,7 +33,7 @@ def owner_only(path: str, flags: int) -> int:
     file, and for another user's file; where the file is in ``.supavex/``, for such a folder above it as well.
     """
     check_folders(Path(path).parent)
-    # Nothing is cut before the file is known to be ours, and a FIFO holds nobody up.
+    # Nothing is cut before the file is known to be ours, and a FIFO does not block.
     kept = flags & ~os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
         descriptor = os.open(path, kept, 0o600)
@@ -136,7 +136,7 @@ def check_folders(folder: Path) -> None:
 
 
 def is_private_folder(folder: Path) -> bool:
-    """Whether ``folder`` is this user's or the system's, and nobody else may write into it."""
+    """Whether ``folder`` is this user's or the system's, and no other user may write into it."""
     status = folder.stat()
     return (_is_own(status) or status.st_uid == 0) and not status.st_mode & stat.S_IWOTH
 
@@ -191,7 +191,7 @@ def _user_name(user: int) -> str:
 
 
 def read_own(path: Path) -> str:
-    """The text of a file of supavex's own; what is no UTF-8 in it as escapes. Raises as :func:`owner_only`."""
+    """The text of a file of supavex's own; invalid UTF-8 becomes escapes. Raises as :func:`owner_only`."""
     with open(path, encoding="utf-8", errors="backslashreplace", opener=owner_only) as file:
         return file.read()
 
@@ -225,7 +225,7 @@ def whole_path(path: Path) -> Iterator[Path]:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Writes ``text`` (what is no Unicode in it, as escapes) as a :func:`whole_file`."""
+    """Writes ``text`` (unpaired surrogates as escapes) as a :func:`whole_file`."""
     with whole_file(path) as file:
         file.write(text.encode("utf-8", "backslashreplace").decode())
 

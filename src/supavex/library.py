@@ -64,7 +64,7 @@ def _unwarned(found: list[Diagnostic]) -> None:
 
 def _unconfirmed(changes: str) -> bool:
     hint = "Give confirm=…: a function that is shown what changes, and returns whether to go on."
-    raise UsageError("NotConfirmed", "nobody was asked whether to change the deployment.", hint=hint)
+    raise UsageError("NotConfirmed", "no answer was given to whether the deployment may change.", hint=hint)
 
 
 def init(path: str | Path = ".", options: InitOptions | None = None) -> Project:

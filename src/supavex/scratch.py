@@ -36,8 +36,8 @@ def _refused(error: sqlite3.OperationalError) -> Exception:
 def scratch_database() -> sqlite3.Connection:
     """A temporary database, in one open transaction. SQLite keeps it in memory, and in a file where it grows.
 
-    The file has no name, so that nothing is left of it when the process ends. Nobody commits: outside of a transaction,
-    SQLite would write and wait for the disk with every statement.
+    The file has no name, so that nothing is left of it when the process ends. There is no commit: outside of a
+    transaction, SQLite would write and wait for the disk with every statement.
     """
     database = sqlite3.connect("", isolation_level=None, factory=_Scratch)
     database.execute("PRAGMA journal_mode = OFF")

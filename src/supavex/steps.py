@@ -21,7 +21,7 @@ class Listener(Protocol):
         """The innermost step has ended."""
 
 
-#: A command sets it; None where nobody listens.
+#: A command sets it; None where nothing listens.
 listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 
 

@@ -66,7 +66,7 @@ def _remove(folder: Path) -> bool:
         return True
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Between the making of the file and its lock, nobody holds it.
+        # Between the making of the file and its lock, no process holds it.
         if time.time() - os.fstat(descriptor).st_mtime < 30:
             return False
         shutil.rmtree(folder, ignore_errors=True)

@@ -38,5 +38,5 @@ OnDamaged = Callable[[Damaged], None]
 
 
 def refuse(damaged: Damaged) -> None:
-    """Raises :class:`DamagedDocument`: what is done where nobody collects damaged documents."""
+    """Raises :class:`DamagedDocument`: used when the caller does not collect damaged documents."""
     raise DamagedDocument(damaged)

@@ -121,7 +121,7 @@ class OfficialCli:
                 "OfficialCliFailed",
                 f"`npx convex {' '.join(arguments[:2])}` ended with exit code {code}:\n{said}",
                 where=str(self.app),
-                hint="Mend what it says, and run the command again.",
+                hint="Fix what it says, and run the command again.",
             )
         return "\n".join(lines)
 

@@ -53,7 +53,7 @@ _ALL = (
         "an order of a customer whose own row was rejected",
         (),
         "v.optional(v.id(…)) does not help: the reference is there, and its row is not.",
-        "Mend the row that it refers to.",
+        "Fix the row that it refers to.",
         "The row goes as soon as the other one does.",
     ),
     Rejection(

@@ -1,6 +1,6 @@
 """What of the files is not in the source: tables that are lost, rows that were not written, statements that failed.
 
-An error is what makes a proof worthless: a table that nobody looked at. A warning is what the proof can't answer for.
+An error makes a proof worthless: a table was not read. A warning is what the proof does not cover.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def _loss(project: Settings, report: Report, loss: Loss) -> Diagnostic:
     if loss.made:
         severity: Severity = "note" if left else "error"
         message = f"the statement that makes the table failed, so the table is lost: {loss.error}.{also}"
-        return Diagnostic("TableLost", severity, message, loss.table, f"Mend it, {_LIVE}. {skip}", place)
+        return Diagnostic("TableLost", severity, message, loss.table, f"Fix it, {_LIVE}. {skip}", place)
     severity = "note" if left else "error" if loss.certain else "warning"
     needed = [f.tables[0] for f in report.without_foreign_keys if (f.file, f.line) == (loss.file, loss.line)]
     by = f" for {needed[0]}" if needed else ""
@@ -231,20 +231,20 @@ def _failure(failure: Failure, table: Table | None) -> Iterator[Diagnostic]:
         absent = [column for column in failure.columns if table.column(column) is None]
         for column in absent:
             message = f"the column is not there, for the statement that makes it failed: {failure.error}."
-            yield _of("ColumnLost", failure, message, f"Mend the statement, {_LIVE}.", f"{name}.{column}")
+            yield _of("ColumnLost", failure, message, f"Fix the statement, {_LIVE}.", f"{name}.{column}")
         if absent:
             return
     if failure.kind == "code" or (failure.node == "SelectStmt" and failure.kind == "other"):
         hint = "Whatever it makes or writes is not there."
         yield _of("CodeNotRun", failure, f"this code did not run: {failure.error}.", hint, name)
         return
-    hint = f"If it makes something that you move, mend the file, {_LIVE}."
+    hint = f"If it makes something that you move, fix the file, {_LIVE}."
     yield _of("StatementFailed", failure, f"{failure.error}.", hint, name)
 
 
 def _data_not_run(failure: Failure, table: str) -> Diagnostic:
     verb = _VERBS.get(failure.node, "statement")
-    hint = "Mend the statement, or use a live database: the proof is of the rows that the files gave."
+    hint = "Fix the statement, or use a live database: the proof is of the rows that the files gave."
     return _of("DataNotRun", failure, f"this {verb} did not run: {failure.error}.", hint, table)
 
 

@@ -28,7 +28,7 @@ from supavex.steps import step
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """One column or field: where from, where to, how, what becomes of NULL, and what rejects the row."""
+    """One column or field: where from, where to, how, what replaces NULL, and what rejects the row."""
 
     column: str
     type: str

@@ -61,7 +61,7 @@ def settings_sql(settings: Mapping[str, str], *, local: bool) -> str:
     return f"SELECT {', '.join([quoting, *made])}"
 
 
-#: What is shown of an address, by parameter, and only if this is all of it. A password that nobody encoded ends at its
+#: What is shown of an address, by parameter, and only if this is all of it. A password that is not encoded ends at its
 #: first special sign for libpq: the rest of it, and the @ behind it, are then in the host, the port or the database.
 _HOST = r"(?:[\w.\-:%\[\]]+|/[\w./\-+~ ]*)?"
 _SHOWN = {

@@ -2,7 +2,7 @@
 
 A file's ``CREATE EXTENSION`` runs as it is, as the files' role and in its own transaction. PostgreSQL looks for
 extensions in one folder only, which :func:`write_control_files` makes: what is not in it can't be created. Extensions
-of C code are marked ``trusted`` there: PostgreSQL runs their scripts, which nobody here wrote, as the superuser with a
+of C code are marked ``trusted`` there: PostgreSQL runs their scripts, which are not supavex's, as the superuser with a
 search path of its own. Stand-ins are SQL that the files' role runs itself; only types need the superuser.
 """
 

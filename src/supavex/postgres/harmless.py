@@ -70,8 +70,8 @@ _OF_SERVICES = (
 )
 #: Schemas of services that hold neither users nor files: nothing of them moves.
 _SERVICES = frozenset(SYSTEM_SCHEMAS) - {"auth", "storage", "extensions", "supabase_migrations"}
-#: Statements that make or change what is no table, with where each names it. In a schema of Supabase's own it is the
-#: services', and what of the project needs it fails for itself.
+#: Statements that make or change an object that is not a table, with where each names it. In a schema of Supabase's
+#: own the object belongs to a service, and a statement of the project that needs it fails by itself.
 _MADE = {
     "CreateFunctionStmt": "funcname", "AlterFunctionStmt": "func", "CreateEnumStmt": "typeName",
     "AlterEnumStmt": "typeName", "CompositeTypeStmt": "typevar", "CreateDomainStmt": "domainname", "ViewStmt": "view",

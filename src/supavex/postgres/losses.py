@@ -65,7 +65,7 @@ class SqlStatement(Protocol):
 
 @dataclass(slots=True)
 class History:
-    """The statements of all files, in order, that say what becomes of tables; those that hold rows are left out."""
+    """The statements of all files, in order, that create, change or drop tables; those that hold rows are left out."""
 
     _statements: list[SqlStatement] = field(default_factory=list)
     #: The places of ``_statements`` by file; their lines ascend.

@@ -38,7 +38,7 @@ _SOCKETS = "socket_folder"
 _LOG = "postgres.log"
 #: The file with the superuser's password.
 _PASSWORD = "password"
-#: The superuser needs its password. Nobody else reaches the socket, and no session of the server can open another.
+#: The superuser needs its password. No other user reaches the socket, and no session of the server can open another.
 _HBA = f"local all {SUPERUSER} scram-sha-256\nlocal all all trust\n"
 _SUPERUSER_OPTIONS = "-c search_path=pg_catalog,pg_temp -c local_preload_libraries= -c row_security=off"
 _START_SECONDS = 60

@@ -1,7 +1,7 @@
 """What stands in for something that the embedded PostgreSQL does not have: an extension, a version, a type.
 
 A replay hands each statement that PostgreSQL refuses to :meth:`StandIns.instead`, which runs what can run in its place.
-What was found is in the replay's report, so that nobody takes a rehearsal's value for the real one.
+What was found is in the replay's report, so that a rehearsal's value is not taken for the real one.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ def read_config(folder: Path) -> SupabaseConfig:
     except (FileNotFoundError, NotADirectoryError):
         return SupabaseConfig()
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        hint = "The Supabase CLI needs it too. Mend it, or move it away: then the CLI's defaults hold."
+        hint = "The Supabase CLI needs it too. Fix it, or move it away: then the CLI's defaults hold."
         raise UsageError("InvalidConfig", f"the file can't be read: {error}.", where=where, hint=hint) from None
     seed, migrations = _table(data, where, "db", "seed"), _table(data, where, "db", "migrations")
     schemas = _texts(_table(data, where, "api"), "schemas", f"{where} [api]")

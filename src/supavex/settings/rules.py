@@ -22,13 +22,13 @@ class ColumnRule:
 
     ``to``: the field's name. ``skip``: leave it behind, and why. ``sql``: an SQL expression over the row's columns,
     evaluated by PostgreSQL instead of the plain column. ``ids``: a CSV or JSON file of old ids and new ones.
-    ``fill``: what becomes of NULL, see :class:`~supavex.settings.settings.Settings`; a column that a constraint reads
+    ``fill``: what replaces NULL, see :class:`~supavex.settings.settings.Settings`; a column that a constraint reads
     is filled only where its own rule says so. ``format``: of a time, ``HH:MM`` or ``HH:MM:SS``. ``lossy``: a value that
     does not fit exactly becomes the nearest that does, instead of rejecting its row; numbers inside JSON do so anyway,
     unless it is false.
     ``storage``: the value names a file of Supabase storage, which the field refers to: the bucket
-    that its paths are in, or True where it holds addresses, which say the bucket. ``nonfinite``: what becomes of NaN
-    and infinity (of moments too): ``refuse``, ``keep`` as such a number, or ``null``. ``invalid_json``: what becomes of
+    that its paths are in, or True where it holds addresses, which say the bucket. ``nonfinite``: how NaN
+    and infinity (of times too) go: ``refuse``, ``keep`` as such a number, or ``null``. ``invalid_json``: how to treat
     JSON that Convex refuses: ``refuse``, ``escape`` its keys (percent-encoding), or keep the value as its ``text``.
     ``truncate``: the characters that a longer text is cut to. ``file``: the field that gets the id of the stored file
     which a value of more than ``file_over`` bytes becomes (0: every value that is not NULL).

@@ -80,7 +80,7 @@ def report_lines(result: Migration, shown: Callable[[Path], str], first_schema: 
     if not result.ok:
         lines.append(
             f"{counted(len(copied.rejects), 'row')} rejected, {result.allowed} allowed: nothing was imported. "
-            "Mend them, or allow them with --max-rejects."
+            "Fix them, or allow them with --max-rejects."
         )
     if result.dry_run:
         lines.append("Dry run: nothing was written.")

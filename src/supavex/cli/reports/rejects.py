@@ -1,4 +1,4 @@
-"""Rejected rows as ``supavex migrate`` prints them: causes first, each reason once, with the lines that mend it."""
+"""Rejected rows as ``supavex migrate`` prints them: causes first, each reason once, with the lines that fix it."""
 
 from __future__ import annotations
 

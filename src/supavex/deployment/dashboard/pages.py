@@ -49,5 +49,5 @@ class Page(Protocol):
         """The twin."""
 
 
-#: Makes a page of what was asked for. Raises :class:`SupavexError`: see ``routes.py`` for what becomes of it.
+#: Makes a page of what was asked for. Raises :class:`SupavexError`: ``routes.py`` shows it as a page.
 Make = Callable[[Asked], Page]

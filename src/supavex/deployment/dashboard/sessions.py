@@ -66,7 +66,7 @@ class Sessions:
         return genuine and time.time() < int(until) and _digest(token) not in self._ended
 
     def take_link(self, token: str, deployment: Deployment) -> bool:
-        """Whether ``token`` is that of a :func:`sign_in_link` which nobody has opened yet; from then on it is none."""
+        """Whether ``token`` is that of a :func:`sign_in_link` that has not been opened. It is valid once."""
         if not self._is_of(token, self._link_secret):
             return False
         self._keep_ended(token, deployment)

@@ -55,7 +55,7 @@ class Database:
     """The database in the SQLite file ``path``, made where it is missing. A context manager.
 
     Every method that writes is one transaction. Errors carry Convex's codes. Without ``durable`` commits wait for no
-    disk: for tests, whose file nobody needs after a power failure.
+    disk: for tests, whose file is not needed after a power failure.
     """
 
     def __init__(self, path: Path, *, durable: bool = True) -> None:
@@ -289,7 +289,7 @@ class Database:
                         f'Document with ID "{document["_id"]}" in table "{name}" does not match the schema: '
                         f"{mismatch_text(mismatch)}",
                         where=f"{name} {document['_id']}",
-                        hint="Nothing was changed. Mend the document, or make the schema accept it.",
+                        hint="Nothing was changed. Fix the document, or make the schema accept it.",
                     )
         return checked
 

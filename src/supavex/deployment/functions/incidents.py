@@ -1,4 +1,4 @@
-"""Exceptions that nobody foresaw: each is logged whole, once, and becomes the failure of the call that met it."""
+"""Unforeseen exceptions: each is logged whole, once, and becomes the failure of the call that met it."""
 
 from __future__ import annotations
 

@@ -312,7 +312,7 @@ class TransactionRun:
                 raise RunnerLost("crash")  # run.js says how a function is that asks for nothing
 
     def _result(self, frame: Frame, function: Function, how: str, payload: Any, read: list[Any]) -> str:
-        """What becomes of a function that is over: its result as JSON."""
+        """The result of a function that has ended, as JSON."""
         if how == "done":
             try:
                 frame.consumed(read)

@@ -14,7 +14,7 @@
   RealDate.prototype.constructor = Date;
   Object.defineProperty(globalThis, "Date", { value: Date, writable: true, configurable: true, enumerable: false });
 
-  // xoshiro128**: small, and good enough for what is no secret.
+  // xoshiro128**: small, and good enough where nothing is secret.
   const state = new Uint32Array(4);
   const turned = (x, by) => (x << by) | (x >>> (32 - by));
   const next32 = () => {

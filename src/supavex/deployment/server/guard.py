@@ -40,7 +40,7 @@ class Guard:
         self.app, self.host, self.site = app, host, site
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Lets a request pass, or answers it. An exception that nobody foresaw is an answer, too."""
+        """Lets a request pass, or answers it. An unforeseen exception becomes an answer, too."""
         started = False
 
         async def told(message: Any) -> None:

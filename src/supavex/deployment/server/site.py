@@ -61,7 +61,7 @@ class Site:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     def _identity(self, authorization: str) -> Identity:
-        """Who asks; nobody where the header is the app's own business."""
+        """Who asks; nobody where the app itself reads the header."""
         try:
             return self.calls.identity(authorization)
         except SupavexError:
@@ -109,7 +109,7 @@ class _Exchange:
         self._ended = False
         #: What the client has sent and the action has not read yet.
         self._messages: asyncio.Queue[Message] = asyncio.Queue(_AHEAD)
-        #: Set when the client has gone, or nobody waits for that any more.
+        #: Set when the client has gone, or the answer is no longer awaited.
         self._gone = asyncio.Event()
 
     async def __aenter__(self) -> _Exchange:

@@ -50,7 +50,7 @@ async def sync(host: Host, socket: WebSocket) -> None:
         left = {*tasks, *session.pending.under_way()}
         for task in left:
             task.cancel()
-            # What it raises, now that nobody is there to be told, is of no interest.
+            # The client has gone: what this raises is dropped.
             task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         session.pending.let_go()
 
@@ -100,7 +100,7 @@ async def _end(session: Session, message: dict[str, Any] | None, code: int = 100
 
 
 async def _received(session: Session) -> Received:
-    """The next message, its turn and its length. Raises for what is no JSON object, and where the client has gone."""
+    """The next message, its turn and its length. Raises for a text that is no JSON object, or the client has gone."""
     await session.pending.has_room()
     event = await session.sender.socket.receive()
     if event["type"] == "websocket.disconnect":

@@ -89,7 +89,7 @@ class Conversion:
     seen: bool = False
     #: SQL over ``{c}`` that is true where the value goes cut short; empty: none does.
     cut: str = ""
-    #: Of JSON: what becomes of rows with numbers inside that no double is.
+    #: Of JSON: how rows are treated whose numbers are no doubles.
     rounding: Literal["", "counted", "refused"] = ""
 
 

@@ -16,7 +16,7 @@ from supavex.migrate.storage.buckets import FileJob
 
 #: Gives the documents of a table that is in the target already.
 ExistingDocuments = Callable[[str], Iterator[Document]]
-#: What becomes of the parts of an interrupted run where rows were written since: an error, a new start, or the parts of
+#: How a run treats the parts of an interrupted run when rows were written since: an error, a new start, or the parts of
 #: whole tables are used all the same.
 Resume = Literal["ask", "restart", "accept two"]
 
@@ -27,7 +27,7 @@ def unseen(table: str, rows: int, estimate: int) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CopyOptions:
-    """What a copy takes, who does the work, and what becomes of an interrupted run."""
+    """What a copy takes, who does the work, and how it treats an interrupted run."""
 
     #: The source tables (``schema.name``) that are copied; None: all. References to others get their computed ids.
     tables: frozenset[str] | None = None

@@ -225,5 +225,5 @@ def _about(error: SupavexError, table: TablePlan) -> SupavexError:
         made += [name for name, rule in table.rule.fields.items() if rule.sql]
         if made:
             where = f"the sql expression of {', '.join(made)} in supavex.toml"
-            error.hint = f"Where a value is what fails, mend that row or {where}; else run the command again."
+            error.hint = f"Where a value is what fails, fix that row or {where}; else run the command again."
     return error

@@ -229,7 +229,7 @@ def _before(naming: Naming, times: _Times) -> list[Step]:
             "Follow the changes, until there are few",
             (naming.command("changes"), naming.command("migrate", "--changes")),
             note="Again and again; the last time shortly before the night's first step. Rows that are rejected now are "
-            "easier to mend than later.",
+            "easier to fix than later.",
             seconds=times.last,
             measured=times.changes,
         ),

@@ -329,7 +329,7 @@ class _Table:
         met: set[int],
     ) -> None:
         if name != _BY_ID and row in unreadable:
-            return  # its document is a finding, and nobody knows its key
+            return  # its document is a finding, and its key is unknown
         there = expected.get(row)
         if there is None:
             self._add("extra index entry", name, None, f"an entry leads to the row {row}, which no document has")

@@ -31,7 +31,7 @@ class Baselines:
     folder: Path
 
     def path(self, name: str) -> Path:
-        """The file of the baseline ``name``. Raises for what is no name."""
+        """The file of the baseline ``name``. Raises for a text that cannot be a name."""
         if not _NAME.match(name):
             raise UsageError("InvalidName", f"{name!r} names no baseline.", hint="Letters, digits, dots and dashes.")
         return self.folder / f"{name}.sqlite3"

@@ -125,7 +125,7 @@ class S3Files:
                 from botocore.config import Config
             except ImportError:
                 raise missing_extra("boto3", "storage", "Reading files from S3") from None
-            # Path style: what is no AWS has no name of its own for each bucket.
+            # Path style: a service that is not AWS has no host name for each bucket.
             config = Config(s3={"addressing_style": "path"}, retries={"mode": "standard", "max_attempts": 5})
             session = boto3.session.Session()
             if session.get_credentials() is None:

@@ -49,7 +49,7 @@ def why_not(user: AuthUser) -> Remark | None:
         return Remark("NoIdentifier", "the user has neither email nor phone", "Give it one of them in Supabase.")
     if user.email is not None and user.email_owner != user.id:
         reason = f"the user {user.email_owner} has the same email, which Clerk takes once"
-        return Remark("EmailTaken", reason, "Map its old id to that user's Clerk id in the id file, or mend the email.")
+        return Remark("EmailTaken", reason, "Map its old id to that user's Clerk id in the id file, or fix the email.")
     return None
 
 

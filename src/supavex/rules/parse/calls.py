@@ -132,7 +132,7 @@ def _concat(given: list[Expression]) -> Expression:
 
 def _array_length(given: list[Expression]) -> Expression:
     if not given or given[0].kind.name != "array":
-        raise Untranslatable("the length of what is no array")
+        raise Untranslatable("the length of a value that is not an array")
     if len(given) == 2 and not (isinstance(given[1], Constant) and given[1].value == 1):
         raise Untranslatable("the length of a second dimension")
     return Call(form.WHOLE_NUMBER, True, "arrayLength", (given[0],))
@@ -140,7 +140,7 @@ def _array_length(given: list[Expression]) -> Expression:
 
 def _cardinality(given: list[Expression]) -> Expression:
     if len(given) != 1 or given[0].kind.name != "array":
-        raise Untranslatable("the cardinality of what is no array")
+        raise Untranslatable("the cardinality of a value that is not an array")
     return Call(form.WHOLE_NUMBER, given[0].nullable, "cardinality", (given[0],))
 
 
@@ -157,13 +157,13 @@ def _non_nulls(given: list[Expression]) -> Expression:
 def _unnest(given: list[Expression]) -> Expression:
     """The elements of an array, as the rows of a subquery without FROM."""
     if len(given) != 1 or given[0].kind.name != "array":
-        raise Untranslatable("unnest of what is no array")
+        raise Untranslatable("unnest of a value that is not an array")
     return given[0]
 
 
 def _json_texts(given: list[Expression]) -> Expression:
     if len(given) != 1 or given[0].kind.name != "json":
-        raise Untranslatable("the elements of what is no jsonb")
+        raise Untranslatable("the elements of a value that is not jsonb")
     return Call(_ARRAY, given[0].nullable, "jsonTexts", (given[0],))
 
 

@@ -206,7 +206,7 @@ class Changing(Embedding):
         left = [f"q.eq(q.field({quoted(name)}), {at[name]})" for name in at if name not in choice.equal]
         if left:
             links.append(f".filter((q) => {left[0] if len(left) == 1 else 'q.and(' + ', '.join(left) + ')'})")
-        self._note("A mutation is one transaction: nobody inserts between the look and the insert.")
+        self._note("A mutation is one transaction: no other call inserts between the read and the insert.")
         change = [] if self.query.ignore_duplicates else [f"  await ctx.db.patch(existing._id, {document});"]
         return [
             f"const existing = {awaited([*links, '.unique()'])};",

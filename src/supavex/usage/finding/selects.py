@@ -51,7 +51,7 @@ class Condition:
 
 
 def parse_select(text: str, depth: int = 0) -> tuple[tuple[str, ...], tuple[Embed, ...]]:
-    """The columns and the embedded tables of a select list. What is no such list gives what can be read of it."""
+    """The columns and the embedded tables of a select list. Of another text, the parts that can be read."""
     columns, embeds = [], []
     for part in _split(text[:_LONGEST]):
         head, bracket, rest = part.partition("(")
