@@ -135,10 +135,11 @@ def tried(
     written: Collection[str] | None = None,
     users: int | None = None,
     until_wrong: bool = False,
+    in_turn: bool = False,
 ) -> Findings:
     """What the comparison finds as ``users`` users: reads of all tables, and writes of ``written`` (None: of all).
 
-    ``until_wrong``: it ends with the first user and table that differ.
+    ``until_wrong``: it ends with the first user and table that differ. ``in_turn``: each table is written by one user.
     """
     with sides(made, database, rules) as both:
         numbers = {name: number for number, name in both.deployment.table_names().items()}
@@ -149,8 +150,9 @@ def tried(
         for user in chosen:
             for name in postgres.tables:
                 comparison.reads(user, name)
-        for user in reversed(chosen):
-            for name in postgres.tables if written is None else written:
+        for turn, user in enumerate(reversed(chosen)):
+            names = list(postgres.tables if written is None else written)
+            for name in names[turn :: len(chosen)] if in_turn else names:
                 if not (until_wrong and findings.wrong):
                     comparison.of_user(user, [name])
         return findings

@@ -128,7 +128,10 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A row-level-security policy; ``command`` is ALL, SELECT, INSERT, UPDATE or DELETE."""
+    """A row-level-security policy; ``command`` is ALL, SELECT, INSERT, UPDATE or DELETE.
+
+    ``roles``: those that it names, and of Supabase's API roles those that are members of one of them.
+    """
 
     name: str
     command: str

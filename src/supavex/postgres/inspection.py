@@ -124,8 +124,10 @@ SELECT pg_catalog.jsonb_build_object(
             'name', p.polname, 'permissive', p.polpermissive,
             'command', CASE p.polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE'
                        WHEN 'd' THEN 'DELETE' ELSE 'ALL' END,
-            'roles', (SELECT pg_catalog.jsonb_agg(coalesce(r.rolname, 'public') ORDER BY r.rolname)
-                      FROM pg_catalog.unnest(p.polroles) AS o(oid) LEFT JOIN pg_catalog.pg_roles r ON r.oid = o.oid),
+            'roles', (SELECT pg_catalog.jsonb_agg(DISTINCT coalesce(r.rolname, 'public'))
+                      FROM pg_catalog.unnest(p.polroles) AS o(oid) LEFT JOIN pg_catalog.pg_roles r ON r.oid = o.oid
+                        OR o.oid <> 0 AND r.rolname IN ('anon', 'authenticated')
+                           AND pg_catalog.pg_has_role(r.oid, o.oid, 'USAGE')),
             'using', pg_catalog.pg_get_expr(p.polqual, p.polrelid),
             'with_check', pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid)) ORDER BY p.polname)
         FROM pg_catalog.pg_policy p WHERE p.polrelid = w.oid), '[]'),

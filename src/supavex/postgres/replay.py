@@ -28,7 +28,7 @@ from supavex.postgres.source_files import SourceFiles, of_paths
 from supavex.steps import step
 
 #: Raise when the same files would replay differently.
-REPLAY_VERSION = 15
+REPLAY_VERSION = 16
 _OTHER_VERSION = "supabase/config.toml names PostgreSQL"
 #: Errors of a server's folder that can't be used: a damaged or copied one, or one of another user.
 _UNUSABLE = ("ServerDoesNotStart", "UnsafeFile")
@@ -40,7 +40,7 @@ def fingerprint(files: SourceFiles | Sequence[Path], postgres_bin: Path | None =
     said = [[item.file, item.reason] for item in source.not_run]
     about = [REPLAY_VERSION, said, list(source.notes), source.major_version, _programs(postgres_bin)]
     digest = hashlib.sha256(json.dumps(about).encode())
-    digest.update((_prelude() + stand_ins_digest()).encode())
+    digest.update((prelude() + stand_ins_digest()).encode())
     for file in source.read():
         content = file.read_bytes()
         digest.update(f"\0{source.shown(file)}\0{len(content)}\0".encode())
@@ -209,7 +209,7 @@ class _Running:
             fresh=replay.forget,
             bin_folder=replay.postgres_bin,
             wait_seconds=replay.limits.wait_seconds,
-            script=_prelude(),
+            script=prelude(),
         )
         return self._context.__enter__()
 
@@ -217,5 +217,6 @@ class _Running:
         self._context.__exit__(*details)
 
 
-def _prelude() -> str:
+def prelude() -> str:
+    """The SQL that makes what a new Supabase project holds."""
     return resources.files("supavex.postgres").joinpath("prelude.sql").read_text(encoding="utf-8")

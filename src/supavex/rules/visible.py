@@ -39,6 +39,11 @@ class Visibility:
     add: tuple[str, ...] = ()
 
 
+def visible_name(table: str) -> str:
+    """The name of the function of rules.ts that gives a table's documents that the caller may see."""
+    return "visible" + table[0].upper() + table[1:]
+
+
 def visibility(table: TableRules, rules: RuleSet) -> Visibility:
     """How the rows of ``table`` that a caller may see are found."""
     if not table.security or table.source is None or table.source.definition is None:

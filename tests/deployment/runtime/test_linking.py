@@ -164,3 +164,9 @@ def test_letters_that_are_no_ascii_keep_their_places():
     linked = link("m.js", "const ä = '日本🎉'; export { ä };\nexport default 'ß🎉';")
     assert linked.exports == {"ä": "ä", "default": "__default"}
     assert linked.body == "const ä = '日本🎉';              \nvar __default= 'ß🎉';"
+
+
+def test_a_bundlers_own_helper_is_none_of_the_modules_parameters():
+    """esbuild calls its helper for namespaces ``__export``: the module has it hoisted, and undefined at first."""
+    linked = link("m.js", "var __export = (target, all) => 1;\nexport { a };")
+    assert "__export({" not in linked.script()

@@ -97,12 +97,6 @@ def test_the_apps_queries_are_called_as_each_user(monkeypatch: pytest.MonkeyPatc
         assert supavex("verify", "--rules", "-C", folder).code == 1
 
 
-def test_a_live_source_is_refused(place: tuple[Written, Database]) -> None:
-    ran = supavex("verify", "--rules", "-C", place[0].folder)
-    assert ran.code == 2
-    assert "LiveSource" in ran.err
-
-
 def test_where_nothing_was_tried_nothing_is_good() -> None:
     proof = RulesProof(Findings(users=["anon"]), Called(), builders=False, seconds=0.0)
     assert not proof.ok

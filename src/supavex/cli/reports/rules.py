@@ -23,7 +23,8 @@ def report_lines(result: RulesProof) -> list[str]:
             f"leak: {function} ({place}) gives {shown} {counted(count, 'document')} of {table}, hidden by: {policy}"
         )
     for difference in found.differences[:_SHOWN]:
-        lines.append(f"{difference.kind}: as {difference.user}: {difference.table}: {difference.detail}")
+        user = f"as {difference.user}: " if difference.user else ""
+        lines.append(f"{difference.kind}: {user}{difference.table}: {difference.detail}")
         if difference.policy:
             lines.append(f"    policies: {difference.policy}")
     if found.wrong > _SHOWN:
@@ -42,5 +43,9 @@ def report_lines(result: RulesProof) -> list[str]:
         verdict = "no leak, no difference"
     elif not result.tried:
         verdict = "nothing was tried"
+    if found.sampled:
+        shown = ", ".join(f"{name} ({some:,} of {documents:,})" for name, (documents, some) in found.sampled.items())
+        lines.append(f"Looked at in part: {shown}.")
+        verdict += " in what was looked at"
     lines.append(f"{verdict}: {counted(len(found.users), 'user')}, {functions}, {tried}; in {result.seconds:.1f} s.")
     return lines

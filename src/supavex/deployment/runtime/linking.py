@@ -53,8 +53,8 @@ class Linked:
         return (
             f"({{ path: {json.dumps(self.path)}, requires: {json.dumps(list(self.requires))}, imports: {imports}, "
             f"stars: {json.dumps(list(self.stars))}, body: "
-            f'function (__scope, __export, Convex, __load) {{ {scope}return (async function () {{ "use strict"; '
-            f"__export({{ {getters} }});\n{self.body}\n}})();{end} }} }})\n//# sourceURL={self.path}\n"
+            f'function (__scope, __exported, Convex, __load) {{ {scope}return (async function () {{ "use strict"; '
+            f"__exported({{ {getters} }});\n{self.body}\n}})();{end} }} }})\n//# sourceURL={self.path}\n"
         )
 
 

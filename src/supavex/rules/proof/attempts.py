@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import secrets
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 
 from supavex.convex.ids import encode_id
 from supavex.convex.values import Value
@@ -30,13 +32,17 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What the attempts of one table are made from. ``interesting``: the fields that rules and constraints read."""
+    """What the attempts of one table are made from. ``interesting``: the fields that rules and constraints read.
+
+    ``defaults``: fields that a new document gets where they are left out, so that NULL can't be asked for.
+    """
 
     table: TablePlan
     interesting: tuple[str, ...]
     references: Mapping[str, str]
     unique: tuple[str, ...]
     checked: frozenset[str]
+    defaults: frozenset[str]
     numbers: Mapping[str, int]
 
 
@@ -50,7 +56,9 @@ def material(rules: TableRules, constraints: TableConstraints, numbers: Mapping[
     references = {field: table for _, field, table in constraints.references}
     read |= unique | dict.fromkeys(references)
     read.pop("_id", None)
-    return Material(rules.source, tuple(read), references, tuple(unique), frozenset(checked), numbers)
+    held = frozenset(f.name for f in rules.source.fields if f.takes_null)
+    defaults = frozenset(constraints.defaults) - held
+    return Material(rules.source, tuple(read), references, tuple(unique), frozenset(checked), defaults, numbers)
 
 
 def _fields(found: object) -> Iterator[str]:
@@ -78,15 +86,35 @@ def attempts(made_of: Material, user: User, seen: Sequence[Document], hidden: Se
                 yield Attempt("update", table, id_, {name: value}, f"{name} {about}, {word}")
         for document in documents[:1]:
             plain = {name: value for name, value in document.items() if not name.startswith("_")}
-            fresh = {**plain, **{n: _fresh(plain.get(n)) for n in made_of.unique if n not in made_of.references}}
+            planned = {f.name: f for f in made_of.table.fields if f.name in made_of.unique and f.reference is None}
+            fresh = {**plain, **{n: _fresh(f, plain[n]) for n, f in planned.items() if plain.get(n) is not None}}
             yield Attempt("insert", table, "", plain, f"duplicate, {word}")
             yield Attempt("insert", table, "", fresh, f"insert, {word}")
             for name, value, about in _changes(made_of, user, document, [*others, *documents]):
-                yield Attempt("insert", table, "", {**fresh, name: value}, f"insert with {name} {about}, {word}")
+                if value is not None or name not in made_of.defaults:
+                    yield Attempt("insert", table, "", {**fresh, name: value}, f"insert with {name} {about}, {word}")
 
 
-def _fresh(value: Value) -> Value:
-    return f"{value}-{secrets.token_hex(4)}" if isinstance(value, str) else value
+_WHOLE = {"int2": 30_000, "int4": 2_000_000_000, "int8": 2_000_000_000}
+
+
+def _fresh(planned: FieldPlan, value: Value) -> Value:
+    """A value that no other document has; the same where the column's type does not say how such a one looks."""
+    type_ = planned.column.type if planned.column is not None else None
+    if type_ is None or planned.ids is not None or planned.expression:
+        return value
+    if isinstance(value, str) and type_.base in ("text", "varchar", "citext"):
+        room = None if type_.length is None else max(type_.length - 8, 0)
+        return f"{value[:room]}{secrets.token_hex(4)}"[: type_.length]
+    if isinstance(value, str) and type_.base == "uuid":
+        return str(uuid.uuid4())
+    if isinstance(value, str) and type_.base == "date":
+        return (date(1970, 1, 1) + timedelta(days=secrets.randbelow(40_000))).isoformat()
+    if type_.base in _WHOLE and isinstance(value, int | float) and not isinstance(value, bool):
+        return type(value)(secrets.randbelow(_WHOLE[type_.base]))
+    if type_.base in ("timestamptz", "timestamp") and isinstance(value, float):
+        return float(secrets.randbelow(2_000_000_000_000))
+    return value
 
 
 def _changes(

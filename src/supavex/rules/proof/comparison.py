@@ -13,13 +13,17 @@ from supavex.rules.form import Constant
 from supavex.rules.policies import RuleSet
 from supavex.rules.proof.attempts import Attempt, attempts, material
 from supavex.rules.proof.convex import ConvexSide
-from supavex.rules.proof.postgres import NotSaid, PostgresSide, Tried
+from supavex.rules.proof.postgres import NotSaid, PostgresSide, Tried, made_by_postgres
 from supavex.rules.proof.users import User
+from supavex.rules.visible import visible_name
+from supavex.text import counted
 
 #: Documents of a table up to which each one is looked at; of more, so many.
 WHOLE = 2000
 #: Documents of a table up to which all of it is compared after each write.
 _AFTER = 300
+#: PostgreSQL's codes for a value that is none of a column's type: it can't be told what a rule says of it.
+_UNFIT = ("22003", "22007", "22008", "22023", "22P02")
 #: Differences that are kept; all are counted.
 LISTED = 200
 
@@ -51,6 +55,8 @@ class Findings:
     wrong: int = 0
     differences: list[Difference] = field(default_factory=list)
     not_tried: dict[str, None] = field(default_factory=dict)
+    #: Tables that were not looked at as a whole: their documents, and how many of them were looked at.
+    sampled: dict[str, tuple[int, int]] = field(default_factory=dict)
     #: The first write of each user that both sides refused by a policy: user, table, command, the codes.
     refused: dict[str, str] = field(default_factory=dict)
 
@@ -62,10 +68,18 @@ class Findings:
 
 
 class Comparison:
-    """Compares the sides for one user after another."""
+    """Compares the sides for one user after another. ``partial``: Convex tables of which PostgreSQL lacks rows."""
 
-    def __init__(self, postgres: PostgresSide, convex: ConvexSide, rules: RuleSet, constraints: Constraints) -> None:
+    def __init__(
+        self,
+        postgres: PostgresSide,
+        convex: ConvexSide,
+        rules: RuleSet,
+        constraints: Constraints,
+        partial: Collection[str] = (),
+    ) -> None:
         self.postgres, self.convex, self.rules, self.constraints = postgres, convex, rules, constraints
+        self._partial = partial
         self.findings = Findings(tables=[table.name for table in postgres.tables.values()])
         self._left = {one.constraint for one in constraints.left}
         self._closure = {name: _descendants(name, constraints) for name in postgres.tables}
@@ -83,8 +97,26 @@ class Comparison:
                 self.findings.not_tried[f"{table.name}: the trigger {trigger.name} was off while writes were tried"] = (
                     None
                 )
-        if self.convex.deployment.count(name) > WHOLE:
-            self.findings.not_tried[f"{table.name}: documents beyond the first {WHOLE:,}"] = None
+        for planned in table.fields:
+            if made_by_postgres(planned):
+                said = f"{table.name}: what {planned.name} holds after a write, for PostgreSQL makes it itself"
+                self.findings.not_tried[said] = None
+        count = self.convex.deployment.count(name)
+        if count > WHOLE:
+            self.findings.sampled[table.name] = (count, WHOLE)
+            self.findings.not_tried[f"{table.name}: documents beyond the first {WHOLE:,} of {count:,}"] = None
+        if self._is_partial(name):
+            said = "writes, for not all rows of it, or of what it refers to or is referred to by, were copied"
+            self.findings.not_tried[f"{table.name}: {said}"] = None
+
+    def ids(self, name: str) -> set[str]:
+        """The documents of a table that are looked at."""
+        return {str(document["_id"]) for document in self._documents[name]}
+
+    def _is_partial(self, name: str) -> bool:
+        """Whether PostgreSQL lacks rows that a write of the table would have met."""
+        parents = {parent for _, _, parent in self.constraints.tables[name].references}
+        return not parents.union(self._closure[name], (name,)).isdisjoint(self._partial)
 
     def _comparable(self, name: str) -> set[str]:
         """The fields whose forms are equal on both sides before anything is written."""
@@ -96,6 +128,22 @@ class Comparison:
         fields = {f for forms in rows.values() for f in forms}
         shared = rows.keys() & documents.keys()
         return {f for f in fields if all(_same(rows[id_].get(f), documents[id_].get(f)) for id_ in shared)}
+
+    def changed(self) -> None:
+        """Finds rows that are not what was migrated: what PostgreSQL shows by them says nothing of the documents."""
+        for name, table in self.postgres.tables.items():
+            known = {str(document["_id"]): document for document in self._documents[name]}
+            rows = self.postgres.state(table, list(known))
+            gone = len(known.keys() - rows.keys())
+            forms = {id_: _forms(table, known[id_]) for id_ in known.keys() & rows.keys()}
+            fields = {f for one in rows.values() for f in one}
+            unlike = {f: {id_ for id_, own in forms.items() if not _same(rows[id_].get(f), own.get(f))} for f in fields}
+            # A field that is unlike in every row is held in another way.
+            other = set[str]().union(*(ids for ids in unlike.values() if len(ids) < len(forms) or len(forms) == 1))
+            for count, word in ((gone, "gone"), (len(other), "changed")):
+                if count:
+                    detail = f"{counted(count, 'row')} {word} since the migration: run supavex migrate, and try again"
+                    self.findings.differ(Difference("changed", "", table.name, detail))
 
     def of_user(self, user: User, tables: Collection[str] | None = None) -> None:
         """Everything as one user; of the Convex tables ``tables`` only, if given."""
@@ -125,7 +173,18 @@ class Comparison:
                 "shown by rules.ts, hidden by PostgreSQL" if id_ in right else "hidden by rules.ts, shown by PostgreSQL"
             )
             self.findings.differ(Difference("read", str(user), table.name, f"{id_}: {where}", self._policies(name)))
+        if some is None:
+            self._by_index(user, name, right)
         return left & known
+
+    def _by_index(self, user: User, name: str, shown: set[str]) -> None:
+        """``visible<Table>`` gives what the builders show, by whatever indexes it reads."""
+        function = visible_name(name)
+        found = self.convex.by_index(function, user)
+        if found is not None and found != shown:
+            said = found if isinstance(found, str) else f"{counted(len(found ^ shown), 'document')} more or less"
+            detail = f"{function} gives other documents than the builders show: {said}"
+            self.findings.differ(Difference("read", str(user), self.postgres.tables[name].name, detail))
 
     def _policies(self, name: str) -> str:
         rules = self.rules.tables[name]
@@ -133,6 +192,8 @@ class Comparison:
         return ", ".join(own) or ("row level security without a policy" if rules.security else "")
 
     def _writes(self, user: User, name: str, seen: set[str]) -> None:
+        if self._is_partial(name):
+            return
         rules, own = self.rules.tables[name], self.constraints.tables[name]
         documents = self._documents[name]
         made_of = material(rules, own, self.postgres.numbers)
@@ -154,6 +215,9 @@ class Comparison:
         if not left.taken and (left.constraint in self._left or left.code == "23502"):
             why = f"the constraint {left.constraint} is not carried over" if left.constraint else "a NOT NULL column"
             self.findings.not_tried[f"{table.name}: {attempt.command}: {why}"] = None
+            return
+        if left.code in _UNFIT:
+            self.findings.not_tried[f"{table.name}: {attempt.command}: a value that its column does not take"] = None
             return
         right = self.convex.attempt(*args)
         self.findings.writes += 1
@@ -201,11 +265,12 @@ class Comparison:
                 self.findings.differ(Difference("data", str(user), table.name, about))
 
     def _unsure(self, name: str, attempt: Attempt) -> set[str]:
-        """Fields whose values are made of the moment or of chance."""
+        """Fields whose values are made of the moment or of chance, or by PostgreSQL itself."""
         own = self.constraints.tables[name]
+        made = {f.name for f in self.postgres.tables[name].fields if made_by_postgres(f)}
         given = attempt.fields if name == attempt.table else {}
         random = {f for f, value in own.defaults.items() if not isinstance(value, Constant) and f not in given}
-        return random | set(own.touched)
+        return random | made | set(own.touched)
 
 
 def _moves(table: TablePlan, attempt: Attempt) -> bool:

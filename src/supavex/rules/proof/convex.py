@@ -55,6 +55,14 @@ class ConvexSide:
                 return found
             cursor = page["cursor"]
 
+    def by_index(self, name: str, user: User) -> set[str] | str | None:
+        """The ids that the function ``name`` of rules.ts gives the user; None where there is no such function."""
+        outcome = call(self.deployment, f"{MODULE}:byIndex", {"name": name}, user)
+        if outcome.failure is not None:
+            return outcome.failure.message.strip()
+        found = json.loads(outcome.value or "null")
+        return None if found is None else set(found)
+
     def attempt(
         self, user: User, command: str, target: str, id_: str, fields: Mapping[str, Value], tables: Sequence[str]
     ) -> Tried:

@@ -61,8 +61,8 @@ class Called:
     unguarded: list[str] = field(default_factory=list)
 
 
-#: Gives the ids of a table's documents that a user may see; None where that is not known.
-Visible = Callable[[str, User], set[str] | None]
+#: Whether PostgreSQL shows a user the row of a document (its table and id); why that is not known, in words.
+Visible = Callable[[str, str, User], bool | str]
 
 
 class AppFunctions:
@@ -114,10 +114,10 @@ class AppFunctions:
             table = self._table(document["_id"])
             if table is None or table not in self.hiding:
                 continue
-            seen = self.visible(table, user)
-            if seen is None:
-                self.called.not_tried[f"{table} as {user}: PostgreSQL refuses to read it"] = None
-            elif document["_id"] not in seen:
+            seen = self.visible(table, document["_id"], user)
+            if isinstance(seen, str):
+                self.called.not_tried[f"{table} as {user}: {seen}"] = None
+            elif not seen:
                 key = (str(user), function.path, document["_id"])
                 place = self._place(function.path)
                 self.called.leaks[key] = Leak(str(user), function.path, place, table, key[2], self.hiding[table])

@@ -59,10 +59,7 @@ class PostgresSide:
 
     def visible(self, table: TablePlan, user: User, ids: Sequence[str] | None = None) -> set[str] | str:
         """The ids of the rows that the user sees (of those ``ids``, if given); PostgreSQL's words where it refuses."""
-        where, values = "", []
-        if ids is not None:
-            where = f" WHERE {self._key(table)} = ANY(%s)"
-            values = [[self._key_text(table, one) for one in ids]]
+        where, values = self._among(table, ids)
         sql = f"SELECT {self._key(table)} FROM {self._place(table)} AS {ALIAS}{where}"
         with self.acting(user):
             try:
@@ -70,6 +67,12 @@ class PostgresSide:
             except psycopg.Error as error:
                 return str(error.diag.message_primary or error)
         return {self._id(table, text) for (text,) in rows if text is not None}
+
+    def _among(self, table: TablePlan, ids: Sequence[str] | None) -> tuple[str, list[list[str]]]:
+        """The WHERE that takes the rows of ``ids`` alone, and its parameters."""
+        if ids is None:
+            return "", []
+        return f" WHERE {self._key(table)} = ANY(%s)", [[self._key_text(table, one) for one in ids]]
 
     def _place(self, table: TablePlan) -> str:
         return table.source.sql_name
@@ -140,7 +143,7 @@ class PostgresSide:
         columns: dict[str, tuple[str, str | None]] = {}
         for name, value in fields.items():
             planned = next((f for f in table.fields if f.name == name), None)
-            made = planned is None or planned.column is None or planned.expression
+            made = planned is None or planned.column is None or planned.expression or made_by_postgres(planned)
             if planned is None or (made and command == "insert"):
                 continue  # PostgreSQL makes a new row's own value
             column, text = self._column(planned, value)
@@ -163,6 +166,8 @@ class PostgresSide:
     def _column(self, planned: FieldPlan, value: Value) -> tuple[str, str | None]:
         if planned.column is None or planned.expression or planned.file is not None:
             raise NotSaid(f"the field {planned.name} comes from no single column")
+        if made_by_postgres(planned):
+            raise NotSaid(f"PostgreSQL makes the value of {planned.column.name} itself")
         if value is None:
             return planned.column.name, None
         if planned.reference is not None:
@@ -182,8 +187,8 @@ class PostgresSide:
         except (ValueError, TypeError):
             raise NotSaid(f"the field {planned.name} holds what its column can't") from None
 
-    def state(self, table: TablePlan) -> dict[str, Forms]:
-        """The rows of a table as forms, by the ids of their documents."""
+    def state(self, table: TablePlan, ids: Sequence[str] | None = None) -> dict[str, Forms]:
+        """The rows of a table (those of ``ids``, if given) as forms, by the ids of their documents."""
         fields = compared_fields(table)
         columns = [self._key(table)]
         for planned in fields:
@@ -192,9 +197,10 @@ class PostgresSide:
                 columns.append(key_text_sql(planned.reference.key, planned.reference.parts))
             else:
                 columns.append(seen_text(planned.type, planned.conversion).replace("{c}", source))
-        sql = f"SELECT {', '.join(columns)} FROM {self._place(table)} AS {ALIAS}"
+        where, values = self._among(table, ids)
+        sql = f"SELECT {', '.join(columns)} FROM {self._place(table)} AS {ALIAS}{where}"
         found = {}
-        for key, *texts in self.connection.execute(sql.encode()):
+        for key, *texts in self.connection.execute(sql.encode(), values):
             if key is not None:
                 pairs = zip(fields, texts, strict=True)
                 found[self._id(table, key)] = {f.name: self._form(f, text) for f, text in pairs}
@@ -202,13 +208,19 @@ class PostgresSide:
 
     def _form(self, planned: FieldPlan, text: str | None) -> object:
         if text is None:
-            return None if planned.fill is MISSING else ("filled", planned.fill)
+            # NULL is in Convex what it was filled with.
+            return None if planned.fill is MISSING or planned.fill is None else planned.conversion.decode(planned.fill)
         if planned.ids is not None:
             return planned.ids.get(text)
         if planned.reference is not None:
             number = self.numbers[planned.reference.target]
             return encode_id(number, planned.reference.key.internal_id(text))
         return planned.conversion.parse(text)
+
+
+def made_by_postgres(planned: FieldPlan) -> bool:
+    """Whether no write may give the field's column a value: a generated one, or an identity that is always its own."""
+    return planned.column is not None and (bool(planned.column.generated) or planned.column.identity == "always")
 
 
 def compared_fields(table: TablePlan) -> list[FieldPlan]:
@@ -232,8 +244,6 @@ def forms_of(table: TablePlan, document: Mapping[str, Value]) -> Forms:
             found[planned.name] = None
         elif planned.reference is not None or planned.ids is not None:
             found[planned.name] = value
-        elif planned.fill is not MISSING and value == planned.fill:
-            found[planned.name] = planned.conversion.decode(value)
         else:
             found[planned.name] = planned.conversion.decode(value)
     return found

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
+from supavex.convex.ids import decode_id
 from supavex.convex_cli.bundling import convex_folder_of
 from supavex.deployment import Deployment
-from supavex.errors import SupavexError, UsageError
+from supavex.errors import SupavexError
 from supavex.mapping.check import checked_plan
 from supavex.mapping.plan import Plan, TablePlan
 from supavex.mapping.source import Source
@@ -22,10 +25,11 @@ from supavex.postgres.connection import connect
 from supavex.rules.constraints import constraints_of
 from supavex.rules.policies import RuleSet, rule_set
 from supavex.rules.proof.bundling import bundle_with_proof
-from supavex.rules.proof.comparison import Comparison, Findings
+from supavex.rules.proof.comparison import WHOLE, Comparison, Difference, Findings
 from supavex.rules.proof.convex import ConvexSide
 from supavex.rules.proof.functions import AppFunctions, Called
 from supavex.rules.proof.postgres import PostgresSide
+from supavex.rules.proof.replica import Replica, replica
 from supavex.rules.proof.users import User, choose_users
 from supavex.rules.writing import FILE
 from supavex.settings.settings import Settings
@@ -66,6 +70,10 @@ class RulesProof:
             "functions": self.called.functions,
             "unguarded": self.called.unguarded,
             "builders": self.builders,
+            "sampled": {
+                name: {"documents": documents, "looked_at": some}
+                for name, (documents, some) in self.findings.sampled.items()
+            },
             "wrong": self.findings.wrong + len(leaks),
             "differences": [*leaks, *(d.to_json() for d in self.findings.differences)],
             "not_tried": list(self.not_tried),
@@ -76,15 +84,8 @@ class RulesProof:
 def prove_rules(project: Settings, users: int | None, progress: Callable[[str], object] = lambda _: None) -> RulesProof:
     """Tries the rules as nobody and ``users`` users (None: all of them).
 
-    Raises where the source is a live database, which is never written to, or nothing was migrated here.
+    A live source is read, and what is tried is tried on a copy of it. Raises where nothing was migrated here.
     """
-    if project.database_url:
-        raise UsageError(
-            "LiveSource",
-            "the rules are tried by writing, and never on a live source.",
-            where=project.config.name,
-            hint="Name the migrations ([source] migrations) and a seed, in a configuration of its own: --config FILE.",
-        )
     started = time.monotonic()
     plan, _ = checked_plan(project)
     app = project.convex_folder.parent
@@ -93,10 +94,22 @@ def prove_rules(project: Settings, users: int | None, progress: Callable[[str], 
         deployment = stack.enter_context(fork(project))
         tables = moved_tables(plan, deployment)
         bundle_with_proof(app, rules=builders).install(deployment, schema=False)
-        url = stack.enter_context(Source(project).running())
+        copied: Replica | None = None
+        if project.database_url:
+            progress("the source is copied")
+            copied = stack.enter_context(replica(project, plan, partial(known_keys, deployment)))
+            tables = [table for table in tables if copied.holds(table)]
+            url = copied.url
+        else:
+            url = stack.enter_context(Source(project).running())
         connection = stack.enter_context(connect(url, settings={"search_path": "public, extensions"}))
-        found = try_rules(Sides(plan, tables, deployment, connection, app), users, progress, builders=builders)
+        sides = Sides(plan, tables, deployment, connection, app, copied)
+        found = try_rules(sides, users, progress, builders=builders)
     findings, called, not_tried = found
+    if copied is not None:
+        not_tried += copied.not_tried
+        for table, detail in copied.differences:
+            findings.differ(Difference("copy", "", table, detail))
     if not builders:
         not_tried.append(f"the builders: there is no {FILE} (supavex rules writes it)")
     return RulesProof(findings, called, builders, time.monotonic() - started, tuple(not_tried))
@@ -124,13 +137,14 @@ def prove_builders(project: Settings, users: int, written: Collection[str]) -> t
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """What is compared: the plan's tables, a fork of the deployment with the app, and the source."""
+    """What is compared: the plan's tables, a fork of the deployment with the app, and the source (or its replica)."""
 
     plan: Plan
     tables: list[TablePlan]
     deployment: Deployment
     connection: psycopg.Connection
     app: Path
+    replica: Replica | None = None
 
 
 def try_rules(
@@ -141,15 +155,12 @@ def try_rules(
     rules = rule_set(sides.plan)
     chosen = choose_users(sides.connection, sides.plan, numbers, users)
     postgres = PostgresSide(sides.connection, sides.tables, numbers)
-    comparison = Comparison(postgres, ConvexSide(sides.deployment, sides.tables), rules, constraints_of(rules))
-    seen: dict[tuple[str, str | None], set[str] | None] = {}
-
-    def visible(table: str, user: User) -> set[str] | None:
-        if (table, user.id) not in seen:
-            found = postgres.visible(postgres.tables[table], user)
-            seen[table, user.id] = None if isinstance(found, str) else found
-        return seen[table, user.id]
-
+    copied = sides.replica
+    short = {t.target for t in sides.tables if copied is not None and t.source.qualified in copied.partial}
+    comparison = Comparison(postgres, ConvexSide(sides.deployment, sides.tables), rules, constraints_of(rules), short)
+    if copied is not None:
+        comparison.changed()
+    visible = _Visible(postgres, {name: comparison.ids(name) for name in short}).of
     functions = AppFunctions(
         sides.deployment, convex_folder_of(sides.app), visible, _hiding(rules, sides.tables), sides.app
     )
@@ -164,6 +175,37 @@ def try_rules(
     not_tried = [*chosen.not_tried, *(comparison.findings.not_tried if builders else ()), *called.not_tried]
     not_tried += [f"{table.name}: its rows do not move" for table in sides.plan.tables if table not in sides.tables]
     return comparison.findings, called, not_tried
+
+
+@dataclass(slots=True)
+class _Visible:
+    """What PostgreSQL shows of each table, asked once for each user. ``some``: ids of tables that it has in part."""
+
+    postgres: PostgresSide
+    some: Mapping[str, set[str]]
+    seen: dict[tuple[str, str | None], set[str] | None] = field(default_factory=dict)
+
+    def of(self, table: str, id_: str, user: User) -> bool | str:
+        """Whether the user sees the row of a document; why that is not known."""
+        if table in self.some and id_ not in self.some[table]:
+            return "a document whose row was not copied"
+        if (table, user.id) not in self.seen:
+            found = self.postgres.visible(self.postgres.tables[table], user)
+            self.seen[table, user.id] = None if isinstance(found, str) else found
+        seen = self.seen[table, user.id]
+        return "PostgreSQL refuses to read it" if seen is None else id_ in seen
+
+
+def known_keys(deployment: Deployment, table: TablePlan) -> list[str] | None:
+    """The texts of the keys of the documents of a table that are looked at; None where ids are hashes of them."""
+    assert table.key is not None
+    texts = []
+    for document in itertools.islice(deployment.documents(table.target), WHOLE):
+        text = table.key.text_of(decode_id(str(document["_id"]))[1])
+        if text is None:
+            return None
+        texts.append(text)
+    return texts
 
 
 def _hiding(rules: RuleSet, tables: list[TablePlan]) -> dict[str, str]:

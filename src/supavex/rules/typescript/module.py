@@ -14,7 +14,7 @@ from supavex.rules.policies import CALLERS, PolicyRule, RuleSet, TableRules
 from supavex.rules.typescript.expressions import Writer
 from supavex.rules.typescript.functions import function_text
 from supavex.rules.typescript.notation import grouped, key, quoted, type_of
-from supavex.rules.visible import Visibility, Way, visibility
+from supavex.rules.visible import Visibility, Way, visibility, visible_name
 
 _DIGEST = re.compile(r"^// sha256: ([0-9a-f]{64})$", re.MULTILINE)
 _BLOCK = re.compile(r"^(?:async )?(?:function\*?|const) (\w+)", re.MULTILINE)
@@ -234,7 +234,7 @@ def _fields(values: Mapping[str, str]) -> str:
 
 
 def _visible(name: str, found: Visibility, used: set[str]) -> str:
-    title = "visible" + name[0].upper() + name[1:]
+    title = visible_name(name)
     context = "(ctx: { auth: Auth; db: DatabaseReader })"
     if found.ways is None:
         wanted = [f'.index("by_{field}", ["{field}"])' for field in found.add]

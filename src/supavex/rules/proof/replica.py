@@ -1,0 +1,241 @@
+"""A live source made anew in the embedded PostgreSQL: its schema and its rows, for trials that it never sees itself.
+
+The live database is read in one READ ONLY snapshot: its catalog, and rows by COPY. It is left before anything is tried.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import psycopg
+
+from supavex.mapping.convex_auth import SOURCES
+from supavex.mapping.plan import ALIAS, Plan, TablePlan
+from supavex.postgres import server as servers
+from supavex.postgres.budget import Limits
+from supavex.postgres.catalog import Catalog
+from supavex.postgres.cluster import SUPERUSER
+from supavex.postgres.connection import connect, quoted
+from supavex.postgres.definitions import definitions, own_schemas
+from supavex.postgres.inspection import inspect_catalog
+from supavex.postgres.programs import chosen_programs
+from supavex.postgres.replay import prelude
+from supavex.postgres.run_files import replay_files
+from supavex.postgres.snapshot import exported
+from supavex.rules.proof.catalogs import differences
+from supavex.settings.settings import Settings
+from supavex.temporary import temporary_folder
+
+#: Rows of a table up to which all are copied. A table that rules ask for by a subquery or a function is copied whole.
+ROWS = 100_000
+#: Of auth.users: what rules and claims read. Passwords and tokens stay where they are.
+_OF_USERS = (
+    "id", "aud", "role", "email", "phone", "email_confirmed_at", "phone_confirmed_at", "last_sign_in_at",
+    "raw_app_meta_data", "raw_user_meta_data", "is_super_admin", "is_sso_user", "is_anonymous", "banned_until",
+    "created_at", "updated_at", "deleted_at",
+)  # fmt: skip
+
+#: Tables that hold rows of their own, with their columns; of partitions, the table that they are of.
+_LOADED = """
+SELECT n.nspname, c.relname, c.relkind = 'p', pg_catalog.array_agg(a.attname::text ORDER BY a.attnum)
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't' AND n.nspname = ANY(%s)
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.deptype = 'e'
+                  AND d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid)
+GROUP BY n.nspname, c.relname, c.relkind ORDER BY 1, 2
+"""
+_UNPROVEN_CHECKS = """
+SELECT conrelid::regclass::text, conname, pg_catalog.pg_get_constraintdef(oid)
+FROM pg_catalog.pg_constraint WHERE contype = 'c' AND conrelid <> 0 AND NOT convalidated AND conislocal
+"""
+_COUNTERS = """
+SELECT schemaname, sequencename, last_value FROM pg_catalog.pg_sequences
+WHERE schemaname = ANY(%s) AND last_value IS NOT NULL
+"""
+
+#: The texts of the keys of the documents of a table that are looked at; None where ids don't say them.
+Known = Callable[[TablePlan], Sequence[str] | None]
+
+
+@dataclass(slots=True)
+class Replica:
+    """What became of a live source. ``url``: the replica's, as the owner of its tables.
+
+    ``partial``: source tables (``schema.table``) of which some rows are there, with what is missing. ``not_tried``:
+    what else is not as it is on the source, in words. ``differences``: tables and what of their definitions differs.
+    """
+
+    url: str
+    catalog: Catalog
+    rows: int = 0
+    partial: dict[str, str] = field(default_factory=dict)
+    not_tried: list[str] = field(default_factory=list)
+    differences: list[tuple[str, str]] = field(default_factory=list)
+
+    def holds(self, table: TablePlan) -> bool:
+        """Whether the replica has the table."""
+        return self.catalog.table(table.source.schema, table.source.name) is not None
+
+
+@contextmanager
+def replica(project: Settings, plan: Plan, known: Known) -> Iterator[Replica]:
+    """A replica of the live source of ``project``, removed when the block ends."""
+    assert project.database_url is not None
+    chosen = chosen_programs(project.postgres_bin, project.root) if project.postgres_bin else None
+    with temporary_folder("rules", "/tmp") as folder:
+        folder.chmod(0o755)  # the embedded server may run as another user
+        database = folder / "database"
+        try:
+            with servers.running(database, bin_folder=chosen, script=prelude()) as server:
+                with exported(project.database_url) as (_, live):
+                    schemas = own_schemas(live, list(project.schemas))
+                    file = folder / "live.sql"
+                    file.write_text(
+                        "".join(f"{one.strip()};\n" for one in definitions(live, schemas)), encoding="utf-8"
+                    )
+                    report = replay_files(server, [file], Limits(project.replay_gb, project.replay_minutes))
+                    found = _filled(server, live, plan, schemas, known)
+                    also = list(SOURCES) if project.users.kind == "convex-auth" else []
+                    there = inspect_catalog(live, list(project.schemas), also)
+                with connect(server.url()) as made:
+                    found.catalog = inspect_catalog(made, list(project.schemas), also)
+                found.differences += differences(there, found.catalog)
+                found.not_tried += [f"the copy of the source lacks a statement: {one.error}" for one in report.failed]
+                found.not_tried += [f"in the copy of the source: {one.name}: {one.detail}" for one in report.stand_ins]
+                yield found
+        finally:
+            servers.remove(database)
+
+
+def _filled(server: servers.Server, live: psycopg.Connection, plan: Plan, schemas: list[str], known: Known) -> Replica:
+    """Copies the rows, and sets sequences forward."""
+    found = Replica(server.url(), Catalog("", ()))
+    asked = _asked(live, schemas)
+    with connect(server.url(SUPERUSER), settings={"session_replication_role": "replica"}) as made:
+        unproven = made.execute(_UNPROVEN_CHECKS).fetchall()
+        for table, name, _ in unproven:
+            made.execute(f"ALTER TABLE {table} DROP CONSTRAINT {quoted(name)}".encode())
+        _copy_users(live, made, found)
+        for schema, name, partitioned, columns in live.execute(_LOADED, (schemas,)).fetchall():
+            planned = next((t for t in plan.tables if (t.source.schema, t.source.name) == (schema, name)), None)
+            rows = _Rows(schema, name, partitioned, columns)
+            if _is_longer(live, rows.place) and name not in asked:
+                keys = known(planned) if planned is not None and planned.key is not None else []
+                if keys is not None:
+                    _copy_some(live, made, rows, planned, keys, found)
+                    continue
+            _copy(live, made, rows.place, rows, found)
+        for table, name, definition in unproven:
+            made.execute(f"ALTER TABLE {table} ADD CONSTRAINT {quoted(name)} {definition}".encode())
+        for schema, name, value in live.execute(_COUNTERS, (schemas,)).fetchall():
+            sql = (
+                "SELECT pg_catalog.setval(pg_catalog.to_regclass(%s), %s) WHERE pg_catalog.to_regclass(%s) IS NOT NULL"
+            )
+            made.execute(sql, (quoted(schema, name), value, quoted(schema, name)))
+        for schema, name in live.execute(
+            "SELECT schemaname, matviewname FROM pg_catalog.pg_matviews WHERE schemaname = ANY(%s)", (schemas,)
+        ).fetchall():
+            try:
+                made.execute(f"REFRESH MATERIALIZED VIEW {quoted(schema, name)}".encode())
+            except psycopg.Error as error:
+                found.not_tried.append(f"the materialized view {schema}.{name} is empty in the copy: {_words(error)}")
+        made.execute("ANALYZE")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """A table that is copied."""
+
+    schema: str
+    name: str
+    partitioned: bool
+    columns: list[str]
+
+    @property
+    def place(self) -> str:
+        """The table in FROM: of one that others inherit from, its own rows."""
+        return f"{'' if self.partitioned else 'ONLY '}{quoted(self.schema, self.name)}"
+
+
+def _asked(live: psycopg.Connection, schemas: list[str]) -> Collection[str]:
+    """Words of policies' subqueries, functions and views: a table that is called so may be asked for by one."""
+    texts = (
+        "SELECT p.qual || ' ' || coalesce(p.with_check, '') FROM pg_catalog.pg_policies p WHERE schemaname = ANY(%s)"
+    )
+    words: set[str] = set()
+    for (text,) in live.execute(texts, (schemas,)):
+        words |= set(re.findall(r'(?:FROM|JOIN|,)\s+\(*(?:\w+\.)?"?(\w+)"?', text or ""))
+    bodies = """SELECT p.prosrc FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+        WHERE n.nspname = ANY(%(schemas)s) AND p.prorettype <> 'trigger'::regtype
+        UNION ALL SELECT definition FROM pg_catalog.pg_views WHERE schemaname = ANY(%(schemas)s)"""
+    for (text,) in live.execute(bodies, {"schemas": schemas}):
+        words |= set(re.findall(r"\w+", text or ""))
+    return words
+
+
+def _is_longer(live: psycopg.Connection, place: str) -> bool:
+    row = live.execute(f"SELECT count(*) > {ROWS} FROM (SELECT FROM {place} LIMIT {ROWS + 1}) AS t".encode()).fetchone()
+    return bool(row and row[0])
+
+
+def _copy_users(live: psycopg.Connection, made: psycopg.Connection, found: Replica) -> None:
+    sql = (
+        "SELECT attname FROM pg_catalog.pg_attribute "
+        "WHERE attrelid = pg_catalog.to_regclass('auth.users') AND attgenerated = ''"
+    )
+    columns = [name for (name,) in live.execute(sql) if name in _OF_USERS]
+    if not columns:
+        return
+    rows = _Rows("auth", "users", False, columns)
+    source = rows.place
+    if _is_longer(live, source):
+        source = f"(SELECT * FROM {source} ORDER BY id LIMIT {ROWS}) AS t"
+        found.not_tried.append(f"users of auth.users beyond the first {ROWS:,}")
+    _copy(live, made, source, rows, found)
+
+
+def _copy_some(
+    live: psycopg.Connection,
+    made: psycopg.Connection,
+    rows: _Rows,
+    planned: TablePlan | None,
+    keys: Sequence[str],
+    found: Replica,
+) -> None:
+    """Copies the rows of some keys."""
+    qualified = f"{rows.schema}.{rows.name}"
+    said = f"rows of {qualified} beyond {len(keys):,}: it has more than {ROWS:,}" if keys else f"rows of {qualified}"
+    found.partial[qualified] = f"{said}, and no rule asks for them by a subquery"
+    found.not_tried.append(found.partial[qualified])
+    if planned is None or planned.key is None or not keys:
+        return
+    texts = ", ".join("'" + key.replace("'", "''") + "'" for key in keys)
+    where = f"{planned.key.text_sql(planned.key.own(ALIAS))} = ANY(ARRAY[{texts}])"
+    _copy(live, made, f"(SELECT * FROM {rows.place} AS {ALIAS} WHERE {where}) AS t", rows, found)
+
+
+def _copy(live: psycopg.Connection, made: psycopg.Connection, source: str, rows: _Rows, found: Replica) -> None:
+    """Copies what ``source`` selects. A table that does not take it is a difference."""
+    columns = ", ".join(quoted(name) for name in rows.columns)
+    read = f"COPY (SELECT {columns} FROM {source}) TO STDOUT"
+    write = f"COPY {quoted(rows.schema, rows.name)} ({columns}) FROM STDIN"
+    with live.cursor().copy(read.encode()) as out:
+        try:
+            with made.cursor() as cursor:
+                with cursor.copy(write.encode()) as into:
+                    for block in out:
+                        into.write(block)
+                found.rows += max(cursor.rowcount, 0)
+        except psycopg.Error as error:
+            for _ in out:
+                pass
+            found.differences.append((f"{rows.schema}.{rows.name}", f"its rows can't be copied: {_words(error)}"))
+
+
+def _words(error: psycopg.Error) -> str:
+    return error.diag.message_primary or type(error).__name__

@@ -1,0 +1,166 @@
+"""``verify --rules`` of a live source: it is copied in one read, and everything is tried on the copy."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from supavex.postgres import server as servers
+from supavex.postgres.connection import connect
+from supavex.rules.proof import replica as replicas
+from supavex.rules.proof.comparison import Findings
+from supavex.rules.proof.replica import Replica, replica
+from supavex.rules.proof.run import Sides, fork, known_keys, moved_tables, try_rules
+from supavex.settings.reading import load_settings
+from tests import projects
+from tests.databases import Database, new_database, server
+from tests.projects import supavex
+from tests.rules.test_agreement import COMMENTS, GRANTS, OPEN, POSTS, TEAMS, USERS
+from tests.rules.tried import PACKAGES, Written, bundled, migrated, written
+
+__all__ = ["server"]
+
+#: What a copy has to make anew besides tables: types, schemas, roles, functions, views, partitions, counters.
+OTHERS = f"""
+CREATE SCHEMA private;
+CREATE ROLE moderator; GRANT moderator TO authenticated;
+CREATE DOMAIN short AS text CHECK (char_length(VALUE) < 10);
+CREATE TYPE pair AS (a int, b text);
+CREATE TABLE private.bans (user_id uuid PRIMARY KEY, why short, both_of pair);
+INSERT INTO private.bans VALUES ('{"00000000-0000-4000-8000-000000000003"}', 'rude', (1, 'x'));
+CREATE FUNCTION private.is_banned() RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER AS
+  $$ SELECT EXISTS (SELECT 1 FROM public.members WHERE user_id = auth.uid() AND team_id IS NULL) $$;
+CREATE FUNCTION auth.is_ann() RETURNS boolean LANGUAGE sql STABLE AS $$ SELECT auth.email() = 'ann@example.com' $$;
+CREATE VIEW open_teams WITH (security_invoker = true) AS SELECT id FROM teams WHERE open;
+CREATE TABLE events (id bigserial, day date NOT NULL, owner uuid, doubled int GENERATED ALWAYS AS (2 * 3) STORED,
+  PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
+CREATE TABLE events_old PARTITION OF events FOR VALUES FROM ('2000-01-01') TO ('2020-01-01');
+CREATE TABLE events_new PARTITION OF events DEFAULT;
+INSERT INTO events (day, owner) SELECT d, '{"00000000-0000-4000-8000-000000000001"}' FROM unnest('{{2001-01-01,2022-01-01}}'::date[]) d;
+ALTER TABLE events ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON events USING (owner = auth.uid() AND NOT private.is_banned());
+CREATE POLICY ann ON events FOR SELECT TO moderator USING (auth.is_ann());
+CREATE TABLE plain (id serial PRIMARY KEY, n int);
+INSERT INTO plain (n) VALUES (-1), (1);
+ALTER TABLE plain ADD CONSTRAINT positive CHECK (n > 0) NOT VALID;
+REVOKE ALL ON plain FROM anon;
+GRANT USAGE ON SCHEMA private TO anon, authenticated;
+"""
+POLICIES = """
+CREATE POLICY read ON posts FOR SELECT USING (published OR team_id IN (SELECT my_teams()) OR author <> auth.uid());
+CREATE POLICY write ON posts USING (author = auth.uid()) WITH CHECK (author = auth.uid());
+CREATE POLICY never ON posts AS RESTRICTIVE USING (coalesce(stars, 0) < 5);
+"""
+
+
+@pytest.fixture(scope="module")
+def live(server: servers.Server) -> Iterator[tuple[Written, Database]]:
+    with new_database(server) as database, projects.folder() as folder:
+        database.run(USERS + TEAMS + POSTS + COMMENTS, role="postgres")
+        database.run("SET ROLE NONE;" + OTHERS + GRANTS + "REVOKE ALL ON plain FROM anon;" + OPEN + POLICIES)
+        made = written(folder, database)
+        migrated(folder)
+        with connect(database.url(servers.SUPERUSER)) as connection:
+            # Whatever writes on the source now fails.
+            connection.execute(f'ALTER DATABASE "{database.name}" SET default_transaction_read_only = on')
+            connection.execute(f'ALTER DATABASE "{database.name}" SET track_functions = "all"')
+        yield made, database
+
+
+def copied_and_tried(made: Written, rules: str | None = None) -> tuple[Findings, Replica]:
+    project = load_settings(made.folder)
+    with fork(project) as deployment:
+        bundled(made.text if rules is None else rules).install(deployment, schema=False)
+        with replica(project, made.plan, functools.partial(known_keys, deployment)) as copied:
+            tables = [table for table in moved_tables(made.plan, deployment) if copied.holds(table)]
+            with connect(copied.url, settings={"search_path": "public, extensions"}) as connection:
+                sides = Sides(made.plan, tables, deployment, connection, made.folder, copied)
+                findings, _, _ = try_rules(sides, 2, lambda _: None, builders=True)
+            return findings, copied
+
+
+def rows_of(database: Database) -> list[Any]:
+    sql = "SELECT (SELECT count(*) FROM posts), (SELECT last_value FROM plain_id_seq), (SELECT max(xmin::text::int8) FROM posts)"
+    with connect(database.url(servers.SUPERUSER), settings={"search_path": "public"}) as connection:
+        return list(connection.execute(sql).fetchall())
+
+
+def test_a_live_source_is_tried_on_a_copy_and_never_itself(live: tuple[Written, Database]) -> None:
+    made, database = live
+    before = rows_of(database)
+    findings, copied = copied_and_tried(made)
+    assert copied.differences == []
+    assert [line for line in copied.not_tried if "lacks" in line] == []
+    assert copied.partial == {}
+    assert findings.differences == []
+    assert findings.taken > 10
+    assert "public.events" in findings.tables
+    assert rows_of(database) == before
+    called = (
+        "SELECT coalesce(sum(calls), 0) FROM pg_stat_user_functions WHERE schemaname IN ('public', 'private', 'auth')"
+    )
+    assert database.value(called) == 0
+
+
+def test_what_differs_is_found_on_a_live_source(live: tuple[Written, Database]) -> None:
+    made, _ = live
+    wrong = made.text.replace("restrictive: true,\n", "")
+    assert wrong != made.text
+    assert copied_and_tried(made, wrong)[0].wrong > 0
+
+
+def test_a_long_table_is_copied_in_part_and_said(
+    live: tuple[Written, Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of tables that no rule asks for, the rows of the documents that are looked at; those that rules ask for whole."""
+    made, _ = live
+    monkeypatch.setattr(replicas, "ROWS", 1)
+    findings, copied = copied_and_tried(made)
+    assert "public.comments" in copied.partial
+    assert "public.members" not in copied.partial
+    assert any("rows of public.comments beyond" in line for line in copied.not_tried)
+    assert any(line.startswith("public.posts: writes, for not all rows") for line in findings.not_tried)
+    assert findings.differences == []
+    assert findings.reads > 0
+
+
+def test_a_row_that_changed_since_the_migration_is_said(live: tuple[Written, Database]) -> None:
+    made, database = live
+    sql = "BEGIN; SET LOCAL transaction_read_only = off; {}; COMMIT"
+    database.run(sql.format("UPDATE posts SET title = 'changed' WHERE title = 'two'"), role=servers.SUPERUSER)
+    findings, _ = copied_and_tried(made)
+    said = [(one.kind, one.table, one.detail) for one in findings.differences if one.kind == "changed"]
+    assert said == [
+        ("changed", "public.posts", "1 row changed since the migration: run supavex migrate, and try again")
+    ]
+
+
+def test_the_command_takes_a_live_source(server: servers.Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI", "1")
+    with new_database(server) as database, projects.folder() as folder:
+        projects.copy_of_my21staff(folder)
+        migrations = sorted((folder / "supabase/migrations").glob("*.sql"))
+        for path in [*migrations, folder / "supabase/seed.sql"]:
+            database.run(path.read_text())
+        settings = folder / "supavex.toml"
+        url = json.dumps(database.url())
+        kept = settings.read_text().partition("[source]")
+        rest = kept[2].partition("[users]")
+        settings.write_text(f"{kept[0]}[source]\ndatabase_url = {url}\n[users]{rest[2]}")
+        for command in ("deploy", "migrate"):
+            ran = supavex(command, "-C", folder)
+            assert ran.code == 0, ran.err
+        (folder / "node_modules").symlink_to(PACKAGES)
+        (folder / "convex/rules.ts").unlink(missing_ok=True)
+        ran = supavex("verify", "--rules", "--users", "2", "--json", "-C", folder)
+    assert ran.code == 1, ran.err
+    found = ran.json
+    assert [one for one in found["differences"] if one["kind"] != "leak"] == []
+    assert ("workspaces:get", Path("convex/workspaces.ts")) in {
+        (one["function"], Path(one["place"].partition(":")[0])) for one in found["differences"]
+    }
