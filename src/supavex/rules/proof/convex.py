@@ -90,6 +90,10 @@ class ConvexSide:
         """The fields of a table that take null for NULL."""
         return {planned.name for planned in self.tables[target].fields if planned.takes_null}
 
+    def ids(self, target: str) -> set[str]:
+        """The ids of all documents of a table."""
+        return {str(document["_id"]) for document in self.deployment.documents(target)}
+
     def documents(self, target: str, limit: int) -> list[dict[str, Value]]:
         """The first documents of a table."""
         found = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -39,23 +39,52 @@ class NotSaid(Exception):
 
 
 class PostgresSide:
-    """Reads and writes as users. ``connection``: autocommit, of the tables' owner."""
+    """Reads and writes as users. ``connection``: of the tables' owner; what is done with it is rolled back."""
 
     def __init__(self, connection: psycopg.Connection, tables: Sequence[TablePlan], numbers: Mapping[str, int]) -> None:
         self.connection, self.numbers = connection, numbers
         self.tables = {table.target: table for table in tables}
 
+    def begin(self, documents: Mapping[str, Collection[str]]) -> dict[str, int]:
+        """Begins the transaction of all trials: without the rows that have no document, for rules would meet them here
+        alone, and without the triggers that rules.ts has no like of.
+
+        ``documents``: the ids that there are of Convex tables. Gives how many rows each table lacks now.
+        """
+        from supavex.rules.constraints import touched_by
+
+        self.connection.execute("BEGIN")
+        self.connection.execute("SELECT set_config('session_replication_role', 'replica', true)")
+        found: dict[str, int] = {}
+        for name, ids in documents.items():
+            place, key = self._place(self.tables[name]), self._key(self.tables[name])
+            sql = f"SELECT {key}, {ALIAS}.ctid, {ALIAS}.tableoid FROM {place} AS {ALIAS}"
+            own = self.connection.execute(sql.encode()).fetchall()
+            left = [row[1:] for row in own if row[0] is None or self._id(self.tables[name], row[0]) not in ids]
+            for ctid, oid in left:
+                sql = f"DELETE FROM {place} AS {ALIAS} WHERE {ALIAS}.ctid = %s::tid AND {ALIAS}.tableoid = %s::oid"
+                self.connection.execute(sql.encode(), (ctid, oid))
+            if left:
+                found[name] = len(left)
+        self.connection.execute("SELECT set_config('session_replication_role', 'origin', true)")
+        for table in self.tables.values():
+            for trigger in table.source.triggers:
+                if touched_by(trigger) is None:
+                    sql = f"ALTER TABLE {self._place(table)} DISABLE TRIGGER {quoted(trigger.name)}"
+                    self.connection.execute(sql.encode())
+        return found
+
     @contextmanager
     def acting(self, user: User) -> Iterator[None]:
-        """A transaction as ``user``, rolled back in the end."""
-        self.connection.execute("BEGIN")
+        """A part of the transaction as ``user``, rolled back in the end."""
+        self.connection.execute("SAVEPOINT tried")
         try:
             self.connection.execute("SELECT set_config('row_security', 'on', true)")
             self.connection.execute("SELECT set_config('request.jwt.claims', %s, true)", (user.claims,))
             self.connection.execute(f"SET LOCAL ROLE {quoted(user.role)}".encode())
             yield
         finally:
-            self.connection.execute("ROLLBACK")
+            self.connection.execute("ROLLBACK TO SAVEPOINT tried")
 
     def visible(self, table: TablePlan, user: User, ids: Sequence[str] | None = None) -> set[str] | str:
         """The ids of the rows that the user sees (of those ``ids``, if given); PostgreSQL's words where it refuses."""
@@ -107,12 +136,7 @@ class PostgresSide:
         """
         table = self.tables[target]
         sql, values = self._statement(command, table, id_, fields)
-        self.connection.execute("BEGIN")
-        try:
-            self._without_other_triggers()
-            self.connection.execute("SELECT set_config('row_security', 'on', true)")
-            self.connection.execute("SELECT set_config('request.jwt.claims', %s, true)", (user.claims,))
-            self.connection.execute(f"SET LOCAL ROLE {quoted(user.role)}".encode())
+        with self.acting(user):
             try:
                 done = self.connection.execute(sql.encode(), values)
                 self.connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
@@ -123,18 +147,6 @@ class PostgresSide:
             self.connection.execute("RESET ROLE")
             self.connection.execute("SELECT set_config('row_security', 'off', true)")
             return Tried(True, after={name: self.state(self.tables[name]) for name in tables})
-        finally:
-            self.connection.execute("ROLLBACK")
-
-    def _without_other_triggers(self) -> None:
-        """Turns those triggers off, in this transaction, that rules.ts has no like of."""
-        from supavex.rules.constraints import touched_by
-
-        for table in self.tables.values():
-            for trigger in table.source.triggers:
-                if touched_by(trigger) is None:
-                    sql = f"ALTER TABLE {self._place(table)} DISABLE TRIGGER {quoted(trigger.name)}"
-                    self.connection.execute(sql.encode())
 
     def _statement(
         self, command: str, table: TablePlan, id_: str, fields: Mapping[str, Value]
