@@ -51,6 +51,10 @@ def report_lines(result: Rules) -> list[str]:
     for table, rule in refused:
         name = table.source.name if table.source is not None else table.target
         lines.append(f"    {name}: {rule.policy.name!r}: {rule.reason}")
+    elsewhere = result.elsewhere
+    if elsewhere:
+        lines.append(f"policies of Supabase's own tables, left: {len(elsewhere)}.")
+        lines += [f"    {table}: {name!r}" for table, name in elsewhere]
     carried, left = result.constraints.carried, result.constraints.left
     lines.append(f"constraints: {carried + len(left)} found, {carried} carried over, {len(left)} left.")
     lines += [f"    {one.table}: {one.constraint}: {one.reason}" for one in left[:_LISTED]]

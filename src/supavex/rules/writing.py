@@ -18,6 +18,8 @@ from supavex.settings.settings import Settings
 from supavex.steps import step
 
 FILE = "rules.ts"
+#: Why policies of Supabase's own schemas are left.
+ELSEWHERE = "its table is Supabase's own, and does not move"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,12 @@ class Rules:
     rules: RuleSet
     constraints: Constraints
     module: Module
+
+    @property
+    def elsewhere(self) -> list[tuple[str, str]]:
+        """Policies of tables that are none of the project's own (of storage, auth and realtime): table and name."""
+        others = self.rules.plan.catalog.others
+        return [(other.name, other.detail) for other in others if other.kind == "policy"]
 
     @property
     def ok(self) -> bool:
@@ -54,6 +62,7 @@ class Rules:
                     }
                     for table, rule in refused
                 ],
+                "left": [{"table": table, "policy": name, "reason": ELSEWHERE} for table, name in self.elsewhere],
             },
             "constraints": {
                 "found": self.constraints.carried + len(left),
