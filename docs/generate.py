@@ -1,5 +1,6 @@
 """The reference pages, made from the code: commands from their help, settings from their rules, codes from where they
-are given. ``mkdocs.yml`` names this file as a hook, so that the pages are as new as the code; nothing is committed.
+are given. ``mkdocs.yml`` names this file as a hook, so that the pages are as new as the code. Those that are committed
+say where to find them.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ import ast
 import dataclasses
 import inspect
 import re
+import tomllib
 import typing
 from collections import defaultdict
 from collections.abc import Iterator
@@ -25,6 +27,12 @@ from supavex.settings import rules
 from supavex.settings.settings import Settings
 
 SOURCE = Path(supavex.__file__).parent
+#: What to do about the codes of a served deployment.
+FIXES = {
+    code: fix
+    for codes, fix in tomllib.loads((Path(__file__).parent / "served.toml").read_text(encoding="utf-8")).items()
+    for code in codes.split()
+}
 #: What a code looks like: words of which each begins with a capital.
 _CODE = re.compile(r"(?:[A-Z][a-z0-9]+){2,}[A-Z]?|Deleted|Banned|Rejected|Anonymous|Unconfirmed")
 _SEVERITIES = ("error", "warning", "note")
@@ -33,6 +41,9 @@ _SEVERITIES = ("error", "warning", "note")
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Adds the generated pages (mkdocs calls this)."""
     for path, text in pages().items():
+        kept = files.get_file_from_path(path)
+        if kept is not None:
+            files.remove(kept)
         files.append(File.generated(config, path, content=text))
     return files
 
@@ -200,7 +211,7 @@ _SECTIONS = (
     (
         "A served deployment",
         "What `supavex serve` answers to clients and to Convex's CLI: the codes are Convex's own, "
-        "and Convex's documentation explains them. The message says what to change in the call.",
+        "and Convex's documentation explains them.",
         ("deployment",),
     ),
 )
@@ -216,7 +227,7 @@ def _code(code: str, places: list[Given]) -> list[str]:
 
 def example_and_fix(code: str, places: list[Given]) -> list[tuple[tuple[str, str], str]]:
     """Up to four examples of a code's message, each with its fix, and the severity there."""
-    example, more = _MORE.get(code, ("", ""))
+    example, more = _MORE.get(code, ("", FIXES.get(code, "")))
     seen: dict[tuple[str, str], str] = {}
     for given in places:
         if given.message:
@@ -417,7 +428,8 @@ def _codes(node: ast.AST) -> list[str]:
 
 def rejections_page() -> str:
     """What now, for each code of a rejected row."""
-    lines = [(Path(__file__).parent / "rejected-rows.md.in").read_text(encoding="utf-8")]
+    kept = (Path(__file__).parent / "rejected-rows.md").read_text(encoding="utf-8")
+    lines = [kept.partition("\n`supavex migrate` prints")[0]]
     for code, rejection in REJECTIONS.items():
         lines += [f"## {code}", "", rejection.why, "", f"For example: {rejection.example}.", ""]
         if rejection.toml:

@@ -77,6 +77,7 @@ def _fields(found: object) -> Iterator[str]:
 def attempts(made_of: Material, user: User, seen: Sequence[Document], hidden: Sequence[Document]) -> Iterator[Attempt]:
     """The attempts of one user at one table: with a document that they see, and with one that they don't."""
     table = made_of.table.target
+    seen, hidden = (_own_first(made_of, user, documents) for documents in (seen, hidden))
     for word, documents, others in (("own", seen, hidden), ("foreign", hidden, seen)):
         for document in documents[:2]:
             id_ = str(document["_id"])
@@ -93,6 +94,12 @@ def attempts(made_of: Material, user: User, seen: Sequence[Document], hidden: Se
             for name, value, about in _changes(made_of, user, document, [*others, *documents]):
                 if value is not None or name not in made_of.defaults:
                     yield Attempt("insert", table, "", {**fresh, name: value}, f"insert with {name} {about}, {word}")
+
+
+def _own_first(made_of: Material, user: User, documents: Sequence[Document]) -> list[Document]:
+    """The documents, those first that hold the user's id: most policies let these be written."""
+    own = {f.name: mine for f in made_of.table.fields if (mine := _mine(f, user, made_of)) is not None}
+    return sorted(documents, key=lambda one: not any(one.get(name) == mine for name, mine in own.items()))
 
 
 _WHOLE = {"int2": 30_000, "int4": 2_000_000_000, "int8": 2_000_000_000}
