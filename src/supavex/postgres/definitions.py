@@ -254,7 +254,7 @@ def own_schemas(connection: psycopg.Connection, schemas: list[str]) -> list[str]
     return [name for (name,) in found]
 
 
-def definitions(connection: psycopg.Connection, schemas: list[str]) -> Iterator[str]:
+def object_statements(connection: psycopg.Connection, schemas: list[str]) -> Iterator[str]:
     """The statements that make everything in ``schemas`` that rows, rules and constraints depend on.
 
     ``connection`` has an empty search path, so that names come qualified.

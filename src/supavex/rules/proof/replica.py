@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 import psycopg
 
 from supavex.mapping.convex_auth import SOURCES
+from supavex.mapping.key_sql import key_text_sql
 from supavex.mapping.plan import ALIAS, Plan, TablePlan
 from supavex.postgres import server as servers
 from supavex.postgres.budget import Limits
 from supavex.postgres.catalog import Catalog
 from supavex.postgres.cluster import SUPERUSER
 from supavex.postgres.connection import connect, quoted
-from supavex.postgres.definitions import definitions, own_schemas
+from supavex.postgres.definitions import object_statements, own_schemas
 from supavex.postgres.inspection import inspect_catalog
 from supavex.postgres.programs import chosen_programs
 from supavex.postgres.replay import prelude
@@ -95,7 +96,7 @@ def replica(project: Settings, plan: Plan, known: Known) -> Iterator[Replica]:
                     schemas = own_schemas(live, list(project.schemas))
                     file = folder / "live.sql"
                     file.write_text(
-                        "".join(f"{one.strip()};\n" for one in definitions(live, schemas)), encoding="utf-8"
+                        "".join(f"{one.strip()};\n" for one in object_statements(live, schemas)), encoding="utf-8"
                     )
                     report = replay_files(server, [file], Limits(project.replay_gb, project.replay_minutes))
                     found = _filled(server, live, plan, schemas, known)
@@ -215,7 +216,7 @@ def _copy_some(
     if planned is None or planned.key is None or not keys:
         return
     texts = ", ".join("'" + key.replace("'", "''") + "'" for key in keys)
-    where = f"{planned.key.text_sql(planned.key.own(ALIAS))} = ANY(ARRAY[{texts}])"
+    where = f"{key_text_sql(planned.key, planned.key.own(ALIAS))} = ANY(ARRAY[{texts}])"
     _copy(live, made, f"(SELECT * FROM {rows.place} AS {ALIAS} WHERE {where}) AS t", rows, found)
 
 

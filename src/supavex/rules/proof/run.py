@@ -97,7 +97,7 @@ def prove_rules(project: Settings, users: int | None, progress: Callable[[str], 
         copied: Replica | None = None
         if project.database_url:
             progress("the source is copied")
-            copied = stack.enter_context(replica(project, plan, partial(known_keys, deployment)))
+            copied = stack.enter_context(replica(project, plan, partial(looked_at, deployment)))
             tables = [table for table in tables if copied.holds(table)]
             url = copied.url
         else:
@@ -196,7 +196,7 @@ class _Visible:
         return "PostgreSQL refuses to read it" if seen is None else id_ in seen
 
 
-def known_keys(deployment: Deployment, table: TablePlan) -> list[str] | None:
+def looked_at(deployment: Deployment, table: TablePlan) -> list[str] | None:
     """The texts of the keys of the documents of a table that are looked at; None where ids are hashes of them."""
     assert table.key is not None
     texts = []

@@ -15,7 +15,7 @@ from supavex.postgres.connection import connect
 from supavex.rules.proof import replica as replicas
 from supavex.rules.proof.comparison import Findings
 from supavex.rules.proof.replica import Replica, replica
-from supavex.rules.proof.run import Sides, fork, known_keys, moved_tables, try_rules
+from supavex.rules.proof.run import Sides, fork, looked_at, moved_tables, try_rules
 from supavex.settings.reading import load_settings
 from tests import projects
 from tests.databases import Database, new_database, server
@@ -76,7 +76,7 @@ def copied_and_tried(made: Written, rules: str | None = None) -> tuple[Findings,
     project = load_settings(made.folder)
     with fork(project) as deployment:
         bundled(made.text if rules is None else rules).install(deployment, schema=False)
-        with replica(project, made.plan, functools.partial(known_keys, deployment)) as copied:
+        with replica(project, made.plan, functools.partial(looked_at, deployment)) as copied:
             tables = [table for table in moved_tables(made.plan, deployment) if copied.holds(table)]
             with connect(copied.url, settings={"search_path": "public, extensions"}) as connection:
                 sides = Sides(made.plan, tables, deployment, connection, made.folder, copied)
