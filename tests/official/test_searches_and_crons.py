@@ -176,18 +176,3 @@ def test_a_function_with_a_validator_that_can_not_be_is_refused(app: App):
     finally:
         module.unlink()
     assert ran.code != 0 and "Invalid JSON returned from odd.js:odd.exportArgs()" in ran.text
-
-
-def test_an_app_with_components_is_refused_and_they_are_named(app: App):
-    define = 'import { defineApp } from "convex/server";\nimport counter from "./counter/convex.config";\n'
-    config = app.write(
-        "convex/convex.config.ts", f"{define}const app = defineApp();\napp.use(counter);\nexport default app;"
-    )
-    defined = 'import { defineComponent } from "convex/server";\nexport default defineComponent("counter");\n'
-    component = app.write("convex/counter/convex.config.ts", defined)
-    try:
-        ran = app.convex("dev", "--once", "--typecheck", "disable")
-    finally:
-        config.unlink()
-        component.unlink()
-    assert ran.code != 0 and "Not supported here: components" in ran.text and "the app uses counter" in ran.text

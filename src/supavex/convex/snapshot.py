@@ -11,6 +11,7 @@ any folder above them is ignored.
 from __future__ import annotations
 
 import base64
+import copy
 import json
 import re
 import struct
@@ -26,7 +27,7 @@ from supavex.convex.damage import Damaged, OnDamaged
 from supavex.convex.ids import InvalidId, decode_id
 from supavex.convex.inflate import inflated
 from supavex.convex.limits import MAX_TABLE_NUMBER
-from supavex.convex.names import table_name_problem
+from supavex.convex.names import identifier_problem, table_name_problem
 from supavex.convex.values import Document, InvalidValue, parse_export_json, plain_document
 from supavex.errors import SupavexError, UsageError
 
@@ -34,7 +35,7 @@ _TABLE_FILE = re.compile(r"(?P<folder>.*/)?(?P<table>[^/]+)/(?P<kind>documents|g
 _SEEMING_ID = re.compile(rb'"_id"\s*:\s*"([0-9a-z]{31,37})"')
 #: As Convex's import looks for stored files: anywhere in a name, so that user_storage/… is taken for one, too.
 _STORED_FILE = re.compile(r"(?P<folder>.*/)?_storage/(?P<id>[^/.]+)(?:\.[^/]+)?\Z")
-_OF_COMPONENT = re.compile(r"(?:.*/)?_components/[^/]+/\Z")
+_OF_COMPONENT = re.compile(r"(?P<before>.*/)?_components/(?P<name>[^/]+)/\Z")
 #: What ``zipfile`` raises for an archive that is damaged, encrypted, or deflated in a way it does not know.
 _DAMAGE = (
     zipfile.BadZipFile,
@@ -99,17 +100,56 @@ class SnapshotArchive:
             raise UsageError("NoArchive", "there is no such archive.", where=str(path)) from None
         except _DAMAGE as error:
             raise UsageError("InvalidArchive", f"not a ZIP archive: {error}.", where=str(path)) from None
-        self._entries: dict[tuple[str, str], list[str]] = {}
+        #: The path of the component whose tables are seen; empty for the app's. See :meth:`within`.
+        self.component = ""
+        self._every: dict[str, dict[tuple[str, str], list[str]]] = {"": {}}
+        try:
+            self._sort()
+        except SupavexError:
+            self._zip.close()
+            raise
+
+    def _sort(self) -> None:
+        """Tells the entries of tables apart, by their components."""
         for name in self._zip.namelist():
             match = _TABLE_FILE.match(name)
-            if match and not _OF_COMPONENT.match(match["folder"] or ""):
-                self._entries.setdefault((match["table"], match["kind"]), []).append(name)
-        for table, _ in self._entries:
-            problem = None if table.startswith("_") else table_name_problem(table)
+            if match is None:
+                continue
+            problem = None if match["table"].startswith("_") else table_name_problem(match["table"])
             if problem:
-                self._zip.close()
-                message = f"the folder {table!r} can't name a table: {problem}."
-                raise SupavexError("InvalidTableName", message, where=str(path))
+                message = f"the folder {match['table']!r} can't name a table: {problem}."
+                raise SupavexError("InvalidTableName", message, where=str(self.path))
+            entries = self._every.setdefault(self._component_of(match["folder"] or ""), {})
+            entries.setdefault((match["table"], match["kind"]), []).append(name)
+
+    def _component_of(self, folder: str) -> str:
+        """The path of the component that a folder is of: ``_components/a/_components/b/`` is of ``a/b``."""
+        names = []
+        while (match := _OF_COMPONENT.match(folder)) is not None:
+            problem = identifier_problem(match["name"])
+            if problem:
+                message = f"component name '{match['name']}' invalid: {problem}."
+                raise SupavexError("InvalidComponentName", message, where=str(self.path))
+            names.append(match["name"])
+            folder = match["before"] or ""
+        return "/".join(reversed(names))
+
+    @property
+    def _entries(self) -> dict[tuple[str, str], list[str]]:
+        return self._every.get(self.component, {})
+
+    @property
+    def components(self) -> list[str]:
+        """The paths of the components that have tables or stored files here; parents first."""
+        files = (_STORED_FILE.search(name) for name in self._zip.namelist())
+        stored = {self._component_of(file["folder"] or "") for file in files if file is not None}
+        return sorted((self._every.keys() | stored) - {""})
+
+    def within(self, component: str) -> SnapshotArchive:
+        """The same archive, seen from a component: its tables and stored files, which may be none."""
+        view = copy.copy(self)
+        view.component = component
+        return view
 
     def __enter__(self) -> SnapshotArchive:
         return self
@@ -224,7 +264,9 @@ class SnapshotArchive:
         metadata = {str(row.get("_id")): row for row in self.documents("_storage")}
         for name in self._zip.namelist():
             match = _STORED_FILE.search(name)
-            if match is None or match["id"] == "documents" or _OF_COMPONENT.match(match["folder"] or ""):
+            if match is None or match["id"] == "documents":
+                continue
+            if self._component_of(match["folder"] or "") != self.component:
                 continue
             try:
                 found, _ = decode_id(match["id"])

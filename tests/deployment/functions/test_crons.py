@@ -141,7 +141,7 @@ def jobs(app: App, **specs: tuple[str, dict[str, Any], dict[str, Any]]) -> None:
     """Makes the deployment's jobs these: a path, arguments, and a schedule by name."""
     made = {n: {"name": path, "args": [args], "schedule": schedule} for n, (path, args, schedule) in specs.items()}
     with app.deployment.store.transaction():
-        apply_crons(app.deployment.store.connection, made, app.functions.engine.clock.now())
+        apply_crons(app.deployment.store, made, app.functions.engine.clock.now())
 
 
 EVERY_HOUR = {"type": "interval", "hours": 1}
@@ -186,14 +186,13 @@ def test_scheduled_functions_and_jobs_run_in_the_order_of_their_moments(app: App
 def test_an_action_and_what_is_kept_of_runs(app: App):
     jobs(app, act=("acting:writesAndThrows", {}, EVERY_HOUR), put=("acting:put", {"n": 2}, EVERY_HOUR))
     app.deployment.advance(7 * HOUR)
-    connection = app.deployment.store.connection
-    runs = run_documents(connection)
+    runs = run_documents(app.deployment.store)
     assert [run["name"] for run in runs].count("act") == 5 == [run["name"] for run in runs].count("put")
     kinds = {run["name"]: run["status"]["type"] for run in runs}
     assert kinds == {"act": "err", "put": "success"}
     assert "too late" in next(run["status"]["error"] for run in runs if run["name"] == "act")
     assert len(app.numbers()) == 16, "the action writes before it throws"
-    spec = next(d for d in job_documents(connection) if d["name"] == "put")["cronSpec"]
+    spec = next(d for d in job_documents(app.deployment.store) if d["name"] == "put")["cronSpec"]
     assert spec["udfPath"] == "acting:put" and json.loads(spec["udfArgs"]) == [{"n": 2}]
     assert spec["cronSchedule"] == {"type": "interval", "seconds": 3600}
 
@@ -229,7 +228,7 @@ def test_an_action_that_was_interrupted_has_failed_and_goes_on(app: App):
     app.deployment.store.connection.execute("UPDATE crons SET state = 'inProgress'")
     assert app.deployment.advance(0) == 0
     fail_interrupted(app.functions)
-    (run,) = run_documents(app.deployment.store.connection)
+    (run,) = run_documents(app.deployment.store)
     assert run["status"]["type"] == "err" and "Transient error while executing action" in run["status"]["error"]
     assert app.deployment.advance(HOUR) == 1
 
@@ -242,7 +241,7 @@ def test_a_push_keeps_the_times_of_what_it_does_not_change(app: App):
     jobs(app, a=changed, c=("acting:put", {"n": 4}, {"type": "hourly", "minuteUTC": 0}))
     after = {job.name: job for job in cron_jobs(app.deployment.store.connection)}
     assert after.keys() == {"a", "c"} and after["a"].next == before["a"].next and after["a"].args == {"n": 3}
-    assert {run["name"] for run in run_documents(app.deployment.store.connection)} == {"a"}
+    assert {run["name"] for run in run_documents(app.deployment.store)} == {"a"}
     jobs(app, a=("acting:put", {"n": 3}, {"type": "interval", "hours": 2}))
     assert cron_jobs(app.deployment.store.connection)[0].next <= app.functions.engine.clock.now()
 

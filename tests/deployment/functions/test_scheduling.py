@@ -222,7 +222,7 @@ def test_an_action_that_was_interrupted_has_failed_when_the_next_server_starts(a
     (job,) = jobs(app)
     from supavex.deployment.functions import scheduler
 
-    assert scheduler._set(app.functions, job, "inProgress")
+    assert scheduler._set(app.functions, scheduler.Job(job, 0, ""), "inProgress")
     running = Scheduler(app.functions)
     running.start()
     running.close()

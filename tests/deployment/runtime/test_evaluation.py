@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from supavex.deployment.runtime.definitions import Config
 from supavex.deployment.runtime.evaluation import Evaluation, Module, evaluate
 from supavex.errors import SupavexError
 
@@ -30,7 +31,7 @@ def evaluated(environment: Mapping[str, str] = {}, **sources: str) -> Evaluation
             for name, text in sources.items()
         ],
         None if schema is None else module("schema.js", schema),
-        None if config is None else module("convex.config.js", config),
+        () if config is None else [Config("", config, ())],
         environment,
         seconds=10,
     )
@@ -81,10 +82,12 @@ def test_the_schema_auth_http_and_crons():
         "export { h as default };",
         crons="var c = { isCrons: true, export: () => JSON.stringify({ daily: { name: 'x' } }) };"
         "export { c as default };",
-        config="var c = { export: () => '{\"name\":null}' }; export { c as default };",
+        config="var c = { export: () => ({ definitionType: { type: 'app' }, childComponents: [], httpMounts: {}, "
+        "exports: { type: 'branch', branch: [] } }) }; export { c as default };",
         environment={"D": "https://x"},
     )
     assert json.loads(found.schema or "")["tables"] == []
+    assert found.definitions[""].children == ()
     assert found.auth == [{"domain": "https://x", "applicationID": "c"}]
     assert [route["route"] for route in found.functions["http.js"]["httpRoutes"]] == [
         {"path": "/a", "method": "GET"},
@@ -98,13 +101,13 @@ ACTION = QUERY.replace("isQuery", "isAction")
 
 def test_a_file_for_node_finds_node():
     source = 'import fs from "fs"; import { Hash } from "node:crypto"; class A extends Hash {} fs.existsSync.name; '
-    found = evaluate([module("n.js", source + ACTION % {"name": "a"}, "node")], None, None, {})
+    found = evaluate([module("n.js", source + ACTION % {"name": "a"}, "node")], None, (), {})
     assert [function["name"] for function in found.functions["n.js"]["functions"]] == ["a"]
 
 
 def test_files_for_node_hold_actions_alone():
     with pytest.raises(SupavexError) as caught:
-        evaluate([module("n.js", QUERY % {"name": "a"}, "node")], None, None, {})
+        evaluate([module("n.js", QUERY % {"name": "a"}, "node")], None, (), {})
     assert "`a` defined in `n.js` is a Query function. Only actions can be defined in Node.js." in caught.value.message
 
 
@@ -114,7 +117,7 @@ def test_the_environment_is_there_and_nothing_else_of_it():
     source = f"if ({own_} || JSON.stringify(process.env) !== '{{}}' || process.version !== undefined) throw 1;"
     assert evaluated({"A": "b"}, m=source).functions
     source = f'if (JSON.stringify(process.env) !== \'{{"A":"b"}}\' || {own} || !process.platform) throw 1;'
-    assert evaluate([module("n.js", source, "node")], None, None, {"A": "b"}).functions
+    assert evaluate([module("n.js", source, "node")], None, (), {"A": "b"}).functions
 
 
 def test_what_convex_offers_while_importing():
@@ -202,7 +205,7 @@ ENDLESS = {
 def test_what_never_ends_is_ended(source: str):
     start = time.monotonic()
     with pytest.raises(SupavexError) as caught:
-        evaluate([module("m.js", source)], None, None, {}, seconds=1)
+        evaluate([module("m.js", source)], None, (), {}, seconds=1)
     assert caught.value.code == "InvalidModules"
     assert "took too long" in caught.value.message
     assert time.monotonic() - start < 30
@@ -220,7 +223,7 @@ GREEDY = {
 def test_what_takes_memory_is_ended(source: str):
     start = time.monotonic()
     with pytest.raises(SupavexError) as caught:
-        evaluate([module("m.js", source)], None, None, {}, seconds=60, memory=300 << 20)
+        evaluate([module("m.js", source)], None, (), {}, seconds=60, memory=300 << 20)
     assert caught.value.code == "InvalidModules"
     assert time.monotonic() - start < 30
 

@@ -276,7 +276,7 @@ def test_a_part_that_was_not_acknowledged_is_not_taken(host: Host):
         {"format": "csv", "mode": "merge"},
         {"format": [], "mode": {}},
         {"format": "csv", "mode": "append", "tableName": ["a"]},
-        {"format": "csv", "mode": "append", "tableName": "a", "componentPath": "c"},
+        {"format": "csv", "mode": "append", "tableName": "a", "componentPath": "c/../d"},
     ],
 )
 def test_an_import_that_is_not_understood(host: Host, wanted: dict[str, Any]):

@@ -48,7 +48,7 @@ def files_of(deployment: Deployment) -> Files:
 
 def exported(deployment: Deployment) -> bytes:
     path = deployment.path.with_suffix(".zip")
-    export_snapshot(deployment, path, files_of(deployment))
+    export_snapshot(deployment, path, deployment.path.parent)
     return path.read_bytes()
 
 
@@ -57,7 +57,7 @@ def moved(deployment: Deployment, other: Deployment) -> bytes:
     exported(deployment)
     with SnapshotArchive(deployment.path.with_suffix(".zip")) as archive, other.store.transaction():
         import_snapshot(other, archive)
-        import_files(files_of(other), archive, replace=False)
+        import_files(other, other.path.parent, archive, replace=False)
     return exported(other)
 
 
@@ -142,7 +142,7 @@ def test_a_file_imported_over_itself_stays_and_others_go_where_it_replaces(make:
     gone = keep(deployment, b"gone", None)
     (path,) = [file.path for file in files_of(deployment).all() if file.id == gone]
     with SnapshotArchive(deployment.path.with_suffix(".zip")) as archive:
-        count, old = import_files(files_of(deployment), archive, replace=True)
+        count, old = import_files(deployment, deployment.path.parent, archive, replace=True)
     assert (count, old) == (1, {path})
     (left,) = files_of(deployment).all()
     assert (left.id, left.path.read_bytes()) == (kept, b"kept")
@@ -159,7 +159,7 @@ def test_an_address_in_an_archive_is_a_uuid_or_passed_over(make: Make, name: Any
         archive.writestr("_storage/documents.jsonl", json.dumps({"_id": id_, "internalId": name}) + "\n")
         archive.writestr(f"_storage/{id_}", b"a")
     with SnapshotArchive(path) as opened:
-        import_files(files_of(other), opened, replace=False)
+        import_files(other, other.path.parent, opened, replace=False)
     (file,) = files_of(other).all()
     assert file.path.parent == other.path.parent / "storage" and file.path.read_bytes() == b"a"
 
@@ -174,7 +174,7 @@ def test_a_file_with_another_digest_than_is_said_of_it(make: Make):
         archive.writestr("_storage/documents.jsonl", json.dumps({"_id": id_, "sha256": said}) + "\n")
         archive.writestr(f"_storage/{id_}", b"a")
     with SnapshotArchive(path) as opened, pytest.raises(SupavexError) as caught:
-        import_files(files_of(other), opened, replace=False)
+        import_files(other, other.path.parent, opened, replace=False)
     assert caught.value.code == "DigestMismatch"
     assert list(files_of(other).all()) == []
     assert list((other.path.parent / "storage").iterdir()) == []

@@ -119,7 +119,7 @@ def test_a_page_that_was_overwritten_is_a_finding_or_an_error_without_a_tracebac
 
 def test_a_module_that_does_not_fit_its_digest_is_found(tmp_path: Path) -> None:
     with Deployment(tmp_path / "deployment.sqlite3") as deployment:
-        deployment.store.connection.execute("INSERT INTO modules VALUES ('a.js', '1', NULL, 'isolate', 'no', NULL)")
+        deployment.store.connection.execute("INSERT INTO modules VALUES ('', 'a.js', '1', NULL, 'isolate', 'no', NULL)")
         proof = prove_store(deployment)
     assert proof.found.counts == {"changed module": 1}
     assert proof.found.findings[0].key == "a.js"

@@ -55,8 +55,10 @@ def files_page(asked: Asked) -> FilesPage:
     """Stored files; those before the ``after`` newest are left out."""
     skipped = asked.number("after", 0, most=10**12)
     connection = asked.deployment.store.connection
-    (count, total) = connection.execute("SELECT count(*), coalesce(sum(size), 0) FROM files").fetchone()
-    sql = f"SELECT {_COLUMNS} FROM files ORDER BY created DESC, internal_id LIMIT ? OFFSET ?"
+    (count, total) = connection.execute(
+        "SELECT count(*), coalesce(sum(size), 0) FROM files WHERE component = 0"
+    ).fetchone()
+    sql = f"SELECT {_COLUMNS} FROM files WHERE component = 0 ORDER BY created DESC, internal_id LIMIT ? OFFSET ?"
     rows = [_row(row) for row in connection.execute(sql, (_ROWS, skipped))]
     return FilesPage(rows, count, total, skipped)
 

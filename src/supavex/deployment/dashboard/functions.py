@@ -114,10 +114,12 @@ def _scheduled(document: Document) -> ScheduledRow:
 
 def _cron_rows(asked: Asked) -> list[CronRow]:
     """The cron jobs, the one that is due first first."""
-    connection = asked.deployment.store.connection
-    runs = {run["name"]: run for run in crons.run_documents(connection)}
+    store = asked.deployment.store
+    runs = {run["name"]: run for run in crons.run_documents(store)}
     rows = []
-    for job in crons.cron_jobs(connection):
+    for job in crons.cron_jobs(store.connection):
+        if job.component:
+            continue  # of a component, whose pages there are none of
         status = runs[job.name]["status"] if job.name in runs else {}
         args = json.dumps(job.args, ensure_ascii=False)
         last = None if job.previous is None else _moment(job.previous)

@@ -66,7 +66,7 @@ class PushesPage:
 def pushes_page(asked: Asked) -> PushesPage:
     """The pushes whose number is below ``before``."""
     before = asked.number("before", 2**53, most=2**53)
-    sql = "SELECT id, pushed_at, schema FROM pushes WHERE id < ? ORDER BY id DESC LIMIT ?"
+    sql = "SELECT id, pushed_at, schema FROM pushes WHERE component = 0 AND id < ? ORDER BY id DESC LIMIT ?"
     rows = asked.deployment.store.connection.execute(sql, (before, _ROWS + 1)).fetchall()
     schemas = [schema_from_json(text) for _, _, text in rows]
     pushes = []

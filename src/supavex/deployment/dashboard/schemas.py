@@ -100,7 +100,7 @@ def _read(path: Path) -> str | None:
 
 
 def _newer(asked: Asked, path: Path | None) -> bool:
-    sql = "SELECT pushed_at FROM pushes ORDER BY id DESC LIMIT 1"
+    sql = "SELECT pushed_at FROM pushes WHERE component = 0 ORDER BY id DESC LIMIT 1"
     row = asked.deployment.store.connection.execute(sql).fetchone()
     if path is None or row is None:
         return False

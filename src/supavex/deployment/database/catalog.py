@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from functools import cached_property
 from types import MappingProxyType
 
@@ -27,16 +28,38 @@ _FILE_INDEXES = {CREATION_INDEX: StoredIndex(CREATION_INDEX, (), staged=False, e
 
 
 class Catalog:
-    """What one version of the deployment's file says of itself. Immutable; shared by transactions of one version."""
+    """What one version of the deployment's file says of the app. Immutable; shared by transactions of one version.
+
+    :meth:`of` gives what it says of a component.
+    """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        self.tables = tables_of(connection)
-        self._system = tables_of(connection, system=True)
+        self._every: dict[int, Catalog] = {0: self}
+        self._read(connection, 0)
+        for (component,) in connection.execute("SELECT id FROM components").fetchall():
+            other = self._every[component] = Catalog.__new__(Catalog)
+            other._every = self._every
+            other._read(connection, component)
+
+    def of(self, component: int) -> Catalog:
+        """The tables, indexes and schema of a component; of the app, for 0."""
+        return self._every[component]
+
+    @property
+    def components(self) -> Iterable[Catalog]:
+        """Those of the app and of every component, mounted or not."""
+        return self._every.values()
+
+    def _read(self, connection: sqlite3.Connection, component: int) -> None:
+        self.component = component
+        self.tables = tables_of(connection, component)
+        self._system = tables_of(connection, component, system=True)
         self._indexes = {
             table.storage: indexes_of(connection, table) for table in (*self.tables.values(), *self._system.values())
         }
         self._searches = {table.storage: searches_of(connection, table.storage) for table in self.tables.values()}
-        row = connection.execute("SELECT schema FROM pushes ORDER BY id DESC LIMIT 1").fetchone()
+        sql = "SELECT schema FROM pushes WHERE component = ? ORDER BY id DESC LIMIT 1"
+        row = connection.execute(sql, (component,)).fetchone()
         self._schema_text = None if row is None else str(row[0])
         every = (*self.tables.values(), *self._system.values(), STORED_FILES)
         self.by_number = {table.number: table for table in every}
@@ -69,10 +92,11 @@ class Catalog:
         return SYSTEM_TABLES.get(number) or (None if table is None else table.name)
 
     def of_space(self, space: int) -> StoredTable | None:
-        """The table that a space of keys belongs to: its ids, or one of its indexes."""
-        for table in self.by_number.values():
-            every = [index.entries for index in self.indexes(table).values()]
-            every += [search.entries for search in self.searches(table).values()]
+        """The table, of the app or a component, that a space of keys belongs to: its ids, or one of its indexes."""
+        tables = [(of, table) for of in self.components for table in of.by_number.values()]
+        for of, table in tables:
+            every = [index.entries for index in of.indexes(table).values()]
+            every += [search.entries for search in of.searches(table).values()]
             if space == -table.storage or space in every:
                 return table
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import itertools
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
@@ -26,6 +25,7 @@ from supavex.deployment.database.enforcement import check_limits, enforced, mism
 from supavex.deployment.database.queries import Query, full_scan
 from supavex.deployment.database.search_indexes import definitions, drop
 from supavex.deployment.database.store import CREATION_INDEX, Store, StoredTable, read_body, write_body
+from supavex.deployment.database.stored_files import documents_of_files
 from supavex.errors import SupavexError
 
 #: What Convex itself lets pass when a schema is pushed: top-level fields that start with an underscore (it drops them),
@@ -71,6 +71,12 @@ class Database:
     def __exit__(self, *details: object) -> None:
         self.store.close()
 
+    def within(self, component: int) -> Database:
+        """The same database, seen from a component (0: from the app): its tables and its schema."""
+        view = Database.__new__(Database)
+        view.path, view.durable, view.store = self.path, self.durable, self.store.within(component)
+        return view
+
     def transaction(self) -> AbstractContextManager[None]:
         """Several reads and writes as one: all or nothing, and what is read in it is what it wrote."""
         return self.store.transaction()
@@ -84,7 +90,8 @@ class Database:
     @property
     def schema_text(self) -> str | None:
         """The JSON of the active schema; None where none was pushed."""
-        row = self.store.connection.execute("SELECT schema FROM pushes ORDER BY id DESC LIMIT 1").fetchone()
+        sql = "SELECT schema FROM pushes WHERE component = ? ORDER BY id DESC LIMIT 1"
+        row = self.store.connection.execute(sql, (self.store.component,)).fetchone()
         return None if row is None else str(row[0])
 
     @property
@@ -119,7 +126,7 @@ class Database:
         """Those of ``ids`` that are documents of ``table``. ``damaged`` is called with those that can't be read."""
         stored = self.store.tables().get(table)
         if table == STORAGE_TABLE:
-            return self._stored_files(ids)
+            return documents_of_files(self.store.connection, self.store.component, ids)
         found = {}
         for id_, (internal_id, body, row) in self._with_ids(stored, ids, "body, row"):
             try:
@@ -131,7 +138,7 @@ class Database:
     def present(self, table: str, ids: Iterable[str]) -> frozenset[str]:
         """Those of ``ids`` that ``table`` has a document with, whether it can be read or not."""
         if table == STORAGE_TABLE:
-            return frozenset(self._stored_files(list(ids)))
+            return frozenset(documents_of_files(self.store.connection, self.store.component, ids))
         return frozenset(id_ for id_, _ in self._with_ids(self.store.tables().get(table), ids, "NULL"))
 
     def _with_ids(self, table: StoredTable | None, ids: Iterable[str], columns: str) -> Iterator[tuple[str, Any]]:
@@ -145,18 +152,6 @@ class Database:
             sql = f"SELECT internal_id, {columns} FROM documents_{table.storage} WHERE internal_id IN "
             for row in self.store.connection.execute(f"{sql}({','.join('?' * len(some))})", some):
                 yield wanted[row[0]], row
-
-    def _stored_files(self, ids: Sequence[str]) -> dict[str, Document]:
-        """Those of ``ids`` that are stored files, with what Convex's system table shows of them."""
-        found: dict[str, Document] = {}
-        sql = "SELECT created, sha256, size, content_type FROM files WHERE internal_id = ?"
-        for id_ in ids:
-            row = self.store.connection.execute(sql, (decode_id(id_)[1],)).fetchone()
-            if row is not None:
-                created, sha256, size, content_type = row
-                found[id_] = {"_id": id_, "_creationTime": created, "sha256": base64.b64encode(sha256).decode()}
-                found[id_] |= {"size": float(size)} | ({} if content_type is None else {"contentType": content_type})
-        return found
 
     def _get(self, table: StoredTable, internal_id: bytes) -> Document | None:
         sql = f"SELECT body, row FROM documents_{table.storage} WHERE internal_id = ?"
@@ -230,8 +225,8 @@ class Database:
                 checked = self._check_documents(schema, change)
                 indexed = self._build_indexes(schema)
                 self.store.connection.execute(
-                    "INSERT INTO pushes (pushed_at, schema) VALUES (?, ?)",
-                    (datetime.now(UTC).isoformat(timespec="milliseconds"), schema_text),
+                    "INSERT INTO pushes (pushed_at, schema, component) VALUES (?, ?, ?)",
+                    (datetime.now(UTC).isoformat(timespec="milliseconds"), schema_text, self.store.component),
                 )
                 if dry_run:
                     raise _TakeBack
@@ -261,8 +256,9 @@ class Database:
         if number is None:
             used = set(self.table_numbers().values())
             number = next(n for n in itertools.count(FIRST_USER_TABLE_NUMBER) if n not in used)
-        table = StoredTable(name, number, self.store.create_storage() if storage is None else storage)
-        self.store.connection.execute("INSERT INTO tables VALUES (?, ?, ?)", (name, table.number, table.storage))
+        storage = self.store.create_storage() if storage is None else storage
+        table = StoredTable(name, number, storage, self.store.component)
+        self.store.add_table(table)
         return table
 
     def table_names(self) -> Mapping[int, str]:

@@ -12,17 +12,19 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from supavex.convex.ids import decode_id, encode_id
-from supavex.convex.order_keys import order_key
+from supavex.convex.order_keys import index_key, order_key
+from supavex.deployment.database import search_indexes
 from supavex.deployment.database.catalog import SYSTEM_INDEXES, SYSTEM_NUMBERS, Catalog
 from supavex.deployment.database.clock import Clock
 from supavex.deployment.database.commits import CATALOG, FILES, Commit, CommitLog, ReadSet
 from supavex.deployment.database.store import BUSY_SECONDS, Store, StoredTable, TableIndexes, stored_text
 from supavex.deployment.database.stored_files import Files
-from supavex.deployment.database.transaction import Transaction, Written, keys_of
+from supavex.deployment.database.transaction import Transaction, Written
 
 T = TypeVar("T")
 _IDLE_READERS = 4
@@ -95,6 +97,10 @@ class Engine:
         # It changes where another connection has written, and not where this one has.
         (version,) = self._store.connection.execute("PRAGMA data_version").fetchone()
         return int(version)
+
+    def files_of(self, component: int) -> Files:
+        """The stored files of a component; of the app, for 0."""
+        return Files(self._store.within(component), self.path.parent)
 
     def notice(self) -> None:
         """Looks whether others have written to the file since."""
@@ -288,25 +294,25 @@ class Engine:
     def _written(self, transaction: Transaction) -> Iterator[tuple[int, bytes]]:
         """Writes to the file; the keys that it touches."""
         connection, catalog = self._store.connection, transaction.catalog
-        tables = {**catalog.tables, **{name: t for name in SYSTEM_NUMBERS if (t := catalog.readable(name)) is not None}}
-        for name, new in transaction.new_tables.items():
-            tables[name] = StoredTable(name, new.number, self._store.create_storage())
+        made: dict[int, StoredTable] = {}
+        for (_, name), new in transaction.new_tables.items():
+            table = made[new.storage] = replace(new, storage=self._store.create_storage())
             for index, fields in SYSTEM_INDEXES.get(name, {}).items():
-                self._store.create_index(tables[name].storage, index, fields, staged=False)
-            kind = "system_tables" if name in SYSTEM_NUMBERS else "tables"
-            connection.execute(f"INSERT INTO {kind} VALUES (?, ?, ?)", (name, new.number, tables[name].storage))
+                self._store.create_index(table.storage, index, fields, staged=False)
+            self._store.add_table(table, system=name in SYSTEM_NUMBERS)
             yield CATALOG, b""
-        for (name, internal_id), written in transaction.writes.items():
+        for (storage, internal_id), written in transaction.writes.items():
             if written.before is None and written.after is None:
                 continue
-            table = tables[name]
-            if name in transaction.new_tables:
+            table = made.get(storage, written.table)
+            if storage in made:
                 indexes = self._store.every_index(table)
             else:
-                found, searches = catalog.indexes(table), catalog.searches(table)
+                of = catalog.of(table.component)
+                found, searches = of.indexes(table), of.searches(table)
                 indexes = TableIndexes(connection, list(found.values()), list(searches.values()))
             self._write(table, internal_id, written, indexes)
-            yield from keys_of(table, indexes, internal_id, written)
+            yield from _keys_of(table, indexes, internal_id, written)
         for file in transaction.added_files:
             self.files.add(file)
             yield FILES, b""
@@ -355,3 +361,16 @@ class Engine:
                 self._tell(foreign)
         self._tell(commit)
         self._empty_log()
+
+
+def _keys_of(
+    table: StoredTable, indexes: TableIndexes, internal_id: bytes, written: Written
+) -> Iterator[tuple[int, bytes]]:
+    """The spaces and keys that a write touches: before it, and after it."""
+    yield -table.storage, internal_id
+    for document in (written.before, written.after):
+        if document is not None:
+            for index in indexes.database:
+                yield index.entries, index_key(document, index.fields)
+            for search in indexes.searches:
+                yield from ((search.entries, key) for key in search_indexes.keys_of(search, document))

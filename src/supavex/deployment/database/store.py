@@ -7,8 +7,8 @@ swaps them in; all of it in one SQLite transaction, so that a crash leaves the o
 from __future__ import annotations
 
 import codecs
+import copy
 import json
-import re
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -19,45 +19,11 @@ from supavex.convex.damage import Damaged, DamagedDocument
 from supavex.convex.ids import INTERNAL_ID_BYTES, encode_id
 from supavex.convex.order_keys import index_key
 from supavex.convex.values import Document, from_internal_json, to_internal_json
-from supavex.deployment.database import search_indexes
+from supavex.deployment.database import layout, search_indexes
 from supavex.deployment.database.search_indexes import Definition, StoredSearch, searches_of
 from supavex.errors import SupavexError, database_error, of_database_file
 from supavex.files import chosen_folder, own_database
 
-_FORMAT = "1"
-_TABLES = (
-    """
-CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS tables (
-  name TEXT PRIMARY KEY, number INTEGER NOT NULL UNIQUE, storage INTEGER NOT NULL UNIQUE) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS system_tables (
-  name TEXT PRIMARY KEY, number INTEGER NOT NULL UNIQUE, storage INTEGER NOT NULL UNIQUE) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS session_requests (
-  session TEXT NOT NULL, request INTEGER NOT NULL, made REAL NOT NULL, answer TEXT NOT NULL,
-  PRIMARY KEY (session, request)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS indexes (
-  storage INTEGER NOT NULL, name TEXT NOT NULL, fields TEXT NOT NULL, staged INTEGER NOT NULL,
-  entries INTEGER NOT NULL UNIQUE, PRIMARY KEY (storage, name)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS pushes (id INTEGER PRIMARY KEY, pushed_at TEXT NOT NULL, schema TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS modules (
-  path TEXT PRIMARY KEY, source TEXT NOT NULL, source_map TEXT, environment TEXT NOT NULL, sha256 TEXT NOT NULL,
-  analysis TEXT) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS environment (
-  name TEXT PRIMARY KEY, value TEXT NOT NULL, id TEXT NOT NULL, created REAL NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS jobs (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, state TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS crons (
-  name TEXT PRIMARY KEY, id TEXT NOT NULL, created REAL NOT NULL, spec TEXT NOT NULL, next_id TEXT NOT NULL,
-  state TEXT NOT NULL, previous REAL, next REAL NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS cron_runs (
-  number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, created REAL NOT NULL, name TEXT NOT NULL,
-  run TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS files (
-  internal_id BLOB PRIMARY KEY, name TEXT NOT NULL UNIQUE, created REAL NOT NULL, sha256 BLOB NOT NULL,
-  size INTEGER NOT NULL, content_type TEXT) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS ended_sessions (token BLOB PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;
-"""
-    + search_indexes.TABLES
-)
 CREATION_INDEX = "by_creation_time"
 #: Documents that are entered into a text or vector index at once.
 _FILLED = 500
@@ -71,11 +37,13 @@ codecs.register_error("supavex.no-utf-8", lambda error: ("\0", error.end))  # ty
 
 @dataclass(frozen=True, slots=True)
 class StoredTable:
-    """A table of the deployment: its name, its number, and the ``n`` of its ``documents_<n>``."""
+    """A table of the deployment: its name, its number, the ``n`` of its ``documents_<n>``, and whose it is."""
 
     name: str
     number: int
     storage: int
+    #: 0 of the app; else the id of a component.
+    component: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +56,11 @@ class StoredIndex:
     entries: int
 
 
-def tables_of(connection: sqlite3.Connection, *, system: bool = False) -> dict[str, StoredTable]:
-    """The tables of a file by name: the app's, or those that the deployment keeps for itself."""
-    rows = connection.execute(
-        f"SELECT name, number, storage FROM {'system_tables' if system else 'tables'} ORDER BY name"
-    )
-    return {row[0]: StoredTable(*row) for row in rows}
+def tables_of(connection: sqlite3.Connection, component: int = 0, *, system: bool = False) -> dict[str, StoredTable]:
+    """The tables of the app, or of a component, by name: its own, or those that the deployment keeps for itself."""
+    source = "system_tables" if system else "tables"
+    sql = f"SELECT name, number, storage, component FROM {source} WHERE component = ? ORDER BY name"
+    return {row[0]: StoredTable(*row) for row in connection.execute(sql, (component,))}
 
 
 def indexes_of(connection: sqlite3.Connection, table: StoredTable) -> dict[str, StoredIndex]:
@@ -116,6 +83,8 @@ class Store:
 
     def __init__(self, path: Path, *, durable: bool = True) -> None:
         self.path = path
+        #: Whose tables are seen: 0 is the app, others are components.
+        self.component = 0
         try:
             chosen_folder(path.parent)
             file = own_database(path)
@@ -125,12 +94,10 @@ class Store:
             self.connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
             self.connection.execute(f"PRAGMA journal_size_limit = {_KEPT_LOG_BYTES}")
             self.connection.execute("PRAGMA cache_size = -65536")
-            if not self._made():
+            if not layout.is_made(self.connection):
                 with self.transaction():
-                    for statement in _TABLES.split(";"):
-                        self.connection.execute(statement)
-                    self.connection.execute("INSERT OR IGNORE INTO meta VALUES ('format', ?)", (_FORMAT,))
-            (form,) = self.connection.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
+                    layout.make(self.connection)
+            form = layout.form_of(self.connection)
         except (sqlite3.DatabaseError, OSError) as error:
             damaged = isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
             raise SupavexError(
@@ -144,17 +111,15 @@ class Store:
                 else "This user has to be able to write to it and into its folder, and the disk needs room.",
                 exit_code=2,
             ) from None
-        if form != _FORMAT:
+        if form != layout.FORMAT:
             message = "another version of supavex made the file: delete it, deploy, and migrate again."
             raise SupavexError("CannotOpenDeployment", message, where=str(path))
 
-    def _made(self) -> bool:
-        """Whether the file has its tables: then opening it need not wait for who is writing to it."""
-        wanted = _TABLES.count("CREATE TABLE")
-        names = re.findall(r"EXISTS (\w+)", _TABLES)
-        sql = f"SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ({','.join('?' * wanted)})"
-        (found,) = self.connection.execute(sql, names).fetchone()
-        return int(found) == wanted
+    def within(self, component: int) -> Store:
+        """The same file, seen from a component (0: from the app): its tables, its pushes."""
+        view = copy.copy(self)
+        view.component = component
+        return view
 
     def close(self) -> None:
         """Closes the file."""
@@ -209,8 +174,17 @@ class Store:
         self.connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
     def tables(self) -> dict[str, StoredTable]:
-        """All tables by name."""
-        return tables_of(self.connection)
+        """The tables by name."""
+        return tables_of(self.connection, self.component)
+
+    def add_table(self, table: StoredTable, *, system: bool = False) -> None:
+        """Makes a table known, whose storage is there."""
+        row = (table.component, table.name, table.number, table.storage)
+        self.connection.execute(f"INSERT INTO {'system_tables' if system else 'tables'} VALUES (?, ?, ?, ?)", row)
+
+    def forget_table(self, name: str) -> None:
+        """Makes a table unknown. Its storage stays; see :meth:`drop_storage`."""
+        self.connection.execute("DELETE FROM tables WHERE component = ? AND name = ?", (self.component, name))
 
     def indexes(self, table: StoredTable) -> dict[str, StoredIndex]:
         """The indexes of ``table`` by name, ``by_creation_time`` among them."""
@@ -286,7 +260,9 @@ class Store:
         self.connection.executemany(f"INSERT INTO entries_{index.entries} VALUES (?, ?)", keys)
 
     def _of_storage(self, storage: int) -> StoredTable | None:
-        return next((table for table in self.tables().values() if table.storage == storage), None)
+        sql = "SELECT name, number, storage, component FROM tables WHERE storage = ?"
+        row = self.connection.execute(sql, (storage,)).fetchone()
+        return None if row is None else StoredTable(*row)
 
     def _next(self, table: str, column: str) -> int:
         # Numbers are never used twice, so that a swap can't meet the name of what it replaces.

@@ -9,7 +9,7 @@ import re
 import sqlite3
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,8 @@ from supavex.convex.values import Document
 from supavex.deployment.database.store import Store
 from supavex.errors import SupavexError
 from supavex.files import own_folder, owner_only
+
+_COLUMNS = "internal_id, name, created, sha256, size, content_type"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class NewFile:
     created: float
     content: bytes
     content_type: str | None
+    #: The id of the component that stores it; 0 of the app.
+    component: int
 
     @property
     def row(self) -> tuple[bytes, str, float, bytes, int, str | None]:
@@ -54,31 +58,41 @@ class NewFile:
     @property
     def document(self) -> Document:
         """Its document in ``_storage``."""
-        internal_id, _, created, sha256, size, content_type = self.row
-        return _document(internal_id, created, sha256, size, content_type)
+        return _document(self.row)
 
 
-def _document(internal_id: bytes, created: float, sha256: bytes, size: int, content_type: str | None) -> Document:
+def file_documents(connection: sqlite3.Connection, component: int = 0) -> Iterator[tuple[float, bytes, str, Document]]:
+    """Of each stored file of the app or a component, the oldest first: time, 16 bytes, name, document."""
+    sql = f"SELECT {_COLUMNS} FROM files WHERE component = ? ORDER BY created, internal_id"
+    rows = connection.execute(sql, (component,))
+    for row in rows:
+        yield row[2], row[0], row[1], _document(row)
+
+
+def documents_of_files(connection: sqlite3.Connection, component: int, ids: Iterable[str]) -> dict[str, Document]:
+    """Those of ``ids`` that are stored files of the app or a component, with what Convex's system table shows."""
+    found: dict[str, Document] = {}
+    sql = f"SELECT {_COLUMNS} FROM files WHERE internal_id = ? AND component = ?"
+    for id_ in ids:
+        row = connection.execute(sql, (decode_id(id_)[1], component)).fetchone()
+        if row is not None:
+            found[id_] = _document(row)
+    return found
+
+
+def _document(row: tuple[bytes, str, float, bytes, int, str | None]) -> Document:
+    internal_id, _, created, sha256, count, content_type = row
     return {
         "_id": encode_id(STORAGE_NUMBER, internal_id),
         "_creationTime": created,
         "sha256": base64.b64encode(sha256).decode(),
-        "size": float(size),
+        "size": float(count),
         **({} if content_type is None else {"contentType": content_type}),
     }
 
 
-def file_documents(connection: sqlite3.Connection) -> Iterator[tuple[float, bytes, str, Document]]:
-    """Of each stored file, the oldest first: when it was stored, its 16 bytes, its name, its document."""
-    rows = connection.execute(
-        "SELECT internal_id, name, created, sha256, size, content_type FROM files ORDER BY created, internal_id"
-    )
-    for internal_id, name, created, sha256, count, content_type in rows:
-        yield created, internal_id, name, _document(internal_id, created, sha256, count, content_type)
-
-
 class Files:
-    """The stored files of the deployment in ``folder``."""
+    """The stored files of the deployment in ``folder``: of the app, or of the component that ``store`` is seen from."""
 
     def __init__(self, store: Store, folder: Path) -> None:
         self._store, self._folder = store, folder / "storage"
@@ -128,14 +142,16 @@ class Files:
             content_type,
         )
         with self._store.transaction():
-            self._store.connection.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)", row)
+            sql = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?)"
+            self._store.connection.execute(sql, (*row, self._store.component))
         return self._file(row)
 
     def add(self, file: NewFile) -> None:
         """Stores a file in the transaction of the deployment's file that is open: its contents first."""
         with open(own_folder(self._folder) / file.name, "xb", opener=owner_only) as contents:
             contents.write(file.content)
-        self._store.connection.execute("INSERT INTO files VALUES (?, ?, ?, ?, ?, ?)", file.row)
+        row = (*file.row, file.component)
+        self._store.connection.execute("INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
     def _known(self, name: str) -> tuple[bytes, bytes] | None:
         sql = "SELECT internal_id, sha256 FROM files WHERE name = ?"
@@ -149,12 +165,13 @@ class Files:
 
     def all(self) -> Iterator[StoredFile]:
         """Every stored file, the oldest first."""
-        for row in self._store.connection.execute("SELECT * FROM files ORDER BY created, internal_id").fetchall():
+        sql = f"SELECT {_COLUMNS} FROM files WHERE component = ? ORDER BY created, internal_id"
+        for row in self._store.connection.execute(sql, (self._store.component,)).fetchall():
             yield self._file(row)
 
     def named(self, name: str) -> StoredFile | None:
-        """The file of that uuid, or None."""
-        row = self._store.connection.execute("SELECT * FROM files WHERE name = ?", (name,)).fetchone()
+        """The file of that uuid, whosever it is, or None."""
+        row = self._store.connection.execute(f"SELECT {_COLUMNS} FROM files WHERE name = ?", (name,)).fetchone()
         return None if row is None else self._file(row)
 
     def forget_all_but(self, ids: set[str]) -> set[Path]:

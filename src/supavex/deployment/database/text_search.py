@@ -118,8 +118,8 @@ class _Own:
         #: By how much there are more documents, words, and documents with a word, than are stored.
         self.documents = self.length = 0
         self.having: Counter[str] = Counter()
-        for (name, internal_id), written in transaction.writes.items():
-            if name != plan.name:
+        for (storage, internal_id), written in transaction.writes.items():
+            if storage != plan.table.storage:
                 continue
             self.changed.add(internal_id)
             for document, sign in ((written.before, -1), (written.after, 1)):

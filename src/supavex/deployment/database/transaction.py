@@ -19,12 +19,11 @@ from supavex.convex.messages import mismatch_text
 from supavex.convex.names import table_name_problem
 from supavex.convex.order_keys import index_key, order_key
 from supavex.convex.values import Document, same, size
-from supavex.deployment.database import search_indexes
 from supavex.deployment.database.catalog import STORED_FILES, SYSTEM_NUMBERS, Catalog
 from supavex.deployment.database.commits import CATALOG, ReadSet
 from supavex.deployment.database.enforcement import check_limits, check_system_fields, mismatch_of
 from supavex.deployment.database.plans import QueryPlan
-from supavex.deployment.database.store import StoredTable, TableIndexes, read_body, write_body
+from supavex.deployment.database.store import StoredTable, read_body, write_body
 from supavex.deployment.database.stored_files import NewFile, file_documents
 from supavex.deployment.database.usage import OVER, Limits, Usage, spelled
 from supavex.errors import SupavexError
@@ -46,7 +45,7 @@ class Row:
 class Written:
     """What a transaction makes of one document. ``body`` is None for one that is removed."""
 
-    table: str
+    table: StoredTable
     before: Document | None
     after: Document | None
     body: str | None
@@ -62,10 +61,10 @@ class Transaction:
         self.connection, self.catalog, self.ts = connection, catalog, ts
         self.reads = ReadSet()
         self.usage = Usage()
-        #: What has been written, by table name and internal id, in the order of the first write to each.
-        self.writes: dict[tuple[str, bytes], Written] = {}
-        #: Tables that are to be made.
-        self.new_tables: dict[str, StoredTable] = {}
+        #: What has been written, by a table's storage and internal id, in the order of the first write to each.
+        self.writes: dict[tuple[int, bytes], Written] = {}
+        #: Tables that are to be made, by their component and name.
+        self.new_tables: dict[tuple[int, str], StoredTable] = {}
         #: When it began, in milliseconds by the deployment's clock.
         self.begun = begun / 1e6
         self._created = self.begun
@@ -75,6 +74,15 @@ class Transaction:
         self.added_files: list[NewFile] = []
         #: The mutation that writes, for who meets what it has written.
         self.source: str | None = None
+
+    @contextmanager
+    def within(self, component: int) -> Iterator[None]:
+        """Within it, tables are those of a component (0: of the app), and ``catalog`` is what is known of it."""
+        outer, self.catalog = self.catalog, self.catalog.of(component)
+        try:
+            yield
+        finally:
+            self.catalog = outer
 
     @contextmanager
     def limited(self, given: Mapping[str, Any]) -> Iterator[None]:
@@ -112,11 +120,11 @@ class Transaction:
 
     def body(self, table: StoredTable, internal_id: bytes) -> str | None:
         """The same, and nothing is remembered of it."""
-        written = self.writes.get((table.name, internal_id))
+        written = self.writes.get((table.storage, internal_id))
         return written.body if written is not None else self._stored(table, internal_id)
 
     def _stored(self, table: StoredTable, internal_id: bytes) -> str | None:
-        if table.name in self.new_tables:
+        if is_new(table):
             return None
         if table is STORED_FILES:
             return next((body for _, key, body in self._files() if key == internal_id), None)
@@ -148,9 +156,9 @@ class Transaction:
         if table is STORED_FILES:
             return _cut(self._file_rows(plan, after), count, None)
         mine = self._written_rows(plan, after)
-        if table.name in self.new_tables:
+        if is_new(table):
             return _cut(mine, count, None)
-        changed = {internal_id for name, internal_id in self.writes if name == table.name}
+        changed = {internal_id for storage, internal_id in self.writes if storage == table.storage}
         wanted = count
         while True:
             stored = self._stored_rows(plan, after, wanted)
@@ -185,10 +193,12 @@ class Transaction:
 
     def _files(self) -> Iterator[tuple[float, bytes, str]]:
         """The stored files that are not to be removed: creation time, internal id, document."""
-        for created, internal_id, name, document in file_documents(self.connection):
+        for created, internal_id, name, document in file_documents(self.connection, self.catalog.component):
             if name not in self.removed_files:
                 yield created, internal_id, write_body(document)
         for file in self.added_files:
+            if file.component != self.catalog.component:
+                continue
             yield file.created, file.internal_id, write_body(file.document)
 
     def _file_rows(self, plan: QueryPlan, after: bytes | None) -> list[Row]:
@@ -204,8 +214,8 @@ class Transaction:
     def _written_rows(self, plan: QueryPlan, after: bytes | None) -> list[Row]:
         found = []
         assert plan.table is not None
-        for (name, internal_id), written in self.writes.items():
-            if name != plan.table.name or written.after is None or written.body is None:
+        for (storage, internal_id), written in self.writes.items():
+            if storage != plan.table.storage or written.after is None or written.body is None:
                 continue
             key = internal_id if plan.index is None else index_key(written.after, plan.index.fields)
             if key < plan.start or (plan.end is not None and key >= plan.end):
@@ -219,23 +229,27 @@ class Transaction:
         self.read(-table.storage)
         count = 0
         if table is STORED_FILES:
-            (count,) = self.connection.execute("SELECT count(*) FROM files").fetchone()
-            return int(count) + len(self.added_files) - len(self.removed_files)
-        if table.name not in self.new_tables:
+            return sum(1 for _ in self._files())
+        if not is_new(table):
             (count,) = self.connection.execute(f"SELECT count(*) FROM documents_{table.storage}").fetchone()
-        mine = [written for (name, _), written in self.writes.items() if name == table.name]
+        mine = [written for (storage, _), written in self.writes.items() if storage == table.storage]
         return int(count) + sum((w.after is not None) - (w.before is not None) for w in mine)
 
     def table(self, name: str) -> StoredTable | None:
         """The table of that name; remembered as read where it is not there."""
-        found = self.new_tables.get(name) or self.catalog.readable(name)
+        found = self.new_table(name) or self.catalog.readable(name)
         if found is None:
             self.read(CATALOG)
         return found
 
+    def new_table(self, name: str) -> StoredTable | None:
+        """The table of that name, where this transaction is about to make it."""
+        return self.new_tables.get((self.catalog.component, name)) if self.new_tables else None
+
     def table_of(self, number: int) -> StoredTable | None:
         """The table with that number."""
-        new = next((table for table in self.new_tables.values() if table.number == number), None)
+        mine = [table for table in self.new_tables.values() if table.component == self.catalog.component]
+        new = next((table for table in mine if table.number == number), None)
         return new or self.catalog.by_number.get(number)
 
     def query_rows(self, sql: str, values: tuple[Any, ...] = ()) -> Iterator[Any]:
@@ -305,10 +319,10 @@ class Transaction:
             self._enforce(table.name, new)
         if table.name not in SYSTEM_NUMBERS:
             self.usage.wrote(size(new if new is not None else old or {}))
-        place = (table.name, internal_id)
+        place = (table.storage, internal_id)
         before = self.writes[place].before if place in self.writes else old
         body = None if new is None else write_body(new)
-        self.writes[place] = Written(table.name, before, new, body)
+        self.writes[place] = Written(table, before, new, body)
 
     def _enforce(self, table: str, document: Document) -> None:
         check_limits(table, document)
@@ -324,16 +338,17 @@ class Transaction:
         return self.catalog.name_of(number) or (None if found is None else found.name)
 
     def _new_table(self, name: str) -> StoredTable:
-        number = SYSTEM_NUMBERS.get(name)
+        number, component = SYSTEM_NUMBERS.get(name), self.catalog.component
         if number is None:
             problem = table_name_problem(name)
             if problem:
                 raise SupavexError("InvalidTableName", f"{name!r} can't name a table: {problem}.")
-            used = {*self.catalog.by_number, *(table.number for table in self.new_tables.values())}
+            mine = [table.number for table in self.new_tables.values() if table.component == component]
+            used = {*self.catalog.by_number, *mine}
             number = next(n for n in range(10_001, 1 << 31) if n not in used)
         # Its storage is made when it is committed; until then a number that no table has.
-        table = StoredTable(name, number, _NO_STORAGE + len(self.new_tables))
-        self.new_tables[name] = table
+        table = StoredTable(name, number, _NO_STORAGE + len(self.new_tables), component)
+        self.new_tables[component, name] = table
         return table
 
     # Parts of it that may be taken back
@@ -356,6 +371,11 @@ class Transaction:
         return bool(self.writes or self.new_tables or self.removed_files or self.added_files)
 
 
+def is_new(table: StoredTable) -> bool:
+    """Whether a transaction is about to make the table."""
+    return table.storage >= _NO_STORAGE
+
+
 def _row(table: StoredTable, key: bytes, internal_id: bytes, body: str, valid: int | None) -> Row:
     """A row as it is read. Raises :class:`DamagedDocument` where its text can't be given to a function."""
     if not valid or type(body) is not str or "\0" in body or body[:1] != "{":
@@ -367,16 +387,3 @@ def _row(table: StoredTable, key: bytes, internal_id: bytes, body: str, valid: i
 def _cut(rows: list[Row], count: int, last: bytes | None) -> tuple[list[Row], bytes | None]:
     """The first ``count`` rows, and up to where they are all, if there are no others up to ``last``."""
     return (rows, last) if len(rows) < count else (rows[:count], rows[count - 1].key)
-
-
-def keys_of(
-    table: StoredTable, indexes: TableIndexes, internal_id: bytes, written: Written
-) -> Iterator[tuple[int, bytes]]:
-    """The spaces and keys that a write touches: before it, and after it."""
-    yield -table.storage, internal_id
-    for document in (written.before, written.after):
-        if document is not None:
-            for index in indexes.database:
-                yield index.entries, index_key(document, index.fields)
-            for search in indexes.searches:
-                yield from ((search.entries, key) for key in search_indexes.keys_of(search, document))

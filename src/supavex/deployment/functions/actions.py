@@ -8,9 +8,12 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from supavex.deployment.database.components import APP, Component
+from supavex.deployment.database.engine import Snapshot
+from supavex.deployment.database.transaction import Transaction
 from supavex.deployment.database.vector_search import vector_search
 from supavex.deployment.functions import scheduling, storage
 from supavex.deployment.functions.app import App, Function, canonical
@@ -21,12 +24,12 @@ from supavex.deployment.functions.call import (
     check_arguments,
     checked,
     checked_result,
-    named,
 )
 from supavex.deployment.functions.identity import Identity
 from supavex.deployment.functions.incidents import recorded
 from supavex.deployment.functions.operations import answer
 from supavex.deployment.functions.outcome import Failure, Outcome, failure_of, logged
+from supavex.deployment.functions.references import named
 from supavex.deployment.functions.running import ACTION_CPU_SECONDS, TransactionFunctions
 from supavex.deployment.functions.syscalls import Frame, parsed, understood
 from supavex.deployment.runtime.runner import Runner, RunnerLost
@@ -38,24 +41,26 @@ _AT_ONCE = 16
 
 def run_action(functions: TransactionFunctions, call: Call, action: Callable[[Call], Outcome]) -> Outcome:
     """Runs an action to its end. ``action`` runs those that the action calls."""
-    outcome = Outcome(canonical(call.path), "Action")
+    outcome = Outcome(canonical(call.path), "Action", component=call.component)
     outcome.request_id = call.request_id or outcome.request_id
     with recorded(outcome, functions.action_seconds):
         with functions.engine.snapshot() as snapshot:
             app = functions.app(snapshot)
             function = checked(app, call, "action")
             outcome.path = function.path
-            check_arguments(function, call.args, functions.engine.begin(snapshot))
+            transaction = functions.engine.begin(snapshot)
+            with transaction.within(function.component.id):
+                check_arguments(function, call.args, transaction)
             request = functions.start_request(app, function, call, snapshot)
         # An action may take minutes: its arguments are a text from here on.
         call.args = None
         call.taken()
         with functions.runner(app, function) as leased:
-            run = _ActionRun(functions, action, app, leased.runner, call, outcome)
+            run = _ActionRun(functions, action, app, leased.runner, call, outcome, function.component)
             value = run.until_done(request)
         # Tables may have been made since the action began.
         with functions.engine.snapshot() as snapshot:
-            outcome.value = checked_result(function, value, snapshot.catalog.name_of)
+            outcome.value = checked_result(function, value, snapshot.catalog.of(function.component.id).name_of)
     outcome.ts = functions.engine.log.last
     return outcome
 
@@ -91,19 +96,31 @@ def run_http_action(
         call = Call("http", None, identity)
         with functions.engine.snapshot() as snapshot:
             app = functions.app(snapshot)
-            start = functions.start_request(app, _ROUTER, call, snapshot)
+            component, path = _routed(app, request.path)
+            start = functions.start_request(app, replace(_ROUTER, component=component), call, snapshot)
         start["http"] = {
             "method": request.method,
             "url": request.url,
-            "path": request.path,
+            "path": path,
             "headerPairs": request.headers,
             "streamId": "body" if request.has_body else None,
         }
-        if not app.has_router:
+        outcome.component = component.path
+        if not app.has_router(component):
             raise NoRouter
         with functions.runner(app) as leased:
-            outcome.value = _ActionRun(functions, action, app, leased.runner, call, outcome, exchange).until_done(start)
+            run = _ActionRun(functions, action, app, leased.runner, call, outcome, component, exchange)
+            outcome.value = run.until_done(start)
     return outcome
+
+
+def _routed(app: App, path: str) -> tuple[Component, str]:
+    """Whose router answers a path, and what of the path it sees: a component's sees what follows its prefix."""
+    mounted = [
+        one for one in app.components.values() if one.id and one.http_prefix and path.startswith(one.http_prefix)
+    ]
+    found = max(mounted, key=lambda one: len(one.http_prefix or ""), default=None)
+    return (APP, path) if found is None else (found, path[len(found.http_prefix or "") - 1 :])
 
 
 class NoRouter(Failure):
@@ -129,6 +146,7 @@ class _ActionRun:
     runner: Runner
     call: Call
     outcome: Outcome
+    component: Component = APP
     #: The other end of an HTTP action: its answers to what begins with ``http/``.
     exchange: Callable[[str, Arguments], str] | None = None
     #: What the action asks for, and how many threads answer.
@@ -211,32 +229,40 @@ class _ActionRun:
         if operation.startswith("1.0/actions/") and kind in ("query", "mutation", "action"):
             return self._called(kind, arguments)
         if operation == "1.0/storageStore":
-            return json.dumps(storage.store(self.functions.engine, arguments))
+            return json.dumps(storage.store(self.functions.engine, arguments, self.component.id))
         found = _WRITING.get(operation)
         if found is not None:
             return self._written(found, arguments)
         with self.functions.engine.snapshot() as snapshot:
             if operation == "1.0/actions/vectorSearch":
-                nearest = vector_search(snapshot, arguments["query"])
+                seen = Snapshot(snapshot.connection, snapshot.catalog.of(self.component.id), snapshot.ts)
+                nearest = vector_search(seen, arguments["query"])
                 return json.dumps({"results": [{"_id": near.id, "_score": near.score} for near in nearest]})
-            frame = self._frame(snapshot)
-            if operation == "1.0/storageGet":
-                return storage.load(self.functions.engine.files, frame.transaction, arguments)
-            return answer(frame, operation, json.dumps(arguments))
+            frame = self._frame(self.functions.engine.begin(snapshot), "action")
+            with frame.transaction.within(self.component.id):
+                if operation == "1.0/storageGet":
+                    return storage.load(self.functions.engine.files, frame.transaction, arguments)
+                return answer(frame, operation, json.dumps(arguments))
 
-    def _frame(self, snapshot: Any) -> Frame:
-        transaction = self.functions.engine.begin(snapshot)
-        path, services = self.outcome.path, self.functions.services
-        job, request_id = self.call.scheduled, self.outcome.request_id
+    def _frame(self, transaction: Transaction, kind: str) -> Frame:
         return Frame(
-            path, "action", transaction, self.call.identity, self.app, services, job=job, request_id=request_id
+            self.outcome.path,
+            kind,
+            transaction,
+            self.call.identity,
+            self.app,
+            self.functions.services,
+            component=self.component,
+            job=self.call.scheduled,
+            request_id=self.outcome.request_id,
         )
 
     def _called(self, kind: str, arguments: Arguments) -> str:
         """``ctx.runQuery``, ``ctx.runMutation``, ``ctx.runAction``: their result as JSON."""
         args = arguments.get("args", {})
         args = args[0] if isinstance(args, list) else args
-        call = Call(named(arguments), args, self.call.identity, internal=True, scheduled=self.call.scheduled)
+        path, component = named(self.app, self.component, arguments)
+        call = Call(path, args, self.call.identity, internal=True, scheduled=self.call.scheduled, component=component)
         call.request_id = self.outcome.request_id
         run: dict[str, Callable[[Call], Outcome]] = {
             "query": self.functions.query,
@@ -254,10 +280,8 @@ class _ActionRun:
     def _written(self, write: Callable[[Frame, Arguments], str], arguments: Arguments) -> str:
         """What ``write`` does, in a transaction of its own."""
 
-        def within(transaction: Any) -> str:
-            path, services = self.outcome.path, self.functions.services
-            identity, job = self.call.identity, self.call.scheduled
-            frame = Frame(path, "mutation", transaction, identity, self.app, services, job=job)
-            return write(frame, arguments)
+        def within(transaction: Transaction) -> str:
+            with transaction.within(self.component.id):
+                return write(self._frame(transaction, "mutation"), arguments)
 
         return str(self.functions.engine.write(within))

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
 from supavex.convex.schema_json import validator_from_json
 from supavex.convex.validators import AnyValue, Validator
+from supavex.deployment.database.components import APP, Component, components
 from supavex.deployment.functions.modules import IMPORTED, new_import
+from supavex.deployment.runtime.definitions import module_prefix
 from supavex.deployment.runtime.linking import link
 from supavex.deployment.runtime.source_maps import SourceMap
 
@@ -31,6 +33,12 @@ class Function:
     args: Validator | None
     returns: Validator | None
     node: bool
+    component: Component = APP
+
+    @property
+    def key(self) -> str:
+        """Its module, as a process that runs functions knows it."""
+        return module_prefix(self.component.definition) + self.module
 
     @property
     def path(self) -> str:
@@ -45,18 +53,29 @@ class Function:
 
 
 class App:
-    """The modules of one push. ``version`` tells it from others."""
+    """The modules of one push, those of its components with them. ``version`` tells it from others."""
 
     def __init__(self, connection: sqlite3.Connection, version: tuple[Any, ...]) -> None:
         self.version = version
-        rows = connection.execute("SELECT path, source, source_map, environment, analysis FROM modules ORDER BY path")
-        self._modules = {path: (source, source_map, environment) for path, source, source_map, environment, _ in rows}
-        rows = connection.execute("SELECT path, environment, analysis FROM modules WHERE analysis IS NOT NULL")
-        self.functions: dict[tuple[str, str], Function] = {}
-        for path, environment, analysis in rows:
+        rows = connection.execute(
+            "SELECT definition, path, source, source_map, environment FROM modules ORDER BY definition, path"
+        )
+        self._modules = {
+            module_prefix(definition) + path: (source, source_map, environment)
+            for definition, path, source, source_map, environment in rows
+        }
+        #: The app and what is mounted in it, by path.
+        self.components = {"": APP} | {c.path: c for c in components(connection).values() if c.mounted}
+        self.functions: dict[tuple[str, str, str], Function] = {}
+        for definition, module, environment, analysis in connection.execute(
+            "SELECT definition, path, environment, analysis FROM modules WHERE analysis IS NOT NULL"
+        ):
             for found in json.loads(analysis)["functions"]:
-                function = _function(path, found, node=environment == "node")
-                self.functions[path, function.name] = function
+                function = _function(module, found, node=environment == "node")
+                for component in self.components.values():
+                    if component.definition == definition:
+                        key = (component.path, module, function.name)
+                        self.functions[key] = replace(function, component=component)
         self._maps: dict[str, SourceMap | None] = {}
         #: Time (milliseconds) and chance (four words of 32 bits) while its modules are evaluated: the same in each run.
         self.imported = _imported(connection)
@@ -65,8 +84,9 @@ class App:
 
     @staticmethod
     def version_of(connection: sqlite3.Connection) -> tuple[Any, ...]:
-        """What changes with every push that changes a module."""
-        return tuple(connection.execute("SELECT path, sha256 FROM modules ORDER BY path"))
+        """What changes with every push that changes a module, or where a component is mounted."""
+        modules = connection.execute("SELECT definition, path, sha256 FROM modules ORDER BY definition, path")
+        return (*modules, *connection.execute("SELECT * FROM components ORDER BY path"))
 
     @cached_property
     def scripts(self) -> list[str]:
@@ -85,18 +105,20 @@ class App:
             if (environment == "node") == node
         ]
 
-    @property
-    def has_router(self) -> bool:
-        """Whether there are HTTP actions."""
-        return "http.js" in self._modules
+    def has_router(self, component: Component = APP) -> bool:
+        """Whether the app, or a component, has HTTP actions."""
+        return f"{module_prefix(component.definition)}http.js" in self._modules
 
-    def find(self, path: str) -> Function | None:
-        """The function that a path names: ``messages:list``, ``messages.js:list``; ``messages``, its default export."""
+    def find(self, path: str, component: str = "") -> Function | None:
+        """The function that a path names: ``messages:list``, ``messages.js:list``; ``messages``, its default export.
+
+        ``component``: the path of the component that has it.
+        """
         if not _PATH.match(path):
             return None
         module, _, name = path.partition(":")
         module = module if module.endswith(".js") else f"{module}.js"
-        return self.functions.get((module, name or "default"))
+        return self.functions.get((component, module, name or "default"))
 
     def source_map(self, module: str) -> SourceMap | None:
         """A module's source map; None where it has none that can be read."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from supavex.deployment.database.components import components
 from supavex.deployment.database.database import Database
 from supavex.deployment.functions.modules import analyses, save_modules, stored_modules
 from supavex.deployment.runtime.evaluation import Module
@@ -58,7 +59,14 @@ class Bundle:
 
 
 def bundle_of(database: Database, version: str, inputs: Mapping[str, str]) -> Bundle:
-    """The app that was pushed to ``database``. Source maps of code that modules share are left out."""
+    """The app that was pushed to ``database``. Source maps of code that modules share are left out.
+
+    Raises where it has components.
+    """
+    mounted = [path for path, one in components(database.store.connection).items() if one.mounted]
+    if mounted:
+        message = f"an app with components can't be bundled, and this one has {', '.join(mounted)}."
+        raise UsageError("NotSupportedHere", message, hint="Serve it instead: supavex serve, npx convex dev --once")
     modules = {
         path: Module(path, m.source, None if m.is_chunk else m.source_map, m.environment)
         for path, m in stored_modules(database.store).items()

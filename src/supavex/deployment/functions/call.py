@@ -14,7 +14,6 @@ from supavex.deployment.database.transaction import Transaction
 from supavex.deployment.functions.app import App, Function, Kind, canonical
 from supavex.deployment.functions.identity import NOBODY, Identity
 from supavex.deployment.functions.outcome import Failure
-from supavex.errors import SupavexError
 
 MAX_ARGUMENT_BYTES = MAX_RESULT_BYTES = 16 << 20
 TOO_NESTED = f"Value is too nested (more than {MAX_VALUE_NESTING} levels deep)"
@@ -32,6 +31,8 @@ class Call:
     internal: bool = False
     journal: str | None = None
     scheduled: str | None = None
+    #: The path of the component whose function it is; empty for the app's.
+    component: str = ""
     #: The request that the call is part of; None for one of its own.
     request_id: str | None = None
     #: Called when the arguments are not needed any more as data, at the latest when the function is over.
@@ -40,18 +41,19 @@ class Call:
 
 def checked(app: App, call: Call, kind: Kind) -> Function:
     """The function that a call names. Raises :class:`Failure` where there is none that may be called so."""
-    function = app.find(call.path)
-    shown = canonical(call.path)
+    function = app.find(call.path, call.component)
+    component = app.components.get(call.component)
+    shown = f"'{canonical(call.path)}'" + (f" in '{call.component}'" if component is None else component.shown)
     if function is None:
         if call.internal:
-            raise Failure(f"Could not find function for '{shown}'. Did you forget to run `npx convex dev`?")
-        raise Failure(f"Could not find public function for '{shown}'. Did you forget to run `npx convex dev`?")
+            raise Failure(f"Could not find function for {shown}. Did you forget to run `npx convex dev`?")
+        raise Failure(f"Could not find public function for {shown}. Did you forget to run `npx convex dev`?")
     if not function.public and not call.internal:
-        raise Failure(f"Could not find public function for '{shown}'. Did you forget to run `npx convex dev`?")
+        raise Failure(f"Could not find public function for {shown}. Did you forget to run `npx convex dev`?")
     if function.kind != kind:
         raise Failure(
-            f"Trying to execute {function.udf_path} as {kind.capitalize()}, but it is defined as "
-            f"{function.kind.capitalize()}."
+            f"Trying to execute {function.udf_path}{function.component.shown} as {kind.capitalize()}, "
+            f"but it is defined as {function.kind.capitalize()}."
         )
     return function
 
@@ -104,15 +106,3 @@ def checked_result(function: Function, text: str, catalog_name: Callable[[int], 
 
 def _shown(weight: int) -> str:
     return f"{weight / (1 << 20):.2f} MiB"
-
-
-def named(arguments: Arguments) -> str:
-    """The path of the function that an operation names."""
-    name = arguments.get("name")
-    if isinstance(name, str):
-        return name
-    handle = arguments.get("functionHandle")
-    if isinstance(handle, str) and handle.startswith("function://"):
-        return handle.partition("//")[2].partition(";")[2] or handle.rpartition("/")[2]
-    message = "Not supported here: a reference to a component's function."
-    raise SupavexError("NotSupportedHere", message)

@@ -21,6 +21,7 @@ from supavex.deployment.functions.outcome import Failure, Outcome
 
 #: Runs of each job that are kept, and characters of what they gave and said.
 _KEPT, _MAX_TEXT = 5, 1000
+_MINE = "component = ? AND name = ?"
 
 
 def due_crons(functions: Functions, now: float) -> tuple[list[CronJob], float | None]:
@@ -34,13 +35,17 @@ def due_crons(functions: Functions, now: float) -> tuple[list[CronJob], float | 
 def run_cron(functions: Functions, job: CronJob) -> Outcome | None:
     """Runs a job that is due; None where somebody else has run or changed it."""
     with functions.engine.snapshot() as snapshot:
-        function = functions.app(snapshot).find(job.path)
-    call = Call(job.path, job.args, internal=True)
+        app = functions.app(snapshot)
+        component = next((path for path, found in app.components.items() if found.id == job.component), None)
+    if component is None:
+        return None  # it is not mounted any more
+    function = app.find(job.path, component)
+    call = Call(job.path, job.args, internal=True, component=component)
     try:
         if function is not None and function.kind == "action":
             with functions.engine.writing() as connection:
                 _hold(connection, job)
-                connection.execute("UPDATE crons SET state = 'inProgress' WHERE name = ?", (job.name,))
+                connection.execute(f"UPDATE crons SET state = 'inProgress' WHERE {_MINE}", (job.component, job.name))
             outcome = functions.action(call)
             with functions.engine.writing() as connection:
                 _complete(connection, job, outcome, functions.engine.clock.now(), state="inProgress")
@@ -77,8 +82,8 @@ def fail_interrupted(functions: Functions) -> None:
 
 def _hold(connection: sqlite3.Connection, job: CronJob, state: str = "pending") -> None:
     """Raises :class:`Abandoned` where the job is not any more as it was."""
-    sql = "SELECT state, next FROM crons WHERE name = ?"
-    if connection.execute(sql, (job.name,)).fetchone() != (state, job.next):
+    sql = f"SELECT state, next FROM crons WHERE {_MINE}"
+    if connection.execute(sql, (job.component, job.name)).fetchone() != (state, job.next):
         raise Abandoned
 
 
@@ -91,8 +96,8 @@ def _complete(
     if skipped:
         message = f"Skipping {skipped} run(s) of job {job.name} because multiple scheduled runs are in the past"
         outcome.add_log("WARN", [message])
-    sql = "UPDATE crons SET state = 'pending', previous = ?, next = ? WHERE name = ?"
-    connection.execute(sql, (job.next, following, job.name))
+    sql = f"UPDATE crons SET state = 'pending', previous = ?, next = ? WHERE {_MINE}"
+    connection.execute(sql, (job.next, following, job.component, job.name))
     run = {
         "ts": round(job.next * 1e9),
         "udfPath": job.path,
@@ -102,10 +107,11 @@ def _complete(
         "executionTime": time.monotonic() - outcome.begun if not outcome.seconds else outcome.seconds,
     }
     id_ = encode_id(RUNS_NUMBER, new_internal_id())
-    row = (id_, time.time_ns() / 1e6, job.name, json.dumps(run, ensure_ascii=False))
-    connection.execute("INSERT INTO cron_runs (id, created, name, run) VALUES (?, ?, ?, ?)", row)
-    kept = "SELECT number FROM cron_runs WHERE name = ? ORDER BY number DESC LIMIT ?"
-    connection.execute(f"DELETE FROM cron_runs WHERE name = ? AND number NOT IN ({kept})", (job.name, job.name, _KEPT))
+    row = (id_, time.time_ns() / 1e6, job.name, json.dumps(run, ensure_ascii=False), job.component)
+    connection.execute("INSERT INTO cron_runs (id, created, name, run, component) VALUES (?, ?, ?, ?, ?)", row)
+    kept = f"SELECT number FROM cron_runs WHERE {_MINE} ORDER BY number DESC LIMIT ?"
+    mine = (job.component, job.name)
+    connection.execute(f"DELETE FROM cron_runs WHERE {_MINE} AND number NOT IN ({kept})", (*mine, *mine, _KEPT))
 
 
 def _status(outcome: Outcome) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from supavex.convex.ids import encode_id, new_internal_id
 from supavex.convex.values import Document, from_internal_json, to_internal_json
+from supavex.deployment.database.store import Store
 from supavex.deployment.functions.schedules import Schedule, schedule_of
 from supavex.errors import SupavexError
 
@@ -32,6 +33,8 @@ class CronJob:
     state: str
     previous: float | None
     next: float
+    #: The id of the component that has it; 0 of the app.
+    component: int = 0
 
 
 def checked_specs(functions: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -64,46 +67,52 @@ def _check_function(name: str, path: str, functions: Mapping[str, dict[str, Any]
         raise SupavexError("InvalidModules", f"The cron job '{name}' {what}: {module}:{function}", where="crons.js")
 
 
-def apply_crons(connection: sqlite3.Connection, specs: Mapping[str, dict[str, Any]], now: float) -> None:
-    """Makes the file's jobs those of ``specs``. A job whose schedule is the same keeps its times."""
-    before = {name: json.loads(spec) for name, spec in connection.execute("SELECT name, spec FROM crons")}
+def apply_crons(store: Store, specs: Mapping[str, dict[str, Any]], now: float) -> None:
+    """Makes the jobs of the app, or of a component, those of ``specs``. Where the schedule is the same, times stay."""
+    connection, component = store.connection, store.component
+    before = {name: json.loads(spec) for name, spec in _rows(store, "name, spec FROM crons")}
+    mine = "component = ? AND name = ?"
     for name in before.keys() - specs.keys():
-        connection.execute("DELETE FROM crons WHERE name = ?", (name,))
-        connection.execute("DELETE FROM cron_runs WHERE name = ?", (name,))
+        connection.execute(f"DELETE FROM crons WHERE {mine}", (component, name))
+        connection.execute(f"DELETE FROM cron_runs WHERE {mine}", (component, name))
     for name, spec in specs.items():
         first = schedule_of(spec["schedule"]).next(None, now)
         text = json.dumps(spec, ensure_ascii=False)
         if name not in before:
             ids = encode_id(_JOBS, new_internal_id()), encode_id(_NEXT, new_internal_id())
-            row = (name, ids[0], now * 1000, text, ids[1], "pending", None, first)
-            connection.execute("INSERT INTO crons VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+            row = (component, name, ids[0], now * 1000, text, ids[1], "pending", None, first)
+            connection.execute("INSERT INTO crons VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
         elif before[name] != spec:
-            connection.execute("UPDATE crons SET spec = ? WHERE name = ?", (text, name))
+            connection.execute(f"UPDATE crons SET spec = ? WHERE {mine}", (text, component, name))
             if before[name]["schedule"] != spec["schedule"]:
-                connection.execute("UPDATE crons SET next = ? WHERE name = ?", (first, name))
+                connection.execute(f"UPDATE crons SET next = ? WHERE {mine}", (first, component, name))
 
 
 def cron_jobs(connection: sqlite3.Connection) -> list[CronJob]:
-    """The jobs, the one that is due first first."""
-    sql = "SELECT name, spec, state, previous, next FROM crons ORDER BY next, name"
+    """The jobs of the app and its components, the one that is due first first."""
+    sql = "SELECT name, spec, state, previous, next, component FROM crons ORDER BY next, component, name"
     return [_job(*row) for row in connection.execute(sql).fetchall()]
 
 
-def _job(name: str, text: str, state: str, previous: float | None, next_: float) -> CronJob:
+def _job(name: str, text: str, state: str, previous: float | None, next_: float, component: int) -> CronJob:
     spec = json.loads(text)
     args = spec["args"][0] if spec["args"] else {}
-    return CronJob(name, spec["name"], args, schedule_of(spec["schedule"]), state, previous, next_)
+    return CronJob(name, spec["name"], args, schedule_of(spec["schedule"]), state, previous, next_, component)
 
 
-def job_documents(connection: sqlite3.Connection) -> list[Document]:
+def _rows(store: Store, source: str, order: str = "name") -> list[tuple[Any, ...]]:
+    sql = f"SELECT {source} WHERE component = ? ORDER BY {order}"
+    return store.connection.execute(sql, (store.component,)).fetchall()
+
+
+def job_documents(store: Store) -> list[Document]:
     """The documents of ``_cron_jobs``."""
-    rows = connection.execute("SELECT id, created, name, spec FROM crons ORDER BY created, name").fetchall()
+    rows = _rows(store, "id, created, name, spec FROM crons", "created, name")
     return [{"_id": id_, "_creationTime": at, "name": name, "cronSpec": _spec(text)} for id_, at, name, text in rows]
 
 
-def next_documents(connection: sqlite3.Connection) -> list[Document]:
+def next_documents(store: Store) -> list[Document]:
     """The documents of ``_cron_next_run``. Times are nanoseconds."""
-    sql = "SELECT next_id, created, id, state, previous, next FROM crons ORDER BY created, name"
     return [
         {
             "_id": id_,
@@ -113,14 +122,16 @@ def next_documents(connection: sqlite3.Connection) -> list[Document]:
             "prevTs": None if previous is None else round(previous * 1e9),
             "nextTs": round(following * 1e9),
         }
-        for id_, created, job, state, previous, following in connection.execute(sql).fetchall()
+        for id_, created, job, state, previous, following in _rows(
+            store, "next_id, created, id, state, previous, next FROM crons", "created, name"
+        )
     ]
 
 
-def run_documents(connection: sqlite3.Connection) -> list[Document]:
+def run_documents(store: Store) -> list[Document]:
     """The documents of ``_cron_job_logs``: the last runs of each job, the oldest first."""
     found: list[Document] = []
-    for id_, created, name, text in connection.execute("SELECT id, created, name, run FROM cron_runs ORDER BY number"):
+    for id_, created, name, text in _rows(store, "id, created, name, run FROM cron_runs", "number"):
         run = json.loads(text)
         status = run["status"]
         if "value" in status.get("result", {}):

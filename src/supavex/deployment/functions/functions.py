@@ -21,9 +21,9 @@ class Functions(TransactionFunctions):
 
     def run(self, call: Call) -> Outcome:
         """Runs a function of any kind."""
-        found = Outcome(canonical(call.path), "Query")
+        found = Outcome(canonical(call.path), "Query", component=call.component)
         with recorded(found, self.query_seconds), self.engine.snapshot() as snapshot:
-            function = self.app(snapshot).find(call.path)
+            function = self.app(snapshot).find(call.path, call.component)
             found.kind = "Query" if function is None else function.kind.capitalize()
         if found.failure is not None:
             return self.told(found)

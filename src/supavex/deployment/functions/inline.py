@@ -5,15 +5,17 @@ Its module imports ``query`` from a module of Convex's own; ``inline.js`` stands
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
+from dataclasses import replace
 
 from supavex.convex.validators import Validator
 from supavex.deployment.functions.app import Function, canonical
 from supavex.deployment.functions.call import Call
 from supavex.deployment.functions.functions import Functions
 from supavex.deployment.functions.incidents import recorded
-from supavex.deployment.functions.outcome import Outcome
+from supavex.deployment.functions.outcome import Failure, Outcome
 from supavex.deployment.functions.running import TransactionRun
 from supavex.deployment.runtime.deno import script
 from supavex.deployment.runtime.linking import link
@@ -25,11 +27,16 @@ _ANYTHING: Validator | None = None
 def run_inline(functions: Functions, path: str, source: str, call: Call) -> Outcome:
     """Runs the query that is the module's default export, as the admin."""
     module = f"_inline/{secrets.token_hex(8)}.js"
-    outcome = Outcome(canonical(path), "Query")
+    outcome = Outcome(canonical(path), "Query", component=call.component)
     with recorded(outcome, functions.query_seconds), functions.gate, functions.engine.snapshot() as snapshot:
         outcome.ts = outcome.read_at = snapshot.ts
         transaction, app = functions.engine.begin(snapshot), functions.app(snapshot)
-        function = Function(module, "default", "query", False, _ANYTHING, _ANYTHING, False)
+        component = app.components.get(call.component)
+        if component is None:
+            raise Failure(f"Component path {json.dumps(call.component[:200])} not found.")
+        function = Function(
+            module, "default", "query", False, _ANYTHING, _ANYTHING, False, replace(component, definition="")
+        )
         linked = link(module, _IMPORTED.sub('"./wrappers.js"', source))
         with functions.runner(app) as leased:
             runner = leased.runner
@@ -37,9 +44,9 @@ def run_inline(functions: Functions, path: str, source: str, call: Call) -> Outc
                 runner.ready()
                 runner.load(script("inline.js"), b"R")
                 runner.load(linked.script())
-                outcome.value = TransactionRun(functions, app, runner, transaction, call, outcome).outermost(
-                    function, call
-                )
+                with transaction.within(component.id):
+                    run = TransactionRun(functions, app, runner, transaction, call, outcome)
+                    outcome.value = run.outermost(function, call)
             finally:
                 runner.kill()  # it holds a module that is nobody's
     return outcome

@@ -86,4 +86,4 @@ class LiveQueries:
 
 def _key(call: Call, *, who: bool) -> str:
     caller = call.identity.key if who else ""
-    return json.dumps([call.path, call.args, call.journal, call.internal, caller], sort_keys=True)
+    return json.dumps([call.component, call.path, call.args, call.journal, call.internal, caller], sort_keys=True)

@@ -36,39 +36,54 @@ def sha256_of(module: Module) -> str:
     return hashlib.sha256(module.source.encode() + (module.source_map or "").encode()).hexdigest()
 
 
-def stored_modules(store: Store) -> dict[str, Module]:
-    """The pushed modules by path."""
-    rows = store.connection.execute("SELECT path, source, source_map, environment FROM modules ORDER BY path")
-    return {row[0]: Module(*row) for row in rows}
+def stored_modules(store: Store, definition: str = "") -> dict[str, Module]:
+    """The pushed modules by path: the app's, or those of a component's definition."""
+    sql = "SELECT path, source, source_map, environment FROM modules WHERE definition = ? ORDER BY path"
+    return {row[0]: Module(*row) for row in store.connection.execute(sql, (definition,))}
 
 
-def module_hashes(store: Store) -> list[dict[str, str]]:
-    """Path, hash and environment of each module, as ``get_config_hashes`` gives them."""
-    rows = store.connection.execute("SELECT path, sha256, environment FROM modules ORDER BY path")
+def pushed_definitions(store: Store) -> list[str]:
+    """The definitions of components that have modules."""
+    return [
+        row[0] for row in store.connection.execute("SELECT DISTINCT definition FROM modules WHERE definition != ''")
+    ]
+
+
+def module_hashes(store: Store, definition: str = "") -> list[dict[str, str]]:
+    """Path, hash and environment of each module, as ``get_config_hashes`` gives them of the app."""
+    sql = "SELECT path, sha256, environment FROM modules WHERE definition = ? ORDER BY path"
+    rows = store.connection.execute(sql, (definition,))
     return [{"path": path, "hash": hash_, "environment": environment} for path, hash_, environment in rows]
 
 
-def analyses(store: Store) -> dict[str, dict[str, Any]]:
-    """What each module of the app's own says of its functions."""
-    rows = store.connection.execute("SELECT path, analysis FROM modules WHERE analysis IS NOT NULL ORDER BY path")
-    return {path: json.loads(text) for path, text in rows}
+def analyses(store: Store, definition: str = "") -> dict[str, dict[str, Any]]:
+    """What each module, of the app's own or of a component's definition, says of its functions."""
+    sql = "SELECT path, analysis FROM modules WHERE analysis IS NOT NULL AND definition = ? ORDER BY path"
+    return {path: json.loads(text) for path, text in store.connection.execute(sql, (definition,))}
 
 
-def save_modules(store: Store, modules: Mapping[str, Module], found: Mapping[str, dict[str, Any]]) -> None:
-    """Puts ``modules`` in the place of all that were there. Call it in a transaction."""
+def save_modules(
+    store: Store, modules: Mapping[str, Module], found: Mapping[str, dict[str, Any]], definition: str = ""
+) -> None:
+    """Puts ``modules`` in the place of all that the app, or a definition, had. Call it in a transaction."""
     hashes = {path: sha256_of(module) for path, module in modules.items()}
-    before = dict(store.connection.execute("SELECT path, sha256 FROM modules"))
+    sql = "SELECT path, sha256 FROM modules WHERE definition = ?"
+    before = dict(store.connection.execute(sql, (definition,)))
     if before != hashes or store.meta(IMPORTED) is None:
         store.set_meta(IMPORTED, json.dumps(new_import()))
-    store.connection.execute("DELETE FROM modules")
+    store.connection.execute("DELETE FROM modules WHERE definition = ?", (definition,))
     store.connection.executemany(
-        "INSERT INTO modules VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO modules VALUES (?, ?, ?, ?, ?, ?, ?)",
         [
-            (m.path, m.source, m.source_map, m.environment, hashes[p], json.dumps(found[p]) if p in found else None)
+            (
+                *(definition, m.path, m.source, m.source_map, m.environment, hashes[p]),
+                json.dumps(found[p]) if p in found else None,
+            )
             for p, m in modules.items()
         ],
     )
-    apply_crons(store.connection, checked_specs(found), time.time())
+    if not definition:
+        apply_crons(store, checked_specs(found), time.time())
 
 
 def variables(store: Store) -> dict[str, str]:

@@ -91,6 +91,8 @@ class Outcome:
     #: Whether it depends on who calls.
     saw_identity: bool = False
     request_id: str = field(default_factory=lambda: secrets.token_hex(8))
+    #: The path of the function's component; empty for the app.
+    component: str = ""
     #: When it began, by the monotonic clock, and how long it took.
     begun: float = field(default_factory=time.monotonic)
     seconds: float = 0.0

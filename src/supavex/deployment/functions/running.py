@@ -29,12 +29,12 @@ from supavex.deployment.functions.call import (
     check_arguments,
     checked,
     checked_result,
-    named,
 )
 from supavex.deployment.functions.incidents import recorded
 from supavex.deployment.functions.operations import answer
 from supavex.deployment.functions.outcome import Failure, Outcome, conflict_failure, failure_of, logged
 from supavex.deployment.functions.outgoing import permitted
+from supavex.deployment.functions.references import named
 from supavex.deployment.functions.syscalls import Frame, Services, parsed, understood
 from supavex.deployment.functions.turns import Turns
 from supavex.deployment.runtime.runner import AT_ONCE, Runner, RunnerLost, Runners
@@ -126,7 +126,7 @@ class TransactionFunctions:
 
     def query(self, call: Call, snapshot: Snapshot | None = None) -> Outcome:
         """Runs a query, at the moment of ``snapshot`` or now."""
-        outcome = Outcome(canonical(call.path), "Query")
+        outcome = Outcome(canonical(call.path), "Query", component=call.component)
         with recorded(outcome, self.query_seconds), self.gate, ExitStack() as stack:
             at = snapshot or stack.enter_context(self.engine.snapshot())
             self._in_transaction(call, outcome, self.engine.begin(at))
@@ -151,11 +151,12 @@ class TransactionFunctions:
             outcome.retries = retries
             return self.told(outcome)
         path = canonical(call.path)
-        return self.told(Outcome(path, "Mutation", failure=conflict_failure(conflict, path)))
+        failure = conflict_failure(conflict, path)
+        return self.told(Outcome(path, "Mutation", failure=failure, component=call.component))
 
     def _attempted(self, call: Call, also: Also | None, job: JobWrites | None) -> Outcome:
         """Runs a mutation once, and commits. Raises :class:`Conflict` where it has to be run again."""
-        outcome = Outcome(canonical(call.path), "Mutation")
+        outcome = Outcome(canonical(call.path), "Mutation", component=call.component)
         settled: Transaction | None = None
         with recorded(outcome, self.query_seconds), self.gate, self.engine.snapshot() as snapshot:
             transaction = self.engine.begin(snapshot)
@@ -191,10 +192,11 @@ class TransactionFunctions:
         app = self.app(snapshot_of(transaction))
         function = checked(app, call, kind)
         outcome.path = function.path
-        check_arguments(function, call.args, transaction)
-        with self.runner(app) as leased:
-            run = TransactionRun(self, app, leased.runner, transaction, call, outcome)
-            outcome.value = run.outermost(function, call)
+        with transaction.within(function.component.id):
+            check_arguments(function, call.args, transaction)
+            with self.runner(app) as leased:
+                run = TransactionRun(self, app, leased.runner, transaction, call, outcome)
+                outcome.value = run.outermost(function, call)
 
     def runner(self, app: App, function: Function | None = None) -> Leased:
         """A process for one call, given back when the block ends. One for Node runs that call alone."""
@@ -202,25 +204,24 @@ class TransactionFunctions:
             return Leased(None, app, permitted(self.services.fetch_hosts))
         return Leased(self._runners, app, permitted(self.services.fetch_hosts))
 
-    def start_request(
-        self, app: App, function: Function, call: Call, snapshot: Snapshot | Transaction
-    ) -> dict[str, Any]:
+    def start_request(self, app: App, function: Function, call: Call, snapshot: Snapshot) -> dict[str, Any]:
         """What a process is told of a function that is to run."""
-        catalog = snapshot.catalog
-        connection = snapshot.connection if isinstance(snapshot, Snapshot) else None
+        component = function.component
         addresses = self.services.addresses
-        own = {"CONVEX_CLOUD_URL": addresses.cloud, "CONVEX_SITE_URL": addresses.site}
-        if connection is not None:
-            own |= dict(connection.execute("SELECT name, value FROM environment"))
+        site = addresses.site + (component.http_prefix or "").rstrip("/")
+        own = {"CONVEX_CLOUD_URL": addresses.cloud, "CONVEX_SITE_URL": site}
+        app_own = dict(snapshot.connection.execute("SELECT name, value FROM environment"))
         return {
-            "path": function.module,
+            "path": function.key,
+            "component": component.id,
+            "componentArgs": component.args,
             "name": function.name,
             "kind": function.kind,
             "args": json.dumps([call.args]),
             "requestId": "",
             "imported": app.imported,
-            "tables": catalog.numbers,
-            "environment": own,
+            "tables": snapshot.catalog.of(component.id).numbers,
+            "environment": own | component.environment(app_own),
         }
 
 
@@ -287,6 +288,7 @@ class TransactionRun:
             call.identity,
             self.app,
             services,
+            component=function.component,
             job=self.call.scheduled,
             request_id=self.outcome.request_id,
         )
@@ -294,7 +296,7 @@ class TransactionRun:
     def _run(self, frame: Frame, function: Function, call: Call, *, outermost: bool = False) -> str:
         self._count += 1
         id_ = self._count
-        request = self.functions.start_request(self.app, function, call, self._snapshot())
+        request = self.functions.start_request(self.app, function, call, snapshot_of(self.transaction))
         request |= {"outermost": outermost, "now": self.functions.engine.clock.ns() // 1_000_000}
         request["seed"] = [secrets.randbits(32) for _ in range(4)]
         request["snapshot"] = to_internal_json(self.transaction.ts)["$integer"]
@@ -322,9 +324,6 @@ class TransactionRun:
         with suppress(SupavexError):
             frame.consumed(read)
         raise failure_of(payload, self.app) if how == "failed" else Failure("Returned promise will never resolve")
-
-    def _snapshot(self) -> Snapshot:
-        return snapshot_of(self.transaction)
 
     def _step(self, instructions: list[Any]) -> list[Any]:
         started = time.monotonic()
@@ -371,20 +370,25 @@ class TransactionRun:
             raise SupavexError("InvalidFunctionCall", "Cannot run a mutation inside a query.")
         if self._calling >= _DEPTH:
             raise SupavexError("MaximumCallDepth", f"Functions call each other more than {_DEPTH} deep.")
-        call = Call(named(arguments), arguments.get("args", {}), frame.identity, internal=True)
+        path, component = named(self.app, frame.component, arguments)
+        call = Call(path, arguments.get("args", {}), frame.identity, internal=True, component=component)
         if isinstance(call.args, list):
             call.args = call.args[0] if call.args else {}
         function = checked(self.app, call, kind)
-        check_arguments(function, call.args, self.transaction)
+        with self.transaction.within(function.component.id):
+            check_arguments(function, call.args, self.transaction)
         outer = self.transaction
         if arguments["udfType"] == "snapshotQuery":
             # It sees nothing that was written since, and what it reads may change before the commit.
-            self.transaction = self.functions.engine.begin(self._snapshot())
+            self.transaction = self.functions.engine.begin(snapshot_of(self.transaction))
         mark = self.transaction.mark()
         self._calling += 1
         called = self._frame(function, call)
         try:
-            with self.transaction.limited(arguments.get("transactionLimits") or {}):
+            with (
+                self.transaction.within(function.component.id),
+                self.transaction.limited(arguments.get("transactionLimits") or {}),
+            ):
                 return self._run(called, function, call)
         except Failure:
             self.transaction.go_back(mark)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
+from dataclasses import dataclass
 
 from supavex.convex.ids import decode_id
 from supavex.convex.order_keys import order_key, successor
 from supavex.convex.values import Document, to_internal_json
-from supavex.deployment.database.catalog import SCHEDULED
+from supavex.deployment.database.catalog import SCHEDULED, Catalog
+from supavex.deployment.database.components import components
 from supavex.deployment.database.engine import Abandoned
 from supavex.deployment.database.plans import QueryPlan
 from supavex.deployment.database.store import StoredTable, read_body
@@ -81,9 +83,9 @@ class Scheduler:
             )
             self._wake.wait(wait)
 
-    def _begin(self, due: list[Document]) -> None:
+    def _begin(self, due: list[Job]) -> None:
         for job in due:
-            id_ = str(job["_id"])
+            id_ = job.id
             free = id_ not in self._running and id_ not in self._given_up
             if free and not self._closing and len(self._running) < _AT_ONCE:
                 thread = threading.Thread(target=self._run, args=(job,), name="supavex-job", daemon=True)
@@ -92,7 +94,7 @@ class Scheduler:
 
     def _begin_crons(self, due: list[CronJob]) -> None:
         for job in due:
-            key = f"cron {job.name}"
+            key = f"cron {job.component} {job.name}"
             free = key not in self._running and key not in self._given_up
             if free and not self._closing and len(self._running) < _AT_ONCE:
                 thread = threading.Thread(target=self._run_cron, args=(key, job), name="supavex-cron", daemon=True)
@@ -110,14 +112,14 @@ class Scheduler:
             self._running.pop(key, None)
             self._wake.set()
 
-    def _run(self, job: Document) -> None:
-        id_ = str(job["_id"])
+    def _run(self, job: Job) -> None:
+        id_ = job.id
         try:
             run_job(self._functions, job)
         except Exception:
             # Not even its failure could be written. It waits, as pending, for the next start of the server.
             self._given_up.add(id_)
-            incident(f"the scheduled function {job.get('name')}")
+            incident(f"the scheduled function {job.document.get('name')}")
         finally:
             self._running.pop(id_, None)
             self._wake.set()
@@ -127,37 +129,68 @@ class Scheduler:
             _set(self._functions, job, "failed", "Transient error: the server was stopped while the action ran.")
 
 
-def due_jobs(functions: Functions, now: float) -> tuple[list[Document], float | None]:
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A document of ``_scheduled_functions``, with the id and path of its component (0 and "" of the app)."""
+
+    document: Document
+    component: int
+    path: str
+
+    @property
+    def id(self) -> str:
+        """The document's id, which no other component's job has."""
+        return str(self.document["_id"])
+
+    @property
+    def function(self) -> tuple[str, str]:
+        """The paths of the function and of the component that has it."""
+        return str(self.document["name"]), str(self.document.get("component", self.path))
+
+
+def due_jobs(functions: Functions, now: float) -> tuple[list[Job], float | None]:
     """The jobs that are due at ``now`` (milliseconds), in the order of their times, and when the next one is."""
     return _jobs(functions, "pending", now)
 
 
-def _jobs(functions: Functions, kind: str, now: float | None = None) -> tuple[list[Document], float | None]:
+def _jobs(functions: Functions, kind: str, now: float | None = None) -> tuple[list[Job], float | None]:
     with functions.engine.snapshot() as snapshot:
-        table = snapshot.catalog.readable(SCHEDULED)
-        if table is None:
-            return [], None
-        index = snapshot.catalog.indexes(table)["by_state"]
-        prefix = order_key(kind)
-        plan = QueryPlan(
-            SCHEDULED, table, index, prefix, successor(prefix), descending=False, operators=(), fingerprint=""
-        )
-        transaction = functions.engine.begin(snapshot)
-        due: list[Document] = []
-        after: bytes | None = None
-        while rows := transaction.rows(plan, after, 256):
-            for row in rows:
-                job = read_body(row.body)
-                if now is not None and job["scheduledTime"] > now:
-                    return due, float(job["scheduledTime"])
-                due.append(job)
-            after = rows[-1].key
-        return due, None
+        transaction, found, later = functions.engine.begin(snapshot), list[Job](), list[float]()
+        paths: dict[int, str] = {}
+        for catalog in snapshot.catalog.components:
+            table = catalog.readable(SCHEDULED)
+            if table is None:
+                continue
+            if catalog.component and not paths:
+                paths = {one.id: path for path, one in components(snapshot.connection).items()}
+            due, after = _due(transaction, catalog, table, kind, now)
+            found += [Job(document, catalog.component, paths.get(catalog.component, "")) for document in due]
+            later += [] if after is None else [after]
+        found.sort(key=lambda job: float(job.document["scheduledTime"]))
+        return found, min(later, default=None)
 
 
-def run_job(functions: Functions, job: Document) -> Outcome | None:
+def _due(
+    transaction: Transaction, catalog: Catalog, table: StoredTable, kind: str, now: float | None
+) -> tuple[list[Document], float | None]:
+    """The jobs of one component; see :func:`due_jobs`."""
+    index, prefix = catalog.indexes(table)["by_state"], order_key(kind)
+    plan = QueryPlan(SCHEDULED, table, index, prefix, successor(prefix), descending=False, operators=(), fingerprint="")
+    due: list[Document] = []
+    after: bytes | None = None
+    while rows := transaction.rows(plan, after, 256):
+        for row in rows:
+            job = read_body(row.body)
+            if now is not None and job["scheduledTime"] > now:
+                return due, float(job["scheduledTime"])
+            due.append(job)
+        after = rows[-1].key
+    return due, None
+
+
+def run_job(functions: Functions, job: Job) -> Outcome | None:
     """Runs a job that is pending; None where it is not any more. One that fails, for whatever reason, is failed."""
-    outcome = Outcome(str(job.get("name")), "Mutation")
+    outcome = Outcome(str(job.document.get("name")), "Mutation")
     ran: Outcome | None = None
     with recorded(outcome, functions.query_seconds):
         ran = _ran(functions, job)
@@ -169,12 +202,15 @@ def run_job(functions: Functions, job: Document) -> Outcome | None:
     return ran
 
 
-def _ran(functions: Functions, job: Document) -> Outcome | None:
+def _ran(functions: Functions, job: Job) -> Outcome | None:
+    path, component = job.function
     with functions.engine.snapshot() as snapshot:
-        function = functions.app(snapshot).find(str(job["name"]))
-    args = job["args"]
+        function = functions.app(snapshot).find(path, component)
+    args = job.document["args"]
     data = to_internal_json(args[0] if args else {})
-    call = Call(str(job["name"]), data, internal=True, scheduled=str(job["_id"]))
+    # A function of another component does not know the job, which is not of its own.
+    own = job.id if component == job.path else None
+    call = Call(path, data, internal=True, scheduled=own, component=component)
     if function is not None and function.kind == "action":
         if not _set(functions, job, "inProgress"):
             return None
@@ -188,14 +224,14 @@ def _ran(functions: Functions, job: Document) -> Outcome | None:
         if body is None or read_body(body)["state"]["kind"] != "pending":
             raise _Gone
         # The mutation sees its own job so; for others it stays pending until it is over.
-        transaction.put(table, internal_id, ended(job, "inProgress", transaction))
+        transaction.put(table, internal_id, ended(job.document, "inProgress", transaction))
 
     def end(transaction: Transaction, outcome: Outcome) -> None:
         table, internal_id = _place(transaction, job)
         body = transaction.peek(table, internal_id)
         if body is None or read_body(body)["state"]["kind"] != "canceled":
             kind = "failed" if outcome.failure else "success"
-            transaction.put(table, internal_id, ended(job, kind, transaction, _why(outcome)))
+            transaction.put(table, internal_id, ended(job.document, kind, transaction, _why(outcome)))
 
     with suppress(_Gone):
         return functions.mutation(call, job=JobWrites(begin, end))
@@ -210,13 +246,13 @@ def _why(outcome: Outcome) -> str | None:
     return None if outcome.failure is None else outcome.failure.text(outcome.request_id)
 
 
-def _place(transaction: Transaction, job: Document) -> tuple[StoredTable, bytes]:
-    table = transaction.catalog.readable(SCHEDULED)
+def _place(transaction: Transaction, job: Job) -> tuple[StoredTable, bytes]:
+    table = transaction.catalog.of(job.component).readable(SCHEDULED)
     assert table is not None
-    return table, decode_id(str(job["_id"]))[1]
+    return table, decode_id(job.id)[1]
 
 
-def _set(functions: Functions, job: Document, kind: str, error: str | None = None) -> bool:
+def _set(functions: Functions, job: Job, kind: str, error: str | None = None) -> bool:
     """Puts a job into another state, unless it was cancelled meanwhile; whether it was."""
 
     def write(transaction: Transaction) -> bool:
@@ -225,7 +261,7 @@ def _set(functions: Functions, job: Document, kind: str, error: str | None = Non
         allowed = ("pending",) if kind == "inProgress" else ("pending", "inProgress")
         if body is None or read_body(body)["state"]["kind"] not in allowed:
             return False
-        transaction.put(table, internal_id, ended(job, kind, transaction, error))
+        transaction.put(table, internal_id, ended(job.document, kind, transaction, error))
         return True
 
     return bool(functions.engine.write(write))

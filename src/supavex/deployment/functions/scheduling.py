@@ -13,7 +13,8 @@ from supavex.convex.values import Document, from_internal_json, size
 from supavex.deployment.database.catalog import SCHEDULED
 from supavex.deployment.database.store import read_body
 from supavex.deployment.database.transaction import Transaction
-from supavex.deployment.functions.call import check_arguments, named
+from supavex.deployment.functions.call import check_arguments
+from supavex.deployment.functions.references import named
 from supavex.deployment.functions.syscalls import Arguments, Frame, invalid, writable
 from supavex.errors import SupavexError
 
@@ -32,10 +33,10 @@ def schedule(frame: Frame, arguments: Arguments) -> str:
 
 def scheduled(transaction: Transaction, frame: Frame, arguments: Arguments) -> str:
     """Writes a new job; its id. Raises where there is no such function, or it does not take the arguments."""
-    function = frame.app.find(named(arguments))
-    path = named(arguments)
+    path, component = named(frame.app, frame.component, arguments)
+    function = frame.app.find(path, component)
     if function is None:
-        message = f"Attempted to schedule function at nonexistent path: {path}"
+        message = f"Attempted to schedule function at nonexistent path: {component + ' ' if component else ''}{path}"
         raise SupavexError("InvalidScheduledFunction", message)
     if function.kind == "query":
         message = f"Only mutations and actions can be scheduled. {function.path} is a query."
@@ -45,7 +46,8 @@ def scheduled(transaction: Transaction, frame: Frame, arguments: Arguments) -> s
         raise SupavexError("InvalidScheduledFunctionDelay", f"{ts} is more than five years from now.")
     args = arguments.get("args", {})
     args = args[0] if isinstance(args, list) else args
-    check_arguments(function, args, transaction)
+    with transaction.within(function.component.id):
+        check_arguments(function, args, transaction)
     given = [from_internal_json(args)]
     transaction.usage.schedules(size(given))
     document: Document = {
@@ -54,6 +56,8 @@ def scheduled(transaction: Transaction, frame: Frame, arguments: Arguments) -> s
         "scheduledTime": float(ts) * 1000,
         "state": {"kind": "pending"},
     }
+    if function.component.id != frame.component.id:
+        document["component"] = function.component.path
     if frame.job is not None and _is_cancelled(transaction, frame.job):
         # What a job schedules after it was cancelled is there, and never runs.
         document = ended({**document, "scheduledTime": transaction.begun}, "canceled", transaction)

@@ -28,9 +28,10 @@ def _found(transaction: Transaction, arguments: Arguments, method: str) -> dict[
     text = arguments.get("storageId")
     if not isinstance(text, str):
         raise invalid("storageId", method, "it is no text")
-    sql = "SELECT internal_id, name, sha256, size, content_type FROM files WHERE "
+    component = transaction.catalog.component
+    sql = "SELECT internal_id, name, sha256, size, content_type FROM files WHERE component = ? AND "
     if _UUID.match(text):
-        rows = transaction.query_rows(sql + "name = ?", (text,))
+        rows = transaction.query_rows(sql + "name = ?", (component, text))
     else:
         try:
             number, internal_id = decode_id(text)
@@ -38,9 +39,10 @@ def _found(transaction: Transaction, arguments: Arguments, method: str) -> dict[
             raise invalid("storageId", method, f"Unable to decode ID: {error.message}") from None
         if number != STORAGE_NUMBER:
             raise invalid("storageId", method, f"{text} is no id of _storage")
-        rows = transaction.query_rows(sql + "internal_id = ?", (internal_id,))
+        rows = transaction.query_rows(sql + "internal_id = ?", (component, internal_id))
     transaction.read(FILES)
-    new = next((file for file in transaction.added_files if text in (file.name, file.document["_id"])), None)
+    added = [file for file in transaction.added_files if file.component == component]
+    new = next((file for file in added if text in (file.name, file.document["_id"])), None)
     row = next(rows, None) if new is None else (new.internal_id, new.name, *new.row[3:])
     if row is None or row[1] in transaction.removed_files:
         return None
@@ -67,7 +69,7 @@ def generate_upload_url(frame: Frame, arguments: Arguments) -> str:
     if frame.services.upload_url is None:
         message = "Not supported here: nothing listens for uploads, for the deployment is not served."
         raise SupavexError("NotSupportedHere", message)
-    return json.dumps(frame.services.upload_url())
+    return json.dumps(frame.services.upload_url(frame.component.id))
 
 
 def delete(frame: Frame, arguments: Arguments) -> str:
@@ -102,7 +104,7 @@ def store_in_mutation(frame: Frame, arguments: Arguments) -> str:
     transaction = writable(frame)
     data, kind = _checked(arguments)
     transaction.usage.stored(len(data))
-    file = NewFile(new_internal_id(), str(uuid.uuid4()), transaction.begun, data, kind)
+    file = NewFile(new_internal_id(), str(uuid.uuid4()), transaction.begun, data, kind, frame.component.id)
     transaction.added_files.append(file)
     return json.dumps(file.document["_id"])
 
@@ -120,15 +122,16 @@ def load_in_mutation(files: Files, frame: Frame, arguments: Arguments) -> str:
     return _loaded(files.path(found["name"]), found["contentType"])
 
 
-def store(engine: Engine, arguments: Arguments) -> str:
-    """Stores bytes that an action has; the new file's id."""
+def store(engine: Engine, arguments: Arguments, component: int) -> str:
+    """Stores bytes that an action has, in its component; the new file's id."""
     data, kind = _checked(arguments)
-    path = engine.files.new_path()
+    files = engine.files_of(component)
+    path = files.new_path()
     try:
         with open(path, "wb", opener=owner_only) as file:
             file.write(data)
         with engine.writing((FILES, b"")):
-            return engine.files.keep(path, kind).id
+            return files.keep(path, kind).id
     finally:
         path.unlink(missing_ok=True)
 

@@ -17,6 +17,7 @@ from supavex.convex.json_bounds import parse_strict
 from supavex.convex.names import table_name_problem
 from supavex.convex.values import Document, from_internal_json
 from supavex.deployment.database.catalog import SYSTEM_NUMBERS
+from supavex.deployment.database.components import APP, Component
 from supavex.deployment.database.paging import OpenQuery, PageWanted, read_page
 from supavex.deployment.database.plans import QueryPlan, plan_query
 from supavex.deployment.database.search_plans import SearchPlan
@@ -25,6 +26,7 @@ from supavex.deployment.database.transaction import Transaction
 from supavex.deployment.database.usage import MAX_READ_ROWS, Limits, spelled
 from supavex.deployment.functions.app import App
 from supavex.deployment.functions.identity import Identity
+from supavex.deployment.functions.references import handle_of, named
 from supavex.errors import SupavexError
 
 Arguments = dict[str, Any]
@@ -42,12 +44,12 @@ class Addresses:
 class Services:
     """What a deployment gives its functions besides its data.
 
-    ``upload_url`` makes an address for uploads; None where nothing listens to them. ``fetch_hosts``: the hosts that
-    actions may fetch from, with or without a port; ``*`` is any.
+    ``upload_url`` makes an address for uploads into a component (0: into the app); None where nothing listens to them.
+    ``fetch_hosts``: the hosts that actions may fetch from, with or without a port; ``*`` is any.
     """
 
     addresses: Addresses = field(default_factory=Addresses)
-    upload_url: Callable[[], str] | None = None
+    upload_url: Callable[[int], str] | None = None
     fetch_hosts: frozenset[str] = frozenset()
 
 
@@ -61,6 +63,7 @@ class Frame:
     identity: Identity
     app: App
     services: Services
+    component: Component = APP
     #: The scheduled job that runs the function.
     job: str | None = None
     request_id: str = ""
@@ -131,7 +134,7 @@ def _plan(frame: Frame, query: Any) -> QueryPlan | SearchPlan:
     plan = plan_query(query, frame.transaction.catalog)
     if isinstance(plan, SearchPlan):
         return plan
-    new = frame.transaction.new_tables.get(plan.name)
+    new = frame.transaction.new_table(plan.name)
     return plan if plan.table is not None or new is None else plan.of_new(new)
 
 
@@ -184,6 +187,10 @@ def query_page(frame: Frame, arguments: Arguments) -> str:
     if frame.next_journal is not None:
         message = "This query or mutation function ran multiple paginated queries. Convex only supports a single "
         raise SupavexError("MultiplePaginatedDatabaseQueries", f"{message}paginated query in each function.")
+    if frame.component.id:
+        message = "paginate() is only supported in the app. "
+        more = "Learn more at https://docs.convex.dev/components/authoring#pagination"
+        raise SupavexError("PaginationUnsupportedInComponents", message + more)
     plan = _plan(frame, arguments["query"])
     wanted = PageWanted(cursor, end if end is not None else frame.journal, int(size), *limits)
     page = read_page(frame.transaction, plan, wanted)
@@ -283,7 +290,7 @@ def user_identity(frame: Frame, arguments: Arguments) -> str:
 
 def function_metadata(frame: Frame, arguments: Arguments) -> str:
     """The function's own name."""
-    return json.dumps({"name": frame.path, "componentPath": ""})
+    return json.dumps({"name": frame.path, "componentPath": frame.component.path})
 
 
 def deployment_metadata(frame: Frame, arguments: Arguments) -> str:
@@ -302,10 +309,11 @@ def request_metadata(frame: Frame, arguments: Arguments) -> str:
 
 def function_handle(frame: Frame, arguments: Arguments) -> str:
     """A text that names a function, for ``runMutation`` and others."""
-    function = frame.app.find(str(arguments.get("name")))
+    path, component = named(frame.app, frame.component, arguments)
+    function = frame.app.find(path, component)
     if function is None:
-        raise SupavexError("FunctionNotFound", f"Couldn't find function {arguments.get('name')!r}")
-    return json.dumps(f"function://;{function.udf_path}")
+        raise SupavexError("FunctionHandleNotFound", f"Function handle not found: there is no function {path}")
+    return json.dumps(handle_of(function))
 
 
 def audit_log(frame: Frame, arguments: Arguments) -> str:

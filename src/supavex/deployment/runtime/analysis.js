@@ -8,12 +8,19 @@
   };
   // An auth.config.ts that reads a variable which is not set is refused, with words that the official CLI looks for.
   let strict = false;
+  let ofComponent = false; // a component's convex.config.ts
   let environment = {};
   // No more than Convex has of it.
   const variables = (target) => new Proxy(target, {
     get: (target, name) => {
       if (typeof name !== "string") return target[name];
-      if (Object.hasOwn(environment, name)) return environment[name];
+      if (!ofComponent && Object.hasOwn(environment, name)) return environment[name];
+      if (ofComponent) {
+        throw new Error(
+          "Environment variables are only supported in the app's convex.config.ts. " +
+            "Learn more at https://docs.convex.dev/components/authoring#environment-variables",
+        );
+      }
       if (strict) throw new Error(`Environment variable ${name} is used in auth config file but its value was not set`);
       return undefined;
     },
@@ -75,6 +82,21 @@
     return { text: schema.export() };
   };
 
+  const definitionOf = (exports) => {
+    if (!Object.hasOwn(exports, "default")) return { problem: "missing default export" };
+    const definition = exports.default;
+    if (definition === null || typeof definition !== "object") return { problem: "the default export is not an object" };
+    if (Object.keys(exports).length !== 1) return { problem: "`convex.config.ts` has more than one export" };
+    if (!("export" in definition)) {
+      return { problem: "missing `export` property on the default export of `convex.config.ts`" };
+    }
+    const app = "(where `app` is the default export of `convex.config.ts`)";
+    if (typeof definition.export !== "function") return { problem: `\`app.export\` ${app} is not a function` };
+    const said = definition.export();
+    if (said === null || typeof said !== "object") return { problem: `\`app.export()\` ${app} doesn’t return an object` };
+    return { text: stringify(said) };
+  };
+
   // Whatever is thrown: reading it may throw again.
   const said = (read, otherwise) => {
     try {
@@ -94,7 +116,7 @@
     `\`${name}\` defined in \`${path}\` is a ${udfType} function. Only actions can be defined in Node.js. ` +
     "See https://docs.convex.dev/functions/actions for more details.";
   const evaluated = async (request) => {
-    const answer = { functions: {}, schema: null, auth: [], failure: null };
+    const answer = { functions: {}, schema: null, auth: [], definitions: {}, failure: null };
     const [syscall, later] = [refuse("the database"), () => 0];
     const load = own.instances({ syscall, asyncSyscall: syscall, jsSyscall: syscall });
     web.analyzing = web.importing = true;
@@ -108,11 +130,16 @@
     for (const path of request.modules) {
       try {
         strict = path === "auth.config.js";
+        const definition = request.definitions[path];
+        ofComponent = definition !== undefined && definition !== "";
         if (own.node === null) globalThis.process = forConvex;
         const exports = await load(path);
         if (path === request.schema) answer.schema = schemaOf(exports);
         else if (path === "auth.config.js") answer.auth = providersOf(exports);
-        else if (path !== request.definition) answer.functions[path] = analyzed(path, exports);
+        else if (definition !== undefined) {
+          answer.definitions[definition] = definitionOf(exports);
+          if (answer.definitions[definition].problem !== undefined) break; // others import it
+        } else answer.functions[path] = analyzed(path, exports);
         const other = own.node === null ? undefined : answer.functions[path]?.functions.find((f) => f.udfType !== "Action");
         if (other !== undefined) throw new Error(onlyActions(path, other));
       } catch (error) {

@@ -19,6 +19,7 @@ from typing import IO, Any
 
 from supavex.convex.json_bounds import JsonTooLarge, parse_bounded, parse_strict
 from supavex.convex.schema_json import validator_from_json
+from supavex.deployment.runtime.definitions import Config, Definition, evaluated, in_order, linked
 from supavex.deployment.runtime.deno import LENGTH, framed, own_scripts, resident, script, start
 from supavex.deployment.runtime.linking import link
 from supavex.errors import SupavexError
@@ -59,31 +60,36 @@ class Evaluation:
     functions: dict[str, dict[str, Any]] = field(default_factory=dict)
     schema: str | None = None
     auth: list[dict[str, Any]] = field(default_factory=list)
+    #: Definitions by path, the app's under the empty one.
+    definitions: dict[str, Definition] = field(default_factory=dict)
 
 
 def evaluate(
     modules: Sequence[Module],
     schema: Module | None,
-    definition: Module | None,
+    configs: Sequence[Config],
     environment: Mapping[str, str],
     *,
     seconds: float = SECONDS,
     memory: int = MEMORY_BYTES,
 ) -> Evaluation:
-    """Imports every module, the schema and the app's definition. Raises :class:`SupavexError` with Convex's codes."""
-    every = [*modules, *(module for module in (schema, definition) if module is not None)]
-    answers = []
+    """Imports every module, the schema, and definitions. Raises :class:`SupavexError` with Convex's codes."""
+    every = [*modules, *([] if schema is None else [schema])]
+    configs, answers = in_order(configs), []
     for node in (False, True):
         own = [module for module in every if (module.environment == "node") == node]
         if own or not node:
+            definitions = {} if node else {config.key: config.path for config in configs}
             request = {
                 "environment": dict(environment),
-                "modules": [module.path for module in own if not module.is_chunk],
+                "modules": [*(module.path for module in own if not module.is_chunk), *definitions],
                 "schema": schema.path if schema else None,
-                "definition": definition.path if definition else None,
+                "definitions": definitions,
             }
             frames = [*(f"R{text}" for text in (*own_scripts(node=node), script("analysis.js")))]
-            frames += [f"L{module.path}\n{link(module.path, module.source).script()}" for module in own]
+            scripts = [] if node else list(linked(configs))
+            scripts += [link(module.path, module.source) for module in own]
+            frames += [f"L{one.path}\n{one.script()}" for one in scripts]
             frames.append(f"A{json.dumps(request)}")
             answers.append(_in_child(b"".join(map(framed, frames)), seconds, memory, node=node))
             _check(answers[-1])
@@ -95,7 +101,8 @@ def evaluate(
     if found is not None and not _is_schema(found.get("text")):
         raise _evaluating("InvalidSchemaExport", "Default export from schema file isn't a Convex schema.")
     functions = {path: said for each in answers for path, said in each["functions"].items()}
-    return Evaluation(functions, None if found is None else found["text"], answer["auth"])
+    said = {config.path: evaluated(config, answer["definitions"].get(config.path)) for config in configs}
+    return Evaluation(functions, None if found is None else found["text"], answer["auth"], said)
 
 
 def _check(answer: Any) -> None:
@@ -201,7 +208,9 @@ def is_sound(answer: object) -> bool:
     if failure is not None:
         texts = isinstance(failure, dict) and all(isinstance(text, str) for text in failure.values())
         return texts and {"module", "message"} <= failure.keys()
-    if not {"functions", "schema", "auth"} <= answer.keys():
+    if not {"functions", "schema", "auth", "definitions"} <= answer.keys():
+        return False
+    if not isinstance(answer["definitions"], dict):
         return False
     schema = answer["schema"]
     if not (schema is None or isinstance(schema, dict)) or not isinstance(answer["auth"], list):

@@ -6,17 +6,19 @@
   const { outbox, web, thrown, line } = own;
   const { Blob } = globalThis;
   let kind = "query"; // of the function that was called from outside
-  let environment = {};
-  let tables = {}; // their numbers by name
-  let numbers = new Set();
-
+  // The app, and components: each has tables of its own (their numbers by name), and sees other variables.
+  let namespaces = new Map();
   // No more than Convex has of it: names can be read, and neither listed nor looked for.
   const variable = (target, name) => {
     if (typeof name !== "string") return target[name];
-    if (Object.hasOwn(environment, name)) return environment[name];
+    const environment = stack.at(-1)?.environment;
+    if (environment !== undefined && Object.hasOwn(environment, name)) return environment[name];
     return name === "inspect" ? () => "[process.env]" : undefined;
   };
   if (own.node === null) Object.assign(globalThis, { process: { env: new Proxy({}, { get: variable }) } });
+
+  // What the running function reaches the deployment by: packages look for it here, too.
+  Object.defineProperty(globalThis, "Convex", { get: () => stack.at(-1)?.Convex, configurable: true });
 
   // What is longer than this breaks a limit for certain, and the host need not see it.
   const MAX_TEXT = 48 << 20;
@@ -98,11 +100,14 @@
       }
       if (operation === "1.0/queryCleanup") return "true"; // what it has read is told at the frame's end
       if (operation === "1.0/db/normalizeId") {
-        const number = tables[argument.table];
+        const number = this.namespace.tables[argument.table];
         const given = argument.idString;
         return stringify({ id: number !== undefined && tableOf(given) === number ? given : null });
       }
-      if (operation === "1.0/componentArgument") return "{}";
+      if (operation === "1.0/componentArgument") {
+        const { name } = argument;
+        return stringify(Object.hasOwn(this.componentArgs, name) ? { value: this.componentArgs[name] } : {});
+      }
       if (operation === "1.0/getSnapshotTs") return stringify({ $integer: this.snapshot });
       throw new Error(`Unknown operation ${operation}`);
     }
@@ -188,6 +193,7 @@
       if (operation === "1.0/insert") {
         // The first document of a table makes it.
         const number = tableOf(parse(answer.text)._id);
+        const { tables, numbers } = call.frame.namespace;
         if (!numbers.has(number)) {
           tables[parse(text).table] = number;
           numbers.add(number);
@@ -329,9 +335,9 @@
   const start = (id, request) => {
     const frame = new Frame(id);
     if (request.outermost) {
-      ({ kind, environment, tables } = request);
-      numbers = new Set(Object.values(tables));
-      own.setEnvironment?.(environment);
+      ({ kind } = request);
+      namespaces = new Map();
+      own.setEnvironment?.(request.environment);
       web.begin(kind, kind === "action" ? null : request.now);
       own.beginClock(request.imported.now);
       own.seed(request.seed);
@@ -341,6 +347,11 @@
       asides.push(descriptorsOf(globalThis));
       makeGlobals(fresh);
     }
+    const { tables, component } = request;
+    if (!namespaces.has(component)) namespaces.set(component, { tables, numbers: new Set(Object.values(tables)) });
+    frame.namespace = namespaces.get(component);
+    frame.environment = request.environment;
+    frame.componentArgs = request.componentArgs;
     stack.push(frame);
     frame.snapshot = request.snapshot;
     const Convex = {
@@ -348,6 +359,7 @@
       asyncSyscall: (operation, text) => frame.asyncSyscall(operation, text),
       jsSyscall: (operation, argument) => frame.jsSyscall(operation, argument),
     };
+    frame.Convex = Convex;
     const mayLoad = () => {
       if (kind !== "action") throw new TypeError("dynamic module import unsupported");
     };

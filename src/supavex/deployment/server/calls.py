@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from supavex.convex.values import from_internal_json, to_clean_json, to_internal_json
+from supavex.deployment.database.components import components
 from supavex.deployment.database.engine import Snapshot
 from supavex.deployment.functions.call import Call
 from supavex.deployment.functions.identity import ADMIN, NOBODY, Identity, acting
@@ -139,11 +140,10 @@ class Calls:
         form = body.get("format")
         if form is not None and (not isinstance(form, str) or form not in _FORMATS):
             raise SupavexError("BadFormat", f"format param must be one of [`json`]. Got {str(form)[:40]}")
-        if body.get("componentPath"):
-            raise SupavexError("NotSupportedHere", "Not supported here: functions of components.")
+        component = of_admin(body.get("componentPath"), identity)
         if path.startswith("_system/"):
-            return Json(await self._system(path, args, identity))
-        call = Call(path, args, identity, internal=identity.admin, taken=turn.release)
+            return Json(await self._system(path, args, identity, component))
+        call = Call(path, args, identity, internal=identity.admin, component=component, taken=turn.release)
         # Only the call has the arguments from here on: an action gives them up when it has begun.
         del args
         body.clear()
@@ -159,12 +159,12 @@ class Calls:
         made = lambda call: Json(answer(run[kind](call), clean=clean))  # noqa: E731
         return await self.host.call(made, call, acting=kind in ("action", "any"))
 
-    async def _system(self, path: str, args: dict[str, Any], identity: Identity) -> dict[str, Any]:
+    async def _system(self, path: str, args: dict[str, Any], identity: Identity, component: str) -> dict[str, Any]:
         if not identity.admin:
             raise security.bad_key()
         try:
             decoded, addresses = from_internal_json(args), self.host.addresses
-            value = await self.host.run(lambda d: system.call(d, addresses, path, decoded))
+            value = await self.host.run(lambda d: system.call(d, addresses, path, decoded, component))
         except SupavexError as error:
             return {"status": "error", "errorMessage": error.message}
         return {"status": "success", "value": to_internal_json(value)}
@@ -185,10 +185,29 @@ class Calls:
             str(bundle.get("path", "testQuery.js")),
             _FORMATS.get(form or "json", True),
         )
+        component = ""
+        if body.get("componentId") is not None:
+            known = await self.host.run(lambda d: components(d.store.connection))
+            found = [path for path, one in known.items() if one.document == body["componentId"]]
+            if not found:
+                raise SupavexError("ComponentNotFound", "there is no component of that componentId.")
+            (component,) = found
         return await self.host.call(
             lambda call: Json(answer(run_inline(self.host.functions, path, source, call), clean=clean)),
-            Call(path, args),
+            Call(path, args, component=component),
         )
+
+
+def of_admin(path: object, identity: Identity) -> str:
+    """The path of a component whose function is called from outside. Raises for who is not the admin."""
+    if path is None or path == "":
+        return ""
+    if not isinstance(path, str):
+        raise SupavexError("BadJsonBody", "componentPath is a text.")
+    if not identity.admin:
+        message = "Only admin or system users can call functions on non-root components directly"
+        raise SupavexError("Forbidden", message)
+    return path
 
 
 def answer(outcome: Outcome, *, clean: bool) -> dict[str, Any]:

@@ -172,15 +172,15 @@ class Host:
         providers = json.loads(self.run_now(lambda d: d.store.meta("auth")) or "[]")
         return self.tokens.identity(token, providers)
 
-    def upload_url(self) -> str:
-        """An address that a file can be sent to, for an hour."""
+    def upload_url(self, component: int = 0) -> str:
+        """An address that a file of the app, or of a component, can be sent to, for an hour."""
         until = int(time.time()) + _STORAGE_TOKEN_SECONDS
-        return f"{self.addresses.cloud}/api/storage/upload?token={self.upload_token(until)}"
+        return f"{self.addresses.cloud}/api/storage/upload?token={self.upload_token(until, component)}"
 
-    def upload_token(self, until: int) -> str:
+    def upload_token(self, until: int, component: int) -> str:
         """The token of an address that is valid until a second since 1970."""
-        digest = hashlib.sha256(f"{self.admin_key} storage {until}".encode()).hexdigest()
-        return f"{until}-{digest}"
+        digest = hashlib.sha256(f"{self.admin_key} storage {until} {component}".encode()).hexdigest()
+        return f"{until}-{component}-{digest}"
 
     def _in_loop(self, job: Callable[[], None]) -> None:
         loop = self._loop
@@ -231,7 +231,7 @@ class Host:
             "kind": "Completion",
             "udfType": outcome.kind,
             "identifier": outcome.path[:_LOG_PATH],
-            "componentPath": None,
+            "componentPath": outcome.component or None,
             "logLines": [line.entry() for line in outcome.logs],
             "timestamp": time.time(),
             "executionTime": outcome.seconds,

@@ -1,70 +1,103 @@
 """A push, as the official CLI makes it: start (evaluate, compare), wait (hold documents against it), finish.
 
-Source: ``local_backend/src/deploy_config2.rs`` and ``application/src/deploy_config.rs`` of convex-backend, and the
-schemas of answers in the CLI (``cli/lib/deployApi``).
+Source: ``local_backend/src/deploy_config2.rs`` and ``application/src/deploy_config.rs`` of convex-backend. The app and
+each definition of a component are parts of a push; a definition's schema and functions are those of every component
+that is mounted of it.
 """
 
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from supavex.convex.compile import validator_problem
-from supavex.convex.schema import Schema
-from supavex.convex.schema_changes import index_definitions
-from supavex.convex.schema_json import schema_from_json, validator_from_json
+from supavex.convex.schema_json import validator_from_json
+from supavex.deployment.database.components import APP, Component, components, keep_component
+from supavex.deployment.database.database import Database
 from supavex.deployment.deployment import Deployment
 from supavex.deployment.functions import modules as stored
-from supavex.deployment.functions.crons import checked_specs
+from supavex.deployment.functions.crons import apply_crons, checked_specs
+from supavex.deployment.functions.mounting import mounted
+from supavex.deployment.runtime.definitions import Config, bare_app
 from supavex.deployment.runtime.evaluation import Evaluation, Module, evaluate
+from supavex.deployment.server import differences
 from supavex.deployment.server.host import Addresses
 from supavex.errors import SupavexError
 
 #: Pushes that were started and may still be finished.
 _REMEMBERED = 20
 _NO_SCHEMA = '{"tables":[],"schemaValidation":true}'
+#: The id of no component, whose tables are none.
+_NOWHERE = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The app, or a component's definition, as it is pushed."""
+
+    modules: dict[str, Module]
+    schema: Module | None
+    config: Config | None
+    udf_version: str
 
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """What a push brings, and what it found: the schema that was active, and the environment variables."""
+    """What a push brings, and what it found: the schemas that were active, and the environment variables.
 
-    modules: dict[str, Module]
-    schema: Module | None
-    definition: Module | None
-    before: str | None
+    ``parts`` are by their definitions' paths, the app's under the empty one; ``before`` are schemas by the paths of
+    components, mounted or not.
+    """
+
+    parts: dict[str, Part]
+    before: dict[str, str | None]
     variables: dict[str, str]
-    udf_version: str
     dry_run: bool
     addresses: Addresses
 
-    def evaluate(self) -> Evaluation:
-        """Evaluates the modules, which takes a while and no deployment."""
+    def evaluate(self) -> dict[str, Evaluation]:
+        """Evaluates the modules of each part, which takes a while and no deployment."""
         own = {"CONVEX_CLOUD_URL": self.addresses.cloud, "CONVEX_SITE_URL": self.addresses.site}
-        return evaluate(list(self.modules.values()), self.schema, self.definition, {**self.variables, **own})
+        configs = [part.config for part in self.parts.values() if part.config is not None]
+        found = {}
+        for path, part in self.parts.items():
+            # A component knows no variable before it is mounted somewhere.
+            given = own if path else {**self.variables, **own}
+            try:
+                modules = list(part.modules.values())
+                found[path] = evaluate(modules, part.schema, () if path else configs, given)
+            except SupavexError as error:
+                if not path:
+                    raise
+                message = f"In the component {path}: {error.message}"
+                raise SupavexError(error.code, message, where=f"{path}/{error.where}") from None
+        return found
 
 
 @dataclass(slots=True)
 class _Started:
-    """A push between its start and its end."""
+    """A push between its start and its end. ``components`` are those that it mounts; new ones have no ids yet."""
 
     pushed: Pushed
-    evaluation: Evaluation
+    evaluations: dict[str, Evaluation]
+    components: list[Component]
+
+    def schema(self, component: Component) -> str | None:
+        """The schema's JSON of the app or a component; an empty one where there is none any more."""
+        schema = self.evaluations[component.definition].schema
+        if schema is None and not component.path and self.pushed.before[""] is None:
+            return None
+        return _NO_SCHEMA if schema is None else schema
 
     @property
-    def before(self) -> str | None:
-        """The schema that was active when it started."""
-        return self.pushed.before
-
-    @property
-    def schema(self) -> str | None:
-        """The schema's JSON; an empty one where the app has none any more."""
-        if self.evaluation.schema is None:
-            return None if self.before is None else _NO_SCHEMA
-        return self.evaluation.schema
+    def everything(self) -> list[Component]:
+        """The app, and all that is mounted in it."""
+        return [APP, *self.components]
 
 
 class Pushes:
@@ -79,30 +112,30 @@ class Pushes:
         app = body.get("appDefinition")
         if not isinstance(app, dict):
             raise _bad("appDefinition")
-        _refuse_components(_list(body, "componentDefinitions"))
-        return Pushed(
-            _modules(deployment, app),
-            None if app.get("schema") is None else _module(app["schema"]),
-            None if app.get("definition") is None else _module(app["definition"]),
-            deployment.schema_text,
-            stored.variables(deployment.store),
-            str(app.get("udfServerVersion", "")),
-            bool(body.get("dryRun")),
-            self._addresses,
-        )
+        parts = {"": _part("", app, _modules(deployment, app))}
+        for data in _list(body, "componentDefinitions"):
+            path = _text(data, "definitionPath")
+            if path in parts:
+                raise SupavexError("BadJsonBody", f"the push has two definitions {path!r}.")
+            modules = [_module(module) for module in _list(data, "functions")]
+            parts[path] = _part(path, data, {module.path: module for module in modules})
+        variables = stored.variables(deployment.store)
+        return Pushed(parts, _schemas(deployment), variables, bool(body.get("dryRun")), self._addresses)
 
-    def start(self, deployment: Deployment, pushed: Pushed, evaluation: Evaluation) -> dict[str, Any]:
+    def start(self, deployment: Deployment, pushed: Pushed, evaluations: dict[str, Evaluation]) -> dict[str, Any]:
         """``start_push``: remembers the push, and says what it would change."""
-        _check_validators(evaluation)
-        _check_crons(evaluation)
-        started = _Started(pushed, evaluation)
-        if started.schema is not None:
-            try:
-                deployment.change_to(started.schema)
-            except SupavexError as error:
-                place = f"{error.where}: " if error.where else ""
-                message = f"Hit an error while evaluating your schema:\n{place}{error.message}"
-                raise SupavexError(error.code, message, where=error.where) from None
+        for evaluation in evaluations.values():
+            _check_validators(evaluation)
+            _check_crons(evaluation)
+        definitions = evaluations[""].definitions or {"": bare_app()}
+        for path in pushed.parts.keys() - definitions.keys():
+            raise SupavexError("TypecheckError", f"No definition imports the component {path}.", where=path)
+        tree = mounted(definitions, {path: evaluation.functions for path, evaluation in evaluations.items()})
+        started = _Started(pushed, evaluations, tree)
+        for component in started.everything:
+            schema = started.schema(component)
+            if schema is not None:
+                _check_schema(_seen_from(deployment, component.path), component, schema)
         key = uuid.uuid4().hex
         self._started[key] = started
         while len(self._started) > _REMEMBERED:
@@ -120,46 +153,87 @@ class Pushes:
     def wait(self, deployment: Deployment, body: dict[str, Any]) -> dict[str, Any]:
         """``wait_for_schema``: whether the documents fit. Indexes are built when the push is finished."""
         started = self._of(body.get("schemaChange"))
-        if deployment.schema_text != started.before:
+        if _schemas(deployment) != started.pushed.before:
             return {"type": "raceDetected"}
-        if started.schema is None:
-            return {"type": "complete"}
-        try:
-            deployment.check_documents(started.schema)
-        except SupavexError as error:
-            if error.code != "SchemaValidationFailed":
-                raise
-            table = (error.where or "").partition(" ")[0]
-            return {"type": "failed", "error": error.message, "componentPath": "", "tableName": table}
+        for component in started.everything:
+            schema = started.schema(component)
+            try:
+                if schema is not None:
+                    _seen_from(deployment, component.path).check_documents(schema)
+            except SupavexError as error:
+                if error.code != "SchemaValidationFailed":
+                    raise
+                table = (error.where or "").partition(" ")[0]
+                failed = {"type": "failed", "error": error.message, "componentPath": component.path}
+                return {**failed, "tableName": table}
         return {"type": "complete"}
 
     def finish(self, deployment: Deployment, body: dict[str, Any]) -> dict[str, Any]:
-        """``finish_push``: schema, indexes and modules, in one transaction; what has changed."""
+        """``finish_push``: schemas, indexes, modules and components, in one transaction; what has changed."""
         start = body.get("startPush")
         started = self._of(start.get("schemaChange") if isinstance(start, dict) else None)
-        if deployment.schema_text != started.before:
+        if _schemas(deployment) != started.pushed.before:
             raise SupavexError("RaceDetected", "Schema was overwritten by another push.")
         if stored.variables(deployment.store) != started.pushed.variables:
             raise SupavexError("RaceDetected", "Environment variables have changed during push.")
-        old = stored.stored_modules(deployment.store)
-        answer = _finish_answer(deployment, started, old)
+        answer = _finish_answer(deployment, started)
         if started.pushed.dry_run or body.get("dryRun"):
             return answer
         with deployment.store.transaction():
-            if started.schema is not None:
-                deployment.push(started.schema)
-            stored.save_modules(deployment.store, started.pushed.modules, started.evaluation.functions)
-            deployment.store.set_meta("auth", json.dumps(started.evaluation.auth))
-            deployment.store.set_meta("udf_version", started.pushed.udf_version)
+            for component in started.everything:
+                kept = keep_component(deployment.store, component) if component.path else component
+                database = deployment.within(kept.id)
+                schema = started.schema(component)
+                if schema is not None:
+                    database.push(schema)
+                if component.path:
+                    functions = started.evaluations[component.definition].functions
+                    apply_crons(database.store, checked_specs(functions), time.time())
+            for component in _gone(deployment, started):
+                keep_component(deployment.store, replace(component, mounted=False))
+                apply_crons(deployment.store.within(component.id), {}, time.time())
+            for definition in stored.pushed_definitions(deployment.store):
+                if definition not in started.pushed.parts:
+                    stored.save_modules(deployment.store, {}, {}, definition)
+            for definition, part in started.pushed.parts.items():
+                functions = started.evaluations[definition].functions
+                stored.save_modules(deployment.store, part.modules, functions, definition)
+            deployment.store.set_meta("auth", json.dumps(started.evaluations[""].auth))
+            deployment.store.set_meta("udf_version", started.pushed.parts[""].udf_version)
         return answer
 
 
-def _refuse_components(definitions: list[Any]) -> None:
-    """Raises where an app uses components, and names them."""
-    names = [str(one.get("definitionPath")) for one in definitions if isinstance(one, dict)]
-    if definitions:
-        message = f"components don't run on a local deployment of supavex, and the app uses {', '.join(sorted(names))}."
-        raise SupavexError("NotSupportedHere", f"Not supported here: {message}")
+def _seen_from(deployment: Deployment, path: str) -> Database:
+    """The database as the component of that path sees it; one without tables where there is none yet."""
+    if not path:
+        return deployment
+    known = components(deployment.store.connection).get(path)
+    return deployment.within(_NOWHERE if known is None else known.id)
+
+
+def _schemas(deployment: Deployment) -> dict[str, str | None]:
+    """The active schemas of the app and of all components, by their paths."""
+    known = components(deployment.store.connection)
+    return {"": deployment.schema_text} | {
+        path: deployment.within(component.id).schema_text for path, component in known.items()
+    }
+
+
+def _gone(deployment: Deployment, started: _Started) -> list[Component]:
+    """The components that a push unmounts."""
+    paths = {component.path for component in started.components}
+    known = components(deployment.store.connection)
+    return [component for path, component in known.items() if component.mounted and path not in paths]
+
+
+def _check_schema(database: Database, component: Component, schema: str) -> None:
+    try:
+        database.change_to(schema)
+    except SupavexError as error:
+        place = f"{error.where}: " if error.where else ""
+        of = f" of the component {component.path}" if component.path else ""
+        message = f"Hit an error while evaluating your schema{of}:\n{place}{error.message}"
+        raise SupavexError(error.code, message, where=error.where) from None
 
 
 def _check_validators(evaluation: Evaluation) -> None:
@@ -223,115 +297,95 @@ def _modules(deployment: Deployment, app: dict[str, Any]) -> dict[str, Module]:
     return dict(sorted(modules.items()))
 
 
-def _index_json(name: str, definition: dict[str, Any]) -> dict[str, Any]:
-    """An index as a diff names it."""
-    staged = {"staged": True} if definition.get("staged") else {}
-    if "searchField" in definition:
-        body = {"type": "search", **{k: definition[k] for k in ("searchField", "filterFields")}}
-    elif "vectorField" in definition:
-        body = {"type": "vector", **{k: definition[k] for k in ("dimensions", "vectorField", "filterFields")}}
-    else:
-        body = {"type": "database", "fields": definition["fields"]}
-    return {"name": name, **body, **staged}
-
-
-def _definitions(schema: Schema | None) -> dict[str, dict[str, Any]]:
-    tables = {} if schema is None else schema.tables
-    return {key: index for name, table in tables.items() for key, index in index_definitions(name, table).items()}
-
-
-def _index_diff(deployment: Deployment, started: _Started) -> dict[str, Any]:
-    if started.schema is None:
-        return {"added_indexes": [], "removed_indexes": []}
-    change = deployment.change_to(started.schema)
-    new, old = _definitions(schema_from_json(started.schema)), _definitions(deployment.schema)
-    return {
-        "added_indexes": [_index_json(name, new[name]) for name in change.new_indexes],
-        "removed_indexes": [_index_json(name, old[name]) for name in change.removed_indexes],
-    }
+def _part(path: str, data: dict[str, Any], modules: dict[str, Module]) -> Part:
+    schema = None if data.get("schema") is None else _module(data["schema"])
+    config = None
+    if data.get("definition") is not None:
+        dependencies = _list(data, "dependencies")
+        if not all(isinstance(one, str) for one in dependencies):
+            raise _bad("dependencies")
+        config = Config(path, _module(data["definition"]).source, tuple(dependencies))
+    elif path:
+        raise _bad(f"definition of {path}")
+    return Part(modules, schema, config, str(data.get("udfServerVersion", "")))
 
 
 def _start_answer(deployment: Deployment, key: str, started: _Started) -> dict[str, Any]:
-    evaluation = started.evaluation
-    routes = (evaluation.functions.get("http.js") or {}).get("httpRoutes")
-    definition = {
-        "path": "",
-        "definitionType": {"type": "app"},
-        "childComponents": [],
-        "httpMounts": {},
-        "exports": {"type": "branch", "branch": []},
-    }
-    udf_config = {
-        "serverVersion": started.pushed.udf_version,
-        "importPhaseRngSeed": {"$bytes": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="},
-        "importPhaseUnixTimestamp": {"$integer": "AAAAAAAAAAA="},
-    }
+    evaluations, parts = started.evaluations, started.pushed.parts
+    definitions = evaluations[""].definitions or {"": bare_app()}
+    known = components(deployment.store.connection)
     return {
         "environmentVariables": started.pushed.variables,
         "externalDepsId": None,
-        "componentDefinitionPackages": {"": {}},
-        "appAuth": evaluation.auth,
+        "componentDefinitionPackages": {path: {} for path in parts},
+        "appAuth": evaluations[""].auth,
         "analysis": {
-            "": {
-                "definition": definition,
-                "schema": None if evaluation.schema is None else json.loads(evaluation.schema),
-                "functions": evaluation.functions,
-                "udfConfig": udf_config,
-            }
+            path: differences.analysis(evaluations[path], definitions[path].data, part.udf_version)
+            for path, part in parts.items()
         },
-        "app": {
-            "definitionPath": "",
-            "componentPath": "",
-            "args": {},
-            "childComponents": {},
-            "httpRoutes": {
-                "httpModuleRoutes": None if routes is None else [route["route"] for route in routes],
-                "mounts": [],
-            },
-            "exports": {},
-        },
+        "app": differences.app_tree(started.components, evaluations),
         "schemaChange": {
-            "allocatedComponentIds": {},
-            "schemaIds": {"": key},
-            "indexDiffs": {"": _index_diff(deployment, started)},
+            "allocatedComponentIds": {one.path: one.path for one in started.components if one.path not in known},
+            "schemaIds": {
+                one.path: key if not one.path or evaluations[one.definition].schema is not None else None
+                for one in started.everything
+            },
+            "indexDiffs": {
+                one.path: differences.index_diff(_seen_from(deployment, one.path), started.schema(one))
+                for one in started.everything
+            },
         },
     }
 
 
-def _finish_answer(deployment: Deployment, started: _Started, old: dict[str, Module]) -> dict[str, Any]:
-    before = [json.dumps(info, sort_keys=True) for info in json.loads(deployment.store.meta("auth") or "[]")]
-    after = [json.dumps(info, sort_keys=True) for info in started.evaluation.auth]
-    same = {path for path, module in started.pushed.modules.items() if old.get(path) == module}
-    previous = deployment.store.meta("udf_version")
-    versions = None
-    if previous is not None and previous != started.pushed.udf_version:
-        versions = {"previous_version": previous, "next_version": started.pushed.udf_version}
-    schemas = None
-    if started.schema != started.before:
-        schemas = {"previous_schema": started.before, "next_schema": started.schema}
-    crons = [dict(stored.analyses(deployment.store).get("crons.js", {}).get("cronSpecs") or [])]
-    crons.append(dict(started.evaluation.functions.get("crons.js", {}).get("cronSpecs") or []))
+def _finish_answer(deployment: Deployment, started: _Started) -> dict[str, Any]:
+    auth = json.loads(deployment.store.meta("auth") or "[]")
+    known = components(deployment.store.connection)
+    diffs = {one.path: _component_diff(deployment, started, one, known) for one in started.everything}
+    diffs |= {one.path: _unmounted_diff(deployment, one) for one in _gone(deployment, started)}
     return {
-        "authDiff": {
-            "added": [info for info in after if info not in before],
-            "removed": [info for info in before if info not in after],
-        },
-        "definitionDiffs": {},
-        "componentDiffs": {
-            "": {
-                "diffType": {"type": "create" if previous is None else "modify"},
-                "moduleDiff": {
-                    "added": sorted(started.pushed.modules.keys() - same),
-                    "removed": sorted(old.keys() - same),
-                },
-                "udfConfigDiff": versions,
-                "cronDiff": {
-                    "added": sorted(crons[1].keys() - crons[0].keys()),
-                    "updated": sorted(n for n in crons[1].keys() & crons[0].keys() if crons[1][n] != crons[0][n]),
-                    "deleted": sorted(crons[0].keys() - crons[1].keys()),
-                },
-                "indexDiff": _index_diff(deployment, started),
-                "schemaDiff": schemas,
-            }
-        },
+        "authDiff": differences.auth_diff(auth, started.evaluations[""].auth),
+        "definitionDiffs": {path: {} for path in started.pushed.parts},
+        "componentDiffs": diffs,
+    }
+
+
+def _component_diff(
+    deployment: Deployment, started: _Started, component: Component, known: Mapping[str, Component]
+) -> dict[str, Any]:
+    part, before = started.pushed.parts[component.definition], known.get(component.path)
+    store, previous = deployment.store, None
+    if not component.path:
+        previous = store.meta("udf_version")
+        kind = "create" if previous is None else "modify"
+    else:
+        kind = "create" if before is None else "modify" if before.mounted else "remount"
+    versions = None
+    if previous is not None and previous != part.udf_version:
+        versions = {"previous_version": previous, "next_version": part.udf_version}
+    there = not component.path or (before is not None and before.mounted)
+    definition = before.definition if before is not None else component.definition
+    old = stored.stored_modules(store, definition) if there else {}
+    said = stored.analyses(store, definition) if there else {}
+    schema, active = started.schema(component), started.pushed.before.get(component.path)
+    return {
+        "diffType": {"type": kind},
+        "moduleDiff": differences.module_diff(old, part.modules),
+        "udfConfigDiff": versions,
+        "cronDiff": differences.cron_diff(said, started.evaluations[component.definition].functions),
+        "indexDiff": differences.index_diff(_seen_from(deployment, component.path), schema),
+        "schemaDiff": None if schema == active else {"previous_schema": active, "next_schema": schema},
+    }
+
+
+def _unmounted_diff(deployment: Deployment, component: Component) -> dict[str, Any]:
+    modules = stored.stored_modules(deployment.store, component.definition)
+    said = stored.analyses(deployment.store, component.definition)
+    return {
+        "diffType": {"type": "unmount"},
+        "moduleDiff": differences.module_diff(modules, {}),
+        "udfConfigDiff": None,
+        "cronDiff": differences.cron_diff(said, {}),
+        "indexDiff": {"added_indexes": [], "removed_indexes": []},
+        "schemaDiff": None,
     }

@@ -24,7 +24,7 @@ from supavex.deployment.functions.incidents import recorded
 from supavex.deployment.functions.outcome import Outcome
 from supavex.deployment.server import session_requests
 from supavex.deployment.server.bodies import Turn
-from supavex.deployment.server.calls import Calls
+from supavex.deployment.server.calls import Calls, of_admin
 from supavex.deployment.server.host import Host
 from supavex.deployment.server.pending import Pending, Request, TooMany
 from supavex.deployment.server.sender import Sender
@@ -160,12 +160,12 @@ class Session:
 
     def _request(self, kind: str, message: dict[str, Any], turn: Turn, length: int) -> None:
         number = _integer(message, "requestId")
-        if message.get("componentPath"):
-            raise Fatal("Not supported here: functions of components.")
+        component = self._component(message)
         self._check_expiry()
         arguments = message.pop("args", None) or [{}]
         args = arguments[0] if isinstance(arguments, list) else arguments
-        call = Call(str(message.get("udfPath")), args, self.who, internal=self.who.admin, taken=turn.release)
+        path, admin = str(message.get("udfPath")), self.who.admin
+        call = Call(path, args, self.who, internal=admin, component=component, taken=turn.release)
         request = Request(number, call, turn, length)
         try:
             if kind == "Mutation":
@@ -175,6 +175,13 @@ class Session:
         except TooMany:
             turn.release()
             raise Fatal(f"Too many {kind.lower()}s at once.") from None
+
+    def _component(self, message: dict[str, Any]) -> str:
+        """The path of the component that a message names. Only the admin reaches any."""
+        try:
+            return of_admin(message.get("componentPath"), self.who)
+        except SupavexError as error:
+            raise Fatal(error.message) from None
 
     def _connect(self, message: dict[str, Any]) -> None:
         self.connected = True
@@ -229,17 +236,15 @@ class Session:
             arguments = change.get("args") or [{}]
             if not (isinstance(arguments, list) and isinstance(arguments[0], dict)):
                 raise Fatal("A query's arguments are a list of one object.")
-            if change.get("componentPath"):
-                raise Fatal("Not supported here: functions of components.")
+            component = self._component(change)
             if len(self.queries) >= _MAX_QUERIES:
                 raise Fatal(f"A session has at most {_MAX_QUERIES} queries.")
             journal = change.get("journal")
             weight = length // len(changes)
             if weight + sum(query.weight for query in self.queries.values()) > _MAX_QUERY_CHARACTERS:
                 raise Fatal(f"The arguments of a session's queries have at most {_MAX_QUERY_CHARACTERS:,} characters.")
-            self.queries[id_] = Subscription(
-                str(change.get("udfPath")), arguments[0], journal if isinstance(journal, str) else None, weight=weight
-            )
+            path, journal = str(change.get("udfPath")), journal if isinstance(journal, str) else None
+            self.queries[id_] = Subscription(path, arguments[0], journal, component=component, weight=weight)
         self.known.query_set = version
         await self.transition(start, removed)
 

@@ -34,8 +34,8 @@ class Storage:
 
     async def upload(self, request: Request) -> Response:
         """Stores the body as a file."""
-        self._check_token(request.query_params.get("token", ""))
-        files = Files(self.host.deployment.store, self.host.folder)
+        component = self._of_token(request.query_params.get("token", ""))
+        files = Files(self.host.deployment.store.within(component), self.host.folder)
         path = files.new_path()
         try:
             await to_file(request, path, MAX_FILE_BYTES)
@@ -49,13 +49,15 @@ class Storage:
         self.host.changed()
         return Json({"storageId": kept.id})
 
-    def _check_token(self, token: str) -> None:
-        until = token.partition("-")[0]
-        known = until.isdecimal() and len(until) < 12 and security.same(token, self.host.upload_token(int(until)))
-        if not known:
+    def _of_token(self, token: str) -> int:
+        """The component that a token is for; 0 is the app. Raises for one that is none, or not any more."""
+        until, component = [*token.split("-"), ""][:2]
+        numbers = all(text.isdecimal() and len(text) < 12 for text in (until, component))
+        if not numbers or not security.same(token, self.host.upload_token(int(until), int(component))):
             raise SupavexError("StorageTokenInvalid", "Couldn't decode the StoreFileAuthorization token")
         if int(until) < time.time():
             raise SupavexError("StorageTokenExpired", "Store File Authorization expired")
+        return int(component)
 
     async def download(self, request: Request) -> Response:
         """A stored file, whole or one range of it."""

@@ -28,6 +28,8 @@ class Subscription:
     args: dict[str, Any]
     #: Where its page ends, from an earlier run: the page keeps its end when it is read again.
     journal: str | None = None
+    #: The path of its component; empty for the app.
+    component: str = ""
     outcome: Outcome | None = None
     #: The last moment at which the outcome is known to hold.
     checked: int = 0
@@ -74,7 +76,7 @@ class Subscription:
         return None, outcome.value, *outcome.log_texts
 
     async def _run(self, host: Host, who: Identity, snapshot: Snapshot) -> dict[str, Any]:
-        call = Call(self.path, self.args, who, internal=who.admin, journal=self.journal)
+        call = Call(self.path, self.args, who, internal=who.admin, journal=self.journal, component=self.component)
         outcome = await host.call(lambda c: host.live.outcome(c, snapshot), call)
         self.outcome, self.checked = outcome, snapshot.ts
         if outcome.journal is not None:
@@ -96,7 +98,7 @@ class Subscription:
             return {"type": "QueryFailed", "errorMessage": message, **nothing}
         try:
             addresses, arguments = host.addresses, from_internal_json(self.args)
-            value = await host.run(lambda d: system.call(d, addresses, self.path, arguments))
+            value = await host.run(lambda d: system.call(d, addresses, self.path, arguments, self.component))
         except SupavexError as error:
             return {"type": "QueryFailed", "errorMessage": error.message, **nothing}
         except Exception:

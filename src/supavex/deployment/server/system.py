@@ -9,9 +9,12 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from supavex.convex.values import Document, Value, size
+from supavex.convex.values import Document, Value, from_internal_json, size
+from supavex.deployment.database.catalog import SCHEDULED
+from supavex.deployment.database.components import component_at, components
+from supavex.deployment.database.database import Database
 from supavex.deployment.database.queries import END
-from supavex.deployment.database.store import read_body
+from supavex.deployment.database.store import read_body, tables_of
 from supavex.deployment.database.stored_files import file_documents
 from supavex.deployment.deployment import Deployment
 from supavex.deployment.functions import crons, modules
@@ -22,11 +25,12 @@ from supavex.errors import SupavexError
 _PAGE_BYTES = 5 << 20
 _PAGE_ROWS = 10_000
 Arguments = dict[str, Value]
-_FUNCTIONS: dict[str, Callable[[Deployment, Addresses, Arguments], Value]] = {}
+#: The database is the app's, or a component's.
+_FUNCTIONS: dict[str, Callable[[Database, Addresses, Arguments], Value]] = {}
 
 
-def _system(name: str) -> Callable[[Callable[[Deployment, Addresses, Arguments], Value]], Any]:
-    def register(function: Callable[[Deployment, Addresses, Arguments], Value]) -> Any:
+def _system(name: str) -> Callable[[Callable[[Database, Addresses, Arguments], Value]], Any]:
+    def register(function: Callable[[Database, Addresses, Arguments], Value]) -> Any:
         _FUNCTIONS[name] = function
         return function
 
@@ -39,33 +43,39 @@ def canonical(path: str) -> str:
     return path.removesuffix(":default")
 
 
-def call(deployment: Deployment, addresses: Addresses, path: str, arguments: Arguments) -> Value:
-    """The result of a system function. Raises :class:`SupavexError` for one that is not there."""
+def call(deployment: Deployment, addresses: Addresses, path: str, arguments: Arguments, component: str = "") -> Value:
+    """The result of a system function, of the app or of the component of a path.
+
+    Raises :class:`SupavexError` for a function or a component that is not there.
+    """
     function = _FUNCTIONS.get(canonical(path))
     if function is None:
         raise SupavexError("FunctionNotFound", f"Could not find function for '{path}'. Not supported here.")
-    return function(deployment, addresses, arguments)
+    if function is api_spec and component and component not in components(deployment.store.connection):
+        return []  # the CLI asks which functions there are when it says that there is no such one
+    database = deployment.within(component_at(deployment.store.connection, component).id)
+    return function(database, addresses, arguments)
 
 
 @_system("_system/cli/tables")
-def tables(deployment: Deployment, addresses: Addresses, arguments: Arguments) -> Value:
+def tables(database: Database, addresses: Addresses, arguments: Arguments) -> Value:
     """All tables, in one page."""
-    return {"page": [{"name": name} for name in deployment.tables()], "isDone": True, "continueCursor": END}
+    return {"page": [{"name": name} for name in database.tables()], "isDone": True, "continueCursor": END}
 
 
 @_system("_system/cli/tableData")
-def table_data(deployment: Deployment, addresses: Addresses, arguments: Arguments) -> Value:
+def table_data(database: Database, addresses: Addresses, arguments: Arguments) -> Value:
     """A page of a table's documents, by creation time."""
     name, order = str(arguments.get("table")), arguments.get("order")
     cursor, count = _page_wanted(arguments)
     if name.startswith("_"):
-        documents = _system_documents(deployment, name)
+        documents = _system_documents(database, name)
         if name == "_scheduled_functions" and order != "asc":
             documents.reverse()
         return {"page": documents[:count], "isDone": True, "continueCursor": END}
-    if name not in deployment.tables():
+    if name not in database.tables():
         return {"page": [], "isDone": True, "continueCursor": END}
-    query = deployment.query(name).order("asc" if order == "asc" else "desc")
+    query = database.query(name).order("asc" if order == "asc" else "desc")
     page: list[Document] = []
     weight = 0
     while len(page) < count and weight < _PAGE_BYTES:
@@ -88,17 +98,17 @@ def _page_wanted(arguments: Arguments) -> tuple[str | None, int]:
     return cursor, int(min(count, _PAGE_ROWS))
 
 
-def _system_documents(deployment: Deployment, name: str) -> list[Document]:
+def _system_documents(database: Database, name: str) -> list[Document]:
     if name == "_storage":
-        return stored_files(deployment)
+        return stored_files(database)
     if name == "_tables":
-        return [{"name": table, "number": float(number)} for table, number in deployment.table_numbers().items()]
+        return [{"name": table, "number": float(number)} for table, number in database.table_numbers().items()]
     if name == "_environment_variables":
-        return modules.variable_documents(deployment.store)
+        return modules.variable_documents(database.store)
     if name == "_scheduled_functions":
-        return scheduled_functions(deployment)
+        return scheduled_functions(database)
     if name in _CRONS:
-        return _CRONS[name](deployment.store.connection)
+        return _CRONS[name](database.store)
     raise SupavexError("TableNotFound", f"Not supported here: the system table {name}.")
 
 
@@ -111,47 +121,48 @@ _CRONS = {
 
 
 @_system("_system/frontend/listCronJobs")
-def list_cron_jobs(deployment: Deployment, addresses: Addresses, arguments: Arguments) -> Value:
+def list_cron_jobs(database: Database, addresses: Addresses, arguments: Arguments) -> Value:
     """The cron jobs, each with its next run and its last one."""
-    connection = deployment.store.connection
-    following = {document["cronJobId"]: document for document in crons.next_documents(connection)}
-    last = {document["name"]: document for document in crons.run_documents(connection)}
-    jobs_ = crons.job_documents(connection)
+    store = database.store
+    following = {document["cronJobId"]: document for document in crons.next_documents(store)}
+    last = {document["name"]: document for document in crons.run_documents(store)}
+    jobs_ = crons.job_documents(store)
     return [{**job, "nextRun": following[job["_id"]], "lastRun": last.get(job["name"])} for job in jobs_]
 
 
 @_system("_system/frontend/listCronJobRuns")
-def list_cron_runs(deployment: Deployment, addresses: Addresses, arguments: Arguments) -> Value:
+def list_cron_runs(database: Database, addresses: Addresses, arguments: Arguments) -> Value:
     """The last runs of cron jobs, the oldest first."""
-    return list(crons.run_documents(deployment.store.connection))
+    return list(crons.run_documents(database.store))
 
 
-def stored_files(deployment: Deployment) -> list[Document]:
+def stored_files(database: Database) -> list[Document]:
     """The documents of ``_storage``: one for each stored file, sha256 as base64."""
-    return [document for _, _, _, document in file_documents(deployment.store.connection)]
+    return [document for _, _, _, document in file_documents(database.store.connection, database.store.component)]
 
 
-def scheduled_functions(deployment: Deployment) -> list[Document]:
+def scheduled_functions(database: Database) -> list[Document]:
     """The documents of ``_scheduled_functions``: jobs that wait, run, or have ended; the oldest first."""
-    connection = deployment.store.connection
-    found = connection.execute("SELECT storage FROM system_tables WHERE name = '_scheduled_functions'").fetchone()
+    connection = database.store.connection
+    found = tables_of(connection, database.store.component, system=True).get(SCHEDULED)
     if found is None:
         return []
-    return [read_body(body) for (body,) in connection.execute(f"SELECT body FROM documents_{found[0]} ORDER BY row")]
+    rows = connection.execute(f"SELECT body FROM documents_{found.storage} ORDER BY row")
+    return [read_body(body) for (body,) in rows]
 
 
 @_system("_system/cli/tableSize")
-def table_size(deployment: Deployment, addresses: Addresses, arguments: Arguments) -> Value:
+def table_size(database: Database, addresses: Addresses, arguments: Arguments) -> Value:
     """How many documents a table holds."""
-    return float(deployment.count(str(arguments.get("tableName"))))
+    return float(database.count(str(arguments.get("tableName"))))
 
 
 @_system("_system/cli/queryTable")
-def query_table(deployment: Deployment, addresses: Addresses, arguments: Arguments) -> Value:
+def query_table(database: Database, addresses: Addresses, arguments: Arguments) -> Value:
     """Something that changes when the table does: `convex dev` waits for that after a failed push."""
     name = str(arguments.get("tableName"))
-    connection = deployment.store.connection
-    stored = deployment.store.tables().get(name)
+    connection = database.store.connection
+    stored = database.store.tables().get(name)
     if stored is None:
         return None
     (last, count) = connection.execute(f"SELECT max(row), count(*) FROM documents_{stored.storage}").fetchone()
@@ -165,24 +176,26 @@ def query_table(deployment: Deployment, addresses: Addresses, arguments: Argumen
 
 
 @_system("_system/cli/queryEnvironmentVariables")
-def environment_variables(deployment: Deployment, addresses: Addresses, arguments: Arguments) -> Value:
+def environment_variables(database: Database, addresses: Addresses, arguments: Arguments) -> Value:
     """All environment variables."""
-    return modules.variable_documents(deployment.store)
+    return modules.variable_documents(database.store)
 
 
 @_system("_system/cli/queryEnvironmentVariables:get")
-def environment_variable(deployment: Deployment, addresses: Addresses, arguments: Arguments) -> Value:
+def environment_variable(database: Database, addresses: Addresses, arguments: Arguments) -> Value:
     """One environment variable, or null."""
     name = str(arguments.get("name"))
-    value = modules.variables(deployment.store).get(name)
+    value = modules.variables(database.store).get(name)
     return None if value is None else {"name": name, "value": value}
 
 
 @_system("_system/cli/modules:apiSpec")
-def api_spec(deployment: Deployment, addresses: Addresses, arguments: Arguments) -> Value:
+def api_spec(database: Database, addresses: Addresses, arguments: Arguments) -> Value:
     """Every pushed function, with its validators."""
     spec: list[Value] = []
-    for path, analysis in modules.analyses(deployment.store).items():
+    found = (one for one in components(database.store.connection).values() if one.id == database.store.component)
+    definition = next((one.definition for one in found), "")
+    for path, analysis in modules.analyses(database.store, definition).items():
         spec += [_function_spec(path, function) for function in analysis["functions"]]
         spec += [{"functionType": "HttpAction", **route["route"]} for route in analysis.get("httpRoutes") or []]
     return spec
@@ -199,45 +212,56 @@ def _function_spec(path: str, function: dict[str, Any]) -> dict[str, Any]:
 
 
 @_system("_system/cli/convexUrl:cloudUrl")
-def cloud_url(deployment: Deployment, addresses: Addresses, arguments: Arguments) -> Value:
+def cloud_url(database: Database, addresses: Addresses, arguments: Arguments) -> Value:
     """The deployment's own address."""
     return addresses.cloud
 
 
 @_system("_system/cli/convexUrl:siteUrl")
-def site_url(deployment: Deployment, addresses: Addresses, arguments: Arguments) -> Value:
+def site_url(database: Database, addresses: Addresses, arguments: Arguments) -> Value:
     """The address of HTTP actions."""
     return addresses.site
 
 
 @_system("_system/cli/queryImport")
-def query_import(deployment: Deployment, addresses: Addresses, arguments: Arguments) -> Value:
+def query_import(database: Database, addresses: Addresses, arguments: Arguments) -> Value:
     """One import's state."""
-    return jobs.job_document(deployment.store, "import", str(arguments.get("importId")))
+    return jobs.job_document(database.store, "import", str(arguments.get("importId")))
 
 
 @_system("_system/cli/queryImport:list")
-def list_imports(deployment: Deployment, addresses: Addresses, arguments: Arguments) -> Value:
+def list_imports(database: Database, addresses: Addresses, arguments: Arguments) -> Value:
     """All imports, the newest first."""
-    return jobs.job_documents(deployment.store, "import")
+    return jobs.job_documents(database.store, "import")
 
 
 @_system("_system/cli/exports:getLatest")
-def latest_export(deployment: Deployment, addresses: Addresses, arguments: Arguments) -> Value:
+def latest_export(database: Database, addresses: Addresses, arguments: Arguments) -> Value:
     """The state of the newest export, or null."""
-    found = jobs.job_documents(deployment.store, "export")
+    found = jobs.job_documents(database.store, "export")
     return found[0]["state"] | {"_id": found[0]["_id"]} if found else None
 
 
 @_system("_system/frontend/components:list")
-def components(deployment: Deployment, addresses: Addresses, arguments: Arguments) -> Value:
-    """No components are mounted."""
-    return []
+def list_components(database: Database, addresses: Addresses, arguments: Arguments) -> Value:
+    """The components, with those that are not mounted any more; none where there never was one."""
+    found = components(database.store.connection).values()
+    return [
+        {
+            "id": one.document,
+            "name": one.name,
+            "path": one.path,
+            "args": {name: from_internal_json(value) for name, value in one.args.items()},
+            "state": "active" if one.mounted else "unmounted",
+            "httpPrefix": one.http_prefix,
+        }
+        for one in found
+    ]
 
 
 @_system("_system/frontend/getSchemas")
 @_system("_system/frontend/getSchemas:default")
-def schemas(deployment: Deployment, addresses: Addresses, arguments: Arguments) -> Value:
+def schemas(database: Database, addresses: Addresses, arguments: Arguments) -> Value:
     """The active schema, as the text of its JSON."""
-    text = deployment.schema_text
+    text = database.schema_text
     return {} if text is None else {"active": text}

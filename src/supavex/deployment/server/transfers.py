@@ -14,14 +14,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from supavex.convex.names import identifier_problem
 from supavex.convex.snapshot import SnapshotArchive
-from supavex.deployment.database.stored_files import Files
+from supavex.deployment.database.components import APP, components
+from supavex.deployment.database.database import Database
 from supavex.deployment.deployment import Deployment
 from supavex.deployment.server import jobs
 from supavex.deployment.server.host import Host
 from supavex.deployment.transfer.exporting import export_snapshot
 from supavex.deployment.transfer.file_import import import_files, stored_entries
-from supavex.deployment.transfer.importing import Mode, import_snapshot
+from supavex.deployment.transfer.importing import Mode, import_snapshot, made_component
 from supavex.deployment.transfer.table_files import Format, TableFile
 from supavex.deployment.transfer.table_rows import Archive
 from supavex.errors import SupavexError
@@ -34,6 +36,17 @@ _TOKEN = re.compile(r"[0-9a-f]{32}\Z")
 _MODES = ("requireEmpty", "append", "replace", "replaceAll")
 _FORMATS = ("csv", "jsonLines", "jsonArray", "zip")
 _PROGRESS_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """An import: how, of which file, and into which table and component (both may be empty)."""
+
+    mode: Mode
+    form: Form
+    table: str | None
+    path: Path
+    component: str
 
 
 @dataclass(slots=True)
@@ -82,8 +95,11 @@ class Transfers:
         mode, form = wanted.get("mode", "requireEmpty"), wanted.get("format")
         if mode not in _MODES or form not in _FORMATS:
             raise SupavexError("BadJsonBody", f"Not supported here: mode {mode!r} with format {form!r}.")
-        if wanted.get("componentPath"):
-            raise SupavexError("NotSupportedHere", "Not supported here: components.")
+        component = wanted.get("componentPath") or ""
+        if not isinstance(component, str) or any(map(identifier_problem, component.split("/") if component else ())):
+            raise SupavexError(
+                "InvalidComponentPath", "componentPath is the names of components, with slashes between."
+            )
         table = wanted.get("tableName")
         if table is not None and not isinstance(table, str):
             raise SupavexError("BadJsonBody", "tableName is a text.")
@@ -91,9 +107,10 @@ class Transfers:
         await asyncio.to_thread(_join, parts, whole)
         state = {"state": "uploaded"}
         details = {"mode": mode, "format": form, "path": str(whole), **({"table": table} if table else {})}
+        details |= {"component": component} if component else {}
         id_ = await self.host.run(lambda d: jobs.add_job(d.store, "import", state, **details))
         self.host.changed()
-        self._start(self._parse(id_, mode, form, table, whole))
+        self._start(self._parse(id_, _Wanted(mode, form, table, whole, component)))
         return id_
 
     def _parts(self, folder: Path, tokens: object) -> list[Path]:
@@ -125,18 +142,18 @@ class Transfers:
                 self.host.changed()
                 return
 
-    async def _parse(self, id_: str, mode: Mode, form: Form, table: str | None, whole: Path) -> None:
+    async def _parse(self, id_: str, wanted: _Wanted) -> None:
         """Counts what an import would write and delete, and asks."""
 
         def count() -> tuple[str, bool]:
             with Deployment(self.host.deployment.path) as deployment:
-                archive = _open(deployment, form, table, whole)
-                return import_summary(deployment, archive, mode)
+                database = _seen_from(deployment, wanted.component)
+                return import_summary(database, wanted.component, _open(database, wanted), wanted.mode)
 
         try:
             message, deletes = await asyncio.to_thread(count)
         except Exception as error:
-            await self._fail(id_, error, whole)
+            await self._fail(id_, error, wanted.path)
             return
         state = {"state": "waiting_for_confirmation", "message_to_confirm": message}
         await self._state("import", id_, {**state, "require_manual_confirmation": deletes})
@@ -158,7 +175,8 @@ class Transfers:
         if job["state"]["state"] != "waiting_for_confirmation":
             raise SupavexError("ImportNotWaiting", "the import does not wait for confirmation.")
         await self._state("import", id_, {"state": "in_progress", "progress_message": "Importing"})
-        self._start(self._import(id_, job["mode"], job["format"], job.get("table"), Path(job["path"])))
+        wanted = _Wanted(job["mode"], job["format"], job.get("table"), Path(job["path"]), job.get("component", ""))
+        self._start(self._import(id_, wanted))
 
     async def cancel(self, id_: str) -> None:
         """Cancels an import that has not begun. Raises where it is too late."""
@@ -168,7 +186,7 @@ class Transfers:
         await self._state("import", id_, {"state": "failed", "error_message": "Import canceled."})
         shutil.rmtree(Path(job["path"]).parent, ignore_errors=True)
 
-    async def _import(self, id_: str, mode: Mode, form: Form, table: str | None, whole: Path) -> None:
+    async def _import(self, id_: str, wanted: _Wanted) -> None:
         loop = asyncio.get_running_loop()
         told = 0.0
 
@@ -182,11 +200,12 @@ class Transfers:
 
         def work() -> int:
             with Deployment(self.host.deployment.path) as deployment:
-                archive = _open(deployment, form, table, whole)
-                files = Files(deployment.store, self.host.folder)
                 with deployment.store.transaction():
-                    imported = import_snapshot(deployment, archive, mode, progress=progress)
-                    stored, old = import_files(files, archive, replace=mode in ("replace", "replaceAll"))
+                    mode, database = wanted.mode, _made(deployment, wanted.component)
+                    archive = _open(database, wanted)
+                    imported = import_snapshot(database, archive, mode, progress=progress)
+                    replace = mode in ("replace", "replaceAll")
+                    stored, old = import_files(database, self.host.folder, archive, replace=replace)
                 for path in old:
                     path.unlink(missing_ok=True)
                 return sum(imported.written.values()) + stored
@@ -195,13 +214,13 @@ class Transfers:
             written = await asyncio.to_thread(work)
         except Exception as error:
             self.host.progress.pop(id_, None)
-            await self._fail(id_, error, whole)
+            await self._fail(id_, error, wanted.path)
             return
         self.host.progress.pop(id_, None)
         await self._state(
             "import", id_, {"state": "completed", "num_rows_written": written, "timestamp": time.time_ns()}
         )
-        shutil.rmtree(whole.parent, ignore_errors=True)
+        shutil.rmtree(wanted.path.parent, ignore_errors=True)
 
     def _announce(self, id_: str, state: dict[str, Any]) -> None:
         # The import's own transaction keeps writers away: progress is kept in memory.
@@ -213,7 +232,8 @@ class Transfers:
 
         def work() -> int:
             with Deployment(self.host.deployment.path) as deployment:
-                imported = import_snapshot(deployment, _open(deployment, form, table, content), mode)
+                wanted = _Wanted(mode, form, table, content, "")
+                imported = import_snapshot(deployment, _open(deployment, wanted), mode)
                 return sum(imported.written.values())
 
         written = await asyncio.to_thread(work)
@@ -245,8 +265,7 @@ class Transfers:
                 old.unlink(missing_ok=True)
             partial = path.with_suffix(".zip.partial")
             with Deployment(self.host.deployment.path) as deployment:
-                files = Files(deployment.store, self.host.folder) if storage else None
-                export_snapshot(deployment, partial, files)
+                export_snapshot(deployment, partial, self.host.folder if storage else None)
             partial.replace(path)
 
         await self._state("export", id_, {"state": "in_progress", "start_ts": start})
@@ -281,36 +300,71 @@ def _join(parts: list[Path], whole: Path) -> None:
             part.unlink()
 
 
-def _open(deployment: Deployment, form: Form, table: str | None, path: Path) -> Archive:
-    if form == "zip":
-        return SnapshotArchive(path)
-    if not table:
-        raise SupavexError("TableNameRequired", f"a table is named for the format {form}.")
-    return TableFile(path, table, form, deployment.schema)
+def _open(database: Database, wanted: _Wanted) -> Archive:
+    if wanted.form == "zip":
+        return SnapshotArchive(wanted.path)
+    if not wanted.table:
+        raise SupavexError("TableNameRequired", f"a table is named for the format {wanted.form}.")
+    return TableFile(wanted.path, wanted.table, wanted.form, database.schema)
 
 
-def import_summary(deployment: Deployment, archive: Archive, mode: Mode) -> tuple[str, bool]:
-    """What an import would change, as a table, and whether it deletes anything."""
-    rows = []
+def _seen_from(deployment: Deployment, component: str) -> Database:
+    """The database as a component sees it; one without tables where there is none yet."""
+    if not component:
+        return deployment
+    known = components(deployment.store.connection).get(component)
+    return deployment.within(-1 if known is None else known.id)
+
+
+def _made(deployment: Deployment, component: str) -> Database:
+    """The database as a component sees it, which is made where there is none."""
+    return deployment.within(made_component(deployment, component).id) if component else deployment
+
+
+def import_summary(database: Database, path: str, archive: Archive, mode: Mode) -> tuple[str, bool]:
+    """What an import would change, as a table, and whether it deletes anything.
+
+    ``path``: of the component that is imported into and that ``database`` is seen from; empty for the app.
+    """
+    parts: dict[str, tuple[Database, Archive | None]] = {path: (database, archive)}
+    known = {one.path: one.id for one in (APP, *components(database.store.connection).values())}
+    if isinstance(archive, SnapshotArchive):
+        for held in archive.components:
+            full = f"{path}/{held}" if path else held
+            parts[full] = database.within(known.get(full, -1)), archive.within(held)
+        if mode == "replaceAll":
+            parts = {other: (database.within(id_), None) for other, id_ in known.items()} | parts
+    rows: list[list[object]] = []
     deletes = False
-    names = set(archive.tables) | (set(deployment.tables()) if mode == "replaceAll" else set())
-    for name in sorted(names):
-        create = sum(1 for _ in archive.documents(name)) if name in archive.tables else 0
-        there = deployment.count(name)
-        if mode == "requireEmpty" and there:
-            raise SupavexError(
-                "TableExists", f'The table "{name}" is not empty. Use --append or --replace.', where=name
-            )
-        delete = there if mode in ("replace", "replaceAll") else 0
-        deletes = deletes or delete > 0
-        rows.append([name, create, f"{delete} of {there}" if there else 0])
-    stored = stored_entries(archive)
-    if stored:
-        there = deployment.store.connection.execute("SELECT count(*) FROM files").fetchone()[0]
-        delete = there if mode in ("replace", "replaceAll") else 0
-        deletes = deletes or delete > 0
-        rows.append(["_storage", len(stored), f"{delete} of {there}" if there else 0])
+    for other, (view, part) in sorted(parts.items()):
+        more, deleting = _changes(view, other, part, mode)
+        rows += more
+        deletes = deletes or deleting
     lines = ["Import change summary:", table_text(["table", "create", "delete"], rows)] if rows else []
     lines.append("Once the import has started, it will run in the background.")
     lines.append("Interrupting `npx convex import` will not cancel it.")
     return "\n".join(lines), deletes
+
+
+def _changes(database: Database, path: str, archive: Archive | None, mode: Mode) -> tuple[list[list[object]], bool]:
+    """What an import would change of the app, or of one component: its rows of the summary, and whether it deletes."""
+    rows: list[list[object]] = []
+    deletes, shown = False, f" in '{path}'" if path else ""
+    held = [] if archive is None else archive.tables
+    for name in sorted({*held, *(database.tables() if mode == "replaceAll" else ())}):
+        create = sum(1 for _ in archive.documents(name)) if archive is not None and name in held else 0
+        there = database.count(name)
+        if mode == "requireEmpty" and there:
+            message = f'The table "{name}"{shown} is not empty. Use --append or --replace.'
+            raise SupavexError("TableExists", message, where=name)
+        delete = there if mode in ("replace", "replaceAll") else 0
+        deletes = deletes or delete > 0
+        rows.append([name + shown, create, f"{delete} of {there}" if there else 0])
+    stored = [] if archive is None else stored_entries(archive)
+    if stored:
+        sql = "SELECT count(*) FROM files WHERE component = ?"
+        (there,) = database.store.connection.execute(sql, (database.store.component,)).fetchone()
+        delete = there if mode in ("replace", "replaceAll") else 0
+        deletes = deletes or delete > 0
+        rows.append([f"_storage{shown}", len(stored), f"{delete} of {there}" if there else 0])
+    return rows, deletes

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from supavex.convex.snapshot import schema_entry, tables_entry
 from supavex.convex.values import to_export_json
+from supavex.deployment.database.components import APP, components
 from supavex.deployment.database.database import Database
 from supavex.deployment.database.stored_files import Files
 from supavex.files import owner_only
@@ -22,8 +23,10 @@ _README = "An export of a local Convex database, by supavex. Import it with: npx
 _TIME = (1980, 1, 1, 0, 0, 0)
 
 
-def export_snapshot(database: Database, path: Path, files: Files | None = None) -> int:
-    """Writes the archive to ``path``, its owner's only; stored files too where ``files`` is given. How many documents.
+def export_snapshot(database: Database, path: Path, files: Path | None = None) -> int:
+    """Writes the archive to ``path``, its owner's only, components with it. How many documents.
+
+    ``files`` is the deployment's folder, where stored files are to be in it too.
 
     It is one moment: the caller keeps writers away, or uses a connection of its own.
     """
@@ -36,19 +39,29 @@ def export_snapshot(database: Database, path: Path, files: Files | None = None) 
             zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
         ):
             archive.writestr(_entry("README.md"), _README)
-            numbers = dict(sorted(database.table_numbers().items(), key=lambda item: item[1]))
-            archive.writestr(_entry("_tables/documents.jsonl"), tables_entry(numbers))
-            counts = {name: database.count(name) for name in numbers}
-            for name in sorted(numbers, key=lambda name: (counts[name], name)):
-                with archive.open(_entry(f"{name}/documents.jsonl"), "w", force_zip64=True) as entry:
-                    for document in database.documents(name):
-                        entry.write(to_export_json(document).encode() + b"\n")
-                        count += 1
-                archive.writestr(_entry(f"{name}/generated_schema.jsonl"), schema_entry())
-            if files is not None:
-                _storage(archive, files)
+            for component in (APP, *components(connection).values()):
+                folder = "".join(f"_components/{name}/" for name in component.path.split("/") if name)
+                view = database.within(component.id)
+                count += _tables(archive, folder, view)
+                if files is not None:
+                    _storage(archive, folder, Files(view.store, files))
     finally:
         connection.execute("ROLLBACK")
+    return count
+
+
+def _tables(archive: zipfile.ZipFile, folder: str, database: Database) -> int:
+    """Writes the tables of the app, or of a component; how many documents."""
+    count = 0
+    numbers = dict(sorted(database.table_numbers().items(), key=lambda item: item[1]))
+    archive.writestr(_entry(f"{folder}_tables/documents.jsonl"), tables_entry(numbers))
+    counts = {name: database.count(name) for name in numbers}
+    for name in sorted(numbers, key=lambda name: (counts[name], name)):
+        with archive.open(_entry(f"{folder}{name}/documents.jsonl"), "w", force_zip64=True) as entry:
+            for document in database.documents(name):
+                entry.write(to_export_json(document).encode() + b"\n")
+                count += 1
+        archive.writestr(_entry(f"{folder}{name}/generated_schema.jsonl"), schema_entry())
     return count
 
 
@@ -59,7 +72,7 @@ def _entry(name: str) -> zipfile.ZipInfo:
     return info
 
 
-def _storage(archive: zipfile.ZipFile, files: Files) -> None:
+def _storage(archive: zipfile.ZipFile, folder: str, files: Files) -> None:
     stored = list(files.all())
     lines = [
         json.dumps(
@@ -74,10 +87,10 @@ def _storage(archive: zipfile.ZipFile, files: Files) -> None:
         )
         for file in stored
     ]
-    archive.writestr(_entry("_storage/documents.jsonl"), "".join(f"{line}\n" for line in lines))
+    archive.writestr(_entry(f"{folder}_storage/documents.jsonl"), "".join(f"{line}\n" for line in lines))
     for file in stored:
         ending = mimetypes.guess_extension(file.content_type or "") or ""
-        name = _entry(f"_storage/{file.id}{ending}")
+        name = _entry(f"{folder}_storage/{file.id}{ending}")
         with file.path.open("rb") as source, archive.open(name, "w", force_zip64=True) as entry:
             while piece := source.read(1 << 20):
                 entry.write(piece)

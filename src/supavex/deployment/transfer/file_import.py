@@ -10,7 +10,7 @@ from supavex.convex.media_types import is_media_type
 from supavex.convex.snapshot import SnapshotArchive, StoredEntry
 from supavex.deployment.database.database import Database
 from supavex.deployment.database.stored_files import Files
-from supavex.deployment.transfer.importing import Imported, import_snapshot
+from supavex.deployment.transfer.importing import Imported, import_snapshot, namespaces
 from supavex.deployment.transfer.table_rows import Archive
 from supavex.errors import SupavexError
 from supavex.files import owner_only
@@ -37,22 +37,32 @@ def import_all(
 
     The deployment's other files stay, but for those whose ids ``forget`` holds.
     """
-    files = Files(database.store, database.path.parent)
+    folder = database.path.parent
     with database.store.transaction():
         imported = import_snapshot(database, archive, "replace", progress=progress)
-        _, old = import_files(files, archive, replace=False)
-        old |= files.forget(forget or set())
+        _, old = import_files(database, folder, archive, replace=False)
+        old |= Files(database.store, folder).forget(forget or set())
     for path in old:
         path.unlink(missing_ok=True)
     return imported
 
 
-def import_files(files: Files, archive: Archive, *, replace: bool) -> tuple[int, set[Path]]:
+def import_files(database: Database, folder: Path, archive: Archive, *, replace: bool) -> tuple[int, set[Path]]:
     """Stores the files of a snapshot archive: how many, and the paths that no file has any more.
 
-    ``replace``: the deployment's other files go, as with Convex's own import; where the archive carries none, they
-    stay. The caller removes the paths when its transaction has ended well.
+    Those of components go into the components. ``folder`` is the deployment's. ``replace``: other files go, as with
+    Convex's own import; where the archive carries none, they stay. The caller removes the paths when its transaction
+    has ended well.
     """
+    count, old = 0, set[Path]()
+    for view, part in namespaces(database, archive, everything=False):
+        stored, gone = _import_files(Files(view.store, folder), part, replace=replace)
+        count, old = count + stored, old | gone
+    return count, old
+
+
+def _import_files(files: Files, archive: Archive, *, replace: bool) -> tuple[int, set[Path]]:
+    """The same for the app, or for one component."""
     stored = stored_entries(archive)
     if not stored:
         return 0, set()

@@ -21,6 +21,7 @@ from supavex.convex.snapshot import SnapshotArchive
 from supavex.convex.validators import Validator
 from supavex.convex.values import Document
 from supavex.deployment.database.bulk_load import BulkLoad, DuplicateRow, Rows
+from supavex.deployment.database.components import APP, Component, components, keep_component
 from supavex.deployment.database.database import Database
 from supavex.deployment.database.enforcement import enforced
 from supavex.deployment.database.store import CREATION_INDEX, StoredTable
@@ -50,49 +51,110 @@ def import_snapshot(
     *,
     progress: RowProgress = lambda table, done: None,
 ) -> Imported:
-    """Imports ``archive``. ``replace`` replaces the tables that it holds, ``replaceAll`` also empties all others.
+    """Imports ``archive`` into the app, or into the component that ``database`` is seen from, and those below it.
 
-    ``append`` adds to what is there (and is atomic too, which Convex's own is not).
+    ``replace`` replaces the tables that it holds, ``replaceAll`` also empties all others, of every component.
+    ``append`` adds to what is there (and is atomic too, which Convex's own is not). A component that is not there is
+    made, and is not mounted.
     """
     imported = Imported()
-    store = database.store
-    with store.transaction():
-        if mode == "append":
-            _append(database, archive, progress, imported)
-            return imported
-        old = store.tables()
-        numbers = _numbers(archive, old, _schema_tables(database) if mode == "replaceAll" else ())
-        if mode == "requireEmpty":
-            for name in numbers:
-                if database.count(name):
-                    raise SupavexError("TableExists", f"the table {name} holds documents already.", where=name)
-        surviving = {name: table for name, table in old.items() if name not in numbers}
-        if mode == "replaceAll":
-            _drop(database, surviving, imported)
-            surviving = {}
-        _check_numbers(database, old, numbers, surviving)
-        names = {table.number: name for name, table in store.tables().items() if name not in numbers}
-        names |= {number: name for name, number in numbers.items()}
-        held = set(archive.tables)
-        fresh = {
-            name: _load(database, archive if name in held else None, (name, number), names, progress, imported)
-            for name, number in numbers.items()
-        }
-        for name in numbers.keys() - held:
-            del imported.written[name]
-        # A number may pass from one imported table to another: all old entries go before the new ones come.
-        for name in numbers:
-            if name in old:
-                imported.deleted[name] = database.count(name)
-                store.connection.execute("DELETE FROM tables WHERE name = ?", (name,))
-        for name, storage in fresh.items():
-            store.connection.execute("INSERT INTO tables VALUES (?, ?, ?)", (name, numbers[name], storage))
-            if name in old:
-                store.drop_storage(old[name].storage)
+    with database.store.transaction():
+        for view, part in namespaces(database, archive, everything=mode == "replaceAll"):
+            _import_tables(view, part, mode, progress, imported)
     return imported
 
 
-def _append(database: Database, archive: Archive, progress: RowProgress, imported: Imported) -> None:
+def namespaces(database: Database, archive: Archive, *, everything: bool) -> Iterator[tuple[Database, Archive]]:
+    """The app or component that is imported into, with its part of the archive, and so for each component below.
+
+    ``everything``: with those that the archive does not hold.
+    """
+    yield database, archive
+    if not isinstance(archive, SnapshotArchive):
+        return
+    known = components(database.store.connection)
+    base = next((one for one in known.values() if one.id == database.store.component), APP)
+    held = {base.child(path): path for path in archive.components}
+    for path in sorted(held):
+        component = made_component(database, path)
+        yield database.within(component.id), archive.within(held[path])
+    for path, component in known.items() if everything else ():
+        if path not in held and component.id != base.id:
+            yield database.within(component.id), archive.within("/")  # what no component is called
+    if everything and base.id:
+        yield database.within(0), archive.within("/")
+
+
+def made_component(database: Database, path: str) -> Component:
+    """The component of that path; one that is not mounted is made where there is none, with those above it."""
+    parent = path.rpartition("/")[0]
+    if parent:
+        made_component(database, parent)
+    known = components(database.store.connection).get(path)
+    if known is None:
+        known = keep_component(database.store, Component(path=path, definition=path, mounted=False))
+        # A push of no tables: by it, whoever has read what there is finds that there is more.
+        database.within(known.id).push('{"tables":[],"schemaValidation":true}')
+    return known
+
+
+def _import_tables(database: Database, archive: Archive, mode: Mode, progress: RowProgress, imported: Imported) -> None:
+    """Imports the tables of the app, or of one component."""
+    store, of = database.store, _Told(database, imported, progress)
+    if mode == "append":
+        _append(database, archive, of)
+        return
+    old = store.tables()
+    numbers = _numbers(archive, old, _schema_tables(database) if mode == "replaceAll" else ())
+    if mode == "requireEmpty":
+        for name in numbers:
+            if database.count(name):
+                raise SupavexError("TableExists", f"the table {name} holds documents already.", where=name)
+    surviving = {name: table for name, table in old.items() if name not in numbers}
+    if mode == "replaceAll":
+        _drop(database, surviving, of)
+        surviving = {}
+    _check_numbers(database, old, numbers, surviving)
+    names = {table.number: name for name, table in store.tables().items() if name not in numbers}
+    names |= {number: name for name, number in numbers.items()}
+    held = set(archive.tables)
+    fresh = {
+        name: _load(database, archive if name in held else None, (name, number), names, of)
+        for name, number in numbers.items()
+    }
+    # A number may pass from one imported table to another: all old entries go before the new ones come.
+    for name in numbers:
+        if name in old:
+            of.deleted(name, database.count(name))
+            store.forget_table(name)
+    for name, storage in fresh.items():
+        store.add_table(StoredTable(name, numbers[name], storage, store.component))
+        if name in old:
+            store.drop_storage(old[name].storage)
+
+
+class _Told:
+    """What is told of an import's tables: those of a component with its path."""
+
+    def __init__(self, database: Database, imported: Imported, progress: RowProgress) -> None:
+        known = components(database.store.connection).values() if database.store.component else ()
+        self._shown = next((one.shown for one in known if one.id == database.store.component), "")
+        self._imported, self._progress = imported, progress
+
+    def progress(self, table: str, done: int) -> None:
+        """How many documents are written so far."""
+        self._progress(table + self._shown, done)
+
+    def written(self, table: str, count: int) -> None:
+        """How many documents were written."""
+        self._imported.written[table + self._shown] = count
+
+    def deleted(self, table: str, count: int) -> None:
+        """How many documents were deleted."""
+        self._imported.deleted[table + self._shown] = count
+
+
+def _append(database: Database, archive: Archive, of: _Told) -> None:
     store = database.store
     old = store.tables()
     numbers = _numbers(archive, old, ())
@@ -115,9 +177,9 @@ def _append(database: Database, archive: Archive, progress: RowProgress, importe
             indexes.enter(row, document)
             done += 1
             if done % 1000 == 0:
-                progress(name, done)
-        imported.written[name] = done
-        progress(name, done)
+                of.progress(name, done)
+        of.written(name, done)
+        of.progress(name, done)
 
 
 def _insert(database: Database, table: StoredTable, document: Document, source: TableSource) -> int:
@@ -177,7 +239,7 @@ def _clashes(numbers: Mapping[str, int]) -> Iterator[tuple[int, list[str]]]:
             yield number, sorted(name for name, given in numbers.items() if given == number)
 
 
-def _drop(database: Database, tables: dict[str, StoredTable], imported: Imported) -> None:
+def _drop(database: Database, tables: dict[str, StoredTable], of: _Told) -> None:
     """Deletes tables that neither the archive nor the schema holds. Raises where the schema refers to one by id."""
     schema = database.schema
     for name, table in tables.items():
@@ -185,8 +247,8 @@ def _drop(database: Database, tables: dict[str, StoredTable], imported: Imported
             if name in _referenced(definition.document):
                 message = f'Failed to delete table "{name}" because `v.id("{name}")` appears in the schema of table '
                 raise SupavexError("SchemaEnforcementError", f'{message}"{other}"', where=name)
-        imported.deleted[name] = database.count(name)
-        database.store.connection.execute("DELETE FROM tables WHERE name = ?", (name,))
+        of.deleted(name, database.count(name))
+        database.store.forget_table(name)
         database.store.drop_storage(table.storage)
 
 
@@ -240,8 +302,7 @@ def _load(
     archive: Archive | None,
     table: tuple[str, int],
     names: dict[int, str],
-    progress: RowProgress,
-    imported: Imported,
+    of: _Told,
 ) -> int:
     """Loads a table's documents into a storage of their own, indexed like the table's present one; its number.
 
@@ -257,14 +318,14 @@ def _load(
     for rows in _rows(archive, source) if archive is not None else ():
         load.add(rows)
         done += len(rows.ids)
-        progress(name, done)
+        of.progress(name, done)
     try:
         load.finish()
     except DuplicateRow as error:
         raise SupavexError("DuplicateId", f"the id {error.id} stands twice.", where=name) from None
-    imported.written[name] = done
     if archive is not None:
-        progress(name, done)
+        of.written(name, done)
+        of.progress(name, done)
     return storage
 
 

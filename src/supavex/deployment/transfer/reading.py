@@ -14,7 +14,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import islice
-from pathlib import Path
 from typing import IO
 
 from supavex.convex.snapshot import SnapshotArchive
@@ -30,7 +29,7 @@ def rows_read_aside(archive: SnapshotArchive, source: TableSource, processes: in
     """The rows of a table, as :func:`rows_of_blocks` gives them. Raises what it raises."""
     received = 0
     with ExitStack() as stack:
-        results = [stack.enter_context(_process(archive.path, source, turn, processes)) for turn in range(processes)]
+        results = [stack.enter_context(_process(archive, source, turn, processes)) for turn in range(processes)]
         while (result := results[received % processes]) is not None:
             try:
                 found = pickle.load(result)
@@ -46,7 +45,7 @@ def rows_read_aside(archive: SnapshotArchive, source: TableSource, processes: in
 
 
 @contextmanager
-def _process(archive: Path, source: TableSource, turn: int, processes: int) -> Iterator[IO[bytes] | None]:
+def _process(archive: SnapshotArchive, source: TableSource, turn: int, processes: int) -> Iterator[IO[bytes] | None]:
     """The rows that a process reads, a share of the blocks; None where it can't be started. At the end it is killed."""
     command = [sys.executable, "-m", __name__]
     pipe = subprocess.PIPE
@@ -59,7 +58,7 @@ def _process(archive: Path, source: TableSource, turn: int, processes: int) -> I
     assert process.stdout is not None
     try:
         with suppress(OSError):  # a process that has ended is noticed when it is read from
-            pickle.dump((archive, source, turn, processes), process.stdin)
+            pickle.dump((archive.path, archive.component, source, turn, processes), process.stdin)
             process.stdin.close()
         yield process.stdout
     finally:
@@ -76,12 +75,12 @@ def processors() -> int:
 def _work(jobs: IO[bytes], results: IO[bytes]) -> None:
     # Ctrl-C reaches every process of a terminal; this one ends with its parent.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    path, source, turn, processes = pickle.load(jobs)
+    path, component, source, turn, processes = pickle.load(jobs)
     found: object = None
     with suppress(OSError):
         try:
             with SnapshotArchive(path) as archive:
-                for rows in rows_of_blocks(archive, source, turn, processes):
+                for rows in rows_of_blocks(archive.within(component), source, turn, processes):
                     pickle.dump(rows, results, pickle.HIGHEST_PROTOCOL)
                     results.flush()
         except SupavexError as error:

@@ -12,7 +12,7 @@ import sqlite3
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,10 +21,11 @@ import xxhash
 from supavex.callbacks import Progress
 from supavex.convex.ids import INTERNAL_ID_BYTES, encode_id
 from supavex.convex.schema_json import schema_from_json
+from supavex.deployment.database.components import APP, components
 from supavex.deployment.database.database import Database
 from supavex.deployment.database.search_indexes import definitions
 from supavex.deployment.database.store import CREATION_INDEX, Store, StoredIndex, StoredTable
-from supavex.deployment.functions.modules import sha256_of, stored_modules
+from supavex.deployment.functions.modules import module_hashes, pushed_definitions, sha256_of, stored_modules
 from supavex.migrate.proof.findings import TableProof
 from supavex.migrate.proof.index_keys import IndexKeys, StoredRow, read_rows
 from supavex.migrate.proof.search_proof import prove_searches
@@ -126,21 +127,32 @@ def prove_store(
     store = database.store
     _sqlite(store, database, proof)
     with _readable(proof, "modules"):
-        hashes = dict(store.connection.execute("SELECT path, sha256 FROM modules"))
-        for path, module in stored_modules(store).items():
-            proof.modules += 1
-            if sha256_of(module) != hashes[path]:
-                proof.found.add("changed module", path, "its stored code does not fit its recorded SHA-256: push again")
-    with _readable(proof, "schema"):
-        _declared(database, proof)
-    for table in store.tables().values():
-        proof.tables += 1
-        with _readable(proof, table.name):
-            _Table(store, table, proof, progress, ranges, silent=table.name in proven).prove()
-            indexes, entries = prove_searches(store, table, proof.found)
-            proof.indexes, proof.entries = proof.indexes + indexes, proof.entries + entries
+        for definition in ("", *pushed_definitions(store)):
+            _modules(store, definition, proof)
+    for component in (APP, *components(store.connection).values()):
+        view = database.within(component.id)
+        with _readable(proof, f"schema{component.shown}"):
+            _declared(view, proof, component.shown)
+        for table in view.store.tables().values():
+            silent = not component.id and table.name in proven
+            table = replace(table, name=table.name + component.shown)
+            proof.tables += 1
+            with _readable(proof, table.name):
+                _Table(view.store, table, proof, progress, ranges, silent=silent).prove()
+                indexes, entries = prove_searches(view.store, table, proof.found)
+                proof.indexes, proof.entries = proof.indexes + indexes, proof.entries + entries
     proof.seconds = time.monotonic() - started
     return proof
+
+
+def _modules(store: Store, definition: str, proof: StoreProof) -> None:
+    """The stored modules of the app, or of a component's definition, against their hashes."""
+    hashes = {found["path"]: found["hash"] for found in module_hashes(store, definition)}
+    for path, module in stored_modules(store, definition).items():
+        proof.modules += 1
+        if sha256_of(module) != hashes[path]:
+            shown = f"{definition}/{path}" if definition else path
+            proof.found.add("changed module", shown, "its stored code does not fit its recorded SHA-256: push again")
 
 
 def _sqlite(store: Store, database: Database, proof: StoreProof) -> None:
@@ -165,13 +177,14 @@ def _readable(proof: StoreProof, what: str) -> Iterator[None]:
         proof.found.add("damaged file", what, f"what the file says of it can't be read: {type(error).__name__}")
 
 
-def _declared(database: Database, proof: StoreProof) -> None:
-    """The indexes that the pushed schema declares are there, on its fields."""
+def _declared(database: Database, proof: StoreProof, shown: str) -> None:
+    """The indexes that the schema of the app, or of the component ``shown``, declares are there, on its fields."""
     text = database.schema_text
     tables = database.store.tables()
     for name, definition in schema_from_json(text).tables.items() if text is not None else ():
         if name not in tables:
-            proof.found.add("missing table", name, f"the pushed schema declares {name}, which the file does not hold")
+            detail = f"the pushed schema declares {name}, which the file does not hold"
+            proof.found.add("missing table", name + shown, detail)
             continue
         there = database.store.indexes(tables[name])
         searches = {found.name: found.definition for found in database.store.searches(tables[name]).values()}
@@ -179,12 +192,12 @@ def _declared(database: Database, proof: StoreProof) -> None:
         for search_name, (wanted, staged) in definitions(definition).items():
             if not staged and searches.get(search_name) != wanted:
                 detail = f"the pushed schema declares it on {wanted.field}: push again"
-                proof.found.add("missing index", f"{name}.{search_name}", detail)
+                proof.found.add("missing index", f"{name}.{search_name}{shown}", detail)
         for index in (index for index in definition.indexes if not index.staged):
             found = there.get(index.name)
             if found is None or found.fields != tuple(index.fields):
                 detail = f"the pushed schema declares it on {', '.join(index.fields)}: push again"
-                proof.found.add("missing index", f"{name}.{index.name}", detail)
+                proof.found.add("missing index", f"{name}.{index.name}{shown}", detail)
 
 
 class _Table:

@@ -76,7 +76,7 @@ class AppFunctions:
         self._guarded: dict[str, bool] = {}
         with deployment.functions.engine.snapshot() as snapshot:
             app = deployment.functions.app(snapshot)
-        everything = sorted(app.functions.values(), key=lambda one: one.path)
+        everything = sorted((one for one in app.functions.values() if not one.component.id), key=lambda one: one.path)
         public = [f for f in everything if f.public and not f.module.startswith(MODULE)]
         self.queries = [f for f in public if f.kind == "query" and not f.node]
         for function in public:

@@ -1,0 +1,98 @@
+"""The form of the deployment's file, and the upgrade of files of the earlier form."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from supavex.convex.ids import encode_id
+from supavex.convex.order_keys import index_key
+from supavex.deployment import Deployment
+from supavex.deployment.database import layout
+from supavex.deployment.functions.crons import cron_jobs
+from supavex.deployment.functions.modules import stored_modules
+from supavex.errors import SupavexError
+
+EARLIER = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE tables (
+  name TEXT PRIMARY KEY, number INTEGER NOT NULL UNIQUE, storage INTEGER NOT NULL UNIQUE) WITHOUT ROWID;
+CREATE TABLE system_tables (
+  name TEXT PRIMARY KEY, number INTEGER NOT NULL UNIQUE, storage INTEGER NOT NULL UNIQUE) WITHOUT ROWID;
+CREATE TABLE indexes (
+  storage INTEGER NOT NULL, name TEXT NOT NULL, fields TEXT NOT NULL, staged INTEGER NOT NULL,
+  entries INTEGER NOT NULL UNIQUE, PRIMARY KEY (storage, name)) WITHOUT ROWID;
+CREATE TABLE pushes (id INTEGER PRIMARY KEY, pushed_at TEXT NOT NULL, schema TEXT NOT NULL);
+CREATE TABLE modules (
+  path TEXT PRIMARY KEY, source TEXT NOT NULL, source_map TEXT, environment TEXT NOT NULL, sha256 TEXT NOT NULL,
+  analysis TEXT) WITHOUT ROWID;
+CREATE TABLE crons (
+  name TEXT PRIMARY KEY, id TEXT NOT NULL, created REAL NOT NULL, spec TEXT NOT NULL, next_id TEXT NOT NULL,
+  state TEXT NOT NULL, previous REAL, next REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE cron_runs (
+  number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, created REAL NOT NULL, name TEXT NOT NULL,
+  run TEXT NOT NULL);
+CREATE TABLE files (
+  internal_id BLOB PRIMARY KEY, name TEXT NOT NULL UNIQUE, created REAL NOT NULL, sha256 BLOB NOT NULL,
+  size INTEGER NOT NULL, content_type TEXT) WITHOUT ROWID;
+CREATE TABLE documents_1 (row INTEGER PRIMARY KEY, internal_id BLOB NOT NULL, body TEXT NOT NULL);
+CREATE UNIQUE INDEX ids_1 ON documents_1 (internal_id);
+CREATE TABLE entries_1 (key BLOB PRIMARY KEY, row INTEGER NOT NULL) WITHOUT ROWID;
+INSERT INTO meta VALUES ('format', '1'), ('next_tables_storage', '1'), ('next_indexes_entries', '1');
+INSERT INTO tables VALUES ('posts', 10001, 1);
+INSERT INTO indexes VALUES (1, 'by_creation_time', '[]', 0, 1);
+INSERT INTO pushes VALUES (1, '2026-01-01', '{"tables":[],"schemaValidation":true}');
+INSERT INTO modules VALUES ('a.js', 'export {};', NULL, 'isolate', 'x', NULL);
+INSERT INTO crons VALUES ('c', 'i', 1.0,
+  '{"name": "a:f", "args": [{}], "schedule": {"type": "interval", "hours": 1}}', 'n', 'pending', NULL, 5.0);
+"""
+
+
+@pytest.fixture
+def earlier(tmp_path: Path) -> Path:
+    """A file as the version before this one made it, with one document."""
+    path = tmp_path / "deployment.sqlite3"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(EARLIER)
+        id_ = encode_id(10001, bytes(16))
+        body = f'{{"_creationTime":1.0,"_id":"{id_}","title":"a"}}'
+        connection.execute("INSERT INTO documents_1 VALUES (1, ?, ?)", (bytes(16), body))
+        key = index_key({"_id": id_, "_creationTime": 1.0}, ())
+        connection.execute("INSERT INTO entries_1 VALUES (?, 1)", (key,))
+        connection.commit()
+    return path
+
+
+def test_a_file_of_the_earlier_form_is_upgraded(earlier: Path):
+    for _ in range(2):  # and only once
+        with Deployment(earlier) as deployment:
+            assert [row["title"] for row in deployment.documents("posts")] == ["a"]
+            assert deployment.schema_text == '{"tables":[],"schemaValidation":true}'
+            assert list(stored_modules(deployment.store)) == ["a.js"]
+            (job,) = cron_jobs(deployment.store.connection)
+            assert (job.name, job.next, job.component) == ("c", 5.0, 0)
+            assert layout.form_of(deployment.store.connection) == layout.FORMAT
+            assert deployment.store.connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            deployment.insert("posts", {"title": "a"})
+            deployment.delete(next(row["_id"] for row in deployment.documents("posts") if row["_creationTime"] != 1.0))
+
+
+def test_an_upgrade_that_is_broken_off_has_done_nothing(earlier: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(layout, "_TABLES", layout._TABLES + "; CREATE TABLE IF NOT EXISTS broken (")
+    with pytest.raises(SupavexError) as caught:
+        Deployment(earlier)
+    assert caught.value.code == "CannotOpenDeployment"
+    with closing(sqlite3.connect(earlier)) as connection:
+        assert layout.form_of(connection) == "1"
+        assert connection.execute("SELECT name, number, storage FROM tables").fetchall() == [("posts", 10001, 1)]
+
+
+def test_a_file_of_a_form_that_is_not_known_is_refused(earlier: Path):
+    with closing(sqlite3.connect(earlier)) as connection:
+        connection.execute("UPDATE meta SET value = '9' WHERE key = 'format'")
+        connection.commit()
+    with pytest.raises(SupavexError, match="another version of supavex made the file"):
+        Deployment(earlier)

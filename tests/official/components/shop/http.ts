@@ -1,0 +1,10 @@
+import { httpRouter } from "convex/server";
+import { httpAction } from "./_generated/server";
+
+const http = httpRouter();
+http.route({
+  path: "/sales",
+  method: "GET",
+  handler: httpAction(async (_ctx, request) => new Response(`sold at ${new URL(request.url).pathname}`)),
+});
+export default http;

@@ -1,0 +1,392 @@
+"""Components by the official CLI: one push of an app with two of one definition and one that mounts another."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from supavex.deployment import Deployment
+from supavex.deployment.functions.in_process import FunctionFailed
+
+from .served import App, Served, served_app, wait_until
+
+SOURCES = Path(__file__).parent / "components"
+PACKAGES = Path(__file__).parent / "component_packages"
+FILE = "deployment.sqlite3"
+
+
+@pytest.fixture(scope="module")
+def pushed() -> Iterator[App]:
+    """The app, pushed once. Its deployment goes on being served."""
+    with served_app() as app:
+        shutil.copytree(SOURCES, app.path, dirs_exist_ok=True)
+        ran = app.push()
+        for path in ("counter", "other", "shop", "shop/stock"):
+            assert f"Installed component {path}." in ran.text
+        yield app
+
+
+@pytest.fixture(scope="module")
+def file(pushed: App, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the deployment's file as the push left it: without documents."""
+    target = tmp_path_factory.mktemp("components") / FILE
+    with closing(sqlite3.connect(pushed.served.data / FILE)) as there, closing(sqlite3.connect(target)) as here:
+        there.backup(here)
+    return target
+
+
+@pytest.fixture
+def deployment(file: Path, tmp_path: Path) -> Iterator[Deployment]:
+    """A deployment of the app's own, in this process."""
+    shutil.copy(file, tmp_path / FILE)
+    with Deployment(tmp_path / FILE) as deployment:
+        yield deployment
+
+
+def values(deployment: Deployment, path: str) -> dict[str, float]:
+    """What the counter at ``path`` holds, read without any function."""
+    (id_,) = deployment.store.connection.execute("SELECT id FROM components WHERE path = ?", (path,)).fetchone()
+    return {row["name"]: row["value"] for row in deployment.within(id_).documents("counts")}
+
+
+def notes(deployment: Deployment) -> list[str]:
+    return sorted(row["text"] for row in deployment.documents("notes"))
+
+
+# Data
+
+
+def test_each_component_has_tables_of_its_own(deployment: Deployment):
+    ours = deployment.run("app:add", {"name": "a", "by": 2})
+    theirs = deployment.run("app:addOther", {"name": "a", "by": 5})
+    assert values(deployment, "counter") == {"a": 2} and values(deployment, "other") == {"a": 5}
+    assert values(deployment, "shop/stock") == {} and deployment.count("counts") == 0
+    assert deployment.run("app:value", {"name": "a"}) == 2
+    assert notes(deployment) == ["add a"]
+    # The app has a table of the same number, and no document of that id.
+    assert deployment.run("app:reads", {"id": ours}) is None and deployment.run("app:reads", {"id": theirs}) is None
+
+
+def test_a_component_that_another_one_mounts(deployment: Deployment):
+    assert deployment.run("app:sell", {"name": "a"}) == -1
+    assert values(deployment, "shop/stock") == {"a": -1} and values(deployment, "counter") == {}
+
+
+def test_what_a_component_wrote_is_taken_back_where_it_throws_and_the_caller_goes_on(deployment: Deployment):
+    assert deployment.run("app:caught", {"name": "a"}) == 1
+    assert values(deployment, "counter") == {"a": 1}
+    (said,) = notes(deployment)
+    assert said.startswith("Uncaught Error: counted too far")
+
+
+def test_a_component_writes_in_the_transaction_of_its_caller(deployment: Deployment):
+    with pytest.raises(FunctionFailed, match="not after all"):
+        deployment.run("app:fails", {"name": "a"})
+    assert values(deployment, "counter") == {}
+
+
+def test_actions_and_what_is_internal_in_a_component(deployment: Deployment):
+    assert deployment.run("app:acts", {"name": "a"}) == [2, 12]
+    with pytest.raises(FunctionFailed, match=r'Child component "counter" does not export \["lib", "hidden"\]'):
+        deployment.run("app:hidden")
+    with pytest.raises(FunctionFailed, match='Child component "nobody" not found'):
+        deployment.run("app:nowhere")
+    with pytest.raises(FunctionFailed, match="paginate\\(\\) is only supported in the app"):
+        deployment.run("app:page")
+
+
+def test_a_component_sees_the_variables_that_it_is_given(deployment: Deployment):
+    site = "http://127.0.0.1:3211/shop"
+    assert deployment.run("app:seen") == ["EUR", None, None, site]
+    deployment.set_environment({"KEY": "k", "CURRENCY": "USD"})
+    assert deployment.run("app:seen") == ["EUR", "k", None, site]
+
+
+def test_what_a_subscription_reads_of_a_component_is_noticed(deployment: Deployment):
+    from supavex.deployment.functions.call import Call
+
+    functions = deployment.functions
+    outcome = functions.query(Call("app:value", {"name": "a"}))
+    since = functions.engine.log.last
+    deployment.run("app:addOther", {"name": "a", "by": 1})
+    assert functions.engine.valid(outcome.reads, since)
+    deployment.run("app:add", {"name": "b", "by": 1})
+    assert functions.engine.valid(outcome.reads, since)
+    deployment.run("app:add", {"name": "a", "by": 1})
+    assert not functions.engine.valid(outcome.reads, since)
+
+
+def test_two_mutations_meet_in_a_component(deployment: Deployment):
+    """The one that has read what the other one wrote is run again."""
+    engine = deployment.functions.engine
+    from supavex.deployment.functions.call import Call
+
+    met: list[int] = []
+
+    def first(*given: Any) -> Any:
+        if not met:
+            met.append(1)
+            deployment.functions.mutation(Call("app:add", {"name": "a", "by": 1.0}))
+        return commit(*given)
+
+    commit = engine.commit
+    engine.commit = first  # type: ignore[method-assign]
+    outcome = deployment.functions.mutation(Call("app:add", {"name": "a", "by": 1.0}))
+    assert outcome.failure is None and outcome.retries == 1
+    assert values(deployment, "counter") == {"a": 2}
+
+
+# Handles, schedules, cron jobs
+
+
+def test_a_component_calls_back_by_a_handle(deployment: Deployment):
+    handle = deployment.run("app:callBack", {"text": "hello"})
+    assert isinstance(handle, str) and handle.startswith("function://")
+    assert notes(deployment) == ["hello"]
+    assert deployment.run_scheduled() == 1
+    assert notes(deployment) == ["hello", "hello later"]
+
+
+def test_handles_and_schedules_of_a_components_functions(deployment: Deployment):
+    deployment.run("app:ofComponent", {"name": "a", "by": 1})
+    assert values(deployment, "counter") == {"a": 1}
+    assert deployment.run("app:jobs") == [2, []]
+    assert deployment.run_scheduled() == 2
+    assert values(deployment, "counter") == {"a": 3} and values(deployment, "other") == {}
+
+
+def test_what_a_component_schedules_is_its_own(deployment: Deployment):
+    deployment.run("app:later", {"name": "a", "by": 4})
+    assert deployment.run("app:jobs") == [0, ["pending"]]
+    assert deployment.run_scheduled() == 1
+    assert deployment.run("app:jobs") == [0, ["success"]] and values(deployment, "counter") == {"a": 4}
+
+
+def test_every_component_has_cron_jobs_of_its_own(deployment: Deployment):
+    deployment.advance(3600)
+    counted = [values(deployment, path) for path in ("counter", "other", "shop/stock")]
+    assert counted[0]["cron"] >= 1 and counted[0] == counted[1] == counted[2]
+
+
+# From outside
+
+
+def test_the_admin_alone_calls_a_components_functions(pushed: App):
+    assert pushed.convex("run", "app:add", '{"name": "b", "by": 2}').code == 0
+    assert pushed.convex("run", "--component", "counter", "lib:value", '{"name": "b"}').out.strip() == "2"
+    assert pushed.convex("run", "--component", "shop/stock", "lib:hiddenValue", '{"name": "b"}').out.strip() == "0"
+    ran = pushed.convex("run", "--component", "nobody", "lib:value", '{"name": "b"}')
+    assert ran.code != 0 and "Could not find function for 'lib:value' in 'nobody'" in ran.text
+    inline = "await ctx.db.query('counts').withIndex('by_name', (q) => q.eq('name', 'b')).collect()"
+    ran = pushed.convex("run", "--inline-query", f"return ({inline}).length;", "--component", "counter")
+    assert ran.code == 0 and ran.out.strip() == "1", ran.text
+    body = {"path": "lib:value", "args": {"name": "b"}, "componentPath": "counter", "format": "json"}
+    request = urllib.request.Request(
+        f"{pushed.served.url}/api/query", json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(request, timeout=30)
+    with caught.value:
+        said = json.loads(caught.value.read())
+    assert said["message"] == "Only admin or system users can call functions on non-root components directly"
+
+
+def test_the_cli_lists_a_components_data(pushed: App):
+    assert pushed.convex("run", "app:addOther", '{"name": "c", "by": 3}').code == 0
+    assert pushed.convex("data", "--component", "other").out.split() == ["counts"]
+    ran = pushed.convex("data", "--component", "other", "counts", "--format", "jsonLines")
+    rows = [json.loads(line) for line in ran.out.splitlines() if line.startswith("{")]
+    assert {row["name"]: row["value"] for row in rows}["c"] == 3
+    ran = pushed.convex("data", "--component", "nobody")
+    assert ran.code != 0 and 'Component path "nobody" not found' in ran.text
+
+
+def test_a_components_http_actions_answer_under_its_prefix(pushed: App):
+    with urllib.request.urlopen(f"{pushed.served.url}/http/shop/sales", timeout=30) as found:
+        assert found.read() == b"sold at /shop/sales"
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(f"{pushed.served.url}/http/sales", timeout=30)
+    with caught.value:
+        assert caught.value.code == 404
+
+
+def test_export_and_import_of_components(pushed: App):
+    assert pushed.convex("run", "app:sell", '{"name": "d"}').code == 0
+    archive = pushed.export("whole.zip")
+    with zipfile.ZipFile(archive) as opened:
+        names = set(opened.namelist())
+    folder = "_components/shop/_components/stock/"
+    assert {f"{folder}counts/documents.jsonl", f"{folder}_tables/documents.jsonl", "counts/documents.jsonl"} <= names
+    with served_app() as other:
+        # Nothing was ever pushed there: the components are made, and are not mounted.
+        ran = other.convex("import", "--replace-all", "-y", archive)
+        assert ran.code == 0, ran.text
+        again = other.export("again.zip")
+        with zipfile.ZipFile(archive) as one, zipfile.ZipFile(again) as two:
+            assert {name: one.read(name) for name in one.namelist()} == {
+                name: two.read(name) for name in two.namelist()
+            }
+        other.write("rows.jsonl", '{"name": "e", "value": 1}\n')
+        ran = other.convex("import", "--component", "other", "--table", "counts", "--replace", "-y", "rows.jsonl")
+        assert ran.code == 0 and "counts in 'other'" in ran.text, ran.text
+        ran = other.convex("data", "--component", "other", "counts", "--format", "jsonLines")
+        assert [json.loads(line)["name"] for line in ran.out.splitlines() if line.startswith("{")] == ["e"]
+        before = other.convex("data", "--component", "counter", "counts").out
+        assert '"b"' in before or '"cron"' in before
+        # The app is pushed now: what was imported is what it finds.
+        shutil.copytree(SOURCES, other.path, dirs_exist_ok=True)
+        other.push()
+        assert other.convex("run", "--component", "other", "lib:value", '{"name": "e"}').out.strip() == "1"
+
+
+# Pushes
+
+
+def test_a_push_without_a_component_unmounts_it_and_keeps_its_data(pushed: App, tmp_path: Path):
+    folder = tmp_path / "app"
+    shutil.copytree(SOURCES, folder)
+    with Served(tmp_path / "data") as served:
+        app = App(folder, served)
+        app.push()
+        assert app.convex("run", "app:addOther", '{"name": "f", "by": 3}').code == 0
+        config = (SOURCES / "convex/convex.config.ts").read_text()
+        app.write("convex/convex.config.ts", config.replace('app.use(counter, { name: "other" });\n', ""))
+        ran = app.push()
+        assert "Unmounted component other." in ran.text or "Uninstalled component other." in ran.text, ran.text
+        ran = app.convex("run", "--component", "other", "lib:value", '{"name": "f"}')
+        assert ran.code != 0 and "Could not find function for 'lib:value' in 'other'" in ran.text
+        assert '"f"' in app.convex("data", "--component", "other", "counts").out
+        app.write("convex/convex.config.ts", config)
+        app.push()
+        assert app.convex("run", "--component", "other", "lib:value", '{"name": "f"}').out.strip() == "3"
+        # Documents of a component are held against its schema, too.
+        schema = (SOURCES / "counter/schema.ts").read_text()
+        app.write("counter/schema.ts", schema.replace("value: v.number()", "value: v.string()"))
+        ran = app.convex("dev", "--once", "--typecheck", "disable")
+        assert ran.code != 0 and 'in table "counts" does not match the schema' in ran.text, ran.text
+
+
+CIRCLE = """
+import { defineComponent } from "convex/server";
+import NAME from "../NAME/convex.config";
+const component = defineComponent("OWN");
+component.use(NAME);
+export default component;
+"""
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        (
+            {
+                "one/convex.config.ts": CIRCLE.replace("NAME", "two").replace("OWN", "one"),
+                "two/convex.config.ts": CIRCLE.replace("NAME", "one").replace("OWN", "two"),
+                "convex/convex.config.ts": 'import { defineApp } from "convex/server";\n'
+                'import one from "../one/convex.config";\nconst app = defineApp();\napp.use(one);\n'
+                "export default app;\n",
+            },
+            "Found cyclic definition dependency",
+        ),
+        ({"convex/convex.config.ts": ('"other"', '"counter"')}, "multiple child components with the same name"),
+        ({"convex/convex.config.ts": ('"other"', '"no-name"')}, "can't name a component"),
+        ({"convex/convex.config.ts": ('CURRENCY: "EUR", ', "")}, 'missing required env var "CURRENCY"'),
+        ({"convex/convex.config.ts": ("app.env.KEY }", 'app.env.KEY, MORE: "x" }')}, 'has no env var named "MORE"'),
+        ({"shop/http.ts": None}, "doesn't have any HTTP routes"),
+        ({"counter/convex.config.ts": ('defineComponent("counter")', "{}")}, "missing `export` property"),
+        ({"counter/lib.ts": ("import { v }", 'throw new Error("no such counter");\nimport { v }')}, "no such counter"),
+    ],
+)
+def test_a_push_that_can_not_be_is_refused(pushed: App, files: dict[str, Any], said: str):
+    written = []
+    try:
+        for name, change in files.items():
+            source = SOURCES / name
+            written.append(name)
+            if change is None:
+                (pushed.path / name).unlink()
+            else:
+                pushed.write(name, change if isinstance(change, str) else source.read_text().replace(*change))
+        ran = pushed.convex("dev", "--once", "--typecheck", "disable")
+    finally:
+        for name in written:
+            if (SOURCES / name).exists():
+                shutil.copy(SOURCES / name, pushed.path / name)
+            else:
+                (pushed.path / name).unlink()
+    assert ran.code != 0 and said in ran.text, ran.text
+
+
+def test_a_component_serves_on_after_a_restart(pushed: App):
+    assert pushed.convex("run", "app:add", '{"name": "g", "by": 1}').code == 0
+    pushed.served.stop()
+    pushed.served.start()
+    assert pushed.convex("run", "app:value", '{"name": "g"}').out.strip() == "1"
+    wait_until(lambda: pushed.convex("data", "--component", "counter", "_cron_jobs").code == 0)
+
+
+# Components from npm
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a deployment with three of Convex's own components."""
+    target = tmp_path_factory.mktemp("packages") / FILE
+    with served_app() as app:
+        shutil.copytree(PACKAGES, app.path, dirs_exist_ok=True)
+        app.push()
+        with closing(sqlite3.connect(app.served.data / FILE)) as there, closing(sqlite3.connect(target)) as here:
+            there.backup(here)
+    return target
+
+
+@pytest.fixture
+def packaged(packages: Path, tmp_path: Path) -> Iterator[Deployment]:
+    """A deployment of the test's own with those components."""
+    shutil.copy(packages, tmp_path / FILE)
+    with Deployment(tmp_path / FILE) as deployment:
+        yield deployment
+
+
+def test_the_rate_limiter(packaged: Deployment):
+    signed = [packaged.run("use:limit", {"name": "signUp", "key": "a"}) for _ in range(3)]
+    assert signed == [True, True, False]
+    assert packaged.run("use:limit", {"name": "signUp", "key": "b"}) is True
+    sent = [packaged.run("use:limit", {"name": "send", "key": "a"}) for _ in range(4)]
+    assert sent == [True, True, True, False]
+    with pytest.raises(FunctionFailed) as caught:
+        packaged.run("use:limitOrThrow", {"name": "signUp", "key": "a"})
+    assert isinstance(caught.value.data, dict) and caught.value.data["kind"] == "RateLimited"
+    assert packaged.count("users") == 0
+    packaged.run("use:reset", {"name": "signUp", "key": "a"})
+    assert packaged.run("use:limit", {"name": "signUp", "key": "a"}) is True
+    packaged.advance(3600)
+    assert packaged.run("use:limit", {"name": "send", "key": "a"}) is True
+
+
+def test_the_sharded_counter(packaged: Deployment):
+    for by in range(10):
+        packaged.run("use:count", {"name": "a", "by": by})
+    packaged.run("use:count", {"name": "b", "by": -1})
+    assert packaged.run("use:counted", {"name": "a"}) == 45 and packaged.run("use:counted", {"name": "b"}) == -1
+
+
+def test_migrations(packaged: Deployment):
+    for name in "abcde":
+        packaged.run("use:addUser", {"name": name})
+    packaged.run("migrations:run", {"fn": "migrations:shout"})
+    while packaged.run_scheduled():
+        pass
+    assert sorted(str(user["shout"]) for user in packaged.documents("users")) == list("ABCDE")
+    (status,) = packaged.run("migrations:status")  # type: ignore[misc]
+    assert status["isDone"] is True and status["processed"] == 5
