@@ -21,7 +21,7 @@ WANTED = [
     "setInterval", "setTimeout", "structuredClone",
 ]  # fmt: skip
 GONE = [
-    "Atomics", "Buffer", "BroadcastChannel", "Convex", "Deno", "EventSource", "MessageChannel",
+    "Atomics", "Buffer", "BroadcastChannel", "Deno", "EventSource", "MessageChannel",
     "SharedArrayBuffer", "Temporal", "WebAssembly", "WebSocket", "Worker", "alert", "caches", "close",
     "localStorage", "location", "navigator", "prompt", "reportError", "require", "setImmediate",
 ]  # fmt: skip

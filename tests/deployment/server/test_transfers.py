@@ -282,7 +282,7 @@ def test_a_part_that_was_not_acknowledged_is_not_taken(host: Host):
 def test_an_import_that_is_not_understood(host: Host, wanted: dict[str, Any]):
     with pytest.raises(SupavexError) as caught:
         run(host, lambda found: upload(found, b"a\n1\n", **wanted))
-    assert caught.value.code in ("BadJsonBody", "NotSupportedHere")
+    assert caught.value.code in ("BadJsonBody", "NotSupportedHere", "InvalidComponentPath")
 
 
 @pytest.mark.parametrize("table", [None, "", "_storage", "a b"])

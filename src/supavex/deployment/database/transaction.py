@@ -229,11 +229,18 @@ class Transaction:
         self.read(-table.storage)
         count = 0
         if table is STORED_FILES:
-            return sum(1 for _ in self._files())
+            return self._count_files()
         if not is_new(table):
             (count,) = self.connection.execute(f"SELECT count(*) FROM documents_{table.storage}").fetchone()
         mine = [written for (storage, _), written in self.writes.items() if storage == table.storage]
         return int(count) + sum((w.after is not None) - (w.before is not None) for w in mine)
+
+    def _count_files(self) -> int:
+        component = self.catalog.component
+        gone = ",".join("?" * len(self.removed_files))
+        sql = f"SELECT count(*) FROM files WHERE component = ? AND name NOT IN ({gone})"
+        (count,) = self.connection.execute(sql, (component, *self.removed_files)).fetchone()
+        return int(count) + sum(file.component == component for file in self.added_files)
 
     def table(self, name: str) -> StoredTable | None:
         """The table of that name; remembered as read where it is not there."""

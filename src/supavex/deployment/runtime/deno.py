@@ -6,6 +6,7 @@ import os
 import resource
 import struct
 import subprocess
+import threading
 from collections.abc import Collection
 from contextlib import suppress
 from functools import cache
@@ -19,6 +20,7 @@ HEAP_BYTES = 64 << 20
 _OWN_HEAP_BYTES = 16 << 20
 #: The same for files with ``"use node"``, which Convex runs elsewhere.
 NODE_HEAP_BYTES = 512 << 20
+_FINDING = threading.Lock()
 #: What stands before each message: its bytes.
 LENGTH = struct.Struct("<I")
 #: The scripts of this folder that run before any code of an app's, in this order.
@@ -40,9 +42,15 @@ def own_scripts(*, node: bool = False) -> tuple[str, ...]:
     return tuple(f"{script(name)}\n//# sourceURL=own:{name}" for name in (_NODE_SCRIPTS if node else _SCRIPTS))
 
 
-@cache
 def binary() -> str:
     """The path of Deno's binary. Raises where it is not installed, or was not built for this system."""
+    # What finds it asks sysconfig, which two threads must not ask at once the first time.
+    with _FINDING:
+        return _found()
+
+
+@cache
+def _found() -> str:
     try:
         from deno import find_deno_bin
 
