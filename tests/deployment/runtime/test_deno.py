@@ -14,9 +14,9 @@ from supavex.errors import UsageError
 @pytest.fixture
 def unknown() -> Iterator[None]:
     """Where Deno is is looked for anew."""
-    deno.binary.cache_clear()
+    deno._found.cache_clear()
     yield
-    deno.binary.cache_clear()
+    deno._found.cache_clear()
 
 
 @pytest.mark.parametrize("how", ["no package", "an empty package", "no binary"])
