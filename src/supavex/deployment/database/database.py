@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from supavex.convex.compile import compile_schema
 from supavex.convex.damage import DamagedDocument, OnDamaged, refuse
 from supavex.convex.ids import InvalidId, decode_id, encode_id, new_internal_id
 from supavex.convex.limits import FIRST_USER_TABLE_NUMBER, STORAGE_TABLE
@@ -21,16 +20,12 @@ from supavex.convex.schema import Schema, TableDefinition
 from supavex.convex.schema_changes import SchemaChange, schema_change
 from supavex.convex.schema_json import schema_from_json
 from supavex.convex.values import Document
-from supavex.deployment.database.enforcement import check_limits, enforced, mismatch_of
+from supavex.deployment.database.enforcement import check_limits, compiled_schema, enforced, mismatch_of
 from supavex.deployment.database.queries import Query, full_scan
 from supavex.deployment.database.search_indexes import definitions, drop
 from supavex.deployment.database.store import CREATION_INDEX, Store, StoredTable, read_body, write_body
 from supavex.deployment.database.stored_files import documents_of_files
 from supavex.errors import SupavexError
-
-#: What Convex itself lets pass when a schema is pushed: top-level fields that start with an underscore (it drops them),
-#: ids of tables that the schema does not name, and types of which no document can be.
-_LET_PASS = ("SystemField", "FieldNameReserved", "UnknownTable", "TooNestedError", "TooManyFieldsError")
 
 #: Where the file keeps that its text and vector indexes were built once.
 _SEARCHES_BUILT = "search_indexes"
@@ -217,7 +212,7 @@ class Database:
         Every document is held against it first; one that does not fit refuses the push whole, and is named. New
         indexes are built and old ones dropped before it returns. ``dry_run`` does all of it and takes it back.
         """
-        schema = _compiled(schema_text)
+        schema = compiled_schema(schema_text)
         change = schema_change(self.schema, schema)
         try:
             with self.store.transaction():
@@ -236,11 +231,11 @@ class Database:
 
     def change_to(self, schema_text: str) -> SchemaChange:
         """What pushing ``schema_text`` would change. Raises where it does not compile; reads no document."""
-        return schema_change(self.schema, _compiled(schema_text))
+        return schema_change(self.schema, compiled_schema(schema_text))
 
     def check_documents(self, schema_text: str) -> int:
         """Holds the documents against a schema that is to come; how many. Raises for the first that does not fit."""
-        schema = _compiled(schema_text)
+        schema = compiled_schema(schema_text)
         return self._check_documents(schema, schema_change(self.schema, schema))
 
     def _create_tables(self, schema: Schema) -> None:
@@ -390,15 +385,6 @@ class Database:
                 f"{mismatch_text(mismatch)}",
                 where=table,
             )
-
-
-def _compiled(schema_text: str) -> Schema:
-    """The schema of a JSON text. Raises the first error that Convex would."""
-    schema = schema_from_json(schema_text)
-    for finding in compile_schema(schema):
-        if finding.severity == "error" and finding.code not in _LET_PASS:
-            raise SupavexError(finding.code, finding.message, where=finding.where, hint=finding.hint)
-    return schema
 
 
 class _TakeBack(Exception):

@@ -6,15 +6,29 @@ from collections.abc import Callable, Mapping
 
 from supavex.convex import limits
 from supavex.convex import validators as kinds
+from supavex.convex.compile import compile_schema
 from supavex.convex.ids import InvalidId, decode_id
 from supavex.convex.messages import value_text
-from supavex.convex.schema import TableDefinition
+from supavex.convex.schema import Schema, TableDefinition
+from supavex.convex.schema_json import schema_from_json
 from supavex.convex.validators import Mismatch, TableNames, Validator
 from supavex.convex.values import Document, Value, size, value_problem
 from supavex.errors import SupavexError
 
+#: What Convex itself lets pass when a schema is pushed: top-level fields that start with an underscore (it drops them),
+#: ids of tables that the schema does not name, and types of which no document can be.
+_LET_PASS = ("SystemField", "FieldNameReserved", "UnknownTable", "TooNestedError", "TooManyFieldsError")
 #: The system tables that documents refer to, by number.
 SYSTEM_TABLES = {539: "_scheduled_functions", 540: "_storage"}
+
+
+def compiled_schema(schema_text: str) -> Schema:
+    """The schema of a JSON text. Raises the first error that Convex would."""
+    schema = schema_from_json(schema_text)
+    for finding in compile_schema(schema):
+        if finding.severity == "error" and finding.code not in _LET_PASS:
+            raise SupavexError(finding.code, finding.message, where=finding.where, hint=finding.hint)
+    return schema
 
 
 def check_limits(table: str, document: Document) -> None:
