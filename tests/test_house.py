@@ -177,7 +177,6 @@ ONE_NAME_IN_A_ROOM = {
     "canonical": "a function's path, and a system function's",
     "fail_interrupted": "cron jobs, and jobs of the server",
     "job_documents": "of cron jobs, and of the server's jobs",
-    "keys_of": "of a search index, and of a document's indexes",
     "remove": "of a file, and of a document",
     "write_body": "into the store, and from a request",
     "Condition": "as a chain of calls states it, and as the advice writes it",

@@ -11,16 +11,16 @@ from typing import Any
 
 from supavex.convex.values import from_internal_json
 from supavex.deployment.database.components import Component
-from supavex.deployment.runtime.definitions import Child, Definition, texts
+from supavex.deployment.runtime.definitions import Child, ComponentDefinition, texts
 from supavex.errors import SupavexError
 
 #: Components that an app may have: definitions that mount each other twice would make them without end.
 _MAX_COMPONENTS = 1000
 #: What ``analysis.js`` says of modules, by their paths.
-Functions = Mapping[str, dict[str, Any]]
+_Functions = Mapping[str, dict[str, Any]]
 
 
-def mounted(definitions: Mapping[str, Definition], functions: Mapping[str, Functions]) -> list[Component]:
+def mounted(definitions: Mapping[str, ComponentDefinition], functions: Mapping[str, _Functions]) -> list[Component]:
     """The app's components, parents first, with no ids yet. Raises in Convex's words for a tree that can't be.
 
     ``definitions`` and what their modules say are by the definitions' paths; the app's is the empty one.
@@ -36,7 +36,7 @@ def _error(message: str, code: str = "TypecheckError") -> SupavexError:
     return SupavexError(code, message)
 
 
-def _check_declarations(path: str, definition: Definition) -> None:
+def _check_declarations(path: str, definition: ComponentDefinition) -> None:
     for name, wanted in definition.env.items():
         try:
             texts(wanted.validator)
@@ -49,8 +49,8 @@ def _check_declarations(path: str, definition: Definition) -> None:
 
 
 def _mount(
-    definitions: Mapping[str, Definition],
-    functions: Mapping[str, Functions],
+    definitions: Mapping[str, ComponentDefinition],
+    functions: Mapping[str, _Functions],
     parent: Component,
     found: list[Component],
 ) -> None:
@@ -82,7 +82,7 @@ def _mount(
         raise _error(f"HTTP mount {json.dumps(prefix)} is invalid: Child component {json.dumps(name)} not found.")
 
 
-def _prefixes(definition: Definition, functions: Functions) -> dict[str, str]:
+def _prefixes(definition: ComponentDefinition, functions: _Functions) -> dict[str, str]:
     """Under which prefix each child answers HTTP. Raises where the parent's own routes, or another child, do so too."""
     found: dict[str, str] = {}
     for prefix, name in definition.http_mounts.items():
@@ -95,13 +95,13 @@ def _prefixes(definition: Definition, functions: Functions) -> dict[str, str]:
     return found
 
 
-def _check_routes(prefix: str, child: Child, of: Definition, functions: Mapping[str, Functions]) -> None:
+def _check_routes(prefix: str, child: Child, of: ComponentDefinition, functions: Mapping[str, _Functions]) -> None:
     if not ((functions.get(child.path, {}).get("http.js") or {}).get("httpRoutes") or of.http_mounts):
         said = f"HTTP mount {json.dumps(prefix)} is invalid: Child component {json.dumps(child.name)}"
         raise _error(f"{said} doesn't have any HTTP routes.")
 
 
-def _check_args(path: str, of: Definition, child: Child) -> None:
+def _check_args(path: str, of: ComponentDefinition, child: Child) -> None:
     for name, data in child.args.items():
         if name not in of.args:
             raise _error(f"Component {json.dumps(path)} has no argument named {json.dumps(name)}")
@@ -112,7 +112,7 @@ def _check_args(path: str, of: Definition, child: Child) -> None:
 
 
 def _given(
-    parent: Component, definition: Definition, path: str, of: Definition, child: Child
+    parent: Component, definition: ComponentDefinition, path: str, of: ComponentDefinition, child: Child
 ) -> dict[str, Mapping[str, str]]:
     """The variables that a child is given: values, and names of the app's own. Raises where they do not fit."""
     found: dict[str, Mapping[str, str]] = {}
@@ -144,7 +144,7 @@ def _given(
     return found
 
 
-def exports(functions: Functions, component: str) -> dict[str, Any]:
+def exports(functions: _Functions, component: str) -> dict[str, Any]:
     """The public functions of a component, as the CLI is told of them: a tree by folders, files and names."""
     tree: dict[str, Any] = {}
     for module, said in sorted(functions.items()):

@@ -57,7 +57,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Definition:
+class ComponentDefinition:
     """An evaluated definition. ``data`` is what the CLI is told of it."""
 
     path: str
@@ -75,10 +75,10 @@ def module_prefix(definition: str) -> str:
     return f"@{hashlib.sha256(definition.encode()).hexdigest()[:12]}/" if definition else ""
 
 
-def bare_app() -> Definition:
+def bare_app() -> ComponentDefinition:
     """The definition of an app without one."""
     data = {"path": "", "definitionType": {"type": "app"}, "childComponents": [], "httpMounts": {}}
-    return Definition("", (), {}, {}, {}, None, {**data, "exports": {"type": "branch", "branch": []}})
+    return ComponentDefinition("", (), {}, {}, {}, None, {**data, "exports": {"type": "branch", "branch": []}})
 
 
 def in_order(configs: Sequence[Config]) -> list[Config]:
@@ -120,7 +120,7 @@ def linked(configs: Sequence[Config]) -> Iterator[Linked]:
             yield Linked(f"{folder}_componentDeps/{encoded}", body, (target,), imports, {"default": "__default"})
 
 
-def evaluated(config: Config, answer: Any) -> Definition:
+def evaluated(config: Config, answer: Any) -> ComponentDefinition:
     """What a definition says of itself, by the answer of ``analysis.js``. Raises in Convex's words."""
     if not isinstance(answer, dict) or not isinstance(answer.get("text"), str):
         raise _invalid_export(config.path, str(answer.get("problem")) if isinstance(answer, dict) else "it is none")
@@ -152,7 +152,7 @@ def evaluated(config: Config, answer: Any) -> Definition:
     told = {"path": config.path, "definitionType": kind, "childComponents": data["childComponents"]}
     told |= {"httpMounts": data.get("httpMounts") or {}, "exports": data["exports"]}
     told |= {"envVars": data["envVars"]} if env else {}
-    return Definition(config.path, children, args, env, mounts, prefix, told)
+    return ComponentDefinition(config.path, children, args, env, mounts, prefix, told)
 
 
 def _where(config: Config) -> str:

@@ -19,7 +19,7 @@ from typing import IO, Any
 
 from supavex.convex.json_bounds import JsonTooLarge, parse_bounded, parse_strict
 from supavex.convex.schema_json import validator_from_json
-from supavex.deployment.runtime.definitions import Config, Definition, evaluated, in_order, linked
+from supavex.deployment.runtime.definitions import Config, ComponentDefinition, evaluated, in_order, linked
 from supavex.deployment.runtime.deno import LENGTH, framed, own_scripts, resident, script, start
 from supavex.deployment.runtime.linking import link
 from supavex.errors import SupavexError
@@ -61,7 +61,7 @@ class Evaluation:
     schema: str | None = None
     auth: list[dict[str, Any]] = field(default_factory=list)
     #: Definitions by path, the app's under the empty one.
-    definitions: dict[str, Definition] = field(default_factory=dict)
+    definitions: dict[str, ComponentDefinition] = field(default_factory=dict)
 
 
 def evaluate(
