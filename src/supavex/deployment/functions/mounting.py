@@ -11,7 +11,7 @@ from typing import Any
 
 from supavex.convex.values import from_internal_json
 from supavex.deployment.database.components import Component
-from supavex.deployment.runtime.definitions import Child, ComponentDefinition, texts
+from supavex.deployment.runtime.definitions import ComponentDefinition, Mount, texts
 from supavex.errors import SupavexError
 
 #: Components that an app may have: definitions that mount each other twice would make them without end.
@@ -95,13 +95,13 @@ def _prefixes(definition: ComponentDefinition, functions: _Functions) -> dict[st
     return found
 
 
-def _check_routes(prefix: str, child: Child, of: ComponentDefinition, functions: Mapping[str, _Functions]) -> None:
+def _check_routes(prefix: str, child: Mount, of: ComponentDefinition, functions: Mapping[str, _Functions]) -> None:
     if not ((functions.get(child.path, {}).get("http.js") or {}).get("httpRoutes") or of.http_mounts):
         said = f"HTTP mount {json.dumps(prefix)} is invalid: Child component {json.dumps(child.name)}"
         raise _error(f"{said} doesn't have any HTTP routes.")
 
 
-def _check_args(path: str, of: ComponentDefinition, child: Child) -> None:
+def _check_args(path: str, of: ComponentDefinition, child: Mount) -> None:
     for name, data in child.args.items():
         if name not in of.args:
             raise _error(f"Component {json.dumps(path)} has no argument named {json.dumps(name)}")
@@ -112,7 +112,7 @@ def _check_args(path: str, of: ComponentDefinition, child: Child) -> None:
 
 
 def _given(
-    parent: Component, definition: ComponentDefinition, path: str, of: ComponentDefinition, child: Child
+    parent: Component, definition: ComponentDefinition, path: str, of: ComponentDefinition, child: Mount
 ) -> dict[str, Mapping[str, str]]:
     """The variables that a child is given: values, and names of the app's own. Raises where they do not fit."""
     found: dict[str, Mapping[str, str]] = {}

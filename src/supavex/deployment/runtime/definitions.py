@@ -39,7 +39,7 @@ class Config:
 
 
 @dataclass(frozen=True, slots=True)
-class Child:
+class Mount:
     """A component that a definition mounts: under which name, of which definition, and what it gives it (as JSON)."""
 
     name: str
@@ -49,7 +49,7 @@ class Child:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Declared:
     """An argument or a variable that a definition declares."""
 
     validator: Validator
@@ -61,9 +61,9 @@ class ComponentDefinition:
     """An evaluated definition. ``data`` is what the CLI is told of it."""
 
     path: str
-    children: tuple[Child, ...]
-    args: Mapping[str, Wanted]
-    env: Mapping[str, Wanted]
+    children: tuple[Mount, ...]
+    args: Mapping[str, Declared]
+    env: Mapping[str, Declared]
     #: Prefixes of paths, as ``/shop/``, and the names of the children that answer there.
     http_mounts: Mapping[str, str]
     http_prefix: str | None
@@ -169,10 +169,10 @@ def _invalid_export(path: str, problem: str) -> SupavexError:
     return SupavexError("InvalidDefinition", message, where=f"{path}/{_FILE}" if path else _FILE)
 
 
-def _child(data: Any) -> Child:
+def _child(data: Any) -> Mount:
     args = {name: json.loads(one["value"]) for name, one in data.get("args") or []}
     env = {name: _binding(one) for name, one in data.get("env") or []}
-    return Child(data["name"], str(data["path"]), args, env)
+    return Mount(data["name"], str(data["path"]), args, env)
 
 
 def _binding(data: Any) -> dict[str, str]:
@@ -182,8 +182,8 @@ def _binding(data: Any) -> dict[str, str]:
     return {"type": data["type"], key: data[key]}
 
 
-def _wanted(data: Any) -> Wanted:
-    return Wanted(validator_from_json(json.loads(data["value"])), data.get("optional") is True)
+def _wanted(data: Any) -> Declared:
+    return Declared(validator_from_json(json.loads(data["value"])), data.get("optional") is True)
 
 
 def _mount_path(path: str) -> str:

@@ -19,7 +19,7 @@ from typing import IO, Any
 
 from supavex.convex.json_bounds import JsonTooLarge, parse_bounded, parse_strict
 from supavex.convex.schema_json import validator_from_json
-from supavex.deployment.runtime.definitions import Config, ComponentDefinition, evaluated, in_order, linked
+from supavex.deployment.runtime.definitions import ComponentDefinition, Config, evaluated, in_order, linked
 from supavex.deployment.runtime.deno import LENGTH, framed, own_scripts, resident, script, start
 from supavex.deployment.runtime.linking import link
 from supavex.errors import SupavexError
