@@ -175,6 +175,13 @@ PUSH = {
 }
 
 
+def test_packages_that_the_deployment_would_have_to_install_are_refused(served: Served):
+    app = {**PUSH["appDefinition"], "nodeDependencies": [{"name": "sharp", "version": "0.34.0"}]}
+    answer = ask(served, "POST", "/api/deploy2/start_push", {**PUSH, "appDefinition": app})
+    assert (answer.status, answer.json["code"]) == (400, "NotSupportedHere")
+    assert "installs no npm packages, and convex.json leaves sharp out" in answer.json["message"]
+
+
 def test_endpoints_that_work_have_been_seen_to(served: Served):
     seen = Seen(served)
     for path in ("/version", "/instance_version", "/instance_name", "/api/v1/get_canonical_urls"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import time
 from typing import Any
 
@@ -99,6 +100,19 @@ def test_tokens_that_are_not_believed(issuer: Issuer, providers: list[dict[str, 
     assert refused(f"{head}.{other}.{signature}", providers).startswith(not_verified)
     for odd in ("", "a.b.c", "a.b", good + ".x", "é"):
         assert refused(odd, providers).startswith("Could not parse JWT payload."), odd
+
+
+def test_why_a_token_of_ones_own_issuer_is_not_believed(issuer: Issuer, providers: list[dict[str, Any]]):
+    """Of a ``customJwt`` provider Convex says more."""
+    now = int(time.time())
+    assert re.search(r": Token expired (60|6\d|7\d) seconds ago\Z", refused(issuer.inside(exp=now - 60), providers))
+    for begins in ({"nbf": now + 600}, {"iat": now + 600}):
+        assert re.search(r": Token will be valid in 5\d\d|600 seconds\Z", refused(issuer.inside(**begins), providers))
+    without = issuer.token(key=issuer.ec_key, algorithm="ES256", kid=None, iss=INSIDE)
+    assert refused(without, providers) == "Could not decode token. JWT may be missing a 'kid' (key ID) header."
+    head, _, signature = issuer.inside().split(".")
+    forged = f"{head}.{issuer.inside(sub='admin').split('.')[1]}.{signature}"
+    assert refused(forged, providers).startswith("Could not decode token. The JWT's 'kid' (key ID) header is 'inside'")
 
 
 def test_a_token_is_not_believed_by_the_algorithm_that_it_names(issuer: Issuer, providers: list[dict[str, Any]]):

@@ -43,7 +43,7 @@ def test_the_stack_goes_through_the_files_of_the_app(app: App):
 
 def test_frames_are_written_as_convex_writes_them(app: App):
     names = [name for name, _, _ in frames(app.fails("failing:shaped").message)]
-    assert names == ["", "new Shape", "made [as made]", "handler"]
+    assert names == ["<anonymous>", "new Shape", "made [as made]", "handler"]
 
 
 def test_errors_of_the_language_and_of_the_app(app: App):

@@ -109,7 +109,10 @@ def test_they_reach_the_data(served: Served, site: str):
 def test_who_asks(site: str, issuer: Issuer):
     token = f"Bearer {issuer.token(sub='ada')}"
     assert json.loads(ask(site, "/who", Authorization=token).body) == ["ada", token]
-    assert json.loads(ask(site, "/who", Authorization="Own secret").body) == [None, "Own secret"]
+    # The header may be the app's own: the action runs, and fails only where it asks who calls.
+    for own in ("Own secret", "Bearer nonsense", "a"):
+        assert json.loads(ask(site, "/header", Authorization=own).body) == [own, "threw", None]
+    assert ask(site, "/who", Authorization="Own secret").status == 500
     assert json.loads(ask(site, "/who").body) == [None, None]
 
 

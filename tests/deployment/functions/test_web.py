@@ -18,11 +18,11 @@ WANTED = [
     "Response", "SubtleCrypto", "TextDecoder", "TextDecoderStream", "TextEncoder", "TextEncoderStream",
     "TransformStream", "URL", "URLSearchParams", "WritableStream", "atob", "btoa", "clearInterval",
     "clearTimeout", "console", "crypto", "fetch", "performance", "process", "queueMicrotask", "self",
-    "setInterval", "setTimeout", "structuredClone",
+    "setInterval", "setTimeout", "structuredClone", "SharedArrayBuffer", "WebAssembly",
 ]  # fmt: skip
 GONE = [
-    "Atomics", "Buffer", "BroadcastChannel", "Deno", "EventSource", "MessageChannel",
-    "SharedArrayBuffer", "Temporal", "WebAssembly", "WebSocket", "Worker", "alert", "caches", "close",
+    "Atomics", "Buffer", "global", "BroadcastChannel", "Deno", "EventSource", "MessageChannel",
+    "Temporal", "WebSocket", "Worker", "alert", "caches", "close",
     "localStorage", "location", "navigator", "prompt", "reportError", "require", "setImmediate",
 ]  # fmt: skip
 
@@ -43,6 +43,11 @@ def test_keys_and_passwords(app: App, kind: str):
     found = app.run(f"web:cryptographyIn{kind}")
     assert found["kinds"] == [True, True] and found["verified"] is True
     assert found["derived"] == hashlib.pbkdf2_hmac("sha256", b"password", b"salt", 1000, 32)
+
+
+@pytest.mark.parametrize("kind", ["Query", "Action"])
+def test_web_assembly(app: App, kind: str):
+    assert app.run(f"web:assembledIn{kind}") == [42, 42, 42, "undefined", "C"]
 
 
 def test_streams_forms_addresses_and_languages(app: App):

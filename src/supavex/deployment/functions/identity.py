@@ -36,6 +36,8 @@ class Identity:
     token: str | None = None
     #: When the token stops being valid, in seconds since 1970.
     expires: float | None = None
+    #: Why what the request says of its caller is not to be believed: what an action is told that asks who calls.
+    problem: str | None = None
 
     @property
     def key(self) -> str:

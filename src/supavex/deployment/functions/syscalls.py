@@ -284,6 +284,8 @@ def remove(frame: Frame, arguments: Arguments) -> str:
 def user_identity(frame: Frame, arguments: Arguments) -> str:
     """Who calls, or null."""
     frame.saw_identity = True
+    if frame.identity.problem is not None and frame.kind == "action":
+        raise SupavexError("Unauthenticated", frame.identity.problem)
     user = frame.identity.user
     return "null" if user is None else json.dumps(dict(user))
 

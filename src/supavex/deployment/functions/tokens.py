@@ -68,14 +68,12 @@ class Tokens:
         address = str(provider["jwks"]) if custom else ""
         try:
             key = self._key(address or self._discovered(issuer), header.get("kid"), fresh=False)
+            if custom and header.get("kid") is None:
+                raise SupavexError("InvalidAuthHeader", _not_decoded(header))
             if key is None:
                 key = self._key(address or self._discovered(issuer), header.get("kid"), fresh=True)
             if key is None:
-                kid = header.get("kid")
-                message = (
-                    f"Could not decode token. The JWT's 'kid' (key ID) header is '{kid}', does this key match any "
-                )
-                raise SupavexError("InvalidAuthHeader", f"{message}key in the provider's JWKS?")
+                raise SupavexError("InvalidAuthHeader", _not_decoded(header))
             audience = provider.get("applicationID")
             required = ["exp", "iss", "sub"]
             verified = jwt.decode(
@@ -87,7 +85,9 @@ class Tokens:
                 leeway=_LEEWAY_SECONDS,
                 options={"require": required, "verify_aud": audience is not None},
             )
-        except (jwt.PyJWTError, ValueError, TypeError, ArithmeticError):
+        except (jwt.PyJWTError, ValueError, TypeError, ArithmeticError) as error:
+            if custom:
+                raise SupavexError("InvalidAuthHeader", _not_valid(error, header, claims)) from None
             message = "Could not verify OIDC token claim. Check that the token signature is valid and the token hasn't "
             raise SupavexError("Unauthenticated", f"{message}expired.") from None
         return Identity(user=user_of(verified), token=token, expires=int(verified["exp"]) + _LEEWAY_SECONDS)
@@ -134,12 +134,37 @@ def _matches(provider: dict[str, Any], issuer: str, audience: object) -> bool:
     return own.rstrip("/") == issuer.rstrip("/") and (wanted is None or wanted in audiences)
 
 
+def _not_decoded(header: dict[str, Any]) -> str:
+    """Why no key fits a token."""
+    kid = header.get("kid")
+    if kid is None:
+        return "Could not decode token. JWT may be missing a 'kid' (key ID) header."
+    message = f"Could not decode token. The JWT's 'kid' (key ID) header is '{kid}', does this key match any key in "
+    return f"{message}the provider's JWKS?"
+
+
+def _not_valid(error: Exception, header: dict[str, Any], claims: dict[str, Any]) -> str:
+    """Why a token of a ``customJwt`` provider is refused. The claims of another signature are not looked at."""
+    import jwt
+
+    if isinstance(error, jwt.InvalidSignatureError | jwt.InvalidAlgorithmError):
+        return _not_decoded(header)
+    now = time.time()
+    if isinstance(error, jwt.ExpiredSignatureError):
+        return f"Could not validate token: Token expired {int(now - claims['exp'])} seconds ago"
+    if isinstance(error, jwt.ImmatureSignatureError):
+        begins = max(float(claims.get(name) or 0) for name in ("iat", "nbf"))
+        return f"Could not validate token: Token will be valid in {round(begins - now)} seconds"
+    message = "Could not verify token claim. Check that the JWT contains valid claims and matches your auth provider "
+    return f"{message}configuration."
+
+
 def _no_provider(providers: list[dict[str, Any]]) -> str:
     if not providers:
         message = "No auth provider found matching the given token (no providers configured). "
         return f"{message}Check convex/auth.config.ts."
     shown = ", ".join(
-        f"CustomJWT(issuer={p.get('issuer')}, app_id={p.get('applicationID')})"
+        f"CustomJWT(issuer={p.get('issuer')}, app_id={p.get('applicationID') or 'none'})"
         if p.get("type") == "customJwt"
         else f"OIDC(domain={p.get('domain')}, app_id={p.get('applicationID')})"
         for p in providers

@@ -14,7 +14,10 @@
     const name = label === undefined ? "default" : String(label);
     const start = timers.get(name);
     if (start === undefined) line("WARN", [`Timer '${name}' does not exist`]);
-    else line("INFO", [`${name}: ${own.realNow() - start}ms`, ...values.map(inspected)]);
+    else {
+      const text = `${name}: ${own.realNow() - start}ms`;
+      line("INFO", [own.node === null ? text : inspected(text), ...values.map(inspected)]);
+    }
     then(name);
   };
   // No more than Convex has of it, so that what fails there fails here.

@@ -15,18 +15,20 @@
   // As Convex writes a frame: `crates/common/src/errors.rs` of convex-backend. Imported functions are called on nothing
   // there; see modules.js.
   const placed = (site) => {
-    const [type, method] = [site.getTypeName(), site.getMethodName()];
+    const imported = site.getTypeName() === "__Imports";
+    const [type, method] = imported ? [null, null] : [site.getTypeName(), site.getMethodName()];
     // V8 names functions without a name so, where a script was made of a text; ours are.
     const name = site.isEval() && site.getFunctionName() === "eval" ? null : site.getFunctionName();
     const place = `${site.getScriptNameOrSourceURL()}:${site.getLineNumber()}:${site.getColumnNumber()}`;
     const of = type === null ? "" : `${type}.`;
-    let shown = name;
+    // A function that is called on nothing is written as a method without an object.
+    let shown;
     if (site.isConstructor()) shown = `new ${name ?? "<anonymous>"}`;
-    else if (!site.isToplevel() && type !== "__Imports") {
-      if (name === null) shown = `${of}${method ?? "<anonymous>"}`;
-      else shown = `${name.startsWith(type) ? of : ""}${name}${method && name.endsWith(method) ? ` [as ${method}]` : ""}`;
+    else if (name === null) shown = `${of}${method ?? "<anonymous>"}`;
+    else {
+      const as = method && name.endsWith(method) ? ` [as ${method}]` : "";
+      shown = `${type !== null && name.startsWith(type) ? of : ""}${name}${as}`;
     }
-    if (shown === null) return `${site.isAsync() ? "async " : ""}${place}`;
     return `${site.isAsync() ? "async " : ""}${shown} (${place})`;
   };
   const stacks = new WeakMap();

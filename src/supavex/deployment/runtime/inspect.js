@@ -1,4 +1,6 @@
-// Values as Convex's `console` prints them: each argument by itself, objects over several lines.
+// Values as Convex's `console` prints them: each argument by itself, objects over several lines, texts in single quotes.
+// `Deno.inspect` has a form of its own (it quotes in other ways, breaks lines by their length, colours and cuts), and no
+// options for Convex's; log lines are compared and searched as texts.
 (own) => {
   "use strict";
   const MAX_DEPTH = 5;

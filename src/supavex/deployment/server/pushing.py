@@ -112,6 +112,7 @@ class Pushes:
         app = body.get("appDefinition")
         if not isinstance(app, dict):
             raise _bad("appDefinition")
+        _refuse_packages(app.get("nodeDependencies") or [])
         parts = {"": _part("", app, _modules(deployment, app))}
         for data in _list(body, "componentDefinitions"):
             path = _text(data, "definitionPath")
@@ -234,6 +235,14 @@ def _check_schema(database: Database, component: Component, schema: str) -> None
         of = f" of the component {component.path}" if component.path else ""
         message = f"Hit an error while evaluating your schema{of}:\n{place}{error.message}"
         raise SupavexError(error.code, message, where=error.where) from None
+
+
+def _refuse_packages(dependencies: Any) -> None:
+    """Raises where an app leaves npm packages to the deployment to install; names them."""
+    if names := ", ".join(str(one.get("name")) for one in dependencies if isinstance(one, dict)):
+        message = f"a local deployment of supavex installs no npm packages, and convex.json leaves {names} out of the "
+        hint = "bundle. Take them out of node.externalPackages, and the CLI puts them into the bundle."
+        raise SupavexError("NotSupportedHere", f"Not supported here: {message}{hint}")
 
 
 def _check_validators(evaluation: Evaluation) -> None:

@@ -17,7 +17,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from supavex.deployment.functions.actions import HttpRequest, NoRouter
 from supavex.deployment.functions.call import Arguments
-from supavex.deployment.functions.identity import NOBODY, Identity
+from supavex.deployment.functions.identity import Identity
 from supavex.deployment.functions.outcome import Outcome
 from supavex.deployment.server.calls import Calls
 from supavex.deployment.server.guard import Json
@@ -61,11 +61,11 @@ class Site:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     def _identity(self, authorization: str) -> Identity:
-        """Who asks; nobody where the app itself reads the header."""
+        """Who asks; an identity with a problem where the app itself reads the header."""
         try:
             return self.calls.identity(authorization)
-        except SupavexError:
-            return NOBODY
+        except SupavexError as error:
+            return Identity(problem=error.message)
 
 
 def _request(request: Request, site_port: int) -> HttpRequest:

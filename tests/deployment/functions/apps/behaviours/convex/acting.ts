@@ -105,3 +105,5 @@ const loads = async () => {
 };
 export const loadsInAction = action({ handler: loads });
 export const loadsInQuery = internalQuery({ handler: loads });
+
+export const who = internalQuery({ handler: async (ctx) => await ctx.auth.getUserIdentity() });

@@ -69,6 +69,14 @@ http.route({
   ),
 });
 http.route({
+  path: "/header",
+  method: "GET",
+  handler: httpAction(async (ctx, request) => {
+    const who = await ctx.auth.getUserIdentity().catch(() => "threw");
+    return json([request.headers.get("authorization"), who, await ctx.runQuery(internal.acting.who, {})]);
+  }),
+});
+http.route({
   path: "/stream",
   method: "POST",
   handler: httpAction(async (ctx, request) => {

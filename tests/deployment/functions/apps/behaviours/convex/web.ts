@@ -142,3 +142,16 @@ export const left = action({
     return (globalThis as any).left ?? null;
   },
 });
+
+// (module (func (export "add") (param i32 i32) (result i32) local.get 0 local.get 1 i32.add))
+const ADD = Uint8Array.from(atob("AGFzbQEAAAABBwFgAn9/AX8DAgEABwcBA2FkZAAACgkBBwAgACABags="), (c) => c.charCodeAt(0));
+const atImport = new WebAssembly.Module(ADD);
+const assembled = async () => {
+  const add = ({ exports }: any) => exports.add(40, 2);
+  const { instance } = await WebAssembly.instantiate(ADD);
+  const compiled = await WebAssembly.compile(ADD);
+  const all = [new WebAssembly.Instance(atImport), instance, await WebAssembly.instantiate(compiled)];
+  return [...all.map(add), typeof WebAssembly.instantiateStreaming, atob("Qx=")];
+};
+export const assembledInQuery = query({ handler: assembled });
+export const assembledInAction = action({ handler: assembled });
