@@ -16,7 +16,10 @@ from typing import Any
 import pytest
 
 from supavex.deployment import Deployment
+from supavex.deployment.functions.bundle import bundle_of
 from supavex.deployment.functions.in_process import FunctionFailed
+from supavex.errors import UsageError
+from supavex.migrate.proof.store import prove_store
 
 from .served import App, Served, served_app, wait_until
 
@@ -146,6 +149,33 @@ def test_two_mutations_meet_in_a_component(deployment: Deployment):
     assert values(deployment, "counter") == {"a": 2}
 
 
+def test_stored_files_of_a_component_are_its_own(deployment: Deployment):
+    kept = deployment.run("app:keeps", {"text": "hello"})
+    assert isinstance(kept, list) and kept[1] == "hello"
+    assert deployment.run("app:sees", {"id": kept[0]}) == [False, True, False]
+
+
+def test_the_proof_looks_at_components(deployment: Deployment):
+    deployment.run("app:add", {"name": "a", "by": 1})
+    proof = prove_store(deployment)
+    assert proof.found.ok and proof.documents == 2
+    sql = "SELECT storage FROM tables JOIN components ON component = id WHERE path = 'counter'"
+    (storage,) = deployment.store.connection.execute(sql).fetchone()
+    sql = "SELECT entries FROM indexes WHERE storage = ? AND name = 'by_name'"
+    (entries,) = deployment.store.connection.execute(sql, (storage,)).fetchone()
+    deployment.store.connection.execute(f"DELETE FROM entries_{entries}")
+    found = prove_store(deployment).found
+    assert not found.ok
+    assert all(finding.detail.startswith("counts in 'counter'.by_name: ") for finding in found.findings)
+
+
+def test_an_app_with_components_is_not_bundled(deployment: Deployment):
+    with pytest.raises(
+        UsageError, match="components can't be bundled, and this one has counter, other, shop, shop/stock"
+    ):
+        bundle_of(deployment, "1.48.0", {})
+
+
 # Handles, schedules, cron jobs
 
 
@@ -199,6 +229,15 @@ def test_the_admin_alone_calls_a_components_functions(pushed: App):
     with caught.value:
         said = json.loads(caught.value.read())
     assert said["message"] == "Only admin or system users can call functions on non-root components directly"
+
+
+def test_a_file_is_uploaded_into_a_component(pushed: App):
+    url = json.loads(pushed.convex("run", "--component", "counter", "lib:uploadUrl").out)
+    request = urllib.request.Request(url, b"hi", {"Content-Type": "text/plain"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        id_ = json.loads(answer.read())["storageId"]
+    ran = pushed.convex("data", "--component", "counter", "_storage", "--format", "jsonLines")
+    assert id_ in ran.out and id_ not in pushed.stored_files()
 
 
 def test_the_cli_lists_a_components_data(pushed: App):

@@ -65,3 +65,11 @@ export const jobs = query({
     await ctx.runQuery(counter.lib.jobs, {}),
   ],
 });
+export const keeps = action({ handler: async (ctx, args: any): Promise<any> => await ctx.runAction(counter.lib.keeps, args) });
+export const sees = query({
+  handler: async (ctx, { id }: any): Promise<any> => [
+    (await ctx.db.system.get(id)) !== null,
+    await ctx.runQuery(counter.lib.sees, { id }),
+    await ctx.runQuery(other.lib.sees, { id }),
+  ],
+});

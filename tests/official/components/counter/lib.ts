@@ -52,3 +52,11 @@ export const later = mutation({
 export const jobs = query({
   handler: async (ctx) => (await ctx.db.system.query("_scheduled_functions").collect()).map((job) => job.state.kind),
 });
+export const keeps = action({
+  handler: async (ctx, { text }: any): Promise<any> => {
+    const id = await ctx.storage.store(new Blob([text], { type: "text/plain" }));
+    return [id, await (await ctx.storage.get(id))!.text()];
+  },
+});
+export const sees = query({ handler: async (ctx, { id }: any) => (await ctx.db.system.get(id)) !== null });
+export const uploadUrl = mutation({ handler: async (ctx) => await ctx.storage.generateUploadUrl() });
