@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -247,3 +248,64 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
     # A program that is run by its name imports itself, so that what it sends is of the classes that others know.
     arrows = {module: graph.find_modules_directly_imported_by(module) - {module} for module in graph.modules}
     assert list(TopologicalSorter(arrows).static_order())
+
+
+#: What is larger than the rule says, and why it reads better so.
+LARGER = {
+    "convex/schema.py": "the schema language is one page: an editor shows it whole",
+    "convex/schema.py int64": "each parameter is a rule of a field, by name",
+    "convex/schema.py number": "each parameter is a rule of a field, by name",
+    "deployment/database/engine.py Engine": "one lock guards all of it",
+    "deployment/database/paging.py OpenQuery": "how far one reader is: the parts change together",
+    "deployment/database/usage.py Usage": "a number for each of Convex's limits",
+    "deployment/functions/outcome.py Outcome": "what the caller, the log and the dashboard are told of one call",
+    "deployment/functions/syscalls.py Frame": "what an operation may use of the function that asks for it",
+    "deployment/server/host.py Host": "the place where the parts of a server meet",
+    "mapping/coverage.py _finding": "each parameter is a part of a finding, most by default",
+    "mapping/large_values.py file_problem": "each parameter is a reason why a column can't become a file",
+    "mapping/plan.py TablePlan": "all that is decided of one table",
+    "migrate/copy/results.py TableResult": "a count for each column of the report",
+    "migrate/proof/digests/table.py TableDigests": "how both sides of one table become numbers; only read",
+    "migrate/proof/findings.py TableProof": "a count for each column of the report",
+    "migrate/storage/buckets.py BucketFiles": "a count for each line of the report",
+    "migrate/users/report.py UsersReport": "a count for each line of the report",
+    "postgres/file_run.py FileRun": "how far one file has run, and what failed in it",
+    "usage/finding/queries.py Query": "each field is one clause of a query",
+}
+
+
+def too_large(path: Path) -> Iterator[str]:
+    """What of a module is larger than the rule: by its name, or the module's and its own."""
+    name = path.relative_to(ROOT / "src/supavex").as_posix()
+    tree = ast.parse(path.read_text())
+    if len(path.read_text().splitlines()) > 400:
+        yield name
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+            named = [each for each in arguments if each.arg not in ("self", "cls")]
+            # Click hands a command each of its options by name.
+            option = any("click" in ast.unparse(each) for each in node.decorator_list)
+            if node.end_lineno - node.lineno >= 80 or (len(named) > 6 and not option):
+                yield f"{name} {node.name}"
+        if isinstance(node, ast.ClassDef) and len(mutable_fields(node)) > 12:
+            yield f"{name} {node.name}"
+
+
+def mutable_fields(node: ast.ClassDef) -> set[str]:
+    """The fields of a class that may change: what ``self`` is given, and those of a dataclass that is not frozen."""
+    made = [ast.unparse(each) for each in node.decorator_list]
+    if any("frozen=True" in each for each in made):
+        return set()
+    fields = {
+        each.target.id for each in node.body if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name)
+    }
+    stored = (each for each in ast.walk(node) if isinstance(each, ast.Attribute) and isinstance(each.ctx, ast.Store))
+    own = {each.attr for each in stored if isinstance(each.value, ast.Name) and each.value.id == "self"}
+    return (fields if made else set()) | own
+
+
+def test_nothing_is_larger_than_a_reader_holds() -> None:
+    found = {name for path in sorted((ROOT / "src/supavex").rglob("*.py")) for name in too_large(path)}
+    assert found - LARGER.keys() == set(), "cut it, or say why it reads better whole"
+    assert LARGER.keys() - found == set(), "no longer larger"

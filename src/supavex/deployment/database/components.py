@@ -72,7 +72,7 @@ APP = Component()
 def components(connection: sqlite3.Connection) -> dict[str, Component]:
     """The app's components by path, with those that are not mounted any more; parents first."""
     rows = connection.execute(f"SELECT {_COLUMNS} FROM components ORDER BY path").fetchall()
-    return {row[2]: _component(*row) for row in rows}
+    return {row[2]: _component(row) for row in rows}
 
 
 def component_at(connection: sqlite3.Connection, path: str) -> Component:
@@ -82,14 +82,12 @@ def component_at(connection: sqlite3.Connection, path: str) -> Component:
     row = connection.execute(f"SELECT {_COLUMNS} FROM components WHERE path = ?", (path,)).fetchone()
     if row is None:
         raise SupavexError("ComponentNotFound", f"Component path {json.dumps(path[:200])} not found.")
-    return _component(*row)
+    return _component(row)
 
 
-def _component(
-    id_: int, document: str, path: str, definition: str, mounted: int, args: str, env: str, http_prefix: str | None
-) -> Component:
-    found = json.loads(args), json.loads(env)
-    return Component(id_, document, path, definition, bool(mounted), *found, http_prefix)
+def _component(row: tuple[Any, ...]) -> Component:
+    id_, document, path, definition, mounted, args, env, http_prefix = row
+    return Component(id_, document, path, definition, bool(mounted), json.loads(args), json.loads(env), http_prefix)
 
 
 def keep_component(store: Store, component: Component) -> Component:
