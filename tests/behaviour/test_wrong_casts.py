@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +10,13 @@ import psycopg
 import pytest
 
 from supavex.library import Project
+from supavex.mapping import key_sql, make_plan
+from supavex.mapping.keys import Key
+from supavex.mapping.large_values import LargeValues
 from supavex.mapping.plan import FieldPlan
 from supavex.migrate.copy.encoding import query
 from supavex.migrate.options import MigrateOptions
+from supavex.migrate.proof.findings import TableProof
 from supavex.migrate.verifying import VerifyOptions
 from supavex.postgres import server as servers
 from tests import projects
@@ -83,6 +87,12 @@ COLUMNS = {
 }
 
 
+KEYED = """"keyed": define_table({
+    "supabaseId": v.string(), "country": v.string(), "number": v.number(), "body": v.optional(v.string()),
+    "body_file": v.optional(v.id("_storage")),
+})"""
+
+
 @pytest.fixture(scope="module")
 def folder(server: servers.Server) -> Iterator[Path]:
     with new_database(server) as database, projects.folder() as path:
@@ -94,34 +104,42 @@ def folder(server: servers.Server) -> Iterator[Path]:
             connection.execute("INSERT INTO public.parents VALUES (%s), (md5(%s)::uuid)", (key, key))
             declared = ", ".join(f"{name} {column.type}" for name, column in COLUMNS.items())
             connection.execute(f"CREATE TABLE public.things (id int PRIMARY KEY, {declared})".encode())
+            connection.execute(
+                "CREATE TABLE public.keyed (country text, number numeric, body text, PRIMARY KEY (country, number))"
+            )
+            connection.execute("INSERT INTO public.keyed VALUES ('FR', 1.0, 'a long text'), ('DE', 2, 'short')")
             connection.execute("ALTER TABLE public.things ADD FOREIGN KEY (parent) REFERENCES public.parents")
             marks = ", ".join(["%s"] * len(COLUMNS))
             connection.execute(
                 f"INSERT INTO public.things VALUES (1, {marks})".encode(), [column.value for column in COLUMNS.values()]
             )
         fields = ", ".join(f'"{name}": {column.field}' for name, column in COLUMNS.items())
-        schema = f'schema = define_schema({{"parents": define_table({{}}), "things": define_table({{{fields}}})}})'
+        tables = f'"parents": define_table({{}}), "things": define_table({{{fields}}}), {KEYED}'
         rules = "".join(
             f"[tables.things.columns.{name}]\n{column.rule}\n" for name, column in COLUMNS.items() if column.rule
         )
+        rules += '[tables.keyed.columns.body]\nfile = "body_file"\nfile_over = 6\n'
         toml = f'[source]\ndatabase_url = "{database.url("supabase_admin")}"\n{rules}'
-        projects.write(path, schema=schema, toml=toml)
+        projects.write(path, schema=f"schema = define_schema({{{tables}}})", toml=toml)
         yield path
 
 
-def found_in(folder: Path, name: str) -> set[str]:
-    """The columns that the proof of a copy finds to differ."""
+def proof_of(folder: Path, name: str) -> dict[str, TableProof]:
+    """The proof of a copy, by the source's names."""
     archive = folder / f"{name}.zip"
     project = Project(folder)
     migrated = project.migrate(MigrateOptions(out=archive))
     assert migrated.ok, migrated.to_json()
-    proof = project.verify(VerifyOptions(archive=archive))
-    (things,) = (table for table in proof.tables if table.target == "things")
-    return {mismatch.column for mismatch in things.mismatches}
+    return {table.source: table for table in project.verify(VerifyOptions(archive=archive)).tables}
+
+
+def found_in(folder: Path, name: str) -> set[str]:
+    """The columns that the proof of a copy finds to differ."""
+    return {mismatch.column for mismatch in proof_of(folder, name)["public.things"].mismatches}
 
 
 def test_without_a_wrong_cast_nothing_is_found(folder: Path) -> None:
-    assert found_in(folder, "right") == set()
+    assert {name: dict(table.counts) for name, table in proof_of(folder, "right").items() if not table.ok} == {}
 
 
 def test_each_wrong_cast_is_found(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,3 +151,24 @@ def test_each_wrong_cast_is_found(folder: Path, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(query, "value_sql", wrong)
     assert found_in(folder, "wrong") == set(COLUMNS)
+
+
+def test_a_wrong_key_is_found(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SQL of a key's text makes the ids of rows, those of their files, and a field of its own."""
+    right = key_sql.key_text_sql
+
+    def wrong(key: Key, columns: Sequence[str], last: str = "") -> str:
+        return f"lower({right(key, columns, last)})"
+
+    for module in (key_sql, make_plan):
+        monkeypatch.setattr(module, "key_text_sql", wrong)
+    proof = proof_of(folder, "wrong-key")
+    assert proof["public.keyed"].counts == {"missing document": 2, "extra document": 2}
+    assert proof["public.keyed.body"].counts == {"missing file": 1, "extra file": 1}
+
+
+def test_a_wrong_choice_of_values_that_become_files_is_found(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LargeValues, "large_sql", lambda self, value: f"octet_length({value}) > 100")
+    proof = proof_of(folder, "wrong-files")
+    assert {mismatch.column for mismatch in proof["public.keyed"].mismatches} == {"body"}
+    assert proof["public.keyed.body"].counts == {"missing file": 1}
