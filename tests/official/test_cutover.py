@@ -304,7 +304,7 @@ def test_an_app_that_is_connected_with_the_cloud_is_rehearsed_and_stays_connecte
     assert not any((cutover.source.folder / name).exists() for name in files), "and none is made"
 
 
-def test_a_moment_of_another_version_is_in_the_way_of_nothing(cutover: Cutover) -> None:
+def test_a_baseline_of_another_version_is_in_the_way_of_nothing(cutover: Cutover) -> None:
     empty = cutover.contents()
     cutover.migrate()
     file = next((cutover.state / "baselines").glob("*.sqlite3"))
@@ -319,7 +319,7 @@ def test_a_moment_of_another_version_is_in_the_way_of_nothing(cutover: Cutover) 
     assert cutover.contents() == empty
     # The version that wrote it is told, too.
     with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as baseline:
-        baseline.execute("UPDATE about SET value = '1' WHERE name = 'version'")
+        baseline.execute("UPDATE about SET value = '2' WHERE name = 'version'")
     assert len(cutover("changes", "--json").json["stale"]) == 5
     outdate()
     asked = cutover("migrate")
