@@ -100,37 +100,36 @@ class RowComparison:
 
     def _check_of(self, field: FieldPlan) -> Callable[[str | None, Value], str | None]:
         """A function of the row's text and the document's value: None where they agree, else what was expected."""
+        of_text = self._check_of_text(field)
+        return lambda text, value: _null_expectation(field, value) if text is None else of_text(text, value)
+
+    def _check_of_text(self, field: FieldPlan) -> Callable[[str, Value], str | None]:
+        """The same for rows whose value is not NULL."""
         decode = self._decoder(field)
+        match field.value:
+            case IdFile(ids=ids):
+                return lambda text, value: (
+                    None if text in ids and value == ids[text] else f"{ids.get(text)!r} (for {text})"
+                )
+            case LargeValues() as large:
+                return lambda text, value: None if value == large.file_id(text) else f"the file {large.file_id(text)}"
+            case Reference() as reference:
+                refers = self._refers_to_all if reference.is_array else self._refers
+                return lambda text, value: None if refers(reference, text, value, decode) else text
         parse = field.conversion.parse
 
-        def said(text: str) -> str:
+        def check(text: str, value: Value) -> str | None:
+            if value is not ABSENT:
+                expected, found = parse(text), decode(value)
+                agree = same(expected, found) if isinstance(expected, float | list | dict) else expected == found
+                if agree and type(expected) is type(found):
+                    return None
             return f"{parse(text) / 1000} ms" if field.conversion.decode is micros else text
-
-        def check(text: str | None, value: Value) -> str | None:
-            if text is None:
-                return _null_expectation(field, value)
-            match field.value:
-                case IdFile(ids=ids):
-                    new = ids.get(text)
-                    return None if new is not None and value == new else f"{new!r} (for {text})"
-                case LargeValues() as large:
-                    return None if value == large.file_id(text) else f"the file {large.file_id(text)}"
-            if value is ABSENT:
-                return said(text)
-            match field.value:
-                case Reference(is_array=True) as reference:
-                    return None if self._refers_to_all(reference, json.loads(text), value, decode) else text
-                case Reference() as reference:
-                    return None if self._refers(reference, text, value, decode) else text
-            expected, found = parse(text), decode(value)
-            agree = same(expected, found) if isinstance(expected, float | list | dict) else expected == found
-            return None if agree and type(expected) is type(found) else said(text)
 
         return check
 
-    def _refers_to_all(
-        self, reference: Reference, texts: list[str | None], values: Value, decode: Callable[[Value], object]
-    ) -> bool:
+    def _refers_to_all(self, reference: Reference, text: str, values: Value, decode: Callable[[Value], object]) -> bool:
+        texts: list[str | None] = json.loads(text)
         return (
             isinstance(values, list)
             and len(texts) == len(values)
@@ -145,7 +144,7 @@ class RowComparison:
             # A hash can't be taken back: the id is computed from the text instead.
             number = self.numbers.get(reference.target)
             return number is not None and bool(value == encode_id(number, reference.key.internal_id(text)))
-        return decode(value) == text
+        return value is not ABSENT and decode(value) == text
 
     def _decoder(self, field: FieldPlan) -> Callable[[Value], object]:
         reference = field.reference
