@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import psycopg
-
 from supavex.postgres.catalog import NamedObject
+from supavex.postgres.driver import psycopg
 
 _OTHERS = """
 SELECT CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'f' THEN 'foreign table'
