@@ -17,7 +17,7 @@ from pathlib import Path
 from benchmarks.figures import Figure, Size
 from supavex.postgres import server as servers
 from supavex.postgres.connection import connect
-from supavex.postgres.replay import _prelude
+from supavex.postgres.replay import prelude
 from supavex.postgres.run_files import replay_files
 
 TABLE = "CREATE TABLE notes (id int PRIMARY KEY, title text, body text, created_at timestamptz);\n"
@@ -43,7 +43,7 @@ def replay(text: str, rows: int) -> Replayed:
     with tempfile.TemporaryDirectory(prefix="supavex-bench-", dir="/tmp") as name, servers.temporary() as server:
         file = Path(name) / "1_dump.sql"
         file.write_text(text)
-        servers.execute_script(server, _prelude())
+        servers.execute_script(server, prelude())
         with connect(server.url(), settings={"search_path": "public"}) as connection:
             started = time.perf_counter()
             connection.execute(text.encode())

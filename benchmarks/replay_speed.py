@@ -16,7 +16,7 @@ from benchmarks.timing import in_turn
 from supavex.mapping.inspect import Inspection, inspect
 from supavex.postgres import server as servers
 from supavex.postgres.connection import connect
-from supavex.postgres.replay import _prelude
+from supavex.postgres.replay import prelude
 
 
 def migration(number: int) -> str:
@@ -46,7 +46,7 @@ GRANT SELECT ON {table} TO authenticated;
 def floor(files: list[Path]) -> None:
     """A new server runs all the files, each in one go."""
     with servers.temporary() as server:
-        servers.execute_script(server, _prelude())
+        servers.execute_script(server, prelude())
         with connect(server.url(), settings={"search_path": "public, extensions"}) as connection:
             for file in files:
                 connection.execute(file.read_bytes())
