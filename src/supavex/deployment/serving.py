@@ -115,8 +115,8 @@ def serve(settings: ServeOptions, say: Callable[[Host], None]) -> None:
             with Deployment(settings.folder / DEPLOYMENT_FILE) as deployment:
                 names = {"127.0.0.1", "localhost", "::1", settings.host, *_own_names(settings.host)}
                 key = admin_key(settings.folder, _NAME)
-                host = Host(deployment, settings.folder, key, addresses, frozenset(names), _NAME, site_port)
-                host.fetch_hosts = settings.fetch_hosts
+                named = (frozenset(names), _NAME, site_port)
+                host = Host(deployment, settings.folder, key, addresses, *named, fetch_hosts=settings.fetch_hosts)
                 server = _server(host)
                 with _told_to_stop(server):
                     say(host)

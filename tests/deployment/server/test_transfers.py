@@ -2,6 +2,11 @@
 
 import asyncio
 import json
+import os
+import pickle
+import shutil
+import subprocess
+import sys
 import zipfile
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -11,7 +16,7 @@ import pytest
 
 from supavex.convex.snapshot import SnapshotArchive
 from supavex.deployment import Deployment
-from supavex.deployment.server import jobs, transfers
+from supavex.deployment.server import imports, jobs, transfers
 from supavex.deployment.server.host import Addresses, Host
 from supavex.deployment.server.transfers import Transfers
 from supavex.deployment.transfer.importing import Mode, import_snapshot
@@ -177,12 +182,81 @@ def test_a_stored_file_that_is_damaged_imports_no_table_either(host: Host, tmp_p
 
 def test_a_bug_ends_the_import_too(host: Host, monkeypatch: pytest.MonkeyPatch):
     id_ = begun(host, b'{"a":1}\n')
-    monkeypatch.setattr(transfers, "import_snapshot", lambda *given, **named: 1 / 0)
+    monkeypatch.setattr(imports, "import_snapshot", lambda *given, **named: 1 / 0)
     failed = perform(host, id_)
     assert failed["state"] == "failed"
     assert "ZeroDivisionError" in failed["error_message"]
-    monkeypatch.setattr(transfers, "import_summary", lambda *given, **named: 1 / 0)
+    monkeypatch.setattr(imports, "_summary", lambda *given, **named: 1 / 0)
     assert state(host, begun(host, b'{"a":1}\n'))["state"] == "failed"
+
+
+# In a process of its own
+
+
+@pytest.fixture
+def aside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Imports of any size are done by a process of their own."""
+    monkeypatch.setattr(imports, "_ASIDE_BYTES", 0)
+    monkeypatch.setattr(imports, "two_processors", lambda: True)
+
+
+def test_a_process_of_its_own_imports_as_a_thread_does(host: Host, aside: None):
+    told = list[dict[str, Any]]()
+    host.progress = Noticed(told)
+    id_ = begun(host, b'{"a":1}\n{"a":2}\n')
+    asked = state(host, id_)
+    assert asked["state"] == "waiting_for_confirmation"
+    assert "posts" in asked["message_to_confirm"]
+    assert perform(host, id_)["num_rows_written"] == 2
+    assert {one["a"] for one in host.deployment.documents("posts")} == {1.0, 2.0}
+    assert told[-1]["progress_message"] == 'Importing "posts" (2 documents)'
+
+
+class Noticed(dict[str, Any]):
+    """Progress, and all that was ever told of it."""
+
+    def __init__(self, told: list[Any]) -> None:
+        super().__init__()
+        self.told = told
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.told.append(value)
+        super().__setitem__(key, value)
+
+
+def test_what_is_wrong_is_said_as_by_a_thread(host: Host, aside: None):
+    host.deployment.push(define_schema({"posts": define_table({"a": v.string()})}).export())
+    failed = perform(host, begun(host, b'{"a":1}\n'))
+    assert failed["state"] == "failed"
+    assert "posts" in failed["error_message"]
+    assert host.deployment.count("posts") == 0
+    with pytest.raises(SupavexError) as known:
+        import_snapshot(host.deployment, file_of(host.deployment, '{"a":1}\n'), "append")
+    assert failed["error_message"].startswith(f"{known.value.code}: ")
+
+
+def test_a_process_that_ends_early_ends_the_import(host: Host, aside: None, monkeypatch: pytest.MonkeyPatch):
+    id_ = begun(host, b'{"a":1}\n')
+    monkeypatch.setattr(sys, "executable", shutil.which("true"))
+    failed = perform(host, id_)
+    assert failed["error_message"].startswith("ImportInterrupted")
+    assert host.deployment.tables() == []
+
+
+def test_the_process_ends_with_the_server(host: Host, tmp_path: Path):
+    """Nothing is imported that nobody is told of: a server that was killed says that nothing was."""
+    content = tmp_path / "content"
+    os.mkfifo(content)  # which is read for as long as nobody writes
+    wanted = imports.Wanted(host.deployment.path, tmp_path, "append", "jsonLines", "posts", content)
+    command, pipe = [sys.executable, "-m", imports.__name__], subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe) as process:
+        assert process.stdin is not None
+        pickle.dump(("perform", wanted), process.stdin)
+        process.stdin.flush()
+        with open(content, "wb"):  # opened when the process reads it
+            assert process.poll() is None
+            process.stdin.close()
+            assert process.wait(30) == 1
 
 
 def test_an_export_that_fails_makes_room_for_the_next(host: Host, monkeypatch: pytest.MonkeyPatch):

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -41,6 +40,16 @@ _STORAGE_TOKEN_SECONDS = 3600
 _LOG_ENTRIES = 1000
 #: Characters of a function's path that an entry keeps.
 _LOG_PATH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What a host opens when somebody first asks for one of the parts."""
+
+    functions: Functions
+    live: LiveQueries
+    moments: Moments
+    scheduler: Scheduler
 
 
 @dataclass
@@ -74,6 +83,14 @@ class Host:
     _acting: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_ACTIONS, "supavex-act"))
     _timestamp: int = 0
     _data_version: int = -1
+    _opened: _Opened | None = None
+    _opening: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        #: Reads what clients send.
+        self.bodies = Bodies(self.folder)
+        #: Verifies users' tokens. An app that issues them itself, as with Convex Auth, has its keys at its own site.
+        self.tokens = Tokens(self.fetch_hosts | {urlsplit(self.addresses.site).netloc})
 
     async def run(self, function: Callable[[Deployment], T]) -> T:
         """Calls ``function`` with the deployment, in another thread, alone."""
@@ -91,40 +108,38 @@ class Host:
 
     # Functions
 
-    @cached_property
+    def _parts(self) -> _Opened:
+        # Routes and calls ask in threads of their own. There is one engine: two would take each other's commits for
+        # those of another process.
+        with self._opening:
+            if self._opened is None:
+                services = Services(self.addresses, self.upload_url, self.fetch_hosts)
+                functions = Functions(self.deployment.path, services)
+                functions.engine.listeners.append(lambda commit: self._in_loop(self.wake))
+                functions.listeners.append(self.log_outcome)
+                moments, scheduler = Moments(functions.engine), Scheduler(functions)
+                self._opened = _Opened(functions, LiveQueries(functions), moments, scheduler)
+            return self._opened
+
+    @property
     def functions(self) -> Functions:
         """The app's functions, on the deployment's file."""
-        services = Services(self.addresses, self.upload_url, self.fetch_hosts)
-        functions = Functions(self.deployment.path, services)
-        functions.engine.listeners.append(lambda commit: self._in_loop(self.wake))
-        functions.listeners.append(self.log_outcome)
-        return functions
+        return self._parts().functions
 
-    @cached_property
+    @property
     def live(self) -> LiveQueries:
         """The results that subscriptions share."""
-        return LiveQueries(self.functions)
+        return self._parts().live
 
-    @cached_property
-    def bodies(self) -> Bodies:
-        """Reads what clients send."""
-        return Bodies(self.folder)
-
-    @cached_property
-    def tokens(self) -> Tokens:
-        """Verifies users' tokens."""
-        # An app that issues tokens itself, as with Convex Auth, has its keys at its own site.
-        return Tokens(self.fetch_hosts | {urlsplit(self.addresses.site).netloc})
-
-    @cached_property
+    @property
     def moments(self) -> Moments:
         """The moments that clients read at."""
-        return Moments(self.functions.engine)
+        return self._parts().moments
 
-    @cached_property
+    @property
     def scheduler(self) -> Scheduler:
         """Runs scheduled functions when they are due."""
-        return Scheduler(self.functions)
+        return self._parts().scheduler
 
     def start(self) -> None:
         """Begins to run scheduled functions, and makes a process ready. To be called in the event loop."""
@@ -143,20 +158,20 @@ class Host:
     def begin_to_stop(self) -> None:
         """Says that the server is to stop: long polls end, and actions that wait. To be called in any thread."""
         self.closing = True
-        if "functions" in self.__dict__:
-            self._in_loop(self.functions.abort)
+        if self._opened is not None:
+            self._in_loop(self._opened.functions.abort)
         self._in_loop(self.wake)
 
     def stop(self) -> None:
         """Ends what :meth:`start` has begun."""
         self._loop = None
-        if "functions" in self.__dict__:
-            self.functions.abort()
-            self.scheduler.close()
+        if (opened := self._opened) is not None:
+            opened.functions.abort()
+            opened.scheduler.close()
             for pool in (self._pool, self._acting):
                 pool.shutdown(cancel_futures=True)
-            self.moments.let_go(everything=True)
-            self.functions.close()
+            opened.moments.let_go(everything=True)
+            opened.functions.close()
 
     async def call(self, function: Callable[[Call], T], call: Call, *, acting: bool = False) -> T:
         """Calls ``function``, which runs one of the app's, in a thread of its own. ``acting``: it may take minutes."""
@@ -190,8 +205,8 @@ class Host:
 
     def changed(self) -> None:
         """Something has changed, perhaps the deployment's file. To be called in the event loop."""
-        if "functions" in self.__dict__:
-            self.functions.engine.notice()
+        if self._opened is not None:
+            self._opened.functions.engine.notice()
         self.wake()
 
     def wake(self) -> None:
@@ -216,8 +231,8 @@ class Host:
             if version != self._data_version:
                 self._data_version = version
                 self.changed()
-            if "moments" in self.__dict__:
-                self.moments.let_go()
+            if self._opened is not None:
+                self._opened.moments.let_go()
             await asyncio.sleep(0.25)
 
     def log(self, entry: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Imports and exports as the official CLI runs them: uploaded in parts, confirmed, then done in a thread of their own.
+"""Imports and exports as the official CLI runs them: uploaded in parts, confirmed, then done while others go on.
 
 A transfer works on a connection of its own, so that reading goes on; other writers wait.
 """
@@ -12,41 +12,24 @@ import shutil
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from supavex.convex.names import identifier_problem
-from supavex.convex.snapshot import SnapshotArchive
-from supavex.deployment.database.components import APP, components
-from supavex.deployment.database.database import Database
 from supavex.deployment.deployment import Deployment
-from supavex.deployment.server import jobs
+from supavex.deployment.server import imports, jobs
 from supavex.deployment.server.host import Host
+from supavex.deployment.server.imports import Form, ImportJob
 from supavex.deployment.transfer.exporting import export_snapshot
-from supavex.deployment.transfer.file_import import import_files, stored_entries
-from supavex.deployment.transfer.importing import Mode, import_snapshot, made_component
+from supavex.deployment.transfer.importing import Mode
 from supavex.deployment.transfer.table_files import Format, TableFile
-from supavex.deployment.transfer.table_rows import Archive
 from supavex.errors import SupavexError
 from supavex.files import own_folder, owner_only
-from supavex.text import table_text
 
 _MAX_PARTS = 10_000
-Form = Format | Literal["zip"]
 _TOKEN = re.compile(r"[0-9a-f]{32}\Z")
 _MODES = ("requireEmpty", "append", "replace", "replaceAll")
 _FORMATS = ("csv", "jsonLines", "jsonArray", "zip")
 _PROGRESS_SECONDS = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """An import: how, of which file, and into which table and component (both may be empty)."""
-
-    mode: Mode
-    form: Form
-    table: str | None
-    path: Path
-    component: str
 
 
 @dataclass(slots=True)
@@ -110,7 +93,7 @@ class Transfers:
         details |= {"component": component} if component else {}
         id_ = await self.host.run(lambda d: jobs.add_job(d.store, "import", state, **details))
         self.host.changed()
-        self._start(self._parse(id_, _Wanted(mode, form, table, whole, component)))
+        self._start(self._parse(id_, self._job(mode, form, table, whole, component)))
         return id_
 
     def _parts(self, folder: Path, tokens: object) -> list[Path]:
@@ -142,21 +125,18 @@ class Transfers:
                 self.host.changed()
                 return
 
-    async def _parse(self, id_: str, wanted: _Wanted) -> None:
+    async def _parse(self, id_: str, wanted: ImportJob) -> None:
         """Counts what an import would write and delete, and asks."""
-
-        def count() -> tuple[str, bool]:
-            with Deployment(self.host.deployment.path) as deployment:
-                database = _seen_from(deployment, wanted.component)
-                return import_summary(database, wanted.component, _open(database, wanted), wanted.mode)
-
         try:
-            message, deletes = await asyncio.to_thread(count)
+            message, deletes = await asyncio.to_thread(imports.done, "summary", wanted)
         except Exception as error:
-            await self._fail(id_, error, wanted.path)
+            await self._fail(id_, error, wanted.content)
             return
         state = {"state": "waiting_for_confirmation", "message_to_confirm": message}
         await self._state("import", id_, {**state, "require_manual_confirmation": deletes})
+
+    def _job(self, mode: Mode, form: Form, table: str | None, content: Path, component: str = "") -> ImportJob:
+        return ImportJob(self.host.deployment.path, self.host.folder, mode, form, table, content, component)
 
     async def _fail(self, id_: str, error: Exception, whole: Path) -> None:
         if isinstance(error, SupavexError):
@@ -186,7 +166,7 @@ class Transfers:
         await self._state("import", id_, {"state": "failed", "error_message": "Import canceled."})
         shutil.rmtree(Path(job["path"]).parent, ignore_errors=True)
 
-    async def _import(self, id_: str, wanted: _Wanted) -> None:
+    async def _import(self, id_: str, wanted: ImportJob) -> None:
         loop = asyncio.get_running_loop()
         told = 0.0
 
@@ -198,45 +178,27 @@ class Transfers:
             state = {"state": "in_progress", "progress_message": f'Importing "{name}" ({done:,} documents)'}
             loop.call_soon_threadsafe(self._announce, id_, state)
 
-        def work() -> int:
-            with Deployment(self.host.deployment.path) as deployment:
-                with deployment.store.transaction():
-                    mode, database = wanted.mode, _made(deployment, wanted.component)
-                    archive = _open(database, wanted)
-                    imported = import_snapshot(database, archive, mode, progress=progress)
-                    replace = mode in ("replace", "replaceAll")
-                    stored, old = import_files(database, self.host.folder, archive, replace=replace)
-                for path in old:
-                    path.unlink(missing_ok=True)
-                return sum(imported.written.values()) + stored
-
         try:
-            written = await asyncio.to_thread(work)
+            written = await asyncio.to_thread(imports.done, "perform", wanted, progress)
         except Exception as error:
             self.host.progress.pop(id_, None)
-            await self._fail(id_, error, wanted.path)
+            await self._fail(id_, error, wanted.content)
             return
         self.host.progress.pop(id_, None)
         await self._state(
             "import", id_, {"state": "completed", "num_rows_written": written, "timestamp": time.time_ns()}
         )
-        shutil.rmtree(wanted.path.parent, ignore_errors=True)
+        shutil.rmtree(wanted.content.parent, ignore_errors=True)
 
     def _announce(self, id_: str, state: dict[str, Any]) -> None:
         # The import's own transaction keeps writers away: progress is kept in memory.
         self.host.progress[id_] = state
         self.host.changed()
 
-    async def import_now(self, table: str, form: Format, mode: Mode, content: Path) -> int:
+    async def import_now(self, table: str, form: Form, mode: Mode, content: Path) -> int:
         """Imports at once, without asking; how many documents."""
-
-        def work() -> int:
-            with Deployment(self.host.deployment.path) as deployment:
-                wanted = _Wanted(mode, form, table, content, "")
-                imported = import_snapshot(deployment, _open(deployment, wanted), mode)
-                return sum(imported.written.values())
-
-        written = await asyncio.to_thread(work)
+        wanted = self._job(mode, form, table, content)
+        written: int = await asyncio.to_thread(imports.done, "perform", wanted)
         self.host.changed()
         return written
 
@@ -298,73 +260,3 @@ def _join(parts: list[Path], whole: Path) -> None:
             with open(part, "rb", opener=owner_only) as source:
                 shutil.copyfileobj(source, file, 1 << 20)
             part.unlink()
-
-
-def _open(database: Database, wanted: _Wanted) -> Archive:
-    if wanted.form == "zip":
-        return SnapshotArchive(wanted.path)
-    if not wanted.table:
-        raise SupavexError("TableNameRequired", f"a table is named for the format {wanted.form}.")
-    return TableFile(wanted.path, wanted.table, wanted.form, database.schema)
-
-
-def _seen_from(deployment: Deployment, component: str) -> Database:
-    """The database as a component sees it; one without tables where there is none yet."""
-    if not component:
-        return deployment
-    known = components(deployment.store.connection).get(component)
-    return deployment.within(-1 if known is None else known.id)
-
-
-def _made(deployment: Deployment, component: str) -> Database:
-    """The database as a component sees it, which is made where there is none."""
-    return deployment.within(made_component(deployment, component).id) if component else deployment
-
-
-def import_summary(database: Database, path: str, archive: Archive, mode: Mode) -> tuple[str, bool]:
-    """What an import would change, as a table, and whether it deletes anything.
-
-    ``path``: of the component that is imported into and that ``database`` is seen from; empty for the app.
-    """
-    parts: dict[str, tuple[Database, Archive | None]] = {path: (database, archive)}
-    known = {one.path: one.id for one in (APP, *components(database.store.connection).values())}
-    if isinstance(archive, SnapshotArchive):
-        for held in archive.components:
-            full = f"{path}/{held}" if path else held
-            parts[full] = database.within(known.get(full, -1)), archive.within(held)
-        if mode == "replaceAll":
-            parts = {other: (database.within(id_), None) for other, id_ in known.items()} | parts
-    rows: list[list[object]] = []
-    deletes = False
-    for other, (view, part) in sorted(parts.items()):
-        more, deleting = _changes(view, other, part, mode)
-        rows += more
-        deletes = deletes or deleting
-    lines = ["Import change summary:", table_text(["table", "create", "delete"], rows)] if rows else []
-    lines.append("Once the import has started, it will run in the background.")
-    lines.append("Interrupting `npx convex import` will not cancel it.")
-    return "\n".join(lines), deletes
-
-
-def _changes(database: Database, path: str, archive: Archive | None, mode: Mode) -> tuple[list[list[object]], bool]:
-    """What an import would change of the app, or of one component: its rows of the summary, and whether it deletes."""
-    rows: list[list[object]] = []
-    deletes, shown = False, f" in '{path}'" if path else ""
-    held = [] if archive is None else archive.tables
-    for name in sorted({*held, *(database.tables() if mode == "replaceAll" else ())}):
-        create = sum(1 for _ in archive.documents(name)) if archive is not None and name in held else 0
-        there = database.count(name)
-        if mode == "requireEmpty" and there:
-            message = f'The table "{name}"{shown} is not empty. Use --append or --replace.'
-            raise SupavexError("TableExists", message, where=name)
-        delete = there if mode in ("replace", "replaceAll") else 0
-        deletes = deletes or delete > 0
-        rows.append([name + shown, create, f"{delete} of {there}" if there else 0])
-    stored = [] if archive is None else stored_entries(archive)
-    if stored:
-        sql = "SELECT count(*) FROM files WHERE component = ?"
-        (there,) = database.store.connection.execute(sql, (database.store.component,)).fetchone()
-        delete = there if mode in ("replace", "replaceAll") else 0
-        deletes = deletes or delete > 0
-        rows.append([f"_storage{shown}", len(stored), f"{delete} of {there}" if there else 0])
-    return rows, deletes
