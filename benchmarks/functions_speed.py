@@ -96,13 +96,13 @@ def served(folder: Path) -> Iterator[tuple[str, str]]:
         process.wait(timeout=30)
 
 
-def push(folder: Path, url: str, key: str) -> None:
+def push(folder: Path, url: str, key: str, schema: str = SCHEMA, functions: str = FUNCTIONS) -> None:
     app = folder / "app"
     (app / "convex").mkdir(parents=True)
     (app / "node_modules").symlink_to(NODE_MODULES)
     (app / "package.json").write_text('{"dependencies": {"convex": "*"}}')
-    (app / "convex/schema.ts").write_text(SCHEMA)
-    (app / "convex/bench.ts").write_text(FUNCTIONS)
+    (app / "convex/schema.ts").write_text(schema)
+    (app / "convex/bench.ts").write_text(functions)
     environment = {**os.environ, "CONVEX_SELF_HOSTED_URL": url, "CONVEX_SELF_HOSTED_ADMIN_KEY": key, "CI": "1"}
     command = ["node", str(NODE_MODULES / "convex/bin/main.js"), "dev", "--once", "--typecheck", "disable"]
     subprocess.run(command, cwd=app, env=environment, check=True, capture_output=True, stdin=subprocess.DEVNULL)

@@ -51,12 +51,12 @@ def schema() -> str:
     return define_schema({"payments": table}).export()
 
 
-def archive(path: Path, count: int) -> None:
+def archive(path: Path, count: int, table: str = "payments") -> None:
     """A snapshot of ``count`` payments of about 400 bytes."""
     rng = random.Random(1)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
-        file.writestr("_tables/documents.jsonl", json.dumps({"name": "payments", "id": NUMBER}) + "\n")
-        with file.open("payments/documents.jsonl", "w", force_zip64=True) as entry:
+        file.writestr("_tables/documents.jsonl", json.dumps({"name": table, "id": NUMBER}) + "\n")
+        with file.open(f"{table}/documents.jsonl", "w", force_zip64=True) as entry:
             lines = io.BytesIO()
             for number in range(count):
                 created = 1.7e12 + number * 1000.5

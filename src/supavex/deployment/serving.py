@@ -136,6 +136,8 @@ def _server(host: Host) -> _Server:
         http=HttpConnection,
         ws=WebSocketConnection,
         ws_max_size=_MAX_MESSAGE_BYTES,
+        # As with Convex's own server: between programs of one machine, packing takes longer than it saves.
+        ws_per_message_deflate=False,
         ws_ping_interval=5,
         timeout_graceful_shutdown=5,
         h11_max_incomplete_event_size=64 << 10,

@@ -11,7 +11,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -153,15 +153,38 @@ class Engine:
         try:
             yield snapshot
         finally:
-            with self._lock:
-                snapshot.users -= 1
-                self._users -= 1
-                self._ended.notify_all()
-                if not snapshot.users:
-                    # An open transaction would keep what is written from then on out of the file itself.
-                    if snapshot is self._current:
-                        self._current = None
-                    self._return(snapshot)
+            self._let_go(snapshot)
+
+    def enter_at_once(self, stack: ExitStack) -> Snapshot | None:
+        """Enters :meth:`snapshot` where it has to wait for nobody; else None."""
+        if not self._lock.acquire(blocking=False):
+            return None
+        try:
+            return None if self._draining else stack.enter_context(self.snapshot())
+        finally:
+            self._lock.release()
+
+    @contextmanager
+    def held(self, snapshot: Snapshot) -> Iterator[None]:
+        """Holds a snapshot that somebody else has in use, for as long as the block runs."""
+        with self._lock:
+            snapshot.users += 1
+            self._users += 1
+        try:
+            yield
+        finally:
+            self._let_go(snapshot)
+
+    def _let_go(self, snapshot: Snapshot) -> None:
+        with self._lock:
+            snapshot.users -= 1
+            self._users -= 1
+            self._ended.notify_all()
+            if not snapshot.users:
+                # An open transaction would keep what is written from then on out of the file itself.
+                if snapshot is self._current:
+                    self._current = None
+                self._return(snapshot)
 
     def _return(self, snapshot: Snapshot) -> None:
         snapshot.connection.execute("ROLLBACK")

@@ -37,14 +37,18 @@ class LiveQueries:
         """Whether an outcome that held at ``since`` is still that of ``ts``."""
         return self._functions.engine.valid(outcome.reads, since, ts)
 
+    def known(self, call: Call, ts: int) -> Outcome | None:
+        """The outcome of a query at ``ts``, where it is known. It waits for nothing."""
+        with self._lock:
+            return self._known(key_of(call, who=False), ts) or self._known(key_of(call, who=True), ts)
+
     def outcome(self, call: Call, snapshot: Snapshot) -> Outcome:
         """The outcome of a query at the moment of ``snapshot``: one that is known, or it is run."""
-        shared, own = _key(call, who=False), _key(call, who=True)
+        shared, own = key_of(call, who=False), key_of(call, who=True)
         with self._lock:
-            for key in (shared, own):
-                known = self._known(key, snapshot.ts)
-                if known is not None:
-                    return known
+            known = self._known(shared, snapshot.ts) or self._known(own, snapshot.ts)
+            if known is not None:
+                return known
             place = (own, snapshot.ts)
             running = self._running.get(place)
             mine = running is None
@@ -84,6 +88,7 @@ class LiveQueries:
         return outcome if self.holds(outcome, ts, outcome.read_at) else None
 
 
-def _key(call: Call, *, who: bool) -> str:
+def key_of(call: Call, *, who: bool) -> str:
+    """What tells a query from others; ``who``: and who calls it."""
     caller = call.identity.key if who else ""
     return json.dumps([call.component, call.path, call.args, call.journal, call.internal, caller], sort_keys=True)

@@ -88,6 +88,8 @@ class Outcome:
     read_at: int = 0
     reads: ReadSet = field(default_factory=ReadSet)
     journal: str | None = None
+    #: The value as JSON of ASCII characters, once a client was told of it.
+    shown: str | None = None
     #: Whether it depends on who calls.
     saw_identity: bool = False
     request_id: str = field(default_factory=lambda: secrets.token_hex(8))

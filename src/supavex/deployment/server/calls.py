@@ -28,7 +28,7 @@ from supavex.deployment.server import security, system
 from supavex.deployment.server.bodies import Turn
 from supavex.deployment.server.guard import Json, Raw
 from supavex.deployment.server.host import Host
-from supavex.deployment.server.wire import parse_json
+from supavex.deployment.server.wire import ascii_json, json_text, parse_json
 from supavex.errors import SupavexError
 
 _FORMATS = {"convex_encoded_json": False, "convex_json": False, "json": True, "convex_clean_json": True}
@@ -156,7 +156,7 @@ class Calls:
         }
         clean = _FORMATS[form or "json"]
         # The answer may be large: its JSON is made in the same thread.
-        made = lambda call: Json(answer(run[kind](call), clean=clean))  # noqa: E731
+        made = lambda call: _answered(run[kind](call), clean=clean)  # noqa: E731
         return await self.host.call(made, call, acting=kind in ("action", "any"))
 
     async def _system(self, path: str, args: dict[str, Any], identity: Identity, component: str) -> dict[str, Any]:
@@ -218,6 +218,14 @@ def answer(outcome: Outcome, *, clean: bool) -> dict[str, Any]:
     data = outcome.failure.data
     more = {} if data is None else {"errorData": _value(data, clean)}
     return {"status": "error", "errorMessage": outcome.error, **more, **logs}
+
+
+def _answered(outcome: Outcome, *, clean: bool) -> Response:
+    """The answer of :func:`answer`. Where values keep their types, the text of one is its JSON already."""
+    if clean or outcome.failure is not None:
+        return Json(answer(outcome, clean=clean))
+    logs = f',"logLines":{json_text(outcome.log_texts)}' if outcome.logs else ""
+    return Raw(f'{{"status":"success","value":{ascii_json(outcome.value or "null")}{logs}}}'.encode())
 
 
 def _value(text: str, clean: bool) -> Any:

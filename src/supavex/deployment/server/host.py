@@ -10,17 +10,18 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from supavex.deployment.database.engine import Snapshot
 from supavex.deployment.deployment import Deployment
 from supavex.deployment.functions.call import Call
 from supavex.deployment.functions.functions import Functions
 from supavex.deployment.functions.identity import Identity
-from supavex.deployment.functions.live import LiveQueries
+from supavex.deployment.functions.live import LiveQueries, key_of
 from supavex.deployment.functions.outcome import Outcome
 from supavex.deployment.functions.scheduler import Scheduler
 from supavex.deployment.functions.syscalls import Addresses, Services
@@ -83,6 +84,8 @@ class Host:
     _acting: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_ACTIONS, "supavex-act"))
     _timestamp: int = 0
     _data_version: int = -1
+    #: The queries that run for subscriptions, by what tells them apart and their moment.
+    _queries: dict[tuple[str, int], asyncio.Future[Outcome]] = field(default_factory=dict)
     _opened: _Opened | None = None
     _opening: threading.Lock = field(default_factory=threading.Lock)
 
@@ -177,6 +180,34 @@ class Host:
         """Calls ``function``, which runs one of the app's, in a thread of its own. ``acting``: it may take minutes."""
         pool = self._acting if acting else self._pool
         return await asyncio.get_running_loop().run_in_executor(pool, function, call)
+
+    async def snapshot(self, stack: ExitStack) -> Snapshot:
+        """The present moment, until ``stack`` ends."""
+        engine = self.functions.engine
+        snapshot = engine.enter_at_once(stack)
+        if snapshot is not None:
+            return snapshot
+        return await asyncio.to_thread(stack.enter_context, engine.snapshot())
+
+    async def outcome(self, call: Call, snapshot: Snapshot) -> Outcome:
+        """A query's outcome at the moment of ``snapshot``: all who ask at the same time wait for one run of it."""
+        known = self.live.known(call, snapshot.ts)
+        if known is not None:
+            return known
+        place = key_of(call, who=True), snapshot.ts
+        running = self._queries.get(place)
+        if running is None:
+            stack = ExitStack()
+            stack.enter_context(self.functions.engine.held(snapshot))
+            running = asyncio.ensure_future(self.call(lambda c: self.live.outcome(c, snapshot), call))
+            self._queries[place] = running
+
+            def ended(_: object) -> None:
+                del self._queries[place]
+                stack.close()
+
+            running.add_done_callback(ended)
+        return await asyncio.shield(running)
 
     async def act(self, function: Callable[[], T]) -> T:
         """Calls ``function``, which runs an HTTP action, in a thread of its own."""

@@ -33,9 +33,8 @@ class Sender:
         """Sends messages, with no other between them. Raises :class:`WebSocketDisconnect` where the client has gone."""
         await self._texts([json_text(message) for message in messages])
 
-    async def send_transition(self, message: dict[str, Any], ts: int, *, large: bool) -> None:
-        """Sends the transition to ``ts``, in pieces where it is long. ``large``: it may be; others go on meanwhile."""
-        text = await asyncio.to_thread(json_text, message) if large else json_text(message)
+    async def send_transition(self, text: str, ts: int) -> None:
+        """Sends the transition to ``ts``, in pieces where it is long."""
         if not self.chunks or len(text) <= _CHUNK:
             await self._texts([text])
             return

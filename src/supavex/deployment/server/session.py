@@ -29,6 +29,7 @@ from supavex.deployment.server.host import Host
 from supavex.deployment.server.pending import Pending, Request, TooMany
 from supavex.deployment.server.sender import Sender
 from supavex.deployment.server.subscription import Subscription
+from supavex.deployment.server.wire import json_text
 from supavex.errors import SupavexError
 
 _MAX_QUERIES = 4096
@@ -100,32 +101,21 @@ class Session:
             return
         self._check_expiry()
         with ExitStack() as stack:
-            snapshot = await asyncio.to_thread(stack.enter_context, self.host.functions.engine.snapshot())
-            modifications: list[dict[str, Any]] = [{"type": "QueryRemoved", "queryId": id_} for id_ in removed]
+            snapshot = await self.host.snapshot(stack)
+            modifications = [json_text({"type": "QueryRemoved", "queryId": id_}) for id_ in removed]
             current = list(self.queries.items())
-            results = await asyncio.gather(*(query.changed(self.host, self.who, snapshot) for _, query in current))
-            for (id_, _), result in zip(current, results, strict=True):
-                if result is not None:
-                    modifications.append({"queryId": id_, **result})
+            changed = (query.changed(id_, self.host, self.who, snapshot) for id_, query in current)
+            modifications += [text for text in await asyncio.gather(*changed) if text is not None]
             if quiet and not modifications:
                 return
             self.known.ts = max(snapshot.ts, self.known.ts + 1 if modifications else self.known.ts)
         if self.pending.committed is not None and self.pending.committed <= self.known.ts:
             # What a mutation has done is not shown before its answer: its optimistic update would be seen twice.
             await self.acknowledge()
-        large = any(query.large for query in self.queries.values())
-        await self.sender.send_transition(
-            {
-                "type": "Transition",
-                "startVersion": start,
-                "endVersion": self.version(),
-                "modifications": modifications,
-                "clientClockSkew": self.skew,
-                "serverTs": time.time_ns(),
-            },
-            self.known.ts,
-            large=large,
-        )
+        head: dict[str, Any] = {"type": "Transition", "startVersion": start, "endVersion": self.version()}
+        head |= {"clientClockSkew": self.skew, "serverTs": time.time_ns()}
+        text = f'{json_text(head)[:-1]},"modifications":[{",".join(modifications)}]}}'
+        await self.sender.send_transition(text, self.known.ts)
 
     def _stale(self) -> bool:
         """Whether some query may have another result by now."""

@@ -17,6 +17,7 @@ from supavex.deployment.functions.outcome import Outcome
 from supavex.deployment.server import system
 from supavex.deployment.server.bodies import LARGE_BYTES
 from supavex.deployment.server.host import Host
+from supavex.deployment.server.wire import ascii_json, json_text
 from supavex.errors import SupavexError
 
 
@@ -37,8 +38,6 @@ class Subscription:
     _sent: tuple[Any, ...] | None = None
     #: Characters that its arguments came in.
     weight: int = 0
-    #: Whether its result is a long text, which takes a while to be made and read.
-    large: bool = False
 
     def stale(self, live: LiveQueries, now: int) -> bool:
         """Whether there may be another result by ``now``."""
@@ -51,45 +50,47 @@ class Subscription:
         """Another one may call now. What does not depend on who calls is found again without being run."""
         self.outcome = None
 
-    async def changed(self, host: Host, who: Identity, snapshot: Snapshot) -> dict[str, Any] | None:
-        """The modification that tells of the result at the moment of ``snapshot``; None where it was told before."""
+    async def changed(self, id_: int, host: Host, who: Identity, snapshot: Snapshot) -> str | None:
+        """The modification of the query ``id_``, as JSON, that tells of the result at the moment of ``snapshot``.
+
+        None where it was told before.
+        """
+        head = f'{{"queryId":{id_},'
         if self.path.startswith("_system/"):
             found = await self._system(host, who)
+            told: tuple[Any, ...] = found.get("errorMessage"), json.dumps(found.get("value"))
         else:
             known = self.outcome
             if known is not None and host.live.holds(known, self.checked, snapshot.ts):
                 self.checked = snapshot.ts
                 return None
-            found = await self._run(host, who, snapshot)
-        told = self._told(found)
+            outcome = await self._run(host, who, snapshot)
+            failure = outcome.failure
+            result = (None, outcome.value) if failure is None else (failure.message, failure.data)
+            told = (*result, *outcome.log_texts)
+            found = {"logLines": outcome.log_texts, "journal": self.journal}
+            if failure is None:
+                # One text for all who are told of it.
+                head += f'"type":"QueryUpdated","value":{outcome.shown},'
+            else:
+                data = {} if failure.data is None else {"errorData": json.loads(failure.data)}
+                found |= {"type": "QueryFailed", "errorMessage": outcome.error, **data}
         if told == self._sent:
             return None
         self._sent = told
-        return found
+        return head + json_text(found)[1:]
 
-    def _told(self, found: dict[str, Any]) -> tuple[Any, ...]:
-        outcome = self.outcome
-        if outcome is None:
-            return found.get("errorMessage"), json.dumps(found.get("value"))
-        if outcome.failure is not None:
-            return outcome.failure.message, outcome.failure.data, *outcome.log_texts
-        return None, outcome.value, *outcome.log_texts
-
-    async def _run(self, host: Host, who: Identity, snapshot: Snapshot) -> dict[str, Any]:
+    async def _run(self, host: Host, who: Identity, snapshot: Snapshot) -> Outcome:
         call = Call(self.path, self.args, who, internal=who.admin, journal=self.journal, component=self.component)
-        outcome = await host.call(lambda c: host.live.outcome(c, snapshot), call)
+        outcome = await host.outcome(call, snapshot)
         self.outcome, self.checked = outcome, snapshot.ts
         if outcome.journal is not None:
             self.journal = outcome.journal
-        more = {"logLines": outcome.log_texts, "journal": self.journal}
-        if outcome.failure is not None:
-            data = outcome.failure.data
-            failed = {} if data is None else {"errorData": json.loads(data)}
-            return {"type": "QueryFailed", "errorMessage": outcome.error, **failed, **more}
         text = outcome.value or "null"
-        self.large = len(text) > LARGE_BYTES
-        value = await asyncio.to_thread(json.loads, text) if self.large else json.loads(text)
-        return {"type": "QueryUpdated", "value": value, **more}
+        if outcome.shown is None:
+            large = len(text) > LARGE_BYTES
+            outcome.shown = await asyncio.to_thread(ascii_json, text) if large else ascii_json(text)
+        return outcome
 
     async def _system(self, host: Host, who: Identity) -> dict[str, Any]:
         nothing: dict[str, Any] = {"logLines": [], "journal": None}

@@ -24,6 +24,11 @@ def parse_json(text: str | bytes) -> Any:
     return data
 
 
+def ascii_json(text: str) -> str:
+    """A JSON text in ASCII characters: as it is, where it has no others."""
+    return text if text.isascii() else json_text(json.loads(text))
+
+
 def json_text(data: Any) -> str:
     """``data`` as JSON of ASCII characters only: no text in it can break the answer."""
     return json.dumps(data, separators=(",", ":"), allow_nan=False)
