@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from supavex.convex import values
-from supavex.convex.limits import MAX_DOCUMENT_BYTES, MAX_DOCUMENT_NESTING
+from supavex.convex.limits import MAX_DOCUMENT_BYTES, MAX_DOCUMENT_NESTING, MAX_VALUE_NESTING
 from supavex.convex.values import (
     InvalidValue,
     from_internal_json,
     nesting,
     parse_export_json,
     plain_document,
+    plain_value,
     same,
     size,
     to_export_json,
@@ -241,6 +242,49 @@ def test_a_plain_document_is_what_the_careful_reader_reads(
         assert size(found) <= MAX_DOCUMENT_BYTES
         assert same(from_internal_json(json.loads(text)), found), "the line is internal JSON as it is"
         assert all(not key.startswith("_") or key in ("_id", "_creationTime") for key in found)
+
+
+@settings(max_examples=300)
+@given(value=_DOCUMENTS | _LEAVES | st.lists(_DOCUMENTS, max_size=2), ascii_only=st.booleans(), compact=st.booleans())
+def test_a_plain_value_is_what_the_careful_reader_reads(value: Any, ascii_only: bool, compact: bool) -> None:
+    text = json.dumps(value, ensure_ascii=ascii_only, separators=(",", ":") if compact else (", ", ": "))
+    plain = plain_value(text)
+    if plain is not None:
+        (found,) = plain
+        assert same(found, from_internal_json(json.loads(text)))
+        assert value_problem(found) is None
+        assert nesting(found) <= MAX_VALUE_NESTING
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ('[{"_id":"a","n":1,"é":"é"}]', False),
+        ('[{"_id":"a","n":1,"e":"é\\n\\""}]', True),
+        ('{"\\n":1}', False),
+        ('{"\x7f":1}', False),
+        ("1", True),
+        ("1e400", False),
+        ("9" * 400, False),
+        ("[-Infinity]", False),
+        ("NaN", False),
+        ('{"$integer":"AAAAAAAAAAA="}', False),
+        ('"\\ud800"', False),
+        ("[" * 64 + "]" * 64, True),
+        ("[" * 65 + "]" * 65, False),
+        ("[" * 100_000, False),
+        ('{"' + "k" * 1024 + '":1}', True),
+        ('{"' + "k" * 1025 + '":1}', False),
+        (json.dumps([0] * 8192), True),
+        (json.dumps([0] * 8193), False),
+        (json.dumps({f"k{n}": 0 for n in range(1024)}), True),
+        (json.dumps({f"k{n}": 0 for n in range(1025)}), False),
+        ("", False),
+        ("{", False),
+    ],
+)
+def test_which_values_are_plain(text: str, plain: bool) -> None:
+    assert (plain_value(text) is not None) is plain
 
 
 @pytest.mark.parametrize(

@@ -203,6 +203,46 @@ def plain_document(line: bytes, *, uniform: bool) -> tuple[Document, str] | None
     return document, text
 
 
+def plain_value(text: str) -> tuple[Value] | None:
+    """The value of internal JSON that plainly keeps Convex's limits on values; None where it needs a closer look.
+
+    Special values, escapes of code units and what is no JSON need one; most results of functions need none.
+    """
+    if '"$' in text or "\\u" in text:
+        return None
+    try:
+        data = _PLAIN.decode(text)
+    except (ValueError, InvalidValue, RecursionError):
+        return None
+    # Keys are printable ASCII where all of the text is.
+    odd = "\\" in text or "\x7f" in text or not text.isascii()
+    return (data,) if _has_room(data, MAX_VALUE_NESTING, odd=odd) else None
+
+
+def _has_room(data: Any, levels: int, *, odd: bool) -> bool:
+    """Whether nothing in ``data`` has too many members, keys that Convex refuses, or lies deeper than so many levels.
+
+    Keys are looked at closely only where ``odd``; those that start with ``$`` are not looked for.
+    """
+    if type(data) is dict:
+        if len(data) > MAX_OBJECT_FIELDS or max(map(len, data), default=0) > MAX_KEY_BYTES:
+            return False
+        if odd and any(map(key_problem, data)):
+            return False
+        data = data.values()
+    elif type(data) is not list:
+        return True
+    elif len(data) > MAX_ARRAY_LENGTH:
+        return False
+    if not levels:
+        return False
+    for item in data:
+        kind = type(item)
+        if (kind is dict or kind is list) and not _has_room(item, levels - 1, odd=odd):
+            return False
+    return True
+
+
 def _doubles(line: bytes) -> Any:
     """Parsed JSON whose numbers are all doubles. Raises where one of them may not be, and for escapes of code units."""
     if b"\\u" in line or _HUGE.search(line):
@@ -226,6 +266,17 @@ _SYSTEM_FIELDS = {"_id", "_creationTime"}
 
 def _no_constant(name: str) -> float:
     raise InvalidValue(f"{name} is not JSON.")
+
+
+def _double(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise InvalidValue("a number is too large for float64.")
+    return number
+
+
+#: Reads every number as a double. Made once: to make one takes as long as to parse a small text.
+_PLAIN = json.JSONDecoder(parse_int=_double, parse_float=_double, parse_constant=_no_constant)
 
 
 @dataclass(frozen=True, slots=True)

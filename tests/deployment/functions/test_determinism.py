@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
-from .app import App
+from supavex.deployment.runtime.runner import Runners
+from tests.official.served import wait_until
+
+from .app import App, value_of
 
 NOT_HERE = "in queries and mutations. Please consider using an action. "
 NOT_HERE += "See https://docs.convex.dev/functions/actions for more details."
@@ -42,6 +45,30 @@ def test_modules_see_the_time_and_chance_of_their_push(app: App):
     nested, before, after, now = app.run("chance:importedInNested")
     assert nested == [chance, then] and then < now < time.time() * 1000 + 1
     assert len({chance, before, after}) == 3, "and the caller goes on with its own"
+
+
+def test_modules_are_evaluated_for_each_call(app: App):
+    """Be it when it begins, or ready before."""
+    for _ in range(3):
+        assert app.run("quiet:counted") == [1, 1]
+    assert app.run("quiet:other") == 0
+    for kind in ("inQuery", "inQuery", "inMutation", "inQuery"):
+        outcome = app.outcome(f"importing:{kind}")
+        assert value_of(outcome) == [1, 1, 0]
+        assert [line.messages for line in outcome.logs] == [["'evaluated'"]]
+
+
+def test_of_many_calls_in_turn_one_process_makes_itself_ready_while_another_runs(app: App):
+    runners = Runners()
+    try:
+        app.functions._runners = runners
+        for _ in range(200):
+            assert app.run("quiet:counted") == [1, 1]
+            if len(runners._idle) > 1:
+                break
+        wait_until(lambda: len(runners._idle) == 2, 30)
+    finally:
+        runners.close()
 
 
 @pytest.mark.parametrize("kind", ["Query", "Mutation", "Action"])

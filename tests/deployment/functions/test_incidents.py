@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -20,7 +21,7 @@ from supavex.deployment.functions.identity import ADMIN
 from supavex.deployment.functions.outcome import Failure, failure_of
 from supavex.deployment.functions.scheduler import Scheduler
 from supavex.deployment.functions.syscalls import Frame
-from supavex.deployment.runtime.runner import Runner
+from supavex.deployment.runtime.runner import Runner, RunnerLost
 from supavex.errors import SupavexError
 from tests.official.served import wait_until
 
@@ -332,6 +333,17 @@ FORGED = [
 ]  # fmt: skip
 
 
+def ends(seconds: float) -> Callable[[], None]:
+    """Raises when so many seconds are over, as a runner does in the end."""
+    until = time.monotonic() + seconds
+
+    def waits() -> None:
+        if time.monotonic() > until:
+            raise RunnerLost("timeout")
+
+    return waits
+
+
 def forging(monkeypatch: pytest.MonkeyPatch, message: str) -> list[bytes]:
     """Lets the next answer of a process be ``message``; the answers that it took the place of."""
     told = Runner.told
@@ -339,7 +351,8 @@ def forging(monkeypatch: pytest.MonkeyPatch, message: str) -> list[bytes]:
 
     def answers(self: Runner, seconds: float, waits: Any = None) -> list[Any]:
         if forged:
-            return told(self, seconds, waits)
+            # An answer is there soon, or never: the process may wait for one that it knows nothing of.
+            return told(self, seconds, waits or ends(2.0))
         forged.append(self._receive(seconds))
         with monkeypatch.context() as patched:
             patched.setattr(Runner, "_receive", lambda *_: message.encode())

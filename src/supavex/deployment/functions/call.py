@@ -9,8 +9,17 @@ from typing import Any
 from supavex.convex.json_bounds import parse_bounded
 from supavex.convex.limits import MAX_VALUE_NESTING
 from supavex.convex.messages import mismatch_text
-from supavex.convex.values import InvalidValue, Value, from_internal_json, nesting, size, value_problem
+from supavex.convex.values import (
+    InvalidValue,
+    Value,
+    from_internal_json,
+    nesting,
+    plain_value,
+    size,
+    value_problem,
+)
 from supavex.deployment.database.transaction import Transaction
+from supavex.deployment.database.usage import DENSEST
 from supavex.deployment.functions.app import App, Function, Kind, canonical
 from supavex.deployment.functions.identity import NOBODY, Identity
 from supavex.deployment.functions.outcome import Failure
@@ -87,14 +96,15 @@ def check_arguments(function: Function, args: Any, transaction: Transaction) -> 
 
 def checked_result(function: Function, text: str, catalog_name: Callable[[int], str | None]) -> str:
     """A function's result. Raises :class:`Failure` where it is none, too large, or does not fit."""
+    plain = plain_value(text)
     try:
-        value = _value(parse_bounded(text))
+        value = _value(parse_bounded(text)) if plain is None else plain[0]
     except RecursionError:
         raise Failure(f"Function {function.path} return value invalid: {TOO_NESTED}") from None
     except (InvalidValue, ValueError) as error:
         said = error.message if isinstance(error, InvalidValue) else str(error)
         raise Failure(f"Function {function.path} return value invalid: {said}") from None
-    weight = size(value)
+    weight = 0 if len(text) * DENSEST <= MAX_RESULT_BYTES else size(value)
     if weight > MAX_RESULT_BYTES:
         said = f"Function {function.path} return value is too large (actual: {_shown(weight)}, limit: 16 MiB)"
         raise Failure(said)

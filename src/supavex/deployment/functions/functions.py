@@ -25,10 +25,10 @@ class Functions(TransactionFunctions):
         with recorded(found, self.query_seconds), self.engine.snapshot() as snapshot:
             function = self.app(snapshot).find(call.path, call.component)
             found.kind = "Query" if function is None else function.kind.capitalize()
+            if found.kind == "Query":
+                return self.query(call, snapshot)
         if found.failure is not None:
             return self.told(found)
-        if found.kind == "Query":
-            return self.query(call)
         return self.mutation(call) if found.kind == "Mutation" else self.action(call)
 
     def action(self, call: Call) -> Outcome:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from supavex.convex.coercion import coerce
 from supavex.convex.validators import AnyValue
-from supavex.convex.values import Value, from_internal_json, to_internal_json
+from supavex.convex.values import Value, from_internal_json, plain_value, to_internal_json
 from supavex.deployment.functions.call import Call
 from supavex.deployment.functions.cron_runs import due_crons, run_cron
 from supavex.deployment.functions.functions import Functions
@@ -39,14 +39,17 @@ def run_now(functions: Functions, path: str, args: dict[str, Value], user: Mappi
             raise UsageError("InvalidIdentity", f"{error}.") from None
     with functions.engine.snapshot() as snapshot:
         found = functions.app(snapshot).find(path)
-    if found is not None and found.args is not None:
-        args = dict(coerce(args, found.args))
-    elif found is not None:
-        args = dict(coerce(args, AnyValue()))
-    outcome = functions.run(Call(path, to_internal_json(args), identity, internal=True))
+        if found is not None:
+            args = dict(coerce(args, AnyValue() if found.args is None else found.args))
+        call = Call(path, to_internal_json(args), identity, internal=True)
+        outcome = functions.query(call, snapshot) if found is None or found.kind == "query" else None
+    if outcome is None:
+        outcome = functions.run(call)
     if outcome.failure is not None:
         raise FunctionFailed(outcome)
-    return from_internal_json(json.loads(outcome.value or "null"))
+    text = outcome.value or "null"
+    plain = plain_value(text)
+    return from_internal_json(json.loads(text)) if plain is None else plain[0]
 
 
 def advance(functions: Functions, seconds: float) -> int:

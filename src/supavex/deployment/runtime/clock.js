@@ -41,6 +41,7 @@
     begun = { pushed, clock: run.clock ?? RealDate.now(), real: RealDate.now() };
     entries = [];
   };
+  own.hasEntries = () => entries.length > 0;
   const sinceOrigin = () => {
     if (run.importing) return 0;
     return begun.clock - begun.pushed + (run.kind === "query" ? 0 : RealDate.now() - begun.real);

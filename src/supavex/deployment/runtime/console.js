@@ -39,6 +39,7 @@
   Object.defineProperty(console, Symbol.toStringTag, { value: "console", configurable: true });
   Object.defineProperty(globalThis, "console", { value: console, writable: true, configurable: true, enumerable: false });
   own.line = line;
+  own.hasLines = () => lines > 0 || timers.size > 0;
   own.beginLines = () => {
     timers.clear();
     lines = 0;

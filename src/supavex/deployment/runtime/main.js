@@ -60,6 +60,7 @@ const own = { AsyncLocalStorage, AsyncResource, deno: Deno, node, outbox: [], ba
 let scheduled = false;
 let listening = false;
 let cleaning = false;
+let preparing = false; // what the next run needs
 let failure = null; // of what was loaded last
 const schedule = () => {
   if (scheduled) return;
@@ -141,10 +142,15 @@ own.answer = (text) => {
 own.wake = schedule;
 // Deno has nothing left to do. Whether that was expected.
 own.idle = () => {
-  if (cleaning) {
-    cleaning = false;
+  if (!cleaning) setImmediate(turn, true);
+  else if (!preparing) {
+    preparing = true;
+    own.prepare();
+  } else {
+    cleaning = preparing = false;
+    own.endPreparing();
     send("+", own.clean());
     schedule();
-  } else setImmediate(turn, true);
+  }
 };
 schedule();

@@ -8,17 +8,18 @@
   let kind = "query"; // of the function that was called from outside
   // The app, and components: each has tables of its own (their numbers by name), and sees other variables.
   let namespaces = new Map();
+  let preparing = null; // a frame of nobody's, while modules are evaluated for the next run
   // No more than Convex has of it: names can be read, and neither listed nor looked for.
   const variable = (target, name) => {
     if (typeof name !== "string") return target[name];
-    const environment = stack.at(-1)?.environment;
+    const environment = (stack.at(-1) ?? preparing)?.environment;
     if (environment !== undefined && Object.hasOwn(environment, name)) return environment[name];
     return name === "inspect" ? () => "[process.env]" : undefined;
   };
   if (own.node === null) Object.assign(globalThis, { process: { env: new Proxy({}, { get: variable }) } });
 
   // What the running function reaches the deployment by: packages look for it here, too.
-  Object.defineProperty(globalThis, "Convex", { get: () => stack.at(-1)?.Convex, configurable: true });
+  Object.defineProperty(globalThis, "Convex", { get: () => (stack.at(-1) ?? preparing)?.Convex, configurable: true });
 
   // What is longer than this breaks a limit for certain, and the host need not see it.
   const MAX_TEXT = 48 << 20;
@@ -259,7 +260,10 @@
   // What nobody has caught fails the function that runs.
   own.rejected = (reason) => {
     const frame = stack.at(-1);
-    if (frame === undefined) return;
+    if (frame === undefined) {
+      prepared = null;
+      return;
+    }
     frame.outcome = { failed: thrown(reason) };
     own.wake();
   };
@@ -301,6 +305,55 @@
     }
   };
 
+  // What reaches the deployment, for the functions of one set of instances: by the frame that runs them, which a set
+  // that is prepared does not have yet.
+  const reaching = (place) => ({
+    syscall: (operation, text) => place.frame.syscall(operation, text),
+    asyncSyscall: (operation, text) => place.frame.asyncSyscall(operation, text),
+    jsSyscall: (operation, argument) => place.frame.jsSyscall(operation, argument),
+  });
+  const mayLoad = () => {
+    if (kind !== "action") throw new TypeError("dynamic module import unsupported");
+  };
+  const placed = (frame) => {
+    const place = { frame };
+    const Convex = reaching(place);
+    return { place, Convex, load: own.instances(Convex, mayLoad) };
+  };
+
+  // The modules of the function that ran last, evaluated for its next run while nobody waits. They see what they would
+  // see then; where that can't be said, they are evaluated when it begins.
+  let last = null;
+  let prepared = null;
+  const conditions = ({ path, kind, environment, imported, component, componentArgs }) =>
+    stringify([path, kind, environment, imported, component, componentArgs]);
+  own.prepare = () => {
+    prepared = null;
+    if (last === null || last.kind === "action" || own.node !== null) return;
+    web.begin(last.kind, null);
+    own.beginClock(last.imported.now);
+    own.beginLines();
+    preparing = new Frame(0); // it imports for ever, and so refuses what is asked of it
+    const made = { ...placed(preparing), conditions: conditions(last), done: false };
+    preparing.environment = last.environment;
+    preparing.Convex = made.Convex;
+    prepared = made;
+    imported(made.load, last.path, last.imported).then(() => void (made.done = true), () => {});
+  };
+  own.endPreparing = () => {
+    if (preparing === null) return;
+    preparing = null;
+    web.end();
+    if (prepared?.done !== true || own.hasLines() || own.hasEntries() || web.pending > 0) prepared = null;
+  };
+  const instancesOf = (frame, request) => {
+    const found = prepared;
+    prepared = null;
+    if (!request.outermost || found === null || found.conditions !== conditions(request)) return placed(frame);
+    found.place.frame = frame;
+    return found;
+  };
+
   const run = async (frame, { path, name, kind, args, requestId, load, ...request }) => {
     const exports = await imported(load, path, request.imported);
     const called = exports[name];
@@ -336,8 +389,10 @@
     const frame = new Frame(id);
     if (request.outermost) {
       ({ kind } = request);
+      const { path, environment, imported, component, componentArgs } = request;
+      last = request.http === undefined ? { path, kind, environment, imported, component, componentArgs } : null;
       namespaces = new Map();
-      own.setEnvironment?.(request.environment);
+      own.setEnvironment?.(environment);
       web.begin(kind, kind === "action" ? null : request.now);
       own.beginClock(request.imported.now);
       own.seed(request.seed);
@@ -354,20 +409,13 @@
     frame.componentArgs = request.componentArgs;
     stack.push(frame);
     frame.snapshot = request.snapshot;
-    const Convex = {
-      syscall: (operation, text) => frame.syscall(operation, text),
-      asyncSyscall: (operation, text) => frame.asyncSyscall(operation, text),
-      jsSyscall: (operation, argument) => frame.jsSyscall(operation, argument),
-    };
+    const { load, Convex } = instancesOf(frame, request);
     frame.Convex = Convex;
-    const mayLoad = () => {
-      if (kind !== "action") throw new TypeError("dynamic module import unsupported");
-    };
     const end = (outcome) => {
       frame.outcome ??= outcome;
       own.wake();
     };
-    run(frame, { ...request, load: own.instances(Convex, mayLoad) })
+    run(frame, { ...request, load })
       .then((result) => end({ done: bounded(String(result), "The return value is") }))
       .catch((error) => end({ failed: thrown(error) }));
   };

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import atexit
 import json
+import math
 import os
 import secrets
 import select
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -29,6 +31,8 @@ MEMORY_BYTES, NODE_MEMORY_BYTES = 320 << 20, 1 << 30
 MAX_MESSAGE_BYTES = 96 << 20
 #: Bytes of what a process says of its end that are looked at.
 _MAX_REASON = 1 << 16
+#: With a process's number, the clock of its processor time (``clock_getcpuclockid`` of glibc and musl).
+_CPU_CLOCK = 2
 #: How often a process that takes its time is looked at, in seconds.
 _LOOK_SECONDS = 0.05
 #: Wall-clock seconds after which one is given up, where its processor time can't be read or it waits for nothing.
@@ -36,6 +40,8 @@ _WALL_FACTOR = 30
 #: Queries and mutations that run at the same time: more would only take turns on the processors. As many runners are
 #: kept for the next run, so that no burst makes processes and ends them again.
 AT_ONCE = max(2, min(8, 2 * (os.cpu_count() or 1)))
+#: How often a run waits for the end of the last one before one more process is made.
+_WAITS = 32
 #: Processor seconds that loading the modules may take, and wall-clock seconds until a run is seen to have left nothing.
 _LOAD_SECONDS, _CLEAN_SECONDS = 30.0, 5.0
 
@@ -129,6 +135,13 @@ class Runner:
                 self._send(b"C" + self._token)
                 self._finishing = True
 
+    def rested(self) -> bool:
+        """Whether :meth:`usable` need not wait."""
+        try:
+            return not self._finishing or self._readable(0)
+        except (OSError, ValueError):  # it was killed
+            return True
+
     def usable(self) -> bool:
         """Whether another run finds everything as it was; waits for the end of the last one."""
         if self._finishing:
@@ -149,12 +162,10 @@ class Runner:
 
     def cpu_seconds(self) -> float:
         """The processor time that the process has taken; NaN where the system does not say."""
-        try:
-            with open(f"/proc/{self._process.pid}/stat", "rb") as file:
-                fields = file.read().rpartition(b")")[2].split()
-            return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-        except (OSError, ValueError, IndexError):
-            return float("nan")
+        with suppress(OSError):  # it has ended
+            if sys.platform == "linux":
+                return time.clock_gettime(~self._process.pid << 3 | _CPU_CLOCK)
+        return math.nan
 
     def _send(self, request: bytes) -> None:
         if self.broken:
@@ -214,9 +225,9 @@ class Runner:
         del self._input[:end]
         return message
 
-    def _readable(self) -> bool:
+    def _readable(self, seconds: float = _LOOK_SECONDS) -> bool:
         assert self._process.stdout is not None
-        found, _, _ = select.select([self._process.stdout], [], [], _LOOK_SECONDS)
+        found, _, _ = select.select([self._process.stdout], [], [], seconds)
         return bool(found)
 
     def _lost(self) -> RunnerLost:
@@ -290,6 +301,8 @@ class Runners:
         self._idle: list[Runner] = []
         self._leased: set[Runner] = set()
         self._closed = False
+        #: How often a run waited for the end of the last one.
+        self._waited = 0
 
     def take(self, push: object, scripts: Sequence[str], hosts: Collection[str] = ()) -> Runner:
         """A runner for the push ``push``, whose modules are ``scripts``; see :class:`Runner` for ``hosts``."""
@@ -297,7 +310,13 @@ class Runners:
             if (push, hosts) != self._push:
                 self._retire()
                 self._push = push, hosts
-            runner = self._idle.pop() if self._idle else None
+            runner = next((one for one in self._idle if one.rested()), next(iter(self._idle), None))
+            if runner is not None:
+                self._idle.remove(runner)
+                self._waited += not runner.rested()
+                if self._waited == _WAITS:
+                    more = (push, scripts, hosts)
+                    threading.Thread(target=self._add, args=more, name="supavex-runner", daemon=True).start()
         if runner is None or not runner.usable():
             runner = Runner(scripts, hosts)
         runner.begin()
@@ -311,6 +330,15 @@ class Runners:
         with suppress(RunnerLost):
             runner.ready()
         self.give(push, runner, hosts)
+
+    def _add(self, push: object, scripts: Sequence[str], hosts: Collection[str]) -> None:
+        """Makes one more: of two that take turns, one makes itself ready while the other one runs."""
+        with suppress(Exception):  # nothing but speed is lost
+            runner = Runner(scripts, hosts)
+            try:
+                runner.ready()
+            finally:
+                self.give(push, runner, hosts)
 
     def give(self, push: object, runner: Runner, hosts: Collection[str] = ()) -> None:
         """Takes back a runner. One that a function has changed is not used again."""

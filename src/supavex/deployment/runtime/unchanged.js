@@ -2,7 +2,7 @@
 (own) => {
   "use strict";
   const { ownKeys, getOwnPropertyDescriptor, getPrototypeOf, isExtensible } = Reflect;
-  const { is } = Object;
+  const { freeze, is } = Object;
 
   // Between two runs everything that both could see must be as it was: all that is reached from the global object, and
   // what syntax alone reaches. Nothing here may depend on what a function could have changed: no iterators, no methods.
@@ -37,6 +37,11 @@
       }
       const prototype = getPrototypeOf(object);
       reach(prototype);
+      // Of a method, nobody changes but the place where it is found: frozen, it need not be looked at.
+      if (typeof object === "function" && !names.includes("prototype")) {
+        freeze(object);
+        continue;
+      }
       const extensible = isExtensible(object);
       kept.push({ object, prototype, extensible, names, values, accessors, getters, setters });
     }
