@@ -33,6 +33,7 @@ BENCHMARKS = (
     "read_speed",
     "functions_speed",
     "subscriptions",
+    "under_load",
 )
 RESULTS = Path(__file__).with_name("RESULTS.md")
 

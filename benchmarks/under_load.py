@@ -32,6 +32,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from benchmarks.figures import Figure, NotMeasured, Size
 from benchmarks.functions_speed import NODE_MODULES, push
 from benchmarks.import_speed import archive
 
@@ -131,8 +132,8 @@ def one_query(server: Served, count: int = 300) -> float:
     return statistics.median(times)
 
 
-def updates(server: Served, sockets: int, *, own: bool, writes: int = 5) -> float:
-    """The median seconds from sending a mutation until ``sockets`` subscriptions have got its update.
+def updates(server: Served, sockets: int, *, own: bool, writes: int = 5) -> list[float]:
+    """The seconds of ``writes`` mutations from sending each until ``sockets`` subscriptions have got its update.
 
     ``own``: each has a query of its own, which the mutation changes, too.
     """
@@ -157,14 +158,14 @@ def updates(server: Served, sockets: int, *, own: bool, writes: int = 5) -> floa
                         waiting[number] = text
 
         told()
-        times = []
+        times = list[float]()
         for _ in range(writes):
             time.sleep(0.3)
             began = time.perf_counter()
             server.call("mutation", "bench:add", workspace="w0", amount=-time.time())
             told()
             times.append(time.perf_counter() - began)
-    return statistics.median(times)
+    return times
 
 
 def subscribed(url: str, reader: int) -> socket.socket:
@@ -191,22 +192,20 @@ def subscribed(url: str, reader: int) -> socket.socket:
     return found
 
 
-def reads_during_import(server: Served, app: Path, snapshot: Path) -> tuple[float, float, int, float]:
-    """The median seconds of a read before an import, the slowest one during it, how many, and the import's seconds."""
-    idle = one_query(server)
+def reads_during_import(server: Served, app: Path, snapshot: Path) -> list[float]:
+    """The seconds of each read while the CLI imports a snapshot."""
     times: list[float] = []
-    began = time.perf_counter()
     command = server.importing(app, snapshot)
     while command.poll() is None:
         times.append(server.call("query", "bench:page", workspace=f"w{len(times) % 10}"))
         time.sleep(PAUSE)
     if command.wait():
         raise SystemExit(f"the import failed: exit code {command.returncode}")
-    return idle, max(times), len(times), time.perf_counter() - began
+    return times
 
 
-def starts(folder: Path, app: Path, snapshot: Path, runs: int) -> tuple[float, float]:
-    """Seconds of a start on an empty folder, and after a server with documents was killed during an import."""
+def starts(folder: Path, app: Path, snapshot: Path, runs: int) -> tuple[list[float], list[float]]:
+    """Seconds of starts on an empty folder, and after a server with documents was killed during an import."""
     empty, killed = list[float](), list[float]()
     shutil.copytree(folder / "data", folder / "stored")
     with served(folder / "stored") as server:
@@ -225,7 +224,42 @@ def starts(folder: Path, app: Path, snapshot: Path, runs: int) -> tuple[float, f
         command.wait()
         with served(folder / "stored") as server:
             killed.append(server.seconds)
-    return statistics.median(empty), statistics.median(killed)
+    return empty, killed
+
+
+def measured(sockets: int, documents: int, stored: int, runs: int, only: str | None = None) -> Iterator[Figure]:
+    """The figures; ``only``: those of ``updates``, ``reads`` or ``starts``."""
+    with tempfile.TemporaryDirectory(prefix="supavex-load-") as name, ExitStack() as stack:
+        folder = Path(name)
+        server = stack.enter_context(served(folder / "data"))
+        push(folder, server.url, server.key, SCHEMA, FUNCTIONS)
+        for number in range(200):
+            server.call("mutation", "bench:add", workspace=f"w{number % 10}", amount=float(number))
+        one = one_query(server)
+        if only in (None, "updates"):
+            for own, what in ((False, "of one query"), (True, "of a query each")):
+                times = updates(server, sockets, own=own)
+                what = f"an update for {sockets} subscriptions {what}"
+                yield Figure.of(what, "one query", times, [one] * len(times))
+        if only in (None, "reads"):
+            archive(folder / "large.zip", documents, TABLE)
+            times = reads_during_import(server, folder / "app", folder / "large.zip")
+            print(f"{len(times):,} reads, median {statistics.median(times) / one:.1f} times idle", flush=True)
+            what = f"the slowest read during an import of {documents:,} documents"
+            yield Figure.of(what, "the median of an idle server", [max(times)], [one])
+        stack.close()
+        if only in (None, "starts"):  # of what that server has left
+            archive(folder / "small.zip", stored, TABLE)
+            empty, killed = starts(folder, folder / "app", folder / "small.zip", runs)
+            what = f"a start after kill -9 during an import, with {stored:,} documents"
+            yield Figure.of(what, "a start on an empty folder", killed, empty)
+
+
+def measure(size: Size) -> list[Figure]:
+    """Live updates, reads during an import, and a start after it was killed."""
+    if not NODE_MODULES.exists() or shutil.which("node") is None:
+        raise NotMeasured("it needs Node and the packages of tests/official; `make test` installs them.")
+    return list(measured(200, size.of(1_000_000), size.of(100_000), size.runs))
 
 
 def main() -> None:
@@ -237,29 +271,9 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3, help="starts of each kind")
     parser.add_argument("--only", choices=["updates", "reads", "starts"])
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="supavex-load-") as name, ExitStack() as stack:
-        folder = Path(name)
-        server = stack.enter_context(served(folder / "data"))
-        push(folder, server.url, server.key, SCHEMA, FUNCTIONS)
-        for number in range(200):
-            server.call("mutation", "bench:add", workspace=f"w{number % 10}", amount=float(number))
-        if options.only in (None, "updates"):
-            one = one_query(server)
-            for own, what in ((False, "of one query"), (True, "of a query each")):
-                took = updates(server, options.sockets, own=own)
-                print(f"an update for {options.sockets} subscriptions {what}: {took * 1000:.0f} ms, ", end="")
-                print(f"{took / one:.1f} times a query ({one * 1000:.1f} ms)", flush=True)
-        if options.only in (None, "reads"):
-            archive(folder / "large.zip", options.documents, TABLE)
-            idle, slowest, count, took = reads_during_import(server, folder / "app", folder / "large.zip")
-            print(f"the slowest of {count:,} reads during an import of {options.documents:,} documents ", end="")
-            print(f"({took:.0f} s): {slowest * 1000:.0f} ms, {slowest / idle:.1f} times idle ({idle * 1000:.1f} ms)")
-        stack.close()
-        if options.only in (None, "starts"):  # of what that server has left
-            archive(folder / "small.zip", options.stored, TABLE)
-            empty, killed = starts(folder, folder / "app", folder / "small.zip", options.runs)
-            print(f"a start after kill -9, with {options.stored:,} documents: {killed:.2f} s, ", end="")
-            print(f"{killed / empty:.2f} times one on an empty folder ({empty:.2f} s)")
+    for figure in measured(options.sockets, options.documents, options.stored, options.runs, options.only):
+        print(f"{figure.what}: {figure.median:.1f} times {figure.floor} ", end="")
+        print(f"({figure.least:.1f} to {figure.most:.1f})", flush=True)
 
 
 if __name__ == "__main__":

@@ -197,7 +197,7 @@ def test_a_bug_ends_the_import_too(host: Host, monkeypatch: pytest.MonkeyPatch):
 def aside(monkeypatch: pytest.MonkeyPatch) -> None:
     """Imports of any size are done by a process of their own."""
     monkeypatch.setattr(imports, "_ASIDE_BYTES", 0)
-    monkeypatch.setattr(imports, "two_processors", lambda: True)
+    monkeypatch.setattr(imports, "processors", lambda: 2)
 
 
 def test_a_process_of_its_own_imports_as_a_thread_does(host: Host, aside: None):
@@ -247,7 +247,7 @@ def test_the_process_ends_with_the_server(host: Host, tmp_path: Path):
     """Nothing is imported that nobody is told of: a server that was killed says that nothing was."""
     content = tmp_path / "content"
     os.mkfifo(content)  # which is read for as long as nobody writes
-    wanted = imports.Wanted(host.deployment.path, tmp_path, "append", "jsonLines", "posts", content)
+    wanted = imports.ImportJob(host.deployment.path, tmp_path, "append", "jsonLines", "posts", content)
     command, pipe = [sys.executable, "-m", imports.__name__], subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe) as process:
         assert process.stdin is not None

@@ -40,11 +40,11 @@ class LiveQueries:
     def known(self, call: Call, ts: int) -> Outcome | None:
         """The outcome of a query at ``ts``, where it is known. It waits for nothing."""
         with self._lock:
-            return self._known(key_of(call, who=False), ts) or self._known(key_of(call, who=True), ts)
+            return self._known(query_key(call, who=False), ts) or self._known(query_key(call, who=True), ts)
 
     def outcome(self, call: Call, snapshot: Snapshot) -> Outcome:
         """The outcome of a query at the moment of ``snapshot``: one that is known, or it is run."""
-        shared, own = key_of(call, who=False), key_of(call, who=True)
+        shared, own = query_key(call, who=False), query_key(call, who=True)
         with self._lock:
             known = self._known(shared, snapshot.ts) or self._known(own, snapshot.ts)
             if known is not None:
@@ -88,7 +88,7 @@ class LiveQueries:
         return outcome if self.holds(outcome, ts, outcome.read_at) else None
 
 
-def key_of(call: Call, *, who: bool) -> str:
+def query_key(call: Call, *, who: bool) -> str:
     """What tells a query from others; ``who``: and who calls it."""
     caller = call.identity.key if who else ""
     return json.dumps([call.component, call.path, call.args, call.journal, call.internal, caller], sort_keys=True)

@@ -21,7 +21,7 @@ from supavex.deployment.deployment import Deployment
 from supavex.deployment.functions.call import Call
 from supavex.deployment.functions.functions import Functions
 from supavex.deployment.functions.identity import Identity
-from supavex.deployment.functions.live import LiveQueries, key_of
+from supavex.deployment.functions.live import LiveQueries, query_key
 from supavex.deployment.functions.outcome import Outcome
 from supavex.deployment.functions.scheduler import Scheduler
 from supavex.deployment.functions.syscalls import Addresses, Services
@@ -194,7 +194,7 @@ class Host:
         known = self.live.known(call, snapshot.ts)
         if known is not None:
             return known
-        place = key_of(call, who=True), snapshot.ts
+        place = query_key(call, who=True), snapshot.ts
         running = self._queries.get(place)
         if running is None:
             stack = ExitStack()

@@ -21,7 +21,7 @@ from supavex.deployment.server.host import Host
 from supavex.deployment.server.imports import Form, ImportJob
 from supavex.deployment.transfer.exporting import export_snapshot
 from supavex.deployment.transfer.importing import Mode
-from supavex.deployment.transfer.table_files import Format, TableFile
+
 from supavex.errors import SupavexError
 from supavex.files import own_folder, owner_only
 
@@ -155,7 +155,7 @@ class Transfers:
         if job["state"]["state"] != "waiting_for_confirmation":
             raise SupavexError("ImportNotWaiting", "the import does not wait for confirmation.")
         await self._state("import", id_, {"state": "in_progress", "progress_message": "Importing"})
-        wanted = _Wanted(job["mode"], job["format"], job.get("table"), Path(job["path"]), job.get("component", ""))
+        wanted = self._job(job["mode"], job["format"], job.get("table"), Path(job["path"]), job.get("component", ""))
         self._start(self._import(id_, wanted))
 
     async def cancel(self, id_: str) -> None:
