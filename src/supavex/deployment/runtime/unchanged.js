@@ -37,8 +37,9 @@
       }
       const prototype = getPrototypeOf(object);
       reach(prototype);
-      // Of a method, nobody changes but the place where it is found: frozen, it need not be looked at.
-      if (typeof object === "function" && !names.includes("prototype")) {
+      // Of a method, nobody changes but the place where it is found: frozen, it need not be looked at. A process for Node
+      // runs one action, and Node's packages do change some.
+      if (own.node === null && typeof object === "function" && !names.includes("prototype")) {
         freeze(object);
         continue;
       }
