@@ -21,7 +21,6 @@ from supavex.deployment.server.host import Host
 from supavex.deployment.server.imports import Form, ImportJob
 from supavex.deployment.transfer.exporting import export_snapshot
 from supavex.deployment.transfer.importing import Mode
-
 from supavex.errors import SupavexError
 from supavex.files import own_folder, owner_only
 
