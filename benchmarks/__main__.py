@@ -50,6 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     if unknown:
         parser.error(f"there is no benchmark {unknown[0]!r}. There are {', '.join(BENCHMARKS)}.")
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    recorded = read_figures(RESULTS.read_text(encoding="utf-8"))
     measured: list[Recorded] = []
     without: dict[str, str] = {}
     for name in options.names or BENCHMARKS:
@@ -58,9 +59,10 @@ def main(arguments: list[str] | None = None) -> int:
         if isinstance(found, str):
             without[name] = found
         else:
-            measured += [Recorded(name, options.size, figure, today) for figure in found]
-    page = RESULTS.read_text(encoding="utf-8")
-    recorded = read_figures(page)
+            new = [Recorded(name, options.size, figure, today) for figure in found]
+            measured += new
+            if options.record:  # at once: an interrupted run has recorded what it has measured
+                RESULTS.write_text(write_figures(RESULTS.read_text(encoding="utf-8"), new), encoding="utf-8")
     compared, gone = compare(measured, recorded), left_out(measured, recorded)
     if options.json:
         figures = [each.to_json() for each in compared]
@@ -71,8 +73,6 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"{name}: {why}")
         for each in gone:
             print(f"{each.benchmark}: {each.figure.what} is recorded, and was not measured.")
-    if options.record:
-        RESULTS.write_text(write_figures(page, measured), encoding="utf-8")
     failed = any(why.startswith("failed") for why in without.values())
     return 1 if failed or any(each.slower for each in compared) else 0
 

@@ -160,6 +160,14 @@ def test_a_benchmark_runs_in_a_process_of_its_own(capfd: pytest.CaptureFixture[s
     assert "has no attribute 'measure'" in capfd.readouterr().err
 
 
+def test_an_interrupted_run_has_recorded_what_it_has_measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    _found(monkeypatch, tmp_path, {"copy": [Figure("payments", "COPY", 1.8, 1.9, 2.0)]})
+    monkeypatch.setattr(command, "BENCHMARKS", ("copy", "stopped"))
+    with pytest.raises(KeyError):
+        command.main(["--record"])
+    assert 1.9 in [each.figure.median for each in read_figures((tmp_path / "RESULTS.md").read_text())]
+
+
 class _Pipe:
     """What the process of a benchmark answers into."""
 
