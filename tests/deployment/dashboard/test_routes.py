@@ -775,7 +775,7 @@ def test_files_can_be_opened_and_are_documents(filled: Host):
 
 
 def test_logs_show_entries_of_any_shape(filled: Host):
-    filled.log(
+    filled.log.add(
         {
             "kind": "Completion",
             "udfType": "Query",
@@ -783,9 +783,9 @@ def test_logs_show_entries_of_any_shape(filled: Host):
             "logLines": ["<i>first</i>", {"messages": ["x"], "level": "WARN"}],
         }
     )
-    filled.log({"error": "Uncaught <b>Error</b>", "executionTime": float("inf")})
-    filled.log({"logLines": ["no text \ud800"]})
-    filled.log({"logLines": 7, "unknown": {"deep": [object()]}})
+    filled.log.add({"error": "Uncaught <b>Error</b>", "executionTime": float("inf")})
+    filled.log.add({"logLines": ["no text \ud800"]})
+    filled.log.add({"logLines": 7, "unknown": {"deep": [object()]}})
     client = signed_in(filled)
     page = Elements(client.get("/logs").text)
     page.harmless()

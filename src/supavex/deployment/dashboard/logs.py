@@ -44,7 +44,7 @@ class LogsPage:
 def logs_page(asked: Asked) -> LogsPage:
     """The newest log entries."""
     # One step for the interpreter: the server goes on logging while this is made.
-    kept = list(asked.host.logs)
+    kept = list(asked.host.log.entries)
     entries = kept[: -_ROWS - 1 : -1]
     return LogsPage([_row(entry) for entry in entries], entries, len(kept))
 

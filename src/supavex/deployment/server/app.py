@@ -229,11 +229,11 @@ class _Api:
             raise SupavexError("BadCursor", "cursor is a number.")
         deadline = time.monotonic() + _LOG_SECONDS
         while True:
-            entries = [entry for entry in self.host.logs if entry["cursor"] > cursor]
+            entries = self.host.log.since(cursor)
             left = deadline - time.monotonic()
             if entries or cursor == 0 or left <= 0 or self.host.closing or await request.is_disconnected():
                 break
-            await self.host.logged(min(left, 1.0))
+            await self.host.log.wait(min(left, 1.0))
         newest = entries[-1]["cursor"] if entries else max(cursor, time.time() * 1000 if cursor == 0 else cursor)
         return Json({"entries": entries, "newCursor": newest})
 

@@ -7,11 +7,11 @@ import hashlib
 import json
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -27,6 +27,7 @@ from supavex.deployment.functions.scheduler import Scheduler
 from supavex.deployment.functions.syscalls import Addresses, Services
 from supavex.deployment.functions.tokens import Tokens
 from supavex.deployment.server.bodies import Bodies
+from supavex.deployment.server.log import Log, entry_of
 from supavex.deployment.server.timestamps import Moments
 
 __all__ = ["Addresses", "Host"]
@@ -37,10 +38,6 @@ _CALLS = 64
 #: Actions that run at the same time. Each holds a process, perhaps for minutes: others wait, but no query or mutation.
 _ACTIONS = 16
 _STORAGE_TOKEN_SECONDS = 3600
-#: Log entries that are kept for `convex logs`.
-_LOG_ENTRIES = 1000
-#: Characters of a function's path that an entry keeps.
-_LOG_PATH = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +63,8 @@ class Host:
     name: str = "supavex-local"
     #: The port where HTTP actions answer.
     site_port: int = 0
-    logs: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=_LOG_ENTRIES))
+    #: What `convex logs` shows.
+    log: Log = field(default_factory=Log)
     #: How far imports are, by their ids.
     progress: dict[str, dict[str, Any]] = field(default_factory=dict)
     closing: bool = False
@@ -78,7 +76,6 @@ class Host:
     #: The hosts that actions may fetch from, and keys of auth.config.ts.
     fetch_hosts: frozenset[str] = frozenset()
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
-    _logged: asyncio.Event = field(default_factory=asyncio.Event)
     _loop: asyncio.AbstractEventLoop | None = None
     _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_CALLS, "supavex-call"))
     _acting: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_ACTIONS, "supavex-act"))
@@ -119,7 +116,7 @@ class Host:
                 services = Services(self.addresses, self.upload_url, self.fetch_hosts)
                 functions = Functions(self.deployment.path, services)
                 functions.engine.listeners.append(lambda commit: self._in_loop(self.wake))
-                functions.listeners.append(self.log_outcome)
+                functions.listeners.append(lambda outcome: self._in_loop(partial(self.log.add, entry_of(outcome))))
                 moments, scheduler = Moments(functions.engine), Scheduler(functions)
                 self._opened = _Opened(functions, LiveQueries(functions), moments, scheduler)
             return self._opened
@@ -265,39 +262,3 @@ class Host:
             if self._opened is not None:
                 self._opened.moments.let_go()
             await asyncio.sleep(0.25)
-
-    def log(self, entry: dict[str, Any]) -> None:
-        """Keeps an entry for `convex logs`."""
-        self.logs.append({**entry, "cursor": max(time.time() * 1000, self._last_cursor() + 0.001)})
-
-    def log_outcome(self, outcome: Outcome) -> None:
-        """Keeps the entry of a function that has run. To be called in any thread."""
-        error = None if outcome.failure is None else outcome.error
-        entry = {
-            "kind": "Completion",
-            "udfType": outcome.kind,
-            "identifier": outcome.path[:_LOG_PATH],
-            "componentPath": outcome.component or None,
-            "logLines": [line.entry() for line in outcome.logs],
-            "timestamp": time.time(),
-            "executionTime": outcome.seconds,
-            "success": None if error else {"status": "success"},
-            "error": error,
-            "cachedResult": False,
-            "requestId": outcome.request_id,
-            "executionId": outcome.request_id,
-        }
-        self._in_loop(lambda: self._keep(entry))
-
-    def _keep(self, entry: dict[str, Any]) -> None:
-        self.log(entry)
-        event, self._logged = self._logged, asyncio.Event()
-        event.set()
-
-    async def logged(self, seconds: float) -> None:
-        """Waits for a new entry, for at most ``seconds``."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._logged.wait(), seconds)
-
-    def _last_cursor(self) -> float:
-        return float(self.logs[-1]["cursor"]) if self.logs else 0.0
