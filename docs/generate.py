@@ -1,6 +1,6 @@
-"""The reference pages, made from the code: commands from their help, settings from their rules, codes from where they
-are given. ``mkdocs.yml`` names this file as a hook, so that the pages are as new as the code. Those that are committed
-say where to find them.
+"""Makes the reference pages from the code: commands from their help, settings from the dataclasses of their rules, and
+codes from the calls that give them. ``mkdocs.yml`` names this file as a hook, so the pages are never older than the
+code. The committed pages of the same names say how to make these.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from supavex.settings import rules
 from supavex.settings.settings import Settings
 
 SOURCE = Path(supavex.__file__).parent
-#: What to do about the codes of a served deployment.
+#: The fix for each code of a served deployment.
 FIXES = {
     code: fix
     for codes, fix in tomllib.loads((Path(__file__).parent / "served.toml").read_text(encoding="utf-8")).items()
     for code in codes.split()
 }
-#: What a code looks like: words of which each begins with a capital.
+#: The form of a code: words that each begin with a capital letter.
 _CODE = re.compile(r"(?:[A-Z][a-z0-9]+){2,}[A-Z]?|Deleted|Banned|Rejected|Anonymous|Unconfirmed")
 _SEVERITIES = ("error", "warning", "note")
 
@@ -66,8 +66,8 @@ def commands_page() -> str:
     lines = [
         "# Commands",
         "",
-        "Each command says this by itself: `supavex help COMMAND`. Exit codes: 0 good, 1 findings, 2 misuse or a",
-        "missing piece.",
+        "`supavex help COMMAND` prints the help of one command. Exit codes are 0 for good, 1 for findings, and 2 for",
+        "misuse or a missing piece.",
         "",
     ]
     lines += ["```text", _help(cli, "supavex"), "```", ""]
@@ -94,7 +94,7 @@ _TABLES = (
     ("Stored files", "[storage]", rules.StorageRule),
     ("Users", "[users]", rules.UsersRule),
 )
-#: Where the settings of a project stand in the file, by their names in the code; None: not in the file.
+#: The key in supavex.toml of each field of ``Settings``. None: the field is not in the file.
 _NAMES = {
     "root": None, "config": None, "migrations_chosen": None, "database_url_place": None, "tables": None,
     "columns": None, "users": None, "storage": None,
@@ -106,12 +106,13 @@ _NAMES = {
 
 
 def settings_page() -> str:
-    """Every setting of supavex.toml, with its type and default as the code has them."""
+    """The page of settings: every setting of supavex.toml, with its type and default from the code."""
     lines = [
         "# Settings",
         "",
-        "The settings of supavex.toml as the code reads them. [What they do](../configuration.md), with an example of",
-        "each, stands on a page of its own. An unknown key is an error that suggests the nearest name.",
+        "This page lists the settings of supavex.toml with their types and defaults.",
+        "[supavex.toml by example](../configuration.md) describes each setting. For an unknown key, the error suggests",
+        "the nearest name.",
         "",
     ]
     for title, header, kind in _TABLES:
@@ -135,7 +136,7 @@ def settings_page() -> str:
 
 
 def _meanings(doc: str) -> list[str]:
-    """The docstring's sentences on its fields, as Markdown."""
+    """The part of a docstring that describes the fields, as lines of Markdown."""
     text = doc.partition("\n\n")[2] or doc
     text = re.sub(r":class:`[~.\w]*?(\w+)`", r"`\1`", text).replace("``", "`")
     return text.splitlines()
@@ -146,10 +147,10 @@ def _type(kind: object) -> str:
     if typing.get_origin(kind) is typing.Literal:
         return ", ".join(f'`"{value}"`' for value in args)
     if (args and typing.get_origin(kind) in (tuple, dict)) or "Mapping" in str(kind):
-        return "a list of texts" if typing.get_origin(kind) is tuple else "a table"
+        return "a list of strings" if typing.get_origin(kind) is tuple else "a table"
     if args:
         return " or ".join(dict.fromkeys(_type(arg) for arg in args if arg is not type(None)))
-    names = {str: "a text", bool: "true or false", int: "a whole number", float: "a number", Path: "a path"}
+    names = {str: "a string", bool: "true or false", int: "a whole number", float: "a number", Path: "a path"}
     return names.get(kind, str(kind))  # type: ignore[call-overload, no-any-return]
 
 
@@ -166,7 +167,7 @@ def _default(field: dataclasses.Field[object]) -> str:
 
 @dataclass(frozen=True)
 class Given:
-    """A place in the code that gives a code: the room, the severity, an example of its message, and the fix."""
+    """A call in the code that gives a code: its room, the severity, an example of the message, and the fix."""
 
     code: str
     room: str
@@ -176,13 +177,13 @@ class Given:
 
 
 def codes_page() -> str:
-    """Every code of an error or a finding, with an example and the fix."""
+    """The page of codes: every code of an error or a finding, with an example and the fix."""
     lines = [
         "# Errors and findings",
         "",
-        "Each has a stable code, which `--json` gives too. `…` stands for names and numbers of your project.",
-        "An error ends a command; findings are what `supavex check` lists.",
-        "Rejected rows have [a page of their own](../rejected-rows.md).",
+        "An error ends a command. `supavex check` lists findings. Each error and each finding has a stable code, which",
+        "`--json` prints too. `…` stands for names and numbers of your project.",
+        "[Rejected rows](../rejected-rows.md) have a page of their own.",
         "",
     ]
     by_code: dict[str, list[Given]] = defaultdict(list)
@@ -200,17 +201,17 @@ def codes_page() -> str:
 _SECTIONS = (
     (
         "Commands",
-        "What a command says when it can't do what was asked.",
+        "A command prints one of these errors if it can't do its task.",
         ("cli", "settings", "postgres", "migrate", "convex_cli", "library", "usage", "rules", ""),
     ),
     (
         "The schema and the source",
-        "What `supavex check` finds, and what the schema compiler says.",
+        "These are the findings of `supavex check`, and the errors of the schema compiler.",
         ("mapping", "convex"),
     ),
     (
         "A served deployment",
-        "What `supavex serve` answers to clients and to Convex's CLI: the codes are Convex's own, "
+        "`supavex serve` answers clients and Convex's CLI with these codes. They are Convex's own codes, "
         "and Convex's documentation explains them.",
         ("deployment",),
     ),
@@ -235,7 +236,7 @@ def example_and_fix(code: str, places: list[Given]) -> list[tuple[tuple[str, str
     if not seen and example:
         seen[example, ""] = ""
     found = [((message, fix or more), severity) for (message, fix), severity in seen.items()]
-    # Those with a fix say more.
+    # Examples with a fix come first.
     return sorted(found, key=lambda one: not one[0][1])[:4]
 
 
@@ -244,7 +245,7 @@ def _escaped(text: str) -> str:
 
 
 def found_codes() -> Iterator[Given]:
-    """Every code that the code gives, with its message and fix as far as they stand there."""
+    """Every code that a call in the code gives, with its message and fix if they are literals there."""
     for file in sorted(SOURCE.rglob("*.py")):
         room = file.relative_to(SOURCE).parts[0].removesuffix(".py")
         room = room if (SOURCE / room).is_dir() else ""
@@ -257,7 +258,7 @@ def found_codes() -> Iterator[Given]:
 
 
 def _calls(function: ast.AST) -> Iterator[ast.Call]:
-    """The calls in a function that are in none of its own functions."""
+    """The calls in a function, without those of its inner functions."""
     for node in ast.iter_child_nodes(function):
         if isinstance(node, ast.FunctionDef):
             continue
@@ -267,7 +268,7 @@ def _calls(function: ast.AST) -> Iterator[ast.Call]:
 
 
 def _assigned(tree: ast.AST) -> dict[str, str]:
-    """The texts that names of a function (or of a module) have, added to by ``+=``."""
+    """The strings that a function (or a module) assigns to names, including ``+=``."""
     found: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
@@ -295,66 +296,73 @@ def _text(node: ast.AST | None, names: dict[str, str]) -> str:
     return ""
 
 
-#: Examples and fixes of codes whose message or fix is put together in pieces; "" leaves what stands in the code.
+#: The example and the fix of codes whose message or fix the code builds from pieces. "": use the text in the code.
 _MORE = {
     "CannotUseFile": ("Permission denied.", "Let this user read and write there, or name another file."),
     "LoginRefused": (
         'PostgreSQL answers, and refuses: password authentication failed for user "postgres"',
-        "The message's own next step: reset the password, copy the address anew from Connect in the dashboard, …",
+        "Take the message's next step: reset the password, copy the address again from Connect in the dashboard, …",
     ),
     "AllowedValueTwice": ("", "Name each value of one_of once."),
     "AuthConfigMissingEnvironmentVariable": (
         "auth.config.ts uses a variable that is not set",
         "`npx convex env set NAME value`.",
     ),
-    "CannotConnect": ("", "Check host, port and network; what the message says has a next step of its own."),
-    "DuplicateTableName": ("", "Export anew: the archive is damaged, or was put together by hand."),
-    "EmptyIndex": ("", "Name at least one field, or take the index away."),
+    "CannotConnect": ("", "Check the host, the port and the network, and take the next step of the message."),
+    "DuplicateTableName": ("", "Export again: the archive is damaged, or was made by hand."),
+    "EmptyIndex": ("", "Name at least one field, or remove the index."),
     "EmptyRange": ("", "Correct ge, gt, le and lt so that a number fits between them."),
     "EmptyUnion": ("v.union() without members", "Name at least one member."),
     "FieldsNotUniqueWithinIndex": ("an index names a field twice", "Name each field once."),
     "FileDoesNotFit": (
-        "file = … of a column whose type is none that becomes a file",
+        "file = … stands at a column whose type can't become a file",
         "Name a column of text, varchar, json, jsonb or bytea, or another rule.",
     ),
     "FilesRun": (
         "2 files of schemas/ are run before the migrations",
-        "Nothing: it says which files are run ([running files](../running-files.md)).",
+        "Do nothing: the note lists the files that are run ([running files](../running-files.md)).",
     ),
-    "FunctionFailed": ("the function threw an error", "Read its message and stack: it is the app's own."),
-    "IndexFieldNameReserved": ("", "Take the field out of the index: Convex appends _creationTime itself."),
-    "IndexNotUnique": ("two indexes have the same fields", "Take one away."),
+    "FunctionFailed": ("the function threw an error", "Read its message and stack: the app's own function threw it."),
+    "IndexFieldNameReserved": ("", "Remove the field from the index: Convex appends _creationTime itself."),
+    "IndexNotUnique": ("two indexes have the same fields", "Remove one of them."),
     "IndexTooManyFilterFields": ("", "Name at most 16 filter fields."),
-    "InvalidArchive": ("", "Make the archive anew: `supavex migrate --out FILE.zip`, or `npx convex export`."),
+    "InvalidArchive": ("", "Make the archive again: `supavex migrate --out FILE.zip`, or `npx convex export`."),
     "InvalidClerkList": (
-        "the file is no list of Clerk's users",
-        "Export it anew from Clerk's API: a JSON array of users.",
+        "the file is not a list of Clerk's users",
+        "Export it again from Clerk's API: a JSON array of users.",
     ),
     "InvalidDatabaseUrl": (
-        "this is no PostgreSQL connection string.",
-        "It looks like postgresql://user:password@host:5432/database, with the password percent-encoded.",
+        "this is not a PostgreSQL connection string.",
+        "Write postgresql://user:password@host:5432/database, with the password percent-encoded.",
     ),
-    "InvalidDocumentError": ("a document that Convex refuses", "Correct the value that the message names."),
+    "InvalidDocumentError": ("Convex refuses a document", "Correct the value that the message names."),
     "InvalidExpression": ("the sql of a column: column t.nam does not exist", "Correct the expression; t is the row."),
-    "InvalidId": ("", "Take the id of a document of this very table."),
-    "InvalidIndexField": ("", "Take the field out of the index: Convex appends _creationTime itself."),
+    "InvalidEnvVarDeclaration": (
+        "Env var `KEY` on the app has a non-string validator.",
+        'Declare it with v.string(), v.literal("…"), or a union of those.',
+    ),
+    "InvalidId": ("", "Use the id of a document of this table."),
+    "InvalidIndexField": ("", "Remove the field from the index: Convex appends _creationTime itself."),
     "InvalidLiteral": ("", "Use a text, a number or a boolean; v.literal_int64(5) is for a bigint."),
-    "InvalidPattern": ("the pattern is no regular expression", "Correct the regular expression."),
+    "InvalidPattern": ("the pattern is not a regular expression", "Correct the regular expression."),
     "InvalidSchemaExport": ("", "Build and push the schema again: `supavex build`, `supavex deploy`."),
-    "InvalidStorageFile": ("", "Export anew: the archive is damaged, or was put together by hand."),
+    "InvalidStorageFile": ("", "Export again: the archive is damaged, or was made by hand."),
     "InvalidTableName": ("", "Rename the table: letters, digits and underscores, a letter first."),
     "InvalidVectorDimensions": ("", "Give dimensions from 2 to 4096."),
     "JobChanged": ("", "Run the command again."),
     "NoArchive": ("", "Check the path: `supavex migrate --out FILE.zip` writes one."),
-    "NoAuthProvider": ("no provider of auth.config.ts takes the token", "Name the issuer in auth.config.ts, and push."),
+    "NoAuthProvider": (
+        "no provider of auth.config.ts takes the token",
+        "Name the issuer in auth.config.ts, and push.",
+    ),
     "NoBundle": ("there is no convex.bundle.json", "`supavex bundle` makes it."),
-    "NoClerkList": ("", "Check the path: it is Clerk's list of its users as JSON."),
-    "NoExample": ("", "Install supavex from a checkout or a wheel of its own."),
-    "NoSeed": ("", "Correct `seed` in supavex.toml, or take it away."),
-    "NotRun": ("", "Nothing, where the file is not meant to run; else see [running files](../running-files.md)."),
-    "NothingToRestore": ("", "Take an archive or an export of this project."),
-    "OldState": ("", "Delete the files that the message names; the next command makes them anew."),
-    "Rejected": ("", "Fix the row by its own fix: see [rejected rows](../rejected-rows.md)."),
+    "NoClerkList": ("", "Check the path: the file is Clerk's list of its users as JSON."),
+    "NoExample": ("", "Install supavex from a checkout, or from its own wheel."),
+    "NoSeed": ("", "Correct `seed` in supavex.toml, or remove it."),
+    "NotRun": ("", "Do nothing if the file is not meant to run. Otherwise see [running files](../running-files.md)."),
+    "NothingToRestore": ("", "Name an archive or an export of this project."),
+    "OldState": ("", "Delete the files that the message names. The next command makes them again."),
+    "Rejected": ("", "Fix the row as its own code says: see [rejected rows](../rejected-rows.md)."),
     "ReplayTooLarge": ("", "Raise replay_gb in supavex.toml, or run fewer files."),
     "ReplayTooSlow": (
         "the files have run for 15 minutes, and 15 are allowed",
@@ -362,26 +370,29 @@ _MORE = {
     ),
     "SchemaSyntaxError": (
         "'(' was never closed.",
-        "The line is no Python: is a bracket, a comma or a quote missing there, or on the line before?",
+        "The line is not valid Python. Check for a missing bracket, comma or quote there, or on the line before.",
     ),
-    "SearchFieldNotString": ("", "Name a field of text."),
-    "SearchIndexFieldNotUnique": ("two search indexes have the same field", "Take one away."),
-    "ServerNotStarted": ("", "Read its last lines in the message: a port in use, or no disk, say."),
+    "SearchFieldNotString": ("", "Name a string field."),
+    "SearchIndexFieldNotUnique": ("two search indexes have the same field", "Remove one of them."),
+    "ServerNotStarted": (
+        "",
+        "Read the server's last lines in the message: a port in use, or a full disk, for example.",
+    ),
     "SessionHeld": ("", "Wait for the other test session, or end it."),
-    "StaleBundle": ("convex/articles.ts has changed since", "`supavex bundle`."),
+    "StaleBundle": ("convex/articles.ts has changed since", "Run `supavex bundle`."),
     "StatementFailed": (
         'the statement failed: relation "x" does not exist',
         "Fix the file, or use a live database (database_url).",
     ),
     "TableNameLikeStorage": ("", "Rename the table, so that its name does not end with _storage."),
-    "TableWithoutSource": ("", "Nothing, where the app fills the table itself."),
+    "TableWithoutSource": ("", "Do nothing if the app fills the table itself."),
     "TooManyFieldsError": ("", "Move some fields into a table of their own, or into one object."),
     "TooManyTables": ("", "Leave tables behind: skip in supavex.toml."),
     "TooNestedError": ("", "Nest validators less deeply, or use v.any()."),
-    "VectorIndexFieldNotUnique": ("two vector indexes have the same field", "Take one away."),
-    "WorkerFailed": ("", "Read the message: it is what the worker raised. Run the command again; what is done stays."),
+    "VectorIndexFieldNotUnique": ("two vector indexes have the same field", "Remove one of them."),
+    "WorkerFailed": ("", "Read the message: the worker raised it. Run the command again. It keeps the finished parts."),
 }
-#: Calls that hand a code on, or compare one, and give none.
+#: Calls that pass a code on or compare it. They do not give the code.
 _NOT_GIVEN = (
     "reads",  # a kind of PostgreSQL's parse tree
     "get",
@@ -416,7 +427,7 @@ def _given(call: ast.Call, room: str, names: dict[str, str]) -> Iterator[Given]:
 
 
 def _codes(node: ast.AST) -> list[str]:
-    """The codes that an argument is: one, or one of two."""
+    """The codes that an argument can be: none, one, or one of two."""
     if isinstance(node, ast.IfExp):
         return _codes(node.body) + _codes(node.orelse)
     is_code = isinstance(node, ast.Constant) and isinstance(node.value, str) and _CODE.fullmatch(node.value)
@@ -427,7 +438,7 @@ def _codes(node: ast.AST) -> list[str]:
 
 
 def rejections_page() -> str:
-    """What now, for each code of a rejected row."""
+    """The page of rejected rows: each code with its reason, an example and the fixes."""
     kept = (Path(__file__).parent / "rejected-rows.md").read_text(encoding="utf-8")
     lines = [kept.partition("\n`supavex migrate` prints")[0]]
     for code, rejection in REJECTIONS.items():
@@ -439,5 +450,5 @@ def rejections_page() -> str:
             lines += [f"**In schema.py:** {rejection.schema}", ""]
         if rejection.source:
             lines += [f"**In PostgreSQL:** {rejection.source}", ""]
-        lines += [f"**The rest:** {rejection.rest}", ""]
+        lines += [f"**The effect on others:** {rejection.rest}", ""]
     return "\n".join(lines)
