@@ -39,7 +39,7 @@ def keep(plan: Plan, url: str, baselines: Baselines) -> None:
     numbers = with_new_tables({}, plan.schema.tables)
     remember = BaselineRecorder(baselines, "local")
     with held_snapshot(url) as held:
-        remember.write(held, numbers, {}, [CopiedTable(t, frozenset(), [], earlier=False) for t in plan.moving], None)
+        remember.write(held, numbers, {}, [CopiedTable(t, {}, [], earlier=False) for t in plan.moving], None)
     remember.keep()
 
 

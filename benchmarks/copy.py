@@ -373,7 +373,7 @@ def _feed(folder: Path, files: list[Path], core: int, ready: Any, go: Any) -> No
 
     planned = cloudpickle.loads((folder / "plan").read_bytes())
     numbers = {"workspaces": 10_003, "conversations": 10_002, "payments": 10_001, "articles": 10_004}
-    job = TableJob(planned, numbers, {}, {}, frozenset())
+    job = TableJob(planned, numbers, {}, {}, {})
     snapshot = Snapshot("", "", "")
 
     class Recording:
