@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from supavex.convex import json_bounds
 from supavex.convex.json_bounds import JsonTooLarge, check_bounds, parse_strict
 
 DATA: st.SearchStrategy[Any] = st.recursive(
@@ -36,31 +35,24 @@ def test_what_has_more_is_refused_and_what_has_half_passes(data: Any, block: int
     text = json.dumps(data, ensure_ascii=ascii_only)
     given_text: str | bytes = text.encode() if binary else text
     values, levels = values_of(data), levels_of(data)
-    before, json_bounds._BLOCK = json_bounds._BLOCK, block
-    try:
-        # An empty array counts as two: its bracket, and the comma behind it.
-        check_bounds(given_text, 2 * values, levels)
-        if values > 2:
-            with pytest.raises(JsonTooLarge):
-                check_bounds(given_text, values // 2 - 1, 1000)
-        if levels:
-            with pytest.raises(JsonTooLarge):
-                check_bounds(given_text, 2 * values, levels - 1)
-    finally:
-        json_bounds._BLOCK = before
+    # An empty array counts as two: its bracket, and the comma behind it.
+    check_bounds(given_text, 2 * values, levels, block)
+    if values > 2:
+        with pytest.raises(JsonTooLarge):
+            check_bounds(given_text, values // 2 - 1, 1000, block)
+    if levels:
+        with pytest.raises(JsonTooLarge):
+            check_bounds(given_text, 2 * values, levels - 1, block)
     assert parse_strict(given_text) == data
 
 
 @given(text=st.text(st.sampled_from('[]{},"\\a: 1'), max_size=60), block=st.integers(1, 20))
 def test_any_text_is_counted(text: str, block: int):
-    before, json_bounds._BLOCK = json_bounds._BLOCK, block
     try:
-        check_bounds(text, 5, 2)
+        check_bounds(text, 5, 2, block)
         data = json.loads(text)
     except ValueError:
         return
-    finally:
-        json_bounds._BLOCK = before
     assert levels_of(data) <= 2
     # A text that is so short is not counted, for it can't hold so much more.
     assert values_of(data) <= 11

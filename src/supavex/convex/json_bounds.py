@@ -21,8 +21,8 @@ MAX_VALUES = (16 << 20) // 9
 MAX_DOCUMENT_VALUES = 1 << 20
 #: Levels of arrays and objects: twice Convex's own limit, so that what breaks that one alone gets Convex's words.
 MAX_DEPTH = 2 * MAX_VALUE_NESTING
-#: Characters that are scanned at once.
-_BLOCK = 1 << 18
+#: Bytes that are scanned at once.
+BLOCK = 1 << 18
 _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _NO_BRACKETS = bytes(byte for byte in range(256) if byte not in _STEPS)
 
@@ -31,10 +31,11 @@ class JsonTooLarge(ValueError):
     """A JSON text with more values, or more levels, than it may have."""
 
 
-def check_bounds(text: str | bytes, values: int = MAX_VALUES, depth: int = MAX_DEPTH) -> None:
+def check_bounds(text: str | bytes, values: int = MAX_VALUES, depth: int = MAX_DEPTH, block: int = BLOCK) -> None:
     """Raises :class:`JsonTooLarge` for a text with more than ``values`` values or ``depth`` levels.
 
-    A text that is no JSON may pass; one that passes has no more of either, whatever a parser makes of it.
+    A text that is no JSON may pass; one that passes has no more of either, whatever a parser makes of it. ``block``:
+    bytes that are scanned at once.
     """
     # Most texts are too short for so many values, and have few brackets.
     if len(text) <= 2 * values and _count(text, "[{") <= depth:
@@ -46,7 +47,7 @@ def check_bounds(text: str | bytes, values: int = MAX_VALUES, depth: int = MAX_D
     found = level = at = 0
     inside = False
     while at < len(text):
-        end = _block_end(text, at)
+        end = _block_end(text, at, block)
         pieces = text[at:end].replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')
         # Every second piece lies between two quotes: it is a string's, and no structure.
         structure = b"".join(pieces[inside::2])
@@ -98,9 +99,9 @@ def _count(text: str | bytes, characters: str) -> int:
     return sum(map(text.count, characters.encode()))
 
 
-def _block_end(text: bytes, at: int) -> int:
+def _block_end(text: bytes, at: int, block: int) -> int:
     """Where a block ends that begins at ``at``: not within an escape."""
-    end = min(at + _BLOCK, len(text))
+    end = min(at + block, len(text))
     first = end
     while first > at and text[first - 1 : first] == b"\\":
         first -= 1
