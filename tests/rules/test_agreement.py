@@ -133,6 +133,8 @@ EXPRESSIONS = [
     "(SELECT auth.uid()) = author",
     "team_id = 'a0000000-0000-4000-8000-000000000001'",
     "team_id IS NULL",
+    "posts.id IS NULL",
+    "posts.id IS NOT NULL",
     "(author = auth.uid()) IS NOT TRUE",
     "(author = auth.uid()) IS FALSE",
     "coalesce(author = auth.uid(), published)",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from supavex.convex.schema import TableDefinition
 from supavex.rules import form
 from supavex.rules.form import AnyOf, Compare, Exists, Expression, Field, InSelect, Rows, Select, rows_in
-from supavex.rules.parse.arrangement import Tables, arranged, index_for
+from supavex.rules.parse.arrangement import LOOKED_UP, Tables, arranged, index_for
 from supavex.rules.parse.scope import Binding
 from supavex.rules.policies import RuleSet, TableRules
 
@@ -18,7 +18,8 @@ ROW = "row"
 class Way:
     """One way to rows: an index whose fields equal values. ``each``: the values of ``field`` are those of an array.
 
-    ``index`` is empty for ``_id``. ``roles`` as of :class:`~supavex.rules.policies.PolicyRule`.
+    ``index`` is empty for ``_id``. ``roles`` as of :class:`~supavex.rules.policies.PolicyRule`. ``exact``: whether it
+    leads to visible rows alone, so that no rule has to look at them again.
     """
 
     roles: tuple[str, ...]
@@ -26,6 +27,7 @@ class Way:
     fields: tuple[tuple[str, Expression], ...]
     each: Expression | None = None
     field: str = ""
+    exact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +50,18 @@ def visibility(table: TableRules, rules: RuleSet) -> Visibility:
     """How the rows of ``table`` that a caller may see are found."""
     if not table.security or table.source is None or table.source.definition is None:
         return Visibility(None)
+    shown = [rule for rule in table.policies if rule.policy.command in ("ALL", "SELECT") and rule.roles]
+    restricted = any(not rule.policy.permissive for rule in shown)
     ways: list[Way] = []
     missing: list[str] = []
     whole = False
-    for rule in table.policies:
-        if rule.policy.command not in ("ALL", "SELECT") or not rule.policy.permissive or not rule.roles:
-            continue
-        if rule.reason or rule.using is None:
+    for rule in shown:
+        if not rule.policy.permissive or rule.reason or rule.using is None:
             continue
         for part in rule.using.parts if isinstance(rule.using, form.Any) else (rule.using,):
             found = _way(part, rule.roles, table.source.definition, rules)
             if isinstance(found, Way):
-                ways.append(found)
+                ways.append(replace(found, exact=found.exact and not restricted))
             elif found:
                 missing.append(found)
             else:
@@ -73,17 +75,20 @@ def _way(part: Expression, roles: tuple[str, ...], definition: TableDefinition, 
     """The way that a condition gives; else the field that an index is missing for, or nothing."""
     parts = part.parts if isinstance(part, form.All) else (part,)
     equal: dict[str, Expression] = {}
+    said: dict[str, Expression] = {}
     for one in parts:
         if isinstance(one, Compare) and one.operator == "=":
             for field, other in ((one.left, one.right), (one.right, one.left)):
                 if isinstance(field, Field) and field.row == ROW and ROW not in rows_in(other):
-                    equal.setdefault(field.name, other)
+                    if equal.setdefault(field.name, other) is other and field.kind.name in LOOKED_UP:
+                        said[field.name] = one
                     break
     if "_id" in equal:
-        return Way(roles, "", (("_id", equal["_id"]),))
+        return Way(roles, "", (("_id", equal["_id"]),), exact=len(parts) == 1)
     index, served = index_for(definition, equal)
     if index:
-        return Way(roles, index, tuple((name, equal[name]) for name in served))
+        exact = all(any(one is said.get(name) for name in served) for one in parts)
+        return Way(roles, index, tuple((name, equal[name]) for name in served), exact=exact)
     missing = next(iter(equal), "")
     for one in parts:
         name, values = _many(one, rules)
@@ -91,7 +96,7 @@ def _way(part: Expression, roles: tuple[str, ...], definition: TableDefinition, 
             continue
         index = "" if name == "_id" else index_for(definition, (name,))[0]
         if index or name == "_id":
-            return Way(roles, index, (), values, name)
+            return Way(roles, index, (), values, name, exact=len(parts) == 1)
         missing = missing or name
     return missing
 

@@ -31,6 +31,8 @@ class Scaffolded:
     toml: list[str]
     #: Python text of the lists of literals that several fields share, by their names.
     unions: dict[str, str] = field_(default_factory=dict)
+    #: Whether tables refer to those of Convex Auth, which ``auth_tables()`` defines.
+    convex_auth: bool = False
 
     @property
     def names(self) -> list[str]:
@@ -74,7 +76,7 @@ def scaffold(project: Settings, schema: Schema | None, catalog: Catalog, look: L
             toml += ["", f"[tables.{_toml_name(project, table)}]"]
             toml += [f"to = {json.dumps(draft.target)}"] if rename else []
             toml += draft.toml
-    return Scaffolded(made, toml, dict(unions.values()))
+    return Scaffolded(made, toml, dict(unions.values()), project.users.kind == "convex-auth")
 
 
 def _repeated_enums(tables: list[Table]) -> dict[Place, tuple[str, str]]:

@@ -14,8 +14,10 @@ _IMPORT = "from supavex.schema import define_schema, define_table, v\n"
 def new_file(scaffolded: Scaffolded) -> str:
     """A whole schema.py."""
     names = "".join(f"{name} = {text}\n" for name, text in scaffolded.unions.items())
-    schema = "schema = define_schema({\n" + "\n".join(scaffolded.tables.values()) + "})\n"
-    return _IMPORT + (f"\n{names}" if names else "") + f"\n{schema}"
+    auth = "    **auth_tables(),\n" if scaffolded.convex_auth else ""
+    schema = "schema = define_schema({\n" + auth + "\n".join(scaffolded.tables.values()) + "})\n"
+    imported = _IMPORT.replace("import ", "import auth_tables, ", 1) if scaffolded.convex_auth else _IMPORT
+    return imported + (f"\n{names}" if names else "") + f"\n{schema}"
 
 
 def insert(text: str, scaffolded: Scaffolded, shown: str) -> str:

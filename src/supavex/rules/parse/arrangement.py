@@ -13,7 +13,8 @@ from supavex.rules.form import Compare, Expression, Field, Select, Source, rows_
 from supavex.rules.parse.expressions import all_of
 from supavex.rules.parse.scope import Binding
 
-_FIELDS = ("text", "uuid", "id", "clerk", "number", "int64", "boolean", "date", "moment", "time")
+#: Kinds of values of which two are equal where JavaScript's === says so, and an index finds them.
+LOOKED_UP = ("text", "uuid", "id", "clerk", "number", "int64", "boolean", "date", "moment", "time")
 
 
 @dataclass
@@ -69,7 +70,7 @@ def _equal(row: str, where: list[Expression], unknown: set[str]) -> dict[str, tu
     """The fields of ``row`` that equal what reads none of the ``unknown`` rows, each with the part that says so."""
     found: dict[str, tuple[Expression, Expression]] = {}
     for part in where:
-        if not isinstance(part, Compare) or part.operator != "=" or part.left.kind.name not in _FIELDS:
+        if not isinstance(part, Compare) or part.operator != "=" or part.left.kind.name not in LOOKED_UP:
             continue
         for field, other in ((part.left, part.right), (part.right, part.left)):
             plain = isinstance(field, Field) and field.row == row and field.name not in found

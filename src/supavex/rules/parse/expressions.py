@@ -120,6 +120,9 @@ def _bool(node: Any, scope: Scope) -> Expression:
 def _null_test(node: Any, scope: Scope) -> Expression:
     inner = expression(node.arg, scope)
     found: Expression = IsNull(form.BOOLEAN, False, inner)
+    if isinstance(inner, form.Field) and (inner.row, inner.name) == ("row", "_id"):
+        # A new document has no id yet. PostgreSQL's row has its key.
+        found = Constant(form.BOOLEAN, False, False)
     return found if node.nulltesttype.name == "IS_NULL" else Not(form.BOOLEAN, False, found)
 
 

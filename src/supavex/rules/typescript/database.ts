@@ -219,14 +219,18 @@ function visibleOnly(query: Loose, visible: (row: Loose) => Promise<boolean>): L
 async function visibleBy<T extends TableNames>(ctx: { auth: Auth; db: DatabaseReader }, table: T, ways: Way<T>[]) {
   const caller = await callerOf(ctx as Loose);
   const found = new Map<string, Doc<T>>();
+  if (!granted(table, "select", caller)) return [];
   for (const way of ways) {
-    for (const equal of await way(caller)) {
-      for await (const row of find(caller.db, table, equal.fields, equal.index)) found.set(row._id, row);
+    for (const { index, exact, fields } of await way(caller)) {
+      const db = exact ? caller.all : caller.db;
+      for await (const row of find(db, table, fields, index)) found.set(row._id, row);
     }
   }
   return [...found.values()];
 }
-type Way<T extends TableNames> = (caller: Caller) => Promise<{ index: string | undefined; fields: Record<string, unknown> }[]>;
+/** `exact`: all that is found is visible. */
+type Found = { index: string | undefined; exact?: true; fields: Record<string, unknown> };
+type Way<T extends TableNames> = (caller: Caller) => Promise<Found[]>;
 
 /** Documents whose fields equal `equal`; none where one of its values is NULL. `index` has its first fields. */
 async function* find<T extends TableNames>(

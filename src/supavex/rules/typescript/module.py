@@ -254,6 +254,7 @@ def _visible(name: str, found: Visibility, used: set[str]) -> str:
 def _way_text(way: Way, used: set[str]) -> str:
     writer = Writer(used)
     index = f"index: {quoted(way.index)}, " if way.index else "index: undefined, "
+    index += "exact: true, " if way.exact else ""
     if way.each is None:
         fields = ", ".join(f"{key(name)}: {writer.value(value)}" for name, value in way.fields)
         found = f"[{{ {index}fields: {{ {fields} }} }}]"
