@@ -51,7 +51,7 @@ def test_what_the_documentation_shows_is_what_is_printed(my21staff: Path) -> Non
     shown = (projects.ROOT / "docs/usage.md").read_text().partition("ari_payments,ari_scoring_config\n")[2]
     ran = supavex("usage", my21staff / "web", "-C", my21staff, "--tables", "ari_payments,ari_scoring_config")
     assert ran.out.strip().replace("\n\n", "\n") == "\n".join(
-        line.removeprefix("    ") for line in shown.partition("\n\nIt ")[0].strip("\n").splitlines() if line.strip()
+        line.removeprefix("    ") for line in shown.partition("\n\n## ")[0].strip("\n").splitlines() if line.strip()
     )
 
 

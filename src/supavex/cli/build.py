@@ -12,12 +12,12 @@ from supavex.mapping.build import spread_hint
 @click.command("build")
 @project_options
 @json_option
-@click.option("--check", is_flag=True, help="Write nothing; exit 1 where a file is not up to date.")
+@click.option("--check", is_flag=True, help="Write nothing. Exit with 1 if a file is not up to date.")
 def command(folder: str, config: str | None, as_json: bool, check: bool) -> int:
     """Write convex/schema.ts and convex/defaults.ts from schema.py.
 
-    A schema.ts that supavex did not write is left alone: the tables go to convex/supavexTables.ts, to be spread
-    into it.
+    If supavex did not write schema.ts, it leaves the file alone and writes the tables to convex/supavexTables.ts.
+    Spread them into your schema.ts.
 
     \b
     Example:

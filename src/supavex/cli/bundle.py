@@ -15,13 +15,13 @@ from supavex.text import counted
 
 @click.command("bundle")
 @folder_option("The app's folder, with convex/ in it. Default: here.")
-@click.option("--check", is_flag=True, help="Write nothing: is the file up to date? It needs no Node.")
+@click.option("--check", is_flag=True, help="Write nothing. Exit with 1 if the file is not up to date. Needs no Node.")
 @json_option
 def command(folder: str, check: bool, as_json: bool) -> int:
     """Bundle the app's functions by Convex's own CLI into convex.bundle.json.
 
-    Tests (the pytest plugin) and `supavex demo` run functions from that file where there is no Node. The CLI pushes to
-    a deployment of this machine that is thrown away; the app's folder is left as it is.
+    Tests (the pytest plugin) and `supavex demo` run the functions from that file if there is no Node. The CLI
+    pushes to a temporary deployment on this machine, and the app's folder stays as it is.
 
     \b
     Examples:

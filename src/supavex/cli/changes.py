@@ -20,12 +20,12 @@ from supavex.errors import UsageError
     "--to",
     metavar="TARGET",
     shell_complete=complete_target,
-    help="Since the last import into this deployment. Default: into any.",
+    help="Changes since the last import into this deployment. Default: into any deployment.",
 )
-@click.option("--baseline", metavar="NAME", help="Since the baseline that `supavex migrate --baseline NAME` kept.")
+@click.option("--baseline", metavar="NAME", help="Changes since the baseline of `supavex migrate --baseline NAME`.")
 @click.option("--files", metavar="PLACE", help="Where the files of storage buckets are. Default: supavex.toml's.")
-@click.option("--list", "every", is_flag=True, help="Every changed row, as one JSON object a line.")
-@click.option("--full", is_flag=True, help="Compare every row's digest, whatever xmin says.")
+@click.option("--list", "every", is_flag=True, help="Print every changed row, as one JSON object a line.")
+@click.option("--full", is_flag=True, help="Compare the digest of every row, and do not rely on xmin.")
 def command(
     folder: str,
     config: str | None,
@@ -38,8 +38,9 @@ def command(
 ) -> int:
     """List the rows inserted, updated and deleted since they were imported.
 
-    Every migration that imports keeps what it saw. A row that was written again as it was, or in columns that do not
-    move, is no change. Exit code 1: something has changed; `supavex migrate --changes` imports it.
+    Every migration that imports records a baseline. A row that was written again with the same values, or with new
+    values only in columns that do not move, is not a change. The exit code is 1 if something has changed. `supavex
+    migrate --changes` imports it.
 
     \b
     Examples:

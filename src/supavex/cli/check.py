@@ -16,9 +16,10 @@ from supavex.text import counted
 def command(folder: str, config: str | None, as_json: bool, strict: bool) -> int:
     """Check that the schema compiles and covers the source.
 
-    Every source table has a Convex table (or a reason to have none), every column a field that it fits. A table that
-    the files make or need, and that is not there after all of them have run, is an error, and so is a source without
-    tables. Statements of data that did not run are warnings. Exit code 1: there is an error (with --strict, a warning).
+    Every source table needs a Convex table, or a reason to have none. Every column needs a field that it fits. A
+    source without tables is an error, and so is a table that the files create or need and that does not exist after
+    all files have run. Statements of data that did not run are warnings. The exit code is 1 if there is an error
+    (with --strict, an error or a warning).
 
     \b
     Example:

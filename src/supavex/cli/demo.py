@@ -37,9 +37,9 @@ _EXAMPLE = "my21staff"
 def command(folder: str, as_json: bool) -> int:
     """Move an example project, from its Supabase migrations to a proven Convex deployment, on this machine.
 
-    It is a WhatsApp CRM: twelve tables and the three around them. An embedded PostgreSQL holds the rows and a local
-    deployment takes them; three rows are broken on purpose. Then some of the app's functions answer from them, from a
-    file that `supavex bundle` has written. No account, no network, no Node.
+    The example is a WhatsApp CRM: twelve tables and the three around them. An embedded PostgreSQL holds the rows,
+    and a local deployment takes them. Three rows are broken on purpose. Some of the app's functions then answer
+    from the migrated rows, from a file that `supavex bundle` has written. No account, no network, no Node.
 
     \b
     Example:

@@ -26,17 +26,17 @@ if TYPE_CHECKING:
 @project_options
 @to_option
 @json_option
-@click.option("--summary", metavar="FILE", help="Where the Markdown summary goes. Default: supavex.toml's `summary`.")
-@click.option("--dry-run", is_flag=True, help="Do all the checks, and change nothing.")
+@click.option("--summary", metavar="FILE", help="The file of the Markdown summary. Default: `summary` of supavex.toml.")
+@click.option("--dry-run", is_flag=True, help="Run every check, and change nothing.")
 @click.option("--production", is_flag=True, help="With --to: `convex deploy`, to the production deployment.")
 def command(
     folder: str, config: str | None, to: str, as_json: bool, summary: str | None, dry_run: bool, production: bool
 ) -> int:
     """Push the schema to a deployment.
 
-    Existing documents are held against the new schema first: one that does not fit refuses the push, and nothing
-    changes. To another deployment than the local one, Convex's own CLI pushes, in the app's folder, with the app's own
-    functions; then the tables and indexes are read back.
+    First checks existing documents against the new schema. If a document does not fit, the push is refused and
+    nothing changes. For a deployment other than the local one, Convex's own CLI pushes from the app's folder, with
+    the app's own functions. supavex then reads the tables and indexes back.
 
     \b
     Examples:

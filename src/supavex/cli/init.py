@@ -19,10 +19,18 @@ if TYPE_CHECKING:
 
 @click.command("init")
 @folder_option("The project's folder. Default: here.")
-@click.option("--migrations", metavar="DIR", help="Where the migration files are. Default: supabase/migrations.")
-@click.option("--database-url-env", metavar="NAME", help="The environment variable with a live database's address.")
-@click.option("--database-url", metavar="URL", help="A live database's address: used now, not written down.")
-@click.option("--force", is_flag=True, help="Start anew; what is there is kept as supavex.toml.old and schema.py.old.")
+@click.option("--migrations", metavar="DIR", help="The folder of the migration files. Default: supabase/migrations.")
+@click.option(
+    "--database-url-env", metavar="NAME", help="The environment variable with a live database's connection string."
+)
+@click.option(
+    "--database-url",
+    metavar="URL",
+    help="A live database's connection string. supavex uses it now and does not store it.",
+)
+@click.option(
+    "--force", is_flag=True, help="Start again. The old files are kept as supavex.toml.old and schema.py.old."
+)
 @json_option
 def command(
     folder: str,
@@ -34,8 +42,9 @@ def command(
 ) -> int:
     """Write supavex.toml, scaffold schema.py, and say what to do next.
 
-    Statements of the migrations that failed are listed. Exit code 1: a table that the files make, or need, is lost, and
-    the files are written all the same; or there is no table at all, and nothing is written.
+    Lists statements of the migrations that failed. The exit code is 1 if a table that the files create or need is
+    missing: the files are then written all the same. The exit code is also 1 if there is no table at all: nothing
+    is written then.
 
     \b
     Examples:

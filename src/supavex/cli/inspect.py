@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def command(source: str | None, folder: str, config: str | None, as_json: bool, schemas: str | None) -> int:
     """Show what a source holds, and what Convex won't carry over.
 
-    SOURCE is a folder of migrations, a .sql file, or postgresql://…; without it, what supavex.toml says.
+    SOURCE is a folder of migrations, a .sql file, or postgresql://…. Default: the source that supavex.toml names.
 
     \b
     Examples:

@@ -31,25 +31,25 @@ from supavex.version import __version__
 #: Command to its one line, in the order of ``--help``; the module of the same name holds it.
 COMMANDS = {
     "init": "Write supavex.toml and scaffold schema.py.",
-    "inspect": "What a source holds, and what Convex won't carry over.",
-    "scaffold": "Python definitions for source tables that have none.",
-    "explain": "Column by column: what happens to a table, and why.",
-    "check": "The schema compiles and covers the source.",
-    "build": "schema.py to convex/schema.ts and convex/defaults.ts.",
-    "rules": "Policies and constraints to convex/rules.ts.",
+    "inspect": "Show what a source holds, and what Convex won't carry over.",
+    "scaffold": "Write Python definitions for source tables that have none.",
+    "explain": "Show what happens to each column of a table, and why.",
+    "check": "Check that the schema compiles and covers the source.",
+    "build": "Write convex/schema.ts and convex/defaults.ts from schema.py.",
+    "rules": "Write convex/rules.ts from policies and constraints.",
     "deploy": "Push the schema to a deployment.",
     "migrate": "Copy the rows, with ids that are computed.",
-    "changes": "Rows inserted, updated and deleted since they were imported.",
+    "changes": "List the rows inserted, updated and deleted since the last import.",
     "verify": "Prove that every row arrived, field by field.",
-    "plan-cutover": "The checklist of the cutover, with times from the rehearsal.",
-    "rollback": "Put a deployment back to what it held before a migration.",
-    "users": "The users of auth.users, for Clerk or Convex Auth.",
-    "restore": "The way back: an archive's documents into PostgreSQL's tables.",
-    "usage": "What of the app's code still calls Supabase, and what to write instead.",
-    "serve": "A Convex deployment on this machine, for the official CLI.",
-    "bundle": "The app's functions as one file, for tests without Node.",
-    "demo": "All of it on an example project, embedded.",
-    "help": "The help of a command.",
+    "plan-cutover": "Write the checklist of the cutover, with times from the rehearsal.",
+    "rollback": "Restore what a deployment held before a migration.",
+    "users": "Write the users of auth.users, for Clerk or Convex Auth.",
+    "restore": "Write an archive's documents back into PostgreSQL's tables.",
+    "usage": "List the app's code that still calls Supabase, and what to write instead.",
+    "serve": "Serve a Convex deployment on this machine, for the official CLI.",
+    "bundle": "Write the app's functions as one file, for tests without Node.",
+    "demo": "Run every step on an example project, without an account.",
+    "help": "Show the help of a command.",
 }
 
 
@@ -92,7 +92,7 @@ class LazyGroup(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     params=shared_options(),
 )
-@click.option("-C", "folder", metavar="DIR", help="The folder that the command works in. Default: here.")
+@click.option("-C", "folder", metavar="DIR", help="The folder that the command works in. Default: the current folder.")
 @click.version_option(__version__, "-V", "--version", prog_name="supavex")
 def cli(folder: str | None) -> None:
     """Takes a Supabase project to Convex: the schema, the data, and the proof.

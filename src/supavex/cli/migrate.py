@@ -43,23 +43,31 @@ if TYPE_CHECKING:
     "--tables",
     metavar="A,B",
     shell_complete=complete_tables,
-    help="Only these source tables; schema.name in other schemas than the first.",
+    help="Only these source tables; schema.name outside the first schema.",
 )
 @click.option("--files", metavar="PLACE", help="Where the files of storage buckets are: a folder, or s3://….")
-@click.option("--existing", metavar="FILE.zip", help="An export of the target: ids of tables that are there already.")
-@click.option("--max-rejects", type=click.IntRange(min=0), metavar="N", help="Rejected rows that are allowed.")
-@click.option("--dry-run", is_flag=True, help="Do all of it, and write nothing.")
-@click.option("--yes", is_flag=True, help="With --to: import without asking.")
-@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Processes that copy parts of tables.")
-@click.option("--cluster", metavar="ADDRESS", help="Copy by the workers of this Dask scheduler: tcp://host:8786.")
-@click.option("--parts", metavar="PLACE", help="With --cluster: a folder or URL that this machine and the workers see.")
-@click.option("--restart", is_flag=True, help="Throw away what an interrupted copy has done.")
-@click.option("--changes", is_flag=True, help="Only tables that have changed since the last import into the target.")
 @click.option(
-    "--baseline", metavar="NAME", help="Keep what the source holds now under this name, for `supavex changes`."
+    "--existing", metavar="FILE.zip", help="An export of the target, for the ids of tables that it has already."
 )
 @click.option(
-    "--accept-two-snapshots", is_flag=True, help="Keep the tables of an interrupted copy, though rows changed."
+    "--max-rejects", type=click.IntRange(min=0), metavar="N", help="The number of rejected rows that are allowed."
+)
+@click.option("--dry-run", is_flag=True, help="Run every step, and write nothing.")
+@click.option("--yes", is_flag=True, help="With --to: import without asking.")
+@click.option(
+    "--workers", type=click.IntRange(min=1), metavar="N", help="The number of processes that copy parts of tables."
+)
+@click.option("--cluster", metavar="ADDRESS", help="Copy with the workers of this Dask scheduler: tcp://host:8786.")
+@click.option(
+    "--parts", metavar="PLACE", help="With --cluster: a folder or URL that this machine and all workers reach."
+)
+@click.option("--restart", is_flag=True, help="Discard the finished parts of an interrupted copy.")
+@click.option("--changes", is_flag=True, help="Only tables that have changed since the last import into the target.")
+@click.option("--baseline", metavar="NAME", help="Record a baseline under this name, for `supavex changes`.")
+@click.option(
+    "--accept-two-snapshots",
+    is_flag=True,
+    help="Keep the finished tables of an interrupted copy, although rows changed.",
 )
 def command(
     folder: str,
@@ -83,10 +91,11 @@ def command(
 ) -> int:
     """Copy the rows at one snapshot, with ids that are computed.
 
-    They go into a snapshot archive and from it into the deployment, replacing the tables that are moved. Rejected rows
-    are listed with key, column, reason and fix; more of them than allowed, and nothing is imported. Into another
-    deployment than the local one, Convex's own CLI exports before, imports, and exports after; the proof follows.
-    A run that was cut short goes on where it was. With --changes, nothing is imported where nothing has changed.
+    The rows go into a snapshot archive, and from it into the deployment. They replace the tables that are moved.
+    Rejected rows are listed with key, column, reason and fix. If more rows are rejected than allowed, nothing is
+    imported. For a deployment other than the local one, Convex's own CLI exports before, imports, and exports
+    after. The proof follows. The same command continues an interrupted run. With --changes, nothing is imported if
+    nothing has changed.
 
     \b
     Examples:

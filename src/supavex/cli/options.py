@@ -36,11 +36,11 @@ def _from_the_group(context: click.Context, parameter: click.Parameter, value: s
 
 def project_options(function: F) -> F:
     """``-C DIR`` as ``folder`` and ``--config FILE``; :func:`open_project` takes both."""
-    function = click.option("--config", metavar="FILE", help="Another file than supavex.toml.")(function)
+    function = click.option("--config", metavar="FILE", help="The configuration file. Default: supavex.toml.")(function)
     return folder_option()(function)
 
 
-json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
 
 
 def open_project(folder: str, config: str | None) -> Project:

@@ -18,12 +18,12 @@ from supavex.settings.settings import CONFIG_NAME
 @project_options
 @to_option
 @json_option
-@click.option("--out", metavar="FILE", help="Write the checklist there. Default: standard output.")
+@click.option("--out", metavar="FILE", help="The file of the checklist. Default: standard output.")
 def command(folder: str, config: str | None, to: str, as_json: bool, out: str | None) -> int:
     """Write the checklist of the cutover, with the times measured in rehearsal.
 
-    Every run of deploy, migrate, verify and rollback is measured. Where the source has more rows now than it had then,
-    the times are estimated from the rows, and said to be. Without a rehearsal there is nothing to plan with.
+    supavex measures every run of deploy, migrate, verify and rollback. If the source now has more rows than in the
+    rehearsal, the plan estimates the times from the rows and says so. A plan needs a rehearsal.
 
     \b
     Examples:

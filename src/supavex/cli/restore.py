@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 @click.argument("archive", metavar="ARCHIVE.zip")
 @project_options
 @click.option("--to", required=True, metavar="URL", help="A database that has the source's tables (postgresql://…).")
-@click.option("--replace", is_flag=True, help="Empty tables that hold rows, instead of refusing.")
+@click.option("--replace", is_flag=True, help="Empty tables that hold rows, instead of refusing them.")
 @json_option
 def command(archive: str, folder: str, config: str | None, to: str, replace: bool, as_json: bool) -> int:
     """The way back: the documents of an archive or export into the source's tables, in another database.
 
-    Run the project's migrations there first. Everything is written in one transaction, or nothing is. What can't be
-    taken back is listed: columns that were skipped, that an sql expression made, whose values were made the nearest.
+    Run the project's migrations in that database first. Everything is written in one transaction, or nothing is.
+    The report lists what does not come back: columns that were skipped, columns with an sql expression, and values
+    that became the nearest value.
 
     \b
     Examples:

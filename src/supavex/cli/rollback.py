@@ -20,12 +20,14 @@ from supavex.cli.verbosity import log, next_step
     "--to",
     metavar="TARGET",
     shell_complete=complete_target,
-    help="The deployment: `cloud`, or a URL. Default: where the export is from.",
+    help="The deployment: `cloud`, or a URL. Default: the deployment of the export.",
 )
 @json_option
-@click.option("--list", "every", is_flag=True, help="The kept exports, and change nothing.")
+@click.option("--list", "every", is_flag=True, help="List the kept exports, and change nothing.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
-@click.option("--discard-changes-since", "discard", is_flag=True, help="Also over what was written there since.")
+@click.option(
+    "--discard-changes-since", "discard", is_flag=True, help="Go back although this loses what was written there since."
+)
 def command(
     export: str | None,
     folder: str,
@@ -36,12 +38,13 @@ def command(
     yes: bool,
     discard: bool,
 ) -> int:
-    """Put a deployment back to what it held before a migration.
+    """Restore what a deployment held before a migration.
 
-    The export that every migration by Convex's CLI takes first is kept; by default the newest is put back. Tables that
-    were imported since are replaced by what they were, and proven equal; tables that came with the migration are
-    emptied. What is there now is exported first, and kept too. Where someone wrote to those tables since, nothing is
-    done without --discard-changes-since. Exit code 1: it is not as it was.
+    Every migration through Convex's CLI keeps an export from before. By default, the newest one is restored. Tables
+    that were imported since then get their earlier documents back, and the result is proven equal. Tables that the
+    migration created are emptied. The current contents are exported first, and kept too. If someone has written to
+    these tables since, nothing is done without --discard-changes-since. The exit code is 1 if the deployment is not
+    as it was before.
 
     \b
     Examples:

@@ -17,14 +17,14 @@ _LISTED = 10
 @click.command("rules")
 @project_options
 @json_option
-@click.option("--check", is_flag=True, help="Write nothing; exit 1 where the file is not up to date.")
+@click.option("--check", is_flag=True, help="Write nothing. Exit with 1 if the file is not up to date.")
 def command(folder: str, config: str | None, as_json: bool, check: bool) -> int:
     """Write convex/rules.ts: the source's policies and constraints as TypeScript.
 
-    The file has `query` and `mutation`, builders for the app's functions whose ctx.db holds to the rules; it imports
-    the package convex-helpers. A policy that has no like in TypeScript refuses: its table shows and takes nothing by it
-    until you fill in its stub. A rules.ts that you have changed is left alone. Exit code 1: a policy was not
-    translated. `supavex verify --rules` tries the rules against PostgreSQL.
+    The file exports `query` and `mutation`: builders for the app's functions whose ctx.db follows the rules. It
+    imports the package convex-helpers. A policy without a translation refuses: it allows no reads and no writes
+    until you fill in its stub. supavex leaves a rules.ts alone that you have changed. The exit code is 1 if a
+    policy was not translated. `supavex verify --rules` tests the rules against PostgreSQL.
 
     \b
     Examples:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 def command(folder: str, config: str | None, as_json: bool, to_stdout: bool) -> int:
     """Write Python definitions for source tables that have none.
 
-    They are added to schema.py (what is there stays to the letter); renames and columns left behind go to supavex.toml.
+    Adds the definitions to schema.py and changes nothing else in it. Renamed columns, and columns that are left
+    behind, go to supavex.toml.
 
     \b
     Example:

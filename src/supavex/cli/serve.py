@@ -20,23 +20,27 @@ if TYPE_CHECKING:
 
 @click.command("serve")
 @folder_option()
-@click.option("--data", metavar="DIR", help="Where the deployment is kept. Default: .supavex in the project's folder.")
-@click.option("--port", type=click.IntRange(0, 65535), default=3210, show_default=True, help="0 takes any free one.")
-@click.option("--site-port", type=click.IntRange(0, 65535), default=3211, show_default=True, help="For HTTP actions.")
+@click.option("--data", metavar="DIR", help="The folder of the deployment. Default: .supavex in the project's folder.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=3210, show_default=True, help="The port. 0 takes any free port."
+)
+@click.option(
+    "--site-port", type=click.IntRange(0, 65535), default=3211, show_default=True, help="The port of HTTP actions."
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
     "--allow-fetch",
     "fetch_hosts",
     metavar="HOST",
     multiple=True,
-    help="A host that actions, and the keys of auth.config.ts, may be fetched from: HOST or HOST:PORT; may be given "
-    "again. `*`: any. Default: none, not even this machine.",
+    help="A host that actions, and the keys of auth.config.ts, may be fetched from: HOST or HOST:PORT. Give the option "
+    "again for more hosts. `*`: any host. Default: none, not even this machine.",
 )
 def command(folder: str, data: str | None, port: int, site_port: int, host: str, fetch_hosts: tuple[str, ...]) -> int:
     """Serve a Convex deployment on this machine, for the official CLI and clients.
 
-    The first two lines are what `npx convex` reads: put them into .env.local in your app's folder. Convex's CLI needs
-    Node 22 from version 1.49 on; on Node 20, `npm install convex@1.48`.
+    `npx convex` reads the first two lines of the output: put them into .env.local in your app's folder. Convex's
+    CLI needs Node 22 from version 1.49 on. On Node 20, run `npm install convex@1.48`.
 
     \b
     Example:

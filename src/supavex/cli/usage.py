@@ -18,12 +18,13 @@ from supavex.settings.settings import CONFIG_NAME
 @click.argument("app", required=False, metavar="[APP]")
 @project_options
 @json_option
-@click.option("--tables", metavar="A,B", shell_complete=complete_tables, help="Only queries of these tables.")
+@click.option("--tables", metavar="A,B", shell_complete=complete_tables, help="List only queries of these tables.")
 def command(app: str | None, folder: str, config: str | None, as_json: bool, tables: str | None) -> int:
-    """Show what of the app's code still calls Supabase, and what to write instead.
+    """List the app's code that still calls Supabase, and what to write instead.
 
-    APP is the app's folder; by default the one that holds the convex folder. Its files are read, never run. Exit code
-    1: something calls Supabase. Without a supavex.toml the calls are listed without advice.
+    APP is the app's folder. Default: the folder that holds the convex folder. supavex reads its files and never
+    runs them. The exit code is 1 if something calls Supabase. Without a supavex.toml, the calls are listed without
+    advice.
 
     \b
     Example:

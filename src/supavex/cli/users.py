@@ -21,10 +21,15 @@ if TYPE_CHECKING:
 
 @click.command("users")
 @project_options
-@click.option("--for", "target", type=click.Choice(["clerk", "convex-auth"]), help="Default: supavex.toml's [users].")
-@click.option("--out", metavar="FILE", help="Default: in .supavex/users/; of --ids: clerk_ids.csv.")
-@click.option("--with-password-hashes", "hashes", is_flag=True, help="Put the hashes of passwords into the file too.")
-@click.option("--ids", metavar="FILE", multiple=True, help="Clerk's list of its users: write the id file from it.")
+@click.option(
+    "--for",
+    "target",
+    type=click.Choice(["clerk", "convex-auth"]),
+    help="Where the users go. Default: [users] of supavex.toml.",
+)
+@click.option("--out", metavar="FILE", help="Default: a file in .supavex/users/; with --ids, clerk_ids.csv.")
+@click.option("--with-password-hashes", "hashes", is_flag=True, help="Write password hashes into the file, too.")
+@click.option("--ids", metavar="FILE", multiple=True, help="Clerk's list of its users, to write the id file from.")
 @json_option
 def command(
     folder: str,
@@ -37,11 +42,11 @@ def command(
 ) -> int:
     """Write the users of auth.users for Clerk's import, or as Convex Auth's documents.
 
-    For Clerk: a JSON file as `clerk migrate import` reads it; the old id becomes the user's external_id. With --ids,
-    Clerk's own list of its users becomes the id file that supavex.toml names for columns with user ids. For Convex
-    Auth: a snapshot archive with users and authAccounts, proven. The files are readable by you only. Password hashes
-    are in them only when asked for, and are never printed; without them users set a new password. Exit code 1:
-    somebody who should be able to sign in won't.
+    For Clerk: a JSON file for `clerk migrate import`. The old id becomes the user's external_id. With --ids,
+    Clerk's list of its users becomes the id file that supavex.toml names for columns with user ids. For Convex
+    Auth: a proven snapshot archive with users and authAccounts. Only you can read the files. They hold password
+    hashes only with --with-password-hashes, and supavex never prints the hashes. Without them, users set a new
+    password. The exit code is 1 if a user who should be able to sign in can't.
 
     \b
     Examples:

@@ -97,9 +97,9 @@ def shared_options() -> list[click.Option]:
     """Options that stand before a command as well as behind it."""
     return [
         click.Option(["-q", "--quiet"], is_flag=True, expose_value=False, callback=_set_quiet, is_eager=True,
-                     help="Only results, warnings and errors."),
+                     help="Print only results, warnings and errors."),
         click.Option(["-v", "--verbose"], is_flag=True, expose_value=False, callback=_set_verbose, is_eager=True,
-                     help="Every finding, and the traceback of an error."),
+                     help="Print every finding, and the traceback of an error."),
         click.Option(["--color"], type=click.Choice(["auto", "always", "never"]), expose_value=False, is_eager=True,
-                     callback=_set_color, help="Colors. Default: on a terminal; NO_COLOR and FORCE_COLOR count."),
+                     callback=_set_color, help="Colors. Default: on a terminal, or as NO_COLOR and FORCE_COLOR say."),
     ]  # fmt: skip

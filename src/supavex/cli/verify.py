@@ -25,15 +25,21 @@ if TYPE_CHECKING:
 @to_option
 @json_option
 @click.option(
-    "--rejects", metavar="FILE", help="The rejected rows. Default: of the runs that the target's rows are of."
+    "--rejects", metavar="FILE", help="The rejected rows. Default: those of the runs that wrote the target's rows."
 )
-@click.option("--existing", metavar="FILE.zip", help="Of an archive: the export of the target that it was made beside.")
+@click.option(
+    "--existing", metavar="FILE.zip", help="For an archive: the export of the target that the archive was made with."
+)
 @click.option("--files", metavar="PLACE", help="Where the files of storage buckets are: a folder, or s3://….")
 @click.option(
-    "--rules", "of_rules", is_flag=True, help="Try the app's functions and rules.ts against PostgreSQL instead."
+    "--rules", "of_rules", is_flag=True, help="Compare the app's functions and rules.ts with PostgreSQL instead."
 )
-@click.option("--users", type=click.IntRange(min=1), metavar="N", help="With --rules: so many users. Default: all.")
-@click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Only N rows a table: a quick look, no proof.")
+@click.option(
+    "--users", type=click.IntRange(min=1), metavar="N", help="With --rules: the number of users. Default: all."
+)
+@click.option(
+    "--sample", type=click.IntRange(min=1), metavar="N", help="Compare N rows of each table only. This is not a proof."
+)
 def command(
     archive: str | None,
     folder: str,
@@ -49,15 +55,16 @@ def command(
 ) -> int:
     """Prove that every row arrived, field by field; with --rules, that PostgreSQL's policies hold in Convex.
 
-    Source and target are read again, by another way than the copy's. Exit code 1: something is missing, extra or
-    different, and no rejected row explains it, or no import took place; rows that were written since the copy are told
-    from wrong ones. "Proven for what the files gave" says that some statements of the files did not run. The
-    proof is kept in .supavex/migration as proof.json, and as a page, proof.html; a sample leaves these as they are.
+    Source and target are read again, with other code than the copy. The exit code is 1 if no import took place, or
+    if something is missing, extra or different and no rejected row explains it. Rows that were written since the
+    copy are distinguished from wrong ones. "Proven for what the files gave" means that some statements of the files
+    did not run. The proof is kept in .supavex/migration as proof.json, and as a page, proof.html. A sample does not
+    change these files.
 
-    With --rules the source's rows are read and written as anon and as each user, in PostgreSQL (all of it rolled back)
-    and in a fork of the local deployment: an app's public query that returns a document which PostgreSQL hides from
-    its caller is a leak, and the builders of rules.ts have to show and take what PostgreSQL does. Exit code 1: a leak
-    or a difference.
+    With --rules, supavex reads and writes the source's rows as anon and as each user: in PostgreSQL, where all of
+    it is rolled back, and in a fork of the local deployment. An app's public query leaks if it returns a document
+    that PostgreSQL hides from its caller. The builders of rules.ts must allow the same reads and writes as
+    PostgreSQL. The exit code is 1 if there is a leak or a difference.
 
     \b
     Examples:

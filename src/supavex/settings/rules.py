@@ -1,4 +1,4 @@
-"""What ``supavex.toml`` says of tables, columns, fields, users and stored files."""
+"""The settings of ``supavex.toml`` for tables, columns, fields, users and stored files."""
 
 from __future__ import annotations
 
@@ -11,27 +11,32 @@ NonFinite = Literal["refuse", "keep", "null"]
 InvalidJson = Literal["refuse", "escape", "text"]
 UnknownTypes = Literal["text", "refuse"]
 UsersKind = Literal["clerk", "convex-auth"]
-#: Bytes above which a value becomes a stored file, where its column names a field for that: ten values of that size fit
-#: into a document.
+#: The default of ``file_over``, in bytes. Ten values of this size fit into one document.
 FILE_OVER = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnRule:
-    """What supavex.toml says of a column.
+    """The settings of a column in supavex.toml.
 
-    ``to``: the field's name. ``skip``: leave it behind, and why. ``sql``: an SQL expression over the row's columns,
-    evaluated by PostgreSQL instead of the plain column. ``ids``: a CSV or JSON file of old ids and new ones.
-    ``fill``: what replaces NULL, see :class:`~supavex.settings.settings.Settings`; a column that a constraint reads
-    is filled only where its own rule says so. ``format``: of a time, ``HH:MM`` or ``HH:MM:SS``. ``lossy``: a value that
-    does not fit exactly becomes the nearest that does, instead of rejecting its row; numbers inside JSON do so anyway,
-    unless it is false.
-    ``storage``: the value names a file of Supabase storage, which the field refers to: the bucket
-    that its paths are in, or True where it holds addresses, which say the bucket. ``nonfinite``: how NaN
-    and infinity (of times too) go: ``refuse``, ``keep`` as such a number, or ``null``. ``invalid_json``: how to treat
-    JSON that Convex refuses: ``refuse``, ``escape`` its keys (percent-encoding), or keep the value as its ``text``.
-    ``truncate``: the characters that a longer text is cut to. ``file``: the field that gets the id of the stored file
-    which a value of more than ``file_over`` bytes becomes (0: every value that is not NULL).
+    - ``to``: the field's name.
+    - ``skip``: the reason to leave the column behind.
+    - ``sql``: an SQL expression over the row's columns. PostgreSQL evaluates it in place of the column.
+    - ``ids``: a CSV or JSON file of old ids and new ids.
+    - ``fill``: the replacement of NULL, see :class:`~supavex.settings.settings.Settings`. If a constraint reads the
+      column, only this setting fills it, and no setting of its table or project.
+    - ``format``: the form of a time, ``HH:MM`` or ``HH:MM:SS``.
+    - ``lossy``: true converts a value that does not fit exactly to the nearest value, and does not reject its row.
+      Numbers inside JSON are always converted to the nearest number, unless this is false.
+    - ``storage``: the bucket whose paths the column holds, so that the field refers to stored files. True: the column
+      holds addresses, which include the bucket.
+    - ``nonfinite``: the treatment of NaN and infinity, also of timestamps: ``refuse``, ``keep`` as a number, or
+      ``null``.
+    - ``invalid_json``: the treatment of JSON that Convex refuses: ``refuse``, ``escape`` its keys (percent-encoding),
+      or keep the value as ``text``.
+    - ``truncate``: the number of characters to which a longer text is cut.
+    - ``file``: the field for the id of a stored file. A value of more than ``file_over`` bytes becomes this file.
+    - ``file_over``: the limit of ``file``. 0: every value that is not NULL becomes a file.
     """
 
     to: str | None = None
@@ -51,28 +56,34 @@ class ColumnRule:
 
 @dataclass(frozen=True, slots=True)
 class FieldRule:
-    """What supavex.toml says of a field that no column gives: an ``sql`` expression, or the columns that it
-    ``references`` a row of another table by.
+    """The settings of a field without a column in supavex.toml.
+
+    - ``sql``: an SQL expression that gives the field's value.
+    - ``references``: the columns that together refer to a row of another table.
     """
 
     sql: str | None = None
     references: tuple[str, ...] = ()
 
 
-#: The kinds of constraints that rules.ts holds to.
+#: The kinds of constraints that rules.ts can enforce.
 ENFORCED = ("unique", "check", "reference", "default", "updated_at", "not_null")
 
 
 @dataclass(frozen=True, slots=True)
 class TableRule:
-    """What supavex.toml says of a source table.
+    """The settings of a source table in supavex.toml.
 
-    ``to``: the Convex table. ``skip``: leave it behind, and why. ``existing``: it is in Convex already, with ids of
-    its own; ``match`` pairs a Convex field with a source column. ``created``: the column that ``_creationTime`` comes
-    from. ``key``: the columns that tell rows apart, where there is no primary key (``["*"]``: the whole row, and of
-    equal rows their number). ``fields``: fields that come from no single column. ``fill``: of its columns, see
-    :class:`~supavex.settings.settings.Settings`. ``enforce``: which of its constraints ``rules.ts`` holds to (of
-    :data:`ENFORCED`); None: all.
+    - ``to``: the Convex table.
+    - ``skip``: the reason to leave the table behind.
+    - ``existing``: the table is in Convex already, with its own ids. ``match`` pairs a Convex field with a source
+      column.
+    - ``created``: the column of ``_creationTime``.
+    - ``key``: the columns that identify a row of a table without a primary key. ``["*"]``: the whole row, and equal
+      rows are numbered.
+    - ``fields``: the fields without a column.
+    - ``fill``: the replacement of NULL in its columns, see :class:`~supavex.settings.settings.Settings`.
+    - ``enforce``: the kinds of constraints that ``rules.ts`` enforces, of :data:`ENFORCED`. None: all.
     """
 
     to: str | None = None
@@ -88,10 +99,12 @@ class TableRule:
 
 @dataclass(frozen=True, slots=True)
 class UsersRule:
-    """Where the users of ``auth.users`` go. ``password_hashes``: a migration takes their hashes too (Convex Auth's).
+    """The settings of the users of ``auth.users`` in supavex.toml.
 
-    ``field``: ``table.field`` of the Convex table that has a document for each user, and the field that holds the
-    subject of the user's identity: ``auth.uid()`` is that document then.
+    - ``for``: where the users go.
+    - ``password_hashes``: whether a migration into Convex Auth copies password hashes.
+    - ``field``: ``table.field`` of the Convex table that has a document for each user. The field holds the subject of
+      the user's identity, and ``auth.uid()`` becomes this document.
     """
 
     kind: UsersKind | None = None
@@ -101,9 +114,11 @@ class UsersRule:
 
 @dataclass(frozen=True, slots=True)
 class StorageRule:
-    """The files of storage buckets. ``files``: the folder that holds them, or an address (``s3://…``); None: none move.
+    """The settings of the files of storage buckets in supavex.toml.
 
-    ``buckets``: which of them; all by default. ``endpoint`` and ``region``: of a service that speaks S3.
+    - ``files``: the folder that holds the files, or an address (``s3://…``). None: no files move.
+    - ``buckets``: the buckets whose files move. Default: all.
+    - ``endpoint`` and ``region``: those of a service that speaks S3.
     """
 
     files: str | None = None

@@ -22,11 +22,11 @@ ENV_FILES = (".env.local", ".env")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """A project's folder and what its ``supavex.toml`` says. All paths are absolute.
+    """A project's folder and the settings of its ``supavex.toml``. All paths are absolute.
 
-    ``fill``: ``defaults`` puts a field's default in the place of NULL; ``none`` says that NULL is meant to leave the
-    field out, or to reject the row where the field is required. None: as ``none``, and `check` warns. A column's own
-    setting comes before its table's, and that before the project's.
+    ``fill``: ``defaults`` puts a field's default in place of NULL. ``none`` states that NULL leaves the field out, or
+    rejects the row if the field is required. None: as ``none``, and `check` warns. A column's setting overrides its
+    table's, and a table's setting overrides the project's.
     """
 
     root: Path
