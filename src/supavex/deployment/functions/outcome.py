@@ -37,7 +37,7 @@ class Failure(Exception):
     def thrown(self) -> dict[str, Any]:
         """What is thrown in the function that called the one that failed."""
         data = {} if self.data is None else {"data": json.loads(self.data)}
-        return {"message": self.message.strip(), **data}
+        return {"message": self.message, **data}
 
     def text(self, request_id: str) -> str:
         """As a client gets it."""
