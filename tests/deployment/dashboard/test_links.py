@@ -8,7 +8,7 @@ import pytest
 
 from supavex.deployment.dashboard import sessions
 from supavex.deployment.server.host import Host
-from tests.deployment.dashboard.test_routes import ADDRESS, KEY, filled, host, signed_in, twin, visitor
+from tests.deployment.dashboard.test_routes import ADDRESS, KEY, filled, host, page_json, signed_in, visitor
 
 __all__ = ["filled", "host"]
 
@@ -61,7 +61,7 @@ def test_the_verdict_and_the_proof_are_one_click_away(filled: Host) -> None:
     page = client.get("/migration").text
     assert "<strong>proven</strong>: the local deployment" in page
     assert 'href="/migration/proof"' in page
-    assert twin(client, "/migration")["proof"]["verdict"] == "proven"
+    assert page_json(client, "/migration")["proof"]["verdict"] == "proven"
     answer = client.get("/migration/proof")
     assert answer.text.endswith("proof")
     policy = answer.headers["content-security-policy"]
@@ -83,7 +83,7 @@ def test_the_verdict_and_the_proof_are_one_click_away(filled: Host) -> None:
 def test_a_filter_compares_in_other_ways_than_equality(
     filled: Host, field: str, op: str, value: str, found: list[float]
 ) -> None:
-    page = twin(signed_in(filled), "/tables/articles", field=field, op=op, value=value)
+    page = page_json(signed_in(filled), "/tables/articles", field=field, op=op, value=value)
     assert sorted(document["rating"] for document in page["documents"]) == found
     assert page["filter"]["operator"] == op
     assert page["filter"]["throughIndex"] is (field == "status")
@@ -95,7 +95,7 @@ def test_what_lacks_a_field_is_not_less_than_a_value(filled: Host) -> None:
     assert first is not None
     article = {"workspace_id": first["_id"], "title": "unrated", "status": "live"}
     filled.deployment.insert("articles", article)
-    page = twin(signed_in(filled), "/tables/articles", field="rating", op="lt", value="1")
+    page = page_json(signed_in(filled), "/tables/articles", field="rating", op="lt", value="1")
     assert [document["title"] for document in page["documents"]] == ["Article 0"]
 
 
@@ -103,7 +103,7 @@ def test_a_field_that_is_none_is_told(filled: Host) -> None:
     client = signed_in(filled)
     assert "No such field" in client.get("/tables/articles?field=nope&value=1").text
     assert "No such field" not in client.get("/tables/articles?field=title&value=nowhere").text
-    assert twin(client, "/tables/articles", field="nope", value="1")["filter"]["noSuchField"] is True
+    assert page_json(client, "/tables/articles", field="nope", value="1")["filter"]["noSuchField"] is True
     assert client.get("/tables/articles?field=title&op=like&value=x").status_code == 400
 
 
@@ -117,7 +117,7 @@ def test_columns_with_an_index_sort(filled: Host) -> None:
 def test_jobs_that_wait_are_listed(filled: Host) -> None:
     page = signed_in(filled).get("/functions")
     assert "Scheduled functions" in page.text
-    assert twin(signed_in(filled), "/functions")["scheduled"] == []
+    assert page_json(signed_in(filled), "/functions")["scheduled"] == []
 
 
 @pytest.mark.parametrize("path", ["/migration/nothing", "/schema/x/y", "/documents/", "/logs/1.json"])

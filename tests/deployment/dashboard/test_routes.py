@@ -120,7 +120,7 @@ def ids(host: Host, table: str) -> list[str]:
     return [document["_id"] for document in host.deployment.query(table)]
 
 
-def twin(client: TestClient, path: str, **query: str):
+def page_json(client: TestClient, path: str, **query: str):
     answer = client.get(f"{path}.json", params=query)
     assert answer.status_code == 200, answer.text
     return answer.json()
@@ -337,7 +337,7 @@ def test_every_page_and_twin_is_there_also_of_an_empty_deployment(
     page = Elements(answer.text)
     page.harmless()
     assert [tag for tag, _ in page.found].count("h1") == 1
-    assert any(a.get("href") == f"{path}.json" for _, a in page.found), "a link to the twin"
+    assert any(a.get("href") == f"{path}.json" for _, a in page.found), "a link to the JSON"
     assert any(a.get("href") == path and a.get("aria-current") == "page" for _, a in page.found)
     assert client.get(f"{path}.json").headers["content-type"] == "application/json"
 
@@ -348,7 +348,7 @@ def test_the_first_page_is_that_of_the_tables(filled: Host):
 
 def test_tables_have_counts_numbers_and_indexes(filled: Host):
     filled.deployment.insert("stray", {})
-    found = {table["name"]: table for table in twin(signed_in(filled), "/tables")["tables"]}
+    found = {table["name"]: table for table in page_json(signed_in(filled), "/tables")["tables"]}
     assert {name: table["documents"] for name, table in found.items()} == {"articles": 7, "stray": 1, "workspaces": 2}
     assert found["articles"]["number"] == filled.deployment.table_numbers()["articles"]
     assert {"name": "by_workspace", "fields": ["workspace_id"], "staged": False} in found["articles"]["indexes"]
@@ -359,7 +359,7 @@ def test_tables_have_counts_numbers_and_indexes(filled: Host):
 def test_counting_stops_when_it_takes_too_long(filled: Host, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(PAGES, "/tables", partial(tables_page, counting_seconds=-1.0))
     client = signed_in(filled)
-    assert {table["documents"] for table in twin(client, "/tables")["tables"]} == {None}
+    assert {table["documents"] for table in page_json(client, "/tables")["tables"]} == {None}
     assert "not counted" in client.get("/tables").text
 
 
@@ -387,7 +387,7 @@ def test_pages_of_a_table_hold_every_document_once_in_the_order_of_the_index(
 
 def test_a_filter_reads_through_an_index_that_begins_with_its_field(filled: Host):
     client = signed_in(filled)
-    found = twin(client, "/tables/articles", field="status", value="draft")
+    found = page_json(client, "/tables/articles", field="status", value="draft")
     assert found["filter"]["throughIndex"]
     assert found["index"] == "by_status_rating"
     assert [document["title"] for document in found["documents"]] == ["Article 5", "Article 3", "Article 1"]
@@ -397,7 +397,7 @@ def test_a_filter_reads_through_an_index_that_begins_with_its_field(filled: Host
 
 def test_a_filter_without_an_index_looks_at_the_documents(filled: Host):
     client = signed_in(filled)
-    found = twin(client, "/tables/articles", field="title", value="Article 4", index="by_workspace")
+    found = page_json(client, "/tables/articles", field="title", value="Article 4", index="by_workspace")
     assert not found["filter"]["throughIndex"]
     assert found["index"] == "by_workspace"
     assert [document["title"] for document in found["documents"]] == ["Article 4"]
@@ -411,7 +411,7 @@ def test_looking_stops_says_so_and_goes_on(filled: Host, monkeypatch: pytest.Mon
     query = {"field": "title", "value": "Article 6", "order": "asc"}
     cursor, steps = "", []
     while cursor is not None:
-        found = twin(client, "/tables/articles", **query, cursor=cursor)
+        found = page_json(client, "/tables/articles", **query, cursor=cursor)
         steps.append((len(found["documents"]), found["stopped"]))
         cursor = found["cursor"]
     assert steps == [(0, True), (0, True), (1, False)]
@@ -423,7 +423,7 @@ def test_looking_stops_says_so_and_goes_on(filled: Host, monkeypatch: pytest.Mon
 def test_large_documents_end_a_page_early(filled: Host, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(reading, "MAX_BYTES", 0)
     monkeypatch.setattr(tables, "Budget", lambda: Budget(bytes=300))
-    found = twin(signed_in(filled), "/tables/articles")
+    found = page_json(signed_in(filled), "/tables/articles")
     assert 0 < len(found["documents"]) < 7
     assert found["stopped"]
 
@@ -466,9 +466,9 @@ def test_a_filter_finds_each_kind_of_value(filled: Host):
     without = deployment.insert("free", {"g": {"h": "deep"}})
     client = signed_in(filled)
     for id_, text in [*zip(by_value, written, strict=True), (without, "undefined")]:
-        found = twin(client, "/tables/free", field="f", value=text)
+        found = page_json(client, "/tables/free", field="f", value=text)
         assert [document["_id"] for document in found["documents"]] == [id_], text
-    assert len(twin(client, "/tables/free", field="g.h", value="deep")["documents"]) == 1
+    assert len(page_json(client, "/tables/free", field="g.h", value="deep")["documents"]) == 1
 
 
 def test_values_are_written_as_convex_does(filled: Host):
@@ -483,7 +483,7 @@ def test_values_are_written_as_convex_does(filled: Host):
     lines = ['"a": [', "1n,", "2,", "null,", "true", "],", '"b": Bytes("aGk="),', '"e": [],', '"n": -Infinity,']
     assert [line.strip() for line in page.partition("{\n")[2].splitlines()[: len(lines)]] == lines
     assert "x" * 5000 in page
-    assert twin(client, f"/documents/{id_}")["document"]["value"]["a"][0] == {"$integer": "AQAAAAAAAAA="}
+    assert page_json(client, f"/documents/{id_}")["document"]["value"]["a"][0] == {"$integer": "AQAAAAAAAAA="}
 
 
 NUMBERS = {
@@ -519,7 +519,7 @@ def test_a_document_shows_what_it_refers_to_and_what_refers_to_it(filled: Host):
     client = signed_in(filled)
     oslo, jakarta = ids(filled, "workspaces")
     article = ids(filled, "articles")[0]
-    found = twin(client, f"/documents/{article}")
+    found = page_json(client, f"/documents/{article}")
     assert [(r["path"], r["id"], r["exists"]) for r in found["references"]] == [
         ("editors[0]", jakarta, True),
         ("workspace_id", oslo, True),
@@ -527,11 +527,11 @@ def test_a_document_shows_what_it_refers_to_and_what_refers_to_it(filled: Host):
     page = client.get(f"/documents/{article}").text
     assert f'href="/documents/{oslo}"' in page
     assert "workspaces: Oslo" in page
-    referring = {entry["field"]: entry for entry in twin(client, f"/documents/{oslo}")["referring"]}
+    referring = {entry["field"]: entry for entry in page_json(client, f"/documents/{oslo}")["referring"]}
     assert referring["workspace_id"]["index"] == "by_workspace"
     assert referring["workspace_id"]["ids"] == ids(filled, "articles")
     assert referring["editors[]"]["ids"] == []
-    referring = {entry["field"]: entry for entry in twin(client, f"/documents/{jakarta}")["referring"]}
+    referring = {entry["field"]: entry for entry in page_json(client, f"/documents/{jakarta}")["referring"]}
     assert referring["workspace_id"]["ids"] == []
     assert referring["editors[]"] == {
         "table": "articles",
@@ -548,7 +548,7 @@ def test_references_in_objects_unions_and_records_are_found(filled: Host):
     base = {"workspace_id": oslo, "title": "Odd", "status": "odd"}
     one = filled.deployment.insert("articles", {**base, "seen": {jakarta: 1.0}})
     two = filled.deployment.insert("articles", {**base, "either": {"of": jakarta}})
-    found = twin(signed_in(filled), f"/documents/{jakarta}")["referring"]
+    found = page_json(signed_in(filled), f"/documents/{jakarta}")["referring"]
     assert {e["field"]: e["ids"] for e in found if e["field"] in ("seen.keys()", "either.of")} == {
         "seen.keys()": [one],
         "either.of": [two],
@@ -570,12 +570,12 @@ def test_many_references_are_shown_in_part(filled: Host):
     oslo = ids(filled, "workspaces")[0]
     for number in range(6):
         filled.deployment.insert("articles", {"workspace_id": oslo, "title": f"More {number}", "status": "live"})
-    entries = {entry["field"]: entry for entry in twin(signed_in(filled), f"/documents/{oslo}")["referring"]}
+    entries = {entry["field"]: entry for entry in page_json(signed_in(filled), f"/documents/{oslo}")["referring"]}
     assert (len(entries["workspace_id"]["ids"]), entries["workspace_id"]["more"]) == (10, True)
     page = signed_in(filled).get(f"/documents/{oslo}").text
     assert "and more" in page
     link = next(a["href"] for _, a in Elements(page).found if "field=workspace_id" in (a.get("href") or ""))
-    assert len(twin(signed_in(filled), urlsplit(link).path, **dict(_pairs(link)))["documents"]) == 13
+    assert len(page_json(signed_in(filled), urlsplit(link).path, **dict(_pairs(link)))["documents"]) == 13
 
 
 def _pairs(link: str) -> list[tuple[str, str]]:
@@ -595,7 +595,7 @@ def test_a_document_can_be_asked_for_by_its_id(filled: Host):
 def test_the_schema_stands_beside_its_python(filled: Host, tmp_path: Path):
     (tmp_path / "schema.py").write_text(PYTHON)
     client = signed_in(filled)
-    found = twin(client, "/schema")
+    found = page_json(client, "/schema")
     assert found["python"] == str(tmp_path / "schema.py")
     assert found["pythonIsNewer"]
     assert found["notDeployed"] == ["planned"]
@@ -625,7 +625,7 @@ def test_deployments_say_what_each_changed(filled: Host):
     smaller = define_schema({"workspaces": define_table({"name": v.any()}).index("by_name", ["name"])})
     filled.deployment.push(smaller.export())
     filled.deployment.push(smaller.export())
-    pushes = twin(signed_in(filled), "/deployments")["pushes"]
+    pushes = page_json(signed_in(filled), "/deployments")["pushes"]
     assert [push["number"] for push in pushes] == [3, 2, 1]
     assert pushes[1]["change"]["removedTables"] == ["articles"]
     assert pushes[1]["change"]["changedTables"] == ["workspaces"]
@@ -641,9 +641,9 @@ def test_many_deployments_are_paged(host: Host):
     for _ in range(27):
         host.deployment.push(schema)
     client = signed_in(host)
-    first = twin(client, "/deployments")
+    first = page_json(client, "/deployments")
     assert (len(first["pushes"]), first["next"]) == (25, 3)
-    rest = twin(client, "/deployments", before="3")
+    rest = page_json(client, "/deployments", before="3")
     assert ([push["number"] for push in rest["pushes"]], rest["next"]) == ([2, 1], None)
 
 
@@ -678,20 +678,20 @@ def test_functions_are_those_of_the_last_push(filled: Host):
     with filled.deployment.store.transaction():
         modules.save_modules(filled.deployment.store, pushed, found)
     client = signed_in(filled)
-    twin_ = twin(client, "/functions")
-    assert twin_["functions"][0] == {
+    shown = page_json(client, "/functions")
+    assert shown["functions"][0] == {
         "name": "messages:send",
         "kind": "Mutation",
         "visibility": "public",
         "args": "v.object({body: v.optional(v.string())})",
         "returns": "v.any()",
     }
-    assert [(f["args"], f["returns"]) for f in twin_["functions"][1:]] == [("unknown", "v.null()")]
-    assert twin_["httpRoutes"] == [{"method": "POST", "path": "/hook"}]
+    assert [(f["args"], f["returns"]) for f in shown["functions"][1:]] == [("unknown", "v.null()")]
+    assert shown["httpRoutes"] == [{"method": "POST", "path": "/hook"}]
     page = Elements(client.get("/functions").text)
     page.harmless()
     assert "daily <b>" in page.text and "every 3600 seconds" in page.text
-    (cron,) = twin_["crons"]
+    (cron,) = shown["crons"]
     assert (cron["name"], cron["path"], cron["schedule"], cron["last"]) == (
         "daily <b>",
         "messages:send",
@@ -730,7 +730,7 @@ def test_the_last_migration_and_its_rejects(filled: Host):
         assert text in page.text
     keys, start = [], ""
     while start is not None:
-        found = twin(client, "/migration", **({"from": str(start)} if start else {}))
+        found = page_json(client, "/migration", **({"from": str(start)} if start else {}))
         keys += [entry["key"] for entry in found["rejects"]]
         start = found["next"]
     assert keys == [*(f"key-{number:03}" for number in range(120)), ""]
@@ -758,9 +758,9 @@ def test_files_can_be_opened_and_are_documents(filled: Host):
         path.write_bytes(b"x" * number)
         kept = files.keep(path, "text/html" if number % 2 else None, created=number + 1.0)
     client = signed_in(filled)
-    found = twin(client, "/files")
+    found = page_json(client, "/files")
     assert (found["count"], len(found["files"]), found["next"]) == (52, 50, 50)
-    assert len(twin(client, "/files", after="50")["files"]) == 2
+    assert len(page_json(client, "/files", after="50")["files"]) == 2
     newest = found["files"][0]
     assert newest["_id"] == kept.id
     assert client.get(newest["address"]).content == b"x" * 51
@@ -769,7 +769,7 @@ def test_files_can_be_opened_and_are_documents(filled: Host):
     oslo = ids(filled, "workspaces")[0]
     article = {"workspace_id": oslo, "title": "Covered", "status": "x", "cover": kept.id}
     covered = filled.deployment.insert("articles", article)
-    assert twin(client, f"/documents/{kept.id}")["referring"][0]["ids"] == [covered]
+    assert page_json(client, f"/documents/{kept.id}")["referring"][0]["ids"] == [covered]
     unknown = encode_id(540, bytes(16))
     assert client.get(f"/documents/{unknown}").status_code == 404
 
@@ -791,7 +791,7 @@ def test_logs_show_entries_of_any_shape(filled: Host):
     page.harmless()
     for text in ["Query a:b", "<i>first</i>", "[WARN] x", "Uncaught <b>Error</b>"]:
         assert text in page.text
-    assert twin(client, "/logs")["kept"] == 4
+    assert page_json(client, "/logs")["kept"] == 4
 
 
 # Whatever comes
@@ -811,8 +811,8 @@ def test_nothing_that_documents_hold_is_more_than_text(filled: Host):
         answer = client.get(address)
         Elements(answer.text).harmless()
         assert "<script" not in answer.text
-        twin_ = client.get(address.replace("?", ".json?") if "?" in address else f"{address}.json")
-        assert twin_.headers["content-type"] == "application/json"
+        shown = client.get(address.replace("?", ".json?") if "?" in address else f"{address}.json")
+        assert shown.headers["content-type"] == "application/json"
     text = Elements(client.get(f"/documents/{ids(filled, 'nasty')[0]}").text).text
     assert "<script>alert(1)</script>" in text
 
@@ -910,7 +910,7 @@ def damage(host: Host, body: str) -> str:
 def test_a_damaged_document_is_shown_as_one_and_hides_no_other(filled: Host, body: str):
     id_ = damage(filled, body)
     client = signed_in(filled)
-    documents = twin(client, "/tables/articles")["documents"]
+    documents = page_json(client, "/tables/articles")["documents"]
     assert len(documents) == 7
     (damaged,) = [document for document in documents if reading.DAMAGED in document]
     assert damaged["_id"] == id_

@@ -60,7 +60,7 @@ class DocumentPage:
         return list(dict.fromkeys(["_id", *self.types, *others, "_creationTime"]))
 
     def to_json(self) -> dict[str, Any]:
-        """The twin; the document in Convex's internal JSON."""
+        """The page as JSON; the document in Convex's internal JSON."""
         return {
             "table": self.table,
             "document": to_internal_json(self.document),

@@ -46,7 +46,7 @@ class FilesPage:
         return shown if shown < self.count else None
 
     def to_json(self) -> dict[str, Any]:
-        """The twin."""
+        """The page as JSON."""
         files = [{**row.document, "address": row.address} for row in self.files]
         return {"count": self.count, "bytes": self.total_bytes, "files": files, "next": self.next}
 

@@ -71,7 +71,7 @@ class FunctionsPage:
     scheduled_left_out: int
 
     def to_json(self) -> dict[str, Any]:
-        """The twin."""
+        """The page as JSON."""
         return {
             "functions": [
                 {

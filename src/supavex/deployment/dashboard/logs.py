@@ -37,7 +37,7 @@ class LogsPage:
     kept: int
 
     def to_json(self) -> dict[str, Any]:
-        """The twin."""
+        """The page as JSON."""
         return {"entries": self.entries, "kept": self.kept}
 
 

@@ -48,7 +48,7 @@ class MigrationPage:
         return list(reasons.items()) if isinstance(reasons, dict) else []
 
     def to_json(self) -> dict[str, Any]:
-        """The twin."""
+        """The page as JSON."""
         return {
             "report": self.report,
             "problem": self.problem,

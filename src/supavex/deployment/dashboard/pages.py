@@ -34,7 +34,7 @@ class Asked:
 
 
 class Page(Protocol):
-    """What a page shows. Its twin ends with ``.json`` and holds the same."""
+    """What a page shows. The path with ``.json`` gives the same as JSON."""
 
     #: The file in ``templates/`` that shows it.
     template: ClassVar[str]
@@ -46,7 +46,7 @@ class Page(Protocol):
         """What the browser's tab says."""
 
     def to_json(self) -> dict[str, Any]:
-        """The twin."""
+        """The page as JSON."""
 
 
 #: Makes a page of what was asked for. Raises :class:`SupavexError`: ``routes.py`` shows it as a page.

@@ -48,7 +48,7 @@ class PushesPage:
     next: int | None
 
     def to_json(self) -> dict[str, Any]:
-        """The twin."""
+        """The page as JSON."""
         pushes = [
             {
                 "number": push.number,

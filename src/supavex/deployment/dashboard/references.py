@@ -39,7 +39,7 @@ class Reference:
     label: str | None
 
     def to_json(self) -> dict[str, Any]:
-        """For the twin."""
+        """As the page's JSON shows it."""
         return {"path": self.path, "id": self.id, "table": self.table, "exists": self.label is not None}
 
 
@@ -62,7 +62,7 @@ class Referring:
         return _is_plain(self.field)
 
     def to_json(self) -> dict[str, Any]:
-        """For the twin."""
+        """As the page's JSON shows it."""
         return {
             "table": self.table,
             "field": self.field,

@@ -115,8 +115,8 @@ def html(template: str, content: Mapping[str, Any], status: int = 200) -> Respon
     return Response(text.encode("utf-8", "replace"), status, dict(_HEADERS), "text/html; charset=utf-8")
 
 
-def json_twin(data: Any, status: int = 200) -> Response:
-    """A page's twin. ASCII, so that no text can break it."""
+def json_response(data: Any, status: int = 200) -> Response:
+    """A page as JSON. ASCII, so that no text can break it."""
     text = json.dumps(data, default=str, indent=1)
     return Response(text, status, dict(_HEADERS), "application/json")
 

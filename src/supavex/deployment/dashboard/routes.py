@@ -1,4 +1,4 @@
-"""The dashboard's routes: who may see a page, the page or its twin, and what is said where there is none."""
+"""The dashboard's routes: who may see a page, the page as HTML or as JSON, and the answer for a path without a page."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from supavex.deployment.dashboard.logs import logs_page
 from supavex.deployment.dashboard.migration import migration_page, proof_text
 from supavex.deployment.dashboard.pages import Asked, Make, Page
 from supavex.deployment.dashboard.pushes import pushes_page
-from supavex.deployment.dashboard.rendering import ASSETS, PROOF_POLICY, html, json_twin, secured
+from supavex.deployment.dashboard.rendering import ASSETS, PROOF_POLICY, html, json_response, secured
 from supavex.deployment.dashboard.schemas import schema_page
 from supavex.deployment.dashboard.sessions import SECONDS, Sessions, from_this_site
 from supavex.deployment.dashboard.tables import table_page, tables_page
@@ -55,7 +55,7 @@ PAGES: dict[str, Make] = {
 
 
 def routes(host: Host) -> list[BaseRoute]:
-    """Every page of the dashboard of ``host``, its twin, signing in and out, and the pages' own files."""
+    """Every page of the dashboard of ``host``, as HTML and as JSON, signing in and out, and the pages' own files."""
     dashboard = _Dashboard(host)
     found: list[BaseRoute] = [
         Route("/", dashboard.start),
@@ -67,8 +67,8 @@ def routes(host: Host) -> list[BaseRoute]:
     ]
     found.append(Route("/migration/proof", dashboard.proof))
     for path, make in PAGES.items():
-        found.append(Route(f"{path}.json", dashboard.page(make, twin=True)))
-        found.append(Route(path, dashboard.page(make, twin=False)))
+        found.append(Route(f"{path}.json", dashboard.page(make, as_json=True)))
+        found.append(Route(path, dashboard.page(make, as_json=False)))
     found += [Route(f"/{section}/{{rest:path}}", dashboard.no_such_page) for section in (*SECTIONS, "documents")]
     return found
 
@@ -77,7 +77,7 @@ async def asset(request: Request) -> Response:
     """A stylesheet or a picture."""
     name = request.path_params["name"]
     if name not in ASSETS:
-        return json_twin({"code": "NotFound", "message": "there is no such file."}, 404)
+        return json_response({"code": "NotFound", "message": "there is no such file."}, 404)
     data, media_type = ASSETS[name]
     response = secured(Response(data, media_type=media_type))
     response.headers["Cache-Control"] = "max-age=31536000, immutable"
@@ -102,11 +102,11 @@ class _Dashboard:
     def __init__(self, host: Host) -> None:
         self.host, self.sessions = host, Sessions(host)
 
-    def page(self, make: Make, *, twin: bool) -> Handler:
-        """The handler of a page, or of its twin."""
+    def page(self, make: Make, *, as_json: bool) -> Handler:
+        """The handler of a page, as HTML or as JSON."""
 
         async def handler(request: Request) -> Response:
-            refused = self._refused(request, twin=twin)
+            refused = self._refused(request, as_json=as_json)
             if refused is not None:
                 return refused
 
@@ -118,39 +118,39 @@ class _Dashboard:
                 page = await self.host.run(made)
             except SupavexError as error:
                 status = 404 if error.code in _NOT_FOUND else 400
-                return self._problem(request, error, status, twin=twin)
-            return await asyncio.to_thread(self._shown, request, page, twin=twin)
+                return self._problem(request, error, status, as_json=as_json)
+            return await asyncio.to_thread(self._shown, request, page, as_json=as_json)
 
         return handler
 
-    def _shown(self, request: Request, page: Page, *, twin: bool) -> Response:
-        if twin:
-            return json_twin(page.to_json())
+    def _shown(self, request: Request, page: Page, *, as_json: bool) -> Response:
+        if as_json:
+            return json_response(page.to_json())
         path, query = _address(request)
-        return html(page.template, {**self._frame(page.section), "page": page, "twin": f"{path}.json{query}"})
+        return html(page.template, {**self._frame(page.section), "page": page, "json_path": f"{path}.json{query}"})
 
     def _frame(self, section: str | None = None) -> dict[str, Any]:
         """What every page shows around its own; without a section, no navigation."""
         return {"host": self.host, "section": section, "sections": {} if section is None else SECTIONS}
 
-    def _refused(self, request: Request, *, twin: bool = False) -> Response | None:
+    def _refused(self, request: Request, *, as_json: bool = False) -> Response | None:
         """What a request is told that may not see anything; None for one that may."""
         if not from_this_site(request):
             error = SupavexError("ForbiddenOrigin", "Pages of other sites can't read the dashboard.")
-            return self._problem(request, error, 403, twin=twin)
+            return self._problem(request, error, 403, as_json=as_json)
         if self.sessions.allowed(request):
             return None
-        if twin:
+        if as_json:
             message = "Sign in, or send the header Authorization: Convex ADMIN_KEY."
-            return json_twin({"code": "BadDeployKey", "message": message}, 401)
+            return json_response({"code": "BadDeployKey", "message": message}, 401)
         wanted = "".join(_address(request))
         query = f"?{urlencode({'next': wanted})}" if wanted != "/" else ""
         return secured(RedirectResponse(f"/sign-in{query}", 303))
 
-    def _problem(self, request: Request, error: SupavexError, status: int, *, twin: bool) -> Response:
-        if twin:
+    def _problem(self, request: Request, error: SupavexError, status: int, *, as_json: bool) -> Response:
+        if as_json:
             message = error.message + (f" {error.hint}" if error.hint else "")
-            return json_twin({"code": error.code, "message": message}, status)
+            return json_response({"code": error.code, "message": message}, status)
         known = self.sessions.allowed(request) and from_this_site(request)
         return html("error.html", {**self._frame("" if known else None), "error": error, "status": status}, status)
 
@@ -160,9 +160,9 @@ class _Dashboard:
 
     async def no_such_page(self, request: Request) -> Response:
         """What is said of an address below a page that is there."""
-        twin = request.url.path.endswith(".json")
+        as_json = request.url.path.endswith(".json")
         error = SupavexError("NotFound", "there is no such page.", hint="The pages are named above.")
-        return self._refused(request, twin=twin) or self._problem(request, error, 404, twin=twin)
+        return self._refused(request, as_json=as_json) or self._problem(request, error, 404, as_json=as_json)
 
     async def proof(self, request: Request) -> Response:
         """The page that the last proof left, as it is; it may do nothing but be looked at."""
@@ -173,7 +173,7 @@ class _Dashboard:
         if page is None:
             hint = "`supavex verify` makes one."
             return self._problem(
-                request, SupavexError("NotFound", "there is no proof yet.", hint=hint), 404, twin=False
+                request, SupavexError("NotFound", "there is no proof yet.", hint=hint), 404, as_json=False
             )
         response = secured(Response(page, media_type="text/html; charset=utf-8"))
         response.headers["Content-Security-Policy"] = PROOF_POLICY
@@ -188,7 +188,7 @@ class _Dashboard:
         try:
             decode_id(id_)
         except InvalidId as error:
-            return self._problem(request, error, 404, twin=False)
+            return self._problem(request, error, 404, as_json=False)
         return secured(RedirectResponse(f"/documents/{id_}", 303))
 
     # Signing in and out

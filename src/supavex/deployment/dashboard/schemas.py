@@ -61,7 +61,7 @@ class SchemaPage:
     not_deployed: list[str]
 
     def to_json(self) -> dict[str, Any]:
-        """The twin."""
+        """The page as JSON."""
         return {
             "schema": None if self.schema is None else self.schema.to_json(),
             "python": None if self.python is None else str(self.python),

@@ -43,7 +43,7 @@ class TablesPage:
     tables: list[TableRow]
 
     def to_json(self) -> dict[str, Any]:
-        """The twin."""
+        """The page as JSON."""
         return {
             "tables": [
                 {
@@ -140,7 +140,7 @@ class TablePage:
         return "_creationTime" if index is None else (*index.fields, "_creationTime")[0]
 
     def to_json(self) -> dict[str, Any]:
-        """The twin; documents in Convex's internal JSON."""
+        """The page as JSON; documents in Convex's internal JSON."""
         return {
             "table": self.name,
             "number": self.number,
