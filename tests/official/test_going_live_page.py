@@ -24,7 +24,7 @@ VARIES = [
     (r"before-\d{8}T\d{6}Z", "before-TIME"),
     (r"\d\d:\d\d:\d\d Convex functions ready! \([^)]*\)", "Convex functions ready!"),
     (r"(\d+ min )?\d+(\.\d+)? s(?!\w)", "SECONDS"),
-    (r"\(moment [\w.-]+\)", "(moment)"),
+    (r"\(baseline [\w.-]+\)", "(baseline)"),
     (r"http://127\.0\.0\.1:\d+", "cloud"),
     (r" -C \S+", ""),
     (r"\S+/(?=\.supavex/|CUTOVER\.md)", ""),
