@@ -104,7 +104,7 @@ def test_what_it_writes_is_what_a_careful_person_would_write(folder: Path) -> No
         '.vector_index("vector_embedding", vector_field="embedding", dimensions=3)',
         '.index("by_plan_born", ["plan", "born"])',
         'comment="People who pay"',
-        "# the user's id in auth.users, as text; _id is made of it, too",
+        "# the user's id in auth.users, as text; _id is computed from it",
     ):
         assert line in text, line
     assert '"fts"' not in text

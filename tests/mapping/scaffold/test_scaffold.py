@@ -183,7 +183,7 @@ def test_of_several_foreign_keys_the_one_to_a_table_that_moves(write: Write, fir
         "notes",
     )
     assert '"owner": v.optional(v.id("people")),' in found
-    assert "# refers to auth.users too" in found
+    assert "# also refers to auth.users" in found
 
 
 def test_remarks_that_are_said_once(write: Write) -> None:
@@ -293,19 +293,19 @@ def test_search_indexes(write: Write) -> None:
     """)
     assert calls(made, "posts")[1:] == [
         '.index("by_team", ["team_id"])',
-        "# fts searched body too: for all of them, a field of their texts, which the app keeps",
+        "# fts also searched body: to search all, the app writes their texts into one field",
         '.search_index("search_title", search_field="title", filter_fields=["team_id"])',
         '.search_index("search_slug", search_field="slug", filter_fields=["team_id"])',
         '.search_index("search_data_note", search_field="data.note", filter_fields=["team_id"])',
         '.vector_index("vector_embedding", vector_field="embedding", dimensions=3, filter_fields=["team_id"])',
     ]
-    assert calls(made, "posts")[0].startswith("# words: nothing says which columns it is made of")
-    assert any("made of title, body" in line for line in made.toml)
+    assert calls(made, "posts")[0].startswith("# words: its source columns are unknown")
+    assert any("source columns are title, body" in line for line in made.toml)
 
 
 def test_a_creation_time_that_is_open(write: Write) -> None:
     made = write("CREATE TABLE notes (id int PRIMARY KEY, a timestamptz DEFAULT now(), b timestamptz DEFAULT now())")
-    assert '# _creationTime: a or b? Say which in supavex.toml: created = "a"' in lines(made, "notes")
+    assert '# _creationTime: a or b? Choose one in supavex.toml: created = "a"' in lines(made, "notes")
 
 
 # ------------------------------------------------------------------------------------------- what is said only once

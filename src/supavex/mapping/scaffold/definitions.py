@@ -135,13 +135,13 @@ def _draft(context: Context, table: Table, key: Key) -> Draft:
     draft = Draft(table, context.targets[_place(table)], key)
     rule = context.project.table_rule(*_place(table))
     if key.form == "row" and not rule.key:
-        draft.toml.append('key = ["*"]  # no primary key: name the columns that tell rows apart, if there are any')
+        draft.toml.append('key = ["*"]  # no primary key: name the columns that identify a row, if there are any')
     add_fields(context, draft)
     add_several_references(context, draft)
     created, likely = creation_column(table)
     if created is None and likely and rule.created is None:
         draft.notes.append(
-            f"_creationTime: {' or '.join(likely)}? Say which in supavex.toml: created = {json.dumps(likely[0])}"
+            f"_creationTime: {' or '.join(likely)}? Choose one in supavex.toml: created = {json.dumps(likely[0])}"
         )
     return draft
 

@@ -33,7 +33,7 @@ _NUMBERS_OF_JSON = ("int2", "int4", "int8", "float4", "float8", "numeric")
 _MOMENTS = ("timestamptz", "timestamp")
 _PLAIN = ("text", "varchar", "bpchar", "name", "citext", "uuid", "date", "time", "char")
 _INT8 = "rows beyond 2^53 are rejected; v.int64() takes them"
-_IDS = "an `ids` file can map what does not move"
+_IDS = "an `ids` file can map ids of a table that does not move"
 
 
 def add_fields(context: Context, draft: Draft) -> None:
@@ -91,10 +91,10 @@ def _is_id(draft: Draft, column: Column) -> bool:
 def _leave_behind(draft: Draft, column: Column) -> None:
     made = next((search for search in searches(draft.table) if search.name == column.name), None)
     if made is not None and made.texts:
-        reason = f"a search index of Convex takes its place: it is made of {', '.join(map(str, made.texts))}"
+        reason = f"a search index of Convex replaces it; its source columns are {', '.join(map(str, made.texts))}"
     else:
-        reason = "it holds PostgreSQL's words of a text, and nothing says of which; a search index takes its place"
-        draft.notes.append(f"{column.name}: nothing says which columns it is made of; add a search index for them")
+        reason = "it holds PostgreSQL's words of unknown columns; a search index replaces it"
+        draft.notes.append(f"{column.name}: its source columns are unknown; add a search index on them")
     draft.toml.append(f"columns.{toml_key(column.name)}.skip = {json.dumps(reason, ensure_ascii=False)}")
 
 
@@ -163,15 +163,15 @@ def _field(context: Context, draft: Draft, column: Column, *, has_ids: bool) -> 
         field = Field("v.id", (python_text(target),))
         others = [k for k in table.foreign_keys if k.columns == (column.name,) and k is not key]
         besides = dict.fromkeys(f"{k.referenced_schema}.{k.referenced_table}" for k in others)
-        comments += [f"refers to {', '.join(besides)} too"] if besides else []
+        comments += [f"also refers to {', '.join(besides)}"] if besides else []
     else:
         if key is not None:
             own = draft.key.columns == (column.name,)
             shown = f"{key.referenced_schema}.{key.referenced_table}"
             if is_identity(table, column):
-                comments.append(f"the user's id in {shown}, as text; _id is made of it, too")
+                comments.append(f"the user's id in {shown}, as text; _id is computed from it")
             else:
-                comments.append(f"the key of {shown}, too" if own else f"refers to {shown}")
+                comments.append(f"also the key of {shown}" if own else f"refers to {shown}")
             comments += [] if has_ids or not (remark := context.once(_IDS)) else [remark]
         field = _scalar(context, table, column)
         comments += field.comments
@@ -187,7 +187,7 @@ def _field(context: Context, draft: Draft, column: Column, *, has_ids: bool) -> 
     if single and field.validator in ("v.id", "v.string", "v.number", "v.int64", "v.bytes", "v.union"):
         arguments.append("unique=True")
     if column.generated:
-        comments.append("computed by PostgreSQL: the app has to compute it now")
+        comments.append("PostgreSQL computed it; now the app has to compute it")
     comments += [f"rows may break {other.name}: it is NOT VALID" for other in not_validated(table, column.name)]
     if column.comment:
         comments.append(" ".join(column.comment.split()))

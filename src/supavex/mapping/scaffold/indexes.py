@@ -64,7 +64,7 @@ def _searches(draft: Draft, used: list[str]) -> Iterator[str]:
         used.append(index_name("search", [paths[0]], used))
         if len(search.texts) > 1:
             rest = ", ".join(map(str, search.texts[1:]))
-            yield f"# {search.name} searched {rest} too: for all of them, a field of their texts, which the app keeps"
+            yield f"# {search.name} also searched {rest}: to search all, the app writes their texts into one field"
         yield f".search_index({python_text(used[-1])}, search_field={python_text(paths[0])}{_filters(draft)})"
 
 
