@@ -195,7 +195,7 @@ ONE_NAME_IN_ROOMS = {
         COMMANDS ENV_FILES KINDS LARGE_BYTES LISTED Limits MAX_BYTES NOBODY OPERATIONS PARSE_SECONDS SECONDS T WIDTH""",
     "a plain word, of rooms that have nothing else in common": """
         Address Answer Arguments Asked Attempt Binding Budget Call Choice Failure Filter Guard Handler Kind
-        Mismatch Module Name NewFile Outcome Place Query Report Rules Sides Source Status Step Usage User Visibility
+        Log Mismatch Module Name NewFile Outcome Place Query Report Rules Sides Source Status Step Usage User Visibility
         Writer Written
         address_of binary call canonical choose condition data_folder described expression held index_for insert joined
         json_text key member nearest printed same start type_text validator_text value_text with_rules words""",

@@ -22,7 +22,7 @@ MAX_DOCUMENT_VALUES = 1 << 20
 #: Levels of arrays and objects: twice Convex's own limit, so that what breaks that one alone gets Convex's words.
 MAX_DEPTH = 2 * MAX_VALUE_NESTING
 #: Bytes that are scanned at once.
-BLOCK = 1 << 18
+_BLOCK = 1 << 18
 _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _NO_BRACKETS = bytes(byte for byte in range(256) if byte not in _STEPS)
 
@@ -31,7 +31,7 @@ class JsonTooLarge(ValueError):
     """A JSON text with more values, or more levels, than it may have."""
 
 
-def check_bounds(text: str | bytes, values: int = MAX_VALUES, depth: int = MAX_DEPTH, block: int = BLOCK) -> None:
+def check_bounds(text: str | bytes, values: int = MAX_VALUES, depth: int = MAX_DEPTH, block: int = _BLOCK) -> None:
     """Raises :class:`JsonTooLarge` for a text with more than ``values`` values or ``depth`` levels.
 
     A text that is no JSON may pass; one that passes has no more of either, whatever a parser makes of it. ``block``:
