@@ -133,10 +133,13 @@ def test_a_foreign_key_to_a_table_that_stays_behind(find: Find) -> None:
 def test_of_several_tables_with_the_keys_that_it_refers_to_the_one_that_it_is_named_after(find: Find) -> None:
     found = find(
         "id int); CREATE TABLE settings (user_id uuid PRIMARY KEY REFERENCES auth.users); DROP TABLE notes;"
-        "CREATE TABLE notes (user_id uuid REFERENCES auth.users, x uuid REFERENCES auth.users"
+        "CREATE TABLE one (id uuid PRIMARY KEY REFERENCES staying);"
+        "CREATE TABLE two (id uuid PRIMARY KEY REFERENCES staying);"
+        "CREATE TABLE notes (user_id uuid REFERENCES auth.users, x uuid REFERENCES auth.users,"
+        "y uuid REFERENCES staying"
     )
     assert {column: [name for _, name in reference.parents] for column, reference in found.items()} == {
-        "user_id": ["profiles"], "x": ["profiles", "settings"],
+        "user_id": ["profiles"], "x": ["profiles"], "y": ["one", "two"],
     }  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from supavex.postgres.key_values import Answer, Asked, KeyColumn
 Place = tuple[str, str]
 #: What the rows say of columns, in their order.
 Look = Callable[[Sequence[Asked]], Sequence[Answer]]
+USERS: Place = ("auth", "users")
 _SQL_TYPES = {
     "uuid": "uuid", "int2": "int8", "int4": "int8", "int8": "int8", "text": "text", "varchar": "text",
 }  # fmt: skip
@@ -151,6 +152,9 @@ def _judged(candidate: _Candidate, answer: Answer) -> ImpliedReference | None:
     elif len(parents) > 1:
         # Of several whose keys they are, the one that the column is named after.
         parents = tuple(place for place in parents if place in candidate.likely) or parents
+    if len(parents) > 1 and candidate.stated == USERS:
+        # Of several with the keys of users, the one that is named after people.
+        parents = tuple(named_after("user", parents[0], {place: place[1] for place in parents})) or parents
     if not parents:
         return None
     shown = " and of ".join(".".join(place) for place in parents)

@@ -339,6 +339,34 @@ def test_a_key_that_is_a_user_s_id_is_written_as_one_identity(write: Write) -> N
     assert '"auth_user_id": v.string(unique=True),' in lines(made, "people")
 
 
+def test_what_refers_to_users_refers_to_the_table_with_their_key(write: Write) -> None:
+    made = write("""
+        CREATE TABLE profiles (id uuid PRIMARY KEY REFERENCES auth.users, name text);
+        CREATE TABLE settings (user_id uuid PRIMARY KEY REFERENCES auth.users, theme text);
+        CREATE TABLE posts (id int PRIMARY KEY, author uuid NOT NULL REFERENCES auth.users,
+                            x uuid DEFAULT auth.uid() REFERENCES auth.users);
+        CREATE TABLE members (user_id uuid REFERENCES auth.users, org int, PRIMARY KEY (user_id, org));
+    """)
+    assert '"user_id": v.string(unique=True),' in lines(made, "profiles")
+    assert '"user_id": v.id("profiles", unique=True),' in lines(made, "settings")
+    assert '"author": v.id("profiles"),' in lines(made, "posts")
+    assert '"x": v.optional(v.id("profiles")),' in lines(made, "posts")
+    assert '"user_id": v.id("profiles"),' in lines(made, "members")
+    text = "".join(made.tables.values())
+    assert (text.count("As a reference"), text.count("`ids`"), text.count("rejects its row")) == (0, 1, 1)
+
+
+def test_what_refers_to_users_without_a_row_there_stays_text(write: Write) -> None:
+    made = write(f"""
+        CREATE TABLE profiles (id uuid PRIMARY KEY REFERENCES auth.users);
+        CREATE TABLE posts (id int PRIMARY KEY, author uuid REFERENCES auth.users, other uuid REFERENCES auth.users);
+        INSERT INTO auth.users (id) VALUES ('{ANN}'), ('{ANN[:-1]}2'); INSERT INTO profiles VALUES ('{ANN}');
+        INSERT INTO posts VALUES (1, '{ANN}', '{ANN}'), (2, '{ANN}', '{ANN[:-1]}2');
+    """)
+    assert '"author": v.optional(v.id("profiles")),' in lines(made, "posts")
+    assert '"other": v.optional(v.string()),' in lines(made, "posts")
+
+
 def test_a_search_is_cut_down_to_the_tenant(write: Write) -> None:
     made = write(
         "CREATE TABLE notes (id uuid PRIMARY KEY, org_id uuid, team_code text, body text NOT NULL,"

@@ -19,6 +19,7 @@ from supavex.mapping.check_constraints import (
 )
 from supavex.mapping.conversions.objects import is_object
 from supavex.mapping.defaults import constant_default, exact
+from supavex.mapping.implied import USERS, ImpliedReference
 from supavex.mapping.large_values import toml_key
 from supavex.mapping.names import singular, thing, words
 from supavex.mapping.plan import UNKNOWN_TYPE
@@ -34,6 +35,7 @@ _MOMENTS = ("timestamptz", "timestamp")
 _PLAIN = ("text", "varchar", "bpchar", "name", "citext", "uuid", "date", "time", "char")
 _INT8 = "rows beyond 2^53 are rejected; v.int64() takes them"
 _IDS = "an `ids` file can map ids of a table that does not move"
+_NO_KEY = "a value that is no key of it rejects its row; v.string() keeps text"
 
 
 def add_fields(context: Context, draft: Draft) -> None:
@@ -74,9 +76,8 @@ _IDENTITIES = ("user_id", "auth_user_id", "account_user_id", "identity_user_id")
 
 def is_identity(table: Table, column: Column) -> bool:
     """Whether a column is its table's key and the id of a user in auth.users."""
-    users = ("auth", "users")
     of_users = any(
-        key.columns == (column.name,) and (key.referenced_schema, key.referenced_table) == users
+        key.columns == (column.name,) and (key.referenced_schema, key.referenced_table) == USERS
         for key in table.foreign_keys
     )
     return of_users and table.primary_key == (column.name,)
@@ -157,6 +158,7 @@ def _leads_alike(one: ForeignKey, other: ForeignKey) -> bool:
 def _field(context: Context, draft: Draft, column: Column, *, has_ids: bool) -> Field:
     table = draft.table
     key = leading_key(table, column.name, context.refers)
+    of_user = _reference_to_user(context, table, column)
     comments: list[str] = []
     if key is not None and context.refers(key.referenced_schema, key.referenced_table):
         target = context.targets[key.referenced_schema, key.referenced_table]
@@ -164,6 +166,10 @@ def _field(context: Context, draft: Draft, column: Column, *, has_ids: bool) -> 
         others = [k for k in table.foreign_keys if k.columns == (column.name,) and k is not key]
         besides = dict.fromkeys(f"{k.referenced_schema}.{k.referenced_table}" for k in others)
         comments += [f"also refers to {', '.join(besides)}"] if besides else []
+    elif of_user is not None:
+        field = Field("v.id", (python_text(context.targets[of_user.parents[0]]),))
+        comments += [f"refers to auth.users; {of_user.reason}"]
+        comments += [remark] if (remark := context.once(_NO_KEY)) else []
     else:
         if key is not None:
             own = draft.key.columns == (column.name,)
@@ -192,7 +198,17 @@ def _field(context: Context, draft: Draft, column: Column, *, has_ids: bool) -> 
     if column.comment:
         comments.append(" ".join(column.comment.split()))
     field = Field(field.validator, tuple(arguments), column.nullable, tuple(comments))
-    return _with_suggestion(context, draft, column, field)
+    return field if of_user is not None else _with_suggestion(context, draft, column, field)
+
+
+def _reference_to_user(context: Context, table: Table, column: Column) -> ImpliedReference | None:
+    """The reference of a column that refers to auth.users, which stays behind, to the table with the same keys.
+
+    None where no table has them or several do, and where a value is none of them.
+    """
+    implied = context.implied.get(((table.schema, table.name), column.name))
+    alone = implied is not None and implied.stated == USERS and not implied.many and len(implied.parents) == 1
+    return implied if alone else None
 
 
 def _with_suggestion(context: Context, draft: Draft, column: Column, field: Field) -> Field:
