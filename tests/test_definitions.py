@@ -80,6 +80,12 @@ def test_a_module_beside_the_file_is_read_again_when_it_has_changed(
     assert list(evaluated(tmp_path, text).tables) == ["two"]
 
 
+def test_a_file_beside_it_takes_no_place_of_pythons_own_modules(tmp_path: Path) -> None:
+    for name in ("json", "pickle", "traceback"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit(3)\n")
+    assert list(evaluated(tmp_path, GOOD).tables) == ["t"]
+
+
 @pytest.mark.parametrize(
     ("line", "meant"),
     [

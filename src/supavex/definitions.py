@@ -67,7 +67,8 @@ def evaluate_schema(path: Path, text: str, shown: str) -> Schema:
 @step("running schema.py")
 def _ask(path: Path, text: str, shown: str) -> _Evaluated:
     asked = pickle.dumps((str(path), text, shown, SECONDS))
-    command = [sys.executable, "-c", _CHILD, json.dumps(sys.path)]
+    # -P: no module of the folder takes the place of Python's before the path is set.
+    command = [sys.executable, "-P", "-c", _CHILD, json.dumps(sys.path)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=path.parent, start_new_session=True
     ) as process:

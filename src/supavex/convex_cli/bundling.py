@@ -154,7 +154,7 @@ def bundle_app(app: Path, environment: Mapping[str, str] | None = None, log: Log
 @contextmanager
 def _served(folder: Path) -> Iterator[tuple[str, str]]:
     """``supavex serve`` of ``folder`` in a process of its own, on ports that are free: its URL and admin key."""
-    command = [sys.executable, "-m", "supavex", "serve", "--data", str(folder), "--port", "0", "--site-port", "0"]
+    command = [sys.executable, "-P", "-m", "supavex", "serve", "--data", str(folder), "--port", "0", "--site-port", "0"]
     with (folder / "serve.log").open("w+", encoding="utf-8") as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL, text=True)
         assert process.stdout is not None

@@ -253,3 +253,13 @@ def test_without_a_process_the_table_is_read_here(processes: int, tmp_path: Path
     monkeypatch.setattr(reading.sys, "executable", str(tmp_path / "nowhere"))
     with archive(tmp_path, [json.dumps(PLAIN)]) as opened:
         assert told(reading.rows_read_aside(opened, SOURCE, processes)) == told(rows_by_one(opened, SOURCE))
+
+
+def test_a_process_runs_no_module_of_the_folder_it_is_started_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    folder = tmp_path / "of somebody"
+    folder.mkdir()
+    (folder / "zipfile.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    monkeypatch.chdir(folder)
+    with archive(tmp_path, [json.dumps(PLAIN)]) as opened:
+        assert told(reading.rows_read_aside(opened, SOURCE, 1)) == told(rows_by_one(opened, SOURCE))
+    assert not (tmp_path / "ran").exists()

@@ -17,6 +17,7 @@ from supavex.convex.limits import STORAGE_NUMBER
 from supavex.convex.snapshot import SnapshotArchive, schema_entry, tables_entry
 from supavex.convex.values import to_export_json
 from supavex.deployment import Deployment
+from supavex.deployment.database.components import components
 from supavex.deployment.transfer.file_import import import_all
 from supavex.deployment.transfer.importing import Mode, import_snapshot
 from supavex.errors import SupavexError
@@ -620,3 +621,12 @@ def test_a_media_type_that_convex_refuses_is_refused(deployment: Deployment, tmp
             with pytest.raises(SupavexError, match="media type") as caught:
                 import_all(deployment, archive)
         assert caught.value.code == "InvalidConvexValue" and id_ in (caught.value.where or "")
+
+
+def test_components_are_bounded_in_their_levels(deployment: Deployment):
+    deep = "".join(f"_components/c{level}/" for level in range(1500))
+    with pytest.raises(SupavexError, match="64 levels") as caught:
+        import_entries(deployment, {f"{deep}posts/documents.jsonl": "{}\n"}, "append")
+    assert caught.value.code == "NotSupportedHere"
+    import_entries(deployment, {f"{deep[: deep.index('c40/') + 4]}posts/documents.jsonl": '{"a": 1}\n'}, "append")
+    assert len(components(deployment.store.connection)) >= 41

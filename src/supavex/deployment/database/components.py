@@ -16,6 +16,8 @@ from supavex.convex.ids import encode_id, new_internal_id
 from supavex.deployment.database.store import Store
 from supavex.errors import SupavexError
 
+#: Levels of components, one mounted in the other, that an app may have. Convex gives no number.
+MAX_DEPTH = 64
 #: The number of Convex's system table ``_components``.
 _COMPONENTS_NUMBER = 544
 _COLUMNS = "id, document, path, definition, mounted, args, env, http_prefix"

@@ -45,15 +45,20 @@ class NewFile:
     name: str
     created: float
     content: bytes
+    sha256: bytes
     content_type: str | None
     #: The id of the component that stores it; 0 of the app.
     component: int
 
     @property
+    def id(self) -> str:
+        """The id of its document."""
+        return encode_id(STORAGE_NUMBER, self.internal_id)
+
+    @property
     def row(self) -> tuple[bytes, str, float, bytes, int, str | None]:
         """What the deployment's file says of it."""
-        digest = hashlib.sha256(self.content).digest()
-        return self.internal_id, self.name, self.created, digest, len(self.content), self.content_type
+        return self.internal_id, self.name, self.created, self.sha256, len(self.content), self.content_type
 
     @property
     def document(self) -> Document:

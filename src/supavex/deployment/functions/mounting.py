@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from supavex.convex.values import from_internal_json
-from supavex.deployment.database.components import Component
+from supavex.deployment.database.components import MAX_DEPTH, Component
 from supavex.deployment.runtime.definitions import ComponentDefinition, Mount, texts
 from supavex.errors import SupavexError
 
@@ -28,7 +28,7 @@ def mounted(definitions: Mapping[str, ComponentDefinition], functions: Mapping[s
     for path, definition in definitions.items():
         _check_declarations(path, definition)
     found: list[Component] = []
-    _mount(definitions, functions, Component(), found)
+    _mount(definitions, functions, Component(), (), found)
     return found
 
 
@@ -52,9 +52,11 @@ def _mount(
     definitions: Mapping[str, ComponentDefinition],
     functions: Mapping[str, _Functions],
     parent: Component,
+    above: tuple[str, ...],
     found: list[Component],
 ) -> None:
-    """Mounts what a component mounts, and what that does."""
+    """Mounts what a component mounts, and what that does. ``above``: the definitions that the parent is mounted in."""
+    above = (*above, parent.definition)
     definition = definitions[parent.definition]
     names: set[str] = set()
     prefixes = _prefixes(definition, functions.get(parent.definition, {}))
@@ -63,6 +65,8 @@ def _mount(
         of = definitions.get(child.path)
         if of is None:
             raise _error(f"Component definition not found: {json.dumps(child.path)}")
+        if child.path in above:
+            raise _error(f"Component definition {json.dumps(child.path)} mounts itself.")
         if child.name in names:
             said = f"Component {json.dumps(parent.path)} has multiple child components with the same name"
             raise _error(f"{said}: {json.dumps(child.name)}")
@@ -75,9 +79,11 @@ def _mount(
             prefix = (parent.http_prefix or "").rstrip("/") + prefix
         component = Component(path=path, definition=child.path, args=child.args, env=env, http_prefix=prefix)
         found.append(component)
+        if len(above) > MAX_DEPTH:
+            raise _error(f"Not supported here: components more than {MAX_DEPTH} levels deep.", "NotSupportedHere")
         if len(found) > _MAX_COMPONENTS:
             raise _error(f"Not supported here: more than {_MAX_COMPONENTS} components.", "NotSupportedHere")
-        _mount(definitions, functions, component, found)
+        _mount(definitions, functions, component, above, found)
     for name, prefix in prefixes.items():
         raise _error(f"HTTP mount {json.dumps(prefix)} is invalid: Child component {json.dumps(name)} not found.")
 

@@ -42,7 +42,7 @@ def _found(transaction: Transaction, arguments: Arguments, method: str) -> dict[
         rows = transaction.query_rows(sql + "internal_id = ?", (component, internal_id))
     transaction.read(FILES)
     added = [file for file in transaction.added_files if file.component == component]
-    new = next((file for file in added if text in (file.name, file.document["_id"])), None)
+    new = next((file for file in added if text in (file.name, file.id)), None)
     row = next(rows, None) if new is None else (new.internal_id, new.name, *new.row[3:])
     if row is None or row[1] in transaction.removed_files:
         return None
@@ -104,9 +104,10 @@ def store_in_mutation(frame: Frame, arguments: Arguments) -> str:
     transaction = writable(frame)
     data, kind = _checked(arguments)
     transaction.usage.stored(len(data))
-    file = NewFile(new_internal_id(), str(uuid.uuid4()), transaction.begun, data, kind, frame.component.id)
+    digest, name = hashlib.sha256(data).digest(), str(uuid.uuid4())
+    file = NewFile(new_internal_id(), name, transaction.begun, data, digest, kind, frame.component.id)
     transaction.added_files.append(file)
-    return json.dumps(file.document["_id"])
+    return json.dumps(file.id)
 
 
 def load_in_mutation(files: Files, frame: Frame, arguments: Arguments) -> str:

@@ -22,6 +22,8 @@ from supavex.deployment.runtime.linking import Linked, link
 from supavex.errors import SupavexError
 
 _FILE = "convex.config.js"
+#: Steps from one definition to another that it imports, and on: each is a call of Python's here.
+_MAX_IMPORTS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,9 @@ def in_order(configs: Sequence[Config]) -> list[Config]:
             return
         if path in open_:
             raise SupavexError("CyclicImport", "Found cyclic definition dependency", where=path)
+        if len(open_) > _MAX_IMPORTS:
+            message = f"Not supported here: definitions that import each other over more than {_MAX_IMPORTS} steps."
+            raise SupavexError("NotSupportedHere", message, where=path)
         if path not in known:
             message = f"Component definition not found: {json.dumps(path)}"
             raise SupavexError("TypecheckError", message, where=wanted_by or _FILE)

@@ -178,7 +178,9 @@ def _process(work: str, wanted: ImportJob) -> Iterator[IO[bytes] | None]:
     """What a process writes that does ``work``; None where it can't be started. It is killed at the end."""
     pipe = subprocess.PIPE
     try:
-        process = subprocess.Popen([sys.executable, "-m", __name__], stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL)
+        # -P: no module of the folder that the server was started in takes the place of Python's.
+        command = [sys.executable, "-P", "-m", __name__]
+        process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL)
     except OSError:
         yield None
         return

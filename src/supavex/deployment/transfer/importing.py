@@ -21,7 +21,7 @@ from supavex.convex.snapshot import SnapshotArchive
 from supavex.convex.validators import Validator
 from supavex.convex.values import Document
 from supavex.deployment.database.bulk_load import BulkLoad, DuplicateRow, Rows
-from supavex.deployment.database.components import APP, Component, components, keep_component
+from supavex.deployment.database.components import APP, MAX_DEPTH, Component, components, keep_component
 from supavex.deployment.database.database import Database
 from supavex.deployment.database.enforcement import enforced
 from supavex.deployment.database.store import CREATION_INDEX, StoredTable
@@ -87,14 +87,19 @@ def namespaces(database: Database, archive: Archive, *, everything: bool) -> Ite
 
 def made_component(database: Database, path: str) -> Component:
     """The component of that path; one that is not mounted is made where there is none, with those above it."""
-    parent = path.rpartition("/")[0]
-    if parent:
-        made_component(database, parent)
-    known = components(database.store.connection).get(path)
-    if known is None:
-        known = keep_component(database.store, Component(path=path, definition=path, mounted=False))
-        # A push of no tables: by it, whoever has read what there is finds that there is more.
-        database.within(known.id).push('{"tables":[],"schemaValidation":true}')
+    names = path.split("/")
+    if len(names) > MAX_DEPTH:
+        message = f"components more than {MAX_DEPTH} levels deep are not supported here."
+        raise SupavexError("NotSupportedHere", message, where=f"{'/'.join(names[:3])}/…", hint="Nothing was imported.")
+    known = APP
+    for count in range(1, len(names) + 1):
+        above = "/".join(names[:count])
+        found = components(database.store.connection).get(above)
+        if found is None:
+            found = keep_component(database.store, Component(path=above, definition=above, mounted=False))
+            # A push of no tables: by it, whoever has read what there is finds that there is more.
+            database.within(found.id).push('{"tables":[],"schemaValidation":true}')
+        known = found
     return known
 
 

@@ -47,7 +47,8 @@ def rows_read_aside(archive: SnapshotArchive, source: TableSource, processes: in
 @contextmanager
 def _process(archive: SnapshotArchive, source: TableSource, turn: int, processes: int) -> Iterator[IO[bytes] | None]:
     """The rows that a process reads, a share of the blocks; None where it can't be started. At the end it is killed."""
-    command = [sys.executable, "-m", __name__]
+    # -P: no module of the folder that the command runs in takes the place of Python's.
+    command = [sys.executable, "-P", "-m", __name__]
     pipe = subprocess.PIPE
     try:
         process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, pipesize=_PIPE)

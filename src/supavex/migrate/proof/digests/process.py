@@ -76,7 +76,8 @@ class DigestProcess:
     def start(self) -> None:
         """Starts the process, so that the first job does not wait until it is there."""
         if self._process is None:
-            command = [PYTHON, "-m", __name__]
+            # -P: no module of the folder that the command runs in takes the place of Python's.
+            command = [PYTHON, "-P", "-m", __name__]
             pipe, null = subprocess.PIPE, subprocess.DEVNULL
             # If it can't be started, the first job says so.
             with suppress(OSError):
