@@ -118,7 +118,11 @@ def _ran(report: Report, folder: Path, *command: str, codes: tuple[int, ...] = (
 
 
 def _go(report: Report, folder: Path, rows: int) -> None:
-    _ran(report, folder, "init", codes=(0, 1))
+    started = _ran(report, folder, "init", codes=(0, 1))
+    if not (folder / "supavex.toml").is_file():
+        # Files without a table make no project, and every other command ends with an error that has no result.
+        report.problem = report.problem or f"init makes no project: {started.err.strip()[-2000:]}"
+        return
     inspected = _ran(report, folder, "inspect", "--json").json
     report.files = inspected["replay"]["files"]
     report.failed_statements = len(inspected["replay"]["failed"])

@@ -28,22 +28,32 @@ SELECT n.nspname FROM pg_catalog.pg_namespace n
 WHERE (n.nspname = ANY(%(schemas)s) OR n.nspname NOT LIKE 'pg\\_%%' AND n.nspname <> ALL(%(system)s))
   AND NOT {_of_extension("pg_namespace", "n.oid")} ORDER BY n.nspname
 """
+#: Memberships by which the API's roles have rights of other roles, directly or by a role between. One that does not
+#: inherit gives no rights. Before PostgreSQL 16 the member says that it inherits, and not the membership.
+_HELD = """
+WITH RECURSIVE inherited AS (
+  SELECT a.roleid, a.member, m.rolname FROM pg_catalog.pg_auth_members a
+  JOIN pg_catalog.pg_roles m ON m.oid = a.member
+  WHERE coalesce((pg_catalog.to_jsonb(a) ->> 'inherit_option')::boolean, m.rolinherit)
+), held AS (
+  SELECT i.roleid, i.member FROM inherited i WHERE i.rolname IN ('anon', 'authenticated')
+  UNION SELECT i.roleid, i.member FROM inherited i JOIN held h ON h.roleid = i.member
+)
+"""
 #: The roles that policies and the rights of the API's roles are about.
-_NAMED = """
+_NAMED = f"""
 SELECT own.oid FROM pg_catalog.pg_policy p, pg_catalog.unnest(p.polroles) AS own(oid)
-UNION SELECT a.roleid FROM pg_catalog.pg_auth_members a JOIN pg_catalog.pg_roles m ON m.oid = a.member
-WHERE m.rolname IN ('anon', 'authenticated')
+UNION (SELECT named.roleid FROM ({_HELD} SELECT roleid FROM held) AS named)
 UNION SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolname IN ('anon', 'authenticated', 'service_role')
 """
 _ROLES = f"""
 SELECT format('DO $$ BEGIN CREATE ROLE %%I; EXCEPTION WHEN duplicate_object THEN NULL; END $$', r.rolname)
 FROM pg_catalog.pg_roles r WHERE r.oid IN ({_NAMED}) AND r.rolname NOT LIKE 'pg\\_%%'
 """
-_MEMBERS = """
+_MEMBERS = f"""
+{_HELD}
 SELECT DISTINCT format('GRANT %%I TO %%I', r.rolname, m.rolname)
-FROM pg_catalog.pg_auth_members a JOIN pg_catalog.pg_roles r ON r.oid = a.roleid
-JOIN pg_catalog.pg_roles m ON m.oid = a.member
-WHERE m.rolname IN ('anon', 'authenticated') AND r.rolname NOT LIKE 'pg\\_%%'
+FROM held h JOIN pg_catalog.pg_roles r ON r.oid = h.roleid JOIN pg_catalog.pg_roles m ON m.oid = h.member
 """
 _EXTENSIONS = """
 SELECT format('CREATE SCHEMA IF NOT EXISTS %%I; CREATE EXTENSION IF NOT EXISTS %%I WITH SCHEMA %%I', n.nspname,

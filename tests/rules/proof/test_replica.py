@@ -29,6 +29,8 @@ __all__ = ["server"]
 OTHERS = f"""
 CREATE SCHEMA private;
 CREATE ROLE moderator; GRANT moderator TO authenticated;
+CREATE ROLE chief; GRANT chief TO moderator;
+CREATE ROLE unheard; GRANT unheard TO authenticated WITH INHERIT FALSE;
 CREATE DOMAIN short AS text CHECK (char_length(VALUE) < 10);
 CREATE TYPE pair AS (a int, b text);
 CREATE TABLE private.bans (user_id uuid PRIMARY KEY, why short, both_of pair);
@@ -49,7 +51,15 @@ CREATE TABLE plain (id serial PRIMARY KEY, n int);
 INSERT INTO plain (n) VALUES (-1), (1);
 ALTER TABLE plain ADD CONSTRAINT positive CHECK (n > 0) NOT VALID;
 REVOKE ALL ON plain FROM anon;
+CREATE TABLE reports (id serial PRIMARY KEY, n int);
+INSERT INTO reports (n) VALUES (1), (2);
 GRANT USAGE ON SCHEMA private TO anon, authenticated;
+"""
+#: Rights that users have by membership of roles: by a role between, and none by a membership that does not inherit.
+HELD = """
+REVOKE ALL ON reports FROM anon, authenticated, PUBLIC;
+GRANT SELECT ON reports TO chief; GRANT ALL ON reports TO unheard;
+GRANT ALL ON SEQUENCE reports_id_seq TO anon, authenticated;
 """
 POLICIES = """
 CREATE POLICY read ON posts FOR SELECT USING (published OR team_id IN (SELECT my_teams()) OR author <> auth.uid());
@@ -62,7 +72,7 @@ CREATE POLICY never ON posts AS RESTRICTIVE USING (coalesce(stars, 0) < 5);
 def live(server: servers.Server) -> Iterator[tuple[Written, Database]]:
     with new_database(server) as database, projects.folder() as folder:
         database.run(USERS + TEAMS + POSTS + COMMENTS, role="postgres")
-        database.run("SET ROLE NONE;" + OTHERS + GRANTS + "REVOKE ALL ON plain FROM anon;" + OPEN + POLICIES)
+        database.run("SET ROLE NONE;" + OTHERS + GRANTS + "REVOKE ALL ON plain FROM anon;" + HELD + OPEN + POLICIES)
         made = written(folder, database)
         migrated(folder)
         with connect(database.url(servers.SUPERUSER)) as connection:
@@ -100,6 +110,9 @@ def test_a_live_source_is_tried_on_a_copy_and_never_itself(live: tuple[Written, 
     assert findings.differences == []
     assert findings.taken > 10
     assert "public.events" in findings.tables
+    reports = copied.catalog.table("public", "reports")
+    assert reports is not None
+    assert {grant.role: grant.commands for grant in reports.grants} == {"anon": (), "authenticated": ("SELECT",)}
     assert rows_of(database) == before
     called = (
         "SELECT coalesce(sum(calls), 0) FROM pg_stat_user_functions WHERE schemaname IN ('public', 'private', 'auth')"

@@ -10,6 +10,7 @@ import pytest
 
 from supavex.cli.reports.rules import report_lines
 from supavex.postgres import server as servers
+from supavex.rules.proof import comparison
 from supavex.rules.proof.comparison import Findings
 from supavex.rules.proof.functions import Called
 from supavex.rules.proof.run import RulesProof
@@ -43,6 +44,14 @@ def test_rules_as_they_were_written_agree(place: tuple[Written, Database]) -> No
     assert findings.differences == []
     assert findings.taken > 10
     assert findings.writes > findings.taken
+
+
+def test_rows_without_a_document_that_nobody_looked_for_are_said(
+    place: tuple[Written, Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparison, "_COUNTED", 2)
+    findings = tried(*place, written=[], users=1)
+    assert any(line.startswith("public.posts: rows without a document") for line in findings.not_tried)
 
 
 #: A rule as it was written, and what somebody, or a wrong compiler, makes of it.

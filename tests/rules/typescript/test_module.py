@@ -29,6 +29,7 @@ CREATE INDEX ON notes (team_id);
 CREATE FUNCTION loops(n int) RETURNS boolean LANGUAGE sql AS $$ SELECT true $$;
 CREATE OR REPLACE FUNCTION loops(n int) RETURNS boolean LANGUAGE sql AS $$ SELECT loops(n - 1) $$;
 CREATE FUNCTION runs() RETURNS boolean LANGUAGE plpgsql AS $$ DECLARE x boolean; BEGIN EXECUTE 'SELECT true' INTO x; RETURN x; END $$;
+CREATE FUNCTION called() RETURNS SETOF int LANGUAGE sql AS $$ SELECT 1 WHERE false $$;
 ALTER TABLE teams ENABLE ROW LEVEL SECURITY;
 ALTER TABLE notes ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON notes FOR SELECT USING (owner = auth.uid());
@@ -38,6 +39,12 @@ CREATE POLICY texts ON notes FOR SELECT USING (body < 'm');
 CREATE POLICY dynamic ON notes FOR SELECT USING (runs());
 CREATE POLICY endless ON notes FOR SELECT USING (loops(3));
 CREATE POLICY grouped ON notes FOR SELECT USING ((SELECT count(*) FROM members GROUP BY team_id LIMIT 1) > 1);
+CREATE POLICY counted ON notes FOR SELECT USING (EXISTS (SELECT count(*) FROM members WHERE user_id = auth.uid()));
+CREATE POLICY of_none ON notes FOR SELECT
+  USING (EXISTS (SELECT 1 FROM (SELECT count(*) AS n, max(kind) AS k FROM teams WHERE name = 'none') x));
+CREATE POLICY unnested ON notes FOR SELECT
+  USING (EXISTS (SELECT unnest(string_to_array(kind, ',')) FROM teams WHERE teams.id = notes.team_id));
+CREATE POLICY no_rows ON notes FOR SELECT USING (EXISTS (SELECT called() FROM teams WHERE teams.id = notes.team_id));
 CREATE POLICY "it's */ hard\nto name" ON notes AS RESTRICTIVE FOR UPDATE USING (auth.role() = 'authenticated') WITH CHECK (true);
 """
 
@@ -57,10 +64,16 @@ def test_policies_read_as_a_person_would_write_them(made: Written) -> None:
 
 def test_what_has_no_like_refuses_with_its_text_a_reason_and_a_stub(made: Written) -> None:
     reasons = {rule.policy.name: rule.reason for _, rule in made.rules.refused}
-    assert reasons.keys() == {"texts", "dynamic", "endless", "grouped"}
+    assert reasons.keys() == {
+        "texts", "dynamic", "endless", "grouped", "counted", "of_none", "unnested", "no_rows",
+    }  # fmt: skip
     assert "order of values" in reasons["texts"]
     assert "DYNEXECUTE" in reasons["dynamic"]
     assert "calls itself" in reasons["endless"]
+    assert "count of the rows that EXISTS or FROM asks for" in reasons["counted"]
+    assert "count of the rows that EXISTS or FROM asks for" in reasons["of_none"]
+    assert "the rows of unnest in the output" in reasons["unnested"]
+    assert "the rows of called in the output" in reasons["no_rows"]
     assert re.search(r"using: untranslated_notes_texts,", made.text)
     assert re.search(r"function untranslated_notes_texts\(.*\): Answer \{\n  return false;", made.text)
 

@@ -174,10 +174,45 @@ def selects(node: Any, scope: Scope, *, output: bool = True) -> list[Select]:
         return [Select((), None, value)]
     if output and len(node.targetList or ()) != 1:
         raise Untranslatable("a subquery of several columns")
+    if not output:
+        _hold_rows(node, scope)
     called = _called_in_from(node)
     if output and called is not None:
         return [Select((), None, expression(called, scope))]
     return [_select(node, scope, node.targetList[0].val if output else None)]
+
+
+#: Functions of PostgreSQL's whose call in a select's output gives one row of all rows, or several rows of one.
+_OF_ALL_ROWS = (
+    *_AGGREGATES, "avg", "every", "any_value", "string_agg", "mode", "percentile_cont", "percentile_disc", "bit_and",
+    "bit_or", "json_agg", "jsonb_agg", "json_object_agg", "jsonb_object_agg", "range_agg", "stddev", "variance",
+)  # fmt: skip
+_OF_ONE_ROW = (
+    "unnest", "generate_series", "generate_subscripts", "string_to_table", "regexp_split_to_table", "regexp_matches",
+    "jsonb_array_elements", "jsonb_array_elements_text", "jsonb_object_keys", "jsonb_each", "jsonb_each_text",
+    "json_array_elements", "json_array_elements_text", "json_object_keys", "json_each", "json_each_text",
+    "jsonb_path_query",
+)  # fmt: skip
+
+
+def _hold_rows(node: Any, scope: Scope) -> None:
+    """Raises where a select gives another number of rows than its FROM and WHERE do, and nobody asks for the output."""
+    from pglast.visitors import Skip, Visitor
+
+    class Calls(Visitor):  # type: ignore[misc]
+        def visit_SubLink(self, _: Any, __: Any) -> Any:
+            return Skip
+
+        def visit_FuncCall(self, _: Any, call: Any) -> None:
+            names = [part.sval for part in call.funcname]
+            own = scope.source.functions(names[-2] if len(names) > 1 else "", names[-1])
+            if names[-1] in _OF_ALL_ROWS or call.agg_star or call.agg_filter or call.agg_within_group:
+                raise Untranslatable(f"{names[-1]} of the rows that EXISTS or FROM asks for")
+            if names[-1] in _OF_ONE_ROW or any(function.returns_set for function in own):
+                raise Untranslatable(f"the rows of {names[-1]} in the output that EXISTS or FROM asks for")
+
+    for target in node.targetList or ():
+        Calls()(target)
 
 
 def _called_in_from(node: Any) -> Any:
@@ -288,6 +323,7 @@ def _pulled_up(node: Any, alias: Any, scope: Scope, found: Tables, *, secured: b
     name = alias if isinstance(alias, str) else alias.aliasname if alias is not None else ""
     if node.op.name != "SETOP_NONE" or node.distinctClause or node.limitCount or _aggregate(node) is not None:
         raise Untranslatable("a subquery in FROM with UNION, DISTINCT, LIMIT or aggregates")
+    _hold_rows(node, scope)
     around = replace(scope, bindings=(), secured=scope.secured if secured is None else secured)
     # Names of rows are unlike those of the tables beside it.
     around = replace(around, outer=replace(scope, queries={}))

@@ -115,6 +115,9 @@ class Comparison:
         if count > WHOLE:
             self.findings.sampled[table.name] = (count, WHOLE)
             self.findings.not_tried[f"{table.name}: documents beyond the first {WHOLE:,} of {count:,}"] = None
+        if count > _COUNTED and name not in self._partial:
+            said = f"rows without a document, for it has more than {_COUNTED:,}: writes and subqueries meet them"
+            self.findings.not_tried[f"{table.name}: {said} in PostgreSQL alone"] = None
         if self._is_partial(name):
             said = "writes, for not all rows of it, or of what it refers to or is referred to by, were copied"
             self.findings.not_tried[f"{table.name}: {said}"] = None
