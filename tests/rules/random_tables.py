@@ -77,7 +77,7 @@ class Maker:
             lambda d: f"coalesce({self.text(d)}, {self.text(d)})",
             lambda d: f"nullif({self.text(d)}, {self.text(d)})",
             lambda d: f"left({self.text(d)}, 2)",
-            lambda d: f"({self.text(d)} || {self.text(d)})",
+            lambda d: f"(({self.text(d)}) || ({self.text(d)}))",
             lambda d: f"CASE WHEN {self.condition(d)} THEN {self.text(d)} END",
         ]
         return self._inner(_TEXTS, depth, forms)

@@ -21,6 +21,8 @@ __all__ = ["server"]
 SQL = """
 CREATE TABLE teams (id uuid PRIMARY KEY, name text UNIQUE, kind text);
 CREATE TABLE members (id uuid PRIMARY KEY, team_id uuid NOT NULL REFERENCES teams, user_id uuid NOT NULL);
+CREATE FUNCTION own_team() RETURNS uuid LANGUAGE sql STABLE AS $$ SELECT team_id FROM members WHERE user_id = auth.uid() LIMIT 1 $$;
+CREATE TABLE drafts (id uuid PRIMARY KEY, team_id uuid DEFAULT own_team() REFERENCES teams, body text DEFAULT 'none');
 CREATE TABLE notes (id uuid PRIMARY KEY, team_id uuid NOT NULL REFERENCES teams ON DELETE CASCADE, owner uuid NOT NULL,
   body text, price numeric, at time, EXCLUDE USING gist (body WITH =));
 CREATE INDEX ON members (user_id);
@@ -83,7 +85,7 @@ def test_constraints_are_carried_or_listed(made: Written) -> None:
     assert [rule.fields for rule in teams.unique] == [("name",)]
     assert notes.references == [("notes_team_id_fkey", "team_id", "teams")]
     assert [(c.table, c.field, c.on_delete) for c in teams.children] == [
-        ("members", "team_id", "restrict"), ("notes", "team_id", "cascade"),
+        ("drafts", "team_id", "restrict"), ("members", "team_id", "restrict"), ("notes", "team_id", "cascade"),
     ]  # fmt: skip
 
 
@@ -121,6 +123,10 @@ def test_a_wrong_setting_is_named() -> None:
         assert "field names a table and a field" in supavex("rules", "-C", folder).err
         (folder / "supavex.toml").write_text('[tables.a]\nenforce = ["uniques"]\n')
         assert "enforce names some of" in supavex("rules", "-C", folder).err
+
+
+def test_a_default_that_reads_is_waited_for(made: Written) -> None:
+    assert re.search(r"drafts: \{\n    defaults: async \(caller\) => .*await own_team\(caller\)", made.text)
 
 
 def test_the_compiler_takes_what_is_written(tmp_path: Path, made: Written) -> None:

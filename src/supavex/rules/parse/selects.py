@@ -199,7 +199,7 @@ def _hold_rows(node: Any, scope: Scope) -> None:
     """Raises where a select gives another number of rows than its FROM and WHERE do, and nobody asks for the output."""
     from pglast.visitors import Skip, Visitor
 
-    class Calls(Visitor):  # type: ignore[misc]
+    class Calls(Visitor):
         def visit_SubLink(self, _: Any, __: Any) -> Any:
             return Skip
 

@@ -39,7 +39,7 @@ interface Unique<T extends TableNames> {
 }
 
 interface Constraints<T extends TableNames> {
-  defaults?: (caller: Caller) => Record<string, unknown>;
+  defaults?: (caller: Caller) => Record<string, unknown> | Promise<Record<string, unknown>>;
   /** Fields that are set to the moment of each update. */
   touched?: (caller: Caller) => Record<string, unknown>;
   required?: string[];
@@ -279,7 +279,7 @@ function guarded(caller: Caller, db: DatabaseWriter): DatabaseWriter {
     vars: all.vars,
     insert: async (table: TableNames, fields: Loose) => {
       rulesOf(table);
-      const row = withoutAbsent({ ...constraintsOf(table).defaults?.(caller), ...withoutAbsent(fields) });
+      const row = withoutAbsent({ ...(await constraintsOf(table).defaults?.(caller)), ...withoutAbsent(fields) });
       if (!(await insert(table, row, caller))) throw refused("policy", { table, command: "insert" });
       await checkConstraints(table, row, caller);
       return all.insert(table, row);

@@ -230,7 +230,8 @@ def _constraints(name: str, own: TableConstraints, writer: Writer) -> str:
 
 def _fields(values: Mapping[str, str]) -> str:
     text = ", ".join(f"{key(name)}: {value}" for name, value in values.items())
-    return f"({'caller' if 'caller' in text else ''}) => ({{ {text} }})"
+    asynchronous = "async " if "await " in text else ""
+    return f"{asynchronous}({'caller' if 'caller' in text else ''}) => ({{ {text} }})"
 
 
 def _visible(name: str, found: Visibility, used: set[str]) -> str:
