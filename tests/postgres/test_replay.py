@@ -136,6 +136,18 @@ def test_files_share_a_connection_unless_one_leaves_what_stays(database: Databas
     assert rows[0][0] != rows[2][0]
 
 
+@pytest.mark.parametrize("sets", ["SELECT tenant();", "DO $$BEGIN SET app.tenant = 'x'; END$$;"])
+def test_a_parameter_that_a_function_sets_is_unknown_to_the_next_file(sets: str, database: Database, run: Run) -> None:
+    body = "SELECT SET_CONFIG('app.tenant', 'x', false)"
+    seen = "INSERT INTO seen VALUES (current_setting('app.tenant', true));"
+    run(
+        f"CREATE TABLE seen (tenant text); CREATE FUNCTION tenant() RETURNS text LANGUAGE sql AS $${body}$$;",
+        f"{sets}\n{seen}",
+        seen,
+    )
+    assert [tenant for (tenant,) in database.rows("SELECT tenant FROM public.seen")] == ["x", None]
+
+
 def test_settings_of_a_file_hold_to_its_end(database: Database, run: Run) -> None:
     run("CREATE SCHEMA app;\nSET search_path = app;\nCREATE TABLE notes (id int);")
     assert tables(database, "public", "app") == ["app.notes"]

@@ -106,7 +106,7 @@ def command(
 def _verify_rules(project: Project, users: int | None, *, as_json: bool) -> int:
     from supavex.cli.reports.rules import report_lines
 
-    result = project.verify_rules(users, lambda user: click.echo(f"as {user} …", err=True))
+    result = project.verify_rules(users, lambda line: click.echo(line, err=True))
     if as_json:
         print_json(result.to_json())
     else:

@@ -42,7 +42,13 @@ _SEQUENCES = """
 SELECT s.seqrelid::pg_catalog.int8, d.last_value, d.is_called, s.seqcache, current_user
 FROM pg_catalog.pg_sequence s, LATERAL pg_catalog.pg_get_sequence_data(s.seqrelid) d"""
 _RETRIES, _RETRY_SECONDS = 20, 0.25
+_SETS = re.compile(r"\bset(?:_config)?\b", re.IGNORECASE)
 _CUSTOM = re.compile(r"'([a-z_]\w*\.[\w.]+)'|\bset\s+(?:session\s+|local\s+)?([a-z_]\w*\.[\w.]+)", re.IGNORECASE)
+
+
+def _may_set(sql: str) -> bool:
+    """Whether a statement, or the body of a function in it, may set a parameter. An INSERT may be long."""
+    return "set_config" in sql if sql[:6].lower() == "insert" else _SETS.search(sql) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +68,18 @@ class Ran:
 
 
 class FileSession:
-    """One session. ``defaults`` are SET statements that ALTER DATABASE and ALTER ROLE of earlier files left."""
+    """One session. ``defaults`` are SET statements that ALTER DATABASE and ALTER ROLE of earlier files left.
 
-    def __init__(self, server: servers.Server, defaults: Sequence[str] = ()) -> None:
+    ``custom``: the names of parameters of the files' own (``app.user``) that any file has named so far.
+    """
+
+    def __init__(self, server: servers.Server, defaults: Sequence[str] = (), custom: set[str] | None = None) -> None:
         options = " ".join(f"-c {name}={value.replace(' ', chr(92) + ' ')}" for name, value in _SETTINGS.items())
         self._connection = _connected(f"{server.url()} connect_timeout=15", options)
         self._hashes = PasswordHashes(server)
         self._connection.add_notice_handler(self._hashes.hear)
         self._pgconn = self._connection.pgconn
-        self._custom: set[str] = set()
+        self._custom = set[str]() if custom is None else custom
         for setting in defaults:
             self.run(setting.encode())
 
@@ -90,13 +99,14 @@ class FileSession:
     def renew(self, defaults: Sequence[str] = ()) -> bool:
         """Makes the session what a new one would be, which takes a tenth of the time; whether that can be done.
 
-        It can't where a file has set a parameter of its own name (``app.user``): it would be empty, and not unknown.
+        It can't where a file, or a function that it called, has set a parameter of its own (``app.user``): the
+        parameter would be empty, and not unknown.
         """
-        if self.closed or self._custom:
+        if self.closed or (self.in_transaction and self.run(b"ROLLBACK").refusal is not None):
             return False
-        for sql in (
-            (b"ROLLBACK", b"DISCARD ALL", b"RESET ROLE") if self.in_transaction else (b"DISCARD ALL", b"RESET ROLE")
-        ):
+        if self._custom and self._connection.execute(self._set_parameters().encode()).fetchone() is not None:
+            return False
+        for sql in (b"DISCARD ALL", b"RESET ROLE"):
             if self.run(sql).refusal is not None:
                 return False
         for setting in defaults:
@@ -110,7 +120,7 @@ class FileSession:
 
     def encoded(self, statement: Statement, text: str | None = None) -> bytes:
         """The bytes of a statement (or of its ``text``) as the file has them, or as UTF-8 where the client says so."""
-        if "." in statement.sql and (statement.sql[:3].lower() == "set" or "set_config" in statement.sql):
+        if "." in statement.sql and _may_set(statement.sql):
             self._custom.update(name for found in _CUSTOM.findall(statement.sql) for name in found if name)
         return _bytes(statement.sql if text is None else text, self._raw(statement))
 
@@ -228,16 +238,22 @@ class FileSession:
 
     def settings(self) -> dict[str, str]:
         """The settings that differ from a new session's, ``role`` among them; the transaction must not have failed."""
-        custom = ", ".join(literal(name) for name in sorted(self._custom)) or "NULL"
         query = (
             "SELECT name, setting FROM pg_catalog.pg_settings WHERE source OPERATOR(pg_catalog.=) 'session' "
-            "UNION ALL SELECT n, pg_catalog.current_setting(n, true) "
-            f"FROM pg_catalog.unnest(ARRAY[{custom}]::pg_catalog.text[]) n "
-            "WHERE pg_catalog.current_setting(n, true) IS NOT NULL "
+            f"UNION ALL {self._set_parameters()} "
             "UNION ALL SELECT 'role', pg_catalog.current_setting('role')"
         )
         rows = self._connection.execute(query.encode()).fetchall()
         return {str(name): str(value) for name, value in rows if (name, value) != ("role", "none")}
+
+    def _set_parameters(self) -> str:
+        """SQL for the names and values of the files' own parameters that are set."""
+        names = ", ".join(literal(name) for name in sorted(self._custom)) or "NULL"
+        return (
+            "SELECT n, pg_catalog.current_setting(n, true) "
+            f"FROM pg_catalog.unnest(ARRAY[{names}]::pg_catalog.text[]) n "
+            "WHERE pg_catalog.current_setting(n, true) IS NOT NULL"
+        )
 
     def sequences(self, first: str = "") -> dict[int, tuple[int, bool]] | None:
         """Where each sequence is: its last value, and whether it was given out. None where that can't be put back.
@@ -285,6 +301,7 @@ class FileSessions:
     def __init__(self, server: servers.Server) -> None:
         self._server = server
         self._kept: FileSession | None = None
+        self._custom = set[str]()
 
     def open(self, defaults: Sequence[str] = ()) -> FileSession:
         """A session in which nothing has happened; give it back by :meth:`keep`."""
@@ -293,7 +310,7 @@ class FileSessions:
             if session.renew(defaults):
                 return session
             session.close()
-        return FileSession(self._server, defaults)
+        return FileSession(self._server, defaults, self._custom)
 
     def keep(self, session: FileSession) -> None:
         """Takes a session back. What it holds (locks, temporary tables) may stay until the next one is opened."""

@@ -66,7 +66,7 @@ def _rows_sql(compared: ComparedTable) -> tuple[str, str]:
     for column in table.source.columns:
         name = f"{ALIAS}.{quoted(column.name)}"
         planned = filled.get(column.name)
-        # Of other types than texts (an enum, log), what was cut is none any more.
+        # Of other types than texts (an enum, say), what was cut is none any more.
         if column.name in cut and column.type.base in ("text", "varchar", "bpchar", "citext"):
             length = project.column_rule(table.rule, column.name).truncate
             name = f"left(to_jsonb({name}) #>> '{{}}', {length})::{column.type.name}"

@@ -38,7 +38,7 @@ def few_differing(digests: TableDigests, source: Sums, target: Sums, pairs: tupl
     sides = (found.source, found.target)
     if sum(map(len, sides)) > most or any(len(_keys(side)) != len(side) for side in sides):
         return None
-    # What is left of the sums has to agree: two pairs that look alike, log, would be in none of the sides.
+    # What is left of the sums has to agree: two pairs that look alike would be in none of the sides.
     sums = [Sums(), Sums()]
     for total, side in zip(sums, sides, strict=True):
         total.add(side["key"], digests.buckets(side["key"]), side["digest"])

@@ -96,7 +96,7 @@ def prove_rules(project: Settings, users: int | None, progress: Callable[[str], 
         bundle_with_proof(app, rules=builders).install(deployment, schema=False)
         copied: Replica | None = None
         if project.database_url:
-            progress("the source is copied")
+            progress("copying the source …")
             copied = stack.enter_context(replica(project, plan, partial(looked_at, deployment)))
             tables = [table for table in tables if copied.holds(table)]
             url = copied.url
@@ -165,7 +165,7 @@ def try_rules(
         sides.deployment, convex_folder_of(sides.app), visible, _hiding(rules, sides.tables), sides.app
     )
     for user in chosen.users:
-        progress(str(user))
+        progress(f"as {user} …")
         if builders:
             comparison.of_user(user)
         else:

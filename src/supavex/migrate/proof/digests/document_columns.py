@@ -85,7 +85,7 @@ def pieces_of(block: bytes) -> Iterator[tuple[bytes, int]]:
             yield block[start : ends[last]], last + 1 - first
             start = int(ends[last]) + 1
         return
-    # Blank lines, log, or blanks around a document: one by one.
+    # Blank lines, say, or blanks around a document: one by one.
     yield from ((line, 1) for line in map(bytes.strip, block.split(b"\n")) if line)
 
 

@@ -192,14 +192,14 @@ class TableDigests:
         return _spread(made, null, None, null * np.uint8(1 if planned.takes_null else 2))
 
     def _created(self, moments: list[pa.Array], count: int) -> Numbers:
-        """The microseconds that ``_creationTime`` must log: the rule of the copy, evaluated here."""
+        """The microseconds that ``_creationTime`` must hold: the rule of the copy, evaluated here."""
         earliest = self._comparison.earliest
         micros = np.full(count, EARLIEST if earliest is None else earliest, np.int64)
         whole = next((place for place, column in enumerate(moments) if not column.null_count), len(moments))
         for column in reversed(moments[: whole + 1]):
             there = pc.is_valid(column).to_numpy(zero_copy_only=False)
             micros[there] = text_columns.micros(column.drop_null())
-        # Infinity, log, for which another column stands in: like no document.
+        # Infinity, say, for which another column stands in: like no document.
         return np.where(micros == NO_MOMENT, NO_MOMENT, np.clip(micros, EARLIEST, LATEST)).view(np.uint64)
 
     # The target
