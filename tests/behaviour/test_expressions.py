@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,48 @@ def project(folder: Path, url: str, field: str, toml: str) -> Path:
 def documents(archive: Path) -> list[Any]:
     with zipfile.ZipFile(archive) as file:
         return [json.loads(line) for line in file.read("a/documents.jsonl").splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("type_", "values", "validator", "moved"),
+    [
+        ("citext", ["'Ann@X.org'", "'ÄÖ'", "NULL"], "v.string()", ["ann@x.org", "äö", None]),
+        (
+            "citext[]",
+            ["""ARRAY['A"{,', 'NULL', NULL, 'b c']::text[]""", "'{}'", "NULL"],
+            "v.array(v.union(v.string(), v.null()))",
+            [['a"{,', "null", None, "b c"], [], None],
+        ),
+        ("citext[]", ["'{{A,b},{C,d}}'", "NULL", "NULL"], "v.array(v.array(v.string()))",
+         [[["a", "b"], ["c", "d"]], None, None]),
+    ],
+)  # fmt: skip
+def test_texts_that_are_equal_in_any_case_move_in_lower_case(
+    database: Database, type_: str, values: list[str], validator: str, moved: list[object]
+) -> None:
+    """The line of the note moves them, the proof holds, and the note is gone."""
+    database.run(f'CREATE EXTENSION citext; CREATE TABLE a (id int PRIMARY KEY, "Mail" {type_} UNIQUE);')
+    for number, value in enumerate(values):
+        database.run(f"INSERT INTO a VALUES ({number}, {value});")
+    field = f'"Mail": v.optional({validator})'
+    schema = f'schema = define_schema({{"a": define_table({{"id": v.number(), {field}}})}})\n'
+    toml = f'[source]\ndatabase_url = "{database.url()}"\n'
+    with projects.folder() as folder:
+        projects.write(folder, schema=schema, toml=toml)
+        (note,) = [
+            one for one in supavex("check", "-C", folder, "--json").json["diagnostics"]
+            if one["code"] == "CaseInsensitive"
+        ]  # fmt: skip
+        header, line = re.findall(r"under (\[.+\]) in supavex\.toml: (sql = .+)\. The app", note["hint"])[0]
+        projects.write(folder, schema=schema, toml=f"{toml}{header}\n{line}\n")
+        checked = supavex("check", "-C", folder, "--json").json["diagnostics"]
+        assert "CaseInsensitive" not in [one["code"] for one in checked]
+        ran = supavex("migrate", "-C", folder, "--out", folder / "out.zip")
+        assert ran.code == 0, ran.out + ran.err
+        mails = {document["id"]: document.get("Mail") for document in documents(folder / "out.zip")}
+        assert mails == dict(enumerate(moved))
+        proof = supavex("verify", "-C", folder, folder / "out.zip", "--json")
+        assert (proof.code, proof.json["proof"]) == (0, True)
 
 
 @pytest.mark.parametrize(

@@ -115,17 +115,27 @@ def _any_case(table: TablePlan) -> Iterator[Diagnostic]:
             column is None
             or field.expression
             or not ignores_case(column)
-            or not Target(field.validator).takes(kinds.String)
+            or not _takes_texts(field.validator, many=column.type.element is not None)
         ):
             continue
         message = (
             "PostgreSQL finds this text whatever its case, and Convex only in the very case that it was written in."
         )
         name = column.name.replace('"', '""')
-        sql = json.dumps(f'lower(t."{name}"::text)', ensure_ascii=False)
+        # The text of an array is its elements' texts, and it becomes the array again.
+        text = f'lower(t."{name}"::text)' + ("::text[]" if column.type.element is not None else "")
+        sql = json.dumps(text, ensure_ascii=False)
         hint = f"To move it in lower case, write under [tables.{table.toml}.columns.{toml_key(column.name)}] in "
         hint += f"supavex.toml: sql = {sql}. The app then lower-cases what it looks for, and what it writes."
         yield _note("CaseInsensitive", table, column.name, message, hint, field.name)
+
+
+def _takes_texts(validator: Validator, *, many: bool) -> bool:
+    """Whether a field takes texts; with ``many``, arrays of them."""
+    target = Target(validator)
+    if many:
+        return any(_takes_texts(element, many=False) or _takes_texts(element, many=True) for element in target.elements)
+    return target.takes(kinds.String)
 
 
 def _several(table: TablePlan, search: Search, places: dict[SearchedText, str], have: list[SearchedText]) -> Diagnostic:

@@ -111,6 +111,32 @@ def suggested(folder: Path, code: str, table: str = "posts") -> Written:
             "}",
             'return await ctx.db.insert("posts", args.document);',
         ]),
+        # An upsert returns the row, too; of one that it leaves alone there is none.
+        (".upsert(row, { onConflict: 'title' }).select('title').single()", [
+            'const existing = await ctx.db.query("posts")',
+            '  .withIndex("by_title", (q) => q.eq("title", args.document.title))',
+            "  .unique();",
+            "if (existing !== null) await ctx.db.patch(existing._id, args.document);",
+            'const id = existing !== null ? existing._id : await ctx.db.insert("posts", args.document);',
+            "const row = await ctx.db.get(id);",
+            'if (row === null) throw new Error("no such row in posts");',
+            "return { title: row.title };",
+        ]),
+        (".upsert(row).select()", [
+            "if (args.id !== undefined) await ctx.db.replace(args.id, args.document);",
+            'const id = args.id !== undefined ? args.id : await ctx.db.insert("posts", args.document);',
+            "return await ctx.db.get(id);",
+        ]),
+        (".upsert(row, { onConflict: 'title', ignoreDuplicates: true }).select().single()", [
+            'const existing = await ctx.db.query("posts")',
+            '  .withIndex("by_title", (q) => q.eq("title", args.document.title))',
+            "  .unique();",
+            'if (existing !== null) throw new Error("no such row in posts");',
+            'const id = await ctx.db.insert("posts", args.document);',
+            "const row = await ctx.db.get(id);",
+            'if (row === null) throw new Error("no such row in posts");',
+            "return row;",
+        ]),
         (".update({ score: null }).eq('id', id)", ["await ctx.db.patch(args.id, { score: undefined });"]),
         (".update({ score: s }).eq('author', a)", [
             'const rows = await ctx.db.query("posts").withIndex("by_author", (q) => q.eq("author", args.author))'

@@ -181,6 +181,8 @@ class Changing(Embedding):
         if not conflict:
             own = self.arguments.add("id", f"v.optional(v.id({table}))")
             document = self._whole_document()
+            if self.query.returning:
+                return self._upserted(f"{own} !== undefined", own, document, "replace")
             then = [] if self.query.ignore_duplicates else [f"  await ctx.db.replace({own}, {document});"]
             return [
                 f"if ({own} !== undefined) {{",
@@ -192,6 +194,8 @@ class Changing(Embedding):
         if not all(column.field and column.field != "_id" for column in conflict):
             self._note("On conflict of a column that is no field: look for the document by its id.")
             return []
+        for column in conflict:
+            self._say_case(column.column)
         document = self._whole_document()
         if payload is not None and payload.kind == "list":
             self._note("For many rows, do it for each.")
@@ -208,13 +212,31 @@ class Changing(Embedding):
             links.append(f".filter((q) => {left[0] if len(left) == 1 else 'q.and(' + ', '.join(left) + ')'})")
         self._note("A mutation is one transaction: no other call inserts between the read and the insert.")
         change = [] if self.query.ignore_duplicates else [f"  await ctx.db.patch(existing._id, {document});"]
+        found = f"const existing = {awaited([*links, '.unique()'])};"
+        if self.query.returning:
+            return [found, *self._upserted("existing !== null", "existing._id", document, "patch")]
         return [
-            f"const existing = {awaited([*links, '.unique()'])};",
+            found,
             "if (existing !== null) {",
             *change,
             "  return existing._id;",
             "}",
             f"return await ctx.db.insert({table}, {document});",
+        ]
+
+    def _upserted(self, there: str, id_: str, document: str, change: str) -> list[str]:
+        """The lines that change the document ``id_`` if it is ``there``, else insert one, and return it."""
+        table = quoted(self.side.target)
+        returned = self._returned("await ctx.db.get(id)")
+        if self.query.ignore_duplicates:
+            # The row that is there already is not returned.
+            error = quoted(f"no such row in {self.side.target}")
+            missing = f"throw new Error({error});" if self.query.single == "single" else "return null;"
+            return [f"if ({there}) {missing}", f"const id = await ctx.db.insert({table}, {document});", *returned]
+        return [
+            f"if ({there}) await ctx.db.{change}({id_}, {document});",
+            f"const id = {there} ? {id_} : await ctx.db.insert({table}, {document});",
+            *returned,
         ]
 
     def _patch(self) -> str:

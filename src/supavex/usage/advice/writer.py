@@ -94,7 +94,8 @@ class Writer:
             if not column.field:
                 self._omit(filter_, f"{name} {column.why}")
                 continue
-            self._say_case(name, column, filter_)
+            if filter_.operator in ("eq", "neq", "in", "contains", "overlaps"):
+                self._say_case(name)
             text_search = filter_.operator == "textSearch"
             if text_search and (self.query.head or self.query.single or any(_searches(one) for one in found)):
                 made = None
@@ -114,14 +115,16 @@ class Writer:
             found.append(made)
         return found
 
-    def _say_case(self, name: str, column: ColumnSide, filter_: Filter) -> None:
-        """Says where an equal query found texts in any case, and finds one case now."""
-        source = self.side.plan.source.column(name) if self.side.plan is not None else None
-        if source is not None and ignores_case(source) and filter_.operator in ("eq", "neq", "in"):
-            self._note(
-                f"{name} is citext: PostgreSQL found it in any case, and Convex in one only. Move it in lower case "
-                "(`supavex check` has the line), and lower-case what is looked for."
-            )
+    def _say_case(self, name: str) -> None:
+        """Says where PostgreSQL found a column's texts in any case: an equal query finds one case now."""
+        plan = self.side.plan
+        column = plan.source.column(name) if plan is not None else None
+        if plan is None or column is None or not ignores_case(column):
+            return
+        advice = "Move it in lower case (`supavex check` has the line), and lower-case what is looked for."
+        if any(field_.column == column and field_.expression for field_ in plan.fields):
+            advice = "If its `sql` moves it in lower case, lower-case what is looked for and what is written."
+        self._note(f"{name} is citext: PostgreSQL found it in any case, and Convex in one only. {advice}")
 
     def say_columns(self) -> None:
         """Says of each column that is named what became of it, where its field has another name or is none."""
