@@ -16,8 +16,12 @@ from typing import Any
 import pytest
 
 from supavex.deployment import Deployment
+from supavex.deployment.database.stored_files import Files
 from supavex.deployment.functions.bundle import bundle_of
 from supavex.deployment.functions.in_process import FunctionFailed
+from supavex.deployment.server.imports import ImportJob, perform
+from supavex.deployment.transfer.exporting import export_snapshot
+from supavex.deployment.transfer.importing import Mode
 from supavex.errors import UsageError
 from supavex.migrate.proof.store import prove_store
 
@@ -153,6 +157,42 @@ def test_stored_files_of_a_component_are_its_own(deployment: Deployment):
     kept = deployment.run("app:keeps", {"text": "hello"})
     assert isinstance(kept, list) and kept[1] == "hello"
     assert deployment.run("app:sees", {"id": kept[0]}) == [False, True, False]
+
+
+def stored(deployment: Deployment) -> dict[str, list[tuple[str, str]]]:
+    """The ids and the contents of the stored files of the app, and of each component that has any."""
+    rows = deployment.store.connection.execute("SELECT id, path FROM components ORDER BY path").fetchall()
+    found = {}
+    for component, path in [(0, ""), *rows]:
+        files = Files(deployment.within(component).store, deployment.path.parent).all()
+        found[path] = [(file.id, file.path.read_text()) for file in files]
+    return {path: files for path, files in found.items() if files}
+
+
+def test_the_app_and_a_component_have_files_of_the_same_id(deployment: Deployment, tmp_path: Path):
+    """An archive's ids stay the same wherever it is imported: each component has ids of its own."""
+    files = Files(deployment.store, tmp_path)
+    incoming = files.new_path()
+    incoming.write_text("hello")
+    kept = files.keep(incoming, "text/plain")
+    archive = tmp_path / "archive.zip"
+    export_snapshot(deployment, archive, tmp_path)
+    modes: tuple[Mode, ...] = ("append", "replaceAll")
+    for mode in modes:  # and a second time
+        for component in ("counter", "other"):
+            perform(ImportJob(deployment.path, tmp_path, "append", "zip", None, archive, component), lambda *told: None)
+        each = [(kept.id, "hello")]
+        assert stored(deployment) == {"": each, "counter": each, "other": each}
+        assert deployment.run("app:sees", {"id": kept.id}) == [True, True, True]
+        # An archive that holds all three.
+        whole = tmp_path / f"{mode}.zip"
+        export_snapshot(deployment, whole, tmp_path)
+        perform(ImportJob(deployment.path, tmp_path, mode, "zip", None, whole, ""), lambda *told: None)
+        assert stored(deployment) == {"": each, "counter": each, "other": each}
+    # What goes from a component, goes from there alone.
+    (id_,) = deployment.store.connection.execute("SELECT id FROM components WHERE path = 'counter'").fetchone()
+    Files(deployment.within(id_).store, tmp_path).forget({kept.id})
+    assert stored(deployment) == {"": each, "other": each}
 
 
 def test_the_proof_looks_at_components(deployment: Deployment):

@@ -1,4 +1,4 @@
-"""The form of the deployment's file, and the upgrade of files of the earlier form."""
+"""The form of the deployment's file, and the upgrade of files of the earlier forms."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from supavex.convex.ids import encode_id
 from supavex.convex.order_keys import index_key
 from supavex.deployment import Deployment
 from supavex.deployment.database import layout
+from supavex.deployment.database.stored_files import Files
 from supavex.deployment.functions.crons import cron_jobs
 from supavex.deployment.functions.modules import stored_modules
 from supavex.errors import SupavexError
@@ -53,7 +54,7 @@ INSERT INTO crons VALUES ('c', 'i', 1.0,
 
 @pytest.fixture
 def earlier(tmp_path: Path) -> Path:
-    """A file as the version before this one made it, with one document."""
+    """A file as the versions before components made it, with one document."""
     path = tmp_path / "deployment.sqlite3"
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(EARLIER)
@@ -78,6 +79,66 @@ def test_a_file_of_the_earlier_form_is_upgraded(earlier: Path):
             assert deployment.store.connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
             deployment.insert("posts", {"title": "a"})
             deployment.delete(next(row["_id"] for row in deployment.documents("posts") if row["_creationTime"] != 1.0))
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [
+        ("crons", "cron_runs"),
+        ("system_tables", "crons", "cron_runs"),
+        ("system_tables", "modules", "crons", "cron_runs", "files"),
+    ],
+)
+def test_a_file_from_before_some_tables_is_upgraded(earlier: Path, missing: tuple[str, ...]):
+    """The form is the same of versions that knew fewer tables."""
+    with closing(sqlite3.connect(earlier)) as connection:
+        for name in missing:
+            connection.execute(f"DROP TABLE {name}")
+    with Deployment(earlier) as deployment:
+        assert [row["title"] for row in deployment.documents("posts")] == ["a"]
+        assert deployment.schema_text == '{"tables":[],"schemaValidation":true}'
+        assert list(stored_modules(deployment.store)) == ([] if "modules" in missing else ["a.js"])
+        assert cron_jobs(deployment.store.connection) == []
+        names = deployment.store.connection.execute("SELECT name FROM sqlite_schema WHERE name LIKE 'earlier%'")
+        assert names.fetchall() == []
+
+
+#: The table of files as the version that brought components made it, and as it upgraded it.
+OF_COMPONENTS = [
+    """
+CREATE TABLE files (
+  internal_id BLOB PRIMARY KEY, name TEXT NOT NULL UNIQUE, created REAL NOT NULL, sha256 BLOB NOT NULL,
+  size INTEGER NOT NULL, content_type TEXT, component INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID""",
+    """
+CREATE TABLE files (
+  internal_id BLOB PRIMARY KEY, name TEXT NOT NULL UNIQUE, created REAL NOT NULL, sha256 BLOB NOT NULL,
+  size INTEGER NOT NULL, content_type TEXT, component INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
+ALTER TABLE pushes RENAME TO old_pushes;
+CREATE TABLE pushes (id INTEGER PRIMARY KEY, pushed_at TEXT NOT NULL, schema TEXT NOT NULL);
+INSERT INTO pushes SELECT id, pushed_at, schema FROM old_pushes;
+DROP TABLE old_pushes;
+ALTER TABLE pushes ADD COLUMN component INTEGER NOT NULL DEFAULT 0""",
+]
+
+
+@pytest.mark.parametrize("form", OF_COMPONENTS)
+def test_a_file_of_the_form_with_one_key_for_all_stored_files_is_upgraded(tmp_path: Path, form: str):
+    path = tmp_path / "deployment.sqlite3"
+    with Deployment(path) as deployment:
+        deployment.push('{"tables":[],"schemaValidation":true}')
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(f"DROP TABLE files; {form}; UPDATE meta SET value = '2' WHERE key = 'format'")
+        for number, component in ((1, 0), (2, 7)):
+            row = (bytes([number] * 16), f"f{number}", float(number), bytes(32), 3, "text/plain", component)
+            connection.execute("INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        connection.commit()
+    for _ in range(2):
+        with Deployment(path) as deployment:
+            assert deployment.schema_text == '{"tables":[],"schemaValidation":true}'
+            found = [[file.name for file in Files(deployment.within(id_).store, tmp_path).all()] for id_ in (0, 7, 8)]
+            assert found == [["f1"], ["f2"], []]
+            assert layout.form_of(deployment.store.connection) == layout.FORMAT
+            assert deployment.store.connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
 def test_an_upgrade_that_is_broken_off_has_done_nothing(earlier: Path, monkeypatch: pytest.MonkeyPatch):

@@ -65,7 +65,7 @@ def files_page(asked: Asked) -> FilesPage:
 
 def file_document(deployment: Deployment, internal_id: bytes) -> tuple[Document, str]:
     """A stored file's document and address. Raises ``DocumentNotFound``."""
-    sql = f"SELECT {_COLUMNS} FROM files WHERE internal_id = ?"
+    sql = f"SELECT {_COLUMNS} FROM files WHERE component = 0 AND internal_id = ?"
     row = deployment.store.connection.execute(sql, (internal_id,)).fetchone()
     if row is None:
         raise SupavexError("DocumentNotFound", "No stored file has this id.", hint="It may have been deleted.")

@@ -12,8 +12,8 @@ import sqlite3
 from supavex.deployment.database import search_indexes
 
 # A key's columns stand first in tables without row ids: SQLite's own check takes others for damaged.
-#: The form of the file. Files of the one before are upgraded, those of others refused.
-FORMAT, _EARLIER = "2", "1"
+#: The form of the file. Files of the ones before are upgraded, those of others refused.
+FORMAT, _EARLIER = "3", ("1", "2")
 _TABLES = (
     """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -48,20 +48,12 @@ CREATE TABLE IF NOT EXISTS cron_runs (
   number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, created REAL NOT NULL, name TEXT NOT NULL,
   run TEXT NOT NULL, component INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS files (
-  internal_id BLOB PRIMARY KEY, name TEXT NOT NULL UNIQUE, created REAL NOT NULL, sha256 BLOB NOT NULL,
-  size INTEGER NOT NULL, content_type TEXT, component INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
+  component INTEGER NOT NULL, internal_id BLOB NOT NULL, name TEXT NOT NULL UNIQUE, created REAL NOT NULL,
+  sha256 BLOB NOT NULL, size INTEGER NOT NULL, content_type TEXT, PRIMARY KEY (component, internal_id)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS ended_sessions (token BLOB PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;
 """
     + search_indexes.TABLES
 )
-#: The columns that tables of the earlier form have, where another column or key has come since.
-_OLD_COLUMNS = {
-    "tables": "name, number, storage",
-    "system_tables": "name, number, storage",
-    "modules": "path, source, source_map, environment, sha256, analysis",
-    "crons": "name, id, created, spec, next_id, state, previous, next",
-}
-_WITH_COMPONENT = ("pushes", "cron_runs", "files")
 
 
 def is_made(connection: sqlite3.Connection) -> bool:
@@ -82,19 +74,38 @@ def form_of(connection: sqlite3.Connection) -> str | None:
 
 
 def make(connection: sqlite3.Connection) -> None:
-    """Makes the tables that are missing, and upgrades those of the earlier form. Call it in a transaction."""
+    """Makes the tables that are missing, and upgrades those of an earlier form. Call it in a transaction."""
     form = form_of(connection)
-    if form not in (None, FORMAT, _EARLIER):
+    if form not in (None, FORMAT, *_EARLIER):
         return  # whoever opens the file says so
-    old = _OLD_COLUMNS if form == _EARLIER else {}
-    for name in old:
-        connection.execute(f"ALTER TABLE {name} RENAME TO earlier_{name}")
-    for name in _WITH_COMPONENT if form == _EARLIER else ():
-        connection.execute(f"ALTER TABLE {name} ADD COLUMN component INTEGER NOT NULL DEFAULT 0")
     for statement in _TABLES.split(";"):
+        # Of an earlier form, each table is there or not: no form says which version made the file.
+        earlier = _set_aside(connection, statement) if form in _EARLIER else None
         connection.execute(statement)
-    for name, columns in old.items():
-        app = ("component, ", "0, ") if name.endswith("tables") else ("", "")
-        connection.execute(f"INSERT INTO {name} ({app[0]}{columns}) SELECT {app[1]}{columns} FROM earlier_{name}")
-        connection.execute(f"DROP TABLE earlier_{name}")
+        if earlier is not None:
+            _take_back(connection, earlier)
     connection.execute("INSERT OR REPLACE INTO meta VALUES ('format', ?)", (FORMAT,))
+
+
+def _set_aside(connection: sqlite3.Connection, statement: str) -> str | None:
+    """Renames the table that ``statement`` makes, if the file has it in another form; its name."""
+    words = statement.replace("IF NOT EXISTS ", "").split()
+    name = words[2]
+    row = connection.execute("SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?", (name,)).fetchone()
+    if row is None or str(row[0]).split() == words:
+        return None
+    connection.execute(f"ALTER TABLE {name} RENAME TO earlier_{name}")
+    return name
+
+
+def _take_back(connection: sqlite3.Connection, name: str) -> None:
+    """Fills a table with the rows of its earlier form. Those are the app's where no column says whose they are."""
+    columns, before = (
+        [column for (column,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))]
+        for table in (name, f"earlier_{name}")
+    )
+    shared = [column for column in columns if column in before]
+    given = shared if "component" in before or "component" not in columns else ["component", *shared]
+    taken = ", ".join("0" if column not in before else column for column in given)
+    connection.execute(f"INSERT INTO {name} ({', '.join(given)}) SELECT {taken} FROM earlier_{name}")
+    connection.execute(f"DROP TABLE earlier_{name}")

@@ -22,6 +22,7 @@ from supavex.errors import SupavexError
 from supavex.files import own_folder, owner_only
 
 _COLUMNS = "internal_id, name, created, sha256, size, content_type"
+_INSERT = f"INTO files (component, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +136,9 @@ class Files:
                 size += len(piece)
         if sha256 not in (None, digest.digest()):
             raise SupavexError("DigestMismatch", "the file has another SHA-256 than is said of it.")
-        if (self._folder / name).exists() and self._known(name) != (internal_id, digest.digest()):
-            name = str(uuid.uuid4())  # the name keeps its contents
+        known, mine = self._known(name), (self._store.component, internal_id, digest.digest())
+        if known != mine and (known is not None or (self._folder / name).exists()):
+            name = str(uuid.uuid4())  # the name keeps its contents, and the file whose it is
         os.replace(incoming, self._folder / name)
         row = (
             internal_id,
@@ -147,20 +149,18 @@ class Files:
             content_type,
         )
         with self._store.transaction():
-            sql = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?)"
-            self._store.connection.execute(sql, (*row, self._store.component))
+            self._store.connection.execute(f"INSERT OR REPLACE {_INSERT}", (self._store.component, *row))
         return self._file(row)
 
     def add(self, file: NewFile) -> None:
         """Stores a file in the transaction of the deployment's file that is open: its contents first."""
         with open(own_folder(self._folder) / file.name, "xb", opener=owner_only) as contents:
             contents.write(file.content)
-        row = (*file.row, file.component)
-        self._store.connection.execute("INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        self._store.connection.execute(f"INSERT {_INSERT}", (file.component, *file.row))
 
-    def _known(self, name: str) -> tuple[bytes, bytes] | None:
-        sql = "SELECT internal_id, sha256 FROM files WHERE name = ?"
-        row: tuple[bytes, bytes] | None = self._store.connection.execute(sql, (name,)).fetchone()
+    def _known(self, name: str) -> tuple[int, bytes, bytes] | None:
+        sql = "SELECT component, internal_id, sha256 FROM files WHERE name = ?"
+        row: tuple[int, bytes, bytes] | None = self._store.connection.execute(sql, (name,)).fetchone()
         return row
 
     def _file(self, row: tuple[bytes, str, float, bytes, int, str | None]) -> StoredFile:
@@ -187,8 +187,7 @@ class Files:
         """Removes the metadata of files; the paths whose contents may be removed afterwards."""
         found = [file for file in self.all() if file.id in ids] if ids else []
         for file in found:
-            internal_id = decode_id(file.id)[1]
-            self._store.connection.execute("DELETE FROM files WHERE internal_id = ?", (internal_id,))
+            self._store.connection.execute("DELETE FROM files WHERE name = ?", (file.name,))
         return {file.path for file in found}
 
 
