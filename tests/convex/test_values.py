@@ -225,7 +225,7 @@ _DOCUMENTS = st.dictionaries(
 )
 
 
-@settings(max_examples=1500)
+@settings(max_examples=400)
 @given(fields=_DOCUMENTS, uniform=st.booleans(), ascii_only=st.booleans(), compact=st.booleans())
 def test_a_plain_document_is_what_the_careful_reader_reads(
     fields: dict[str, Any], uniform: bool, ascii_only: bool, compact: bool

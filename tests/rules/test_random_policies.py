@@ -21,7 +21,7 @@ from tests.rules.tried import migrated, tried, written
 __all__ = ["server"]
 
 #: Tables of one project, and projects.
-TABLES, EXAMPLES = (50, 50) if settings.get_current_profile_name() == "explore" else (12, 2)
+TABLES, EXAMPLES = (50, 50) if settings.get_current_profile_name() == "explore" else (12, 1)
 #: What all examples together tried.
 TRIED: Counter[str] = Counter()
 

@@ -123,4 +123,4 @@ class Indexes(RuleBasedStateMachine):
 
 
 TestIndexes = Indexes.TestCase
-TestIndexes.settings = settings(max_examples=60, stateful_step_count=25)
+TestIndexes.settings = settings(max_examples=40, stateful_step_count=25)

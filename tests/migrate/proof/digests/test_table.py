@@ -318,7 +318,7 @@ def only(subject: Subject, *more: str) -> TablePlan:
     return replace(subject.table, fields=[planned for planned in subject.table.fields if planned.name in forms])
 
 
-@settings(max_examples=600)
+@settings(max_examples=250)
 @given(pairs(), TRAP_JSONS, st.none() | TRAP_JSONS, st.integers(0, 3), st.booleans(), st.data())
 def test_json_as_text_is_never_less_strict(
     subject: Subject,
@@ -435,7 +435,7 @@ def test_equal_rows_have_equal_digests(
     assert digests_agree(subject.table, rows, lines)
 
 
-@settings(max_examples=600)
+@settings(max_examples=250)
 @given(pairs(), st.integers(0, 4), st.data())
 def test_one_change_is_in_the_digest_where_the_comparison_sees_it(
     subject: Subject, pair: tuple[uuid.UUID, dict[str, Case]], form: int, data: st.DataObject
