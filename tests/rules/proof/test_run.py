@@ -106,6 +106,22 @@ def test_the_apps_queries_are_called_as_each_user(monkeypatch: pytest.MonkeyPatc
         assert supavex("verify", "--rules", "-C", folder).code == 1
 
 
+def test_a_check_over_references_is_tried(server: servers.Server) -> None:
+    one_parent = """
+        CREATE TABLE pinned (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), team_id uuid REFERENCES teams,
+          member_id uuid REFERENCES members, CHECK ((team_id IS NULL) <> (member_id IS NULL)));
+        INSERT INTO pinned (team_id) SELECT id FROM teams; INSERT INTO pinned (member_id) SELECT id FROM members;
+    """
+    with new_database(server) as database, projects.folder() as folder:
+        database.run(USERS + TEAMS + one_parent + GRANTS + OPEN)
+        made = written(folder, database)
+        assert [name for name, _ in made.constraints.tables["pinned"].checks] == ["pinned_check"]
+        migrated(folder)
+        findings = tried(made, database, written=["pinned"], users=1)
+    assert findings.differences == []
+    assert findings.writes > findings.taken > 0
+
+
 def test_where_nothing_was_tried_nothing_is_good() -> None:
     proof = RulesProof(Findings(users=["anon"]), Called(), builders=False, seconds=0.0)
     assert not proof.ok

@@ -140,7 +140,7 @@ def _changes(
         mine = _mine(planned, user, made_of)
         if mine is not None and mine != own:
             yield name, mine, "of the user"
-        if name in made_of.checked:
+        if name in made_of.checked and planned.reference is None:  # a text that is no id is no document's
             yield from ((name, value, about) for value, about in _extremes(own))
         if own is not None and (planned.optional or planned.takes_null):
             yield name, None, "NULL"

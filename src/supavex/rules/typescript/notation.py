@@ -79,8 +79,8 @@ def binds_less(part: str, sign: str) -> bool:
         " ? " in bare
         or " ?? " in bare
         or " => " in bare
-        or (sign == " || " and " && " in bare)
-        or (sign == " && " and " || " in bare)
+        or (sign == " || " and re.search(r" &&\s", bare) is not None)  # a long one ends its line with the operator
+        or (sign == " && " and re.search(r" \|\|\s", bare) is not None)
     )
 
 
