@@ -6,12 +6,15 @@ beside it that nobody may run or read, and the database is asked afterwards what
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -301,6 +304,59 @@ def filled(attack: str, machine: Machine) -> str:
     for word in ("program", "written", "secret", "folder"):
         text = text.replace("{" + word + "}", str(getattr(machine, word)))
     return text
+
+
+#: Ways in by a live source: what its objects do when their rows are copied.
+LIVE = """
+{make}
+CREATE FUNCTION evil.fixed(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN evil.run(); END $$;
+CREATE TABLE public.checked (id int PRIMARY KEY, CHECK (evil.run() = 1));
+CREATE TABLE public.unproven (id int PRIMARY KEY);
+CREATE TABLE public.generated (id int PRIMARY KEY, n int GENERATED ALWAYS AS (evil.fixed(id)) STORED);
+CREATE TABLE public.indexed (id int PRIMARY KEY);
+CREATE INDEX ON public.indexed (evil.fixed(id));
+CREATE DOMAIN public.held AS int CHECK (evil.fixed(VALUE) = 1);
+CREATE TABLE public.of_domain (id int PRIMARY KEY, n public.held);
+CREATE TABLE public.guarded (id int PRIMARY KEY);
+ALTER TABLE public.guarded ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.guarded FORCE ROW LEVEL SECURITY;
+CREATE POLICY p ON public.guarded USING (evil.run() = 1);
+CREATE TABLE public.always (id int PRIMARY KEY);
+CREATE TRIGGER t BEFORE INSERT ON public.always FOR EACH ROW EXECUTE FUNCTION evil.trigger();
+ALTER TABLE public.always ENABLE ALWAYS TRIGGER t;
+CREATE TRIGGER t BEFORE INSERT ON auth.users FOR EACH ROW EXECUTE FUNCTION evil.trigger();
+ALTER TABLE auth.users ENABLE ALWAYS TRIGGER t;
+ALTER TABLE auth.identities ADD CONSTRAINT evil CHECK (evil.run() = 1);
+INSERT INTO public.checked VALUES (1); INSERT INTO public.unproven VALUES (1); INSERT INTO public.generated VALUES (1);
+INSERT INTO public.indexed VALUES (1); INSERT INTO public.of_domain VALUES (1, 1);
+INSERT INTO public.guarded VALUES (1); INSERT INTO public.always VALUES (1);
+INSERT INTO auth.users (id, email) VALUES ('00000000-0000-4000-8000-000000000001', 'a@example.com');
+INSERT INTO auth.identities (provider_id, user_id, identity_data, provider) SELECT 'a', id, '{}', 'email' FROM auth.users;
+ALTER TABLE public.unproven ADD CONSTRAINT later CHECK (evil.run() = 1) NOT VALID;
+CREATE MATERIALIZED VIEW public.kept AS SELECT evil.run() AS a;
+CREATE STATISTICS public.s ON (evil.fixed(id)), id FROM public.indexed;
+"""
+
+
+def test_the_copy_of_a_live_source_reaches_nothing(replays: servers.Server, machine: Machine, tmp_path: Path) -> None:
+    """The objects of a live source run with the rights of the files' role where its rows are copied."""
+    from supavex.postgres.connection import connect
+    from supavex.rules.proof.replica import replica
+    from supavex.settings.reading import load_settings
+    from tests.databases import new_database
+
+    with new_database(replays) as database:
+        with connect(database.url(), settings={"search_path": "public"}) as connection:
+            connection.execute(filled(LIVE, machine).encode())
+        (tmp_path / "supavex.toml").write_text(f"[source]\ndatabase_url = {json.dumps(database.url())}\n")
+        project = load_settings(tmp_path)
+        plan: Any = SimpleNamespace(tables=[])
+        with replica(project, plan, lambda _: None) as copied:
+            assert copied.rows >= 8, copied.differences
+            with connect(copied.url) as connection:
+                sql = "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = 'postgres'"
+                assert connection.execute(sql).fetchone() == (False,)
+    assert not machine.ran.exists(), "the program has run"
 
 
 @pytest.mark.slow

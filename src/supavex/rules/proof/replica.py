@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 
 import psycopg
 
+from supavex.files import write_whole
 from supavex.mapping.convex_auth import SOURCES
 from supavex.mapping.key_sql import key_text_sql
 from supavex.mapping.plan import ALIAS, Plan, TablePlan
 from supavex.postgres import server as servers
 from supavex.postgres.budget import Limits
 from supavex.postgres.catalog import Catalog
-from supavex.postgres.cluster import SUPERUSER
 from supavex.postgres.connection import connect, quoted
 from supavex.postgres.definitions import object_statements, own_schemas
 from supavex.postgres.inspection import inspect_catalog
@@ -38,6 +38,8 @@ _OF_USERS = (
     "raw_app_meta_data", "raw_user_meta_data", "is_super_admin", "is_sso_user", "is_anonymous", "banned_until",
     "created_at", "updated_at", "deleted_at",
 )  # fmt: skip
+#: No trigger runs; names that the source's functions leave to the path are found.
+_FILLING = {"session_replication_role": "replica", "search_path": "public, extensions"}
 
 #: Tables that hold rows of their own, with their columns; of partitions, the table that they are of.
 _LOADED = """
@@ -88,16 +90,14 @@ def replica(project: Settings, plan: Plan, known: Known) -> Iterator[Replica]:
     assert project.database_url is not None
     chosen = chosen_programs(project.postgres_bin, project.root) if project.postgres_bin else None
     with temporary_folder("rules", "/tmp") as folder:
-        folder.chmod(0o755)  # the embedded server may run as another user
+        folder.chmod(0o711)  # the embedded server may run as another user, who passes through
         database = folder / "database"
         try:
             with servers.running(database, bin_folder=chosen, script=prelude()) as server:
                 with exported(project.database_url) as (_, live):
                     schemas = own_schemas(live, list(project.schemas))
                     file = folder / "live.sql"
-                    file.write_text(
-                        "".join(f"{one.strip()};\n" for one in object_statements(live, schemas)), encoding="utf-8"
-                    )
+                    write_whole(file, "".join(f"{one.strip()};\n" for one in object_statements(live, schemas)))
                     report = replay_files(server, [file], Limits(project.replay_gb, project.replay_minutes))
                     found = _filled(server, live, plan, schemas, known)
                     also = list(SOURCES) if project.users.kind == "convex-auth" else []
@@ -113,10 +113,14 @@ def replica(project: Settings, plan: Plan, known: Known) -> Iterator[Replica]:
 
 
 def _filled(server: servers.Server, live: psycopg.Connection, plan: Plan, schemas: list[str], known: Known) -> Replica:
-    """Copies the rows, and sets sequences forward."""
+    """Copies the rows, and sets sequences forward.
+
+    Checks, generated columns and views run functions of the source meanwhile. So the role is never the superuser: it
+    is that of the source's files, which reaches nothing of this machine.
+    """
     found = Replica(server.url(), Catalog("", ()))
     asked = _asked(live, schemas)
-    with connect(server.url(SUPERUSER), settings={"session_replication_role": "replica"}) as made:
+    with connect(server.url(), settings=_FILLING) as made:
         unproven = made.execute(_UNPROVEN_CHECKS).fetchall()
         for table, name, _ in unproven:
             made.execute(f"ALTER TABLE {table} DROP CONSTRAINT {quoted(name)}".encode())
