@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from supavex.deployment import Deployment
+from supavex.deployment.database.layout import HANDLE_SECRET
 from supavex.deployment.database.stored_files import Files
 from supavex.deployment.functions.bundle import bundle_of
 from supavex.deployment.functions.in_process import FunctionFailed
@@ -225,6 +226,48 @@ def test_a_component_calls_back_by_a_handle(deployment: Deployment):
     assert notes(deployment) == ["hello"]
     assert deployment.run_scheduled() == 1
     assert notes(deployment) == ["hello", "hello later"]
+
+
+def test_a_handle_that_nobody_made_calls_nothing(deployment: Deployment):
+    """A component knows the form of a handle and the names of the app's functions: that is not enough."""
+    from supavex.deployment.functions.call import Call
+
+    made = deployment.run("app:callBack", {"text": "hello"})
+    theirs = deployment.run("app:ofComponent", {"name": "a", "by": 1})
+    assert isinstance(made, str) and isinstance(theirs, str) and "app.js:note" in made
+    deployment.run_scheduled()
+    assert notes(deployment) == ["hello", "hello later"]
+    place, signature = made.rsplit(";", 1)
+    flipped = signature[:-1] + ("0" if signature[-1] != "0" else "1")
+    forged = [
+        "function://;app:note",
+        "function://;app.js:note",
+        "function://app:note",
+        place,
+        f"{place};",
+        f"{place};{flipped}",
+        f"{place};{theirs.rsplit(';', 1)[1]}",
+        f"{place};\ud800",
+        made.replace("app.js:note", "app:note"),
+        made.replace("function://;", f"function://{theirs.removeprefix('function://').split(';')[0]};"),
+    ]
+    for handle in forged:
+        arguments = {"handle": handle, "text": "forged"}
+        outcome = deployment.functions.mutation(Call("lib:calls", arguments, internal=True, component="counter"))
+        assert outcome.failure is not None, handle
+        assert "Function handle not found" in outcome.failure.message or "\ud800" in handle, outcome.failure.message
+    assert deployment.run_scheduled() == 0 and notes(deployment) == ["hello", "hello later"]
+    arguments = {"handle": made, "text": "again"}
+    outcome = deployment.functions.mutation(Call("lib:calls", arguments, internal=True, component="counter"))
+    assert outcome.failure is None and "again" in notes(deployment)
+
+
+def test_handles_stay_and_each_deployment_has_its_own(deployment: Deployment, tmp_path: Path):
+    secrets = []
+    for path in (tmp_path / FILE, tmp_path / FILE, tmp_path / "other" / FILE):
+        with Deployment(path) as opened:
+            secrets.append(opened.store.meta(HANDLE_SECRET))
+    assert secrets[0] == secrets[1] and None not in secrets and secrets[2] != secrets[0]
 
 
 def test_handles_and_schedules_of_a_components_functions(deployment: Deployment):

@@ -7,6 +7,7 @@ What belongs to the app and to each of its components alike has a column ``compo
 from __future__ import annotations
 
 import re
+import secrets
 import sqlite3
 
 from supavex.deployment.database import search_indexes
@@ -14,6 +15,8 @@ from supavex.deployment.database import search_indexes
 # A key's columns stand first in tables without row ids: SQLite's own check takes others for damaged.
 #: The form of the file. Files of the ones before are upgraded, those of others refused.
 FORMAT, _EARLIER = "3", ("1", "2")
+#: What ``meta`` keeps under this key signs the deployment's function handles; nobody else knows it.
+HANDLE_SECRET = "function_handle_secret"
 _TABLES = (
     """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -57,12 +60,14 @@ CREATE TABLE IF NOT EXISTS ended_sessions (token BLOB PRIMARY KEY, until INTEGER
 
 
 def is_made(connection: sqlite3.Connection) -> bool:
-    """Whether a file has its tables, in today's form: then opening it need not wait for who is writing to it."""
+    """Whether a file has what :func:`make` makes: then opening it need not wait for who is writing to it."""
     names = re.findall(r"EXISTS (\w+)", _TABLES)
     marks = ",".join("?" * len(names))
     sql = f"SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ({marks})"
     (found,) = connection.execute(sql, names).fetchone()
-    return int(found) == len(names) and form_of(connection) == FORMAT
+    if int(found) != len(names) or form_of(connection) != FORMAT:
+        return False
+    return connection.execute("SELECT 1 FROM meta WHERE key = ?", (HANDLE_SECRET,)).fetchone() is not None
 
 
 def form_of(connection: sqlite3.Connection) -> str | None:
@@ -85,6 +90,7 @@ def make(connection: sqlite3.Connection) -> None:
         if earlier is not None:
             _take_back(connection, earlier)
     connection.execute("INSERT OR REPLACE INTO meta VALUES ('format', ?)", (FORMAT,))
+    connection.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (HANDLE_SECRET, secrets.token_hex(32)))
 
 
 def _set_aside(connection: sqlite3.Connection, statement: str) -> str | None:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from supavex.convex.schema_json import validator_from_json
 from supavex.convex.validators import AnyValue, Validator
 from supavex.deployment.database.components import APP, Component, components
+from supavex.deployment.database.layout import HANDLE_SECRET
 from supavex.deployment.functions.modules import IMPORTED, new_import
 from supavex.deployment.runtime.definitions import module_prefix
 from supavex.deployment.runtime.linking import link
@@ -81,6 +82,8 @@ class App:
         self.imported = _imported(connection)
         #: Major and minor version of the npm package that pushed the app.
         self.client_version = _client_version(connection)
+        #: What signs function handles.
+        self.handle_secret = _handle_secret(connection)
 
     @staticmethod
     def version_of(connection: sqlite3.Connection) -> tuple[Any, ...]:
@@ -138,6 +141,11 @@ def _client_version(connection: sqlite3.Connection) -> tuple[int, ...]:
     row = connection.execute("SELECT value FROM meta WHERE key = 'udf_version'").fetchone()
     found = re.match(r"([0-9]{1,9})\.([0-9]{1,9})\.", "" if row is None else str(row[0]))
     return (0, 0) if found is None else (int(found[1]), int(found[2]))
+
+
+def _handle_secret(connection: sqlite3.Connection) -> bytes:
+    (secret,) = connection.execute("SELECT value FROM meta WHERE key = ?", (HANDLE_SECRET,)).fetchone()
+    return bytes.fromhex(secret)
 
 
 def canonical(path: str) -> str:

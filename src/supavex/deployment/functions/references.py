@@ -1,11 +1,14 @@
 """What a call inside of the app names: a function of the same component, one of a component mounted there, or a handle.
 
 Source: ``common/src/components/reference.rs`` and ``model/src/components`` of convex-backend. A handle is
-``function://ID;PATH``, where ID is the component's, and nothing is the app.
+``function://ID;PATH;SIGNATURE``, where ID is the component's, and nothing is the app. It calls internal functions too,
+so that only a handle that the deployment has made may be one: the signature tells it from others.
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 from typing import Any
 
@@ -31,17 +34,22 @@ def named(app: App, caller: Component, arguments: dict[str, Any]) -> tuple[str, 
     raise ValueError("a function is named by its name, a handle or a reference")
 
 
-def handle_of(function: Function) -> str:
+def handle_of(app: App, function: Function) -> str:
     """The handle of a function."""
-    return f"{_HANDLE}{function.component.document};{function.udf_path}"
+    place = f"{function.component.document};{function.udf_path}"
+    return f"{_HANDLE}{place};{_signature(app, place)}"
+
+
+def _signature(app: App, place: str) -> str:
+    return hmac.new(app.handle_secret, place.encode(errors="replace"), hashlib.sha256).hexdigest()
 
 
 def _of_handle(app: App, text: str) -> tuple[str, str]:
-    document, separator, path = text.partition(";")
-    if not separator:  # `function://path`, without any component
-        return text.rpartition("/")[2], ""
+    place, _, signature = text.rpartition(";")
+    document, _, path = place.partition(";")
+    made = hmac.compare_digest(signature.encode(errors="replace"), _signature(app, place).encode())
     found = next((path for path, one in app.components.items() if one.document == document), None)
-    if found is None or app.find(path, found) is None:
+    if not made or found is None or app.find(path, found) is None:
         raise SupavexError("FunctionHandleNotFound", "Function handle not found")
     return path, found
 

@@ -315,7 +315,7 @@ def function_handle(frame: Frame, arguments: Arguments) -> str:
     function = frame.app.find(path, component)
     if function is None:
         raise SupavexError("FunctionHandleNotFound", f"Function handle not found: there is no function {path}")
-    return json.dumps(handle_of(function))
+    return json.dumps(handle_of(frame.app, function))
 
 
 def audit_log(frame: Frame, arguments: Arguments) -> str:
