@@ -122,6 +122,21 @@ def test_a_check_over_references_is_tried(server: servers.Server) -> None:
     assert findings.writes > findings.taken > 0
 
 
+def test_grants_of_some_columns_are_refused_and_said(server: servers.Server) -> None:
+    columns = """
+        CREATE TABLE cards (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text, price int);
+        INSERT INTO cards (name, price) VALUES ('a', 1), ('b', 2);
+    """
+    granted = "REVOKE ALL ON cards FROM anon; GRANT SELECT (id, name), UPDATE (name) ON cards TO anon;"
+    with new_database(server) as database, projects.folder() as folder:
+        database.run(USERS + columns + GRANTS + granted)
+        made = written(folder, database)
+        migrated(folder)
+        findings = tried(made, database, users=1)
+    assert findings.differences == []
+    assert any(line.startswith("public.cards: select as anon, who is granted some") for line in findings.not_tried)
+
+
 def test_where_nothing_was_tried_nothing_is_good() -> None:
     proof = RulesProof(Findings(users=["anon"]), Called(), builders=False, seconds=0.0)
     assert not proof.ok
