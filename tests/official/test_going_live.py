@@ -191,6 +191,7 @@ def test_a_wrong_key_is_said(project: Path, served: Served, monkeypatch: pytest.
     deployed = supavex("deploy", "-C", project, "--config", REMAINING, "--to", served.url)
     assert deployed.code == 2
     assert "BadDeployKey" in deployed.err
+    assert "error[WrongAdminKey]" in deployed.err and "wrong" not in deployed.err.replace("WrongAdminKey", "")
 
 
 def test_a_table_that_someone_else_changes_meanwhile_is_noticed(tmp_path: Path) -> None:

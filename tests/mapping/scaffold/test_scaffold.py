@@ -392,6 +392,17 @@ def test_two_references_to_one_table_are_named_for_what_they_refer_to(write: Wri
     assert '"customer": v.optional(v.id("customers")),' in lines(made, "bills")
 
 
+def test_references_by_several_columns_are_named_by_the_word_that_these_share(write: Write) -> None:
+    made = write(
+        "CREATE TABLE orders (tenant_id int, order_no int, PRIMARY KEY (tenant_id, order_no));"
+        "CREATE TABLE lines (id int PRIMARY KEY, tenant_id int, order_no int, parent_tenant int, parent_no int,"
+        " FOREIGN KEY (tenant_id, order_no) REFERENCES orders,"
+        " FOREIGN KEY (parent_tenant, parent_no) REFERENCES orders);"
+    )
+    assert 'fields.order.references = ["tenant_id", "order_no"]' in made.toml
+    assert 'fields.parent_order.references = ["parent_tenant", "parent_no"]' in made.toml
+
+
 def test_names_that_differ_in_their_spelling_keep_it(write: Write) -> None:
     made = write(
         'CREATE TABLE "userProfile" (id int PRIMARY KEY); CREATE TABLE user_profile (id int PRIMARY KEY);'

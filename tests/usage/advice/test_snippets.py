@@ -111,6 +111,11 @@ def suggested(folder: Path, code: str, table: str = "posts") -> Written:
             "}",
             'return await ctx.db.insert("posts", args.document);',
         ]),
+        (".insert([a, b]).select('title')", [
+            'const ids = await Promise.all(args.documents.map((document) => ctx.db.insert("posts", document)));',
+            "const rows = (await Promise.all(ids.map((id) => ctx.db.get(id)))).filter((row) => row !== null);",
+            "return rows.map((row) => ({ title: row.title }));",
+        ]),
         # An upsert returns the row, too; of one that it leaves alone there is none.
         (".upsert(row, { onConflict: 'title' }).select('title').single()", [
             'const existing = await ctx.db.query("posts")',

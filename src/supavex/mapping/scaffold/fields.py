@@ -132,6 +132,11 @@ def _reference_names(key: ForeignKey, several: Sequence[ForeignKey]) -> list[str
     rivals = [other for other in several if other is not key and _leads_alike(other, key)]
     others = {column for other in rivals for column in other.columns}
     alone = [role for column, role in said.items() if rivals and column not in others and role and role != parent]
+    first = {words(column)[:1] for column in key.columns}
+    if rivals and parent in said.values():
+        alone = []  # A column is named after the table itself.
+    elif rivals and len(first) == 1 and parent[:1] not in first:
+        alone = [next(iter(first))]  # parent_tenant, parent_no
     stems = [*named[:1], *((*role, *parent) for role in alone[:1] if len(alone) == 1), parent or ("parent",)]
     plain = ["_".join(stem) for stem in stems]
     by = f"{'_'.join(parent) or 'parent'}_by_{'_and_'.join(key.columns)}"

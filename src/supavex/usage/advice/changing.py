@@ -122,6 +122,12 @@ class Changing(Embedding):
                 self.imports['import schema from "./schema";'] = None
                 kind = f"v.array(schema.tables{member(self.side.target)}.validator)"
                 documents = self.arguments.add("documents", kind)
+                self._say_counted(payload.items[0] if payload.items else None)
+                if self.query.returning:
+                    ids = f"await Promise.all({documents}.map((document) => ctx.db.insert({table}, document)))"
+                    rows = "(await Promise.all(ids.map((id) => ctx.db.get(id)))).filter((row) => row !== null)"
+                    returned = self._mapped("rows", self._embedded())
+                    return [f"const ids = {ids};", f"const rows = {rows};", f"return {returned};"]
                 return [f"for (const document of {documents}) await ctx.db.insert({table}, document);"]
         document = self._document(payload)
         self._say_counted(payload)
@@ -176,6 +182,7 @@ class Changing(Embedding):
 
     def _upsert(self) -> list[str]:
         payload = self.query.payload
+        self._say_counted(payload)
         conflict = [self.side.column(name) for name in self.query.conflict]
         table = quoted(self.side.target)
         if not conflict:
