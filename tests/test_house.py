@@ -192,7 +192,8 @@ ONE_NAME_IN_ROOMS = {
     "one family of types, in the conversions and in what reads or writes it": "arrays booleans integers micros texts",
     "one verb of the library and what it does": "inspect",
     "a limit, a constant or a count of each room": """
-        COMMANDS ENV_FILES KINDS LARGE_BYTES LISTED Limits MAX_BYTES NOBODY OPERATIONS PARSE_SECONDS SECONDS T WIDTH""",
+        COMMANDS ENV_FILES KINDS LARGE_BYTES LISTED Limits MAX_BYTES MAX_DEPTH NOBODY OPERATIONS PARSE_SECONDS SECONDS T
+        WIDTH""",
     "a plain word, of rooms that have nothing else in common": """
         Address Answer Arguments Asked Attempt Binding Budget Call Choice Failure Filter Guard Handler Kind
         Log Mismatch Module Name NewFile Outcome Place Query Report Rules Sides Source Status Step Usage User Visibility
