@@ -6,6 +6,7 @@ import functools
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -177,3 +178,92 @@ def test_the_command_takes_a_live_source(server: servers.Server, monkeypatch: py
     assert ("workspaces:get", Path("convex/workspaces.ts")) in {
         (one["function"], Path(one["place"].partition(":")[0])) for one in found["differences"]
     }
+
+
+def made_again(server: servers.Server, folder: Path, sql: str, *asked: str) -> tuple[Replica, list[list[Any]]]:
+    """A replica of a source of ``sql``, of a plan without tables; what it answers to each of ``asked``."""
+    with new_database(server) as database:
+        database.run(sql)
+        (folder / "supavex.toml").write_text(f"[source]\ndatabase_url = {json.dumps(database.url())}\n")
+        plan: Any = SimpleNamespace(tables=[])
+        with replica(load_settings(folder), plan, lambda _: None) as copied, connect(copied.url) as connection:
+            return copied, [connection.execute(one.encode()).fetchall() for one in asked]
+
+
+#: Rules that ask for Supabase's own tables: by a policy, by a function with a path, by one that no rule calls.
+ASKING = """
+CREATE TABLE notes (id int PRIMARY KEY);
+INSERT INTO auth.users (id) VALUES ('00000000-0000-4000-8000-000000000001');
+INSERT INTO auth.mfa_factors (id, user_id, factor_type, status, created_at, updated_at, secret)
+  SELECT id, id, 'totp', 'verified', now(), now(), 'hidden' FROM auth.users;
+INSERT INTO storage.buckets (id, name) VALUES ('b', 'b');
+INSERT INTO storage.objects (bucket_id, name) VALUES ('b', 'one');
+INSERT INTO auth.audit_log_entries (id, ip_address) VALUES (gen_random_uuid(), '');
+ALTER TABLE notes ENABLE ROW LEVEL SECURITY;
+CREATE POLICY mfa ON notes FOR SELECT USING (NOT EXISTS (
+  SELECT FROM auth.mfa_factors f WHERE f.user_id = auth.uid() AND f.status = 'verified'));
+CREATE FUNCTION has_file() RETURNS boolean LANGUAGE sql STABLE SET search_path = 'storage' AS
+  $$ SELECT EXISTS (SELECT FROM objects) $$;
+CREATE POLICY files ON notes FOR INSERT WITH CHECK (has_file());
+CREATE FUNCTION log() RETURNS bigint LANGUAGE sql STABLE AS $$ SELECT count(*) FROM auth.audit_log_entries $$;
+CREATE FUNCTION unused() RETURNS text LANGUAGE sql AS $$ SELECT encrypted_password FROM auth.users $$;
+"""
+
+
+def test_supabases_own_tables_that_rules_ask_for_are_copied_without_secrets(
+    server: servers.Server, tmp_path: Path
+) -> None:
+    copied, (factors, objects) = made_again(
+        server, tmp_path, ASKING, "SELECT status, secret FROM auth.mfa_factors", "SELECT name FROM storage.objects"
+    )
+    assert factors == [("verified", None)]
+    assert objects == [("one",)]
+    assert copied.differences == []
+    assert copied.not_tried == [
+        "auth.audit_log_entries: the function log asks for it, and its rows are not copied",
+        "auth.users: the function unused asks for its encrypted_password, which is not copied",
+    ]
+
+
+def test_a_rule_that_asks_for_what_is_not_copied_is_a_difference(server: servers.Server, tmp_path: Path) -> None:
+    sql = ASKING + "CREATE POLICY logs ON notes FOR DELETE USING (log() > 0 AND unused() <> '');"
+    copied, _ = made_again(server, tmp_path, sql)
+    assert copied.differences == [
+        ("auth.audit_log_entries", "the function log asks for it, and its rows are not copied"),
+        ("auth.users", "the function unused asks for its encrypted_password, which is not copied"),
+    ]
+
+
+#: Tables that rules ask for in all the ways: of each, more rows than are copied of one that none asks for.
+WAYS = """
+CREATE TABLE bans AS SELECT n AS id FROM generate_series(1, 5) n;
+CREATE TABLE "user-roles" AS SELECT n AS id FROM generate_series(1, 5) n;
+CREATE TABLE memberships AS SELECT n AS id FROM generate_series(1, 5) n;
+CREATE TABLE inviters AS SELECT n AS id FROM generate_series(1, 5) n;
+CREATE TABLE admins AS SELECT n AS id FROM generate_series(1, 5) n;
+CREATE TABLE checked AS SELECT n AS id FROM generate_series(1, 5) n;
+CREATE TABLE nobodys AS SELECT n AS id FROM generate_series(1, 5) n;
+CREATE TABLE notes (id int PRIMARY KEY);
+ALTER TABLE notes ENABLE ROW LEVEL SECURITY;
+CREATE FUNCTION is_banned() RETURNS boolean LANGUAGE sql STABLE BEGIN ATOMIC SELECT EXISTS (SELECT FROM bans); END;
+CREATE FUNCTION auth.is_admin() RETURNS boolean LANGUAGE sql STABLE AS $$ SELECT EXISTS (SELECT FROM admins) $$;
+CREATE MATERIALIZED VIEW seen AS SELECT id FROM memberships;
+CREATE FUNCTION is_checked(int) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RETURN EXISTS (SELECT FROM CHECKED); END $$;
+ALTER TABLE notes ADD CHECK (is_checked(id));
+CREATE POLICY a ON notes FOR SELECT USING (NOT is_banned() AND EXISTS (SELECT FROM "user-roles"));
+CREATE POLICY b ON notes FOR INSERT WITH CHECK (EXISTS (SELECT FROM inviters));
+CREATE POLICY c ON notes FOR DELETE USING (EXISTS (SELECT FROM seen) AND auth.is_admin());
+"""
+
+
+def test_a_long_table_that_a_rule_asks_for_in_any_way_is_copied_whole(
+    server: servers.Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replicas, "ROWS", 1)
+    with new_database(server) as database:
+        database.run(WAYS, role=servers.SUPERUSER)
+        url = database.url(servers.SUPERUSER)
+        (tmp_path / "supavex.toml").write_text(f"[source]\ndatabase_url = {json.dumps(url)}\n")
+        plan: Any = SimpleNamespace(tables=[])
+        with replica(load_settings(tmp_path), plan, lambda _: []) as copied:
+            assert copied.partial.keys() == {"public.nobodys"}

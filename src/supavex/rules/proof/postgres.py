@@ -68,8 +68,10 @@ class PostgresSide:
                 found[name] = len(left)
         self.connection.execute("SELECT set_config('session_replication_role', 'origin', true)")
         for table in self.tables.values():
+            sql = "SELECT tgname FROM pg_catalog.pg_trigger WHERE tgrelid = pg_catalog.to_regclass(%s)"
+            there = {name for (name,) in self.connection.execute(sql, (self._place(table),))}
             for trigger in table.source.triggers:
-                if touched_by(trigger) is None:
+                if trigger.name in there and touched_by(trigger) is None:
                     sql = f"ALTER TABLE {self._place(table)} DISABLE TRIGGER {quoted(trigger.name)}"
                     self.connection.execute(sql.encode())
         return found
@@ -85,6 +87,8 @@ class PostgresSide:
             yield
         finally:
             self.connection.execute("ROLLBACK TO SAVEPOINT tried")
+            # A savepoint that stays is a transaction more within all that come after it.
+            self.connection.execute("RELEASE SAVEPOINT tried")
 
     def visible(self, table: TablePlan, user: User, ids: Sequence[str] | None = None) -> set[str] | str:
         """The ids of the rows that the user sees (of those ``ids``, if given); PostgreSQL's words where it refuses."""
@@ -101,7 +105,8 @@ class PostgresSide:
         """The WHERE that takes the rows of ``ids`` alone, and its parameters."""
         if ids is None:
             return "", []
-        return f" WHERE {self._key(table)} = ANY(%s)", [[self._key_text(table, one) for one in ids]]
+        texts = self._key_texts(table, ids)
+        return f" WHERE {self._key(table)} = ANY(%s)", [[texts[one] for one in ids]]
 
     def _place(self, table: TablePlan) -> str:
         return table.source.sql_name
@@ -115,10 +120,14 @@ class PostgresSide:
         return encode_id(self.numbers[table.target], table.key.internal_id(text))
 
     def _key_text(self, table: TablePlan, id_: str) -> str:
+        return self._key_texts(table, [id_])[id_]
+
+    def _key_texts(self, table: TablePlan, ids: Sequence[str]) -> dict[str, str]:
+        """The texts of the keys of ids; the id itself where its row is gone. Hashes are looked up in one read."""
         assert table.key is not None
-        _, internal = decode_id(id_)
-        text = table.key.text_of(internal)
-        return text if text is not None else self._hashed(table).get(id_, id_)
+        found = {one: table.key.text_of(decode_id(one)[1]) for one in ids}
+        hashed = self._hashed(table) if None in found.values() else {}
+        return {one: hashed.get(one, one) if text is None else text for one, text in found.items()}
 
     def _hashed(self, table: TablePlan) -> dict[str, str]:
         """Keys by ids, of a table whose ids are hashes."""
@@ -208,7 +217,10 @@ class PostgresSide:
             if planned.reference is not None:
                 columns.append(key_text_sql(planned.reference.key, planned.reference.parts))
             else:
-                columns.append(seen_text(planned.type, planned.conversion).replace("{c}", source))
+                text = seen_text(planned.type, planned.conversion).replace("{c}", source)
+                if planned.large is not None:
+                    text = f"CASE WHEN {planned.large.large_sql(source)} THEN NULL ELSE {text} END"
+                columns.append(text)
         where, values = self._among(table, ids)
         sql = f"SELECT {', '.join(columns)} FROM {self._place(table)} AS {ALIAS}{where}"
         found = {}

@@ -5,8 +5,7 @@ The live database is read in one READ ONLY snapshot: its catalog, and rows by CO
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -26,18 +25,14 @@ from supavex.postgres.programs import chosen_programs
 from supavex.postgres.replay import prelude
 from supavex.postgres.run_files import replay_files
 from supavex.postgres.snapshot import exported
+from supavex.rules.proof.asked import texts
 from supavex.rules.proof.catalogs import differences
+from supavex.rules.proof.services import OF_USERS, Needed, needed
 from supavex.settings.settings import Settings
 from supavex.temporary import temporary_folder
 
 #: Rows of a table up to which all are copied. A table that rules ask for by a subquery or a function is copied whole.
 ROWS = 100_000
-#: Of auth.users: what rules and claims read. Passwords and tokens stay where they are.
-_OF_USERS = (
-    "id", "aud", "role", "email", "phone", "email_confirmed_at", "phone_confirmed_at", "last_sign_in_at",
-    "raw_app_meta_data", "raw_user_meta_data", "is_super_admin", "is_sso_user", "is_anonymous", "banned_until",
-    "created_at", "updated_at", "deleted_at",
-)  # fmt: skip
 #: No trigger runs; names that the source's functions leave to the path are found.
 _FILLING = {"session_replication_role": "replica", "search_path": "public, extensions"}
 
@@ -96,11 +91,11 @@ def replica(project: Settings, plan: Plan, known: Known) -> Iterator[Replica]:
             with servers.running(database, bin_folder=chosen, script=prelude()) as server:
                 with exported(project.database_url) as (_, live):
                     schemas = own_schemas(live, list(project.schemas))
+                    also = list(SOURCES) if project.users.kind == "convex-auth" else []
                     file = folder / "live.sql"
                     write_whole(file, "".join(f"{one.strip()};\n" for one in object_statements(live, schemas)))
                     report = replay_files(server, [file], Limits(project.replay_gb, project.replay_minutes))
-                    found = _filled(server, live, plan, schemas, known)
-                    also = list(SOURCES) if project.users.kind == "convex-auth" else []
+                    found = _filled(server, live, plan, schemas, known, also)
                     there = inspect_catalog(live, list(project.schemas), also)
                 with connect(server.url()) as made:
                     found.catalog = inspect_catalog(made, list(project.schemas), also)
@@ -112,23 +107,31 @@ def replica(project: Settings, plan: Plan, known: Known) -> Iterator[Replica]:
             servers.remove(database)
 
 
-def _filled(server: servers.Server, live: psycopg.Connection, plan: Plan, schemas: list[str], known: Known) -> Replica:
+def _filled(
+    server: servers.Server,
+    live: psycopg.Connection,
+    plan: Plan,
+    schemas: list[str],
+    known: Known,
+    also: Sequence[str] = (),
+) -> Replica:
     """Copies the rows, and sets sequences forward.
 
     Checks, generated columns and views run functions of the source meanwhile. So the role is never the superuser: it
     is that of the source's files, which reaches nothing of this machine.
     """
     found = Replica(server.url(), Catalog("", ()))
-    asked = _asked(live, schemas)
+    asking = texts(live, schemas)
     with connect(server.url(), settings=_FILLING) as made:
         unproven = made.execute(_UNPROVEN_CHECKS).fetchall()
         for table, name, _ in unproven:
             made.execute(f"ALTER TABLE {table} DROP CONSTRAINT {quoted(name)}".encode())
         _copy_users(live, made, found)
+        _copy_services(live, made, needed(live, made, asking, schemas, also), found)
         for schema, name, partitioned, columns in live.execute(_LOADED, (schemas,)).fetchall():
             planned = next((t for t in plan.tables if (t.source.schema, t.source.name) == (schema, name)), None)
             rows = _Rows(schema, name, partitioned, columns)
-            if _is_longer(live, rows.place) and name not in asked:
+            if _is_longer(live, rows.place) and not any(text.names(name) for text in asking):
                 keys = known(planned) if planned is not None and planned.key is not None else []
                 if keys is not None:
                     _copy_some(live, made, rows, planned, keys, found)
@@ -167,22 +170,6 @@ class _Rows:
         return f"{'' if self.partitioned else 'ONLY '}{quoted(self.schema, self.name)}"
 
 
-def _asked(live: psycopg.Connection, schemas: list[str]) -> Collection[str]:
-    """Words of policies' subqueries, functions and views: a table that is called so may be asked for by one."""
-    texts = (
-        "SELECT p.qual || ' ' || coalesce(p.with_check, '') FROM pg_catalog.pg_policies p WHERE schemaname = ANY(%s)"
-    )
-    words: set[str] = set()
-    for (text,) in live.execute(texts, (schemas,)):
-        words |= set(re.findall(r'(?:FROM|JOIN|,)\s+\(*(?:\w+\.)?"?(\w+)"?', text or ""))
-    bodies = """SELECT p.prosrc FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
-        WHERE n.nspname = ANY(%(schemas)s) AND p.prorettype <> 'trigger'::regtype
-        UNION ALL SELECT definition FROM pg_catalog.pg_views WHERE schemaname = ANY(%(schemas)s)"""
-    for (text,) in live.execute(bodies, {"schemas": schemas}):
-        words |= set(re.findall(r"\w+", text or ""))
-    return words
-
-
 def _is_longer(live: psycopg.Connection, place: str) -> bool:
     row = live.execute(f"SELECT count(*) > {ROWS} FROM (SELECT FROM {place} LIMIT {ROWS + 1}) AS t".encode()).fetchone()
     return bool(row and row[0])
@@ -193,15 +180,31 @@ def _copy_users(live: psycopg.Connection, made: psycopg.Connection, found: Repli
         "SELECT attname FROM pg_catalog.pg_attribute "
         "WHERE attrelid = pg_catalog.to_regclass('auth.users') AND attgenerated = ''"
     )
-    columns = [name for (name,) in live.execute(sql) if name in _OF_USERS]
+    columns = [name for (name,) in live.execute(sql) if name in OF_USERS]
     if not columns:
         return
     rows = _Rows("auth", "users", False, columns)
     source = rows.place
     if _is_longer(live, source):
         source = f"(SELECT * FROM {source} ORDER BY id LIMIT {ROWS}) AS t"
-        found.not_tried.append(f"users of auth.users beyond the first {ROWS:,}")
+        found.partial["auth.users"] = f"users of auth.users beyond the first {ROWS:,}"
+        found.not_tried.append(found.partial["auth.users"])
     _copy(live, made, source, rows, found)
+
+
+def _copy_services(
+    live: psycopg.Connection, made: psycopg.Connection, wanted: Iterable[Needed], found: Replica
+) -> None:
+    """Copies the tables of Supabase's own that are asked for; says what of them is not as it is on the source."""
+    for one in wanted:
+        name = f"{one.schema}.{one.name}"
+        if one.missing and one.reached:
+            found.differences.append((name, one.missing))
+        elif one.missing:
+            found.not_tried.append(f"{name}: {one.missing}")
+        if one.columns:
+            rows = _Rows(one.schema, one.name, False, one.columns)
+            _copy(live, made, rows.place, rows, found)
 
 
 def _copy_some(
@@ -219,8 +222,8 @@ def _copy_some(
     found.not_tried.append(found.partial[qualified])
     if planned is None or planned.key is None or not keys:
         return
-    texts = ", ".join("'" + key.replace("'", "''") + "'" for key in keys)
-    where = f"{key_text_sql(planned.key, planned.key.own(ALIAS))} = ANY(ARRAY[{texts}])"
+    listed = ", ".join("'" + key.replace("'", "''") + "'" for key in keys)
+    where = f"{key_text_sql(planned.key, planned.key.own(ALIAS))} = ANY(ARRAY[{listed}])"
     _copy(live, made, f"(SELECT * FROM {rows.place} AS {ALIAS} WHERE {where}) AS t", rows, found)
 
 
