@@ -230,7 +230,10 @@ class _Reader:
             column = planned.column
             if column is None or column.nullable or planned.file is not None or planned.expression:
                 continue
-            if isinstance(planned.validator, Optional) or planned.optional or planned.takes_null:
+            may_be_absent = isinstance(planned.validator, Optional) or planned.optional
+            # The null of a JSON column that is NOT NULL is JSON's own, which PostgreSQL takes.
+            takes_null = planned.takes_null and column.type.base not in ("json", "jsonb")
+            if may_be_absent or takes_null:
                 self.made.required.append(planned.name)
 
     def others(self) -> None:

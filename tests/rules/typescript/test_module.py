@@ -22,7 +22,7 @@ SQL = """
 CREATE TABLE teams (id uuid PRIMARY KEY, name text UNIQUE, kind text);
 CREATE TABLE members (id uuid PRIMARY KEY, team_id uuid NOT NULL REFERENCES teams, user_id uuid NOT NULL);
 CREATE FUNCTION own_team() RETURNS uuid LANGUAGE sql STABLE AS $$ SELECT team_id FROM members WHERE user_id = auth.uid() LIMIT 1 $$;
-CREATE TABLE drafts (id uuid PRIMARY KEY, team_id uuid DEFAULT own_team() REFERENCES teams, body text DEFAULT 'none');
+CREATE TABLE drafts (id uuid PRIMARY KEY, team_id uuid DEFAULT own_team() REFERENCES teams, body text DEFAULT 'none', data jsonb NOT NULL);
 CREATE TABLE notes (id uuid PRIMARY KEY, team_id uuid NOT NULL REFERENCES teams ON DELETE CASCADE, owner uuid NOT NULL,
   body text, price numeric, at time, EXCLUDE USING gist (body WITH =));
 CREATE INDEX ON members (user_id);
@@ -56,6 +56,10 @@ def made(server: servers.Server) -> Iterator[Written]:
     with new_database(server) as database, projects.folder() as folder:
         database.run("CREATE EXTENSION btree_gist SCHEMA extensions;" + SQL)
         yield written(folder, database)
+
+
+def test_the_null_of_json_is_a_value_where_the_column_takes_no_null(made: Written) -> None:
+    assert 'required: ["data"]' not in made.text
 
 
 def test_policies_read_as_a_person_would_write_them(made: Written) -> None:
