@@ -342,6 +342,16 @@ def test_a_components_http_actions_answer_under_its_prefix(pushed: App):
         assert caught.value.code == 404
 
 
+def test_the_apps_own_routes_under_its_prefix_come_before_a_component_that_is_mounted_there(pushed: App):
+    for path in ("/shop/exact", "/shop/files/a"):
+        with urllib.request.urlopen(f"{pushed.served.url}/http{path}", timeout=30) as found:
+            assert found.read().decode() == f"the app at {path}"
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(f"{pushed.served.url}/http/exact", timeout=30)
+    with caught.value:
+        assert (caught.value.code, b"does not have HTTP actions enabled" in caught.value.read()) == (404, True)
+
+
 def test_export_and_import_of_components(pushed: App):
     assert pushed.convex("run", "app:sell", '{"name": "d"}').code == 0
     archive = pushed.export("whole.zip")

@@ -30,6 +30,7 @@ from supavex.deployment.functions.incidents import recorded
 from supavex.deployment.functions.operations import answer
 from supavex.deployment.functions.outcome import Failure, Outcome, failure_of, logged
 from supavex.deployment.functions.references import named
+from supavex.deployment.functions.routing import routed
 from supavex.deployment.functions.running import ACTION_CPU_SECONDS, TransactionFunctions
 from supavex.deployment.functions.syscalls import Frame, parsed, understood
 from supavex.deployment.runtime.runner import Runner, RunnerLost
@@ -96,7 +97,10 @@ def run_http_action(
         call = Call("http", None, identity)
         with functions.engine.snapshot() as snapshot:
             app = functions.app(snapshot)
-            component, path = _routed(app, request.path)
+            found = routed(app, request.method, request.path)
+            if found is None:
+                raise NoRouter
+            component, path = found
             start = functions.start_request(app, replace(_ROUTER, component=component), call, snapshot)
         start["http"] = {
             "method": request.method,
@@ -106,25 +110,14 @@ def run_http_action(
             "streamId": "body" if request.has_body else None,
         }
         outcome.component = component.path
-        if not app.has_router(component):
-            raise NoRouter
         with functions.runner(app) as leased:
             run = _ActionRun(functions, action, app, leased.runner, call, outcome, component, exchange)
             outcome.value = run.until_done(start)
     return outcome
 
 
-def _routed(app: App, path: str) -> tuple[Component, str]:
-    """Whose router answers a path, and what of the path it sees: a component's sees what follows its prefix."""
-    mounted = [
-        one for one in app.components.values() if one.id and one.http_prefix and path.startswith(one.http_prefix)
-    ]
-    found = max(mounted, key=lambda one: len(one.http_prefix or ""), default=None)
-    return (APP, path) if found is None else (found, path[len(found.http_prefix or "") - 1 :])
-
-
 class NoRouter(Failure):
-    """The app has no HTTP actions."""
+    """Nothing in the app answers HTTP there."""
 
     def __init__(self) -> None:
         super().__init__("This Convex deployment does not have HTTP actions enabled.")

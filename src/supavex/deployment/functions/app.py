@@ -13,7 +13,7 @@ from supavex.convex.schema_json import validator_from_json
 from supavex.convex.validators import AnyValue, Validator
 from supavex.deployment.database.components import APP, Component, components
 from supavex.deployment.database.layout import HANDLE_SECRET
-from supavex.deployment.functions.modules import IMPORTED, new_import
+from supavex.deployment.functions.modules import HTTP_PREFIX, IMPORTED, new_import
 from supavex.deployment.runtime.definitions import module_prefix
 from supavex.deployment.runtime.linking import link
 from supavex.deployment.runtime.source_maps import SourceMap
@@ -68,10 +68,18 @@ class App:
         #: The app and what is mounted in it, by path.
         self.components = {"": APP} | {c.path: c for c in components(connection).values() if c.mounted}
         self.functions: dict[tuple[str, str, str], Function] = {}
+        #: The routes of each definition that has a router, by their methods and paths, as ``("GET", "/files/*")``.
+        self.routes: dict[str, list[tuple[str, str]]] = {}
+        #: Where the app's own routes begin, as ``/api/``; None at the root.
+        self.http_prefix = _http_prefix(connection)
         for definition, module, environment, analysis in connection.execute(
             "SELECT definition, path, environment, analysis FROM modules WHERE analysis IS NOT NULL"
         ):
-            for found in json.loads(analysis)["functions"]:
+            said = json.loads(analysis)
+            if module == "http.js":
+                routes = [found["route"] for found in said["httpRoutes"] or []]
+                self.routes[definition] = [(route["method"], route["path"]) for route in routes]
+            for found in said["functions"]:
                 function = _function(module, found, node=environment == "node")
                 for component in self.components.values():
                     if component.definition == definition:
@@ -89,7 +97,8 @@ class App:
     def version_of(connection: sqlite3.Connection) -> tuple[Any, ...]:
         """What changes with every push that changes a module, or where a component is mounted."""
         modules = connection.execute("SELECT definition, path, sha256 FROM modules ORDER BY definition, path")
-        return (*modules, *connection.execute("SELECT * FROM components ORDER BY path"))
+        components = connection.execute("SELECT * FROM components ORDER BY path")
+        return (*modules, *components, _http_prefix(connection))
 
     @cached_property
     def scripts(self) -> list[str]:
@@ -107,10 +116,6 @@ class App:
             for path, (source, _, environment) in self._modules.items()
             if (environment == "node") == node
         ]
-
-    def has_router(self, component: Component = APP) -> bool:
-        """Whether the app, or a component, has HTTP actions."""
-        return f"{module_prefix(component.definition)}http.js" in self._modules
 
     def find(self, path: str, component: str = "") -> Function | None:
         """The function that a path names: ``messages:list``, ``messages.js:list``; ``messages``, its default export.
@@ -141,6 +146,11 @@ def _client_version(connection: sqlite3.Connection) -> tuple[int, ...]:
     row = connection.execute("SELECT value FROM meta WHERE key = 'udf_version'").fetchone()
     found = re.match(r"([0-9]{1,9})\.([0-9]{1,9})\.", "" if row is None else str(row[0]))
     return (0, 0) if found is None else (int(found[1]), int(found[2]))
+
+
+def _http_prefix(connection: sqlite3.Connection) -> str | None:
+    row = connection.execute("SELECT value FROM meta WHERE key = ?", (HTTP_PREFIX,)).fetchone()
+    return None if row is None or not row[0] else str(row[0])
 
 
 def _handle_secret(connection: sqlite3.Connection) -> bytes:

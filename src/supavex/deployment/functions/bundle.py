@@ -13,7 +13,7 @@ from typing import Any
 
 from supavex.deployment.database.components import components
 from supavex.deployment.database.database import Database
-from supavex.deployment.functions.modules import analyses, save_modules, stored_modules
+from supavex.deployment.functions.modules import HTTP_PREFIX, analyses, save_modules, stored_modules
 from supavex.deployment.runtime.evaluation import Module
 from supavex.errors import UsageError
 
@@ -32,6 +32,8 @@ class Bundle:
     #: The version of the convex package that bundled it.
     version: str
     inputs: Mapping[str, str]
+    #: Where its HTTP routes begin, if not at the root.
+    http_prefix: str | None = None
 
     def install(self, database: Database, *, schema: bool = True) -> None:
         """Pushes it. Without ``schema`` only the functions. Raises where a document does not fit the schema."""
@@ -40,6 +42,7 @@ class Bundle:
                 database.push(self.schema)
             save_modules(database.store, self.modules, dict(self.functions))
             database.store.set_meta("auth", self.auth)
+            database.store.set_meta(HTTP_PREFIX, self.http_prefix or "")
 
     def text(self) -> str:
         """As it is written to a file: JSON, the same bytes each time."""
@@ -55,6 +58,7 @@ class Bundle:
                 for _, m in sorted(self.modules.items())
             ],
         }
+        data |= {} if self.http_prefix is None else {"httpPrefix": self.http_prefix}
         return json.dumps(data, ensure_ascii=False, indent=1) + "\n"
 
 
@@ -72,7 +76,8 @@ def bundle_of(database: Database, version: str, inputs: Mapping[str, str]) -> Bu
         for path, m in stored_modules(database.store).items()
     }
     auth = database.store.meta("auth") or "[]"
-    return Bundle(modules, analyses(database.store), database.schema_text, auth, version, dict(inputs))
+    prefix = database.store.meta(HTTP_PREFIX) or None
+    return Bundle(modules, analyses(database.store), database.schema_text, auth, version, dict(inputs), prefix)
 
 
 def read_bundle(path: Path) -> Bundle:
@@ -84,7 +89,8 @@ def read_bundle(path: Path) -> Bundle:
         modules = {m["path"]: Module(m["path"], m["source"], m["sourceMap"], m["environment"]) for m in data["modules"]}
         schema = None if data["schema"] is None else json.dumps(data["schema"], separators=(",", ":"))
         auth = json.dumps(data["auth"])
-        return Bundle(modules, data["functions"], schema, auth, data["convex"], data["inputs"])
+        prefix = data.get("httpPrefix")
+        return Bundle(modules, data["functions"], schema, auth, data["convex"], data["inputs"], prefix)
     except OSError as error:
         raise UsageError("NoBundle", f"{error.strerror}.", where=str(path), hint=_HINT) from None
     except (ValueError, KeyError, TypeError, RecursionError):

@@ -19,6 +19,8 @@ from supavex.errors import SupavexError
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 #: Where the deployment's file keeps what modules see of time and chance while they are evaluated.
 IMPORTED = "imported"
+#: Where it keeps the prefix of the app's own HTTP routes; empty for none.
+HTTP_PREFIX = "http_prefix"
 _MAX_VARIABLES, _MAX_NAME, _MAX_VALUE, _MAX_TOTAL = 512, 256, 8 << 10, 512 << 10
 #: What the deployment itself gives its functions.
 _OWN_VARIABLES = ("CONVEX_CLOUD_URL", "CONVEX_SITE_URL")

@@ -94,7 +94,7 @@ def _prefixes(definition: ComponentDefinition, functions: _Functions) -> dict[st
     for prefix, name in definition.http_mounts.items():
         for route in (functions.get("http.js") or {}).get("httpRoutes") or []:
             path = route["route"]["path"]
-            if path.endswith("*") and (prefix.startswith(path[:-1]) or path[:-1].startswith(prefix)):
+            if path.endswith("*") and (path[:-1] or "/") == prefix:
                 said = f"HTTP mount {json.dumps(prefix)} is invalid"
                 raise _error(f"{said}: Overlap with existing prefix route")
         found[name] = prefix

@@ -134,7 +134,7 @@ def evaluated(config: Config, answer: Any) -> ComponentDefinition:
         kind = data["definitionType"]
         children = tuple(map(_child, data["childComponents"]))
         mounts = {_mount_path(path): _mounted(to) for path, to in (data.get("httpMounts") or {}).items()}
-        prefix = data.get("httpPrefix")
+        prefix = None if data.get("httpPrefix") is None else _mount_path(data["httpPrefix"])
         env = {name: _wanted(one) for name, one in data.get("envVars") or []}
         args = {name: _wanted(one) for name, one in kind.get("args") or []}
         if kind["type"] not in ("app", "childComponent") or data["exports"]["type"] != "branch":
@@ -157,6 +157,7 @@ def evaluated(config: Config, answer: Any) -> ComponentDefinition:
     told = {"path": config.path, "definitionType": kind, "childComponents": data["childComponents"]}
     told |= {"httpMounts": data.get("httpMounts") or {}, "exports": data["exports"]}
     told |= {"envVars": data["envVars"]} if env else {}
+    told |= {"httpPrefix": prefix} if prefix is not None else {}
     return ComponentDefinition(config.path, children, args, env, mounts, prefix, told)
 
 

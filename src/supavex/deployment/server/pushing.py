@@ -201,6 +201,8 @@ class Pushes:
                 stored.save_modules(deployment.store, part.modules, functions, definition)
             deployment.store.set_meta("auth", json.dumps(started.evaluations[""].auth))
             deployment.store.set_meta("udf_version", started.pushed.parts[""].udf_version)
+            definitions = started.evaluations[""].definitions or {"": bare_app()}
+            deployment.store.set_meta(stored.HTTP_PREFIX, definitions[""].http_prefix or "")
         return answer
 
 
@@ -214,10 +216,8 @@ def _seen_from(deployment: Deployment, path: str) -> Database:
 
 def _schemas(deployment: Deployment) -> dict[str, str | None]:
     """The active schemas of the app and of all components, by their paths."""
-    known = components(deployment.store.connection)
-    return {"": deployment.schema_text} | {
-        path: deployment.within(component.id).schema_text for path, component in known.items()
-    }
+    known = {"": APP, **components(deployment.store.connection)}
+    return {path: deployment.within(component.id).schema_text for path, component in known.items()}
 
 
 def _gone(deployment: Deployment, started: _Started) -> list[Component]:
