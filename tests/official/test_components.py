@@ -20,6 +20,8 @@ from supavex.deployment.database.layout import HANDLE_SECRET
 from supavex.deployment.database.stored_files import Files
 from supavex.deployment.functions.bundle import bundle_of
 from supavex.deployment.functions.in_process import FunctionFailed
+from supavex.deployment.functions.scheduler import due_jobs
+from supavex.deployment.functions.scheduling import cancelled
 from supavex.deployment.server.imports import ImportJob, perform
 from supavex.deployment.transfer.exporting import export_snapshot
 from supavex.deployment.transfer.importing import Mode
@@ -283,6 +285,30 @@ def test_what_a_component_schedules_is_its_own(deployment: Deployment):
     assert deployment.run("app:jobs") == [0, ["pending"]]
     assert deployment.run_scheduled() == 1
     assert deployment.run("app:jobs") == [0, ["success"]] and values(deployment, "counter") == {"a": 4}
+
+
+def test_what_a_cancelled_job_schedules_in_a_component_is_cancelled_too(deployment: Deployment):
+    """The job is the app's: what it calls in a component looks for it there, and not among the component's own."""
+    from supavex.deployment.functions.call import Call
+
+    functions = deployment.functions
+    deployment.run("app:ofComponent", {"name": "a", "by": 1})
+    job = due_jobs(functions, float("inf"))[0][0]
+    (other,) = deployment.store.connection.execute("SELECT id FROM components WHERE path = 'other'").fetchone()
+
+    def later(path: str, component: str, of: int) -> None:
+        arguments = {"name": "b", "by": 1}
+        call = Call(path, arguments, internal=True, scheduled=(of, job.id), component=component)
+        assert functions.mutation(call).failure is None
+
+    later("app:later", "", 0)
+    functions.engine.write(lambda transaction: cancelled(transaction, {"id": job.id}))
+    later("app:later", "", 0)
+    later("lib:later", "counter", 0)
+    later("lib:later", "counter", other)  # the other component has no job of that id
+    assert deployment.run("app:jobs") == [2, ["pending", "canceled", "canceled", "pending"]]
+    assert deployment.run_scheduled() == 3
+    assert values(deployment, "counter") == {"a": 2, "b": 2}
 
 
 def test_every_component_has_cron_jobs_of_its_own(deployment: Deployment):

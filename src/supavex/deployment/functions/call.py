@@ -39,7 +39,8 @@ class Call:
     #: Whether internal functions may be called.
     internal: bool = False
     journal: str | None = None
-    scheduled: str | None = None
+    #: The job that runs it, or that runs its caller: the id of the component whose it is (0: the app's), and its own.
+    scheduled: tuple[int, str] | None = None
     #: The path of the component whose function it is; empty for the app's.
     component: str = ""
     #: The request that the call is part of; None for one of its own.

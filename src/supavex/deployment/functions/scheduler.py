@@ -208,9 +208,7 @@ def _ran(functions: Functions, job: Job) -> Outcome | None:
         function = functions.app(snapshot).find(path, component)
     args = job.document["args"]
     data = to_internal_json(args[0] if args else {})
-    # A function of another component does not know the job, which is not of its own.
-    own = job.id if component == job.path else None
-    call = Call(path, data, internal=True, scheduled=own, component=component)
+    call = Call(path, data, internal=True, scheduled=(job.component, job.id), component=component)
     if function is not None and function.kind == "action":
         if not _set(functions, job, "inProgress"):
             return None

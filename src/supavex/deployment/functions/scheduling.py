@@ -64,15 +64,17 @@ def scheduled(transaction: Transaction, frame: Frame, arguments: Arguments) -> s
     return transaction.insert(SCHEDULED, document, system=True)
 
 
-def _is_cancelled(transaction: Transaction, job: str) -> bool:
-    table = transaction.table(SCHEDULED)
-    body = None if table is None else transaction.get(table, decode_id(job)[1])
+def _is_cancelled(transaction: Transaction, job: tuple[int, str]) -> bool:
+    component, id_ = job
+    with transaction.within(component):
+        table = transaction.table(SCHEDULED)
+        body = None if table is None else transaction.get(table, decode_id(id_)[1])
     return body is not None and read_body(body)["state"]["kind"] == "canceled"
 
 
 def cancel(frame: Frame, arguments: Arguments) -> str:
     """Cancels a job that has not run yet; nothing of one that has."""
-    if arguments.get("id") == frame.job and frame.job is not None:
+    if frame.job is not None and arguments.get("id") == frame.job[1]:
         if frame.app.client_version >= _NO_SELF_CANCEL:
             raise SupavexError("ScheduledFunctionCancelingItself", "A mutation cannot cancel itself")
         frame.warnings.append(_SELF_CANCEL)

@@ -64,8 +64,8 @@ class Frame:
     app: App
     services: Services
     component: Component = APP
-    #: The scheduled job that runs the function.
-    job: str | None = None
+    #: The scheduled job that runs the function or its caller: its component's id, and its own.
+    job: tuple[int, str] | None = None
     request_id: str = ""
     queries: dict[int, OpenQuery] = field(default_factory=dict)
     #: The end of the page that an earlier run of the same query read, and of this one's.
@@ -305,7 +305,8 @@ def request_metadata(frame: Frame, arguments: Arguments) -> str:
     if frame.kind == "query":
         raise SupavexError("RequestMetadataNotAllowed", f"Cannot get request metadata in a {frame.kind}")
     frame.saw_identity = True
-    data = {"ip": None, "userAgent": None, "requestId": frame.request_id, "scheduledFunctionId": frame.job}
+    job = None if frame.job is None else frame.job[1]
+    data = {"ip": None, "userAgent": None, "requestId": frame.request_id, "scheduledFunctionId": job}
     return json.dumps({**data, "authToken": frame.identity.token})
 
 
