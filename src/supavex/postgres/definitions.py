@@ -6,7 +6,7 @@ order is a plain one: a replay runs a statement again that came too early. Nothi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import psycopg
 
@@ -133,6 +133,11 @@ _OF_TABLE = f"""
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = ANY(%(schemas)s) AND NOT {_of_extension("pg_class", "c.oid")}
 """
+#: The tables of :data:`_OF_TABLE`, and those that are wanted of other schemas.
+_OF_TABLE_ALSO = _OF_TABLE.replace(
+    "n.nspname = ANY(%(schemas)s)",
+    "(n.nspname = ANY(%(schemas)s) OR n.nspname || '.' || c.relname = ANY(%(also)s))",
+)
 _DEFAULTS = f"""
 SELECT format('ALTER TABLE %%s ALTER COLUMN %%I SET DEFAULT %%s', c.oid::regclass, a.attname,
               pg_catalog.pg_get_expr(g.adbin, g.adrelid))
@@ -164,12 +169,12 @@ FROM pg_catalog.pg_class c {_OF_TABLE} AND c.relkind IN ('v', 'm') ORDER BY c.oi
 _TRIGGERS = f"""
 SELECT pg_catalog.pg_get_triggerdef(g.oid) || CASE WHEN g.tgenabled = 'D'
        THEN format('; ALTER TABLE %%s DISABLE TRIGGER %%I', c.oid::regclass, g.tgname) ELSE '' END
-FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_class c ON c.oid = g.tgrelid {_OF_TABLE}
+FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_class c ON c.oid = g.tgrelid {_OF_TABLE_ALSO}
   AND NOT g.tgisinternal AND g.tgparentid = 0 ORDER BY c.oid, g.tgname
 """
 _SECURITY = f"""
 SELECT format('ALTER TABLE %%s ENABLE ROW LEVEL SECURITY', c.oid::regclass)
-FROM pg_catalog.pg_class c {_OF_TABLE} AND c.relrowsecurity ORDER BY c.oid
+FROM pg_catalog.pg_class c {_OF_TABLE_ALSO} AND c.relrowsecurity ORDER BY c.oid
 """
 _POLICIES = f"""
 SELECT format('CREATE POLICY %%I ON %%s AS %%s FOR %%s TO %%s%%s%%s', p.polname, c.oid::regclass,
@@ -180,7 +185,7 @@ SELECT format('CREATE POLICY %%I ON %%s AS %%s FOR %%s TO %%s%%s%%s', p.polname,
      pg_catalog.pg_get_userbyid(own.oid)) END, ', ') FROM pg_catalog.unnest(p.polroles) AS own(oid)),
   ' USING (' || pg_catalog.pg_get_expr(p.polqual, p.polrelid) || ')',
   ' WITH CHECK (' || pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid) || ')')
-FROM pg_catalog.pg_policy p JOIN pg_catalog.pg_class c ON c.oid = p.polrelid {_OF_TABLE} ORDER BY c.oid, p.polname
+FROM pg_catalog.pg_policy p JOIN pg_catalog.pg_class c ON c.oid = p.polrelid {_OF_TABLE_ALSO} ORDER BY c.oid, p.polname
 """
 _TO = """(SELECT format('GRANT %%s ON {kind} %%s TO %%s', pg_catalog.string_agg(x.privilege_type, ', '), {object},
   CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(x.grantee)) END)
@@ -264,16 +269,17 @@ def own_schemas(connection: psycopg.Connection, schemas: list[str]) -> list[str]
     return [name for (name,) in found]
 
 
-def object_statements(connection: psycopg.Connection, schemas: list[str]) -> Iterator[str]:
+def object_statements(connection: psycopg.Connection, schemas: list[str], also: Sequence[str] = ()) -> Iterator[str]:
     """The statements that make everything in ``schemas`` that rows, rules and constraints depend on.
 
+    Of the tables ``also`` (``schema.table``), which are there: row level security, policies and triggers.
     ``connection`` has an empty search path, so that names come qualified.
     """
     yield "SET check_function_bodies = off"
     for name in schemas:
         yield f"CREATE SCHEMA IF NOT EXISTS {_identifier(name)}"
     for step in _STEPS:
-        for (statement,) in connection.execute(step.encode(), {"schemas": schemas}):
+        for (statement,) in connection.execute(step.encode(), {"schemas": schemas, "also": list(also)}):
             if statement:
                 yield statement
 

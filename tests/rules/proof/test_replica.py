@@ -9,14 +9,23 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psycopg
 import pytest
 
+from supavex.errors import SupavexError
+from supavex.mapping.check import checked_plan
+from supavex.mapping.plan import TablePlan
 from supavex.postgres import server as servers
 from supavex.postgres.connection import connect
+from supavex.rules.constraints import constraints_of
+from supavex.rules.policies import rule_set
 from supavex.rules.proof import replica as replicas
-from supavex.rules.proof.comparison import Findings
+from supavex.rules.proof.comparison import Comparison, Findings
+from supavex.rules.proof.convex import ConvexSide
+from supavex.rules.proof.postgres import PostgresSide, forms_of
 from supavex.rules.proof.replica import Replica, replica
 from supavex.rules.proof.run import Sides, fork, looked_at, moved_tables, try_rules
+from supavex.rules.proof.users import NOBODY
 from supavex.settings.reading import load_settings
 from tests import projects
 from tests.databases import Database, new_database, server
@@ -267,3 +276,94 @@ def test_a_long_table_that_a_rule_asks_for_in_any_way_is_copied_whole(
         plan: Any = SimpleNamespace(tables=[])
         with replica(load_settings(tmp_path), plan, lambda _: []) as copied:
             assert copied.partial.keys() == {"public.nobodys"}
+
+
+#: Convex Auth's users with a trigger of the project's, values that become files, and keys that are hashed.
+FILES_AND_USERS = """
+CREATE TABLE notes (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), body text);
+INSERT INTO notes (body) VALUES ('short'), (repeat('x', 5000)), ('other');
+CREATE TABLE tags (name text PRIMARY KEY, n int);
+INSERT INTO tags SELECT 'tag' || n, n FROM generate_series(1, 50) n;
+CREATE FUNCTION handle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN new; END $$;
+CREATE TRIGGER on_auth_user_created AFTER INSERT ON auth.users FOR EACH ROW EXECUTE FUNCTION handle();
+INSERT INTO auth.users (id, email) VALUES ('00000000-0000-4000-8000-000000000001', 'ann@example.com');
+INSERT INTO auth.identities (provider_id, user_id, identity_data, provider)
+  SELECT 'x', id, '{"email": "ann@example.com"}', 'email' FROM auth.users;
+"""
+FILES_AND_USERS_TOML = """
+[tables.notes.columns.body]
+file = "file"
+file_over = 100
+[users]
+for = "convex-auth"
+"""
+FILES_AND_USERS_SCHEMA = """
+from supavex.schema import auth_tables, define_schema, define_table, v
+schema = define_schema({
+    **auth_tables(),
+    "notes": define_table({"body": v.optional(v.string()), "file": v.optional(v.id("_storage"))}),
+    "tags": define_table({"name": v.string(), "n": v.optional(v.number())}),
+})
+"""
+
+
+def test_files_users_and_hashed_keys_are_not_changed_rows(
+    server: servers.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[str] = []
+    hashed = PostgresSide._hashed
+
+    def counted(side: PostgresSide, table: TablePlan) -> dict[str, str]:
+        reads.append(table.name)
+        return hashed(side, table)
+
+    with new_database(server) as database, projects.folder() as folder:
+        database.run(FILES_AND_USERS)
+        source = f"[source]\ndatabase_url = {json.dumps(database.url())}\n"
+        (folder / "supavex.toml").write_text(source + FILES_AND_USERS_TOML)
+        (folder / "schema.py").write_text(FILES_AND_USERS_SCHEMA)
+        migrated(folder)
+        project = load_settings(folder)
+        plan, _ = checked_plan(project)
+        rules = rule_set(plan)
+        with fork(project) as deployment, replica(project, plan, functools.partial(looked_at, deployment)) as copied:
+            tables = moved_tables(plan, deployment)
+            numbers = {name: number for number, name in deployment.table_names().items()}
+            with connect(copied.url, settings={"search_path": "public, extensions"}) as connection:
+                postgres = PostgresSide(connection, tables, numbers)
+                comparison = Comparison(postgres, ConvexSide(deployment, tables), rules, constraints_of(rules))
+                monkeypatch.setattr(PostgresSide, "_hashed", counted)
+                comparison.changed()
+                notes = postgres.tables["notes"]
+                held = {str(d["_id"]): forms_of(notes, d) for d in deployment.documents("notes")}
+                assert postgres.state(notes) == held
+                connection.execute("DROP TRIGGER on_auth_user_created ON auth.users")
+                postgres.begin({})  # a trigger that the copy lacks is none to turn off
+                with postgres.acting(NOBODY):
+                    pass
+                with pytest.raises(psycopg.errors.InvalidSavepointSpecification):
+                    connection.execute("RELEASE SAVEPOINT tried")
+    assert copied.differences == []
+    assert comparison.findings.differences == []
+    assert {"users", "authAccounts", "notes", "tags"} <= postgres.tables.keys()
+    assert reads.count("public.tags") == 1
+
+
+def test_the_copy_of_a_live_source_has_the_limits_of_a_replay(
+    server: servers.Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A materialized view that takes for ever is stopped."""
+    replay = replicas.replay_files
+    monkeypatch.setattr(replicas, "replay_files", lambda server, files, limits: replay(server, files))
+    sql = """
+        CREATE TABLE notes (id int PRIMARY KEY); INSERT INTO notes VALUES (1);
+        CREATE MATERIALIZED VIEW slow AS SELECT pg_sleep(3600)::text AS slept FROM notes WITH NO DATA;"""
+    with new_database(server) as database:
+        database.run(sql)
+        url = json.dumps(database.url())
+        (tmp_path / "supavex.toml").write_text(f"[source]\ndatabase_url = {url}\nreplay_minutes = 0.01\n")
+        plan: Any = SimpleNamespace(tables=[])
+        stopped = pytest.raises(SupavexError, match="The copy of the source was stopped")
+        with stopped as found, replica(load_settings(tmp_path), plan, lambda _: None):
+            pass
+    assert found.value.code == "ReplayTooSlow"
