@@ -215,6 +215,7 @@ CREATE FUNCTION has_file() RETURNS boolean LANGUAGE sql STABLE SET search_path =
   $$ SELECT EXISTS (SELECT FROM objects) $$;
 CREATE POLICY files ON notes FOR INSERT WITH CHECK (has_file());
 CREATE FUNCTION log() RETURNS bigint LANGUAGE sql STABLE AS $$ SELECT count(*) FROM auth.audit_log_entries $$;
+CREATE FUNCTION status() RETURNS text LANGUAGE sql AS $$ SELECT token FROM auth.refresh_tokens $$;
 CREATE FUNCTION unused() RETURNS text LANGUAGE sql AS $$ SELECT encrypted_password FROM auth.users $$;
 """
 
@@ -230,6 +231,7 @@ def test_supabases_own_tables_that_rules_ask_for_are_copied_without_secrets(
     assert copied.differences == []
     assert copied.not_tried == [
         "auth.audit_log_entries: the function log asks for it, and its rows are not copied",
+        "auth.refresh_tokens: the function status asks for it, and its rows are not copied",
         "auth.users: the function unused asks for its encrypted_password, which is not copied",
     ]
 

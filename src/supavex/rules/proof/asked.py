@@ -78,6 +78,12 @@ def _has(sql: str, name: str) -> bool:
     return re.search(rf"(?<![\w$]){re.escape(name)}(?![\w$])", sql, re.IGNORECASE) is not None
 
 
+def _comes_to(sql: str, other: Text) -> bool:
+    """Whether a text names a view, or calls a function."""
+    call = r'"?\s*\(' if other.kind == "function" else r"(?![\w$])"
+    return re.search(rf"(?<![\w$]){re.escape(other.name)}{call}", sql, re.IGNORECASE) is not None
+
+
 def texts(live: psycopg.Connection, schemas: list[str]) -> list[Text]:
     """All texts of a source's own schemas that may read tables."""
     roots = [Text(kind, "", table, sql) for kind, table, sql in live.execute(_ROOTS, {"schemas": schemas}) if sql]
@@ -102,7 +108,7 @@ def _reached(roots: list[Text], named: list[Text], *, everything: bool) -> Itera
     """``named``, each with whether a text that is reached has its name."""
     found, left = list(roots), list(named)
     for text in found:
-        called = left if everything else [one for one in left if _has(text.sql, one.name)]
+        called = left if everything else [one for one in left if _comes_to(text.sql, one)]
         left = [one for one in left if one not in called]
         found += called
         yield from called
