@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
+from supavex.deployment import Deployment
 from supavex.deployment.database.components import APP, Component
+from supavex.deployment.functions.app import App
+from supavex.deployment.functions.bundle import Bundle, bundle_of, read_bundle
+from supavex.deployment.functions.modules import HTTP_PREFIX
 from supavex.deployment.functions.routing import routed
 
 #: The app, with a component that mounts another one, one that is mounted by one without a prefix, and one without any.
@@ -90,3 +95,13 @@ def test_the_longer_of_a_route_behind_the_apps_prefix_and_of_what_is_mounted():
         app = FakeApp({"": [("GET", route)], "shop": []}, "/api/", components)
         answer = routed(app, "GET", "/api/shop/files/a")  # type: ignore[arg-type]
         assert answer is not None and (answer[0].path, answer[1]) == found
+
+
+@pytest.mark.parametrize("prefix", ["/api/", None])
+def test_a_bundle_keeps_the_prefix(deployment: Deployment, tmp_path: Path, prefix: str | None):
+    bundle = Bundle({}, {}, None, "[]", "1.48.0", {}, prefix)
+    (tmp_path / "bundle.json").write_text(bundle.text())
+    deployment.store.set_meta(HTTP_PREFIX, "/before/")
+    read_bundle(tmp_path / "bundle.json").install(deployment)
+    assert App(deployment.store.connection, ()).http_prefix == prefix
+    assert bundle_of(deployment, "1.48.0", {}).http_prefix == prefix
