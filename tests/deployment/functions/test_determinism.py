@@ -58,6 +58,14 @@ def test_modules_are_evaluated_for_each_call(app: App):
         assert [line.messages for line in outcome.logs] == [["'evaluated'"]]
 
 
+@pytest.mark.parametrize("how", ["method", "getter"])
+def test_nothing_that_a_call_leaves_reaches_the_modules_that_are_prepared(app: App, how: str):
+    assert app.run("quiet:registered") == {"of": "the module"}
+    app.outcome("quiet:leaves", {"how": how, "secret": "of another caller"})
+    for _ in range(3):
+        assert app.run("quiet:registered") == {"of": "the module"}
+
+
 def test_of_many_calls_in_turn_one_process_makes_itself_ready_while_another_runs(
     app: App, monkeypatch: pytest.MonkeyPatch
 ):

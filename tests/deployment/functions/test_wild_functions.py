@@ -123,6 +123,13 @@ def test_nothing_is_carried_from_one_call_to_the_next(app: App, how: str):
     assert app.outcome("logging:many", {"count": 1.0}).log_texts == ["[LOG] 0"]
 
 
+def test_nothing_is_carried_on_by_what_no_name_leads_to(app: App):
+    """A class that Deno makes late, or one that only an instance leads to."""
+    for what in app.run("wild:instances"):
+        app.outcome("wild:marks", {"what": what})
+        assert app.run("wild:marked", what=what) is None, what
+
+
 def test_the_last_pattern_is_not_seen(app: App):
     app.run("wild:pollutes", how="legacy")
     assert app.run("wild:legacy") != "secret"

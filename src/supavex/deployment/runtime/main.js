@@ -140,17 +140,19 @@ own.answer = (text) => {
   exit(0);
 };
 own.wake = schedule;
-// Deno has nothing left to do. Whether that was expected.
+// Deno has nothing left to do. Whether that was expected. Nothing that a run leaves may reach the modules that are prepared
+// for the next one, and preparing may leave nothing either.
 own.idle = () => {
-  if (!cleaning) setImmediate(turn, true);
-  else if (!preparing) {
-    preparing = true;
-    own.prepare();
-  } else {
-    cleaning = preparing = false;
-    own.endPreparing();
-    send("+", own.clean());
-    schedule();
+  if (!cleaning) {
+    setImmediate(turn, true);
+    return;
   }
+  if (preparing) own.endPreparing();
+  const left = own.clean();
+  preparing = !preparing && left === "" && own.prepare();
+  if (preparing) return;
+  cleaning = false;
+  send("+", left);
+  schedule();
 };
 schedule();

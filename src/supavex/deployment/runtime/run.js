@@ -329,7 +329,7 @@
     stringify([path, kind, environment, imported, component, componentArgs]);
   own.prepare = () => {
     prepared = null;
-    if (last === null || last.kind === "action" || own.node !== null) return;
+    if (last === null || last.kind === "action" || own.node !== null) return false;
     web.begin(last.kind, null);
     own.beginClock(last.imported.now);
     own.beginLines();
@@ -339,9 +339,9 @@
     preparing.Convex = made.Convex;
     prepared = made;
     imported(made.load, last.path, last.imported).then(() => void (made.done = true), () => {});
+    return true;
   };
   own.endPreparing = () => {
-    if (preparing === null) return;
     preparing = null;
     web.end();
     if (prepared?.done !== true || own.hasLines() || own.hasEntries() || web.pending > 0) prepared = null;

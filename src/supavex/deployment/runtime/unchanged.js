@@ -10,17 +10,24 @@
   const hidden = [function* () {}, async function () {}, async function* () {}, [].keys(), new Map().keys(),
     new Set().keys(), ""[Symbol.iterator](), "".matchAll(/a/g), Iterator.from({ next() {} }), [].values().map(() => 1)]
     .map((value) => getPrototypeOf(value));
+  // What the web's and Intl's objects are gone through by. Nobody changes these: frozen, they need not be looked at.
+  const segments = new Intl.Segmenter().segment("");
+  const streamed = new ReadableStream().values();
+  const frozen = new Set([segments, segments[Symbol.iterator](), new Headers().keys(), new FormData().keys(),
+    new URLSearchParams().keys(), streamed].map((value) => getPrototypeOf(value)));
   let kept = [];
   own.keep = () => {
     kept = [];
     own.keepGlobals();
-    const queue = [globalThis, ...hidden];
+    const queue = [globalThis, ...hidden, ...frozen];
     const seen = new Set(queue);
     const reach = (value) => {
       if ((typeof value !== "object" && typeof value !== "function") || value === null || seen.has(value)) return;
       seen.add(value);
       queue.push(value);
     };
+    // Deno makes some classes only when somebody asks for them, and gives them by a getter.
+    for (const key of ownKeys(globalThis)) reach(globalThis[key]);
     for (const object of queue) {
       const [names, values, accessors, getters, setters] = [[], [], [], [], []];
       for (const key of ownKeys(object)) {
@@ -39,7 +46,8 @@
       reach(prototype);
       // Of a method, nobody changes but the place where it is found: frozen, it need not be looked at. A process for Node
       // runs one action, and Node's packages do change some.
-      if (own.node === null && typeof object === "function" && !names.includes("prototype")) {
+      const method = typeof object === "function" && !names.includes("prototype");
+      if (own.node === null && (method || frozen.has(object))) {
         freeze(object);
         continue;
       }
@@ -50,7 +58,11 @@
   const unchanged = ({ object, prototype, extensible, names, values, accessors, getters, setters }) => {
     if (getPrototypeOf(object) !== prototype || isExtensible(object) !== extensible) return false;
     if (ownKeys(object).length !== names.length + accessors.length) return false;
-    for (let i = 0; i < names.length; i++) if (!is(object[names[i]], values[i])) return false;
+    // Not by reading it: a getter may count who reads.
+    for (let i = 0; i < names.length; i++) {
+      const property = getOwnPropertyDescriptor(object, names[i]);
+      if (property === undefined || property.get !== undefined || !is(property.value, values[i])) return false;
+    }
     for (let i = 0; i < accessors.length; i++) {
       const property = getOwnPropertyDescriptor(object, accessors[i]);
       if (property === undefined || property.get !== getters[i] || property.set !== setters[i]) return false;

@@ -96,6 +96,26 @@ export const pollutes = mutation({
     held.push(how);
   },
 });
+// What no global's name leads to, or only when it is asked for.
+const INSTANCES: Record<string, () => object> = {
+  segments: () => new Intl.Segmenter().segment("a"),
+  "iterator of segments": () => new Intl.Segmenter().segment("a")[Symbol.iterator](),
+  "iterator of headers": () => (new Headers() as any).keys(),
+  "iterator of a form": () => (new FormData() as any).keys(),
+  "iterator of parameters": () => (new URLSearchParams() as any).keys(),
+  "iterator of a stream": () => (new ReadableStream() as any).values(),
+  "a reader of bytes": () => new ReadableStream({ type: "bytes" }).getReader({ mode: "byob" }),
+  "a stream": () => new Response("a").body!,
+  "a transformation": () => new TransformStream(),
+  "a pattern": () => new (globalThis as any).URLPattern(),
+};
+export const marks = query({
+  handler: async (ctx, { what }: any) => void ((Object.getPrototypeOf(INSTANCES[what]()) as any).marked = 1),
+});
+export const marked = query({
+  handler: async (ctx, { what }: any) => (INSTANCES[what]() as any).marked ?? null,
+});
+export const instances = query({ handler: async () => Object.keys(INSTANCES) });
 export const state = query({
   handler: async () => {
     calls += 1;
