@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import shutil
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +14,10 @@ from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import pytest
+from starlette.types import Message
 
+from supavex.deployment.server.site import _Exchange
+from supavex.errors import SupavexError
 from tests.official.served import Served, wait_until
 
 from .conftest import FILE
@@ -179,6 +184,43 @@ def test_an_action_hears_that_its_client_has_gone(served: Served, site: str):
     connection.close()
     wait_until(lambda: 71 in rows())
     assert -1 not in rows()
+
+
+async def _never_received() -> Message:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+async def _sent(message: Message) -> None:
+    pass
+
+
+def test_a_read_of_a_body_ends_with_the_exchange():
+    """An action may end while it reads: neither its thread nor a task of the server's goes on."""
+
+    async def exchanged() -> tuple[list[str], int]:
+        told: list[str] = []
+        begun = threading.Event()
+
+        def read() -> None:
+            begun.set()
+            try:
+                exchange.answer("http/body", {})
+            except SupavexError as error:
+                told.append(error.code)
+
+        async with _Exchange(_never_received, _sent, asyncio.get_running_loop()) as exchange:
+            reading = threading.Thread(target=read, daemon=True)
+            reading.start()
+            await asyncio.to_thread(begun.wait)
+            await asyncio.sleep(0.05)  # so that it waits for the client
+        await asyncio.to_thread(reading.join, SECONDS)
+        for _ in range(100):
+            if len(asyncio.all_tasks()) > 1:
+                await asyncio.sleep(0.01)
+        return told, len(asyncio.all_tasks())
+
+    assert asyncio.run(exchanged()) == (["StreamFailed"], 1)
 
 
 def test_an_action_that_waits_for_nothing_is_over(site: str):

@@ -147,7 +147,7 @@ class _Exchange:
 
     def _body(self) -> bytes | None:
         while not self._ended:
-            message = self._wait(self._messages.get())
+            message = self._wait(self._next())
             if message["type"] == "http.disconnect":
                 self._ended = True
                 raise SupavexError("StreamFailed", "The client has gone before the request's end.")
@@ -160,6 +160,18 @@ class _Exchange:
             if data:
                 return data
         return None
+
+    async def _next(self) -> Message:
+        """The client's next message. Once the exchange is over, nothing more comes, as if the client had gone."""
+        if self._messages.empty() and not self._gone.is_set():
+            message = asyncio.ensure_future(self._messages.get())
+            gone = asyncio.ensure_future(self._gone.wait())
+            await asyncio.wait((message, gone), return_when=asyncio.FIRST_COMPLETED)
+            gone.cancel()
+            if message.done():
+                return message.result()
+            message.cancel()
+        return {"type": "http.disconnect"} if self._messages.empty() else self._messages.get_nowait()
 
     def _head(self, status: int, headers: list[Any]) -> None:
         if self.started or not 200 <= status <= 599:
