@@ -27,7 +27,8 @@
       queue.push(value);
     };
     // Deno makes some classes only when somebody asks for them, and gives them by a getter.
-    for (const key of ownKeys(globalThis)) reach(globalThis[key]);
+    // Not for Node: reading some of its own there never ends, and such a process runs one action only.
+    if (own.node === null) for (const key of ownKeys(globalThis)) reach(globalThis[key]);
     for (const object of queue) {
       const [names, values, accessors, getters, setters] = [[], [], [], [], []];
       for (const key of ownKeys(object)) {
