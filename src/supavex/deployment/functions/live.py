@@ -7,6 +7,7 @@ import threading
 from collections import OrderedDict
 from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from supavex.deployment.database.engine import Snapshot
 from supavex.deployment.functions.call import Call
@@ -14,6 +15,8 @@ from supavex.deployment.functions.functions import Functions
 from supavex.deployment.functions.outcome import Outcome
 
 _KEPT = 8192
+#: What tells a query from others. The arguments are a text that is made once, for it may be long.
+QueryKey: TypeAlias = tuple[str, str, str, str | None, bool, str]
 
 
 @dataclass(slots=True)
@@ -30,21 +33,23 @@ class LiveQueries:
     def __init__(self, functions: Functions) -> None:
         self._functions = functions
         self._lock = threading.Lock()
-        self._results: OrderedDict[str, Result] = OrderedDict()
-        self._running: dict[tuple[str, int], Future[Outcome]] = {}
+        self._results: OrderedDict[QueryKey, Result] = OrderedDict()
+        self._running: dict[tuple[QueryKey, int], Future[Outcome]] = {}
 
     def holds(self, outcome: Outcome, since: int, ts: int) -> bool:
         """Whether an outcome that held at ``since`` is still that of ``ts``."""
         return self._functions.engine.valid(outcome.reads, since, ts)
 
-    def known(self, call: Call, ts: int) -> Outcome | None:
-        """The outcome of a query at ``ts``, where it is known. It waits for nothing."""
+    def known(self, call: Call, arguments: str, ts: int) -> Outcome | None:
+        """The outcome of a query at ``ts``, where it is known. It waits for nothing. ``arguments``: as JSON."""
+        shared, own = query_key(call, arguments, who=False), query_key(call, arguments, who=True)
         with self._lock:
-            return self._known(query_key(call, who=False), ts) or self._known(query_key(call, who=True), ts)
+            return self._known(shared, ts) or self._known(own, ts)
 
-    def outcome(self, call: Call, snapshot: Snapshot) -> Outcome:
+    def outcome(self, call: Call, snapshot: Snapshot, arguments: str | None = None) -> Outcome:
         """The outcome of a query at the moment of ``snapshot``: one that is known, or it is run."""
-        shared, own = query_key(call, who=False), query_key(call, who=True)
+        arguments = arguments_text(call.args) if arguments is None else arguments
+        shared, own = query_key(call, arguments, who=False), query_key(call, arguments, who=True)
         with self._lock:
             known = self._known(shared, snapshot.ts) or self._known(own, snapshot.ts)
             if known is not None:
@@ -73,7 +78,7 @@ class LiveQueries:
         running.set_result(outcome)
         return outcome
 
-    def _known(self, key: str, ts: int) -> Outcome | None:
+    def _known(self, key: QueryKey, ts: int) -> Outcome | None:
         result = self._results.get(key)
         if result is None:
             return None
@@ -88,7 +93,11 @@ class LiveQueries:
         return outcome if self.holds(outcome, ts, outcome.read_at) else None
 
 
-def query_key(call: Call, *, who: bool) -> str:
-    """What tells a query from others; ``who``: and who calls it."""
-    caller = call.identity.key if who else ""
-    return json.dumps([call.component, call.path, call.args, call.journal, call.internal, caller], sort_keys=True)
+def arguments_text(args: object) -> str:
+    """The arguments of a call as JSON in one form."""
+    return json.dumps(args, sort_keys=True)
+
+
+def query_key(call: Call, arguments: str, *, who: bool) -> QueryKey:
+    """What tells a query from others; ``who``: and who calls it. ``arguments``: as JSON."""
+    return call.component, call.path, arguments, call.journal, call.internal, call.identity.key if who else ""

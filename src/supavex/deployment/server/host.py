@@ -21,7 +21,7 @@ from supavex.deployment.deployment import Deployment
 from supavex.deployment.functions.call import Call
 from supavex.deployment.functions.functions import Functions
 from supavex.deployment.functions.identity import Identity
-from supavex.deployment.functions.live import LiveQueries, query_key
+from supavex.deployment.functions.live import LiveQueries, QueryKey, query_key
 from supavex.deployment.functions.outcome import Outcome
 from supavex.deployment.functions.scheduler import Scheduler
 from supavex.deployment.functions.syscalls import Addresses, Services
@@ -82,7 +82,7 @@ class Host:
     _timestamp: int = 0
     _data_version: int = -1
     #: The queries that run for subscriptions, by what tells them apart and their moment.
-    _queries: dict[tuple[str, int], asyncio.Future[Outcome]] = field(default_factory=dict)
+    _queries: dict[tuple[QueryKey, int], asyncio.Future[Outcome]] = field(default_factory=dict)
     _opened: _Opened | None = None
     _opening: threading.Lock = field(default_factory=threading.Lock)
 
@@ -186,17 +186,20 @@ class Host:
             return snapshot
         return await asyncio.to_thread(stack.enter_context, engine.snapshot())
 
-    async def outcome(self, call: Call, snapshot: Snapshot) -> Outcome:
-        """A query's outcome at the moment of ``snapshot``: all who ask at the same time wait for one run of it."""
-        known = self.live.known(call, snapshot.ts)
+    async def outcome(self, call: Call, arguments: str, snapshot: Snapshot) -> Outcome:
+        """A query's outcome at the moment of ``snapshot``: all who ask at the same time wait for one run of it.
+
+        ``arguments``: as :func:`~supavex.deployment.functions.live.arguments_text` gives them.
+        """
+        known = self.live.known(call, arguments, snapshot.ts)
         if known is not None:
             return known
-        place = query_key(call, who=True), snapshot.ts
+        place = query_key(call, arguments, who=True), snapshot.ts
         running = self._queries.get(place)
         if running is None:
             stack = ExitStack()
             stack.enter_context(self.functions.engine.held(snapshot))
-            running = asyncio.ensure_future(self.call(lambda c: self.live.outcome(c, snapshot), call))
+            running = asyncio.ensure_future(self.call(lambda c: self.live.outcome(c, snapshot, arguments), call))
             self._queries[place] = running
 
             def ended(_: object) -> None:

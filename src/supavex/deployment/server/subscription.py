@@ -12,7 +12,7 @@ from supavex.deployment.database.engine import Snapshot
 from supavex.deployment.functions.call import Call
 from supavex.deployment.functions.identity import Identity
 from supavex.deployment.functions.incidents import incident
-from supavex.deployment.functions.live import LiveQueries
+from supavex.deployment.functions.live import LiveQueries, arguments_text
 from supavex.deployment.functions.outcome import Outcome
 from supavex.deployment.server import system
 from supavex.deployment.server.bodies import LARGE_BYTES
@@ -38,6 +38,8 @@ class Subscription:
     _sent: tuple[Any, ...] | None = None
     #: Characters that its arguments came in.
     weight: int = 0
+    #: Its arguments as JSON in one form, once they were needed.
+    _arguments: str | None = None
 
     def stale(self, live: LiveQueries, now: int) -> bool:
         """Whether there may be another result by ``now``."""
@@ -82,7 +84,10 @@ class Subscription:
 
     async def _run(self, host: Host, who: Identity, snapshot: Snapshot) -> Outcome:
         call = Call(self.path, self.args, who, internal=who.admin, journal=self.journal, component=self.component)
-        outcome = await host.outcome(call, snapshot)
+        if self._arguments is None:
+            large = self.weight > LARGE_BYTES
+            self._arguments = await asyncio.to_thread(arguments_text, self.args) if large else arguments_text(self.args)
+        outcome = await host.outcome(call, self._arguments, snapshot)
         self.outcome, self.checked = outcome, snapshot.ts
         if outcome.journal is not None:
             self.journal = outcome.journal
