@@ -42,6 +42,7 @@ CALLED = {
     "tests.official.served": "served",
     "tests.browser.chromium": "browser",
     "tests.projects.supavex": "command",
+    "tests.cli.terminal": "command",
     "supavex.library": "command",
     "supavex.postgres.server.running": "server",
     "supavex.postgres.server.temporary": "server",

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import pty
 import re
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -18,6 +15,7 @@ import pytest
 from supavex.cli import progress
 from supavex.text import byte_text, duration
 from tests import projects
+from tests.cli.terminal import drawn_by
 from tests.projects import supavex
 
 
@@ -107,23 +105,10 @@ def test_restoring_is_shown_too(folder: Path) -> None:
 
 def test_bars_on_a_terminal(folder: Path) -> None:
     """In a real terminal, with standard output a pipe: the bars are drawn, and gone at the end."""
-    leader, follower = pty.openpty()
-    code = f"from supavex.cli.main import main; main(['verify', '-C', {str(folder)!r}])"
-    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "160"}
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=follower, env=environment)
-    os.close(follower)
-    drawn = b""
-    try:
-        while piece := os.read(leader, 4096):
-            drawn += piece
-    except OSError:  # what Linux says at its end
-        pass
-    out, _ = process.communicate(timeout=60)
-    os.close(leader)
-    assert process.returncode == 0, out.decode() + drawn.decode()
-    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", drawn.decode())
+    drawn, out = drawn_by("verify", "-C", str(folder), TERM="xterm", COLUMNS="160")
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", drawn)
     assert re.search(r"verified public\.a .*1,500 rows [\d,]+ rows/s in [\d.]+ s", text), text
-    assert b"proven" in out
+    assert "proven" in out
 
 
 def test_time_left_comes_from_the_estimate(monkeypatch: pytest.MonkeyPatch) -> None:

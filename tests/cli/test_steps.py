@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import re
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -19,6 +16,7 @@ from supavex.cli.steps import ShownSteps, shown_steps
 from supavex.cli.verbosity import current
 from supavex.steps import listener, step
 from tests import projects
+from tests.cli.terminal import drawn_by
 from tests.projects import supavex
 
 
@@ -163,21 +161,9 @@ def test_a_replay_is_shown_on_a_terminal(tmp_path: Path) -> None:
     folder = tmp_path / "supabase/migrations"
     folder.mkdir(parents=True)
     (folder / "1_slow.sql").write_text("CREATE TABLE a (id int PRIMARY KEY);\nSELECT pg_sleep(1);\n")
-    leader, follower = pty.openpty()
-    code = f"from supavex.cli.main import main; main(['inspect', '-C', {str(tmp_path)!r}])"
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=follower)
-    os.close(follower)
-    drawn = b""
-    try:
-        while piece := os.read(leader, 4096):
-            drawn += piece
-    except OSError:  # what Linux says at its end
-        pass
-    process.communicate(timeout=60)
-    os.close(leader)
-    assert process.returncode == 0, drawn
-    assert "running 1_slow.sql: 1 statement …" in drawn.decode()
-    assert "\n" not in drawn.decode().replace("\r\n", "\n").rpartition("\x1b[K")[0]
+    drawn, _ = drawn_by("inspect", "-C", str(tmp_path))
+    assert "running 1_slow.sql: 1 statement …" in drawn
+    assert "\n" not in drawn.replace("\r\n", "\n").rpartition("\x1b[K")[0]
 
 
 def test_a_long_table_is_heard_of_soon(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,13 +46,18 @@ def pushed() -> Iterator[App]:
         yield app
 
 
+def copied(file: Path, target: Path) -> Path:
+    """A copy of the file of a deployment that is being served."""
+    with closing(sqlite3.connect(file)) as there, closing(sqlite3.connect(target)) as here:
+        there.backup(here)
+    return target
+
+
 @pytest.fixture(scope="module")
 def file(pushed: App, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the deployment's file as the push left it: without documents."""
     target = tmp_path_factory.mktemp("components") / FILE
-    with closing(sqlite3.connect(pushed.served.data / FILE)) as there, closing(sqlite3.connect(target)) as here:
-        there.backup(here)
-    return target
+    return copied(pushed.served.data / FILE, target)
 
 
 @pytest.fixture
@@ -503,9 +508,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with served_app() as app:
         shutil.copytree(PACKAGES, app.path, dirs_exist_ok=True)
         app.push()
-        with closing(sqlite3.connect(app.served.data / FILE)) as there, closing(sqlite3.connect(target)) as here:
-            there.backup(here)
-    return target
+        return copied(app.served.data / FILE, target)
 
 
 @pytest.fixture

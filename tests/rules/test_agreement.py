@@ -68,6 +68,12 @@ GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO anon, authenticated;
 """
 MEMBERS = "CREATE POLICY m ON members FOR SELECT USING (user_id = auth.uid());"
 OPEN = "CREATE POLICY t ON teams FOR SELECT USING (true); " + MEMBERS
+#: Policies of several kinds: permissive ones, one for all commands, and a restrictive one.
+POLICIES = """
+CREATE POLICY read ON posts FOR SELECT USING (published OR team_id IN (SELECT my_teams()) OR author <> auth.uid());
+CREATE POLICY write ON posts USING (author = auth.uid()) WITH CHECK (author = auth.uid());
+CREATE POLICY never ON posts AS RESTRICTIVE USING (coalesce(stars, 0) < 5);
+"""
 #: Expressions over posts, each tried as the policy for all commands.
 EXPRESSIONS = [
     "author = auth.uid()",

@@ -17,7 +17,7 @@ from supavex.convex import validators as kinds
 from supavex.convex.snapshot import SnapshotArchive
 from supavex.deployment.database.bulk_load import Rows
 from supavex.deployment.database.store import read_body
-from supavex.deployment.transfer import reading
+from supavex.deployment.transfer import aside, reading
 from supavex.deployment.transfer.table_rows import TableSource, has_blocks, rows_by_one, rows_of_blocks
 from supavex.errors import SupavexError
 from supavex.schema import v
@@ -224,14 +224,14 @@ def test_what_a_process_that_is_killed_did_not_read_is_read_here(
     processes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     started: list[int] = []
-    popen = reading.subprocess.Popen
+    popen = aside.subprocess.Popen
 
     def noted(*args: Any, **options: Any) -> Any:
         process = popen(*args, **options)
         started.append(process.pid)
         return process
 
-    monkeypatch.setattr(reading.subprocess, "Popen", noted)
+    monkeypatch.setattr(aside.subprocess, "Popen", noted)
     with many(tmp_path) as opened:
         rows = reading.rows_read_aside(opened, SOURCE, processes)
         found = [next(rows)]
@@ -250,7 +250,7 @@ def test_a_process_raises_what_it_finds(processes: int, tmp_path: Path):
 
 @pytest.mark.parametrize("processes", [1, 3])
 def test_without_a_process_the_table_is_read_here(processes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(reading.sys, "executable", str(tmp_path / "nowhere"))
+    monkeypatch.setattr(aside.sys, "executable", str(tmp_path / "nowhere"))
     with archive(tmp_path, [json.dumps(PLAIN)]) as opened:
         assert told(reading.rows_read_aside(opened, SOURCE, processes)) == told(rows_by_one(opened, SOURCE))
 

@@ -1,6 +1,5 @@
 """What the proof finds: each way in which a target can be wrong, made by hand and found."""
 
-import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,25 +14,11 @@ from tests import projects
 from tests.projects import supavex
 
 
-@pytest.fixture(scope="module")
-def moved() -> Iterator[Path]:
-    with projects.folder() as path:
-        projects.copy_of_my21staff(path)
-        assert supavex("deploy", "-C", path).code == 0
-        assert supavex("migrate", "-C", path).code == 0
-        yield path
-
-
 @pytest.fixture
-def deployment(moved: Path) -> Iterator[Deployment]:
+def deployment(file: Path) -> Iterator[Deployment]:
     """The migrated deployment, put back as it was after the test."""
-    file = moved / ".supavex/deployment.sqlite3"
-    shutil.copy(file, moved / "kept.sqlite3")
     with Deployment(file) as opened:
         yield opened
-    for suffix in ("-wal", "-shm"):
-        Path(f"{file}{suffix}").unlink(missing_ok=True)
-    shutil.copy(moved / "kept.sqlite3", file)
 
 
 def fields(document: Document) -> Document:

@@ -30,7 +30,7 @@ from supavex.settings.reading import load_settings
 from tests import projects
 from tests.databases import Database, new_database, server
 from tests.projects import supavex
-from tests.rules.test_agreement import COMMENTS, GRANTS, OPEN, POSTS, TEAMS, USERS
+from tests.rules.test_agreement import COMMENTS, GRANTS, OPEN, POLICIES, POSTS, TEAMS, USERS
 from tests.rules.tried import PACKAGES, Written, bundled, migrated, written
 
 __all__ = ["server"]
@@ -70,11 +70,6 @@ HELD = """
 REVOKE ALL ON reports FROM anon, authenticated, PUBLIC;
 GRANT SELECT ON reports TO chief; GRANT ALL ON reports TO unheard;
 GRANT ALL ON SEQUENCE reports_id_seq TO anon, authenticated;
-"""
-POLICIES = """
-CREATE POLICY read ON posts FOR SELECT USING (published OR team_id IN (SELECT my_teams()) OR author <> auth.uid());
-CREATE POLICY write ON posts USING (author = auth.uid()) WITH CHECK (author = auth.uid());
-CREATE POLICY never ON posts AS RESTRICTIVE USING (coalesce(stars, 0) < 5);
 """
 
 

@@ -18,16 +18,10 @@ from supavex.settings.reading import load_settings
 from tests import projects
 from tests.databases import Database, new_database, server
 from tests.projects import supavex
-from tests.rules.test_agreement import COMMENTS, GRANTS, OPEN, POSTS, TEAMS, USERS
+from tests.rules.test_agreement import COMMENTS, GRANTS, OPEN, POLICIES, POSTS, TEAMS, USERS
 from tests.rules.tried import PACKAGES, Written, migrated, tried, written
 
 __all__ = ["server"]
-
-POLICIES = """
-CREATE POLICY read ON posts FOR SELECT USING (published OR team_id IN (SELECT my_teams()) OR author <> auth.uid());
-CREATE POLICY write ON posts USING (author = auth.uid()) WITH CHECK (author = auth.uid());
-CREATE POLICY never ON posts AS RESTRICTIVE USING (coalesce(stars, 0) < 5);
-"""
 
 
 @pytest.fixture(scope="module")

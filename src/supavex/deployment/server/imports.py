@@ -9,11 +9,10 @@ from __future__ import annotations
 import os
 import pickle
 import signal
-import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -23,9 +22,9 @@ from supavex.convex.snapshot import SnapshotArchive
 from supavex.deployment.database.components import APP, components
 from supavex.deployment.database.database import Database
 from supavex.deployment.deployment import Deployment
+from supavex.deployment.transfer.aside import aside, processors
 from supavex.deployment.transfer.file_import import import_files, stored_entries
 from supavex.deployment.transfer.importing import Mode, import_snapshot, made_component
-from supavex.deployment.transfer.reading import processors
 from supavex.deployment.transfer.table_files import Format, TableFile
 from supavex.deployment.transfer.table_rows import Archive
 from supavex.errors import SupavexError
@@ -157,7 +156,7 @@ def done(
     """What :func:`summary` or :func:`perform` gives, wherever it is done. Raises what it raises."""
     if wanted.content.stat().st_size < _ASIDE_BYTES or processors() < 2:
         return _WORK[work](wanted, progress)
-    with _process(work, wanted) as results:
+    with aside(__name__, (work, wanted)) as results:
         while results is not None:
             try:
                 kind, found = pickle.load(results)
@@ -171,32 +170,6 @@ def done(
             else:
                 return found
     return _WORK[work](wanted, progress)
-
-
-@contextmanager
-def _process(work: str, wanted: ImportJob) -> Iterator[IO[bytes] | None]:
-    """What a process writes that does ``work``; None where it can't be started. It is killed at the end."""
-    pipe = subprocess.PIPE
-    try:
-        # -P: no module of the folder that the server was started in takes the place of Python's.
-        command = [sys.executable, "-P", "-m", __name__]
-        process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL)
-    except OSError:
-        yield None
-        return
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        with suppress(OSError):  # a process that has ended is noticed when it is read from
-            pickle.dump((work, wanted), process.stdin)
-            process.stdin.flush()
-        yield process.stdout
-    finally:
-        process.kill()
-        with suppress(OSError):
-            process.stdin.close()
-        process.stdout.close()
-        process.wait()
 
 
 def _work(jobs: IO[bytes], results: IO[bytes]) -> None:

@@ -25,7 +25,8 @@ from supavex.deployment.database.components import APP, MAX_DEPTH, Component, co
 from supavex.deployment.database.database import Database
 from supavex.deployment.database.enforcement import enforced
 from supavex.deployment.database.store import CREATION_INDEX, StoredTable
-from supavex.deployment.transfer.reading import processors, rows_read_aside
+from supavex.deployment.transfer.aside import processors
+from supavex.deployment.transfer.reading import rows_read_aside
 from supavex.deployment.transfer.table_rows import Archive, TableSource, has_blocks, rows_by_one, rows_of_blocks
 from supavex.errors import SupavexError
 
