@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -15,13 +15,15 @@ from supavex.postgres import replay as replays
 from supavex.postgres import server as servers
 from supavex.postgres.budget import Limits
 from supavex.postgres.connection import connect
+from supavex.postgres.file_session import FileSessions
 from supavex.postgres.inspection import inspect_catalog
 from supavex.postgres.replay import Replay, fingerprint
 from supavex.postgres.report import Failure, Loss, NotRun, Report
 from supavex.postgres.run_files import replay_files
 from supavex.postgres.source_files import sql_files
+from supavex.postgres.statements import Statement, split
 from supavex.steps import listener
-from tests.databases import Database
+from tests.databases import Database, wait_until_left
 
 Run = Callable[..., Report]
 
@@ -146,6 +148,24 @@ def test_a_parameter_that_a_function_sets_is_unknown_to_the_next_file(sets: str,
         seen,
     )
     assert [tenant for (tenant,) in database.rows("SELECT tenant FROM public.seen")] == ["x", None]
+
+
+def test_a_session_that_was_ended_while_it_was_kept_is_not_used_again(database: Database) -> None:
+    sessions = FileSessions(database)
+    with closing(sessions):
+        session = sessions.open()
+        (statement,) = split("SELECT set_config('app.tenant', 'x', true);", "1.sql")
+        assert isinstance(statement, Statement)
+        assert session.execute(statement) is None
+        sessions.keep(session)
+        ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> "
+        with connect(database.url(servers.SUPERUSER)) as connection:
+            connection.execute(f"{ended}pg_backend_pid()".encode())
+        wait_until_left(database.url(servers.SUPERUSER))
+        opened = sessions.open()
+        assert opened is not session
+        assert opened.execute(statement) is None
+        opened.close()
 
 
 def test_settings_of_a_file_hold_to_its_end(database: Database, run: Run) -> None:

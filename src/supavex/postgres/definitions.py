@@ -257,6 +257,26 @@ SELECT made.statement FROM pg_catalog.pg_namespace n CROSS JOIN LATERAL {
 }
 WHERE n.nspname = ANY(%(schemas)s)
 """
+#: The rights of the API's roles on the tables that are wanted of other schemas, and on columns of theirs.
+_ACCESS = f"""
+SELECT made.statement FROM pg_catalog.pg_class c {
+    _OF_TABLE_ALSO.replace(
+        "WHERE",
+        "CROSS JOIN LATERAL "
+        + _granted(
+            "TABLE", "c.oid::regclass::text", "coalesce(c.relacl, pg_catalog.acldefault('r', c.relowner))", "c.relowner"
+        )
+        + " WHERE",
+    )
+}
+UNION ALL
+SELECT format('GRANT %%s (%%I) ON %%s TO %%s', x.privilege_type, a.attname, c.oid::regclass,
+  CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(x.grantee)) END)
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attacl IS NOT NULL
+{
+    _OF_TABLE_ALSO.replace("WHERE", "CROSS JOIN LATERAL pg_catalog.aclexplode(a.attacl) AS x WHERE")
+} AND NOT a.attisdropped AND {_ONLY_NAMED}
+"""
 _STEPS = (
     _ROLES, _MEMBERS, _EXTENSIONS, _TYPES, _SEQUENCES, _FUNCTIONS, _TABLES, _DEFAULTS, _CONSTRAINTS, _INDEXES, _VIEWS,
     _TRIGGERS, _SECURITY, _POLICIES, _GRANTS,
@@ -280,6 +300,14 @@ def object_statements(connection: psycopg.Connection, schemas: list[str], also: 
         yield f"CREATE SCHEMA IF NOT EXISTS {_identifier(name)}"
     for step in _STEPS:
         for (statement,) in connection.execute(step.encode(), {"schemas": schemas, "also": list(also)}):
+            if statement:
+                yield statement
+
+
+def access_statements(connection: psycopg.Connection, table: str) -> Iterator[str]:
+    """The statements that give a table of Supabase's (``schema.table``) its row level security, policies and rights."""
+    for step in (_SECURITY, _POLICIES, _ACCESS):
+        for (statement,) in connection.execute(step.encode(), {"schemas": [], "also": [table]}):
             if statement:
                 yield statement
 

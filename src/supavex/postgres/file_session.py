@@ -104,7 +104,10 @@ class FileSession:
         """
         if self.closed or (self.in_transaction and self.run(b"ROLLBACK").refusal is not None):
             return False
-        if self._custom and self._connection.execute(self._set_parameters().encode()).fetchone() is not None:
+        try:
+            if self._custom and self._connection.execute(self._set_parameters().encode()).fetchone() is not None:
+                return False
+        except psycopg.Error:  # the session was ended meanwhile
             return False
         for sql in (b"DISCARD ALL", b"RESET ROLE"):
             if self.run(sql).refusal is not None:

@@ -62,7 +62,10 @@ def test_a_message_that_looks_like_a_stack_adds_no_frames(app: App):
 
 
 def test_each_function_on_the_way_up_adds_its_own_frames_and_no_others(app: App):
-    lines = app.fails("failing:nested", depth=3.0).message.strip().splitlines()
+    message = app.fails("failing:nested", depth=3.0).message
+    lines = [line for line in message.splitlines() if line]
+    # What a called function says ends with a line's end, and the frames of its caller come on lines of their own.
+    assert message.count("\n\n    at ") == 3
     assert lines[0] == "Uncaught Error: " * 4 + "deepest"
     assert [frame[:2] for frame in frames("\n".join(lines))] == [("handler", "failing.ts")] + [
         ("async handler", "failing.ts")

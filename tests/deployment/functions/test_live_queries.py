@@ -201,6 +201,16 @@ def test_one_run_serves_all_until_something_changes(app: App):
     assert value_of(second) == [3, 2, 1] and len(runs) == 1
 
 
+def test_results_of_other_arguments_and_functions_are_not_shared(app: App):
+    live = LiveQueries(app.functions)
+    app.rows(1, 2, 3)
+    with app.functions.engine.snapshot() as snapshot:
+        for _ in range(2):
+            assert value_of(live.outcome(call("reading:taken", count=1.0), snapshot)) == [1]
+            assert value_of(live.outcome(call("reading:taken", count=2.0), snapshot)) == [1, 2]
+            assert value_of(live.outcome(call("reading:newest", count=2.0), snapshot)) == [3, 2, 1]
+
+
 def test_results_that_depend_on_who_asks_are_not_shared(app: App):
     live = LiveQueries(app.functions)
     with app.functions.engine.snapshot() as snapshot:

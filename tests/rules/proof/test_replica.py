@@ -240,6 +240,49 @@ def test_a_rule_that_asks_for_what_is_not_copied_is_a_difference(server: servers
     ]
 
 
+def test_what_an_operator_asks_for_within_a_function_that_a_rule_calls_is_a_difference(
+    server: servers.Server, tmp_path: Path
+) -> None:
+    sql = (
+        ASKING
+        + """
+    CREATE FUNCTION tokens(a int, b int) RETURNS boolean LANGUAGE sql STABLE AS
+      $$ SELECT EXISTS (SELECT FROM auth.refresh_tokens) $$;
+    CREATE OPERATOR <<@ (LEFTARG = int, RIGHTARG = int, FUNCTION = tokens);
+    CREATE FUNCTION ok(n int) RETURNS boolean LANGUAGE sql STABLE AS $$ SELECT n <<@ n $$;
+    CREATE POLICY hidden ON notes FOR UPDATE USING (ok(id));
+    """
+    )
+    copied, _ = made_again(server, tmp_path, sql)
+    assert "auth.refresh_tokens" in [table for table, _ in copied.differences]
+
+
+def test_rights_and_policies_of_supabases_own_tables_are_those_of_the_source(
+    server: servers.Server, tmp_path: Path
+) -> None:
+    sql = (
+        ASKING
+        + """
+    INSERT INTO storage.objects (bucket_id, name) VALUES ('b', 'two');
+    INSERT INTO notes VALUES (1), (2); GRANT SELECT ON notes TO authenticated;
+    GRANT SELECT ON storage.objects TO authenticated; GRANT SELECT (id) ON auth.users TO authenticated;
+    ALTER TABLE storage.objects ENABLE ROW LEVEL SECURITY;
+    CREATE POLICY first ON storage.objects USING (name = 'one' AND log() > 0);
+    """
+    )
+    user = "SELECT set_config('row_security', 'on', false), set_config('role', 'authenticated', false)"
+    # The policy of a table that rules ask for asks for another one.
+    copied, (_, users) = made_again(server, tmp_path, sql, user, "SELECT count(id) FROM auth.users")
+    assert users == [(1,)]
+    assert copied.differences == [
+        ("auth.audit_log_entries", "the function log asks for it, and its rows are not copied"),
+    ]
+    sql = sql.replace(" AND log() > 0", "")
+    copied, (_, seen) = made_again(server, tmp_path, sql, user, "SELECT name FROM storage.objects")
+    assert seen == [("one",)]
+    assert copied.differences == []
+
+
 #: Tables that rules ask for in all the ways: of each, more rows than are copied of one that none asks for.
 WAYS = """
 CREATE TABLE bans AS SELECT n AS id FROM generate_series(1, 5) n;

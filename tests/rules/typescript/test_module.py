@@ -46,6 +46,12 @@ CREATE POLICY of_none ON notes FOR SELECT
   USING (EXISTS (SELECT 1 FROM (SELECT count(*) AS n, max(kind) AS k FROM teams WHERE name = 'none') x));
 CREATE POLICY unnested ON notes FOR SELECT
   USING (EXISTS (SELECT unnest(string_to_array(kind, ',')) FROM teams WHERE teams.id = notes.team_id));
+CREATE AGGREGATE total_of (int) (SFUNC = int4pl, STYPE = int);
+CREATE POLICY deviated ON notes FOR SELECT USING (NOT EXISTS (SELECT stddev_pop(1) FROM teams WHERE name = 'none'));
+CREATE POLICY xored ON notes FOR SELECT USING (NOT EXISTS (SELECT bit_xor(1) FROM teams WHERE name = 'none'));
+CREATE POLICY totalled ON notes FOR SELECT USING (NOT EXISTS (SELECT total_of(1) FROM teams WHERE name = 'none'));
+CREATE POLICY in_json ON notes FOR SELECT USING (NOT EXISTS (SELECT JSON_ARRAYAGG(kind) FROM teams WHERE name = 'none'));
+CREATE POLICY plain ON notes FOR DELETE USING (EXISTS (SELECT 1, upper(kind), t.* FROM teams t WHERE name = 'none'));
 CREATE POLICY no_rows ON notes FOR SELECT USING (EXISTS (SELECT called() FROM teams WHERE teams.id = notes.team_id));
 CREATE POLICY "it's */ hard\nto name" ON notes AS RESTRICTIVE FOR UPDATE USING (auth.role() = 'authenticated') WITH CHECK (true);
 """
@@ -72,14 +78,15 @@ def test_what_has_no_like_refuses_with_its_text_a_reason_and_a_stub(made: Writte
     reasons = {rule.policy.name: rule.reason for _, rule in made.rules.refused}
     assert reasons.keys() == {
         "texts", "dynamic", "endless", "grouped", "counted", "of_none", "unnested", "no_rows",
+        "deviated", "xored", "totalled", "in_json",
     }  # fmt: skip
     assert "order of values" in reasons["texts"]
     assert "DYNEXECUTE" in reasons["dynamic"]
     assert "calls itself" in reasons["endless"]
-    assert "count of the rows that EXISTS or FROM asks for" in reasons["counted"]
-    assert "count of the rows that EXISTS or FROM asks for" in reasons["of_none"]
-    assert "the rows of unnest in the output" in reasons["unnested"]
-    assert "the rows of called in the output" in reasons["no_rows"]
+    assert "count in an output of which EXISTS or FROM asks for the rows alone" in reasons["counted"]
+    assert "count in an output of which EXISTS or FROM asks for the rows alone" in reasons["of_none"]
+    assert "unnest in an output of which EXISTS or FROM" in reasons["unnested"]
+    assert "called in an output of which EXISTS or FROM" in reasons["no_rows"]
     assert re.search(r"using: untranslated_notes_texts,", made.text)
     assert re.search(r"function untranslated_notes_texts\(.*\): Answer \{\n  return false;", made.text)
 

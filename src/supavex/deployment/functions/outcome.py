@@ -125,7 +125,8 @@ def failure_of(thrown: Mapping[str, Any], app: App) -> Failure:
     """The failure of what was thrown, its stack told in the app's own files."""
     name, message = str(thrown["name"]), str(thrown["message"])[:_MAX_MESSAGE]
     said = ": ".join(filter(None, [name, message]))
-    lines = [f"Uncaught {said}".rstrip(), *_frames(thrown["places"], app)]
+    # What a function that was called said ends with a line's end: its caller's frames stand behind an empty line.
+    lines = [f"Uncaught {said}" if said else "Uncaught", *_frames(thrown["places"], app)]
     return Failure(well_formed("\n".join(lines)) + "\n", thrown.get("data"))
 
 

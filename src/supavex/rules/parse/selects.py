@@ -182,37 +182,50 @@ def selects(node: Any, scope: Scope, *, output: bool = True) -> list[Select]:
     return [_select(node, scope, node.targetList[0].val if output else None)]
 
 
-#: Functions of PostgreSQL's whose call in a select's output gives one row of all rows, or several rows of one.
-_OF_ALL_ROWS = (
-    *_AGGREGATES, "avg", "every", "any_value", "string_agg", "mode", "percentile_cont", "percentile_disc", "bit_and",
-    "bit_or", "json_agg", "jsonb_agg", "json_object_agg", "jsonb_object_agg", "range_agg", "stddev", "variance",
+#: Functions of PostgreSQL's and Supabase's that give one value for each row. An aggregate gives one row of all rows,
+#: and others give several rows of one, so a function that is not known is refused.
+_OF_EACH_ROW = frozenset(
+    {
+        "uid", "role", "email", "jwt", "lower", "upper", "length", "char_length", "btrim", "ltrim", "rtrim", "left",
+        "right", "substr", "substring", "replace", "split_part", "strpos", "position", "starts_with", "concat", "abs",
+        "now", "transaction_timestamp", "statement_timestamp", "clock_timestamp", "current_setting", "array_length",
+        "cardinality", "string_to_array", "jsonb_typeof", "json_typeof", "jsonb_array_length", "json_array_length",
+        "gen_random_uuid", "uuid_generate_v4", "date_trunc", "to_char", "round", "floor", "ceil", "format",
+    }
 )  # fmt: skip
-_OF_ONE_ROW = (
-    "unnest", "generate_series", "generate_subscripts", "string_to_table", "regexp_split_to_table", "regexp_matches",
-    "jsonb_array_elements", "jsonb_array_elements_text", "jsonb_object_keys", "jsonb_each", "jsonb_each_text",
-    "json_array_elements", "json_array_elements_text", "json_object_keys", "json_each", "json_each_text",
-    "jsonb_path_query",
+_ROWS_ALONE = "in an output of which EXISTS or FROM asks for the rows alone"
+#: Parts of an output that call no function, or none that gives another number of rows.
+_PLAIN = frozenset(
+    {
+        "ResTarget", "ColumnRef", "A_Star", "A_Const", "A_Expr", "A_ArrayExpr", "A_Indirection", "A_Indices",
+        "BoolExpr", "BooleanTest", "CaseExpr", "CaseWhen", "CoalesceExpr", "FuncCall", "MinMaxExpr", "NullTest",
+        "RowExpr", "SQLValueFunction", "String", "Integer", "Float", "Boolean", "TypeCast", "TypeName",
+    }
 )  # fmt: skip
 
 
 def _hold_rows(node: Any, scope: Scope) -> None:
-    """Raises where a select gives another number of rows than its FROM and WHERE do, and nobody asks for the output."""
+    """Raises where a select, whose output is not used, may give another number of rows than its FROM and WHERE do."""
     from pglast.visitors import Skip, Visitor
 
-    class Calls(Visitor):
+    class Parts(Visitor):
         def visit_SubLink(self, _: Any, __: Any) -> Any:
             return Skip
 
         def visit_FuncCall(self, _: Any, call: Any) -> None:
             names = [part.sval for part in call.funcname]
             own = scope.source.functions(names[-2] if len(names) > 1 else "", names[-1])
-            if names[-1] in _OF_ALL_ROWS or call.agg_star or call.agg_filter or call.agg_within_group:
-                raise Untranslatable(f"{names[-1]} of the rows that EXISTS or FROM asks for")
-            if names[-1] in _OF_ONE_ROW or any(function.returns_set for function in own):
-                raise Untranslatable(f"the rows of {names[-1]} in the output that EXISTS or FROM asks for")
+            scalar = not any(function.returns_set for function in own) if own else names[-1] in _OF_EACH_ROW
+            special = call.agg_star or call.agg_filter or call.agg_within_group or call.over
+            if special or not scalar or names[-1] in _AGGREGATES:
+                raise Untranslatable(f"{names[-1]} {_ROWS_ALONE}")
+
+        def visit(self, _: Any, part: Any) -> None:
+            if type(part).__name__ not in _PLAIN:
+                raise Untranslatable(f"{type(part).__name__} {_ROWS_ALONE}")
 
     for target in node.targetList or ():
-        Calls()(target)
+        Parts()(target)
 
 
 def _called_in_from(node: Any) -> Any:

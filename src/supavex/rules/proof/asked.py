@@ -7,7 +7,7 @@ table more.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -17,7 +17,7 @@ _NO_EXTENSION = """NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.deptyp
 #: What PostgreSQL runs by itself: kind, the table that it is of, its text.
 _ROOTS = """
 SELECT 'policy', tablename, pg_catalog.concat_ws(' ', qual, with_check) FROM pg_catalog.pg_policies
-WHERE schemaname = ANY(%(schemas)s) OR (schemaname, tablename) IN (('auth', 'users'), ('auth', 'identities'))
+WHERE schemaname = ANY(%(schemas)s) OR schemaname || '.' || tablename = ANY(%(services)s)
 UNION ALL SELECT 'constraint', '', pg_catalog.pg_get_constraintdef(k.oid) FROM pg_catalog.pg_constraint k
 JOIN pg_catalog.pg_namespace n ON n.oid = k.connamespace WHERE n.nspname = ANY(%(schemas)s) AND k.contype = 'c'
 UNION ALL SELECT 'default', '', pg_catalog.pg_get_expr(g.adbin, g.adrelid) FROM pg_catalog.pg_attrdef g
@@ -41,8 +41,6 @@ WHERE c.relkind IN ('v', 'm') AND n.nspname = ANY(%(schemas)s)
 """
 _NAME = r'(?:"(?:[^"]|"")+"|[\w$]+)'
 _FROM = re.compile(rf"(?:FROM|JOIN|,)\s+\(*(?:ONLY\s+)?(?:{_NAME}\.)?({_NAME})", re.IGNORECASE)
-#: Custom operators and casts name no function where they are used.
-_HIDDEN_CALLS = re.compile(r"OPERATOR\(|::")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +82,22 @@ def _comes_to(sql: str, other: Text) -> bool:
     return re.search(rf"(?<![\w$]){re.escape(other.name)}{call}", sql, re.IGNORECASE) is not None
 
 
-def texts(live: psycopg.Connection, schemas: list[str]) -> list[Text]:
-    """All texts of a source's own schemas that may read tables."""
-    roots = [Text(kind, "", table, sql) for kind, table, sql in live.execute(_ROOTS, {"schemas": schemas}) if sql]
+def texts(live: psycopg.Connection, schemas: list[str], services: Sequence[str]) -> list[Text]:
+    """All texts that may read tables: of a source's own schemas, and policies of ``services`` (``schema.table``)."""
+    rows = live.execute(_ROOTS, {"schemas": schemas, "services": list(services)})
+    roots = [Text(kind, "", table, sql) for kind, table, sql in rows if sql]
     named = [Text(kind, name, "", sql) for kind, name, sql in live.execute(_NAMED, {"schemas": schemas}) if sql]
-    hidden = any(_HIDDEN_CALLS.search(text.sql) for text in roots) and _has_own_calls(live, schemas)
-    return [*roots, *_reached(roots, named, everything=hidden)]
+    return [*roots, *_reached(roots, named, everything=_has_hidden_calls(live, schemas))]
 
 
-def _has_own_calls(live: psycopg.Connection, schemas: list[str]) -> bool:
-    """Whether there are operators or casts of the source's own."""
+def _has_hidden_calls(live: psycopg.Connection, schemas: list[str]) -> bool:
+    """Whether there are operators, casts or aggregates of the source's own: where they stand, no function is named."""
     sql = f"""SELECT EXISTS (
         SELECT FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace
         WHERE n.nspname = ANY(%(schemas)s) AND {_NO_EXTENSION.format(oid="o.oid", catalog="pg_operator")})
+      OR EXISTS (SELECT FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+        WHERE p.prokind = 'a' AND n.nspname = ANY(%(schemas)s)
+          AND {_NO_EXTENSION.format(oid="p.oid", catalog="pg_proc")})
       OR EXISTS (SELECT FROM pg_catalog.pg_cast c JOIN pg_catalog.pg_proc p ON p.oid = c.castfunc
         JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
         WHERE n.nspname = ANY(%(schemas)s) AND {_NO_EXTENSION.format(oid="c.oid", catalog="pg_cast")})"""

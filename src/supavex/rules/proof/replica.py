@@ -21,15 +21,14 @@ from supavex.postgres import server as servers
 from supavex.postgres.budget import Budget, Limits
 from supavex.postgres.catalog import Catalog
 from supavex.postgres.connection import connect, quoted
-from supavex.postgres.definitions import object_statements, own_schemas
+from supavex.postgres.definitions import access_statements, object_statements, own_schemas
 from supavex.postgres.inspection import inspect_catalog
 from supavex.postgres.programs import chosen_programs
 from supavex.postgres.replay import prelude
 from supavex.postgres.run_files import replay_files
 from supavex.postgres.snapshot import exported
-from supavex.rules.proof.asked import texts
 from supavex.rules.proof.catalogs import differences
-from supavex.rules.proof.services import OF_USERS, Needed, needed
+from supavex.rules.proof.services import OF_USERS, Needed, asked_of, needed
 from supavex.settings.settings import Settings
 from supavex.temporary import temporary_folder
 
@@ -154,12 +153,13 @@ def _filled(
     is that of the source's files, which reaches nothing of this machine.
     """
     found = Replica(server.url(), Catalog("", ()))
-    asking = texts(live, schemas)
+    asking, _ = asked_of(live, schemas, also)
     with connect(server.url(), settings=_FILLING) as made:
         unproven = made.execute(_UNPROVEN_CHECKS).fetchall()
         for table, name, _ in unproven:
             made.execute(f"ALTER TABLE {table} DROP CONSTRAINT {quoted(name)}".encode())
         _copy_users(live, made, found)
+        _give_access(live, made, "auth.users", found)
         _copy_services(live, made, needed(live, made, asking, schemas, also), found)
         for schema, name, partitioned, columns in live.execute(_LOADED, (schemas,)).fetchall():
             planned = next((t for t in plan.tables if (t.source.schema, t.source.name) == (schema, name)), None)
@@ -238,6 +238,18 @@ def _copy_services(
         if one.columns:
             rows = _Rows(one.schema, one.name, False, one.columns)
             _copy(live, made, rows.place, rows, found)
+            _give_access(live, made, name, found)
+
+
+def _give_access(live: psycopg.Connection, made: psycopg.Connection, table: str, found: Replica) -> None:
+    """Gives a table of Supabase's its row level security, policies and rights of the source."""
+    for statement in access_statements(live, table):
+        try:
+            made.execute(statement.encode())
+        except psycopg.errors.DuplicateObject:
+            pass  # a policy that was made with those of the source's own tables
+        except psycopg.Error as error:
+            found.differences.append((table, f"its rights can't be made anew: {_words(error)}: {statement}"))
 
 
 def _copy_some(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import psycopg
 
 from supavex.postgres.inspection import SYSTEM_SCHEMAS
-from supavex.rules.proof.asked import Text
+from supavex.rules.proof.asked import Text, texts
 
 #: Tables that are copied, with the columns that are not: secrets stay where they are.
 _COPIED: dict[tuple[str, str], tuple[str, ...]] = {
@@ -44,6 +44,20 @@ SELECT a.attname FROM pg_catalog.pg_attribute a WHERE a.attrelid = pg_catalog.to
 """
 
 
+def asked_of(live: psycopg.Connection, schemas: list[str], also: Sequence[str]) -> tuple[list[Text], list[str]]:
+    """The texts that may read tables, and the services' tables (``schema.table``) whose policies are among them.
+
+    A policy of a table that rules ask for may ask for others.
+    """
+    tables = sorted({"auth.users", "auth.identities", *also})
+    while True:
+        found = texts(live, schemas, tables)
+        asked = {".".join(one) for one in _COPIED if any(text.names_in(*one) for text in found)}
+        if asked <= set(tables):
+            return found, tables
+        tables = sorted(asked.union(tables))
+
+
 @dataclass(frozen=True, slots=True)
 class Needed:
     """A table of a service's that is copied with ``columns``. ``missing``: why the copy is not what rules ask for."""
@@ -56,12 +70,12 @@ class Needed:
 
 
 def needed(
-    live: psycopg.Connection, made: psycopg.Connection, texts: Sequence[Text], own: Sequence[str], also: Sequence[str]
+    live: psycopg.Connection, made: psycopg.Connection, found: Sequence[Text], own: Sequence[str], also: Sequence[str]
 ) -> Iterator[Needed]:
-    """The services' tables that ``texts`` ask for, and those of ``also`` (``schema.table``); not those of ``own``."""
+    """The services' tables that texts ask for, and ``also`` (``schema.table``); none of the schemas ``own``."""
     schemas = [name for name in SYSTEM_SCHEMAS if name not in own and name not in ("information_schema", "extensions")]
     for schema, name, kind, readable, columns in live.execute(_TABLES, (schemas,)).fetchall():
-        asking = [text for text in texts if text.names_in(schema, name)]
+        asking = [text for text in found if text.names_in(schema, name)]
         if not asking and f"{schema}.{name}" not in also:
             continue
         reached = any(text.reached for text in asking)
