@@ -121,7 +121,7 @@ def test_grants_of_some_columns_are_refused_and_said(server: servers.Server) -> 
         CREATE TABLE cards (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text, price int);
         INSERT INTO cards (name, price) VALUES ('a', 1), ('b', 2);
     """
-    granted = "REVOKE ALL ON cards FROM anon; GRANT SELECT (id, name), UPDATE (name) ON cards TO anon;"
+    granted = "REVOKE ALL ON cards FROM anon; GRANT SELECT (id, name), UPDATE (name), DELETE ON cards TO anon;"
     with new_database(server) as database, projects.folder() as folder:
         database.run(USERS + columns + GRANTS + granted)
         made = written(folder, database)

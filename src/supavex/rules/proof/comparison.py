@@ -245,7 +245,9 @@ class Comparison:
         right = self.convex.attempt(*args)
         self.findings.writes += 1
         self.findings.taken += left.taken
-        if left.taken and not right.taken and self._some_columns(user, table, attempt.command):
+        # An update and a delete read the document first, which takes the right to all of its columns.
+        needed = {attempt.command} | ({"select"} if attempt.command != "insert" else set())
+        if left.taken and not right.taken and any(self._some_columns(user, table, one) for one in sorted(needed)):
             return
         if left.taken != right.taken:
             if _no_place(right):
