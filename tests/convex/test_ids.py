@@ -68,7 +68,7 @@ def spelled(data: bytes) -> str:
         (TEN_THOUSAND_AND_ONE.upper(), "'J' is not a digit"),
         (TEN_THOUSAND_AND_ONE.replace("1", "l"), "'l' is not a digit"),
         (TEN_THOUSAND_AND_ONE[:-1] + "é", "'é' is not a digit"),
-        (encode_id(1, bytes(16))[:-1] + "9", "bits that belong to nothing"),
+        (encode_id(1, bytes(16))[:-1] + "9", "unused bits that are not zero"),
         (TEN_THOUSAND_AND_ONE + "00", "table number and length don't fit"),
         (spelled(b"\x00" + bytes(16)), "table number and length don't fit"),
         (spelled(b"\x80\x80\x80\x80\x10" + bytes(16)), "table number and length don't fit"),

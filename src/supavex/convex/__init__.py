@@ -1,4 +1,5 @@
-"""What Convex is: names, limits, values, ids, validators, schemas, index keys, snapshot archives, TypeScript.
+"""Convex's formats and rules: names, limits, values, ids, validators, schemas, index keys, snapshot archives,
+TypeScript.
 
-Pure: no input or output but snapshot archives, and no knowledge of PostgreSQL.
+This package reads and writes nothing but snapshot archives. It does not know PostgreSQL.
 """

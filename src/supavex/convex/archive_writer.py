@@ -1,6 +1,6 @@
-"""Writes the ZIP of a snapshot archive from streams that are deflated already.
+"""Writes the ZIP of a snapshot archive from streams that are already deflated.
 
-Entries carry a fixed time, so that equal contents give equal bytes.
+All entries have the same fixed time, so that equal contents give equal bytes.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import IO, Any
 
 from supavex.errors import SupavexError
 
-_DOS_TIME = (1 << 5 | 1) << 16  # 1980-01-01 00:00, the first that ZIP can say
+_DOS_TIME = (1 << 5 | 1) << 16  # # 1980-01-01 00:00, the earliest time that a ZIP can hold
 _ZIP64 = 0xFFFFFFFF
 
 
 @dataclass(frozen=True, slots=True)
 class JoinedEntry:
-    """An entry of deflated pieces: its name; CRC-32 and bytes of what it unpacks to; bytes of the pieces."""
+    """An entry of deflated pieces: its name, the CRC-32 and bytes of its content, and the bytes of the pieces."""
 
     name: str
     crc: int
@@ -28,10 +28,10 @@ class JoinedEntry:
 
 
 class ArchiveWriter:
-    """Writes a snapshot archive to ``file`` from streams that are deflated already. Call :meth:`close` at the end.
+    """Writes a snapshot archive to ``file`` from streams that are already deflated. Call :meth:`close` at the end.
 
-    It writes the container only (APPNOTE 6.3.9, ZIP64 where a size needs it): Python's ``zipfile`` can't take a
-    member that is compressed already.
+    It writes the container only (APPNOTE 6.3.9; ZIP64 if a size needs it). Python's ``zipfile`` can't take a member
+    that is already compressed.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -39,7 +39,7 @@ class ArchiveWriter:
         self._directory: list[bytes] = []
 
     def add_joined(self, entry: JoinedEntry, pieces: Iterable[bytes]) -> None:
-        """Adds an entry whose ``pieces`` are one raw deflate stream, without compressing again."""
+        """Adds an entry whose ``pieces`` are one raw deflate stream. The pieces are not compressed again."""
         offset = self._header(entry.name, entry.crc, entry.packed, entry.size)
         start = self._file.tell()
         for piece in pieces:
@@ -51,14 +51,15 @@ class ArchiveWriter:
         self._remember(entry.name, entry.crc, entry.packed, entry.size, offset)
 
     def add_streamed(self, name: str, pieces: Iterable[bytes], deflate: Any = None) -> tuple[int, int]:
-        """Adds an entry of any length, deflated on the way; CRC-32 and bytes of what it unpacks to.
+        """Adds an entry of any length and deflates it. Returns the CRC-32 and the number of bytes of the unpacked
+        content.
 
-        Its header is written again when both are known, so the file has to be seekable. ``deflate``: what compresses
-        to a raw deflate stream; zlib, at level 1, by default.
+        Both are known only at the end, when the entry's header is written again, so the file has to be seekable.
+        ``deflate`` compresses to a raw deflate stream; the default is zlib at level 1.
         """
         offset = self._header(name, 0, _ZIP64, _ZIP64)
         start = self._file.tell()
-        # Level 1: stored files are mostly packed already.
+        # # Level 1: most stored files are compressed formats already.
         deflate = zlib.compressobj(1, zlib.DEFLATED, -15) if deflate is None else deflate
         crc = size = 0
         for piece in pieces:
@@ -73,7 +74,7 @@ class ArchiveWriter:
         return crc, size
 
     def add(self, name: str, content: bytes) -> None:
-        """Adds a small entry."""
+        """Adds a small entry, deflated at level 6."""
         deflate = zlib.compressobj(6, zlib.DEFLATED, -15)
         packed = deflate.compress(content) + deflate.flush()
         crc = zlib.crc32(content)

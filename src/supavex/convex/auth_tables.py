@@ -6,7 +6,10 @@ from supavex.convex.schema import Table, define_table, v
 
 
 def auth_tables() -> dict[str, Table]:
-    """``define_schema({**auth_tables(), …})`` is ``defineSchema({...authTables, …})``; new definitions at each call."""
+    """The tables of Convex Auth: ``define_schema({**auth_tables(), …})`` is ``defineSchema({...authTables, …})``.
+
+    Each call makes new definitions, so that a caller may add indexes to them.
+    """
     return {
         "users": define_table(
             {
@@ -24,7 +27,7 @@ def auth_tables() -> dict[str, Table]:
         "authSessions": define_table({"userId": v.id("users"), "expirationTime": v.number()}).index(
             "userId", ["userId"]
         ),
-        # A sign-in expects to find one account at most.
+        # # A sign-in expects to find at most one account.
         "authAccounts": define_table(
             {
                 "userId": v.id("users"),

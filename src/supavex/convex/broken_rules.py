@@ -1,4 +1,4 @@
-"""Which rule of a field a value breaks, at any level of its validator."""
+"""Finds the first field rule that a value breaks, at any level of its validator."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from supavex.convex.values import Value
 
 
 def field_rules(validator: Validator) -> Rules:
-    """The rules of a field's values but null: its own, and those of the one member that its union has besides null."""
+    """The rules of a field's values other than null.
+
+    They are the field's rules. If the field is a union of null and one other member, they are that member's rules, with
+    the default and the uniqueness of the field.
+    """
     validator = unwrap(validator)
     members = [member for member in _members(validator) if not isinstance(member, Null)]
     if not isinstance(validator, Union) or len(members) != 1:
@@ -20,14 +24,14 @@ def field_rules(validator: Validator) -> Rules:
 
 
 def _members(validator: Validator) -> list[Validator]:
-    """The members of a union, and of unions in it; of any other validator, itself."""
+    """The members of a union, with the members of unions inside it. For any other validator: that validator alone."""
     if isinstance(validator, Union):
         return [inner for member in validator.members for inner in _members(member)]
     return [validator]
 
 
 def _fits(validator: Validator, value: Value) -> bool:
-    """Whether ``value`` is of the shape; any text is an id of any table."""
+    """Whether ``value`` has the shape of ``validator``. Any text passes as an id of any table."""
     validator = unwrap(validator)
     if isinstance(validator, Id):
         return isinstance(value, str)
@@ -46,9 +50,9 @@ def _fits(validator: Validator, value: Value) -> bool:
 
 
 def rules_problem(validator: Validator, value: Value) -> str | None:
-    """The first rule that ``value`` breaks, at any level, where it fits ``validator``; or None. Null breaks none.
+    """The first rule that ``value`` breaks at any level of ``validator``, as a sentence, or None. Null breaks no rule.
 
-    Of a union, it breaks those of every member that it fits.
+    A value breaks the rules of a union if it breaks rules of every member that it fits.
     """
     if value is None:
         return None

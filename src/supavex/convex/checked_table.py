@@ -1,4 +1,4 @@
-"""A table whose definition is checked, and what is found there."""
+"""A table whose definition is checked, and the findings about it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from supavex.diagnostics import Diagnostic, Place, Severity
 
 @dataclass(frozen=True, slots=True)
 class CheckedTable:
-    """A table of ``schema``."""
+    """A table of ``schema`` that is checked."""
 
     schema: Schema
     name: str
@@ -28,12 +28,14 @@ class CheckedTable:
         place: Place | None = None,
         severity: Severity = "error",
     ) -> Diagnostic:
-        """A finding about the table; ``at``: the path, or the index, that it is about."""
+        """A finding about the table. ``at`` is the path of the field, or the name of the index, that the finding is
+        about.
+        """
         subject = self.name + (f".{at.lstrip('.')}" if at else "")
         return Diagnostic(code, severity, message, subject, hint, place or self.table.place)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A sentence that suggests the nearest of the ``known`` names; empty where none is near."""
+    """A sentence that suggests the ``known`` name nearest to ``name``; empty if none is near."""
     close = difflib.get_close_matches(name, list(known), n=1)
     return f" Did you mean {close[0]}?" if close else ""

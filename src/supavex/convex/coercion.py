@@ -1,4 +1,4 @@
-"""Values as a Python author writes them, turned to what a validator takes."""
+"""Converts values as a Python author writes them into values that a validator takes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from supavex.convex.values import Value
 
 
 def coerce(value: Value, validator: Validator) -> Value:
-    """``value`` as a Python author writes it, turned to what ``validator`` takes: 60 is 60.0 for a number."""
+    """``value``, converted to the type that ``validator`` takes: 60 becomes 60.0 for a number."""
     validator = unwrap(validator)
     if isinstance(value, bool) or value is None:
         return value
@@ -35,7 +35,7 @@ def coerce(value: Value, validator: Validator) -> Value:
 
 
 def _floats(value: Value) -> Value:
-    """JSON-like data for ``v.any()``: what an app's JSON.parse gives has floats only."""
+    """JSON-like data for ``v.any()`` with every number as a float, as the app's JSON.parse gives numbers."""
     if isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if isinstance(value, list | tuple):

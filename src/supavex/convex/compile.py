@@ -23,7 +23,7 @@ from supavex.convex.validators import Validator
 from supavex.convex.values import nesting, size, value_problem
 from supavex.diagnostics import Diagnostic, Place
 
-#: The findings for which Convex refuses a validator wherever it stands.
+#: #: The findings about validators for which Convex refuses a validator anywhere, not only in a schema.
 _OF_VALIDATORS = (
     "InvalidFieldName",
     "InvalidLiteral",
@@ -35,12 +35,12 @@ _OF_VALIDATORS = (
 
 
 def compile_schema(schema: Schema) -> list[Diagnostic]:
-    """Every finding about ``schema``, in the order of its tables; empty where all is well."""
+    """Every finding about ``schema``, in the order of its tables. The list is empty for a valid schema."""
     return [*_check_tables(schema), *(d for name, table in schema.tables.items() for d in _Table(schema, name, table))]
 
 
 def validator_problem(validator: Validator) -> str | None:
-    """What Convex refuses in the validator of a function's arguments or result, as a sentence; None for a good one."""
+    """Why Convex refuses the validator of a function's arguments or result, as a sentence; None for a valid one."""
     table = TableDefinition(kinds.Object(fields={"value": validator}))
     schema = Schema({"function": table})
     for finding in _Table(schema, "function", table).of_validators():
@@ -59,12 +59,14 @@ def _check_tables(schema: Schema) -> Iterator[Diagnostic]:
     for name, table in schema.tables.items():
         other = folded.setdefault(name.lower(), name)
         if other != name:
-            message = f"differs from {other} only in upper and lower case; that is allowed, and easily confused."
+            message = (
+                f"differs from {other} only in upper and lower case; Convex allows it, but the two are easily confused."
+            )
             yield Diagnostic("TableNamesAlike", "warning", message, name, "Rename one of them.", table.place)
 
 
 class _Table:
-    """The findings of one table; iterating it runs the checks."""
+    """The findings of one table. Iteration runs the checks."""
 
     def __init__(self, schema: Schema, name: str, table: TableDefinition) -> None:
         self.schema, self.name, self.table = schema, name, table
@@ -214,7 +216,7 @@ class _Table:
             if isinstance(validator.inner, kinds.Optional):
                 message = "v.optional(v.optional(…)): once is enough."
                 yield self._finding("OptionalOutsideObject", message, at=path, place=validator.place)
-            return  # the rules are those of the validator inside, which comes next
+            return  # # The next validator that is visited is the inner one, and its rules are checked there.
         rules = validator.rules
         if not all(isinstance(inside, Validator) for _, inside in _everything(validator)):
             return
@@ -222,7 +224,7 @@ class _Table:
             try:
                 re.compile(rules.pattern)
             except re.error as error:
-                message = f"pattern {rules.pattern!r} is no regular expression: {error}."
+                message = f"pattern {rules.pattern!r} is not a regular expression: {error}."
                 yield self._finding("InvalidPattern", message, at=path, place=validator.place)
                 rules = replace(rules, pattern=None)
         for name, value in _rule_values(rules):

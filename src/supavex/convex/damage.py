@@ -1,4 +1,4 @@
-"""Documents that are there and can't be read: their text is no JSON, or no UTF-8, or was cut short."""
+"""Documents that can't be read: their text is cut short, is not JSON, or is not UTF-8."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from supavex.errors import SupavexError
 
 @dataclass(frozen=True, slots=True)
 class Damaged:
-    """A document that can't be read. ``id``: None where that can't be told. ``place``: a row's or a line's number."""
+    """A document that can't be read.
+
+    ``id`` is None if the text does not show it. ``place`` is the number of the row or line.
+    """
 
     table: str
     id: str | None
@@ -19,7 +22,7 @@ class Damaged:
 
 
 class DamagedDocument(SupavexError):
-    """A document that was asked for can't be read."""
+    """Raised if a damaged document is read."""
 
     def __init__(self, damaged: Damaged) -> None:
         self.damaged = damaged
@@ -33,10 +36,10 @@ class DamagedDocument(SupavexError):
         )
 
 
-#: Called with each document that can't be read.
+#: #: Called with each document that can't be read.
 OnDamaged = Callable[[Damaged], None]
 
 
 def refuse(damaged: Damaged) -> None:
-    """Raises :class:`DamagedDocument`: used when the caller does not collect damaged documents."""
+    """Raises :class:`DamagedDocument`. The default for callers that don't collect damaged documents."""
     raise DamagedDocument(damaged)

@@ -1,4 +1,4 @@
-"""Where a dotted path leads inside a validator."""
+"""Follows dotted paths inside a validator."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from supavex.convex.validators import Validator, unwrap
 
 
 def trimmed(path: str) -> str:
-    """A field path without the dots around it, which Convex passes over: ``.a.b.`` is ``a.b``."""
+    """A field path without the dots around it, which Convex ignores: ``.a.b.`` is ``a.b``."""
     return path.strip(".")
 
 
 def is_system_field(path: str) -> bool:
-    """Whether a path is one field that starts with an underscore. Convex holds none of them against the schema."""
+    """Whether a path is one field that starts with an underscore. Convex does not check such a path against
+    the schema.
+    """
     return "." not in path and path.startswith("_")
 
 
@@ -22,7 +24,7 @@ def can_contain_field(validator: Validator, path: str) -> bool:
 
 
 def fields_at(validator: Validator, path: str) -> list[Validator]:
-    """The validators that stand at the dotted ``path``, one for each variant of a union."""
+    """The validators at the dotted ``path``, one for each variant of a union."""
     found = [validator]
     for part in trimmed(path).split("."):
         found = [child for outer in found for child in _step(unwrap(outer), part)]

@@ -1,8 +1,7 @@
-"""What Supabase knew about a column and Convex does not: the rules of a field.
+"""The rules of a field: what Supabase knew about a column and Convex does not enforce.
 
-``default``, ``one_of``, ``ge``, ``le``, ``gt``, ``lt``, ``pattern`` and ``unique`` are not Convex's. They stay in
-Python: a default is for new documents (and for NULLs where supavex.toml asks to fill them), and all of them are checked
-while migrating and verifying.
+They stay in Python. A default is for new documents, and for NULLs if supavex.toml has `fill`. The other rules are
+checked by `supavex migrate` and `supavex verify`.
 """
 
 from __future__ import annotations
@@ -18,13 +17,13 @@ from supavex.convex.values import Value, same
 
 
 class _Missing:
-    """The default of a field that has none (None is a value)."""
+    """The type of :data:`MISSING`, the default of a field without a default. None can't mark it: None is a value."""
 
     def __repr__(self) -> str:
         return "MISSING"
 
     def __reduce__(self) -> str:
-        # A worker that gets a plan compares with its own.
+        # # Unpickles to the constant of this module, so that worker processes can compare with ``is``.
         return "MISSING"
 
 
@@ -33,19 +32,29 @@ MISSING: Any = _Missing()
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What Supabase knew about a column and Convex does not."""
+    """The rules of a field. A rule that is None, or False, does not apply."""
 
+    #: The value of a new document that leaves the field out.
     default: Value = MISSING
+    #: The allowed values.
     one_of: tuple[Value, ...] | None = None
+    #: Lower bound, included.
     ge: float | None = None
+    #: Upper bound, included.
     le: float | None = None
+    #: Lower bound, excluded.
     gt: float | None = None
+    #: Upper bound, excluded.
     lt: float | None = None
+    #: A regular expression that is searched for in the text.
     pattern: str | None = None
+    #: Whether no two documents have the same value.
     unique: bool = False
 
     def problem(self, value: Value) -> str | None:
-        """The first rule that ``value`` breaks, as a sentence, or None. ``unique`` is not one value's business."""
+        """The first rule that ``value`` breaks, as a sentence, or None. ``unique`` is not checked: it compares
+        documents.
+        """
         if self.one_of is not None and not any(_equal(value, allowed) for allowed in self.one_of):
             return f"{printed(value)} is not one of {', '.join(map(printed, self.one_of))}"
         for sign, bound, holds in self.bounds():
@@ -56,7 +65,7 @@ class Rules:
         return None
 
     def bounds(self) -> Iterator[tuple[str, float, Callable[[float, float], bool]]]:
-        """The bounds there are: sign in words, number, and the comparison of a value with it."""
+        """The bounds of the field. Each has a name, a number, and the comparison of a value with the number."""
         if self.ge is not None:
             yield "at least", self.ge, operator.ge
         if self.gt is not None:
@@ -67,7 +76,7 @@ class Rules:
             yield "below", self.lt, operator.lt
 
     def describe(self) -> str:
-        """One line for a comment: ``default 60, at least 0``; empty where there is nothing to say."""
+        """The rules on one line, for a comment: ``default 60, at least 0``. Empty if there are none."""
         parts = [] if self.default is MISSING else [f"default {printed(self.default)}"]
         if self.one_of is not None:
             parts.append(" | ".join(map(printed, self.one_of)))
@@ -83,12 +92,12 @@ class Rules:
         return ", ".join(parts)
 
 
-#: Of a field without any.
+#: #: The rules of a field that has none.
 NO_RULES = Rules()
 
 
 def _equal(left: Value, right: Value) -> bool:
-    """Equality as the author of a rule means it: 1 is 1.0, but True is not 1."""
+    """Equality as the author of a rule means it: 1 equals 1.0, but True does not equal 1."""
     if isinstance(left, bool) or isinstance(right, bool):
         return left is right
     if isinstance(left, int | float) and isinstance(right, int | float):
@@ -97,7 +106,7 @@ def _equal(left: Value, right: Value) -> bool:
 
 
 def printed(value: Value) -> str:
-    """A value as JSON would show it, for messages and comments."""
+    """A value as JSON shows it, for messages and comments."""
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         return str(int(value))
     if isinstance(value, bytes):

@@ -1,7 +1,7 @@
 """Document ids: a table number and 16 bytes, written in Crockford's base32.
 
-``id = base32(varint(table number) + internal id (16 bytes) + Fletcher-16 of both)``. Source: ``id_v6.rs``,
-``base32.rs`` of convex-backend; the same text as its npm package ``id-encoding`` gives.
+``id = base32(varint(table number) + internal id (16 bytes) + Fletcher-16 of both)``. Source: ``id_v6.rs`` and
+``base32.rs`` of convex-backend; Convex's npm package ``id-encoding`` gives the same text.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from supavex.convex.limits import MAX_TABLE_NUMBER
 from supavex.errors import SupavexError
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-#: Python's own digits of base 32 for Crockford's.
+#: #: Translates Python's digits of base 32 to Crockford's.
 _PYTHON_DIGITS = str.maketrans(ALPHABET, "0123456789abcdefghijklmnopqrstuv")
 _ODD_DIGIT = re.compile(f"[^{ALPHABET}]", re.DOTALL)
 INTERNAL_ID_BYTES = 16
@@ -42,13 +42,13 @@ def varint(number: int) -> bytes:
 
 
 def fletcher16(data: bytes) -> bytes:
-    """Fletcher's checksum with modulus 256: the two sums, low one first."""
+    """Fletcher's checksum with modulus 256: 2 bytes, the plain sum first."""
     sums = list(accumulate(data))
     return bytes((sums[-1] & 0xFF, sum(sums) & 0xFF)) if sums else b"\0\0"
 
 
 def encode_id(table_number: int, internal_id: bytes) -> str:
-    """The id of the document with the 16 bytes ``internal_id`` in table ``table_number``: 31 to 37 characters."""
+    """The id, 31 to 37 characters, of the document with the 16 bytes ``internal_id`` in table ``table_number``."""
     if len(internal_id) != INTERNAL_ID_BYTES:
         raise ValueError(f"an internal id has {INTERNAL_ID_BYTES} bytes, not {len(internal_id)}")
     body = varint(table_number) + internal_id
@@ -60,12 +60,15 @@ def encode_id(table_number: int, internal_id: bytes) -> str:
 
 
 def new_internal_id() -> bytes:
-    """A new document's 16 bytes, as Convex makes them: 14 random ones, then the day since 1970 as 16 bits."""
+    """The 16 bytes of a new document, as Convex makes them: 14 random bytes, then the day since 1970 in 16 bits."""
     return os.urandom(14) + int(time.time() // 86_400).to_bytes(2, "big")
 
 
 def decode_id(text: str) -> tuple[int, bytes]:
-    """Table number and internal id of ``text``. Raises :class:`InvalidId`; strict, so that each id has one spelling."""
+    """The table number and the internal id of ``text``.
+
+    Raises :class:`InvalidId`. The check is strict: each id has one spelling.
+    """
     if not MIN_LENGTH <= len(text) <= MAX_LENGTH:
         raise InvalidId(text, f"its length is {len(text)}, not {MIN_LENGTH} to {MAX_LENGTH}")
     odd = _ODD_DIGIT.search(text)
@@ -74,7 +77,7 @@ def decode_id(text: str) -> tuple[int, bytes]:
     number = int(text.translate(_PYTHON_DIGITS), 32)
     spare = len(text) * 5 % 8
     if number & ((1 << spare) - 1):
-        raise InvalidId(text, "its last digit holds bits that belong to nothing")
+        raise InvalidId(text, "its last digit has unused bits that are not zero")
     data = (number >> spare).to_bytes(len(text) * 5 // 8, "big")
     table_number = used = 0
     for byte in data[:5]:

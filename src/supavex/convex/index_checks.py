@@ -1,7 +1,7 @@
-"""What Convex refuses of a table's indexes, and of the groups of fields that are unique.
+"""Checks a table's indexes and unique groups of fields, as Convex does.
 
 Source: ``index_validation_error.rs``, ``schemas/{json,mod}.rs``, ``indexed_fields.rs`` of convex-backend. Field paths
-count without the dots around them.
+are compared without the dots around them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ AnyIndex = Index | SearchIndex | VectorIndex
 
 
 def index_findings(checked: CheckedTable) -> Iterator[Diagnostic]:
-    """What is wrong with the indexes of a table."""
+    """The findings about the indexes of a table."""
     table = checked.table
     every: list[AnyIndex] = [*table.indexes, *table.search_indexes, *table.vector_indexes]
     if len(every) > limits.MAX_INDEXES_PER_TABLE:
@@ -106,7 +106,7 @@ def _system_field(checked: CheckedTable, index: Index, field: str) -> Iterator[D
 
 
 def _filters(checked: CheckedTable, index: SearchIndex | VectorIndex) -> Iterator[Diagnostic]:
-    """The findings of filter fields. Convex keeps them as a set."""
+    """The findings about filter fields. Convex keeps filter fields as a set."""
     fields = Counter(map(trimmed, index.filter_fields))
     if len(fields) > limits.MAX_FILTER_FIELDS:
         message = f"{len(fields)} filter fields; an index has at most {limits.MAX_FILTER_FIELDS}."
@@ -117,7 +117,7 @@ def _filters(checked: CheckedTable, index: SearchIndex | VectorIndex) -> Iterato
             yield checked.finding(
                 "FieldsNotUniqueWithinIndex", message, at=index.name, place=index.place, severity="warning"
             )
-        # Convex looks for the filter fields of text indexes in the schema, and for those of vector indexes not.
+        # # Convex looks up the filter fields of text indexes in the schema, but not those of vector indexes.
         yield from _index_field(checked, index, field, missing="error" if isinstance(index, SearchIndex) else "warning")
 
 
@@ -156,7 +156,7 @@ def _vector_index(checked: CheckedTable, index: VectorIndex) -> Iterator[Diagnos
 
 
 def unique_findings(checked: CheckedTable) -> Iterator[Diagnostic]:
-    """What is wrong with the groups of fields that are unique."""
+    """The findings about the unique groups of fields."""
     for fields in checked.table.uniques:
         for field in fields:
             if not can_contain_field(checked.table.document, field):

@@ -1,4 +1,4 @@
-"""The entries of a ZIP, inflated by ISA-L where it is installed: more than twice as fast as zlib."""
+"""Inflates the entries of a ZIP. If ISA-L is installed, it is more than twice as fast as zlib."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-#: Deflated bytes at a time: what they become stays in a processor's cache.
+#: #: Deflated bytes read at a time: their content stays in the processor's cache.
 _READ = 64 << 10
-#: The most that they become at once, whatever they say.
+#: #: The most bytes that one step inflates to, even if the entry expands further.
 _MOST = 1 << 20
 _HEADER = struct.Struct("<26xHH")
 
 
 def inflated(archive: zipfile.ZipFile, name: str) -> Iterator[bytes]:
-    """The contents of an entry, piece by piece. Raises what ``zipfile`` raises for one that is damaged."""
+    """The contents of an entry, piece by piece. Raises the exceptions of ``zipfile`` for a damaged entry."""
     info = archive.getinfo(name)
     isal: Any = None
     if info.compress_type == zipfile.ZIP_DEFLATED and archive.filename is not None:
         with suppress(ImportError):
             from isal import isal_zlib as isal
-    with archive.open(name) as entry:  # which looks at the entry's own header
+    with archive.open(name) as entry:  # # zipfile checks the entry's own header.
         if isal is None:
             while piece := entry.read(_MOST):
                 yield piece
@@ -38,7 +38,7 @@ def inflated(archive: zipfile.ZipFile, name: str) -> Iterator[bytes]:
                 data = file.read(min(_READ, left))
                 left -= len(data)
             try:
-                # Without input it still gives what an earlier call had no room for.
+                # # Without input, this gives the output that an earlier call had no room for.
                 piece = inflater.decompress(data, _MOST)
             except isal.error as error:
                 raise zlib.error(str(error)) from None

@@ -1,7 +1,7 @@
-"""Convex's limits: bytes, counts and depths, as its backend enforces them (its defaults).
+"""Convex's limits in bytes, counts and depths, as its backend enforces them by default.
 
 Source: the ``value``, ``common`` and ``database`` crates of get-convex/convex-backend, and the page "Limits" of
-Convex's documentation. Where the two differ the backend's figure stands here.
+Convex's documentation. If the two differ, this module has the backend's figure.
 """
 
 MAX_IDENTIFIER_BYTES = 64

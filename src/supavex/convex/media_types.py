@@ -1,7 +1,7 @@
-"""Media types as Convex takes them, of stored files and uploads.
+"""Media types of stored files and uploads, by Convex's rules.
 
-Source: ``mime`` 0.3.17, the crate that convex-backend reads them by. It is narrower than HTTP: no space before a
-semicolon, no comma in a value without quotes (``video/webm;codecs=vp8,opus``), no escapes in quotes.
+Source: ``mime`` 0.3.17, the crate with which convex-backend reads media types. It is stricter than HTTP: no space
+before a semicolon, no comma in a value without quotes (``video/webm;codecs=vp8,opus``), no escapes in quotes.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ _QUOTABLE = re.compile(r'[^\x00-\x1f\x7f"]+\Z')
 
 
 def is_media_type(text: str) -> bool:
-    """Whether Convex reads ``text`` as a media type; it refuses an import or upload of any other one."""
+    """Whether Convex accepts ``text`` as a media type. It refuses an import or upload with any other type."""
     return text.isascii() and _READ.match(text) is not None
 
 
 def fitting_media_type(text: str) -> str | None:
-    """``text`` as Convex keeps it: its names in small letters, and values in quotes where they need them.
+    """``text`` as Convex keeps it: names in lower case, values in quotes if they need them.
 
-    A type that Convex takes, and that has no capital letter, stays as it is. A parameter that can't be had is left out.
-    None where there is no type and subtype.
+    A type that Convex accepts and that has no capital letter is returned unchanged. A parameter that Convex does not
+    accept is left out. None if ``text`` has no type and subtype.
     """
     if is_media_type(text) and text == text.lower():
         return text

@@ -1,4 +1,4 @@
-"""Convex's own words for a document that does not fit its table, as its tools print them.
+"""Convex's messages for a document that does not fit its table, as Convex's tools print them.
 
 Source: ``common/src/schemas/validator.rs`` of convex-backend (texts of ``ValidationError``, printing of validators) and
 ``value/src`` (printing of values).
@@ -16,7 +16,7 @@ from supavex.convex.values import Value
 
 
 def mismatch_text(mismatch: Mismatch) -> str:
-    """What Convex says of a mismatch: a sentence, the path, and for most kinds the value and the validator."""
+    """Convex's message for a mismatch: a sentence, the path, and for most kinds the value and the validator."""
     path = f"Path: {mismatch.path}" if mismatch.path else ""
     if mismatch.validator is None:
         return f"{mismatch.sentence or mismatch.message}{path}"
@@ -55,7 +55,7 @@ def validator_text(validator: Validator) -> str:
 
 
 def _literal(value: Value) -> str:
-    """A literal as JSON; its type where JSON can't say it."""
+    """A literal as JSON, or the name of its type if JSON has no form for it."""
     if isinstance(value, int) and not isinstance(value, bool):
         return "<bigint>"
     if isinstance(value, float):
@@ -64,7 +64,7 @@ def _literal(value: Value) -> str:
 
 
 def value_text(value: Value) -> str:
-    """A value as Convex prints it: ``1.0`` a float64, ``1`` an int64, ``b"…"`` bytes in base64."""
+    """A value as Convex prints it: a float64 as ``1.0``, an int64 as ``1``, bytes as ``b"…"`` in base64."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -91,7 +91,7 @@ def _float(value: float) -> str:
     return f"{mantissa}e{int(power)}" if exponent else mantissa
 
 
-#: The characters that Rust writes with a backslash of their own.
+#: #: The characters that Rust prints with a backslash and one letter.
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\0"}
 
 

@@ -1,7 +1,7 @@
-"""Names that Convex accepts: tables, fields, indexes, keys inside data.
+"""Convex's rules for the names of tables, fields and indexes, and for keys inside data.
 
-Source: ``identifier.rs``, ``table_name.rs``, ``field_name.rs`` and ``field_path.rs`` of convex-backend.
-Each ``*_problem`` function returns None for a good name, else one sentence that says what is wrong with it.
+Source: ``identifier.rs``, ``table_name.rs``, ``field_name.rs`` and ``field_path.rs`` of convex-backend. Each
+``*_problem`` function returns None for a valid name, else one sentence that says what is wrong.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from supavex.convex.limits import MAX_IDENTIFIER_BYTES, MAX_KEY_BYTES
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _KEY = re.compile(r"[\x20-\x7e]*\Z")
-#: What Fivetran's connector calls its indexes; Convex lets it.
+#: #: The prefix that Fivetran's connector gives its indexes. Convex allows it despite the underscore.
 _FIVETRAN = "_fivetran"
 RESERVED_INDEX_NAMES = frozenset({"by_id", "by_creation_time"})
 
 
 def identifier_problem(name: str) -> str | None:
-    """What keeps ``name`` from being a Convex identifier."""
+    """Why ``name`` is not a Convex identifier."""
     if not name:
         return "a name can't be empty"
     if len(name.encode("utf-8", "surrogatepass")) > MAX_IDENTIFIER_BYTES:
@@ -31,14 +31,14 @@ def identifier_problem(name: str) -> str | None:
 
 
 def table_name_problem(name: str) -> str | None:
-    """What keeps ``name`` from naming a user's table."""
+    """Why ``name`` can't name a user's table."""
     if name.startswith("_"):
         return "a leading underscore is reserved for Convex's system tables"
     return identifier_problem(name)
 
 
 def index_name_problem(name: str) -> str | None:
-    """What keeps ``name`` from naming an index."""
+    """Why ``name`` can't name an index."""
     if name in RESERVED_INDEX_NAMES:
         return f"Convex keeps {name} for itself"
     if name.startswith("_") and not name.startswith(_FIVETRAN):
@@ -47,12 +47,12 @@ def index_name_problem(name: str) -> str | None:
 
 
 def field_name_problem(name: str) -> str | None:
-    """What keeps ``name`` from naming a field of a validator (``v.object`` at any level)."""
+    """Why ``name`` can't name a field of a validator (``v.object`` at any level)."""
     return identifier_problem(name)
 
 
 def field_path_problem(path: str) -> str | None:
-    """What keeps ``path`` from being a dotted path of field names."""
+    """Why ``path`` is not a dotted path of field names."""
     parts = path.strip(".").split(".")
     for part in parts:
         problem = identifier_problem(part)
@@ -62,7 +62,7 @@ def field_path_problem(path: str) -> str | None:
 
 
 def key_problem(key: str) -> str | None:
-    """What keeps ``key`` from being a key of an object inside data, at any level."""
+    """Why ``key`` can't be a key of an object inside data, at any level."""
     if key.startswith("$"):
         return "a key can't start with $"
     if not _KEY.match(key):

@@ -1,8 +1,8 @@
 r"""Order keys: bytes that sort as Convex orders values, and the ranges that index queries scan.
 
-Order: undefined, null, int64, float64, false, true, string, bytes, array, object. Values end themselves, so keys of
-several can be joined. (Convex's own bytes of ``"a"`` begin those of ``"a\0"``, and so does a range on it there.)
-Source: ``value/src/sorting.rs`` of convex-backend.
+The order is undefined, null, int64, float64, false, true, string, bytes, array, object. Each encoded value marks its
+own end, so the keys of several values can be joined. (Convex's bytes of ``"a"`` are a prefix of its bytes of ``"a\0"``,
+so a Convex range on ``"a"`` begins with both.) Source: ``value/src/sorting.rs`` of convex-backend.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ UNDEFINED: Any = _Undefined()
 
 
 def order_key(value: Value) -> bytes:
-    """The bytes of one value (or :data:`UNDEFINED`)."""
+    """The order key of one value, or of :data:`UNDEFINED`."""
     kind = type(value)
     if kind is str:
         return b"\x10" + _terminated(value.encode())
@@ -82,7 +82,7 @@ def _terminated(data: bytes) -> bytes:
 
 
 def field_at(document: Document, path: str) -> Value:
-    """The value at a dotted path; :data:`UNDEFINED` where there is none."""
+    """The value at a dotted path; :data:`UNDEFINED` if the document has none."""
     if "." not in path:
         return document.get(path, UNDEFINED)
     value: Any = document
@@ -94,16 +94,16 @@ def field_at(document: Document, path: str) -> Value:
 
 
 def index_key(document: Document, fields: Iterable[str]) -> bytes:
-    """A document's key in an index on ``fields``: their values, the creation time, the id."""
+    """A document's key in an index on ``fields``: the values of the fields, the creation time, the id."""
     return b"".join([order_key(field_at(document, field)) for field in fields]) + key_end(document)
 
 
 def key_end(document: Document) -> bytes:
-    """What every index key of a document ends with: its creation time and its id."""
+    """The end of every index key of a document: its creation time and its id."""
     return order_key(document["_creationTime"]) + order_key(document["_id"])
 
 
 def successor(prefix: bytes) -> bytes | None:
-    """The first byte string after every string that starts with ``prefix``; None where there is none."""
+    """The first byte string after every string that starts with ``prefix``; None if there is none."""
     stripped = prefix.rstrip(b"\xff")
     return stripped[:-1] + bytes([stripped[-1] + 1]) if stripped else None

@@ -38,7 +38,7 @@ class Index:
     place: Place | None = field(default=None, compare=False)
 
     def to_json(self) -> dict[str, Any]:
-        """Its entry in ``indexes`` or ``stagedDbIndexes``."""
+        """The index's entry in ``indexes`` or ``stagedDbIndexes``."""
         return {"indexDescriptor": self.name, "fields": list(self.fields)}
 
 
@@ -53,24 +53,28 @@ class SearchIndex:
     place: Place | None = field(default=None, compare=False)
 
     def to_json(self) -> dict[str, Any]:
-        """Its entry in ``searchIndexes`` or ``stagedSearchIndexes``."""
+        """The index's entry in ``searchIndexes`` or ``stagedSearchIndexes``."""
         filters = list(self.filter_fields)
         return {"indexDescriptor": self.name, "searchField": self.search_field, "filterFields": filters}
 
 
 @dataclass(frozen=True, slots=True)
 class VectorIndex:
-    """A vector index over one field of float64 arrays with ``dimensions`` elements."""
+    """A vector index over one field of float64 arrays."""
 
     name: str
     vector_field: str
+    #: The number of elements of each array.
     dimensions: int
+    #: Fields that a vector search may compare for equality.
     filter_fields: tuple[str, ...] = ()
+    #: Whether Convex fills the index in the background and does not answer queries from it yet.
     staged: bool = False
+    #: The line of schema.py that defines the index.
     place: Place | None = field(default=None, compare=False)
 
     def to_json(self) -> dict[str, Any]:
-        """Its entry in ``vectorIndexes`` or ``stagedVectorIndexes``."""
+        """The index's entry in ``vectorIndexes`` or ``stagedVectorIndexes``."""
         return {
             "indexDescriptor": self.name,
             "vectorField": self.vector_field,
@@ -80,7 +84,7 @@ class VectorIndex:
 
 
 class Table(Protocol):
-    """A table in the making: what :func:`define_table` gives. Each method adds to it, and gives it back."""
+    """A table under construction, as :func:`define_table` returns it. Each method adds to the table and returns it."""
 
     def index(self, name: str, fields: Sequence[str], *, staged: bool = False) -> Table:
         """Adds a database index: queries with ``.withIndex(name, …)`` find and order documents by ``fields``.
@@ -119,14 +123,17 @@ class Table(Protocol):
 
 @dataclass(slots=True)
 class TableDefinition:
-    """What a :class:`Table` comes to: the validator of its documents and its indexes."""
+    """The definition behind a :class:`Table`: the validator of its documents and its indexes."""
 
     document: Validator
+    #: The line above the table in schema.ts.
     comment: str = ""
+    #: The line of schema.py that defines the table.
     place: Place | None = field(default=None, compare=False)
     indexes: list[Index] = field(default_factory=list)
     search_indexes: list[SearchIndex] = field(default_factory=list)
     vector_indexes: list[VectorIndex] = field(default_factory=list)
+    #: Groups of fields, each unique in the table.
     uniques: list[tuple[str, ...]] = field(default_factory=list)
 
     def index(self, name: str, fields: Sequence[str], *, staged: bool = False) -> TableDefinition:
@@ -137,7 +144,7 @@ class TableDefinition:
     def search_index(
         self, name: str, *, search_field: str, filter_fields: Sequence[str] = (), staged: bool = False
     ) -> TableDefinition:
-        """Adds a full text index on ``search_field``; ``filter_fields`` can be compared for equality with it."""
+        """Adds a full text index on ``search_field``. Searches may compare ``filter_fields`` for equality."""
         self.search_indexes.append(
             SearchIndex(name, search_field, _field_list(filter_fields), staged, place_of_caller())
         )
@@ -158,11 +165,11 @@ class TableDefinition:
 
     @property
     def fields(self) -> dict[str, Validator]:
-        """Field name to validator (``v.optional`` still around it). Empty for a table of unions or ``v.any()``."""
+        """Field name to validator, with ``v.optional`` around it. Empty for a table of unions or ``v.any()``."""
         return dict(self.document.fields) if isinstance(self.document, kinds.Object) else {}
 
     def to_json(self, name: str) -> dict[str, Any]:
-        """The table's entry in the export. Convex drops top-level fields that start with an underscore only later."""
+        """The table's entry in the export. Top-level fields with an underscore are in it: Convex drops them later."""
         return {
             "tableName": name,
             "indexes": [i.to_json() for i in self.indexes if not i.staged],
@@ -177,7 +184,7 @@ class TableDefinition:
 
 @dataclass(slots=True)
 class Schema:
-    """Tables by name, in the order they were written. ``schema_validation`` False: Convex enforces nothing."""
+    """Tables by name, in the order of schema.py. With ``schema_validation`` False, Convex enforces nothing."""
 
     tables: dict[str, TableDefinition]
     schema_validation: bool = True
@@ -238,10 +245,11 @@ def _finish(
 
 
 class V:
-    """Convex's validators, by the names Convex gives them. Use the instance :data:`v`.
+    """Convex's validators under Convex's names. Use the instance :data:`v`.
 
-    Keyword arguments are what Supabase knew: ``default`` (fills NULLs), ``one_of`` (allowed values), ``ge``, ``le``,
-    ``gt``, ``lt`` (numeric bounds), ``pattern`` (a regular expression searched for), ``unique``; and ``comment``.
+    Keyword arguments are the column's rules in Supabase: ``default`` (fills NULLs), ``one_of`` (allowed values),
+    ``ge``, ``le``, ``gt``, ``lt`` (numeric bounds), ``pattern`` (a regular expression that is searched for),
+    ``unique``; and ``comment``.
     """
 
     def id(self, table: str, *, unique: bool = False, comment: str = "") -> Validator:
@@ -434,7 +442,7 @@ class V:
         "nickname": v.optional(v.string())
         """
         inside = unwrap(inner)
-        if not isinstance(inside, Validator):  # a finding of the compiler
+        if not isinstance(inside, Validator):  # # The compiler reports it as a finding.
             return Optional(inner=inner, place=place_of_caller())
         return Optional(inner=inner, rules=inside.rules, comment=inside.comment, place=place_of_caller())
 

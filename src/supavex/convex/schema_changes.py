@@ -1,4 +1,4 @@
-"""What a push changes: tables and indexes that are new, gone or different."""
+"""The difference between two schemas, as a push reports it: new, removed and changed tables and indexes."""
 
 from __future__ import annotations
 
@@ -12,13 +12,17 @@ from supavex.convex.schema import Index, Schema, SearchIndex, TableDefinition, V
 
 @dataclass(frozen=True, slots=True)
 class SchemaChange:
-    """Names of tables and, as ``table.index``, of indexes; each list sorted."""
+    """The difference between two schemas. Indexes are named ``table.index``; each list is sorted."""
 
     new_tables: tuple[str, ...]
+    #: Tables whose validator of documents differs.
     changed_tables: tuple[str, ...]
     removed_tables: tuple[str, ...]
+    #: New indexes, and changed ones.
     new_indexes: tuple[str, ...]
+    #: Removed indexes, and changed ones.
     removed_indexes: tuple[str, ...]
+    #: Whether ``schema_validation`` differs.
     validation_changed: bool = False
 
     @property
@@ -28,7 +32,7 @@ class SchemaChange:
         return not any(lists) and not self.validation_changed
 
     def to_json(self) -> dict[str, list[str]]:
-        """As ``deploy --json`` shows it."""
+        """The change in the JSON of ``deploy --json``."""
         return {
             "newTables": list(self.new_tables),
             "changedTables": list(self.changed_tables),
@@ -39,13 +43,15 @@ class SchemaChange:
 
 
 def index_definitions(name: str, table: TableDefinition) -> dict[str, dict[str, Any]]:
-    """``table.index`` to everything that makes the index what it is."""
+    """``table.index`` to the index's JSON and whether it is staged."""
     every: list[Index | SearchIndex | VectorIndex] = [*table.indexes, *table.search_indexes, *table.vector_indexes]
     return {f"{name}.{index.name}": {**index.to_json(), "staged": index.staged} for index in every}
 
 
 def schema_change(old: Schema | None, new: Schema) -> SchemaChange:
-    """The change from ``old`` (None: nothing was pushed yet) to ``new``. A changed index is removed and new."""
+    """The change from ``old`` (None if nothing was pushed yet) to ``new``. A changed index counts as removed and as
+    new.
+    """
     before = {} if old is None else old.tables
     old_indexes = _indexes(before)
     new_indexes = _indexes(new.tables)

@@ -1,4 +1,4 @@
-"""Reads Convex's schema JSON back into :class:`~supavex.convex.schema.Schema`: what a deployment is given."""
+"""Reads Convex's schema JSON, which a deployment is given, into :class:`~supavex.convex.schema.Schema`."""
 
 from __future__ import annotations
 
@@ -20,13 +20,16 @@ _SCALARS: dict[str, Callable[[], Validator]] = {
     "string": kinds.String,
     "bytes": kinds.Bytes,
     "any": kinds.AnyValue,
-    # At rest a commit timestamp is an int64.
+    # # A stored commit timestamp is an int64.
     "commitTs": kinds.Int64,
 }
 
 
 def schema_from_json(text: str) -> Schema:
-    """The schema that ``text`` (as ``schema.export()`` gives it) describes. Raises where it is no such JSON."""
+    """The schema of ``text``, which has the form of ``schema.export()``.
+
+    Raises :class:`~supavex.errors.SupavexError` if ``text`` is not such JSON.
+    """
     try:
         data = json.loads(text)
         tables: dict[str, TableDefinition] = {}
@@ -61,7 +64,7 @@ def _texts(data: Any) -> tuple[str, ...]:
 
 
 def _dimensions(data: Any) -> int:
-    """A whole number of 32 bits without a sign, as Convex reads it; its range is a rule of the schema."""
+    """A whole number of 32 bits without a sign, as Convex reads it. The schema's own checks test its range."""
     if type(data) is not int or not 0 <= data < 1 << 32:
         raise TypeError(f"dimensions are a whole number, and not {data!r}")
     return data
@@ -87,7 +90,7 @@ def _table(data: dict[str, Any]) -> TableDefinition:
 
 
 def validator_from_json(data: dict[str, Any]) -> Validator:
-    """The validator that its JSON describes."""
+    """The validator of a parsed JSON."""
     kind = data["type"]
     if kind in _SCALARS:
         return _SCALARS[kind]()

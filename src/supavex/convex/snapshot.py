@@ -33,10 +33,11 @@ from supavex.errors import SupavexError, UsageError
 
 _TABLE_FILE = re.compile(r"(?P<folder>.*/)?(?P<table>[^/]+)/(?P<kind>documents|generated_schema)\.jsonl\Z")
 _SEEMING_ID = re.compile(rb'"_id"\s*:\s*"([0-9a-z]{31,37})"')
-#: As Convex's import looks for stored files: anywhere in a name, so that user_storage/… is taken for one, too.
+#: #: Convex's import finds stored files by this pattern anywhere in a name, so it takes user_storage/… for a stored
+#: file, too.
 _STORED_FILE = re.compile(r"(?P<folder>.*/)?_storage/(?P<id>[^/.]+)(?:\.[^/]+)?\Z")
 _OF_COMPONENT = re.compile(r"(?P<before>.*/)?_components/(?P<name>[^/]+)/\Z")
-#: What ``zipfile`` raises for an archive that is damaged, encrypted, or deflated in a way it does not know.
+#: #: What ``zipfile`` raises for an archive that is damaged, encrypted, or deflated by a method that it does not know.
 _DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -48,43 +49,48 @@ _DAMAGE = (
     struct.error,
 )
 _UNIFORM = b'"uniform"\n'
-#: No document is as long, however its text is escaped: what inflates to more is no snapshot.
+#: #: No document is that long, however its text is escaped. An archive with a longer line is refused.
 _MAX_LINE = 32 << 20
 _BLOCK = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class StoredEntry:
-    """A stored file in an archive: its entry, its id, and what its metadata says; ``name``: its address's uuid."""
+    """A stored file in an archive."""
 
+    #: The name of the ZIP entry with the contents.
     entry: str
+    #: The file's document id.
     id: str
+    #: The creation time in milliseconds since the epoch; None if the metadata have none.
     created: float | None
+    #: The digest of the contents that the metadata name.
     sha256: bytes | None
     content_type: str | None
+    #: The uuid of the file's address.
     name: str | None
 
 
 def tables_entry(numbers: dict[str, int]) -> bytes:
-    """The content of ``_tables/documents.jsonl``, by number."""
+    """The content of ``_tables/documents.jsonl``, sorted by table number."""
     rows = sorted(numbers.items(), key=lambda item: item[1])
     return "".join(json.dumps({"name": name, "id": number}) + "\n" for name, number in rows).encode()
 
 
 def schema_entry() -> bytes:
-    """The content of ``generated_schema.jsonl`` of a table whose bare integers are int64."""
+    """The content of ``generated_schema.jsonl`` for a table whose bare integers are int64."""
     return _UNIFORM
 
 
-#: What to do about a table that :func:`is_storage_like` finds.
+#: #: The hint for a table for which :func:`is_storage_like` is true.
 STORAGE_LIKE_HINT = "Give the table a name that does not end with _storage: by `to` in supavex.toml, and in the schema."
 
 
 def is_storage_like(table: str, *, uniform: bool) -> bool:
-    """Whether Convex's import refuses an archive with this table.
+    """Whether Convex's import refuses an archive with this table because of its name.
 
-    It takes what stands in a folder of a name like ``user_storage`` for a stored file, but for ``documents.jsonl``;
-    so the other entry that a table with int64, bytes or special floats has (``uniform``) is refused.
+    Convex's import takes every entry in a folder with a name like ``user_storage`` for a stored file, except
+    ``documents.jsonl``. A table with int64, bytes or special floats (``uniform``) has a second entry, which it refuses.
     """
     return uniform and table.endswith("_storage")
 
@@ -100,7 +106,7 @@ class SnapshotArchive:
             raise UsageError("NoArchive", "there is no such archive.", where=str(path)) from None
         except _DAMAGE as error:
             raise UsageError("InvalidArchive", f"not a ZIP archive: {error}.", where=str(path)) from None
-        #: The path of the component whose tables are seen; empty for the app's. See :meth:`within`.
+        #: #: The path of the component whose tables are visible; empty for the app. See :meth:`within`.
         self.component = ""
         self._every: dict[str, dict[tuple[str, str], list[str]]] = {"": {}}
         try:
@@ -110,7 +116,7 @@ class SnapshotArchive:
             raise
 
     def _sort(self) -> None:
-        """Tells the entries of tables apart, by their components."""
+        """Groups the entries of tables by component."""
         for name in self._zip.namelist():
             match = _TABLE_FILE.match(name)
             if match is None:
@@ -123,7 +129,7 @@ class SnapshotArchive:
             entries.setdefault((match["table"], match["kind"]), []).append(name)
 
     def _component_of(self, folder: str) -> str:
-        """The path of the component that a folder is of: ``_components/a/_components/b/`` is of ``a/b``."""
+        """The path of the component of a folder: ``_components/a/_components/b/`` belongs to ``a/b``."""
         names = []
         while (match := _OF_COMPONENT.match(folder)) is not None:
             problem = identifier_problem(match["name"])
@@ -140,13 +146,13 @@ class SnapshotArchive:
 
     @property
     def components(self) -> list[str]:
-        """The paths of the components that have tables or stored files here; parents first."""
+        """The paths of the components with tables or stored files in this archive; parents first."""
         files = (_STORED_FILE.search(name) for name in self._zip.namelist())
         stored = {self._component_of(file["folder"] or "") for file in files if file is not None}
         return sorted((self._every.keys() | stored) - {""})
 
     def within(self, component: str) -> SnapshotArchive:
-        """The same archive, seen from a component: its tables and stored files, which may be none."""
+        """The same archive with the tables and stored files of one component, which may have none."""
         view = copy.copy(self)
         view.component = component
         return view
@@ -165,7 +171,10 @@ class SnapshotArchive:
 
     @property
     def numbers(self) -> dict[str, int]:
-        """Table numbers, as ``_tables`` gives them. Raises on a name or number that is none, or stands there twice."""
+        """Table numbers from ``_tables``.
+
+        Raises :class:`~supavex.errors.SupavexError` for an invalid or repeated name or number.
+        """
         numbers: dict[str, int] = {}
         for line_number, line in self._lines("_tables"):
             data = self._parsed("_tables", line, uniform=True, number=line_number)
@@ -184,7 +193,10 @@ class SnapshotArchive:
         return numbers
 
     def uniform(self, table: str) -> bool:
-        """Whether the table's bare integers are int64. Raises for the older form of generated_schema.jsonl."""
+        """Whether the table's bare integers are int64.
+
+        Raises :class:`~supavex.errors.SupavexError` for the older form of generated_schema.jsonl.
+        """
         for name in self._entries.get((table, "generated_schema"), ()):
             try:
                 with self._zip.open(name) as file:
@@ -208,15 +220,18 @@ class SnapshotArchive:
             yield self._parsed(table, line, uniform=uniform, number=number)
 
     def size(self, table: str) -> int:
-        """Bytes of the documents of ``table`` as JSON lines, as the archive says."""
+        """The size in bytes of the documents of ``table`` as JSON lines, from the archive's directory."""
         return sum(self._zip.getinfo(name).file_size for name in self._entries.get((table, "documents"), ()))
 
     def document(self, table: str, line: bytes, number: int) -> Document:
-        """The document of line ``number`` of ``table``, whose bare integers are float64. Raises where it is none."""
+        """The document on line ``number`` of ``table``, whose bare integers are float64.
+
+        Raises :class:`~supavex.errors.SupavexError` if the line is not a document.
+        """
         return self._parsed(table, line, uniform=False, number=number)
 
     def blocks(self, table: str, size: int = _BLOCK) -> Generator[bytes]:
-        """The documents of ``table`` as JSON, one a line, not looked at: whole lines, some ``size`` bytes at a time."""
+        """The unparsed JSON lines of ``table`` in blocks of whole lines, each of about ``size`` bytes."""
         for name in self._entries.get((table, "documents"), ()):
             try:
                 parts: list[bytes] = []
@@ -239,10 +254,10 @@ class SnapshotArchive:
                 raise SupavexError("InvalidArchive", f"{name} is damaged: {error}.", where=str(self.path)) from None
 
     def rows(self, table: str, damaged: OnDamaged | None = None) -> Iterator[tuple[Document, str | None]]:
-        """As :meth:`documents`, with the text of those that plainly keep Convex's limits (None: not looked at).
+        """As :meth:`documents`, each with its text if it plainly keeps Convex's limits (None: the text needs a check).
 
-        ``damaged`` is called with lines that hold no document, and with an entry that can't be read to its end. Without
-        it, the first of them raises.
+        ``damaged`` is called with lines that are not documents, and with an entry that can't be read to its end.
+        Without ``damaged``, the first of them raises.
         """
         uniform = self.uniform(table)
         for number, line in self._lines(table, damaged):
@@ -260,7 +275,7 @@ class SnapshotArchive:
             yield document, None
 
     def stored_files(self, number: int) -> Iterator[StoredEntry]:
-        """The stored files of the archive: those with contents, by the ids that name them. ``number``: of _storage."""
+        """The stored files of the archive that have contents, by id. ``number`` is the table number of _storage."""
         metadata = {str(row.get("_id")): row for row in self.documents("_storage")}
         for name in self._zip.namelist():
             match = _STORED_FILE.search(name)
@@ -296,7 +311,9 @@ class SnapshotArchive:
             )
 
     def read_stored(self, entry: str) -> Iterator[bytes]:
-        """The contents of a stored file, piece by piece. Raises where the archive is damaged."""
+        """The contents of a stored file, piece by piece. Raises :class:`~supavex.errors.SupavexError` if the archive is
+        damaged.
+        """
         try:
             with self._zip.open(entry) as file:
                 while piece := file.read(1 << 20):
@@ -336,7 +353,9 @@ class SnapshotArchive:
 
 
 def _split(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The lines of a text that comes in pieces. One of at least :data:`_MAX_LINE` bytes comes as far as it was read."""
+    """The lines of a text that arrives in pieces. A line of :data:`_MAX_LINE` bytes or more is given as far as it was
+    read.
+    """
     rest: list[bytes] = []
     size = 0
     for piece in pieces:
@@ -354,13 +373,13 @@ def _split(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _id_in(line: bytes) -> str | None:
-    """The id that a line seems to be of, which holds no document."""
+    """The id that a damaged line seems to have, if any."""
     found = _SEEMING_ID.search(line)
     return None if found is None else found[1].decode()
 
 
 def _uuid(text: object) -> str | None:
-    """``text`` where it is a uuid as Convex writes it."""
+    """``text`` if it is a uuid as Convex writes it, else None."""
     try:
         return text if isinstance(text, str) and str(uuid.UUID(text)) == text else None
     except ValueError:

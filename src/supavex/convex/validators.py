@@ -1,9 +1,9 @@
 """Validators: the types of a Convex schema.
 
-Each validator gives the JSON that Convex's own package exports for it (:meth:`Validator.to_json`), the text that
-Convex prints for it (``str()``), and checks a value (:meth:`Validator.check`). Source: ``values/validators.ts`` of the
-npm package, ``schemas/validator.rs`` of convex-backend. What Supabase knew about a column besides stands in
-:mod:`supavex.convex.field_rules`.
+Each validator gives the JSON that Convex's package exports for it (:meth:`Validator.to_json`) and the text that Convex
+prints for it (``str()``), and checks a value (:meth:`Validator.check`). Source: ``values/validators.ts`` of the npm
+package, ``schemas/validator.rs`` of convex-backend. :mod:`supavex.convex.field_rules` has the rules that only Supabase
+knew.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from supavex.convex.field_rules import NO_RULES, Rules, printed
 from supavex.convex.values import Value, same, to_internal_json
 from supavex.diagnostics import Place
 
-#: Table number to table name, of the deployment that a document is checked for; None for an unknown number.
+#: #: Table number to table name in one deployment; None for an unknown number.
 TableNames = Callable[[int], str | None]
 
 
@@ -26,7 +26,7 @@ TableNames = Callable[[int], str | None]
 class Mismatch:
     """Why a value does not fit: the path inside the document, and one sentence.
 
-    ``value`` and ``validator`` are what did not meet; ``sentence`` is Convex's own where it is a special one (see
+    ``value`` does not fit ``validator``. ``sentence`` is Convex's own, for the mismatches that have a special one (see
     :mod:`supavex.convex.messages`).
     """
 
@@ -42,7 +42,7 @@ class Mismatch:
 
 @dataclass(frozen=True, kw_only=True)
 class Validator:
-    """A type of Convex's schema language. ``place`` is where it was written; it does not count for equality."""
+    """A type of Convex's schema language. ``place`` is the line that defines it; equality ignores it."""
 
     kind: ClassVar[str]
     rules: Rules = NO_RULES
@@ -57,7 +57,7 @@ class Validator:
         return f"v.{self.kind}()"
 
     def check(self, value: Value, tables: TableNames, path: str = "") -> Mismatch | None:
-        """None where ``value`` fits. Only Convex's rules count here, not :attr:`rules`."""
+        """None if ``value`` fits, else the first mismatch. Only Convex's rules are checked, not :attr:`rules`."""
         return None if self.accepts(value) else self._no_match(value, path)
 
     def accepts(self, value: Value) -> bool:
@@ -68,11 +68,11 @@ class Validator:
         return Mismatch(path, f"Value {printed(value)} does not match validator {self}.", value, self)
 
     def children(self) -> Iterator[tuple[str, Validator]]:
-        """The validators inside this one, each with the step of the path that leads to it."""
+        """The validators inside this one, each with its step of the path."""
         return iter(())
 
     def walk(self, path: str = "") -> Iterator[tuple[str, Validator]]:
-        """Itself and all validators inside it, with their paths."""
+        """The validator itself and all validators inside it, with their paths."""
         yield path, self
         for step, child in self.children():
             yield from child.walk(path + step)
@@ -188,7 +188,7 @@ class Literal(Validator):
 
     kind = "literal"
     value: Value = field(default=None, compare=False)
-    # What counts for equality: Python's 5 == 5.0 == ... and True == 1 are different types to Convex.
+    # # The key for equality. Python's 5 == 5.0 and 1 == True, but Convex has a type for each.
     identity: str = field(init=False, repr=False, default="")
 
     def __post_init__(self) -> None:

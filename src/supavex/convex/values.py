@@ -34,20 +34,20 @@ from supavex.convex.limits import (
 from supavex.convex.names import key_problem
 from supavex.errors import SupavexError
 
-#: A Convex value. Recursive types are written as Any, for mypy can't follow list and dict invariance here.
+#: #: A Convex value. It is Any, because mypy can't follow the invariance of lists and dicts in a recursive type.
 Value: TypeAlias = Any
 Document: TypeAlias = dict[str, Any]
 
 
 class InvalidValue(SupavexError):
-    """A value that Convex can't hold, or JSON that is no Convex value."""
+    """A value that Convex can't hold, or JSON that is not a Convex value."""
 
     def __init__(self, message: str, code: str = "InvalidValue") -> None:
         super().__init__(code, message)
 
 
 def size(value: Value) -> int:
-    """Convex's own measure of a value, in bytes (not the length of its JSON)."""
+    """The size of a value in bytes by Convex's measure, which is not the length of its JSON."""
     if value is None or isinstance(value, bool):
         return 1
     if isinstance(value, int | float):
@@ -62,7 +62,7 @@ def size(value: Value) -> int:
 
 
 def nesting(value: Value) -> int:
-    """Depth of containers: a scalar is 0, a container one more than the deepest thing in it."""
+    """The depth of containers: 0 for a scalar, else one more than the deepest element."""
     if isinstance(value, list):
         return 1 + max(map(nesting, value), default=0)
     if isinstance(value, dict):
@@ -71,7 +71,7 @@ def nesting(value: Value) -> int:
 
 
 def value_problem(value: Value) -> str | None:
-    """The first thing in ``value`` that Convex refuses at any level (keys, lengths, range of int64), or None."""
+    """The first violation of Convex's limits in ``value`` at any level (keys, lengths, range of int64), or None."""
     if isinstance(value, bool) or value is None or isinstance(value, float | bytes):
         return None
     if isinstance(value, int):
@@ -109,7 +109,7 @@ def _b64(data: bytes) -> str:
 
 
 def to_internal_json(value: Value) -> Any:
-    """``value`` in the internal encoding, as what :func:`json.dumps` takes."""
+    """``value`` in the internal encoding, for :func:`json.dumps`."""
     if value is None or isinstance(value, bool | str):
         return value
     if isinstance(value, int):
@@ -126,7 +126,9 @@ def to_internal_json(value: Value) -> Any:
 
 
 def to_clean_json(value: Value) -> Any:
-    """``value`` in the encoding that is easiest to read, and loses types: int64, NaN, infinity and bytes are texts."""
+    """``value`` in the encoding that is easiest to read. Types are lost: int64, NaN, infinity and bytes
+    become texts.
+    """
     if isinstance(value, bool):
         return value
     if isinstance(value, int):
@@ -150,10 +152,10 @@ def from_internal_json(data: Any) -> Value:
 
 
 def parse_export_json(text: str | bytes, *, uniform: bool, values: int = MAX_DOCUMENT_VALUES) -> Value:
-    """The value of one line of a snapshot's ``documents.jsonl``, which holds at most ``values`` values.
+    """The value of one line of a snapshot's ``documents.jsonl``, with at most ``values`` values.
 
-    ``uniform`` is whether the table's ``generated_schema.jsonl`` says so: only then is a bare integer an int64, and an
-    object with one key that starts with ``$`` a special value.
+    ``uniform``: whether the table's ``generated_schema.jsonl`` says so. Only then is a bare integer an int64, and an
+    object whose one key starts with ``$`` a special value.
     """
     try:
         data = parse_bounded(text, values, parse_int=None if uniform else float, parse_constant=_no_constant)
@@ -166,20 +168,21 @@ def parse_export_json(text: str | bytes, *, uniform: bool, values: int = MAX_DOC
     return _Reader(bare_integers=uniform, special=uniform).value(data)
 
 
-#: A key that may hold something else than printable ASCII; asked only of lines that hold such a thing anywhere.
+#: #: Matches lines that may have a key other than printable ASCII. Only lines with an odd character are tested.
 _ODD_KEY = re.compile(rb'[{,]\s*"[^"\\]*(?:[^ -~"\\]|\\.)(?:[^"\\]|\\.)*"\s*:', re.DOTALL)
 _LONG_KEY = re.compile(rb'"[^"\\]{%d,}"\s*:' % (MAX_KEY_BYTES + 1))
-#: A number that a double may not hold; in a string, after a comma, too, which only costs a closer look.
+#: #: Matches numbers that may not fit a double. It also matches inside strings, which costs only a full parse.
 _HUGE = re.compile(rb"[:\[,]\s*-?[0-9](?:[0-9]{199}|[0-9.]*[eE][+-]?[0-9]{3})")
 BARE_INTEGER = re.compile(rb"[:\[,]\s*-?[0-9]+\s*[,\]}]")
-#: Bytes of JSON in which neither an array nor an object can have too many members.
+#: #: In JSON of at most this many bytes, no array or object can have too many members.
 _SMALL = MAX_OBJECT_FIELDS * 5
 
 
 def plain_document(line: bytes, *, uniform: bool) -> tuple[Document, str] | None:
-    """The document of a line and the line's text, where it plainly keeps all of Convex's limits on values.
+    """The document of a line and the line's text, if the line plainly keeps Convex's limits on values; else None.
 
-    The text is internal JSON too then. None where a closer look is needed; most documents need none.
+    The text is then internal JSON, too. Most documents plainly keep the limits; for the others the caller parses the
+    line in full.
     """
     if len(line) > _SMALL or line.count(b"{") + line.count(b"[") > MAX_DOCUMENT_NESTING or b'"$' in line:
         return None
@@ -203,15 +206,16 @@ def plain_document(line: bytes, *, uniform: bool) -> tuple[Document, str] | None
     return document, text
 
 
-#: Characters of JSON whose values need no count: each takes some 60 bytes, and there are no more than half as many.
+#: #: Up to this many characters, values are not counted: each takes about 60 bytes, and two characters give at most one
+#: value.
 _SHORT = 1 << 20
 
 
 def plain_value(text: str) -> tuple[Value] | None:
-    """The value of internal JSON that plainly keeps Convex's limits on values; None where it needs a closer look.
+    """The value of internal JSON that plainly keeps Convex's limits on values, in a tuple; else None.
 
-    Special values, escapes of code units and what is no JSON need one; most results of functions need none. So do long
-    texts: their values are counted before they are parsed.
+    None means that the caller has to parse the text in full. That is the case for special values, escapes of code
+    units, texts that are not JSON, and long texts, whose values are counted before they are parsed.
     """
     if len(text) > _SHORT or '"$' in text or "\\u" in text:
         return None
@@ -219,15 +223,15 @@ def plain_value(text: str) -> tuple[Value] | None:
         data = _PLAIN.decode(text)
     except (ValueError, InvalidValue, RecursionError):
         return None
-    # Keys are printable ASCII where all of the text is.
+    # # If the whole text is printable ASCII, so are its keys.
     odd = "\\" in text or "\x7f" in text or not text.isascii()
     return (data,) if _has_room(data, MAX_VALUE_NESTING, odd=odd) else None
 
 
 def _has_room(data: Any, levels: int, *, odd: bool) -> bool:
-    """Whether nothing in ``data`` has too many members, keys that Convex refuses, or lies deeper than so many levels.
+    """Whether ``data`` keeps the limits on members, keys and depth (``levels``).
 
-    Keys are looked at closely only where ``odd``; those that start with ``$`` are not looked for.
+    Keys are tested only if ``odd``. Keys that start with ``$`` are not looked for.
     """
     if type(data) is dict:
         if len(data) > MAX_OBJECT_FIELDS or max(map(len, data), default=0) > MAX_KEY_BYTES:
@@ -249,15 +253,17 @@ def _has_room(data: Any, levels: int, *, odd: bool) -> bool:
 
 
 def _doubles(line: bytes) -> Any:
-    """Parsed JSON whose numbers are all doubles. Raises where one of them may not be, and for escapes of code units."""
+    """Parsed JSON with every number as a double. Raises :class:`ValueError` if one may not fit, and for escapes of code
+    units.
+    """
     if b"\\u" in line or _HUGE.search(line):
-        raise InvalidValue("a closer look is needed")
+        raise InvalidValue("the line needs a full parse")
     return json.loads(line, parse_int=float, parse_constant=_no_constant)
 
 
 @cache
 def _strict_loads() -> Callable[[bytes], Any]:
-    """A parser for JSON without whole numbers: orjson, which refuses infinity and unpaired surrogates by itself."""
+    """A parser for JSON without whole numbers: orjson, which itself refuses infinity and unpaired surrogates."""
     try:
         import orjson
     except ImportError:
@@ -280,13 +286,13 @@ def _double(text: str) -> float:
     return number
 
 
-#: Reads every number as a double. Made once: to make one takes as long as to parse a small text.
+#: #: Reads every number as a double. Made once: making a decoder takes as long as parsing a small text.
 _PLAIN = json.JSONDecoder(parse_int=_double, parse_float=_double, parse_constant=_no_constant)
 
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """Reads parsed JSON: whether a bare integer is an int64, and whether ``$`` objects are special values."""
+    """Reads parsed JSON. ``bare_integers``: a bare integer is int64. ``special``: ``$`` objects are special values."""
 
     bare_integers: bool
     special: bool
@@ -333,8 +339,8 @@ def _from_special(key: str, payload: Any) -> Value:
                 raise InvalidValue(f"$float holds the plain number {number!r}.")
             return number
     except (ValueError, TypeError, struct.error):
-        raise InvalidValue(f"the value of {key} is not what it says it is.") from None
-    raise InvalidValue(f"{key} is no kind of Convex value.")
+        raise InvalidValue(f"the value of {key} does not encode that type.") from None
+    raise InvalidValue(f"{key} is not a kind of Convex value.")
 
 
 def to_export_json(value: Value) -> str:
@@ -355,7 +361,7 @@ def _exportable(value: Value) -> Any:
 
 
 def same(left: Value, right: Value) -> bool:
-    """Whether two values are the same Convex value: types differ, -0 is not 0, NaN is NaN."""
+    """Whether two values are the same Convex value: types differ, -0 is not 0, NaN equals NaN."""
     if isinstance(left, float) and isinstance(right, float):
         return struct.pack("<d", left) == struct.pack("<d", right)
     if type(left) is not type(right):
