@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from supavex.errors import SupavexError
 
-_DOS_TIME = (1 << 5 | 1) << 16  # # 1980-01-01 00:00, the earliest time that a ZIP can hold
+_DOS_TIME = (1 << 5 | 1) << 16  # 1980-01-01 00:00, the earliest time that a ZIP can hold
 _ZIP64 = 0xFFFFFFFF
 
 
@@ -59,7 +59,7 @@ class ArchiveWriter:
         """
         offset = self._header(name, 0, _ZIP64, _ZIP64)
         start = self._file.tell()
-        # # Level 1: most stored files are compressed formats already.
+        # Level 1: most stored files are compressed formats already.
         deflate = zlib.compressobj(1, zlib.DEFLATED, -15) if deflate is None else deflate
         crc = size = 0
         for piece in pieces:

@@ -27,7 +27,7 @@ def auth_tables() -> dict[str, Table]:
         "authSessions": define_table({"userId": v.id("users"), "expirationTime": v.number()}).index(
             "userId", ["userId"]
         ),
-        # # A sign-in expects to find at most one account.
+        # A sign-in expects to find at most one account.
         "authAccounts": define_table(
             {
                 "userId": v.id("users"),

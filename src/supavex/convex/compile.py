@@ -23,7 +23,7 @@ from supavex.convex.validators import Validator
 from supavex.convex.values import nesting, size, value_problem
 from supavex.diagnostics import Diagnostic, Place
 
-#: #: The findings about validators for which Convex refuses a validator anywhere, not only in a schema.
+#: The findings about validators for which Convex refuses a validator anywhere, not only in a schema.
 _OF_VALIDATORS = (
     "InvalidFieldName",
     "InvalidLiteral",
@@ -216,7 +216,7 @@ class _Table:
             if isinstance(validator.inner, kinds.Optional):
                 message = "v.optional(v.optional(…)): once is enough."
                 yield self._finding("OptionalOutsideObject", message, at=path, place=validator.place)
-            return  # # The next validator that is visited is the inner one, and its rules are checked there.
+            return  # The next validator that is visited is the inner one, and its rules are checked there.
         rules = validator.rules
         if not all(isinstance(inside, Validator) for _, inside in _everything(validator)):
             return

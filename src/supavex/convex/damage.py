@@ -36,7 +36,7 @@ class DamagedDocument(SupavexError):
         )
 
 
-#: #: Called with each document that can't be read.
+#: Called with each document that can't be read.
 OnDamaged = Callable[[Damaged], None]
 
 

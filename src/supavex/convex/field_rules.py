@@ -23,7 +23,7 @@ class _Missing:
         return "MISSING"
 
     def __reduce__(self) -> str:
-        # # Unpickles to the constant of this module, so that worker processes can compare with ``is``.
+        # Unpickles to the constant of this module, so that worker processes can compare with ``is``.
         return "MISSING"
 
 
@@ -92,7 +92,7 @@ class Rules:
         return ", ".join(parts)
 
 
-#: #: The rules of a field that has none.
+#: The rules of a field that has none.
 NO_RULES = Rules()
 
 

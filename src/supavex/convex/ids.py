@@ -15,7 +15,7 @@ from supavex.convex.limits import MAX_TABLE_NUMBER
 from supavex.errors import SupavexError
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-#: #: Translates Python's digits of base 32 to Crockford's.
+#: Translates Python's digits of base 32 to Crockford's.
 _PYTHON_DIGITS = str.maketrans(ALPHABET, "0123456789abcdefghijklmnopqrstuv")
 _ODD_DIGIT = re.compile(f"[^{ALPHABET}]", re.DOTALL)
 INTERNAL_ID_BYTES = 16

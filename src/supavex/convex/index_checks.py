@@ -117,7 +117,7 @@ def _filters(checked: CheckedTable, index: SearchIndex | VectorIndex) -> Iterato
             yield checked.finding(
                 "FieldsNotUniqueWithinIndex", message, at=index.name, place=index.place, severity="warning"
             )
-        # # Convex looks up the filter fields of text indexes in the schema, but not those of vector indexes.
+        # Convex looks up the filter fields of text indexes in the schema, but not those of vector indexes.
         yield from _index_field(checked, index, field, missing="error" if isinstance(index, SearchIndex) else "warning")
 
 

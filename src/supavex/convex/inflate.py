@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-#: #: Deflated bytes read at a time: their content stays in the processor's cache.
+#: Deflated bytes read at a time: their content stays in the processor's cache.
 _READ = 64 << 10
-#: #: The most bytes that one step inflates to, even if the entry expands further.
+#: The most bytes that one step inflates to, even if the entry expands further.
 _MOST = 1 << 20
 _HEADER = struct.Struct("<26xHH")
 
@@ -23,7 +23,7 @@ def inflated(archive: zipfile.ZipFile, name: str) -> Iterator[bytes]:
     if info.compress_type == zipfile.ZIP_DEFLATED and archive.filename is not None:
         with suppress(ImportError):
             from isal import isal_zlib as isal
-    with archive.open(name) as entry:  # # zipfile checks the entry's own header.
+    with archive.open(name) as entry:  # zipfile checks the entry's own header.
         if isal is None:
             while piece := entry.read(_MOST):
                 yield piece
@@ -38,7 +38,7 @@ def inflated(archive: zipfile.ZipFile, name: str) -> Iterator[bytes]:
                 data = file.read(min(_READ, left))
                 left -= len(data)
             try:
-                # # Without input, this gives the output that an earlier call had no room for.
+                # Without input, this gives the output that an earlier call had no room for.
                 piece = inflater.decompress(data, _MOST)
             except isal.error as error:
                 raise zlib.error(str(error)) from None

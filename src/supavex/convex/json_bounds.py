@@ -14,15 +14,15 @@ from typing import Any, NoReturn
 
 from supavex.convex.limits import MAX_VALUE_NESTING
 
-#: #: Values in the arguments or the result of a function: as many numbers as weigh 16 MiB by Convex's measure. Nulls,
+#: Values in the arguments or the result of a function: as many numbers as weigh 16 MiB by Convex's measure. Nulls,
 #: booleans, empty texts, arrays and objects weigh less, so Convex takes more of these.
 MAX_VALUES = (16 << 20) // 9
-#: #: Values in one document: each weighs at least a byte, and a document at most 1 MiB.
+#: Values in one document: each weighs at least a byte, and a document at most 1 MiB.
 MAX_DOCUMENT_VALUES = 1 << 20
-#: #: Levels of arrays and objects: twice Convex's limit, so that a text that is only slightly too deep gets Convex's
+#: Levels of arrays and objects: twice Convex's limit, so that a text that is only slightly too deep gets Convex's
 #: message.
 MAX_DEPTH = 2 * MAX_VALUE_NESTING
-#: #: Bytes scanned at once.
+#: Bytes scanned at once.
 _BLOCK = 1 << 18
 _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _NO_BRACKETS = bytes(byte for byte in range(256) if byte not in _STEPS)
@@ -38,7 +38,7 @@ def check_bounds(text: str | bytes, values: int = MAX_VALUES, depth: int = MAX_D
     A text that is not JSON may pass. A text that passes stays within both bounds for every parser. ``block``: bytes
     scanned at once.
     """
-    # # Most texts are too short for that many values, and have few brackets.
+    # Most texts are too short for that many values, and have few brackets.
     if len(text) <= 2 * values and _count(text, "[{") <= depth:
         return
     if isinstance(text, str):
@@ -50,7 +50,7 @@ def check_bounds(text: str | bytes, values: int = MAX_VALUES, depth: int = MAX_D
     while at < len(text):
         end = _block_end(text, at, block)
         pieces = text[at:end].replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')
-        # # Every second piece lies between two quotes: it is text, not structure.
+        # Every second piece lies between two quotes: it is text, not structure.
         structure = b"".join(pieces[inside::2])
         inside ^= len(pieces) % 2 == 0
         found += _count(structure, ",[{")
@@ -92,7 +92,7 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-#: #: Made once: making a decoder takes longer than parsing a small text.
+#: Made once: making a decoder takes longer than parsing a small text.
 _STRICT = json.JSONDecoder(parse_float=_finite, parse_constant=_no_constant)
 
 
@@ -108,7 +108,7 @@ def _block_end(text: bytes, at: int, block: int) -> int:
     first = end
     while first > at and text[first - 1 : first] == b"\\":
         first -= 1
-    # # After an odd number of backslashes, the last one begins an escape whose second character comes next.
+    # After an odd number of backslashes, the last one begins an escape whose second character comes next.
     return min(end + (end - first) % 2, len(text))
 
 

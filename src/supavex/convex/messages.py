@@ -91,7 +91,7 @@ def _float(value: float) -> str:
     return f"{mantissa}e{int(power)}" if exponent else mantissa
 
 
-#: #: The characters that Rust prints with a backslash and one letter.
+#: The characters that Rust prints with a backslash and one letter.
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\0"}
 
 

@@ -12,7 +12,7 @@ from supavex.convex.limits import MAX_IDENTIFIER_BYTES, MAX_KEY_BYTES
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _KEY = re.compile(r"[\x20-\x7e]*\Z")
-#: #: The prefix that Fivetran's connector gives its indexes. Convex allows it despite the underscore.
+#: The prefix that Fivetran's connector gives its indexes. Convex allows it despite the underscore.
 _FIVETRAN = "_fivetran"
 RESERVED_INDEX_NAMES = frozenset({"by_id", "by_creation_time"})
 

@@ -442,7 +442,7 @@ class V:
         "nickname": v.optional(v.string())
         """
         inside = unwrap(inner)
-        if not isinstance(inside, Validator):  # # The compiler reports it as a finding.
+        if not isinstance(inside, Validator):  # The compiler reports it as a finding.
             return Optional(inner=inner, place=place_of_caller())
         return Optional(inner=inner, rules=inside.rules, comment=inside.comment, place=place_of_caller())
 

@@ -20,7 +20,7 @@ _SCALARS: dict[str, Callable[[], Validator]] = {
     "string": kinds.String,
     "bytes": kinds.Bytes,
     "any": kinds.AnyValue,
-    # # A stored commit timestamp is an int64.
+    # A stored commit timestamp is an int64.
     "commitTs": kinds.Int64,
 }
 

@@ -33,11 +33,11 @@ from supavex.errors import SupavexError, UsageError
 
 _TABLE_FILE = re.compile(r"(?P<folder>.*/)?(?P<table>[^/]+)/(?P<kind>documents|generated_schema)\.jsonl\Z")
 _SEEMING_ID = re.compile(rb'"_id"\s*:\s*"([0-9a-z]{31,37})"')
-#: #: Convex's import finds stored files by this pattern anywhere in a name, so it takes user_storage/… for a stored
+#: Convex's import finds stored files by this pattern anywhere in a name, so it takes user_storage/… for a stored
 #: file, too.
 _STORED_FILE = re.compile(r"(?P<folder>.*/)?_storage/(?P<id>[^/.]+)(?:\.[^/]+)?\Z")
 _OF_COMPONENT = re.compile(r"(?P<before>.*/)?_components/(?P<name>[^/]+)/\Z")
-#: #: What ``zipfile`` raises for an archive that is damaged, encrypted, or deflated by a method that it does not know.
+#: What ``zipfile`` raises for an archive that is damaged, encrypted, or deflated by a method that it does not know.
 _DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -49,7 +49,7 @@ _DAMAGE = (
     struct.error,
 )
 _UNIFORM = b'"uniform"\n'
-#: #: No document is that long, however its text is escaped. An archive with a longer line is refused.
+#: No document is that long, however its text is escaped. An archive with a longer line is refused.
 _MAX_LINE = 32 << 20
 _BLOCK = 4 << 20
 
@@ -82,7 +82,7 @@ def schema_entry() -> bytes:
     return _UNIFORM
 
 
-#: #: The hint for a table for which :func:`is_storage_like` is true.
+#: The hint for a table for which :func:`is_storage_like` is true.
 STORAGE_LIKE_HINT = "Give the table a name that does not end with _storage: by `to` in supavex.toml, and in the schema."
 
 
@@ -106,7 +106,7 @@ class SnapshotArchive:
             raise UsageError("NoArchive", "there is no such archive.", where=str(path)) from None
         except _DAMAGE as error:
             raise UsageError("InvalidArchive", f"not a ZIP archive: {error}.", where=str(path)) from None
-        #: #: The path of the component whose tables are visible; empty for the app. See :meth:`within`.
+        #: The path of the component whose tables are visible; empty for the app. See :meth:`within`.
         self.component = ""
         self._every: dict[str, dict[tuple[str, str], list[str]]] = {"": {}}
         try:

@@ -18,7 +18,7 @@ from supavex.convex.field_rules import NO_RULES, Rules, printed
 from supavex.convex.values import Value, same, to_internal_json
 from supavex.diagnostics import Place
 
-#: #: Table number to table name in one deployment; None for an unknown number.
+#: Table number to table name in one deployment; None for an unknown number.
 TableNames = Callable[[int], str | None]
 
 
@@ -188,7 +188,7 @@ class Literal(Validator):
 
     kind = "literal"
     value: Value = field(default=None, compare=False)
-    # # The key for equality. Python's 5 == 5.0 and 1 == True, but Convex has a type for each.
+    # The key for equality. Python's 5 == 5.0 and 1 == True, but Convex has a type for each.
     identity: str = field(init=False, repr=False, default="")
 
     def __post_init__(self) -> None:

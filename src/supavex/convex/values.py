@@ -34,7 +34,7 @@ from supavex.convex.limits import (
 from supavex.convex.names import key_problem
 from supavex.errors import SupavexError
 
-#: #: A Convex value. It is Any, because mypy can't follow the invariance of lists and dicts in a recursive type.
+#: A Convex value. It is Any, because mypy can't follow the invariance of lists and dicts in a recursive type.
 Value: TypeAlias = Any
 Document: TypeAlias = dict[str, Any]
 
@@ -168,13 +168,13 @@ def parse_export_json(text: str | bytes, *, uniform: bool, values: int = MAX_DOC
     return _Reader(bare_integers=uniform, special=uniform).value(data)
 
 
-#: #: Matches lines that may have a key other than printable ASCII. Only lines with an odd character are tested.
+#: Matches lines that may have a key other than printable ASCII. Only lines with an odd character are tested.
 _ODD_KEY = re.compile(rb'[{,]\s*"[^"\\]*(?:[^ -~"\\]|\\.)(?:[^"\\]|\\.)*"\s*:', re.DOTALL)
 _LONG_KEY = re.compile(rb'"[^"\\]{%d,}"\s*:' % (MAX_KEY_BYTES + 1))
-#: #: Matches numbers that may not fit a double. It also matches inside strings, which costs only a full parse.
+#: Matches numbers that may not fit a double. It also matches inside strings, which costs only a full parse.
 _HUGE = re.compile(rb"[:\[,]\s*-?[0-9](?:[0-9]{199}|[0-9.]*[eE][+-]?[0-9]{3})")
 BARE_INTEGER = re.compile(rb"[:\[,]\s*-?[0-9]+\s*[,\]}]")
-#: #: In JSON of at most this many bytes, no array or object can have too many members.
+#: In JSON of at most this many bytes, no array or object can have too many members.
 _SMALL = MAX_OBJECT_FIELDS * 5
 
 
@@ -206,7 +206,7 @@ def plain_document(line: bytes, *, uniform: bool) -> tuple[Document, str] | None
     return document, text
 
 
-#: #: Up to this many characters, values are not counted: each takes about 60 bytes, and two characters give at most one
+#: Up to this many characters, values are not counted: each takes about 60 bytes, and two characters give at most one
 #: value.
 _SHORT = 1 << 20
 
@@ -223,7 +223,7 @@ def plain_value(text: str) -> tuple[Value] | None:
         data = _PLAIN.decode(text)
     except (ValueError, InvalidValue, RecursionError):
         return None
-    # # If the whole text is printable ASCII, so are its keys.
+    # If the whole text is printable ASCII, so are its keys.
     odd = "\\" in text or "\x7f" in text or not text.isascii()
     return (data,) if _has_room(data, MAX_VALUE_NESTING, odd=odd) else None
 
@@ -286,7 +286,7 @@ def _double(text: str) -> float:
     return number
 
 
-#: #: Reads every number as a double. Made once: making a decoder takes as long as parsing a small text.
+#: Reads every number as a double. Made once: making a decoder takes as long as parsing a small text.
 _PLAIN = json.JSONDecoder(parse_int=_double, parse_float=_double, parse_constant=_no_constant)
 
 

@@ -1,4 +1,4 @@
-"""What the source is: a throw-away server, replay of migration files, the catalog, rows as columns.
+"""The PostgreSQL source: a temporary server, the replay of migration files, the catalog, rows as columns.
 
-Knows nothing of Convex.
+This package does not know Convex.
 """

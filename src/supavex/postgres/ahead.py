@@ -1,4 +1,4 @@
-"""An iterator that is read ahead in a thread: what makes its items and what takes them work at the same time."""
+"""Reads an iterator ahead in a thread, so that its producer and its consumer work at the same time."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from itertools import islice
 from typing import TypeVar
 
 T = TypeVar("T")
-#: Items that are handed over together, and how many such pieces wait at most.
+#: Items that are handed over together, and the number of such pieces that may wait.
 _PIECE, _PIECES = 500, 8
-#: Seconds after which the thread looks whether anybody still takes items.
+#: Seconds between the thread's checks whether the consumer still reads.
 _LOOKS = 0.1
 
 
 def read_ahead(items: Iterable[T]) -> Iterator[T]:
-    """``items`` in their order, made in a thread; what raises there is raised here, after the items before it.
+    """The ``items`` in their order, produced in a thread. An exception in the thread is raised here after the earlier
+    items.
 
-    The first of them are made here: for most files no thread is worth its start.
+    The first items are produced in the caller's thread: most files are too short to be worth a thread.
     """
     iterator = iter(items)
     taken = 0

@@ -1,6 +1,7 @@
-"""The users of Supabase Auth: ``auth.users`` with what ``auth.identities`` knows of them, row by row.
+"""The users of Supabase Auth: the rows of ``auth.users``, with their rows of ``auth.identities``.
 
-Older projects lack some of the columns, and their ``auth.identities`` has another shape: what is not there is NULL.
+Older projects lack some of the columns, and their ``auth.identities`` has another shape. A missing column is read as
+NULL.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from supavex.postgres.connection import quoted
 
 #: Users read at once.
 _BATCH = 2000
-#: A ban that ends later than this is meant to last: Supabase writes "for ever" as a hundred years.
+#: The least distance of a ban's end at which the ban counts as permanent: Supabase writes "for ever" as a hundred
+#: years.
 _LASTING = "interval '10 years'"
-#: Keys of ``raw_user_meta_data`` that a name stands under, the first that holds a text.
+#: Keys of ``raw_user_meta_data`` for the first name, last name and whole name. The first key with a text counts.
 _FIRST, _LAST, _WHOLE = (
     ("first_name", "given_name"),
     ("last_name", "family_name"),
@@ -27,41 +29,44 @@ _FIRST, _LAST, _WHOLE = (
 
 @dataclass(frozen=True, slots=True)
 class AuthUser:
-    """One user. Texts are never empty, and None where there is nothing.
-
-    ``email_owner``: the id of the user who comes first of those with the same email (a case aside): one that is no SSO
-    user before one that is, a confirmed one before an unconfirmed one, then the oldest. ``created``: ISO 8601, UTC.
-    ``ban``: when a ban in force ends, or ``infinity``. ``password_hash`` is read only where it was asked for.
-    ``app_metadata`` (without the providers) and ``user_metadata`` are JSON objects as text; ``odd_metadata``: one of
-    them is JSON of another kind. ``providers``: of its identities, in order.
-    """
+    """One user of Supabase Auth. A text is never empty: it is None if the row has none."""
 
     id: str
     email: str | None
     email_confirmed: bool
+    #: The id of the user who owns the email. Among users with the same email (in any case), a user without SSO comes
+    #: first, then a user with a confirmed email, then the oldest.
     email_owner: str | None
     phone: str | None
     phone_confirmed: bool
+    #: When the user was created (ISO 8601, UTC).
     created: str | None
+    #: The end of a ban that is in force, or ``infinity``.
     ban: str | None
     deleted: bool
     anonymous: bool
     sso: bool
     has_password: bool
+    #: None unless the caller asked for hashes.
     password_hash: str | None = field(repr=False)
     first_name: str | None
     last_name: str | None
     whole_name: str | None
+    #: A JSON object as text, without the providers.
     app_metadata: str | None
+    #: A JSON object as text.
     user_metadata: str | None
+    #: Whether the app's or the user's metadata are JSON, but not an object.
     odd_metadata: bool
+    #: The providers of the user's identities, in order.
     providers: tuple[str, ...]
 
 
 def read_users(connection: psycopg.Connection, *, hashes: bool = False) -> Iterator[AuthUser]:
-    """Every user, the oldest first, over a connection that is in a transaction. Memory is that of a batch.
+    """Every user, the oldest first, over a connection that is in a transaction. Memory is bounded by one batch.
 
-    ``hashes``: read the password hashes too. Raises :class:`~supavex.errors.UsageError` where there are no users.
+    ``hashes``: read the password hashes too. Raises :class:`~supavex.errors.UsageError` if the source has no
+    auth.users.
     """
     sql = _users_sql(connection, hashes=hashes)
     with connection.cursor(name="supavex_users") as cursor:
@@ -72,7 +77,7 @@ def read_users(connection: psycopg.Connection, *, hashes: bool = False) -> Itera
 
 
 def count_left(connection: psycopg.Connection) -> dict[str, int]:
-    """How many rows there are of what no import of users takes: second factors, and sessions."""
+    """The number of rows that no import of users takes: second factors, and sessions."""
     found = {}
     for name, table in (("mfaFactors", "mfa_factors"), ("sessions", "sessions")):
         if _columns(connection, table):
@@ -82,7 +87,7 @@ def count_left(connection: psycopg.Connection) -> dict[str, int]:
 
 
 def _columns(connection: psycopg.Connection, table: str) -> set[str]:
-    """The columns of a table of the schema ``auth``; none where it is not there."""
+    """The columns of a table of the schema ``auth``; empty if the table does not exist."""
     rows = connection.execute(
         "SELECT a.attname FROM pg_catalog.pg_attribute a WHERE a.attrelid = pg_catalog.to_regclass(%s) "
         "AND a.attnum > 0 AND NOT a.attisdropped",
@@ -123,7 +128,7 @@ def _users_sql(connection: psycopg.Connection, *, hashes: bool) -> str:
 
     created, ban = column("created_at", "timestamptz"), column("banned_until", "timestamptz")
     email, password = text("email"), text("encrypted_password")
-    # A deleted user's address is scrambled, and an anonymous one has none: neither takes it from another user.
+    # A deleted user's address is scrambled, and an anonymous user has none, so neither owns an email.
     rival = f"{email} IS NOT NULL AND {column('deleted_at', 'timestamptz')} IS NULL AND NOT {flag('is_anonymous')}"
     confirmed = column("email_confirmed_at", "timestamptz")
     owner = (

@@ -1,7 +1,7 @@
-"""How much time and disk a replay may take: migration files are untrusted, and a loop or a join could fill a disk.
+"""Limits the time and the disk space of a replay. Migration files are untrusted: a loop or a join can fill a disk.
 
-A thread watches the server's folder, with its log. When a limit is broken, it ends the sessions that replay, and the
-replay stops.
+A thread watches the folder of the server, with its log. If a limit is broken, the thread ends the sessions of the
+replay, and the replay stops.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from supavex.postgres import server as servers
 from supavex.postgres.driver import psycopg
 
 _GB = 1 << 30
-#: Bytes of data and indexes that a byte of a file may become, and seconds that a megabyte of it may take.
+#: Bytes on disk that a byte of a file may become, and seconds that a megabyte of it may take.
 _GROWTH = 20
 _SECONDS_PER_MB = 1.0
 #: Bytes that stay free on the disk.
@@ -30,9 +30,9 @@ _POLL_SECONDS = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The least that a replay may take, in gigabytes and minutes; large files get more by their size.
+    """The limits of every replay in gigabytes and minutes. Large files get more, by their size.
 
-    ``wait_seconds``: for another process that has the database.
+    ``wait_seconds``: how long to wait for another process that uses the database.
     """
 
     gigabytes: float = 4
@@ -73,7 +73,7 @@ class Budget:
         self._thread.join()
 
     def check(self) -> None:
-        """Raises where a limit is broken."""
+        """Raises :class:`~supavex.errors.SupavexError` if a limit is broken."""
         if self._broken is not None:
             raise self._broken
 
@@ -112,7 +112,7 @@ def _stopped(code: str, message: str, setting: str) -> SupavexError:
 
 
 def folder_size(folder: Path) -> int:
-    """The bytes of all files under ``folder``, those that vanish meanwhile aside."""
+    """The bytes of all files under ``folder``. Files that vanish meanwhile are not counted."""
     total = 0
     for place, _, files in os.walk(folder):
         for name in files:

@@ -1,6 +1,6 @@
-"""The shape of a PostgreSQL database, as plain data: what inspection reads and everything else uses.
+"""The catalog of a PostgreSQL database as plain data. Inspection reads it, and all other packages use it.
 
-Words are PostgreSQL's. A catalog is frozen, compares by value, and goes to JSON and back without loss, so that a
+The terms are PostgreSQL's. A catalog is frozen, compares by value, and goes to JSON and back without loss, so that a
 replay can be cached.
 """
 
@@ -36,30 +36,34 @@ class Attribute:
 
 @dataclass(frozen=True, slots=True)
 class Type:
-    """A column's type.
+    """The type of a column."""
 
-    ``name`` is PostgreSQL's full text (``character varying(3)``), ``base`` its internal name (``varchar``), of a
-    domain its base type's. ``category`` is ``pg_type.typtype``: base, enum, domain, composite, range, multirange.
-    ``length`` counts characters; ``precision`` and ``scale`` are numeric's. ``checks`` are the domain's and those of
-    the domains that it is made of. ``attributes`` are a composite type's, in order.
-    """
-
+    #: PostgreSQL's full text: ``character varying(3)``.
     name: str
+    #: PostgreSQL's internal name: ``varchar``. For a domain: the name of its base type.
     base: str
     schema: str = "pg_catalog"
+    #: ``pg_type.typtype``: base, enum, domain, composite, range, multirange, pseudo.
     category: Literal["b", "e", "d", "c", "r", "m", "p"] = "b"
+    #: The type of an array's elements.
     element: Type | None = None
+    #: The greatest number of characters.
     length: int | None = None
+    #: The precision and scale of numeric.
     precision: int | None = None
     scale: int | None = None
+    #: The labels of an enum, in order.
     labels: tuple[str, ...] = ()
+    #: The domain's name.
     domain: str | None = None
+    #: The checks of the domain, and of the domains under it.
     checks: tuple[CheckConstraint, ...] = ()
+    #: The attributes of a composite type, in order.
     attributes: tuple[Attribute, ...] = ()
 
     @property
     def unknown(self) -> bool:
-        """Whether no file makes the type: a replay's values of it are texts that PostgreSQL has not looked at."""
+        """Whether no file creates the type. A replay keeps its values as texts, and PostgreSQL does not check them."""
         if self.element is not None:
             return self.element.unknown
         return (self.schema, self.base) == ("supavex", "unknown_type")
@@ -67,32 +71,31 @@ class Type:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column. ``default`` is SQL text; ``generated`` is ``stored``, ``virtual`` or empty; ``identity`` likewise.
-
-    A domain's NOT NULL and its default are the column's, where the column has none of its own. ``expression`` is the
-    SQL that a generated column is computed by.
-
-    ``dimensions`` of an array are those that its declaration names; PostgreSQL does not hold rows to them.
-    ``collation`` is SQL for its name, empty for the database's own and where there is none; under one that is not
-    ``deterministic``, different texts are equal.
-    """
+    """A column of a table."""
 
     name: str
     type: Type
     nullable: bool
+    #: SQL; a domain's default if the column has none.
     default: str | None = None
+    #: ``stored``, ``virtual`` or empty.
     generated: str = ""
+    #: ``always``, ``by default`` or empty.
     identity: str = ""
     comment: str = ""
+    #: The dimensions of the declaration. PostgreSQL does not check rows against them.
     dimensions: int = 0
+    #: SQL for the collation's name; empty for the database's default, and for types without collation.
     collation: str = ""
+    #: Whether the collation is deterministic. Otherwise different texts may be equal.
     deterministic: bool = True
+    #: The SQL of a generated column.
     expression: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ForeignKey:
-    """A foreign key; ``columns`` refer to ``referenced_columns``, in order."""
+    """A foreign key. ``columns`` refer to ``referenced_columns``, in order."""
 
     name: str
     columns: tuple[str, ...]
@@ -128,22 +131,23 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A row-level-security policy; ``command`` is ALL, SELECT, INSERT, UPDATE or DELETE.
-
-    ``roles``: those that it names, and of Supabase's API roles those that are members of one of them.
-    """
+    """A policy of row level security."""
 
     name: str
+    #: ALL, SELECT, INSERT, UPDATE or DELETE.
     command: str
+    #: The roles that the policy names, and the roles of Supabase's API that are members of one of these.
     roles: tuple[str, ...]
+    #: SQL for the rows that the command may read or change; None without USING.
     using: str | None
+    #: SQL for the rows that the command may write; None without WITH CHECK.
     with_check: str | None
     permissive: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """A trigger that a person made: its whole definition, and the source text of its SQL or PL/pgSQL function."""
+    """A trigger that a person created: its definition, and the source text of its SQL or PL/pgSQL function."""
 
     name: str
     definition: str
@@ -152,9 +156,10 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a role may do with a whole table: some of SELECT, INSERT, UPDATE and DELETE.
+    """The rights of a role on a table.
 
-    ``by_column``: those of them that the role may do with some of the columns only.
+    ``commands``: those of SELECT, INSERT, UPDATE and DELETE that the role has on the whole table. ``by_column``: those
+    that it has on some columns only.
     """
 
     role: str
@@ -164,11 +169,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table that holds rows (ordinary or partitioned; partitions themselves are left out).
-
-    ``constrained``: the columns that a CHECK, a UNIQUE or an exclusion reads, by themselves or in an expression or the
-    WHERE of its index. ``grants``: of Supabase's API roles that there are.
-    """
+    """A table with rows, ordinary or partitioned. Partitions are not listed as tables."""
 
     schema: str
     name: str
@@ -179,15 +180,19 @@ class Table:
     checks: tuple[CheckConstraint, ...] = ()
     indexes: tuple[Index, ...] = ()
     policies: tuple[Policy, ...] = ()
+    #: Triggers that a person created.
     triggers: tuple[Trigger, ...] = ()
+    #: Whether row level security is enabled.
     row_security: bool = False
     comment: str = ""
+    #: The columns that a CHECK, a UNIQUE or an exclusion constraint reads, also in an index's expression or WHERE.
     constrained: tuple[str, ...] = ()
+    #: The rights of the roles of Supabase's API.
     grants: tuple[Grant, ...] = ()
 
     @property
     def sql_name(self) -> str:
-        """The table as SQL names it, with its schema."""
+        """The table's SQL name, with its schema."""
         return quoted(self.schema, self.name)
 
     @property
@@ -202,7 +207,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class NamedObject:
-    """Something else in the database that Convex does not take over: its kind, qualified name and definition."""
+    """An object other than a table that Convex does not take over: its kind, qualified name and definition."""
 
     kind: str
     name: str
@@ -211,7 +216,7 @@ class NamedObject:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter that a caller gives a value: its name (empty: it has none), type, and the SQL of its default."""
+    """A parameter of a function: its name (empty if it has none), its type, and the SQL of its default."""
 
     name: str
     type: str
@@ -220,23 +225,24 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function in SQL or PL/pgSQL. ``body`` is the source text between the quotes.
-
-    ``returns`` is the type that it gives, of each row if it gives a set; of ``RETURNS TABLE`` with several columns
-    ``record``, with the ``columns`` by name. ``atomic``: the body is ``BEGIN ATOMIC … END`` or ``RETURN …``.
-    """
+    """A function in SQL or PL/pgSQL."""
 
     schema: str
     name: str
     parameters: tuple[Parameter, ...]
+    #: The type that the function returns; for a set, the type of a row; ``record`` for RETURNS TABLE with several
+    #: columns.
     returns: str
     returns_set: bool
     language: str
     security_definer: bool
     strict: bool
+    #: The source text between the quotes.
     body: str
     definition: str
+    #: The columns of RETURNS TABLE.
     columns: tuple[Parameter, ...] = ()
+    #: Whether the body is ``BEGIN ATOMIC … END`` or ``RETURN …``.
     atomic: bool = False
 
     @property
@@ -247,7 +253,9 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A view: its query as PostgreSQL writes it. ``invoker``: it is read with the rights of who reads it."""
+    """A view, with its query as PostgreSQL prints it. ``invoker``: the view has the rights of the role that
+    reads it.
+    """
 
     schema: str
     name: str
@@ -258,7 +266,7 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """What PostgreSQL says of an SQL expression over the rows (called ``t``) of a table: its type, or what is wrong."""
+    """An SQL expression over the rows of a table, which it calls ``t``, with its type or PostgreSQL's error."""
 
     schema: str
     table: str
@@ -269,16 +277,15 @@ class Expression:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """All of it. ``others`` names views, functions, publications and the like.
-
-    ``functions`` are those that people wrote, in any schema: policies call them. ``expressions`` are those that were
-    asked about: they are none of the database's.
-    """
+    """The catalog of a database."""
 
     server_version: str
     tables: tuple[Table, ...]
+    #: Objects that Convex does not take over: views, publications and the like.
     others: tuple[NamedObject, ...] = field(default=())
+    #: Expressions whose types were asked for. They are not part of the database.
     expressions: tuple[Expression, ...] = field(default=())
+    #: Functions that people wrote, in any schema, because policies call them.
     functions: tuple[Function, ...] = field(default=())
     views: tuple[View, ...] = field(default=())
 
@@ -287,7 +294,7 @@ class Catalog:
         return next((t for t in self.tables if t.schema == schema and t.name == name), None)
 
     def expression(self, table: Table, sql: str) -> Expression | None:
-        """What PostgreSQL said of an expression; None where it was not asked."""
+        """PostgreSQL's answer about an expression; None if it was not asked for."""
         place = (table.schema, table.name, sql)
         return next((e for e in self.expressions if (e.schema, e.table, e.sql) == place), None)
 
@@ -295,7 +302,7 @@ class Catalog:
         return iter(self.tables)
 
     def to_json(self) -> dict[str, Any]:
-        """The catalog as what :func:`json.dumps` takes, without the expressions."""
+        """The catalog for :func:`json.dumps`, without the expressions."""
         whole: dict[str, Any] = _plain(replace(self, expressions=()))
         return whole
 
@@ -310,7 +317,7 @@ class Catalog:
 
 
 def _plain(value: Any) -> Any:
-    """A value with dictionaries in place of dataclasses: ``asdict``, which copies each text, too, takes far longer."""
+    """A value with dictionaries in place of dataclasses. ``asdict`` takes far longer, because it copies each text."""
     if isinstance(value, tuple):
         return tuple(map(_plain, value))
     names = getattr(type(value), "__dataclass_fields__", None)
@@ -367,6 +374,6 @@ def table_from_json(data: dict[str, Any]) -> Table:
 
 
 def ignores_case(column: Column) -> bool:
-    """Whether PostgreSQL takes texts of the column for equal whose letters differ in case."""
+    """Whether PostgreSQL compares texts of the column without regard to case."""
     type_ = column.type.element or column.type
     return type_.base == "citext"

@@ -1,7 +1,7 @@
-"""The files of a database cluster: made once by initdb and a script, kept for this user, and unpacked for each server.
+"""The files of a database cluster: made once by initdb and a script, cached for the user, and unpacked for each server.
 
-What ``initdb`` and supavex's own script make is the same each time, and takes longer than all that a small project's
-files do. So the files of such a cluster, stopped, are kept as one archive in the user's cache folder.
+``initdb`` and supavex's own script make the same files each time, and take longer than all files of a small project. So
+the files of such a stopped cluster are kept as one archive in the user's cache folder.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from supavex.errors import SupavexError
 from supavex.files import held, own_folder, owner_only
 
 SUPERUSER = "supabase_admin"
-#: Raise when an archive of the same programs and script would be another one.
+#: Raise it if an archive of the same programs and script would have other contents.
 _VERSION = 1
 _OPTIONS = ("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions")
-#: So many archives are kept: of supavex's versions and of PostgreSQL's programs that are in use side by side.
+#: The number of archives that are kept, one for each version of supavex and of PostgreSQL's programs in use.
 _KEPT = 4
 _WAIT_SECONDS = 120
-#: The member of an archive that is the superuser's password, and no file of the cluster.
+#: The member of an archive that holds the superuser's password. It is not a file of the cluster.
 _PASSWORD = "password"
-#: pg_control's size up to which it is written at once (PG_CONTROL_MAX_SAFE_SIZE): its checksum is within.
+#: The size up to which pg_control is written at once (PG_CONTROL_MAX_SAFE_SIZE). Its checksum lies within.
 _CONTROL_BYTES = 512
 _POLYNOMIAL = 0x82F63B78
 
@@ -39,13 +39,13 @@ User = pwd.struct_passwd | None
 
 
 def cache_folder() -> Path:
-    """Where supavex keeps what it can make again, for all projects: SUPAVEX_CACHE_DIR, or the user's cache folder."""
+    """The folder of supavex's caches, for all projects: SUPAVEX_CACHE_DIR, or the user's cache folder."""
     chosen = os.environ.get("SUPAVEX_CACHE_DIR")
     return Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "supavex"
 
 
 def initdb(bin_folder: Path, data: Path, user: User) -> str:
-    """Makes an empty cluster in ``data``, in the place of what is there; its superuser's password."""
+    """Makes an empty cluster in ``data``, in place of the folder's contents. Returns the superuser's password."""
     _emptied(data, user)
     password = secrets.token_hex(32)
     descriptor, name = tempfile.mkstemp(prefix="supavex-", dir="/tmp")
@@ -70,9 +70,9 @@ def initdb(bin_folder: Path, data: Path, user: User) -> str:
 
 
 def archive_of(bin_folder: Path, user: User, script: str, make: Callable[[Path], None]) -> Path | None:
-    """The archive of a cluster in which ``script`` has run, made by ``make`` where it is missing.
+    """The archive of a cluster in which ``script`` has run. ``make`` makes it if it is missing.
 
-    None where none can be kept: without a home, with a full disk, or where ``make`` fails.
+    None if no archive can be kept: there is no home folder, the disk is full, or ``make`` fails.
     """
     try:
         folder = own_folder(cache_folder().absolute() / "postgres")
@@ -90,7 +90,7 @@ def archive_of(bin_folder: Path, user: User, script: str, make: Callable[[Path],
 
 
 def pack(data: Path, password: str, archive: Path) -> None:
-    """Writes a cluster that was stopped into ``archive``, which appears whole or not at all."""
+    """Writes a stopped cluster into ``archive``, which appears whole or not at all."""
     partial = archive.with_name(f"{archive.name}.partial")
     partial.unlink(missing_ok=True)
     try:
@@ -103,7 +103,7 @@ def pack(data: Path, password: str, archive: Path) -> None:
                 secret.flush()
                 tar.add(secret.name, _PASSWORD)
             for path in sorted(data.rglob("*")):
-                # The log (WAL) is begun anew with the identity of each copy.
+                # Each copy begins a new log (WAL), with its own identity.
                 if path.is_dir() or path.parent.name != "pg_wal":
                     tar.add(path, str(path.relative_to(data)), recursive=False)
         partial.replace(archive)
@@ -112,9 +112,11 @@ def pack(data: Path, password: str, archive: Path) -> None:
 
 
 def unpack(archive: Path, bin_folder: Path, data: Path, user: User) -> str | None:
-    """Makes a cluster of ``archive`` in ``data``, in the place of what is there; its superuser's password.
+    """Unpacks ``archive`` as a new cluster in ``data``, in place of the folder's contents. Returns the superuser's
+    password.
 
-    It is another cluster than every other, for its identifier tells where a snapshot belongs. None where that failed.
+    The new cluster gets its own system identifier, because a snapshot is known by the cluster's identifier. None if
+    unpacking failed.
     """
     try:
         _emptied(data, user)
@@ -124,9 +126,9 @@ def unpack(archive: Path, bin_folder: Path, data: Path, user: User) -> str | Non
             os.utime(archive)
             return password
     except (ValueError, tarfile.TarError):
-        archive.unlink(missing_ok=True)  # damaged: the next server's makes it again
+        archive.unlink(missing_ok=True)  # The archive is damaged: the next server makes it again.
     except (OSError, SupavexError):
-        pass  # no room, or programs without pg_resetwal: initdb says what is wrong, or does it
+        pass  # The disk is full, or pg_resetwal is missing: the caller runs initdb, which works or reports the error.
     shutil.rmtree(data, ignore_errors=True)
     return None
 
@@ -166,9 +168,10 @@ def _made_file(path: str, flags: int) -> int:
 
 
 def _identify(control: Path) -> None:
-    """Gives a stopped cluster a system identifier of its own, as pg_createsubscriber does; pg_resetwal has to follow.
+    """Gives a stopped cluster its own system identifier, as pg_createsubscriber does. pg_resetwal has to run
+    afterwards.
 
-    The identifier is what the file begins with; the file's checksum (CRC-32C) comes behind all that it covers.
+    The file begins with the identifier. Its checksum (CRC-32C) follows the bytes that it covers.
     """
     content = bytearray(control.read_bytes())
     table = [_shifted(byte, 8) for byte in range(256)]
@@ -195,7 +198,7 @@ def _shifted(crc: int, bits: int) -> int:
 
 
 def _remove_old(folder: Path) -> None:
-    """Removes the archives that were not used for the longest time."""
+    """Removes the archives that have not been used for the longest time."""
     found = sorted(folder.glob("*.tar"), key=lambda file: file.stat().st_mtime, reverse=True)
     for file in found[_KEPT:]:
         with suppress(OSError):

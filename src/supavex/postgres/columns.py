@@ -14,14 +14,14 @@ from supavex.postgres.snapshot import Snapshot
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: Bytes of column data that one batch aims at.
+#: The bytes of column data for which one batch is planned.
 BATCH_BYTES = 4 << 20
 
 
 class ColumnReader:
     """A connection that reads query results as Arrow record batches, all at one snapshot. A context manager.
 
-    ``settings``: of PostgreSQL's, beside those of every reader.
+    ``settings``: PostgreSQL settings in addition to those of every reader.
     """
 
     def __init__(self, snapshot: Snapshot, settings: Mapping[str, str] | None = None) -> None:
@@ -33,14 +33,14 @@ class ColumnReader:
         self._dbapi = dbapi
         set_up = settings_sql({**READING, **(settings or {})}, local=True)
         if self._begin(snapshot.url, snapshot.name, set_up) != "off":
-            # ADBC knows types by names that it asks for when it connects, and does not know quoted ones.
+            # ADBC asks for the names of types when it connects, and can't read quoted names.
             self._connection.close()
             given = conninfo_to_dict(snapshot.url).get("options") or ""
             plain = make_conninfo(snapshot.url, options=f"{given} -c quote_all_identifiers=off".strip())
             self._begin(plain, snapshot.name, set_up)
 
     def _begin(self, url: str, snapshot: str, set_up: str) -> object:
-        """Connects, and begins the transaction. Gives the first value of ``set_up``."""
+        """Connects, begins the transaction, and returns the first value of ``set_up``."""
         try:
             self._connection: Any = self._dbapi.connect(url)
         except self._dbapi.Error as error:
@@ -69,7 +69,7 @@ class ColumnReader:
                 raise self._failure(error) from None
 
     def read(self, sql: str) -> Iterator[pa.RecordBatch]:
-        """The result of ``sql`` as record batches of about :data:`BATCH_BYTES`; extension types kept as they come."""
+        """The result of ``sql`` as record batches of about :data:`BATCH_BYTES`. Extension types are not converted."""
         import pyarrow as pa
 
         with self._connection.cursor() as cursor:

@@ -1,4 +1,6 @@
-"""Connections to a PostgreSQL source: settings that keep a copy honest, and errors that hide passwords."""
+"""Connections to a PostgreSQL source: settings that make reads complete and repeatable, and errors without
+passwords.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +12,10 @@ from supavex.postgres import refusals
 from supavex.postgres.driver import conninfo, psycopg
 from supavex.steps import step
 
-#: Session settings of every connection that reads. ``row_security = off`` makes a policy raise instead of hiding
-#: rows; no timeouts; a heap is read from its start, so that two runs see one order; text forms and the meaning of SQL
-#: are fixed, whatever ``ALTER DATABASE … SET`` or ``ALTER ROLE … SET`` say. Not those that say what a value is:
-#: ``lc_monetary`` is where the point of a column of money stands.
+#: Session settings of every connection that reads. ``row_security = off`` makes a policy raise an error instead of
+#: hiding rows. There are no timeouts. A heap is read from its start, so that two runs see one order. Text forms and the
+#: meaning of SQL are fixed, even if ``ALTER DATABASE … SET`` or ``ALTER ROLE … SET`` say otherwise. A setting that
+#: belongs to the value itself stays: ``lc_monetary`` places the decimal point of a money column.
 READING = {
     "row_security": "off",
     "statement_timeout": "0",
@@ -36,14 +38,16 @@ READING = {
     "client_encoding": "UTF8",
     "search_path": "",
 }
-#: Those that PostgreSQL 13 does not have (and 16 not the second).
+#: Settings that PostgreSQL 13 does not have. PostgreSQL 16 lacks the second.
 NEWER_SETTINGS = ("idle_session_timeout", "transaction_timeout")
 
 
 def settings_sql(settings: Mapping[str, str], *, local: bool) -> str:
-    """A SELECT that makes ``settings`` (``local``: for this transaction); those of newer servers where they are known.
+    """A SELECT that makes ``settings`` (``local``: for this transaction). Settings of newer servers are made if the
+    server knows them.
 
-    Its first column is what ``quote_all_identifiers`` is by the address, the role and the database.
+    The first column of the result is the value of ``quote_all_identifiers`` that the address, the role and the database
+    set.
     """
     end = f", {str(local).lower()})"
     made = [
@@ -61,8 +65,9 @@ def settings_sql(settings: Mapping[str, str], *, local: bool) -> str:
     return f"SELECT {', '.join([quoting, *made])}"
 
 
-#: What is shown of an address, by parameter, and only if this is all of it. A password that is not encoded ends at its
-#: first special sign for libpq: the rest of it, and the @ behind it, are then in the host, the port or the database.
+#: Patterns for the parts of an address that may be shown, by parameter. A whole part has to match. libpq ends a
+#: password that is not percent-encoded at its first special sign, so the rest of the password may be in the host, the
+#: port or the database.
 _HOST = r"(?:[\w.\-:%\[\]]+|/[\w./\-+~ ]*)?"
 _SHOWN = {
     **dict.fromkeys(("user", "dbname"), re.compile(r"[\w.\-]*")),
@@ -80,9 +85,10 @@ _HIDDEN = "***"
 
 
 def without_password(url: str) -> str:
-    """An address as it may be shown: its password, and what is not known to be none, are three asterisks.
+    """An address that may be shown. Three asterisks replace its password and every part that is not known to be
+    harmless.
 
-    Of one that does not parse, or whose parts hold what may be a piece of a password, no more than the scheme is left.
+    If the address does not parse, or a part may hold a piece of a password, only the scheme is left.
     """
     match = _POSTGRES_URL.match(url)
     if match is None and (other := _OTHER_URL.match(url)) is not None:
@@ -107,7 +113,7 @@ def without_password(url: str) -> str:
 
 
 def _shown_words(url: str) -> str:
-    """The same of ``key=value`` words that parse."""
+    """As :func:`without_password`, for ``key=value`` words that parse."""
     shown, position = "", 0
     while position < len(url.rstrip()):
         word = _WORD.match(url, position)
@@ -139,7 +145,7 @@ _CLIENTS_OWN = frozenset(
 
 
 def libpq_url(url: str) -> str:
-    """An address as libpq takes it: without the parameters that only other clients know."""
+    """The address without the parameters that only other clients know, for libpq."""
     place, mark, query = url.partition("?")
     if not mark or _POSTGRES_URL.match(url) is None:
         return url
@@ -148,26 +154,28 @@ def libpq_url(url: str) -> str:
 
 
 def _of_pgbouncer(url: str) -> bool:
-    """Whether an address says that it is PgBouncer's, as Supabase's page gives it for Prisma."""
+    """Whether an address is marked as PgBouncer's. Supabase's page for Prisma gives such addresses."""
     query = url.partition("?")[2]
     return _POSTGRES_URL.match(url) is not None and "pgbouncer=true" in query.lower().split("&")
 
 
 def _parsed(url: str) -> dict[str, object] | None:
-    """The parameters of an address that libpq knows; None where it does not parse."""
+    """The parameters of an address, as libpq parses it; None if the address does not parse."""
     try:
         return dict(conninfo.conninfo_to_dict(libpq_url(url)))
-    except (psycopg.Error, ValueError):  # such as a text that is no UTF-8, or holds a NUL
+    except (psycopg.Error, ValueError):  # For example, the text is not UTF-8 or holds a NUL.
         return None
 
 
 def hidden_parts(info: Mapping[str, object]) -> list[str]:
-    """The parameters of an address, its secrets aside, that may hold a piece of a password."""
+    """The names of the address's parameters, other than its secrets, that may hold a piece of a password."""
     return [name for name, known in _SHOWN.items() if not known.fullmatch(str(info.get(name) or ""))]
 
 
 def server_words(error: Exception, url: str) -> str:
-    """What PostgreSQL or libpq says of ``url``, on one line; nothing of it where it may hold a piece of a password."""
+    """The message of PostgreSQL or libpq about ``url``, on one line. It is withheld if it may hold a piece of a
+    password.
+    """
     info = _parsed(url)
     if info is None or hidden_parts(info):
         return "its words are not shown, for they may hold a piece of the password."
@@ -177,8 +185,8 @@ def server_words(error: Exception, url: str) -> str:
 
 
 def _check_pooler(url: str, info: Mapping[str, object], shown: str) -> None:
-    # Supavisor's and PgBouncer's transaction mode give each transaction another server session: an exported
-    # snapshot and session settings don't survive. Supabase serves that mode on port 6543.
+    # The transaction mode of Supavisor and PgBouncer runs each transaction in another server session, so that
+    # exported snapshots and session settings are lost. Supabase serves that mode on port 6543.
     if str(info.get("port", "")) == "6543":
         reason = "port 6543 is Supabase's transaction pooler"
     elif _of_pgbouncer(url):
@@ -194,15 +202,17 @@ def _check_pooler(url: str, info: Mapping[str, object], shown: str) -> None:
 
 
 def connect(url: str, *, autocommit: bool = True, settings: dict[str, str] | None = None) -> psycopg.Connection:
-    """Opens ``url`` (``postgresql://…`` or key=value words) with the settings of :data:`READING` and ``settings``.
+    """Connects to ``url`` (``postgresql://…`` or key=value words) with the settings of :data:`READING` and
+    ``settings``.
 
-    Raises :class:`~supavex.errors.UsageError` where the address can't be used, a retryable
-    :class:`~supavex.errors.SupavexError` where nothing answers.
+    Raises :class:`~supavex.errors.UsageError` if the address can't be used, and a retryable
+    :class:`~supavex.errors.SupavexError` if the server does not answer.
     """
     shown = without_password(url)
     info = _parsed(url)
     hidden = set() if info is None else set(hidden_parts(info))
-    # With such a host or port libpq can but fail; with such a database, it goes where the password's first part says.
+    # With such a host or port, libpq can only fail. With such a database, libpq connects to the server that the first
+    # part of the password names.
     misled = refusals.has_placeholder(url) or (bool(hidden) and refusals.has_unencoded_password(url))
     if info is None or misled or not {"host", "hostaddr", "port"}.isdisjoint(hidden):
         refusal = refusals.of_address(url)
@@ -234,11 +244,11 @@ def connect(url: str, *, autocommit: bool = True, settings: dict[str, str] | Non
 
 
 def quoted(*names: str) -> str:
-    """Names as SQL identifiers, joined by dots: ``"public"."ari_payments"``."""
+    """Names as an SQL identifier, joined by dots: ``"public"."ari_payments"``."""
     return ".".join('"' + name.replace('"', '""') + '"' for name in names)
 
 
 def literal(text: str) -> str:
-    """A text as an SQL string literal, whatever ``standard_conforming_strings`` says."""
+    """A text as an SQL string literal that is right for both values of ``standard_conforming_strings``."""
     escaped = text.replace("'", "''")
     return f"E'{escaped}'".replace("\\", "\\\\") if "\\" in escaped else f"'{escaped}'"

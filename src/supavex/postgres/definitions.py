@@ -1,7 +1,8 @@
-"""The statements that make a live database's own objects anew elsewhere, read from its catalog alone.
+"""The statements that create a live database's own objects in another database, read from its catalog alone.
 
-PostgreSQL writes most of each statement itself (``pg_get_functiondef``, ``pg_get_constraintdef`` and their like). The
-order is a plain one: a replay runs a statement again that came too early. Nothing of the database is called or written.
+PostgreSQL prints most of each statement itself (``pg_get_functiondef``, ``pg_get_constraintdef`` and the like). The
+order need not be exact: a replay runs a failed statement again. No function of the source database is called, and
+nothing is written to it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import psycopg
 
 from supavex.postgres.inspection import SYSTEM_SCHEMAS
 
-#: Roles that a new Supabase project has, and whose rights the prelude's default privileges give.
+#: The roles of every Supabase project that get rights from the default privileges of the prelude.
 _API_ROLES = "anon, authenticated, service_role"
 
 
@@ -28,8 +29,9 @@ SELECT n.nspname FROM pg_catalog.pg_namespace n
 WHERE (n.nspname = ANY(%(schemas)s) OR n.nspname NOT LIKE 'pg\\_%%' AND n.nspname <> ALL(%(system)s))
   AND NOT {_of_extension("pg_namespace", "n.oid")} ORDER BY n.nspname
 """
-#: Memberships by which the API's roles have rights of other roles, directly or by a role between. One that does not
-#: inherit gives no rights. Before PostgreSQL 16 the member says that it inherits, and not the membership.
+#: Memberships by which the API's roles inherit rights from other roles, directly or through roles between. A
+#: membership that does not inherit gives no rights. Before PostgreSQL 16, INHERIT is a property of the member and not
+#: of the membership.
 _HELD = """
 WITH RECURSIVE inherited AS (
   SELECT a.roleid, a.member, m.rolname FROM pg_catalog.pg_auth_members a
@@ -40,7 +42,7 @@ WITH RECURSIVE inherited AS (
   UNION SELECT i.roleid, i.member FROM inherited i JOIN held h ON h.roleid = i.member
 )
 """
-#: The roles that policies and the rights of the API's roles are about.
+#: The roles that policies and the rights of the API's roles may name.
 _NAMED = f"""
 SELECT own.oid FROM pg_catalog.pg_policy p, pg_catalog.unnest(p.polroles) AS own(oid)
 UNION (SELECT named.roleid FROM ({_HELD} SELECT roleid FROM held) AS named)
@@ -83,7 +85,7 @@ WHERE n.nspname = ANY(%(schemas)s) AND NOT {_of_extension("pg_type", "t.oid")}
        OR t.typtype = 'c' AND (SELECT c.relkind FROM pg_catalog.pg_class c WHERE c.oid = t.typrelid) = 'c')
 ORDER BY t.oid
 """
-#: Sequences of identity columns come with their tables.
+#: CREATE SEQUENCE statements. Sequences of identity columns come with their tables.
 _SEQUENCES = f"""
 SELECT format('CREATE SEQUENCE %%I.%%I AS %%s INCREMENT BY %%s', n.nspname, c.relname,
               pg_catalog.format_type(s.seqtypid, NULL), s.seqincrement)
@@ -133,7 +135,7 @@ _OF_TABLE = f"""
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = ANY(%(schemas)s) AND NOT {_of_extension("pg_class", "c.oid")}
 """
-#: The tables of :data:`_OF_TABLE`, and those that are wanted of other schemas.
+#: :data:`_OF_TABLE`, extended by single tables of other schemas.
 _OF_TABLE_ALSO = _OF_TABLE.replace(
     "n.nspname = ANY(%(schemas)s)",
     "(n.nspname = ANY(%(schemas)s) OR n.nspname || '.' || c.relname = ANY(%(also)s))",
@@ -194,7 +196,7 @@ _ONLY_NAMED = f"(x.grantee = 0 OR x.grantee IN ({_NAMED}))"
 
 
 def _granted(kind: str, name: str, acl: str, owner: str) -> str:
-    """SQL for the statements that take all rights of the API's roles away and give those of an ACL."""
+    """SQL for the statements that revoke all rights of the API's roles and grant the rights of an ACL."""
     given = _TO.format(kind=kind, object=name, acl=acl, owner=owner, named=_ONLY_NAMED)
     revoked = f"format('REVOKE ALL ON {kind} %%s FROM PUBLIC, {_API_ROLES}', {name})"
     return f"pg_catalog.unnest({revoked} || ARRAY{given}) AS made(statement)"
@@ -257,7 +259,7 @@ SELECT made.statement FROM pg_catalog.pg_namespace n CROSS JOIN LATERAL {
 }
 WHERE n.nspname = ANY(%(schemas)s)
 """
-#: The rights of the API's roles on the tables that are wanted of other schemas, and on columns of theirs.
+#: The rights of the API's roles on single tables of other schemas, and on their columns.
 _ACCESS = f"""
 SELECT made.statement FROM pg_catalog.pg_class c {
     _OF_TABLE_ALSO.replace(
@@ -284,16 +286,16 @@ _STEPS = (
 
 
 def own_schemas(connection: psycopg.Connection, schemas: list[str]) -> list[str]:
-    """``schemas``, and every other that is neither PostgreSQL's, nor Supabase's, nor an extension's."""
+    """``schemas``, and every other schema that belongs neither to PostgreSQL, to Supabase nor to an extension."""
     found = connection.execute(_SCHEMAS, {"schemas": schemas, "system": list(SYSTEM_SCHEMAS)})
     return [name for (name,) in found]
 
 
 def object_statements(connection: psycopg.Connection, schemas: list[str], also: Sequence[str] = ()) -> Iterator[str]:
-    """The statements that make everything in ``schemas`` that rows, rules and constraints depend on.
+    """The statements that create all objects in ``schemas`` on which rows, rules and constraints depend.
 
-    Of the tables ``also`` (``schema.table``), which are there: row level security, policies and triggers.
-    ``connection`` has an empty search path, so that names come qualified.
+    For the tables ``also`` (``schema.table``) that exist, they create row level security, policies and triggers.
+    ``connection`` has an empty search path, so that PostgreSQL prints qualified names.
     """
     yield "SET check_function_bodies = off"
     for name in schemas:

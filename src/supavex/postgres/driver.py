@@ -1,4 +1,4 @@
-"""psycopg, loaded at its first use: most commands find what they need in files, and psycopg takes a while to load."""
+"""psycopg, loaded at its first use. Most commands need only files, and loading psycopg takes time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 else:
 
     class _Lazy:
-        """A module of which nothing is loaded before somebody asks for something in it."""
+        """A module that is imported when its first attribute is read."""
 
         def __init__(self, name: str) -> None:
             self._name = name

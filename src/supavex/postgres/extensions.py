@@ -1,9 +1,9 @@
-"""The extensions that files may create: an allow-list of PostgreSQL's own, and stand-ins of supavex's.
+"""The extensions that files may create: an allow-list of PostgreSQL's extensions, and stand-ins of supavex.
 
-A file's ``CREATE EXTENSION`` runs as it is, as the files' role and in its own transaction. PostgreSQL looks for
-extensions in one folder only, which :func:`write_control_files` makes: what is not in it can't be created. Extensions
-of C code are marked ``trusted`` there: PostgreSQL runs their scripts, which are not supavex's, as the superuser with a
-search path of its own. Stand-ins are SQL that the files' role runs itself; only types need the superuser.
+A file's ``CREATE EXTENSION`` runs unchanged, as the files' role and in its own transaction. PostgreSQL looks for
+extensions only in the folder that :func:`write_control_files` makes, so no other extension can be created. Extensions
+of C code are marked ``trusted`` there: PostgreSQL runs their scripts as the superuser, with a fixed search path.
+Stand-ins are SQL that the files' role runs itself; only types need the superuser.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-#: What reaches no file, no network, no other session's memory, and no program: never dblink, file_fdw, postgres_fdw,
-#: lo, adminpack, amcheck, pageinspect, pg_buffercache, pg_prewarm, pg_surgery, pg_walinspect, refint or xml2.
+#: Extensions that reach no file, no network, no other session's memory, and no program. Never add dblink, file_fdw,
+#: postgres_fdw, lo, adminpack, amcheck, pageinspect, pg_buffercache, pg_prewarm, pg_surgery, pg_walinspect, refint or
+#: xml2.
 ALLOWED = frozenset({
     "autoinc", "bloom", "btree_gin", "btree_gist", "citext", "cube", "dict_int", "dict_xsyn", "earthdistance",
     "fuzzystrmatch", "hstore", "insert_username", "intarray", "isn", "ltree", "moddatetime", "pg_stat_statements",
@@ -24,9 +25,9 @@ ALLOWED = frozenset({
 
 
 def write_control_files(shared: Path, folder: Path) -> None:
-    """Makes ``folder`` what ``extension_control_path`` names, for a server whose shared files are in ``shared``.
+    """Makes ``folder``, the value of ``extension_control_path``, for a server whose shared files are in ``shared``.
 
-    An extension of the allow-list that the server has comes before supavex's stand-in of that name.
+    If the server has an extension of the allow-list, it is used and not supavex's stand-in of that name.
     """
     made = folder / "extension"
     made.mkdir(exist_ok=True)
@@ -43,7 +44,7 @@ def write_control_files(shared: Path, folder: Path) -> None:
 
 
 def stand_ins_digest() -> str:
-    """A hash of the allow-list and of supavex's stand-ins: a replay comes out differently when it changes."""
+    """A hash of the allow-list and of supavex's stand-ins. If it changes, a replay may give another result."""
     digest = hashlib.sha256(repr(sorted(ALLOWED)).encode())
     for file in _stand_in_files():
         digest.update(f"\0{file.name}\0".encode() + file.read_bytes())

@@ -1,9 +1,9 @@
-"""Runs one file as psql and the Supabase CLI run it, and goes on after a statement that fails.
+"""Runs one file as psql and the Supabase CLI run it, and continues after a statement that fails.
 
-A file without BEGIN of its own is one transaction (as the CLI and ``psql --single-transaction`` have it). A file with a
-BEGIN of its own is run as ``psql -f`` runs it: what is outside of its transactions is a transaction of its own. A
-savepoint before each statement undoes that statement alone where it fails, as psql's ON_ERROR_ROLLBACK does. Many
-statements and their savepoints go in one message, so that a large file takes little longer than without them.
+A file without its own BEGIN is one transaction, as for the CLI and ``psql --single-transaction``. A file with BEGIN
+runs as ``psql -f`` runs it: each statement outside its transactions is a transaction. A savepoint before each statement
+undoes only the failed statement, as psql's ON_ERROR_ROLLBACK does. Many statements and their savepoints go in one
+message, so that a large file takes little longer than without savepoints.
 """
 
 from __future__ import annotations
@@ -43,20 +43,20 @@ _TRANSACTION_MODE = re.compile(
     r"set\s+(?:(?:local|session)\s+)?(?:transaction\b|transaction_(?:isolation|read_only|deferrable)\b)", re.IGNORECASE
 )
 _ON_COMMIT = re.compile(r"\bon\s+commit\s+(?:drop|delete)\b", re.IGNORECASE)
-#: PostgreSQL's codes: not inside a transaction; a COMMIT inside of a block; a new label of an enum is used at once.
+#: PostgreSQL's codes: the statement can't run inside a transaction; COMMIT inside a block; use of a new enum label.
 _NOT_IN_TRANSACTION, _NEW_LABEL = ("25001", "2D000"), "55P04"
 _NO_DATA_CHANGE = ("SET", "RESET", "SHOW")
 _KEEPS_SETTINGS = ("INSERT", "UPDATE", "DELETE", "COPY")
 
-#: Runs what can run in the place of a statement that was refused; None where that worked.
+#: Runs a replacement for a refused statement. Returns None if that worked, else the refusal.
 Instead = Callable[[Statement, Refusal, Attempt], Refusal | None]
 
 
 class FileRun:
-    """One run of a file in a session in which no other file has left anything.
+    """One run of a file in a session that no earlier file has changed.
 
-    ``items`` gives what the file holds, anew each time. ``settings`` are those of earlier files. ``may_begin``: whether
-    the file may hold a BEGIN; where it can't, it need not be read for one.
+    ``items`` gives the file's items and can be called again. ``settings`` are those of earlier files. ``may_begin``:
+    whether the file may hold a BEGIN; if not, the file is not searched for one.
     """
 
     def __init__(
@@ -76,14 +76,16 @@ class FileRun:
         self._log = TransactionLog()
         self._pending: list[tuple[int, Statement]] = []
         self._size, self._inside = 0, False
-        #: How many messages to come have a savepoint for each statement, after one in which a statement failed.
+        #: The number of further messages with a savepoint for each statement, after a message with a failed
+        #: statement.
         self._careful = 0
-        #: Whether no statement of the transaction has run, whether one said ON COMMIT, and which one began it.
+        #: Whether no statement of the transaction has run; whether a statement had ON COMMIT; the number of its
+        #: first statement.
         self._fresh, self._on_commit, self._begun = True, False, 0
         self._known_settings: tuple[tuple[str, str], ...] | None = None
 
     def run(self, watch: Callable[[Statement], None] = lambda statement: None) -> Outcome:
-        """Runs the file; ``watch`` is told each statement before it runs."""
+        """Runs the file. ``watch`` is called with each statement before it runs."""
         not_run: list[NotRun] = []
         passed_over: list[PsqlCommand] = []
         count = 0
@@ -144,7 +146,7 @@ class FileRun:
             self._judge(number, statement, self._guarded(statement))
 
     def _guarded(self, statement: Statement, sql: str | None = None) -> Refusal | None:
-        """Runs a statement with a savepoint of its own where a transaction is open."""
+        """Runs a statement, with a savepoint if a transaction is open."""
         session = self._session
         if not session.in_transaction:
             return session.execute(statement, sql)
@@ -163,7 +165,9 @@ class FileRun:
         self._judge(number, statement, self._guarded(statement, frozen_copy(tree)))
 
     def _role_setting(self, statement: Statement, setting: Setting) -> None:
-        """ALTER DATABASE or ROLE … SET: it holds from the next file on. The role of the files need not be the owner."""
+        """ALTER DATABASE or ROLE … SET holds from the next file on. It works although the files' role may not be the
+        owner.
+        """
         session, inside = self._session, self._session.in_transaction
         if not setting.ours:
             refusal = self._guarded(statement)
@@ -177,12 +181,12 @@ class FileRun:
             self._log.add(setting, inside=inside)
 
     def _transaction_mode(self, statement: Statement) -> None:
-        """SET TRANSACTION: it comes before all others and outside of savepoints, or PostgreSQL refuses it."""
+        """SET TRANSACTION has to come before all other statements and outside savepoints, or PostgreSQL refuses it."""
         session = self._session
         if self._fresh:
             refusal = session.execute(statement)
             if refusal is not None:
-                # Nothing is lost: no other statement of this transaction has run.
+                # No other statement of this transaction has run, so the rollback loses nothing.
                 session.run(b"ROLLBACK; BEGIN")
                 self._failed(statement, refusal)
             return
@@ -191,10 +195,10 @@ class FileRun:
         if refusal is not None:
             session.run(_BACK)
             self._failed(statement, refusal)
-        # Else the savepoint stays: what a savepoint's part of a transaction says of the transaction ends with it.
+        # Otherwise the savepoint stays: releasing it would end settings that a statement made for the transaction.
 
     def _flush(self) -> None:
-        """Runs the statements that wait, in the open transaction."""
+        """Runs the waiting statements in the open transaction."""
         pending, self._pending, self._size = self._pending, [], 0
         while pending:
             self._budget.check()
@@ -202,7 +206,9 @@ class FileRun:
             pending = pending[ran:]
 
     def _batch(self, pending: Sequence[tuple[int, Statement]]) -> int:
-        """Runs statements up to the first that fails; how many are done with, the failed one among them."""
+        """Runs statements up to the first that fails. Returns the number of statements that are done, with the failed
+        one.
+        """
         session = self._session
         self._inside = session.in_transaction
         if not session.in_transaction:
@@ -225,7 +231,7 @@ class FileRun:
             return len(pending)
         done, part = divmod(ran.completed, 3)
         if session.closed or part == 0:
-            # The message as a whole was refused, for a syntax error in it; or the session is gone.
+            # PostgreSQL refused the whole message because of a syntax error, or the session has ended.
             session.run(b"ROLLBACK TO SAVEPOINT " + _BATCH + b"; RELEASE SAVEPOINT " + _BATCH)
             for number, statement in pending if not session.closed else pending[done : done + 1]:
                 refusal = ran.refusal if session.closed else self._guarded(statement)
@@ -235,17 +241,17 @@ class FileRun:
         number, statement = pending[done]
         refusal = ran.refusal
         if refusal.sqlstate == "57014" and len(pending) > 1:
-            # The time was perhaps its neighbours'.
+            # The other statements of the message may have used up the time.
             self._judge(number, statement, self._guarded(statement))
         else:
             self._judge(number, statement, refusal)
         return done + 1
 
     def _together(self, texts: Sequence[bytes]) -> bool:
-        """Runs INSERTs without a savepoint for each, which takes half the time; whether all of them worked.
+        """Runs INSERTs without a savepoint for each, in half the time. Returns whether all of them worked.
 
-        Where one fails, all are undone up to a savepoint that stays, and sequences, which no rollback puts back, are
-        put back. Messages are few, for on a busy machine each waits for its turn twice.
+        If one fails, all are undone up to a savepoint that stays. Sequences are put back separately, because a rollback
+        does not reset them. There are few messages: on a busy machine, each message waits for the processor twice.
         """
         session = self._session
         sequences = session.sequences("SAVEPOINT " + _BATCH.decode())
@@ -260,7 +266,7 @@ class FileRun:
         return False
 
     def _judge(self, number: int, statement: Statement, refusal: Refusal | None) -> None:
-        """Goes on after a statement: nothing where it worked, another way where there is one, else it has failed."""
+        """Continues after a statement: if it failed, tries a replacement, and else records the failure."""
         self._budget.check()
         session = self._session
         if refusal is None:
@@ -283,7 +289,7 @@ class FileRun:
             self._lost_session(number)
 
     def _runs_outside(self, number: int, statement: Statement) -> bool:
-        """Commits the transaction of a file that has none of its own, for a statement that can't run in one."""
+        """Commits the transaction of a file without BEGIN, for a statement that can't run in a transaction."""
         if not self._session.in_transaction or self._own or is_prepared(statement.sql):
             return False
         return self._commit_here(number, begin=False)
@@ -299,7 +305,7 @@ class FileRun:
             self._known_settings = None
 
     def _lost_session(self, number: int) -> None:
-        """The server has ended the session, and with it undone the transaction that was open."""
+        """Records that the server ended the session, which undoes the open transaction."""
         self._budget.check()
         if self._inside:
             self._undone(number, "the session was ended")
@@ -310,12 +316,12 @@ class FileRun:
         self._begun = number + 1
 
     def _begin(self) -> None:
-        """Begins the transaction of a file that has none of its own."""
+        """Begins the transaction of a file without BEGIN."""
         if not self._own and not self._session.in_transaction:
             self._session.run(b"BEGIN")
 
     def _end(self, *, committed: bool) -> None:
-        """A transaction has ended: what it leaves is kept, or is undone with it."""
+        """Records the end of a transaction: its effects are kept, or undone."""
         self._log.end(committed=committed)
         self._fresh, self._on_commit = True, False
         self._known_settings = None
@@ -325,7 +331,7 @@ class FileRun:
         if inside and (goes_back(sql) or word == "RELEASE"):
             self._savepoint_end(statement)
             return
-        # A BEGIN inside a transaction is no error, except where it names another mode.
+        # BEGIN inside a transaction is only an error if it names another mode.
         refusal = self._guarded(statement) if inside and begins(sql) else session.execute(statement)
         if word == "SAVEPOINT" and refusal is None:
             self._log.savepoint(savepoint_name(sql))
@@ -361,7 +367,7 @@ class FileRun:
         self._end(committed=False)
 
     def _finish(self, number: int) -> None:
-        """The file's end: a transaction that was not the file's own commits, the file's own is rolled back."""
+        """Ends the file: commits supavex's transaction, and rolls back a transaction that the file left open."""
         session = self._session
         if not session.in_transaction:
             return
@@ -373,10 +379,10 @@ class FileRun:
             self._end(committed=True)
 
     def _commit_here(self, number: int, begin: bool = True) -> bool:
-        """Commits what the transaction has done so far, for a statement that needs it, and begins the next one.
+        """Commits the work so far, for a statement that needs it, and begins the next transaction.
 
-        Not where that changes what the file means: where it goes back to a savepoint or rolls back, has tables that
-        last until COMMIT, or has constraints that hold only at its end.
+        It refuses if the commit would change the file's meaning: the file rolls back later (also to a savepoint), has
+        tables that last until COMMIT, or has constraints that are checked only at its end.
         """
         session = self._session
         if self._log.has_savepoints or self._on_commit or rolls_back(islice(self._statements(), number, None)):

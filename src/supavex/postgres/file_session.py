@@ -1,8 +1,8 @@
-"""The session in which the statements of one file run, as psql would open it at Supabase.
+"""The session that runs the statements of one file, with the settings of a psql session at Supabase.
 
-Statements are sent as psql sends them, by the simple query protocol, many in one message where that is wanted. Results
-are counted and thrown away, so that it is known how many statements of a message ran, and a large result fills no
-memory. A statement that takes too long is cancelled from here: a file's own settings can't lift the limit.
+Statements go over the simple query protocol, as psql sends them, and many can share one message. Results are counted
+and discarded: the count says how many statements of a message ran, and a large result needs no memory. The client
+cancels a statement that takes too long, because a file could lift a limit of the server.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from supavex.postgres.statements import Statement
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGresult
 
-#: Seconds that a statement may take, and bytes of a COPY that add one.
+#: Seconds that a statement may take, and bytes of a COPY that add one second.
 STATEMENT_SECONDS = 60.0
 _BYTES_PER_SECOND = 1_000_000
-#: What a session of Supabase's role has, beside what the database and the role are given by ALTER … SET. Bodies of
-#: functions are not checked: what they name may come later.
+#: Settings of a session of Supabase's role, before those of ALTER DATABASE and ALTER ROLE. Function bodies are not
+#: checked, because a later file may create the objects that they name.
 _SETTINGS = {
     "search_path": '"$user", public, extensions',
     "check_function_bodies": "off",
-    # A role may use the roles that it creates.
+    # A role gets the rights to use the roles that it creates.
     "createrole_self_grant": "set, inherit",
-    # Somebody hears the questions of supavex.bcrypt.
+    # This session answers the questions of supavex.bcrypt.
     "supavex.answers": "on",
 }
 _SEQUENCES = """
@@ -47,7 +47,7 @@ _CUSTOM = re.compile(r"'([a-z_]\w*\.[\w.]+)'|\bset\s+(?:session\s+|local\s+)?([a
 
 
 def _may_set(sql: str) -> bool:
-    """Whether a statement, or the body of a function in it, may set a parameter. An INSERT may be long."""
+    """Whether a statement, or a function body in it, may set a parameter. An INSERT may be too long to search."""
     return "set_config" in sql if sql[:6].lower() == "insert" else _SETS.search(sql) is not None
 
 
@@ -68,9 +68,9 @@ class Ran:
 
 
 class FileSession:
-    """One session. ``defaults`` are SET statements that ALTER DATABASE and ALTER ROLE of earlier files left.
+    """One session. ``defaults`` are the SET statements of earlier files' ALTER DATABASE and ALTER ROLE.
 
-    ``custom``: the names of parameters of the files' own (``app.user``) that any file has named so far.
+    ``custom``: the names of the files' own parameters (``app.user``) that any file has used so far.
     """
 
     def __init__(self, server: servers.Server, defaults: Sequence[str] = (), custom: set[str] | None = None) -> None:
@@ -90,24 +90,24 @@ class FileSession:
 
     @property
     def in_transaction(self) -> bool:
-        """Whether a transaction is open, be it a failed one."""
+        """Whether a transaction is open, including a failed one."""
         return self._pgconn.transaction_status in (
             pq.TransactionStatus.INTRANS,
             pq.TransactionStatus.INERROR,
         )
 
     def renew(self, defaults: Sequence[str] = ()) -> bool:
-        """Makes the session what a new one would be, which takes a tenth of the time; whether that can be done.
+        """Resets the session to a new session's state, in a tenth of the time. Returns whether that is possible.
 
-        It can't where a file, or a function that it called, has set a parameter of its own (``app.user``): the
-        parameter would be empty, and not unknown.
+        It is not possible if a file, or a function that it called, has set a parameter such as ``app.user``: after a
+        reset the parameter is empty, but in a new session it is unknown.
         """
         if self.closed or (self.in_transaction and self.run(b"ROLLBACK").refusal is not None):
             return False
         try:
             if self._custom and self._connection.execute(self._set_parameters().encode()).fetchone() is not None:
                 return False
-        except psycopg.Error:  # the session was ended meanwhile
+        except psycopg.Error:  # The server ended the session meanwhile.
             return False
         for sql in (b"DISCARD ALL", b"RESET ROLE"):
             if self.run(sql).refusal is not None:
@@ -122,7 +122,9 @@ class FileSession:
         self._hashes.close()
 
     def encoded(self, statement: Statement, text: str | None = None) -> bytes:
-        """The bytes of a statement (or of its ``text``) as the file has them, or as UTF-8 where the client says so."""
+        """The bytes of a statement (or of ``text`` in its place) as in the file, or as UTF-8 if the client encoding is
+        UTF-8.
+        """
         if "." in statement.sql and _may_set(statement.sql):
             self._custom.update(name for found in _CUSTOM.findall(statement.sql) for name in found if name)
         return _bytes(statement.sql if text is None else text, self._raw(statement))
@@ -131,7 +133,7 @@ class FileSession:
         return statement.raw and self._pgconn.parameter_status(b"client_encoding") != b"UTF8"
 
     def execute(self, statement: Statement, sql: str | None = None) -> Refusal | None:
-        """Runs one statement, in place of its own text that of ``sql`` if given, with its rows if it has any."""
+        """Runs one statement with its rows, if it has any. ``sql`` replaces the statement's own text."""
         text = self.encoded(statement, sql)
         if statement.data is None:
             return self.run(text).refusal
@@ -140,7 +142,7 @@ class FileSession:
         return self.run(text, (_bytes(chunk, raw) for chunk in statement.data.chunks()), seconds).refusal
 
     def tried(self, sql: str) -> Refusal | None:
-        """Runs a statement and undoes it: why PostgreSQL would refuse it, None where it would not."""
+        """Runs a statement and undoes it. Returns PostgreSQL's refusal, or None if it would accept the statement."""
         inside = self.in_transaction
         self.run(b"SAVEPOINT supavex_try" if inside else b"BEGIN")
         refusal = self.run(sql.encode()).refusal
@@ -160,7 +162,7 @@ class FileSession:
             self._pgconn.set_single_row_mode()
             return self._results(rows, limit)
         except psycopg.Error as error:
-            # The connection is lost, with all that its transaction did.
+            # The connection is lost, and with it all effects of its transaction.
             return Ran(0, Refusal(str(error).strip() or "the server ended the session", "08006"))
 
     def _results(self, rows: Iterable[bytes], limit: float) -> Ran:
@@ -187,7 +189,7 @@ class FileSession:
                 completed += 1
 
     def _wait(self, deadline: float, limit: float) -> bool:
-        """Waits for a result; whether the statement was cancelled because ``deadline`` passed."""
+        """Waits for a result. Returns whether the statement was cancelled because ``deadline`` passed."""
         cancelled = False
         while self._pgconn.flush() or self._pgconn.is_busy():
             events = select.POLLIN | (select.POLLOUT if self._pgconn.flush() else 0)
@@ -196,7 +198,7 @@ class FileSession:
             if poll.poll(max(1, min(1000, int((deadline - time.monotonic()) * 1000)))):
                 self._pgconn.consume_input()
             elif time.monotonic() > deadline:
-                # The statement may catch the first cancellation; the replay's budget ends the session in the end.
+                # The statement may catch the first cancellation. The replay's budget ends the session at last.
                 cancelled, deadline = True, time.monotonic() + limit
                 with contextlib.suppress(psycopg.Error):
                     self._connection.cancel_safe()
@@ -250,7 +252,7 @@ class FileSession:
         return {str(name): str(value) for name, value in rows if (name, value) != ("role", "none")}
 
     def _set_parameters(self) -> str:
-        """SQL for the names and values of the files' own parameters that are set."""
+        """SQL for the names and values of the files' own parameters that have a value."""
         names = ", ".join(literal(name) for name in sorted(self._custom)) or "NULL"
         return (
             "SELECT n, pg_catalog.current_setting(n, true) "
@@ -259,9 +261,9 @@ class FileSession:
         )
 
     def sequences(self, first: str = "") -> dict[int, tuple[int, bool]] | None:
-        """Where each sequence is: its last value, and whether it was given out. None where that can't be put back.
+        """The last value of each sequence, and whether it was given out. None if a sequence could not be put back.
 
-        ``first``: a statement to run before, in the same message.
+        ``first``: a statement that runs before, in the same message.
         """
         if self._connection.info.server_version < 180000:
             self.run(first.encode())
@@ -272,11 +274,11 @@ class FileSession:
         rows = cursor.fetchall()
         if any(cache > 1 or role != "postgres" for _, _, _, cache, role in rows):
             return None
-        # Sequences of Supabase's services have no value that the files' role may see.
+        # The files' role may not read sequences of Supabase's services, so their value is NULL.
         return {oid: (value, called) for oid, value, called, _, _ in rows if value is not None}
 
     def put_back(self, sequences: Mapping[int, tuple[int, bool]]) -> None:
-        """Sets the sequences that have moved since :meth:`sequences` back to where they were."""
+        """Sets the sequences that have moved since :meth:`sequences` back."""
         for oid, (value, called) in (self.sequences() or {}).items():
             if oid in sequences and sequences[oid] != (value, called):
                 before, given = sequences[oid]
@@ -285,12 +287,12 @@ class FileSession:
                 )
 
     def current_schemas(self) -> list[str]:
-        """The schemas of the search path that are there."""
+        """The existing schemas of the search path."""
         row = self._connection.execute("SELECT pg_catalog.current_schemas(false)::pg_catalog.text[]").fetchone()
         return [] if row is None else [str(name) for name in row[0]]
 
     def apply(self, settings: Mapping[str, str], *, local: bool = False) -> None:
-        """Makes ``settings`` again, for the session or for the transaction; ``role`` comes last."""
+        """Applies ``settings`` again, for the session or for the transaction; ``role`` comes last."""
         for name, value in sorted(settings.items(), key=lambda item: item[0] == "role"):
             if not name.startswith(("transaction_", "session_authorization")):
                 self.run(
@@ -299,7 +301,7 @@ class FileSession:
 
 
 class FileSessions:
-    """Sessions for one file after the other. The same connection serves many files, as it does in the Supabase CLI."""
+    """Sessions for one file after another. As in the Supabase CLI, many files share one connection."""
 
     def __init__(self, server: servers.Server) -> None:
         self._server = server
@@ -307,7 +309,7 @@ class FileSessions:
         self._custom = set[str]()
 
     def open(self, defaults: Sequence[str] = ()) -> FileSession:
-        """A session in which nothing has happened; give it back by :meth:`keep`."""
+        """A session in its initial state. Give it back with :meth:`keep`."""
         session, self._kept = self._kept, None
         if session is not None:
             if session.renew(defaults):
@@ -316,19 +318,19 @@ class FileSessions:
         return FileSession(self._server, defaults, self._custom)
 
     def keep(self, session: FileSession) -> None:
-        """Takes a session back. What it holds (locks, temporary tables) may stay until the next one is opened."""
+        """Takes a session back. Its locks and temporary tables may stay until the next session is opened."""
         self.close()
         self._kept = session
 
     def close(self) -> None:
-        """Ends the session that is kept."""
+        """Ends the kept session."""
         session, self._kept = self._kept, None
         if session is not None:
             session.close()
 
 
 def _connected(url: str, options: str) -> psycopg.Connection:
-    """A connection; after a crash, which a file can bring about, the server takes a moment to come back."""
+    """A connection. After a crash, which a file can cause, the server needs time to come back, so this tries again."""
     for attempt in range(_RETRIES):
         try:
             return psycopg.connect(
@@ -336,7 +338,7 @@ def _connected(url: str, options: str) -> psycopg.Connection:
                 options=options,
                 autocommit=True,
                 application_name="supavex",
-                prepare_threshold=None,  # a file may deallocate what psycopg has prepared
+                prepare_threshold=None,  # A file may deallocate statements that psycopg has prepared.
             )
         except psycopg.OperationalError as error:
             if attempt == _RETRIES - 1:

@@ -1,4 +1,4 @@
-"""Statements that can change neither a table of the project nor its rows, whether they work or not."""
+"""Recognizes statements that can change neither a table of the project nor its rows, even if they succeed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from supavex.postgres.inspection import SYSTEM_SCHEMAS
 
-#: By their node in PostgreSQL's grammar, with the words that people know them by.
+#: Harmless statements: the node of PostgreSQL's grammar, and the words for it in reports.
 _HARMLESS = {
     "GrantStmt": "GRANT",
     "GrantRoleStmt": "GRANT",
@@ -54,13 +54,13 @@ _HARMLESS = {
     "AlterStatsStmt": "ALTER STATISTICS",
     "RefreshMatViewStmt": "REFRESH MATERIALIZED VIEW",
 }
-#: Parts of ALTER TABLE that say how a table is kept or whose it is.
+#: Subcommands of ALTER TABLE about a table's storage or owner.
 _KEEPING = (
     "AT_ChangeOwner", "AT_ClusterOn", "AT_DropCluster", "AT_SetStatistics", "AT_SetStorage", "AT_SetCompression",
     "AT_SetRelOptions", "AT_ResetRelOptions", "AT_SetOptions", "AT_ResetOptions", "AT_ReplicaIdentity",
     "AT_SetTableSpace", "AT_SetLogged", "AT_SetUnLogged",
 )  # fmt: skip
-#: Parts of ALTER TABLE that a dump says of tables which are there with all of it.
+#: Subcommands of ALTER TABLE that a dump has for tables that are already complete.
 _OF_SERVICES = (
     "AT_AddConstraint",
     "AT_EnableRowSecurity",
@@ -68,21 +68,21 @@ _OF_SERVICES = (
     "AT_ColumnDefault",
     "AT_AttachPartition",
 )
-#: Schemas of services that hold neither users nor files: nothing of them moves.
+#: Schemas of services with neither users nor files. None of their rows are migrated.
 _SERVICES = frozenset(SYSTEM_SCHEMAS) - {"auth", "storage", "extensions", "supabase_migrations"}
-#: Statements that make or change an object that is not a table, with where each names it. In a schema of Supabase's
-#: own the object belongs to a service, and a statement of the project that needs it fails by itself.
+#: Statements that create or change an object other than a table, with the path to the object's name. An object in a
+#: schema of Supabase belongs to a service. If a statement of the project needs it, that statement fails by itself.
 _MADE = {
     "CreateFunctionStmt": "funcname", "AlterFunctionStmt": "func", "CreateEnumStmt": "typeName",
     "AlterEnumStmt": "typeName", "CompositeTypeStmt": "typevar", "CreateDomainStmt": "domainname", "ViewStmt": "view",
     "CreateSeqStmt": "sequence", "AlterSeqStmt": "sequence",
 }  # fmt: skip
-#: Functions that tell others, and change no table.
+#: Functions that notify other sessions and change no table.
 _TELLING = ("pg_notify",)
 
 
 def harmless(tree: Any) -> str:
-    """The words for a statement that is harmless; empty for one that is not. ``tree``: of PostgreSQL's grammar."""
+    """The words for a harmless statement; empty for any other. ``tree``: the statement in PostgreSQL's grammar."""
     node = type(tree).__name__
     if node in _HARMLESS:
         return _HARMLESS[node]
@@ -100,7 +100,7 @@ def harmless(tree: Any) -> str:
         schema = tree.relation.schemaname
         return f"of {schema}" if schema in _SERVICES else ""
     if node == "CreateTrigStmt":
-        # One that calls a function of the project's may write its rows.
+        # A call of a function of the project may write the project's rows.
         services = tree.relation.schemaname in SYSTEM_SCHEMAS and len(tree.funcname) > 1
         return f"of {tree.relation.schemaname}" if services and tree.funcname[0].sval in SYSTEM_SCHEMAS else ""
     if node in _MADE:
@@ -110,7 +110,9 @@ def harmless(tree: Any) -> str:
 
 
 def _schema_of(tree: Any, node: str) -> str:
-    """The schema that a statement of :data:`_MADE` names for what it makes or changes; empty where it names none."""
+    """The schema of the object that a statement of :data:`_MADE` creates or changes; empty if the statement
+    names none.
+    """
     where = _MADE[node]
     found = getattr(tree, where)
     if where in ("relation", "view", "sequence", "typevar", "table"):
@@ -120,7 +122,7 @@ def _schema_of(tree: Any, node: str) -> str:
 
 
 def _only_services(tree: Any) -> str:
-    """The schema of the service that a SELECT calls; empty where it calls or reads anything else."""
+    """The schema of the service that a SELECT calls; empty if the SELECT calls or reads anything else."""
     from pglast.visitors import Visitor
 
     called: list[str] = []

@@ -1,7 +1,7 @@
-"""Reads the catalog of a database, the same way from a replay and from a live one.
+"""Reads the catalog of a database, in the same way from a replay and from a live database.
 
-Sources: PostgreSQL's manual, chapter "System Catalogs". Everything is read in one statement a kind, with an empty
-search path, so that expressions come out with qualified names.
+Source: PostgreSQL's manual, chapter "System Catalogs". Each kind of object is read in one statement, with an empty
+search path, so that expressions have qualified names.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from supavex.postgres.connection import quoted
 from supavex.postgres.driver import pq, psycopg
 from supavex.postgres.named_objects import named_objects
 
-#: Schemas that are PostgreSQL's or Supabase's own; a project's ``schemas`` may still name one of Supabase's.
+#: Schemas of PostgreSQL and Supabase. A project's ``schemas`` may name one of Supabase's.
 SYSTEM_SCHEMAS = (
     "auth", "cron", "extensions", "graphql", "graphql_public", "information_schema", "net", "pgbouncer", "pgmq",
     "pgsodium", "pgsodium_masks", "realtime", "storage", "supabase_functions", "supabase_migrations", "supavex",
@@ -183,7 +183,7 @@ SELECT t.oid::int8, t.typname, n.nspname, t.typtype, t.typelem::int8, t.typcateg
 FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
 """
 
-#: Functions in SQL and PL/pgSQL, with types by their names as written without a search path.
+#: Functions in SQL and PL/pgSQL. Types have the names that PostgreSQL prints with an empty search path.
 _FUNCTIONS = """
 SELECT pg_catalog.jsonb_build_object(
     'schema', n.nspname, 'name', p.proname,
@@ -229,7 +229,7 @@ ORDER BY 1, 2
 
 
 def user_schemas(connection: psycopg.Connection) -> list[str]:
-    """The schemas with tables that are neither PostgreSQL's nor Supabase's own; ``public`` first, then by name."""
+    """The schemas with tables, except PostgreSQL's and Supabase's; ``public`` first, then by name."""
     rows = connection.execute(
         "SELECT DISTINCT n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
         "WHERE c.relkind IN ('r', 'p') AND n.nspname NOT LIKE 'pg\\_%%' AND n.nspname <> ALL(%s) "
@@ -241,9 +241,9 @@ def user_schemas(connection: psycopg.Connection) -> list[str]:
 
 
 def inspect_catalog(connection: psycopg.Connection, schemas: list[str], also: Sequence[str] = ()) -> Catalog:
-    """The catalog of ``schemas``, and of the tables ``also`` (``schema.table``) of others.
+    """The catalog of ``schemas``, and of the tables ``also`` (``schema.table``) of other schemas.
 
-    Foreign keys may still name tables of other schemas (``auth.users``).
+    Foreign keys may refer to tables of further schemas (``auth.users``).
     """
     types = {row[0]: row for row in connection.execute(_TYPES)}
     tables = []
@@ -268,14 +268,15 @@ def inspect_catalog(connection: psycopg.Connection, schemas: list[str], also: Se
 
 
 def ask_types(connection: psycopg.Connection, asked: Sequence[tuple[str, str, str]]) -> list[Expression]:
-    """What PostgreSQL says of expressions, each by schema, table and SQL. It reads them, and evaluates none.
+    """PostgreSQL's types of expressions, or its errors. Each expression has a schema, table and SQL; none is evaluated.
 
-    ``connection`` is in autocommit mode, for what is wrong ends a transaction.
+    ``connection`` is in autocommit mode, because an error ends a transaction.
     """
     found = list[tuple[str, str, str, tuple[int, int] | None, str]]()
     seen = set[tuple[int, int]]()
     for schema, table, sql in asked:
-        # A whole row beside it, as every query reads: so that it is refused where it is no value of a row.
+        # The whole row is selected as well, as the copy's queries do, so that an expression that gives several rows
+        # is refused.
         query = f"SELECT t, ({sql}) FROM {quoted(schema, table)} AS t"
         said = connection.pgconn.prepare(b"", query.encode())
         if said.status == pq.ExecStatus.COMMAND_OK:
@@ -299,9 +300,9 @@ def ask_types(connection: psycopg.Connection, asked: Sequence[tuple[str, str, st
 
 
 def _domain(types: dict[int, tuple], oid: int, column: dict[str, object]) -> None:  # type: ignore[type-arg]
-    """Gives a column what its domain says: its default, and NOT NULL (also of the domains that it is made of)."""
+    """Gives a column the default and NOT NULL of its domain, and of the domains under that."""
     if column["default"] is None and not column["generated"] and not column["identity"]:
-        # PostgreSQL gives a domain the default of the domain under it when it is made.
+        # When a domain is created, PostgreSQL copies the default of the domain under it.
         column["default"] = types[oid][11]
     while types[oid][3] == "d":
         column["nullable"] = column["nullable"] and not types[oid][10]

@@ -1,7 +1,7 @@
-"""Whether the values of columns are keys of tables, where no foreign key says so.
+"""Tests whether the values of columns are keys of tables, for columns without a foreign key.
 
-A live database is read as little as it takes: a small table is read whole, of a large one a sample of its pages, each
-statement has a time limit, and so has all of it. What is found says how it was looked at.
+Little of a live database is read: small tables whole, and of large tables a sample of the pages. Each statement and the
+whole search have a time limit. Each answer says what was read.
 """
 
 from __future__ import annotations
@@ -15,15 +15,18 @@ from supavex.postgres.connection import quoted
 from supavex.postgres.driver import psycopg
 from supavex.steps import step
 
-#: So many different values are looked for in every table that might have them, before one is looked at closely.
+#: The number of different values that are looked up in all candidate tables, before one table is tested in full.
 _PROBES = 20
 _PROBED_ROWS = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How much is read. A table of up to ``whole_bytes`` is read whole; of a larger one about ``sample_bytes``, and of
-    them up to ``sample_values`` values. A statement takes up to ``statement_seconds``, all of them ``seconds``.
+    """How much is read.
+
+    A table of up to ``whole_bytes`` bytes is read whole. Of a larger table, about ``sample_bytes`` are read, and up to
+    ``sample_values`` values of these are tested. One statement takes up to ``statement_seconds``, all of them
+    ``seconds``.
     """
 
     whole_bytes: int = 16 << 20
@@ -38,7 +41,9 @@ BOUNDS = Bounds()
 
 @dataclass(frozen=True, slots=True)
 class KeyColumn:
-    """A table's key of one column. ``type`` is the SQL type that its values are compared as: uuid, int8 or text."""
+    """The key of a table, of one column. ``type`` is the SQL type in which its values are compared: uuid,
+    int8 or text.
+    """
 
     schema: str
     table: str
@@ -48,7 +53,7 @@ class KeyColumn:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A column (``many``: its array's elements) and the keys that its values might be."""
+    """A column, or an array column (``many``), and the keys that its values may refer to."""
 
     schema: str
     table: str
@@ -59,9 +64,9 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was seen of a column: ``keys`` are those that all of ``values`` different values are among.
+    """The result for a column: ``keys`` are the keys that contain all of its ``values`` different values.
 
-    ``whole``: every row was read; else a sample of them. ``problem``: why nothing was seen, if so.
+    ``whole``: whether every row was read, or else a sample. ``problem``: why nothing was read, if so.
     """
 
     keys: tuple[KeyColumn, ...] = ()
@@ -77,7 +82,9 @@ def answer_from_json(data: dict[str, Any]) -> Answer:
 
 @step("looking for keys in the rows")
 def look(connection: psycopg.Connection, asked: Sequence[Asked], bounds: Bounds = BOUNDS) -> list[Answer]:
-    """What the values of each column are keys of. ``connection`` is in autocommit mode; its time limit is changed."""
+    """The keys that the values of each column belong to. ``connection`` is in autocommit mode; its time limit is
+    changed.
+    """
     connection.execute(
         "SELECT pg_catalog.set_config('statement_timeout', %s, false)", (str(int(bounds.statement_seconds * 1000)),)
     )
@@ -105,7 +112,7 @@ def _words(error: psycopg.Error, bounds: Bounds) -> str:
 
 
 class _Look:
-    """One column, looked at."""
+    """The search for one column."""
 
     def __init__(self, connection: psycopg.Connection, asked: Asked, bounds: Bounds, end: float) -> None:
         self.connection, self.asked, self.bounds, self.end = connection, asked, bounds, end
@@ -137,7 +144,7 @@ class _Look:
         return Answer(tuple(keys), counted or len(probes), self.whole, problem if not keys else "")
 
     def _size(self) -> int:
-        """Bytes of the table, of its partitions and of the tables that inherit from it, without indexes and TOAST."""
+        """The bytes of the table, its partitions and its inheriting tables, without indexes and TOAST."""
         row = self.connection.execute(
             "WITH RECURSIVE tree AS (SELECT %s::pg_catalog.regclass::pg_catalog.oid AS id "
             "UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN tree ON i.inhparent = tree.id) "
@@ -151,9 +158,9 @@ class _Look:
         return [row[0] for row in self.connection.execute(sql.encode())]
 
     def _holding(self, keys: Sequence[KeyColumn], probes: list[str]) -> list[KeyColumn | str]:
-        """Those of ``keys`` that all of ``probes`` are among; in place of one that can't be read, why.
+        """The ``keys`` that contain all of ``probes``. A key that can't be read is replaced by the reason.
 
-        One statement asks for all of them: a live database may be far away.
+        One statement looks up all keys, because a live database may be far away.
         """
         counts = [
             f"(SELECT pg_catalog.count(DISTINCT p.{quoted(key.column)}) FROM {quoted(key.schema, key.table)} AS p "
@@ -173,7 +180,7 @@ class _Look:
         return [key for key, count in zip(keys, row[0], strict=True) if count == len(probes)]
 
     def _compared(self, key: KeyColumn) -> tuple[int, bool]:
-        """The number of different values that were looked at, and whether one of them is no key."""
+        """The number of different values that were tested, and whether one of them is missing from ``key``."""
         limit = "" if self.whole else f" LIMIT {self.bounds.sample_values}"
         column, table = f"p.{quoted(key.column)}", quoted(key.schema, key.table)
         sql = (

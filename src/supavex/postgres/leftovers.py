@@ -1,4 +1,4 @@
-"""What a killed process left of its server: the server itself, which still runs, and the folder of its socket."""
+"""Removes what a killed process left of its server: the running server, and the folder of its socket."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ _STOP_SECONDS = 20
 
 
 def stop_server(data: Path, owner: int) -> None:
-    """Stops the server that runs on ``data``, whose lock the caller holds; ``owner`` is the id of the server's user.
+    """Stops the server that runs on ``data``. The caller holds the folder's lock. ``owner`` is the id of the server's
+    user.
 
-    A process is signalled only where it is PostgreSQL, that user's, and in that folder. An id of any other process is
-    an old one, or somebody wrote it: its file is removed, for PostgreSQL does not start while some process has the id.
+    A process is only signalled if it is PostgreSQL, belongs to that user, and runs in that folder. If the id belongs to
+    any other process, the file with the id is stale or forged. It is removed, because PostgreSQL does not start while a
+    process has the id.
     """
     import psutil
 
@@ -49,7 +51,7 @@ def _server_process(pid: str, data: Path, owner: int) -> psutil.Process | None:
         return None
     with contextlib.suppress(psutil.Error, OSError, ValueError, OverflowError):
         process = psutil.Process(int(pid))
-        # A program that was replaced since, as by an upgrade, has this note at its end.
+        # Linux adds this note to the path of a program that was replaced, as by an upgrade.
         program = Path(process.exe().removesuffix(" (deleted)")).name
         same_folder = os.path.realpath(process.cwd()) == os.path.realpath(data)
         if process.uids().real == owner and program == "postgres" and same_folder:
@@ -58,15 +60,17 @@ def _server_process(pid: str, data: Path, owner: int) -> psutil.Process | None:
 
 
 def socket_record(sockets: Path, folder: Path) -> str:
-    """The text of the record of a folder of sockets that lies in ``folder``: a copy of it is no record."""
+    """The record of the folder of sockets, for ``folder``. It names ``folder``, so that a copy of the record is
+    recognized.
+    """
     found = folder.stat()
     return f"{sockets}\n{found.st_dev} {found.st_ino}"
 
 
 def remove_sockets(record: Path, owner: int) -> None:
-    """Removes the folder of sockets that ``record``, a file of supavex's own, names.
+    """Removes the folder of sockets that ``record``, a file of supavex, names.
 
-    In a copied folder, it names those of the server of the other folder, which may be running.
+    A copied record is ignored: it names the sockets of another folder's server, which may be running.
     """
     with contextlib.suppress(OSError, ValueError):
         text = read_own(record)
@@ -80,7 +84,7 @@ def remove_sockets(record: Path, owner: int) -> None:
 
 
 def first_line(path: Path) -> str:
-    """The first line of a short file of the server's user; empty where there is none, or a link, or no plain file."""
+    """The first line of a short plain file of the server's user; empty if there is no such file."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
         descriptor = os.open(path, flags)

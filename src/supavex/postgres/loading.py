@@ -1,9 +1,10 @@
-"""Loading whole tables in one transaction: parents first, circles deferred, triggers off, sequences set forward.
+"""Loads whole tables in one transaction: parents first, cycles deferred, triggers off, sequences set forward.
 
-A table that others inherit from comes after these, and means its own rows only (``ONLY``), not theirs.
+A table that others inherit from comes after these. Its rows are its own (``ONLY``), without those of the inheriting
+tables.
 
-It takes the rights of the tables' owner and no more: a foreign key that closes a circle is made deferrable until the
-end (``ALTER CONSTRAINT``), which serves columns that can't be NULL too, and triggers are disabled by name.
+Only the rights of the tables' owner are needed: a foreign key that closes a cycle is made deferrable until the end
+(``ALTER CONSTRAINT``), which also works for columns with NOT NULL, and triggers are disabled by name.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ WHERE NOT g.tgisinternal AND g.tgenabled IN ('O', 'A') AND g.tgparentid = 0
 ORDER BY 1, 2
 """
 
-#: Tables, those that refer to them, those that refer to these, and so on; and whether each is among those to be loaded.
+#: Tables, the tables that refer to them directly or through others, and whether each is to be loaded.
 _REFERRING = """
 WITH RECURSIVE referring AS (
     SELECT pg_catalog.unnest(%(oids)s::oid[]) AS oid
@@ -43,7 +44,7 @@ SELECT CASE c.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END || r.oid::regclass::text
 FROM referring r JOIN pg_catalog.pg_class c ON c.oid = r.oid ORDER BY 1
 """
 
-#: Tables and those that they inherit from, at once or by way of others; partitions aside.
+#: Tables, and the tables that they inherit from directly or through others. Partitions are left out.
 _HEIRS = """
 WITH RECURSIVE heirs AS (
     SELECT i.inhrelid AS heir, i.inhparent AS ancestor FROM pg_catalog.pg_inherits i
@@ -55,10 +56,11 @@ SELECT heir::int8, ancestor::int8 FROM heirs WHERE ancestor = ANY(%(oids)s::oid[
 
 
 class Loading:
-    """Some tables (SQL names) of a connection's transaction, made ready to be loaded and put back as they were.
+    """Prepares tables (SQL names) for loading in the connection's transaction, and restores their definitions.
 
-    ``order`` has those that others refer to first, as far as circles allow, but always heirs before the tables that
-    they inherit from: load them so, each by one statement. ``inherited`` are the tables that have heirs.
+    ``order`` has parents before children as far as cycles allow. Inheriting tables always come before the tables that
+    they inherit from. Load each table by one statement in this order. ``inherited`` has the tables that others inherit
+    from.
     """
 
     def __init__(self, connection: psycopg.Connection, tables: Sequence[str]) -> None:
@@ -73,7 +75,8 @@ class Loading:
         self.inherited = {names[parent] for _, parent in found}
         heirs = [(names[heir], names[parent]) for heir, parent in found if heir in names]
         keys = [(names[parent], names[child]) for child, _, parent, _, _ in self._keys]
-        # The second time nothing but heirs counts: a foreign key of a circle can wait, they can't.
+        # The second pass orders by inheritance alone: foreign keys of a cycle can wait until the end, inherited rows
+        # can't.
         self.order = _in_order(_in_order(list(self._oids), [*heirs, *keys]), heirs)
         self._put_back: list[str] = []
 
@@ -84,7 +87,7 @@ class Loading:
         self._connection.execute(sql.encode())
 
     def filled(self) -> list[str]:
-        """The tables that hold rows."""
+        """The tables that are not empty."""
         return [name for name in self.order if self._holds_rows(self._own_rows(name))]
 
     def _own_rows(self, name: str) -> str:
@@ -94,7 +97,7 @@ class Loading:
         return bool(self._rows(f"SELECT EXISTS (SELECT 1 FROM {name})")[0][0])
 
     def begin(self) -> None:
-        """Disables the triggers that people made, and defers the foreign keys whose parents are loaded later."""
+        """Disables the triggers that people created, and defers the foreign keys whose parents are loaded later."""
         oids = list(self._oids.values())
         for table, name, state in self._rows(_TRIGGERS, {"oids": oids}):
             self._run(f"ALTER TABLE {table} DISABLE TRIGGER {quoted(name)}")
@@ -110,9 +113,10 @@ class Loading:
             self._put_back.append(f"{alter} {'DEFERRABLE INITIALLY IMMEDIATE' if deferrable else 'NOT DEFERRABLE'}")
 
     def empty(self, tables: Sequence[str]) -> None:
-        """Empties some of the tables, and those of the others that refer to them.
+        """Empties ``tables``, and those of the other tables to be loaded that refer to them.
 
-        Raises where any table besides refers to them and holds rows: none but the loaded tables' rows are ever deleted.
+        Raises :class:`~supavex.errors.SupavexError` if a table outside refers to them and has rows: only rows of the
+        loaded tables are ever deleted.
         """
         wanted = [self._oids[name] for name in tables]
         found = self._rows(_REFERRING, {"oids": wanted, "loaded": list(self._oids.values())})
@@ -127,10 +131,10 @@ class Loading:
             self._run(f"TRUNCATE {', '.join(name for name, _ in found)}")
 
     def finish(self) -> list[UnreadSequence]:
-        """Has deferred foreign keys checked, puts back what :meth:`begin` changed, and sets sequences forward.
+        """Checks deferred foreign keys, undoes the changes of :meth:`begin`, and sets sequences forward.
 
-        Sequences are no part of a transaction; so they come last, and are never set back. Returns those that could not
-        be set.
+        Sequences are outside transactions, so they come last and are never set back. Returns the sequences that could
+        not be set.
         """
         self._run("SET CONSTRAINTS ALL IMMEDIATE")
         for statement in self._put_back:
@@ -138,16 +142,20 @@ class Loading:
         return set_forward(self._connection, self._oids)
 
     def begin_apart(self, name: str, columns: Sequence[str]) -> str:
-        """The table to write rows of ``name`` into first, where others inherit from it; see :meth:`add_own`."""
+        """The table to load the rows of ``name`` into. If others inherit from ``name``, it is a temporary table for
+        :meth:`add_own`.
+        """
         names = ", ".join(quoted(column) for column in columns)
         self._run("DROP TABLE IF EXISTS pg_temp.supavex_rows")
         self._run(f"CREATE TEMPORARY TABLE supavex_rows ON COMMIT DROP AS SELECT {names} FROM {name} WITH NO DATA")
         return "pg_temp.supavex_rows"
 
     def add_own(self, name: str, columns: Sequence[str], key: Sequence[str]) -> int:
-        """Writes the rows of :meth:`begin_apart` that no heir of ``name`` has, by ``key``, into it; how many it left.
+        """Inserts the rows of :meth:`begin_apart` that no inheriting table has, by ``key``. Returns the number of other
+        rows.
 
-        A query of ``name`` gives the rows of its heirs, too: of as many equal keys as they have, it has the others.
+        A query of ``name`` also gives the rows of the inheriting tables. If n of these have a key, n rows with this key
+        are left out.
         """
         names = [quoted(column) for column in columns]
         text = f"ROW({', '.join(quoted(column) for column in key)})::text"
@@ -167,13 +175,14 @@ class Loading:
 
 
 def _in_order(names: Sequence[str], edges: Sequence[tuple[str, str]]) -> list[str]:
-    """The names, the first of each of ``edges`` before the second, as far as circles allow."""
+    """The names in an order that puts the first of each of ``edges`` before the second, as far as cycles allow."""
     before: dict[str, list[str]] = {}
     for first, second in edges:
         before.setdefault(second, []).append(first)
     order: list[str] = []
     seen: set[str] = set()
-    # A stack, for chains may be longer than Python recurses: a table stands on it before and after what precedes it.
+    # A stack instead of recursion: chains may be longer than Python's limit. A name is pushed before and after its
+    # predecessors.
     stack = [(name, False) for name in reversed(names)]
     while stack:
         name, done = stack.pop()

@@ -1,6 +1,7 @@
-"""Tables that are not there when all files have run, though a statement makes them or needs them.
+"""Finds tables that are missing after all files have run, although a statement creates or needs them.
 
-A table that a file drops, that a transaction rolls back, or that is temporary is none: the project has no such table.
+A table that a file drops, that a transaction rolls back, or that is temporary is not lost: the project has no such
+table.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from supavex.postgres.inspection import SYSTEM_SCHEMAS
 from supavex.postgres.report import Failure, Loss
 from supavex.postgres.statement_kinds import parsed
 
-#: A table's schema, None where the statement names none, and its name.
+#: A table's schema (None if the statement names none), and its name.
 Name = tuple[str | None, str]
-#: As PostgreSQL has it: letters, the underscore and all beyond ASCII, then digits and the dollar sign, too. They are
-#: classes of what they are not: those take a hundredth of the time to compile.
+#: PostgreSQL's identifiers: letters, the underscore and characters beyond ASCII, then also digits and the dollar
+#: sign. The classes are negated, because these compile a hundred times faster.
 _IDENTIFIER = r'(?:"(?:[^"]|"")+"|[^\x00-@\[-^`{-\x7f][^\x00-#%-/:-@\[-^`{-\x7f]*)'
 _QUALIFIED = rf"({_IDENTIFIER}(?:\s*\.\s*{_IDENTIFIER})?)"
-#: Statements that make, drop, rename or roll something back, by how they begin.
+#: The first words of statements that create, drop or rename something, or roll back.
 _TOLD = re.compile(r"(?:create|drop|alter|do|begin|start|commit|end|rollback|abort|savepoint|release|select)\b", re.I)
 _CREATE_IN_CODE = re.compile(
     rf"\bcreate\s+(?:unlogged\s+)?table\s+(?:if\s+not\s+exists\s+)?{_QUALIFIED}\s*(?:\(|as\b|partition\b)", re.I
@@ -52,7 +53,7 @@ class SqlStatement(Protocol):
 
     @property
     def file(self) -> str:
-        """The file as reports show it."""
+        """The file's name in reports."""
 
     @property
     def line(self) -> int:
@@ -60,17 +61,17 @@ class SqlStatement(Protocol):
 
     @property
     def sql(self) -> str:
-        """Its text, without comments before it."""
+        """The statement's text without leading comments."""
 
 
 @dataclass(slots=True)
 class History:
-    """The statements of all files, in order, that create, change or drop tables; those that hold rows are left out."""
+    """The statements of all files, in order, that create, change or drop tables. Statements with rows are left out."""
 
     _statements: list[SqlStatement] = field(default_factory=list)
-    #: The places of ``_statements`` by file; their lines ascend.
+    #: The positions in ``_statements`` by file. Within a file, lines ascend.
     _places: dict[str, range] = field(default_factory=dict)
-    #: Files that take something back.
+    #: Files with a rollback.
     _with_rollback: set[str] = field(default_factory=set)
 
     def add(self, statements: Iterable[SqlStatement]) -> None:
@@ -85,7 +86,7 @@ class History:
             self._places[self._statements[first].file] = range(first, len(self._statements))
 
     def _place(self, failure: Failure, sql: str) -> int:
-        """The place of a statement, or of the last one that is told and comes before it."""
+        """The position of a statement, or else of the last recorded statement before it."""
         places = self._places.get(failure.file, range(0))
         last = places.start - 1 + bisect_right(places, failure.line, key=lambda place: self._statements[place].line)
         place = last
@@ -96,9 +97,9 @@ class History:
         return last
 
     def losses(self, failed: Sequence[tuple[Failure, str]], there: Collection[tuple[str, str]]) -> tuple[Loss, ...]:
-        """The tables that are lost. ``failed``: failures with their SQL; ``there``: schema and name of each relation.
+        """The lost tables. ``failed``: failures with their SQL. ``there``: schema and name of each existing relation.
 
-        A CREATE TABLE that worked without some of its foreign keys belongs to ``failed``, too.
+        A CREATE TABLE that only worked without some of its foreign keys belongs to ``failed``, too.
         """
         if not failed:
             return ()
@@ -120,7 +121,7 @@ class History:
         for failure, sql in failed:
             if failure.sqlstate not in _UNDEFINED or self.rolled_back(failure, sql):
                 continue
-            # A statement that renames a table is an end of it, too.
+            # A statement that renames a table also ends the table's old name.
             index = self._place(failure, sql) - (failure.node in ("RenameStmt", "AlterObjectSchemaStmt"))
             for name, certain in _needed(failure, sql):
                 last = _last_name(name, index, ends)
@@ -133,7 +134,7 @@ class History:
         return (*lost.values(), *needed.values())
 
     def columns_at_end(self, failure: Failure, sql: str) -> tuple[str, ...]:
-        """The columns of a failed ALTER TABLE by the names that they would have in the end, without those dropped."""
+        """The columns that a failed ALTER TABLE adds or renames, by their last names. Dropped columns are left out."""
         if not failure.columns:
             return ()
         table, index = _split(failure.tables[0]), self._place(failure, sql)
@@ -148,17 +149,17 @@ class History:
         return tuple(found)
 
     def _made_by(self, failure: Failure, sql: str) -> list[Name]:
-        """The tables that a statement that failed would have made."""
+        """The tables that a failed statement would have created."""
         if failure.kind == "create table" and failure.node != "CreateForeignTableStmt":
             tree = parsed(sql)
-            # The first table of the failure is the one that is made, in the schema that its name means.
+            # The failure's first table is the created table, with its schema resolved.
             return [] if tree is not None and _target(tree) is None else [_split(failure.tables[0])]
         if failure.kind == "code":
             return _names(_CREATE_IN_CODE, sql) + self._made_by_calls(sql)
         return self._made_by_calls(sql) if failure.node == "SelectStmt" else []
 
     def _made_by_calls(self, sql: str) -> list[Name]:
-        """The tables that the files' own functions make, those that ``sql`` calls."""
+        """The tables that the files' functions create, for the functions that ``sql`` calls."""
         called = {name for _, name in _names(_CALL, sql)}
         found: list[Name] = []
         for statement in self._statements:
@@ -168,7 +169,7 @@ class History:
         return found
 
     def _ends(self) -> Iterator[tuple[int, Name, Name | None]]:
-        """Index, table (an empty name stands for all of the schema) and new name (None: dropped) of each end."""
+        """For each end of a table: index, table (empty name: all of the schema) and new name (None: dropped)."""
         for index, statement in enumerate(self._statements):
             sql = statement.sql
             word = sql[:5].lower()
@@ -178,7 +179,7 @@ class History:
                 yield from ((index, name, new) for name, new in _ends_of(parsed(sql)))
 
     def rolled_back(self, failure: Failure, sql: str) -> bool:
-        """Whether the file itself takes back what the statement did, or would have done."""
+        """Whether the file itself undoes the statement's effects."""
         if failure.file not in self._with_rollback:
             return False
         after = self._place(failure, sql) + 1
@@ -197,7 +198,7 @@ class History:
 
 
 def tables_made(statements: Iterable[str]) -> list[tuple[str, str]]:
-    """Schema and name of what statements make, by the names that others give it, too."""
+    """Schema and name of the tables that statements create, under all names that later statements give them."""
     found: list[Name] = []
     for sql in statements:
         if sql[:6].lower() == "create":
@@ -208,14 +209,14 @@ def tables_made(statements: Iterable[str]) -> list[tuple[str, str]]:
 
 
 class Present:
-    """Which relations there are. A name without a schema is in any of the project's own."""
+    """The existing relations. A name without a schema may be in any of the project's schemas."""
 
     def __init__(self, names: Iterable[tuple[str, str]]) -> None:
         self._names = set(names)
         self._alone = {name for schema, name in self._names if schema not in SYSTEM_SCHEMAS}
 
     def __call__(self, name: Name) -> bool:
-        """Whether there is one of that name."""
+        """Whether a relation of that name exists."""
         return name in self._names if name[0] is not None else name[1] in self._alone
 
 
@@ -242,7 +243,7 @@ def _names(pattern: re.Pattern[str], sql: str) -> list[Name]:
 
 
 def _name(text: str) -> Name:
-    """A name as the grammar reads it: folded to lower case where it is not quoted."""
+    """A name as PostgreSQL's grammar reads it: in lower case if it is not quoted."""
     parts = [
         part[1:-1].replace('""', '"') if part.startswith('"') else part.lower()
         for part in re.findall(_IDENTIFIER, text)
@@ -251,12 +252,12 @@ def _name(text: str) -> Name:
 
 
 def _created(sql: str) -> list[Name]:
-    """What a statement's text makes: tables and views, those in the bodies of functions and blocks among them."""
+    """The tables and views that a statement's text creates, including those in function bodies and blocks."""
     return _names(_CREATE, sql) + (_names(_INTO, sql) if sql[:6].lower() == "select" else [])
 
 
 def _target(tree: Any) -> Any:
-    """The table that a statement makes; None for a temporary one."""
+    """The table that a statement creates; None for a temporary table."""
     into = getattr(tree, "intoClause", None) or getattr(tree, "into", None)
     found = into.rel if into is not None else getattr(tree, "relation", None)
     temporary = found is not None and (found.relpersistence == "t" or found.schemaname == "pg_temp")
@@ -281,7 +282,7 @@ def _ends_of(tree: Any) -> Iterator[tuple[Name, Name | None]]:
 
 
 def _column_after(tree: Any, table: Name, column: str) -> str | None:
-    """What a column of a table is called after a statement; None where it is dropped."""
+    """The name of a table's column after a statement; None if the statement drops it."""
     node = type(tree).__name__
     if node not in ("AlterTableStmt", "RenameStmt") or tree.relation is None:
         return column
@@ -295,7 +296,7 @@ def _column_after(tree: Any, table: Name, column: str) -> str | None:
 
 
 def _last_name(name: Name, index: int, ends: Iterable[tuple[int, Name, Name | None]]) -> Name | None:
-    """What a table that the statement at ``index`` makes is called in the end; None where it is dropped."""
+    """The last name of the table that the statement at ``index`` creates; None if it is dropped."""
     for place, ended, new in ends:
         if place <= index or not (_same(name, ended) or (ended[1] == "" and ended[0] == _known(name)[0])):
             continue
@@ -312,9 +313,9 @@ def _same(one: Name, other: Name) -> bool:
 def _needed(failure: Failure, sql: str) -> Iterator[tuple[Name, bool]]:
     """The tables without which a statement fails, each with whether it must be a table.
 
-    What is only read may be a view: then PostgreSQL's message has to name it.
+    A relation that is only read may be a view. It counts only if PostgreSQL's message names it.
     """
-    if failure.kind == "data":  # there may be many of them
+    if failure.kind == "data":  # There may be very many statements with rows.
         certain = [_split(table) for table in failure.tables[:1]]
     else:
         tree = parsed(sql)
@@ -333,7 +334,7 @@ def _split(table: str) -> Name:
 
 
 def _tables_of(tree: Any) -> Iterator[Name]:
-    """What must be a table for a statement to work."""
+    """The relations that must be tables for a statement to work."""
     node = type(tree).__name__
     if node == "AlterTableStmt" and tree.objtype.name != "OBJECT_TABLE":
         return
@@ -354,7 +355,7 @@ def _tables_of(tree: Any) -> Iterator[Name]:
 
 
 def _referenced(element: Any) -> Iterator[Name]:
-    """The tables that a column, a constraint or a LIKE of a table refers to."""
+    """The tables to which a column, a constraint or a LIKE refers."""
     kind = type(element).__name__
     if kind == "TableLikeClause":
         yield element.relation.schemaname, element.relation.relname

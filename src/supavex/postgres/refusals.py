@@ -1,6 +1,6 @@
-"""Addresses that lead to no database, and servers that refuse: what each means, and what to do next.
+"""Explains addresses that lead to no database and servers that refuse a connection, with the next step.
 
-No function here repeats any part of an address that may hold a piece of a password.
+No function here repeats a part of an address that may hold a piece of a password.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ _DASHBOARD = re.compile(
 _DIRECT = re.compile(rf"db\.{_REF}\.supabase\.(?:co|in|net)\Z")
 _ADDRESS = re.compile(r"postgres(?:ql)?://(?P<rest>.*)\Z", re.DOTALL)
 _PLACEHOLDER = re.compile(r"\[(?:YOUR|DB)[-_ ]?PASSWORD\]|<(?:your[-_ ]?)?password>", re.IGNORECASE)
-#: What an address keeps for itself, and a percent sign that begins no escape.
+#: Characters with a meaning in an address, and a percent sign that begins no escape.
 _RESERVED = re.compile(r"[@/?#\[\]\s]|%(?![0-9A-Fa-f]{2})")
-#: What libpq says where a name has no address, or the only address is of a network that this machine is not in.
+#: libpq's messages for a name without an address, and for a network that this machine does not reach.
 _NO_WAY = re.compile(
     r"could not translate host name|failed to resolve host|Name or service not known|No address associated|"
     r"nodename nor servname|Temporary failure in name resolution|Network is unreachable|No route to host",
@@ -31,7 +31,7 @@ _FORM = "postgresql://user:password@host:5432/database"
 
 @dataclass(frozen=True, slots=True)
 class ConnectionRefusal:
-    """What is wrong, and what to do. ``answered``: the server answered, and trying again does not help."""
+    """What is wrong, and what to do. ``answered``: the server answered, so trying again does not help."""
 
     message: str
     hint: str
@@ -39,7 +39,7 @@ class ConnectionRefusal:
 
 
 def of_address(url: str) -> ConnectionRefusal:
-    """Why ``url`` is no connection string."""
+    """Why ``url`` is not a connection string."""
     url = url.strip()
     found = _PROJECT.match(url) or _DASHBOARD.match(url)
     if found is not None and not url.startswith("postgres"):
@@ -63,12 +63,12 @@ def of_address(url: str) -> ConnectionRefusal:
 
 
 def has_placeholder(url: str) -> bool:
-    """Whether ``url`` still has what the dashboard writes in the place of the password."""
+    """Whether ``url`` still has the dashboard's placeholder for the password."""
     return _PLACEHOLDER.search(url) is not None
 
 
 def has_unencoded_password(url: str) -> bool:
-    """Whether the password in ``url`` holds what has to be percent-encoded."""
+    """Whether the password in ``url`` has characters that have to be percent-encoded."""
     match = _ADDRESS.match(url.strip())
     if match is None:
         return False
@@ -77,7 +77,9 @@ def has_unencoded_password(url: str) -> bool:
 
 
 def of_connection(words: str, host: str, user: str) -> ConnectionRefusal:
-    """Why no connection came about: ``words`` are libpq's or the server's, ``host`` and ``user`` the address's."""
+    """Why a connection failed. ``words`` is the message of libpq or the server; ``host`` and ``user`` are the
+    address's.
+    """
     direct = _DIRECT.match(host)
     if direct is not None and _NO_WAY.search(words):
         return ConnectionRefusal(
@@ -101,7 +103,7 @@ def of_connection(words: str, host: str, user: str) -> ConnectionRefusal:
 
 
 _POOLER_USER = "The pooler's user is postgres.REF, with the reference of the project."
-#: What a server or pooler says that refuses, and the next step.
+#: Messages of servers and poolers that refuse, and the next step for each.
 _ANSWERS = (
     (r"password authentication failed|SCRAM|wrong password|no password supplied",
      "Check the password (a new one: Project Settings, Database, Reset database password). {user}"),

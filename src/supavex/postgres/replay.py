@@ -1,4 +1,4 @@
-"""The database made from a project's files, kept as long as the files and what runs them stay the same.
+"""Builds the database of a project's files, and keeps it as long as the files and the programs stay the same.
 
 The catalog and the report of a replay are kept beside its database, so that most commands need no server.
 """
@@ -27,15 +27,15 @@ from supavex.postgres.run_files import replay_files
 from supavex.postgres.source_files import SourceFiles, of_paths
 from supavex.steps import step
 
-#: Raise when the same files would replay differently.
+#: Raise it if the same files would replay differently.
 REPLAY_VERSION = 16
 _OTHER_VERSION = "supabase/config.toml names PostgreSQL"
-#: Errors of a server's folder that can't be used: a damaged or copied one, or one of another user.
+#: Errors of a server's folder that can't be used: it is damaged, copied, or belongs to another user.
 _UNUSABLE = ("ServerDoesNotStart", "UnsafeFile")
 
 
 def fingerprint(files: SourceFiles | Sequence[Path], postgres_bin: Path | None = None) -> str:
-    """A hash that changes when a replay of ``files`` would come out differently."""
+    """A hash that changes if a replay of ``files`` would give another result."""
     source = of_paths(files)
     said = [[item.file, item.reason] for item in source.not_run]
     about = [REPLAY_VERSION, said, list(source.notes), source.major_version, _programs(postgres_bin)]
@@ -49,7 +49,7 @@ def fingerprint(files: SourceFiles | Sequence[Path], postgres_bin: Path | None =
 
 
 def _programs(postgres_bin: Path | None) -> str:
-    """The folder of PostgreSQL's programs; empty where none is installed, and only a cache can be read."""
+    """The folder of PostgreSQL's programs; empty if none is installed, so that only a cache can be read."""
     try:
         return str(postgres_bin or programs())
     except SupavexError:
@@ -57,7 +57,7 @@ def _programs(postgres_bin: Path | None) -> str:
 
 
 class Replay:
-    """The database made from a project's files, kept in ``folder`` and made again when the files change."""
+    """The database of a project's files, kept in ``folder`` and built again when the files change."""
 
     def __init__(
         self,
@@ -75,17 +75,17 @@ class Replay:
         self._looked_at = json.dumps([self.schemas, self.also])
 
     def cached(self) -> tuple[Catalog, Report] | None:
-        """Catalog and report of an earlier replay of the same files, without starting a server; else None."""
+        """The catalog and report of an earlier replay of the same files, without starting a server; else None."""
         try:
             data = json.loads(read_own(self.folder / "catalog.json"))
             if data["fingerprint"] == self._fingerprint and self._looked_at in data["catalogs"]:
                 return Catalog.from_json(data["catalogs"][self._looked_at]), Report.from_json(data["report"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError, SupavexError):
-            pass  # no catalog, or a damaged one
+            pass  # The catalog is missing or damaged.
         return None
 
     def _report(self) -> Report | None:
-        """The report of an earlier replay of the same files, whichever schemas were looked at; else None."""
+        """The report of an earlier replay of the same files, with any schemas; else None."""
         try:
             data = json.loads(read_own(self.folder / "catalog.json"))
             return Report.from_json(data["report"]) if data["fingerprint"] == self._fingerprint else None
@@ -93,9 +93,9 @@ class Replay:
             return None
 
     def forget(self, usable: bool) -> bool:
-        """Whether the database has to be made anew; if so, what was known of the old one is removed first.
+        """Whether the database has to be built anew. If so, this first removes the cached results of the old one.
 
-        ``usable``: whether the folder holds one that can be used.
+        ``usable``: whether the folder has a database that can be used.
         """
         stale = not usable or self._report() is None
         if stale:
@@ -103,7 +103,7 @@ class Replay:
         return stale
 
     def catalog(self) -> tuple[Catalog, Report]:
-        """Catalog and report, from the cache or by replaying now."""
+        """The catalog and report, from the cache or from a replay."""
         cached = self.cached()
         if cached:
             return cached
@@ -114,9 +114,9 @@ class Replay:
         return made
 
     def types(self, asked: Callable[[Catalog], Sequence[tuple[str, str, str]]]) -> tuple[Catalog, Report]:
-        """As :meth:`catalog`, with what PostgreSQL says of the expressions that ``asked`` finds (schema, table, SQL).
+        """As :meth:`catalog`, with the types of the expressions that ``asked`` finds (schema, table, SQL).
 
-        The answers are kept, too.
+        The types are cached, too.
         """
         cached = self.cached()
         if cached:
@@ -146,7 +146,7 @@ class Replay:
         return _Running(self)
 
     def make(self, server: servers.Server) -> None:
-        """Replays into a new server, or looks at other schemas of the same database, and writes the cache."""
+        """Replays the files into a new server, or inspects other schemas of the same database, and writes the cache."""
         report = self._report()
         if report is None:
             report = replay_files(server, self.files, self.limits)
@@ -159,7 +159,7 @@ class Replay:
         write_whole(self.folder / "catalog.json", json.dumps(data))
 
     def _catalogs(self) -> dict[str, Any]:
-        """The catalogs of the same database that were looked at before, by their schemas."""
+        """The cached catalogs of the same database, by their schemas."""
         try:
             return dict(json.loads(read_own(self.folder / "catalog.json"))["catalogs"])
         except (OSError, ValueError, KeyError, TypeError, SupavexError):
@@ -196,13 +196,14 @@ class _Running:
         except SupavexError as error:
             if error.code not in _UNUSABLE:
                 raise
-            # A copied folder, one of another user, or a damaged one: the files are all that it was made from.
+            # The folder is copied, damaged, or another user's. All of its data come from the files.
             (self.replay.folder / "catalog.json").unlink(missing_ok=True)
             servers.remove(self.replay.folder / "database")
             return self._started()
 
     def _started(self) -> servers.Server:
-        # Asked when the folder is ours: another command may have made the replay while we waited.
+        # Called when this process holds the folder: another command may have finished the replay while this one
+        # waited.
         replay = self.replay
         self._context = servers.running(
             replay.folder / "database",
@@ -218,5 +219,5 @@ class _Running:
 
 
 def prelude() -> str:
-    """The SQL that makes what a new Supabase project holds."""
+    """The SQL that creates the objects of a new Supabase project."""
     return resources.files("supavex.postgres").joinpath("prelude.sql").read_text(encoding="utf-8")

@@ -1,12 +1,12 @@
-"""What a replay of files did: what ran, what PostgreSQL refused, and what was not run at all."""
+"""The result of a replay: the statements that ran, those that PostgreSQL refused, and those that were not run."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
-#: What a statement was for: it creates a table that stays, changes rows (INSERT, UPDATE, DELETE, MERGE, TRUNCATE,
-#: COPY FROM), is a block of code (DO, CALL) whose effects its text does not say, ends a transaction, or anything else.
+#: The purpose of a statement: it creates a table that stays, changes rows (INSERT, UPDATE, DELETE, MERGE, TRUNCATE,
+#: COPY FROM), is a block of code (DO, CALL) with unknown effects, ends a transaction, or anything else.
 StatementKind = Literal["create table", "data", "code", "transaction", "other"]
 
 
@@ -22,19 +22,20 @@ class Failure:
     #: PostgreSQL's error code; empty where supavex itself refuses the statement.
     sqlstate: str = ""
     kind: StatementKind = "other"
-    #: The statement's node in PostgreSQL's grammar: ``CreateStmt``, ``IndexStmt``, ``GrantStmt``; empty for no SQL.
+    #: The statement's node in PostgreSQL's grammar: ``CreateStmt``, ``IndexStmt``, ``GrantStmt``. Empty if it is not
+    #: SQL.
     node: str = ""
     #: Tables that the statement names, as ``schema.name``; the created or changed table comes first.
     tables: tuple[str, ...] = ()
     #: Of ALTER TABLE: the columns that it adds or renames, by the names that they would have in the end.
     columns: tuple[str, ...] = ()
-    #: The words for a statement that can change neither a table of the project nor its rows; else empty.
+    #: The words for a statement that can change neither a table of the project nor its rows; empty for others.
     harmless: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class NotRun:
-    """A file that was not run, or a psql command that was not followed (then ``file`` is ``file:line``), and why."""
+    """A file that was not run, or a psql command that was not run (``file`` is then ``file:line``), and the reason."""
 
     file: str
     reason: str
@@ -42,60 +43,64 @@ class NotRun:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """A table that is not there when all files have run, and the statement that failed to make it, or for its want."""
+    """A table that is missing after all files have run, and the statement that failed to create it or that needs it."""
 
-    #: ``schema.name``, by the name that the table would have in the end.
+    #: ``schema.name``, with the last name of the table.
     table: str
     file: str
     line: int
     #: PostgreSQL's reason.
     error: str
-    #: Whether a file makes it; else it is a base table, which statements need and no file makes.
+    #: Whether a file creates the table. Otherwise statements need it, and no file creates it.
     made: bool = True
-    #: Of a base table: whether it must be a table; else it may be a view.
+    #: If no file creates the table: whether it must be a table, or may be a view.
     certain: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class StandIn:
-    """Something that files asked for and that the embedded PostgreSQL does not have."""
+    """A replacement for something that files need and that the embedded PostgreSQL does not have."""
 
     #: ``extension``, ``version``, ``type``, ``function`` or ``column``.
     kind: str
     #: Its name: ``postgis``, ``public.geometry``, ``places.location``.
     name: str
-    #: What took its place, one sentence.
+    #: A sentence that says what replaces it.
     detail: str
-    #: Where it was used, as ``file:line``, in the order of the files.
+    #: The uses, as ``file:line``, in the order of the files.
     places: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a replay did: files and statements run, and those that failed."""
+    """The result of a replay."""
 
+    #: The number of files that ran.
     files: int
+    #: The number of statements that ran.
     statements: int
+    #: The statements that PostgreSQL refused.
     failed: tuple[Failure, ...] = ()
+    #: The files and psql commands that were not run.
     not_run: tuple[NotRun, ...] = ()
-    #: Statements that failed in their place and worked when they were retried after all files, with the first reason.
+    #: Statements that failed at first and worked when they ran again after all files, with the first error.
     out_of_order: tuple[Failure, ...] = ()
-    #: CREATE TABLE statements that worked only without foreign keys to tables that no file makes.
+    #: CREATE TABLE statements that only worked without foreign keys to tables that no file creates.
     without_foreign_keys: tuple[Failure, ...] = ()
     #: Remarks on how the files were run, each one sentence.
     notes: tuple[str, ...] = ()
-    #: Tables that are not there in the end.
+    #: Tables that are missing in the end.
     lost: tuple[Loss, ...] = ()
-    #: What stood in for something that the embedded PostgreSQL does not have.
+    #: Replacements for what the embedded PostgreSQL does not have.
     stand_ins: tuple[StandIn, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """As ``inspect --json`` shows it."""
+        """The report for ``inspect --json``."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Report:
-        """The report of :meth:`to_json`. Raises KeyError, TypeError or ValueError where ``data`` is none."""
+        """The report of :meth:`to_json`. Raises KeyError, TypeError or ValueError if ``data`` is not such a report."""
         return cls(
             data["files"],
             data["statements"],

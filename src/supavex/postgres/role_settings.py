@@ -11,7 +11,8 @@ _SET = re.compile(r"\b(?:re)?set\b.*", re.IGNORECASE | re.DOTALL)
 _STATEMENT = re.compile(r"alter\s+(?:database|role|user)\b", re.IGNORECASE)
 #: The names of the files' own role and database.
 _ROLE, _DATABASE = "postgres", "postgres"
-#: Roles of Supabase whose settings the files' role may make there, and not here. They are not those of its sessions.
+#: Supabase's roles whose settings the files' role may change at Supabase, but not here. No session of the files has
+#: them.
 _SERVICE_ROLES = (
     "anon", "authenticated", "service_role", "authenticator", "dashboard_user", "supabase_auth_admin",
     "supabase_storage_admin", "supabase_functions_admin", "supabase_replication_admin", "supabase_read_only_user",
@@ -21,17 +22,17 @@ _SERVICE_ROLES = (
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A setting of later sessions. ``sql`` is the SET or RESET that each of them begins with."""
+    """A setting of later sessions. ``sql`` is the SET or RESET with which each of them begins."""
 
     sql: str
-    #: Whether it is one of the files' sessions, and not of another role's alone.
+    #: Whether it applies to the sessions of the files, and not only to another role.
     ours: bool
-    #: Whether the lack of a right to make it is no failure.
+    #: Whether a missing right to change it is harmless.
     harmless: bool = True
 
 
 def setting_of(sql: str) -> Setting | None:
-    """What ``sql`` sets for later sessions; None where it is another statement."""
+    """The setting of later sessions that ``sql`` makes; None for other statements."""
     if not _STATEMENT.match(sql):
         return None
     tree = parsed(sql)

@@ -1,7 +1,7 @@
-"""Which values a table's columns would hold only roughly: PostgreSQL rounds some as it reads them, and says nothing.
+"""Finds values that a table's columns would round: PostgreSQL rounds some values as it reads them, without a message.
 
-Those are a numeric with a scale, a time with a precision, float4 (and pgvector's vector), money; a date drops the time
-of day, and a varchar blanks that are too many. Anything else that does not fit is an error.
+It rounds a numeric with a scale, a time with a precision, float4 (also pgvector's vector) and money. A date drops the
+time of day, and a varchar drops excess blanks. All other values that do not fit are errors.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import psycopg
 
-#: Of each column: the type at the bottom of domains and arrays, with its modifier; and whether it is an array of it.
+#: For each column: the base type of domains and arrays, with its modifier; and whether the column is an array.
 _TYPES = """
 WITH RECURSIVE typed AS (
     SELECT a.attname, a.atttypid AS oid, a.atttypmod AS modifier, false AS many
@@ -24,25 +24,26 @@ SELECT d.attname, t.typname, pg_catalog.format_type(d.oid, d.modifier), d.modifi
 FROM typed d JOIN pg_catalog.pg_type t ON t.oid = d.oid
 WHERE t.typtype <> 'd' AND NOT (t.typcategory = 'A' AND t.typelem <> 0)
 """
-#: By type: whether its value of the text ``{x}`` is another than the text says. ``{s}`` is ``[]`` for arrays.
+#: By type: SQL that is true if its value of the text ``{x}`` differs from the text. ``{s}`` is ``[]`` for arrays.
 _MODIFIED = dict.fromkeys(
     ("numeric", "timestamp", "timestamptz", "time", "timetz", "interval"), "{x}::{base}{s} <> {x}::{type}{s}"
 )
 _FLOATS = "{x}::float8[] <> {x}::float4[]::float8[] AND {x}::float8[] <> {x}::float4[]::text::float8[]"
 _ALWAYS = {
-    # The double of a float4's text is the float4 to whoever made it of one.
+    # A text that was printed from a float4 reads back as the same float4, so its double may differ.
     "float4": _FLOATS.replace("[]", "{s}"),
     "vector": _FLOATS.replace("{x}", "translate({x}, '[]', '{{{{}}}}')"),
     "money": "{x}::numeric{s} <> {x}::numeric{s}::money{s}::numeric{s}",
 }
-#: Beyond timestamps a date is said without a time.
+#: Dates beyond the range of timestamps are written without a time.
 _DATE = "CASE WHEN {x}::date < '294000-01-01' THEN {x}::timestamp <> {x}::date::timestamp ELSE false END"
 
 
 def rounding(connection: psycopg.Connection, table: str) -> dict[str, str]:
-    """By column of ``table`` (an SQL name): SQL that is true where it would hold another value than the text ``{x}``.
+    """By column of ``table`` (an SQL name): SQL that is true if the column would hold another value than the text
+    ``{x}``.
 
-    Columns that hold each value that they read are left out.
+    Columns that hold every value exactly are left out.
     """
     found: dict[str, str] = {}
     for column, base, type_, modified, many in connection.execute(_TYPES.encode(), (table,)):
@@ -60,9 +61,10 @@ def rounding(connection: psycopg.Connection, table: str) -> dict[str, str]:
 def rounded(
     connection: psycopg.Connection, checks: Mapping[str, str], rows: Sequence[Sequence[str | None]]
 ) -> dict[str, int]:
-    """How many of the texts of ``rows`` (one for each of ``checks``, which :func:`rounding` gave) would be rounded.
+    """The number of texts in ``rows`` that would be rounded. ``rows`` has one text for each of ``checks``, see
+    :func:`rounding`.
 
-    Texts that PostgreSQL refuses count for nothing: whoever writes them is told.
+    Texts that PostgreSQL refuses are not counted: writing them raises an error.
     """
     counts = [f"count(*) FILTER (WHERE {sql.format(x=f'x{n}')})" for n, sql in enumerate(checks.values())]
     names = [f"x{n}" for n in range(len(checks))]

@@ -1,7 +1,7 @@
-"""Runs files one after the other, and retries what failed when all have run: a later file may make it possible.
+"""Runs files one after another, and retries failed statements after all files: a later file may make them possible.
 
-Files are untrusted: the role that runs them is no superuser, so they reach neither the host's files nor its programs
-nor a network, and each statement has a time limit.
+Files are untrusted. Their role is not a superuser, so they reach neither the host's files nor its programs nor a
+network, and each statement has a time limit.
 """
 
 from __future__ import annotations
@@ -33,19 +33,18 @@ from supavex.text import counted
 
 _BEGINS = (b"begin", b"start", b"\\i")
 _EVERY = 64
-#: PostgreSQL's codes for what is not there: a table, a column, a type, a function, a schema, a prepared statement, a
-#: cursor.
+#: PostgreSQL's codes for missing objects: table, column, type, function, schema, prepared statement, cursor.
 _GONE = ("42P01", "42703", "42704", "42883", "3F000", "26000", "34000")
-#: What the history of tables does not need: statements that hold rows.
+#: Statements with rows, which the history of tables leaves out.
 _ROWS = re.compile(r"(?:insert|update|delete|copy)\b", re.IGNORECASE)
 
 
 def replay_files(
     server: servers.Server, files: SourceFiles | Sequence[Path], limits: Limits = DEFAULT_LIMITS
 ) -> Report:
-    """Runs ``files`` in their order, each as psql and the Supabase CLI run it, and then retries what failed.
+    """Runs ``files`` in order, each as psql and the Supabase CLI run it, and then retries the failed statements.
 
-    Raises where they take more time or disk than ``limits`` allow.
+    Raises :class:`~supavex.errors.SupavexError` if they take more time or disk than ``limits`` allow.
     """
     source = of_paths(files)
     with Budget(server, sum(file.stat().st_size for file in source.files), limits) as budget:
@@ -57,7 +56,7 @@ def replay_files(
 
 
 class _FilesRun:
-    """One replay: what has failed so far, and what earlier files leave to later ones."""
+    """One replay: the failures so far, and the state that earlier files leave to later ones."""
 
     def __init__(self, server: servers.Server, source: SourceFiles, budget: Budget) -> None:
         self._server, self._source, self._budget = server, source, budget
@@ -78,12 +77,12 @@ class _FilesRun:
         with step("running the files") as goes_on:
             for path in self._source.files:
                 self._add(self._file(path, goes_on))
-        self._sessions.close()  # no lock stays for what comes next
+        self._sessions.close()  # No lock of the last session may stay.
         with step("running again what failed") if self._failed else nullcontext():
             return self._retried()
 
     def _retried(self) -> Report:
-        """Retries what failed; what there is to say in the end."""
+        """Retries the failed statements. Returns the report."""
         failed, first = self._failed, {id(one.statement): one for one in self._failed}
         final = [one for one in failed if not one.again]
         failed = [one for one in failed if one.again]
@@ -174,9 +173,9 @@ class _FilesRun:
     # --------------------------------------------------------------------------------------------------------- retries
 
     def _retry(self, tried: Sequence[tuple[Failed, Statement]], last: bool = True) -> list[Failed]:
-        """Runs statements again, each by itself with the settings of its place; those that fail again.
+        """Runs statements again, each by itself with the settings of its place. Returns those that fail again.
 
-        With each goes the statement that is run, which may be a part of the one that failed. ``last``: nothing else
+        Each entry has the SQL that runs, which may be a part of the failed statement. ``last``: nothing else has
         helped.
         """
         left: list[Failed] = []
@@ -192,7 +191,8 @@ class _FilesRun:
                 refusal = self._stand_ins.instead(statement, refusal, session.execute, last)
             self._budget.check()
             if refusal is not None:
-                # What was there is gone or has another name by now: the first reason is the better one.
+                # An object that existed the first time has been dropped or renamed since: the first reason is more
+                # useful.
                 gone = refusal.sqlstate in _GONE and one.refusal.sqlstate not in _GONE
                 left.append(one if gone else replace(one, refusal=refusal))
             if _changes_session(statement.sql):
@@ -202,9 +202,9 @@ class _FilesRun:
         return left
 
     def _without_keys(self, failed: Sequence[Failed]) -> tuple[list[Failed], list[Failed]]:
-        """Runs statements without foreign keys to tables that are not there: those that fail still, and the others.
+        """Runs statements without foreign keys to missing tables. Returns those that still fail, and the others.
 
-        A foreign key to a table that another one of them may make yet stays as long as that may help.
+        A foreign key to a table that another of the statements may yet create stays, as long as that may help.
         """
         there = Present(_relations(self._server))
         coming = Present(tables_made(one.statement.sql for one in failed))
@@ -230,7 +230,7 @@ def _changes_session(sql: str) -> bool:
 
 
 def _relations(server: servers.Server) -> set[tuple[str, str]]:
-    """Schema and name of every table, view and the like."""
+    """Schema and name of every table, view and other relation."""
     sql = """
         SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')"""
@@ -240,7 +240,7 @@ def _relations(server: servers.Server) -> set[tuple[str, str]]:
 
 
 class _Schemas:
-    """The schemas that names without one mean, under the search path of a statement's session."""
+    """Resolves names without a schema by the search path of a statement's session."""
 
     def __init__(self, server: servers.Server) -> None:
         self._server = server
@@ -248,7 +248,7 @@ class _Schemas:
         self._relations = _relations(server)
 
     def of(self, name: str, one: Failed) -> str:
-        """The schema of a table: where it is, or else the first of the search path, where it would be."""
+        """The schema of a table: the one that has it, or else the first of the search path."""
         path = dict(one.settings).get("search_path", "public")
         if path not in self._known:
             with closing(FileSession(self._server)) as session:

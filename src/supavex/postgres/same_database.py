@@ -1,7 +1,7 @@
-"""Whether two connections lead to one database, whatever their addresses and roles: by a lock that one finds held.
+"""Tests whether two connections lead to one database, despite different addresses and roles: by a shared lock.
 
-Source: PostgreSQL's manual, "Advisory Locks": they are each database's own, any role may take one, and a lock of a
-transaction lives through every pooler. A standby has locks of its own, though: there the clusters are compared.
+Source: PostgreSQL's manual, "Advisory Locks". Advisory locks belong to one database, any role may take one, and a
+transaction's lock works through every pooler. A standby has its own locks, so there the clusters are compared.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from supavex.postgres.visibility import system_identifier
 
 
 def same_database(one: psycopg.Connection, other: psycopg.Connection) -> bool | None:
-    """Whether both transactions are of one database. None where it can't be told: one may be the other's standby.
+    """Whether both transactions are in one database. None if that is unknown: one may be the other's standby.
 
-    Both connections have to be in a transaction; the locks end with them.
+    Both connections have to be in a transaction. The locks end with these.
     """
     if (one.autocommit and not _open(one)) or (other.autocommit and not _open(other)):
         raise ValueError("a lock of a transaction needs one")
@@ -26,7 +26,7 @@ def same_database(one: psycopg.Connection, other: psycopg.Connection) -> bool | 
         return True
     if not any(_value(connection, "SELECT pg_catalog.pg_is_in_recovery()") for connection in (one, other)):
         return False
-    # A standby has the primary's system identifier. So has a copy of its disk, which can't be told from a standby.
+    # A standby has its primary's system identifier. So has a copy of its disk, which looks the same.
     clusters = [system_identifier(connection) for connection in (one, other)]
     return False if all(clusters) and clusters[0] != clusters[1] else None
 

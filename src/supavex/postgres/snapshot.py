@@ -1,7 +1,7 @@
-"""One consistent snapshot of the source, shared by every connection that reads it.
+"""One consistent snapshot of the source, shared by all connections that read it.
 
 Source: PostgreSQL's manual, "Snapshot Synchronization Functions". The snapshot lives as long as the transaction that
-exported it; every reader imports it in a ``READ ONLY REPEATABLE READ`` transaction, while the app keeps writing.
+exported it. Each reader imports it in a ``READ ONLY REPEATABLE READ`` transaction, while the app keeps writing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _ANSWER_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """An exported snapshot: where to import it, its name, and when it was taken (ISO 8601, UTC)."""
+    """An exported snapshot: the address, the snapshot's name, and when it was taken (ISO 8601, UTC)."""
 
     url: str = field(repr=False)
     name: str
@@ -34,9 +34,9 @@ class Snapshot:
 def exported(url: str, last: str | None = None) -> Iterator[tuple[Snapshot, psycopg.Connection]]:
     """Takes a snapshot of the database at ``url`` and holds it until the block ends.
 
-    Gives the snapshot and the connection that holds it, which may run queries of its own at that snapshot. ``last`` is
-    the name of an earlier snapshot: where some connection still holds it (of a client that was cut off, say), it
-    is taken over.
+    Gives the snapshot and the connection that holds it, which may run queries at that snapshot. ``last`` is the name of
+    an earlier snapshot. If another connection still holds it (of a client that was cut off, for example), the earlier
+    snapshot is used.
     """
     connection = connect(url)
     try:
@@ -57,8 +57,8 @@ def exported(url: str, last: str | None = None) -> Iterator[tuple[Snapshot, psyc
 def _let_go(connection: psycopg.Connection) -> None:
     """Ends the transaction, then the connection.
 
-    Closing alone returns before the server has heard of it, and for that time the snapshot could still be imported. The
-    server's answer is waited for, but not for ever: it may be out of reach.
+    Closing alone returns before the server notices, and until then the snapshot could still be imported. So this waits
+    for the server's answer, but for a limited time: the server may be unreachable.
     """
     with suppress(psycopg.Error):
         if connection.info.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
@@ -82,7 +82,7 @@ def _taken_over(connection: psycopg.Connection, name: str) -> bool:
 
 @contextmanager
 def imported(snapshot: Snapshot) -> Iterator[psycopg.Connection]:
-    """A connection that sees the database as ``snapshot`` does. Raises where the snapshot is gone."""
+    """A connection that sees the database as ``snapshot`` does. Raises SnapshotGone if the snapshot has ended."""
     connection = connect(snapshot.url)
     try:
         try:
@@ -105,7 +105,9 @@ def imported(snapshot: Snapshot) -> Iterator[psycopg.Connection]:
 
 @contextmanager
 def reading(snapshot: Snapshot, table: str) -> Iterator[psycopg.Connection]:
-    """As :func:`imported`, to read ``table``: what PostgreSQL raises is an error that names it, and may be retried."""
+    """As :func:`imported`, for reading ``table``. PostgreSQL's errors become errors that name the table and may be
+    retried.
+    """
     with imported(snapshot) as connection:
         try:
             yield connection
@@ -119,8 +121,8 @@ def reading(snapshot: Snapshot, table: str) -> Iterator[psycopg.Connection]:
 
 
 def denied(error: psycopg.Error, url: str) -> SupavexError:
-    """The error for a table that this role may not read whole (a missing grant, or row-level security)."""
-    # Of a COPY, libpq gives the text alone.
+    """The error for a table that this role may not read whole: a grant is missing, or row level security hides rows."""
+    # For a COPY, libpq gives only the text of the error.
     reason = error.diag.message_primary or (str(error).strip() or type(error).__name__).splitlines()[0]
     return SupavexError(
         "PermissionDenied",

@@ -1,7 +1,7 @@
-"""Which files of a project are run, and in which order: those that the Supabase CLI runs.
+"""The files of a project that are run, in order: those that the Supabase CLI runs.
 
-roles.sql comes first, then the migrations by name, then the seeds. Files of a declarative schema are run before the
-migrations where these need a table that they do not make.
+roles.sql comes first, then the migrations by name, then the seeds. If the migrations need a table that they do not
+create, the files of a declarative schema run before them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from supavex.postgres.statements import Statement, read_text
 from supavex.postgres.supabase_config import CONFIG_FILE, SupabaseConfig, read_config
 
 _MIGRATION = re.compile(r"([0-9]+)_(.*)\.sql")
-#: The CLI passes over a first migration of this name from before it kept a history: a dump of Supabase's own schemas.
+#: The CLI ignores a first migration of this name if it is older than the CLI's history: a dump of Supabase's own
+#: schemas.
 _OLD_INIT = re.compile(r"([0-9]{14})_init\.sql")
 _OLD = "20211209000000"
 _NO_CLI_FILE = "its name is not <digits>_name.sql: the Supabase CLI does not run it"
@@ -31,18 +32,18 @@ _NO_CLI_FILE = "its name is not <digits>_name.sql: the Supabase CLI does not run
 
 @dataclass(frozen=True)
 class SourceFiles:
-    """The files of a replay in the order in which they run."""
+    """The files of a replay, in the order in which they run."""
 
     files: tuple[Path, ...]
-    #: The folder outside of which a file includes nothing; None for the folder of each file.
+    #: The folder in which includes are allowed; None for the folder of each file.
     root: Path | None = None
     not_run: tuple[NotRun, ...] = ()
     notes: tuple[str, ...] = ()
-    #: The version that config.toml names.
+    #: The major version in config.toml.
     major_version: int | None = None
 
     def shown(self, path: Path) -> str:
-        """A file's name in reports: with its folders where another file has the same name."""
+        """A file's name in reports, with its folders if another file has the same name."""
         if self.root is None or path.name not in self._repeated:
             return path.name
         return _relative(path, self.root)
@@ -53,18 +54,18 @@ class SourceFiles:
         return frozenset(name for name, count in Counter(file.name for file in self.files).items() if count > 1)
 
     def root_of(self, path: Path) -> Path:
-        """The folder that the includes of a file stay in."""
+        """The folder in which a file's includes are allowed."""
         return self.root or path.parent
 
     def read(self) -> Iterator[Path]:
-        """All files that are read, those that others include among them."""
+        """All files that are read, including those that others include."""
         for path in self.files:
             yield path
             yield from included_files(path, self.root_of(path))
 
 
 def sql_files(folder: Path) -> list[Path]:
-    """The migrations in ``folder`` that the Supabase CLI would run, in its order; all .sql files where it runs none."""
+    """The migrations in ``folder`` that the Supabase CLI would run, in order; all .sql files if it would run none."""
     return list(_migrations(folder, folder.parent)[0])
 
 
@@ -73,8 +74,8 @@ def find_files(
 ) -> SourceFiles:
     """The files of the project in ``root``, whose migrations are in ``migrations``.
 
-    ``seeds`` are run in place of those that config.toml names. ``chosen``: whether somebody named ``migrations``, so
-    that no other folder is looked for. Raises where there is nothing to run, or config.toml can't be read.
+    ``seeds`` replace those of config.toml. ``chosen``: whether the user named ``migrations``, so that no other folder
+    is searched. Raises :class:`~supavex.errors.UsageError` if there is nothing to run, or config.toml can't be read.
     """
     folder = supabase_folder(root, migrations)
     config = read_config(folder)
@@ -107,7 +108,7 @@ def find_files(
 
 
 def files_of_folder(folder: Path) -> SourceFiles:
-    """The files of a folder of migrations, with those beside it if it is called ``migrations``; else its own alone."""
+    """The files of a folder of migrations; with the files beside it if its name is ``migrations``."""
     folder = folder.resolve()
     if folder.name != "migrations":
         files, not_run = _migrations(folder, folder)
@@ -117,13 +118,13 @@ def files_of_folder(folder: Path) -> SourceFiles:
 
 
 def supabase_folder(root: Path, migrations: Path) -> Path:
-    """The folder of config.toml: that of the migrations where it is there, else ``supabase`` in the project."""
+    """The folder of config.toml: beside the migrations if it exists there, else ``supabase`` in the project."""
     parent = migrations.parent
     return parent if (parent / CONFIG_FILE).is_file() or parent.name == "supabase" else root / "supabase"
 
 
 def seed_files(folder: Path, root: Path, config: SupabaseConfig) -> tuple[list[Path], list[NotRun]]:
-    """The seeds that the CLI runs, and those that it does not."""
+    """The seeds that the CLI runs, and those that it does not run."""
     patterns = config.seed_paths if config.seed_paths is not None else ("./seed.sql",)
     found, missing = _matching(folder, root, patterns)
     if not config.seed_enabled:
@@ -133,7 +134,7 @@ def seed_files(folder: Path, root: Path, config: SupabaseConfig) -> tuple[list[P
 
 
 def _matching(folder: Path, root: Path, patterns: Iterable[str]) -> tuple[list[Path], list[NotRun]]:
-    """The files that ``patterns`` find in ``folder``, in their order, each once; and the patterns that find none."""
+    """The files that match ``patterns`` in ``folder``, in order, each once; and the patterns that match none."""
     found: dict[Path, None] = {}
     missing: list[NotRun] = []
     for pattern in patterns:
@@ -152,7 +153,9 @@ def _has_sql(folder: Path) -> bool:
 
 
 def _migrations(folder: Path, root: Path) -> tuple[list[Path], list[NotRun]]:
-    """The files that the CLI would run, by name, and the other .sql files; all of them where it would run none."""
+    """The migrations that the CLI would run, by name, and the other .sql files. If the CLI would run none:
+    all of them.
+    """
     if not folder.is_dir():
         raise UsageError(
             "NoMigrations",
@@ -186,9 +189,9 @@ def _other_tools(root: Path) -> Iterator[tuple[str, list[Path]]]:
 def _base(
     folder: Path, root: Path, config: SupabaseConfig, migrations: Sequence[Path], seeds: Sequence[Path]
 ) -> tuple[list[Path], list[NotRun]]:
-    """The files of a schema that migrations or seeds build on, and those that are not run: nothing needs their tables.
+    """The files of a declarative schema that migrations or seeds need, and those that are not run.
 
-    Where no migration makes a table, the declared schema is the project's.
+    If no migration creates a table, the declarative schema is the project's schema.
     """
     declared, missing = _matching(folder, root, config.schema_paths)
     candidates = [declared, sorted((folder / "schemas").rglob("*.sql")), [folder / "schema.sql"], [root / "schema.sql"]]

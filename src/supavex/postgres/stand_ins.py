@@ -1,7 +1,7 @@
-"""What stands in for something that the embedded PostgreSQL does not have: an extension, a version, a type.
+"""Replaces extensions, versions and types that the embedded PostgreSQL does not have.
 
-A replay hands each statement that PostgreSQL refuses to :meth:`StandIns.instead`, which runs what can run in its place.
-What was found is in the replay's report, so that a rehearsal's value is not taken for the real one.
+A replay passes each refused statement to :meth:`StandIns.instead`, which runs a replacement. The replay's report lists
+the replacements, so that nobody mistakes a rehearsal's value for the real one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from supavex.postgres.statements import Statement
 from supavex.postgres.unknown_columns import of_type, uses_schema, without_calls
 from supavex.text import counted
 
-#: Runs SQL in the place of a statement, and says why PostgreSQL refused it.
+#: Runs SQL in place of a statement. Returns PostgreSQL's refusal, or None.
 Attempt = Callable[[Statement, str], Refusal | None]
 
 _NOT_AVAILABLE = re.compile(r'extension "([^"]+)" is not available')
@@ -31,12 +31,12 @@ _NAME = r'"(?:[^"]|"")+"|\w+'
 _MOVE = re.compile(rf"ALTER\s+EXTENSION\s+({_NAME})\s+SET\s+SCHEMA\s+({_NAME})\s*$", re.IGNORECASE)
 _OWNER_OF_PUBLIC = re.compile(r'ALTER\s+SCHEMA\s+"?public"?\s+OWNER\s+TO\b', re.IGNORECASE)
 _NO_COLUMN = re.compile(r'column "([^"]+)" of relation "[^"]+" does not exist')
-#: The schemas of services whose tables a dump fills with the columns of its own day.
+#: Schemas of services. A dump fills their tables with the columns that they had when it was made.
 _FILLED = ("auth", "storage", "realtime", "vault", "supabase_functions", "supabase_migrations")
 _NO_TYPE = re.compile(r'type "([^"]+)" does not exist')
 _NO_SCHEMA = re.compile(r'schema "([^"]+)" does not exist')
 _NO_FUNCTION = re.compile(r'function (?:[^\s(]+\.)?"?([^\s(".]+)"?\(.*\) does not exist', re.DOTALL)
-#: What the functions of services do where files are replayed, by their schema.
+#: The behaviour of services' functions in a replay, by schema.
 _SERVICES = {
     "net": "Nothing is sent: the function gives an id, and no answer comes.",
     "cron": "Jobs are kept in cron.job, and none of them runs.",
@@ -46,7 +46,7 @@ _SERVICES = {
     "pgmq": "Queues hold no messages.",
 }
 _SERVICE = re.compile(rf"\b(?:{'|'.join(_SERVICES)})\.\w+(?=\s*\()", re.IGNORECASE)
-#: The projects' functions. Operators are PostgreSQL's own, for this runs after the files.
+#: The project's functions. Operators are qualified, because this runs after the files.
 _BODIES = """
 SELECT n.nspname || '.' || p.proname, p.prosrc
 FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
@@ -55,7 +55,7 @@ WHERE n.nspname <> ALL (ARRAY['pg_catalog', 'information_schema', 'supavex', 'cr
   AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
                   WHERE d.classid = 'pg_catalog.pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
 ORDER BY 1"""
-#: The types of PostGIS's stand-in that columns of tables hold: themselves, or in arrays, domains and composite types.
+#: The types of PostGIS's stand-in that table columns use: directly, or in arrays, domains and composite types.
 _TYPES_OF_POSTGIS = """
 WITH RECURSIVE held (type, oid) AS (
   SELECT t.oid, t.oid FROM pg_catalog.pg_extension e
@@ -72,7 +72,7 @@ SELECT type::regtype::text, pg_catalog.array_agg(place ORDER BY place) FROM (
   JOIN pg_catalog.pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p')
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace) used
 GROUP BY type ORDER BY 1"""
-#: The extensions whose types and functions files use without creating them: Supabase's dashboard did.
+#: Extensions whose types and functions files use without creating them, because Supabase's dashboard did.
 _EXTENSION_OF = {
     "citext": "citext", "hstore": "hstore", "ltree": "ltree", "lquery": "ltree", "ltxtquery": "ltree",
     "vector": "vector", "halfvec": "vector", "sparsevec": "vector", "cube": "cube", "earth": "earthdistance",
@@ -82,16 +82,16 @@ _EXTENSION_OF = {
 
 
 class StandIns:
-    """Collects, over one replay, what stood in for what."""
+    """Collects the replacements of one replay."""
 
     def __init__(self) -> None:
         self._places: dict[tuple[str, str, str], dict[str, None]] = {}
 
     def instead(self, statement: Statement, refusal: Refusal, attempt: Attempt, last: bool = False) -> Refusal | None:
-        """Runs what can run in the place of ``statement``, which PostgreSQL refused; None where that worked.
+        """Runs a replacement of ``statement``, which PostgreSQL refused. Returns None if that worked, else ``refusal``.
 
-        ``attempt`` runs SQL in the statement's place and leaves nothing behind where it is refused. ``last``: all files
-        have run, and nothing else helped. Returns ``refusal`` where nothing helps.
+        ``attempt`` runs SQL in the statement's place and undoes it if it is refused. ``last``: all files have run, and
+        nothing else has helped.
         """
         place, now, before = f"{statement.file}:{statement.line}", statement.sql, list[str]()
         stand_ins = list[tuple[str, str, str]]()
@@ -113,13 +113,13 @@ class StandIns:
         return refusal
 
     def _help(self, sql: str, message: str, last: bool) -> _Help | None:
-        """What helps a statement that PostgreSQL refused with ``message``."""
+        """The replacement for a statement that PostgreSQL refused with ``message``."""
         found = _NOT_AVAILABLE.search(message)
         if found:
             missing = ("extension", found[1], "The embedded PostgreSQL does not have this extension.")
             if _EXTENSION.match(sql):
                 return _Help("", (missing,))
-            self._places.setdefault(missing, {})  # in a block of code, the rest of the block has not run
+            self._places.setdefault(missing, {})  # In a block of code, the statements after the error have not run.
             return None
         found = _NO_VERSION.search(message)
         if found and _EXTENSION.match(sql):
@@ -130,10 +130,10 @@ class StandIns:
             return _Help("")
         moved = _MOVE.match(sql.rstrip("; \n\t"))
         if moved and message.startswith("must be owner of"):
-            # PostgreSQL asks for the ownership of each object, and those of C code are the superuser's.
+            # PostgreSQL requires the ownership of each object, and objects of C code belong to the superuser.
             return _Help(f"SELECT supavex.move_extension({literal(_plain(moved[1]))}, {literal(_plain(moved[2]))})")
         if message == 'must be able to SET ROLE "pg_database_owner"' and _OWNER_OF_PUBLIC.match(sql):
-            return _Help("")  # it owns public at Supabase, where the files' role owns the database
+            return _Help("")  # That role owns public at Supabase, where the files' role owns the database.
         found = _NO_COLUMN.search(message)
         if found:
             return _with_column(sql, found[1])
@@ -142,7 +142,7 @@ class StandIns:
         return _without_creation(sql, message) if last else None
 
     def found(self, connection: psycopg.Connection) -> tuple[StandIn, ...]:
-        """What stood in for what: in the order in which it was met, and then what the catalog shows of its use."""
+        """The replacements, in the order of their first use, and then their uses in the catalog."""
         met = tuple(StandIn(*key, tuple(places)) for key, places in self._places.items())
         return (*met, *_used_types(connection), *_called(connection))
 
@@ -154,7 +154,7 @@ def _used_types(connection: psycopg.Connection) -> list[StandIn]:
 
 
 def _called(connection: psycopg.Connection) -> list[StandIn]:
-    """The functions of services that do nothing here, with the functions of the project's that call them."""
+    """The functions of services that do nothing here, with the project's functions that call them."""
     places: dict[str, list[str]] = {}
     for name, body in connection.execute(_BODIES.encode()).fetchall():
         for called in {match[0].lower() for match in _SERVICE.finditer(str(body))}:
@@ -167,7 +167,9 @@ def _called(connection: psycopg.Connection) -> list[StandIn]:
 
 @dataclass(frozen=True, slots=True)
 class _Help:
-    """What runs in the place of a statement: ``before``, then ``sql`` (empty: nothing); and what stands in for what."""
+    """A replacement: ``before`` runs first, then ``sql`` (empty: nothing). ``stand_ins`` are its entries in
+    the report.
+    """
 
     sql: str
     stand_ins: tuple[tuple[str, str, str], ...] = ()
@@ -175,7 +177,7 @@ class _Help:
 
 
 def _without_creation(sql: str, message: str) -> _Help | None:
-    """What helps a statement that uses a type or a function which no file makes."""
+    """The replacement for a statement that uses a type or a function which no file creates."""
     found = _NO_TYPE.search(message)
     if found:
         schema, _, name = found[1].removesuffix("[]").rpartition(".")
@@ -188,7 +190,7 @@ def _without_creation(sql: str, message: str) -> _Help | None:
 
 
 def _with_column(sql: str, column: str) -> _Help | None:
-    """What helps a statement that writes rows of a service's table, with a column that the stand-in does not have."""
+    """The replacement for a statement that writes rows of a service's table, with a column that the stand-in lacks."""
     known = described(sql)
     schema, table = known.tables[0] if known.kind == "data" and known.tables else (None, "")
     if schema not in _FILLED:
@@ -240,5 +242,5 @@ def _left_out(column: str) -> tuple[str, str, str]:
 
 
 def _plain(name: str) -> str:
-    """An SQL identifier as the catalog has it."""
+    """The name of an SQL identifier in the catalog."""
     return name[1:-1].replace('""', '"') if name.startswith('"') else name.lower()

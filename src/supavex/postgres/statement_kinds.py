@@ -1,4 +1,4 @@
-"""What a statement is for, by PostgreSQL's own grammar."""
+"""Determines a statement's purpose by PostgreSQL's own grammar."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from supavex.postgres.harmless import harmless
 from supavex.postgres.report import StatementKind
 
 _DATA = ("InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt", "TruncateStmt")
-#: Tables that a block of code names: its text is no SQL statement, so names are found by the words before them.
+#: Finds tables in a block of code by the words before their names, because the block's text is not an SQL statement.
 _IN_CODE = re.compile(
     r"\b(?:insert\s+into|update|delete\s+from|from|join|table(?:\s+if\s+(?:not\s+)?exists)?)\s+(?:only\s+)?"
     r'(?:"?(\w+)"?\.)?"?(\w+)"?',
@@ -27,7 +27,7 @@ _WORDS: tuple[tuple[str, StatementKind, str], ...] = (
     ("MergeStmt", "data", r"merge\s+into(?:\s+only)?"),
     ("AlterTableStmt", "other", r"alter\s+table(?:\s+if\s+exists)?(?:\s+only)?"),
 )
-#: What statements begin with, with their node and kind.
+#: The first words of statements, with their node and kind.
 _MEANT = tuple((node, kind, re.compile(rf"{words}\s+{_TABLE}", re.IGNORECASE)) for node, kind, words in _WORDS)
 
 
@@ -38,14 +38,14 @@ class Described:
     kind: StatementKind = "other"
     node: str = ""
     tables: tuple[tuple[str | None, str], ...] = ()
-    #: Of ALTER TABLE: the columns that it adds or renames, by the names that they get.
+    #: For ALTER TABLE: the columns that it adds or renames, by their new names.
     columns: tuple[str, ...] = ()
-    #: The words for a statement that can change neither a table of the project nor its rows; else empty.
+    #: The words for a statement that can change neither a table of the project nor its rows; empty for others.
     harmless: str = ""
 
 
 def parsed(sql: str) -> Any:
-    """The one statement of ``sql`` as a tree of PostgreSQL's grammar; None where it is no SQL."""
+    """The one statement of ``sql`` as a tree of PostgreSQL's grammar; None if it is not SQL."""
     try:
         from pglast import parse_sql
         from pglast.parser import ParseError
@@ -59,7 +59,7 @@ def parsed(sql: str) -> Any:
 
 
 def described(sql: str) -> Described:
-    """What ``sql`` is for."""
+    """The kind of ``sql`` and the tables that it names."""
     tree = parsed(sql)
     if tree is None:
         return _by_its_words(sql)
@@ -74,7 +74,7 @@ def described(sql: str) -> Described:
 
 
 def _by_its_words(sql: str) -> Described:
-    """What a statement that is no SQL was meant for, by the words that it begins with."""
+    """The purpose of a statement that is not valid SQL, by its first words."""
     for node, kind, pattern in _MEANT:
         match = pattern.match(sql)
         if match:
@@ -85,7 +85,7 @@ def _by_its_words(sql: str) -> Described:
 
 def _kind(tree: Any, node: str, target: Any) -> StatementKind:
     if node in ("CreateStmt", "CreateForeignTableStmt", "CreateTableAsStmt") or _into(tree) is not None:
-        # A temporary table is none of the project's.
+        # A temporary table does not belong to the project.
         return "create table" if target is not None and target.relpersistence != "t" else "other"
     if node in _DATA or (node == "CopyStmt" and tree.is_from):
         return "data"
@@ -155,7 +155,7 @@ def _unique(names: Any) -> tuple[tuple[str | None, str], ...]:
 
 
 def frozen_copy(tree: Any) -> str | None:
-    """The text of a COPY … FREEZE without FREEZE, which needs a table of the same savepoint; None for other COPYs."""
+    """A COPY … FREEZE without FREEZE, which requires a table of the same savepoint; None for other COPYs."""
     options = [option for option in tree.options or () if option.defname != "freeze"] if tree is not None else []
     if tree is None or len(options) == len(tree.options or ()):
         return None

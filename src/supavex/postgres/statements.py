@@ -1,7 +1,7 @@
 """Cuts a file of SQL into statements and psql commands where psql cuts it.
 
-psql ends a statement at a semicolon outside of quotes, comments, parentheses and BEGIN ATOMIC … END, whether or not the
-statement is valid. A syntax error therefore hides nothing that follows it. The work is linear in the file's size.
+psql ends a statement at a semicolon outside quotes, comments, parentheses and BEGIN ATOMIC … END, even if the statement
+is invalid. So a syntax error hides nothing that follows. The work is linear in the file's size.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from supavex.postgres.statement_kinds import parsed
 _CHUNK = 1 << 20
 _QUOTED = r"""--[^\n]*|/\*|(?<![\w$])[eE]'[^'\\]*+(?:\\.[^'\\]*+)*+'?|%s|"[^"]*+"?"""
 _OUTSIDE = r"""|(?<![\w$])\$(?:[^\W\d]\w*)?\$|[();\\]"""
-#: What matters outside of quotes. A whole quoted text is one token, whatever is in it.
+#: The tokens that matter outside quotes. A quoted text is one token.
 _TOKEN = re.compile(_QUOTED % r"'[^']*+'?" + _OUTSIDE, re.DOTALL)
-#: The same where ``standard_conforming_strings`` is off: a backslash escapes in every text.
+#: The same for ``standard_conforming_strings = off``, where a backslash escapes in every text.
 _TOKEN_BACKSLASH = re.compile(_QUOTED % r"'[^'\\]*+(?:\\.[^'\\]*+)*+'?" + _OUTSIDE, re.DOTALL)
-#: In CREATE FUNCTION and CREATE PROCEDURE, whose body may be BEGIN ATOMIC …; …; END.
+#: The same in CREATE FUNCTION and CREATE PROCEDURE, whose body may be BEGIN ATOMIC …; …; END.
 _TOKEN_ROUTINE = re.compile(_TOKEN.pattern + r"|(?<![\w$])(?:begin|case|end)(?![\w$])", re.DOTALL | re.IGNORECASE)
 _ROUTINE = re.compile(r"create\s+(?:or\s+replace\s+)?(?:function|procedure)\b", re.IGNORECASE)
 _CONFORMING = re.compile(
     r"set\s+(?:session\s+|local\s+)?standard_conforming_strings\s*(?:=|to)\s*'?(on|off|true|false)", re.IGNORECASE
 )
-#: A whole INSERT of plain words, numbers and texts, with parentheses one in the other at most: most of a dump. What it
-#: leaves to the tokens: names in quotes, dollar quotes, comments, escapes of any kind.
+#: A whole INSERT of plain words, numbers and texts, with at most one level of nested parentheses: most of a dump.
+#: INSERTs with quoted names, dollar quotes, comments or escapes go token by token.
 _OUTER = r"[^;'\"$\\/()\-]++|(?<![eE])'[^']*+'|-(?!-)|/(?!\*)"
 _INNER = rf"(?:{_OUTER}|\((?:{_OUTER})*+\))*+"
 _PLAIN_INSERT = re.compile(rf"insert\s(?:{_OUTER}|\({_INNER}\))*+;", re.IGNORECASE)
@@ -62,7 +62,7 @@ class Statement:
     line: int
     sql: str
     data: CopyData | None = None
-    #: Whether the file was no UTF-8, so that each character of ``sql`` stands for one byte.
+    #: Whether the file is not UTF-8, so that each character of ``sql`` stands for one byte.
     raw: bool = False
 
 
@@ -77,9 +77,9 @@ class PsqlCommand:
 
 
 def read_text(content: bytes) -> tuple[str, bool]:
-    """A file's text, and whether it was no UTF-8.
+    """A file's text, and whether it is not UTF-8.
 
-    UTF-16 is known by its mark. Other bytes become one character each (Latin-1), so that nothing is lost.
+    UTF-16 is recognized by its byte order mark. Other bytes become one character each (Latin-1), so that none is lost.
     """
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return content.decode("utf-16", "replace"), False
@@ -95,7 +95,7 @@ def split(text: str, file: str, raw: bool = False) -> Iterator[Statement | PsqlC
 
 
 class _Cutter:
-    """Goes through a text once. ``_line`` is the line of ``_counted``, a position up to which lines are counted."""
+    """Reads a text once. ``_line`` is the line number of the position ``_counted``."""
 
     def __init__(self, text: str, file: str, raw: bool) -> None:
         self._text, self._file, self._raw = text, file, raw
@@ -134,7 +134,7 @@ class _Cutter:
         return self._line
 
     def _after_lead(self, position: int) -> int:
-        """Where the next statement or command begins: after blanks, comments and semicolons."""
+        """The beginning of the next statement or command, after blanks, comments and semicolons."""
         while True:
             match = _LEAD.match(self._text, position)
             position = match.end() if match else position
@@ -204,7 +204,7 @@ class _Cutter:
         return PsqlCommand(self._file, line, name, match[2].rstrip()), match.end()
 
     def _data(self, position: int) -> tuple[CopyData, int]:
-        """The rows that follow a COPY, from the next line on up to a line of a backslash and a point, or to the end."""
+        """The rows after a COPY: from the next line to a line with a backslash and a point, or to the end."""
         newline = self._text.find("\n", position)
         start = len(self._text) if newline < 0 else newline + 1
         end = _END_OF_DATA.search(self._text, start)
@@ -213,7 +213,7 @@ class _Cutter:
 
 
 def _nested(depth: int, word: str) -> int:
-    """How deep in BEGIN ATOMIC … END a routine's body is after ``word``, as psql counts."""
+    """The depth of BEGIN ATOMIC … END in a routine's body after ``word``, as psql counts it."""
     if word == "begin" or (word == "case" and depth):
         return depth + 1
     return max(0, depth - 1) if word == "end" else depth

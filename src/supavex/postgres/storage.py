@@ -1,4 +1,4 @@
-"""The files that Supabase storage knows of: ``storage.objects``, row by row. Their contents lie elsewhere."""
+"""The files that Supabase storage lists: the rows of ``storage.objects``. The contents are elsewhere."""
 
 from __future__ import annotations
 
@@ -10,32 +10,34 @@ import psycopg
 from supavex.errors import UsageError
 
 _BATCH = 2000
-#: What Supabase's dashboard puts into a folder so that it is there: no file of anybody's.
+#: The name of the row that Supabase's dashboard creates for an empty folder. It is not a file of the app.
 PLACEHOLDER = ".emptyFolderPlaceholder"
 
 
 @dataclass(frozen=True, slots=True)
 class StorageObject:
-    """One file: the row's id, its bucket and name (the path in it), its size in bytes and its media type.
+    """One stored file: a row of ``storage.objects``."""
 
-    ``created``: milliseconds since the epoch, above zero; None where the row does not say.
-    """
-
+    #: The row's id.
     id: str
     bucket: str
+    #: The path in the bucket.
     name: str
+    #: Bytes; None if the row does not say.
     size: int | None
+    #: The media type.
     content_type: str | None
+    #: Milliseconds since the epoch, above zero; None if the row does not say.
     created: float | None
 
     @property
     def placeholder(self) -> bool:
-        """Whether it stands for an empty folder."""
+        """Whether the row stands for an empty folder."""
         return self.name.rpartition("/")[2] == PLACEHOLDER
 
 
 def objects_digest(connection: psycopg.Connection, buckets: Sequence[str] = ()) -> str:
-    """A digest of the rows of ``buckets`` (of all, if there are none) as they are, but for when each was last read."""
+    """A digest of the rows of ``buckets`` (all, if empty), without the time of each row's last access."""
     row = connection.execute(
         "SELECT count(*)::text || ' ' || "
         "coalesce(sum(hashtextextended((to_jsonb(o) - 'last_accessed_at')::text, 0)), 0)::text "
@@ -47,9 +49,9 @@ def objects_digest(connection: psycopg.Connection, buckets: Sequence[str] = ()) 
 
 
 def read_objects(connection: psycopg.Connection, buckets: Sequence[str] = ()) -> Iterator[StorageObject]:
-    """Every file of ``buckets`` (all, if there are none), by bucket and name; memory is that of a batch.
+    """Every file of ``buckets`` (all, if empty), by bucket and name. Memory is bounded by one batch.
 
-    The connection is in a transaction. Raises :class:`~supavex.errors.UsageError` where there is no such bucket.
+    The connection is in a transaction. Raises :class:`~supavex.errors.UsageError` if a bucket does not exist.
     """
     row = connection.execute("SELECT pg_catalog.to_regclass('storage.objects') IS NOT NULL").fetchone()
     if row is None or not row[0]:

@@ -1,4 +1,4 @@
-"""What ``supabase/config.toml`` says of the database: the files that the Supabase CLI runs, the API's schemas."""
+"""The database settings of ``supabase/config.toml``: the files that the Supabase CLI runs, and the API's schemas."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from supavex.errors import UsageError
 
 CONFIG_FILE = "config.toml"
 _ENV = re.compile(r"env\((\w+)\)")
-#: Schemas of the API that are Supabase's own and hold no table of the project.
+#: Supabase's own schemas of the API, which have no table of the project.
 _OWN_SCHEMAS = ("storage", "graphql", "graphql_public", "auth", "realtime", "extensions", "vault", "pgmq_public")
 
 
 @dataclass(frozen=True, slots=True)
 class SupabaseConfig:
-    """The settings that a replay goes by. Paths are patterns relative to the folder of config.toml."""
+    """The settings that a replay uses. Paths are patterns relative to the folder of config.toml."""
 
     seed_enabled: bool = True
-    #: db.seed.sql_paths; None where the file does not say.
+    #: db.seed.sql_paths; None if the file does not have it.
     seed_paths: tuple[str, ...] | None = None
     migrations_enabled: bool = True
     #: db.migrations.schema_paths: the files of a declarative schema.
     schema_paths: tuple[str, ...] = ()
-    #: api.schemas without Supabase's own; None where the file does not say.
+    #: api.schemas without Supabase's own; None if the file does not have it.
     schemas: tuple[str, ...] | None = None
     major_version: int | None = None
 
 
 def read_config(folder: Path) -> SupabaseConfig:
-    """The settings of ``folder/config.toml``; the CLI's own where there is none.
+    """The settings of ``folder/config.toml``, or the CLI's defaults if the file does not exist.
 
-    Raises :class:`~supavex.errors.UsageError` where it is no TOML or a value has the wrong type.
+    Raises :class:`~supavex.errors.UsageError` if it is not TOML or a value has the wrong type.
     """
     path = folder / CONFIG_FILE
     where = f"{folder.name}/{CONFIG_FILE}"
@@ -69,7 +69,7 @@ def _table(data: Mapping[str, Any], where: str, *names: str) -> Mapping[str, Any
 
 
 def _value(data: Mapping[str, Any], name: str) -> Any:
-    """The setting, or what the environment has for ``env(NAME)``; None where that is not set."""
+    """The setting, or the variable's value for ``env(NAME)``; None if the variable is not set."""
     return _from_environment(data.get(name))
 
 

@@ -1,4 +1,4 @@
-"""What a file's transactions leave: which of its failures and settings stand when it commits or rolls back."""
+"""The lasting effects of a file's transactions: the failures and settings that remain after commit or rollback."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ _PREPARED = re.compile(r"(?:commit|rollback)\s+prepared\b", re.IGNORECASE)
 _PREPARE = re.compile(r"prepare\s+transaction\b", re.IGNORECASE)
 _CONTROL = ("BEGIN", "START", "SAVEPOINT", "RELEASE", "COMMIT", "END", "ROLLBACK", "ABORT")
 _ENDS = ("COMMIT", "END", "ROLLBACK", "ABORT", "PREPARE")
-#: Statements whose loss is told where their transaction is undone, and how much of them says which table it is.
+#: Statements whose undoing is reported, and the number of characters that identify their table.
 _LOSING, _ALIKE = ("CREATE", "INSERT", "UPDATE", "DELETE", "MERGE", "COPY", "ALTER", "DO", "WITH", "SELECT"), 60
 _UNDONE = "40000"
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A statement that failed, why, and the settings that its session had then."""
+    """A statement that failed, the reason, and the session's settings at that time."""
 
     statement: Statement
     refusal: Refusal
     settings: tuple[tuple[str, str], ...] = ()
-    #: Whether it can be tried again by itself.
+    #: Whether it can run again by itself.
     again: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a file did: its statements that failed and were not rolled back, and what it leaves to later files."""
+    """The result of a file: its failed statements that were not rolled back, and the settings for later files."""
 
     statements: int
     failed: tuple[Failed, ...]
@@ -48,20 +48,20 @@ class Outcome:
 
 @dataclass(slots=True)
 class TransactionLog:
-    """What a file leaves: its failures, and settings of later sessions. What is rolled back leaves nothing."""
+    """The failures of a file, and its settings for later sessions. A rollback removes those of its transaction."""
 
     kept: list[Failed | Setting] = field(default_factory=list)
     _open: list[Failed | Setting] = field(default_factory=list)
-    #: The file's savepoints, with the length of ``_open`` at each.
+    #: The file's savepoints, each with the length of ``_open`` at that time.
     _savepoints: list[tuple[str, int]] = field(default_factory=list)
 
     @property
     def has_savepoints(self) -> bool:
-        """Whether the transaction has a savepoint of the file's."""
+        """Whether the transaction has a savepoint that the file made."""
         return bool(self._savepoints)
 
     def add(self, entry: Failed | Setting, *, inside: bool) -> None:
-        """Adds what a statement leaves, ``inside`` a transaction or not."""
+        """Adds an effect of a statement. ``inside``: whether a transaction is open."""
         (self._open if inside else self.kept).append(entry)
 
     def savepoint(self, name: str) -> None:
@@ -69,7 +69,7 @@ class TransactionLog:
         self._savepoints.append((name, len(self._open)))
 
     def savepoint_ended(self, name: str, *, back: bool) -> None:
-        """The file has released a savepoint, or gone ``back`` to it: then what came after it is undone."""
+        """Handles the release of a savepoint, or a rollback to it (``back``), which removes the later effects."""
         index = max((i for i, (known, _) in enumerate(self._savepoints) if known == name), default=None)
         if index is None:
             return
@@ -78,15 +78,15 @@ class TransactionLog:
         del self._savepoints[index + back :]
 
     def end(self, *, committed: bool) -> None:
-        """The transaction has ended."""
+        """Handles the end of the transaction."""
         if committed:
             self.kept += self._open
         self._open, self._savepoints = [], []
 
     def undone(self, statements: Iterable[Statement], reason: str) -> None:
-        """PostgreSQL has undone the transaction of ``statements``, and the file did not ask for that.
+        """Records that PostgreSQL undid the transaction of ``statements`` although the file did not ask for it.
 
-        What it had done is lost: one failure for each table that it created, and for each that it changed rows of.
+        It adds one failure for each table that the transaction created, and for each table whose rows it changed.
         """
         lost = [replace(entry, again=False) for entry in self._open if isinstance(entry, Failed)]
         entries = [entry for entry in [*lost, *self.kept] if isinstance(entry, Failed)]
@@ -104,7 +104,7 @@ class TransactionLog:
 
 
 def first_word(sql: str) -> str:
-    """A statement's first word in capitals; empty where it begins with none."""
+    """A statement's first word in capitals; empty if it begins with no word."""
     match = _WORD.match(sql)
     return match[0].upper() if match else ""
 
@@ -115,7 +115,7 @@ def is_control(sql: str, word: str) -> bool:
 
 
 def is_prepared(sql: str) -> bool:
-    """Whether a statement ends a prepared transaction, which is none of the session's."""
+    """Whether a statement ends a prepared transaction, which is not the session's open transaction."""
     return _PREPARED.match(sql) is not None
 
 
@@ -135,7 +135,7 @@ def goes_back(sql: str) -> bool:
 
 
 def savepoint_name(sql: str) -> str:
-    """The savepoint that a statement names, as PostgreSQL reads it."""
+    """The name of a statement's savepoint, as PostgreSQL reads it."""
     match = _ROLLBACK_TO.fullmatch(sql) or _SAVEPOINT_NAME.fullmatch(sql)
     name = match[1].strip() if match else ""
     return name[1:-1].replace('""', '"') if name.startswith('"') else name.lower()

@@ -1,4 +1,4 @@
-"""A statement without what can't be known of its table's columns, so that the rest of the table can be."""
+"""Removes unknown types and functions from a statement, so that the rest of its table can be created."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ _EXPRESSIONS = ("CONSTR_CHECK", "CONSTR_DEFAULT", "CONSTR_GENERATED")
 
 @dataclass(frozen=True, slots=True)
 class Reduced:
-    """A CREATE TABLE or ALTER TABLE that was made smaller, and the columns (``table.column``) that it is about."""
+    """A reduced CREATE TABLE or ALTER TABLE, and the affected columns (``table.column``)."""
 
-    #: Empty where nothing of the statement is left.
+    #: Empty if nothing of the statement is left.
     sql: str
-    #: Columns that stay, under the type that is not known or without a check or a default.
+    #: Columns that stay, with the unknown type or without a check or a default.
     kept: tuple[str, ...]
     #: Generated columns that are left out.
     left_out: tuple[str, ...]
-    #: Constraints of the whole table that are left out, by their names or their number.
+    #: The number of table constraints that are left out.
     constraints: int = 0
 
 
 def of_type(sql: str, schema: str, name: str) -> Reduced | None:
-    """``sql`` with its columns of the type ``schema.name`` without modifiers; generated ones are left out.
+    """``sql`` with columns of the type ``schema.name`` without modifiers. Generated columns are left out.
 
-    None where ``sql`` defines no such column.
+    None if ``sql`` defines no such column.
     """
 
     def has(column: Any) -> bool:
@@ -46,9 +46,9 @@ def of_type(sql: str, schema: str, name: str) -> Reduced | None:
 
 
 def without_calls(sql: str, called: Callable[[str], bool]) -> Reduced | None:
-    """``sql`` without checks, defaults and generated columns that call a function for whose name ``called`` is true.
+    """``sql`` without checks, defaults and generated columns that call a function for which ``called`` is true.
 
-    None where ``sql`` defines no table or column that has one.
+    None if ``sql`` has none of these.
     """
 
     def stripped(column: Any) -> bool:
@@ -61,7 +61,7 @@ def without_calls(sql: str, called: Callable[[str], bool]) -> Reduced | None:
 
 
 def uses_schema(sql: str, schema: str) -> bool:
-    """Whether a column's type is in ``schema``, in a CREATE TABLE or ALTER TABLE of a table that is not."""
+    """Whether a CREATE TABLE or ALTER TABLE outside ``schema`` has a column with a type of ``schema``."""
     tree: Any = parsed(sql)
     kind = type(tree).__name__
     if kind not in ("CreateStmt", "AlterTableStmt") or tree.relation.schemaname == schema:

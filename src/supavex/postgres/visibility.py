@@ -1,10 +1,10 @@
-"""What a snapshot sees, kept after its end: which of the rows that are there now were written since.
+"""The transactions that a snapshot sees, kept after the snapshot's end, to find the rows that were written since.
 
-A snapshot sees the transactions that PostgreSQL's ``pg_snapshot`` says (its manual, "Transaction ID and Snapshot
-Information Functions"), and each row version names the transaction that wrote it in the system column ``xmin``. So a
-row that is there now was written since exactly if its ``xmin`` is of a transaction that the snapshot did not see. What
-this can't tell: a deleted row is not there to ask. And the list of a snapshot names no subtransactions (a savepoint, an
-exception block) of a transaction that was running at the snapshot: each of the two rules says what it makes of these.
+A snapshot sees the transactions of PostgreSQL's ``pg_snapshot`` (manual, "Transaction ID and Snapshot Information
+Functions"). Each row version names the transaction that wrote it in the system column ``xmin``. So an existing row was
+written since the snapshot exactly if the snapshot does not see its ``xmin``. Two things stay unknown. A deleted row has
+no ``xmin`` to read. And a ``pg_snapshot`` does not list subtransactions (a savepoint, an exception block) of
+transactions that were running at the snapshot; each of the two rules below says how it treats them.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ from supavex.postgres.snapshot import Snapshot, exported
 
 #: ``xmin`` has 32 bits, transactions count with 64.
 _ROUND = 1 << 32
-#: Transaction ids below this one are PostgreSQL's own: their rows are older than any transaction.
+#: Transaction ids below this one are reserved by PostgreSQL. Their rows are older than any transaction.
 _FIRST = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Visibility:
-    """What a snapshot sees: which transactions, of which database.
+    """The transactions, of one database, that a snapshot sees.
 
-    Two SQL rules use it, and each errs to its own side: :meth:`unseen_sql` may miss a row that is newer (one that a
-    subtransaction wrote), so the proof explains no difference by it that is none; :meth:`newer_sql` may name a row that
-    is not newer, so no change is overlooked.
+    Two SQL rules use it, and each errs to its own side. :meth:`unseen_sql` may miss a newer row (of a subtransaction),
+    so that the proof never excuses a real difference. :meth:`newer_sql` may name a row that is not newer, so that no
+    change is missed.
     """
 
     #: Host and port of the server; ``local`` for a socket.
     place: str
     #: The cluster's system identifier; empty where the role may not read it.
     cluster: str
-    #: The cluster's timeline; empty where the role may not read it. A promotion, and a restore to an earlier time,
-    #: begin one, and give ids of transactions out again on it.
+    #: The cluster's timeline; empty if the role may not read it. A promotion, or a restore to an earlier time,
+    #: begins a new timeline, on which transaction ids are used again.
     timeline: str
     #: When the server was started.
     started: str
-    #: Object id and name. A restored copy of a database has the same name, and another id or cluster.
+    #: Object id and name. A restored copy of a database has the same name, but another id or cluster.
     database: str
     #: The transactions: a ``pg_snapshot`` as text.
     transactions: str
@@ -52,7 +52,7 @@ class Visibility:
 
     @classmethod
     def of(cls, connection: psycopg.Connection, taken_at: str) -> Visibility:
-        """What the snapshot of the transaction on ``connection`` sees."""
+        """The visibility of the transaction on ``connection``."""
         row = connection.execute(
             "SELECT d.oid::text || ' ' || d.datname, pg_catalog.pg_current_snapshot()::text, "
             "pg_catalog.pg_postmaster_start_time()::text "
@@ -67,12 +67,12 @@ class Visibility:
         return cls(place, cluster, timeline, started, database, transactions, taken_at)
 
     def to_json(self) -> dict[str, str]:
-        """The fields by name, as a report keeps them."""
+        """The fields by name, for a report."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: object) -> Visibility | None:
-        """The visibility that :meth:`to_json` gave; None for anything else."""
+        """The visibility of :meth:`to_json`; None for other data."""
         names = [field.name for field in fields(cls)]
         if not isinstance(data, Mapping) or not all(isinstance(data.get(name), str) for name in names):
             return None
@@ -80,7 +80,7 @@ class Visibility:
 
     @property
     def oldest(self) -> int:
-        """The first transaction (64 bits) that was not finished for sure."""
+        """The first transaction (64 bits) that may not have been finished."""
         return int(self.transactions.split(":")[0])
 
     @property
@@ -89,18 +89,20 @@ class Visibility:
         return int(self.transactions.split(":")[1])
 
     def same_database(self, other: Visibility) -> bool:
-        """Whether both are of one database, as far as the role may tell, whatever the server's address."""
+        """Whether both belong to one database, as far as the role may read, even under other addresses."""
         return (self.cluster, self.database) == (other.cluster, other.database)
 
     def same_rows(self, other: Visibility) -> bool:
-        """Whether both see the same rows. Of a cluster that the role may not tell, only until the server's restart."""
+        """Whether both see the same rows. If the role may not read the cluster's identity, that holds until the server
+        restarts.
+        """
         known = bool(self.cluster and self.timeline)
         return replace(self, taken_at="", started="" if known else self.started) == replace(
             other, taken_at="", started="" if known else other.started
         )
 
     def incomparable(self, now: Visibility) -> str | None:
-        """Why :meth:`newer_sql` can't compare these transactions with those of ``now``; None where it can."""
+        """Why :meth:`newer_sql` can't compare these transactions with ``now``; None if it can."""
         if not (self.cluster and self.timeline and now.cluster and now.timeline):
             return "the role may not read which cluster this is"
         if (self.place, self.database) != (now.place, now.database):
@@ -114,12 +116,12 @@ class Visibility:
     def unseen_sql(self, alias: str) -> str:
         """SQL that is true for a row of the table ``alias`` only if this snapshot does not see it. Never NULL.
 
-        It errs to the side of "seen": a subtransaction's row, of a transaction that was running at the snapshot, counts
-        as seen. ``xmin`` is made a number of 64 bits, as the latest before the next one that is given out. One that
-        would be half a round back is a frozen row's, which keeps its number when that has come round.
+        It errs to the side of "seen": the row of a subtransaction, of a transaction that was running at the snapshot,
+        counts as seen. ``xmin`` is extended to 64 bits as the latest number below the next transaction id. If that is
+        more than half a round ago, the row is frozen: a frozen row keeps its old number when the ids wrap around.
         """
         xmin = f"{alias}.xmin::text::bigint"
-        # In a query of its own, it is asked once and not for each row.
+        # A subquery is evaluated once and not for each row.
         upcoming = "(SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text::bigint)"
         back = f"(({upcoming} - {xmin}) & {_ROUND - 1})"
         full = f"({upcoming} - {back})::text::xid8"
@@ -131,10 +133,10 @@ class Visibility:
     def newer_sql(self, now: Visibility, alias: str) -> str:
         """SQL that is true for every row of the table ``alias`` that may be newer, and for few others.
 
-        ``now`` is what the transaction that evaluates it sees. Raises :class:`ValueError` where they can't be compared.
-        It errs to the side of "newer": it holds for every row of a transaction from the oldest one on that was running
-        at the snapshot, so that those of subtransactions are in it. A row of 32 bits that came round again passes for
-        newer, too. Freezing and VACUUM FULL keep what ``xmin`` shows.
+        ``now`` is the visibility of the transaction that evaluates it. Raises :class:`ValueError` if the two can't be
+        compared. It errs to the side of "newer": it is true for every row from the oldest transaction that was running
+        at the snapshot, and so for their subtransactions. A row whose 32-bit id has been used again also counts as
+        newer. Freezing and VACUUM FULL keep the visible ``xmin``.
         """
         if (problem := self.incomparable(now)) is not None:
             raise ValueError(problem)
@@ -148,7 +150,9 @@ class Visibility:
 
 
 def system_identifier(connection: psycopg.Connection) -> str:
-    """The identifier of the database cluster; empty where the role may not read it. A standby has its primary's."""
+    """The identifier of the database cluster; empty if the role may not read it. A standby has its primary's
+    identifier.
+    """
     row = connection.execute(
         "SELECT pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE')"
     ).fetchone()
@@ -179,7 +183,7 @@ def _timeline(connection: psycopg.Connection) -> str:
 
 
 def has_versions(connection: psycopg.Connection, schema: str, table: str) -> bool:
-    """Whether the rows of a table name the transactions that wrote them: not those of a view or a foreign table."""
+    """Whether a table's rows name the transactions that wrote them. Rows of a view or a foreign table do not."""
     row = connection.execute(
         "SELECT c.relkind::text = ANY('{r,p,m}') FROM pg_catalog.pg_class AS c WHERE c.oid = %s::regclass",
         (quoted(schema, table),),
@@ -189,7 +193,7 @@ def has_versions(connection: psycopg.Connection, schema: str, table: str) -> boo
 
 @dataclass(frozen=True, slots=True)
 class HeldSnapshot:
-    """One snapshot of the source, the connection whose transaction holds it, and what it sees."""
+    """One snapshot of the source, the connection whose transaction holds it, and its visibility."""
 
     snapshot: Snapshot
     holder: psycopg.Connection
@@ -197,7 +201,7 @@ class HeldSnapshot:
 
     @classmethod
     def of(cls, snapshot: Snapshot, holder: psycopg.Connection) -> HeldSnapshot:
-        """``snapshot``, which the transaction of ``holder`` sees."""
+        """The held snapshot of ``snapshot``, which the transaction of ``holder`` sees."""
         return cls(snapshot, holder, Visibility.of(holder, snapshot.taken_at))
 
 
@@ -205,7 +209,7 @@ class HeldSnapshot:
 def held_snapshot(url: str) -> Iterator[HeldSnapshot]:
     """A snapshot of the database at ``url``, held until the block ends.
 
-    Raises ``ReadFailed`` with PostgreSQL's reason where PostgreSQL refuses a statement inside the block.
+    Raises ``ReadFailed`` with PostgreSQL's reason if PostgreSQL refuses a statement inside the block.
     """
     try:
         with exported(url) as (snapshot, holder):

@@ -1,4 +1,4 @@
-"""A statement without its foreign keys to tables that are not there, so that the rest of its table can be known."""
+"""Removes a statement's foreign keys to missing tables, so that the rest of its table can be created."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 from supavex.postgres.statement_kinds import parsed
 
-#: Whether a table is absent: called with its schema (None where the statement names none) and its name.
+#: Whether a table is missing. Called with its schema (None if the statement names none) and its name.
 Absent = Callable[[str | None, str], bool]
-#: What may follow a column's foreign key and belongs to it.
+#: Clauses that may follow a column's foreign key and belong to it.
 _OF_THE_KEY = (
     "CONSTR_ATTR_DEFERRABLE",
     "CONSTR_ATTR_NOT_DEFERRABLE",
@@ -18,15 +18,15 @@ _OF_THE_KEY = (
     "CONSTR_ATTR_ENFORCED",
     "CONSTR_ATTR_NOT_ENFORCED",
 )
-#: What a node says of how it was written and not of what it means.
+#: Attributes of a node that describe its notation and not its meaning.
 _OF_THE_TEXT = ("funcformat", "stmt_len", "list_start", "list_end", "rexpr_list_start", "rexpr_list_end")
 
 
 def without_foreign_keys(sql: str, absent: Absent) -> str | None:
     """The CREATE TABLE or ALTER TABLE ``sql`` without its foreign keys to tables that are ``absent``.
 
-    None where that leaves the statement as it is, or nothing of it, or where it is no such statement. A foreign key of
-    a table to itself stays.
+    None if it has none of these, if nothing else of it remains, or if it is another statement. A table's foreign keys
+    to itself stay.
     """
     tree: Any = parsed(sql) if "references" in sql.lower() else None
     if type(tree).__name__ not in ("CreateStmt", "AlterTableStmt"):
@@ -60,7 +60,7 @@ def _is_constraint(node: Any) -> bool:
 
 
 def _strip(column: Any, goes: Callable[[Any], bool]) -> bool:
-    """Takes the foreign keys that go out of a column's definition; whether there were any."""
+    """Removes the matching foreign keys from a column's definition. Returns whether there were any."""
     kept: list[Any] = []
     of_the_key = False
     for constraint in _constraints(column):
@@ -78,7 +78,7 @@ def _constraints(column: Any) -> tuple[Any, ...]:
 
 
 def printed(tree: Any) -> str | None:
-    """SQL for a tree; None where the printer does not give back the tree that it was given."""
+    """SQL for a tree; None if the printer does not reproduce the tree."""
     from pglast.stream import RawStream
 
     sql = str(RawStream()(tree))
@@ -87,7 +87,7 @@ def printed(tree: Any) -> str | None:
 
 
 def _shape(node: Any) -> Any:
-    """A tree as plain data, without places in the text."""
+    """A tree as plain data, without positions in the text."""
     if hasattr(node, "__slots__") and not isinstance(node, str | int):
         return type(node).__name__, [
             (name, _shape(getattr(node, name)))
