@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -486,8 +486,8 @@ def test_what_changes_is_told_and_functions_that_are_not_there_are_said_to_be_mi
         assert json.loads(found.recv(SECONDS))["success"] is False
 
 
-def ends(served: Served, *messages: str | bytes) -> None:
-    """Every message is answered or ends the session; nothing hangs."""
+def ends(served: Served, *messages: str | bytes, codes: Collection[int | None] = (1007, 1008, 1009)) -> None:
+    """Every message is answered or ends the session with one of ``codes``; nothing hangs."""
     with socket(served) as found:
         try:
             for message in messages:
@@ -502,7 +502,7 @@ def ends(served: Served, *messages: str | bytes) -> None:
             code = closed.rcvd.code if closed.rcvd else None
         else:
             code = None
-    assert code in (1007, 1008, 1009)
+    assert code in codes
 
 
 MESSAGES: dict[str, Any] = {
@@ -557,7 +557,9 @@ def test_messages_that_the_protocol_does_not_have(served: Served, message: Any):
 
 
 def test_a_message_that_is_too_long(served: Served):
-    ends(served, json.dumps({**CONNECT, "more": "x" * (17 << 20)}))
+    # The server cuts the connection while the message is still being sent: the close code may be lost on the way.
+    ends(served, json.dumps({**CONNECT, "more": "x" * (17 << 20)}), codes=(1009, None))
+    assert ask(served, "GET", "/api/check_admin_key").status == 200
 
 
 def test_too_many_queries(served: Served):

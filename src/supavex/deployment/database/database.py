@@ -105,36 +105,40 @@ class Database:
 
     def count(self, table: str) -> int:
         """How many documents a table holds; 0 for a table that is not there."""
-        stored = self.store.tables().get(table)
-        if stored is None:
-            return 0
-        (count,) = self.store.connection.execute(f"SELECT count(*) FROM documents_{stored.storage}").fetchone()
+        with self.reading():
+            stored = self.store.tables().get(table)
+            if stored is None:
+                return 0
+            (count,) = self.store.connection.execute(f"SELECT count(*) FROM documents_{stored.storage}").fetchone()
         return int(count)
 
     def get(self, id_: str) -> Document | None:
         """The document with that id, or None. Raises :class:`~supavex.convex.ids.InvalidId` for other text."""
         number, internal_id = decode_id(id_)
-        table = next((t for t in self.store.tables().values() if t.number == number), None)
-        return None if table is None else self._get(table, internal_id)
+        with self.reading():
+            table = next((t for t in self.store.tables().values() if t.number == number), None)
+            return None if table is None else self._get(table, internal_id)
 
     def get_many(self, table: str, ids: Sequence[str], damaged: OnDamaged = refuse) -> dict[str, Document]:
         """Those of ``ids`` that are documents of ``table``. ``damaged`` is called with those that can't be read."""
-        stored = self.store.tables().get(table)
         if table == STORAGE_TABLE:
             return documents_of_files(self.store.connection, self.store.component, ids)
         found = {}
-        for id_, (internal_id, body, row) in self._with_ids(stored, ids, "body, row"):
-            try:
-                found[id_] = read_body(body, stored, internal_id, row)
-            except DamagedDocument as error:
-                damaged(error.damaged)
+        with self.reading():
+            stored = self.store.tables().get(table)
+            for id_, (internal_id, body, row) in self._with_ids(stored, ids, "body, row"):
+                try:
+                    found[id_] = read_body(body, stored, internal_id, row)
+                except DamagedDocument as error:
+                    damaged(error.damaged)
         return found
 
     def present(self, table: str, ids: Iterable[str]) -> frozenset[str]:
         """Those of ``ids`` that ``table`` has a document with, whether it can be read or not."""
         if table == STORAGE_TABLE:
             return frozenset(documents_of_files(self.store.connection, self.store.component, ids))
-        return frozenset(id_ for id_, _ in self._with_ids(self.store.tables().get(table), ids, "NULL"))
+        with self.reading():
+            return frozenset(id_ for id_, _ in self._with_ids(self.store.tables().get(table), ids, "NULL"))
 
     def _with_ids(self, table: StoredTable | None, ids: Iterable[str], columns: str) -> Iterator[tuple[str, Any]]:
         """The rows with some ids: the id, and its bytes with ``columns``. Ids of other tables have no row."""
@@ -236,7 +240,8 @@ class Database:
     def check_documents(self, schema_text: str) -> int:
         """Holds the documents against a schema that is to come; how many. Raises for the first that does not fit."""
         schema = compiled_schema(schema_text)
-        return self._check_documents(schema, schema_change(self.schema, schema))
+        with self.reading():
+            return self._check_documents(schema, schema_change(self.schema, schema))
 
     def _create_tables(self, schema: Schema) -> None:
         for name in sorted(schema.tables.keys() - self.store.tables().keys()):

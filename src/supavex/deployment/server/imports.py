@@ -55,7 +55,7 @@ class ImportJob:
 
 def summary(wanted: ImportJob, progress: RowProgress) -> tuple[str, bool]:
     """What an import would change, as a table, and whether it deletes anything."""
-    with Deployment(wanted.database) as deployment:
+    with Deployment(wanted.database) as deployment, deployment.reading():
         database = _seen_from(deployment, wanted.component)
         return _summary(database, wanted.component, _open(database, wanted), wanted.mode)
 

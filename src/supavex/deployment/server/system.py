@@ -51,10 +51,13 @@ def call(deployment: Deployment, addresses: Addresses, path: str, arguments: Arg
     function = _FUNCTIONS.get(canonical(path))
     if function is None:
         raise SupavexError("FunctionNotFound", f"Could not find function for '{path}'. Not supported here.")
-    if function is api_spec and component and component not in components(deployment.store.connection):
-        return []  # the CLI asks which functions there are when it says that there is no such one
-    database = deployment.within(component_at(deployment.store.connection, component).id)
-    return function(database, addresses, arguments)
+    # An import of another process drops the storage of a table that it replaces: a table is looked up and read in one
+    # transaction.
+    with deployment.reading():
+        if function is api_spec and component and component not in components(deployment.store.connection):
+            return []  # the CLI asks which functions there are when it says that there is no such one
+        database = deployment.within(component_at(deployment.store.connection, component).id)
+        return function(database, addresses, arguments)
 
 
 @_system("_system/cli/tables")

@@ -28,25 +28,22 @@ def export_snapshot(database: Database, path: Path, files: Path | None = None) -
 
     ``files`` is the deployment's folder, where stored files are to be in it too.
 
-    It is one moment: the caller keeps writers away, or uses a connection of its own.
+    The archive holds one state of the deployment, whatever other processes write meanwhile. The connection of
+    ``database`` has no other user.
     """
     count = 0
-    connection = database.store.connection
-    connection.execute("BEGIN")
-    try:
-        with (
-            open(path, "wb", opener=owner_only) as whole,
-            zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
-        ):
-            archive.writestr(_entry("README.md"), _README)
-            for component in (APP, *components(connection).values()):
-                folder = "".join(f"_components/{name}/" for name in component.path.split("/") if name)
-                view = database.within(component.id)
-                count += _tables(archive, folder, view)
-                if files is not None:
-                    _storage(archive, folder, Files(view.store, files))
-    finally:
-        connection.execute("ROLLBACK")
+    with (
+        database.reading(),
+        open(path, "wb", opener=owner_only) as whole,
+        zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+    ):
+        archive.writestr(_entry("README.md"), _README)
+        for component in (APP, *components(database.store.connection).values()):
+            folder = "".join(f"_components/{name}/" for name in component.path.split("/") if name)
+            view = database.within(component.id)
+            count += _tables(archive, folder, view)
+            if files is not None:
+                _storage(archive, folder, Files(view.store, files))
     return count
 
 
