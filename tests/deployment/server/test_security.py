@@ -501,7 +501,7 @@ def ends(served: Served, *messages: str | bytes, codes: Collection[int | None] =
         except ConnectionClosed as closed:
             code = closed.rcvd.code if closed.rcvd else None
         else:
-            code = None
+            raise AssertionError("the session goes on after its FatalError")
     assert code in codes
 
 
