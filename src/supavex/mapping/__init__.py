@@ -1,1 +1,1 @@
-"""How PostgreSQL becomes Convex: names, conversions, references, coverage. The only room that knows both."""
+"""Converts PostgreSQL's schema to Convex's: names, conversions, references, coverage. No lower package knows both."""

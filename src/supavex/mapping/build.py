@@ -1,4 +1,4 @@
-"""``supavex build``: schema.py to the TypeScript that Convex reads. A person's file is never overwritten."""
+"""``supavex build``: writes schema.py as the TypeScript that Convex reads. It never overwrites a person's file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ SCHEMA, TABLES, DEFAULTS = "schema.ts", "supavexTables.ts", "defaults.ts"
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """One file: where, and whether it was written, up to date, or (with ``check``) stale or missing."""
+    """A generated file: its path, and whether it was written, is up to date, or (with ``check``) is stale
+    or missing.
+    """
 
     path: Path
     state: Literal["written", "unchanged", "stale"]
@@ -31,7 +33,7 @@ class Built:
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """What a build did. ``spread`` says that schema.ts is hand-written and has to spread ``supavexTables``."""
+    """The result of a build. ``spread``: schema.ts is hand-written and has to spread ``supavexTables``."""
 
     files: list[Built]
     diagnostics: list[Diagnostic]
@@ -44,7 +46,7 @@ class Build:
 
 
 def existing_targets(project: Settings, schema: Schema) -> set[str]:
-    """The Convex tables that supavex.toml declares existing: a hand-written schema.ts holds them."""
+    """The Convex tables that supavex.toml declares existing. A hand-written schema.ts defines them."""
     names = set()
     for source, rule in project.tables.items():
         if rule.existing is not None:
@@ -70,7 +72,8 @@ def generated_files(project: Settings, schema: Schema) -> tuple[dict[Path, str],
 def build(project: Settings, *, check: bool = False) -> Build:
     """Writes schema.ts (or supavexTables.ts beside a hand-written one), defaults.ts and supavex.lock.
 
-    With ``check`` nothing is written. Raises where the schema has errors, or a file of that name is a person's.
+    With ``check`` nothing is written. Raises :class:`~supavex.errors.SupavexError` if the schema has errors, or if a
+    person wrote a file of that name.
     """
     schema = load_schema(project)
     diagnostics = compile_schema(schema)
@@ -119,7 +122,7 @@ def _lock(project: Settings, schema: Schema, *, check: bool) -> Built:
 
 
 def spread_hint() -> str:
-    """How a hand-written schema.ts takes the generated tables."""
+    """The instruction for spreading the generated tables in a hand-written schema.ts."""
     return (
         f"schema.ts is yours and stays as it is. Spread {TABLES.removesuffix('.ts')} into it:\n"
         '    import { supavexTables } from "./supavexTables";\n'

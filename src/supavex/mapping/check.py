@@ -1,4 +1,4 @@
-"""``supavex check``: the schema compiles, and it covers the source."""
+"""``supavex check``: tests that the schema compiles and that it covers the source."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from supavex.steps import step
 
 @dataclass(slots=True)
 class Check:
-    """What a check found. ``plan`` is None where the schema could not be loaded or is not made of validators."""
+    """The result of a check. ``plan`` is None if the schema could not be loaded or does not consist of validators."""
 
     schema: Schema | None
     plan: Plan | None
@@ -35,11 +35,11 @@ class Check:
     diagnostics: list[Diagnostic]
 
     def ok(self, *, strict: bool = False) -> bool:
-        """Whether there is no error (with ``strict``, no warning either)."""
+        """Whether there is no error and, with ``strict``, no warning."""
         return not has_errors(self.diagnostics, strict=strict)
 
     def to_json(self, *, strict: bool = False) -> dict[str, Any]:
-        """The contract of ``check --json``."""
+        """The JSON of ``check --json``."""
         return {
             "ok": self.ok(strict=strict),
             "tables": [] if self.plan is None else table_statuses(self.plan),
@@ -49,11 +49,11 @@ class Check:
 
 @step("checking the schema against the source")
 def check(project: Settings, *, rows: bool = True) -> Check:
-    """Compiles the schema and holds it against the source; all findings at once.
+    """Compiles the schema and compares it with the source. Returns all findings at once.
 
-    ``rows``: whether rows are read too, for references that no foreign key states.
+    ``rows``: whether to read rows, to find references without a foreign key.
 
-    Raises :class:`~supavex.errors.UsageError` where a piece is missing (no schema file, no source).
+    Raises :class:`~supavex.errors.UsageError` if there is no schema file or no source.
     """
     try:
         schema = load_schema(project)
@@ -80,7 +80,7 @@ def check(project: Settings, *, rows: bool = True) -> Check:
 
 
 def _refused_names(plan: Plan) -> list[Diagnostic]:
-    """The tables that Convex's import refuses by their names; see :func:`~supavex.convex.snapshot.is_storage_like`."""
+    """The tables whose names Convex's import refuses; see :func:`~supavex.convex.snapshot.is_storage_like`."""
     message = (
         "Convex's import refuses a table of such a name with int64, bytes or special floats, and the whole archive "
     )
@@ -93,7 +93,9 @@ def _refused_names(plan: Plan) -> list[Diagnostic]:
 
 
 def checked_plan(project: Settings) -> tuple[Plan, list[Diagnostic]]:
-    """The plan to carry out, and its warnings. Raises where :func:`check` finds an error."""
+    """The plan for a migration, and its warnings. Raises :class:`~supavex.errors.SupavexError` if :func:`check` finds
+    an error.
+    """
     result = check(project, rows=False)
     errors = [d for d in result.diagnostics if d.severity == "error"]
     if errors or result.plan is None:

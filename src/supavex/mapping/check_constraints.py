@@ -1,10 +1,9 @@
-"""What CHECK constraints say of one column, where they say it in a form that a rule of the schema can hold.
+"""Reads CHECK constraints on one column that a rule of the schema can express.
 
-PostgreSQL prints expressions in one way, whatever the author wrote: ``status IN ('a', 'b')`` comes back as
-``(status = ANY (ARRAY['a'::text, 'b'::text]))``. A domain's checks are its columns' checks: they call the value
-``VALUE``.
+PostgreSQL prints each expression in one form: ``status IN ('a', 'b')`` becomes ``(status = ANY (ARRAY['a'::text,
+'b'::text]))``. A domain's checks count as checks of its columns; they name the value ``VALUE``.
 
-A constraint that is NOT VALID or NOT ENFORCED says nothing of the rows that are there: no rule comes from it.
+A constraint that is NOT VALID or NOT ENFORCED gives no rule, because existing rows may break it.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from decimal import Decimal
 from supavex.mapping import patterns
 from supavex.postgres.catalog import CheckConstraint, Column, ForeignKey, Table, Type
 
-#: How a domain's check calls the value that it checks.
+#: The name of the checked value in a domain's check.
 VALUE = "VALUE"
 _NUMERIC = ("int2", "int4", "int8", "numeric", "float4", "float8")
 _INTEGERS = ("int2", "int4", "int8")
@@ -34,18 +33,18 @@ _SIGNS = {">=": "ge", "<=": "le", ">": "gt", "<": "lt"}
 
 
 def allowed_values(table: Table, column: str) -> tuple[str, ...] | None:
-    """The texts that an enum type or a CHECK constraint allows in ``column``; None where neither says."""
+    """The texts that an enum type or a CHECK constraint allows in ``column``; None if neither limits them."""
     found = table.column(column)
     return None if found is None else _allowed_texts(found.type, found, list(_checks(table, column, found.type)))
 
 
 def allowed_elements(type_: Type) -> tuple[str, ...] | None:
-    """The texts that an array's element type allows; None where it says nothing."""
+    """The texts that an array's element type allows; None if it does not limit them."""
     return _allowed_texts(type_, None, [(check.expression, VALUE) for check in type_.checks if check.validated])
 
 
 def allowed_numbers(table: Table, column: str) -> tuple[str, ...] | None:
-    """The numbers (as text) that a CHECK constraint allows in ``column``; None where none says."""
+    """The numbers (as text) that a CHECK constraint allows in ``column``; None if none lists them."""
     found = table.column(column)
     if found is None or found.type.base not in (*_INTEGERS, "numeric", "float8"):
         return None
@@ -62,18 +61,18 @@ def allowed_numbers(table: Table, column: str) -> tuple[str, ...] | None:
 
 
 def numeric_bounds(table: Table, column: str) -> dict[str, str]:
-    """``ge``, ``le``, ``gt``, ``lt`` to numbers (as text) that CHECK constraints on ``column`` alone say plainly."""
+    """``ge``, ``le``, ``gt``, ``lt`` to numbers (as text), from simple CHECK constraints on ``column`` alone."""
     found = table.column(column)
     return {} if found is None else _bounds(found.type, list(_checks(table, column, found.type)))
 
 
 def element_bounds(type_: Type) -> dict[str, str]:
-    """The bounds that an array's element type sets, as :func:`numeric_bounds` has them."""
+    """The bounds of an array's element type, in the form of :func:`numeric_bounds`."""
     return _bounds(type_, [(check.expression, VALUE) for check in type_.checks if check.validated])
 
 
 def pattern_of(table: Table, column: str) -> str | None:
-    """The regular expression that a CHECK constraint on ``column`` alone says, as a rule of the schema reads it."""
+    """The regular expression of a CHECK constraint on ``column`` alone, translated for a rule of the schema."""
     found = table.column(column)
     if found is None or found.type.base not in ("text", "varchar", "name") or not found.deterministic:
         return None
@@ -91,7 +90,7 @@ def pattern_of(table: Table, column: str) -> str | None:
 
 
 def not_validated(table: Table, column: str) -> list[CheckConstraint | ForeignKey]:
-    """The CHECK constraints and foreign keys over ``column`` that the rows of the source may break."""
+    """The CHECK constraints and foreign keys over ``column`` that existing rows may break."""
     found = table.column(column)
     constraints: list[CheckConstraint | ForeignKey] = [*table.checks, *table.foreign_keys]
     named = [constraint for constraint in constraints if not constraint.validated and column in constraint.columns]
@@ -99,7 +98,7 @@ def not_validated(table: Table, column: str) -> list[CheckConstraint | ForeignKe
 
 
 def _checks(table: Table, column: str, type_: Type) -> Iterator[tuple[str, str]]:
-    """The expressions that all rows fulfil and that read ``column`` alone, each with its name for the column."""
+    """The check expressions over ``column`` alone that all rows fulfil, each with its name for the column."""
     for check in table.checks:
         if check.validated and check.columns == (column,):
             yield check.expression, column
@@ -111,21 +110,21 @@ def _checks(table: Table, column: str, type_: Type) -> Iterator[tuple[str, str]]
 def _allowed_texts(type_: Type, column: Column | None, expressions: list[tuple[str, str]]) -> tuple[str, ...] | None:
     if type_.labels:
         return type_.labels
-    # Other types call more than one text equal.
+    # In columns of other types, different texts may be equal.
     if type_.base not in _TEXTS or (column is not None and not column.deterministic):
         return None
     allowed: tuple[str, ...] | None = None
     for expression, subject in expressions:
         texts = _texts(expression, subject)
         if texts is not None:
-            # A value of char(n) is filled up with blanks.
+            # Values of char(n) are padded with blanks.
             padded = [text.ljust(type_.length or 1) if type_.base == "bpchar" else text for text in texts]
             allowed = tuple(dict.fromkeys(t for t in padded if allowed is None or t in allowed))
     return allowed
 
 
 def _texts(expression: str, subject: str) -> list[str] | None:
-    """The texts that an expression allows, where it does nothing else."""
+    """The texts that an expression allows, if it is only a list of texts."""
     found: list[str] = []
     for branch in _split(_bare(expression), " OR "):
         if _is_null(branch, subject):
@@ -149,7 +148,7 @@ def _bounds(type_: Type, expressions: list[tuple[str, str]]) -> dict[str, str]:
                 continue
             name, number = _SIGNS[match["sign"]], match["number"]
             if type_.base == "float4" and "." in number:
-                continue  # as text it is another number than the one that PostgreSQL compared
+                continue  # PostgreSQL compared another number than the one in the text.
             tighter = max if name in ("ge", "gt") else min
             bounds[name] = tighter(bounds.get(name, number), number, key=Decimal)
     return bounds
@@ -172,7 +171,7 @@ def _is_null(term: str, subject: str) -> bool:
 
 
 def _terms(expression: str, subject: str) -> list[str]:
-    """The terms that an expression joins by AND; NULL, which fulfils every check, may stand beside them."""
+    """The terms of an AND. ``… OR column IS NULL`` is ignored, because NULL fulfils every check."""
     bare = _bare(expression)
     branches = [branch for branch in _split(bare, " OR ") if not _is_null(branch, subject)]
     if len(branches) != 1:
@@ -201,7 +200,7 @@ def _closing(expression: str) -> int:
 
 
 def _split(expression: str, separator: str) -> list[str]:
-    """The parts of ``expression`` between separators that are in no parentheses and no quotes."""
+    """The parts of ``expression`` between separators outside parentheses and quotes."""
     parts, depth, start = [], 0, 0
     for token in re.finditer(rf"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|[()\[\]]|{separator}", expression):
         depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(token[0], 0)

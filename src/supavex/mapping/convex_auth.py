@@ -1,8 +1,8 @@
-"""Convex Auth: the users of ``auth.users`` and the accounts of ``auth.identities``, as documents like any others.
+"""Convex Auth: the users of ``auth.users`` and the accounts of ``auth.identities`` as documents.
 
-The tables are those of the npm package @convex-dev/auth (0.0.95). ``[users] for = "convex-auth"`` in supavex.toml adds
-the two source tables to those that move, with the rules that stand here; a project's own rules for ``"auth.users"`` and
-``"auth.identities"`` go before them.
+The target tables are those of the npm package @convex-dev/auth (0.0.95). ``[users] for = "convex-auth"`` in
+supavex.toml makes the two source tables move, with the rules of this module. The project's own rules for
+``"auth.users"`` and ``"auth.identities"`` take precedence.
 """
 
 from __future__ import annotations
@@ -13,30 +13,30 @@ from supavex.postgres.catalog import Table
 from supavex.settings.rules import ColumnRule, FieldRule, TableRule
 from supavex.settings.settings import Settings
 
-#: The source tables, and the Convex tables they go to.
+#: The source tables, and their Convex tables.
 SOURCES = {"auth.users": "users", "auth.identities": "authAccounts"}
-#: The field that holds password hashes, of ``authAccounts``.
+#: The field of ``authAccounts`` for password hashes.
 SECRET = "secret"
-#: Supabase's name of a provider, where Auth.js has another one for the same service and the same ids of people.
+#: Supabase's name of a provider to Auth.js's name, if they differ. Both give people the same ids.
 PROVIDERS = {"email": "password", "azure": "microsoft-entra-id", "linkedin_oidc": "linkedin", "slack_oidc": "slack"}
-#: What stands before the provider of a banned user's accounts: no sign-in looks for it.
+#: The prefix of the provider in a banned user's accounts. No sign-in looks for such a provider.
 BANNED = "banned:"
 _OWN = "Supabase Auth's own"
 _BCRYPT = r"^\$2[abxy]\$[0-9]{2}\$[./A-Za-z0-9]{53}$"
 
 
 def is_secret(table: str, name: str) -> bool:
-    """Whether nothing may show the values of a column or field ``name`` of the source table ``table``."""
+    """Whether the values of a column or field ``name`` of the source table ``table`` must not be shown."""
     return table in SOURCES and (name in (SECRET, "encrypted_password") or "token" in name)
 
 
 def rule_of(project: Settings, table: Table) -> TableRule:
-    """The rules for a table: supavex.toml's, or those of :func:`auth_rule`."""
+    """The rules for a table: those of supavex.toml, or else of :func:`auth_rule`."""
     return auth_rule(project, table) or project.table_rule(table.schema, table.name)
 
 
 def auth_rule(project: Settings, table: Table) -> TableRule | None:
-    """The rules for one of :data:`SOURCES` where the project moves its users so; None for other tables."""
+    """The rules for one of :data:`SOURCES` if the project moves its users to Convex Auth; None for other tables."""
     if project.users.kind != "convex-auth" or table.qualified not in SOURCES:
         return None
     own = project.table_rule(table.schema, table.name)
@@ -54,7 +54,7 @@ def _users(there: set[str]) -> TableRule:
 
     gone = f"({has('deleted_at', 'NULL')} IS NOT NULL)"
     banned = f"COALESCE({has('banned_until', 'NULL')} > now(), false)"
-    # Convex Auth looks for one user with a confirmed email: an SSO user's is another user's as often as not.
+    # Convex Auth expects one user for a confirmed email. An SSO user often shares the email with another user.
     doubled = "false"
     if "is_sso_user" in there:
         others = "SELECT lower(o.email) FROM auth.users AS o WHERE NOT o.is_sso_user AND o.email IS NOT NULL"
@@ -89,7 +89,7 @@ def _accounts(there: set[str], *, hashes: bool) -> TableRule:
     def user(column: str, condition: str = "") -> str:
         return f"(SELECT u.{column} FROM auth.users AS u WHERE u.id = t.user_id{condition})"
 
-    # Before 2024 the provider's id of a person was the row's own id.
+    # Before 2024, the row's id was the provider's id of the person.
     account = "provider_id" if "provider_id" in there else "id"
     email = f"COALESCE({user('email')}, t.identity_data ->> 'email')"
     phone = f"regexp_replace({user('phone')}, '^([0-9]+)$', '+\\1')"
@@ -117,5 +117,5 @@ def _accounts(there: set[str], *, hashes: bool) -> TableRule:
     return TableRule(to="authAccounts", columns=columns, fields=fields)
 
 
-#: What stands for a value that nobody is to see.
+#: Replaces a secret value.
 HIDDEN = "(hidden)"

@@ -1,6 +1,6 @@
-"""Coverage: does every source table and column have a place in Convex, and does it fit there.
+"""Tests coverage: whether every source table and column has a place in Convex and fits there.
 
-Also lists what Convex does not carry over by itself, with what to do about each.
+It also lists what Convex does not carry over by itself, with what to do about each.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from supavex.text import counted
 
 
 def coverage(plan: Plan, absent: Collection[str] = ()) -> list[Diagnostic]:
-    """Every finding about how the source and the schema fit together, table by table.
+    """All findings about how source and schema fit together, table by table.
 
-    ``absent``: names of tables that the source should have: supavex.toml may have rules for them.
+    ``absent``: names of lost tables, for which supavex.toml may have rules.
     """
     findings = [d for table in plan.tables for d in _table(plan, table)]
     fed = {table.target for table in plan.tables if table.target}
@@ -52,7 +52,7 @@ def coverage(plan: Plan, absent: Collection[str] = ()) -> list[Diagnostic]:
 
 
 def _whole(plan: Plan) -> Iterator[Diagnostic]:
-    """Findings that concern no one table: a target that two go to, a rule for a column that no table has."""
+    """Findings about no single table: a target of two tables, a rule for a column that no table has."""
     filled = [
         f"{table.name}.{planned.place}"
         for table in plan.moving
@@ -80,7 +80,7 @@ def _whole(plan: Plan) -> Iterator[Diagnostic]:
 
 
 def table_statuses(plan: Plan) -> list[dict[str, Any]]:
-    """The contract of ``check --json``: each source table, where it goes, and how."""
+    """The tables in the JSON of ``check --json``: each source table, its target, and its fields."""
     return [
         {
             "source": table.name,
@@ -153,7 +153,7 @@ def _existing(table: TablePlan) -> Iterator[Diagnostic]:
 
 
 def _rules(table: TablePlan) -> Iterator[Diagnostic]:
-    """Rules of supavex.toml about things that are not there."""
+    """Findings about rules of supavex.toml for missing columns and fields."""
     columns = [column.name for column in table.source.columns]
     keys = () if table.rule.key == WHOLE_ROW else table.rule.key
     named = [*table.rule.columns, *keys, *([table.rule.created] if table.rule.created else [])]
@@ -165,7 +165,7 @@ def _rules(table: TablePlan) -> Iterator[Diagnostic]:
             yield _finding("UnknownColumn", table, name, message, hint)
     created = table.source.column(table.rule.created or "")
     if created is not None and created.name not in table.creation.columns:
-        message = f"{created.type.name} is no moment that _creationTime could come from."
+        message = f"{created.type.name} is not a time that _creationTime could come from."
         hint = "Name a timestamptz, timestamp or date column."
         yield _finding("CreatedIsNoMoment", table, created.name, message, hint)
     assert table.definition is not None
@@ -257,17 +257,17 @@ def _field(plan: Plan, table: TablePlan, planned: FieldPlan) -> Iterator[Diagnos
 
 
 def _moved(plan: Plan, schema: str, name: str) -> str:
-    """The Convex table that a source table goes to, or is in already; empty where it stays behind."""
+    """The Convex table of a source table that moves or exists in Convex; empty if it stays behind."""
     parent = plan.of_source(schema, name)
     return "" if parent is None else parent.target
 
 
 def _not_validated(table: TablePlan, planned: FieldPlan) -> Iterator[Diagnostic]:
-    """Constraints that PostgreSQL does not hold the rows to that are there."""
+    """Constraints that existing rows may break, because PostgreSQL has not checked them."""
     assert planned.column is not None
     for constraint in not_validated(table.source, planned.column.name):
         if constraint.columns[0] != planned.column.name:
-            continue  # of several columns, at the first
+            continue  # A key of several columns is reported at its first column.
         if isinstance(constraint, CheckConstraint):
             message = f"the check {constraint.name} is NOT VALID or NOT ENFORCED: rows of the source may break it."
             hint = f"A rule for it in schema.py rejects such rows: {constraint.expression}"
@@ -279,7 +279,7 @@ def _not_validated(table: TablePlan, planned: FieldPlan) -> Iterator[Diagnostic]
 
 
 def _nullable_hint(table: TablePlan, planned: FieldPlan) -> str:
-    """What to do about NULLs in a required field: the line for supavex.toml, where there is a default to fill with."""
+    """What to do about NULLs in a required field: the line for supavex.toml, if there is a default."""
     other = f"make the field v.optional(…), or say {_fill_line(table, planned, 'none')}."
     default = planned.validator.rules.default
     if default is MISSING and planned.column is not None:
@@ -335,7 +335,7 @@ def _indexes(table: TablePlan) -> Iterator[Diagnostic]:
     for planned in table.fields:
         indexed = any(fields[0] == planned.name for fields in indexes if fields)
         if planned.reference is not None and planned.reference.target == STORAGE_TABLE:
-            continue  # files are asked for by their ids
+            continue  # The app reads files by their ids.
         if planned.reference is not None and not planned.reference.is_array and not indexed:
             yield _finding(
                 "ForeignKeyWithoutIndex",

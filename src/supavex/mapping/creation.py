@@ -1,4 +1,4 @@
-"""Which column says when a row was made, for ``_creationTime``."""
+"""Finds the column with a row's creation time, for ``_creationTime``."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import re
 
 from supavex.postgres.catalog import Column, Table
 
-#: Columns that ``_creationTime`` comes from, the first that a table has.
+#: Columns for ``_creationTime``. The first that a table has counts.
 CREATION_COLUMNS = ("created_at", "createdAt", "inserted_at", "created", "created_on")
-#: Words of a name that say that a row was made then, in any order and spelling.
+#: Words of a column's name that mean the row's creation, in any order and spelling.
 _CREATION_NAMES = frozenset([
     "createdat", "insertedat", "created", "createdon", "datecreated", "creationdate", "createddate", "creationtime",
     "createtime", "createdtime", "createtimestamp", "createdtimestamp", "creationtimestamp", "timecreated", "inserted",
@@ -16,7 +16,7 @@ _CREATION_NAMES = frozenset([
     "createddatetime",
 ])  # fmt: skip
 MOMENTS = ("timestamptz", "timestamp", "date")
-#: PostgreSQL's ways to say when the statement or the transaction began.
+#: PostgreSQL's expressions for the start of the statement or transaction.
 _NOW = re.compile(
     r"\(*(?:now\(\)|CURRENT_TIMESTAMP|LOCALTIMESTAMP|(?:transaction|statement|clock)_timestamp\(\)"
     r"|timezone\('[^']+'::text, (?:now\(\)|CURRENT_TIMESTAMP)\))(?:\(\d\))?\)*"
@@ -31,10 +31,10 @@ _CHANGES = re.compile(
 
 
 def creation_column(table: Table) -> tuple[str | None, tuple[str, ...]]:
-    """The column that a row's creation is read from, and those that might be it where none can be told from others.
+    """The column of a row's creation time, and the candidates if there are several.
 
-    By name; else the one moment whose default is the time of the insert, and that no name and no trigger says to change
-    later.
+    It is found by name. Otherwise it is the only time column whose default is the time of the insert, and that neither
+    its name nor a trigger marks as changing later.
     """
     moments = [column for column in table.columns if column.type.base in MOMENTS and column.type.element is None]
     by_name = {column.name: column for column in moments}

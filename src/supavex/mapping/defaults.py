@@ -1,6 +1,6 @@
-"""Defaults of columns, where they are constants.
+"""Defaults of columns that are constants.
 
-A default that PostgreSQL computes (``now()``, ``gen_random_uuid()``, ``nextval(…)``) is none: each run would give
+A default that PostgreSQL computes (``now()``, ``gen_random_uuid()``, ``nextval(…)``) is not a constant: each run gives
 another value.
 """
 
@@ -18,7 +18,7 @@ from supavex.convex.validators import Validator
 from supavex.convex.values import Value
 from supavex.postgres.catalog import Column, Type
 
-#: Numeric columns of so many digits are scaffolded as numbers: every double holds them (DBL_DIG).
+#: The most digits of a numeric column that is scaffolded as a number: every double keeps as many (DBL_DIG).
 EXACT_DIGITS = 15
 _NUMBERS = ("int2", "int4", "int8", "oid", "float4", "float8", "money", "numeric")
 _TEXTS = ("text", "varchar", "bpchar", "citext", "name")
@@ -27,7 +27,7 @@ _NUMBER = re.compile(r"\((-?[0-9.]+)\)(?:::[a-z ]+)?|(-?[0-9.]+)(?:::[a-z ]+)?")
 
 
 def constant_default(column: Column) -> Value:
-    """The value of a column's default as its scaffolded field takes it; MISSING where it has none, or no constant."""
+    """A column's constant default as its scaffolded field takes it; MISSING if there is none."""
     default = column.default
     if default is None or column.generated or column.identity:
         return MISSING
@@ -44,12 +44,12 @@ def constant_default(column: Column) -> Value:
         return MISSING if literal is None else _json(literal)
     if literal is None or not (type_.base in _TEXTS or type_.category == "e"):
         return MISSING
-    # As the column holds it: PostgreSQL fills a value of char(n) up with blanks.
+    # In the form in which the column holds it: char(n) pads with blanks.
     return literal.ljust(type_.length) if type_.base == "bpchar" and type_.length else literal
 
 
 def default_for(column: Column, validator: Validator) -> Value:
-    """The constant default of a column as a field of ``validator`` takes it; MISSING where there is none that fits."""
+    """A column's constant default as a field of ``validator`` takes it; MISSING if none fits."""
     value = constant_default(column)
     if value is MISSING:
         return MISSING

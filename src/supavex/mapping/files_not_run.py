@@ -1,4 +1,4 @@
-"""What a replay says of files: those that were not run, and how the others were."""
+"""Findings about the files of a replay: files that were not run, and remarks on the others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def file_diagnostics(report: Report | None) -> list[Diagnostic]:
         return []
     hint = "docs/running-files.md says which files are run."
     found = [
-        # What has a line is a command of psql, which may have brought rows.
+        # An entry with a line is a psql command, which might have loaded rows.
         Diagnostic("NotRun", "warning" if ":" in item.file else "note", f"{item.reason}.", item.file, hint)
         for item in report.not_run
     ]

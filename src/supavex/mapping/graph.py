@@ -10,15 +10,15 @@ from supavex.mapping.plan import FieldPlan, Plan, TablePlan
 
 @dataclass(frozen=True, slots=True)
 class ReferenceGraph:
-    """The moving tables by name (``schema.table``), and the fields by which they refer to each other.
+    """The moving tables by name (``schema.table``), and their references to each other.
 
-    References into tables that are in Convex already are no part of the graph: their ids do not depend on the copy.
+    References into tables that exist in Convex are not in the graph: their ids do not depend on the copy.
     """
 
     tables: Mapping[str, TablePlan]
-    #: By the name of a referenced table: each field that refers to the table, with the field's own table.
+    #: By the name of the referenced table: the fields that refer to it, each with its own table.
     children: Mapping[str, tuple[tuple[TablePlan, FieldPlan], ...]]
-    #: By name: the tables that a table refers to, in the order of its fields.
+    #: By name: the tables to which a table refers, in the order of its fields.
     parents: Mapping[str, tuple[str, ...]]
 
     @classmethod
@@ -42,19 +42,21 @@ class ReferenceGraph:
         )
 
     def ancestors(self, names: Iterable[str], without: Set[str] = frozenset()) -> set[str]:
-        """The tables that rows of ``names`` refer to, and those that these refer to.
+        """The tables to which rows of ``names`` refer, directly or through others.
 
-        ``names`` themselves and ``without`` are left out, and so is what only ``without`` refers to.
+        ``names`` and ``without`` are left out, and so are tables to which only ``without`` refers.
         """
         start = set(names)
         return self._reached(start, without) - start
 
     def parents_first(self) -> list[TablePlan]:
-        """The tables, each after those that it refers to, as far as cycles allow; else in the plan's order."""
+        """The tables, each after the tables to which it refers, as far as cycles allow; otherwise in the
+        plan's order.
+        """
         order: list[TablePlan] = []
         seen: set[str] = set()
-        # A stack and no recursion: a chain of tables may be longer than Python's recursion is deep. A table stands on
-        # the stack twice, before and after its parents.
+        # A stack instead of recursion, because a chain of tables may be longer than Python's limit. A table is pushed
+        # twice, before and after its parents.
         stack = [(name, False) for name in reversed(list(self.tables))]
         while stack:
             name, done = stack.pop()
@@ -67,7 +69,7 @@ class ReferenceGraph:
         return order
 
     def cycle(self, name: str) -> frozenset[str]:
-        """The tables that a table refers to and that refer to it, over any number of tables; itself among them."""
+        """The tables that refer to a table and to which it refers, directly or through others, and the table itself."""
         above = self._reached({name}, frozenset())
         return frozenset(other for other in above if name in self._reached({other}, frozenset()))
 
@@ -82,7 +84,7 @@ class ReferenceGraph:
 
 
 def uses_existing(plan: Plan) -> bool:
-    """Whether documents hold ids of tables that are in Convex already."""
+    """Whether documents hold ids of tables that exist in Convex."""
     return any(
         planned.reference is not None and planned.reference.existing
         for table in plan.moving

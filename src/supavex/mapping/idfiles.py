@@ -1,7 +1,7 @@
-"""Id files: old ids to new ones, such as Supabase user ids to Clerk ids. CSV with two columns, or JSON.
+"""Id files: old ids to new ids, such as Supabase's user ids to Clerk's. CSV with two columns, or JSON.
 
-CSV: the first line names the columns; the first column is the old id, the second the new one. JSON: one object of old
-to new, or a list of objects with two keys in that order.
+CSV: the first line names the columns; the first column is the old id, the second the new id. JSON: one object of old
+ids to new ids, or a list of objects with two keys in that order.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 def load_id_file(path: Path, shown: str) -> dict[str, str]:
-    """Old id to new id, both as text; old uuids in lower case, as PostgreSQL writes them. Raises where it is wrong."""
+    """Old id to new id, both as text. Old uuids are in lower case, as PostgreSQL writes them.
+
+    Raises :class:`~supavex.errors.UsageError` if the file is missing or invalid.
+    """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
@@ -56,7 +59,7 @@ def _old(text: str) -> str:
 
 def _json_rows(text: str, shown: str) -> list[tuple[int, str, str]]:
     try:
-        # Pairs, not a dict: a key that stands twice is to be found.
+        # Pairs instead of a dict, to find a repeated key.
         data = json.loads(text, object_pairs_hook=list)
     except ValueError as error:
         raise _invalid(shown, f"not JSON: {error}") from None

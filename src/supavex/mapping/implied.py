@@ -1,7 +1,7 @@
-"""References that no foreign key states: columns whose values, or whose names, say that they hold keys of a table.
+"""Finds references without a foreign key: columns whose values, or names, are keys of a table.
 
-As text such a key leads nowhere after the move: an ``_id`` of Convex is another text. So ``scaffold`` and ``check``
-name these columns, with the line that makes each a reference.
+As text such a key leads nowhere after the migration, because Convex's ``_id`` is another text. So ``scaffold`` and
+``check`` name these columns, with the line that makes each a reference.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from supavex.postgres.key_values import Answer, Asked, KeyColumn
 
 #: A table's schema and name.
 Place = tuple[str, str]
-#: What the rows say of columns, in their order.
+#: Answers from the rows, in the order of the questions.
 Look = Callable[[Sequence[Asked]], Sequence[Answer]]
 USERS: Place = ("auth", "users")
 _SQL_TYPES = {
@@ -26,29 +26,29 @@ _SQL_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class ImpliedReference:
-    """A column that holds keys of a table. ``parents`` are several where the values are keys of each of them.
-
-    ``stated`` is the table that its foreign key leads to, which stays behind. ``reason`` is a sentence without its end:
-    how it is known, and of what.
-    """
+    """A column that holds keys of a table."""
 
     table: Place
     column: str
+    #: Whether the column is an array of keys.
     many: bool
+    #: The tables whose keys it may hold; several if its values are keys of each.
     parents: tuple[Place, ...]
+    #: The table of the column's foreign key, if that table stays behind.
     stated: Place | None
+    #: Why the column counts as a reference, as a sentence without its end.
     reason: str
 
 
 def look_nowhere(asked: Sequence[Asked]) -> list[Answer]:
-    """Where no rows can be read: what is known of columns is their names."""
+    """A :data:`Look` for sources whose rows can't be read. Only names count then."""
     return [Answer(problem="the rows were not looked at") for _ in asked]
 
 
 def implied_references(
     columns: Iterable[tuple[Table, Column]], keys: Mapping[Place, Key], tables: Mapping[Place, Table], look: Look
 ) -> list[ImpliedReference]:
-    """Those of ``columns`` that hold keys of one of the tables of ``keys``, which are those that move."""
+    """The ``columns`` that hold keys of one of the tables of ``keys``, the moving tables."""
     known = _Keys(keys, tables)
     found = [one for table, column in columns if (one := _candidate(table, column, known)) is not None]
     answers = look([one.asked for one in found]) if found else []
@@ -58,7 +58,7 @@ def implied_references(
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """A column that may hold keys. ``likely`` are the tables that its name, or what it refers to, leads to."""
+    """A column that may hold keys. ``likely`` are the tables that its name or its foreign key suggests."""
 
     asked: Asked
     likely: tuple[Place, ...]
@@ -67,7 +67,7 @@ class _Candidate:
 
 
 class _Keys:
-    """The keys of the tables that move, by what a column asks for: each question is answered once for all columns."""
+    """The keys of the moving tables, by kind. Each question is computed once for all columns."""
 
     def __init__(self, keys: Mapping[Place, Key], tables: Mapping[Place, Table]) -> None:
         self.all, self.tables = keys, tables
@@ -83,7 +83,7 @@ class _Keys:
         return self._kinds.get(kind, {})
 
     def referring(self, kind: str, there: Place) -> dict[Place, Key]:
-        """Those of :meth:`of_kind` that refer to the table ``there``."""
+        """The keys of :meth:`of_kind` whose columns refer to the table ``there``."""
         found = self._referring.get((kind, there))
         if found is None:
             keys = self.of_kind(kind).items()
@@ -93,7 +93,7 @@ class _Keys:
 
 
 def _candidate(table: Table, column: Column, known: _Keys) -> _Candidate | None:
-    """What to ask of a column; None for one that is nobody's key, or whose foreign key says whose."""
+    """The question about a column; None if it can't be a key, or if its foreign key leads to a moving table."""
     own = (table.schema, table.name)
     type_ = column.type.element or column.type
     kind = _SQL_TYPES.get(type_.base)
@@ -104,15 +104,15 @@ def _candidate(table: Table, column: Column, known: _Keys) -> _Candidate | None:
     is_key = own in alike and alike[own].columns == (column.name,)
     single = next((key for key in stated if len(key.columns) == 1), None)
     there = None if single is None else (single.referenced_schema, single.referenced_table)
-    # Small numbers and short texts are in many tables.
+    # Small numbers and short texts occur in many tables.
     named = kind == "uuid" or bool(set(words(column.name)[-1:]) & KEY_WORDS)
     if there is not None:
-        # It refers to a table that stays behind; another that moves may have the same keys.
+        # The foreign key leads to a table that stays behind. A moving table may have the same keys.
         alike = known.referring(kind, there)
     likely = [] if kind == "int8" and not named else _named_after(column, own, alike, known.tables, is_key=is_key)
     if there is not None and not likely and not is_key:
         likely = list(alike)
-    # Rows of many tables have the same first keys: of a key, its name has to say whose else it is.
+    # The first keys of many tables are the same, so a key column counts only if its name names another table.
     if kind != "uuid" or is_key:
         alike = {place: alike[place] for place in likely}
     asked = tuple(KeyColumn(*place, key.columns[0], kind) for place, key in alike.items())
@@ -123,14 +123,14 @@ def _candidate(table: Table, column: Column, known: _Keys) -> _Candidate | None:
 def _named_after(
     column: Column, own: Place, keys: Mapping[Place, Key], tables: Mapping[Place, Table], *, is_key: bool
 ) -> list[Place]:
-    """The tables that a column is named after; of its table's own key, others than that table."""
+    """The tables that a column's name suggests. For a table's own key: without that table."""
     names = {place: tables[place].name for place in keys}
     found = named_after(column.name, own, names)
     return [] if is_key and own in found else found
 
 
 def _kind(table: Table, key: Key) -> str | None:
-    """The SQL type that a table's key is compared as; None for one of several columns, or of another type."""
+    """The SQL type as which a table's key is compared; None for a key of several columns or another type."""
     column = table.column(key.columns[0]) if len(key.columns) == 1 else None
     plain = column is not None and column.type.element is None and column.deterministic
     return _SQL_TYPES.get(column.type.base) if column is not None and plain else None
@@ -150,10 +150,10 @@ def _judged(candidate: _Candidate, answer: Answer) -> ImpliedReference | None:
     if not seen:
         parents = candidate.likely if candidate.named else ()
     elif len(parents) > 1:
-        # Of several whose keys they are, the one that the column is named after.
+        # If the values are keys of several tables, the column's name decides.
         parents = tuple(place for place in parents if place in candidate.likely) or parents
     if len(parents) > 1 and candidate.stated == USERS:
-        # Of several with the keys of users, the one that is named after people.
+        # If several tables have the keys of users, the table named after people wins.
         parents = tuple(named_after("user", parents[0], {place: place[1] for place in parents})) or parents
     if not parents:
         return None

@@ -1,4 +1,4 @@
-"""``supavex inspect``: what a source holds, and what Convex won't carry over."""
+"""``supavex inspect``: the contents of a source, and what Convex does not carry over."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ from supavex.temporary import temporary_folder
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What was found. ``rows`` counts each table by its qualified name; ``replay`` is None for a live database."""
+    """The contents of a source. ``rows`` counts each table by its qualified name; ``replay`` is None for a live
+    database.
+    """
 
     source: str
     catalog: Catalog
@@ -34,16 +36,16 @@ class Inspection:
 
     @property
     def not_carried(self) -> list[NotCarried]:
-        """Everything that Convex will not do by itself."""
+        """Everything that Convex does not do by itself."""
         return not_carried_of(self.catalog, list(self.catalog))
 
     @property
     def lost(self) -> tuple[Loss, ...]:
-        """Tables that the files make, or need and don't make, and that are not there."""
+        """Missing tables that the files create, or that the files need and do not create."""
         return () if self.replay is None else self.replay.lost
 
     def to_json(self) -> dict[str, Any]:
-        """The contract of ``inspect --json``."""
+        """The JSON of ``inspect --json``."""
         replay = self.replay
         return {
             "source": self.source,
@@ -84,7 +86,7 @@ def _column(column: Column) -> dict[str, Any]:
 
 @step("counting rows")
 def count_rows(connection: psycopg.Connection, catalog: Catalog) -> dict[str, int]:
-    """The rows of each table, counted; a table that this role may not read is left out."""
+    """The number of rows of each table. Tables that this role may not read are left out."""
     rows = {}
     for table in catalog:
         try:
@@ -96,7 +98,7 @@ def count_rows(connection: psycopg.Connection, catalog: Catalog) -> dict[str, in
 
 
 def inspect(source: str, schemas: list[str], scratch: Path) -> Inspection:
-    """What ``source`` holds: a folder of migrations, one SQL file, or a connection string.
+    """The contents of ``source``: a folder of migrations, one SQL file, or a connection string.
 
     Files are replayed into a server under ``scratch``.
     """
@@ -113,21 +115,21 @@ def inspect(source: str, schemas: list[str], scratch: Path) -> Inspection:
         raise UsageError(
             "NoSource",
             "there is no such file or folder.",
-            where="***" if "@" in source else source,  # an address without its scheme, with a password in it
+            where="***" if "@" in source else source,  # It may be an address without its scheme, with a password in it.
             hint="A folder, a .sql file, or postgresql://…",
         )
     return _replayed(replays.Replay(scratch, files, schemas), str(path))
 
 
 def inspect_source(source: str, schemas: Sequence[str]) -> Inspection:
-    """As :func:`inspect`, with a server that is removed afterwards."""
+    """As :func:`inspect`, with a temporary server."""
     with temporary_folder("inspect", "/tmp") as scratch:
-        scratch.chmod(0o755)  # the embedded server may run as another user
+        scratch.chmod(0o755)  # The embedded server may run as another user.
         return inspect(source, list(schemas), scratch)
 
 
 def inspect_project(project: Settings) -> Inspection:
-    """What a project's source holds; its files are replayed once for all commands."""
+    """The contents of a project's source. Its files are replayed once for all commands."""
     if project.database_url is not None:
         return inspect_source(project.database_url, project.schemas)
     return _replayed(Source(project).replay(), project.shown(project.migrations))

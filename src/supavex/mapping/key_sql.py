@@ -1,4 +1,4 @@
-"""The SQL by which the copy, and what works as it does, reads keys. The proof has its own."""
+"""SQL with which the copy, and code that works like it, reads keys. The proof has its own."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from supavex.mapping.keys import INTEGER_PREFIX, Key
 
 
 def key_sql(key: Key, columns: Sequence[str]) -> str:
-    """SQL for the 16 bytes (``uuid`` or ``bytea``) of the key whose parts the SQL expressions ``columns`` give.
+    """SQL for the 16 bytes (``uuid`` or ``bytea``) of the key whose parts are the SQL expressions ``columns``.
 
-    NULL where any part is. The parts may be the key's own columns or those of a foreign key to it.
+    NULL if any part is NULL. The parts may be the key's own columns or the columns of a foreign key to it.
     """
     if key.form == "uuid":
         return f"{columns[0]}"
@@ -20,10 +20,10 @@ def key_sql(key: Key, columns: Sequence[str]) -> str:
 
 
 def key_text_sql(key: Key, columns: Sequence[str], last: str = "") -> str:
-    """SQL for the key as text, for messages and for the proof: the value, or a JSON array of several.
+    """SQL for the key as text, for messages and for the proof: the value, or a JSON array of several values.
 
-    Of a row without a key, its parts are the row's columns; the expression is a window function then. It numbers
-    those of equal rows for which the SQL ``last`` is true behind the others.
+    If the key is the whole row, the expression is a window function that numbers equal rows. Rows for which the SQL
+    ``last`` is true are numbered last.
     """
     if key.form == "row":
         row = f"ROW({', '.join(columns)})::text"

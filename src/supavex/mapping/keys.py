@@ -1,12 +1,12 @@
 """Row keys: the 16 bytes of a document's id, computed from a row's key and from every foreign key to it.
 
-    uuid                its own 16 bytes
-    int2, int4, int8    the bytes ``supavex0`` and the number in 8 bytes, big-endian two's complement: injective
-    text and the rest   the first 16 bytes of SHA-256 of the key's text; of several columns, of their JSON array
-    none                of the whole row's text, and of equal rows their number: they are interchangeable
+- uuid: its own 16 bytes.
+- int2, int4, int8: the bytes ``supavex0`` and the number in 8 bytes, big-endian two's complement (injective).
+- text and other types: the first 16 bytes of SHA-256 of the key's text; of several columns, of their JSON array.
+- no key: of the whole row's text; equal rows are numbered, because they are interchangeable.
 
-PostgreSQL computes them for the copy (:mod:`supavex.mapping.key_sql`); :meth:`Key.internal_id` computes them again from
-text, for the proof.
+PostgreSQL computes the bytes for the copy (:mod:`supavex.mapping.key_sql`). :meth:`Key.internal_id` computes them again
+from text, for the proof.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from supavex.postgres.connection import quoted
 
 INTEGER_PREFIX = b"supavex0"
 _INTEGERS = ("int2", "int4", "int8")
-#: A chosen key that says: rows have no key.
+#: The setting for a table whose rows have no key.
 WHOLE_ROW = ("*",)
 
 
@@ -32,7 +32,7 @@ class Key:
 
     columns: tuple[str, ...]
     form: Literal["uuid", "integer", "hash", "row"]
-    #: Which parts are numeric: 7 and 7.00 are one key, so their text is made alike.
+    #: Which parts are numeric. 7 and 7.00 are one key, so the text of numeric parts is normalized.
     numeric: tuple[bool, ...] = ()
 
     @property
@@ -41,11 +41,11 @@ class Key:
         return self.form != "row"
 
     def own(self, alias: str) -> list[str]:
-        """The key's own columns as SQL, of the table called ``alias``."""
+        """SQL for the key's own columns in the table with that alias."""
         return [f"{alias}.{quoted(column)}" for column in self.columns]
 
     def internal_id(self, text: str) -> bytes:
-        """The 16 bytes of the key whose text is ``text``: its value, or the JSON array of several."""
+        """The 16 bytes of the key with the text ``text``: its value, or the JSON array of several values."""
         if self.form == "uuid":
             return uuid.UUID(text).bytes
         if self.form == "integer":
@@ -53,7 +53,7 @@ class Key:
         return hashlib.sha256(text.encode()).digest()[:16]
 
     def text_of(self, internal_id: bytes) -> str | None:
-        """The key's text from its 16 bytes, where that can be told; None for a hash."""
+        """The key's text from its 16 bytes; None for a hash."""
         if self.form == "uuid":
             return str(uuid.UUID(bytes=internal_id))
         if self.form == "integer" and internal_id.startswith(INTEGER_PREFIX):
@@ -62,9 +62,9 @@ class Key:
 
 
 def key_of(table: Table, chosen: Sequence[str] = ()) -> Key | None:
-    """The key of ``table``: ``chosen`` columns, its primary key, or its first unique key that can't be NULL.
+    """The key of ``table``: the ``chosen`` columns, its primary key, or its first unique key without NULLs.
 
-    Where there is none, or where :data:`WHOLE_ROW` is chosen, the whole row. None for a table without columns.
+    Without such a key, or if :data:`WHOLE_ROW` is chosen: the whole row. None for a table without columns.
     """
     columns = tuple(chosen) or table.primary_key or _unique_key(table) or WHOLE_ROW
     if columns == WHOLE_ROW:

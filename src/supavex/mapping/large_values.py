@@ -1,7 +1,7 @@
 """Large values that become stored files: which of a column's values they are, and the ids of their files.
 
-A file's id is computed from its table, its column and the id of its row's document. So the field that refers to it is a
-column like any other, wherever the copy runs, and who holds the document knows which file is its own.
+A file's id is computed from its table, its column and the id of its row's document. So the field with the file's id can
+be computed like any other field, and the file of a document is known without a lookup.
 """
 
 from __future__ import annotations
@@ -22,24 +22,25 @@ from supavex.postgres.connection import quoted
 from supavex.settings.rules import FILE_OVER, ColumnRule
 
 _TEXT, _JSON, _BYTES = "text/plain; charset=utf-8", "application/json", "application/octet-stream"
-#: The media type of a file, by the type of its column (PostgreSQL's internal name). No other type becomes one.
+#: The media type of a file, by the type of its column (PostgreSQL's internal name). Other types can't become files.
 MEDIA_TYPES = {"text": _TEXT, "varchar": _TEXT, "json": _JSON, "jsonb": _JSON, "bytea": _BYTES}
-#: How a file's name ends in an archive.
+#: The suffix of a file's name in an archive.
 ENDINGS = {_TEXT: ".txt", _JSON: ".json", _BYTES: ".bin"}
 
 
 @dataclass(frozen=True, slots=True)
 class LargeValues:
-    """The values of ``column`` of a table (of that ``schema``) that become files: those of more than ``over`` bytes.
+    """The values of a table's column that become stored files."""
 
-    0: all that are not NULL. ``key`` is the table's; ``own`` the field that keeps the other values, empty without one.
-    """
-
+    #: The table's schema.
     schema: str
     table: str
     column: Column
+    #: The table's key.
     key: Key
+    #: Values of more bytes become files. 0: all values that are not NULL.
     over: int
+    #: The field that keeps the other values; empty if there is none.
     own: str = ""
 
     @property
@@ -54,15 +55,15 @@ class LargeValues:
 
     @property
     def _prefix(self) -> bytes:
-        """What the files of no other column begin their hash with."""
+        """The first bytes of the hash for the files of this column, which no other column has."""
         return f"{quoted(self.schema, self.table, self.column.name)} ".encode()
 
     def text_sql(self, value: str) -> str:
-        """SQL for what the file of ``value`` holds: text, or bytes."""
+        """SQL for the content of the file of ``value``: text, or bytes."""
         return value if self.column.type.base == "bytea" else f"{value}::text"
 
     def large_sql(self, value: str) -> str:
-        """SQL: whether ``value`` becomes a file; NULL or false for NULL. Of what lies in TOAST, nothing is read."""
+        """SQL that is true if ``value`` becomes a file; NULL or false for NULL. It does not read TOAST."""
         if not self.over:
             return f"{value} IS NOT NULL"
         return f"octet_length({self.text_sql(value)}) > {self.over}"
@@ -73,19 +74,21 @@ class LargeValues:
         return f"uuid_send({own})" if self.key.form == "uuid" else own
 
     def id_sql(self, row_id: str) -> str:
-        """SQL for the 16 bytes of the file's id, of SQL for those of the row's."""
+        """SQL for the 16 bytes of the file's id. ``row_id``: SQL for the 16 bytes of the row's id."""
         return f"substr(sha256('\\x{self._prefix.hex()}'::bytea || {row_id}), 1, {INTERNAL_ID_BYTES})"
 
     def internal_id(self, row_id: bytes) -> bytes:
-        """The 16 bytes of the file's id, of those of the row's."""
+        """The 16 bytes of the file's id. ``row_id``: the 16 bytes of the row's id."""
         return hashlib.sha256(self._prefix + row_id).digest()[:INTERNAL_ID_BYTES]
 
     def file_id(self, key: str) -> str:
-        """The id of the file of the row whose key, as text, is ``key``."""
+        """The id of the file of the row with the key ``key``, as text."""
         return encode_id(STORAGE_NUMBER, self.internal_id(self.key.internal_id(key)))
 
     def conversion(self, alias: str) -> Conversion:
-        """How the field gets the file's id: the copy has PostgreSQL compute it, the proof computes it from the key."""
+        """The conversion of the field for the file's id. The copy computes the id in PostgreSQL, the proof from the
+        key.
+        """
         large = self.large_sql("{c}")
         return Conversion(
             f"the id of a stored file, where it has {self.described}",
@@ -102,7 +105,7 @@ class LargeValues:
 
     @property
     def described(self) -> str:
-        """Which values become files."""
+        """The words for the values that become files."""
         return f"more than {self.over:,} bytes" if self.over else "a value"
 
 
@@ -115,9 +118,9 @@ def file_problem(
     own: str | None,
     referring: set[str],
 ) -> Misfit | None:
-    """What keeps large values of ``column`` from becoming files as its ``rule`` says; None where nothing does.
+    """Why large values of ``column`` can't become files as ``rule`` says; None if they can.
 
-    ``own``: the column's field among ``fields``, if it has one. ``referring``: columns that make references.
+    ``own``: the column's own field in ``fields``, if any. ``referring``: columns of references.
     """
     name = rule.file or ""
     if not can_be_file(column.type):
@@ -156,9 +159,9 @@ def file_problem(
 def suggestion(
     table: Table, toml: str, column: Column, fields: Mapping[str, Validator], own: str, *, shared: bool = False
 ) -> str | None:
-    """What to do about a large value of ``column``, whose field is ``own``; None where it can't become a file.
+    """The advice for a large value of ``column`` with the field ``own``; None if it can't become a file.
 
-    ``toml``: the table's name as supavex.toml writes it. ``shared``: the column's rule is the one of ``[columns.…]``.
+    ``toml``: the table's name in supavex.toml. ``shared``: the column's rule is in ``[columns.…]``.
     """
     refers = any(column.name in found.columns for found in table.foreign_keys)
     if refers or not can_be_file(column.type):
@@ -184,7 +187,7 @@ def toml_key(name: str) -> str:
 
 
 def _is_file_id(validator: Validator) -> bool:
-    """Whether a field takes the id of a stored file, and nothing else but null."""
+    """Whether a field takes the id of a stored file, and otherwise only null."""
     members = [member for member in Target(validator).members if not isinstance(member, Null)]
     return len(members) == 1 and isinstance(members[0], Id) and members[0].table == STORAGE_TABLE
 

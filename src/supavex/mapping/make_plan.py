@@ -1,4 +1,4 @@
-"""Making the plan: what catalog, schema and supavex.toml come to together, table by table and field by field."""
+"""Makes the plan from the catalog, the schema and supavex.toml, table by table and field by field."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _FALLBACK_COLUMNS = ("updated_at", "updatedAt")
 
 
 def make_plan(project: Settings, schema: Schema, catalog: Catalog) -> Plan:
-    """The plan of ``project``. Raises only for missing or broken id files; all else is for coverage to report."""
+    """The plan of ``project``. Raises only for missing or broken id files. Coverage reports all other problems."""
     tables = [_table(project, schema, table) for table in catalog]
     order = {name: position for position, name in enumerate(schema.tables)}
     tables.sort(key=lambda plan: (order.get(plan.target, len(order)), plan.name))
@@ -80,7 +80,7 @@ def _table(project: Settings, schema: Schema, table: Table) -> TablePlan:
 
 
 def _toml(project: Settings, table: Table) -> str:
-    """The name under which supavex.toml has rules for the table, or would have them."""
+    """The table's name in supavex.toml, as a rule for it has or would have it."""
     plain = table.schema == project.schemas[0] and table.qualified not in project.tables
     return toml_key(table.name if plain else table.qualified)
 
@@ -99,7 +99,8 @@ def _fill(plan: Plan, table: TablePlan, files: dict[str, dict[str, str]]) -> Non
     used: set[str] = set()
     referring = {column for rule in table.rule.fields.values() for column in rule.references}
     rules = {column.name: plan.project.column_rule(table.rule, column.name) for column in table.source.columns}
-    # A field that is named after one column, or that supavex.toml gives to one, is no other column's in camel case.
+    # A field that has the name of a column, or that supavex.toml gives to a column, is not matched by another column in
+    # camel case.
     taken = {rule.to for rule in rules.values() if rule.to} | {name for name, rule in rules.items() if not rule.to}
     taken |= table.rule.fields.keys()
     filed: dict[str, str] = {}
@@ -211,22 +212,22 @@ def _add_field(
             column.name,
             column,
             _fill_of(plan, table, rule, column, validator),
-            # Who writes an expression has thought of NULL.
+            # The author of an expression has decided about NULL.
             plan.project.filling(table.rule, rule) == "none" or rule.sql is not None,
         )
     )
 
 
 def _fill_of(plan: Plan, table: TablePlan, rule: ColumnRule, column: Column, validator: Validator) -> Value:
-    """What the NULLs of a column become, where supavex.toml asks for defaults; MISSING: they stay NULL.
+    """The replacement of a column's NULLs if supavex.toml asks for defaults; MISSING if they stay NULL.
 
-    The field's own default; or, where it has none and needs a value, the column's, if that is a constant.
+    It is the field's default. For a required field without one, it is the column's default, if that is a constant.
     """
     named = rule.fill == "defaults"
     if plan.project.filling(table.rule, rule) != "defaults":
         return MISSING
     if (column.name in table.source.constrained or column.type.checks) and not named:
-        return MISSING  # a value might break the constraint that NULL does not
+        return MISSING  # A value might break a constraint that NULL does not break.
     inner = unwrap(validator)
     if inner.rules.default is not MISSING:
         return inner.rules.default
@@ -238,7 +239,7 @@ def _fill_of(plan: Plan, table: TablePlan, rule: ColumnRule, column: Column, val
 def _add_file(
     plan: Plan, table: TablePlan, own: str | None, column: Column, rule: ColumnRule, referring: set[str]
 ) -> None:
-    """A field for the ids of a column's files, and its ``own`` field for the values that become none."""
+    """Adds the field for the ids of a column's files, and its ``own`` field for the values that stay."""
     assert table.definition is not None
     assert table.key is not None
     assert rule.file is not None
@@ -290,12 +291,12 @@ def _stored_file(source: str, validator: Validator, bucket: str | bool) -> Refer
 
 
 def _type_of(plan: Plan, table: TablePlan, sql: str) -> Type | Misfit | None:
-    """The type of an ``sql`` expression, or what is wrong with it, as PostgreSQL says; None where nothing does."""
+    """PostgreSQL's type of an ``sql`` expression, or its error; None if neither is known."""
     said = plan.catalog.expression(table.source, sql)
     if said is not None and said.error:
         hint = "Correct it in supavex.toml: t is the row, and what is not PostgreSQL's own needs its schema."
         return Misfit(f"PostgreSQL refuses its sql expression: {said.error}.", hint, "InvalidExpression")
-    # NULL alone, which goes to every field, has no type that says anything.
+    # A bare NULL fits every field, and its type says nothing.
     return None if said is None or sql.strip().upper() == "NULL" else said.type
 
 
@@ -306,8 +307,8 @@ def _uncast(problem: Misfit) -> Misfit:
 
 
 def _type_for(validator: Validator, column: Column) -> Type:
-    """The type an expression is taken to have that PostgreSQL was not asked for, or of which it says nothing: the
-    column's where the field takes it, else one it does.
+    """The assumed type of an expression whose type PostgreSQL does not say: the column's type if the field takes it,
+    else a type that the field takes.
     """
     if not isinstance(choose(column.type, Target(validator), ColumnRule()), Misfit):
         return column.type
@@ -322,7 +323,7 @@ def _type_for(validator: Validator, column: Column) -> Type:
 
 
 def _add_expression(plan: Plan, table: TablePlan, name: str, validator: Validator, made_of: str | Key) -> None:
-    """A field of an ``sql`` expression, or of the row's key as text."""
+    """Adds a field with an ``sql`` expression, or with the row's key as text."""
     expression = made_of if isinstance(made_of, str) else key_text_sql(made_of, made_of.own(ALIAS))
     inner, optional = unwrap(validator), isinstance(validator, Optional)
     column = Column(name, Type("text", "text"), nullable=True)

@@ -1,4 +1,4 @@
-"""How a PostgreSQL name becomes a Convex name, where the schema does not use the same one, and what a name is after."""
+"""Converts PostgreSQL's names to Convex's, and finds the table that a column's name refers to."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TypeVar
 K = TypeVar("K")
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+")
-#: Words at the end of a column's name that say that it holds a key.
+#: Last words of a column's name that mean a key.
 KEY_WORDS = frozenset(["id", "ids", "uuid", "uuids", "uid", "guid", "fk", "ref", "refs", "key", "keys", "pk"])
 _IRREGULAR = {
     "people": "person", "children": "child", "men": "man", "women": "woman", "data": "datum", "media": "medium",
@@ -18,7 +18,7 @@ _IRREGULAR = {
     "movies": "movie", "cookies": "cookie", "series": "series", "species": "species", "calories": "calorie",
     "news": "news", "lenses": "lens", "buses": "bus", "leaves": "leaf", "shelves": "shelf",
 }  # fmt: skip
-#: Words for one who does something, and tables that hold people, the likeliest first.
+#: Words for people in a role, and names of tables of people; the likeliest first.
 _ROLES = frozenset([
     "approver", "assignee", "assigner", "author", "buyer", "commenter", "creator", "editor", "follower", "followed",
     "following", "friend", "guest", "host", "initiator", "instructor", "invitee", "inviter", "leader", "manager",
@@ -27,7 +27,7 @@ _ROLES = frozenset([
     "member", "members", "attendee", "attendees", "participants", "followers", "friends", "account", "profile",
 ])  # fmt: skip
 _PEOPLE = (("user",), ("profile",), ("person",), ("account",), ("member",))
-#: A word alone that leads to a row of the same table.
+#: Single words that refer to a row of the same table.
 _SAME_TABLE = frozenset([
     "parent", "child", "children", "previous", "prev", "next", "root", "original", "replaced", "replaces", "reply",
     "replies", "forked", "copied", "duplicate", "ancestor", "ancestors", "sibling", "siblings", "superseded",
@@ -44,12 +44,12 @@ def camel_case(name: str) -> str:
 
 
 def words(name: str) -> tuple[str, ...]:
-    """The words of a name in any case, in lower case: ``hostId``, ``host_id`` and ``HOST-ID`` as ``host``, ``id``."""
+    """The words of a name, in lower case: ``hostId``, ``host_id`` and ``HOST-ID`` give ``host``, ``id``."""
     return tuple(word.lower() for word in _WORDS.findall(name))
 
 
 def singular(word: str) -> str:
-    """An English word's singular, as far as its last letters tell."""
+    """An English word's singular, by its last letters."""
     if word in _IRREGULAR:
         return _IRREGULAR[word]
     if word.endswith("ies") and len(word) > 4:
@@ -63,7 +63,9 @@ def singular(word: str) -> str:
 
 
 def thing(column: str) -> tuple[str, ...]:
-    """What a column that holds keys is named after, in words: ``billing_address_id`` as ``billing``, ``address``."""
+    """The words of a key column's name without those for "key": ``billing_address_id`` gives ``billing``,
+    ``address``.
+    """
     found = list(words(column))
     while len(found) > 1 and found[-1] in KEY_WORDS:
         found.pop()
@@ -71,10 +73,11 @@ def thing(column: str) -> tuple[str, ...]:
 
 
 def named_after(column: str, own: K, tables: Mapping[K, str]) -> list[K]:
-    """The tables, by their names, that a column is named after; ``own`` is its own table. The likeliest kind only.
+    """The tables, by name, that a column's name refers to. ``own`` is its own table. Only the likeliest kind is
+    returned.
 
-    It is named as a table is, or as the end of a table's name; it ends as a table is named; it says who did something,
-    and there is a table of people; it says that it leads to a row of the same table.
+    The kinds: the name is a table's name, or its end; the name ends with a table's name; it names a person in a role,
+    and there is a table of people; it refers to the same table.
     """
     said = tuple(map(singular, thing(column)))
     if not said:

@@ -1,4 +1,4 @@
-"""What the source enforces or does and Convex does not, and what to write instead."""
+"""What the source enforces or does and Convex does not, with the replacement for each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from supavex.postgres.catalog import Catalog, Table, ignores_case
 
 @dataclass(frozen=True, slots=True)
 class NotCarried:
-    """Something of the source that Convex will not do by itself: what, where, and what to do."""
+    """Something of the source that Convex does not do by itself: its kind, its place, and the replacement."""
 
     kind: str
     where: str
@@ -21,7 +21,7 @@ class NotCarried:
 
 
 def not_carried(plan: Plan) -> list[NotCarried]:
-    """What Convex does not take over, of the tables that are moved, and of the whole database."""
+    """What Convex does not take over from the moving tables and from the rest of the database."""
     own = [table.source for table in plan.moving if table.name not in SOURCES]
     return not_carried_of(plan.catalog, own)
 
@@ -47,7 +47,7 @@ _INSTEAD = {
 
 
 def not_carried_of(catalog: Catalog, tables: list[Table]) -> list[NotCarried]:
-    """What Convex does not take over of ``tables``, and of the rest of the database."""
+    """What Convex does not take over from ``tables`` and from the rest of the database."""
     found = [item for table in tables for item in _not_carried(table)]
     return found + [NotCarried(o.kind, o.name, o.detail, _INSTEAD.get(o.kind, "")) for o in catalog.others]
 

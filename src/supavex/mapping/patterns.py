@@ -1,8 +1,8 @@
-r"""Regular expressions and LIKE patterns of PostgreSQL as patterns that Python and JavaScript read in the same way.
+r"""Translates PostgreSQL's regular expressions and LIKE patterns to patterns that Python and JavaScript read alike.
 
-Only what means the same in all three is translated: literals, ``.``, character classes, groups, alternatives,
-quantifiers, ``^`` and ``$``, ``\d`` and ``\s``. What is not translated gives None. A translation may accept a text that
-PostgreSQL refuses (Python's ``$`` matches before a last newline), and never refuses one that PostgreSQL accepts.
+Only syntax with the same meaning in all three is translated: literals, ``.``, character classes, groups, alternatives,
+quantifiers, ``^`` and ``$``, ``\d`` and ``\s``. Other patterns give None. A translation may accept a text that
+PostgreSQL refuses (Python's ``$`` matches before a last newline). It never refuses a text that PostgreSQL accepts.
 
 Sources: PostgreSQL's manual, section 9.7.3; Python's ``re``; JavaScript's RegExp with the flag ``u``.
 """
@@ -17,20 +17,20 @@ _CONTROLS = {"t": "\t", "n": "\n", "r": "\r", "f": "\f", "v": "\v"}
 _NAMED = {"digit": r"\d", "space": r"\s", "xdigit": "0-9A-Fa-f"}
 _QUANTIFIER = re.compile(r"(?:[*+?]|\{(\d{1,3})(?:(,)(\d{1,3})?)?\})\??")
 _MAX_LENGTH = 500
-#: What Python reads as an operation on sets some day, and warns of.
+#: Python reserves these for set operations in a later version, and warns of them.
 _SET_OPERATORS = ("&&", "||", "~~")
 
 
 class _NotPortable(Exception):
-    """The pattern means something that the translation can't say."""
+    """The pattern can't be translated."""
 
 
 @dataclass(slots=True)
 class _Piece:
-    """One piece of a branch: its text, the text of its atom, and what is known of it.
+    """A piece of a branch: its text, and the text of its atom.
 
-    ``literal``: the one character that it is. ``group``: it is a group. ``repeats``: it repeats without a bound, or
-    something in it does.
+    ``literal``: the character, if the piece is one. ``group``: the piece is a group. ``repeats``: the piece, or a part
+    of it, repeats without a bound.
     """
 
     text: str
@@ -57,7 +57,7 @@ def portable(pattern: str, *, ignore_case: bool = False) -> str | None:
 
 
 def of_like(pattern: str, *, ignore_case: bool = False) -> str | None:
-    """A LIKE pattern as a regular expression; None where it says nothing or can't be translated."""
+    """A LIKE pattern as a regular expression; None if it allows every text or can't be translated."""
     if len(pattern) > _MAX_LENGTH or (ignore_case and not pattern.isascii()):
         return None
     parts, escaped = [], False
@@ -77,7 +77,7 @@ def of_like(pattern: str, *, ignore_case: bool = False) -> str | None:
         parts.pop(0)
     while parts and parts[-1] == r"[\s\S]*":
         parts.pop()
-    # Of a text without a fixed part, LIKE says its length alone.
+    # Without a fixed part, LIKE only limits the length.
     return start + "".join(parts) + end if any(not part.startswith("[\\s") for part in parts) else None
 
 
@@ -88,7 +88,7 @@ def _literal(character: str, ignore_case: bool) -> str:
 
 
 class _Reader:
-    """Reads a pattern piece by piece; ``position`` is the next character."""
+    """Reads a pattern piece by piece. ``position`` is the next character."""
 
     def __init__(self, pattern: str, ignore_case: bool) -> None:
         self.pattern, self.ignore_case, self.position = pattern, ignore_case, 0
@@ -107,7 +107,7 @@ class _Reader:
         return self.pattern[self.position - 1]
 
     def expression(self) -> tuple[str, list[list[_Piece]]]:
-        """Branches up to a closing parenthesis or the end."""
+        """The branches up to a closing parenthesis or the end."""
         branches: list[list[_Piece]] = [[]]
         while (character := self._peek()) not in ("", ")"):
             if character == "|":
@@ -148,7 +148,7 @@ class _Reader:
         unbounded = match[0][0] in "*+" or (match[2] is not None and match[3] is None)
         many = unbounded or int(match[3] or match[1] or 1) > 1
         if piece.group and piece.repeats and many and not _separated(inner):
-            raise _NotPortable  # it might take for ever on a text that does not match
+            raise _NotPortable  # Matching could take exponential time on a text that does not match.
         if _QUANTIFIER.match(self.pattern, self.position):
             raise _NotPortable
         return _Piece(piece.text + match[0], piece.atom, "", piece.group, piece.repeats or unbounded)
@@ -216,7 +216,7 @@ class _Reader:
         return _NAMED[name]
 
     def _class_character(self, character: str, negated: bool) -> tuple[str, str]:
-        """A character of a class, or the shorthand that stands for several."""
+        """A character of a class, or a shorthand for several characters."""
         if character != "\\":
             return character, ""
         escaped = self._next()
@@ -249,7 +249,9 @@ def _in_class(character: str) -> str:
 
 
 def _separated(branches: list[list[_Piece]]) -> bool:
-    """Whether each repetition of a group begins with a character that is nowhere else in it, as in ``(-[a-z]+)*``."""
+    """Whether each repetition of a group begins with a character that occurs nowhere else in the group:
+    ``(-[a-z]+)*``.
+    """
     if len(branches) != 1 or not branches[0]:
         return False
     first, *rest = branches[0]

@@ -1,7 +1,7 @@
-"""The plan: for every source table, the Convex table it goes to, and how each field gets its value.
+"""The plan: for every source table its Convex table, and for every field the source of its value.
 
-A plan is what catalog, schema and supavex.toml come to together. It reads no rows. What does not fit is a diagnostic;
-a plan with errors is never carried out.
+A plan is made from the catalog, the schema and supavex.toml. It reads no rows. Parts that do not fit are diagnostics. A
+plan with errors is never carried out.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from supavex.postgres.connection import quoted
 from supavex.settings.rules import TableRule
 from supavex.settings.settings import Settings
 
-#: Why a column of a type that no file makes is skipped.
+#: The reason for skipping a column of a type that no file creates.
 UNKNOWN_TYPE = "its type {} is not known: no file makes it"
 Status = Literal["mapped", "existing", "skipped", "missing"]
-#: Fields that hold the source row's key as text, where the source has no column of that name.
+#: Fields that hold the source row's key as text, unless the source has a column of that name.
 SOURCE_KEY_FIELDS = ("supabaseId", "supabase_id")
 #: The alias of the source table in every expression.
 ALIAS = "t"
@@ -39,49 +39,53 @@ def column_sql(column: Column) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Where a field's id points: the source table (schema, name), its key, and how the row names it.
+    """The reference of a field: the parent's table and key, and how the child's row names the parent."""
 
-    ``parts`` are SQL over the child's row for the parent's ``columns``: those of its key, or of the unique key that
-    the foreign key names. ``via_unique``: the parent's own key is read from its row, because it is found by another, or
-    because values that are equal may have another text. ``is_array``: the field is an array of ids; the part is
-    ``e.x``, an element of the column's array. ``comparisons`` are what stands between and behind the two where they are
-    compared, ``=`` if not given.
-    """
-
+    #: The schema of the parent's table.
     schema: str
+    #: The parent's table.
     table: str
+    #: The parent's Convex table.
     target: str
+    #: The key from which the parent's id is computed.
     key: Key
+    #: The parent's columns that ``parts`` name: its key, or the unique key of the foreign key.
     columns: tuple[str, ...]
+    #: SQL over the child's row for each of ``columns``. For an array: ``e.x``, an element of the column.
     parts: tuple[str, ...]
+    #: Whether the parent exists in Convex, with its own ids.
     existing: bool = False
+    #: Whether the parent's own key is read from its row: the reference is by another key, or equal values may have
+    #: different texts.
     via_unique: bool = False
+    #: Whether the field is an array of ids.
     is_array: bool = False
+    #: The operators between columns and parts, with the SQL behind each part; ``=`` if empty.
     comparisons: tuple[tuple[str, str], ...] = ()
-    #: The row's own columns, of a reference by several.
+    #: For a reference by several columns: these columns of the child.
     by_columns: tuple[str, ...] = ()
 
     @property
     def source(self) -> str:
-        """The source table as SQL names it."""
+        """The parent's SQL name."""
         return quoted(self.schema, self.table)
 
 
 @dataclass(frozen=True, slots=True)
 class SqlExpression:
-    """The value of an ``sql`` expression of supavex.toml: in the place of a column, or for a field of its own."""
+    """The value is an ``sql`` expression of supavex.toml, for a column or for a field without a column."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyText:
-    """The row's key as text: the value, or a JSON array of several."""
+    """The value is the row's key as text: the value, or a JSON array of several."""
 
     key: Key
 
 
 @dataclass(frozen=True, slots=True)
 class IdFile:
-    """The new id that a file gives for the old one. ``path``: the file as supavex.toml names it."""
+    """The value is the new id that a file gives for the old one. ``path``: the file as supavex.toml names it."""
 
     path: str
     ids: Mapping[str, str]
@@ -89,98 +93,105 @@ class IdFile:
 
 @dataclass(frozen=True, slots=True)
 class FieldPlan:
-    """How one field gets its value.
+    """The source of a field's value.
 
-    NULL becomes ``fill`` where supavex.toml asks for that; or leaves an optional field out, or is null where the field
-    takes it, or rejects the row.
+    NULL becomes ``fill`` if supavex.toml asks for that. Otherwise it leaves an optional field out, becomes null if the
+    field takes null, or rejects the row.
     """
 
     name: str
     validator: Validator
     optional: bool
-    #: SQL over the source row, for what ``value`` is made of.
+    #: SQL over the source row, from which ``value`` is made.
     source: str
-    #: What the value is: a column as it is, or one of the others.
+    #: The kind of value.
     value: Column | SqlExpression | KeyText | IdFile | Reference | LargeValues
     conversion: Conversion
     #: The PostgreSQL type that the conversion takes.
     type: Type
-    #: What messages call the place: the column's name (of a reference by several columns, theirs), else the field's.
+    #: The name in messages: the column's (for a reference by several columns, theirs), or else the field's.
     place: str
-    #: The catalog's column that ``source`` reads, as it is or in an expression; None: of several, or of none.
+    #: The column that ``source`` reads, directly or in an expression; None if there are several or none.
     column: Column | None = None
     fill: Value = MISSING
+    #: Whether NULL rejects the row.
     null_is_rejected: bool = False
-    #: The large values of the column, which leave this field out.
+    #: The column's large values. For these, the field is left out.
     large: LargeValues | None = None
 
     @property
     def nullable(self) -> bool:
-        """Whether the source can be NULL, as far as the catalog knows."""
+        """Whether the source may be NULL, by the catalog."""
         return self.column is None or self.column.nullable or self.conversion.makes_null
 
     @property
     def loses_null(self) -> bool:
-        """Whether NULL would reject the row, and supavex.toml does not say that it is meant to."""
+        """Whether NULL rejects the row although supavex.toml does not say so."""
         kept = self.optional or self.takes_null or self.fill is not MISSING
         return self.nullable and not kept and not self.null_is_rejected
 
     @property
     def takes_null(self) -> bool:
-        """Whether NULL stays null in the document."""
+        """Whether NULL becomes null in the document."""
         return not self.optional and self.fill is MISSING and Target(self.validator).null
 
     @property
     def reference(self) -> Reference | None:
-        """The reference, where the value is one."""
+        """The value, if it is a reference."""
         return self.value if isinstance(self.value, Reference) else None
 
     @property
     def ids(self) -> Mapping[str, str] | None:
-        """New ids by old ones, where the value is one of them."""
+        """New ids by old ids, if the value comes from an id file."""
         return self.value.ids if isinstance(self.value, IdFile) else None
 
     @property
     def by_columns(self) -> tuple[str, ...]:
-        """The row's own columns, where the value is a reference by several; else none."""
+        """The row's columns, if the value is a reference by several columns."""
         return self.value.by_columns if isinstance(self.value, Reference) else ()
 
     @property
     def file(self) -> LargeValues | None:
-        """The values that become stored files, where the value is the id of one."""
+        """The values that become stored files, if the value is a file's id."""
         return self.value if isinstance(self.value, LargeValues) else None
 
     @property
     def expression(self) -> bool:
-        """Whether the source is SQL in the place of a column."""
+        """Whether the source is an SQL expression for a column."""
         return self.column is not None and self.source != column_sql(self.column)
 
 
 @dataclass(frozen=True, slots=True)
 class CreationTime:
-    """Where ``_creationTime`` comes from: columns in order of preference; none of them, then a constant."""
+    """The columns of ``_creationTime`` in order of preference. Without columns it is a constant."""
 
     columns: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
 class TablePlan:
-    """One source table's way to Convex: filled field by field while the plan is made, and only read after that."""
+    """The plan of one source table. It is filled while the plan is made, and only read afterwards."""
 
     source: Table
+    #: Whether the table moves, exists in Convex, is skipped, or has no target.
     status: Status
+    #: The table's rules of supavex.toml.
     rule: TableRule
+    #: The Convex table's name; empty without a target.
     target: str = ""
     definition: TableDefinition | None = None
     key: Key | None = None
     creation: CreationTime = CreationTime()
     fields: list[FieldPlan] = field(default_factory=list)
+    #: The reasons for which columns are skipped.
     skipped: dict[str, str] = field(default_factory=dict)
+    #: Columns without a field.
     unmapped: list[Column] = field(default_factory=list)
+    #: Columns that do not fit their fields.
     misfits: list[tuple[Column | None, str, Misfit]] = field(default_factory=list)
-    #: Its name as supavex.toml writes it in ``[tables.…]``.
+    #: The table's name in ``[tables.…]`` of supavex.toml.
     toml: str = ""
-    #: The names of columns whose rules are those of ``[columns.…]``, in the table or not.
+    #: The names of columns whose rules come from ``[columns.…]``, including names that the table lacks.
     by_name: frozenset[str] = frozenset()
 
     @property
@@ -196,18 +207,18 @@ class TablePlan:
 
 @dataclass(slots=True)
 class Plan:
-    """All tables' ways, in the order of the schema; tables without a target last."""
+    """The plans of all tables, in the order of the schema. Tables without a target come last."""
 
     project: Settings
     schema: Schema
     catalog: Catalog
     tables: list[TablePlan]
-    #: What of the source a proof can't answer for: ``3 statements of data did not run``.
+    #: Parts of the source that a proof does not cover: ``3 statements of data did not run``.
     remarks: tuple[str, ...] = ()
 
     @property
     def file_references(self) -> list[tuple[TablePlan, FieldPlan]]:
-        """The fields of tables that move that refer to stored files."""
+        """The fields of moving tables that refer to stored files."""
         return [
             (table, field)
             for table in self.moving
@@ -217,7 +228,7 @@ class Plan:
 
     @property
     def file_columns(self) -> list[tuple[TablePlan, LargeValues]]:
-        """The columns of tables that move whose large values become stored files."""
+        """The columns of moving tables whose large values become stored files."""
         return [(table, found) for table in self.moving for found in table.files]
 
     @property

@@ -1,4 +1,4 @@
-"""References of a plan: which fields hold ids of other rows, and by which key these are found."""
+"""Finds the references of a plan: the fields with ids of other rows, and the keys by which these are found."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from supavex.postgres.connection import quoted
 
 _INTEGERS = ("int2", "int4", "int8")
 _TEXTS = ("text", "varchar", "name")
-#: Types of whose values those that are equal have one text, as a key is hashed by (decimals: without trailing zeros).
-#: Not so: an interval of a day and one of 24 hours, -0 and 0, 1 and 1.0 in JSON, what an extension calls equal.
+#: Types whose equal values have equal texts, by which a key is hashed (decimals: without trailing zeros). Other types
+#: do not: intervals of a day and of 24 hours are equal, so are -0 and 0, 1 and 1.0 in JSON, and values of extensions.
 _ONE_TEXT = frozenset([
     *_INTEGERS, *_TEXTS, "numeric", "bpchar", "char", "uuid", "bool", "bytea", "oid", "money", "date", "time", "timetz",
     "timestamp", "timestamptz", "inet", "cidr", "macaddr", "macaddr8", "bit", "varbit", "pg_lsn",
@@ -28,9 +28,9 @@ _DEFAULT_COLLATION = 'pg_catalog."default"'
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """What names a part of the parent's key: its SQL, its type and collation (of an element, where there are many).
+    """The SQL that names a part of the parent's key, with its type and collation (for an array: of an element).
 
-    None: of an expression, and not known.
+    Type and collation are None for an expression of unknown type.
     """
 
     sql: str
@@ -39,7 +39,9 @@ class _Part:
 
 
 def pointer_of(validator: Validator) -> tuple[kinds.Id, bool] | None:
-    """The ``v.id(…)`` that a field takes, and whether it is an array of them; null may stand beside each. Else None."""
+    """The ``v.id(…)`` that a field takes, and whether the field is an array of them; each may be in a union with null.
+    Else None.
+    """
     member = _only_member(validator)
     is_array = isinstance(member, kinds.Array)
     if isinstance(member, kinds.Array):
@@ -53,7 +55,7 @@ def _only_member(validator: Validator) -> Validator | None:
 
 
 def add_references(plan: Plan, table: TablePlan, name: str, validator: Validator, columns: tuple[str, ...]) -> None:
-    """A field for a reference by several columns (or by one that has a field of its own too)."""
+    """Adds a field for a reference by several columns, or by one that also has its own field."""
     inner, optional = unwrap(validator), isinstance(validator, Optional)
     pointer = pointer_of(inner)
     unknown = next((column for column in columns if table.source.column(column) is None), None)
@@ -95,9 +97,9 @@ def add_references(plan: Plan, table: TablePlan, name: str, validator: Validator
 def _referred(
     plan: Plan, pointer: kinds.Id, foreign_key: ForeignKey | None, parts: Mapping[str, _Part], *, is_array: bool = False
 ) -> Reference | Misfit:
-    """What a foreign key leads to, or, without one, the table of ``pointer``; ``parts`` are by column."""
+    """The reference by a foreign key, or else to the table of ``pointer``. ``parts`` are by column."""
     if foreign_key is None:
-        # No constraint says where it points: the schema does, and every value is looked for there.
+        # Without a foreign key, the schema names the parent, and the copy looks up every value there.
         parent = plan.to_target(pointer.table)
         referenced = parent.key.columns if parent is not None and parent.key is not None else ()
         own = tuple(parts)
@@ -138,7 +140,7 @@ def _referred(
         column, part = parent.source.column(column_name), parts[name]
         if column is None:
             return Misfit(f"{parent.name} has no column {column_name}.", "Correct its `key` in supavex.toml.")
-        # An expression is not what the foreign key holds.
+        # The foreign key says nothing about an expression.
         if (foreign_key is None or part.collation is None) and not _comparable(parent.key, column, part):
             cast = f"{name}::{column.type.name}{'[]' if is_array else ''}"
             shown = part.type.name if part.type else ""
@@ -149,8 +151,8 @@ def _referred(
         pairs.append((column, part))
     comparisons = tuple(_comparison(column, part) for column, part in pairs)
     if parent.key.form == "hash" and not all(_one_text(column, part) for column, part in pairs):
-        # The parent's own text makes its id. PostgreSQL finds it by what it calls equal; where nothing keeps that
-        # unique, by the text.
+        # The parent's text gives its id. PostgreSQL finds the parent by equality, or by the text if nothing keeps equal
+        # values unique.
         if foreign_key is not None or _kept_unique(parent.source, referenced):
             via_unique = True
         elif not via_unique:
@@ -173,13 +175,13 @@ def _referred(
 
 
 def _kept_unique(table: Table, columns: tuple[str, ...]) -> bool:
-    """Whether PostgreSQL lets no two rows be equal in some columns."""
+    """Whether PostgreSQL keeps some columns unique, so that no two rows are equal in them."""
     kept = [table.primary_key, *(unique.columns for unique in table.uniques if unique.predicate is None)]
     return any(names and set(names) <= set(columns) for names in kept)
 
 
 def _one_text(parent: Column, part: _Part) -> bool:
-    """Whether what is equal to a value of ``parent`` is the same text, as a key is hashed by."""
+    """Whether a part that equals a value of ``parent`` has the same text, by which the key is hashed."""
     type_ = part.type or parent.type
     if not parent.deterministic:
         return False
@@ -192,8 +194,8 @@ def _one_text(parent: Column, part: _Part) -> bool:
 
 
 def _comparison(parent: Column, part: _Part) -> tuple[str, str]:
-    """The operator that compares a column with what names it, and SQL to put behind that: whatever the search path is,
-    and whatever collations the two have (a foreign key compares by the referenced column's).
+    """The operator that compares a column with its part, and the SQL behind the part. They do not depend on the search
+    path and on the two collations: a foreign key compares by the referenced column's collation.
     """
     type_ = parent.type
     if type_.category == "b" and type_.element is None and type_.schema != "pg_catalog":
@@ -212,14 +214,15 @@ def _collated(type_: Type) -> bool:
 def reference_of(
     plan: Plan, table: TablePlan, column: Column, pointer: tuple[kinds.Id, bool], source: str, type_: Type | None
 ) -> Reference | Misfit:
-    """What a column refers to, by ``pointer`` (see :func:`pointer_of`), or why it can't be told. ``source``: its SQL.
+    """The reference of a column by ``pointer`` (see :func:`pointer_of`), or why there is none. ``source``: the column's
+    SQL.
 
-    ``type_``: of what the source gives; None where it is an expression of a type that is not known.
+    ``type_``: the type of ``source``; None for an expression of unknown type.
     """
     id_, is_array = pointer
     expression = source != f"{ALIAS}.{quoted(column.name)}"
     if is_array and type_ is not None and type_.element is None:
-        return Misfit(f"{type_.name} is no array.", f'Make it v.id("{id_.table}").')
+        return Misfit(f"{type_.name} is not an array.", f'Make it v.id("{id_.table}").')
     foreign_key = None if is_array else _foreign_key(plan, table, (column.name,), id_)
     type_ = type_.element if is_array and type_ is not None else type_
     part = _Part("e.x" if is_array else source, type_, None if expression else column.collation)
@@ -227,17 +230,17 @@ def reference_of(
 
 
 def _comparable(key: Key, column: Column, part: _Part) -> bool:
-    """Whether PostgreSQL compares a column with what names it, as far as is known."""
+    """Whether PostgreSQL can compare a column with its part, as far as is known."""
     if part.type is None or _kin(part.type) == _kin(column.type):
         return True
-    # An expression's text is read as the uuid that it says.
+    # The text of an expression is read as a uuid.
     return key.form == "uuid" and part.collation is None and _kin(part.type) == "text"
 
 
 def leading_key(table: Table, column: str, moves: Callable[[str, str], bool]) -> ForeignKey | None:
-    """Of the foreign keys on ``column`` alone, the one that the reference is by: to a table that moves, if any.
+    """The foreign key on ``column`` alone that makes the reference: one to a moving table, if any.
 
-    ``moves`` says so of a schema and a table. ``auth.users`` comes last, the table's own schema first, then the
+    ``moves`` says whether a schema and table move. ``auth.users`` comes last and the table's own schema first; then the
     constraint's name decides.
     """
 
@@ -249,10 +252,10 @@ def leading_key(table: Table, column: str, moves: Callable[[str, str], bool]) ->
 
 
 def _foreign_key(plan: Plan, table: TablePlan, columns: tuple[str, ...], pointer: kinds.Id) -> ForeignKey | None:
-    """The foreign key of some columns; of several, the one to the table that the field names.
+    """The foreign key of some columns. Of several, the one to the field's table.
 
-    None where they lead to tables that stay behind, and the field names one that moves: its rows may have the same
-    keys. Each value is looked for there.
+    None if their tables stay behind and the field names a moving table. Its rows may have the same keys, and the copy
+    looks up each value there.
     """
     keys = [key for key in table.source.foreign_keys if sorted(key.columns) == sorted(columns)]
     parents = [plan.of_source(key.referenced_schema, key.referenced_table) for key in keys]
@@ -265,7 +268,7 @@ def _foreign_key(plan: Plan, table: TablePlan, columns: tuple[str, ...], pointer
 
 
 def _kin(type_: Type) -> str:
-    """Types that PostgreSQL compares without a cast have one name."""
+    """One name for all types that PostgreSQL compares without a cast."""
     for kin in (_INTEGERS, ("text", "varchar", "bpchar", "name", "citext")):
         if type_.base in kin:
             return kin[0]

@@ -1,7 +1,7 @@
-"""Rows of a live source that a migration would reject, counted before it begins.
+"""Counts rows of a live source that a migration would reject, before it begins.
 
-Each table is read once, by conditions that PostgreSQL evaluates, within limits of time: a table that takes longer is
-named as not looked at. References are the copy's business, for they need joins.
+Each table is read once, by conditions that PostgreSQL evaluates, within time limits. A table that takes longer is
+reported as unchecked. The copy checks references, because they need joins.
 """
 
 from __future__ import annotations
@@ -20,24 +20,27 @@ from supavex.postgres.catalog import Column
 from supavex.postgres.connection import connect
 from supavex.postgres.driver import psycopg
 
-#: Seconds that one table may take, and all of them.
+#: Seconds for one table, and for all of them.
 TABLE_SECONDS, SECONDS = 10.0, 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Condition:
-    """SQL that is true of rows that would be rejected: where, by which code, why, and what to do."""
+    """A condition of rows that would be rejected."""
 
+    #: SQL that is true for these rows.
     sql: str
+    #: The column's name.
     place: str
     code: str
+    #: The reason, for the message.
     reason: str
     fix: str
     written: Place | None = None
 
 
 def refused_rows(plan: Plan) -> list[Diagnostic]:
-    """A warning for each reason that rows of the live source would be rejected for, with how many there are."""
+    """A warning for each reason for which rows of the live source would be rejected, with the number of rows."""
     found: list[Diagnostic] = []
     late: list[str] = []
     started = time.monotonic()
@@ -53,7 +56,7 @@ def refused_rows(plan: Plan) -> list[Diagnostic]:
             try:
                 counts = _counts(connection, table, conditions)
             except psycopg.Error:
-                # It took too long, or the role may not read it, which a migration says.
+                # It took too long, or the role may not read the table. A migration reports the latter.
                 late.append(table.name)
                 continue
             found += [
@@ -99,7 +102,7 @@ def _conditions(table: TablePlan) -> Iterator[_Condition]:
 
 
 def _size(field: FieldPlan) -> Iterator[str]:
-    """SQL for the least bytes that a value has in a document; of what PostgreSQL compressed, what it takes there."""
+    """SQL for the least bytes of a value in a document. For compressed values, the compressed size counts."""
     assert field.column is not None
     if field.column.type.base in ("text", "varchar", "bytea"):
         yield f"coalesce(octet_length({field.source}), 0)"

@@ -1,6 +1,6 @@
-"""What of the files is not in the source: tables that are lost, rows that were not written, statements that failed.
+"""Finds what the files should give and the replayed source lacks: lost tables, unwritten rows, failed statements.
 
-An error makes a proof worthless: a table was not read. A warning is what the proof does not cover.
+An error makes a proof worthless: a table was not read. A warning names what the proof does not cover.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from supavex.postgres.report import Failure, Loss, Report, StandIn
 from supavex.settings.settings import Settings
 from supavex.text import counted
 
-#: What PostgreSQL says of a statement that makes what is there: relation, column, object, function, schema.
+#: PostgreSQL's codes for creating something that exists: relation, column, object, function, schema.
 _THERE_ALREADY = ("42P07", "42701", "42710", "42723", "42P06")
-#: What it says of one that drops what is not: relation, object, function, schema, column.
+#: Its codes for dropping something that does not exist: relation, object, function, schema, column.
 _NOT_THERE = ("42P01", "42704", "42883", "3F000", "42703")
-#: Supabase's own tables whose rows `supavex users` and stored files are made of.
+#: Supabase's own tables that `supavex users` and the stored files read.
 _USERS_AND_FILES = ("auth.users", "auth.identities", "storage.buckets", "storage.objects")
-#: Types of PostGIS, which a replay stands in for: the report names the columns that hold them.
+#: Types of PostGIS, for which a replay has stand-ins. The report names the columns with these types.
 _POSTGIS = ("geometry", "geography", "box2d", "box3d")
 #: The most bytes of a file that is searched for a table, and the most files.
 _SEARCHED, _FILES = 20_000_000, 300
@@ -36,7 +36,7 @@ _VERBS = {
     "TruncateStmt": "TRUNCATE",
     "CopyStmt": "COPY",
 }
-#: The sentences of :func:`remarks`, by the code of the findings that they count: of one, and of several.
+#: The sentences of :func:`remarks`, by the code of the findings that they count: singular and plural.
 _REMARKS = {
     "DataNotRun": ("statement of data did not run", "statements of data did not run"),
     "ColumnLost": ("column could not be made", "columns could not be made"),
@@ -54,7 +54,7 @@ def replay_findings(plan: Plan, report: Report | None) -> list[Diagnostic]:
 
 
 def losses(project: Settings, catalog: Catalog, report: Report | None) -> list[Diagnostic]:
-    """The tables that the source should have and does not, none at all among them."""
+    """The tables that the source should have and does not have, or that it has no table."""
     lost = () if report is None else report.lost
     found = [] if report is None else [_loss(project, report, loss) for loss in lost]
     if not catalog.tables and not any(finding.severity == "error" for finding in found):
@@ -67,13 +67,13 @@ def losses(project: Settings, catalog: Catalog, report: Report | None) -> list[D
 
 
 def skipped_losses(project: Settings, report: Report | None) -> set[str]:
-    """The names of lost tables as supavex.toml may have them."""
+    """The names of lost tables under which supavex.toml may have rules."""
     names = {loss.table for loss in report.lost} if report is not None else set()
     return names | {name.removeprefix(f"{project.schemas[0]}.") for name in names}
 
 
 def remarks(findings: Iterable[Diagnostic]) -> tuple[str, ...]:
-    """What a proof can't answer for, each in a few words: ``3 statements of data did not run``."""
+    """What a proof does not cover, each in a few words: ``3 statements of data did not run``."""
     counts = Counter(finding.code for finding in findings if finding.severity == "warning")
     found = [(counts[code], *words) for code, words in _REMARKS.items() if counts[code]]
     return tuple(f"{count:,} {one if count == 1 else many}" for count, one, many in found)
@@ -108,12 +108,12 @@ def _loss(project: Settings, report: Report, loss: Loss) -> Diagnostic:
 
 
 def _before(project: Settings) -> str:
-    """A file that runs before all migrations."""
+    """A path of a file that would run before all migrations."""
     return f"{project.shown(project.migrations)}/00000000000000_base.sql"
 
 
 def _held_by(project: Settings, table: str) -> Path | None:
-    """A file of the project that creates ``table`` and is none of those that run."""
+    """A file of the project that creates ``table`` and does not run."""
     schema, _, name = table.partition(".")
     creates = re.compile(
         rf'\bcreate\s+(?:unlogged\s+)?table\s+(?:if\s+not\s+exists\s+)?(?:"?{re.escape(schema)}"?\s*\.\s*)?'
@@ -146,22 +146,22 @@ def _failures(plan: Plan, report: Report) -> Iterator[Diagnostic]:
         if failure.harmless:
             noise[failure.harmless] += 1
         elif failure.kind != "data" and failure.sqlstate in _THERE_ALREADY:
-            noise["of what is there already"] += 1
+            noise["of what exists already"] += 1
         elif failure.node == "DropStmt" and failure.sqlstate in _NOT_THERE:
-            noise["DROP of what is not there"] += 1
+            noise["DROP of what does not exist"] += 1
         elif failure.kind == "data" and failure.tables[:1] and failure.tables[0] in _USERS_AND_FILES:
             yield _data_not_run(failure, failure.tables[0])
         elif _misses_supabase(failure):
-            noise["of tables of Supabase's own that are not there"] += 1
+            noise["of Supabase's tables that do not exist here"] += 1
         elif _moved(failure, moved) is not None or not (
             (failure.file, failure.line) in told or lost.intersection(failure.tables)
         ):
-            # Those that fail for want of a lost table are counted there.
+            # A failure because of a lost table is counted with that table.
             yield from _failure(failure, _moved(failure, moved))
     columns = {f"{table.qualified}.{column.name}" for table in moved.values() for column in table.columns}
     for stand_in in report.stand_ins:
         if stand_in.kind == "type" and stand_in.name.rpartition(".")[2] in _POSTGIS:
-            # A table that does not move has no values of which a proof could say too much.
+            # The values of a table that does not move are not proven.
             yield from (_of_postgis(stand_in, place) for place in stand_in.places if place in columns)
         else:
             yield _stand_in(stand_in)
@@ -186,7 +186,7 @@ def _stand_in(found: StandIn) -> Diagnostic:
     places = found.places[0] if found.places else ""
     if len(found.places) > 1:
         places += f" and {counted(len(found.places) - 1, 'other place')}"
-    # What uses an extension that is not there fails, and is told by itself.
+    # Statements that use a missing extension fail, and are reported themselves.
     severity: Severity = "note" if found.kind in ("extension", "version") else "warning"
     message = f"{found.detail.rstrip('.')}. The {found.kind} is asked for at {places}."
     hint = "What it gives in a rehearsal may differ from your database."
@@ -204,13 +204,15 @@ def _of_supabase(table: str) -> bool:
 
 
 def _misses_supabase(failure: Failure) -> bool:
-    """Whether a statement failed for want of something of Supabase's; a trigger may call the project's functions."""
+    """Whether a statement failed because an object of Supabase is missing. A trigger may call the project's
+    functions.
+    """
     there = failure.sqlstate not in _NOT_THERE or failure.node == "CreateTrigStmt"
     return not there and bool(failure.tables) and all(map(_of_supabase, failure.tables))
 
 
 def _moved(failure: Failure, moved: dict[str, Table]) -> Table | None:
-    """The first table that moves among those that a statement names; the one that it changes comes first."""
+    """The first moving table that a statement names. The table that it changes comes first."""
     tables = failure.tables[:1] if failure.kind == "data" else failure.tables
     for table in tables:
         if table in moved:
@@ -218,7 +220,7 @@ def _moved(failure: Failure, moved: dict[str, Table]) -> Table | None:
         schema, _, name = table.partition(".")
         others = [source for source in moved.values() if source.name == name] if schema == "public" else []
         if len(others) == 1:
-            return others[0]  # the file may have set another search path
+            return others[0]  # The file may have set another search path.
     return None
 
 

@@ -14,12 +14,13 @@ LATEST = "'287396-10-12 08:59:00.991+00'::timestamptz"
 
 
 def creation_sql(table: TablePlan) -> str:
-    """SQL for a row's creation time, never NULL, within Convex's bounds.
+    """SQL for a row's creation time, within Convex's bounds and never NULL.
 
-    The creation column; where that is NULL or infinite, the column of the last update; then the table's earliest
-    creation time; then the earliest moment Convex takes. So it depends on the rows only, not on when they are copied.
+    It is the creation column. If that is NULL or infinite, it is the column of the last update, then the table's
+    earliest creation time, then Convex's earliest time. So it depends only on the rows, and not on the time of the
+    copy.
     """
-    # Nearly every row needs no more than one look.
+    # For nearly every row, the first column is enough.
     if not table.creation.columns:
         return bounded_sql(table)
     column = milliseconds_sql(table, 0)
@@ -27,7 +28,7 @@ def creation_sql(table: TablePlan) -> str:
 
 
 def bounded_sql(table: TablePlan) -> str:
-    """SQL: the creation time of a row, the first of its columns that a document can hold, in milliseconds."""
+    """SQL for a row's creation time in milliseconds: the first of its columns whose value a document can hold."""
     columns = [milliseconds_sql(table, index) for index in range(len(table.creation.columns))]
     choices = [f"CASE WHEN isfinite({column}) THEN {column} END" for column in columns]
     if columns:
@@ -38,17 +39,17 @@ def bounded_sql(table: TablePlan) -> str:
 
 
 def milliseconds_sql(table: TablePlan, index: int) -> str:
-    """SQL: one of the columns that a row's creation time comes from, as timestamptz."""
+    """SQL for one of the columns of a row's creation time, as timestamptz."""
     return f"{ALIAS}.{quoted(table.creation.columns[index])}::timestamptz"
 
 
 def within_sql(moment: str) -> str:
-    """SQL: whether a timestamp is one that a document can hold."""
+    """SQL that is true if a document can hold a timestamp as its creation time."""
     return f"({moment} BETWEEN {EARLIEST} AND {LATEST})"
 
 
 def parent_sql(reference: Reference, parts: Sequence[str]) -> str:
-    """SQL that is true for the parent's row, called ``p``, that ``parts`` name."""
+    """SQL that is true for the parent's row, with the alias ``p``, that ``parts`` name."""
     comparisons = reference.comparisons or (("=", ""),) * len(parts)
     return " AND ".join(
         f"p.{quoted(column)} {operator} {part}{behind}"
@@ -57,7 +58,7 @@ def parent_sql(reference: Reference, parts: Sequence[str]) -> str:
 
 
 def parts_sql(field: FieldPlan) -> list[str]:
-    """SQL for each part of the key that a reference names: the row's own values, or what a unique key leads to."""
+    """SQL for each part of the parent's key: the child's own values, or those of the parent found by its unique key."""
     reference = field.reference
     assert reference is not None
     if not reference.via_unique:
@@ -69,13 +70,13 @@ def parts_sql(field: FieldPlan) -> list[str]:
 
 
 def reference_sql(field: FieldPlan) -> str:
-    """SQL for the 16 bytes of the row that a field (or an element of it, ``e.x``) refers to."""
+    """SQL for the 16 bytes of the row to which a field (or its element ``e.x``) refers."""
     assert field.reference is not None
     return key_sql(field.reference.key, parts_sql(field))
 
 
 def reference_text_sql(field: FieldPlan) -> str:
-    """SQL for the key, as text, of the row that a field refers to; of many, a JSON array of them."""
+    """SQL for the key, as text, of the row to which a field refers; for an array field, a JSON array of keys."""
     assert field.reference is not None
     text = key_text_sql(field.reference.key, parts_sql(field))
     if not field.reference.is_array:

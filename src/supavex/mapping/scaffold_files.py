@@ -1,4 +1,4 @@
-"""``supavex scaffold``: definitions for tables that have none, added to schema.py and supavex.toml."""
+"""``supavex scaffold``: adds definitions for tables without one to schema.py and supavex.toml."""
 
 from __future__ import annotations
 

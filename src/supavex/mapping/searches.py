@@ -1,6 +1,6 @@
-"""What a table's texts are searched by in PostgreSQL: tsvector columns, full-text indexes and trigram indexes.
+"""The text searches of a table in PostgreSQL: tsvector columns, full-text indexes and trigram indexes.
 
-Convex searches one field by a search index. So a search says which columns its text is made of, in their order.
+A search index of Convex searches one field. So a search lists the columns of its text, in order.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from supavex.postgres.catalog import Column, Index, Table
 
 _TEXTS = ("text", "varchar", "citext", "bpchar", "name")
 _JSON = ("json", "jsonb")
-#: Access methods of extensions whose indexes search the texts of their plain columns.
+#: Access methods of extensions whose indexes search the texts of their columns.
 _SEARCHING = ("pgroonga", "bm25", "rum", "zombodb")
 _TOKEN = re.compile(
     r"(?P<text>[eE]?'(?:[^']|'')*')|(?P<quoted>\"(?:[^\"]|\"\")+\")|(?P<name>[^\W\d]\w*)|(?P<sign>->>|->|\#>>|\#>|::|:=|\S)"
@@ -24,9 +24,9 @@ _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class SearchedText:
-    """A text that is searched: a column, or a place in a JSON column by the keys that lead to it.
+    """A searched text: a column, or a place in a JSON column with its keys.
 
-    The column may be an array of texts: no search index of Convex has one.
+    The column may be an array of texts, which no search index of Convex supports.
     """
 
     column: str
@@ -38,9 +38,9 @@ class SearchedText:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """One way that a table is searched. ``name`` is the tsvector column's, or the index's.
+    """A search of a table. ``name`` is the name of the tsvector column or of the index.
 
-    ``texts`` are what it is made of; empty where that can't be told. They are searched as one text.
+    ``texts`` are searched as one text. They are empty if they are unknown.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Search:
 
 
 def searches(table: Table) -> list[Search]:
-    """The searches of ``table``: its tsvector columns in order, then what indexes search, by their names."""
+    """The searches of ``table``: its tsvector columns in order, then those of its indexes, by name."""
     found = [Search(c.name, _of_column(table, c)) for c in table.columns if c.type.base == "tsvector"]
     for index in table.indexes:
         found += [Search(index.name, texts) for texts in _of_index(table, index)]
@@ -59,7 +59,7 @@ def searches(table: Table) -> list[Search]:
 
 
 def _of_column(table: Table, column: Column) -> tuple[SearchedText, ...]:
-    """What a tsvector column is made of: by its own expression, or by the trigger that keeps it."""
+    """The texts of a tsvector column: from its expression, or from the trigger that maintains it."""
     if column.expression:
         return _texts(table, _inside_to_tsvector(_tokens(column.expression)))
     for trigger in table.triggers:
@@ -74,7 +74,7 @@ def _of_column(table: Table, column: Column) -> tuple[SearchedText, ...]:
 
 
 def _of_function(table: Table, column: Column, source: str) -> tuple[SearchedText, ...]:
-    """What a trigger's function makes a tsvector column of: the columns of NEW in what it assigns."""
+    """The texts from which a trigger's function makes a tsvector column: the columns of NEW in its assignments."""
     tokens = _tokens(_COMMENT.sub(" ", source))
     for position in range(len(tokens) - 3):
         owner, dot, name, sign = tokens[position : position + 4]
@@ -87,7 +87,7 @@ def _of_function(table: Table, column: Column, source: str) -> tuple[SearchedTex
 
 
 def _of_index(table: Table, index: Index) -> Iterator[tuple[SearchedText, ...]]:
-    """The texts of each element of an index that searches; a plain tsvector column is told of by itself."""
+    """The texts of each element of a search index. A plain tsvector column is listed separately."""
     _, _, elements = index.definition.partition(f" USING {index.method} (")
     if index.predicate:
         elements = elements.removesuffix(f" WHERE {index.predicate}")
@@ -101,7 +101,7 @@ def _of_index(table: Table, index: Index) -> Iterator[tuple[SearchedText, ...]]:
 
 
 def _elements(tokens: list[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
-    """What stands between the commas up to the parenthesis that closes them."""
+    """The elements between commas, up to the closing parenthesis."""
     depth, element = 0, list[tuple[str, str]]()
     for token in tokens:
         depth += {"(": 1, ")": -1}.get(token[1], 0)
@@ -129,7 +129,7 @@ def _unquoted(token: str) -> str:
 
 
 def _inside_to_tsvector(tokens: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The arguments of each to_tsvector(…); all tokens where there is none."""
+    """The arguments of each to_tsvector(…); all tokens if there is none."""
     found: list[tuple[str, str]] = []
     depth = 0
     for position, token in enumerate(tokens):
@@ -142,7 +142,7 @@ def _inside_to_tsvector(tokens: list[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def _texts(table: Table, tokens: Sequence[tuple[str, str]], owner: str = "") -> tuple[SearchedText, ...]:
-    """The texts that an expression names, each once. ``owner``: what columns are qualified by there, if anything."""
+    """The texts in an expression, each once. ``owner``: the qualifier of its columns, if any."""
     found: dict[SearchedText, None] = {}
     for position, (kind, token) in enumerate(tokens):
         if kind not in ("name", "quoted"):
@@ -168,7 +168,7 @@ def _texts(table: Table, tokens: Sequence[tuple[str, str]], owner: str = "") -> 
 
 
 def _keys(tokens: Sequence[tuple[str, str]], position: int) -> tuple[str, ...]:
-    """The keys that lead from a JSON column, just before ``position``, to a text; empty where they lead to none."""
+    """The keys from a JSON column before ``position`` to a text; empty if there are none."""
     keys: list[str] = []
     while position < len(tokens):
         token = tokens[position][1]

@@ -1,4 +1,4 @@
-"""The text of a value of the source, as the app saw it: what the proofs read, by SQL that the copy has no part in."""
+"""The text of a source value as the app saw it. The proof reads it, with SQL that the copy does not use."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from supavex.mapping.conversions.objects import is_object
 from supavex.postgres.catalog import Type
 
 _TEXT = "{c}::text"
-#: The text that a row's JSON holds for a value: what PostgREST, and so supabase-js, gave the app.
+#: The value's text in the row's JSON: what PostgREST, and so supabase-js, gave the app.
 JSON_TEXT = "(to_jsonb({c}) #>> '{}')"
-#: Types of which a cast to text may say something else than the row's JSON; by their categories, or their names.
+#: Types whose cast to text may differ from the row's JSON, by category or name.
 _AS_JSON_CATEGORIES = "erm"
 _AS_JSON = frozenset([
     "name", "citext", "char", "xml", "bpchar", "inet", "cidr", "macaddr", "macaddr8", "bit", "varbit", "tsvector",
     "tsquery", "jsonpath", "point", "line", "lseg", "box", "path", "polygon", "circle", "pg_lsn", "money", "interval",
     "timetz", "timestamp", "timestamptz",
 ])  # fmt: skip
-#: What the JSON of a whole row says of a composite value.
+#: The text of a composite value in the JSON of a whole row.
 _OBJECT = "nullif((row_to_json(ROW({c})) -> 'f1')::text, 'null')"
 _FINITE_NUMBER = "{c}::text NOT IN ('NaN', 'Infinity', '-Infinity')"
 _FINITE_MOMENT = "{c}::text NOT IN ('infinity', '-infinity')"
@@ -27,7 +27,7 @@ _MICROS_OF_DAYS = "(({c} - date '1970-01-01')::numeric * 86400000000)::text"
 
 
 def seen_text(type_: Type, conversion: Conversion) -> str:
-    """SQL over ``{c}``, of ``type_``: the text of which ``conversion.parse`` makes what the document must say."""
+    """SQL over ``{c}``, of ``type_``: the text from which ``conversion.parse`` makes the expected value."""
     if type_.element is not None:
         return _array_text(type_.element, conversion)
     if is_object(type_):
@@ -46,7 +46,7 @@ def seen_text(type_: Type, conversion: Conversion) -> str:
 def _array_text(type_: Type, conversion: Conversion) -> str:
     """SQL over ``{c}``, an array of ``type_``: a JSON array of its elements' texts."""
     if conversion.element is None:
-        # The whole array is JSON.
+        # The array's JSON is used as a whole.
         return _OBJECT if is_object(type_) else "array_to_json({c})::jsonb::text"
     if conversion.element.kind == "boolean":
         return "array_to_json({c})::text"

@@ -26,19 +26,19 @@ from supavex.settings.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a project's rows and their shape come from."""
+    """The source of a project's catalog and rows."""
 
     project: Settings
 
     @property
     def described(self) -> str:
-        """The source in a few words, without a password."""
+        """A short description of the source, without a password."""
         if self.project.database_url:
             return without_password(self.project.database_url)
         return self.project.shown(self.project.migrations)
 
     def replay(self) -> replays.Replay:
-        """The replay of the project's files, which every command of the project shares."""
+        """The replay of the project's files. All commands of the project share it."""
         project = self.project
         files = find_files(project.root, project.migrations, project.seeds, chosen=project.migrations_chosen)
         self.project.make_state()
@@ -48,13 +48,13 @@ class Source:
 
     @property
     def _also(self) -> list[str]:
-        """The tables of other schemas that move, by name."""
+        """The moving tables of other schemas, by name."""
         return list(convex_auth.SOURCES) if self.project.users.kind == "convex-auth" else []
 
     def catalog(self) -> tuple[Catalog, Report | None]:
-        """The catalog, and what the replay did where there was one (a cached one costs no server).
+        """The catalog, and the report of the replay, if the source is files. A cached replay needs no server.
 
-        PostgreSQL is asked for the types of the project's ``sql`` expressions, too.
+        PostgreSQL also gives the types of the project's ``sql`` expressions.
         """
         if self.project.database_url:
             with connect(self.project.database_url) as connection:
@@ -63,7 +63,7 @@ class Source:
         return self.replay().types(self._expressions)
 
     def _expressions(self, catalog: Catalog) -> list[tuple[str, str, str]]:
-        """The ``sql`` expressions of supavex.toml over tables and columns that are there, each once."""
+        """The ``sql`` expressions of supavex.toml over existing tables and columns, each once."""
         found: dict[tuple[str, str, str], None] = {}
         for table in catalog:
             rule = rule_of(self.project, table)
@@ -74,9 +74,9 @@ class Source:
         return list(found)
 
     def look(self, asked: Sequence[Asked]) -> list[Answer]:
-        """What the rows show of columns that may hold keys (see :mod:`supavex.postgres.key_values`).
+        """Tests in the rows which columns hold keys (see :mod:`supavex.postgres.key_values`).
 
-        Of replayed files the answers are kept, for as long as the replay is the same.
+        For replayed files, the answers are cached as long as the replay is the same.
         """
         if self.project.database_url:
             with connect(self.project.database_url) as connection:
@@ -101,7 +101,7 @@ class Source:
 
     @contextmanager
     def running(self) -> Iterator[str]:
-        """The connection string of the database that holds the rows, up until the block ends."""
+        """The connection string of the database with the rows, until the block ends."""
         if self.project.database_url:
             yield self.project.database_url
             return

@@ -21,27 +21,27 @@ from supavex.settings.reading import load_settings
 from supavex.settings.settings import CONFIG_NAME, Settings
 from supavex.steps import step
 
-#: The environment variable that a connection string goes into, for it is not written down.
+#: The environment variable for a connection string, which is never written to a file.
 VARIABLE = "SUPABASE_DB_URL"
 
 
 @dataclass(frozen=True, slots=True)
 class InitOptions:
-    """Where a new project's source is; by default in ``supabase/migrations``."""
+    """The source of a new project; by default ``supabase/migrations``."""
 
     #: The folder of the migration files.
     migrations: str | None = None
     #: The name of the environment variable that holds a live database's connection string.
     database_url_env: str | None = None
-    #: A live database's connection string: used now, and not written down.
+    #: A live database's connection string. It is used once and not written to a file.
     database_url: str | None = None
-    #: Start anew where there is a project: supavex.toml and schema.py are kept beside the new ones as ``….old``.
+    #: Whether to replace an existing project. Its supavex.toml and schema.py are kept as ``….old``.
     force: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A new project: what was scaffolded, the statements that failed, and the tables that are lost."""
+    """A new project: the scaffolded tables, the failed statements, and the lost tables."""
 
     project: Settings
     scaffolded: Scaffolded
@@ -50,11 +50,11 @@ class Started:
 
     @property
     def ok(self) -> bool:
-        """Whether no table is lost, and there is one."""
+        """Whether there are tables, and none is lost."""
         return not has_errors(self.lost)
 
     def to_json(self) -> dict[str, Any]:
-        """As ``init --json`` shows it."""
+        """The JSON of ``init --json``."""
         return {
             "ok": self.ok,
             "tables": self.scaffolded.names,
@@ -67,8 +67,8 @@ class Started:
 def init_project(root: Path, options: InitOptions = InitOptions()) -> Started:
     """Writes supavex.toml and scaffolds schema.py in the folder ``root``.
 
-    Raises ``ProjectExists`` where there is a supavex.toml and no ``force``, and ``NoMigrations`` or ``NoTables`` where
-    nothing is there to begin with. Where the source can't be read, all files are as they were.
+    Raises ``ProjectExists`` if there is a supavex.toml and ``force`` is false, and ``NoMigrations`` or ``NoTables`` if
+    the source is empty. If the source can't be read, all files stay unchanged.
     """
     if root.exists() and not root.is_dir():
         raise UsageError("NoProject", "this is no folder.", where=str(root), hint="Name a folder: -C DIR.")
@@ -106,7 +106,7 @@ def init_project(root: Path, options: InitOptions = InitOptions()) -> Started:
 
 
 def _moved_away(root: Path) -> dict[Path, Path]:
-    """Moves the files of the project that is there aside; where each one is now."""
+    """Moves the files of the existing project aside. Returns the new path of each."""
     files = [root / CONFIG_NAME, root / "schema.py"]
     with suppress(SupavexError):
         files[1] = load_settings(root).schema_file
@@ -117,7 +117,7 @@ def _moved_away(root: Path) -> dict[Path, Path]:
 
 
 def _with_schemas(text: str, schemas: list[str]) -> str:
-    """supavex.toml with the schemas that hold tables, where that is not just ``public``."""
+    """supavex.toml with the schemas that have tables, unless that is only ``public``."""
     return (text or "[source]\n") + f"schemas = {json.dumps(schemas)}\n"
 
 
@@ -126,7 +126,7 @@ def _toml(root: Path, options: InitOptions) -> str:
     if url and env:
         raise UsageError("InvalidConfig", "--database-url and --database-url-env: give one of them.")
     if url:
-        # An address holds a password, which does not belong in a file that is committed.
+        # The address holds a password, which must not be in a committed file.
         env = VARIABLE
         os.environ[env] = url
     if env:

@@ -1,5 +1,5 @@
-"""Notes of ``check`` that come with lines to write: references that no foreign key states, searches over several
-columns, and the column that ``_creationTime`` might come from.
+"""Notes of ``check`` with lines to write: references without a foreign key, searches over several columns, and
+candidates for ``_creationTime``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from supavex.postgres.connection import quoted
 
 
 def suggestions(plan: Plan, look: Look) -> list[Diagnostic]:
-    """All of them, table by table. ``look`` says what the rows show of columns without a foreign key."""
+    """All suggestions, table by table. ``look`` answers from the rows about columns without a foreign key."""
     found = list(_references(plan, look))
     for table in plan.moving:
         found += [*_searches(table), *_creation(table), *_any_case(table)]
@@ -58,7 +58,7 @@ def _references(plan: Plan, look: Look) -> Iterator[Diagnostic]:
 
 
 def _open_fields(plan: Plan) -> Iterator[tuple[TablePlan, FieldPlan]]:
-    """The fields that hold a column's own value as text or as a number."""
+    """The fields with a column's own value as text or as a number."""
     for table in plan.moving:
         for field in table.fields:
             if isinstance(field.value, Column) and _holds_keys(field.validator):
@@ -97,7 +97,7 @@ def _searches(table: TablePlan) -> Iterator[Diagnostic]:
                 )
                 yield _note("SearchNotCarried", table, search.name, message, hint)
         elif len(have) == len(search.texts) or (others and not have):
-            continue  # each by itself, or all of them by a field that was made for it
+            continue  # The columns are indexed separately, or together by a field made for that.
         elif len(search.texts) == 1:
             if places:
                 message = f"PostgreSQL searches {search.texts[0]} by {search.name}; no search index of Convex does."
@@ -122,7 +122,7 @@ def _any_case(table: TablePlan) -> Iterator[Diagnostic]:
             "PostgreSQL finds this text whatever its case, and Convex only in the very case that it was written in."
         )
         name = column.name.replace('"', '""')
-        # The text of an array is its elements' texts, and it becomes the array again.
+        # The cast from the array's text makes an array of lower-case elements.
         text = f'lower(t."{name}"::text)' + ("::text[]" if column.type.element is not None else "")
         sql = json.dumps(text, ensure_ascii=False)
         hint = f"To move it in lower case, write under [tables.{table.toml}.columns.{toml_key(column.name)}] in "
@@ -131,7 +131,7 @@ def _any_case(table: TablePlan) -> Iterator[Diagnostic]:
 
 
 def _takes_texts(validator: Validator, *, many: bool) -> bool:
-    """Whether a field takes texts; with ``many``, arrays of them."""
+    """Whether a field takes texts; with ``many``, arrays of texts."""
     target = Target(validator)
     if many:
         return any(_takes_texts(element, many=False) or _takes_texts(element, many=True) for element in target.elements)
@@ -139,7 +139,7 @@ def _takes_texts(validator: Validator, *, many: bool) -> bool:
 
 
 def _several(table: TablePlan, search: Search, places: dict[SearchedText, str], have: list[SearchedText]) -> Diagnostic:
-    """Of a search over several columns: a search index of Convex has one field."""
+    """The note about a search over several columns: a search index of Convex has one field."""
     listed = ", ".join(map(str, search.texts))
     only = f"here it is {have[0]}" if have else "here there is none"
     message = f"PostgreSQL searches {listed} as one text by {search.name}; a search index has one field: {only}."

@@ -1,7 +1,7 @@
-"""Table numbers, pinned in ``supavex.lock`` so that an id never changes when a table is added.
+"""Table numbers, pinned in ``supavex.lock`` so that adding a table never changes an id.
 
-A new project's tables get the numbers that an empty Convex deployment would give them: in alphabetical order from
-10001. A table that comes later takes the next free number. Where a target has numbers already, the target's win.
+The tables of a new project get the numbers that an empty Convex deployment would give them: from 10001 in alphabetical
+order. A later table takes the next free number. If a target has numbers already, the target's win.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _VERSION = 1
 
 
 def load_lock(path: Path) -> dict[str, int]:
-    """Table name to number, as the lock file pins them; empty where there is no file."""
+    """Table name to number from the lock file; empty if there is no file."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         tables = data["tables"]
@@ -39,7 +39,7 @@ def load_lock(path: Path) -> dict[str, int]:
 
 
 def with_new_tables(pinned: Mapping[str, int], tables: Iterable[str]) -> dict[str, int]:
-    """``pinned``, and numbers for those of ``tables`` that have none."""
+    """``pinned``, with numbers for the other ``tables``."""
     numbers = dict(pinned)
     free = max(numbers.values(), default=FIRST_USER_TABLE_NUMBER - 1) + 1
     for name in sorted(set(tables) - numbers.keys()):
@@ -49,7 +49,7 @@ def with_new_tables(pinned: Mapping[str, int], tables: Iterable[str]) -> dict[st
 
 
 def save_lock(path: Path, numbers: Mapping[str, int]) -> bool:
-    """Writes the lock file where it differs; whether it did."""
+    """Writes the lock file if it differs. Returns whether it was written."""
     text = json.dumps({"version": _VERSION, "tables": dict(sorted(numbers.items()))}, indent=2) + "\n"
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return False

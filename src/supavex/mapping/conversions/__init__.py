@@ -1,4 +1,4 @@
-"""Conversions of PostgreSQL's types, one module a family; importing this package registers them all."""
+"""Conversions of PostgreSQL's types, one module for each family of types. Importing this package registers them all."""
 
 from supavex.mapping.conversions import arrays, datetimes, json, numbers, objects, text
 from supavex.mapping.conversions.conversion import Conversion, Guard, Kind, Misfit, Target, choose, registered

@@ -1,7 +1,7 @@
-"""Arrays, element by element, of any number of dimensions.
+"""Arrays of any number of dimensions, converted element by element.
 
-One dimension of text, numbers or booleans goes as an Arrow list. Everything else goes as JSON that PostgreSQL makes of
-the elements' texts, and that Python makes values of, row by row.
+An array of one dimension of text, numbers or booleans is read as an Arrow list. Every other array is read as JSON that
+PostgreSQL makes of the elements' texts; Python converts it row by row.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ NO_NULLS = Guard(
     "an element of the array is NULL",
     "Use v.array(v.union(…, v.null())), or an sql expression such as array_remove(column, NULL).",
 )
-#: The same of a domain, which NULL alone may be no value of.
+#: The same guard for elements of a domain, which may refuse NULL alone.
 _NO_NULLS_OF_DOMAIN = replace(NO_NULLS, sql="NOT EXISTS (SELECT 1 FROM unnest({c}) AS e(x) WHERE e.x IS NULL)")
-#: Arrow takes no array whose first element has another number than 1.
+#: Renumbers an array from 1: Arrow refuses arrays that start at another index.
 _FROM_ONE = "[:]"
 _TEXTS = "to_jsonb({c}::text[])::text"
 _JSON = "to_jsonb({c})::text"
@@ -58,7 +58,7 @@ _HINT = "Use v.array(v.string()), or v.any() with an sql expression such as to_j
 
 @converts("array")
 def arrays(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
-    """An array of what its elements become. NULL elements need ``v.null()`` among the element's types."""
+    """An array with converted elements. NULL elements need ``v.null()`` in the element's validator."""
     assert type_.element is not None
     nested = False
     leaf = target
@@ -67,14 +67,14 @@ def arrays(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit
         leaf = Target(leaf.elements[0])
     if leaf is target and not target.any:
         return misfit(type_, target, "v.array(…)")
-    # NaN as NULL would be a NULL among the elements.
+    # For elements, "null" would make NULL elements of NaN.
     rule = replace(rule, nonfinite="refuse") if rule.nonfinite == "null" else rule
     if type_.element.base in ("json", "jsonb"):
-        # An array of JSON is JSON.
+        # An array of JSON is itself JSON.
         whole = documents(Type("jsonb", "jsonb"), target, rule)
         if isinstance(whole, Misfit):
             return whole
-        # Its text, which invalid_json may keep, is that of jsonb.
+        # With invalid_json = "text", the kept text is jsonb's.
         return replace(whole, select=_JSON, restore=_json_elements(whole.restore, rule))
     if is_object(type_.element) and leaf.objects:
         return as_json(type_, target, rule)
@@ -90,12 +90,12 @@ def arrays(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit
         made = _flat(inner, leaf, no_nulls)
     if type_.base in ("int2vector", "oidvector"):
         return replace(made, restore=vector_text)
-    # Of PostgreSQL's own types box alone has another delimiter, for its text holds commas.
+    # Of PostgreSQL's types, only box has a delimiter other than the comma, because its text has commas.
     return replace(made, restore=array_text(inner.restore, ";" if type_.element.base == "box" else ","))
 
 
 def _guards(inner: Conversion) -> tuple[Guard, ...]:
-    """The guards of the elements, each over the whole array."""
+    """The guards of the elements, each as a guard of the whole array."""
     return tuple(
         replace(
             guard,
@@ -116,8 +116,8 @@ def _each(sql: str, type_: str) -> str:
 
 
 def _flat(inner: Conversion, leaf: Target, no_nulls: Guard) -> Conversion:
-    """One dimension, of anything."""
-    # Of several dimensions PostgreSQL finds no position, so that guard asks only where the first one holds.
+    """An array of one dimension."""
+    # array_position fails for several dimensions, so this guard is evaluated only if the dimension's guard holds.
     no_nulls = replace(no_nulls, sql=f"(CASE WHEN {ONE_DIMENSION.sql} THEN {no_nulls.sql} END)")
     guards = (ONE_DIMENSION, SHORT, *(() if leaf.null else (no_nulls,)), *_guards(inner))
     name = f"array of {inner.name}"
@@ -152,7 +152,7 @@ def _flat(inner: Conversion, leaf: Target, no_nulls: Guard) -> Conversion:
 
 
 def _nested(element: Type, inner: Conversion, leaf: Target, no_nulls: Guard, *, checked: bool) -> Conversion:
-    """Any number of dimensions, of what an array's text says; ``checked`` against the field's validator."""
+    """An array of any number of dimensions, from the array's text. ``checked``: by the field's validator."""
     name, guards = f"array of {inner.name}", _guards(inner)
     load = json.loads if checked else None
     if inner.kind == "boolean":
@@ -160,19 +160,19 @@ def _nested(element: Type, inner: Conversion, leaf: Target, no_nulls: Guard, *, 
     if inner.kind == "string" and inner.select in ("{c}", "{c}::text"):
         return Conversion(name, "json", _TEXTS, guards, json.loads, element=inner, load=load)
     if inner.kind == "string" and inner.parse is same_value:
-        # A cast to text says something else than the row's JSON.
+        # The cast to text differs from the row's JSON.
         return Conversion(name, "json", "array_to_json({c})::text", guards, json.loads, element=inner, load=load)
     if inner.decode is not micros and element.base != "money":
         return Conversion(
             name, "json", _TEXTS, guards, _leaves(inner.parse), _values(inner.decode), inner,
             load=_leaves(_from_text(inner)), special=inner.special,
         )  # fmt: skip
-    # Elements that need SQL of their own are taken one by one, which loses the dimensions.
+    # SQL for single elements loses the dimensions, so only one dimension is supported here.
     return _flat(inner, leaf, no_nulls)
 
 
 def _from_text(inner: Conversion) -> Callable[[str], Value]:
-    """The value of an element, of its text."""
+    """A function from an element's text to its value."""
     if inner.kind == "micros":
         return lambda text: float(text) if "infinity" in text else int(text) / 1000
     if inner.kind == "number":
@@ -183,7 +183,7 @@ def _from_text(inner: Conversion) -> Callable[[str], Value]:
 
 
 def _json_elements(whole: Callable[[Value], str | None], rule: ColumnRule) -> Callable[[Value], str | None]:
-    """The text of an array of JSON, of one dimension: an array among the elements is JSON. null becomes NULL."""
+    """A function from an array of JSON of one dimension to PostgreSQL's text. null becomes NULL."""
 
     def restore(value: Value) -> str | None:
         if isinstance(value, str) and rule.invalid_json == "text":
@@ -191,8 +191,8 @@ def _json_elements(whole: Callable[[Value], str | None], rule: ColumnRule) -> Ca
         if value is None:
             return None
         if not isinstance(value, list):
-            raise ValueError("it is no array")
-        # A string among the elements is one: text stands for the whole array or for nothing.
+            raise ValueError("it is not an array")
+        # A string element is a string: "text" applies to the whole array only.
         each = json_text if rule.invalid_json == "text" else whole
         return array_of_texts([None if item is None else each(item) for item in value])
 
@@ -200,7 +200,7 @@ def _json_elements(whole: Callable[[Value], str | None], rule: ColumnRule) -> Ca
 
 
 def _leaves(function: Callable[[str], Value]) -> Callable[[str], Value]:
-    """A function of a JSON text of nested arrays: their texts through ``function``, NULL as it is."""
+    """Applies ``function`` to the texts in the JSON text of nested arrays. NULL stays NULL."""
 
     def apply(value: Value) -> Value:
         if isinstance(value, list):
@@ -211,7 +211,7 @@ def _leaves(function: Callable[[str], Value]) -> Callable[[str], Value]:
 
 
 def _values(function: Callable[[Value], Value]) -> Callable[[Value], Value]:
-    """``function`` for each leaf of nested lists."""
+    """Applies ``function`` to each leaf of nested lists."""
 
     def apply(value: Value) -> Value:
         if isinstance(value, list):

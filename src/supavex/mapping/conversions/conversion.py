@@ -1,9 +1,9 @@
-"""A conversion: how one column's values go to Convex, and how the proof takes them back.
+"""A conversion: how a column's values become Convex values, and how the proof and the restore read them back.
 
-The copy reads ``select`` (SQL over ``{c}``, the column) as an Arrow column and writes it as ``kind``. The proof reads a
-text, the value as the app saw it, by SQL of its own and through another driver, and compares ``parse(text)`` with
-``decode(value of the document)``: the two ways share nothing but the rule. ``guards`` are SQL conditions that are false
-for the rows whose value can't go. ``restore`` gives the text that a column of the type reads the value from, on the way
+The copy reads ``select`` (SQL over ``{c}``, the column) as an Arrow column and writes it as ``kind``. The proof reads
+the value's text as the app saw it, with its own SQL and another driver, and compares ``parse(text)`` with
+``decode(value of the document)``. Both sides share the rule and no code. ``guards`` are SQL conditions that are false
+for rows whose value can't be converted. ``restore`` gives the text from which a column of the type reads the value
 back.
 """
 
@@ -20,18 +20,18 @@ from supavex.convex.values import Value
 from supavex.postgres.catalog import Type
 from supavex.settings.rules import ColumnRule
 
-#: How a converted Arrow column is written as JSON; see :mod:`supavex.migrate.copy.encoding.json_columns`.
-#: ``micros`` is int64 microseconds that become float64 milliseconds; ``json`` is text that is JSON already.
+#: How an Arrow column is written as JSON; see :mod:`supavex.migrate.copy.encoding.json_columns`. ``micros``: int64
+#: microseconds become float64 milliseconds. ``json``: the text is already JSON.
 Kind = Literal["string", "number", "micros", "boolean", "int64", "bytes", "json", "array", "id"]
 
 
 def same_value(value: Any) -> Any:
-    """The value itself: for conversions that change nothing."""
+    """Returns its argument: the function of conversions that change nothing."""
     return value
 
 
 def plain_text(value: Value) -> str | None:
-    """The text that PostgreSQL reads a scalar from; None (NULL) for null. Raises ValueError for arrays and objects."""
+    """PostgreSQL's text of a scalar; None (NULL) for null. Raises ValueError for arrays and objects."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -42,11 +42,11 @@ def plain_text(value: Value) -> str | None:
         return f"\\x{value.hex()}"
     if isinstance(value, int):
         return str(value)
-    raise ValueError("it is no single value")
+    raise ValueError("it is not a single value")
 
 
 def _number_text(number: float) -> str:
-    """The text of a double, whole numbers without a dot or exponent, as columns of integers read them."""
+    """The text of a double. Whole numbers have no dot or exponent, so that integer columns can read them."""
     if not math.isfinite(number):
         return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
     return f"{number:.0f}" if number.is_integer() and abs(number) < 1e21 else repr(number)
@@ -54,7 +54,7 @@ def _number_text(number: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """A condition that a value must meet to go: SQL over ``{c}``, and what to say of a row that does not meet it."""
+    """A condition that a convertible value meets: SQL over ``{c}``, and the message for rows that do not meet it."""
 
     sql: str
     code: str
@@ -64,38 +64,44 @@ class Guard:
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """One column's way to Convex and back; see the module."""
+    """The conversion of a column, described in the module's docstring."""
 
+    #: The words for it in reports.
     name: str
     kind: Kind
+    #: SQL over ``{c}`` that the copy reads.
     select: str = "{c}"
+    #: The conditions of convertible values.
     guards: tuple[Guard, ...] = ()
+    #: The value to compare, from the proof's text.
     parse: Callable[[str], Any] = same_value
+    #: The value to compare, from the document's value.
     decode: Callable[[Value], Any] = same_value
+    #: The conversion of an array's elements.
     element: Conversion | None = None
-    #: Of kind ``json``: makes the value from the text that ``select`` gives, and has the value checked against the
-    #: field's validator, in Python, row by row. None: the text is embedded as it is.
+    #: For kind ``json``: makes the value from the text of ``select``. Python then checks the value against the field's
+    #: validator, row by row. None: the text is used unchanged.
     load: Callable[[str], Value] | None = None
-    #: Whether a value that is not NULL can become NULL.
+    #: Whether a value other than NULL may become NULL.
     makes_null: bool = False
-    #: Whether it may write an int64, bytes or a number that is not finite, which JSON alone can't say.
+    #: Whether it may write an int64, bytes or a number that is not finite. Plain JSON has none of these.
     special: bool = False
-    #: The way back: the text that PostgreSQL reads a document's value from, None for NULL. Raises ValueError or
-    #: TypeError for a value that the copy would not have written.
+    #: The way back: PostgreSQL's text of a document's value, None for NULL. Raises ValueError or TypeError for a value
+    #: that the copy never writes.
     restore: Callable[[Value], str | None] = plain_text
-    #: SQL over ``{c}`` that is true only where every guard holds, and quicker than they are; empty: there is none.
+    #: SQL over ``{c}`` that implies all guards and is faster than they are; empty if there is none.
     quick: str = ""
-    #: Whether the copy can tell from what ``select`` gives which guards hold: then PostgreSQL need not evaluate them.
+    #: Whether the result of ``select`` shows which guards hold, so that PostgreSQL need not evaluate them.
     seen: bool = False
-    #: SQL over ``{c}`` that is true where the value goes cut short; empty: none does.
+    #: SQL over ``{c}`` that is true if the value is truncated; empty if it never is.
     cut: str = ""
-    #: Of JSON: how rows are treated whose numbers are no doubles.
+    #: For JSON: how to treat rows with numbers that are not doubles.
     rounding: Literal["", "counted", "refused"] = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Misfit:
-    """Why a column can't go to a field, and what to do."""
+    """Why a column does not fit a field, and what to do."""
 
     message: str
     hint: str = ""
@@ -103,7 +109,7 @@ class Misfit:
 
 
 class Target:
-    """What a field's validator can take: scalars by name, ``array`` with its element, ``any``."""
+    """The values that a field's validator takes: scalars by name, ``array`` with its element, ``any``."""
 
     def __init__(self, validator: Validator) -> None:
         self.validator = unwrap(validator)
@@ -112,26 +118,26 @@ class Target:
         self.null = self.any or any(isinstance(member, kinds.Null) for member in self.members)
 
     def takes(self, kind: type[Validator]) -> bool:
-        """Whether a value of ``kind`` may fit: its own validator, a literal of it, or ``v.any()``."""
+        """Whether a value of ``kind`` may fit: by its validator, a literal of it, or ``v.any()``."""
         return self.any or any(isinstance(m, kind) or _literal_of(m, kind) for m in self.members)
 
     @property
     def structured(self) -> bool:
-        """Whether it takes JSON objects or arrays of some declared shape."""
+        """Whether the field takes JSON objects or arrays of a declared shape."""
         return any(isinstance(m, kinds.Object | kinds.Record | kinds.Array) for m in self.members)
 
     @property
     def objects(self) -> bool:
-        """Whether it takes objects: any, or of some declared shape."""
+        """Whether the field takes objects, of any or of a declared shape."""
         return self.any or any(isinstance(m, kinds.Object | kinds.Record) for m in self.members)
 
     @property
     def elements(self) -> list[Validator]:
-        """The element validators of the arrays it takes."""
+        """The validators of the elements of the arrays that the field takes."""
         return [m.element for m in self.members if isinstance(m, kinds.Array)]
 
     def allowed(self) -> list[Value] | None:
-        """The only values it takes, where it is a union of literals (null aside); else None."""
+        """The allowed values, if the validator is a union of literals (null aside); else None."""
         members = [m for m in self.members if not isinstance(m, kinds.Null)]
         if members and all(isinstance(m, kinds.Literal) for m in members):
             return [m.value for m in members if isinstance(m, kinds.Literal)]
@@ -160,13 +166,13 @@ def _literal_of(validator: Validator, kind: type[Validator]) -> bool:
     return kind is kinds.Number and isinstance(value, float)
 
 
-#: A family's choice: the conversion of a type for a target, or why there is none.
+#: Chooses the conversion of a type for a target, or says why there is none.
 Choice = Callable[[Type, Target, ColumnRule], Conversion | Misfit]
 _REGISTRY: dict[str, Choice] = {}
 
 
 def converts(*bases: str) -> Callable[[Choice], Choice]:
-    """Registers a family's choice for PostgreSQL's internal type names ``bases``."""
+    """Registers a family's :data:`Choice` for PostgreSQL's internal type names ``bases``."""
 
     def register(choice: Choice) -> Choice:
         for base in bases:
@@ -185,7 +191,7 @@ def choose(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit
 
 
 def _cut(conversion: Conversion, length: int) -> Conversion | Misfit:
-    """``conversion`` with texts cut to ``length`` characters."""
+    """``conversion`` with texts truncated to ``length`` characters."""
     if conversion.kind != "string" or conversion.guards:
         return Misfit("truncate cuts text, and this becomes none.", "Leave truncate out.")
     whole = conversion.parse
@@ -199,7 +205,7 @@ def _cut(conversion: Conversion, length: int) -> Conversion | Misfit:
 
 
 def _family(type_: Type) -> str | None:
-    """The name that the type's family is registered by; None for a type of an unknown extension."""
+    """The name under which the type's family is registered; None for a type of an unknown extension."""
     if type_.element is not None:
         return "array"
     categories = {"e": "enum", "c": "composite", "r": "range", "m": "range"}
@@ -207,12 +213,14 @@ def _family(type_: Type) -> str | None:
 
 
 def registered(type_: Type) -> bool:
-    """Whether a family decides about ``type_`` (or what it is an array of); else only its text is known."""
+    """Whether a family is registered for ``type_`` (or for the elements of the array). Otherwise only its text is
+    known.
+    """
     if type_.element is not None:
         return registered(type_.element)
     return _family(type_) is not None
 
 
 def misfit(type_: Type, target: Target, *better: str) -> Misfit:
-    """The usual :class:`Misfit`: the type does not fit, and what would."""
+    """The usual :class:`Misfit`: the type does not fit, with the validators that would."""
     return Misfit(f"{type_.name} does not fit {target}.", f"Use {' or '.join(better)}." if better else "")

@@ -1,8 +1,8 @@
 """json, jsonb and pgvector's vectors.
 
-Numbers inside JSON become doubles, as in every app that reads them through JSON.parse. What Convex refuses (keys that
-start with ``$`` or aren't ASCII, nesting, sizes) rejects its row, or is escaped, or kept as text, by the column's
-``invalid_json``.
+Numbers inside JSON become doubles, as in every app that reads them with JSON.parse. JSON that Convex refuses (keys that
+start with ``$`` or are not ASCII, nesting, sizes) is treated by the column's ``invalid_json``: the row is rejected,
+keys are escaped, or the value is kept as text.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from supavex.settings.rules import ColumnRule
 
 #: Decimal digits that every double keeps (DBL_DIG).
 _EVERY_DOUBLE_KEEPS = 15
-#: What an escaped key may not hold as it is: the escape itself, a $ at the beginning, all but printable ASCII.
+#: What an escaped key can't contain: the percent sign, a $ at the beginning, all but printable ASCII.
 _ESCAPED = re.compile(r"%|^\$|[^\x20-\x7e]")
 
 
 def numbers_as_doubles(text: str) -> Value:
-    """Parsed JSON whose numbers are all doubles."""
+    """Parsed JSON with every number as a double."""
     return json.loads(text, parse_int=float)
 
 
-#: What a JSON text has that may hold such a number; in RE2's words, and Python's.
+#: A pattern that every JSON text with a rounded number matches, in the syntax of both RE2 and Python.
 MAY_ROUND = r"[0-9.]{16}|[eE][+-]?[0-9]{3}"
 
 
 def rounds(text: str) -> bool:
-    """Whether a JSON text holds a number that JSON.parse makes another one of.
+    """Whether JSON.parse changes a number of a JSON text.
 
-    A double keeps a number if it is exactly that, or if its own shortest text is.
+    A double keeps a number if it equals the number, or if its shortest text does.
     """
     found = False
 
@@ -55,7 +55,7 @@ def rounds(text: str) -> bool:
     try:
         json.loads(text, parse_int=number, parse_float=number)
     except RecursionError:
-        return False  # of such depth, Convex takes nothing
+        return False  # Convex refuses JSON of such depth.
     return found
 
 
@@ -77,7 +77,7 @@ def json_problem(text: str) -> tuple[str, str, str] | None:
 def value_problem_of(value: Value, *, special: bool = False) -> tuple[str, str, str] | None:
     """Code, reason and fix of the first thing in a field's value that Convex refuses, or None.
 
-    ``special``: infinity is meant.
+    ``special``: infinity is allowed.
     """
     if not special and _infinite(value):
         return "InexactNumber", "a number inside is too large for a double", "Correct it at the source."
@@ -85,7 +85,7 @@ def value_problem_of(value: Value, *, special: bool = False) -> tuple[str, str, 
     if problem and problem.startswith("an array has"):
         return "ArrayTooLong", problem, "Keep the elements in a table of their own."
     if problem:
-        # Escaping changes keys only; what it was done to already, it helps no more.
+        # Escaping changes only keys. If a second problem remains, escaping does not help.
         ways = '"text"' if value_problem(escape_keys(value)) else '"escape" or "text"'
         fix = f"Set invalid_json = {ways}, or give the column an sql expression that changes it."
         return "InvalidValue", f"Convex refuses it: {problem}", fix
@@ -101,9 +101,10 @@ def _infinite(value: Any) -> bool:
 
 
 def escape_keys(value: Value) -> Value:
-    """``value`` with every key percent-encoded where Convex would refuse it: ``$ref`` as ``%24ref``, ``%`` as ``%25``.
+    """``value`` with a percent-encoded key wherever Convex would refuse the key: ``$ref`` as ``%24ref``, ``%`` as
+    ``%25``.
 
-    Injective, so that :func:`unescape_keys` takes it back.
+    The mapping is injective: :func:`unescape_keys` reverses it.
     """
     if isinstance(value, list):
         return [escape_keys(item) for item in value]
@@ -117,7 +118,7 @@ def _percent(match: re.Match[str]) -> str:
 
 
 def unescape_keys(value: Value) -> Value:
-    """What :func:`escape_keys` was given."""
+    """The argument of :func:`escape_keys`, from its result."""
     if isinstance(value, list):
         return [unescape_keys(item) for item in value]
     if isinstance(value, dict):
@@ -126,9 +127,9 @@ def unescape_keys(value: Value) -> Value:
 
 
 def json_text(value: Value) -> str:
-    """A value as JSON text, null too; whole numbers without a dot. Raises ValueError or TypeError for bytes and NaN."""
+    """A value as JSON text; whole numbers have no dot. Raises ValueError or TypeError for bytes and NaN."""
     text = json.dumps(_whole_numbers(value), ensure_ascii=False, allow_nan=False)
-    # Keys that were escaped may hold half of a surrogate pair, which only an escape of JSON's can say.
+    # An unescaped key may hold half a surrogate pair, which only a JSON escape can express.
     return text if text.isascii() or _encodable(text) else json.dumps(_whole_numbers(value), allow_nan=False)
 
 
@@ -150,9 +151,9 @@ def _whole_numbers(value: Value) -> Value:
 
 
 def _as_it_was(value: Value) -> str:
-    """Of ``invalid_json = "text"``: a string that is JSON which Convex refuses stands for that JSON.
+    """Reverses ``invalid_json = "text"``: a string with JSON that Convex refuses becomes that JSON.
 
-    A JSON string with such a text in it can't be told from it.
+    A JSON string with such a text looks the same, and becomes JSON, too.
     """
     return value if isinstance(value, str) and _is_refused(value) else json_text(value)
 
@@ -181,7 +182,7 @@ def _text_where_refused(text: str) -> Value:
 
 @converts("json", "jsonb")
 def documents(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
-    """JSON: embedded as it is, or as its text where the field is a string."""
+    """JSON: unchanged, or as its text if the field is a string."""
     if not (target.any or target.structured):
         if target.takes(kinds.String):
             return Conversion("json as text", "string", "{c}::text")
@@ -207,7 +208,7 @@ def _embedded(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Mis
             name, "json", "{c}::text", parse=_text_where_refused, load=_text_where_refused,
             restore=_as_it_was,
         )  # fmt: skip
-    # The type json may hold a key twice and any blanks; jsonb is in one form already.
+    # Text of the type json may repeat keys and contain blanks. jsonb has only one form.
     as_it_is = type_.base == "jsonb" and target.any
     return Conversion(
         "json", "json", "{c}::text", parse=numbers_as_doubles, load=None if as_it_is else numbers_as_doubles,
@@ -217,7 +218,7 @@ def _embedded(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Mis
 
 @converts("vector", "halfvec")
 def vectors(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
-    """A vector: an array of numbers; its text, which a string may hold, is a JSON array already."""
+    """A vector: an array of numbers. Its text is a JSON array, which a string field keeps."""
     if target.any or any(isinstance(element, kinds.Number) for element in target.elements):
         return Conversion(
             "vector", "json", "{c}::text", parse=numbers_as_doubles,

@@ -1,4 +1,4 @@
-"""PostgreSQL's text of arrays, rows and hstore values, of what a document holds."""
+"""PostgreSQL's text of arrays, rows and hstore values, made from a document's values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from supavex.mapping.conversions.conversion import plain_text
 
 
 def array_text(restore: Callable[[Value], str | None], delimiter: str = ",") -> Callable[[Value], str | None]:
-    """The text of an array, of any number of dimensions, whose elements' text ``restore`` gives."""
+    """A function from an array of any number of dimensions to PostgreSQL's text. ``restore`` gives the
+    elements' texts.
+    """
 
     def element(item: Value) -> str:
         if isinstance(item, list):
@@ -24,33 +26,33 @@ def array_text(restore: Callable[[Value], str | None], delimiter: str = ",") -> 
         if value is None:
             return None
         if not isinstance(value, list):
-            raise ValueError("it is no array")
+            raise ValueError("it is not an array")
         return nested(value)
 
     return array
 
 
-#: The text of an array of keys, which are text already.
+#: The text of an array whose elements are texts.
 array_of_texts = array_text(lambda text: text)
 
 
 def vector_text(value: Value) -> str | None:
-    """The text of an int2vector or oidvector: its numbers with blanks between them."""
+    """The text of an int2vector or oidvector: numbers with blanks between them."""
     if value is None:
         return None
     if not isinstance(value, list) or any(item is None for item in value):
-        raise ValueError("it is no array of numbers")
+        raise ValueError("it is not an array of numbers")
     return " ".join(str(plain_text(item)) for item in value)
 
 
 def row_text(value: Value, restore: Mapping[str, Callable[[Value], str | None]]) -> str:
-    """The text of a composite type's value, an object; ``restore`` gives the text of each attribute, in order.
+    """The text of a composite type's value, from an object. ``restore`` gives the text of each attribute, in order.
 
-    An attribute that is not there is NULL. Raises ValueError for any other value, and for a key that names no
+    A missing attribute becomes NULL. Raises ValueError if ``value`` is not an object, and for a key that names no
     attribute.
     """
     if not isinstance(value, dict):
-        raise ValueError("it is no object")
+        raise ValueError("it is not an object")
     if unknown := sorted(value.keys() - restore.keys()):
         raise ValueError(f"the type has no attribute {unknown[0]!r}")
     texts = [text_of(value.get(name)) for name, text_of in restore.items()]
@@ -58,9 +60,9 @@ def row_text(value: Value, restore: Mapping[str, Callable[[Value], str | None]])
 
 
 def hstore_text(value: Value) -> str:
-    """The text of an hstore value, an object of texts and nulls. Raises ValueError for any other."""
+    """The text of an hstore value, from an object of texts and nulls. Raises ValueError for any other value."""
     if not isinstance(value, dict):
-        raise ValueError("it is no object")
+        raise ValueError("it is not an object")
     if any(not isinstance(item, str | None) for item in value.values()):
         raise ValueError("hstore holds texts and NULLs alone")
     return ", ".join(
@@ -69,5 +71,5 @@ def hstore_text(value: Value) -> str:
 
 
 def quoted_text(text: str) -> str:
-    """A text between double quotes, as arrays, rows and hstore read it."""
+    """A text in double quotes, as arrays, rows and hstore read it."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,7 +1,7 @@
 """Integers, numeric, floats and money.
 
-A Convex number is an IEEE double. Integers up to 2**53 and decimals that survive ``numeric -> float8 -> text ->
-numeric`` go exactly; anything else is refused, row by row, unless the field is a string or int64.
+A Convex number is an IEEE double. Integers up to 2**53, and decimals that are unchanged by ``numeric -> float8 -> text
+-> numeric``, are converted exactly. Other values are refused, row by row, unless the field is a string or int64.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from supavex.mapping.conversions.conversion import (
 from supavex.postgres.catalog import Type
 from supavex.settings.rules import ColumnRule
 
-#: Where a decimal is in the range of doubles, so that casting it raises no error.
+#: Whether a decimal is in the range of doubles, so that the cast raises no error.
 _WITHIN = "(abs({c}) <= 1e308 AND ({c} = 0 OR abs({c}) >= 1e-300))"
-#: Whether a decimal is exactly what its double says; NULL for NULL.
+#: Whether a decimal equals its double; NULL for NULL.
 EXACT = f"CASE WHEN {_WITHIN} THEN ({{c}}::float8)::text::numeric = {{c}} WHEN {{c}} IS NOT NULL THEN false END"
 FINITE = "{c} NOT IN ('NaN', 'Infinity', '-Infinity')"
 SAFE = f"{{c}} BETWEEN -{1 << 53} AND {1 << 53}"
-#: The double nearest to a decimal; NULL where that is none but infinity.
+#: The double nearest to a decimal; NULL if it would be infinity.
 _NEAREST = f"CASE WHEN {_WITHIN} THEN {{c}}::float8 WHEN abs({{c}}) < 1e-300 THEN 0::float8 END"
 _USE_STRING = (
     "Make the field v.string() (or v.int64() for whole numbers), set lossy = true, "
@@ -47,19 +47,19 @@ _NON_FINITE = Guard(
 #: Decimal digits that every double keeps (DBL_DIG).
 _EXACT_DIGITS = 15
 _SPECIAL = ("NaN", "Infinity", "-Infinity")
-#: True of decimals that have no more digits than that; false of NaN and infinity.
+#: True for decimals with at most that many digits; false for NaN and infinity.
 _FEW_DIGITS = "(abs({c}) < 1000000000 AND scale({c}) <= 6)"
 
 
 def _integer(value: Value) -> object:
-    """The whole number of a double; of an int64, which a number's field does not take, nothing."""
+    """The whole number of a double. None for an int64, which a number field does not take."""
     if isinstance(value, float):
         return int(value) if value.is_integer() else value
     return value if isinstance(value, bool | str) else None
 
 
 def _within_int8(value: Value) -> str | None:
-    """The text of the whole number of 64 bits that is nearest to a double: 2**63 itself is none."""
+    """The text of the 64-bit integer nearest to a double. 2**63 itself is out of range."""
     within = isinstance(value, float) and math.isfinite(value)
     return plain_text(min(max(int(value), INT64_MIN), INT64_MAX) if within else value)
 
@@ -69,24 +69,24 @@ def _whole(value: Value) -> object:
 
 
 def decimal(text: str) -> object:
-    """A decimal from PostgreSQL's text; NaN and infinity as floats, which compare as Convex's do."""
+    """A decimal from PostgreSQL's text. NaN and infinity become floats, which compare as Convex's do."""
     return float(text) if text in _SPECIAL else Decimal(text)
 
 
 def decimal_of(value: Value) -> object:
-    """A double as the decimal that its shortest text says."""
+    """The decimal of a double's shortest text."""
     return Decimal(repr(value)) if isinstance(value, float) and math.isfinite(value) else value
 
 
 def nearest(text: str) -> float:
-    """The double nearest to a decimal's text; what is nearer to zero than 1e-300 is zero."""
+    """The double nearest to a decimal's text. Numbers nearer to zero than 1e-300 become zero."""
     number = float(text)
     return 0.0 if abs(number) < 1e-300 else number
 
 
 @converts("int2", "int4", "int8", "oid")
 def integers(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
-    """Whole numbers: a number (int8 within 2**53, beyond it by choice), an int64, or their digits as text."""
+    """Whole numbers: a number (int8 within 2**53, or with `lossy` beyond it), an int64, or their digits as text."""
     if target.takes(kinds.Number):
         if type_.base == "int8" and rule.lossy:
             return Conversion(
@@ -107,7 +107,7 @@ def integers(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misf
 
 @converts("numeric")
 def numeric(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
-    """Decimals: a number where exact (the nearest by choice), else text or int64."""
+    """Decimals: a number if exact (with `lossy`, the nearest), else text or int64."""
     if target.takes(kinds.Number):
         return _non_finite(_numeric_as_number(type_, rule), rule)
     if target.takes(kinds.Int64):
@@ -126,12 +126,12 @@ def _numeric_as_number(type_: Type, rule: ColumnRule) -> Conversion:
     if rule.lossy:
         large = Guard("abs({c}) <= 1e308", "InexactNumber", "the decimal is beyond every double", _USE_STRING)
         return Conversion("numeric as the nearest number", "number", _NEAREST, guards=(large,), parse=nearest)
-    # The digits of a decimal that is exactly a double are the number's in JSON too: PostgreSQL gives them faster than
-    # the double. Only beside NaN and infinity, which they can't say, doubles are read.
+    # If a decimal equals a double, its digits are also the number's JSON, and PostgreSQL prints them faster than the
+    # double. NaN and infinity have no digits, so then doubles are read.
     digits = rule.nonfinite != "keep"
     small = type_.precision is not None and type_.precision <= _EXACT_DIGITS and abs(type_.scale or 0) <= _EXACT_DIGITS
     if small:
-        # Declared so, every value is in the range of doubles and exact; NaN, which fits every numeric, is NaN there.
+        # With this precision and scale every value is exact in a double. NaN, which fits every numeric, becomes NaN.
         select = "{c}::text" if digits else "{c}::float8"
         return Conversion("numeric as number", "number", select, parse=decimal, decode=decimal_of)
     select = "{c}::text" if digits else f"CASE WHEN {_WITHIN} THEN {{c}}::float8 END"
@@ -141,7 +141,7 @@ def _numeric_as_number(type_: Type, rule: ColumnRule) -> Conversion:
 
 @converts("float4", "float8")
 def floats(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
-    """Floats: a number. A float4 becomes the double that PostgreSQL's text of it reads as."""
+    """Floats: a number. A float4 becomes the double of PostgreSQL's text of it."""
     if target.takes(kinds.Number):
         select = "{c}::text::float8" if type_.base == "float4" else "{c}"
         return _non_finite(Conversion("float as number", "number", select, parse=float), rule)
@@ -151,7 +151,7 @@ def floats(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit
 
 
 def _non_finite(finite: Conversion, rule: ColumnRule) -> Conversion:
-    """``finite`` (a conversion to numbers) with what the column's rule says of NaN and infinity."""
+    """``finite`` (a conversion to numbers) with the column's ``nonfinite`` rule for NaN and infinity."""
     if rule.nonfinite == "refuse":
         digits = finite.select == "{c}::text"
         quick = _FEW_DIGITS if digits and finite.guards else ""
@@ -169,16 +169,16 @@ _AMOUNT = re.compile(r"-?\$?[0-9]{1,3}(?:,?[0-9]{3})*(?:\.[0-9]+)?")
 
 
 def _amount(value: Value) -> str | None:
-    """The text of an amount. Raises ValueError where commas and point may mean something else."""
+    """The text of an amount. Raises ValueError if comma and point are ambiguous."""
     text = plain_text(value)
     if text is not None and not _AMOUNT.fullmatch(text):
-        raise ValueError("it is no amount as lc_monetary C or en_US writes it")
+        raise ValueError("it is not an amount as lc_monetary C or en_US writes it")
     return text
 
 
 @converts("money")
 def money(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
-    """Money: its amount as numeric, without the currency; as a string the text that the app saw, with it."""
+    """Money: the amount without currency as a number, or in a string the text with currency that the app saw."""
     if not (target.takes(kinds.Number) or target.takes(kinds.Int64)) and target.takes(kinds.String):
         return Conversion("money as text", "string", "{c}::text", restore=_amount)
     inner = numeric(Type("numeric", "numeric"), target, rule)

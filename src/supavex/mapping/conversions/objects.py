@@ -1,7 +1,7 @@
-"""Composite types and hstore: the object that the row's JSON has, as PostgREST gave it to the app.
+"""Composite types and hstore: the object in the row's JSON, as PostgREST gives it to the app.
 
-So do arrays of them. What is inside is as JSON has it, too: a moment is its text in ISO 8601, an array an array, a
-composite type within another an object within the other.
+Arrays of them are arrays of objects. Their contents are in JSON's form, too: a time is its ISO 8601 text, an array an
+array, a composite value inside another an object inside an object.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ _JSONB = Type("jsonb", "jsonb")
 
 
 def is_object(type_: Type) -> bool:
-    """Whether the JSON of a value of ``type_`` is an object: of a composite type, or of the extension hstore."""
+    """Whether the JSON of a value of ``type_`` is an object: the type is composite or the extension's hstore."""
     return type_.category == "c" or (type_.category == "b" and type_.base == "hstore")
 
 
 @converts("composite", "hstore")
 def objects(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
-    """An object; or PostgreSQL's own text of it, in a string."""
+    """An object, or PostgreSQL's text of it in a string."""
     if target.objects:
         return as_json(type_, target, rule)
     if target.takes(kinds.String):
@@ -65,11 +65,11 @@ def _restored(type_: Type, rule: ColumnRule) -> Callable[[Value], str | None]:
 
 
 def text_of_json(type_: Type) -> Callable[[Value], str | None]:
-    """PostgreSQL's text of a value of ``type_``, of what the JSON of a row says of it; None (NULL) for null."""
+    """A function from a value's JSON to PostgreSQL's text of ``type_``; None (NULL) for null."""
     if type_.base in ("int2vector", "oidvector"):
         return vector_text
     if type_.element is not None:
-        # Of PostgreSQL's own types box alone has another delimiter, for its text holds commas.
+        # Of PostgreSQL's types, only box has a delimiter other than the comma, because its text has commas.
         each, delimiter = text_of_json(type_.element), ";" if type_.element.base == "box" else ","
         if type_.element.base in ("json", "jsonb"):
             return _array_of_json
@@ -86,7 +86,7 @@ def text_of_json(type_: Type) -> Callable[[Value], str | None]:
 
 
 def _array_of_json(value: Value) -> str | None:
-    """The text of an array of JSON, of one dimension: an array among its elements is JSON."""
+    """The text of an array of JSON of one dimension. An element that is an array is JSON, too."""
     if isinstance(value, list):
         value = [None if item is None else json_text(item) for item in value]
     return array_text(plain_text)(value)

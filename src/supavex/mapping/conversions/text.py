@@ -1,4 +1,4 @@
-"""Text of all kinds, enums, booleans, bytes, uuids that are no key, and every type that only has a text form."""
+"""Text of all kinds, enums, booleans, bytes, uuids that are not keys, and all types with only a text form."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from supavex.settings.rules import ColumnRule
 
 @converts("text", "varchar", "uuid")
 def text(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
-    """Text: a string; a uuid is its 36 characters in lower case."""
+    """Text as a string. A uuid is its 36 characters in lower case."""
     if target.takes(kinds.String):
         return Conversion("text", "string", "{c}::text")
     return misfit(type_, target, "v.string()")
@@ -21,7 +21,7 @@ def text(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
 
 @converts("name", "citext", "char", "enum", "xml")
 def texts(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
-    """Other kinds of text: a string. An enum is its label."""
+    """Other kinds of text as a string. An enum is its label."""
     if target.takes(kinds.String):
         return Conversion("text", "string", "{c}::text")
     return misfit(type_, target, "v.string()")
@@ -29,7 +29,7 @@ def texts(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
 
 @converts("bpchar")
 def padded(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
-    """``char(n)``: a string with its blanks, which a cast to text would take away."""
+    """``char(n)`` as a string with its blanks, which a cast to text would remove."""
     if target.takes(kinds.String):
         return Conversion("text", "string", "CASE WHEN {c} IS NOT NULL THEN concat({c}) END")
     return misfit(type_, target, "v.string()")
@@ -37,7 +37,7 @@ def padded(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit
 
 @converts("bool")
 def booleans(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
-    """A boolean is a boolean."""
+    """A boolean."""
     if target.takes(kinds.Boolean):
         return Conversion("boolean", "boolean", parse=lambda text: text == "true")
     return misfit(type_, target, "v.boolean()")
@@ -45,7 +45,7 @@ def booleans(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misf
 
 @converts("bytea")
 def binary(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
-    """Bytes: bytes, or base64 text."""
+    """Bytes, or base64 text in a string."""
     if target.takes(kinds.Bytes):
         return Conversion("bytes", "bytes", parse=lambda text: bytes.fromhex(text[2:]), special=True)
     if target.takes(kinds.String):
@@ -76,7 +76,7 @@ def addresses(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Mis
     "point", "line", "lseg", "box", "path", "polygon", "circle", "pg_lsn", "range",
 )  # fmt: skip
 def described(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
-    """Types that Convex has nothing like: PostgreSQL's own text, in a string, as the app's JSON had it."""
+    """Types without a counterpart in Convex: PostgreSQL's text in a string, as in the app's JSON."""
     if target.takes(kinds.String):
         return Conversion(f"{type_.base} as text", "string", "{c}::text")
     return misfit(type_, target, "v.string()")
@@ -84,7 +84,7 @@ def described(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Mis
 
 @converts("other")
 def unknown(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
-    """Every type of an extension: PostgreSQL's own text, in a string."""
+    """Types of extensions: PostgreSQL's text in a string."""
     if target.takes(kinds.String):
         return Conversion(f"{type_.base} as text", "string", "{c}::text")
     return misfit(type_, target, "v.string()")

@@ -1,7 +1,7 @@
-"""``supavex scaffold``: Python definitions for source tables that have none, as a careful person would write them.
+"""``supavex scaffold``: writes Python definitions for source tables without one, in a careful person's style.
 
-The text goes into the ``define_schema({…})`` of the project's schema.py, after what is there, which stays as it is;
-what can only be said in supavex.toml (renames, columns left behind) is appended there.
+The text is added to the ``define_schema({…})`` of the project's schema.py, after the existing entries, which are not
+changed. Settings that belong in supavex.toml (renames, skipped columns) are appended there.
 """
 
 from supavex.mapping.scaffold.definitions import Scaffolded, scaffold

@@ -1,4 +1,4 @@
-"""Which tables get a definition, and the text of each."""
+"""Chooses the tables that get a definition, and writes the text of each."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from supavex.settings.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Scaffolded:
-    """The definitions to add: Python text per table, lines for supavex.toml, and Convex's table names."""
+    """The definitions to add: Python text by table, lines for supavex.toml, and Convex's table names."""
 
     tables: dict[str, str]
     toml: list[str]
-    #: Python text of the lists of literals that several fields share, by their names.
+    #: Python text of the lists of literals that several fields share, by name.
     unions: dict[str, str] = field_(default_factory=dict)
     #: Whether tables refer to those of Convex Auth, which ``auth_tables()`` defines.
     convex_auth: bool = False
@@ -41,9 +41,9 @@ class Scaffolded:
 
 
 def scaffold(project: Settings, schema: Schema | None, catalog: Catalog, look: Look = look_nowhere) -> Scaffolded:
-    """Definitions for every table of ``catalog`` that ``schema`` and supavex.toml have no place for.
+    """Definitions for every table of ``catalog`` without a place in ``schema`` and supavex.toml.
 
-    ``look`` says what the rows show of columns without a foreign key.
+    ``look`` answers from the rows about columns without a foreign key.
     """
     present = set(schema.tables) if schema is not None else set()
     keys = {_place(table): key_of(table, project.table_rule(*_place(table)).key) for table in catalog}
@@ -80,7 +80,7 @@ def scaffold(project: Settings, schema: Schema | None, catalog: Catalog, look: L
 
 
 def _repeated_enums(tables: list[Table]) -> dict[Place, tuple[str, str]]:
-    """The enums that more than one field has: a name for the list of their labels, and the list as Python."""
+    """The enums of more than one field: a name for the list of labels, and the list as Python."""
     types = [column.type.element or column.type for table in tables for column in table.columns]
     counts = Counter((type_.schema, type_.base) for type_ in types if type_.category == "e" and type_.labels)
     found: dict[Place, tuple[str, str]] = {}
@@ -114,7 +114,7 @@ def _implied(
     targets: Mapping[Place, str],
     look: Look,
 ) -> dict[tuple[Place, str], ImpliedReference]:
-    """The references of ``tables`` that no foreign key states, by table and column."""
+    """The references of ``tables`` without a foreign key, by table and column."""
     moving = {place: key for place, key in keys.items() if key is not None and place in targets}
     found = implied_references(
         _open_columns(project, tables), moving, {_place(table): table for table in catalog}, look
@@ -123,7 +123,7 @@ def _implied(
 
 
 def _open_columns(project: Settings, tables: list[Table]) -> Iterator[tuple[Table, Column]]:
-    """The columns of which supavex.toml says nothing that makes other values of them."""
+    """The columns whose values supavex.toml does not change."""
     for table in tables:
         for column in table.columns:
             rule = project.column_rule(project.table_rule(*_place(table)), column.name)
@@ -155,7 +155,7 @@ def _text(context: Context, draft: Draft) -> str:
     comment = " ".join(table.comment.split())
     lines.append("    }" + (f", comment={python_text(comment)})" if comment else ")"))
     lines += [f"    {call}" for call in indexes(draft)]
-    # A comment after the last call would swallow the comma.
+    # Behind a comment, the comma would be part of the comment.
     last = max(index for index, line in enumerate(lines) if not line.lstrip().startswith("#"))
     lines[last] += ","
     head = [f"    # {text}" for text in (table.qualified, *draft.notes)]

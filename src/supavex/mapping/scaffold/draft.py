@@ -1,4 +1,4 @@
-"""A table's definition in the making."""
+"""A draft of a table's definition."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from supavex.settings.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field: its validator's text (``v.string``), its arguments, and what is said of it.
+    """A field of the draft: the validator's text (``v.string``), its arguments, and its comments.
 
-    ``suggestion`` is a line that could stand in its place.
+    ``suggestion`` is an alternative line.
     """
 
     validator: str
@@ -34,12 +34,12 @@ class Field:
 
     @property
     def indexable(self) -> bool:
-        """Whether an index by the field finds one value: not of arrays, objects and JSON."""
+        """Whether an index by the field finds single values. It does not for arrays, objects and JSON."""
         return self.validator not in ("v.any", "v.array", "v.object", "v.record")
 
     @property
     def table(self) -> str | None:
-        """The table that the field's id leads to, if it is one."""
+        """The table of the field's id, if the field is one."""
         return json.loads(self.arguments[0]) if self.validator == "v.id" else None
 
     def lines(self, name: str) -> Iterator[str]:
@@ -53,42 +53,46 @@ class Field:
 
 @dataclass(slots=True)
 class Draft:
-    """One table: its fields in order, the field of each column, and lines for its part of supavex.toml."""
+    """The draft of one table."""
 
+    #: The source table.
     table: Table
+    #: The Convex table's name.
     target: str
     key: Key
+    #: The fields in order, by name.
     fields: dict[str, Field] = field(default_factory=dict)
+    #: The name of each column's field.
     by_column: dict[str, str] = field(default_factory=dict)
+    #: Lines for the table's part of supavex.toml.
     toml: list[str] = field(default_factory=list)
-    #: The fields of references by several columns, by these.
+    #: The fields of references by several columns, by these columns.
     references: dict[tuple[str, ...], str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What the definitions of all tables share.
-
-    ``targets`` are Convex's names of the tables that move, ``keys`` the keys of all tables. ``said`` are the remarks
-    that were made once, and once is enough.
-    """
+    """The shared state of all definitions."""
 
     project: Settings
+    #: Convex's names of the moving tables.
     targets: Mapping[Place, str]
+    #: The keys of all tables.
     keys: Mapping[Place, Key | None]
     implied: Mapping[tuple[Place, str], ImpliedReference]
+    #: The remarks that have been made, so that each is made once.
     said: set[str] = field(default_factory=set)
-    #: The names of the lists of literals of enums that several fields have, by the enum's schema and name.
+    #: The names of shared lists of literals, by the enum's schema and name.
     unions: Mapping[Place, str] = field(default_factory=dict)
 
     def refers(self, schema: str, table: str) -> bool:
-        """Whether a reference to a table can become an id: it moves, and its rows have keys."""
+        """Whether a reference to a table can become an id: the table moves, and its rows have keys."""
         key = self.keys.get((schema, table))
         return (schema, table) in self.targets and key is not None and key.refers
 
     def once(self, remark: str) -> str:
-        """``remark`` at first, and nothing from then on."""
+        """Returns ``remark`` the first time, and an empty text after that."""
         if remark in self.said:
             return ""
         self.said.add(remark)
@@ -96,10 +100,10 @@ class Context:
 
 
 def python_text(text: str) -> str:
-    """A text as a literal of Python."""
+    """A text as a Python literal."""
     return json.dumps(text, ensure_ascii=False)
 
 
 def python(value: Value) -> str:
-    """A value as a literal of Python."""
+    """A value as a Python literal."""
     return python_text(value) if isinstance(value, str) else repr(value)

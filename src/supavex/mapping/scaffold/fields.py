@@ -1,4 +1,4 @@
-"""The fields of a table's definition: one for each column that a document has, and one for each reference."""
+"""The fields of a table's definition: one for each moving column, and one for each reference."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _NO_KEY = "a value that is no key of it rejects its row; v.string() keeps text"
 
 
 def add_fields(context: Context, draft: Draft) -> None:
-    """A field for each column. A uuid key that refers to nothing is the document's _id, and has none."""
+    """Adds a field for each column. A uuid key that is no reference becomes the document's _id and has no field."""
     table, project = draft.table, context.project
     own = {column.name for column in table.columns}
     for column in table.columns:
@@ -56,7 +56,7 @@ def add_fields(context: Context, draft: Draft) -> None:
             continue
         name = rule.to or column.name
         if rule.to is None and is_identity(table, column) and column.name == "id":
-            # The document's own _id is made of the same uuid: a second field called id would be read for it.
+            # _id is computed from the same uuid, so readers would mistake a second field named id for it.
             name = next(wish for wish in _IDENTITIES if wish not in own)
             draft.toml.append(f'columns.id.to = "{name}"')
         if rule.to is None and not is_field(name):
@@ -70,7 +70,7 @@ def add_fields(context: Context, draft: Draft) -> None:
         draft.fields[name] = _field(context, draft, column, has_ids=bool(rule.ids))
 
 
-#: Names for the id of a user of auth.users, where that is the key of a table.
+#: Names for the field of a key that is the id of a user of auth.users.
 _IDENTITIES = ("user_id", "auth_user_id", "account_user_id", "identity_user_id")
 
 
@@ -84,7 +84,7 @@ def is_identity(table: Table, column: Column) -> bool:
 
 
 def _is_id(draft: Draft, column: Column) -> bool:
-    """Whether a column is a uuid key that refers to nothing: the document's _id is made of it."""
+    """Whether a column is a uuid key that is no reference, so that _id is computed from it."""
     own_key = draft.key.columns == (column.name,) and draft.key.form == "uuid"
     return own_key and not any(key.columns == (column.name,) for key in draft.table.foreign_keys)
 
@@ -100,7 +100,7 @@ def _leave_behind(draft: Draft, column: Column) -> None:
 
 
 def add_several_references(context: Context, draft: Draft) -> None:
-    """A field for each foreign key of several columns: the id of the row that they name together."""
+    """Adds a field for each foreign key of several columns: the id of the row to which they refer."""
     several = [key for key in draft.table.foreign_keys if len(key.columns) > 1]
     several = [key for key in several if context.refers(key.referenced_schema, key.referenced_table)]
     for key in several:
@@ -120,11 +120,10 @@ def add_several_references(context: Context, draft: Draft) -> None:
 
 
 def _reference_names(key: ForeignKey, several: Sequence[ForeignKey]) -> list[str]:
-    """Names for what a foreign key of several columns refers to, the best first.
+    """Names for the reference of a foreign key of several columns, the best first.
 
-    The column that is named after the table says it (``billing_address_id``); else the table's own name. Where several
-    such keys lead to one table, the column that only this one has says which it is: ``ship_no`` makes a
-    ``ship_customer``.
+    The best is the column named after the table (``billing_address_id``), then the table's name. If several such keys
+    refer to one table, the column that only this key has decides: ``ship_no`` gives ``ship_customer``.
     """
     parent = tuple(map(singular, words(key.referenced_table)))
     said = {column: _role(column) for column in key.columns}
@@ -134,7 +133,7 @@ def _reference_names(key: ForeignKey, several: Sequence[ForeignKey]) -> list[str
     alone = [role for column, role in said.items() if rivals and column not in others and role and role != parent]
     first = {words(column)[:1] for column in key.columns}
     if rivals and parent in said.values():
-        alone = []  # A column is named after the table itself.
+        alone = []  # A column has the table's own name.
     elif rivals and len(first) == 1 and parent[:1] not in first:
         alone = [next(iter(first))]  # parent_tenant, parent_no
     stems = [*named[:1], *((*role, *parent) for role in alone[:1] if len(alone) == 1), parent or ("parent",)]
@@ -144,12 +143,12 @@ def _reference_names(key: ForeignKey, several: Sequence[ForeignKey]) -> list[str
     return list(dict.fromkeys(identifier(wish, "field") for wish in wishes))
 
 
-#: Words at the end of a column's name that say what kind of key it holds, and not whose.
+#: Last words of a column's name for a kind of key.
 _KEY_KINDS = frozenset(["no", "nr", "num", "number", "code", "seq", "pos", "position", "index", "name", "slug"])
 
 
 def _role(column: str) -> tuple[str, ...]:
-    """What a column of a key is named after: ``customer_no`` as ``customer``."""
+    """The words of a key column's name without the kind of key: ``customer_no`` gives ``customer``."""
     found = list(map(singular, thing(column)))
     while len(found) > 1 and found[-1] in _KEY_KINDS:
         found.pop()
@@ -207,9 +206,9 @@ def _field(context: Context, draft: Draft, column: Column, *, has_ids: bool) -> 
 
 
 def _reference_to_user(context: Context, table: Table, column: Column) -> ImpliedReference | None:
-    """The reference of a column that refers to auth.users, which stays behind, to the table with the same keys.
+    """The reference of a column that refers to auth.users, which stays behind, to the moving table with the same keys.
 
-    None where no table has them or several do, and where a value is none of them.
+    None if no table or several have these keys, or if the values are keys of none.
     """
     implied = context.implied.get(((table.schema, table.name), column.name))
     alone = implied is not None and implied.stated == USERS and not implied.many and len(implied.parents) == 1
@@ -217,7 +216,7 @@ def _reference_to_user(context: Context, table: Table, column: Column) -> Implie
 
 
 def _with_suggestion(context: Context, draft: Draft, column: Column, field: Field) -> Field:
-    """``field`` with the line that makes a reference of it, where the column holds keys and no foreign key says so."""
+    """``field`` with a suggested reference, if the column holds keys and has no foreign key."""
     implied = context.implied.get(((draft.table.schema, draft.table.name), column.name))
     if implied is None:
         return field
@@ -232,7 +231,7 @@ def _with_suggestion(context: Context, draft: Draft, column: Column, field: Fiel
 
 
 def _scalar(context: Context, table: Table, column: Column) -> Field:
-    """The field of a column that is no reference, without default and unique."""
+    """The field of a column that is no reference, without default and uniqueness."""
     type_ = column.type
     if type_.element is not None:
         element, comment = _element(context, type_.element)
@@ -270,7 +269,7 @@ def literals(type_: Type) -> tuple[str, ...]:
 
 
 def _object(context: Context, type_: Type) -> Field:
-    """The field of a composite type or of hstore: an object, as the JSON of a row has it, with null for NULL."""
+    """The field of a composite type or hstore: an object as in the row's JSON, with null for NULL."""
     if type_.category != "c":
         return Field("v.record", ("v.string()", "v.union(v.string(), v.null())"))
     if any(field_name_problem(attribute.name) for attribute in type_.attributes):
@@ -281,13 +280,13 @@ def _object(context: Context, type_: Type) -> Field:
 
 
 def _has_refused_key(type_: Type) -> bool:
-    """Whether the objects of a type have a key that Convex refuses."""
+    """Whether Convex refuses a key of the type's objects."""
     inner = [type_.element] if type_.element is not None else [attribute.type for attribute in type_.attributes]
     return any(key_problem(attribute.name) for attribute in type_.attributes) or any(map(_has_refused_key, inner))
 
 
 def _in_json(context: Context, type_: Type) -> str:
-    """The Python text of a validator of what the JSON of a row has for a value of ``type_``."""
+    """Python text of a validator for the JSON of a value of ``type_``."""
     if type_.element is not None:
         return f"v.array({_in_json(context, type_.element)})"
     if type_.category == "e":
@@ -314,7 +313,7 @@ def _text_rules(table: Table, column: Column) -> tuple[str, ...]:
 
 
 def _element(context: Context, type_: Type) -> tuple[str, tuple[str, ...]]:
-    """The Python text of an array's element, and comments."""
+    """Python text of an array's element, and comments."""
     if type_.category == "e" or is_object(type_):
         made = _enum(context, type_) if type_.category == "e" else _object(context, type_)
         return made.text, made.comments
@@ -332,7 +331,7 @@ def _element(context: Context, type_: Type) -> tuple[str, tuple[str, ...]]:
 
 
 def _allows(table: Table, column: Column, value: Value) -> bool:
-    """Whether the checks of the source that the scaffold keeps allow a default."""
+    """Whether the source's checks that the scaffold keeps allow a default."""
     if isinstance(value, str):
         allowed = allowed_values(table, column.name)
         pattern = None if allowed is not None or column.type.category == "e" else pattern_of(table, column.name)

@@ -1,4 +1,4 @@
-"""The indexes of a table's definition: by fields, for search, for vectors; and what is unique together."""
+"""The indexes of a table's definition: by fields, for text search, for vectors; and unique groups of fields."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _MOST_FILTERS = 4
 
 
 def indexes(draft: Draft) -> list[str]:
-    """The calls behind ``define_table(…)``, one a line."""
+    """The calls after ``define_table(…)``, one a line."""
     used: list[str] = []
     return [*_by_fields(draft, used), *_searches(draft, used), *_vectors(draft, used), *_uniques(draft)]
 
 
 def _fields(draft: Draft, columns: Sequence[str | None]) -> tuple[str, ...] | None:
-    """The fields of ``columns`` where each has one that an index can hold; else None."""
+    """The fields of ``columns`` if each has a field that an index can hold; else None."""
     names = [draft.by_column.get(column or "") for column in columns]
     known = tuple(name for name in names if name is not None and draft.fields[name].indexable)
     whole = len(known) == len(columns) == len(set(known))
@@ -40,7 +40,7 @@ def _by_fields(draft: Draft, used: list[str]) -> Iterator[str]:
     if draft.key.form == "hash":
         wanted.append(_fields(draft, draft.key.columns))
     every = list(dict.fromkeys(fields for fields in wanted if fields is not None))
-    # An index by more fields finds by the first of them, too.
+    # An index whose first fields are the same serves, too.
     kept = [fields for fields in every if not any(_begins(other, fields) for other in every)]
     room = limits.MAX_INDEXES_PER_TABLE_DOCUMENTED - 2 * _MOST_SEARCHES
     if len(kept) > room:
@@ -89,7 +89,7 @@ def _vectors(draft: Draft, used: list[str]) -> Iterator[str]:
             yield f"{call}{_filters(draft)})"
 
 
-#: Words that say whose row it is, where several customers share a table.
+#: Words for the owner of a row, in tables that several customers share.
 _TENANTS = frozenset([
     "tenant", "organization", "organisation", "org", "workspace", "team", "company", "account", "customer", "client",
     "group", "site", "store", "shop", "school", "business", "brand", "community", "firm",
@@ -97,7 +97,7 @@ _TENANTS = frozenset([
 
 
 def _filters(draft: Draft) -> str:
-    """The fields that a search is cut down to: whose row it is. Columns that are named after a tenant come first."""
+    """The filter fields of a search index: the owner of a row. Columns named after a tenant come first."""
     plain = ("v.id", "v.string", "v.number", "v.int64")
     columns = {name: column for column, name in draft.by_column.items()}
     tenants = [
@@ -117,7 +117,7 @@ def _filters(draft: Draft) -> str:
 
 
 def _is_tenant(column: str) -> bool:
-    """Whether a column holds the key of a tenant: it is named after one, and says that it holds a key."""
+    """Whether a column's name means the key of a tenant."""
     return singular(thing(column)[-1]) in _TENANTS and words(column)[-1] in KEY_WORDS
 
 

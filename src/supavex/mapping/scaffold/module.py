@@ -1,4 +1,4 @@
-"""The text of schema.py: a new one, or one that has more tables and is else as it was, to the letter."""
+"""The text of schema.py: a new file, or an existing one with added tables."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def new_file(scaffolded: Scaffolded) -> str:
 def insert(text: str, scaffolded: Scaffolded, shown: str) -> str:
     """``text`` (a schema.py) with the definitions added at the end of its ``define_schema({…})``.
 
-    All that is there stays, to the letter. Raises where there is no such literal to add to.
+    The existing text is not changed. Raises :class:`~supavex.errors.SupavexError` if the call has no such literal.
     """
     place = _end_of_tables(text)
     if place is None:
@@ -44,7 +44,7 @@ def insert(text: str, scaffolded: Scaffolded, shown: str) -> str:
 
 
 def _with_names(before: str, text: str, scaffolded: Scaffolded) -> str:
-    """``before`` with the lists that the definitions use and ``text`` does not have yet: behind its imports."""
+    """``before`` with those lists that the definitions use and ``text`` lacks, after its imports."""
     tree = ast.parse(text)
     bound = {
         target.id
@@ -63,9 +63,10 @@ def _with_names(before: str, text: str, scaffolded: Scaffolded) -> str:
 
 
 def with_rules(text: str, scaffolded: Scaffolded, shown: str) -> str:
-    """``text`` (a supavex.toml) with the scaffold's lines: under a table's header where there is one, else at the end.
+    """``text`` (a supavex.toml) with the scaffold's lines: under the table's header if there is one, else at the end.
 
-    Raises where that is no TOML: rules that are written in another way can't be added to.
+    Raises :class:`~supavex.errors.SupavexError` if the result is not TOML, because existing rules have another
+    notation.
     """
     lines, added = text.rstrip().splitlines(), list[str]()
     place: int | None = None
@@ -91,12 +92,12 @@ def with_rules(text: str, scaffolded: Scaffolded, shown: str) -> str:
 
 
 def _comma(before: str) -> str:
-    # A comment after the last entry would swallow a comma on its line.
+    # If a comment follows the last entry, a comma on its line would be part of the comment.
     return "\n    ," if "#" in before.rpartition("\n")[2] else ","
 
 
 def _end_of_tables(text: str) -> tuple[int, int] | None:
-    """Line and column (1-based, in bytes) just behind the last entry's closing brace of ``define_schema``'s literal."""
+    """The line and column (1-based, in bytes) after the last entry of ``define_schema``'s literal."""
     for node in ast.walk(ast.parse(text)):
         if (
             isinstance(node, ast.Call)

@@ -1,4 +1,4 @@
-"""Convex's names for tables, fields and indexes of PostgreSQL: ASCII, free, and not numbered where it can be helped."""
+"""Convex's names for PostgreSQL's tables, fields and indexes: ASCII, free, and numbered only if necessary."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ _LETTERS = str.maketrans({
 
 
 def ascii_name(name: str) -> str:
-    """``name`` in ASCII: letters without their accents, and ``_`` for what has no letter."""
+    """``name`` in ASCII: letters without accents, and ``_`` for other characters."""
     plain = unicodedata.normalize("NFKD", name.translate(_LETTERS))
     plain = "".join(character for character in plain if not unicodedata.combining(character))
     return re.sub(r"[^A-Za-z0-9_]+", "_", plain)
 
 
 def identifier(name: str, fallback: str) -> str:
-    """``name`` made one that Convex takes: ASCII, no leading underscore or digit, at most 64 bytes."""
+    """``name`` as an identifier that Convex accepts: ASCII, no leading underscore or digit, at most 64 bytes."""
     name = ascii_name(name).lstrip("_") or fallback
     name = name if not name[0].isdigit() else f"{fallback[0]}{name}"
     return name[: limits.MAX_IDENTIFIER_BYTES]
 
 
 def free(name: str, taken: Iterable[str]) -> str:
-    """``name``, or with a number behind it, like none of ``taken`` in any case."""
+    """``name``, with a number if it is in ``taken`` in any case."""
     folded = {other.lower() for other in taken}
     number, wanted = 2, name
     while wanted.lower() in folded:
@@ -42,17 +42,17 @@ def free(name: str, taken: Iterable[str]) -> str:
 
 
 def is_field(name: str) -> bool:
-    """Whether a column's own name can be a field's."""
+    """Whether a column's name can be a field's name."""
     return names.field_name_problem(name) is None and not name.startswith("_")
 
 
 def table_names(
     project: Settings, tables: Sequence[Table], present: Iterable[str]
 ) -> tuple[dict[tuple[str, str], str], set[tuple[str, str]]]:
-    """Convex's name of each table, and which tables are new: none of the names ``present`` is theirs.
+    """Convex's name of each table, and the tables with new names, which are not in ``present``.
 
-    Whose name it is most keeps it: what supavex.toml says; then ``public``, the other schemas in their order, the very
-    name before one that only becomes it. The order of the tables changes nothing.
+    If several tables want one name, supavex.toml decides; then ``public`` comes before the other schemas, in order;
+    then an unchanged name before a converted one. The order of the tables has no effect.
     """
     order = {schema: position for position, schema in enumerate(("public", *project.schemas))}
 
@@ -95,7 +95,7 @@ def _plain(table: Table) -> list[str]:
 
 
 def _other(table: Table) -> list[str]:
-    """Where the plain name is another table's: the very name, or the schema's name before it."""
+    """The name of a table whose plain name is taken: the unchanged name, or a name with the schema."""
     if table.schema == "public":
         very = [table.name] if names.table_name_problem(table.name) is None else []
         return [*very, identifier(f"{camel_case(ascii_name(table.name))}Table", "table")]
@@ -103,7 +103,7 @@ def _other(table: Table) -> list[str]:
 
 
 def index_name(prefix: str, fields: Sequence[str], used: Collection[str]) -> str:
-    """A name for an index by ``fields``: short, else with the fields' whole names, else numbered."""
+    """A name for an index by ``fields``: short, else with the whole names of the fields, else numbered."""
     taken = {*used, *names.RESERVED_INDEX_NAMES}
     parts = [field.replace(".", "_") for field in fields]
     short = [part.removesuffix("_id") if len(part) > 3 else part for part in parts]
