@@ -1,1 +1,1 @@
-"""Doing it: reading, encoding, writing the archive, rejects, verification, reports."""
+"""Migrates the rows and proves the result: copy, import, proof, restore, rollback, and their reports."""

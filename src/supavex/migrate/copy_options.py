@@ -1,4 +1,4 @@
-"""The arguments of a copy, made of the options of a migration."""
+"""Makes the arguments of a copy from the options of a migration."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from supavex.migrate.storage.buckets import files_job
 def copy_options(options: MigrateOptions, plan: Plan, target: str, progress: Progress) -> Iterator[CopyOptions]:
     """The arguments of :func:`~supavex.migrate.copy.run.copy`.
 
-    ``target``: the deployment that the rows go to, or ``archive`` where they stay in one.
+    ``target``: the deployment for the rows, or ``archive`` if they stay in one.
     """
     baselines = Folder(plan.project.migration_folder).baselines
     if options.baseline is not None:
-        baselines.path(options.baseline)  # raises for a name that can't be one
+        baselines.path(options.baseline)  # This raises an error for an invalid name.
     recorder = None
     if not options.dry_run and (target != "archive" or options.baseline is not None):
         recorder = BaselineRecorder(baselines, target, options.baseline)
@@ -49,7 +49,7 @@ def copy_options(options: MigrateOptions, plan: Plan, target: str, progress: Pro
         changed = ChangedTables(plan, ChangeDetector(baseline), baselines.stale(target))
         if recorder is not None:
             recorder.changed = changed
-        # What an interrupted copy of changes has done is of another choice of tables.
+        # The work of an interrupted copy of changes belongs to another selection of tables.
         yield replace(found, selection=changed, resume="restart")
 
 

@@ -25,26 +25,26 @@ from supavex.settings.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class DeployOptions:
-    """How :func:`deploy` works."""
+    """The options of :func:`deploy`."""
 
     #: ``local``, ``cloud`` (the deployment of the app's folder), or the URL of a deployment.
     to: str = "local"
-    #: All checks are done, and nothing is changed.
+    #: Whether to only check, and change nothing.
     dry_run: bool = False
-    #: The app goes to its production deployment (``convex deploy``).
+    #: Whether the app goes to its production deployment (``convex deploy``).
     production: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """A schema, and what its push did."""
+    """A schema, and the result of its push."""
 
     schema: Schema
     push: Push
     dry_run: bool
 
     def to_json(self) -> dict[str, Any]:
-        """As ``deploy --json`` shows it."""
+        """The JSON of ``deploy --json``."""
         return {
             "ok": True,
             "dryRun": self.dry_run,
@@ -57,8 +57,9 @@ class Deployed:
 def deploy(project: Settings, options: DeployOptions = DeployOptions(), log: Log = lambda line: None) -> Deployed:
     """Pushes the schema of ``project``.
 
-    Every document is held against the schema first. Raises for the first error of the schema, for a document that does
-    not fit, and where Convex's CLI fails; nothing is changed then. ``log`` gets the lines of the CLI.
+    Every document is checked against the schema first. Raises :class:`~supavex.errors.SupavexError` for the first error
+    of the schema, for a document that does not fit, and if Convex's CLI fails; nothing is changed then. ``log`` gets
+    the lines of the CLI.
     """
     run = Run("deploy", deployment_of(project.convex_folder, options.to))
     with run.step("push"):
@@ -89,7 +90,7 @@ def _push(project: Settings, *, dry_run: bool) -> tuple[Schema, Push]:
 
 
 def _push_by_cli(project: Settings, options: DeployOptions, log: Log) -> tuple[Schema, Push]:
-    """Has Convex's CLI push the app, generated tables included, and reads back that they are there."""
+    """Makes Convex's CLI push the app with the generated tables, and reads back that the deployment has them."""
     cli = official_cli(project.convex_folder, options.to)
     built = build(project, check=options.dry_run)
     if built.stale:
@@ -113,7 +114,7 @@ def _push_by_cli(project: Settings, options: DeployOptions, log: Log) -> tuple[S
 
 
 def _check_pushed(project: Settings, cli: OfficialCli, schema: Schema, hint: str) -> None:
-    """Raises where the deployment lacks a table or an index that was pushed."""
+    """Raises :class:`~supavex.errors.SupavexError` if the deployment lacks a pushed table or index."""
     existing = existing_targets(project, schema)
     exported = {table["tableName"]: table for table in schema.to_json()["tables"]}
     problems = read_back(cli, {name: table for name, table in exported.items() if name not in existing})
@@ -123,13 +124,13 @@ def _check_pushed(project: Settings, cli: OfficialCli, schema: Schema, hint: str
 
 
 def _change(before: str | None, after: str | None, schema: Schema) -> SchemaChange:
-    """What the push of an app changed, without the tables of its own that ``schema`` does not define.
+    """The change of an app's push, without the app's own tables that ``schema`` does not define.
 
-    ``before`` and ``after``: the deployment's schema as JSON, where it can be asked for.
+    ``before`` and ``after``: the deployment's schema as JSON, if it could be read.
     """
     old = None if before is None else schema_from_json(before)
     new = schema if after is None else schema_from_json(after)
-    # A table that stays, or comes, in a schema.ts of the app's own belongs to the app.
+    # A table in the app's own schema.ts belongs to the app.
     own = new.tables.keys() - schema.tables.keys()
     return schema_change(None if old is None else _without(old, own), _without(new, own))
 

@@ -1,4 +1,4 @@
-"""``supavex explain``: column by column, what happens to a table and why, with one row before and after."""
+"""``supavex explain``: what happens to each column of a table and why, with one row before and after."""
 
 from __future__ import annotations
 
@@ -28,46 +28,56 @@ from supavex.steps import step
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """One column or field: where from, where to, how, what replaces NULL, and what rejects the row."""
+    """The explanation of one column or field."""
 
+    #: The source column; empty for a field without one.
     column: str
+    #: PostgreSQL's type.
     type: str
     field: str
+    #: The field's validator.
     validator: str
+    #: How the value is made.
     how: str
+    #: The replacement of NULL.
     null: str
+    #: The values that reject the row.
     rejects: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A whole table; ``before`` and ``after`` are one row of the source and its document, where there is a row.
-
-    ``provided``: what has to hold for that row to go, and was not looked at.
-    """
+    """The explanation of a table."""
 
     source: str
     target: str
+    #: Whether the table moves.
     status: str
+    #: Why it does not move.
     reason: str
+    #: How ``_id`` is made.
     key: str
+    #: How ``_creationTime`` is made.
     creation: str
     columns: list[Explained]
+    #: One row of the source, if there is one.
     before: dict[str, Any] | None = None
+    #: The document of that row.
     after: dict[str, Any] | None = None
+    #: The unchecked conditions under which that row moves.
     provided: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """As ``explain --json`` shows it."""
+        """The JSON of ``explain --json``."""
         return asdict(self)
 
 
 @step("looking at the table")
 def explain_table(project: Settings, name: str) -> Explanation:
-    """What happens to a table of ``project``, with one row before and after where the table moves.
+    """What happens to a table of ``project``, with one row before and after if the table moves.
 
     ``name``: the table's name in the source, with or without its schema, or in Convex. Raises the first finding of
-    ``check`` where the schema can't be used.
+    ``check`` if the schema can't be used.
     """
     checked = check(project)
     if checked.plan is None:
@@ -82,7 +92,7 @@ def explain_table(project: Settings, name: str) -> Explanation:
 
 
 def find_table(plan: Plan, name: str) -> TablePlan:
-    """The table that a person means by ``name``: the source's name (with schema or without), or Convex's."""
+    """The table with a ``name``: the source's name (with or without schema), or Convex's."""
     for table in plan.tables:
         if name in (table.name, table.source.name, table.target):
             return table
@@ -122,7 +132,7 @@ def explain(table: TablePlan) -> Explanation:
 
 
 def _in_an_existing(table: TablePlan, column: str) -> str:
-    """What a column is for in a table whose rows don't move, because Convex has them already."""
+    """The use of a column in a table that exists in Convex, whose rows don't move."""
     fields = [field for field, matched in (table.rule.existing or {}).items() if matched == column]
     if fields:
         return f"finds the row's document, by its field {', '.join(fields)}; does not move"
@@ -153,7 +163,7 @@ def _field(table: TablePlan, field: FieldPlan) -> Explained:
         case Reference(target=target) if target == STORAGE_TABLE:
             rejects.append("it names no file that storage.objects has, or one that did not move")
         case Reference():
-            rejects.append("it refers to a row that is not there, or was rejected")
+            rejects.append("it refers to a row that does not exist, or was rejected")
         case IdFile(path=path):
             rejects.append(f"{path} has no new id for it")
     if rules.one_of is not None:
@@ -205,13 +215,13 @@ def _null(field: FieldPlan) -> str:
 
 
 def with_example(plan: Plan, explanation: Explanation, table: TablePlan, url: str) -> Explanation:
-    """``explanation`` with the table's first row that goes, before and after."""
-    # Arrow is an extra: only the example needs it.
+    """``explanation`` with the table's first moving row, before and after."""
+    # Arrow is an extra, and only the example needs it.
     from supavex.migrate.copy.encoding.encoder import TableEncoder
     from supavex.migrate.copy.encoding.lookups import Lookup
 
     if any(field.reference is not None and field.reference.existing for field in table.fields):
-        return explanation  # ids that only the target knows
+        return explanation  # Only the target knows these ids.
     numbers = with_new_tables(load_lock(plan.project.lock_file), plan.schema.tables)
     numbers[STORAGE_TABLE] = STORAGE_NUMBER
     lookups = {field.name: Lookup.of(field.value.ids) for field in table.fields if isinstance(field.value, IdFile)}
@@ -234,7 +244,7 @@ def with_example(plan: Plan, explanation: Explanation, table: TablePlan, url: st
 
 
 def _provided(table: TablePlan, document: dict[str, Any]) -> str:
-    """What a copy looks at beside the row itself: the rows and files that it refers to."""
+    """The conditions that a copy checks outside the row: the rows and files to which it refers."""
     names = [field.name for field in table.fields if field.reference is not None and document.get(field.name)]
     if not names:
         return ""
@@ -242,7 +252,7 @@ def _provided(table: TablePlan, document: dict[str, Any]) -> str:
 
 
 def _seen(table: TablePlan, row: dict[str, Any] | None) -> dict[str, Any] | None:
-    """The row without values that nothing may show."""
+    """The row without secret values."""
     if row is None:
         return None
     hidden = {name for name, value in row.items() if value and is_secret(table.name, name)}
@@ -261,10 +271,10 @@ def _row(connection: psycopg.Connection, table: TablePlan, key: str) -> dict[str
     own = table.key.own(ALIAS)
     text = key_text_sql(table.key, own)
     if table.key.form == "row":
-        # A window function can't stand in WHERE; of equal rows, one is like the other.
+        # WHERE can't contain a window function. Equal rows are alike, so any of them will do.
         text, key = f"ROW({', '.join(own)})::text", key.rpartition(" #")[0]
     source = table.source.sql_name
-    # Without parameters, for psycopg takes a % in a name for the place of one.
+    # Without parameters, because psycopg would take a % in a name for a placeholder.
     sql = f"SELECT to_jsonb({ALIAS}) FROM {source} AS {ALIAS} WHERE {text} = {literal(key)} LIMIT 1"
     found = connection.execute(sql.encode()).fetchone()
     return found[0] if found else None

@@ -62,7 +62,7 @@ def migrate_here(plan: Plan, options: MigrateOptions, progress: StepProgress) ->
 
 
 def files_to_forget(deployment: Deployment, archive: SnapshotArchive, tables: Iterable[TablePlan]) -> set[str]:
-    """The stored files of a local deployment that earlier documents of ``tables`` had, and that ``archive`` has not."""
+    """The stored files of a local deployment that former documents of ``tables`` had, and that ``archive`` lacks."""
     there = {decode_id(file.id)[1] for file in Files(deployment.store, deployment.path.parent).all()}
     there -= {decode_id(entry.id)[1] for entry in stored_entries(archive)}
 

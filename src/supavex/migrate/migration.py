@@ -1,4 +1,4 @@
-"""``supavex migrate``: the rows into an archive, and from it into the local deployment."""
+"""``supavex migrate``: copies the rows into an archive, and imports it into the local deployment."""
 
 from __future__ import annotations
 
@@ -33,56 +33,60 @@ from supavex.temporary import temporary_folder
 
 
 class ImportTarget(Documents, Protocol):
-    """A deployment that rows can go to."""
+    """A deployment into which rows can be imported."""
 
     @property
     def schema_text(self) -> str | None:
         """The JSON of its active schema."""
 
 
-#: Puts an archive into the target, replacing the tables that it holds; it is told what the copy did, too.
+#: Imports an archive into the target, replacing the archive's tables. It also gets the result of the copy.
 PutArchive = Callable[[SnapshotArchive, CopyResult], object]
 
 
 @dataclass(slots=True)
 class Migration:
-    """What a migration did. ``imported`` is False where the rows stayed in the archive, or nothing was written.
-
-    ``since``: of a migration of changes, what it found. ``import_seconds``: what the import took after the copy.
-    """
+    """The result of a migration."""
 
     copy: CopyResult
+    #: The folder with the migration's state.
     folder: Folder
+    #: The number of rejected rows that are allowed.
     allowed: int
+    #: False if the rows stayed in the archive, or nothing was written.
     imported: bool
     dry_run: bool
+    #: For a migration of changes: the changes that it found.
     since: ChangedTables | None = None
+    #: The seconds of the import after the copy.
     import_seconds: float = 0.0
-    #: What of the source is not in it, each in a few words; see :attr:`~supavex.mapping.plan.Plan.remarks`.
+    #: Parts of the source that are missing, each in a few words; see :attr:`~supavex.mapping.plan.Plan.remarks`.
     remarks: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
-        """Whether no more rows were rejected than are allowed."""
+        """Whether no more rows were rejected than allowed."""
         return len(self.copy.rejects) <= self.allowed
 
     @property
     def nothing(self) -> bool:
-        """Whether it was one of changes, and there were none."""
+        """Whether it was a migration of changes that found none."""
         return self.since is not None and not self.copy.tables
 
     def keep(self, path: Path) -> None:
-        """Keeps what was copied as what is there now. ``path``: see :mod:`supavex.migrate.state.copies`."""
+        """Keeps the record of the copy as the target's present content. ``path``: see
+        :mod:`supavex.migrate.state.copies`.
+        """
         at_once = {table.source for table in self.copy.tables if table.taken_at is None}
         taken = {table.source for table in self.copy.tables}
-        # A migration of changes found the other tables as they were, at the same snapshot.
+        # A migration of changes also compared the other tables, at the same snapshot.
         others = set() if self.since is None else {change.source for change in self.since.changes} - taken
         seen = self.copy.visibility
         copied = CopyRecord({} if seen is None else dict.fromkeys(at_once | others, seen), self.copy.rejects)
         self.folder.copies.keep(path, taken | others, copied)
 
     def to_json(self) -> dict[str, Any]:
-        """As ``migrate --json`` shows it and ``report.json`` keeps it."""
+        """The JSON of ``migrate --json`` and of ``report.json``."""
         return {
             "ok": self.ok,
             "dryRun": self.dry_run,
@@ -168,19 +172,19 @@ def _table_json(table: TableResult) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where the rows go, and what is known of the deployment there."""
+    """The destination of the rows, with what is known of the deployment there."""
 
     #: The archive; None: the migration's own.
     out: Path | None = None
-    #: The deployment that ``put`` imports the archive into.
+    #: The deployment into which ``put`` imports the archive.
     target: ImportTarget | None = None
     put: PutArchive | None = None
-    #: Ids and documents of tables that are in Convex already; None: those of ``target``.
+    #: Ids and documents of tables that exist in Convex; None: those of ``target``.
     existing: Documents | None = None
 
     @property
     def known(self) -> Documents | None:
-        """The documents that are there; None where nothing is known of them."""
+        """The present documents; None if they are unknown."""
         return self.existing or self.target
 
 
@@ -192,10 +196,10 @@ def migrate(
     max_rejects: int | None = None,
     dry_run: bool = False,
 ) -> Migration:
-    """Copies the rows of ``plan`` to an archive, and has it imported.
+    """Copies the rows of ``plan`` to an archive, and imports it.
 
-    A dry run does all of the work and leaves no file but the cached source. More rejected rows than allowed: nothing is
-    imported. ``options.tables`` may be names as a person writes them, without the first schema.
+    A dry run does all of the work and leaves no file but the cached source. If more rows are rejected than allowed,
+    nothing is imported. ``options.tables`` may have names without the first schema.
     """
     project = plan.project
     tables = _named_tables(plan, options.tables)
@@ -254,14 +258,14 @@ def migrate(
         if recorder is not None:
             recorder.keep()
     if migration.nothing:
-        return migration  # the report of what is there stays
+        return migration  # The last report stays.
     folder.write_report(migration.to_json())
     return migration
 
 
 @contextmanager
 def _written(path: Path | None) -> Iterator[None]:
-    """Writes the rejected rows of a copy that stops for their number to ``path``."""
+    """Writes the rejected rows to ``path`` if the copy stops because there are too many."""
     try:
         yield
     except TooManyRejectsError as error:
@@ -281,13 +285,13 @@ def _named_tables(plan: Plan, names: frozenset[str] | None) -> frozenset[str] | 
     for name in sorted(names):
         if name not in known:
             raise UsageError(
-                "UnknownTable", f"{name} is no table that is moved.", hint=f"Tables: {', '.join(sorted(short))}."
+                "UnknownTable", f"{name} is not a table that moves.", hint=f"Tables: {', '.join(sorted(short))}."
             )
     return frozenset(known[name] for name in names)
 
 
 def _known_rejects(plan: Plan, copies: CopyRecords, target: str) -> dict[str, frozenset[bytes]]:
-    """The keys of the rows that ``target`` lacks for they were rejected, by the source tables that it has."""
+    """The keys of rejected rows, which ``target`` therefore lacks, by source table."""
     path = copies.of_target(target)
     if not path.is_file():
         return {}
@@ -307,7 +311,9 @@ def _check_schema(plan: Plan, target: ImportTarget) -> None:
 
 
 def _with_target(numbers: dict[str, int], target: dict[str, int]) -> dict[str, int]:
-    """``numbers`` with those of the target in their place; tables that the target lacks get numbers free in both."""
+    """``numbers`` with the target's numbers in place of others. Tables that the target lacks get numbers that are free
+    in both.
+    """
     result = dict(target)
     used = set(target.values())
     for name, number in sorted(numbers.items(), key=lambda item: item[1]):
@@ -321,7 +327,7 @@ def _with_target(numbers: dict[str, int], target: dict[str, int]) -> dict[str, i
 
 
 def measure(run: Run, copied: CopyResult) -> None:
-    """What the copy did, into ``run``."""
+    """Records the counts of the copy in ``run``."""
     run.steps = {"copy": copied.seconds, **run.steps}
     for table in copied.tables:
         run.rows += table.rows

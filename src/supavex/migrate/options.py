@@ -1,4 +1,4 @@
-"""The options of a migration. Light: what copies rows is imported when a migration runs."""
+"""The options of a migration. This module is light: the copy's modules are imported when a migration runs."""
 
 from __future__ import annotations
 
@@ -10,38 +10,39 @@ from supavex.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class MigrateOptions:
-    """What a migration copies, how, and where the rows go."""
+    """The options of a migration: what it copies, how, and where the rows go."""
 
     #: ``local``, ``cloud`` (the deployment of the app's folder), or the URL of a deployment.
     to: str = "local"
-    #: The rows go into this archive only; no deployment is needed.
+    #: The archive for the rows. No deployment is needed then.
     out: Path | None = None
     #: Only these source tables: ``schema.name``, or the name alone in the first schema. None: all.
     tables: frozenset[str] | None = None
-    #: Where the files of storage buckets are: a folder, or ``s3://…``; None: where supavex.toml says.
+    #: The files of storage buckets: a folder, or ``s3://…``; None: the setting of supavex.toml.
     files: str | None = None
-    #: An export of the target, which has the ids of tables that are in Convex already.
+    #: An export of the target, with the ids of tables that exist in Convex.
     existing: Path | None = None
-    #: Rejected rows that are allowed; None: as many as supavex.toml says. With more, nothing is imported.
+    #: The number of rejected rows that are allowed; None: the setting of supavex.toml. With more, nothing is imported.
     max_rejects: int | None = None
-    #: All of the work is done, and nothing is written.
+    #: Whether to do all of the work, and write nothing.
     dry_run: bool = False
-    #: Processes that copy parts of tables; None: this process copies.
+    #: The number of processes that copy parts of tables; None: this process copies.
     workers: int | None = None
-    #: The address of a Dask scheduler whose workers copy, and the place that all of them see for the parts.
+    #: The address of a Dask scheduler whose workers copy.
     cluster: str | None = None
+    #: The place for the parts that all workers see.
     parts: str | None = None
-    #: Whether what an interrupted copy has done is thrown away.
+    #: Whether to discard the work of an interrupted copy.
     restart: bool = False
-    #: Whether tables of an interrupted copy stay as they were read, though rows changed since.
+    #: Whether to keep finished tables of an interrupted copy, although rows have changed since.
     accept_two_snapshots: bool = False
-    #: Only tables that have changed since the last import into the target.
+    #: Whether to copy only tables that have changed since the last import into the target.
     changes: bool = False
-    #: A name under which what the source holds now is kept, for ``changes``.
+    #: The name of a baseline to keep of the source's present content, for ``changes``.
     baseline: str | None = None
 
     def check(self) -> None:
-        """Raises where the options contradict each other."""
+        """Raises :class:`~supavex.errors.UsageError` if the options contradict each other."""
         if self.changes and (self.out is not None or self.tables is not None or self.existing is not None):
             hint = "supavex migrate --changes --to TARGET takes the tables that have changed, whichever they are."
             message = "--changes goes with --to, not with --out, --tables, --existing."

@@ -1,4 +1,4 @@
-"""``supavex verify``: which target is proven, against which record of an import, and where the proof is kept."""
+"""``supavex verify``: selects the target and the record of the import, proves the target, and keeps the proof."""
 
 from __future__ import annotations
 
@@ -42,28 +42,28 @@ from supavex.temporary import temporary_folder
 
 @dataclass(frozen=True, slots=True)
 class VerifyOptions:
-    """What :func:`verify_project` proves."""
+    """The options of :func:`verify_project`."""
 
     #: ``local``, ``cloud`` (the deployment of the app's folder), or the URL of a deployment.
     to: str = "local"
-    #: A snapshot archive or an export, instead of a deployment.
+    #: A snapshot archive or an export, in place of a deployment.
     archive: Path | None = None
-    #: The file of rejected rows; None: of the runs that the target's rows are of.
+    #: The file of rejected rows; None: those of the imports that wrote the target's rows.
     rejects: Path | None = None
-    #: Of an archive: the export of the target that has the tables which were in Convex already.
+    #: For an archive: the export of the target with the tables that existed in Convex.
     existing: Path | None = None
-    #: Where the files of storage buckets are: a folder, or ``s3://…``; None: where supavex.toml says.
+    #: The files of storage buckets: a folder, or ``s3://…``; None: the setting of supavex.toml.
     files: str | None = None
-    #: So many rows a table are compared: a quick look, which proves nothing and is not kept.
+    #: The number of rows of each table to compare. Such a sample proves nothing and is not kept.
     sample: int | None = None
-    #: Bytes of a table from which on a process of its own reads its rows.
+    #: If a table has more bytes, a separate process reads its rows.
     large_bytes: int = LARGE_BYTES
 
 
 def verify_project(project: Settings, options: VerifyOptions, progress: Progress) -> Proof:
     """Proves the target of ``project``, and writes the proof as ``proof.json`` and ``proof.html``.
 
-    Raises ``NothingImported`` where no import took place. See :mod:`supavex.migrate.proof.run`.
+    Raises ``NothingImported`` if there was no import. See :mod:`supavex.migrate.proof.run`.
     """
     _check(options)
     project.make_state()
@@ -93,7 +93,7 @@ def verify_project(project: Settings, options: VerifyOptions, progress: Progress
             with run.step("indexes"):
                 proof.store = prove_store(opened.target, {table.target for table in plan.moving}, progress)
             proof.seconds += proof.store.seconds
-    if options.sample is None:  # a sample is no proof, and the last proof stays
+    if options.sample is None:  # A sample proves nothing, and the last proof stays.
         run.ok = proof.ok
         run.rows = sum(table.rows for table in proof.tables)
         run.documents = sum(table.documents for table in proof.tables)
@@ -115,7 +115,7 @@ def _check(options: VerifyOptions) -> None:
 class _Opened:
     """The target of a proof, open until ``stack`` ends.
 
-    ``named``: the target as messages name it. ``files``: proves stored files; None where none were to be moved.
+    ``named``: the target's name in messages. ``files``: proves stored files; None if none were to be moved.
     """
 
     def __init__(self, project: Settings, plan: Plan, options: VerifyOptions, run: Run, stack: ExitStack) -> None:
@@ -141,7 +141,7 @@ class _Opened:
         if not (project.state / "deployment.sqlite3").exists():
             raise nothing_imported(self.named)
         self.target = deployment = self._stack.enter_context(local_deployment(project))
-        # An import that ends meanwhile replaces its tables.
+        # Otherwise an import that ends meanwhile would replace the tables.
         self._stack.enter_context(deployment.reading())
         if with_files:
             self.files = files_proof(source, project.storage.buckets, deployment_files(deployment))
@@ -151,7 +151,7 @@ class _Opened:
     ) -> None:
         documents = self._stack.enter_context(ArchiveDocuments(archive))
         self.target = documents
-        # Of a table that is in Convex already, an archive of supavex's holds nothing; an export does.
+        # An archive of supavex does not hold the tables that exist in Convex, but an export does.
         lacking = {t.target for t in self._plan.tables if t.status == "existing"} - documents.table_numbers().keys()
         if existing is not None:
             self.target = WithExisting(documents, self._stack.enter_context(ArchiveDocuments(existing)), lacking)
@@ -167,7 +167,7 @@ class _Opened:
             self.files = files_proof(source, self._project.storage.buckets, archive_files(opened))
 
     def holds_an_import(self) -> bool:
-        """Whether the target itself shows that something was imported: documents, or an import by Convex's CLI."""
+        """Whether the target itself shows an import: it has documents, or a record of an import by Convex's CLI."""
         if isinstance(self.target, Deployment):
             jobs = job_documents(self.target.store, "import")
             if any(job["state"].get("state") == "completed" for job in jobs):
@@ -176,7 +176,7 @@ class _Opened:
 
 
 def nothing_imported(target: str) -> SupavexError:
-    """There is nothing to prove."""
+    """The error for a target without an import."""
     message = (
         "no import took place: the target holds no document of the tables that move, and there is nothing to prove."
     )
@@ -184,7 +184,7 @@ def nothing_imported(target: str) -> SupavexError:
 
 
 def described_target(project: Settings, to: str) -> str:
-    """A deployment as the proof's page names it."""
+    """A deployment's name on the proof's page."""
     if to == "local":
         return "the local deployment"
     return f"{without_password(to)} ({project.shown(project.convex_folder)})"

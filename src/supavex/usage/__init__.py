@@ -1,1 +1,1 @@
-"""What of an app's code still calls Supabase, and what to write in its place."""
+"""Finds an app's calls of Supabase, and writes their replacement."""

@@ -1,4 +1,4 @@
-"""``supavex usage``: what of an app's code still calls Supabase, table by table, and what to write instead."""
+"""``supavex usage``: an app's calls of Supabase, table by table, and their replacement."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from supavex.usage.finding.calls import Use, find_uses
 from supavex.usage.finding.functions import find_functions
 from supavex.usage.finding.sources import read_sources
 
-#: The kinds of uses besides tables, in the order of the report, with their titles.
+#: The kinds of uses other than of tables, in the order of the report, with their titles.
 KINDS = {
     "rpc": "Database functions",
     "auth": "Sign-in",
@@ -30,7 +30,7 @@ KINDS = {
 
 @dataclass(slots=True)
 class TableUsage:
-    """The uses of one table. ``name`` is empty where the code does not say which table it is."""
+    """The uses of one table. ``name`` is empty if the code computes it."""
 
     name: str
     status: str
@@ -41,33 +41,40 @@ class TableUsage:
 
 @dataclass(slots=True)
 class Usage:
-    """What was found in ``app``. ``notes`` say what the advice lacks; ``types`` are Supabase's generated types."""
+    """The uses of Supabase in an app."""
 
+    #: The app's folder.
     app: str
+    #: Whether there is advice.
     advised: bool
     tables: list[TableUsage]
+    #: The uses other than of tables, by kind.
     others: dict[str, list[Advice]]
+    #: Files with Supabase's generated types.
     types: list[str]
+    #: Files that were not read, with the reason.
     left_out: dict[str, str]
+    #: The number of files that were read.
     files: int
+    #: Gaps of the advice.
     notes: list[str]
-    #: The tables that alone were asked for.
+    #: The requested tables, if only these were requested.
     only: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
-        """Whether nothing calls Supabase any more (of what was asked for)."""
+        """Whether no use is left (among the requested tables)."""
         return not self.tables and not any(self.others.values())
 
     def totals(self) -> dict[str, int]:
-        """Uses by kind, and the number of files that they are in."""
+        """The number of uses by kind, and the number of files with uses."""
         every = [a for table in self.tables for a in table.uses] + [a for one in self.others.values() for a in one]
         tables = {"table": sum(len(table.uses) for table in self.tables)}
         kinds = {kind: len(found) for kind, found in self.others.items()}
         return {**tables, **kinds, "files": len({a.use.file for a in every})}
 
     def to_json(self) -> dict[str, Any]:
-        """The contract of ``usage --json``."""
+        """The JSON of ``usage --json``."""
         return {
             "ok": self.ok,
             "app": self.app,
@@ -93,11 +100,11 @@ class Usage:
 def usage(
     project: Settings | None, app: Path | None = None, tables: frozenset[str] | None = None, *, why: str = ""
 ) -> Usage:
-    """What of the app in ``app`` calls Supabase. Reads files only; runs nothing of the app.
+    """Finds the uses of Supabase in the app's folder. It only reads files, and runs nothing of the app.
 
-    ``project`` None: there is no advice, and ``why`` says so. ``app`` None: the folder that holds the convex folder,
-    or the project's own. ``tables``: only these, by the source's or Convex's name. Raises
-    :class:`~supavex.errors.UsageError` where there is no such folder or table.
+    ``project`` None: there is no advice, for the reason ``why``. ``app`` None: the folder with the convex folder, or
+    the project's. ``tables``: only these, by the source's or Convex's name. Raises :class:`~supavex.errors.UsageError`
+    if a folder or table does not exist.
     """
     folder = app if app is not None else default_app(project)
     if not folder.is_dir():
@@ -126,7 +133,7 @@ def usage(
 
 
 def default_app(project: Settings | None) -> Path:
-    """The folder beside the convex folder, where that is; else the project's."""
+    """The folder of the convex folder, if it exists; else the project's."""
     if project is None:
         return Path()
     return project.convex_folder.parent if project.convex_folder.is_dir() else project.root
@@ -174,5 +181,5 @@ def _by_table(advices: Sequence[Advice], sides: Sides) -> list[TableUsage]:
                 side = sides.table(use.name, use.schema)
                 found[at] = TableUsage(name, side.status, side.target, table_notes(side))
         found[at].uses.append(advice)
-    # Tables that are named first; what is not known last.
+    # Tables with a name come first, the unknown last.
     return sorted(found.values(), key=lambda table: (not table.name, table.name))

@@ -1,1 +1,1 @@
-"""Which rows changed since a baseline, and the tables that a copy of the changes takes."""
+"""Finds the rows that changed since a baseline, and the tables that a copy of the changes takes."""

@@ -1,10 +1,10 @@
-"""Changes: which rows were inserted, updated and deleted since a baseline, without triggers and without a superuser.
+"""Detects which rows were inserted, updated and deleted since a baseline, without triggers and without a superuser.
 
-Rows that a finished transaction wrote before the baseline are known by their ``xmin`` (see
-:mod:`supavex.postgres.visibility`) and not read any further. Of the others the digest is compared with the baseline's,
-so that a row that was written again as it was, or in columns that do not move, is no change. Keys that are gone are
-looked for only where the number of rows says that there are some. Where ``xmin`` can't be trusted, every row's digest
-is compared; the table says why.
+The ``xmin`` of a row shows whether a transaction wrote it that had finished before the baseline (see
+:mod:`supavex.postgres.visibility`). Such rows are not read further. For the other rows, the digest is compared with the
+baseline's, so that a row that was rewritten without a change, or only in columns that do not move, does not count.
+Deleted keys are looked for only if the number of rows shows that there are some. If ``xmin`` is not reliable for a
+table, every row's digest is compared, and the result says why.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from supavex.migrate.storage.buckets import BucketFiles, FileJob, listed_files
 from supavex.postgres.columns import ColumnReader
 from supavex.postgres.visibility import HeldSnapshot, held_snapshot
 
-#: Keys of rows that came or went that are kept in memory, for one table.
+#: The most keys of inserted and deleted rows that are kept in memory for one table.
 HELD_KEYS = 20_000
-#: Called with a source table, what happened to a row, and the row's key as text.
+#: Called with a source table, the kind of change, and the row's key as text.
 Each = Callable[[str, Kind, str], None]
-#: Keys that one query asks for.
+#: Keys in one query.
 _KEYS = 5000
 
 
 @dataclass(slots=True)
 class ChangeDetector:
-    """Looks for the changes of tables since ``baseline``. ``full``: by all digests, whatever ``xmin`` says."""
+    """Detects the changes of tables since ``baseline``. ``full``: by all digests, without ``xmin``."""
 
     baseline: Baseline
     full: bool = False
@@ -47,7 +47,7 @@ class ChangeDetector:
     progress: RowProgress = lambda table, rows: None
 
     def at(self, plan: Plan, held: HeldSnapshot) -> list[TableChanges]:
-        """The changes of all moved tables, at one snapshot."""
+        """The changes of all moving tables, at one snapshot."""
         known = self.baseline.tables()
         with ColumnReader(held.snapshot) as reader:
             return [self._table(table, known.get(table.name), held, reader) for table in plan.moving]
@@ -67,7 +67,7 @@ class ChangeDetector:
         return changes
 
     def _distrust(self, table: TablePlan, old: TableBaseline | None, held: HeldSnapshot) -> str:
-        """Why ``xmin`` does not tell which rows of a table are newer; empty where it does."""
+        """Why ``xmin`` does not show the newer rows of a table; empty if it does."""
         if old is None:
             return "the baseline does not hold the table"
         if self.full:
@@ -95,7 +95,7 @@ class ChangeDetector:
         reader: ColumnReader,
         changes: TableChanges,
     ) -> bool:
-        """The changes by ``xmin``; False where the numbers of rows don't agree with them."""
+        """Finds the changes by ``xmin``. Returns False if they do not agree with the numbers of rows."""
         assert old is not None
         name = digests.table.name
         with ExitStack() as stack:
@@ -131,7 +131,9 @@ class ChangeDetector:
         return True
 
     def _gone(self, digests: RowDigests, old: TableBaseline, reader: ColumnReader, changes: TableChanges) -> bool:
-        """Finds the keys of the baseline that are no row's now; False where they are more or less than counted."""
+        """Finds the keys of the baseline that no row has now. Returns False if their number differs from the expected
+        one.
+        """
         name = digests.table.name
         gone: list[tuple[int, Array]] = []
         with RowFile() as now:
@@ -157,7 +159,7 @@ class ChangeDetector:
         return True
 
     def _all(self, digests: RowDigests, old: TableBaseline | None, reader: ColumnReader, changes: TableChanges) -> None:
-        """The changes by all digests. Keys need not tell rows apart: equal keys are counted."""
+        """Finds the changes by all digests. Keys may repeat: equal keys are counted."""
         name = digests.table.name
         old_bits = 0 if old is None else old.bits
         with RowFile() as now:
@@ -204,7 +206,7 @@ def _keep_keys(changes: TableChanges, keys: Array) -> None:
 
 
 def files_changed(baseline: Baseline, files: BucketFiles, stale: Collection[str]) -> bool:
-    """Whether the stored files are others than those that went at ``baseline``."""
+    """Whether the stored files differ from those that moved at ``baseline``."""
     return files.digest != baseline.files or OBJECTS in stale
 
 
@@ -218,7 +220,7 @@ def changes_since(
 ) -> Changes:
     """The changes of the rows of ``plan`` at ``url``, and of ``files``, since the baseline of ``detector``.
 
-    ``rules`` finds the tables of which something else has changed.
+    ``rules`` finds the tables whose rules have changed.
     """
     started = time.monotonic()
     baseline = detector.baseline

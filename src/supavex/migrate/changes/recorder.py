@@ -1,4 +1,4 @@
-"""Writes a baseline while a copy runs, under the copy's own snapshot."""
+"""Records a baseline while a copy runs, at the copy's own snapshot."""
 
 from __future__ import annotations
 
@@ -21,17 +21,18 @@ from supavex.postgres.visibility import HeldSnapshot
 
 @dataclass(slots=True)
 class BaselineRecorder:
-    """Writes what a copy into ``target`` saw, under the same snapshot. ``also``: another name for it.
+    """Records the rows that a copy into ``target`` reads, at the same snapshot.
 
-    Tables that the copy does not take stay as the target's last baseline has them, where there is one.
+    Tables that the copy does not take keep their entry in the target's last baseline, if there is one.
     """
 
     baselines: Baselines
     target: str
+    #: A second name under which the baseline is kept.
     also: str | None = None
-    #: The tables that the copy takes, where it does not take all.
+    #: The tables of a copy of changes; None: all tables.
     changed: ChangedTables | None = None
-    #: The source tables whose rows the copy read at this snapshot, or at an earlier one.
+    #: The source tables whose rows the copy read, at this snapshot or at an earlier one.
     read: list[str] = field(default_factory=list)
     earlier: list[str] = field(default_factory=list)
 
@@ -43,9 +44,11 @@ class BaselineRecorder:
         copied: Iterable[CopiedTable],
         files: BucketFiles | None,
     ) -> None:
-        """Writes the baseline beside the one that holds until :meth:`keep`. ``files``: the stored files that go."""
+        """Writes the new baseline beside the valid one. It becomes valid in :meth:`keep`. ``files``: the moving stored
+        files.
+        """
         since = self.changed
-        # One that can't be read is written anew: what it held of other tables has to be imported again.
+        # An unreadable baseline is replaced. The tables that it described have to be imported again.
         path = self.baselines.path(name_of(self.target))
         last = since.baseline if since is not None else Baseline.usable(path)
         known = {} if last is None else last.tables()
@@ -65,7 +68,8 @@ class BaselineRecorder:
                         _write_table(baseline, one, known.pop(name, None), held, rules, reader)
                 for table in known.values():
                     assert last is not None
-                    # Its rows were looked at, and are as they were: only newer ones have to be looked at next time.
+                    # The detector compared this table's rows, and none has changed. The next run has to look at newer
+                    # rows only.
                     checked = since is not None
                     kept = replace(table, visibility=held.visibility) if checked else table
                     if since is not None:
@@ -76,13 +80,13 @@ class BaselineRecorder:
                 last.database.close()
 
     def begin(self) -> None:
-        """The import begins: until :meth:`keep`, nothing is sure of the tables."""
+        """Marks the tables as stale when the import begins. :meth:`keep` ends that."""
         self.baselines.mark_stale(self.target, [*self.read, *self.earlier])
 
     def keep(self, also: Iterable[str] = ()) -> None:
-        """The rows are in the deployment: the baseline holds. ``also``: source tables that are not proven."""
+        """Makes the baseline valid: the rows are in the deployment. ``also``: source tables that are not proven."""
         stale = {*self.earlier, *also}
-        # Between the two, a table is marked as stale that is not: it is imported once more.
+        # A crash between the two steps leaves a table marked stale, which is only imported once more.
         self.baselines.keep(self.target, self.also)
         self.baselines.mark_current(self.target, set(self.read) - stale)
 
@@ -90,7 +94,7 @@ class BaselineRecorder:
 def _as_it_is(
     table: TableBaseline, since: ChangedTables, held: HeldSnapshot, numbers: Mapping[str, int], lookups: Lookups
 ) -> TableBaseline:
-    """A table that was not taken, with what identifies it now: all of it was compared."""
+    """The entry of a table that was compared as a whole and not copied, with its present identity."""
     planned = next((moved for moved in since.plan.moving if moved.name == table.source), None)
     if planned is None:
         return table

@@ -1,4 +1,4 @@
-"""What changed since a baseline: counts by table, and the first keys of each kind."""
+"""The changes since a baseline: counts by table, and the first keys of each kind."""
 
 from __future__ import annotations
 
@@ -8,34 +8,36 @@ from typing import Any, Literal
 
 Kind = Literal["inserted", "updated", "deleted"]
 KINDS: tuple[Kind, ...] = ("inserted", "updated", "deleted")
-#: Keys of one kind that are listed for one table; all are counted.
+#: The most keys of one kind that are listed for one table. All are counted.
 LISTED = 5
 
 
 @dataclass(slots=True)
 class TableChanges:
-    """What changed of one table. ``rewritten``: rows that were written again and are as they were.
-
-    ``by``: "xmin" where only newer rows were read, "digests" where all were, and then ``why``.
-    """
+    """The changes of one table."""
 
     source: str
     target: str
+    #: The number of rows now.
     rows: int = 0
     inserted: int = 0
     updated: int = 0
     deleted: int = 0
+    #: Rows that were rewritten without a change.
     rewritten: int = 0
+    #: "xmin" if only newer rows were read, "digests" if all were.
     by: Literal["xmin", "digests"] = "xmin"
+    #: Why all rows were read.
     why: str = ""
     seconds: float = 0.0
+    #: The first keys of each kind, as text.
     keys: dict[str, list[str]] = field(default_factory=dict)
-    #: The keys (16 bytes) of rows that were inserted or deleted; None where they are more than :data:`HELD_KEYS`.
+    #: The keys (16 bytes) of inserted and deleted rows; None if there are more than :data:`HELD_KEYS`.
     came_or_went: list[bytes] | None = field(default_factory=list)
 
     @property
     def unchanged(self) -> int:
-        """Rows that are as they were."""
+        """The number of unchanged rows."""
         return self.rows - self.inserted - self.updated
 
     @property
@@ -45,11 +47,11 @@ class TableChanges:
 
     @property
     def described(self) -> str:
-        """What changed, in a few words."""
+        """The changes, in a few words."""
         return ", ".join(f"{getattr(self, kind):,} {kind}" for kind in KINDS if getattr(self, kind)) or "nothing"
 
     def to_json(self) -> dict[str, Any]:
-        """As ``changes --json`` shows it."""
+        """The JSON of a table in ``changes --json``."""
         return {
             "source": self.source,
             "target": self.target,
@@ -66,22 +68,24 @@ class TableChanges:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What changed since a baseline: table by table. ``gone``: tables of the baseline that are not moved any more.
+    """The changes since a baseline, table by table."""
 
-    ``stale``: tables of which the deployment may hold something else than the baseline says.
-    """
-
+    #: The name of the baseline.
     baseline: str
     target: str
+    #: When the baseline's snapshot was taken.
     since: str
+    #: When the snapshot was taken with which it is compared.
     taken_at: str
     tables: list[TableChanges]
+    #: Tables of the baseline that do not move any more.
     gone: list[str]
+    #: Tables whose rows in the deployment may differ from the baseline.
     stale: list[str]
     seconds: float
-    #: Whether files of storage buckets came, went or were uploaded again.
+    #: Whether files of storage buckets were added, deleted or replaced.
     files: bool = False
-    #: Tables that go again, for something else decides on their rows now (schema.py, supavex.toml, ids, supavex).
+    #: Tables to copy again, because their rules have changed (schema.py, supavex.toml, ids, supavex).
     rules: list[str] = field(default_factory=list)
 
     @property
@@ -90,7 +94,7 @@ class Changes:
         return bool(self.stale or self.rules) or self.files or any(table.any for table in self.tables)
 
     def to_json(self) -> dict[str, Any]:
-        """As ``changes --json`` shows it."""
+        """The JSON of ``changes --json``."""
         return {
             "ok": not self.any,
             "baseline": self.baseline,
@@ -107,5 +111,5 @@ class Changes:
 
 
 def listed_line(source: str, kind: Kind, key: str) -> str:
-    """A change as ``changes --list`` writes it."""
+    """A line of ``changes --list``."""
     return json.dumps({"table": source, "change": kind, "key": key}, ensure_ascii=False)

@@ -1,7 +1,7 @@
 """Rows as keys and digests: how they are read, and how two sets of them differ.
 
-A digest is PostgreSQL's own hash (64 bits) of the text of a row of all that moves, with a seed of the baseline's: it is
-made where the row is, so that 24 bytes of it travel.
+A digest is PostgreSQL's 64-bit hash of a row's text, of all moving columns, with a seed of the baseline. PostgreSQL
+computes it, so that only 24 bytes a row are transferred.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _NO_KEY = "'\\x" + "00" * INTERNAL_ID_BYTES + "'::bytea"
 
 
 def shape_of(table: TablePlan) -> str:
-    """A digest of a table's columns and their types: a value's text depends on them (the names of an enum's labels)."""
+    """A digest of a table's columns and types, which determine a value's text (for enums: the labels)."""
     return hashlib.sha256(repr(table.source.columns).encode()).hexdigest()
 
 
 def relation_of(holder: psycopg.Connection, table: TablePlan) -> str:
-    """The object ids of a table and of its partitions: a table that was swapped in holds rows older than itself."""
+    """The object ids of a table and its partitions. A table that was swapped in may hold rows older than itself."""
     row = holder.execute(
         "WITH RECURSIVE part(oid) AS (SELECT %s::regclass::oid UNION "
         "SELECT i.inhrelid FROM pg_catalog.pg_inherits AS i JOIN part ON part.oid = i.inhparent) "
@@ -44,7 +44,7 @@ def relation_of(holder: psycopg.Connection, table: TablePlan) -> str:
 
 
 def identifies(table: TablePlan) -> bool:
-    """Whether PostgreSQL itself keeps the table's key unique and present."""
+    """Whether PostgreSQL itself keeps the table's key unique and not NULL."""
     assert table.key is not None
     if table.key.form == "row":
         return False
@@ -59,7 +59,7 @@ def identifies(table: TablePlan) -> bool:
 
 
 def reads_more(table: TablePlan) -> bool:
-    """Whether a field's value may depend on more than its row: an ``sql`` expression may read whatever it likes."""
+    """Whether a field's value may depend on more than its row: an ``sql`` expression may read anything."""
     return any(planned.expression for planned in table.fields) or any(rule.sql for rule in table.rule.fields.values())
 
 
@@ -69,7 +69,7 @@ class RowDigests:
     def __init__(self, table: TablePlan, seed: int) -> None:
         assert table.key is not None
         self.table, self.key, self.seed = table, table.key, seed
-        #: Whether a key's bytes don't tell the key.
+        #: Whether the key can't be computed from its bytes.
         self.has_text = self.key.form in ("hash", "row")
 
     @property
@@ -80,8 +80,8 @@ class RowDigests:
 
     @property
     def digest_sql(self) -> str:
-        """SQL for the digest of a row: of all that moves, as PostgreSQL writes it in a row's text."""
-        # Of values that may be files too, one is enough.
+        """SQL for the digest of a row: a hash of the text of its moving columns."""
+        # A large value belongs to two fields. One of them is enough.
         values = [field.source for field in self.table.fields if field.file is None or not field.file.own]
         values += [f"{ALIAS}.{quoted(name)}" for name in self.table.creation.columns]
         return f'pg_catalog.hashtextextended(ROW({", ".join(values)})::text COLLATE "C", {self.seed})'
@@ -91,9 +91,9 @@ class RowDigests:
         return f"{source} WHERE {where}" if where else source
 
     def read(self, reader: ColumnReader, writer: RowWriter, where: str = "", *, digests: bool = True) -> Iterator[int]:
-        """Writes every row (for which ``where`` holds) to ``writer``; yields how many each batch held.
+        """Writes every row that meets ``where`` to ``writer``. Yields the number of rows in each batch.
 
-        Without ``digests``, their keys only.
+        Without ``digests``, only the keys are written.
         """
         columns = [self._key_sql, f"{self.digest_sql if digests else '0::int8'} AS d"]
         if self.has_text and digests:
@@ -120,7 +120,7 @@ class RowDigests:
         return f"({', '.join(self.key.own(ALIAS))}) IN (SELECT * FROM {self._values(keys)})"
 
     def read_keys(self, reader: ColumnReader, writer: RowWriter, keys: Sequence[tuple[str, ...]]) -> Iterator[int]:
-        """Writes those keys to ``writer``, whether a row has them or not."""
+        """Writes those keys to ``writer`` that are in ``keys``, even if no row has them."""
         names = ", ".join(quoted(name) for name in self.key.columns)
         for batch in reader.read(f"SELECT {self._key_sql} FROM {self._values(keys)} AS {ALIAS}({names})"):
             writer.add(_matrix(batch.column(0)), np.zeros(batch.num_rows, np.int64))
@@ -128,14 +128,14 @@ class RowDigests:
         writer.close()
 
     def count(self, holder: psycopg.Connection) -> int:
-        """How many rows there are."""
+        """The number of rows."""
         row = holder.execute(f"SELECT count(*) {self._from('')}".encode()).fetchone()
         assert row is not None
         return int(row[0])
 
 
 def _matrix(column: pa.Array) -> Array:
-    """A column of 16 bytes each as a matrix of bytes."""
+    """A column of 16-byte values as a matrix of bytes."""
     if not len(column):
         return np.zeros((0, INTERNAL_ID_BYTES), np.uint8)
     data = column.cast(pa.binary(INTERNAL_ID_BYTES))
@@ -146,7 +146,7 @@ def _matrix(column: pa.Array) -> Array:
 
 
 def key_texts(key: Key, bucket: Bucket, chosen: Array) -> list[str]:
-    """The keys of some rows of a bucket (by their positions) as text."""
+    """The keys of some rows of a bucket (by position) as text."""
     if bucket.texts is not None:
         return [bucket.texts[int(index)] for index in chosen]
     return [key.text_of(data) or data.hex() for data in keys_as_bytes(bucket.keys[chosen])]

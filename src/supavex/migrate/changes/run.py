@@ -1,4 +1,4 @@
-"""``supavex changes``: what changed in the source of a project since a baseline that it keeps."""
+"""``supavex changes``: what changed in the source of a project since one of its baselines."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from supavex.settings.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class ChangesOptions:
-    """Since when :func:`changes_of` looks, and how."""
+    """The baseline for :func:`changes_of`, and the method."""
 
-    #: Since the last import into this deployment (``local``, ``cloud`` or a URL); None: into any.
+    #: The last import into this deployment (``local``, ``cloud`` or a URL); None: into any.
     to: str | None = None
-    #: Since the copy that was kept under this name, instead.
+    #: The name of a kept baseline, in place of an import.
     baseline: str | None = None
-    #: Every row's digest is compared, whatever ``xmin`` says.
+    #: Whether to compare every row's digest, without ``xmin``.
     full: bool = False
-    #: Where the files of storage buckets are: a folder, or ``s3://…``; None: where supavex.toml says.
+    #: The files of storage buckets: a folder, or ``s3://…``; None: the setting of supavex.toml.
     files: str | None = None
-    #: Called with each changed row: its table, what happened to the row, and its key as text.
+    #: Called with each changed row: its table, the kind of change, and its key as text.
     each: Each | None = None
 
 
@@ -44,7 +44,7 @@ def changes_of(
 ) -> Changes:
     """The rows of ``project`` that were inserted, updated or deleted since the chosen baseline.
 
-    Raises ``NoBaseline`` where there is none. ``progress``: a table, the rows read, and an estimate of all (0: none).
+    Raises ``NoBaseline`` if it does not exist. ``progress``: a table, the rows read, and an estimate of all (0: none).
     """
     if options.to is not None and options.baseline is not None:
         raise UsageError("TwoChoices", "--to and --baseline both name a baseline.", hint="Give one.")
@@ -59,7 +59,7 @@ def changes_of(
     plan, _ = checked_plan(project)
     with ExitStack() as stack:
         opened = stack.enter_context(Baseline.open(path))
-        # A named baseline is what was imported once; the target's own is what should be there now.
+        # Only the target's own baseline can be stale. A named baseline describes one past import.
         stale = baselines.stale(opened.target) if path == baselines.path(name_of(opened.target)) else ()
         detector = ChangeDetector(opened, options.full, options.each)
         detector.progress = lambda table, rows: progress(table, rows, 0)

@@ -1,9 +1,9 @@
 """Selects the tables that `migrate --changes` copies.
 
-A table is taken where its rows have changed since the baseline, where what decides on them has (its rules, the ids of
-tables that are in Convex already, rows that it refers to and that came or went), or where what an earlier run left in
-the deployment is not sure. While the copy runs, tables are added whose rows refer to rows that are now rejected, or no
-longer. Tables that refer to each other in a circle are taken together.
+A table is selected if its rows have changed since the baseline. It is also selected if its rules have changed, the ids
+of tables that exist in Convex, or the rows to which it refers (inserted or deleted), and if its rows in the deployment
+are stale. While the copy runs, tables are added whose rows refer to rows that are newly rejected, or no longer
+rejected. Tables that refer to each other in a cycle are selected together.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from supavex.postgres.visibility import HeldSnapshot, held_snapshot
 
 
 def rules_digest(table: TablePlan, numbers: Mapping[str, int], lookups: Lookups, shared: Mapping[bytes, str]) -> str:
-    """A digest of all that decides what becomes of a table's rows, but for rows of other tables.
+    """A digest of everything that decides on a table's documents, except the rows of other tables.
 
-    Of ``numbers``, those that its ids name.
+    Of ``numbers``, it includes those of the tables that its ids name.
     """
     named = {table.target} | {planned.reference.target for planned in table.fields if planned.reference is not None}
     used = {name: number for name, number in numbers.items() if name in named}
@@ -40,15 +40,15 @@ def rules_digest(table: TablePlan, numbers: Mapping[str, int], lookups: Lookups,
             hashed.update(repr(sorted(planned.ids.items())).encode())
         elif planned.reference is not None and planned.reference.existing:
             hashed.update(lookups[planned.reference.target].digest().encode())
-        # What NULL becomes is in the documents too.
+        # The replacement of NULL is part of the documents.
         hashed.update(b"" if planned.fill is MISSING else repr(planned.fill).encode())
     return hashed.hexdigest()
 
 
 def other_rules(plan: Plan, baseline: Baseline, held: HeldSnapshot) -> list[str]:
-    """The source tables whose rows something else decides on than at ``baseline``, by their names.
+    """The source tables, by name, whose rules differ from those at ``baseline``.
 
-    Told by the source alone: of tables that refer to ids that Convex chose, nothing is said.
+    It reads only the source. Changes of ids that Convex chose are not found.
     """
     known, numbers, found = baseline.tables(), baseline.numbers, []
     for table in plan.moving:
@@ -63,17 +63,16 @@ def other_rules(plan: Plan, baseline: Baseline, held: HeldSnapshot) -> list[str]
 
 @dataclass(slots=True)
 class ChangedTables:
-    """Chooses the tables of a copy; ``detector`` finds the changes, ``stale`` are source tables to take in any case.
-
-    Afterwards ``reasons`` says why each table is taken, and ``changes`` what changed of every one.
-    """
+    """Selects the tables of a copy. ``detector`` finds the changes; ``stale`` are source tables to take in any case."""
 
     plan: Plan
     detector: ChangeDetector
     stale: frozenset[str] = frozenset()
+    #: Why each table was selected, by name.
     reasons: dict[str, str] = field(default_factory=dict)
-    #: Whether the stored files are taken.
+    #: Whether the stored files are copied.
     files: bool = False
+    #: The changes of every table.
     changes: list[TableChanges] = field(default_factory=list)
     #: When the snapshot of the baseline was taken (ISO 8601, UTC).
     made_at: str = field(init=False, default="")
@@ -133,7 +132,7 @@ class ChangedTables:
         return taken & wanted
 
     def _by_parents(self, table: TablePlan, held: HeldSnapshot, came_or_went: Mapping[str, list[bytes] | None]) -> None:
-        """Takes a table whose own rows are as they were, where rows that it refers to came or went."""
+        """Selects a table without changes of its own if rows to which it refers were inserted or deleted."""
         for planned in table.fields:
             reference = planned.reference
             if reference is None or reference.existing:
@@ -157,7 +156,7 @@ class ChangedTables:
         return added
 
     def added(self, held: HeldSnapshot, table: TablePlan, rejected: Iterable[bytes], taken: set[str]) -> list[str]:
-        """Tables to take too, now that ``table`` is copied, with its ``rejected`` keys; adds them to ``taken``."""
+        """Tables to copy as well, after ``table`` was copied with its ``rejected`` keys. It adds them to ``taken``."""
         before = self.rejected(table.name)
         other = before ^ set(rejected)
         if not other:
@@ -175,14 +174,14 @@ class ChangedTables:
         return {reject.internal_id for reject in self.baseline.rejects(source) if reject.internal_id is not None}
 
     def rejects_of(self, sources: Iterable[str]) -> list[Reject]:
-        """The rejected rows of tables that are not taken: they are as they were."""
+        """The rejected rows of tables that are not copied, from the baseline."""
         return [reject for source in sources for reject in self.baseline.rejects(source)]
 
 
 def nothing_changed(changed: ChangedTables, url: str, job: FileJob | None = None) -> bool:
-    """Whether surely nothing is to be taken, told by the source alone. Where ids that Convex chose matter: False.
+    """Whether it is certain from the source alone that nothing is to be copied. False if ids that Convex chose matter.
 
-    ``job``: which stored files are moved.
+    ``job``: the stored files that move.
     """
     if uses_existing(changed.plan):
         return False

@@ -27,7 +27,7 @@ def write_archive(
     storage: Storage | None,
     progress: Progress,
 ) -> int:
-    """Writes ``path``, which appears when it is whole; how many stored files of the target went into it."""
+    """Writes ``path``, which appears when it is whole. Returns the number of the target's stored files in it."""
     chosen_folder(path.parent)
     partial = path.with_name(path.name + ".partial")
     kept = 0
@@ -57,7 +57,7 @@ def write_archive(
 
 
 def _pieces(files: PartFiles, names: list[str]) -> Iterator[bytes]:
-    """The bytes of parts, one after another, and what ends them."""
+    """The bytes of parts, one after another, and the block that ends the stream."""
     for name in names:
         with files.read(name) as file:
             while piece := file.read(1 << 20):

@@ -1,4 +1,4 @@
-"""What all steps of one copy share."""
+"""The state that all steps of one copy share."""
 
 from __future__ import annotations
 
@@ -20,21 +20,28 @@ from supavex.postgres.snapshot import Snapshot
 
 @dataclass(frozen=True, slots=True)
 class CopyContext:
-    """One copy: what it reads from, what it writes to, and what it knows before the first row."""
+    """One copy: its source, its target, and what is known before the first row."""
 
+    #: The references between the moving tables.
     graph: ReferenceGraph
     #: The number of each table that ids name, by the table's name in Convex.
     numbers: Mapping[str, int]
-    #: Ids of tables that are in Convex already, by the table's name there.
+    #: Ids of tables that exist in Convex, by the table's name there.
     existing: Mapping[str, ExistingIds]
+    #: The place of the parts.
     files: PartFiles
     snapshot: Snapshot
     #: A connection whose transaction reads the snapshot.
     holder: psycopg.Connection
+    #: Reads columns at the snapshot.
     reader: ColumnReader
+    #: The keys that references may not name.
     parents: ParentKeys
+    #: The record of finished parts.
     journal: Journal
+    #: Copies the parts.
     executor: Executor
+    #: Called with each table's finished rows.
     progress: Progress
-    #: Rejected rows that are held in memory before the copy stops.
+    #: The most rejected rows in memory. With more, the copy stops.
     most_rejects: int

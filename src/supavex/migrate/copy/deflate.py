@@ -1,4 +1,4 @@
-"""Deflate streams that can be joined: each part ends at a byte, and one last block ends them all."""
+"""Deflate streams that can be joined: each part ends at a byte, and one last block ends the joined stream."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from supavex.migrate.copy.results import PartResult
 
 
 class Deflater:
-    """Deflates into a file (ISA-L level 1), so that the file of another part may follow: it ends on a whole byte."""
+    """Deflates into a file (ISA-L level 1) that ends at a byte, so that the file of the next part may follow."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._isal = _isal()
@@ -26,7 +26,7 @@ class Deflater:
         self._put(self._deflate.compress(content))
 
     def close(self) -> None:
-        """Writes what is left. The stream stays open: :data:`LAST_BLOCK` ends it."""
+        """Writes the rest. The stream stays open: :data:`LAST_BLOCK` ends it."""
         self._put(self._deflate.flush(zlib.Z_FULL_FLUSH))
 
     def _put(self, packed: bytes) -> None:
@@ -34,7 +34,7 @@ class Deflater:
         self._file.write(packed)
 
 
-#: An empty deflate block that says that it is the last one.
+#: An empty deflate block with the mark of the last block.
 LAST_BLOCK = b"\x03\x00"
 
 
@@ -47,7 +47,7 @@ def joined_crc(results: list[PartResult]) -> int:
 
 
 def whole(files: PartFiles, name: str, result: PartResult) -> bool:
-    """Whether the part's file is there and unpacks to the lines that were written."""
+    """Whether the part's file exists and unpacks to the lines that were written."""
     if files.size(name) != result.packed:
         return False
     isal = _isal()

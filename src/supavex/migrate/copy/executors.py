@@ -1,6 +1,6 @@
-"""Who copies the parts: this process, processes of its own, or the workers of a Dask cluster.
+"""The executors of a copy: this process, other processes on this machine, or the workers of a Dask cluster.
 
-Each gives every task's result once, in any order. A worker that is lost has its parts copied again by another.
+Each returns every task's result once, in any order. The parts of a lost worker are copied again by another.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from supavex.migrate.copy.parts import PartCopier, PartTask, RowCount
 from supavex.migrate.copy.results import PartResult
 
 Done = Generator[tuple[PartTask, PartResult]]
-#: How often lost workers are replaced before the copy gives up.
+#: The number of lost workers that are replaced before the copy gives up.
 _REPLACED = 3
 CONNECT_SECONDS = 15
 
@@ -41,14 +41,15 @@ class Executor(Protocol):
     ) -> None: ...
 
     def run(self, job: TableJob, tasks: list[PartTask], rows: RowCount) -> Done:
-        """The tasks, each with its result, as they are done; ``rows`` is told how many rows more were encoded.
+        """Runs the tasks, and yields each with its result when it is done. ``rows`` is called with the number of newly
+        encoded rows.
 
-        To be closed where it is not used up.
+        Close the generator if it is not exhausted.
         """
 
 
 class InProcess:
-    """The process itself, one part after another: reading, encoding and deflating overlap in threads."""
+    """Copies in this process, one part after another. Reading, encoding and deflating overlap in threads."""
 
     def __init__(self) -> None:
         self._copier = PartCopier()
@@ -65,9 +66,9 @@ class InProcess:
 
 
 class ProcessPool:
-    """``count`` processes on this machine. They end with this one, however it ends.
+    """``count`` processes on this machine, which end when this process ends.
 
-    Each has a pipe of its own: one that is killed holds no lock that another waits for.
+    Each has its own pipe, so a killed process can't hold a lock for which another waits.
     """
 
     def __init__(self, count: int) -> None:
@@ -80,13 +81,13 @@ class ProcessPool:
     def __exit__(self, *details: object) -> None:
         for pipe, worker in self._workers.items():
             pipe.close()
-            # A worker that reads from the source would only notice at its part's end.
+            # A worker that reads from the source would only notice at the end of its part.
             worker.terminate()
             worker.join()
         self._workers.clear()
 
     def _start(self) -> Connection:
-        # Not forked: this process has threads.
+        # Forking is unsafe here, because this process has threads.
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         worker = context.Process(target=_work, args=(theirs,), daemon=True)
@@ -105,7 +106,7 @@ class ProcessPool:
             while waiting and len(busy) < self._count:
                 pipe = next((pipe for pipe in self._workers if pipe not in busy), None) or self._start()
                 busy[pipe] = waiting.popleft()
-                with suppress(OSError):  # a worker that has ended is noticed below
+                with suppress(OSError):  # A worker that has ended is noticed below.
                     pipe.send((busy[pipe], digest))
             ready = wait(list(busy))
             for pipe in [pipe for pipe in busy if pipe in ready]:
@@ -127,7 +128,7 @@ class ProcessPool:
 
 
 class DaskCluster:
-    """The workers of a running Dask cluster. They reach the source by its address, and the place of the parts."""
+    """The workers of a running Dask cluster. They reach the source and the place of the parts by their addresses."""
 
     def __init__(self, address: str) -> None:
         try:
@@ -147,7 +148,7 @@ class DaskCluster:
     def __exit__(self, *details: object) -> None:
         with ExitStack() as stack:
             stack.callback(self._client.close)
-            # The workers go on living; their connections to the source must not.
+            # The workers keep running, but their connections to the source have to end.
             self._client.run(close_copier, on_error="ignore")
 
     def run(self, job: TableJob, tasks: list[PartTask], rows: RowCount) -> Done:
@@ -182,14 +183,14 @@ def _lost() -> SupavexError:
     )
 
 
-# In the workers
+# Functions that run in the workers
 
-#: By thread: a connection is used by one at a time.
+#: By thread, because a connection serves one thread at a time.
 _copiers: dict[int, PartCopier] = {}
 
 
 def copy_part(task: PartTask, digest: str) -> PartResult:
-    """Copies one part in a worker. ``digest`` is the SHA-256 of the :class:`TableJob` that lies beside the parts."""
+    """Copies one part in a worker. ``digest``: the SHA-256 of the :class:`TableJob` file beside the parts."""
     copier = _copiers.setdefault(threading.get_ident(), PartCopier())
     return copier.copy(task, lambda: _read(task, digest))
 
@@ -205,8 +206,8 @@ def _job_name(task: PartTask) -> str:
 
 
 def _write(job: TableJob, tasks: list[PartTask]) -> str:
-    """Writes the job to where the parts go: no worker that is lost takes it along. Its SHA-256."""
-    # Plans hold functions, which pickle alone does not take.
+    """Writes the job beside the parts, so that losing a worker does not lose it. Returns its SHA-256."""
+    # Plans hold functions, which pickle alone can't write.
     try:
         import cloudpickle
     except ImportError:
@@ -222,7 +223,7 @@ def _read(task: PartTask, digest: str) -> TableJob:
 
     with task.files.read(_job_name(task)) as file:
         packed = file.read()
-    # Unpacking runs what it says: it must be what this program wrote.
+    # Unpickling runs code, so the file must be exactly the one that this program wrote.
     if not hmac.compare_digest(hashlib.sha256(packed).hexdigest(), digest):
         raise SupavexError("JobChanged", "someone else has changed it.", where=_job_name(task))
     job: TableJob = cloudpickle.loads(packed)
@@ -230,8 +231,10 @@ def _read(task: PartTask, digest: str) -> TableJob:
 
 
 def _work(pipe: Connection) -> None:
-    """The life of a process: parts come by the pipe, results go back, until its other end is closed."""
-    # Ctrl-C reaches every process of a terminal; this one ends with its parent.
+    """The main loop of a process: it receives parts and sends results through the pipe, until the other end
+    is closed.
+    """
+    # Ctrl-C reaches every process of a terminal. This one ends with its parent.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with suppress(EOFError, OSError):
         while True:

@@ -1,4 +1,4 @@
-"""The ids of tables that are in Convex already, joined to the source's rows by columns."""
+"""The ids of tables that exist in Convex, joined to the source's rows by columns."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from supavex.postgres.columns import ColumnReader
 
 @dataclass(frozen=True, slots=True)
 class ExistingIds:
-    """The ids that Convex chose, by the keys (16 bytes each) of the rows: 40 bytes a row.
+    """The ids that Convex chose, by the rows' keys (16 bytes): 40 bytes for each row.
 
-    ``ids`` are their 16 bytes, in the order of the places of ``keys``; ``number`` is the table's.
+    ``ids`` are their 16 bytes, in the order of the places of ``keys``. ``number`` is the table's.
     """
 
     keys: KeySet
@@ -31,12 +31,12 @@ class ExistingIds:
     number: int
 
     def digest(self) -> str:
-        """Of all that decides what becomes of a reference."""
+        """A digest of everything that decides on the id of a reference."""
         return hashlib.sha256(f"{self.keys.digest()} {self.number}".encode() + self.ids.tobytes()).hexdigest()
 
 
 def matched_ids(reader: ColumnReader, table: TablePlan, documents: Iterable[Document]) -> tuple[ExistingIds, Matched]:
-    """The ids of the documents that the rows of ``table`` match: columns of hashes, joined whole.
+    """The ids of the documents that match the rows of ``table``, by a join of columns of hashes.
 
     It takes about 64 bytes of memory for each row and each document, and no Python object for a row.
     """

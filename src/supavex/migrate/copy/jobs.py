@@ -1,4 +1,4 @@
-"""What a worker is told of a table before it copies parts of it."""
+"""The description of a table for the workers that copy parts of it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from supavex.migrate.copy.encoding.lookups import ForbiddenKeys, Lookup
 from supavex.migrate.copy.existing import ExistingIds
 from supavex.version import __version__
 
-#: Rejected rows that a copy holds in memory, at some hundred bytes each.
+#: The most rejected rows that a copy holds in memory, with some hundred bytes each.
 MOST_REJECTS = 200_000
 
 
 @dataclass(frozen=True, slots=True)
 class TableJob:
-    """What the encoder of a table needs, besides the rows; see :class:`TableEncoder`."""
+    """The arguments of a table's encoder; see :class:`TableEncoder`."""
 
     table: TablePlan
     numbers: Mapping[str, int]
@@ -33,7 +33,9 @@ class TableJob:
         return TableEncoder(self.table, self.numbers, self.bad, self.lookups, self.shared_keys, self.existing)
 
     def digest(self) -> str:
-        """Of all that decides what becomes of a row: two jobs of one digest write the same bytes for it."""
+        """A digest of everything that decides on a row's document. Two jobs with one digest write the same bytes for a
+        row.
+        """
         hashed = hashlib.sha256(__version__.encode())
 
         def add(*texts: object) -> None:
@@ -41,7 +43,7 @@ class TableJob:
                 hashed.update(repr(text).encode() + b"\0")
 
         add(self.encoder().query.sql, self.table.target, self.table.rule)
-        # The fields say how a value is written, and what their rules are.
+        # The fields with their conversions and rules.
         add(
             *[
                 (f.name, f.validator, f.optional, f.conversion.name, f.conversion.kind, f.fill, f.conversion.rounding)

@@ -1,8 +1,8 @@
-"""The journal of a copy: which parts are done, at which snapshot of the source. A run that was cut short goes on by it.
+"""The journal of a copy: the finished parts, and their snapshot of the source. An interrupted run continues from it.
 
-It lies beside the parts. Parts fit together only if they were read at snapshots that see the same rows: those to which
-PostgreSQL gives the same text (its manual, "Transaction ID and Snapshot Information Functions"), for the same
-transactions are visible in both.
+It is stored beside the parts. Parts fit together only if their snapshots see the same rows. That is so if PostgreSQL
+gives both snapshots the same text (manual, "Transaction ID and Snapshot Information Functions"), because then both see
+the same transactions.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _VERSION = "5"
 
 
 class Journal:
-    """The journal in ``folder``. A context manager; one process at a time has it open."""
+    """The journal in ``folder``. A context manager. One process at a time can open it."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "journal.sqlite3"
@@ -46,7 +46,7 @@ class Journal:
             raise _unusable(self.path, error) from None
 
     def _open(self) -> None:
-        # The lock is held until this process ends, even where it is killed.
+        # The operating system releases the lock when this process ends, even if it is killed.
         self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
         self._database.execute("BEGIN EXCLUSIVE")
         self._database.execute("CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT)")
@@ -75,30 +75,30 @@ class Journal:
 
     @property
     def visibility(self) -> Visibility | None:
-        """What the snapshot of the latest run sees; None for a new journal."""
+        """The visibility of the latest run's snapshot; None for a new journal."""
         text = self._get("visibility")
         return None if text is None else Visibility.from_json(json.loads(text))
 
     @property
     def snapshot(self) -> str | None:
-        """The name under which the snapshot of the latest run was exported; None for a new journal."""
+        """The exported name of the latest run's snapshot; None for a new journal."""
         return self._get("snapshot")
 
     def begin(self, visibility: Visibility, snapshot: str) -> None:
-        """The parts that follow are read at the snapshot that is exported as ``snapshot``."""
+        """Records that the following parts are read at the snapshot exported as ``snapshot``."""
         self._set("visibility", json.dumps(visibility.to_json()))
         self._set("snapshot", snapshot)
 
     def clear(self) -> None:
-        """Forgets everything."""
+        """Removes all records."""
         for table in ("about", "parts", "tables"):
             self._database.execute(f"DELETE FROM {table}")
         self._set("version", _VERSION)
 
     def forget_unfinished(self, others: Iterable[str] = ()) -> None:
-        """Forgets the parts of tables that are not whole: those of another snapshot can't complete them.
+        """Removes the parts of unfinished tables, because parts of another snapshot can't complete them.
 
-        And those of ``others`` (source tables), whole or not.
+        It also removes the parts of ``others`` (source tables), finished or not.
         """
         self._database.execute("BEGIN")
         self._database.executemany("DELETE FROM tables WHERE source = ?", [(name,) for name in others])
@@ -106,7 +106,7 @@ class Journal:
         self._database.execute("COMMIT")
 
     def add(self, task: PartTask, source: str, result: PartResult) -> None:
-        """A part is done, and its file is whole."""
+        """Records a finished part, whose file is whole."""
         values = {
             **asdict(result),
             "rejects": [reject.to_json() for reject in result.rejects],
@@ -119,7 +119,7 @@ class Journal:
         self._database.execute("INSERT OR REPLACE INTO parts VALUES (?, ?, ?, ?, ?)", row)
 
     def result(self, name: str) -> PartResult | None:
-        """What was written of a part; None where it is not done."""
+        """The result of a part; None if it is not finished."""
         row = self._database.execute("SELECT result FROM parts WHERE name = ?", (name,)).fetchone()
         if row is None:
             return None
@@ -131,21 +131,21 @@ class Journal:
         return PartResult(**values)
 
     def finish(self, source: str, names: list[str], taken_at: str) -> None:
-        """A table is done: its parts in order, and when their snapshot was taken."""
+        """Records a finished table: its parts in order, and when their snapshot was taken."""
         self._database.execute("INSERT OR REPLACE INTO tables VALUES (?, ?, ?)", (source, json.dumps(names), taken_at))
 
     def finished(self) -> Mapping[str, tuple[list[str], str]]:
-        """The tables that are done: the names of their parts, and when they were read."""
+        """The finished tables: the names of their parts, and when they were read."""
         rows = self._database.execute("SELECT source, parts, taken_at FROM tables")
         return {source: (json.loads(parts), taken_at) for source, parts, taken_at in rows}
 
     def count(self) -> int:
-        """How many parts are done."""
+        """The number of finished parts."""
         (count,) = self._database.execute("SELECT count(*) FROM parts").fetchone()
         return int(count)
 
     def names(self) -> set[str]:
-        """The files of the parts that are done."""
+        """The files of the finished parts."""
         return {name for (name,) in self._database.execute("SELECT name FROM parts")}
 
 

@@ -14,10 +14,10 @@ from supavex.migrate.copy.jobs import MOST_REJECTS
 from supavex.migrate.copy.selection import Everything, Recorder, Selection
 from supavex.migrate.storage.buckets import FileJob
 
-#: Gives the documents of a table that is in the target already.
+#: Returns the documents of a table that exists in the target.
 ExistingDocuments = Callable[[str], Iterator[Document]]
-#: How a run treats the parts of an interrupted run when rows were written since: an error, a new start, or the parts of
-#: whole tables are used all the same.
+#: What to do with the parts of an interrupted run if rows were written since: raise an error, start anew, or use the
+#: parts of finished tables all the same.
 Resume = Literal["ask", "restart", "accept two"]
 
 
@@ -35,21 +35,22 @@ class CopyOptions:
     existing: ExistingDocuments | None = None
     #: Copies the parts; None: this process.
     executor: Executor | None = None
-    #: Where the parts go, for workers on other machines; None: the copy's own folder.
+    #: The place of the parts, for workers on other machines; None: the copy's own folder.
     place: str | None = None
+    #: What to do with the parts of an interrupted run.
     resume: Resume = "ask"
-    #: Chooses the tables under the copy's snapshot. Where it takes none, no archive is written.
+    #: Selects the tables at the copy's snapshot. If it selects none, no archive is written.
     selection: Selection = field(default_factory=Everything)
-    #: Records what was read.
+    #: Records the rows that were read.
     recorder: Recorder | None = None
-    #: Holds the snapshot until it is closed; None: until the copy ends.
+    #: Keeps the snapshot until it is closed; None: until the copy ends.
     hold: ExitStack | None = None
-    #: Rejected rows that are held in memory before the copy stops with ``TooManyRejectsError``.
+    #: The most rejected rows in memory. With more, the copy raises ``TooManyRejectsError``.
     most_rejects: int = MOST_REJECTS
-    #: The stored files that go with the rows.
+    #: The stored files that are copied with the rows.
     files: FileJob | None = None
-    #: By source table outside of ``tables``, the keys (16 bytes) of its rejected rows. Tables that are not named are
-    #: read for theirs.
+    #: By source table outside ``tables``, the keys (16 bytes) of its rejected rows. The copy reads the other tables to
+    #: find theirs.
     known_rejects: Mapping[str, frozenset[bytes]] = field(default_factory=dict)
-    #: Called with each table's rows that are done.
+    #: Called with each table's finished rows.
     progress: Progress = unseen

@@ -1,7 +1,7 @@
-"""The keys that references may not name: of rows that are not there, and of rows that were rejected.
+"""The keys that references must not name: keys of missing rows, and of rejected rows.
 
-Keys of a referenced table are read into memory where they fit, and kept for the next table that refers to them; else
-PostgreSQL finds the references that lead nowhere, by one anti-join for each field.
+The keys of a referenced table are read into memory if they fit, and kept for the next table that refers to them.
+Otherwise PostgreSQL finds the dangling references by one anti-join for each field.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from supavex.migrate.keys.references import missing_keys
 from supavex.migrate.keys.sets import KeySet, key_bytes
 from supavex.postgres.columns import ColumnReader
 
-#: Keys of referenced tables that are held from one table to the next, at about 32 bytes each.
+#: The most keys of referenced tables that are kept in memory, with about 32 bytes each.
 _HELD = 4 << 20
 
 
 class ParentKeys:
-    """The keys of referenced tables, under the snapshot that ``holder`` and ``reader`` read."""
+    """The keys of referenced tables, at the snapshot that ``holder`` and ``reader`` read."""
 
     def __init__(self, holder: psycopg.Connection, reader: ColumnReader) -> None:
         self._holder, self._reader = holder, reader
         #: By table: the keys in memory, the last used at the end.
         self._known: dict[str, KeySet] = {}
-        #: By table and field: keys that references name and no row has, where PostgreSQL looked for them.
+        #: By table and field: the dangling keys that PostgreSQL found.
         self._missing: dict[tuple[str, str], frozenset[bytes]] = {}
 
     def forbidden(self, table: TablePlan, rejected: Mapping[str, Set[bytes]]) -> dict[str, list[ForbiddenKeys]]:
-        """For each reference field of ``table``, the keys it may not name. ``rejected``: keys of 16 bytes, by table."""
+        """The keys that each reference field of ``table`` must not name. ``rejected``: keys of 16 bytes, by table."""
         found: dict[str, list[ForbiddenKeys]] = {}
         for planned in table.fields:
             reference = planned.reference
@@ -52,7 +52,7 @@ class ParentKeys:
         return found
 
     def _dangling(self, table: TablePlan, planned: FieldPlan) -> ForbiddenKeys | None:
-        """The keys that lead to no row; None where no row of ``table`` names such a key."""
+        """The keys without a row; None if no row of ``table`` names such a key."""
         assert planned.reference is not None
         parent = f"{planned.reference.schema}.{planned.reference.table}"
         reason = f"it refers to a row that {parent} does not have"
@@ -72,7 +72,7 @@ class ParentKeys:
         return ForbiddenKeys(KeySet.of_bytes(missing), *about) if missing else None
 
 
-#: A referenced table of more bytes than that is not read into memory, but joined with in PostgreSQL.
+#: If a referenced table has more bytes, PostgreSQL joins it, and its keys are not read into memory.
 _PARENT_BYTES = 128 << 20
 
 
@@ -80,7 +80,7 @@ _PARENT_KEYS = 1 << 20
 
 
 def in_memory(field: FieldPlan) -> bool:
-    """Whether references can be looked up in memory: of text and decimals PostgreSQL alone knows which are equal."""
+    """Whether keys can be compared in memory. For text and decimals, only PostgreSQL knows which values are equal."""
     reference = field.reference
     assert reference is not None
     return not reference.via_unique and not reference.is_array and reference.key.form in ("uuid", "integer")
@@ -89,10 +89,10 @@ def in_memory(field: FieldPlan) -> bool:
 def known_keys(
     connection: psycopg.Connection, reader: ColumnReader, table: TablePlan, field: FieldPlan
 ) -> KeySet | None:
-    """The keys that the table has which ``field`` refers to; None where :func:`missing_keys` is the better way.
+    """The keys of the table to which ``field`` refers; None if :func:`missing_keys` is faster.
 
-    A column of references is looked up in them many times as fast as PostgreSQL joins it, but they must be few enough
-    to be held, and worth reading: not more than the rows that refer to them.
+    Looking up a column of references in memory is many times as fast as PostgreSQL's join. But the keys have to fit
+    into memory, and there must not be more of them than references, or reading them does not pay.
     """
     reference = field.reference
     assert reference is not None
@@ -108,7 +108,7 @@ def known_keys(
         return None
     expression = key_sql(reference.key, reference.key.own(ALIAS))
     sql = f"SELECT {expression} AS k FROM {parent} AS {ALIAS} LIMIT {_PARENT_KEYS + 1}"
-    # A key that was chosen in supavex.toml may be NULL.
+    # A key that supavex.toml chose may be NULL.
     batches = (batch.filter(batch.column(0).is_valid()) for batch in reader.read(sql))
     columns = [key_bytes(batch.column(0)) for batch in batches]
     keys = np.concatenate(columns) if columns else np.zeros((0, INTERNAL_ID_BYTES), np.uint8)

@@ -1,4 +1,4 @@
-"""Where the parts of an archive lie until they are joined: a folder, or a place that fsspec knows (``s3://…``)."""
+"""The place of the parts until they are joined: a folder, or an address that fsspec knows (``s3://…``)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from supavex.files import chosen_folder, owner_only
 
 @dataclass(frozen=True, slots=True)
 class PartFiles:
-    """Files by name in ``place``. Workers and the process that joins the parts see the same ones.
+    """Files by name in ``place``, which the workers and the joining process share.
 
-    ``private``: they are for their owner only. In a place that other machines see, others may have to read them.
+    ``private``: only the owner may read the files. In a place that other machines share, other users may have to read
+    them.
     """
 
     place: str
@@ -38,7 +39,7 @@ class PartFiles:
         return url_to_fs(self.place)[0]
 
     def make(self) -> None:
-        """Makes the place, if it is not there."""
+        """Makes the place if it is missing."""
         if self.remote:
             self._filesystem().makedirs(self.place, exist_ok=True)
         else:
@@ -46,13 +47,13 @@ class PartFiles:
 
     @contextmanager
     def write(self, name: str) -> Iterator[IO[bytes]]:
-        """A new file, or one that takes the place of an earlier one."""
+        """A new file, or the replacement of an earlier one."""
         with self._open(name, "wb") as file:
             yield file
 
     @contextmanager
     def read(self, name: str) -> Iterator[IO[bytes]]:
-        """A file's bytes. Raises OSError where there is none."""
+        """A file's bytes. Raises OSError if it does not exist."""
         with self._open(name, "rb") as file:
             yield file
 
@@ -64,7 +65,7 @@ class PartFiles:
         )
 
     def size(self, name: str) -> int | None:
-        """Bytes; None where there is no such file."""
+        """The file's size in bytes; None if it does not exist."""
         try:
             if self.remote:
                 return int(self._filesystem().size(self._path(name)))
@@ -73,7 +74,7 @@ class PartFiles:
             return None
 
     def keep_only(self, names: set[str]) -> None:
-        """Removes every part but those of ``names``."""
+        """Removes every part except ``names``."""
         if self.remote:
             filesystem = self._filesystem()
             for path in filesystem.ls(self.place, detail=False):

@@ -1,7 +1,7 @@
-"""A part of the copy: some pages of one table, read, encoded and deflated on their own.
+"""A part of the copy: some pages of one table, which are read, encoded and deflated independently.
 
-Parts are cut by the pages of the heap, at places that the table's size on disk decides and nothing else. So the joined
-archive is the same however many workers there were, skewed keys don't matter, and no key needs an index.
+Parts are ranges of the heap's pages. The boundaries depend only on the table's size on disk. So the joined archive is
+the same for any number of workers, skewed keys don't matter, and no key needs an index.
 """
 
 from __future__ import annotations
@@ -30,26 +30,26 @@ from supavex.migrate.state.rejects import Reject, TooManyRejectsError
 from supavex.postgres.columns import ColumnReader
 from supavex.postgres.snapshot import Snapshot
 
-#: Bytes on disk, the TOAST table's included, that a part aims at.
+#: The bytes on disk, with the TOAST table's, for which a part is planned.
 PART_BYTES = 64 << 20
 
 
-#: PostgreSQL reads a range of pages without looking at the others since this version.
+#: PostgreSQL reads a range of pages without the others from this version on.
 _TID_RANGES = 140_000
-#: Called with the rows of a part that have been encoded.
+#: Called with the number of newly encoded rows of a part.
 RowCount = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Pages:
-    """Pages of a heap: from ``first``, up to but without ``end`` (None: to the last)."""
+    """Pages of a heap: from ``first`` to before ``end`` (None: to the last)."""
 
     first: int
     end: int | None
 
     @property
     def condition(self) -> str:
-        """SQL for the rows that lie there; empty for all of them."""
+        """SQL for the rows on these pages; empty for all rows."""
         parts = [f"{ALIAS}.ctid >= '({self.first},0)'::tid"] if self.first else []
         if self.end is not None:
             parts.append(f"{ALIAS}.ctid < '({self.end},0)'::tid")
@@ -57,9 +57,11 @@ class Pages:
 
 
 def pages_of(connection: psycopg.Connection, table: TablePlan) -> list[Pages]:
-    """The parts of ``table``. One only where it can't be read by pages: partitioned, inherited, or without a key."""
+    """The parts of ``table``. It is one part if the table can't be read by pages: it is partitioned, inherited, or
+    without a key.
+    """
     assert table.key is not None
-    # A key that is the whole row numbers equal rows over the whole table.
+    # A key of the whole row numbers equal rows over the whole table.
     if table.key.form == "row" or connection.info.server_version < _TID_RANGES:
         return [Pages(0, None)]
     row = connection.execute(
@@ -76,13 +78,13 @@ def pages_of(connection: psycopg.Connection, table: TablePlan) -> list[Pages]:
     count = max(1, round((heap + toast) / PART_BYTES))
     step = -(-pages // count)
     starts = list(range(0, pages, step))
-    # The last part has no end: a page that is added while the copy runs holds nothing that the snapshot sees.
+    # The last part has no end. A page that is added while the copy runs has no rows that the snapshot sees.
     return [Pages(start, start + step if start != starts[-1] else None) for start in starts]
 
 
 @dataclass(frozen=True, slots=True)
 class PartTask:
-    """One part to be copied, as a worker gets it. ``job`` names the :class:`TableJob` by its digest."""
+    """A part to copy, as a worker receives it. ``job``: the digest of the :class:`TableJob`."""
 
     job: str
     number: int
@@ -114,7 +116,7 @@ class PartCopier:
         self.close()
 
     def close(self) -> None:
-        """Ends the connection, as soon as no part is read over it: until then, the source keeps what it sees."""
+        """Ends the connection as soon as no part is being read. Until then, the source keeps old row versions."""
         self._closing = True
         if self._busy.acquire(blocking=False):
             try:
@@ -128,16 +130,16 @@ class PartCopier:
         self._reader = self._snapshot = None
 
     def copy(self, task: PartTask, job: Callable[[], TableJob], rows: RowCount = lambda count: None) -> PartResult:
-        """Copies one part into its file. ``job`` is called where the task's is not known yet."""
+        """Copies one part into its file. ``job`` is called if this copier does not have the task's job yet."""
         with closing(self.copies([task], job, rows)) as results:
             return next(results)[1]
 
     def copies(
         self, tasks: list[PartTask], job: Callable[[], TableJob], rows: RowCount = lambda count: None
     ) -> Generator[tuple[PartTask, PartResult]]:
-        """Copies parts of one table, each into its file; the next one is read while the last is still deflated.
+        """Copies parts of one table, each into its file. The next part is read while the last is deflated.
 
-        Close the generator where it is not used up.
+        Close the generator if it is not exhausted.
         """
         with self._busy:
             self._closing = False
@@ -159,7 +161,7 @@ class PartCopier:
             self._encoders, self._most_rejects = {first.job: known.encoder()}, known.most_rejects
         encoder, reader = self._encoders[first.job], self._reader
 
-        # None stands for the end of a part.
+        # None marks the end of a part.
         def slices() -> Iterator[pa.RecordBatch | None]:
             for task in tasks:
                 condition = task.pages.condition
@@ -218,7 +220,7 @@ class PartCopier:
 
 
 def _about(error: SupavexError, table: TablePlan) -> SupavexError:
-    """A read's failure, with the table that was read, and what of it may be wrong beside the connection."""
+    """The error of a read, with the table, and with what may be wrong besides the connection."""
     if error.code == "ReadFailed":
         error.where = table.name
         made = [field.name for field in table.fields if field.expression]

@@ -1,4 +1,4 @@
-"""Overlapping stages: an iterator that runs ahead in a thread of its own. The libraries release the GIL."""
+"""Overlapping stages: an iterator that runs ahead in a thread. The libraries release the GIL."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _END = object()
 
 @contextmanager
 def prefetch(make: Callable[[], Iterator[T]], depth: int = 3) -> Iterator[Iterator[T]]:
-    """Runs ``make()`` in a thread, at most ``depth`` items ahead of the block. Its errors are raised in the block.
+    """Runs ``make()`` in a thread, at most ``depth`` items ahead of the block. The block gets its errors.
 
-    When the block ends early, the thread stops at its next item, and is waited for.
+    If the block ends early, the thread stops at its next item, and this waits for it.
     """
     items: queue.Queue[object] = queue.Queue(depth)
     stop = threading.Event()
@@ -36,7 +36,7 @@ def prefetch(make: Callable[[], Iterator[T]], depth: int = 3) -> Iterator[Iterat
             for item in make():
                 if not put(item):
                     return
-        except BaseException as error:  # handed to the block, whatever it is
+        except BaseException as error:  # Every exception is passed to the block.
             failure.append(error)
         finally:
             put(_END)

@@ -1,4 +1,4 @@
-"""What a copy did, table by table and as a whole."""
+"""The result of a copy, table by table and as a whole."""
 
 from __future__ import annotations
 
@@ -16,33 +16,34 @@ from supavex.postgres.visibility import Visibility
 
 @dataclass(slots=True)
 class TableResult:
-    """What the copy did with one table: one flat record of counts, to which :meth:`add` adds a part.
-
-    ``bytes`` are those of the documents as JSON; ``seconds`` wall-clock.
-
-    ``taken_at``: when its snapshot was taken, where an earlier run read it.
-    """
+    """The result of one table: a record of counts. :meth:`add` adds a part."""
 
     source: str
     target: str
+    #: The number of rows that were read.
     rows: int = 0
+    #: The number of documents that were written.
     documents: int = 0
+    #: The bytes of the documents as JSON.
     bytes: int = 0
+    #: Wall-clock time.
     seconds: float = 0.0
     rejects: list[Reject] = field(default_factory=list)
-    #: By column, the NULLs that were filled.
+    #: By column, the number of NULLs that were filled.
     filled: Counter[str] = field(default_factory=Counter)
-    #: By column, the documents that ``truncate`` left a shorter text in.
+    #: By column, the documents with a text that ``truncate`` shortened.
     cut: Counter[str] = field(default_factory=Counter)
-    #: By column, the rows whose JSON holds a number that JSON.parse rounds.
+    #: By column, the documents whose JSON holds a number that JSON.parse rounds.
     rounded: Counter[str] = field(default_factory=Counter)
+    #: Documents whose ``_creationTime`` is a substitute.
     creation_adjusted: int = 0
-    #: Whether a column says when a row was made.
+    #: Whether a column gives the creation time.
     created: bool = True
+    #: When the table's snapshot was taken, if an earlier run read it.
     taken_at: str | None = None
 
     def add(self, part: PartResult) -> None:
-        """Adds what the copy did with one part of the table."""
+        """Adds the result of one part of the table."""
         self.rows += part.rows
         self.documents += part.documents
         self.bytes += part.size
@@ -55,26 +56,29 @@ class TableResult:
 
 @dataclass(slots=True)
 class CopyResult:
-    """What the copy did: each table, the snapshot it read, the archive, and how many parts an earlier run had done.
+    """The result of a copy."""
 
-    ``kept``: rejected rows of tables that a copy of changes did not take.
-    ``visibility`` says which rows it sees. ``snapshot`` can be imported as long as something holds it.
-    """
-
+    #: None if no archive was written.
     archive: Path | None
+    #: When the snapshot was taken (ISO 8601, UTC).
     taken_at: str
     tables: list[TableResult]
+    #: The matches of tables that exist in Convex.
     matched: list[Matched]
     seconds: float = 0.0
+    #: Parts that an earlier run had finished.
     parts_kept: int = 0
+    #: Rejected rows of tables that a copy of changes did not take.
     kept: list[Reject] = field(default_factory=list)
+    #: The transactions that the snapshot sees.
     visibility: Visibility | None = None
+    #: The snapshot. It can be imported as long as something holds it.
     snapshot: Snapshot | None = None
-    #: The files of storage buckets; None where none were to be moved.
+    #: The files of storage buckets; None if none were to be copied.
     files: BucketFiles | None = None
-    #: The values that became files; None where no column has such.
+    #: The values that became files; None if no column has any.
     values: ValueFiles | None = None
-    #: Files of the target that went into the archive too.
+    #: Files of the target that are in the archive as well.
     files_kept: int = 0
 
     @property
@@ -85,16 +89,23 @@ class CopyResult:
 
 @dataclass(frozen=True, slots=True)
 class PartResult:
-    """What became of a part. ``crc`` and ``size`` are of the lines, ``packed`` the bytes of the file."""
+    """The result of a part."""
 
     rows: int
     documents: int
+    #: The CRC-32 of the uncompressed lines.
     crc: int
+    #: The bytes of the uncompressed lines.
     size: int
+    #: The bytes of the file.
     packed: int
+    #: Documents whose ``_creationTime`` is a substitute.
     adjusted: int
     rejects: list[Reject]
+    #: By column, the number of NULLs that were filled.
     filled: Counter[str]
+    #: By column, the documents with a truncated text.
     cut: Counter[str]
+    #: By column, the documents whose JSON holds a rounded number.
     rounded: Counter[str]
     seconds: float

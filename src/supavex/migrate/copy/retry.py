@@ -1,7 +1,7 @@
-"""Rejected rows that would go now: they, or what decides on them, were corrected since the copy.
+"""Finds rejected rows that the copy would accept now, because they or the rules have been corrected since.
 
-A rejection explains that a row has no document only as long as it holds. So the rejected rows are encoded again, by the
-rules that the copy goes by now; what becomes of the others is of no interest here.
+A rejection explains a missing document only as long as the row would still be rejected. So the rejected rows are
+encoded again, by the present rules. The other rows do not matter here.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from supavex.postgres.columns import ColumnReader
 from supavex.postgres.snapshot import Snapshot, reading
 from supavex.postgres.storage import read_objects
 
-#: A row: the source's name of its table, and its key.
+#: A row: its source table's name, and its key.
 _Row = tuple[str, bytes]
 
 
@@ -40,11 +40,11 @@ def rejects_that_would_go(
     rejects: Rejects,
     existing: Mapping[str, Mapping[str, str]],
 ) -> dict[str, list[str]]:
-    """The keys, as text, of the rejected rows of ``tables`` that would go now, by the source's name.
+    """The keys, as text, of rejected rows of ``tables`` that the copy would accept now, by the source's name.
 
-    A row does not go as long as it refers to one that ``target`` lacks, and that does not go either. ``rejects``: by
-    table and key. ``existing``: documents of existing tables, by table and the source's key. A row without a
-    key never goes.
+    A row stays rejected as long as it refers to a row that ``target`` lacks and that is rejected itself. ``rejects``:
+    by table and key. ``existing``: documents of existing tables, by table and the source's key. A row without a key is
+    always rejected.
     """
     keys: dict[str, dict[bytes, str]] = {}
     going: dict[str, set[bytes]] = {}
@@ -81,10 +81,10 @@ def _fit(
     existing: Mapping[str, Mapping[str, str]],
     keys: Mapping[bytes, str],
 ) -> set[bytes]:
-    """The rows of ``keys`` that the encoder takes, whatever rows of moved tables they refer to."""
+    """The rows of ``keys`` that the encoder accepts, without regard to their references to moving tables."""
     assert table.key is not None
     references = {planned.name: planned.reference for planned in table.fields if planned.reference is not None}
-    # The ids themselves are of no interest.
+    # Only the verdict counts, so any id will do.
     numbers = {table.target: STORAGE_NUMBER, **{found.target: STORAGE_NUMBER for found in references.values()}}
     known = {
         name: _ids(reference.key, existing[reference.target])
@@ -110,7 +110,7 @@ def _fit(
 def _bad_files(
     table: TablePlan, planned: FieldPlan, connection: psycopg.Connection, rejects: Rejects
 ) -> list[ForbiddenKeys]:
-    """The files that a field may not name."""
+    """The files that a field must not name."""
     if planned.reference is None or planned.reference.target != STORAGE_TABLE:
         return []
     refused = set(_key_bytes(planned.reference.key, rejects.get(OBJECTS, {})))
@@ -122,7 +122,7 @@ def _bad_files(
 def _lacking(
     table: TablePlan, connection: psycopg.Connection, target: Documents, rows: set[bytes]
 ) -> Iterator[tuple[_Row, _Row]]:
-    """Of ``rows`` (by their keys) that refer to a row which ``target`` lacks: both."""
+    """The rows of ``rows`` (by key) that refer to a row which ``target`` lacks, each with that row."""
     numbers = target.table_numbers()
     for planned in table.fields:
         reference = planned.reference
@@ -138,7 +138,7 @@ def _lacking(
 
 
 def _key_bytes(key: Key, texts: Iterable[str | None]) -> dict[bytes, str]:
-    """Keys by their 16 bytes; what a file of rejected rows names that can be no key of the table is no row of it."""
+    """Keys by their 16 bytes. A file of rejected rows may have invalid keys, which belong to no row."""
     found = dict[bytes, str]()
     for text in texts:
         with suppress(ValueError, OverflowError):
@@ -148,7 +148,7 @@ def _key_bytes(key: Key, texts: Iterable[str | None]) -> dict[bytes, str]:
 
 
 def _ids(key: Key, existing: Mapping[str, str]) -> ExistingIds:
-    """The ids that Convex chose as the encoder looks them up, of those by the text of the key."""
+    """The ids that Convex chose in the form of the encoder, by the texts of the keys."""
     keys = np.frombuffer(b"".join(map(key.internal_id, existing)), np.uint8).reshape(-1, INTERNAL_ID_BYTES)
     found, order = KeySet.ordered(keys)
     chosen = [decode_id(id_) for id_ in existing.values()]

@@ -1,8 +1,8 @@
-"""The copy: every row of the moved tables, at one snapshot, into a snapshot archive.
+"""Copies every row of the moving tables, at one snapshot, into a snapshot archive.
 
-The archive's bytes depend on the source's rows as they lie on its disk, the plan and the table numbers, and on nothing
-else: two runs on the same source give the same file, with one worker or with many. It appears under its name only when
-it is whole; what an interrupted run has done is kept beside it (see :mod:`supavex.migrate.copy.journal`).
+The archive's bytes depend only on the source's rows in the order of its disk, the plan and the table numbers. Two runs
+on the same source give the same file, with any number of workers. The archive appears under its name when it is whole.
+The work of an interrupted run is kept beside it (see :mod:`supavex.migrate.copy.journal`).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from supavex.text import counted
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """What :func:`copy` is asked for."""
+    """The arguments of :func:`copy`."""
 
     plan: Plan
     url: str
@@ -58,11 +58,11 @@ class _Request:
     options: CopyOptions
 
     def wanted(self) -> list[TablePlan]:
-        """The tables whose documents are asked for, in the plan's order."""
+        """The tables whose documents are requested, in the plan's order."""
         return [table for table in self.plan.moving if self.options.tables is None or table.name in self.options.tables]
 
     def files_job(self) -> FileJob | None:
-        """The stored files that go; where none are asked for and values become files, these alone."""
+        """The stored files to copy. If none are requested and some values become files, only these values."""
         job = self.options.files
         if job is None and self.plan.file_columns:
             return FileJob(None, (), partial(address_secret, self.plan.project))
@@ -71,12 +71,12 @@ class _Request:
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    """A copy whose snapshot is held and whose journal is open."""
+    """A copy with a held snapshot and an open journal."""
 
     context: CopyContext
     held: HeldSnapshot
     matched: list[Matched]
-    #: The times by which the journal knows this very snapshot; None is its own.
+    #: The times under which the journal records this very snapshot. None is a new record.
     same: set[str | None]
 
 
@@ -88,14 +88,15 @@ def copy(
     work: Path,
     options: CopyOptions | None = None,
 ) -> CopyResult:
-    """Copies the moved tables of ``plan`` from ``url`` to ``archive``; with None, everything but the writing is done.
+    """Copies the moving tables of ``plan`` from ``url`` to ``archive``. If ``archive`` is None, everything but the
+    writing is done.
 
-    ``numbers`` are the table numbers of all tables that ids name. Raises
+    ``numbers`` are the numbers of all tables that ids name. Raises
     :class:`~supavex.migrate.state.rejects.TooManyRejectsError`.
 
-    ``work`` is a folder for the journal and the parts, removed at the end. Where an earlier run left one and the
-    source has not changed since, its parts are used. Where it has changed, they are of another snapshot: see
-    ``options.resume``.
+    ``work`` is a folder for the journal and the parts, which is removed at the end. If an earlier run left one and the
+    source has not changed since, its parts are used. If the source has changed, the parts belong to another snapshot:
+    see ``options.resume``.
     """
     started = time.monotonic()
     options = options or CopyOptions()
@@ -136,19 +137,20 @@ def copy(
 
 
 def _opened(request: _Request, files: PartFiles, stack: ExitStack) -> _Opened:
-    """Takes the snapshot, and opens the journal for it. ``stack`` closes what is opened."""
+    """Takes the snapshot, and opens the journal for it. ``stack`` closes both."""
     journal = stack.enter_context(Journal(request.work))
     options = request.options
-    # A new start takes a new snapshot, even where a connection still holds the earlier one.
+    # A new start takes a new snapshot, even if a connection still holds the earlier one.
     last = None if options.resume == "restart" else journal.visibility
     snapshot, keeper = (options.hold or stack).enter_context(
         exported(request.url, None if last is None else journal.snapshot)
     )
     visibility = Visibility.of(keeper, snapshot.taken_at)
-    # What is asked locks tables until the connection's end, which is the copy's: the snapshot may be held for
-    # longer, while somebody thinks about a question, and must not hold up a change of the source's schema.
+    # These queries lock tables until their connection ends, so they use a connection that ends with the copy. The
+    # snapshot may be held longer, while a person answers a question, and must not block a change of the source's
+    # schema.
     holder = stack.enter_context(imported(snapshot))
-    # An interrupted run that read this very snapshot is not of an earlier one.
+    # If an interrupted run read this very snapshot, its rows are not of an earlier one.
     same: set[str | None] = {None}
     if last is not None and last.same_rows(visibility):
         same.add(last.taken_at)
@@ -176,7 +178,7 @@ def _opened(request: _Request, files: PartFiles, stack: ExitStack) -> _Opened:
 
 
 def _copied(request: _Request, opened: _Opened, stack: ExitStack) -> CopyResult:
-    """Copies the tables and the stored files, and writes archive and record."""
+    """Copies the tables and the stored files, and writes the archive and the record."""
     plan, options, context = request.plan, request.options, opened.context
     job = request.files_job()
     stored = _list_files(plan, job, context, stack)
@@ -227,7 +229,8 @@ def _begin(journal: Journal, visibility: Visibility, resume: Resume, work: Path,
 
     Raises ``TwoSnapshots`` if finished tables were read at another snapshot, and ``resume`` does not say what to do.
 
-    ``with_values``: tables whose values become files. These are read now, and have to be those of the documents.
+    ``with_values``: tables whose values become files. The values are read now, so their documents have to be read at
+    the same snapshot.
     """
     last = journal.visibility
     if resume == "restart":
@@ -246,7 +249,7 @@ def _begin(journal: Journal, visibility: Visibility, resume: Resume, work: Path,
 
 
 def _list_files(plan: Plan, job: FileJob | None, context: CopyContext, stack: ExitStack) -> BucketFiles | None:
-    """The stored files that go; None where none are asked for."""
+    """The stored files to copy; None if none are requested."""
     if job is None or job.source is None:
         if plan.file_references:
             table, planned = plan.file_references[0]
@@ -268,7 +271,7 @@ def _list_values(
     context: CopyContext,
     stack: ExitStack,
 ) -> Storage | None:
-    """The values that become files, now that it is known which rows don't go, and the stored files beside them."""
+    """The values that become files, when the rejected rows are known, together with the stored files."""
     if job is None:
         return None
     values = stack.enter_context(list_values(job, context.snapshot, moved, rejected))
@@ -286,7 +289,9 @@ def _files_result(found: BucketFiles) -> TableResult:
 
 
 def _match(request: _Request, reader: ColumnReader) -> tuple[dict[str, ExistingIds], list[Matched]]:
-    """The ids of the existing tables that references name, by the table's name in Convex; and what matching found."""
+    """The ids of the existing tables that references name, by the table's name in Convex; and the result of the
+    matching.
+    """
     used = {
         planned.reference.target
         for table in request.plan.moving

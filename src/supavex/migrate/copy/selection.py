@@ -1,4 +1,4 @@
-"""Which tables a copy takes, and who records what it read: the two parts of a copy that its caller chooses."""
+"""The two parts of a copy that its caller chooses: the selection of tables, and the recorder of what was read."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ Lookups = Mapping[str, ExistingIds]
 
 @dataclass(frozen=True, slots=True)
 class CopiedTable:
-    """One table that a copy read.
+    """A table that a copy read.
 
-    ``shared``: keys of 16 bytes that several rows have, and in which tables. ``earlier``: an interrupted run read the
+    ``shared``: keys of 16 bytes that several rows have, with their tables. ``earlier``: an interrupted run read the
     rows, at an earlier snapshot.
     """
 
@@ -33,7 +33,7 @@ class CopiedTable:
 class Selection(Protocol):
     """Selects the source tables (``schema.name``) that a copy takes."""
 
-    #: Whether the stored files are taken; known after :meth:`choose`.
+    #: Whether the stored files are copied. It is known after :meth:`choose`.
     files: bool
 
     def choose(
@@ -44,16 +44,18 @@ class Selection(Protocol):
         lookups: Lookups,
         files: BucketFiles | None,
     ) -> set[str]:
-        """The names of those of ``tables`` that are taken from the start. ``files``: the files in the buckets now."""
+        """The names of those of ``tables`` that are copied from the start. ``files``: the present files of
+        the buckets.
+        """
 
     def added(self, held: HeldSnapshot, table: TablePlan, rejected: Iterable[bytes], taken: set[str]) -> list[str]:
-        """Tables to take too, now that ``table`` is copied with the keys ``rejected``; adds them to ``taken``."""
+        """Tables to copy as well, after ``table`` was copied with the keys ``rejected``. It adds them to ``taken``."""
 
     def rejected(self, source: str) -> set[bytes]:
-        """The keys (16 bytes) of the rejected rows of a table that is not taken."""
+        """The keys (16 bytes) of the rejected rows of a table that is not copied."""
 
     def rejects_of(self, sources: Iterable[str]) -> list[Reject]:
-        """The rejected rows of tables that are not taken."""
+        """The rejected rows of tables that are not copied."""
 
 
 class Everything:
@@ -73,20 +75,20 @@ class Everything:
         return {table.name for table in tables}
 
     def added(self, held: HeldSnapshot, table: TablePlan, rejected: Iterable[bytes], taken: set[str]) -> list[str]:
-        """Nothing: every table is taken already."""
+        """Nothing: every table is already selected."""
         return []
 
     def rejected(self, source: str) -> set[bytes]:
-        """Nothing: every table is taken."""
+        """Nothing: every table is selected."""
         return set()
 
     def rejects_of(self, sources: Iterable[str]) -> list[Reject]:
-        """Nothing: every table is taken."""
+        """Nothing: every table is selected."""
         return []
 
 
 class Recorder(Protocol):
-    """Records what a copy read, for a later comparison. ``target``: the deployment the rows go to, or ``archive``."""
+    """Records what a copy read, for a later comparison. ``target``: the deployment of the rows, or ``archive``."""
 
     target: str
 
@@ -98,10 +100,12 @@ class Recorder(Protocol):
         copied: Iterable[CopiedTable],
         files: BucketFiles | None,
     ) -> None:
-        """Writes the record of ``copied`` under the copy's snapshot. The record counts after :meth:`keep`."""
+        """Writes the record of ``copied`` at the copy's snapshot. The record becomes valid in :meth:`keep`."""
 
     def begin(self) -> None:
-        """An import begins: until :meth:`keep`, the record of its tables is stale."""
+        """Marks the record of its tables as stale when an import begins. :meth:`keep` ends that."""
 
     def keep(self, also: Iterable[str] = ()) -> None:
-        """The rows are in the deployment. ``also``: source tables that are not proven, and stay stale."""
+        """Makes the record valid: the rows are in the deployment. ``also``: source tables that are not proven, and stay
+        stale.
+        """

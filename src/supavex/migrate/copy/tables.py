@@ -28,17 +28,17 @@ class TableCopy:
 
     table: TablePlan
     result: TableResult
-    #: The parts in order: the name of each one's file, and what it holds.
+    #: The parts in order: the file's name and the result of each.
     parts: list[tuple[str, PartResult]]
-    #: Keys of 16 bytes that several rows have, and in which tables.
+    #: Keys of 16 bytes that several rows have, with their tables.
     shared: Mapping[bytes, str]
     #: The keys of the rejected rows.
     rejected: frozenset[bytes]
-    #: How many of the parts an earlier run had done.
+    #: The number of parts that an earlier run had finished.
     kept: int
 
     def copied(self, same: set[str | None]) -> CopiedTable:
-        """What a recorder is told. ``same``: the times of the copy's own snapshot."""
+        """The table for a recorder. ``same``: the times of the copy's own snapshot."""
         return CopiedTable(self.table, self.shared, self.result.rejects, self.result.taken_at not in same)
 
 
@@ -53,7 +53,7 @@ def copy_tables(
     """Copies those of ``wanted`` that ``selection`` takes, by the source's name.
 
     ``rejected`` holds the keys of rejected rows by table, and gets those of each copied table. A table is copied again
-    where rows that it refers to were rejected after it was copied: in cycles, and where it refers to itself.
+    if rows to which it refers were rejected after its copy: in a cycle, or if it refers to itself.
     """
     taken = selection.choose(wanted, held, context.numbers, context.existing, stored)
     waiting = [table for table in wanted if table.name in taken]
@@ -85,7 +85,7 @@ def copy_tables(
 def copy_table(
     context: CopyContext, table: TablePlan, rejected: dict[str, set[bytes]], others: Sequence[Reject]
 ) -> TableCopy:
-    """Copies one table. ``others``: the rejected rows of other tables, which count for the limit."""
+    """Copies one table. ``others``: the number of rejected rows of other tables, which count for the limit."""
     started = time.monotonic()
     shared = shared_keys(context.holder, table)
     lookups = {planned.name: Lookup.of(planned.ids) for planned in table.fields if planned.ids is not None}
@@ -114,7 +114,9 @@ def copy_table(
 
 
 def _finished(context: CopyContext, table: TablePlan, digest: str) -> tuple[list[tuple[str, PartResult]], str] | None:
-    """The parts of a table that an earlier run has done, and when; None where it has not, or not the same way."""
+    """The finished parts of a table from an earlier run, and when it read them; None if it did not finish
+    the same job.
+    """
     found = context.journal.finished().get(table.name)
     if found is None:
         return None
@@ -130,7 +132,9 @@ def _finished(context: CopyContext, table: TablePlan, digest: str) -> tuple[list
 def _copy_parts(
     context: CopyContext, job: TableJob, digest: str, others: Sequence[Reject]
 ) -> tuple[list[tuple[str, PartResult]], int]:
-    """Copies the parts of a table that are not done yet: all of them in order, and how many were done before."""
+    """Copies the unfinished parts of a table. Returns all parts in order, and the number of those that were finished
+    before.
+    """
     pages = pages_of(context.holder, job.table)
     tasks = [PartTask(digest, number, page, context.snapshot, context.files) for number, page in enumerate(pages)]
     done: dict[str, PartResult] = {}

@@ -1,1 +1,1 @@
-"""Into a deployment that only Convex's own tools reach, and back."""
+"""Migrates into a deployment that only Convex's own tools reach, and back."""

@@ -10,7 +10,7 @@ from supavex.text import counted
 
 
 def shown_seconds(seconds: float) -> str:
-    """Seconds as a person reads them."""
+    """Seconds in a person's units."""
     if seconds < 90:
         return f"{max(seconds, 0.1):.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     if seconds < 600:

@@ -1,7 +1,7 @@
-"""The plan of a cutover: what to do in which order, with the commands as they are typed, and their times in rehearsal.
+"""The plan of a cutover: the steps in order, with the commands to type, and their times in rehearsal.
 
-What was measured is said to be measured. For a source of another size, times are estimated from the numbers of rows:
-table by table for the copy, by all rows for the rest. They are said to be estimated.
+Measured times are marked as measured. If the source has another size, times are estimated from the numbers of rows, and
+marked as estimated: table by table for the copy, by all rows for the other steps.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from supavex.errors import UsageError
 from supavex.migrate.state.runs import Run
 
-#: Sources that differ by less are of one size.
+#: Sources that differ by less than this share count as equal in size.
 _SAME = 0.05
 _END_SESSIONS = """\
 -- Sessions that are open keep the setting they have: end them, and their pools come back with the new one.
@@ -22,7 +22,7 @@ WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type 
   AND usename NOT IN (SELECT rolname FROM pg_roles WHERE rolsuper);
 """
 FREEZE = f'ALTER DATABASE "{{database}}" SET default_transaction_read_only = on;\n{_END_SESSIONS}'
-#: The session that thaws begins read-only itself.
+#: The session that thaws the database is itself read-only at first.
 THAW = f"""\
 BEGIN READ WRITE;
 ALTER DATABASE "{{database}}" SET default_transaction_read_only = off;
@@ -32,50 +32,60 @@ COMMIT;
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step: what, how (commands, or SQL), what to know of it, and the seconds it is expected to take.
-
-    ``down``: the app does not write meanwhile. ``measured``: seconds in rehearsal, where it was rehearsed.
-    """
+    """A step of the cutover."""
 
     title: str
+    #: The commands to type.
     commands: tuple[str, ...] = ()
+    #: SQL to run in place of commands.
     sql: str = ""
+    #: What to know about the step.
     note: str = ""
+    #: The expected seconds.
     seconds: float | None = None
+    #: The seconds in rehearsal, if the step was rehearsed.
     measured: float | None = None
+    #: Whether the app must not write during the step.
     down: bool = False
 
 
 @dataclass(slots=True)
 class CutoverPlan:
-    """The plan. ``factor``: rows now by rows in rehearsal; None where the source could not be counted."""
+    """The plan of a cutover."""
 
     project: str
     target: str
+    #: The words for the deployment in commands.
     deployment: str
     source: str
     made_at: str
+    #: The migration that counts as the rehearsal.
     rehearsal: Run
+    #: The source's rows now.
     rows: int
+    #: The rows now divided by the rows in rehearsal; None if the source could not be counted.
     factor: float | None
+    #: The steps while the app still writes to Supabase.
     before: list[Step] = field(default_factory=list)
+    #: The steps of the cutover itself.
     night: list[Step] = field(default_factory=list)
+    #: The steps back to Supabase.
     back: list[Step] = field(default_factory=list)
-    #: Why the plan can't be followed; empty where it can.
+    #: Why the plan can't be followed; empty if it can.
     drill: str = ""
 
     @property
     def downtime(self) -> float:
-        """From freezing the writes to switching the app, in seconds, without the app's own switch."""
+        """The seconds from freezing the writes to switching the app, without the app's own release."""
         return sum(step.seconds or 0.0 for step in self.night if step.down)
 
     @property
     def estimated(self) -> bool:
-        """Whether the source is of another size than the rehearsed one."""
+        """Whether the source's size differs from the rehearsed one."""
         return self.factor is not None and abs(self.factor - 1) > _SAME
 
     def to_json(self) -> dict[str, Any]:
-        """As ``plan-cutover --json`` shows it."""
+        """The JSON of ``plan-cutover --json``."""
 
         def steps(some: list[Step]) -> list[dict[str, Any]]:
             return [
@@ -106,7 +116,7 @@ class CutoverPlan:
 
 
 def rehearsal_of(runs: list[Run]) -> Run:
-    """The migration that is taken as the rehearsal: the last proven one by Convex's CLI, else one into ``local``."""
+    """The migration that counts as the rehearsal: the last proven one by Convex's CLI, else one into ``local``."""
     whole = [run for run in runs if run.command == "migrate" and run.ok and run.target != "archive" and run.rows]
     by_cli = [run for run in whole if "export before" in run.steps]
     if not whole:
@@ -126,7 +136,7 @@ def _last(runs: list[Run], command: str, target: str) -> Run | None:
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """How commands are typed: ``options`` (of the project's file), ``to``; the app's variables and its database."""
+    """The notation of commands: ``options`` (of the project's file), ``to``; the app's variables and its database."""
 
     options: str
     to: str
@@ -136,7 +146,7 @@ class Naming:
 
     @property
     def local(self) -> bool:
-        """Whether it is the local deployment, of which no exports are kept."""
+        """Whether the target is the local deployment, whose exports are not kept."""
         return self.deployment == "local"
 
     def plain(self, verb: str) -> str:
@@ -144,13 +154,15 @@ class Naming:
         return f"supavex {verb} {self.options}".rstrip()
 
     def command(self, verb: str, *more: str) -> str:
-        """A command line of supavex, for the deployment."""
+        """A command line of supavex for the deployment."""
         return " ".join([self.plain(verb), "--to", self.to, *more])
 
 
 @dataclass(frozen=True, slots=True)
 class _Times:
-    """Seconds. Those of runs are measured, or None where none was; the others are estimated for the source of now."""
+    """The seconds of the steps. The optional ones are measured (None: not rehearsed); the others are estimated for the
+    present source.
+    """
 
     rehearsal: float
     deploy: float | None
@@ -171,7 +183,10 @@ def plan_cutover(
     rows: Mapping[str, int] | None,
     naming: Naming,
 ) -> CutoverPlan:
-    """The plan. ``rows``: source table to its rows now, where they could be counted. Raises without a rehearsal."""
+    """The plan of a cutover. ``rows``: source table to its present rows, if they could be counted.
+
+    Raises :class:`~supavex.errors.SupavexError` without a rehearsal.
+    """
     rehearsal = rehearsal_of(runs)
     total = sum(rows.get(name, 0) for name in rehearsal.tables) if rows is not None else rehearsal.rows
     factor = total / rehearsal.rows if rows is not None else None
@@ -182,7 +197,7 @@ def plan_cutover(
 
 
 def _times(plan: CutoverPlan, runs: list[Run], rows: Mapping[str, int] | None) -> _Times:
-    """The copy's time grows table by table, all others by the number of rows."""
+    """The times: the copy's grows table by table, the others with the number of rows."""
     rehearsal = plan.rehearsal
     scale = plan.factor if plan.factor is not None and plan.estimated else 1.0
     copied = rehearsal.steps.get("copy", 0.0)
@@ -210,7 +225,7 @@ def _times(plan: CutoverPlan, runs: list[Run], rows: Mapping[str, int] | None) -
 
 
 def _before(naming: Naming, times: _Times) -> list[Step]:
-    """While the app goes on writing to Supabase."""
+    """The steps while the app still writes to Supabase."""
     return [
         Step(
             "Deploy the schema",
@@ -237,7 +252,7 @@ def _before(naming: Naming, times: _Times) -> list[Step]:
 
 
 def _night(naming: Naming, times: _Times) -> list[Step]:
-    """The night itself."""
+    """The steps of the cutover itself."""
     return [
         Step("Announce it, and show the app's maintenance page"),
         Step(
@@ -283,7 +298,7 @@ def _night(naming: Naming, times: _Times) -> list[Step]:
 
 
 def _back(naming: Naming, times: _Times) -> list[Step]:
-    """The way back."""
+    """The steps back to Supabase."""
     return [
         Step("Switch the app back to the version that uses Supabase, its maintenance page up"),
         Step(

@@ -1,8 +1,8 @@
 """An import into a deployment that only Convex's own tools reach, with a way back.
 
-The steps, each of them measured: the deployment is exported; the archive is rehearsed on a copy; someone is asked; what
-is imported is written down beside the export; the archive is imported; that is written down; the deployment is exported
-again. What was done is then proven by the caller, from both exports.
+The steps, each measured: export the deployment; rehearse the archive on a copy; ask for confirmation; write a record of
+the import beside the export; import the archive; complete the record; export the deployment again. The caller then
+proves the result from both exports.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from supavex.text import now
 
 @dataclass(frozen=True, slots=True)
 class Callbacks:
-    """Whom a change of a deployment asks and tells."""
+    """The functions that a change of a deployment calls."""
 
-    #: Asked with what is about to change, before anything does; whether to go on.
+    #: Called with the pending change. Returns whether to continue.
     confirm: Callable[[str], bool]
     #: Called with each line of Convex's CLI.
     log: Log
@@ -35,22 +35,26 @@ class Callbacks:
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """What is about to be imported."""
+    """An archive that is about to be imported."""
 
+    #: The archive.
     archive: Path
-    #: The JSON of the schema that the deployment has, or should have; None: unknown.
+    #: The JSON of the schema that the deployment has, or should have; None if unknown.
     schema: str | None
+    #: The words for it.
     what: What
-    #: When the snapshot of the source was taken, ISO 8601; empty for a rollback.
+    #: When the snapshot of the source was taken (ISO 8601); empty for a rollback.
     taken_at: str
-    #: What each table that is replaced holds afterwards.
+    #: The content of each replaced table after the import.
     wrote: Mapping[str, Content]
-    #: Whether the rehearsal takes the documents of the deployment too, and not its tables alone.
+    #: Whether the rehearsal also takes the documents of the deployment, and not only its tables.
     whole: bool = True
 
 
 def deployed_schema(cli: OfficialCli, log: Log, otherwise: str | None = None) -> str | None:
-    """The JSON of the deployment's schema; ``otherwise`` where it can't be asked, or has none, which is said."""
+    """The JSON of the deployment's schema. If it can't be read or there is none, ``otherwise``, with a line
+    in the log.
+    """
     found = cli.schema_text()
     if found is None:
         how = "without a schema" if otherwise is None else "with the schema of schema.py"
@@ -61,8 +65,8 @@ def deployed_schema(cli: OfficialCli, log: Log, otherwise: str | None = None) ->
 class GuardedImport:
     """One import into the deployment of ``cli``. A context manager.
 
-    On entry the deployment is exported to :attr:`before`, with its stored files where ``stored``. On exit that export
-    is removed, unless the deployment may hold something else by then, or :meth:`keep_before` was called.
+    On entry the deployment is exported to :attr:`before`, with its stored files if ``stored``. On exit that export is
+    removed, unless the deployment may have changed, or :meth:`keep_before` was called.
     """
 
     def __init__(self, folder: Folder, cli: OfficialCli, run: Run, callbacks: Callbacks, *, stored: bool) -> None:
@@ -84,19 +88,19 @@ class GuardedImport:
         self._cli.run("export", "--path", str(path), *self._options, log=self._callbacks.log)
 
     def keep_before(self) -> None:
-        """Keeps the export from before, though nothing is imported."""
+        """Keeps the export from before, although nothing is imported."""
         self._kept = True
 
     def agreed(self, incoming: Incoming, question: Callable[[], str]) -> bool:
-        """Rehearses the import on this machine; whether the one who is asked ``question`` then agrees."""
+        """Rehearses the import on this machine, then asks ``question``. Returns the answer."""
         with self._run.step("rehearsal"):
             rehearse(incoming.schema, self.before, incoming.archive, whole=incoming.whole)
         return self._callbacks.confirm(question())
 
     def import_archive(self, incoming: Incoming, imported: Callable[[], object] = lambda: None) -> Path:
-        """Imports the archive, calls ``imported``, and exports the deployment again; where that export is.
+        """Imports the archive, calls ``imported``, and exports the deployment again. Returns the path of that export.
 
-        What is to be known of an import that is cut short is written before it begins.
+        The record is written before the import begins, in case the import is interrupted.
         """
         self._kept = True
         target = self._cli.deployment
@@ -112,5 +116,5 @@ class GuardedImport:
         return self.after
 
     def changed_meanwhile(self, replaced: set[str]) -> list[str]:
-        """The tables, those that were ``replaced`` aside, whose documents are others than before the import."""
+        """The tables outside ``replaced`` whose documents differ from those before the import."""
         return changed_tables(self.before, self.after, replaced)

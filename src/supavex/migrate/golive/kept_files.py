@@ -1,7 +1,7 @@
-"""Stored files of kept exports: which of them a rollback puts back, and how.
+"""The stored files of kept exports: those that a rollback puts back, and how.
 
-Convex's import replaces all stored files by those of an archive. So where some have to be put back, all that the
-deployment holds go into the archive, with those of the export in the place of what they have become.
+Convex's import replaces all stored files by those of an archive. So if some have to be put back, the archive gets all
+files of the deployment, with the export's files in place of changed ones.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from supavex.convex.snapshot import SnapshotArchive, StoredEntry
 
 
 def holds_files(path: Path) -> bool:
-    """Whether an export holds stored files: it was taken with them, and there were some."""
+    """Whether an export holds stored files."""
     with SnapshotArchive(path) as archive:
         return next(archive.stored_files(STORAGE_NUMBER), None) is not None
 
 
 def files_that_differ(export: Path, present: Path) -> set[str]:
-    """The files of an export that another one lacks, or has with other contents: by their ids."""
+    """The ids of an export's files that another export lacks, or has with other contents."""
     return {id_ for id_, _ in _digests(export).items() - _digests(present).items()}
 
 

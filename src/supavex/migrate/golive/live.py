@@ -1,4 +1,4 @@
-"""``supavex migrate --to``: into a deployment that Convex's CLI reaches."""
+"""``supavex migrate --to``: migrates into a deployment that Convex's CLI reaches."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from supavex.migrate.verifying import described_target, write_proof
 
 @dataclass(frozen=True, slots=True)
 class NothingChanged:
-    """A migration of changes that found none, and imported nothing. ``since``: ISO 8601, UTC."""
+    """The result of a migration of changes that found none and imported nothing. ``since``: ISO 8601, UTC."""
 
     target: str
     since: str
@@ -31,7 +31,7 @@ class NothingChanged:
     ok: bool = True
 
     def to_json(self) -> dict[str, Any]:
-        """As ``migrate --json`` shows it."""
+        """The result in the JSON of ``migrate --json``."""
         changes = [change.to_json() for change in self.changes]
         return {"ok": True, "imported": False, "target": self.target, "since": self.since, "changes": changes}
 
@@ -46,7 +46,7 @@ def migrate_live(
 ) -> RemoteMigration | NothingChanged:
     """Migrates the rows of ``plan`` into the deployment ``options.to``, and proves them there.
 
-    ``confirm`` is shown what changes before anything does. ``log`` gets the lines of Convex's CLI.
+    ``confirm`` is asked before anything changes. ``log`` gets the lines of Convex's CLI.
     """
     project = plan.project
     cli = official_cli(project.convex_folder, options.to)

@@ -1,4 +1,4 @@
-"""``supavex plan-cutover``: the cutover of a project, with its measured runs and the source's rows now."""
+"""``supavex plan-cutover``: plans the cutover of a project from its measured runs and the source's present rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from supavex.text import now
 def cutover_of(project: Settings, to: str, *, command_options: str = "", log: Log) -> CutoverPlan:
     """The plan of the cutover of ``project`` to the deployment ``to``; see :mod:`supavex.migrate.golive.cutover`.
 
-    ``command_options`` stand in the plan's command lines (``-C app``). ``log`` is told where the source can't be read.
+    The plan's command lines contain ``command_options`` (``-C app``). ``log`` gets a line if the source can't be read.
     """
     runs = read_runs(project.migration_folder)
     rows, database = None, "postgres"
@@ -40,7 +40,7 @@ def cutover_of(project: Settings, to: str, *, command_options: str = "", log: Lo
 
 
 def _drill(project: Settings, to: str) -> str:
-    """Why this source can't go live, or not into this target; empty where it can."""
+    """Why this source can't go live, or not into this target; empty if it can."""
     reasons = []
     if project.database_url is None:
         reasons.append(

@@ -1,4 +1,4 @@
-"""``supavex rollback``: a deployment of a project back to a kept export."""
+"""``supavex rollback``: puts a deployment of a project back to a kept export."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ from supavex.settings.settings import Settings
 class RollbackOptions:
     """What :func:`roll_back_project` puts back, and where."""
 
-    #: ``cloud`` or the URL of a deployment; None: the deployment that the export is from.
+    #: ``cloud`` or the URL of a deployment; None: the deployment of the export.
     to: str | None = None
-    #: The export; None: the newest that is kept of the deployment.
+    #: The export; None: the newest kept export of the deployment.
     export: Path | None = None
-    #: Whether to go on where the app wrote to the tables since.
+    #: Whether to continue if the app has written to the tables since.
     discard_changes_since: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class KeptExports:
-    """The exports that migrations kept, and the notes beside them that are damaged."""
+    """The exports that migrations kept, and the damaged notes beside them."""
 
     exports: list[KeptExport]
     damaged: list[Path]
 
 
 def exports_of(project: Settings, to: str | None = None) -> KeptExports:
-    """The exports that are kept of the deployment ``to``; None: of all."""
+    """The kept exports of the deployment ``to``; None: of all."""
     folder = Folder(project.migration_folder).path
     deployment = None if to is None else deployment_of(project.convex_folder, to)
     found = every_kept_export(folder) if deployment is None else kept_exports(folder, deployment)
@@ -51,7 +51,7 @@ def roll_back_project(
 ) -> Rollback:
     """Rolls a deployment of ``project`` back; see :func:`supavex.migrate.golive.rollback.roll_back`.
 
-    ``confirm`` is asked, with what is about to change, before anything does. ``log`` gets the lines of Convex's CLI.
+    ``confirm`` is asked before anything changes. ``log`` gets the lines of Convex's CLI.
     """
     folder = Folder(project.migration_folder)
     to = options.to

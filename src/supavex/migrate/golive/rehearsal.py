@@ -1,4 +1,4 @@
-"""An import is rehearsed on a local deployment before it is done elsewhere."""
+"""Rehearses an import on a local deployment."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from supavex.temporary import temporary_folder
 
 
 def rehearse(schema: str | None, before: Path, archive: Path, *, whole: bool = True) -> None:
-    """Imports the archive into a copy of the target on this machine. Raises what Convex's import would.
+    """Imports the archive into a copy of the target on this machine. Raises the errors of Convex's import.
 
-    ``schema``: the JSON of the one that is deployed, or of what should be where that can't be asked. Without ``whole``,
-    the copy has the target's tables and their numbers, and no documents: enough for what was imported once already, and
-    quick.
+    ``schema``: the JSON of the deployed schema, or of the expected one if that can't be read. Without ``whole``, the
+    copy has the target's tables and numbers, but no documents. That is enough for an import that worked before, and
+    fast.
     """
     with ExitStack() as stack:
         folder = stack.enter_context(temporary_folder("rehearsal"))
@@ -32,7 +32,7 @@ def rehearse(schema: str | None, before: Path, archive: Path, *, whole: bool = T
         except SupavexError as error:
             if error.code != "SchemaValidationFailed":
                 raise
-            # The app's own schema may say less of the tables that are there than schema.py does.
+            # The app's own schema may be looser about the existing tables than schema.py.
         try:
             import_snapshot(deployment, stack.enter_context(SnapshotArchive(archive)), "replace")
         except SupavexError as error:

@@ -1,6 +1,6 @@
-"""A migration into a deployment that only Convex's own tools reach: exported, rehearsed, imported, exported, proven.
+"""A migration into a deployment that only Convex's own tools reach: export, rehearsal, import, export, proof.
 
-The export taken before anything changes is kept: importing it with ``--replace`` puts everything back.
+The export from before the import is kept. Importing it with ``--replace`` puts everything back.
 """
 
 from __future__ import annotations
@@ -40,27 +40,31 @@ from supavex.text import counted, table_text
 
 @dataclass(slots=True)
 class RemoteMigration:
-    """What a migration into a remote deployment did. ``proof`` is None where nothing was imported."""
+    """The result of a migration into a remote deployment."""
 
     migration: Migration
     target: str
+    #: The export from before.
     before: Path
+    #: The export from after the import.
     after: Path | None = None
+    #: None if nothing was imported.
     proof: Proof | None = None
-    #: Tables that the migration does not touch, whose documents are others than before.
+    #: Tables outside the migration whose documents have changed meanwhile.
     changed_meanwhile: list[str] = field(default_factory=list)
+    #: Whether the user refused the import.
     cancelled: bool = False
 
     @property
     def ok(self) -> bool:
-        """Whether the rows are there and proven, and nothing else has changed."""
+        """Whether the rows are imported and proven, and nothing else has changed."""
         if self.migration.nothing:
             return self.migration.ok
         proven = self.proof is not None and self.proof.ok
         return self.migration.ok and proven and not self.changed_meanwhile
 
     def to_json(self) -> dict[str, Any]:
-        """As ``migrate --json`` shows it."""
+        """The result in the JSON of ``migrate --json``."""
         return {
             **self.migration.to_json(),
             "ok": self.ok,
@@ -79,7 +83,7 @@ def migrate_by_cli(
 ) -> RemoteMigration:
     """Migrates the rows of ``plan`` into the deployment of ``cli``, and proves them there.
 
-    ``callbacks.progress`` is told how far the copy is, and the proof.
+    ``callbacks.progress`` gets the progress of the copy and of the proof.
     """
     project = plan.project
     project.make_state()
@@ -87,13 +91,13 @@ def migrate_by_cli(
     folder.make()
     changes = isinstance(options.selection, ChangedTables)
     run = Run("changes" if changes else "migrate", cli.deployment)
-    # An import of stored files replaces all that are there: those of the deployment's own go with ours.
+    # An import of stored files replaces all files, so the deployment's own files go into the archive, too.
     stored = options.files is not None
     with ExitStack() as held, GuardedImport(folder, cli, run, callbacks, stored=stored) as guard:
         options = replace(
             options,
-            # Until the proof is done, so that it compares at the copy's snapshot, whatever the app writes meanwhile. A
-            # replayed source is nobody else's, and its server stops in between.
+            # The snapshot is held until the proof is done, so that the proof compares at the copy's snapshot while the
+            # app keeps writing. Only this process writes to a replayed source, and its server stops in between.
             hold=None if project.database_url is None else held,
             files=None if options.files is None else replace(options.files, kept=guard.before),
             progress=partial(callbacks.progress, "copied"),
@@ -131,7 +135,7 @@ def migrate_by_cli(
 
 
 def _incoming(plan: Plan, cli: OfficialCli, result: Migration, log: Log) -> Incoming:
-    """What the import replaces: the tables of the archive that was copied."""
+    """The archive of the copy, with the tables that its import replaces."""
     archive = result.copy.archive
     assert archive is not None
     changes = result.since is not None
@@ -165,19 +169,19 @@ def _proof(plan: Plan, remote: RemoteMigration, copied: CopyRecord, job: FileJob
 
 
 def _question(result: Migration, folder: Folder, cli: OfficialCli, before: Path, replaced: set[str]) -> str:
-    """What a person is asked before the import."""
+    """The question before the import."""
     return change_table(result, before, cli.target) + _written_since(folder.path, cli.deployment, before, replaced)
 
 
 def _written_since(folder: Path, target: str, before: Path, moved: set[str]) -> str:
-    """What to say where someone has written, since the last import, into tables that are about to be replaced."""
+    """A warning if tables that are about to be replaced have other documents than the last import wrote."""
     expected: dict[str, set[Content]] = {}
     for kept in kept_exports(folder, target):
         for table, content in kept.wrote.items():
             if kept.ended:
                 expected[table] = {content}
             elif table in expected:
-                # What it wrote may be there, or what was there before it.
+                # If that import was interrupted, the documents may be its own or those from before.
                 expected[table].add(content)
     tables = sorted(moved & expected.keys())
     present = contents(before, tables)
@@ -191,19 +195,19 @@ def _written_since(folder: Path, target: str, before: Path, moved: set[str]) -> 
 
 
 def _only(plan: Plan, moved: set[str]) -> Plan:
-    """The plan without the tables that were not asked for."""
+    """The plan without the tables that were not requested."""
     tables = [table for table in plan.tables if table.status != "mapped" or table.target in moved]
     return Plan(plan.project, plan.schema, plan.catalog, tables, plan.remarks)
 
 
 def change_table(result: Migration, before: Path, target: str) -> str:
-    """What an import would do, table by table."""
+    """The effect of an import, table by table."""
     with SnapshotArchive(before) as archive:
         there = {name: sum(1 for _ in archive.documents(name)) for name in archive.tables}
         if result.copy.files is not None or result.copy.values is not None:
             there[STORAGE_TABLE] = sum(1 for _ in archive.documents(STORAGE_TABLE))
     counts: dict[str, list[int]] = {}
-    for table in result.copy.tables:  # of _storage there may be several
+    for table in result.copy.tables:  # Several sources may go to _storage.
         count = counts.setdefault(table.target, [0, 0])
         count[0] += table.documents
         count[1] += table.bytes
@@ -216,7 +220,7 @@ def change_table(result: Migration, before: Path, target: str) -> str:
 
 
 def remote_lines(remote: RemoteMigration, shown: Callable[[Path], str]) -> list[str]:
-    """What there is to say behind the report of the migration itself."""
+    """The lines after the report of the migration itself."""
     if remote.cancelled:
         return ["Cancelled: nothing was imported."]
     if remote.after is None:

@@ -1,9 +1,9 @@
-"""The way back: what a deployment held before a migration is put back, table by table, and proven equal.
+"""Rolls back: puts the former content of a deployment back, table by table, and proves it equal.
 
-Put back are the tables that migrations since that export have imported; what else the deployment holds stays. A table
-that the export does not hold is emptied. Nothing is put back over documents that someone wrote since, unless that is
-asked for; what is there is exported first in any case, and kept. Where the export holds stored files, those that are
-gone since, or have become others, are put back too; files that came since stay.
+It puts back the tables that migrations since the export have imported; the others stay. A table that the export does
+not hold is emptied. Documents that were written since are only overwritten if the caller asks for that, and the present
+content is always exported and kept. If the export holds stored files, deleted and changed files are put back as well;
+newer files stay.
 """
 
 from __future__ import annotations
@@ -31,34 +31,40 @@ from supavex.migrate.state.runs import Run
 from supavex.migrate.target.contents import Content, contents
 from supavex.text import counted, table_text
 
-#: So many tables are named in a list; more are counted.
+#: The most tables that a list names. Further ones are counted.
 _NAMED = 3
 
 
 @dataclass(slots=True)
 class Rollback:
-    """What a rollback did. ``present``: the export of what was there before it. ``unequal``: tables that differ from
-    the export that was put back; ``changed_meanwhile``: other tables that someone wrote to while it ran.
-    """
+    """The result of a rollback."""
 
+    #: The export that was put back.
     export: KeptExport
+    #: The content of each table that was put back.
     tables: dict[str, Content]
+    #: The export of the content before the rollback.
     present: Path | None = None
+    #: Tables with overwritten documents of the app.
     discarded: list[str] = field(default_factory=list)
+    #: Tables that differ from the export after the rollback.
     unequal: list[str] = field(default_factory=list)
+    #: Other tables that were written meanwhile.
     changed_meanwhile: list[str] = field(default_factory=list)
-    #: The stored files that are put back: by their ids.
+    #: The ids of the stored files that were put back.
     files: set[str] = field(default_factory=set)
+    #: Whether the user refused the rollback.
     cancelled: bool = False
+    #: Whether the deployment already equalled the export.
     nothing: bool = False
 
     @property
     def ok(self) -> bool:
-        """Whether the deployment holds what it held before."""
+        """Whether the deployment equals the export."""
         return not (self.cancelled or self.unequal or self.changed_meanwhile)
 
     def to_json(self) -> dict[str, Any]:
-        """As ``rollback --json`` shows it."""
+        """The JSON of ``rollback --json``."""
         return {
             "ok": self.ok,
             "target": self.export.target,
@@ -75,7 +81,9 @@ class Rollback:
 
 
 def choose_export(folder: Path, target: str, wanted: Path | None) -> KeptExport:
-    """The export to put back: ``wanted``, or the one before the last import into ``target`` that still holds."""
+    """The export to put back: ``wanted``, or the one before the last import into ``target`` that was not
+    rolled back.
+    """
     chosen = _chosen(folder, target, wanted)
     damaged = [note for note in damaged_notes(folder) if stamp_of(note) >= stamp_of(chosen.path)]
     if damaged:
@@ -105,7 +113,7 @@ def roll_back(
 ) -> Rollback:
     """Puts ``export`` back into the deployment of ``cli``.
 
-    ``discard``: also over documents that someone wrote since.
+    ``discard``: overwrite documents that were written since.
     """
     run = Run("rollback", cli.deployment)
     later = [kept for kept in kept_exports(folder.path, cli.deployment) if kept.at >= export.at]
@@ -138,7 +146,7 @@ def roll_back(
             result.cancelled = True
             return result
         result.present = guard.before
-        # What the next `migrate --changes` finds there is not what the last one left.
+        # The baseline of the last import no longer describes the deployment.
         _mark_stale(folder, cli.deployment, tables, files=bool(result.files))
         after = guard.import_archive(incoming)
         with run.step("proof"):
@@ -156,7 +164,7 @@ def roll_back(
 
 @contextmanager
 def _temporary(path: Path) -> Iterator[None]:
-    """Removes the file at ``path`` in the end, whatever happens."""
+    """Removes the file at ``path`` at the end, also after an error."""
     try:
         yield
     finally:
@@ -173,7 +181,7 @@ def _mark_stale(folder: Folder, target: str, tables: Iterable[str], *, files: bo
     baselines = folder.baselines
     baseline = Baseline.usable(baselines.path(name_of(target)))
     if baseline is None:
-        # Where another version of supavex kept one, that version is to know too.
+        # An older version of supavex may have kept its own baseline here, and reads this mark.
         baselines.mark_all_stale(target)
         return
     with baseline:
@@ -195,7 +203,7 @@ def _refuse(tables: list[str], after: Path, present: Path, later: list[KeptExpor
 
 
 def _written(table: str, after: Path, present: Path, expected: Content) -> str:
-    """What was written to a table since: exactly, where the export behind the last import is still there."""
+    """The changes of a table since the last import: exact counts if the export after that import still exists."""
     if not after.is_file() or contents(after, [table])[table] != expected:
         count = contents(present, [table])[table].documents
         return f"{counted(expected.documents, 'document')} imported, {count} there now"
@@ -217,7 +225,7 @@ def _question(
 
 
 def rollback_lines(result: Rollback, shown: Callable[[Path], str]) -> list[str]:
-    """The report that a person reads."""
+    """The report for a person."""
     export = result.export
     if result.cancelled:
         return ["Cancelled: nothing was changed."]
@@ -239,7 +247,7 @@ def rollback_lines(result: Rollback, shown: Callable[[Path], str]) -> list[str]:
 
 
 def export_lines(exports: Iterable[KeptExport], shown: Callable[[Path], str]) -> str:
-    """The kept exports, for people: the oldest first."""
+    """The kept exports for a person, the oldest first."""
     rows = []
     for kept in exports:
         tables = ", ".join(sorted(kept.wrote)) if len(kept.wrote) <= _NAMED else counted(len(kept.wrote), "table")
@@ -251,7 +259,7 @@ def export_lines(exports: Iterable[KeptExport], shown: Callable[[Path], str]) ->
 
 
 def export_json(kept: KeptExport) -> dict[str, Any]:
-    """A kept export as ``rollback --list --json`` shows it."""
+    """A kept export in the JSON of ``rollback --list --json``."""
     wrote = {table: content.documents for table, content in kept.wrote.items()}
     return {
         "file": str(kept.path),

@@ -1,4 +1,4 @@
-"""The archive that puts a deployment back to an export."""
+"""Writes the archive that puts a deployment back to an export."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from supavex.files import owner_only
 
 
 def write_tables(export: Path, present: Path, tables: Iterable[str], archive: Path) -> None:
-    """Writes an archive of some tables as ``export`` has them; those that it does not hold are empty.
+    """Writes an archive of some tables as ``export`` has them. Tables that it does not hold are empty.
 
-    Table numbers are the export's; of tables that it does not know, those of ``present``.
+    Table numbers are the export's, or those of ``present`` for tables that it does not know.
     """
     with (
         SnapshotArchive(export) as old,

@@ -1,4 +1,4 @@
-"""What the app wrote to Convex since an import."""
+"""Counts what the app wrote to Convex since an import."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BLOCK = 4096
 
 
 def written_since(table: str, after: Path, present: Path) -> tuple[int, int, int]:
-    """How many documents of a table were inserted, updated and deleted between two exports."""
+    """The numbers of documents of a table that were inserted, updated and deleted between two exports."""
     with RowFile() as first, RowFile() as second:
         writers = [RowWriter(first, table), RowWriter(second, table)]
         for path, writer in zip((after, present), writers, strict=True):

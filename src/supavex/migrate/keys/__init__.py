@@ -1,1 +1,1 @@
-"""Keys of 16 bytes: sets of them, hashes of them, and which of them refer to which."""
+"""Keys of 16 bytes: sets of them, hashes of them, and the references by them."""

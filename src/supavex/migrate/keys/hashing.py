@@ -13,7 +13,7 @@ Numbers = np.ndarray[Any, np.dtype[np.uint64]]
 
 
 def mixed(numbers: Numbers) -> Numbers:
-    """Each number as another one that depends on all of its bits (the finalizer of SplitMix64)."""
+    """Each number mixed to one that depends on all of its bits (the finalizer of SplitMix64)."""
     mixing = numbers >> np.uint64(30)
     mixing ^= numbers
     mixing *= np.uint64(0xBF58476D1CE4E5B9)

@@ -1,7 +1,7 @@
-"""References: which of them point at nothing.
+"""Finds dangling references and shared keys.
 
-Found in the copy itself, against the keys of the referenced table, where those are few enough to be held in memory;
-else by one anti-join for each foreign key in PostgreSQL.
+If the keys of the referenced table fit into memory, the copy itself finds dangling references. Otherwise PostgreSQL
+finds them, by one anti-join for each foreign key.
 """
 
 from __future__ import annotations
@@ -24,28 +24,28 @@ def _bytes_sql(field: FieldPlan) -> str:
 
 
 def _rows_sql(table: TablePlan, field: FieldPlan) -> str:
-    """What to read the field's references from: the table, or each element of its arrays."""
+    """The FROM for the field's references: the table, or each element of its arrays."""
     source = f"{table.source.sql_name} AS {ALIAS}"
     assert field.reference is not None
     return f"{source}, unnest({field.source}) AS e(x)" if field.reference.is_array else source
 
 
 def keys_sql(column: str, key: Key, keys: Iterable[bytes]) -> str:
-    """SQL: whether ``column``, as :func:`key_sql` gives it, is one of ``keys`` (16 bytes each)."""
+    """SQL: whether ``column``, in the form of :func:`key_sql`, is one of ``keys`` (16 bytes each)."""
     if key.form == "uuid":
         return f"{column} = ANY('{{{','.join(data.hex() for data in keys)}}}'::uuid[])"
     texts = ",".join(f'"\\\\x{data.hex()}"' for data in keys)
     return f"{column} = ANY('{{{texts}}}'::bytea[])"
 
 
-#: A name that no column has: PostgreSQL's own are no longer than this.
+#: A name that no column has: it is as long as PostgreSQL's longest names.
 _OWN_KEY = quoted("supavex key".ljust(63))
 
 
 def named_keys(
     connection: psycopg.Connection, table: TablePlan, field: FieldPlan, rows: Iterable[bytes]
 ) -> list[tuple[bytes, bytes]]:
-    """Which keys ``field`` names in ``rows`` of its table: pairs of a row's key and one that it names."""
+    """The keys that ``field`` names in ``rows`` of its table, as pairs of a row's key and a named key."""
     key = table.key
     assert key is not None
     assert field.reference is not None
@@ -64,7 +64,7 @@ def missing_keys(connection: psycopg.Connection, table: TablePlan, field: FieldP
     reference = field.reference
     assert reference is not None
     if reference.via_unique:
-        return frozenset()  # a key that leads nowhere shows in the row's guard
+        return frozenset()  # The row's guard reports a dangling key.
     parent = reference.source
     named = parent_sql(reference, parts_sql(field))
     there = " AND ".join(f"{part} IS NOT NULL" for part in reference.parts)
@@ -76,22 +76,22 @@ def missing_keys(connection: psycopg.Connection, table: TablePlan, field: FieldP
 
 
 def names_any(connection: psycopg.Connection, table: TablePlan, field: FieldPlan, keys: Iterable[bytes]) -> bool:
-    """Whether some row's ``field`` names one of ``keys``."""
+    """Whether any row's ``field`` names one of ``keys``."""
     sql = f"SELECT EXISTS (SELECT 1 FROM {_rows_sql(table, field)} WHERE {_bytes_sql(field)} = ANY(%s))"
     row = connection.execute(sql.replace("%", "%%").replace("%%s", "%s").encode(), (list(keys),)).fetchone()
     return bool(row and row[0])
 
 
 def shared_keys(connection: psycopg.Connection, table: TablePlan) -> dict[bytes, str]:
-    """The keys (16 bytes each) that several rows of ``table`` have: none, where PostgreSQL itself keeps them unique.
+    """The keys (16 bytes each) that several rows of ``table`` have; none if PostgreSQL keeps them unique.
 
-    With each, the tables that have it, where some inherit from this one (PostgreSQL keeps a key unique in each of them
-    alone); else an empty text.
+    With each key come the tables that have it, if some inherit from this one (PostgreSQL keeps a key unique only within
+    each table); else an empty text.
     """
     key = table.key
     assert key is not None
     if key.form == "row":
-        return {}  # it numbers equal rows
+        return {}  # Such a key numbers equal rows.
     source = table.source.sql_name
     about = "SELECT relkind = 'r' AND relhassubclass FROM pg_catalog.pg_class WHERE oid = %s::regclass"
     row = connection.execute(about, (source,)).fetchone()

@@ -1,6 +1,6 @@
-"""Sets of keys (16 bytes each) that a whole column is looked up in at once.
+"""Sets of keys (16 bytes each) in which a whole column is looked up at once.
 
-Arrow's own ``is_in`` builds its hash table anew for every column it is asked about; this one is built once a table.
+Arrow's ``is_in`` builds its hash table again for every column. This one is built once for a table.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 @dataclass(frozen=True, slots=True)
 class KeySet:
-    """The keys as two words each, in the order of their slots: those of slot s stand from ``starts[s]`` on.
+    """The keys as two words each, in the order of their slots. Slot s begins at ``starts[s]``.
 
-    ``bits``: there are two to the power of it many slots. ``longest``: how many keys the fullest slot has.
+    There are 2 to the power of ``bits`` slots. ``longest``: the number of keys in the fullest slot.
     """
 
     first: Words
@@ -41,7 +41,7 @@ class KeySet:
 
     @classmethod
     def ordered(cls, keys: np.ndarray[Any, Any]) -> tuple[KeySet, np.ndarray[Any, Any]]:
-        """As :meth:`of`, and which row of the matrix stands at each place of the set."""
+        """As :meth:`of`, with the row of the matrix at each place of the set."""
         first, second = _words(keys)
         bits = max(4, (2 * len(keys)).bit_length())
         slots = _slots(first, second, bits)
@@ -64,16 +64,16 @@ class KeySet:
         return len(self.first)
 
     def digest(self) -> str:
-        """SHA-256 of the keys: of two sets the same where they hold the same keys in the same order of slots."""
+        """SHA-256 of the keys. It is equal for sets with the same keys in the same order of slots."""
         return hashlib.sha256(self.first.tobytes() + self.second.tobytes()).hexdigest()
 
     def lacks(self, keys: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        """Of n rows of key bytes, those that are not in the set."""
+        """Which of n rows of key bytes are not in the set, as booleans."""
         absent: np.ndarray[Any, np.dtype[np.bool_]] = self.find(keys) < 0
         return absent
 
     def find(self, keys: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """Where each of n rows of key bytes stands in the set; -1 for those that don't."""
+        """The place of each of n rows of key bytes in the set; -1 for missing ones."""
         found = np.full(len(keys), -1, np.int64)
         if not len(self):
             return found
@@ -81,7 +81,7 @@ class KeySet:
         slots = _slots(first, second, self.bits)
         place, end = self.starts[slots], self.starts[slots + np.uint32(1)]
         rows = np.arange(len(keys))
-        # Most keys are the first of their slot: those that are left grow few quickly.
+        # Most keys are the first of their slot, so the number of remaining keys falls quickly.
         for _ in range(self.longest):
             open_ = place < end
             if not open_.all():
@@ -96,14 +96,14 @@ class KeySet:
 
 
 def once(keys: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, np.dtype[np.bool_]], int]:
-    """Of n rows of key bytes, those that no other row equals; and how many different ones several rows share."""
+    """Which of n rows of key bytes equal no other row, as booleans; and the number of different keys that repeat."""
     first, second = _words(keys)
     order = np.lexsort((second, first))
     equal = (first[order][1:] == first[order][:-1]) & (second[order][1:] == second[order][:-1])
     shared = np.zeros(len(keys), np.bool_)
     shared[order[1:][equal]] = True
     shared[order[:-1][equal]] = True
-    # Of each run of equal ones, all but the first equal the one before.
+    # In each run of equal keys, all but the first equal their predecessor.
     return ~shared, int(shared.sum() - equal.sum())
 
 
@@ -113,14 +113,14 @@ def _words(keys: np.ndarray[Any, Any]) -> tuple[Words, Words]:
 
 
 def _slots(first: Words, second: Words, bits: int) -> np.ndarray[Any, np.dtype[np.uint32]]:
-    # Keys may be packed integers, or uuids that begin with the time: every bit must count.
+    # Keys may be packed integers, or uuids that begin with the time, so every bit must count.
     mixed = (first ^ (second * _MIX)) * _MIX
     mixed ^= mixed >> np.uint64(32)
     return ((mixed * _MIX) >> np.uint64(64 - bits)).astype(np.uint32)
 
 
 def key_bytes(column: pa.Array) -> np.ndarray[Any, Any]:
-    """A uuid or 16-byte binary column as an (n, 16) matrix of bytes; NULLs are zeros."""
+    """A uuid or 16-byte binary column as an (n, 16) matrix of bytes. NULLs become zeros."""
     if isinstance(column, pa.ExtensionArray):
         column = column.storage
     if not pa.types.is_fixed_size_binary(column.type):

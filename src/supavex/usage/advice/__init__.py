@@ -1,1 +1,1 @@
-"""From calls to Convex code."""
+"""Writes Convex code for calls of Supabase."""

@@ -1,4 +1,4 @@
-"""What to write instead of each use of Supabase."""
+"""The replacement for each use of Supabase."""
 
 from __future__ import annotations
 
@@ -36,24 +36,26 @@ _OTHER_STORAGE = "Convex file storage (ctx.storage), with a table that keeps sto
 
 @dataclass(slots=True)
 class Advice:
-    """Of one use: the index that serves it, the line of schema.py that adds a better one, the function, and notes.
-
-    ``functions`` are those of the app that do the like already.
-    """
+    """The advice for one use."""
 
     use: Use
+    #: The words for the replacement.
     convex: str = ""
+    #: The index that serves the use.
     index: str = ""
+    #: The line of schema.py that adds a better index.
     add_index: str = ""
+    #: The indexes that the added one makes unnecessary.
     replaces: tuple[str, ...] = ()
     snippet: Snippet | None = None
+    #: The app's own functions that do something similar already.
     functions: tuple[str, ...] = ()
-    #: The builder of convex/rules.ts that holds to the table's policies; empty where it has none.
+    #: The builder of convex/rules.ts that enforces the table's policies; empty if there is none.
     builder: str = ""
     notes: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
-        """The contract of ``usage --json``, for one use."""
+        """The JSON of ``usage --json`` for one use."""
         use, snippet = self.use, self.snippet
         return {
             "file": use.file,
@@ -84,7 +86,7 @@ class Advice:
 
 
 def advise(use: Use, sides: Sides, functions: Sequence[ConvexFunction]) -> Advice:
-    """What to write instead of ``use``."""
+    """The replacement for ``use``."""
     advice = Advice(use)
     if use.kind == "table":
         _table(advice, sides, functions)
@@ -149,7 +151,7 @@ def _table(advice: Advice, sides: Sides, functions: Sequence[ConvexFunction]) ->
 
 
 def _filtered(side: TableSide, query: Query) -> list[str]:
-    """Whether a query of rows left it to a policy which of them it gets: no filter names a column of the policy."""
+    """Whether a query relies on a policy to select rows: none of its filters names a column of the policy."""
     if side.plan is None or query.operation != "select":
         return []
     columns = {column.name for column in side.plan.source.columns}
@@ -164,7 +166,7 @@ def _filtered(side: TableSide, query: Query) -> list[str]:
 
 
 def table_notes(side: TableSide) -> list[str]:
-    """What to know of the whole table."""
+    """Notes about the whole table."""
     if side.status == "skipped":
         return [f"left behind: {side.reason}"]
     if side.status == "missing":

@@ -1,4 +1,4 @@
-"""The mutation that does what an ``insert``, ``upsert``, ``update`` or ``delete`` did."""
+"""Writes the mutation that replaces an ``insert``, ``upsert``, ``update`` or ``delete``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Changing(Embedding):
     """Writes the lines of a mutation."""
 
     def check(self) -> None:
-        """Says why there is no code, where a change would change other rows than the query did."""
+        """Says why there is no code, if a change might affect other rows than the query did."""
         query = self.query
         why = [f"what {name} does to a change is not known here" for name in query.others]
         if query.operation in ("update", "delete"):
@@ -33,7 +33,7 @@ class Changing(Embedding):
         self.hopeless = self.hopeless or bool(why)
 
     def _most(self) -> list[str]:
-        """The lines that fail, as the query did, where ``rows`` are more (or fewer) than it allows."""
+        """The lines that fail, as the query does, if the number of ``rows`` is not allowed."""
         query, error = self.query, f"not the rows of {self.side.target} that it should change"
         signs = {"single": "!== 1", "maybeSingle": "> 1"}
         wanted = [signs[query.single]] if query.single else []
@@ -73,11 +73,11 @@ class Changing(Embedding):
             self._note(f"{column.field} is milliseconds since the epoch, not a text.")
         inner = column.inner
         text = render(inner) if inner is not None else "v.any()"
-        # A value that the code names may be missing at times; in a patch that would take the field away.
+        # A value that the code names may be missing at times. In a patch, that would remove the field.
         return self.arguments.add(column.field, text, optional=column.optional and not patch)
 
     def _document(self, payload: Value | None) -> str:
-        """The object that is inserted, where the code says its fields; else an argument of the table's own type."""
+        """The inserted object, if the code names its fields; else an argument of the table's document type."""
         fields = self.side.definition.fields if self.side.definition is not None else {}
         if payload is None or payload.kind != "object" or not payload.whole or not fields or not payload.fields:
             return self._whole_document()
@@ -136,7 +136,7 @@ class Changing(Embedding):
         return [f"return await ctx.db.insert({table}, {document});"]
 
     def _say_counted(self, payload: Value | None) -> None:
-        """Names the numbers that PostgreSQL counted for a new row: Convex counts none."""
+        """Names the numbers that PostgreSQL counted for a new row, because Convex has no counters."""
         source = self.side.plan.source if self.side.plan is not None else None
         given = {name for name, _ in payload.fields} if payload is not None else set()
         for column in source.columns if source is not None else ():
@@ -149,7 +149,7 @@ class Changing(Embedding):
                 )
 
     def _returned(self, found: str) -> list[str]:
-        """The lines that return one document, of an expression for it or null, in the shape that was asked for."""
+        """The lines that return one document, in the requested shape. ``found``: an expression for it or null."""
         shape = self._embedded()
         single = self.query.single == "single"
         if not (shape or single):
@@ -162,7 +162,7 @@ class Changing(Embedding):
         return [*lines, f"return {shape or 'row'};"]
 
     def _rows_returned(self, *, deletes: bool) -> list[str]:
-        """The lines that return the changed rows, which are in ``rows`` as they were before."""
+        """The lines that return the changed rows, whose old state is in ``rows``."""
         if not self.query.returning:
             return []
         shape, single = self._embedded(), bool(self.query.single)
@@ -172,7 +172,7 @@ class Changing(Embedding):
             return [f"return {self._mapped(again, shape)};"]
         lines = [f"const row = {again}[0] ?? null;"]
         if self.query.single == "single":
-            # How many rows there are was looked at before the change.
+            # The number of rows was checked before the change.
             return [*lines, f"return {f'row && ({shape})' if shape else 'row'};"]
         return [*lines, *(["if (row === null) return null;"] if shape else []), f"return {shape or 'row'};"]
 
@@ -236,7 +236,7 @@ class Changing(Embedding):
         table = quoted(self.side.target)
         returned = self._returned("await ctx.db.get(id)")
         if self.query.ignore_duplicates:
-            # The row that is there already is not returned.
+            # An existing row is not returned.
             error = quoted(f"no such row in {self.side.target}")
             missing = f"throw new Error({error});" if self.query.single == "single" else "return null;"
             return [f"if ({there}) {missing}", f"const id = await ctx.db.insert({table}, {document});", *returned]
@@ -257,7 +257,7 @@ class Changing(Embedding):
         return self.arguments.add("patch", f"schema.tables{member(self.side.target)}.validator.partial()")
 
     def _change(self, conditions: list[Condition]) -> list[str]:
-        """Update or delete, by id or by whatever the filters find."""
+        """Updates or deletes by id, or all rows that the filters find."""
         deletes = self.query.operation == "delete"
         if deletes:
             self._say_cascades()
@@ -304,7 +304,7 @@ class Changing(Embedding):
     def _change_one(
         self, id_: str, others: list[Condition], change: Callable[[str], str], *, deletes: bool
     ) -> list[str]:
-        """Update or delete the document of one id, where the other filters hold of it."""
+        """Updates or deletes the document of one id, if it passes the other filters."""
         returning, test = self.query.returning, " && ".join(c.on_row() for c in others)
         single = self.query.single == "single"
         if not others and not returning:
@@ -313,13 +313,13 @@ class Changing(Embedding):
             return [change(id_), *self._returned(f"await ctx.db.get({id_})")]
         if not returning:
             return [f"const row = await ctx.db.get({id_});", f"if (row !== null && {test}) {change('row._id')}"]
-        # The filters are written of `row`.
+        # The filters are expressions over `row`.
         lines = [f"const row = await ctx.db.get({id_});"]
         missing = f"throw new Error({quoted(f'no such row in {self.side.target}')});" if single else "return null;"
         lines += [f"if (row === null || !({test})) {missing}" if others else f"if (row === null) {missing}"]
         shape = self._embedded()
         if deletes:
-            # What is embedded is read before the row goes.
+            # Embedded rows are read before the row is deleted.
             kept = f"const gone = {shape};" if shape else ""
             return [*lines, *([kept] if kept else []), change("row._id"), f"return {'gone' if shape else 'row'};"]
         again = ["const changed = await ctx.db.get(row._id);"]

@@ -1,4 +1,4 @@
-"""TypeScript as text: a Convex function, and how long expressions are laid out."""
+"""TypeScript as text: a Convex function, and the layout of long expressions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WIDTH = 96
 class Snippet:
     """A Convex function: ``args`` are TypeScript validators by name, ``body`` the handler's lines.
 
-    ``imports`` are the lines that a module needs besides ``query``, ``mutation`` and ``v``.
+    ``imports`` are the lines that a module needs in addition to ``query``, ``mutation`` and ``v``.
     """
 
     kind: Literal["query", "mutation"]
@@ -24,7 +24,7 @@ class Snippet:
     imports: tuple[str, ...] = ()
 
     def function(self) -> str:
-        """The whole function, to be exported under a name."""
+        """The whole function, for a module to export."""
         if not self.args:
             head, parameters = "", "ctx"
         else:
@@ -35,20 +35,20 @@ class Snippet:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Names as an array of strings, which Python reads too."""
+    """Names as an array of strings, in a form that is also Python."""
     return "[" + ", ".join(map(quoted, names)) + "]"
 
 
 def awaited(links: Sequence[str]) -> str:
-    """A chain of calls that begins at ``ctx.db``, awaited."""
+    """A chain of calls on ``ctx.db``, awaited."""
     return joined([f"await {links[0]}", *links[1:]])
 
 
 def joined(links: Sequence[str]) -> str:
-    """A chain of calls on one line, or on several where it is long."""
+    """A chain of calls on one line, or on several lines if it is long."""
     flat = "".join(links)
     if len(flat) <= WIDTH and "\n" not in flat:
         return flat
-    # `ctx.db` and its table stay together.
+    # `ctx.db` and its table stay on one line.
     first = 2 if links[0].endswith("ctx.db") else 1
     return "\n  ".join(["".join(links[:first]), *links[first:]])

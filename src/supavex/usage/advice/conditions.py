@@ -1,4 +1,4 @@
-"""A Supabase filter as Convex code: in an index range, in ``.filter((q) => …)``, or on a row in plain TypeScript."""
+"""A Supabase filter as Convex code: in an index range, in ``.filter((q) => …)``, or in plain TypeScript on a row."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from supavex.usage.finding.values import Value
 
 #: Operators of index ranges, and of ``q`` in filters.
 RANGES = ("gt", "gte", "lt", "lte")
-#: Operators that compare with patterns: with one, with each of several, with any of them.
+#: Operators that compare with patterns: with one, with each of several, or with any of several.
 LIKES = ("like", "ilike", "likeAll", "ilikeAll", "likeAny", "ilikeAny")
 _SIGNS = {"eq": "===", "neq": "!==", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 _IDENTIFIER = re.compile(r"[A-Za-z_$][\w$]*\Z", re.ASCII)
@@ -32,7 +32,7 @@ class Arguments:
     validators: dict[str, str] = field(default_factory=dict)
 
     def add(self, name: str, validator: str, *, optional: bool = False) -> str:
-        """The expression for an argument, ``args.name``; a second one of that name gets a number."""
+        """The expression for an argument, ``args.name``. A second argument of that name gets a number."""
         wanted = name if _IDENTIFIER.match(name) else "value"
         name, number = wanted, 2
         while name in self.validators:
@@ -64,7 +64,7 @@ def validator_text(side: TableSide, column: ColumnSide) -> str:
 
 
 def literal(column: ColumnSide, value: Value | None) -> str | None:
-    """The value as TypeScript, where it stands in the code and the field takes it."""
+    """The value as TypeScript, if the code has it as a literal and the field takes it."""
     inner = column.inner
     if value is None or inner is None or (isinstance(inner, kinds.AnyValue) and value.kind not in ("text", "boolean")):
         return None
@@ -89,17 +89,17 @@ def _takes_int64(validator: Validator) -> bool:
 
 
 def absent(column: ColumnSide) -> str:
-    """What stands for SQL's NULL in the field: ``undefined``, or null where it takes that; empty where nothing does."""
+    """The form of SQL's NULL in the field: ``undefined``, or null if the field takes it; empty if it is required."""
     return "null" if column.nullable else "undefined" if column.optional else ""
 
 
 def is_scalar(column: ColumnSide) -> bool:
-    """Whether the field is of a kind that an index is for."""
+    """Whether the field's kind suits an index."""
     return not isinstance(column.inner, kinds.AnyValue | kinds.Array | kinds.Object | kinds.Record)
 
 
 def is_text(column: ColumnSide) -> bool:
-    """Whether the field holds what was a text, and nothing else (but NULL)."""
+    """Whether the field holds only former texts, and NULL."""
     inner = column.inner
     members = inner.members if isinstance(inner, kinds.Union) else (inner,)
     texts = [one for one in members if not isinstance(one, kinds.Null)]
@@ -110,53 +110,53 @@ def is_text(column: ColumnSide) -> bool:
 
 
 def is_now(value: Value) -> bool:
-    """Whether the code says the present moment."""
+    """Whether the code means the current time."""
     return bool(_NOW.search(value.source))
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A filter of a query, with its column.
-
-    ``operand`` is what it compares with, as TypeScript; ``values`` those of a list in the code, ``patterns`` those
-    of LIKE that stand there. ``parts`` are those of an ``or``. ``off`` is true, in the function, where a filter that is
-    added in some cases only is not.
-    """
+    """A filter of a query, with its column."""
 
     filter: Filter
     column: ColumnSide
+    #: The compared value, as TypeScript.
     operand: str
+    #: The values of a list in the code.
     values: tuple[str, ...] = ()
+    #: The conditions of an ``or``.
     parts: tuple[Condition, ...] = ()
+    #: TypeScript that is true if a filter that is added only in some cases is absent.
     off: str = ""
+    #: The LIKE patterns that the code has as literals.
     patterns: tuple[str, ...] = ()
 
     @property
     def is_equal(self) -> bool:
-        """Whether an index can have it among its first fields."""
+        """Whether an index can have the condition among its equal fields."""
         certain = not self.filter.maybe and not self.filter.negated
         return certain and self.filter.operator in ("eq", "is") and is_scalar(self.column)
 
     @property
     def is_range(self) -> bool:
-        """Whether an index can have it as its range."""
+        """Whether an index can have the condition as its range."""
         certain = not self.filter.maybe and not self.filter.negated
         return certain and self.filter.operator in RANGES and is_scalar(self.column)
 
     @property
     def needs_code(self) -> bool:
-        """Whether Convex's own filters can't say it."""
+        """Whether Convex's own filters can't express the condition."""
         if self.parts:
             return any(part.needs_code for part in self.parts)
         return self.filter.operator not in ("eq", "neq", "is", "in", *RANGES)
 
     @property
     def interprets(self) -> bool:
-        """Whether it reads a pattern at run time: the function needs what does that."""
+        """Whether the condition reads a pattern at run time, which needs a helper function."""
         return any(part.interprets for part in self.parts) or (self.filter.operator in LIKES and not self.patterns)
 
     def in_filter(self) -> str:
-        """It as an expression of ``.filter((q) => …)``."""
+        """The condition as an expression of ``.filter((q) => …)``."""
         if self.parts:
             return f"q.or({', '.join(part.in_filter() for part in self.parts)})"
         found = self._expression()
@@ -175,12 +175,12 @@ class Condition:
         operator = "eq" if operator == "is" else operator
         found = f"q.{operator}({at}, {self.operand})"
         if operator in ("neq", "lt", "lte") and absent(self.column) and self.operand != absent(self.column):
-            # SQL's NULL is neither less nor different; Convex's undefined is both.
+            # In SQL, NULL is neither less nor different. In Convex, undefined is both.
             found = f"q.and(q.neq({at}, {absent(self.column)}), {found})"
         return found
 
     def on_row(self, row: str = "row") -> str:
-        """It as an expression over a row."""
+        """The condition as an expression over a row."""
         if self.parts:
             return f"({' || '.join(part.on_row(row) for part in self.parts)})"
         at = row + member(self.column.field)
@@ -210,7 +210,7 @@ class Condition:
             every = "every" if operator == "contains" else "some"
             return f"{operand}.{every}((one) => {_else(at, may_lack)}.includes(one))"
         if operator == "containedBy":
-            # TypeScript forgets inside a function that an argument was found to be there.
+            # Inside a closure, TypeScript forgets that an argument is defined.
             operand = f"{operand}!" if self.off else operand
             return f"{_else(at, may_lack)}.every((one) => {operand}.includes(one))"
         return self._like(at if isinstance(self.column.inner, kinds.String) else f"String({at})")
@@ -219,21 +219,21 @@ class Condition:
         operator, fold = self.filter.operator, self.filter.operator.startswith("i")
         if self.patterns:
             if len(self.patterns) > 1 and not text.startswith("String("):
-                text = f"String({text})"  # else TypeScript finds that one text is never another
+                text = f"String({text})"  # Without this, TypeScript reports that the two texts can never be equal.
             each = [matches(text, pattern, fold=fold) or "false" for pattern in self.patterns]
             found = (" || " if operator.endswith("Any") else " && ").join(each)
             return f"({found})" if len(each) > 1 else found
         if operator in ("like", "ilike"):
             text, pattern = (f"{one}.toLowerCase()" if fold else one for one in (text, self.operand))
             return f"like({text}, {pattern})"
-        # TypeScript forgets inside a function what was found to be there.
+        # Inside a closure, TypeScript forgets that the field is defined.
         text, operand = text if text.startswith("String(") else f"String({text})", self.operand + "!" * bool(self.off)
         text, one = (f"{each}.toLowerCase()" if fold else each for each in (text, "one"))
         return f"{operand}.{'some' if operator.endswith('Any') else 'every'}((one) => like({text}, {one}))"
 
 
 def _there(at: str, column: ColumnSide) -> str:
-    """The condition, with an ``&&`` after it, that the field has a value; empty where it always has."""
+    """A condition that the field has a value, with ``&&`` after it; empty if it always has one."""
     names = [name for name, may in (("undefined", column.optional), ("null", column.nullable)) if may]
     return "".join(f"{at} !== {name} && " for name in names)
 
@@ -245,10 +245,10 @@ def _else(at: str, may_lack: bool) -> str:
 def condition(
     side: TableSide, column: ColumnSide, filter_: Filter, arguments: Arguments, *, in_mutation: bool = False
 ) -> Condition | None:
-    """The condition of a filter on a field; None for one that no code here stands for. Adds the argument it needs."""
+    """The condition of a filter on a field; None if no code can express it. It adds the argument that it needs."""
     is_ = filter_.operator == "is"
     if in_mutation and not is_ and filter_.value is not None and filter_.value.kind == "null":
-        return None  # in SQL nothing equals NULL, and nothing differs from it
+        return None  # In SQL, NULL equals nothing and differs from nothing.
     if filter_.negated and filter_.operator in ("eq", "is"):
         filter_ = replace(filter_, operator="neq", negated=False)
     operator, value = filter_.operator, filter_.value
@@ -275,7 +275,7 @@ def condition(
         fixed = literal(column, value)
         if fixed is not None and not filter_.maybe:
             return made(fixed)
-        # A query is run again when its data changes, not when time goes by: there the moment is an argument.
+        # A query runs again when its data change, and not when time passes, so the time is an argument there.
         if in_mutation and column.moment and value is not None and is_now(value) and not filter_.maybe:
             return made("Date.now()")
         suffix = "" if operator == "eq" else f"_{operator}"
@@ -292,7 +292,7 @@ def condition(
     if operator in LIKES and is_text(column):
         return _like(side, column, filter_, arguments, name)
     if operator == "textSearch" and not in_mutation and not filter_.negated and not filter_.maybe:
-        # Words by their stems, joined by operators: what Convex has for words is near it, where only rows are shown.
+        # PostgreSQL searches by stems and operators. Convex's text search is similar enough if rows are only shown.
         return made(arguments.add(f"{name}_text", "v.string()")) if search_index(side, column) is not None else None
     return None
 
@@ -304,7 +304,7 @@ def search_index(side: TableSide, column: ColumnSide) -> SearchIndex | None:
 
 
 def _like(side: TableSide, column: ColumnSide, filter_: Filter, arguments: Arguments, name: str) -> Condition | None:
-    """A comparison with a pattern, or several: those that stand in the code are translated, others read at run time."""
+    """A comparison with one or more patterns. Literal patterns are translated, others are read at run time."""
     operator, value = filter_.operator, filter_.value
     several = operator not in ("like", "ilike")
     items = (value.items if value.kind == "list" and value.whole else ()) if several and value else (value,)
@@ -325,7 +325,7 @@ def _like(side: TableSide, column: ColumnSide, filter_: Filter, arguments: Argum
 def alternatives(
     side: TableSide, filter_: Filter, arguments: Arguments, *, in_mutation: bool = False
 ) -> Condition | None:
-    """The condition of an ``or``; None where one of its conditions can't be said."""
+    """The condition of an ``or``; None if one of its parts can't be expressed."""
     parts = []
     trial = Arguments(dict(arguments.validators))
     for one in filter_.conditions:
@@ -342,7 +342,7 @@ def alternatives(
 
 
 def _written(column: ColumnSide, text: str) -> Value:
-    """A value inside an ``or``, as the field would have it written in code."""
+    """A value inside an ``or``, as if the code had it as a literal for the field."""
     bare = re.sub(r"\\(.)", r"\1", text[1:-1], flags=re.S) if len(text) > 1 and text[0] == text[-1] == '"' else text
     if "${" in text:
         return Value("code", text)

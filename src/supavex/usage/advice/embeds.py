@@ -1,4 +1,4 @@
-"""Rows of other tables inside a row, which PostgREST embeds and Convex reads by id or by index."""
+"""Rows of other tables inside a row: PostgREST embeds them, Convex reads them by id or by index."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from supavex.usage.finding.selects import Embed
 
 
 class Embedding(Writer):
-    """Writes a row together with what is embedded in it."""
+    """Writes a row with its embedded rows."""
 
     def _embeds(self) -> list[Embed]:
         return list(self.query.embeds)
 
     def _embedded(self) -> str:
-        """The object that a row becomes, of ``row``; empty where that is the row as it is."""
+        """The object for ``row``; empty if it is the row itself."""
         chosen = self._chosen(self.query.columns, self.side, whole=not self._embeds())
         parts = [part for embed in self._embeds() if (part := self._embed(embed))]
         if chosen is None and not parts:
@@ -31,7 +31,7 @@ class Embedding(Writer):
         return flat if len(flat) <= WIDTH else "{\n  " + ",\n  ".join(parts) + ",\n}"
 
     def _chosen(self, columns: Sequence[str], side: TableSide, *, whole: bool) -> list[str] | None:
-        """The fields that a select list names; None for all. ``whole``: what no list means."""
+        """The fields of a select list; None for all. ``whole``: the fields of a missing list."""
         if not columns:
             return None if whole else []
         if any(name == "*" or "$" in name or "(" in name for name in columns):
@@ -43,7 +43,7 @@ class Embedding(Writer):
                 found["_id"] = None
             if column.field:
                 found[column.field] = None
-        # Of a list that is in a variable, nothing is known.
+        # A list in a variable is unknown.
         return list(found) or None
 
     def _mapped(self, rows: str, shape: str) -> str:
@@ -55,7 +55,7 @@ class Embedding(Writer):
         return f"await Promise.all({rows}.map(async (row) => ({shape})))"
 
     def _picked(self, found: str, embed: Embed, other: TableSide, *, many: bool) -> str:
-        """``found``, a document or documents of another table, cut to what is embedded of it."""
+        """``found``, one or more documents of another table, reduced to the embedded fields."""
         fields = self._chosen(embed.columns, other, whole=not embed.embeds)
         if fields is None or other.definition is None:
             return found
@@ -123,7 +123,7 @@ class Embedding(Writer):
         return f"await ctx.db.query({quoted(table)}){range_}.collect()"
 
     def _through(self, embed: Embed, other: TableSide) -> str:
-        """Documents that a table between the two leads to."""
+        """The documents behind a join table."""
         tables = self.sides.schema.tables if self.sides.schema is not None else {}
         found = []
         for name, definition in tables.items():

@@ -19,9 +19,9 @@ BY_CREATION = Index("by_creation_time", ())
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a query asks of an index: fields that are equal, fields with bounds, the order (field, descending).
+    """What a query needs from an index: equal fields, fields with bounds, and the order (field, descending).
 
-    ``created`` is a field in whose order ``_creationTime`` is too.
+    ``created`` is a field whose order is also that of ``_creationTime``.
     """
 
     equal: tuple[str, ...] = ()
@@ -31,29 +31,32 @@ class Wanted:
 
     @property
     def sorted_by(self) -> tuple[tuple[str, bool], ...]:
-        """The order that is left to ask for: a field that is equal in all rows sorts nothing."""
+        """The remaining order. A field that is equal in all rows has no effect on it."""
         return tuple(one for one in self.order if one[0] not in self.equal)
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The best index there is, and what it serves. ``index`` None: the whole table is read.
+    """The best existing index, and what it serves."""
 
-    ``rest`` are wanted fields that it doesn't serve, ``ordered`` whether the order is. ``add`` is the index (name and
-    fields) that would serve more; ``replaces`` names indexes that it could stand for, but for their order of creation.
-    """
-
+    #: None if the query reads the whole table.
     index: Index | None
+    #: Fields that the index finds by equality.
     equal: tuple[str, ...] = ()
+    #: The field with the index's range.
     ranged: str = ""
+    #: Whether the index serves the order.
     ordered: bool = False
+    #: Fields that the index does not serve.
     rest: tuple[str, ...] = ()
+    #: The name and fields of an index that would serve more.
     add: tuple[str, tuple[str, ...]] | None = None
+    #: Existing indexes that the added one could replace, except for the order of creation.
     replaces: tuple[str, ...] = ()
 
 
 def choose(definition: TableDefinition, wanted: Wanted) -> Choice:
-    """The index for ``wanted``, and the one to add where something is left that an index could serve."""
+    """The index for ``wanted``, and the index to add if one would serve more."""
     best = Choice(None, ordered=not wanted.sorted_by, rest=(*wanted.equal, *wanted.ranged))
     candidates = [index for index in definition.indexes if not index.staged]
     for index in [BY_CREATION, *candidates]:
@@ -97,7 +100,7 @@ def _served(index: Index, wanted: Wanted) -> Choice | None:
 
 def _rank(choice: Choice) -> tuple[int, int, bool, int]:
     served = len(choice.equal) + bool(choice.ranged)
-    # Of two that serve the same, the narrower one.
+    # If two serve the same, the one with fewer fields.
     return (
         served,
         len(choice.equal),
@@ -107,13 +110,13 @@ def _rank(choice: Choice) -> tuple[int, int, bool, int]:
 
 
 def _fields_to_add(best: Choice, wanted: Wanted) -> tuple[str, ...]:
-    """The fields of an index that serves all that one index can: the equal ones, a range, the order."""
+    """The fields of an index that serves as much as one index can: the equal fields, a range, the order."""
     fields = [*best.equal, *(name for name in wanted.equal if name not in best.equal)]
     order = wanted.sorted_by
     same_way = len({desc for _, desc in order}) <= 1
     sorted_names = [name for name, _ in order] if same_way else []
     if sorted_names == [wanted.created]:
-        sorted_names = []  # the order in which the rows of an index come anyway
+        sorted_names = []  # The index has this order anyway.
     first_range = next((name for name in wanted.ranged if name not in fields), "")
     if first_range and (not sorted_names or sorted_names[0] != first_range):
         fields.append(first_range)

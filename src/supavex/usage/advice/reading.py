@@ -1,4 +1,4 @@
-"""The query function that finds the rows that a ``select`` found."""
+"""Writes the query function that replaces a ``select``."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Reading(Embedding):
         return self._rows([*rows, sort] if sort else rows)
 
     def _direct(self, links: list[str]) -> list[str]:
-        """A query whose rows come as Convex gives them."""
+        """A query whose rows are returned unchanged."""
         query = self.query
         one = query.limit is not None and query.limit.text in ("1", "1.0")
         if query.single or query.limit is not None or query.paged:
@@ -72,7 +72,7 @@ class Reading(Embedding):
         return self._many([*links, ".collect()"])
 
     def _say_each(self, left: Sequence[Condition]) -> None:
-        """Says of a list of values that an index could find each of them."""
+        """Suggests one indexed query for each value of a list."""
         assert self.side.definition is not None
         equal = self.result.choice.equal if self.result.choice is not None else ()
         for one in left:
@@ -86,7 +86,7 @@ class Reading(Embedding):
     def _say_nulls(self) -> None:
         for name, desc in self.query.order if not self.query.head else ():
             column = self.side.column(name)
-            # What is absent comes before all values in Convex; in SQL it comes after them, where nothing else is asked.
+            # In Convex, absent fields come before all values. In SQL, NULL comes after them by default.
             first = self.query.nulls_first.get(name, desc)
             if column.field and absent(column) and first is not (not desc):
                 asked = "as in SQL" if name not in self.query.nulls_first else "as this query asks"
@@ -99,7 +99,7 @@ class Reading(Embedding):
         return self.arguments.add("limit", "v.number()")
 
     def _rows(self, links: list[str]) -> list[str]:
-        """Rows that code filters and sorts, cut to what is wanted."""
+        """Rows that code filters and sorts, reduced to the requested part."""
         query = self.query
         if query.paged:
             ends = [self.arguments.add(name, "v.number()") for name in ("from", "to")]
@@ -141,7 +141,7 @@ class Reading(Embedding):
         return self._found([f"const row = {awaited(links)};"])
 
     def _found(self, lines: list[str]) -> list[str]:
-        """What is returned of the one row that ``lines`` leave in ``row``."""
+        """The lines that return the row in the variable ``row``, after ``lines``."""
         embedded = self._embedded()
         if self.query.single == "single":
             lines = [*lines, f"if (row === null) throw new Error({quoted(f'no such row in {self.side.target}')});"]

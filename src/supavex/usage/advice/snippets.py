@@ -1,4 +1,4 @@
-"""The Convex function that does what a Supabase query did, as TypeScript that compiles against the schema."""
+"""Writes the Convex function that replaces a Supabase query, as TypeScript that compiles against the schema."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from supavex.usage.finding.queries import OPERATIONS, Query
 
 
 def write(sides: Sides, side: TableSide, query: Query) -> Written:
-    """The Convex side of ``query`` of a table that has one."""
+    """The Convex side of ``query``, for a table that has a Convex table."""
     reads = query.operation == "select"
     writer = Reading(sides, side, query) if reads else Changing(sides, side, query)
     conditions = writer.conditions()

@@ -1,4 +1,4 @@
-"""Both sides of a table, as advice needs them: where its rows go, and which field a column became."""
+"""Both sides of a table for the advice: the Convex table, and the field of each column."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ _MOMENTS = ("timestamptz", "timestamp", "date")
 
 @dataclass(frozen=True, slots=True)
 class ColumnSide:
-    """A column and the field it became: ``_id`` for the key, empty where it has none, and then ``why``."""
+    """A column and its field. ``field`` is ``_id`` for the key, and empty for a column without a field, for the reason
+    ``why``.
+    """
 
     column: str
     field: str = ""
@@ -44,37 +46,41 @@ class ColumnSide:
 
     @property
     def nullable(self) -> bool:
-        """Whether null stays null in the field, instead of leaving it out."""
+        """Whether null is stored in the field. Otherwise NULL leaves the field out."""
         inner = self.inner
         return isinstance(inner, Null) or (isinstance(inner, Union) and any(isinstance(m, Null) for m in inner.members))
 
     @property
     def refers_to(self) -> str:
-        """The Convex table whose id the field holds; empty where it holds none, or an array of them."""
+        """The Convex table whose id the field holds; empty if it holds no id, or an array of ids."""
         pointer = pointer_of(self.inner) if self.inner is not None else None
         return pointer[0].table if pointer is not None and not pointer[1] else ""
 
 
 @dataclass(slots=True)
 class TableSide:
-    """A source table, by the name that the app calls it, and its Convex table."""
+    """A source table under the app's name for it, and its Convex table."""
 
+    #: The app's name for the table.
     source: str
     status: Status
     target: str = ""
+    #: Why the table has no Convex table.
     reason: str = ""
     definition: TableDefinition | None = None
+    #: The table's rules of supavex.toml.
     rule: TableRule = field(default_factory=TableRule)
+    #: None if the source could not be read.
     plan: TablePlan | None = None
-    #: The column that is the key by itself, where ids are made of it.
+    #: The key's only column, if the id is computed from it.
     key: str = ""
-    #: The field whose value ``_creationTime`` was made from.
+    #: The field with the same value as ``_creationTime``.
     created: str = ""
     columns: dict[str, ColumnSide] = field(default_factory=dict)
 
     @property
     def uniques(self) -> list[tuple[str, ...]]:
-        """Fields that were unique together, as far as they are fields now."""
+        """Groups of fields that were unique in the source, if each column has a field."""
         found = list(self.definition.uniques) if self.definition is not None else []
         for unique in self.plan.source.uniques if self.plan is not None else ():
             fields = tuple(self.column(name).field for name in unique.columns)
@@ -83,11 +89,13 @@ class TableSide:
         return [fields for fields in found if fields != ("_id",)]
 
     def column(self, name: str) -> ColumnSide:
-        """What became of the column ``name``."""
+        """The field of the column ``name``."""
         return self.columns.get(name) or self._by_name(name)
 
     def _by_name(self, name: str) -> ColumnSide:
-        """What names alone tell, where no plan says it: of tables in Convex already, or without a source to read."""
+        """The field by the names alone, for tables without a plan: tables that exist in Convex, or an unreadable
+        source.
+        """
         fields = self.definition.fields if self.definition is not None else {}
         rule = self.rule.columns.get(name)
         if rule is not None and rule.skip is not None:
@@ -108,7 +116,7 @@ class TableSide:
 
 @dataclass(slots=True)
 class Sides:
-    """All tables of a project, by source name (``articles``, ``public.articles``). ``notes`` say what is not known."""
+    """All tables of a project, by source name (``articles``, ``public.articles``). ``notes`` say what is unknown."""
 
     tables: dict[str, TableSide] = field(default_factory=dict)
     schema: Schema | None = None
@@ -117,7 +125,7 @@ class Sides:
     notes: list[str] = field(default_factory=list)
 
     def table(self, name: str, schema: str = "") -> TableSide:
-        """The table that the app calls ``name``; one of status ``unknown`` where there is none."""
+        """The table that the app calls ``name``; a table with the status ``unknown`` if there is none."""
         found = self.tables.get(f"{schema}.{name}") if schema else self.tables.get(name)
         if found is not None:
             return found
@@ -132,7 +140,7 @@ class Sides:
 
 
 def read_sides(project: Settings | None, why: str = "") -> Sides:
-    """Both sides of each table of ``project``. What can't be read is said in ``notes``: less is known then."""
+    """Both sides of each table of ``project``. ``notes`` name what could not be read."""
     if project is None:
         return Sides(notes=[why])
     try:
@@ -147,7 +155,7 @@ def read_sides(project: Settings | None, why: str = "") -> Sides:
         note = f"Columns are matched by their names only: reading the source needs the Python package {error.name}"
         return Sides(schema=schema, project=project, notes=[f"{note} ({install_command(['embedded'])})."])
     except SupavexError as error:
-        note = f"Columns are matched by their names only, for the source can't be read: {error.message}"
+        note = f"Columns are matched by their names only, because the source can't be read: {error.message}"
         return Sides(schema=schema, project=project, notes=[note])
     sides = Sides(schema=schema, plan=plan, project=project)
     for table in plan.tables:
@@ -163,7 +171,7 @@ def read_sides(project: Settings | None, why: str = "") -> Sides:
 
 
 def _planned(table: TablePlan) -> TableSide:
-    # A key of text stays what the app calls a row by: its id is but a hash of it.
+    # The app identifies a row by its text key. The id is only a hash of it.
     by_id = table.key is not None and len(table.key.columns) == 1 and table.key.form in ("uuid", "integer")
     key = table.key.columns[0] if by_id and table.key is not None else ""
     reason = table.rule.skip or ""

@@ -1,4 +1,4 @@
-"""What all suggested functions begin with: the filters as Convex code, the index that serves them, and what to say."""
+"""The common part of all suggested functions: the filters as Convex code, the index that serves them, and notes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from supavex.usage.finding.queries import Filter, Query
 
 @dataclass(slots=True)
 class Written:
-    """What can be said of a query: the function, the index that serves it, and what a person has to know besides."""
+    """The replacement of a query: the function, the index that serves it, and notes for the reader."""
 
     snippet: Snippet | None = None
     choice: Choice | None = None
@@ -38,15 +38,16 @@ class Written:
 
 @dataclass(slots=True)
 class Writer:
-    """The state while one query is written as a function."""
+    """The state of writing one query as a function."""
 
     sides: Sides
     side: TableSide
     query: Query
+    #: Lines that the module has to import, in order.
     arguments: Arguments = field(default_factory=Arguments)
     imports: dict[str, None] = field(default_factory=dict)
     result: Written = field(default_factory=Written)
-    #: Whether a filter is left out without which no code is right.
+    #: Whether the code lacks a filter without which it would be wrong.
     hopeless: bool = False
 
     def _note(self, text: str) -> None:
@@ -54,18 +55,18 @@ class Writer:
             self.result.notes.append(text)
 
     def _omit(self, filter_: Filter, why: str) -> None:
-        """Says of a filter that the function does not have it."""
-        # Without one of its filters, a change would change too much, and a part of the rows would be another part.
+        """Notes that the function does not have a filter."""
+        # Without one of its filters, a change affects too many rows, and a part of the rows is another part.
         query = self.query
         partial = query.single or query.paged or query.head or query.limit is not None
         no_code = bool(partial) or query.operation in ("update", "delete")
         self.hopeless = self.hopeless or no_code
         self._note(f"{'No code' if no_code else 'Not in this code'}: {filter_}: {why}.")
 
-    # What the filters come to
+    # The filters as conditions
 
     def conditions(self) -> list[Condition]:
-        """The query's filters, as far as Convex code stands for them."""
+        """The query's filters that Convex code can express."""
         found = []
         mutates = self.query.operation != "select"
         for filter_ in self.query.filters:
@@ -116,7 +117,7 @@ class Writer:
         return found
 
     def _say_case(self, name: str) -> None:
-        """Says where PostgreSQL found a column's texts in any case: an equal query finds one case now."""
+        """Notes that PostgreSQL compared a column's texts without regard to case, and that Convex compares exactly."""
         plan = self.side.plan
         column = plan.source.column(name) if plan is not None else None
         if plan is None or column is None or not ignores_case(column):
@@ -127,7 +128,7 @@ class Writer:
         self._note(f"{name} is citext: PostgreSQL found it in any case, and Convex in one only. {advice}")
 
     def say_columns(self) -> None:
-        """Says of each column that is named what became of it, where its field has another name or is none."""
+        """Notes the field of each column that the query names, if its name differs or it has none."""
         named = [name for name in self.query.columns if name != "*" and "(" not in name and "$" not in name]
         named += [name for name, _ in self.query.order]
         for payload in [self.query.payload, *(self.query.payload.items if self.query.payload is not None else ())]:
@@ -153,7 +154,7 @@ class Writer:
         return Wanted(equal, ranged, tuple(order), self.side.created)
 
     def _base(self, conditions: Sequence[Condition], *, ordered: bool) -> tuple[list[str], list[Condition]]:
-        """The links of the query's expression up to its order, and the conditions that are left to filter by."""
+        """The links of the query's expression up to its order, and the conditions that are still to be filtered."""
         assert self.side.definition is not None
         wanted = self._wanted(conditions)
         if not ordered:
@@ -180,14 +181,14 @@ class Writer:
             left.remove(used)
             calls.append(f".eq({quoted(name)}, {used.operand})")
         if choice.ranged:
-            # One bound on each side; a second one of the same side is left for the filter.
+            # One bound on each side. A second bound on the same side goes to the filter.
             sides: dict[str, Condition] = {}
             for c in [c for c in left if c.is_range and c.column.field == choice.ranged]:
                 if sides.setdefault(c.filter.operator[:2], c) is c:
                     left.remove(c)
             column = next(iter(sides.values())).column
             if "gt" not in sides and absent(column):
-                # Absent fields come before all values; NULL is less than nothing in SQL.
+                # Absent fields come before all values. In SQL, NULL is not less than anything.
                 calls.append(f".gt({quoted(choice.ranged)}, {absent(column)})")
             bounds = [sides[side] for side in ("gt", "lt") if side in sides]
             calls += [f".{c.filter.operator}({quoted(choice.ranged)}, {c.operand})" for c in bounds]
@@ -196,7 +197,7 @@ class Writer:
         return f".withIndex({quoted(choice.index.name)}, (q) => q{''.join(calls)})"
 
     def _say_search(self, filter_: Filter, column: ColumnSide, left: Sequence[Condition]) -> None:
-        """Says what a search index of the field would find, and the line that adds one where there is none."""
+        """Notes what a search index of the field finds, with the line that adds one if it is missing."""
         have = search_index(self.side, column)
         if have is None:
             equal = [c for c in left if c.is_equal and c.column.field != "_id"]
@@ -208,9 +209,10 @@ class Writer:
         self._note(f"{filter_}: {called} finds words by their beginnings, not any part of a text.")
 
     def _search(self, left: list[Condition]) -> str:
-        """The link that searches a text, where that was asked for and a search index is there."""
+        """The link that searches a text, if the query asks for it and there is a search index."""
         for text in [c for c in left if c.filter.operator in LIKES and not (c.filter.negated or c.filter.maybe)]:
-            # What begins as the pattern says is no search; what holds it somewhere may be meant as one.
+            # A pattern with a fixed beginning is not a text search. A pattern that matches anywhere may be meant as
+            # one.
             anywhere = all(pattern[:1] in ("%", "*") for pattern in text.patterns)
             if self.query.operation == "select" and anywhere:
                 self._say_search(text.filter, text.column, left)
@@ -234,7 +236,7 @@ class Writer:
         return ""
 
     def _filtered(self, links: list[str], left: Sequence[Condition]) -> tuple[list[str], str]:
-        """The links with a ``.filter`` where Convex can say all of it; else the condition on a row, as code."""
+        """The links with a ``.filter``, if Convex can express all conditions; else a condition on a row, as code."""
         if not left:
             return links, ""
         if not any(c.needs_code for c in left):

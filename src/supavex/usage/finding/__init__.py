@@ -1,1 +1,1 @@
-"""From source text to calls."""
+"""Finds calls in source text."""

@@ -1,4 +1,4 @@
-"""Addresses of Supabase's services in texts: what calls them over HTTP, without a client.
+"""Addresses of Supabase's services in texts, which code calls over HTTP without a client.
 
 Source: supabase.com/docs, "Architecture": each service is a path of the project's address.
 """
@@ -11,9 +11,9 @@ from typing import Literal
 
 _SERVICE = re.compile(r"/(?P<service>rest|auth|storage|functions|graphql|realtime)/v1\b(?P<path>[^\s?#'\"`]*)")
 _HOST = re.compile(r"\b(?P<host>[a-z0-9-]+\.(?:functions\.)?supabase\.(?:co|in|red|net))\b")
-#: Where the stack runs on one's own machine: the port of Supabase's CLI, and the gateway's name among containers.
+#: The addresses of a local stack: the port of Supabase's CLI, and the gateway's name among containers.
 _LOCAL = re.compile(r":54321\b|//kong\b")
-#: In a template, or in a text of Python's.
+#: A placeholder in a template, or in a Python text.
 _HOLE = re.compile(r"\$?\{[^}]*\}")
 _OBJECTS = frozenset(
     {"object", "public", "sign", "authenticated", "upload", "list", "info", "move", "copy", "render", "image", "bucket"}
@@ -22,9 +22,9 @@ _OBJECTS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A service's address: what is called there. ``expression`` stands for a name that is not in the text.
+    """A service's address, and what is called there. ``expression`` is the code of a name that is not literal.
 
-    ``sure``: the host is Supabase's; else it may be another service whose paths look alike.
+    ``sure``: the host is Supabase's. Otherwise another service may have the same paths.
     """
 
     kind: Literal["table", "rpc", "auth", "storage", "realtime", "function", "client"]
@@ -35,7 +35,7 @@ class Address:
 
 
 def address_of(text: str) -> Address | None:
-    """The address in ``text`` (a string as it stands in the code); None where there is none."""
+    """The address in ``text``, a string of the code; None if there is none."""
     host = _HOST.search(text)
     found = _SERVICE.search(text)
     if found is None:

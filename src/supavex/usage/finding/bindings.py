@@ -1,4 +1,6 @@
-"""What names of a file are given: by declarations, assignments, parameters, imports, returns and exports."""
+"""The values that a file's names are bound to: by declarations, assignments, parameters, imports, returns
+and exports.
+"""
 
 from __future__ import annotations
 
@@ -10,80 +12,85 @@ from tree_sitter import Node
 
 from supavex.usage.finding.values import Value, text_of
 
-#: The longest type that is read.
+#: The longest type that is read, in bytes.
 _TYPE_BYTES = 500
 _MEMBERS = frozenset({"member_expression", "attribute"})
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One link of a chain: a name, and the arguments where it is called. A Python call's keywords are a last object.
-
-    ``types`` are its type arguments as text, ``first`` the chain that is its first argument, ``callback`` the scope of
-    the function that is.
-    """
+    """A link of a chain: a name, with the arguments if it is called."""
 
     name: str
+    #: None if it is not called. The keywords of a Python call are a last object.
     arguments: tuple[Value, ...] | None
     line: int
+    #: The type arguments, as text.
     types: str = ""
+    #: The chain that is the first argument.
     first: tuple[Step, ...] = ()
+    #: The scope of the function that is the first argument.
     callback: int = 0
 
     @property
     def called(self) -> bool:
-        """Whether it is a call."""
+        """Whether the link is a call."""
         return self.arguments is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """One thing that a name is given: the members ``path`` of what the chain ``steps`` gives in ``scope``.
+    """One value that a name is bound to. If no field is set, the value is unknown."""
 
-    Or of what ``type`` says, of the module ``module``, of the function whose scope is ``function`` (``getter``: of what
-    it returns). ``own``: it is made right there, as an object or a text. None of them: it is not known.
-    """
-
+    #: The chain whose result the value is a member of.
     steps: tuple[Step, ...] = ()
+    #: The scope in which the chain is evaluated.
     scope: int = 0
+    #: The members from the result to the value.
     path: tuple[str, ...] = ()
+    #: The value's declared type.
     type: str = ""
+    #: The module from which the value comes.
     module: str = ""
+    #: The scope of the function that is the value.
     function: int = 0
+    #: Whether the value is the function's result.
     getter: bool = False
+    #: Whether the value is made here, as an object or a text.
     own: bool = False
 
 
 @dataclass(slots=True)
 class Bindings:
-    """The names of a file by the function in which they are, and what else tells where an object comes from.
-
-    ``members`` are fields of its classes, objects and types, by name alone; ``exports`` hold ``default``, and ``=`` for
-    what is assigned to ``module.exports``. ``types`` are its type aliases, as text.
-    """
+    """The names of a file, by the scope of their function."""
 
     names: dict[tuple[int, str], list[Binding]] = field(default_factory=lambda: defaultdict(list))
+    #: The fields of the file's classes, objects and types, by name.
     members: dict[str, list[Binding]] = field(default_factory=lambda: defaultdict(list))
+    #: The exports: ``default`` by that name, and ``=`` for the value of ``module.exports``.
     exports: dict[str, list[Binding]] = field(default_factory=lambda: defaultdict(list))
+    #: The values that functions return, by scope.
     returns: dict[int, list[Binding]] = field(default_factory=lambda: defaultdict(list))
+    #: The file's type aliases, as text.
     types: dict[str, str] = field(default_factory=dict)
+    #: The enclosing scope of each scope.
     parents: dict[int, int] = field(default_factory=dict)
 
     def scope_of(self, scope: int, name: str) -> int | None:
-        """The function around ``scope`` that declares ``name``; None where none does."""
+        """The scope around ``scope`` that declares ``name``; None if none does."""
         at: int | None = scope
         while at is not None and (at, name) not in self.names:
             at = self.parents.get(at)
         return at
 
     def assign(self, scope: int, name: str, bindings: list[Binding]) -> None:
-        """Notes that ``name``, declared somewhere around, is given something."""
+        """Adds values to ``name``, which is declared in ``scope`` or around it."""
         declared = self.scope_of(scope, name)
         self.names[0 if declared is None else declared, name] += bindings
 
 
 def type_text(node: Node, name: str = "type") -> str:
-    """The text of a declaration's type, without its colon; empty where it has none."""
+    """The text of a declaration's type without its colon; empty if it has none."""
     type_ = node.child_by_field_name(name)
     if type_ is None or type_.end_byte - type_.start_byte > _TYPE_BYTES:
         return ""
@@ -91,7 +98,7 @@ def type_text(node: Node, name: str = "type") -> str:
 
 
 def pattern_names(node: Node) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """The local names that a pattern declares, and the members that they are of what is taken apart."""
+    """The local names of a destructuring pattern, each with its path of members."""
     stack: list[tuple[Node, tuple[str, ...]]] = [(node, ())]
     while stack:
         one, path = stack.pop()

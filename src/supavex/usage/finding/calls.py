@@ -1,4 +1,4 @@
-"""What of an app calls Supabase: queries, functions, sign-in, files, live channels, and the clients themselves."""
+"""Finds an app's uses of Supabase: queries, functions, sign-in, files, realtime channels, and clients."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from supavex.usage.finding.syntax import PARSE_SECONDS, Chain, Syntax, parse
 from supavex.usage.finding.values import Value
 
 UseKind = Literal["table", "rpc", "auth", "storage", "realtime", "function", "client"]
-#: A file with none of these words has nothing to parse for.
+#: A file without any of these words is not parsed.
 _WORTH = re.compile(
     rb"supabase|\.\s*(?:from_?|table|channel)\s*[.<(?]|\b(?:rpc|auth|storage|functions|realtime|exports)\b"
     rb"|\bexport\s*(?:[*{]|default\b)|/v1\b",
     re.IGNORECASE,
 )
-#: Seconds of computing that all files together may cost.
+#: The most seconds of computing for all files together.
 TOTAL_SECONDS = 600
 _VARIABLE = re.compile(r"SUPABASE")
-#: What has a ``from`` of its own.
+#: Other objects with a method ``from``.
 _OTHERS = re.compile(
     r"^(\w*Array|Buffer|Object|Set|Map|String|(Async)?Iterator|Observable|knex|kysely|drizzle|qb|sql)$"
 )
@@ -36,22 +36,22 @@ _CHANNELS = frozenset({"removeChannel", "removeAllChannels", "getChannels", "rem
 
 @dataclass(slots=True)
 class Use:
-    """One call of Supabase, at a line of a file.
-
-    ``name`` is the table, function, bucket, channel or package; empty where the code does not say it, and then
-    ``expression`` is what stands there. ``what`` says what is done. A live channel has the ``table`` it listens to.
-    """
+    """One call of Supabase, at a line of a file."""
 
     kind: UseKind
     file: str
     line: int
+    #: The table, function, bucket, channel or package; empty if the code computes it.
     name: str
+    #: The words for the action.
     what: str
+    #: The code in place of a literal name.
     expression: str = ""
     schema: str = ""
     query: Query | None = None
+    #: The table that a realtime channel listens to.
     table: str = ""
-    #: Whether it is known that the object is Supabase's; else it only looks so.
+    #: Whether the object is known to be Supabase's. Otherwise it only looks like that.
     sure: bool = True
 
     @property
@@ -62,7 +62,7 @@ class Use:
 
 @dataclass(slots=True, eq=False)
 class _Open:
-    """A query that a variable holds, to which later lines may add."""
+    """A query in a variable, to which later lines may add."""
 
     use: Use
     scope: int
@@ -70,12 +70,12 @@ class _Open:
 
     @property
     def at(self) -> tuple[int, str]:
-        """What tells it from others of the file."""
+        """The identity of the variable in its file."""
         return self.use.line, self.use.name or self.use.expression
 
 
 def find_uses(sources: Sources) -> list[Use]:
-    """All uses, by file and line. Files whose reading takes too long are added to those that were left out."""
+    """All uses, by file and line. Files that take too long to parse are added to the sources' left-out files."""
     files = []
     end = time.thread_time() + TOTAL_SECONDS
     for source in sources.files:
@@ -104,7 +104,7 @@ def _edge_functions(files: Sequence[SourceFile]) -> Iterator[Use]:
 class _File:
     syntax: Syntax
     origins: Origins
-    #: Queries that variables hold, by the function that declares them; and those that say no more than their table.
+    #: Queries in variables, by the function that declares them; and those that only name their table.
     open: dict[tuple[int, str], _Open] = field(default_factory=dict)
     tables: dict[tuple[int, str], _Open] = field(default_factory=dict)
     bare: list[_Open] = field(default_factory=list)
@@ -121,16 +121,16 @@ class _File:
         found = [use for chain in self.syntax.chains for use in self._chain(chain)]
         self.tables = {at: held for at, held in self.open.items() if held in self.bare}
         if self.tables:
-            # A function may stand before the variable that it goes on from.
+            # A function may be above the variable whose query it extends.
             self.open, self.bare = {}, []
             found = [use for chain in self.syntax.chains for use in self._chain(chain)]
         self._say_passed()
         yield from found
-        # What is passed on, or exported, goes on where it is not seen.
+        # A query that is exported or passed on may be extended in unseen code.
         yield from (held.use for held in self.bare if held.at not in self.further)
 
     def _say_passed(self) -> None:
-        """Says of a query that a variable holds that a function is given it: that may add to it."""
+        """Notes for each query in a variable that a function gets it as an argument and may add to it."""
         passed = {(self._declared(scope, name), name) for scope, name in self.syntax.passed}
         for at in passed & self.open.keys():
             use = self.open[at].use
@@ -182,13 +182,13 @@ class _File:
                 return
 
     def _part(self, use: Use, part: Origin) -> Iterator[Use]:
-        """A use of a part of a client, unless it is surely none."""
+        """A use of a part of a client, unless it is certainly not Supabase's."""
         if not part.is_other:
             use.sure = part.kind == "part"
             yield use
 
     def _held(self, chain: Chain) -> _Open | None:
-        """The query that the variable holds with which a chain begins."""
+        """The query in the variable with which a chain begins."""
         name = chain.steps[0].name
         if len(chain.steps) < 2 or chain.steps[0].called:
             return None
@@ -217,7 +217,7 @@ class _File:
             return
         receiver, origin = steps[:at], walked[at - 1][1]
         schema = next((self._text(s) for s in receiver if s.called and s.name == "schema"), "")
-        # A client that nothing tells as one is known by what follows: from("…").select(…).
+        # A client of unknown origin is recognized by the calls: from("…").select(…).
         shaped = bool(rest) and rest[0].called and rest[0].name in OPERATIONS and step.name != "table"
         if origin.kind != "client" and (not shaped or origin.is_other or _OTHERS.match(receiver[-1].name)):
             return
@@ -228,11 +228,11 @@ class _File:
         use.what = use.query.described()
         self._keep(chain, use, rest)
         if len(chain.names) == 1 and not use.query.operation and not _ended(rest):
-            return  # each line that goes on from here is a query of its own
+            return  # Each later line that extends it is a query.
         yield use
 
     def _keep(self, chain: Chain, use: Use, rest: Sequence[Step]) -> None:
-        """Notes a query that a variable holds."""
+        """Records a query in a variable."""
         if len(chain.names) == 1 and not _ended(rest):
             scope = self._declared(chain.scope, chain.names[0])
             held = self.open[scope, chain.names[0]] = _Open(use, chain.scope, chain.branch)
@@ -240,7 +240,7 @@ class _File:
                 self.bare.append(held)
 
     def _more(self, chain: Chain, held: _Open) -> Iterator[Use]:
-        """What a later line adds to a query that a variable holds."""
+        """Adds a later line to a query in a variable."""
         rest = self._resolved(chain.steps[1:])
         assert held.use.query is not None
         if not held.use.query.operation:
@@ -251,7 +251,7 @@ class _File:
             return
         elsewhere = chain.scope != held.scope
         if elsewhere and chain.names != (chain.steps[0].name,):
-            # Another function goes on from it, once or often: a query of its own.
+            # Another function extends it, perhaps several times, so the result is a separate query.
             known = held.use.query
             query = replace(known, filters=[*known.filters], order=[*known.order], others=[*known.others])
             use = replace(held.use, line=rest[0].line, query=query)
@@ -269,7 +269,7 @@ class _File:
         yield use
 
     def _resolved(self, steps: Sequence[Step]) -> tuple[Step, ...]:
-        """The steps, with column names that are constants of the file in their place."""
+        """The steps with the values of constants in place of column names."""
         found = []
         for step in steps:
             arguments = step.arguments
@@ -321,7 +321,7 @@ class _File:
 def _spelled_out(
     steps: Sequence[Step], walked: Sequence[tuple[Origin, Origin]]
 ) -> tuple[tuple[Step, ...], list[tuple[Origin, Origin]]]:
-    """The steps with a part of a client that has a name of its own as what it is: ``client.auth`` for ``auth``."""
+    """The steps with the full path of a client's part that has its own name: ``client.auth`` for ``auth``."""
     for at, (plain, given) in enumerate(walked):
         before = walked[at - 1][1].kind if at else ""
         part = plain if plain.kind == "part" else given if given.kind == "part" else None
@@ -340,7 +340,7 @@ def _spelled_out(
 
 
 def _ended(steps: Sequence[Step]) -> bool:
-    """Whether a chain is awaited for its rows, as far as its last steps tell."""
+    """Whether the last steps of a chain show that its rows are awaited."""
     return any(step.name in ("then", "execute", "data", "single", "maybeSingle") for step in steps)
 
 
@@ -355,7 +355,7 @@ def _path(steps: Sequence[Step]) -> str:
 
 
 def _event(step: Step) -> str:
-    """What ``.on("postgres_changes", …)`` listens to; supabase-py has a method for each."""
+    """The event of ``.on("postgres_changes", …)``. supabase-py has a method for each event."""
     if step.called and step.name == "on" and step.arguments:
         return step.arguments[0].text
     if step.called and step.name.startswith("on_"):

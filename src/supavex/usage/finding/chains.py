@@ -1,4 +1,4 @@
-"""Expressions as chains of calls, and what they say of where an object comes from."""
+"""Expressions as chains of calls, and the origin of an object by its expression."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from tree_sitter import Node
 from supavex.usage.finding.bindings import Binding, Step
 from supavex.usage.finding.values import Value, arguments_of, text_of, value_of
 
-#: Calls that pass on what they are given: as it is, in a box, or as what the function that they are given returns.
+#: Calls that return their argument, a box with it, or the result of a function argument.
 PASSING = frozenset(
     {
         "useMemo", "useState", "useRef", "useContext", "useCallback", "use", "cache", "memoize", "memo", "once", "lazy",
@@ -29,7 +29,7 @@ WRAPPERS = frozenset(
 )  # fmt: skip
 NAMES = frozenset({"identifier", "this", "super", "import", "shorthand_property_identifier"})
 LINKS = CALLS | MEMBERS | SUBSCRIPTS | WRAPPERS | {"new_expression"}
-#: Expressions that make what they are.
+#: Expressions that create their value.
 _OWN = frozenset(
     {"object", "array", "string", "template_string", "number", "regex", "true", "false", "class", "dictionary", "list",
      "set", "tuple", "integer", "float", "concatenated_string", "list_comprehension", "dictionary_comprehension"}
@@ -43,11 +43,11 @@ FUNCTIONS = frozenset(
 
 
 def chain_of(node: Node, depth: int = 0) -> tuple[list[Step], list[Node]]:
-    """The steps of a chain, first to last, and the nodes inside its arguments; no steps where there is no chain."""
+    """The steps of a chain in order, and the nodes inside its arguments. Without a chain, there are no steps."""
     if node.type not in LINKS and not (depth and node.type in NAMES):
         return [], []
     steps: list[Step] = []
-    # Collected last to first, as the chain is read.
+    # Collected from last to first, in the order of the syntax tree.
     groups: list[list[Node]] = []
     called: Node | None = None
     types = ""
@@ -71,7 +71,7 @@ def chain_of(node: Node, depth: int = 0) -> tuple[list[Step], list[Node]]:
     while current is not None:
         kind = current.type
         if kind in WRAPPERS:
-            # A type stands after the expression, or, in an old-style assertion, before it.
+            # The type follows the expression, or precedes it in an old-style assertion.
             parts = [child for child in current.named_children if child.type != "comment"]
             current = (parts[-1] if kind == "type_assertion" else parts[0]) if parts else None
         elif kind in CALLS:
@@ -108,7 +108,7 @@ def chain_of(node: Node, depth: int = 0) -> tuple[list[Step], list[Node]]:
 
 
 def given_by(node: Node, scope: int) -> list[Binding]:
-    """What an expression is, as far as it tells where it comes from; each of two alternatives."""
+    """The possible values of an expression, for its origin; two for a conditional expression."""
     found: list[Binding] = []
     stack = [node]
     while stack and len(found) < _ALTERNATIVES:

@@ -1,4 +1,4 @@
-"""Which expressions of an app's files are Supabase clients: each is followed to where its names come from."""
+"""Finds the expressions that are Supabase clients, by following each to the origin of its names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from supavex.usage.finding.bindings import Binding, Step
 from supavex.usage.finding.chains import PASSING
 from supavex.usage.finding.syntax import Syntax
 
-#: Modules that Supabase publishes, or that wrap its client: @supabase/ssr, jsr:@supabase/…, a URL of it, Python's.
+#: Supabase's modules, and modules that wrap its client: @supabase/ssr, jsr:@supabase/…, a URL of it, Python's.
 PACKAGE = re.compile(
     r"(^|[/:])@supabase/|^supabase(\.|$)|^ra-supabase|^@nuxtjs/supabase|^#supabase/|^supabase_|^supafunc"
 )
@@ -21,13 +21,13 @@ _MAKER = re.compile(
     r"^(a?create_client|create_async_client|create(Browser|Server)Client"
     r"|create\w{1,40}?(Component|Handler|Middleware|Action|Pages)\w{0,40}Client)$"
 )
-#: What packages of Supabase call what makes a client, or a part of one by itself.
+#: Names in Supabase's packages of functions that create a client, or a part of one.
 _PACKAGE_MAKER = re.compile(r"^a?create\w*|\w*Client$")
 _ALONE = {
     "StorageClient": "storage", "FunctionsClient": "functions", "AuthClient": "auth", "GoTrueClient": "auth",
     "GoTrueAdminApi": "auth", "RealtimeClient": "realtime",
 }  # fmt: skip
-#: Other libraries with queries that look alike. What comes of them is theirs.
+#: Other libraries with similar queries. Their results are not Supabase's.
 _DATABASES = re.compile(
     r"^(npm:|node:)?(knex|kysely|drizzle-orm|@mikro-orm|typeorm|objection|bookshelf|sequelize|mongodb|mongoose|prisma"
     r"|@prisma|pg|pg-promise|postgres|mysql2?|mariadb|better-sqlite3|sqlite3?|ioredis|redis|firebase(-admin)?|@firebase"
@@ -36,11 +36,11 @@ _DATABASES = re.compile(
 )
 _TYPE = re.compile(r"\bSupabaseClient\b|\b(Async)?Client\b")
 _MAKER_TYPE = re.compile(r"=>\s*(.+)$", re.S)
-#: Members of a client that calls go by.
+#: Members of a client through which calls go.
 PARTS = frozenset({"auth", "storage", "functions", "realtime", "rpc", "from", "from_", "table", "channel", "schema"})
-#: What holds a client under such a name: a box that is opened, or a client of one's own that wraps it.
+#: Names of members that hold a client: of a box, or of an object that wraps a client.
 _HELD = frozenset({"client", "admin", "db", "current", "value", "0"})
-#: Parts that have parts of their own: ``auth.admin``.
+#: Parts that have parts: ``auth.admin``.
 _DEEP = ("auth", "storage", "functions", "realtime")
 _DEEPEST = 3
 _DEPTH = 40
@@ -48,10 +48,11 @@ _DEPTH = 40
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What an expression is. ``what`` is the name of a maker in its package, of a part, or of a module.
+    """The origin of an expression. ``what`` is the name of a package's function, of a part, or of a module.
 
-    ``box``: a client, once a hook takes it out. ``own``: made in this place. ``other``: another library's. ``foreign``:
-    of a library that may pass on what it is given. ``unknown``: nothing tells.
+    ``box``: a client is taken out of it by a hook. ``own``: the value is made in this place. ``other``: it comes from
+    another library. ``foreign``: it comes from a library that may return its argument. ``unknown``: the code does not
+    show it.
     """
 
     kind: Literal[
@@ -63,19 +64,19 @@ class Origin:
 
     @property
     def is_other(self) -> bool:
-        """Whether it is surely nothing of Supabase's."""
+        """Whether the value is certainly not Supabase's."""
         return self.kind in ("other", "own", "foreign", "module")
 
 
 _UNKNOWN = Origin("unknown")
 _CLIENT = Origin("client")
-#: Best first, of several things that a name may be.
+#: Of several possible origins of a name, the first in this order counts.
 _ORDER = ("client", "maker", "part", "package", "box", "module", "function", "unknown", "own", "foreign", "other")
 
 
 @dataclass(slots=True)
 class Origins:
-    """The files of an app, and where their names come from."""
+    """The files of an app, and the origins of their names."""
 
     files: Mapping[str, Syntax]
     modules: dict[str, list[str]] = field(default_factory=dict)
@@ -83,7 +84,7 @@ class Origins:
     targets: dict[tuple[str, str], list[str]] = field(default_factory=dict)
 
     def walk(self, path: str, steps: Sequence[Step], scope: int, depth: int = 0) -> list[tuple[Origin, Origin]]:
-        """Of each step what it is, and what it gives where it is called."""
+        """For each step: the origin of its object, and the origin of the result if it is called."""
         walked: list[tuple[Origin, Origin]] = []
         for at, step in enumerate(steps):
             plain = self._member(path, walked[-1][1], step, depth) if at else self._first(path, step, scope, depth)
@@ -91,10 +92,10 @@ class Origins:
         return walked
 
     def of(self, path: str, steps: Sequence[Step], scope: int, depth: int = 0) -> Origin:
-        """What the chain ``steps`` gives."""
+        """The origin of the chain's result."""
         return self.walk(path, steps, scope, depth)[-1][1] if steps else _UNKNOWN
 
-    # One step
+    # The origin of one step
 
     def _first(self, path: str, step: Step, scope: int, depth: int) -> Origin:
         if step.name in ("require", "import") and step.called:
@@ -171,16 +172,16 @@ class Origins:
         return self._once((path, scope, name), depth, lambda: self._bound(path, bindings[scope, name], depth + 1))
 
     def _once(self, at: tuple[str, int, str], depth: int, find: Callable[[], Origin]) -> Origin:
-        """What ``find`` finds, looked for once."""
+        """The result of ``find``, computed once."""
         if at not in self.found:
             if depth > _DEPTH:
                 return _UNKNOWN
-            self.found[at] = _UNKNOWN  # while it is looked for: what is named by itself is nothing more
+            self.found[at] = _UNKNOWN  # While the search runs, a recursive definition adds nothing.
             self.found[at] = find()
         return self.found[at]
 
     def _bound(self, path: str, bindings: Sequence[Binding], depth: int) -> Origin:
-        """The best of what a name is given."""
+        """The best origin among the values of a name."""
         if depth > _DEPTH:
             return _UNKNOWN
         return _best([self._of_binding(path, one, depth) for one in bindings])
@@ -206,7 +207,7 @@ class Origins:
         return self._once((path, function, "()"), depth, lambda: self._bound(path, returns[function], depth + 1))
 
     def _held(self, path: str, name: str, depth: int) -> Origin:
-        """What fields of that name hold, in the file or in one that it imports."""
+        """The origin of fields of that name, in the file or in a file that it imports."""
 
         def find() -> Origin:
             near = [other for one in self.files[path].imports for other in self._targets(path, one.module)]
@@ -223,16 +224,16 @@ class Origins:
         if _DATABASES.search(module):
             return Origin("other")
         if _NAMED.search(module):
-            return Origin("package", module)  # a file that is not here, or a package that wraps it
+            return Origin("package", module)  # The file is missing, or is a package that wraps Supabase's.
         return _UNKNOWN if _is_local(module) else Origin("foreign")
 
     def _required(self, path: str, module: str, depth: int) -> Origin:
-        """What ``require`` gives: what the module assigns to its ``exports``, or its names."""
+        """The origin of ``require``: the module's ``exports``, or its names."""
         whole = self._export(path, module, "=", depth)
         return whole if whole.kind in ("client", "maker", "part", "function") else self._module(path, module)
 
     def _export(self, path: str, module: str, name: str, depth: int) -> Origin:
-        """What the files that ``module`` may mean export as ``name``."""
+        """The origin of the export ``name`` in the files that ``module`` may mean."""
         return _best(
             [
                 self._once((target, -2, name), depth, lambda target=target: self._exported(target, name, depth + 1))  # type: ignore[misc]
@@ -254,7 +255,7 @@ class Origins:
         return _best(origins)
 
     def _type(self, path: str, text: str, depth: int) -> Origin:
-        """What something of that type is."""
+        """The origin of a value of that type."""
         return self._once((path, -3, text), depth, lambda: self._of_type(path, text, depth)) if text else _UNKNOWN
 
     def _of_type(self, path: str, text: str, depth: int) -> Origin:
@@ -300,7 +301,7 @@ class Origins:
 
 
 def find_origins(files: Sequence[Syntax]) -> Origins:
-    """What tells of the names of ``files`` where they come from."""
+    """The origins of the names of ``files``."""
     origins = Origins({syntax.file.path: syntax for syntax in files})
     for syntax in files:
         origins.modules.setdefault(posixpath.basename(syntax.file.module), []).append(syntax.file.path)
@@ -312,7 +313,7 @@ def _best(origins: Sequence[Origin]) -> Origin:
 
 
 def _by_name(found: Origin, step: Step) -> Origin:
-    """What a name is, where nothing but itself tells: useSupabase, this.supabase, server.createServerClient."""
+    """The origin of a name by the name alone: useSupabase, this.supabase, server.createServerClient."""
     if found.kind not in ("unknown", "foreign"):
         return found
     if step.called:
@@ -331,7 +332,7 @@ def _of_package(name: str) -> Origin:
 
 
 def _of_wrapper(name: str) -> Origin:
-    """Of a module that is not here, and is called after Supabase."""
+    """The origin of a missing module whose name contains Supabase's."""
     return _CLIENT if name == "default" else Origin("maker") if _PACKAGE_MAKER.match(name) else _UNKNOWN
 
 
@@ -348,7 +349,7 @@ def _is_local(module: str) -> bool:
 
 
 def _targets(syntax: Syntax, module: str, modules: Mapping[str, list[str]], by_path: Mapping[str, Syntax]) -> list[str]:
-    """The files that an import may mean; aliases such as ``@/`` are not known, so the end of the path decides."""
+    """The files that an import may mean. Aliases such as ``@/`` are unknown, so the end of the path decides."""
     if syntax.file.language == "python":
         wanted = module.strip(".").replace(".", "/")
     elif module.startswith("."):

@@ -1,4 +1,4 @@
-"""The Convex functions that the app has already: which tables each of them reads and writes."""
+"""Finds the app's existing Convex functions, and the tables that each reads and writes."""
 
 from __future__ import annotations
 
@@ -17,20 +17,26 @@ _WRITES = frozenset({"insert", "patch", "replace", "delete"})
 
 @dataclass(frozen=True, slots=True)
 class ConvexFunction:
-    """An exported function: ``api.articles.bySlug``; the tables it names, and the indexes it uses."""
+    """An exported Convex function."""
 
+    #: ``api.articles.bySlug``.
     name: str
     kind: Literal["query", "mutation", "action"]
+    #: ``file:line``.
     place: str
+    #: The tables that it reads.
     reads: frozenset[str]
+    #: The tables that it writes.
     writes: frozenset[str]
+    #: The indexes that it uses.
     indexes: frozenset[str]
+    #: Whether it patches or deletes documents.
     changes: bool
 
     def serves(self, table: str, *, writing: bool) -> bool:
-        """Whether it reads ``table`` (as a query), or writes it (as a mutation)."""
+        """Whether it reads ``table`` as a query, or writes it as a mutation."""
         if writing:
-            # An id may come from a document that was read.
+            # The id may come from a document that was read.
             return self.kind == "mutation" and (table in self.writes or (self.changes and table in self.reads))
         return self.kind == "query" and table in self.reads
 
@@ -54,7 +60,7 @@ def _functions(syntax: Syntax, path: str) -> Sequence[ConvexFunction]:
     current: Chain | None = None
     own: dict[int, list[Chain]] = {}
     for chain in syntax.chains:
-        # Chains come in the order of the text, and one's arguments come after it.
+        # Chains are in the order of the text. A chain in an argument comes after the outer chain.
         if len(chain.names) == 1 and chain.scope == 0 and len(chain.steps) == 1 and chain.steps[0].called:
             current = chain if _KIND.search(chain.steps[0].name) else None
             if current is not None:
@@ -92,7 +98,7 @@ def _functions(syntax: Syntax, path: str) -> Sequence[ConvexFunction]:
                 "query" if kind == "query" else "mutation" if kind == "mutation" else "action",
                 place,
                 frozenset(reads - {""}),
-                # patch and delete take an id: its validator says the table.
+                # patch and delete take an id. Its validator names the table.
                 frozenset((writes | ids if changes else writes) - {""}),
                 frozenset(indexes),
                 changes,

@@ -1,7 +1,7 @@
-r"""Patterns of LIKE as TypeScript: ``%`` is any text, ``_`` one character, ``\`` takes the next one as it is.
+r"""LIKE patterns as TypeScript: ``%`` is any text, ``_`` one character, and ``\`` escapes the next character.
 
-Sources: PostgreSQL's manual, "LIKE"; PostgREST, "Operators", where ``*`` is another way to write ``%``. ILIKE compares
-both sides in lower case, the whole of each.
+Sources: PostgreSQL's manual, "LIKE"; PostgREST, "Operators", where ``*`` also means ``%``. ILIKE compares the lower
+case of both whole texts.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import json
 from typing import Literal
 
 Wild = Literal["any", "one"]
-#: What reads a pattern that is known at run time only. An escape with nothing behind it is an error, as in PostgreSQL.
+#: The TypeScript function for patterns that are known only at run time. A trailing backslash is an error, as in
+#: PostgreSQL.
 LIKE = r"""const like = (text: string, pattern: string) => {
   const wild: Record<string, string> = { "%": ".*", _: ".", "\\": "(" };
   const source = pattern.replace(/\*/g, "%").replace(/\\(.)|./gsu, (one, plain) =>
@@ -21,7 +22,7 @@ _SYNTAX = frozenset("\\^$.*+?()[]{}|/")
 
 
 def parts_of(pattern: str) -> list[tuple[Wild | None, str]] | None:
-    """The texts of ``pattern`` (None, text) and its wildcards; None where an escape has nothing behind it."""
+    """The texts of ``pattern`` (None, text) and its wildcards; None if it ends with a backslash."""
     parts: list[tuple[Wild | None, str]] = []
     characters = iter(pattern.replace("*", "%"))
     for character in characters:
@@ -42,7 +43,7 @@ def parts_of(pattern: str) -> list[tuple[Wild | None, str]] | None:
 
 
 def exact_text(pattern: str) -> str | None:
-    """The one text that ``pattern`` matches; None where it has wildcards, or is none."""
+    """The only text that ``pattern`` matches; None if it has wildcards or is invalid."""
     parts = parts_of(pattern)
     if parts is None or any(wild for wild, _ in parts):
         return None
@@ -50,9 +51,9 @@ def exact_text(pattern: str) -> str | None:
 
 
 def matches(text: str, pattern: str, *, fold: bool) -> str | None:
-    """The TypeScript that tells whether the string ``text`` (an expression) matches; None where no text ever can.
+    """TypeScript that tests whether the string expression ``text`` matches; None if no text can match.
 
-    ``fold``: in any case, as ILIKE.
+    ``fold``: without regard to case, as ILIKE.
     """
     parts = parts_of(pattern.lower() if fold else pattern)
     if parts is None:
@@ -79,7 +80,7 @@ def matches(text: str, pattern: str, *, fold: bool) -> str | None:
 
 
 def _plain(character: str) -> str:
-    """The character in a regular expression, where it stands for itself."""
+    """The character as a regular expression."""
     if character in _SYNTAX:
         return f"\\{character}"
     return character if character.isprintable() else f"\\u{{{ord(character):x}}}"

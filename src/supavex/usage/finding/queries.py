@@ -1,4 +1,4 @@
-"""A query of one table, as the steps of a chain say it: what it does, which rows, in what order, how many."""
+"""A query of one table, read from the steps of a chain: the operation, the rows, the order, the number."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from supavex.usage.finding.selects import Condition, Embed, parse_conditions, pa
 from supavex.usage.finding.values import Value
 
 OPERATIONS = ("select", "insert", "upsert", "update", "delete")
-#: Filter methods of supabase-js, and supabase-py's and PostgREST's names for them.
+#: Filter methods of supabase-js, with supabase-py's and PostgREST's names for them.
 _FILTERS = {
     "eq": "eq", "neq": "neq", "gt": "gt", "gte": "gte", "lt": "lt", "lte": "lte", "like": "like", "ilike": "ilike",
     "likeAllOf": "likeAll", "likeAnyOf": "likeAny", "ilikeAllOf": "ilikeAll", "ilikeAnyOf": "ilikeAny", "is": "is",
@@ -32,13 +32,16 @@ _ENDS = frozenset({"then", "catch", "finally", "data", "error", "count", "status
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A condition: column, operator (supabase-js' name), value. ``maybe``: it is added in some cases only."""
+    """A condition: column, operator (supabase-js' name), value."""
 
     operator: str
     column: str
     value: Value | None = None
+    #: Whether it is negated.
     negated: bool = False
+    #: Whether the code adds it only in some cases.
     maybe: bool = False
+    #: The conditions of an ``or``.
     conditions: tuple[Condition, ...] = ()
 
     def __str__(self) -> str:
@@ -55,30 +58,42 @@ class Filter:
 
 @dataclass(slots=True)
 class Query:
-    """What a chain does with a table. ``operation`` is empty where the chain ends before it says."""
+    """A chain's query of a table."""
 
+    #: Empty if the chain ends before it names one.
     operation: str = ""
+    #: The columns of the select list; empty for all.
     columns: tuple[str, ...] = ()
+    #: The rows of other tables in the select list.
     embeds: tuple[Embed, ...] = ()
     filters: list[Filter] = field(default_factory=list)
+    #: Columns, each with whether it is descending.
     order: list[tuple[str, bool]] = field(default_factory=list)
-    #: Of the columns of ``order``, those whose NULLs are asked for first (or last), as far as the code says it.
+    #: For columns of ``order``: whether NULLs come first; None if the code does not say.
     nulls_first: dict[str, bool | None] = field(default_factory=dict)
     limit: Value | None = None
+    #: Whether the query has a range of rows.
     paged: bool = False
+    #: ``single``, ``maybeSingle`` or empty.
     single: str = ""
+    #: The kind of count, if one is requested.
     count: str = ""
+    #: Whether only the count is requested.
     head: bool = False
+    #: The inserted or changed values.
     payload: Value | None = None
+    #: The columns of ON CONFLICT.
     conflict: tuple[str, ...] = ()
     ignore_duplicates: bool = False
+    #: Whether a change returns its rows.
     returning: bool = False
-    #: The most rows that a change may affect: it fails where there are more.
+    #: The most rows that a change may affect. With more, it fails.
     most: Value | None = None
+    #: Steps that are not understood.
     others: list[str] = field(default_factory=list)
 
     def described(self) -> str:
-        """What it does in one line, in SQL's words."""
+        """The query on one line, in SQL's words."""
         parts = [self.operation or "a query that is built here"]
         if self.operation == "select":
             names = [*self.columns, *(f"{embed.name}(…)" for embed in self.embeds)]
@@ -102,18 +117,18 @@ class Query:
 
 
 def canonical(name: str) -> str:
-    """supabase-js' name of a method that supabase-py calls by another: ``text_search``, ``in_``, ``maybe_single``."""
+    """supabase-js' name of a supabase-py method: ``text_search``, ``in_``, ``maybe_single``."""
     head, *rest = name.strip("_").split("_")
     return head + "".join(word[:1].upper() + word[1:] for word in rest)
 
 
 def canonical_operator(name: str) -> str:
-    """supabase-js' name of an operator of PostgREST: ``contains`` for ``cs``; ``?`` for an unknown one."""
+    """supabase-js' name of a PostgREST operator: ``contains`` for ``cs``; ``?`` for an unknown one."""
     return _FILTERS.get(name, "?")
 
 
 def read_steps(query: Query, steps: tuple[Step, ...], *, maybe: bool = False) -> None:
-    """Adds to ``query`` what ``steps`` say. ``maybe``: they are taken in some cases only."""
+    """Adds ``steps`` to ``query``. ``maybe``: the code runs them only in some cases."""
     negated = False
     for step in steps:
         name = canonical(step.name)
@@ -139,7 +154,7 @@ def _read(query: Query, name: str, arguments: tuple[Value, ...], *, negated: boo
         ascending = options.field("ascending") if options is not None else None
         desc = options.field("desc") if options is not None else None
         if options is not None and options.field("referencedTable", "foreignTable", "foreign_table") is not None:
-            return  # the order of embedded rows
+            return  # It is the order of embedded rows.
         falling = (ascending and ascending.text == "false") or (desc and desc.text == "true")
         query.order.append((_column(first), bool(falling)))
         nulls = options.field("nullsFirst", "nullsfirst", "nulls_first") if options is not None else None
@@ -202,5 +217,5 @@ def _filters(name: str, arguments: tuple[Value, ...], *, negated: bool, maybe: b
 
 
 def _column(value: Value | None) -> str:
-    """The column's name; empty where the code does not say it."""
+    """The column's name; empty if the code computes it."""
     return value.text if value is not None and value.kind == "text" else ""

@@ -1,4 +1,4 @@
-"""PostgREST's little languages, as supabase-js takes them in strings: select lists, and conditions of ``or``.
+"""Parses PostgREST's texts in supabase-js' arguments: select lists, and the conditions of ``or``.
 
 Source: postgrest.org, "Resource embedding" and "Horizontal filtering".
 """
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _DEPTH = 8
-#: Characters of a text that is read; and of one part of it. What is longer is no list that a person wrote.
+#: The most characters that are read of a text, and of one part. No person writes a longer list.
 _LONGEST = 20_000
 _LONGEST_PART = 500
 _EMBED = re.compile(r"\s*(?:(?P<alias>[\w$]+)\s*:\s*)?(?P<spread>\.\.\.)?(?P<name>[\w$.]+)(?P<hints>(?:![\w$]+)*)\s*\Z")
@@ -26,7 +26,7 @@ _GROUP = re.compile(r"\s*(?:not\.)?(?:and|or)\s*\(", re.I)
 
 @dataclass(frozen=True, slots=True)
 class Embed:
-    """Rows of another table inside a row: ``alias:relation!hint(columns)``."""
+    """Embedded rows of another table: ``alias:relation!hint(columns)``."""
 
     relation: str
     alias: str = ""
@@ -36,13 +36,13 @@ class Embed:
 
     @property
     def name(self) -> str:
-        """The field of the row in which it stands."""
+        """The name of the row's field for them."""
         return self.alias or self.relation
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One condition of an ``or``: ``title.ilike.%x%``."""
+    """A condition of an ``or``: ``title.ilike.%x%``."""
 
     column: str
     operator: str
@@ -51,14 +51,14 @@ class Condition:
 
 
 def parse_select(text: str, depth: int = 0) -> tuple[tuple[str, ...], tuple[Embed, ...]]:
-    """The columns and the embedded tables of a select list. Of another text, the parts that can be read."""
+    """The columns and embedded tables of a select list. Of an invalid text: the parts that can be read."""
     columns, embeds = [], []
     for part in _split(text[:_LONGEST]):
         head, bracket, rest = part.partition("(")
         found = _EMBED.match(head) if bracket and len(head) < _LONGEST_PART else None
         if found and rest.rstrip().endswith(")") and depth < _DEPTH and not found["name"].endswith(")"):
             inside = rest.rstrip()[:-1]
-            if "." in found["name"] and not inside:  # an aggregate: amount.sum()
+            if "." in found["name"] and not inside:  # It is an aggregate: amount.sum().
                 columns.append(found["name"].partition(".")[0])
                 continue
             names, deeper = parse_select(inside, depth + 1)
@@ -70,7 +70,7 @@ def parse_select(text: str, depth: int = 0) -> tuple[tuple[str, ...], tuple[Embe
 
 
 def parse_conditions(text: str) -> tuple[Condition, ...] | None:
-    """The conditions of an ``or``; None where they are nested, of several values each, or none."""
+    """The conditions of an ``or``; None if they are nested, have several values, or are invalid."""
     conditions = []
     for part in _split(text) if len(text) <= _LONGEST else ():
         found = None if _GROUP.match(part) else _CONDITION.match(part[:_LONGEST_PART])
@@ -82,7 +82,7 @@ def parse_conditions(text: str) -> tuple[Condition, ...] | None:
 
 
 def _split(text: str) -> Iterator[str]:
-    """The parts between commas that stand in no brackets and no quotes."""
+    """The parts between commas outside brackets and quotes."""
     depth, start, quoted = 0, 0, False
     for at, character in enumerate(text):
         if character == '"':

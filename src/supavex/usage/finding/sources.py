@@ -1,4 +1,4 @@
-"""Which files of an app are read: its own code, as text. Files are untrusted: nothing outside the folder is opened."""
+"""Finds an app's source files and reads them as text. Files are untrusted: nothing outside the folder is opened."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from pathlib import Path
 from typing import Literal
 
 Language = Literal["typescript", "tsx", "python"]
-#: File name suffix to the grammar that reads it. TypeScript's with JSX reads all of JavaScript.
+#: File suffix to grammar. TypeScript's grammar with JSX reads all of JavaScript.
 LANGUAGES: dict[str, Language] = {
     ".ts": "typescript", ".mts": "typescript", ".cts": "typescript", ".tsx": "tsx", ".js": "tsx", ".jsx": "tsx",
     ".mjs": "tsx", ".cjs": "tsx", ".vue": "typescript", ".svelte": "typescript", ".py": "python",
 }  # fmt: skip
-#: Folders of what others wrote or a tool made, left out whether git knows of them or not.
+#: Folders of dependencies and of tools' output. They are left out even if git tracks them.
 _NEVER = frozenset({"node_modules", "bower_components", ".git", "_generated", "__pycache__", "site-packages"})
-#: Folders that are build output, where no .gitignore says so.
+#: Folders of build output, if no .gitignore names them.
 _BUILT = frozenset({"dist", "build", "out", "coverage", "target", "vendor", "venv", "env", ".venv", "storybook-static"})
 MAX_BYTES = 1_000_000
 MAX_FILES = 100_000
 MAX_TOTAL_BYTES = 200_000_000
 GIT_SECONDS = 60
-#: A line this long is no person's.
+#: A file with a longer line counts as generated.
 _MINIFIED = 20_000
 _SCRIPT = re.compile(rb"<!--|<script\b[^>]{0,2000}>", re.IGNORECASE)
 _TYPES = re.compile(rb"\b(?:interface|type)\s+Database\b")
@@ -33,9 +33,9 @@ _TYPES = re.compile(rb"\b(?:interface|type)\s+Database\b")
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """One file: its path relative to the app's folder (with ``/``), its grammar, its text as UTF-8.
+    """A file: its path relative to the app's folder (with ``/``), its grammar, its text as UTF-8.
 
-    Of .vue and .svelte files the text is that of the scripts, at the lines where they stand.
+    The text of .vue and .svelte files has only the scripts, on their own lines.
     """
 
     path: str
@@ -44,14 +44,14 @@ class SourceFile:
 
     @property
     def module(self) -> str:
-        """The path without its suffix, and without ``/index`` or ``/__init__``: what imports name."""
+        """The path without its suffix and without ``/index`` or ``/__init__``, as imports name it."""
         bare = self.path.rpartition(".")[0]
         return re.sub(r"/(index|__init__)$", "", bare)
 
 
 @dataclass(slots=True)
 class Sources:
-    """An app's files: those to read, Supabase's generated types, and what was left out and why, by path."""
+    """An app's files: those to read, Supabase's generated types, and the left-out paths with the reason."""
 
     files: list[SourceFile] = field(default_factory=list)
     types: list[str] = field(default_factory=list)
@@ -61,7 +61,8 @@ class Sources:
 def read_sources(folder: Path) -> Sources:
     """The app's own source files in ``folder``, in the order of their paths.
 
-    In a git checkout they are the files that git does not ignore; elsewhere build folders go by their names.
+    In a git checkout they are the files that git does not ignore. Elsewhere, build folders are recognized by their
+    names.
     """
     root = folder.resolve()
     found = Sources()
@@ -94,8 +95,8 @@ def _listed(root: Path, found: Sources) -> Iterator[str]:
 
 
 def _git_files(root: Path) -> list[str] | None:
-    """Paths that git tracks or would; None where ``root`` is no part of a checkout, or one that git ignores."""
-    # The folder's own configuration may name programs to run; these settings keep git from running them.
+    """Paths that git tracks or would track; None if ``root`` is not in a checkout, or is ignored."""
+    # The folder's own git configuration may name programs. These settings keep git from running them.
     command = ["git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-C", str(root)]
     command += ["ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
@@ -122,7 +123,7 @@ def _text(root: Path, path: str) -> bytes | str:
     try:
         if full.is_symlink() or Path(os.path.realpath(full)) != full:
             return "a link"
-        # A pipe would wait for a writer.
+        # Opening a pipe would block until it has a writer.
         descriptor = os.open(full, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with open(descriptor, "rb") as file:
             status = os.fstat(descriptor)
@@ -145,7 +146,7 @@ def _text(root: Path, path: str) -> bytes | str:
 
 
 def _scripts(text: bytes) -> bytes:
-    """Only what stands in ``<script>`` elements; the rest is blank, so that lines stay where they are."""
+    """Only the content of ``<script>`` elements. The rest is blank, so that line numbers stay."""
     kept, at = [], 0
     lower = text.lower()
     while found := _SCRIPT.search(text, at):

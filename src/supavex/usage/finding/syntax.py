@@ -1,7 +1,7 @@
-"""What of a file's syntax matters here: its chains of calls, its imports, the names it declares.
+"""The relevant parts of a file's syntax: chains of calls, imports, declared names.
 
-Every language comes to the same few facts, so that what Supabase is stands in one place (:mod:`.calls`). The parsers
-are tree-sitter's: they go on after a syntax error, and never run or import anything.
+All languages are reduced to the same few facts, so that only one module (:mod:`.calls`) knows Supabase. The parsers are
+tree-sitter's: they continue after a syntax error, and never run or import anything.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from supavex.usage.finding.chains import FUNCTIONS, LINKS, MEMBERS, chain_of, gi
 from supavex.usage.finding.sources import Language, SourceFile
 from supavex.usage.finding.values import Value, text_of, value_of
 
-#: Seconds of computing that one file may cost: some texts take a parser time that grows with their square.
+#: The most seconds of computing for one file. For some texts, parsing time grows quadratically.
 PARSE_SECONDS = 5.0
 _CHUNK = 4096
-#: The address of a service of Supabase, in a text; or of a project.
+#: The address of a Supabase service or project, in a text.
 ADDRESS = re.compile(
     rb"/(?:rest|auth|storage|functions|graphql|realtime)/v1\b|\b[a-z0-9-]+\.(?:functions\.)?supabase\.(?:co|in|red|net)\b"
 )
@@ -50,7 +50,8 @@ _PARAMETERS = frozenset(
 class Chain:
     """``await db.from("t").select()`` as its steps: db, from("t"), select().
 
-    ``names`` are what it is assigned to. ``scope`` and ``branch`` tell functions, and branches in them, apart.
+    ``names`` are the variables that it is assigned to. ``scope`` identifies the function, and ``branch`` the branch in
+    it.
     """
 
     steps: tuple[Step, ...]
@@ -68,7 +69,7 @@ class Chain:
 class Import:
     """An import: the module, and local name by imported name.
 
-    The name is ``default``, or ``*`` for the module as one; ``*`` as ``*`` passes all of its names on.
+    The imported name is ``default``, or ``*`` for the whole module. ``*`` as ``*`` exports all of its names again.
     """
 
     module: str
@@ -78,20 +79,23 @@ class Import:
 
 @dataclass(slots=True)
 class Syntax:
-    """What one file holds. ``addresses`` are texts that name a service of Supabase, with their lines."""
+    """The relevant syntax of one file."""
 
     file: SourceFile
     chains: list[Chain] = field(default_factory=list)
     imports: list[Import] = field(default_factory=list)
+    #: Constants with a text, by name.
     constants: dict[str, str] = field(default_factory=dict)
+    #: The number of declarations of each name.
     declared: Counter[str] = field(default_factory=Counter)
     bindings: Bindings = field(default_factory=Bindings)
+    #: Texts with the address of a Supabase service, with their lines.
     addresses: list[tuple[int, str]] = field(default_factory=list)
     #: Names that are arguments of calls, with the scope of the call.
     passed: set[tuple[int, str]] = field(default_factory=set)
 
     def resolved(self, value: Value) -> Value:
-        """``value``, or the text of the constant that it names, where the file declares that name but once."""
+        """``value``, or the text of its constant if the file declares the name only once."""
         if value.kind == "code" and value.source in self.constants and self.declared[value.source] == 1:
             return Value("text", value.source, self.constants[value.source])
         return value
@@ -108,20 +112,20 @@ def _parser(language: Language) -> tree_sitter.Parser:
 
 
 def parse(source: SourceFile) -> Syntax | None:
-    """What ``source`` holds; None where reading it takes too long."""
+    """The syntax of ``source``; None if parsing takes too long."""
     late = False
     end: float | None = time.thread_time() + PARSE_SECONDS
 
     def chunk(offset: int, _: object) -> bytes:
         nonlocal late
         late = late or (end is not None and time.thread_time() > end)
-        # An early end stops the parser; an exception here would leave it in the middle.
+        # Returning nothing ends the parser. An exception here would leave it in an undefined state.
         return b"" if late else source.text[offset : offset + _CHUNK]
 
     tree = _parser(source.language).parse(chunk)
     if late or tree is None:
         return None
-    end = None  # the tree asks for the text of its nodes in the same way
+    end = None  # The tree reads the text of its nodes through the same function.
     syntax = Syntax(source)
     _walk(tree.root_node, syntax)
     return syntax
@@ -129,18 +133,18 @@ def parse(source: SourceFile) -> Syntax | None:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where in the program a node is."""
+    """The place of a node in the program."""
 
     scope: int = 0
     branch: int = 0
     names: tuple[str, ...] = ()
     constant: bool = False
-    #: What the first parameter of a function is, where the call that has the function says it.
+    #: The first parameter of a function argument, if the call determines it.
     given: tuple[Step, ...] = ()
 
 
 def _walk(root: Node, syntax: Syntax) -> None:
-    # A stack, not recursion: files are as deep as whoever wrote them likes.
+    # A stack instead of recursion, because a file may be nested arbitrarily deep.
     stack = [(root, _Place())]
     while stack:
         node, place = stack.pop()
@@ -167,13 +171,13 @@ def _walk(root: Node, syntax: Syntax) -> None:
 
 
 def _promised(steps: Sequence[Step]) -> tuple[Step, ...]:
-    """What a callback of the chain is called with, where the chain before it gives that: a promise's value."""
+    """The argument of a chain's callback, if the chain before it gives that: a promise's value."""
     at = next((at for at, step in enumerate(steps) if step.name == "then" and step.called), 0)
     return tuple(steps[:at])
 
 
 def _entered(node: Node, place: _Place, syntax: Syntax) -> tuple[_Place, dict[int, _Place]]:
-    """The place of a node's children; and, by id, of those that are somewhere else."""
+    """The place of a node's children; and, by id, the places of children elsewhere."""
     kind, known = node.type, syntax.bindings
     plain = replace(place, names=(), given=()) if place.names or place.given else place
     inner: dict[int, _Place] = {}
@@ -320,7 +324,7 @@ _LAZY = ("&&", "||", "??")
 
 
 def _import(node: Node, syntax: Syntax) -> bool:
-    """Notes an import, or an export that names a module; whether ``node`` is one."""
+    """Records an import, or an export from a module. Returns whether ``node`` is one."""
     line = node.start_point.row + 1
     if syntax.file.language == "python":
         _python_import(node, syntax, line)

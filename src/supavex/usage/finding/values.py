@@ -1,4 +1,4 @@
-"""The arguments of a call as plain values, whatever the language: texts, numbers, lists, objects, or code."""
+"""The arguments of a call as plain values, independent of the language: texts, numbers, lists, objects, or code."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\n": ""}
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """An argument. ``source`` is its text, on one line and cut short.
-
-    ``text``: of a text its value, of a template too, with ``${…}`` where it has holes. ``items`` of a list, ``fields``
-    of an object; ``whole`` is False where spread or computed ones are not among them.
-    """
+    """An argument of a call."""
 
     kind: Kind
+    #: The code, on one line and shortened.
     source: str
+    #: The value of a text. In a template, ``${…}`` stands for each placeholder.
     text: str = ""
+    #: The elements of a list.
     items: tuple[Value, ...] = ()
+    #: The fields of an object.
     fields: tuple[tuple[str, Value], ...] = ()
+    #: Whether all fields are known: none is spread or computed.
     whole: bool = True
 
     def field(self, *names: str) -> Value | None:
@@ -34,7 +35,7 @@ class Value:
 
 
 def arguments_of(node: Node) -> tuple[Value, ...]:
-    """The arguments of a call; Python's keywords are one object, at the end."""
+    """The arguments of a call. Python's keywords are one object, at the end."""
     if node.type == "template_string":
         return (value_of(node),)
     values, keywords = [], []
@@ -51,7 +52,7 @@ def arguments_of(node: Node) -> tuple[Value, ...]:
 
 
 def value_of(node: Node, depth: int = 0) -> Value:
-    """An expression as a value; what it holds more than a few levels deep is code."""
+    """An expression as a value. Values that are nested more than a few levels deep are code."""
     source = _shown(node)
     kind = node.type
     if depth > _DEPTH:
@@ -101,7 +102,9 @@ def _object(node: Node, source: str, depth: int) -> Value:
 
 
 def _joined(node: Node) -> str | None:
-    """The text of strings, one or several joined with ``+``; ``${…}`` stands for what is not known. None: no string."""
+    """The text of one string, or of several joined with ``+``. ``${…}`` replaces unknown parts. None if it is not a
+    string.
+    """
     parts: list[str] = []
     stack, known = [node], False
     while stack and len(parts) < 10_000:
@@ -133,7 +136,7 @@ def _piece(node: Node) -> str:
 
 
 def text_of(node: Node) -> str:
-    """The text that a node stands for, as it is in the file."""
+    """The text of a node in the file."""
     return (node.text or b"").decode("utf-8", "replace")
 
 

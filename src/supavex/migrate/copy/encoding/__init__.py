@@ -1,1 +1,1 @@
-"""Arrow columns become JSON lines."""
+"""Converts Arrow columns to JSON lines."""

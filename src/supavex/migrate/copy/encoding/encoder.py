@@ -1,4 +1,4 @@
-"""Rows as Arrow columns to lines of a snapshot archive, by whole-column operations."""
+"""Encodes rows in Arrow columns as lines of a snapshot archive, by operations on whole columns."""
 
 from __future__ import annotations
 
@@ -28,34 +28,38 @@ from supavex.migrate.copy.existing import ExistingIds
 from supavex.migrate.keys.sets import KeySet, key_bytes
 from supavex.migrate.state.rejects import Reject
 
-#: Rows encoded at once: enough to make Python's share small, few enough to stay in the processor's cache.
+#: Rows encoded at once: enough to make Python's share small, and few enough for the processor's cache.
 SLICE_ROWS = 12_288
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A slice of rows: the lines of those that go, each with its newline, and the rows that don't."""
+    """An encoded slice of rows."""
 
+    #: The accepted rows as JSON, each with a newline.
     lines: memoryview
+    #: The number of rows.
     rows: int
+    #: The number of accepted rows.
     documents: int
+    #: The rejected rows.
     rejects: list[Reject]
-    #: By column, the NULLs that were filled.
+    #: By column, the number of NULLs that were filled.
     filled: Counter[str]
-    #: Rows whose ``_creationTime`` is not their creation column's value: NULL, infinite, or not above the epoch.
+    #: Rows whose creation column is NULL, infinite, or not above the epoch, so that ``_creationTime`` is a substitute.
     adjusted: int
-    #: By column, the rows that went with a text cut short.
+    #: By column, the documents with a truncated text.
     cut: Counter[str]
-    #: By column, the rows whose JSON holds a number that JSON.parse rounds.
+    #: By column, the documents whose JSON holds a number that JSON.parse rounds.
     rounded: Counter[str]
 
 
 class TableEncoder:
-    """Encodes the batches that :attr:`query` gives.
+    """Encodes the batches of the query :attr:`query`.
 
-    ``numbers``: table name to number. ``bad``: field name to keys it may not name. ``lookups``: field name to the
-    texts its values become, of id files. ``shared_keys``: keys that several rows have, and in which tables.
-    ``existing``: field name to the ids of a table that is in Convex already.
+    ``numbers``: table name to number. ``bad``: field name to the keys that it may not name. ``lookups``: field name to
+    the new texts of an id file. ``shared_keys``: keys that several rows have, with their tables. ``existing``: field
+    name to the ids of a table that exists in Convex.
     """
 
     def __init__(
@@ -74,7 +78,7 @@ class TableEncoder:
         self.shared_keys = KeySet.of_bytes(shared_keys) if shared_keys else None
         self.sharing = shared_keys or {}
         self.uniform = needs_uniform(table)
-        #: The fields whose values must be of a list, or within bounds, or match.
+        #: The fields with rules: a list of values, bounds, or a pattern.
         self.ruled = frozenset(field.name for field in table.fields if has_rules(field.validator))
         self.members = members([field.name for field in table.fields])
 
@@ -89,7 +93,7 @@ def needs_uniform(table: TablePlan) -> bool:
 
 
 def _notes(batch: pa.RecordBatch) -> dict[str, list[int]]:
-    """The rows of which there is something to say, by what; see :class:`CopyQuery`."""
+    """The remarks about the rows, by kind; see :class:`CopyQuery`."""
     found: dict[str, list[int]] = {}
     if "_notes" not in batch.schema.names:
         return found
@@ -102,7 +106,7 @@ def _notes(batch: pa.RecordBatch) -> dict[str, list[int]]:
 
 
 class _Slice:
-    """Some rows of a table: what they become, and what there is to say of them."""
+    """Some rows of a table, with their texts and their report."""
 
     def __init__(self, encoder: TableEncoder, batch: pa.RecordBatch) -> None:
         self.encoder, self.batch, self.rows = encoder, batch, batch.num_rows
@@ -138,7 +142,7 @@ class _Slice:
         )
 
     def _cut(self) -> dict[str, list[int]]:
-        """By column, the rows whose text was cut."""
+        """By column, the rows whose text was truncated."""
         cut: dict[str, list[int]] = {}
         for index, field in enumerate(self.encoder.table.fields):
             if field.conversion.cut:
@@ -146,14 +150,14 @@ class _Slice:
         return cut
 
     def _adjusted(self) -> int:
-        """How many creation times are substitutes."""
+        """The number of substitute creation times."""
         column = self.batch.column("_created")
         if self.encoder.query.created is not None:
             return int(self.rows - column.null_count)
         return len(self.notes.get("created", ())) if self.encoder.table.creation.columns else self.rows
 
     def _own_keys(self) -> None:
-        """Rejects rows whose own key is NULL or shared: a key that supavex.toml chose need not be one."""
+        """Rejects rows whose own key is NULL or shared. A key that supavex.toml chose may be either."""
         column = self.batch.column("_key")
         if isinstance(column, pa.ExtensionArray):
             column = column.storage
@@ -168,7 +172,7 @@ class _Slice:
                 self.report.rejected.setdefault(int(index), reason)
 
     def _shared(self, index: int, fix: str) -> tuple[str, str]:
-        """Why the key of a row is met twice, and what to do."""
+        """Why several rows have this row's key, and what to do."""
         tables, name = self.encoder.sharing[self.keys[index].tobytes()], self.encoder.table.name
         if " and " not in tables:
             return "another row has the same key", fix
@@ -179,7 +183,7 @@ class _Slice:
         )
 
     def _field(self, index: int, field: FieldPlan) -> JsonText:
-        """The JSON of field number ``index``: NULL where the document is without it."""
+        """The JSON of field number ``index``. NULL leaves the field out of the document."""
         column = self.batch.column(f"v{index}")
         if isinstance(column, pa.ExtensionArray):
             column = column.storage
@@ -216,7 +220,7 @@ class _Slice:
                     guard = guards[number]
                     self.report.reject(row, field, guard.code, guard.message, guard.hint)
                 else:
-                    reason = "it refers to a row that is not there"
+                    reason = "it refers to a row that does not exist"
                     if field.reference is not None and field.reference.target == STORAGE_TABLE:
                         reason = "it names no file that storage.objects has"
                     self.report.reject(row, field, "DanglingReference", reason, MEANT)
@@ -240,6 +244,6 @@ def creation_times(encoder: TableEncoder, batch: pa.RecordBatch, texts: Mapping[
         return json_columns.micros(column)
     text = texts[encoder.table.fields[encoder.query.created].name].column
     if column.null_count < batch.num_rows:
-        # Also where the field is filled.
+        # The column's own NULLs count, also if the field is filled.
         text = pc.if_else(pc.is_null(column), text, json_columns.micros(column))
     return text

@@ -1,7 +1,7 @@
-"""Texts of one length, a whole column at a time: ids and moments, by arithmetic on 64-bit words and look-up tables.
+"""Texts of one length, a whole column at a time: ids and times, by arithmetic on 64-bit words and look-up tables.
 
-NumPy's own loops over a few thousand words stay in the processor's cache and use its vector instructions. Nothing here
-multiplies matrices: the library that does spreads over all cores, and waits for them spinning.
+NumPy's loops over a few thousand words stay in the processor's cache and use its vector instructions. Nothing here
+multiplies matrices: the library for that uses all cores, and waits for them spinning.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from supavex.convex.ids import ALPHABET, INTERNAL_ID_BYTES, varint
 from supavex.migrate.keys.sets import Words
 
 _DIGITS = np.frombuffer(ALPHABET.encode(), np.uint8)
-#: Both digits of ten bits, as one 16-bit number in the machine's own byte order.
+#: The two digits for each value of ten bits, as one 16-bit number in the machine's byte order.
 _PAIRS = pa.array(np.stack([np.repeat(_DIGITS, 32), np.tile(_DIGITS, 32)], axis=1).copy().view(np.uint16).reshape(1024))
 _UNCHECKED = pc.TakeOptions(boundscheck=False)
-#: Every second byte of a word, as four numbers of 16 bits.
+#: A mask for every second byte of a word, which leaves four numbers of 16 bits.
 _LANES = np.uint64(0x00FF00FF00FF00FF)
 _SUM = np.uint64(0x0001000100010001)
 _TEN_BITS = np.uint64(0x000003FF000003FF)
@@ -37,7 +37,7 @@ def taken(table: pa.Array, indices: np.ndarray[Any, Any]) -> np.ndarray[Any, Any
 
 
 def texts(matrix: np.ndarray[Any, Any], validity: pa.Buffer | None = None) -> pa.Array:
-    """A string column of the rows of an (n, length) matrix of bytes; NULL where ``validity`` says so."""
+    """A string column from the rows of an (n, length) matrix of bytes; NULL by ``validity``."""
     count, length = matrix.shape
     offsets = np.arange(0, (count + 1) * length, length, dtype=np.int32)
     buffers = [validity, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(matrix))]
@@ -55,7 +55,7 @@ def ids(keys: np.ndarray[Any, Any], table_number: int) -> pa.Array:
     first, second = np.ascontiguousarray(np.ascontiguousarray(keys).view(">u8").T).astype(np.uint64)
     parts = [(first, head, 8), (second, head + 8, 8), (_checksum(first, second, prefix), size - 2, 2)]
     groups = -(-size // 5)
-    # Of each ten bits of a group the first stand lowest: so their digits come first in memory.
+    # The first of the two digits of ten bits is in the lower byte, so it comes first in memory.
     tens = np.empty((count, groups), np.dtype("<u8"))
     for group in range(groups):
         start = 5 * group
@@ -73,17 +73,17 @@ def ids(keys: np.ndarray[Any, Any], table_number: int) -> pa.Array:
 
 
 def _checksum(first: Words, second: Words, prefix: bytes) -> Words:
-    """Fletcher-16 of the prefix and two words: the plain sum, and the sum weighted by how many bytes are left.
+    """Fletcher-16 of the prefix and two words: the plain sum, and the sum weighted by the number of remaining bytes.
 
-    Both modulo 256, the plain one in the upper byte. The weights of the words' bytes are 16 to 1: no lane of 16 bits
-    overflows into the next.
+    Both are modulo 256, with the plain sum in the upper byte. The weights of the words' bytes are 16 to 1, so no lane
+    of 16 bits overflows.
     """
     body = len(prefix) + INTERNAL_ID_BYTES
     plain: Any = np.uint64(0)
     weighted: Any = np.uint64(0)
     for word, left in ((first, 16), (second, 8)):
-        # From the left, bytes 1, 3, 5, 7 of the word, and bytes 0, 2, 4, 6. The highest lane of a product is the sum
-        # of each lane by the weight in the lane that stands opposite.
+        # From the left: bytes 1, 3, 5, 7 of the word, then bytes 0, 2, 4, 6. The highest lane of the product is the sum
+        # of all lanes, each multiplied by the weight in the opposite lane.
         for lanes, weight in ((word & _LANES, left - 1), ((word >> np.uint64(8)) & _LANES, left)):
             plain = plain + lanes
             weighted = weighted + lanes * np.uint64(sum((weight - 2 * lane) << 16 * lane for lane in range(4)))
@@ -94,12 +94,12 @@ def _checksum(first: Words, second: Words, prefix: bytes) -> Words:
     return checked
 
 
-#: Microseconds from 2001-09-09 to 2286-11-20: those of 16 digits.
+#: Microseconds with 16 digits: from 2001-09-09 to 2286-11-20.
 _FIRST, _LAST = 10**15, 10**16 - 1
 _FOUR_DIGITS, _EIGHT_DIGITS = np.uint32(10**4), np.uint64(10**8)
-#: What stands for NULL meanwhile.
+#: Replaces NULL during the computation.
 _FILLER = pa.scalar(10**15, pa.int64())
-#: The layout of ``1700000000000.123``: the digits by four, three before the dot, and three after it.
+#: The layout of ``1700000000000.123``: digits in groups of four, with three before the dot and three after it.
 _MOMENT = np.dtype([("a", "<u4"), ("b", "<u4"), ("c", "<u4"), ("d", "u1"), ("dot", "u1"), ("e", "<u2"), ("f", "u1")])
 
 
@@ -114,7 +114,7 @@ def _fours() -> tuple[pa.Array, np.ndarray[Any, Any], np.ndarray[Any, Any], np.n
 
 
 def moments(micros: pa.Array) -> pa.Array | None:
-    """Int64 microseconds as milliseconds with three decimals; None where any of them is not of 16 digits."""
+    """Int64 microseconds as milliseconds with three decimals; None if any value does not have 16 digits."""
     if micros.null_count:
         micros = pc.fill_null(micros, _FILLER)
     signed = micros.to_numpy()

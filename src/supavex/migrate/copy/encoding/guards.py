@@ -1,7 +1,7 @@
-"""Guards that the copy checks in the column it has read anyway: those of moments, and of decimals as text.
+"""Guards that the copy checks in columns that it has already read: those of times, and of decimals as text.
 
-PostgreSQL's own evaluation of them costs more than sending the value; a look at a column's least and greatest costs
-next to nothing.
+Evaluating them in PostgreSQL costs more than sending the value. Looking at a column's minimum and maximum costs almost
+nothing.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from supavex.migrate.copy.encoding.json_columns import FALSE, scalar, without_do
 def unfit(column: pa.Array) -> Iterator[tuple[int, int]]:
     """The rows of a column (timestamps in microseconds, or decimals as text) that break a guard of its conversion.
 
-    Each with the number of the first guard that it breaks.
+    Each row comes with the number of the first broken guard.
     """
     return _unfit_moments(column) if pa.types.is_timestamp(column.type) else _unfit_decimals(column)
 
 
 def _unfit_moments(column: pa.Array) -> Iterator[tuple[int, int]]:
-    """0: infinity. 1: a moment that no double holds."""
+    """Guard 0: infinity. Guard 1: a time that a double can't hold."""
     micros = column.view(pa.int64())
     bounds = pc.min_max(micros)
     least, greatest = bounds["min"].as_py(), bounds["max"].as_py()
@@ -46,7 +46,7 @@ def _unfit_moments(column: pa.Array) -> Iterator[tuple[int, int]]:
 
 
 def _unfit_decimals(column: pa.Array) -> Iterator[tuple[int, int]]:
-    """0: NaN, which a numeric of declared digits takes; it takes no infinity."""
+    """Guard 0: NaN, which a numeric with a precision accepts. It does not accept infinity."""
     if not without_dot(column).true_count:
         return
     for row in np.flatnonzero(pc.fill_null(pc.equal(column, scalar("NaN")), FALSE).to_numpy(zero_copy_only=False)):

@@ -1,7 +1,7 @@
-"""Arrow columns as JSON text, a whole column at a time: how a Convex snapshot writes each kind of value.
+"""Arrow columns as JSON text, a whole column at a time, in the form of a Convex snapshot for each kind of value.
 
-Every function takes a column of n values and returns a string column of n JSON texts; NULL stays NULL. No Python
-object is made per value, but for the rare kinds that say so.
+Every function takes a column of n values and returns a string column of n JSON texts. NULL stays NULL. Unless a
+function says otherwise, it makes no Python object for each value.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from supavex.convex.values import to_export_json
 from supavex.migrate.copy.encoding import fixed_width
 
-#: The letter after the backslash of the characters that have a short escape; 255 for other control characters.
+#: The letter of each short escape, by character; 255 for other control characters.
 _ESCAPE = np.zeros(256, np.uint8)
 _ESCAPE[:32] = 255
 for _character, _letter in {'"': '"', "\\": "\\", "\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f"}.items():
@@ -30,13 +30,13 @@ _FRACTIONS = pa.array([f".{n:03d}" for n in range(1000)])
 
 
 def to_json(column: pa.Array, kind: str) -> pa.Array:
-    """``column`` as JSON, by its kind (see :data:`supavex.mapping.conversions.Kind`); ids have their own function."""
+    """``column`` as JSON, by its kind (see :data:`supavex.mapping.conversions.Kind`). Ids have another function."""
     return _WRITERS[kind](column)
 
 
 @cache
 def scalar(text: str | None) -> pa.Scalar:
-    """A constant for Arrow's functions: made once, for making one looks for packages that may not be there."""
+    """A cached constant for Arrow's functions: making one tries to import packages that may be missing."""
     return pa.scalar(text, pa.string())
 
 
@@ -46,12 +46,12 @@ _INT64_ZERO = pa.scalar(0, pa.int64())
 
 
 def without_dot(texts: pa.Array) -> pa.Array:
-    """Which texts hold no dot; NULL for NULL."""
+    """Whether each text has no dot; NULL for NULL."""
     return pc.less(pc.find_substring(texts, "."), _ZERO)
 
 
 def joined(*parts: pa.Array | str) -> pa.Array:
-    """The texts of columns and constants, one after another; NULL where any of them is."""
+    """The texts of columns and constants, concatenated; NULL if any of them is NULL."""
     return pc.binary_join_element_wise(*[scalar(p) if isinstance(p, str) else p for p in parts], scalar(""))
 
 
@@ -61,7 +61,7 @@ def strings(column: pa.Array) -> pa.Array:
 
 
 def escaped(column: pa.Array) -> pa.Array:
-    """Strings with the escapes of JSON, without quotes: cut before each character that needs one, joined by \\."""
+    """Strings with JSON's escapes, without quotes: cut before each special character, and joined by a backslash."""
     column = _plain_strings(column)
     offsets, values = buffers(column)
     positions = _special(values)
@@ -69,12 +69,12 @@ def escaped(column: pa.Array) -> pa.Array:
         return column
     special = _ESCAPE[values[positions]]
     if (special == 255).any():
-        # Other control characters are so rare that the exact, slow way does.
+        # Other control characters are so rare that the slow, exact function encodes them.
         texts = [None if text is None else json.dumps(text, ensure_ascii=False)[1:-1] for text in column.to_pylist()]
         return pa.array(texts, pa.string())
     replaced = values.copy()
     replaced[positions] = special
-    # A piece starts where a text starts and where a backslash is to stand; a text is the list of its pieces.
+    # A piece begins at each text and at each backslash. A text is the list of its pieces.
     texts_at = np.searchsorted(positions, offsets) + np.arange(len(offsets))
     starts = np.empty(len(positions) + len(offsets), np.int32)
     starts[texts_at] = offsets
@@ -89,11 +89,11 @@ def escaped(column: pa.Array) -> pa.Array:
 
 
 def _special(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Where characters stand that JSON wants escaped."""
+    """The positions of characters that JSON has to escape."""
 
     def escapes(piece: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        # Comparisons are much faster than a look into a table for each byte. With its second bit turned, the quote
-        # follows the control characters.
+        # Comparisons are much faster than a look-up for each byte. If the second bit is flipped, the quote follows the
+        # control characters.
         mask: np.ndarray[Any, Any] = (piece ^ np.uint8(2)) < _AFTER_QUOTE
         np.logical_or(mask, piece == _BACKSLASH, out=mask)
         return mask
@@ -104,7 +104,7 @@ def _special(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 def positions(
     values: np.ndarray[Any, Any], which: Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]
 ) -> np.ndarray[Any, Any]:
-    """Where in ``values`` bytes stand for which ``which`` is True; a piece at a time, so that it stays in the cache."""
+    """The positions in ``values`` for which ``which`` is true. It works on small pieces, for the processor's cache."""
     found = []
     for start in range(0, len(values), _CACHED):
         positions = np.flatnonzero(which(values[start : start + _CACHED]))
@@ -114,7 +114,7 @@ def positions(
 
 
 def _plain_strings(column: pa.Array) -> pa.Array:
-    """The column as plain string storage, whose buffers start at its own first value."""
+    """The column as plain string storage, with buffers that begin at its first value."""
     if isinstance(column, pa.ExtensionArray):
         column = column.storage
     if column.type != pa.string():
@@ -133,9 +133,9 @@ def buffers(column: pa.Array) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any
 
 
 def numbers(column: pa.Array) -> pa.Array:
-    """Numbers as float64 JSON: always with a dot or an exponent, so that no reader takes one for an int64.
+    """Numbers as float64 JSON, always with a dot or an exponent, so that no reader takes one for an int64.
 
-    Of strings: decimals as PostgreSQL writes them.
+    A column of strings holds decimals in PostgreSQL's form.
     """
     if isinstance(column, pa.StringArray):
         return _decimals(column)
@@ -144,7 +144,7 @@ def numbers(column: pa.Array) -> pa.Array:
         return joined(text, ".0")
     bare = without_dot(text)
     if bare.true_count:
-        # Looking for a dot is much faster than the expression, which only those without one need.
+        # Searching for a dot is much faster than the expression, which only numbers without a dot need.
         dotted = pc.replace_substring_regex(text.filter(bare), r"^(-?[0-9]+)$", r"\1.0")
         text = pc.replace_with_mask(text, bare, dotted)
     if pc.all(pc.is_finite(column)).as_py() is False:
@@ -155,7 +155,7 @@ def numbers(column: pa.Array) -> pa.Array:
 
 
 def _decimals(column: pa.Array) -> pa.Array:
-    """Digits with a dot, which they get where they have none."""
+    """Digits with a dot, which is added if it is missing."""
     bare = without_dot(column)
     if not bare.true_count:
         return column
@@ -180,9 +180,9 @@ def micros(column: pa.Array) -> pa.Array:
 
 
 def _any_micros(column: pa.Array) -> pa.Array:
-    """As :func:`micros`, of any moments, those of NULLs whatever they are."""
+    """As :func:`micros`, for all times. NULLs may have any value."""
     micros_ = pc.fill_null(column, _INT64_ZERO).to_numpy()
-    # A negative moment is written from its magnitude: floor would turn -0.5 ms into -1 ms and .5.
+    # A negative time is written from its magnitude, because floor would turn -0.5 ms into -1 ms and .5.
     magnitude = np.abs(micros_)
     whole = pa.array(magnitude // 1000).cast(pa.string())
     fraction = _FRACTIONS.take(pa.array((magnitude % 1000).astype(np.int32)))
@@ -196,7 +196,7 @@ def booleans(column: pa.Array) -> pa.Array:
 
 
 def bytes_(column: pa.Array) -> pa.Array:
-    """Bytes as ``{"$bytes": base64}``: a Python object per value, for the kind is rare."""
+    """Bytes as ``{"$bytes": base64}``. It makes a Python object for each value, because the kind is rare."""
     texts = [
         None if value is None else f'{{"$bytes":"{base64.b64encode(value).decode()}"}}' for value in column.to_pylist()
     ]
@@ -204,7 +204,7 @@ def bytes_(column: pa.Array) -> pa.Array:
 
 
 def json_texts(column: pa.Array) -> pa.Array:
-    """Text that is JSON already."""
+    """Text that is already JSON."""
     return _plain_strings(column)
 
 

@@ -1,4 +1,6 @@
-"""Convex's limits on JSON values, over a whole column: a scan finds rows that might break one, Python makes sure."""
+"""Convex's limits on JSON values, over a whole column: a scan finds suspicious rows, and Python checks
+these exactly.
+"""
 
 from __future__ import annotations
 
@@ -18,23 +20,23 @@ from supavex.convex.values import Value, size, to_export_json
 from supavex.mapping.conversions.json import MAY_ROUND, json_problem, numbers_as_doubles, rounds, value_problem_of
 from supavex.migrate.copy.encoding import json_columns
 
-#: A key that starts with $, holds a backslash, or holds something outside printable ASCII; matches inside strings
-#: too, which only costs a closer look. PostgreSQL writes jsonb with a blank after commas, and none after braces.
+#: A key that starts with $, or holds a backslash or a character outside printable ASCII. It also matches inside
+#: strings, which only costs an exact check. PostgreSQL prints jsonb with a blank after commas, and none after braces.
 _ODD_KEY = r'[{,]\s*"(?:\$|[^"\\]*\\|[^"\\]*[^ -~"\\][^"\\]*":)'
-#: A number with so many digits that a double may not hold it. PostgreSQL writes numbers in JSON without exponents, and
-#: those in vectors are no larger than a float4.
+#: A number with so many digits that a double may not hold it. PostgreSQL prints jsonb's numbers without exponents, and
+#: a vector's numbers are float4.
 _LONG_NUMBER = r"[0-9]{300}"
 #: A string so long that it may be a key beyond the limit (RE2 repeats at most 1000 times).
 _LONG_STRING = r'"[^"]{1000}'
-#: Bytes of JSON below which neither an array ("0,") nor an object ('"a":0,') can have too many members.
+#: Below this many bytes of JSON, neither an array ("0,") nor an object ('"a":0,') can have too many members.
 _MANY = min(limits.MAX_ARRAY_LENGTH * 2, limits.MAX_OBJECT_FIELDS * 6)
-#: Bytes of JSON below which a document can't be too large: a one-digit number weighs 9 bytes and takes 2.
+#: Below this many bytes of JSON, a document can't be too large: a one-digit number weighs 9 bytes and takes 2.
 LARGE = limits.MAX_DOCUMENT_BYTES // 9
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What keeps the value in row ``index`` of a column from going."""
+    """Why the value in row ``index`` of a column is refused."""
 
     index: int
     code: str
@@ -43,13 +45,13 @@ class Problem:
 
 
 def _suspicious(column: pa.Array) -> np.ndarray[Any, Any]:
-    """The rows that may break a limit. What no byte of the whole column hints at is not looked for in each row."""
+    """The rows that may break a limit. Each search begins with the bytes of the whole column."""
     offsets, values = json_columns.buffers(column)
     found = np.zeros(len(column), np.bool_)
     if not len(values):
         return found
     longest = int(np.diff(offsets).max())
-    # A copy that Python's own searches take, which are many times as fast as a comparison of each byte.
+    # Python's searches need a copy, and are many times as fast as comparing each byte.
     content = values.tobytes()
     patterns = []
     if not content.isascii() or any(sign in content for sign in (b"\\", b"\x7f", b"$")):
@@ -67,7 +69,7 @@ def _suspicious(column: pa.Array) -> np.ndarray[Any, Any]:
 
 
 def _deep(offsets: np.ndarray[Any, Any], values: np.ndarray[Any, Any], longest: int) -> np.ndarray[Any, Any]:
-    """The rows that open as many brackets as nesting has levels: whether one in the other, is for a closer look."""
+    """The rows with as many opening brackets as the nesting limit. The exact check counts their depth."""
     levels = limits.MAX_DOCUMENT_NESTING
     none = np.zeros(len(offsets) - 1, np.bool_)
     if longest < 2 * levels:
@@ -81,9 +83,9 @@ def _deep(offsets: np.ndarray[Any, Any], values: np.ndarray[Any, Any], longest: 
 
 
 def problems(column: pa.Array, mask: np.ndarray[Any, Any] | None = None) -> Iterator[Problem]:
-    """The rows of a column of JSON texts, as PostgreSQL writes jsonb and vectors, that Convex refuses.
+    """The rows of a column of JSON texts that Convex refuses. The texts are in PostgreSQL's form of jsonb and vectors.
 
-    ``mask`` limits it to rows that are True.
+    Only rows with a true ``mask`` are checked.
     """
     found = _suspicious(column)
     for index in np.flatnonzero(found if mask is None else found & mask):
@@ -92,15 +94,16 @@ def problems(column: pa.Array, mask: np.ndarray[Any, Any] | None = None) -> Iter
             yield Problem(int(index), *problem)
 
 
-#: What words of eight bytes are compared by.
+#: A word with the value 1 in each byte, for comparing eight bytes at once.
 _BYTES = np.uint64(0x0101010101010101)
 _HIGH = np.uint64(0x80) * _BYTES
 
 
 def rounded_rows(column: pa.Array, *, exponents: bool) -> np.ndarray[Any, Any]:
-    """The rows of a column of JSON texts with a number that JSON.parse rounds. ``exponents``: they may have some.
+    """The rows of a column of JSON texts with a number that JSON.parse rounds. ``exponents``: numbers may have
+    exponents.
 
-    PostgreSQL writes numbers in jsonb without exponents.
+    PostgreSQL prints jsonb's numbers without exponents.
     """
     rows = np.arange(len(column)) if exponents else _with_digits(column)
     if not len(rows):
@@ -112,16 +115,16 @@ def rounded_rows(column: pa.Array, *, exponents: bool) -> np.ndarray[Any, Any]:
 
 
 def _with_digits(column: pa.Array) -> np.ndarray[Any, Any]:
-    """The rows with sixteen digits or points in a row, and a few more: eight that lie where a word does.
+    """The rows with sixteen digits or points in sequence, and a few others with eight of them in an aligned word.
 
-    Words of eight bytes are compared at once. Digits and points (and the slash) are the bytes from 0x2E to 0x39.
+    Words of eight bytes are compared at once. Digits, points and the slash are the bytes from 0x2E to 0x39.
     """
     offsets, values = json_columns.buffers(column)
     words = np.frombuffer(values, np.uint64, len(values) // 8)
     above = (words + np.uint64(0x46) * _BYTES) | words
     within = (words + np.uint64(0x52) * _BYTES) & ~above & _HIGH
     places = np.flatnonzero(within == _HIGH) * 8
-    # Wherever a run of sixteen begins, it holds a whole word.
+    # A sequence of sixteen bytes contains a whole aligned word.
     rows: np.ndarray[Any, Any] = np.unique(np.searchsorted(offsets, places, "right") - 1)
     return rows
 
@@ -129,9 +132,9 @@ def _with_digits(column: pa.Array) -> np.ndarray[Any, Any]:
 def checked_rows(
     column: pa.Array, validator: Validator, load: Callable[[str], Value], *, special: bool = False
 ) -> tuple[pa.Array, list[Problem]]:
-    """JSON texts written anew in Convex's form, each checked against ``validator``: a Python object per row.
+    """JSON texts rewritten in Convex's form, each checked against ``validator``. It makes a Python object for each row.
 
-    ``load`` makes the value from the text; ``special`` says that it may make infinity.
+    ``load`` makes the value from the text. ``special``: the value may contain infinity.
     """
     texts: list[str | None] = []
     found: list[Problem] = []
@@ -169,7 +172,7 @@ def _loaded(text: str, load: Callable[[str], Value], special: bool) -> tuple[Val
 
 
 def document_problem(line: str, *, uniform: bool) -> str | None:
-    """Why a whole document, as a line of the archive, is too large; None where it is not."""
+    """Why a whole document, as a line of the archive, is too large; None if it is not."""
     value = json.loads(line) if uniform else numbers_as_doubles(line)
     weight = size(value)
     if weight > limits.MAX_DOCUMENT_BYTES:

@@ -1,4 +1,4 @@
-"""A column of JSON, one value a row, before it is joined to lines."""
+"""A column of JSON, one value for each row, before the columns are joined to lines."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from supavex.migrate.copy.encoding import json_columns
 
 @dataclass(frozen=True, slots=True)
 class JsonText:
-    """A column of JSON; of strings without their quotes, which are put around them where the line is joined."""
+    """A column of JSON. Strings (``quoted``) have no quotes yet; they get them when the line is joined."""
 
     column: pa.Array
     quoted: bool = False
 
     def filled(self, missing: pa.Array, json_text: str) -> JsonText:
-        """The same with ``json_text`` where ``missing`` is True."""
+        """The column with ``json_text`` where ``missing`` is true."""
         if self.quoted and json_text.startswith('"'):
             text = json_columns.scalar(json_text[1:-1])
             return JsonText(pc.if_else(missing, text, self.column), quoted=True)
@@ -30,19 +30,19 @@ class JsonText:
 
 
 def members(names: Sequence[str]) -> list[tuple[str, str]]:
-    """The members of a document in byte order, ``_creationTime`` and ``_id`` among them, each with its name as JSON."""
+    """The members of a document in byte order, including ``_creationTime`` and ``_id``, each with its name as JSON."""
     return [(name, json.dumps(name)) for name in sorted([*names, "_creationTime", "_id"])]
 
 
 def json_lines(members: Sequence[tuple[str, str]], texts: Mapping[str, JsonText]) -> pa.Array:
-    """Documents as JSON, each with a newline. A member is left out of the documents where its text is NULL.
+    """Documents as JSON, each with a newline. A NULL text leaves the member out of the document.
 
-    What stands before each value is ``{"a":``, then ``,"b":``. Members before ``_creationTime``, which is always there,
-    carry a comma after them, since the first of them may be absent.
+    The text before the first value is ``{"a":``, before each later value ``,"b":``. Members before ``_creationTime``,
+    which is always present, have the comma after them, because the first of them may be absent.
     """
     parts: list[Any] = []
-    constant = "{"  # what is to stand before the next column
-    before = True  # no member that is always there has been written yet
+    constant = "{"  # The text before the next column
+    before = True  # No member has been written that is always present.
     for name, key in members:
         text = texts[name]
         quote = '"' if text.quoted else ""

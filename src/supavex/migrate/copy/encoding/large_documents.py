@@ -1,4 +1,4 @@
-"""Documents that are larger than Convex takes, and what to do about each."""
+"""Documents that are larger than Convex allows, with what to do about each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from supavex.postgres.catalog import Column
 
 
 def reject_large(table: TablePlan, lines: pa.Array, report: SliceReport, *, uniform: bool) -> None:
-    """Rejects the rows whose document is beyond a limit of Convex, which only those of long ``lines`` can be."""
+    """Rejects the rows whose document is beyond a limit of Convex. Only those with long ``lines`` can be."""
     offsets, _ = json_columns.buffers(lines)
     for index in map(int, np.flatnonzero(np.diff(offsets) > json_limits.LARGE)):
         if index not in report.rejected:
@@ -27,13 +27,13 @@ def reject_large(table: TablePlan, lines: pa.Array, report: SliceReport, *, unif
 
 
 def _heaviest(table: TablePlan, line: str) -> FieldPlan:
-    """The field that has most to do with a document's size."""
+    """The field that contributes most to a document's size."""
     sizes = {name: len(json.dumps(value)) for name, value in json.loads(line).items()}
     return max(table.fields, key=lambda field: sizes.get(field.name, 0))
 
 
 def _lighter(table: TablePlan, field: FieldPlan) -> str:
-    """What to do about a document that is too large for that field's sake."""
+    """The fix for a document that is too large because of that field."""
     other = "Cut its longest text (truncate), or leave a column out."
     assert table.key is not None
     assert table.definition is not None

@@ -1,4 +1,4 @@
-"""Keys that a reference may not name, and ids that a file gives for keys."""
+"""Keys that a reference may not name, and the new ids of an id file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from supavex.migrate.keys.sets import KeySet
 
 @dataclass(frozen=True, slots=True)
 class ForbiddenKeys:
-    """Keys that references may not name, and what a row that names one is rejected with."""
+    """Keys that references may not name, and the reason for rejecting a row that names one."""
 
     keys: KeySet
     code: str
@@ -22,30 +22,30 @@ class ForbiddenKeys:
     fix: str
 
     def among(self, keys: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        """Which of n rows of key bytes are forbidden."""
+        """Which of n rows of key bytes are forbidden, as booleans."""
         return ~self.keys.lacks(keys)
 
     def forbids(self, *, known: bool) -> bool:
-        """Whether a key is forbidden that is among ``keys``, or is not (``known``)."""
+        """Whether a key is forbidden. ``known``: whether it is in ``keys``."""
         return known
 
 
 @dataclass(frozen=True, slots=True)
 class AllowedKeys(ForbiddenKeys):
-    """The only keys that references may name: all others are forbidden."""
+    """The only keys that references may name. All others are forbidden."""
 
     def among(self, keys: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        """Which of n rows of key bytes are forbidden."""
+        """Which of n rows of key bytes are forbidden, as booleans."""
         return self.keys.lacks(keys)
 
     def forbids(self, *, known: bool) -> bool:
-        """Whether a key is forbidden that is among ``keys``, or is not (``known``)."""
+        """Whether a key is forbidden. ``known``: whether it is in ``keys``."""
         return not known
 
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """Old key texts and the texts that take their place, in the same order; sorted or not."""
+    """Old key texts, and their replacements in the same order. They need not be sorted."""
 
     keys: pa.Array
     values: pa.Array

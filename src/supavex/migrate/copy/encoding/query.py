@@ -1,4 +1,4 @@
-"""The SQL that the copy reads a table with: its key, its creation time, each field's value, and each guard."""
+"""The SQL with which the copy reads a table: key, creation time, each field's value, and each guard."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ from supavex.postgres.catalog import Column
 class CopyQuery:
     """The SELECT that reads a table.
 
-    Its columns: ``_key`` (16 bytes), ``_text`` (the key as text, where the bytes don't tell it), ``_created`` (a
-    moment), ``v<i>`` (the value of field i) and ``_notes`` (of a row that can't go, the guards that say so:
-    ``i_j`` for guard j of field i, with a blank behind each; ``created`` of one whose creation time is a substitute,
-    ``i_cut`` of one whose field i goes cut short; else NULL). One column, for reading each costs; none, where there is
-    nothing to say.
+    Its columns: ``_key`` (16 bytes), ``_text`` (the key as text, if the bytes don't show it), ``_created`` (a
+    timestamp), ``v<i>`` (the value of field i) and ``_notes``. ``_notes`` is NULL for a normal row. Otherwise it lists,
+    with a blank after each: ``i_j`` if guard j of field i is broken, ``created`` if the creation time is a substitute,
+    ``i_cut`` if the text of field i is truncated. It is one column because reading each column costs time, and it is
+    missing if no row can have notes.
 
-    ``created``: the field that holds the creation time too. Then ``_created`` is NULL but where a substitute is needed.
+    ``created``: the index of the field that also holds the creation time. ``_created`` is then NULL unless a substitute
+    is needed.
     """
 
     sql: str
@@ -56,7 +57,7 @@ def copy_query(table: TablePlan) -> CopyQuery:
 
 
 def _creation_field(table: TablePlan) -> int | None:
-    """The field that the creation column is copied to as it is."""
+    """The field to which the creation column is copied unchanged."""
     for index, field in enumerate(table.fields):
         own = isinstance(field.value, Column) and field.value.name in table.creation.columns[:1]
         if own and field.conversion.kind == "micros" and field.conversion.seen:
@@ -65,12 +66,12 @@ def _creation_field(table: TablePlan) -> int | None:
 
 
 def _substitute_sql(table: TablePlan) -> str:
-    """As :func:`creation_sql` where that is not the creation column's own value; else NULL."""
+    """:func:`creation_sql` if it differs from the creation column's value; else NULL."""
     return f"CASE WHEN {within_sql(milliseconds_sql(table, 0))} THEN NULL ELSE {bounded_sql(table)} END"
 
 
 def value_sql(field: FieldPlan) -> str:
-    """SQL for what the copy reads of a field."""
+    """SQL for the value of a field that the copy reads."""
     match field.value:
         case Reference(is_array=is_array):
             return reference_text_sql(field) if is_array else reference_sql(field)
@@ -80,7 +81,7 @@ def value_sql(field: FieldPlan) -> str:
 
 
 def guards_sql(field: FieldPlan) -> list[str]:
-    """SQL conditions that are false where the row can't go; true or NULL elsewhere."""
+    """SQL conditions that are false for rows to reject, and true or NULL for others."""
     guards = [
         f"({field.source} IS NULL OR ({guard.sql.replace('{c}', field.source)}))" for guard in field.conversion.guards
     ]
@@ -93,7 +94,7 @@ def guards_sql(field: FieldPlan) -> list[str]:
 
 
 def _notes_sql(table: TablePlan, created: int | None) -> str | None:
-    """SQL for what there is to say of a row besides its values; NULL for nearly every row. None: nothing ever is."""
+    """SQL for the notes of a row, which are NULL for nearly every row. None if no row can have notes."""
     holds, names = [], []
     if table.creation.columns and created is None:
         holds.append(f"{within_sql(milliseconds_sql(table, 0))} IS TRUE")

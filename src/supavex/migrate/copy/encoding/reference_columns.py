@@ -1,4 +1,4 @@
-"""Columns that refer to rows, as columns of ids."""
+"""Columns of references, converted to columns of ids."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from supavex.migrate.keys.sets import key_bytes
 
 
 class ReferenceColumns:
-    """What the references of one table lead to; see :class:`~supavex.migrate.copy.encoding.encoder.TableEncoder`."""
+    """The ids of the references of one table; see :class:`~supavex.migrate.copy.encoding.encoder.TableEncoder`."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class ReferenceColumns:
         existing: Mapping[str, ExistingIds],
     ) -> None:
         self._numbers, self._bad, self._lookups, self._existing = numbers, bad, lookups, existing
-        #: As Python objects, for arrays of references.
+        #: The forbidden keys as Python objects, for arrays of references.
         self._bad_bytes = {
             field.name: [(frozenset(bad.keys.to_list()), bad) for bad in self._bad.get(field.name, ())]
             for field in table.fields
@@ -48,7 +48,7 @@ class ReferenceColumns:
         }
 
     def text(self, field: FieldPlan, column: pa.Array, report: SliceReport) -> JsonText | None:
-        """The ids of a column, NULL where it is NULL; None where the field holds no ids."""
+        """The ids of a column, NULL for NULL; None if the field holds no ids."""
         match field.value:
             case Reference(is_array=True) as reference:
                 return JsonText(self._arrays(field, reference, column, report))
@@ -79,7 +79,7 @@ class ReferenceColumns:
             fix = f"See that the row is in {target}, matched by its key."
             valid = pc.is_valid(column).to_numpy(zero_copy_only=False)
             report.reject_where(pa.array(unknown & valid), Reason(field.place, "UnresolvedReference", reason, fix))
-        # Those rows don't go: any id will do.
+        # These rows are rejected, so any id will do.
         none = np.zeros((len(places), INTERNAL_ID_BYTES), np.uint8)
         ids = fixed_width.ids(known.ids[places] if len(known.keys) else none, known.number)
         return JsonText(_null_where(column, ids), quoted=True)
@@ -95,7 +95,9 @@ class ReferenceColumns:
         return JsonText(_null_where(column, ids), quoted=True)
 
     def _arrays(self, field: FieldPlan, reference: Reference, column: pa.Array, report: SliceReport) -> pa.Array:
-        """Arrays of ids, from JSON arrays of key texts: a Python object per element, for the kind is rare."""
+        """Arrays of ids, from JSON arrays of key texts. It makes a Python object for each element, because the kind is
+        rare.
+        """
         known = self._existing_bytes.get(field.name)
         elements = Target(field.validator).elements
         nulls = any(Target(element).null for element in elements)
@@ -125,5 +127,5 @@ class ReferenceColumns:
 
 
 def _null_where(column: pa.Array, ids: pa.Array) -> pa.Array:
-    """The ids, NULL where the column is."""
+    """The ids, with NULL for each NULL of the column."""
     return pc.if_else(pc.is_null(column), json_columns.scalar(None), ids) if column.null_count else ids

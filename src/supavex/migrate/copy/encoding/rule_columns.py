@@ -1,4 +1,4 @@
-"""Which rows break a rule of their field: one of some values, bounds, a pattern."""
+"""Finds the rows that break a rule of their field: a list of values, bounds, or a pattern."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from supavex.migrate.copy.encoding.slice_report import MEANT, Reason, SliceRepor
 
 
 def has_rules(validator: Validator) -> bool:
-    """Whether a value can break a rule of the validator, or of one inside it."""
+    """Whether a value can break a rule of the validator, or of a validator inside it."""
     plain = all(v.rules == Rules(default=v.rules.default, unique=v.rules.unique) for _, v in validator.walk())
     return Target(validator).allowed() is not None or not plain
 
@@ -41,7 +41,7 @@ def reject_broken(field: FieldPlan, column: pa.Array, report: SliceReport) -> No
         report.reject_where(wrong, _reason(field, "ValueNotAllowed", f"the value is not one of {shown}"))
     for sign, bound, holds in rules.bounds():
         compare = {"ge": pc.greater_equal, "gt": pc.greater, "le": pc.less_equal, "lt": pc.less}[holds.__name__]
-        # Inverted, so that NaN, which compares with nothing, is found too.
+        # Inverted, so that NaN, for which every comparison is false, is found too.
         wrong = pc.invert(compare(column.cast(pa.float64()), float(bound)))
         report.reject_where(wrong, _reason(field, "ValueOutOfRange", f"the value is not {sign} {printed(bound)}"))
     if rules.pattern is not None and kind == "string":
@@ -57,7 +57,9 @@ def reject_broken(field: FieldPlan, column: pa.Array, report: SliceReport) -> No
 
 
 def _reject_of_members(field: FieldPlan, column: pa.Array, report: SliceReport) -> None:
-    """The rules of a union's several members, of which a value breaks all that it could be of: value by value."""
+    """Checks the rules of a union's members, value by value. A value is rejected if it breaks those of every member
+    that it fits.
+    """
     if field.conversion.kind == "string":
         column = column.cast(pa.string())
     different = pc.unique(column.drop_null())
@@ -72,7 +74,7 @@ def _reject_of_members(field: FieldPlan, column: pa.Array, report: SliceReport) 
 
 
 def reject_broken_elements(field: FieldPlan, column: pa.Array, report: SliceReport) -> None:
-    """What the elements' own validators allow; length and NULLs are the guards' business."""
+    """Checks the rules of the elements' validators. The guards check length and NULLs."""
     elements = Target(field.validator).elements
     element = elements[0] if len(elements) == 1 else None
     if element is None:
@@ -96,7 +98,7 @@ def _reason(field: FieldPlan, code: str, reason: str) -> Reason:
 
 
 def _any_element(column: pa.Array, elements: pa.Array) -> pa.Array:
-    """Of a column of lists, the rows where ``elements`` (booleans over the flattened lists) is True anywhere."""
+    """The rows of a column of lists for which ``elements`` (booleans over the flattened lists) is true anywhere."""
     mask = np.zeros(len(column), np.bool_)
     mask[pc.list_parent_indices(column).filter(elements).to_numpy()] = True
     return pa.array(mask)

@@ -1,4 +1,4 @@
-"""What there is to say of the rows of a slice: those that don't go and why, and those that go changed."""
+"""The report about a slice: the rejected rows with the reason, and the rows that are copied with a change."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import pyarrow.compute as pc
 from supavex.mapping.plan import FieldPlan
 from supavex.migrate.copy.encoding import json_columns
 
-#: What to do about a value that the schema does not allow.
+#: The fix for a value that the schema does not allow.
 MEANT = "Correct the row, or say what should become of it in schema.py or supavex.toml."
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a row does not go: the column, a code, one sentence, and what to do."""
+    """Why a row is rejected: the column, a code, one sentence, and the fix."""
 
     column: str
     code: str
@@ -29,20 +29,20 @@ class Reason:
 
 @dataclass(slots=True)
 class SliceReport:
-    """By row, counted from the first of the slice, what there is to say."""
+    """The report about the rows of a slice. Rows are counted from the first of the slice."""
 
-    #: The first reason of each row that does not go.
+    #: The first reason of each rejected row.
     rejected: dict[int, Reason] = field(default_factory=dict)
-    #: By column, the rows where NULL was filled, and those whose JSON holds a number that was rounded.
+    #: By column, the rows with a filled NULL, and those whose JSON holds a rounded number.
     filled: dict[str, list[int]] = field(default_factory=dict)
     rounded: dict[str, list[int]] = field(default_factory=dict)
 
     def reject(self, row: int, field: FieldPlan, code: str, reason: str, fix: str) -> None:
-        """Rejects a row for a field's sake, unless it is rejected already."""
+        """Rejects a row because of a field, unless it is already rejected."""
         self.rejected.setdefault(row, Reason(field.place, code, reason, fix))
 
     def reject_where(self, mask: Any, reason: Reason) -> None:
-        """Rejects the rows where ``mask`` (a boolean column, NULL as False) is True, unless rejected already."""
+        """Rejects the rows with a true ``mask`` (booleans, NULL as false), unless they are already rejected."""
         if mask.null_count:
             mask = pc.fill_null(mask, json_columns.FALSE)
         if not mask.true_count:
@@ -51,6 +51,6 @@ class SliceReport:
             self.rejected.setdefault(int(index), reason)
 
     def going(self, rows: Mapping[str, list[int]]) -> Counter[str]:
-        """How many of some rows go, by column."""
+        """By column, how many of some rows are accepted."""
         gone = self.rejected
         return +Counter({name: len(found) - sum(row in gone for row in found if gone) for name, found in rows.items()})

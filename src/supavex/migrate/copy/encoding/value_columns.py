@@ -1,4 +1,4 @@
-"""Columns of values as columns of JSON, by the kind of their conversion."""
+"""Columns of values, converted to columns of JSON by the kind of their conversion."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _json(field: FieldPlan, column: pa.Array, report: SliceReport, *, uniform: b
 
 
 def _count_rounded(field: FieldPlan, column: pa.Array, report: SliceReport) -> None:
-    """Counts the rows whose JSON holds a number that a double does not, or rejects them, as the rule says."""
+    """Counts or rejects the rows whose JSON holds a number that a double can't hold, by the column's rule."""
     rounding = field.conversion.rounding
     if not rounding:
         return
@@ -49,6 +49,6 @@ def _count_rounded(field: FieldPlan, column: pa.Array, report: SliceReport) -> N
         report.rounded[field.place] = rows.tolist()
         return
     for index in rows:
-        reason = "a number inside is none that a double holds"
+        reason = "a double can't hold a number inside"
         fix = "Make the field v.string(), or take lossy = false away."
         report.reject(int(index), field, "InexactNumber", reason, fix)
