@@ -1,1 +1,1 @@
-"""The proof: source and target, read again by another way than the copy's, and compared."""
+"""The proof: reads source and target again, with other code than the copy's, and compares them."""

@@ -1,7 +1,7 @@
-"""The proof of stored files: every one is read again, in the source and in the target, and their SHA-256 compared.
+"""Proves stored files: each is read again in the source and in the target, and the SHA-256 are compared.
 
-The target says where its files are: a deployment, or an archive. Files of the target that no row of the source stands
-for are its own business.
+The target, a deployment or an archive, says where its files are. Files of the target without a row in the source are
+ignored.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from supavex.migrate.target.stored_files import Stored
 from supavex.postgres.snapshot import Snapshot, imported
 from supavex.postgres.storage import StorageObject, read_objects
 
-#: What is compared of a file: contents, what is said of them, size, media type, creation time.
+#: The compared properties of a file: contents, metadata, size, media type, creation time.
 FIELDS = 5
 
 
@@ -33,7 +33,7 @@ def prove_files(
     rejects: Mapping[str | None, Reject],
     progress: Callable[[int], None] = lambda done: None,
 ) -> TableProof:
-    """Proves that the files of ``storage.objects`` are those of ``target``, the rejected ones aside."""
+    """Proves that the files of ``storage.objects`` are those of ``target``, except the rejected ones."""
     proof = TableProof(OBJECTS, STORAGE_TABLE)
     unexplained = {key for key in rejects if key is not None}
     with imported(snapshot) as connection, names_of(source, connection, buckets) as name_in_source:
@@ -79,10 +79,10 @@ def _compare(source: FileSource, object_: StorageObject, there: str | None, stor
 def compare_stored(
     source: str, key: str, expected: tuple[str, int] | None, about: tuple[str | None, float], stored: Stored
 ) -> Iterator[Mismatch]:
-    """Every difference between what a file has to be and what a target holds.
+    """Every difference between a file's expected and stored properties.
 
-    ``source`` and ``key`` say which it is; ``expected``: SHA-256 and bytes, None where it can't be read; ``about``:
-    its media type, and its ``_creationTime``.
+    ``source`` and ``key`` identify the file. ``expected``: SHA-256 and bytes, None if it can't be read. ``about``: its
+    media type and its ``_creationTime``.
     """
 
     def differs(column: str, expected: object, found: object) -> Mismatch:

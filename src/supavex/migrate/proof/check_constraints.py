@@ -1,4 +1,4 @@
-"""The source's own CHECK constraints, evaluated over the rows as they went."""
+"""Evaluates the source's CHECK constraints over the rows as they were copied."""
 
 from __future__ import annotations
 
@@ -15,21 +15,23 @@ from supavex.postgres.catalog import CheckConstraint
 from supavex.postgres.connection import literal, quoted
 from supavex.text import counted
 
-#: What PostgreSQL raises that can't evaluate an expression; not what ends a connection or a query.
+#: PostgreSQL's errors for an expression that it can't evaluate. Errors that end a connection or query are not among
+#: them.
 _UNEVALUATED = (psycopg.ProgrammingError, psycopg.DataError, psycopg.errors.RaiseException)
 _SEARCH_PATH = "SELECT reset_val FROM pg_catalog.pg_settings WHERE name = 'search_path'"
 
 
 def evaluate_checks(compared: ComparedTable, connection: psycopg.Connection) -> None:
-    """The source's own CHECK constraints over its rows as they went: NULLs filled, texts cut, rejected rows aside.
+    """Evaluates the source's CHECK constraints over the rows as copied: NULLs filled, texts truncated, without rejected
+    rows.
 
-    Every field was compared, so what holds there holds in the target.
+    Every field has been compared, so what holds for these rows holds in the target.
     """
     checks = compared.table.source.checks
     if not checks:
         return
     key, rows = _rows_sql(compared)
-    # All in one look at the table: most hold.
+    # One query for all constraints, because most hold.
     counts = ", ".join(f"count(*) FILTER (WHERE NOT ({check.expression}))" for check in checks)
     broken: tuple[int, ...] | None = None
     with suppress(*_UNEVALUATED), connection.transaction():
@@ -45,7 +47,7 @@ def evaluate_checks(compared: ComparedTable, connection: psycopg.Connection) -> 
         sql = f"SELECT {key} {rows} WHERE NOT ({check.expression})"
         problem = _broken(compared, connection, check, sql, "")
         if problem is not None:
-            # A function that it calls may look for what it uses on the search path that sessions begin with.
+            # A function in the expression may rely on the search path with which sessions begin.
             path = connection.execute(_SEARCH_PATH).fetchone()
             problem = _broken(compared, connection, check, sql, str(path[0] if path else ""))
         if problem is not None:
@@ -53,7 +55,7 @@ def evaluate_checks(compared: ComparedTable, connection: psycopg.Connection) -> 
 
 
 def _rows_sql(compared: ComparedTable) -> tuple[str, str]:
-    """SQL of a row's key, and FROM with the rows as they went: NULLs filled, texts cut."""
+    """SQL of a row's key, and FROM with the rows as copied: NULLs filled, texts truncated."""
     table, project = compared.table, compared.context.plan.project
     assert table.key is not None
     cut = {f.column.name for f in table.fields if f.column is not None and f.conversion.cut}
@@ -66,7 +68,7 @@ def _rows_sql(compared: ComparedTable) -> tuple[str, str]:
     for column in table.source.columns:
         name = f"{ALIAS}.{quoted(column.name)}"
         planned = filled.get(column.name)
-        # Of other types than texts (an enum, say), what was cut is none any more.
+        # A truncated value of another type than text, such as an enum, may be invalid.
         if column.name in cut and column.type.base in ("text", "varchar", "bpchar", "citext"):
             length = project.column_rule(table.rule, column.name).truncate
             name = f"left(to_jsonb({name}) #>> '{{}}', {length})::{column.type.name}"
@@ -75,7 +77,7 @@ def _rows_sql(compared: ComparedTable) -> tuple[str, str]:
             name = f"COALESCE({name}, {literal(filling)}::{column.type.name})"
         columns.append(f"{name} AS {quoted(column.name)}")
     source = table.source.sql_name
-    # A name that no column has: PostgreSQL's own are no longer than this.
+    # A name that no column has: it is as long as PostgreSQL's longest names.
     key = quoted("supavex key".ljust(63))
     columns.append(f"{own_key_sql(table)} AS {key}")
     rows = f"FROM (SELECT {', '.join(columns)} FROM {source} AS {ALIAS}) AS s"
@@ -85,7 +87,7 @@ def _rows_sql(compared: ComparedTable) -> tuple[str, str]:
 def _broken(
     compared: ComparedTable, connection: psycopg.Connection, check: CheckConstraint, sql: str, path: str
 ) -> str | None:
-    """Looks for the rows that break a check (``sql``: their keys), on a search path. Why not, where it can't."""
+    """Finds the rows that break a check (``sql``: their keys), on a search path. Returns why it can't, or None."""
     proof = compared.proof
     before = proof.counts["broken check"], len(proof.findings)
     try:
@@ -99,7 +101,7 @@ def _broken(
             connection.execute("SELECT pg_catalog.set_config('search_path', '', true)")
     except _UNEVALUATED as error:
         proof.counts["broken check"], listed = before
-        proof.counts += Counter()  # without what is zero
+        proof.counts += Counter()  # Removes zeros.
         del proof.findings[listed:]
         return error.diag.message_primary or type(error).__name__
     return None

@@ -1,4 +1,4 @@
-"""What all parts of a table's proof share: the snapshot of the source, the target, and what was found so far."""
+"""The state that all parts of a table's proof share: the snapshot of the source, the target, and the findings."""
 
 from __future__ import annotations
 
@@ -17,43 +17,45 @@ from supavex.migrate.target.documents import Documents
 from supavex.postgres.snapshot import Snapshot
 from supavex.postgres.visibility import Visibility
 
-#: Bytes of a table from which on a process of its own is worth starting.
+#: If a table has more bytes, starting a separate process for it pays.
 LARGE_BYTES = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class ProofContext:
-    """One proof: what it compares with what, and what it knows before the first row."""
+    """The state of one proof: what it compares, and what is known before the first row."""
 
     plan: Plan
     snapshot: Snapshot
     target: Documents
     #: The target's table numbers, by name.
     numbers: Mapping[str, int]
-    #: Of tables that were in Convex before, the source's key to the document's id, by the table's name in Convex.
+    #: For tables that existed in Convex: the source's key to the document's id, by the table's name in Convex.
     existing: Mapping[str, Mapping[str, str]]
     #: The rejected rows, by source table and key.
     rejects: Mapping[str, Mapping[str | None, Reject]]
+    #: Reads the rows of large tables.
     process: DigestProcess
-    #: Bytes of a table from which on the process reads its rows.
+    #: If a table has more bytes, the process reads its rows.
     large_bytes: int = LARGE_BYTES
 
 
 @dataclass(slots=True)
 class ComparedTable:
-    """One table of a proof, and what was found of it."""
+    """One table of a proof, and its findings."""
 
     context: ProofContext
     table: TablePlan
     proof: TableProof
-    #: What the copy saw; None where rows that were written since can't be told from others.
+    #: The transactions that the copy saw; None if rows that were written since can't be recognized.
     seen: Visibility | None
-    #: Whether something was written to the table's database since the copy.
+    #: Whether the table's database was written to since the copy.
     written: bool
-    #: How many rows have no document.
+    #: The number of rows without a document.
     missing: int = 0
-    #: Documents that can't be read, by what tells one from another.
+    #: Documents that can't be read, by an identity.
     damaged: dict[tuple[str, str], Damaged] = field(default_factory=dict)
+    #: The ids of documents that can't be read.
     unreadable: set[str | None] = field(default_factory=set)
 
     @property
@@ -84,11 +86,11 @@ class ComparedTable:
         return encode_id(self.number, internal_id)
 
     def documents(self, ids: Iterable[str]) -> dict[str, Document]:
-        """The documents with some ids; those that can't be read are remembered as damaged."""
+        """The documents with some ids. Unreadable ones are recorded as damaged."""
         return self.context.target.get_many(self.table.target, list(ids), self.damage)
 
     def damage(self, found: Damaged) -> None:
-        """Remembers a document that can't be read: it is met by its id, and with all others."""
+        """Records an unreadable document once, although it is met both by its id and in the whole table."""
         self.damaged[found.id or found.place, found.problem] = found
         self.unreadable.add(found.id)
 
@@ -99,11 +101,11 @@ class ComparedTable:
             self.proof.add("damaged document", found.id or "(no id)", detail)
 
     def add_extra(self, id_: str, internal_id: bytes) -> None:
-        """Lists a document that no row of the source stands for."""
+        """Lists a document without a row in the source."""
         assert self.table.key is not None
         key = str(self.table.key.text_of(internal_id) or id_)
         kind, detail = "extra document", f"{id_} stands for no row of the source"
         if self.written:
-            # A deleted row is not there to say when it was written.
+            # A deleted row can't show when it was written.
             kind, detail = "deleted or extra", f"{detail}: deleted since the copy, or never there"
         self.proof.add(kind, key, detail)

@@ -1,7 +1,7 @@
-"""One row against its document, field by field, by another way than the copy's.
+"""Compares one row with its document, field by field, with other code than the copy's.
 
-The row comes as text through psycopg, its id is computed by the scalar code, and the document's value is decoded back
-to what PostgreSQL says. Nothing here uses Arrow or the copy's encoders.
+The row is read as text through psycopg, its id is computed by the scalar code, and the document's value is decoded to
+PostgreSQL's value. Nothing here uses Arrow or the copy's encoders.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ class Mismatch:
 
 
 def creation_micros(moments: Iterable[str | None], earliest: int | None) -> int:
-    """The microseconds that ``_creationTime`` must say, by the creation columns (microseconds): the copy's rule again.
+    """The expected microseconds of ``_creationTime``, from the creation columns (microseconds). It restates the copy's
+    rule.
 
     ``earliest``: the earliest creation time in the table.
     """
@@ -50,7 +51,7 @@ def creation_micros(moments: Iterable[str | None], earliest: int | None) -> int:
 class RowComparison:
     """Compares the rows of one table with documents.
 
-    ``numbers`` are the target's table numbers, ``existing`` old key to id for tables that were in Convex already,
+    ``numbers`` are the target's table numbers, ``existing`` old key to id for tables that existed in Convex,
     ``earliest`` the table's earliest creation time in microseconds.
     """
 
@@ -71,7 +72,9 @@ class RowComparison:
         self._checks = [self._check_of(field) for field in table.fields]
 
     def id_of(self, key: str | None) -> str | None:
-        """The id of the document of the row with that key; None where the key is NULL, and no document can be."""
+        """The id of the document for the row with that key; None if the key is NULL, because such a row has no
+        document.
+        """
         if key is None:
             return None
         assert self.table.key is not None
@@ -99,12 +102,14 @@ class RowComparison:
             yield Mismatch(self.table.name, key, name, "(no such field)", shown)
 
     def _check_of(self, field: FieldPlan) -> Callable[[str | None, Value], str | None]:
-        """A function of the row's text and the document's value: None where they agree, else what was expected."""
+        """A function of the row's text and the document's value. It returns None if they agree, else the expected
+        value.
+        """
         of_text = self._check_of_text(field)
         return lambda text, value: _null_expectation(field, value) if text is None else of_text(text, value)
 
     def _check_of_text(self, field: FieldPlan) -> Callable[[str, Value], str | None]:
-        """The same for rows whose value is not NULL."""
+        """As :meth:`_check_of`, for rows whose value is not NULL."""
         decode = self._decoder(field)
         match field.value:
             case IdFile(ids=ids):
@@ -141,7 +146,7 @@ class RowComparison:
 
     def _refers(self, reference: Reference, text: str, value: Value, decode: Callable[[Value], object]) -> bool:
         if reference.key.form == "hash" and not reference.existing:
-            # A hash can't be taken back: the id is computed from the text instead.
+            # A hash can't be reversed, so the id is computed from the text.
             number = self.numbers.get(reference.target)
             return number is not None and bool(value == encode_id(number, reference.key.internal_id(text)))
         return value is not ABSENT and decode(value) == text
@@ -153,7 +158,7 @@ class RowComparison:
         if reference.existing:
             old_keys = {id_: old for old, id_ in self.existing[reference.target].items()}
             return lambda value: old_keys.get(value) if isinstance(value, str) else None
-        number = self.numbers.get(reference.target)  # None: no id of a table that is not there is right
+        number = self.numbers.get(reference.target)  # Without a table number, no id is right.
 
         def decode(value: Value) -> object:
             try:
@@ -166,7 +171,7 @@ class RowComparison:
 
 
 def _null_expectation(field: FieldPlan, value: Value) -> str | None:
-    """What must stand in a document where the source is NULL; None where it does."""
+    """The expected value of a document for a NULL in the source; None if the document is right."""
     if field.fill is not MISSING:
         return None if value is not ABSENT and same(value, field.fill) else f"{field.fill!r} (NULL filled)"
     if field.takes_null:

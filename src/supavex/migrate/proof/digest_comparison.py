@@ -1,4 +1,4 @@
-"""The digests of a table's two sides, compared: whether all rows are their documents, and else where to look."""
+"""Compares the digests of a table's two sides: either all rows equal their documents, or it finds where to look."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from supavex.migrate.proof.few_rows import FewRows, few_differing
 from supavex.migrate.proof.pairs import PairWriter
 from supavex.postgres.connection import literal
 
-#: Buckets whose rows are compared one by one rather than that all JSON is parsed.
+#: Up to this many different buckets, their rows are compared one by one. With more, all JSON is parsed first.
 _FEW = 64
 
 
 @dataclass(frozen=True, slots=True)
 class DigestResult:
-    """What the digests of a table said."""
+    """The result of comparing a table's digests."""
 
     digests: TableDigests
-    #: A boolean for each bucket: whether it differs. None where none does.
+    #: A boolean for each bucket: whether it differs. None if no bucket differs.
     suspects: np.ndarray[Any, Any] | None = None
-    #: The rows and documents that differ, where they are few and known.
+    #: The rows and documents that differ, if they are few and known.
     few: FewRows | None = None
 
 
 class DigestComparison:
-    """The comparison of one table by digests.
+    """Compares one table by digests.
 
-    ``beside``: entered while PostgreSQL would have nothing else to do. ``done`` is called with the rows so far.
+    ``beside`` is entered while PostgreSQL is otherwise idle. ``done`` is called with the rows so far.
     """
 
     def __init__(
@@ -53,9 +53,10 @@ class DigestComparison:
         self._uniform = self._target.uniform(compared.table.target)
 
     def run(self, comparison: RowComparison) -> DigestResult | None:
-        """The result; None where only the comparison row by row can tell.
+        """The result; None if the table has to be compared row by row.
 
-        JSON is compared as text first. Where that differs much, it may only be written in another way: it is parsed.
+        JSON is compared as text first. If much of it differs, the two sides may only have another notation, so it is
+        parsed.
         """
         for verbatim in (True, False):
             digests = table_digests(self._compared.table, comparison, verbatim=verbatim)
@@ -99,7 +100,7 @@ class DigestComparison:
     def _sums(self, digests: TableDigests) -> tuple[Sums, Sums, set[str]]:
         """The sums of both sides, and the rejected keys that the source has."""
         context, table = self._compared.context, self._compared.table
-        # Rows without a key are looked at one by one.
+        # Rows without a key are compared one by one.
         rejected = [key for key in self._compared.rejects if key is not None]
         rows, documents = context.process.pairs
         target = Sums(pairs=PairWriter(documents))
@@ -126,7 +127,7 @@ class DigestComparison:
 
 
 def is_large(connection: psycopg.Connection, table: TablePlan, large_bytes: int) -> bool:
-    """Whether a process of its own reads the table: by its bytes on disk, what is stored beside its rows included."""
+    """Whether a separate process reads the table: by its bytes on disk, with TOAST."""
     name = literal(table.source.sql_name)
     row = connection.execute(f"SELECT pg_catalog.pg_table_size({name}::regclass)".encode()).fetchone()
     return int((row and row[0]) or 0) >= large_bytes

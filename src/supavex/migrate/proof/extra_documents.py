@@ -1,4 +1,4 @@
-"""Documents that no row of the source stands for."""
+"""Finds documents without a row in the source."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from supavex.migrate.proof.compared_table import ComparedTable
 from supavex.migrate.proof.source_sql import own_key_sql
 from supavex.scratch import scratch_database
 
-#: Keys that are fetched at a time.
+#: Keys that are read at once.
 _KEYS = 20_000
 
 
 def list_extra(compared: ComparedTable, connection: psycopg.Connection) -> None:
-    """Counts the documents of the table, and lists those of no row. ``connection`` reads the source."""
+    """Counts the documents of the table, and lists those without a row. ``connection`` reads the source."""
     proof, table, target = compared.proof, compared.table, compared.context.target
     proof.documents = target.count(table.target)
     if proof.documents == proof.rows - proof.rejected - compared.missing:

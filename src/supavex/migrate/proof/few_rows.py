@@ -1,4 +1,4 @@
-"""A table of which few rows differ from their documents: only these are read again, by their keys."""
+"""Compares a table with few differing rows: only these are read again, by their keys."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from supavex.migrate.proof.row_by_row import RowByRow
 from supavex.migrate.proof.source_sql import proof_sql
 from supavex.migrate.proof.target_rules import chunks
 
-#: Rows of which one in so many may differ; where more do, all rows are read.
+#: Up to one row in so many may differ. With more, all rows are read.
 _SHARE = 10
 _LEAST = 1000
 _CHUNK = 2000
-#: Types of a key that a row is found by.
+#: The types of keys by which a row can be found.
 _TYPES = {"uuid": "uuid", "integer": "int8"}
 
 
 def few_differing(digests: TableDigests, source: Sums, target: Sums, pairs: tuple[Path, Path]) -> Differing | None:
-    """The pairs that differ, where they are few and each is one row or one document; else None."""
+    """The pairs that differ, if they are few and each is one row or one document; else None."""
     if source.unlike or target.unlike or digests.key.form not in _TYPES:
         return None
     suspects = source.differing(target)
@@ -38,7 +38,7 @@ def few_differing(digests: TableDigests, source: Sums, target: Sums, pairs: tupl
     sides = (found.source, found.target)
     if sum(map(len, sides)) > most or any(len(_keys(side)) != len(side) for side in sides):
         return None
-    # What is left of the sums has to agree: two pairs that look alike would be in none of the sides.
+    # The remaining sums have to agree. Two pairs that look alike would be missing on both sides.
     sums = [Sums(), Sums()]
     for total, side in zip(sums, sides, strict=True):
         total.add(side["key"], digests.buckets(side["key"]), side["digest"])
@@ -62,7 +62,9 @@ class FewRows:
         self._source, self._target = source, target
 
     def compare(self, connection: psycopg.Connection, rows: RowByRow, progress: Callable[[int, int], None]) -> bool:
-        """Compares the rows with their documents, and lists documents of no row. False: all rows have to be read."""
+        """Compares the rows with their documents, and lists documents without a row. False: all rows have
+        to be read.
+        """
         proof, total = self._compared.proof, len(self._rows)
         if self._count(connection) != total:
             return False
@@ -88,26 +90,26 @@ class FewRows:
         return True
 
     def documents(self) -> Iterator[Document]:
-        """The documents that differ from their rows, or that no row stands for."""
+        """The documents that differ from their rows, or have no row."""
         for some in chunks(sorted(self._documents), _CHUNK):
             yield from self._compared.documents(map(self._compared.id_of, some)).values()
 
     @property
     def has_documents(self) -> bool:
-        """Whether a document is among them."""
+        """Whether there are any such documents."""
         return bool(self._documents)
 
     def _wheres(self) -> Iterator[str]:
-        """SQL that is true for the rows, some at a time."""
+        """SQL conditions for the rows, for some of them at a time."""
         key = self._table.key
         assert key is not None
         for some in chunks(sorted(self._rows), _CHUNK):
-            # A uuid or a number: nothing in it has to be quoted.
+            # A uuid or a number needs no quoting.
             texts = ",".join(str(key.text_of(internal_id)) for internal_id in some)
             yield f"{key.own(ALIAS)[0]} = ANY ('{{{texts}}}'::{_TYPES[key.form]}[])"
 
     def _count(self, connection: psycopg.Connection) -> int:
-        """How many rows have one of the keys: more, where a key is not unique."""
+        """The number of rows with one of the keys. It is larger than the number of keys if a key is not unique."""
         source = f"{self._table.source.sql_name} AS {ALIAS}"
         counts = (connection.execute(f"SELECT count(*) FROM {source} WHERE {w}".encode()) for w in self._wheres())
         return sum(row[0] for count in counts if (row := count.fetchone()) is not None)

@@ -1,4 +1,4 @@
-"""What a proof found: table by table, with the first findings of each kind."""
+"""The findings of a proof, table by table, with the first of each kind."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any, Protocol
 from supavex.migrate.proof.comparison import Mismatch
 from supavex.text import counted
 
-#: Findings of one kind that are listed for one table; all are counted.
+#: The most findings of one kind that are listed for one table. All are counted.
 LISTED = 10_000
-#: Mismatches of a table whose values are kept whole, and the characters that are kept of those that follow.
+#: The number of mismatches of a table whose values are kept whole, and the characters kept of later ones.
 _WHOLE, _CUT = 50, 500
 #: The kind of :attr:`TableProof.changes`.
 CHANGED = "changed since the copy"
@@ -19,7 +19,9 @@ CHANGED = "changed since the copy"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something wrong that is no differing field: a missing or extra document, a broken reference, unique or check."""
+    """Something wrong other than a differing field: a missing or extra document, a broken reference, unique
+    or check.
+    """
 
     kind: str
     table: str
@@ -29,26 +31,31 @@ class Finding:
 
 @dataclass(slots=True)
 class TableProof:
-    """What the proof found of one table. Counts are complete; ``mismatches`` and ``findings`` are the first of each.
-
-    ``counts`` are of what is wrong. ``changed``: rows that are not as their documents, or have none, and that were
-    written after the copy had read; ``changes`` are the first of them. One flat record, as its JSON is.
-    """
+    """The findings of a proof for one table. Counts are complete; lists have the first of each kind."""
 
     source: str
     target: str
     rows: int = 0
     documents: int = 0
+    #: Rows that equal their documents.
     matched: int = 0
+    #: Rows that the copy rejected.
     rejected: int = 0
+    #: The number of compared fields.
     fields: int = 0
+    #: The number of findings by kind.
     counts: Counter[str] = field(default_factory=Counter)
+    #: The first fields that differ.
     mismatches: list[Mismatch] = field(default_factory=list)
+    #: The first findings of other kinds.
     findings: list[Finding] = field(default_factory=list)
+    #: Rows that differ or have no document because they were written after the copy read them.
     changed: int = 0
+    #: The first of these rows.
     changes: list[Finding] = field(default_factory=list)
-    #: By column: NULLs whose documents hold what fills them, and rows whose JSON has a number that JSON.parse rounds.
+    #: By column: NULLs that the documents hold the replacement of.
     filled: dict[str, int] = field(default_factory=dict)
+    #: By column: rows whose JSON has a number that JSON.parse rounds.
     rounded: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -58,7 +65,7 @@ class TableProof:
 
     @property
     def wrong(self) -> int:
-        """How many differences there are that no later change explains."""
+        """The number of differences that no later change explains."""
         return sum(self.counts.values())
 
     def add(self, kind: str, key: str, detail: str) -> None:
@@ -68,7 +75,7 @@ class TableProof:
             self.findings.append(Finding(kind, self.source, key, detail))
 
     def add_mismatches(self, mismatches: list[Mismatch]) -> None:
-        """Counts the fields of a row that differ, and lists them if they are among the first."""
+        """Counts a row's differing fields, and lists them if they are among the first."""
         for mismatch in mismatches[: max(0, LISTED - len(self.mismatches))]:
             if len(self.mismatches) >= _WHOLE:
                 mismatch = replace(mismatch, source=_cut(mismatch.source), target=_cut(mismatch.target))
@@ -87,7 +94,7 @@ class TableProof:
             self.changes.append(Finding(CHANGED, self.source, key, detail))
 
     def to_json(self) -> dict[str, Any]:
-        """As ``verify --json`` shows it."""
+        """The JSON of a table in ``verify --json``."""
         return {**asdict(self), "counts": dict(self.counts), "ok": self.ok}
 
 
@@ -96,7 +103,7 @@ def _cut(text: str) -> str:
 
 
 class StoreFindings(Protocol):
-    """What was found of a local deployment's own file; see :mod:`supavex.migrate.proof.store`."""
+    """The findings about a local deployment's file; see :mod:`supavex.migrate.proof.store`."""
 
     found: TableProof
     indexes: int
@@ -105,54 +112,54 @@ class StoreFindings(Protocol):
     sqlite_check: str
 
     def to_json(self) -> dict[str, Any]:
-        """As ``verify --json`` shows it."""
+        """The findings in the JSON of ``verify --json``."""
 
 
 @dataclass(slots=True)
 class Proof:
-    """The whole proof. ``sampled``: only that many rows of each table were compared, so it proves nothing.
-
-    ``taken_at`` is when the snapshot that it compares was taken, ``copied_at`` when that of the copy was, where known.
-    """
+    """The result of a proof."""
 
     tables: list[TableProof]
+    #: When the snapshot was taken that it compares.
     taken_at: str
     seconds: float
+    #: The number of rows compared of each table, if it is a sample, which proves nothing.
     sampled: int | None = None
+    #: When the copy's snapshot was taken, if that is known.
     copied_at: str | None = None
-    #: What of the source it can't answer for, each in a few words; they don't count as differences.
+    #: The parts of the source that it does not cover, each in a few words. They are not differences.
     remarks: tuple[str, ...] = ()
-    #: The target's own file, where that is a local deployment's.
+    #: The findings about the target's own file, if it is a local deployment.
     store: StoreFindings | None = None
 
     @property
     def ok(self) -> bool:
-        """Whether source and target are equal, as of the proof's snapshot."""
+        """Whether source and target are equal, at the proof's snapshot."""
         return all(table.ok for table in self.tables) and (self.store is None or self.store.found.ok)
 
     @property
     def wrong(self) -> int:
-        """How many differences there are that no later change explains."""
+        """The number of differences that no later change explains."""
         return sum(table.wrong for table in self.tables) + (0 if self.store is None else self.store.found.wrong)
 
     @property
     def changed(self) -> int:
-        """How many rows differ for they were written since the copy."""
+        """The number of rows that differ because they were written since the copy."""
         return sum(table.changed for table in self.tables)
 
     @property
     def filled(self) -> int:
-        """How many NULLs of the source were filled."""
+        """The number of the source's NULLs that were filled."""
         return sum(sum(table.filled.values()) for table in self.tables)
 
     @property
     def rounded(self) -> int:
-        """How many values are JSON with a number that JSON.parse rounds."""
+        """The number of JSON values with a number that JSON.parse rounds."""
         return sum(sum(table.rounded.values()) for table in self.tables)
 
     @property
     def verdict(self) -> str:
-        """The verdict in a few words, which are stable."""
+        """The verdict in a few words, which never change between versions."""
         if self.sampled is not None:
             return "sample equal" if self.ok else "sample differs"
         if self.ok:
@@ -166,13 +173,13 @@ class Proof:
 
     @property
     def all_remarks(self) -> tuple[str, ...]:
-        """The remarks, and how many NULLs were filled: those of the source are no values of the target's."""
+        """The remarks, and the number of filled NULLs, which the target does not have."""
         filled = (f"{counted(self.filled, 'NULL')} filled",) if self.filled else ()
         return (*self.remarks, *filled)
 
     @property
     def looked_at(self) -> list[str]:
-        """What was looked at, in words that are stable."""
+        """What was checked, in words that never change between versions."""
         if self.sampled is not None:
             return ["rows"]
         found = ["rows", "documents", "fields", "references", "uniques", "rules", "checks"]
@@ -181,7 +188,7 @@ class Proof:
         return found
 
     def to_json(self) -> dict[str, Any]:
-        """As ``verify --json`` shows it."""
+        """The JSON of ``verify --json``."""
         return {
             "ok": self.ok,
             "proof": self.sampled is None,

@@ -1,7 +1,7 @@
 """The index keys of stored documents, many at a time.
 
-The keys are those of :func:`supavex.convex.order_keys.index_key`. They are made of columns here: texts and numbers,
-which nearly all indexed fields are, take no call for each.
+The keys equal those of :func:`supavex.convex.order_keys.index_key`. Here they are made from columns, so that texts and
+numbers, the most common fields, need no call for each value.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from supavex.migrate.proof.digests.document_columns import decode_ids
 from supavex.migrate.proof.digests.text_columns import NotComparable
 
 _SIGN = np.uint64(1 << 63)
-#: What documents raise that have to be looked at one by one.
+#: The errors for documents that have to be processed one by one.
 _ODD = (msgspec.DecodeError, NotComparable, SupavexError, ValueError, OverflowError, RecursionError, pa.ArrowException)
-#: What of a document every key needs.
+#: The fields that every key needs.
 _SYSTEM = ("_id", "_creationTime")
 
 
 class StoredRow(NamedTuple):
-    """A row of a document table as SQLite has it. ``body``: its bytes; ``text``: whether SQLite holds it as a text."""
+    """A row of a table of documents in SQLite. ``body``: its bytes; ``text``: whether SQLite stores it as text."""
 
     row: int
     internal_id: bytes
@@ -42,9 +42,9 @@ class StoredRow(NamedTuple):
 
 @dataclass(slots=True)
 class Keys:
-    """The keys of some rows. ``by_index``: for each index one key a row; ``ids``: what their ids say as 16 bytes.
+    """The keys of some rows. ``by_index``: for each index one key a row; ``ids``: the 16 bytes of their ids.
 
-    ``damaged``: rows left out, whose documents can't be read.
+    ``damaged``: the left-out rows, whose documents can't be read.
     """
 
     rows: list[int]
@@ -112,7 +112,7 @@ class IndexKeys:
                 keys.damaged.append(Damaged(self._table.name, None, f"row {row.row}", problem))
                 continue
             keys.rows.append(row.row)
-            # An id of another table is no key of this one.
+            # An id of another table is not a key of this table.
             keys.ids.append(internal_id if number == self._table.number else b"")
             for name, key in made.items():
                 keys.by_index[name].append(key)
@@ -123,7 +123,7 @@ def _keys(values: list[Any]) -> list[bytes]:
     """The order key of each value (parsed internal JSON)."""
     kinds = set(map(type, values))
     if kinds == {str}:
-        # A text that holds the end of texts is written in another way.
+        # A text that contains the end mark of texts has another encoding.
         if "\0" in "".join(values):
             return [*map(order_key, values)]
         return [b"\x10%b\x00" % value.encode() for value in values]
@@ -139,7 +139,7 @@ def _keys(values: list[Any]) -> list[bytes]:
 
 
 def _inner_key(value: Any, path: str) -> bytes:
-    """The order key of what stands at a path inside a value (parsed internal JSON)."""
+    """The order key of the value at a path inside a value (parsed internal JSON)."""
     return order_key(UNDEFINED if value is UNDEFINED else field_at({"v": from_internal_json(value)}, f"v.{path}"))
 
 
@@ -150,6 +150,6 @@ def _value(value: Any) -> Any:
 
 
 def read_rows(cursor: sqlite3.Cursor, size: int) -> Iterator[list[StoredRow]]:
-    """The rows that a cursor gives, so many at a time."""
+    """The rows of a cursor, in lists of ``size``."""
     while some := cursor.fetchmany(size):
         yield [*map(StoredRow._make, some)]

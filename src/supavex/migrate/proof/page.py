@@ -48,7 +48,7 @@ _KINDS = (
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What the page says of the project. ``source`` and ``target`` hold no password."""
+    """The description of the project for the page. ``source`` and ``target`` hold no password."""
 
     project: str
     source: str
@@ -92,7 +92,7 @@ def proof_page(proof: Proof, about: About, rejects: Iterable[Reject] = ()) -> st
 
 
 def _remarks(proof: Proof) -> str:
-    """What the proof can't answer for."""
+    """The parts of the source that the proof does not cover."""
     if not proof.remarks:
         return ""
     items = "".join(f"<li>{_text(remark)}</li>" for remark in proof.remarks)
@@ -100,10 +100,10 @@ def _remarks(proof: Proof) -> str:
 
 
 def _counts(table: TableProof) -> dict[str, int]:
-    """The rows of a table by what became of them; documents that no row stands for are among the wrong ones."""
+    """The numbers of a table's rows by result. Documents without a row are counted as wrong."""
     extra = sum(table.counts[kind] for kind in ("extra document", "deleted or extra"))
     wrong = max(0, table.rows - table.matched - table.rejected - table.changed) + extra
-    # A rule that is broken is no row's: the bar still has to show it.
+    # A broken rule belongs to no row, but the bar has to show it.
     wrong = max(wrong, 1 if table.wrong else 0)
     return {"matched": table.matched, "rejected": table.rejected, "changed": table.changed, "wrong": wrong}
 
@@ -130,7 +130,7 @@ def _facts(proof: Proof, about: About, sums: Mapping[str, int]) -> str:
 
 
 def _bar(counts: Mapping[str, int], name: str) -> str:
-    """A picture of a table: a bar of its rows, by what became of them. What is there at all can be seen."""
+    """A bar of a table's rows by result. Every result with at least one row is visible."""
     total = sum(counts.values())
     said = ", ".join(f"{counts[kind]:,} {label}" for kind, label in _KINDS if counts[kind]) or "no rows"
     width, least, start = 1000.0, 12.0, 0.0
@@ -181,7 +181,7 @@ def _tables(tables: Sequence[TableProof]) -> str:
 
 
 def _details(table: TableProof, rejects: Sequence[Reject]) -> str:
-    """What there is to list of a table: first of each kind, with how many more there are."""
+    """The findings of a table: the first of each kind, with the number of further ones."""
     parts = []
     if table.mismatches:
         rows = [(m.key, m.column, m.source, m.target) for m in table.mismatches]
@@ -246,7 +246,7 @@ def _method(proof: Proof) -> str:
 
 
 def _text(text: str) -> str:
-    """Text for HTML. What can't be seen, or would turn the text around, is shown by its number."""
+    """Text for HTML. Invisible characters, and those that change the direction of text, are shown by number."""
     return escape(_CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text))
 
 

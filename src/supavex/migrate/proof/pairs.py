@@ -1,7 +1,7 @@
-"""The keys and digests of a table's rows and documents, kept in two files: which of them differ is read from there.
+"""The keys and digests of a table's rows and documents, in two files, from which the differing ones are found.
 
-Sums tell that a range of keys differs, and many ranges do where one row in a hundred was written. The pairs tell the
-keys, 24 bytes a row, so that nothing has to be read again from PostgreSQL or the target but the rows that differ.
+Sums show which ranges of keys differ. If one row in a hundred was written, many ranges differ. The pairs show the keys,
+with 24 bytes a row, so that only the rows that differ are read again from PostgreSQL or the target.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from supavex.migrate.keys.hashing import Array
 
 PAIR = np.dtype([("key", "u1", (16,)), ("digest", "<u8")])
-#: Pairs of both sides that are held in memory at once; of larger tables, the files are read several times.
+#: The most pairs of both sides in memory. The files of larger tables are read several times.
 HELD_PAIRS = 4_000_000
 _READ = 1 << 18
 
@@ -30,13 +30,13 @@ class PairWriter:
         self._file: IO[bytes] = open(path, "wb", buffering=1 << 20)  # noqa: SIM115 - closed by close()
 
     def add(self, keys: Array, digests: Array) -> None:
-        """Some rows: an (n, 16) matrix of bytes, and a number for each."""
+        """Adds some rows: an (n, 16) matrix of bytes, and a digest for each."""
         pairs = np.empty(len(digests), PAIR)
         pairs["key"], pairs["digest"] = keys, digests
         self._file.write(pairs.tobytes())
 
     def close(self) -> None:
-        """Writes what is left."""
+        """Writes the rest."""
         self._file.close()
 
     def remove(self) -> None:
@@ -55,9 +55,9 @@ class Differing:
 
 
 def differing(source: Path, target: Path, suspects: Array, bucket: Callable[[Array], Array], most: int) -> Differing:
-    """The pairs of two files that the other does not hold, of the buckets that are ``suspects``.
+    """The pairs of each file that the other lacks, in the buckets that are ``suspects``.
 
-    ``bucket`` gives the bucket of each key. Reading ends where more than ``most`` pairs differ.
+    ``bucket`` gives the bucket of each key. Reading ends when more than ``most`` pairs differ.
     """
     pairs = sum(path.stat().st_size for path in (source, target)) // PAIR.itemsize
     parts = max(1, -(-pairs // HELD_PAIRS))
@@ -87,7 +87,7 @@ def _pairs(path: Path) -> Iterator[Array]:
 
 
 def _fingerprints(pairs: Array) -> Array:
-    """A number for each pair, of its key and its digest."""
+    """A hash of each pair, of its key and its digest."""
     halves = np.ascontiguousarray(pairs["key"]).view("<u8").reshape(-1, 2)
     with np.errstate(over="ignore"):
         found = halves[:, 0] * np.uint64(0x9E3779B97F4A7C15)

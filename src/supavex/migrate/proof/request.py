@@ -1,4 +1,4 @@
-"""What a proof is asked to compare."""
+"""The arguments of a proof of stored files."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from supavex.postgres.visibility import Visibility
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a proof of stored files is asked for: a snapshot of the source, and the documents of the target.
+    """The arguments of a proof of stored files."""
 
-    ``rejects``: by table and key. ``tables``: those that were compared, each with what the copy saw of it, where rows
-    that were written since can be told. ``written``: whether anything was written since.
-    """
-
+    #: The snapshot of the source.
     snapshot: Snapshot
+    #: The target's documents.
     target: Documents
+    #: The rejected rows, by table and key.
     rejects: Mapping[str, Mapping[str | None, Reject]]
+    #: The compared tables, each with the transactions that the copy saw (None if unknown).
     tables: list[tuple[TablePlan, Visibility | None]]
+    #: Whether the source was written to since the copy.
     written: bool
     progress: Progress
 
@@ -34,6 +35,6 @@ class Asked:
 FilesProof = Callable[[Asked], list[TableProof]]
 #: The ids of documents of existing tables, by table and by the key of the source's row.
 Existing = Mapping[str, Mapping[str, str]]
-#: Finds the rejected rows that the copy would take now: their keys, by table. It is the copy's own judgement, which the
-#: proof is handed, for the proof shares nothing with the copy.
+#: Finds the rejected rows that the copy would accept now: their keys, by table. The proof gets this function as an
+#: argument, because it may not import the copy.
 Retry = Callable[[Iterable[TablePlan], Snapshot, Documents, Rejects, Existing], Mapping[str, list[str]]]

@@ -1,4 +1,4 @@
-"""A table's rows compared with their documents one by one."""
+"""Compares a table's rows with their documents one by one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Row = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class Suspects:
-    """The buckets of a table's digests that differ: a boolean for each."""
+    """The buckets of a table's digests that differ, as a boolean for each bucket."""
 
     digests: TableDigests
     buckets: np.ndarray[Any, Any]
@@ -43,7 +43,7 @@ class Suspects:
 
 
 class RowByRow:
-    """The comparison of the rows of one table. What differs goes to the table's proof."""
+    """Compares the rows of one table. Differences go to the table's proof."""
 
     def __init__(self, compared: ComparedTable, comparison: RowComparison) -> None:
         self._compared, self._table, self._proof = compared, compared.table, compared.proof
@@ -56,7 +56,7 @@ class RowByRow:
         sample: int | None = None,
         suspects: Suspects | None = None,
     ) -> None:
-        """Compares all rows, or ``sample`` rows, or the ``suspects`` alone. ``done`` is called with the rows so far."""
+        """Compares all rows, ``sample`` rows, or only the ``suspects``. ``done`` is called with the rows so far."""
         proof = self._proof
         proof.rows = 0
         filled, rounded = Counter[str](), Counter[str]()
@@ -78,7 +78,7 @@ class RowByRow:
             proof.add("stale reject", key, f"the rejects file names a row that the source does not have{gone}")
 
     def compare_rows(self, rows: list[Row]) -> set[int]:
-        """Compares some rows with their documents; the ids (Python's) of those that are not equal."""
+        """Compares some rows with their documents. Returns the ids (Python's) of those that differ."""
         ids = [self._comparison.id_of(row[0]) for row in rows]
         documents = self._compared.documents(id_ for id_ in ids if id_ is not None)
         unequal = set[int]()
@@ -90,7 +90,7 @@ class RowByRow:
         return unequal
 
     def count_special(self, rows: list[Row], filled: Counter[str], rounded: Counter[str]) -> None:
-        """Counts, of equal rows, the NULLs that are filled and the JSON with a number that JSON.parse rounds."""
+        """Counts, among equal rows, the filled NULLs and the JSON with a number that JSON.parse rounds."""
         for place, planned in enumerate(self._table.fields, 1):
             values = [row[place] for row in rows] if _counted(planned) else []
             if planned.fill is not MISSING and (count := values.count(None)):
@@ -99,7 +99,9 @@ class RowByRow:
                 rounded[planned.place] += sum(_MAY_ROUND.search(v) is not None and rounds(v) for v in values if v)
 
     def would_go(self, keys: Iterable[str]) -> None:
-        """Rejected rows that would go now: that they were rejected no longer explains why they have no document."""
+        """Records rejected rows that the copy would accept now. Their rejection no longer explains a
+        missing document.
+        """
         compared = self._compared
         assert self._table.key is not None
         ids = {compared.id_of(self._table.key.internal_id(key)): key for key in keys}
@@ -113,7 +115,7 @@ class RowByRow:
                 self._proof.add_change(key, detail)
 
     def _suspected(self, rows: list[Row], suspects: Suspects) -> list[Row]:
-        """The rows that are to be compared; the others are equal, and counted."""
+        """The rows to compare. The others are equal, and are only counted."""
         some = []
         for row, look in zip(rows, suspects.among(rows), strict=True):
             if look or row[0] in self._compared.rejects:
@@ -124,7 +126,7 @@ class RowByRow:
         return some
 
     def _row(self, row: Row, document: Document | None) -> bool:
-        """Compares a row with its document; whether they are equal, each difference being noted."""
+        """Compares a row with its document, and records each difference. Returns whether they are equal."""
         proof, key = self._proof, NO_KEY if row[0] is None else row[0]
         row, changed = row[:-1], row[-1]
         rejected = row[0] in self._compared.rejects

@@ -1,7 +1,7 @@
-"""The proof: source and target read again, every row and every field compared, and what the rules said held.
+"""Proves a target: reads source and target again, compares every row and field, and checks the rules.
 
-A row that the copy rejected is explained by its entry in the rejects file. Anything else that is missing, extra or
-different is a failure; but what was written after the copy had read is told from what is wrong.
+An entry in the rejects file explains a missing row. Any other missing, extra or different document is a failure. Rows
+that were written after the copy read them are reported separately.
 """
 
 from __future__ import annotations
@@ -33,29 +33,29 @@ from supavex.postgres.visibility import Visibility, has_versions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProofOptions:
-    """How a proof is made."""
+    """The options of a proof."""
 
-    #: So many rows of each table are compared: nothing is proven. None: all of them.
+    #: The number of rows of each table to compare, which proves nothing; None: all rows.
     sample: int | None = None
-    #: What the copy saw, and its snapshot: where that lives, it is compared, else a new one.
+    #: The record of the copy. The proof uses the copy's snapshot while it is held, else a new one.
     copied: CopyRecord | None = None
     #: Called with a table, the rows compared, and an estimate of all (0: unknown).
     progress: Progress = lambda table, rows, estimate: None
-    #: Proves the stored files too, unless only a sample is looked at.
+    #: Proves the stored files as well, except in a sample.
     files: FilesProof | None = None
-    #: Finds the rejected rows that would go now; needed where there are rejected rows.
+    #: Finds the rejected rows that the copy would accept now. Required if there are rejected rows.
     retry: Retry | None = None
-    #: Bytes of a table from which on a process of its own reads its rows.
+    #: If a table has more bytes, a separate process reads its rows.
     large_bytes: int = LARGE_BYTES
 
 
 def verify(
     plan: Plan, url: str, target: Documents, rejects: Iterable[Reject], options: ProofOptions | None = None
 ) -> Proof:
-    """Proves that the rows at ``url`` are the documents of ``target``, the rejected ones aside.
+    """Proves that the rows at ``url`` are the documents of ``target``, except the rejected ones.
 
-    Digests say where to look; every row is in them. Rows that are looked at are compared field by field. Rows that were
-    written since the copy are told from those that are wrong.
+    Digests of all rows show where to look. The rows found there are compared field by field. Rows that were written
+    since the copy are reported separately.
     """
     options = options or ProofOptions()
     sample, copied = options.sample, options.copied
@@ -72,7 +72,7 @@ def verify(
         now = Visibility.of(holder, snapshot.taken_at)
         known = {} if copied is None else copied.seen
         known = {name: seen for name, seen in known.items() if seen.same_database(now)}
-        #: What the copy saw of each table, where something was written since, in whichever table.
+        #: The transactions that the copy saw of each table, if any table was written to since.
         written = {name: seen for name, seen in known.items() if seen.transactions != now.transactions}
         existing = {
             table.target: match_documents(holder, table, target.documents(table.target))[0]
@@ -106,19 +106,19 @@ def verify(
         failed = frozenset(proof.target for proof in tables if not proof.ok)
         for check in checks if sample is None else ():
             check.finish(failed)
-        # Of several runs' tables, since the first of them.
+        # The tables may come from several imports. The first of them counts.
         at = min((known[table.name].taken_at for table in plan.moving if table.name in known), default=None)
         return Proof(tables, snapshot.taken_at, time.monotonic() - started, sample, at, plan.remarks)
 
 
 def holds_documents(plan: Plan, target: Documents) -> bool:
-    """Whether a table that rows move to has a document in ``target``."""
+    """Whether ``target`` has a document in a table that gets rows."""
     numbers = target.table_numbers()
     return any(table.target in numbers and target.count(table.target) for table in plan.moving)
 
 
 def _snapshot(stack: ExitStack, url: str, copied: CopyRecord | None) -> tuple[Snapshot, psycopg.Connection]:
-    """The snapshot to compare at: the copy's, as long as it lives, else a new one; and a connection that sees it."""
+    """The snapshot for the comparison: the copy's while it is held, else a new one; and a connection that sees it."""
     if copied is not None and copied.snapshot is not None:
         try:
             return copied.snapshot, stack.enter_context(imported(copied.snapshot))

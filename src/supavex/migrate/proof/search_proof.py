@@ -1,7 +1,7 @@
-"""The proof of text and vector indexes of a local deployment: they hold what the documents say, and nothing else.
+"""Proves the text and vector indexes of a local deployment: they hold exactly the documents' values.
 
-What an index should hold and what it holds are each added up to one sum of digests, in any order and in constant
-memory.
+The expected entries and the actual entries of an index are each added up to a sum of digests, in any order and in
+constant memory.
 """
 
 from __future__ import annotations
@@ -31,14 +31,16 @@ class _Sum:
         self.value = self.count = 0
 
     def add(self, *entry: object) -> None:
-        """One entry more."""
+        """Adds one entry."""
         text = json.dumps([item.hex() if isinstance(item, bytes) else item for item in entry])
         self.value = (self.value + xxhash.xxh3_64_intdigest(text.encode())) & _ALL
         self.count += 1
 
 
 def prove_searches(store: Store, table: StoredTable, found: TableProof) -> tuple[int, int]:
-    """Holds the text and vector indexes of ``table`` against its documents; their count, and that of entries."""
+    """Compares the text and vector indexes of ``table`` with its documents. Returns the number of indexes and of
+    entries.
+    """
     entries = 0
     searches = store.searches(table).values()
     for index in searches:
@@ -61,7 +63,7 @@ def _documents(store: Store, table: StoredTable) -> Iterator[tuple[int, Document
             try:
                 yield row, read_body(body, table, internal_id)
             except DamagedDocument:
-                continue  # a finding of its own
+                continue  # Another check reports it.
 
 
 def _expected(store: Store, table: StoredTable, index: StoredSearch) -> tuple[_Sum, _Sum]:

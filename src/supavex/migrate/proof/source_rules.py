@@ -1,4 +1,4 @@
-"""What must hold of a table's documents, asked of its rows: references that lead somewhere, and unique values."""
+"""Checks a table's references and unique values in the source's rows, which equal its documents."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from supavex.postgres.snapshot import reading
 
 
 class SourceRules:
-    """The rules of one table. Without a look at its documents, its rows tell whether they hold."""
+    """The rules of one table, checked in its rows without reading its documents."""
 
     def __init__(self, compared: ComparedTable) -> None:
         self._compared, self._table = compared, compared.table
         self._dangling: Future[list[str]] | None = None
 
     def hold(self, connection: psycopg.Connection, failed: frozenset[str]) -> bool:
-        """Whether no look at the documents is needed, where they are the rows: what must hold holds of those.
+        """Whether the rows, which equal the documents, meet all rules, so that the documents need not be read.
 
         ``failed``: tables of the target that are not proven.
         """
@@ -36,7 +36,7 @@ class SourceRules:
         return not dangling and all(self._unique(connection, fields) for fields in self._compared.uniques)
 
     def _may_hold(self, failed: frozenset[str]) -> bool:
-        """Whether the rows themselves tell what their references lead to."""
+        """Whether the rows can show that all references lead to a document."""
         moved = {table.target for table in self._compared.context.plan.moving} - failed
         return all(
             reference.target in moved and not reference.via_unique and not self._rejects_of(reference)
@@ -44,28 +44,28 @@ class SourceRules:
         )
 
     def _references_by_id(self) -> Iterator[tuple[FieldPlan, Reference]]:
-        """The fields whose ids are of rows that move, too."""
+        """The fields with ids of rows that move as well."""
         for planned in self._table.fields:
             reference = planned.reference
             if reference is None or reference.existing:
                 continue
             if reference.target == STORAGE_TABLE and not self._rejects_of(reference):
-                continue  # its file is proven by itself, and one that names none would have no id
+                continue  # The files are proven separately, and a path without a file would have no id.
             yield planned, reference
 
     def _rejects_of(self, reference: Reference) -> Mapping[str | None, Reject]:
         return self._compared.context.rejects.get(f"{reference.schema}.{reference.table}", {})
 
     def _fields_that_dangle(self, connection: psycopg.Connection) -> list[str]:
-        """The fields that name a row which is not there."""
+        """The fields with a dangling reference."""
         return [field.name for field, _ in self._references_by_id() if self._dangles(connection, field)]
 
     def _dangles(self, connection: psycopg.Connection, field: FieldPlan) -> bool:
-        """Whether a row's field names a row that is not there."""
+        """Whether a field of some row names a missing row."""
         reference = field.reference
         assert reference is not None
         if reference.via_unique:
-            return False  # such a row has no key to name, and is rejected
+            return False  # Such a row has no key to name, and is rejected.
         parts = named_parts(field)
         rows = f"{self._table.source.sql_name} AS {ALIAS}"
         if reference.is_array:
@@ -77,7 +77,7 @@ class SourceRules:
 
     @contextmanager
     def looking_for_references(self) -> Iterator[None]:
-        """Has PostgreSQL look for references that lead nowhere meanwhile, unless the block fails."""
+        """Makes PostgreSQL look for dangling references meanwhile, unless the block fails."""
         if self._dangling is not None or not self._may_hold(frozenset()):
             yield
             return
@@ -91,7 +91,7 @@ class SourceRules:
                 raise
 
     def _unique(self, connection: psycopg.Connection, fields: tuple[str, ...]) -> bool:
-        """Whether the columns behind some fields are unique, where that says that the fields are; False if unsure."""
+        """Whether the columns of some fields are unique, if the fields then are; False if that is uncertain."""
         planned = {field.name: field for field in self._table.fields}
         columns = []
         for name in fields:
@@ -111,4 +111,4 @@ class SourceRules:
             with connection.transaction():
                 return connection.execute(sql.encode()).fetchone() is None
         except psycopg.errors.UndefinedFunction:
-            return False  # json, points and the like can't be grouped
+            return False  # json, points and the like can't be grouped.

@@ -1,7 +1,7 @@
-"""The SQL by which the proof reads rows, as text: its own, from the key to the last field.
+"""The SQL with which the proof reads rows as text. It shares nothing with the copy, from the key to the last field.
 
-Of the plan it takes which column goes to which field, and what the field refers to. Nothing here is made of the SQL
-that the copy reads a value with, so that a wrong cast can't agree with itself.
+From the plan it takes the column of each field, and the parent of each reference. It does not use the SQL with which
+the copy reads a value, so that a wrong cast can't agree with itself.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _COLUMN = re.compile(r'\w+\."\w+"')
 def proof_sql(table: TablePlan, changed: str) -> str:
     """The SELECT of a table's rows as text: the key, each field, each creation column (microseconds), and ``changed``.
 
-    ``changed``: SQL that is true for rows that were written since the copy; of equal rows, these have come last.
+    ``changed``: SQL that is true for rows that were written since the copy. Of equal rows, these are last.
     """
     columns = [own_key_sql(table, changed)]
     columns += [field_sql(field) for field in table.fields]
@@ -30,16 +30,16 @@ def proof_sql(table: TablePlan, changed: str) -> str:
 
 
 def own_key_sql(table: TablePlan, last: str = "") -> str:
-    """SQL for the row's own key as text. Of a row without a key, see :func:`key_text`."""
+    """SQL for the row's own key as text. For a row without a key, see :func:`key_text`."""
     assert table.key is not None
     return key_text(table.key, table.key.own(ALIAS), last)
 
 
 def key_text(key: Key, parts: Sequence[str], last: str = "") -> str:
-    """SQL for a key as text: the value, or a JSON array of several; NULL where one of ``parts`` is.
+    """SQL for a key as text: the value, or a JSON array of several; NULL if any of ``parts`` is NULL.
 
-    Without a key, the whole row is one, and equal rows are numbered by a window function; those for which the SQL
-    ``last`` is true come behind the others.
+    Without a key, the whole row is the key, and a window function numbers equal rows. Rows for which the SQL ``last``
+    is true are numbered last.
     """
     if key.form == "row":
         row = f"ROW({', '.join(parts)})::text"
@@ -71,7 +71,7 @@ def field_sql(field: FieldPlan) -> str:
 
 
 def reference_sql(field: FieldPlan) -> str:
-    """SQL for the key, as text, of the row that a field refers to; of many, a JSON array of them."""
+    """SQL for the key, as text, of the row to which a field refers; for an array field, a JSON array of keys."""
     reference = field.reference
     assert reference is not None
     if not reference.is_array:
@@ -81,7 +81,9 @@ def reference_sql(field: FieldPlan) -> str:
 
 
 def named_key_sql(field: FieldPlan) -> str:
-    """SQL for the key, as text, of the row that a field refers to; of many, of the one that ``e.x`` names."""
+    """SQL for the key, as text, of the row to which a field refers; for an array field, of the row that
+    ``e.x`` names.
+    """
     reference = field.reference
     assert reference is not None
     if reference.via_unique:
@@ -92,30 +94,30 @@ def named_key_sql(field: FieldPlan) -> str:
 
 
 def named_parts(field: FieldPlan) -> list[str]:
-    """SQL for what a row says of each part of the key that a field refers to."""
+    """SQL for the row's value of each part of the key to which a field refers."""
     reference = field.reference
     assert reference is not None
     type_ = None if field.column is None or field.expression or reference.is_array else field.column.type.base
     if reference.key.form == "uuid" and type_ != "uuid":
         return [f"({part})::uuid" for part in reference.parts]
-    # A column as it is can be read without a cast.
+    # A plain column needs no cast.
     return [part if _COLUMN.fullmatch(part) else f"({part})" for part in reference.parts]
 
 
 def parent_sql(reference: Reference, parts: Sequence[str]) -> str:
-    """SQL that is true for the row called ``p`` that ``parts`` name, compared as the foreign key compares."""
+    """SQL that is true for the row ``p`` that ``parts`` name. It compares as the foreign key compares."""
     comparisons = reference.comparisons or (("=", ""),) * len(parts)
     pairs = zip(reference.columns, parts, comparisons, strict=True)
     return " AND ".join(f"p.{quoted(column)} {operator} {part}{cast}" for column, part, (operator, cast) in pairs)
 
 
 def file_content_sql(large: LargeValues, value: str) -> str:
-    """SQL for what the file of ``value`` holds: text, or bytes."""
+    """SQL for the content of the file of ``value``: text, or bytes."""
     return value if large.column.type.base == "bytea" else f"({value})::text"
 
 
 def is_large_sql(large: LargeValues, value: str) -> str:
-    """SQL: whether ``value`` becomes a file; NULL or false for NULL."""
+    """SQL that is true if ``value`` becomes a file; NULL or false for NULL."""
     return f"octet_length({file_content_sql(large, value)}) > {large.over}" if large.over else f"{value} IS NOT NULL"
 
 

@@ -1,4 +1,4 @@
-"""The proof of all stored files that a migration makes: those of buckets, and those of large values."""
+"""Proves all stored files of a migration: those of buckets, and those of large values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from supavex.migrate.target.stored_files import Stored
 
 
 def files_proof(source: FileSource | None, buckets: tuple[str, ...], target: Mapping[str, Stored]) -> FilesProof:
-    """What :func:`~supavex.migrate.proof.run.verify` proves stored files with, those of large values among them.
+    """The function with which :func:`~supavex.migrate.proof.run.verify` proves stored files, including those of large
+    values.
 
     Without a ``source``, there are no files of buckets.
     """

@@ -1,7 +1,7 @@
-"""The proof of a local deployment's own file: what queries and functions find by is what the documents say.
+"""Proves a local deployment's own file: its indexes agree with its documents, and its code with its digests.
 
-Every index is held against the documents: each has one entry, under the key that its fields make, and no entry leads
-elsewhere. SQLite's own check of the file is asked, and the pushed modules are held against their recorded digests.
+Every index is compared with the documents: each document has one entry, under the key of its fields, and there are no
+other entries. SQLite checks its file, and the pushed modules are compared with their recorded digests.
 """
 
 from __future__ import annotations
@@ -31,32 +31,36 @@ from supavex.migrate.proof.index_keys import IndexKeys, StoredRow, read_rows
 from supavex.migrate.proof.search_proof import prove_searches
 
 _ROWS = 4096
-#: Bytes of a file up to which SQLite looks at every index against its table, too.
+#: Up to this many bytes of a file, SQLite also compares its own indexes with their tables.
 WHOLE_CHECK_BYTES = 64 << 20
-#: Problems that SQLite lists.
+#: The most problems that SQLite lists.
 _PROBLEMS = 50
-#: What progress is told to be looked at.
+#: The name of the step in progress reports.
 INDEXES = "the deployment's indexes"
-#: The index by id, which SQLite itself keeps.
+#: The index by id, which SQLite itself maintains.
 _BY_ID = "by_id"
 
 
 @dataclass(slots=True)
 class StoreProof:
-    """What was looked at of the deployment's file, and what was found: ``found`` counts and lists it."""
+    """The checks of the deployment's file."""
 
+    #: The findings, counted and listed.
     found: TableProof = field(default_factory=lambda: TableProof("deployment.sqlite3", "deployment.sqlite3"))
     tables: int = 0
+    #: The number of documents.
     documents: int = 0
     indexes: int = 0
+    #: The number of index entries.
     entries: int = 0
+    #: The number of modules with code.
     modules: int = 0
-    #: Which check of SQLite's was asked: ``integrity_check``, or ``quick_check`` for a large file.
+    #: The check that SQLite made: ``integrity_check``, or ``quick_check`` for a large file.
     sqlite_check: str = ""
     seconds: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
-        """As ``verify --json`` shows it."""
+        """The checks in the JSON of ``verify --json``."""
         return {
             "tables": self.tables,
             "documents": self.documents,
@@ -74,11 +78,11 @@ class StoreProof:
 
 @dataclass(frozen=True, slots=True)
 class Ranges:
-    """How the rows of a table are divided."""
+    """The division of a table's rows into ranges."""
 
-    #: Ranges whose entries are summed.
+    #: The number of ranges whose entries are summed.
     count: int = 4096
-    #: Ranges that differ, of one index, whose entries are looked at one by one.
+    #: The most differing ranges of one index whose entries are compared one by one.
     listed: int = 64
 
 
@@ -86,7 +90,7 @@ _RANGES = Ranges()
 
 
 class _Sums:
-    """Entries by range of ``span`` rows: how many, and the sum of their digests."""
+    """The entries by range of ``span`` rows: their number, and the sum of their digests."""
 
     def __init__(self, span: int, seed: int, ranges: int) -> None:
         self.span, self.seed = span, seed
@@ -121,7 +125,7 @@ def prove_store(
     progress: Progress = lambda what, done, of: None,
     ranges: Ranges = _RANGES,
 ) -> StoreProof:
-    """Proves the file of a local deployment. ``proven``: target tables whose documents a proof of rows has read."""
+    """Proves the file of a local deployment. ``proven``: target tables whose documents the proof of rows has read."""
     proof, started = StoreProof(), time.monotonic()
     progress(INDEXES, 0, 0)
     store = database.store
@@ -146,7 +150,7 @@ def prove_store(
 
 
 def _modules(store: Store, definition: str, proof: StoreProof) -> None:
-    """The stored modules of the app, or of a component's definition, against their hashes."""
+    """Compares the stored modules of the app, or of a component's definition, with their hashes."""
     hashes = {found["path"]: found["hash"] for found in module_hashes(store, definition)}
     for path, module in stored_modules(store, definition).items():
         proof.modules += 1
@@ -156,7 +160,7 @@ def _modules(store: Store, definition: str, proof: StoreProof) -> None:
 
 
 def _sqlite(store: Store, database: Database, proof: StoreProof) -> None:
-    """What SQLite says of its file: of a large one, without holding its own indexes against their tables."""
+    """Runs SQLite's check of its file; for a large file, without comparing SQLite's own indexes with their tables."""
     (pages,) = store.connection.execute("PRAGMA page_count").fetchone()
     (size,) = store.connection.execute("PRAGMA page_size").fetchone()
     proof.sqlite_check = "integrity_check" if pages * size <= WHOLE_CHECK_BYTES else "quick_check"
@@ -168,7 +172,7 @@ def _sqlite(store: Store, database: Database, proof: StoreProof) -> None:
 
 @contextmanager
 def _readable(proof: StoreProof, what: str) -> Iterator[None]:
-    """What SQLite can't read in the block is a finding."""
+    """Makes a finding of a read error of SQLite in the block."""
     try:
         yield
     except sqlite3.DatabaseError as error:
@@ -178,7 +182,7 @@ def _readable(proof: StoreProof, what: str) -> Iterator[None]:
 
 
 def _declared(database: Database, proof: StoreProof, shown: str) -> None:
-    """The indexes that the schema of the app, or of the component ``shown``, declares are there, on its fields."""
+    """Checks that the file has the indexes that the schema of the app, or of the component ``shown``, declares."""
     text = database.schema_text
     tables = database.store.tables()
     for name, definition in schema_from_json(text).tables.items() if text is not None else ():
@@ -188,7 +192,7 @@ def _declared(database: Database, proof: StoreProof, shown: str) -> None:
             continue
         there = database.store.indexes(tables[name])
         searches = {found.name: found.definition for found in database.store.searches(tables[name]).values()}
-        # An import drops the staged indexes of the tables that it replaces, as Convex's does.
+        # An import drops the staged indexes of the tables that it replaces, as Convex's import does.
         for search_name, (wanted, staged) in definitions(definition).items():
             if not staged and searches.get(search_name) != wanted:
                 detail = f"the pushed schema declares it on {wanted.field}: push again"
@@ -230,7 +234,7 @@ class _Table:
         self._keys = IndexKeys(table, {name: index.fields for name, index in self._indexes.items()})
 
     def prove(self) -> None:
-        """Holds every index against the documents."""
+        """Compares every index with the documents."""
         expected = {name: self._sums() for name in (*self._indexes, _BY_ID)}
         self._read_documents(expected)
         for name in (*self._indexes, _BY_ID):
@@ -281,7 +285,7 @@ class _Table:
             self._progress(INDEXES, self._proof.documents, 0)
 
     def _entries(self, name: str) -> Iterator[tuple[list[bytes], list[int]]]:
-        """An index's entries in its order: keys and rows, some at a time."""
+        """An index's entries in order: keys and rows, some at a time."""
         if name == _BY_ID:
             sql = f"SELECT internal_id, row FROM {self._documents} INDEXED BY ids_{self._table.storage}"
             cursor = self._connection.execute(f"{sql} ORDER BY internal_id")
@@ -305,7 +309,7 @@ class _Table:
         return sums
 
     def _compare(self, name: str, differing: list[int]) -> None:
-        """Looks at the entries of the ranges of rows that differ, one by one."""
+        """Compares the entries of the ranges of rows that differ, one by one."""
         listed = set(differing[: self._ranges.listed])
         expected: dict[int, tuple[bytes, bytes]] = {}
         unreadable: set[int] = set()
@@ -342,7 +346,7 @@ class _Table:
         met: set[int],
     ) -> None:
         if name != _BY_ID and row in unreadable:
-            return  # its document is a finding, and its key is unknown
+            return  # The document has a finding already, and its key is unknown.
         there = expected.get(row)
         if there is None:
             self._add("extra index entry", name, None, f"an entry leads to the row {row}, which no document has")
@@ -355,5 +359,5 @@ class _Table:
 
 
 def _bytes(value: object) -> bytes:
-    """A key as bytes; of what is none, bytes that no key has."""
+    """A key as bytes; for other values, bytes that no key has."""
     return value if isinstance(value, bytes) else json.dumps(str(value)).encode()

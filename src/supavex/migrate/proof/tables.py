@@ -1,4 +1,4 @@
-"""The proof of one table: its rows against its documents, and what the rules said of them."""
+"""Proves one table: its rows against its documents, and its rules."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from supavex.postgres.snapshot import reading
 
 
 class TableCheck:
-    """The proof of one table: :meth:`compare` for its rows, then :meth:`finish` for what else must hold."""
+    """The proof of one table: :meth:`compare` for its rows, then :meth:`finish` for its rules."""
 
     def __init__(self, compared: ComparedTable) -> None:
         self._compared = compared
         self._rules = SourceRules(compared)
         self._result: DigestResult | None = None
-        #: The rows and documents that differ, where they are few, and were compared.
+        #: The rows and documents that differ, if they were few and were compared.
         self._few: FewRows | None = None
 
     def compare(self, sample: int | None, progress: Progress, would_go: Iterable[str] = ()) -> None:
-        """Compares every row with its document; with ``sample``, that many rows, and nothing proves anything.
+        """Compares every row with its document; with ``sample``, only that many rows, which proves nothing.
 
-        ``would_go``: the keys of rejected rows that would go now.
+        ``would_go``: the keys of rejected rows that the copy would accept now.
         """
         table, context = self._compared.table, self._compared.context
         with reading(context.snapshot, table.name) as connection:
@@ -66,10 +66,10 @@ class TableCheck:
             self._compared.list_damaged()
 
     def finish(self, failed: frozenset[str]) -> None:
-        """Looks for what the comparison of rows can't see. ``failed``: tables of the target that are not proven."""
+        """Checks what the comparison of rows can't show. ``failed``: tables of the target that are not proven."""
         compared, context, result = self._compared, self._compared.context, self._result
         with reading(context.snapshot, compared.table.name) as connection:
-            # Whether the digests saw every document, and none that breaks a rule of the schema.
+            # Whether the digests covered every document, and none breaks a rule of the schema.
             plain = result is not None and not result.digests.broken
             equal = result is not None and result.suspects is None
             holds = plain and (equal or self._few is not None) and self._rules.hold(connection, failed)
@@ -82,7 +82,7 @@ class TableCheck:
 
     @property
     def _few_tell(self) -> bool:
-        """Whether the documents that differ tell by themselves what is wrong: no other has their unique values."""
+        """Whether the differing documents suffice for the rules: no other document has their unique values."""
         compared = self._compared
         if self._few is None or not (compared.uniques and self._few.has_documents):
             return self._few is not None
@@ -91,7 +91,7 @@ class TableCheck:
     def _compare_few(
         self, result: DigestResult, rows: RowByRow, connection: psycopg.Connection, progress: Progress
     ) -> bool:
-        """Compares the rows that differ, where they are few and known. False: all rows have to be read."""
+        """Compares the rows that differ, if they are few and known. False: all rows have to be read."""
 
         def done(so_far: int, total: int) -> None:
             progress(f"{self._compared.table.name} (rows that differ)", so_far, total)

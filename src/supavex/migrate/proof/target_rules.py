@@ -1,4 +1,4 @@
-"""What the documents of a target say by themselves: whether references lead anywhere, uniques and rules hold."""
+"""Checks a target's documents alone: references, unique values and rules."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _CHUNK = 2000
 
 
 def check_documents(compared: ComparedTable, some: Iterable[Document] | None = None) -> None:
-    """Adds to the proof what is wrong with the documents of a table, whatever the source holds.
+    """Adds the findings about a table's documents to the proof, independent of the source.
 
-    ``some``: the only documents to look at.
+    ``some``: the only documents to check.
     """
     table, proof, target = compared.table, compared.proof, compared.context.target
     definition = table.definition
@@ -47,7 +47,7 @@ def check_documents(compared: ComparedTable, some: Iterable[Document] | None = N
 
 
 def _references(documents: list[Document], name: str, table: str, compared: ComparedTable) -> None:
-    """Lists the documents whose field ``name`` refers to one that ``table`` does not have."""
+    """Lists the documents whose field ``name`` refers to a document that ``table`` lacks."""
     target, number = compared.context.target, compared.context.numbers.get(table)
     ids = {value for document in documents for value in _ids(document.get(name))}
     there = target.present(table, filter(_of(number), ids))
@@ -71,14 +71,16 @@ def _of(number: int | None) -> Callable[[str], bool]:
 
 
 def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """So many items at a time."""
+    """The items in lists of ``size``."""
     iterator = iter(items)
     while chunk := list(islice(iterator, size)):
         yield chunk
 
 
 class _Uniques:
-    """Finds repeated values of groups of fields, in a temporary file. As in SQL, a missing part is never equal."""
+    """Finds repeated values of groups of fields, in a temporary file. As in SQL, a group with a missing part equals no
+    other.
+    """
 
     def __init__(self, groups: list[tuple[str, ...]]) -> None:
         self._groups = groups
@@ -102,5 +104,5 @@ class _Uniques:
 
 
 def _ids(value: Value) -> list[str]:
-    """The ids in a field of references: one, or those of an array."""
+    """The ids in a field of references: one, or the elements of an array."""
     return [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, str)]

@@ -1,7 +1,7 @@
-"""Whether documents may repeat a unique value: their values' hashes alone are held against each other.
+"""Tests by hashes whether documents may repeat a unique value.
 
-So a table of which few documents have changed needs no look at each document: only where two hashes are equal, all
-documents are looked at, one by one.
+If only few documents of a table have changed, this avoids reading each document. Only if two hashes are equal, all
+documents are compared one by one.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from supavex.migrate.target.documents import Documents
 
 
 class _Unsure(Exception):
-    """A document whose values can't be told apart here."""
+    """A document whose values can't be compared by hashes."""
 
 
 def may_repeat(target: Documents, table: str, groups: list[tuple[str, ...]]) -> bool:
     """Whether two documents of ``table`` may have the same values in the fields of one of ``groups``.
 
-    False is certain. Eight bytes are held for each document and group.
+    False is certain. It holds eight bytes for each document and group.
     """
     names = sorted({path.partition(".")[0] for group in groups for path in group})
     if any("." in path for group in groups for path in group):
@@ -44,14 +44,14 @@ def may_repeat(target: Documents, table: str, groups: list[tuple[str, ...]]) -> 
 
 
 def _hashes(rows: list[tuple[Any, ...]], places: list[int], *, uniform: bool) -> np.ndarray[Any, Any]:
-    """A number for each row whose values at ``places`` are all there; as in SQL, NULLs are never equal."""
+    """A hash for each row with all values at ``places``. As in SQL, NULL equals nothing."""
     columns = [[_plain(row[place], uniform) for row in rows] for place in places]
     values = (key for key in zip(*columns, strict=True) if None not in key)
     return np.fromiter(map(hash, values), np.int64)
 
 
 def _plain(value: Any, uniform: bool) -> Any:
-    """A value whose equals have the same hash."""
+    """A value in a form in which equal values have equal hashes."""
     if type(value) is str or value is None or type(value) is float or type(value) is bool:
         return value
     if type(value) is int:

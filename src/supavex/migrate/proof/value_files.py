@@ -1,7 +1,7 @@
-"""The proof of large values that became stored files: every value is read again, and its SHA-256 compared.
+"""Proves large values that became stored files: every value is read again, and its SHA-256 compared.
 
-A value comes by psycopg, and its file's id is computed from the row's key as text: nothing of this is the copy's. A
-file whose id is computed from a row or a document, and that no value stands for, is one too many.
+A value is read with psycopg, and its file's id is computed from the row's key as text, both without the copy's code. A
+file is extra if its id comes from a row or document of the table and no value belongs to it.
 """
 
 from __future__ import annotations
@@ -39,9 +39,10 @@ class _Column:
 def prove_values(
     asked: Asked, table: TablePlan, large: LargeValues, seen: Visibility | None, target: Mapping[str, Stored]
 ) -> TableProof:
-    """Proves that the large values of a column are files of ``target``, those of rejected rows aside, and no others.
+    """Proves that the large values of a column are files of ``target``, except those of rejected rows, and that there
+    are no others.
 
-    ``seen``: what the copy saw of the table, where rows that were written since can be told.
+    ``seen``: the transactions that the copy saw of the table; None if unknown.
     """
     column = _Column(table, large, "false" if seen is None else seen.unseen_sql(ALIAS))
     proof = TableProof(large.name, STORAGE_TABLE)
@@ -83,7 +84,7 @@ def prove_values(
 def _extra(
     asked: Asked, connection: psycopg.Connection, column: _Column, others: set[bytes], proof: TableProof
 ) -> None:
-    """Finds those of ``others`` (ids of files) that are of the column, and that no value of it stands for."""
+    """Lists those of ``others`` (ids of files) that belong to the column without a value."""
     table, large = column.table, column.large
     assert table.key is not None
     hint = "delete it, for no document should refer to it"
@@ -97,7 +98,7 @@ def _extra(
                 proof.add_change(key, f"its value is no file now, and {id_} is its file")
             else:
                 proof.add("extra file", key, f"{id_} is its file, and its value should be none: {hint}")
-    # Of rows that are gone, the documents tell the files.
+    # For deleted rows, the documents show the files.
     for document in asked.target.documents(table.target) if others else ():
         internal_id = large.internal_id(decode_id(str(document["_id"]))[1])
         if internal_id in others:
@@ -108,9 +109,9 @@ def _extra(
 
 
 def _rows(connection: psycopg.Connection, column: _Column) -> Iterator[tuple[Any, ...]]:
-    """Of each large value: the row's key, whether it was written since the copy, the value, each creation column.
+    """For each large value: the row's key, whether it was written since the copy, the value, each creation column.
 
-    Rows without a key are rejected ones, and have no file.
+    Rows without a key are rejected, and have no file.
     """
     table, large = column.table, column.large
     assert table.key is not None
@@ -126,13 +127,13 @@ def _rows(connection: psycopg.Connection, column: _Column) -> Iterator[tuple[Any
     inner = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
     names = ", ".join(f"s.{name}" for name in ("k", "c", "v", *moments))
     sql = f"SELECT {names} FROM (SELECT {inner} FROM {_source(table)} AS {ALIAS}) AS s"
-    # What PostgreSQL sends of a text are its bytes in UTF-8: as such they need no room to be decoded.
+    # PostgreSQL sends texts as UTF-8. Reading them as bytes needs no memory for decoding.
     types = ["text", "bool", "bytea", *("text" for _ in moments)]
     yield from _copied(connection, f"{sql} WHERE s.is_large AND s.k IS NOT NULL", types)
 
 
 def _copied(connection: psycopg.Connection, sql: str, types: list[str]) -> Iterator[tuple[Any, ...]]:
-    """The rows of ``sql``, one at a time: as many values as fit into memory may be in the next one."""
+    """The rows of ``sql``, one at a time, because one row may hold as much as fits into memory."""
     statement = f"COPY ({sql}) TO STDOUT (FORMAT binary)"
     with connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
         copy.set_types(types)

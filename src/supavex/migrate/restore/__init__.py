@@ -1,1 +1,1 @@
-"""The way back: documents into the tables of another PostgreSQL."""
+"""Restores documents into the tables of another PostgreSQL database."""

@@ -1,4 +1,4 @@
-"""``supavex restore``: an archive or export of a project, back into PostgreSQL."""
+"""``supavex restore``: restores an archive or export of a project into PostgreSQL."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def restore_archive(
 ) -> Restored:
     """Writes the documents of ``archive`` into the tables at ``to`` (a connection string), in one transaction.
 
-    ``replace`` empties tables that hold rows; without it they are refused. See :mod:`supavex.migrate.restore.run`.
+    ``replace`` empties tables with rows. Without it, such tables are an error. See :mod:`supavex.migrate.restore.run`.
     """
     plan, _ = checked_plan(project)
     with ArchiveDocuments(archive) as documents, SnapshotArchive(archive) as files:

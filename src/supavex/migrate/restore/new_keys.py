@@ -1,4 +1,4 @@
-"""Keys for documents that Convex made, which no row has had."""
+"""Keys for documents that Convex created, which no row has had."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from supavex.scratch import scratch_database
 
 
 class NewKeys:
-    """Integer keys for documents that Convex made: above all of the table's others, in the order of their ids."""
+    """Integer keys for documents that Convex created: above all other keys of the table, in the order of their ids."""
 
     def __init__(self, documents: Documents) -> None:
         self._documents = documents
@@ -22,7 +22,9 @@ class NewKeys:
         self._database.close()
 
     def number(self, table: TablePlan, id_: str) -> str:
-        """The key of a document whose id tells none. Raises where there is no such document."""
+        """The key of a document whose id holds no key. Raises :class:`~supavex.convex.ids.InvalidId` if there is no
+        such document.
+        """
         if table.target not in self._loaded:
             self._loaded.add(table.target)
             self._load(table)

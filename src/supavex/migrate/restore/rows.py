@@ -1,7 +1,7 @@
-"""Documents as rows: for each column the text that PostgreSQL reads its value from.
+"""Documents as rows: for each column the text from which PostgreSQL reads its value.
 
-The copy's rules the other way round. A column comes from its field; or from the row that a field refers to; or, a key
-that no field holds, from the document's own id. Any other column is left to its default, with the reason.
+It reverses the copy's rules. A column's value comes from its field, from the row to which a field refers, or, for a key
+without a field, from the document's id. Other columns get their default, with a note of the reason.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from supavex.migrate.target.documents import Documents
 from supavex.postgres.connection import quoted
 
 _ABSENT: Value = object()
-#: Gives the contents of a stored file by its id; None where there is none.
+#: Returns the contents of a stored file by its id; None if it does not exist.
 FileContents = Callable[[str], bytes | None]
-#: Of a table that was in Convex before: id to the texts of the row's columns, by name.
+#: For a table that existed in Convex: id to the texts of the row's columns, by name.
 ExistingRows = Mapping[str, Mapping[str, str | None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A column that is ``left`` to its default, or comes back as the ``nearest`` value; or a table that is left.
+    """A note on a column that is ``left`` to its default or restored as the ``nearest`` value, or on a left-out table.
 
-    ``sequence``: the column comes back, and the sequence of its default could not be set.
+    ``sequence``: the column is restored, but the sequence of its default could not be set.
     """
 
     table: str
@@ -46,11 +46,11 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class ColumnOrigin:
-    """Where a column's value comes from: a field, or without one the document's own id.
+    """The source of a column's value: a field, or without one the document's id.
 
-    ``named``: the field refers to a row, and this column of that row is the value. ``part``: the field holds the key as
-    text, and this is the key's column number ``part``. ``file``: where this field refers to a stored file, that holds
-    the value; ``field`` may be None then.
+    ``named``: the field refers to a row, and the value is this column of that row. ``part``: the field holds the key as
+    text, and the value is its part with this number. ``file``: if this field refers to a stored file, the file holds
+    the value; ``field`` may then be None.
     """
 
     column: str
@@ -62,10 +62,11 @@ class ColumnOrigin:
 
 @dataclass(slots=True)
 class Counts:
-    """What was met on the way back, by column (or field, of ``untaken``).
+    """Counts of a restore, by column (``untaken``: by field).
 
-    ``maybe_null``: values that are the field's default, which a NULL became too. ``unknown``: ids that the id file or
-    the target's table does not know, and that are NULL now. ``untaken``: values of fields that no column takes.
+    ``maybe_null``: values that equal the field's default, which the copy also writes for NULL. ``unknown``: ids that
+    the id file or the target's table does not know, and that become NULL. ``untaken``: values of fields without a
+    column.
     """
 
     maybe_null: Counter[str] = field(default_factory=Counter)
@@ -74,10 +75,10 @@ class Counts:
 
 
 class RowReader:
-    """Reads rows from ``documents``, by ``plan``. ``existing``: rows of tables that were in Convex before, by target.
+    """Reads rows from ``documents``, by ``plan``. ``existing``: rows of tables that existed in Convex, by target.
 
-    ``stored``: the files of values that became some. A context manager: numbers for documents that Convex made are kept
-    in a temporary file.
+    ``stored``: the files of large values. A context manager, because the numbers of new documents are kept in a
+    temporary file.
     """
 
     def __init__(
@@ -100,12 +101,12 @@ class RowReader:
         self._new.close()
 
     def origins(self, table: TablePlan) -> tuple[list[ColumnOrigin], list[Note]]:
-        """The origin of each column that has one; and notes on the others, and on those that come back changed."""
+        """The origin of each column that has one; and notes on the others, and on those with changed values."""
         origins: list[ColumnOrigin] = []
         notes: list[Note] = []
         for column in table.source.columns:
             if column.generated:
-                continue  # PostgreSQL makes it again
+                continue  # PostgreSQL computes it again.
             found = self._origin(table, column.name)
             if isinstance(found, str):
                 notes.append(Note(table.name, column.name, "left", found))
@@ -123,7 +124,7 @@ class RowReader:
     def texts(
         self, table: TablePlan, origins: Sequence[ColumnOrigin], documents: Sequence[Document]
     ) -> Iterable[tuple[str | None, ...]]:
-        """The rows of some documents (a batch) of ``table``: a text, or None for NULL, for each of ``origins``."""
+        """The rows of a batch of documents of ``table``: for each of ``origins`` a text, or None for NULL."""
         counts = self.counts[table.name]
         known = {
             "_id",
@@ -136,7 +137,7 @@ class RowReader:
         return zip(*(self._column(table, origin, documents, counts) for origin in origins), strict=True)
 
     def _origin(self, table: TablePlan, column: str) -> ColumnOrigin | str:
-        """The origin of a column, or why there is none."""
+        """The origin of a column, or why it has none."""
         reason = f"skipped: {table.skipped[column]}" if column in table.skipped else "no field holds it"
         found = _reference_of(table, column)
         if found is not None and not self._circular(table, column):
@@ -169,7 +170,7 @@ class RowReader:
         return reason
 
     def _unreachable(self, reference: Reference, named: str) -> str | None:
-        """Why a column of the row that is referred to can't be known; None where it can."""
+        """Why a column of the parent's row can't be known; None if it can."""
         if reference.existing:
             if reference.target in self.existing:
                 return None
@@ -183,7 +184,7 @@ class RowReader:
         return None
 
     def _circular(self, table: TablePlan, column: str) -> bool:
-        """Whether the column's value is said by nothing but rows that refer to each other, in a circle back to it."""
+        """Whether the column's value comes only from rows that refer to each other, in a cycle back to it."""
         seen: list[tuple[str, str]] = []
         while (found := _reference_of(table, column)) is not None:
             place = (table.name, column)
@@ -207,11 +208,11 @@ class RowReader:
         if origin.file is None:
             return self._texts(table, origin, documents, counts)
         own = [None] * len(documents) if origin.field is None else self._texts(table, origin, documents, counts)
-        # One after another, as they are asked for: they are large.
+        # One at a time, because they are large.
         return (self._text(table, origin, document, text) for document, text in zip(documents, own, strict=True))
 
     def _text(self, table: TablePlan, origin: ColumnOrigin, document: Document, own: str | None) -> str | None:
-        """The text of a value that may be in a file; ``own``: that of its own field."""
+        """The text of a value that may be in a file. ``own``: the text of its own field."""
         assert origin.file is not None
         assert origin.file.file is not None
         id_ = document.get(origin.file.name)
@@ -261,7 +262,7 @@ class RowReader:
         return texts
 
     def _reader(self, table: TablePlan, origin: ColumnOrigin, values: Iterable[Value]) -> Callable[[Value], str | None]:
-        """What gives a column's text of its field's value; ``values`` are those that it will be asked for."""
+        """A function from a field's value to a column's text. ``values``: the values for which it will be called."""
         planned = origin.field
         assert planned is not None
         if planned.reference is not None:
@@ -299,14 +300,14 @@ class RowReader:
         return old_id
 
     def _old_ids(self, file: IdFile) -> dict[str, str] | None:
-        """New id to old one; None where several old ones have the same new one."""
+        """New id to old id; None if several old ids have one new id."""
         if file.path not in self._olds:
             self._olds[file.path] = {new: old for old, new in file.ids.items()}
         olds = self._olds[file.path]
         return olds if len(olds) == len(file.ids) else None
 
     def _named(self, reference: Reference, column: str, ids: set[str]) -> dict[str, str | None]:
-        """A column of the rows that ``ids`` refer to, by id; without those that are not there."""
+        """A column of the rows to which ``ids`` refer, by id. Missing rows are left out."""
         if reference.existing:
             known = self.existing[reference.target]
             return {id_: known[id_][column] for id_ in ids if id_ in known}
@@ -324,7 +325,7 @@ class RowReader:
         return dict(zip(documents, texts, strict=True))
 
     def _own(self, table: TablePlan, id_: str) -> str:
-        """The key that a document's id tells: that of its row, or a new one for a document that Convex made."""
+        """The key in a document's id: its row's key, or a new one for a document that Convex created."""
         assert table.key is not None
         number, internal_id = decode_id(id_)
         expected = self.numbers.get(table.target, number)
@@ -334,7 +335,7 @@ class RowReader:
 
 
 class _Unknown(Exception):
-    """An id that was chosen outside, and that nothing says the old key of."""
+    """An id that was chosen outside, and whose old key is unknown."""
 
 
 def _field_of(table: TablePlan, column: str) -> FieldPlan | None:
@@ -343,7 +344,7 @@ def _field_of(table: TablePlan, column: str) -> FieldPlan | None:
 
 
 def _reference_of(table: TablePlan, column: str) -> tuple[FieldPlan, str] | None:
-    """The field that refers to a row by a column, where no field holds it as it is; and the column of that row."""
+    """The field that refers to a row by a column, if no field holds the column itself; and the column of that row."""
     plain = _field_of(table, column)
     if plain is not None and not plain.expression:
         return None if plain.reference is None else (plain, plain.reference.columns[0])
@@ -360,7 +361,7 @@ def _holds_key_text(planned: FieldPlan) -> bool:
 
 
 def _made_again(table: TablePlan, planned: FieldPlan) -> bool:
-    """Whether a field says nothing that the row does not say without it."""
+    """Whether a field holds only what the row has anyway."""
     column = planned.file.column if planned.file is not None else planned.column
     return _holds_key_text(planned) or (column is not None and bool(column.generated))
 

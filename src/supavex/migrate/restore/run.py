@@ -1,7 +1,7 @@
-"""``supavex restore``: the documents of a snapshot archive back into the source's tables, in another database.
+"""``supavex restore``: writes the documents of a snapshot archive into the source's tables in another database.
 
-One transaction: everything is there afterwards, or nothing is. PostgreSQL reads its own text (COPY) and holds every
-constraint; triggers are off meanwhile, for the rows are to be what they were. See :mod:`supavex.postgres.loading`.
+It is one transaction: all rows are written, or none. PostgreSQL reads its own text (COPY) and checks every constraint.
+Triggers are disabled meanwhile, so that they don't change the restored rows. See :mod:`supavex.postgres.loading`.
 """
 
 from __future__ import annotations
@@ -35,20 +35,18 @@ from supavex.postgres.same_database import same_database
 from supavex.postgres.snapshot import exported
 from supavex.text import counted
 
-#: Documents read, and their references looked up, at once.
+#: Documents that are read, and whose references are looked up, at once.
 _BATCH = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class RestoredTable:
-    """What came back of one table; for the last three see :class:`supavex.migrate.restore.rows.Counts`.
-
-    ``rounded``: by column, values that it holds only roughly.
-    """
+    """The result for one table; the last three counts are those of :class:`supavex.migrate.restore.rows.Counts`."""
 
     source: str
     target: str
     rows: int
+    #: By column, the values that the column rounds.
     rounded: dict[str, int]
     maybe_null: dict[str, int]
     unknown: dict[str, int]
@@ -57,14 +55,14 @@ class RestoredTable:
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What a restore did: each table, and what could not be taken back, or not as it was."""
+    """The result of a restore: each table, and notes on what was not restored or is changed."""
 
     tables: list[RestoredTable]
     notes: list[Note]
     seconds: float
 
     def to_json(self) -> dict[str, Any]:
-        """As ``restore --json`` shows it."""
+        """The JSON of ``restore --json``."""
         tables = [
             {
                 "source": t.source,
@@ -94,11 +92,13 @@ def restore(
     progress: Progress = lambda table, done, estimate: None,
     stored: FileContents = lambda id_: None,
 ) -> Restored:
-    """Writes ``documents`` into the tables at ``url`` that ``plan`` took them from; memory does not grow with them.
+    """Writes ``documents`` into the tables at ``url`` from which ``plan`` copied them. Memory does not grow with their
+    number.
 
-    ``stored`` gives the files that values became. Raises before it writes where this is the plan's source, where a
-    table or column is missing, where rows are there already (unless ``replace``, which empties those tables first), or
-    where a column that can't be taken back can't be left out; and, undoing all of it, where PostgreSQL refuses a row.
+    ``stored`` gives the files of large values. Raises :class:`~supavex.errors.SupavexError` before it writes if this is
+    the plan's source, if a table or column is missing, if a table has rows (unless ``replace``, which empties those
+    tables first), or if a column without an origin can't be left out. If PostgreSQL refuses a row, it undoes everything
+    and raises.
     """
     started = time.monotonic()
     connection = connect(url, autocommit=False)
@@ -120,10 +120,10 @@ def restore(
 
 
 def _check_other_database(plan: Plan, connection: psycopg.Connection, url: str) -> None:
-    """Raises where ``connection`` (to ``url``) leads to the project's source, by whatever address, or may do so."""
+    """Raises if ``connection`` (to ``url``) leads to the project's source, or may do so, even by another address."""
     source = plan.project.database_url
     if source is None:
-        return  # files, which no restore can change
+        return  # The source is files, which no restore can change.
     with exported(source) as (_, holder):
         same = same_database(holder, connection)
     if same:
@@ -149,7 +149,7 @@ class _Restore:
         self.plan, self.documents, self.connection, self.stored, self.url = plan, documents, connection, stored, url
         self.numbers = documents.table_numbers()
         self.rounded: dict[str, Counter[str]] = {}
-        #: By table, how many of its documents are rows of tables that inherit from it.
+        #: By table, the number of its documents that are rows of inheriting tables.
         self.heirs: dict[str, int] = {}
         self.wanted = [t for t in plan.moving if t.target in self.numbers and t.name not in SOURCES]
         self.notes = [
@@ -160,12 +160,12 @@ class _Restore:
 
     def run(self, replace: bool, progress: Progress, started: float) -> Restored:
         catalog = inspect_catalog(self.connection, sorted({table.source.schema for table in self.plan.tables}))
-        # Functions of checks and generated columns expect the database's own search path.
+        # Functions in checks and generated columns expect the database's own search path.
         self.connection.execute("RESET search_path")
         self._read_money_as_decimals()
         with (
             RowReader(self.plan, self.documents, self._existing(catalog), self.stored) as rows,
-            # COPY keeps the one connection busy.
+            # COPY occupies the first connection.
             closing(connect(self.url)) as beside,
         ):
             origins = self._origins(rows, catalog)
@@ -196,14 +196,14 @@ class _Restore:
         return Restored(restored, self.notes, time.monotonic() - started)
 
     def _read_money_as_decimals(self) -> None:
-        """Has a decimal point understood in money, where the database counts cents and so the amount stays the same."""
+        """Makes money read a decimal point, if the database counts cents, so that the amount stays the same."""
         cents = "SELECT 0.01::numeric::money::numeric = 0.01 AND 0.001::numeric::money::numeric = 0"
         row = self.connection.execute(cents).fetchone()
         if row is not None and row[0]:
             self.connection.execute("SET LOCAL lc_monetary = 'C'")
 
     def _existing(self, catalog: Catalog) -> dict[str, ExistingRows]:
-        """The rows that documents of existing tables stand for: those of this database that match them."""
+        """The rows for the documents of existing tables: the rows of this database that match them."""
         found: dict[str, ExistingRows] = {}
         for table in self.plan.tables:
             there = catalog.table(table.source.schema, table.source.name)
@@ -221,7 +221,9 @@ class _Restore:
         return found
 
     def _origins(self, rows: RowReader, catalog: Catalog) -> dict[str, list[ColumnOrigin]]:
-        """The origin of every column, by table. Raises, with all of them, where the database lacks what they need."""
+        """The origin of every column, by table. Raises, naming all of them, if the database lacks something that they
+        need.
+        """
         result: dict[str, list[ColumnOrigin]] = {}
         missing: list[str] = []
         unfilled: list[str] = []
@@ -274,7 +276,7 @@ class _Restore:
         done, count = 0, self.documents.count(table.target)
         self.rounded[table.name] = near.counts
         try:
-            # COPY writes identity columns as INSERT does with OVERRIDING SYSTEM VALUE.
+            # COPY writes identity columns as INSERT with OVERRIDING SYSTEM VALUE does.
             sql = f"COPY {into} ({names}) FROM STDIN"
             with self.connection.cursor() as cursor, cursor.copy(sql.encode()) as copy:
                 for documents in _batches(self.documents.documents(table.target)):
@@ -290,7 +292,7 @@ class _Restore:
             raise _refused(error, self._place(table, error)) from None
 
     def _add_own(self, loading: Loading, table: TablePlan, origins: list[ColumnOrigin]) -> None:
-        """Of the rows that were loaded apart, takes those that no table has that inherits from this one."""
+        """Of the rows that were loaded separately, keeps those that no inheriting table has."""
         columns = [origin.column for origin in origins]
         key = [] if table.key is None else list(table.key.columns)
         try:
@@ -305,7 +307,9 @@ class _Restore:
             self.notes.append(Note(table.name, "", "left", reason))
 
     def _place(self, table: TablePlan, error: psycopg.Error) -> str:
-        """The column and the document that PostgreSQL refuses, where it names a line: that is the document's number."""
+        """The column and the document of a row that PostgreSQL refuses. The line number in its message is the
+        document's number.
+        """
         context = error.diag.context or ""
         line, column = re.search(r"\bline (\d+)", context), re.search(r", column ([^:]+)", context)
         place = f"{table.name}.{column[1]}" if column else table.name
@@ -322,12 +326,12 @@ class _Restore:
 
 
 class _Rounding:
-    """Counts the values that the columns of the table ``name`` hold only roughly, rows at a time."""
+    """Counts the values that the columns of the table ``name`` round, some rows at a time."""
 
     def __init__(self, connection: psycopg.Connection, name: str, origins: list[ColumnOrigin]) -> None:
         self._connection = connection
         checks = rounding(connection, name)
-        # Values that may be in files are texts and bytes, which are never rounded, and large.
+        # Values that may be in files are texts and bytes, which are large and never rounded.
         places = [n for n, origin in enumerate(origins) if origin.column in checks and origin.file is None]
         self._places, self._checks = places, {origins[n].column: checks[origins[n].column] for n in places}
         self._rows: list[list[str | None]] = []

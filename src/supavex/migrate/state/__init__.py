@@ -1,1 +1,1 @@
-"""What a migration leaves in the project's folder."""
+"""The state that a migration keeps in the project's folder."""

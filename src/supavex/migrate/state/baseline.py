@@ -1,4 +1,4 @@
-"""One baseline: what a copy saw of each table, row by row as digests."""
+"""One baseline: the rows of each table that a copy saw, as digests."""
 
 from __future__ import annotations
 
@@ -16,41 +16,43 @@ from supavex.migrate.state.row_files import RowFile, unusable_baseline
 from supavex.postgres.visibility import Visibility
 
 _VERSION = "2"
-#: The folder in which the first version kept them.
+#: The folder of baselines in the first version.
 _EARLIER = "moments"
 
 
 @dataclass(frozen=True, slots=True)
 class TableBaseline:
-    """What a baseline knows of one table, besides its rows.
-
-    ``relation``: its object ids, those of its partitions too. ``shape``: digest of its columns. ``rules``: digest of
-    what decides what becomes of a row. ``seed``: of the rows' digests. ``bits``: of the key, that choose a bucket.
-    """
+    """A baseline's entry for one table, besides its rows."""
 
     source: str
     target: str
+    #: The transactions that the copy's snapshot saw.
     visibility: Visibility
+    #: The object ids of the table and its partitions.
     relation: str
+    #: A digest of its columns.
     shape: str
+    #: A digest of everything else that decides on its documents.
     rules: str
+    #: The seed of the rows' digests.
     seed: int
     rows: int
+    #: The bits of the key that determine a bucket.
     bits: int
 
     @classmethod
     def of_json(cls, text: str) -> TableBaseline:
-        """From the text that :meth:`to_json` gives."""
+        """The entry from the text of :meth:`to_json`."""
         data = json.loads(text)
         return cls(**{**data, "visibility": Visibility(**data["visibility"])})
 
     def to_json(self) -> str:
-        """As the file keeps it."""
+        """The entry as text, for the file."""
         return json.dumps(asdict(self))
 
 
 class Baseline(RowFile):
-    """The file of a baseline. ``target``: the deployment that its rows went to (as ``--to`` names it)."""
+    """The file of a baseline. ``target``: the deployment of its rows (as ``--to`` names it)."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -65,7 +67,7 @@ class Baseline(RowFile):
 
     @classmethod
     def open(cls, path: Path) -> Baseline:
-        """The baseline that ``path`` holds. Raises where there is none."""
+        """The baseline in ``path``. Raises :class:`~supavex.errors.UsageError` if there is none."""
         if not path.is_file():
             if (earlier := path.parent.with_name(_EARLIER)).is_dir():
                 raise old_state(earlier, "run supavex migrate once without --changes", "the folder")
@@ -90,7 +92,7 @@ class Baseline(RowFile):
 
     @classmethod
     def usable(cls, path: Path) -> Baseline | None:
-        """The baseline that ``path`` holds; None where there is none, or one that nothing can be read from."""
+        """The baseline in ``path``; None if there is none, or it can't be read."""
         try:
             return cls.open(path)
         except SupavexError:
@@ -98,7 +100,7 @@ class Baseline(RowFile):
 
     @classmethod
     def new(cls, path: Path, target: str, made_at: str, numbers: Mapping[str, int]) -> Baseline:
-        """An empty baseline, over what was there."""
+        """An empty baseline, which replaces the file."""
         chosen_folder(path.parent)
         path.unlink(missing_ok=True)
         baseline = cls(path)
@@ -109,13 +111,13 @@ class Baseline(RowFile):
         return baseline
 
     def about(self, name: str) -> str:
-        """What the file says of itself; empty where it does not."""
+        """A value of the file's header; empty if it has none."""
         row = self.database.execute("SELECT value FROM about WHERE name = ?", (name,)).fetchone()
         return "" if row is None else str(row[0])
 
     @property
     def files(self) -> str:
-        """The digest of the stored files that went (:attr:`BucketFiles.digest`); empty where none did."""
+        """The digest of the stored files (:attr:`BucketFiles.digest`); empty if there were none."""
         return self.about("files")
 
     @files.setter
@@ -124,7 +126,7 @@ class Baseline(RowFile):
 
     @property
     def target(self) -> str:
-        """Where its rows went."""
+        """The deployment of its rows."""
         return self.about("target")
 
     @property
@@ -159,7 +161,7 @@ class Baseline(RowFile):
             yield Reject.from_json(json.loads(entry))
 
     def take_over(self, other: Baseline, table: TableBaseline) -> None:
-        """Adds a table of another baseline as it is there, under what ``table`` says of it."""
+        """Adds a table with the rows of another baseline, under the entry ``table``."""
         rows = other.database.execute(
             "SELECT source, bucket, records, texts FROM pieces WHERE source = ?", (table.source,)
         )

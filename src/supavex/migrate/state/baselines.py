@@ -1,4 +1,4 @@
-"""The baselines of a project: one a target, and those with a chosen name."""
+"""The baselines of a project: one for each target, and those with a chosen name."""
 
 from __future__ import annotations
 
@@ -24,14 +24,16 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 class Baselines:
     """The baselines of a project: a file for each target, which follows every import, and copies under chosen names.
 
-    Beside the file of a target stands which of its tables are not surely what the baseline says: an import of them was
-    begun, and did not end, or was not proven.
+    A second file for each target lists its stale tables: an import of them was begun and did not end, or was not
+    proven.
     """
 
     folder: Path
 
     def path(self, name: str) -> Path:
-        """The file of the baseline ``name``. Raises for a text that cannot be a name."""
+        """The file of the baseline ``name``. Raises :class:`~supavex.errors.UsageError` for a text that can't be a
+        name.
+        """
         if not _NAME.match(name):
             raise UsageError("InvalidName", f"{name!r} names no baseline.", hint="Letters, digits, dots and dashes.")
         return self.folder / f"{name}.sqlite3"
@@ -45,7 +47,7 @@ class Baselines:
         return self.folder / f"{name_of(target)}.stale.json"
 
     def stale(self, target: str) -> frozenset[str]:
-        """The source tables of which ``target`` may hold something else than its baseline says."""
+        """The source tables whose rows in ``target`` may differ from its baseline."""
         try:
             names = json.loads(read_own(self._stale_file(target)))
             if isinstance(names, list) and all(isinstance(name, str) for name in names):
@@ -53,7 +55,7 @@ class Baselines:
         except FileNotFoundError:
             return frozenset()
         except ValueError:
-            pass  # damaged: any table may have been named
+            pass  # The file is damaged, so it may have named any table.
         baseline = Baseline.usable(self.path(name_of(target)))
         if baseline is None:
             return frozenset()
@@ -61,15 +63,15 @@ class Baselines:
             return frozenset(baseline.tables())
 
     def mark_stale(self, target: str, tables: Iterable[str]) -> None:
-        """From now on, ``tables`` of ``target`` have to be imported again, whatever the baseline says."""
+        """Marks ``tables`` of ``target`` as stale: they have to be imported again."""
         self._write_stale(target, sorted({*self.stale(target), *tables}))
 
     def mark_all_stale(self, target: str) -> None:
-        """From now on, all tables of ``target`` have to be imported again."""
+        """Marks all tables of ``target`` as stale."""
         self._write_stale(target, "all")
 
     def mark_current(self, target: str, tables: Iterable[str]) -> None:
-        """``tables`` of ``target`` are what its baseline says."""
+        """Marks ``tables`` of ``target`` as equal to its baseline."""
         self._write_stale(target, sorted(self.stale(target) - set(tables)))
 
     def _write_stale(self, target: str, tables: list[str] | Literal["all"]) -> None:
@@ -80,11 +82,11 @@ class Baselines:
         write_whole(path, json.dumps(tables))
 
     def begun(self, name: str) -> Path:
-        """Where a baseline is written before its rows are in the deployment."""
+        """The path of a baseline until its rows are in the deployment."""
         return self.folder / f"{name}.begun"
 
     def keep(self, target: str, also: str | None = None) -> None:
-        """The baseline that :meth:`begun` holds is the target's from now on; ``also`` is another name for it."""
+        """Makes the baseline at :meth:`begun` the target's. ``also``: a second name for it."""
         begun = self.begun(name_of(target))
         if also is not None:
             partial = self.begun(also).with_suffix(".copy")
@@ -94,9 +96,9 @@ class Baselines:
         begun.replace(self.path(name_of(target)))
 
     def latest(self) -> str | None:
-        """The name of the baseline that follows the target of the last import; None where none is kept.
+        """The name of the baseline of the last import's target; None if there is none.
 
-        Where there are only others under chosen names, the newest of them.
+        If there are only baselines with chosen names, the newest of them.
         """
         names = self.names()
         return next((name for name in names if name == self._followed(name)), next(iter(names), None))
@@ -111,6 +113,6 @@ class Baselines:
 
 
 def name_of(target: str) -> str:
-    """The name of the baseline that follows the imports into ``target``: ``local``, ``cloud``, or host and port."""
+    """The name of the baseline of ``target``: ``local``, ``cloud``, or host and port."""
     place = urlsplit(target).netloc or target
     return re.sub(r"[^A-Za-z0-9.]+", "-", place).strip("-.") or "target"

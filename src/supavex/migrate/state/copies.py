@@ -1,7 +1,7 @@
-"""What a proof is held against: of each target's tables, what the run that brought them there saw and rejected.
+"""The records of copies with which proofs compare: for each target's table, the snapshot and the rejects of its import.
 
-One file for each target, which follows its imports table by table, and one for each archive, which is known by what it
-holds, wherever it lies. A run that imports nothing, or into another target, changes none of them.
+There is one file for each target, which follows its imports table by table, and one for each archive, which is
+identified by its content. A run that imports nothing, or into another target, changes none of them.
 """
 
 from __future__ import annotations
@@ -22,17 +22,18 @@ from supavex.migrate.state.rejects import Reject
 from supavex.postgres.snapshot import Snapshot
 from supavex.postgres.visibility import Visibility
 
-#: The first line of each file says it.
+#: The first line of each file has this version.
 _VERSION = 2
-#: Archives of which it is kept: the last ones.
+#: The number of archives whose records are kept, the last ones.
 _ARCHIVES = 20
 
 
 @dataclass(frozen=True, slots=True)
 class CopyRecord:
-    """What is known of the copy: by source table, what its snapshot saw; and the snapshot, where it may live still.
+    """The record of copies.
 
-    ``rejects``: the rows that it left behind. A table of which that is not known is not in ``seen``.
+    ``seen``: by source table, the transactions that its snapshot saw. ``rejects``: the rejected rows; a table whose
+    rejects are unknown is not in ``seen``. ``snapshot``: the snapshot, which may still be held.
     """
 
     seen: Mapping[str, Visibility] = field(default_factory=dict)
@@ -42,7 +43,7 @@ class CopyRecord:
 
 @dataclass(frozen=True, slots=True)
 class CopyRecords:
-    """The files, in ``folder``."""
+    """The files of records, in ``folder``."""
 
     folder: Path
 
@@ -51,7 +52,7 @@ class CopyRecords:
         return self.folder / f"{name_of(target)}.jsonl"
 
     def of_archive(self, archive: Path) -> Path | None:
-        """The file of an archive, by what it holds; None for a file that is none."""
+        """The file of an archive, by its content; None if it is not an archive."""
         try:
             with zipfile.ZipFile(archive) as opened:
                 entries = sorted((entry.filename, entry.CRC, entry.file_size) for entry in opened.infolist())
@@ -60,15 +61,15 @@ class CopyRecords:
         return self.folder / "archives" / f"{hashlib.sha256(repr(entries).encode()).hexdigest()[:32]}.jsonl"
 
     def newest(self) -> Path | None:
-        """The file that was written last, of a deployment or an archive."""
+        """The file that was written last."""
         files = [*self.folder.glob("*.jsonl"), *self.folder.glob("archives/*.jsonl")]
         return max(files, key=lambda path: path.stat().st_mtime_ns, default=None)
 
     def keep(self, path: Path, taken: Iterable[str], copied: CopyRecord) -> None:
-        """From now on, the source tables ``taken`` are there as ``copied`` says; the others stay as they were."""
+        """Records that the source tables ``taken`` have the copy ``copied``. Other tables keep their records."""
         taken = set(taken)
         before = CopyRecord()
-        with suppress(UsageError):  # a damaged one is written anew
+        with suppress(UsageError):  # A damaged file is replaced.
             before = self.read(path) if path.is_file() else before
         seen = {name: visibility for name, visibility in before.seen.items() if name not in taken}
         seen |= {name: visibility for name, visibility in copied.seen.items() if name in taken}
@@ -86,7 +87,7 @@ class CopyRecords:
                 old.unlink(missing_ok=True)
 
     def read(self, path: Path) -> CopyRecord:
-        """What a file says. Raises where it is damaged, or of another version."""
+        """The record in a file. Raises :class:`~supavex.errors.UsageError` if it is damaged, or of another version."""
         seen: dict[str, Visibility] = {}
         rejects: list[Reject] = []
         with open(path, encoding="utf-8", opener=owner_only) as file:

@@ -1,8 +1,8 @@
-"""Kept exports: what a deployment held before an import, and beside it, what the import was and what it wrote.
+"""Kept exports: the content of a deployment before an import, with a note of the import and of its rows.
 
-``before-<time>.zip`` is Convex's own export; ``before-<time>.json`` says of which target it is, which tables were
-imported after it, and what they hold then. Documents are compared by digests that don't depend on their order, of their
-values and not of how the JSON is written.
+``before-<time>.zip`` is Convex's own export. ``before-<time>.json`` names its target, and the tables that were imported
+after it with their content. Documents are compared by digests of their values, which don't depend on the order of
+documents or on the notation of JSON.
 """
 
 from __future__ import annotations
@@ -26,29 +26,29 @@ _VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class KeptExport:
-    """A kept export. ``wrote``: what the import that followed put into each table that it replaced.
-
-    ``taken_at``: when the snapshot that was imported was taken; empty for a rollback. ``undone``: a rollback has put it
-    back since.
-    """
+    """A kept export."""
 
     path: Path
     target: str
+    #: The kind of import that followed.
     what: What
     at: str
+    #: When the imported snapshot was taken; empty for a rollback.
     taken_at: str
+    #: The content of each table that the import replaced, after it.
     wrote: Mapping[str, Content]
+    #: Whether a rollback has put it back.
     undone: bool = False
-    #: False where it is not known that the import came to its end: it was cut short, or Convex refused it.
+    #: False if the import may not have ended: it was interrupted, or Convex refused it.
     ended: bool = True
 
     def write(self) -> None:
-        """Writes what is known beside the export."""
+        """Writes the note beside the export."""
         data: dict[str, Any] = {"version": _VERSION, **asdict(self), "path": self.path.name}
         write_whole(_note(self.path), json.dumps(data, indent=2) + "\n")
 
     def marked_undone(self) -> KeptExport:
-        """The same, put back."""
+        """The same export, marked as put back."""
         return replace(self, undone=True)
 
 
@@ -57,7 +57,7 @@ def _note(path: Path) -> Path:
 
 
 def read_export(path: Path) -> KeptExport:
-    """What is known of the kept export at ``path``. Raises where nothing is."""
+    """The kept export at ``path``. Raises :class:`~supavex.errors.UsageError` if it has no valid note."""
     note = _note(path)
     hint = "supavex rollback --list shows those that it can put back. By hand: npx convex import --replace FILE.zip"
     if not path.is_file():
@@ -75,18 +75,18 @@ def read_export(path: Path) -> KeptExport:
 
 
 def kept_exports(folder: Path, target: str) -> list[KeptExport]:
-    """The kept exports of ``target``, the oldest first. Those of which nothing is known are left out."""
+    """The kept exports of ``target``, the oldest first. Those without a valid note are left out."""
     return [kept for kept in every_kept_export(folder) if kept.target == target]
 
 
 def every_kept_export(folder: Path) -> list[KeptExport]:
-    """The kept exports of all targets, the oldest first; see :func:`damaged_notes` for what is left out."""
+    """The kept exports of all targets, the oldest first. :func:`damaged_notes` lists those that are left out."""
     found = [kept for note in folder.glob("before-*.json") if (kept := _known(note)) is not None]
     return sorted(found, key=lambda kept: (kept.at, kept.path.name))
 
 
 def damaged_notes(folder: Path) -> list[Path]:
-    """The notes beside kept exports that can't be read, the oldest first."""
+    """The unreadable notes of kept exports, the oldest first."""
     notes = [note for note in folder.glob("before-*.json") if note.with_suffix(".zip").is_file()]
     return sorted(note for note in notes if _known(note) is None)
 
@@ -99,12 +99,12 @@ def _known(note: Path) -> KeptExport | None:
 
 
 def stamp_of(path: Path) -> str:
-    """The second at which a kept export was begun, by its name or its note's: later ones are greater."""
+    """The second at which a kept export was begun, from its name or its note's. Later ones compare greater."""
     return path.stem.removeprefix("before-").partition("-")[0]
 
 
 def new_path(folder: Path) -> Path:
-    """Where an export from before goes: named after the time (UTC), and never over another one."""
+    """The path of a new export. It contains the time (UTC), and never replaces another export."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     names = (f"before-{stamp}{'' if n == 1 else f'-{n}'}.zip" for n in itertools.count(1))
     return next(path for name in names if not (path := folder / name).exists())

@@ -19,7 +19,7 @@ _VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """The files that a migration leaves; see :attr:`Settings.migration_folder`."""
+    """The files of a migration; see :attr:`Settings.migration_folder`."""
 
     path: Path
 
@@ -35,12 +35,12 @@ class Folder:
 
     @property
     def changes_archive(self) -> Path:
-        """The same of the last migration of changes: the tables that it took."""
+        """The archive of the last migration of changes, with the tables that it copied."""
         return self.path / "changes.zip"
 
     @property
     def baselines(self) -> Baselines:
-        """The baselines of which something is in a deployment."""
+        """The baselines of the targets."""
         return Baselines(self.path / "baselines")
 
     @property
@@ -73,14 +73,14 @@ class Folder:
 
     @property
     def copies(self) -> CopyRecords:
-        """What is known of the copies behind what each target and archive holds."""
+        """The records of the copies in each target and archive."""
         return CopyRecords(self.path / "copied")
 
     def copied(self, target: str, archive: Path | None = None, *, asked: bool = False) -> CopyRecord:
-        """What a proof of ``target`` (as :func:`~supavex.convex_cli.targets.deployment_of` names it) is held against.
+        """The record for a proof of ``target`` (as :func:`~supavex.convex_cli.targets.deployment_of` names it).
 
-        Of an ``archive``: its own run, else, for it may be an export, that of ``target``, where that was ``asked`` for,
-        else the last one.
+        For an ``archive``: the record of its own run. An export has none, and then the target's counts if it was
+        ``asked`` for, else the last one.
         """
         copies = self.copies
         path = self._record(target, archive, asked=asked)
@@ -91,11 +91,13 @@ class Folder:
         return CopyRecord()
 
     def knows_import(self, target: str, archive: Path | None = None, *, asked: bool = False) -> bool:
-        """Whether a run of this project brought rows to ``target``, or into ``archive``; as for :meth:`copied`."""
+        """Whether a run of this project imported rows into ``target``, or wrote ``archive``. The arguments are those of
+        :meth:`copied`.
+        """
         return self._record(target, archive, asked=asked).is_file()
 
     def _record(self, target: str, archive: Path | None, *, asked: bool) -> Path:
-        """The file that says what a proof is held against; it may not be there."""
+        """The file with the record for a proof, which may not exist."""
         copies = self.copies
         path = copies.of_target(target)
         if archive is not None:
@@ -109,5 +111,5 @@ def _write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def work_folder(archive: Path) -> Path:
-    """Where the copy into ``archive`` keeps its journal and its parts until it is done."""
+    """The folder for the journal and the parts of an unfinished copy into ``archive``."""
     return archive.with_name(f"{archive.name}.work")

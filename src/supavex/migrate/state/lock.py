@@ -1,6 +1,6 @@
-"""One run at a time writes into a project's migration folder, from its first file to its last.
+"""A lock of a project's migration folder, which one run holds from its first file to its last.
 
-What a run has asked about must be what it imports, and what it keeps must be of its own import.
+It makes sure that a run imports what it has asked about, and keeps files of its own import only.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from supavex.files import held
 
 
 def locked(folder: Path) -> AbstractContextManager[None]:
-    """Holds the lock of ``folder``, which is made, until the block ends. Raises at once where another run has it."""
+    """Holds the lock of ``folder`` until the block ends. The folder is created. Raises at once if another run holds the
+    lock.
+    """
 
     def busy(_holder: str) -> SupavexError:
         return SupavexError(

@@ -1,4 +1,4 @@
-"""State that another version of supavex wrote: it is not read, and the error says what to delete."""
+"""The error for state of another version of supavex: it is not read, and the error names the file to delete."""
 
 from __future__ import annotations
 

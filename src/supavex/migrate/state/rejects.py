@@ -1,4 +1,4 @@
-"""Rejected rows: every row that did not go, with its key, its column, the reason and the fix."""
+"""Rejected rows, each with its key, its column, the reason and the fix."""
 
 from __future__ import annotations
 
@@ -13,31 +13,34 @@ from supavex.errors import SupavexError, UsageError
 from supavex.files import STATE_NAME, owner_only, whole_file
 from supavex.migrate.state.old_state import old_state
 
-#: What stands for the key of a row whose key is NULL, where people read it: a key may be this very text.
+#: The text for a NULL key in reports. A key may also be this text.
 NO_KEY = "NULL"
 _VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """One row that did not go. A row that breaks several rules has one entry, for the first of them.
+    """A rejected row. A row that breaks several rules has one entry, for the first of them.
 
-    ``table`` is the source table, ``key`` the row's key as text (None where that is NULL), ``column`` where it fails,
-    ``code`` stable. ``internal_id``: the 16 bytes that the document's id would have; None where the key is NULL, and of
-    a stored file. Two that differ in nothing else are equal.
+    Two that differ only in ``internal_id`` are equal.
     """
 
+    #: The source table.
     table: str
+    #: The row's key as text; None if it is NULL.
     key: str | None
+    #: The column that caused the rejection.
     column: str
+    #: A code that does not change between versions.
     code: str
     reason: str
     fix: str
+    #: The 16 bytes of the document's id; None if the key is NULL, and for a stored file.
     internal_id: bytes | None = field(default=None, compare=False, repr=False)
 
     @property
     def shown_key(self) -> str:
-        """The key as people read it."""
+        """The key for reports."""
         return NO_KEY if self.key is None else self.key
 
     def to_json(self) -> dict[str, str | None]:
@@ -46,17 +49,19 @@ class Reject:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Reject:
-        """The reject that :meth:`to_json` gave. Raises ValueError, TypeError or KeyError for anything else."""
+        """The reject of :meth:`to_json`. Raises ValueError, TypeError or KeyError for other data."""
         found = data["internal_id"]
         return cls(**{**data, "internal_id": None if found is None else bytes.fromhex(found)})
 
 
-#: Rejected rows by the source's table and by key.
+#: Rejected rows by source table and key.
 Rejects = Mapping[str, Mapping[str | None, Reject]]
 
 
 class TooManyRejectsError(SupavexError):
-    """So many rows don't go that something is wrong with all of them: the copy stops. ``rejects``: those so far."""
+    """So many rows are rejected that the cause is probably common to all, so the copy stops. ``rejects``:
+    those so far.
+    """
 
     def __init__(self, rejects: list[Reject], most: int) -> None:
         (column, code, reason), count = Counter((r.column, r.code, r.reason) for r in rejects).most_common(1)[0]
@@ -73,7 +78,7 @@ class TooManyRejectsError(SupavexError):
 
 
 def write_rejects(path: Path, rejects: Iterable[Reject]) -> int:
-    """Writes one JSON object a line, each with the format's version; how many."""
+    """Writes one JSON object a line, each with the format's version. Returns their number."""
     count = 0
     with whole_file(path) as file:
         for reject in rejects:
@@ -83,11 +88,11 @@ def write_rejects(path: Path, rejects: Iterable[Reject]) -> int:
 
 
 def read_rejects(path: Path) -> Iterator[Reject]:
-    """The rejects that ``path`` holds; none where there is no file. Raises for lines of another version."""
+    """The rejects in ``path``; none if the file does not exist. Raises for lines of another version."""
     if not path.exists():
         return
-    # Invalid UTF-8 becomes escapes, so that json.loads reports the line.
-    # A file that somebody names with --rejects may be another user's; one of supavex's own may not.
+    # Invalid UTF-8 becomes escapes, so that json.loads reports the line. A file named with --rejects may be another
+    # user's, but a file in supavex's own folder may not.
     opener = owner_only if STATE_NAME in path.parts else None
     with open(path, encoding="utf-8", errors="backslashreplace", opener=opener) as file:
         for number, line in enumerate(file, start=1):

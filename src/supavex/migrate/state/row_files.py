@@ -1,8 +1,8 @@
-"""A baseline: what the rows were that went to a deployment, kept so that later changes can be told.
+"""The file of a baseline: digests of the rows in a deployment, with which later changes are found.
 
-It is one SQLite file. Of each row it holds the key (16 bytes) and a digest (64 bits) of what of the row goes to Convex,
-in buckets that the key chooses; a bucket fits into memory however many rows a table has. Beside them: what the
-snapshot saw, what the copy went by, and the rejected rows.
+It is one SQLite file. For each row it holds the key (16 bytes) and a 64-bit digest of the row's moving columns, in
+buckets that the key determines. A bucket fits into memory for tables of any size. The file also holds the transactions
+that the snapshot saw, the rules of the copy, and the rejected rows.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from supavex.files import own_database
 from supavex.migrate.keys.hashing import Array, mixed
 
 _BITS = 8
-#: Rows that are kept in memory before they are written; a table of fewer has one bucket.
+#: Rows that are kept in memory before they are written. A smaller table has one bucket.
 _HELD = 1 << 18
 
 #: A row: its key and its digest.
@@ -31,7 +31,7 @@ RECORD = np.dtype([("key", f"S{INTERNAL_ID_BYTES}"), ("digest", "<i8")])
 
 @dataclass(slots=True)
 class Bucket:
-    """Rows of one bucket, and their keys as text where the bytes don't tell it."""
+    """Rows of one bucket, and their keys as text if the bytes don't show it."""
 
     records: Array
     texts: list[str] | None = None
@@ -43,7 +43,7 @@ class Bucket:
 
 
 def records_of(keys: Array, digests: Array) -> Array:
-    """Records of keys (a matrix of bytes, a row each) and digests."""
+    """Records of keys (a matrix of bytes, one row each) and digests."""
     records = np.empty(len(keys), RECORD)
     records["key"] = np.ascontiguousarray(keys).view(f"S{INTERNAL_ID_BYTES}").reshape(-1)
     records["digest"] = digests
@@ -51,7 +51,7 @@ def records_of(keys: Array, digests: Array) -> Array:
 
 
 def keys_as_bytes(keys: Array) -> list[bytes]:
-    """Keys as bytes: NumPy itself leaves out zeros at the end."""
+    """Keys as bytes. NumPy's own conversion drops trailing zeros."""
     data = np.ascontiguousarray(keys).tobytes()
     return [data[start : start + INTERNAL_ID_BYTES] for start in range(0, len(data), INTERNAL_ID_BYTES)]
 
@@ -64,7 +64,7 @@ def _bucket_numbers(records: Array, bits: int) -> Array:
 
 
 class RowFile:
-    """Rows by table and bucket, in an SQLite file (a temporary one where no path is given). A context manager."""
+    """Rows by table and bucket, in an SQLite file (a temporary one if there is no path). A context manager."""
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path
@@ -87,7 +87,7 @@ class RowFile:
         self.database.close()
 
     def bucket(self, source: str, number: int, bits: int, stored_bits: int, *, texts: bool = False) -> Bucket:
-        """The rows of a bucket of ``bits``, of a table that is stored by ``stored_bits`` (as many, or none)."""
+        """The rows of a bucket by ``bits`` bits, of a table that is stored by ``stored_bits`` (as many, or 0)."""
         stored = number if stored_bits else 0
         sql = f"SELECT records, {'texts' if texts else 'NULL'} FROM pieces WHERE source = ? AND bucket = ?"
         records, found = [np.empty(0, RECORD)], list[str]()
@@ -107,7 +107,9 @@ class RowFile:
 
 @dataclass(slots=True)
 class RowWriter:
-    """Writes the rows of one table; call :meth:`close` at the end. ``bits``: at least so many choose the bucket."""
+    """Writes the rows of one table. Call :meth:`close` at the end. ``bits``: the least bits that determine
+    the bucket.
+    """
 
     file: RowFile
     source: str
@@ -129,7 +131,7 @@ class RowWriter:
             self._flush()
 
     def close(self) -> None:
-        """Writes what is left."""
+        """Writes the rest."""
         if self._held:
             self._flush()
 
@@ -151,7 +153,7 @@ class RowWriter:
 
 
 def unusable_baseline(path: Path | None, error: Exception) -> SupavexError:
-    """The error for a file that holds no baseline."""
+    """The error for a file that is not a baseline."""
     return SupavexError(
         "InvalidBaseline",
         f"the file can't be used: {error}.",
@@ -161,7 +163,7 @@ def unusable_baseline(path: Path | None, error: Exception) -> SupavexError:
 
 
 def known_and_same(there: Bucket, new: Bucket) -> tuple[Array, Array]:
-    """Of each new row: whether its key was there, and whether with the same digest. Keys are unique on both sides."""
+    """For each new row: whether its key existed, and whether with the same digest. Keys are unique on both sides."""
     if not len(there.records) or not len(new.records):
         none = np.zeros(len(new.records), np.bool_)
         return none, none.copy()
@@ -175,10 +177,10 @@ def known_and_same(there: Bucket, new: Bucket) -> tuple[Array, Array]:
 
 
 def difference(there: Bucket, new: Bucket) -> tuple[Array, Array, Array]:
-    """The positions of inserted and of updated rows in ``new``, and of deleted ones in ``there``.
+    """The positions of inserted and of updated rows in ``new``, and of deleted rows in ``there``.
 
-    Rows are told apart by key and digest, and counted: of a key that several rows have, as many are updated as differ
-    on both sides.
+    Rows are compared by key and digest, and counted. If several rows have a key, the smaller number of differing rows
+    on the two sides counts as updated.
     """
     both = np.concatenate([there.records, new.records]).view(f"S{there.records.dtype.itemsize}").reshape(-1)
     _, inverse, counts = np.unique(both, return_inverse=True, return_counts=True)
@@ -203,7 +205,7 @@ def difference(there: Bucket, new: Bucket) -> tuple[Array, Array, Array]:
 
 
 def _beyond(groups: Array, kept: Array) -> Array:
-    """The positions of rows of each group, without the first ``kept`` of it."""
+    """The positions of rows of each group, without its first ``kept``."""
     order = np.argsort(groups, kind="stable")
     ordered = groups[order]
     first = np.searchsorted(ordered, ordered)

@@ -1,4 +1,4 @@
-"""Runs: what took how long, for a plan of the cutover. One JSON object a line, in the migration's folder."""
+"""Runs of commands with their times, for the plan of a cutover: one JSON object a line, in the migration's folder."""
 
 from __future__ import annotations
 
@@ -21,20 +21,24 @@ Command = Literal["deploy", "migrate", "changes", "verify", "rollback"]
 
 @dataclass(slots=True)
 class Run:
-    """One run of a command. ``steps``: seconds by step, in order. ``tables``: source table to rows and seconds."""
+    """One run of a command."""
 
     command: Command
     target: str
+    #: When the run began.
     at: str = field(default_factory=now)
+    #: Whether it succeeded.
     ok: bool = False
+    #: Seconds by step, in order.
     steps: dict[str, float] = field(default_factory=dict)
     rows: int = 0
     documents: int = 0
+    #: Source table to rows and seconds.
     tables: dict[str, dict[str, float]] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:
-        """All of it."""
+        """The seconds of the whole run."""
         return sum(self.steps.values())
 
     @contextmanager
@@ -47,7 +51,7 @@ class Run:
             self.steps[name] = self.steps.get(name, 0.0) + time.monotonic() - started
 
     def write(self, folder: Path) -> None:
-        """Adds it to the file. A command does not fail for it: what can't be written is left out."""
+        """Adds the run to the file. An error is ignored, because no command should fail because of it."""
         data = {
             "version": _VERSION,
             **asdict(self),
@@ -61,7 +65,7 @@ class Run:
 
 
 def read_runs(folder: Path) -> list[Run]:
-    """The runs of a project, the oldest first, without lines that were cut short. Raises for another version's."""
+    """The runs of a project, the oldest first, without incomplete lines. Raises for a file of another version."""
     path = folder / "runs.jsonl"
     try:
         lines = read_own(path).splitlines()

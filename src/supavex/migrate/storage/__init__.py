@@ -1,1 +1,1 @@
-"""Stored files: from buckets and large values into an archive."""
+"""Stored files: copies buckets and large values into an archive."""

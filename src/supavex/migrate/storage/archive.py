@@ -1,6 +1,7 @@
-"""The ``_storage`` of a snapshot archive: files of buckets, large values, and the target's own files beside them.
+"""The ``_storage`` of a snapshot archive: files of buckets, large values, and the target's own files.
 
-Convex's import replaces all stored files by those of an archive: so what is not to be lost goes into it.
+Convex's import replaces all stored files by those of an archive, so the archive has to contain every file that must
+stay.
 """
 
 from __future__ import annotations
@@ -24,18 +25,25 @@ from supavex.postgres.snapshot import Snapshot
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """What goes into ``_storage``: the files of buckets, and the values of ``tables`` that become files."""
+    """The content of ``_storage``."""
 
+    #: The requested files.
     job: FileJob
+    #: The files of buckets; None if none move.
     files: BucketFiles | None
+    #: The values that become files.
     values: ValueFiles
+    #: The tables of these values.
     tables: list[TablePlan]
-    #: By table, the keys (16 bytes) of rows that don't go.
+    #: By table, the keys (16 bytes) of rejected rows.
     rejected: Mapping[str, set[bytes]]
+    #: The snapshot at which the values are read.
     snapshot: Snapshot
 
     def write(self, writer: ArchiveWriter, progress: Callable[[str, int, int], None]) -> int:
-        """Writes it into an archive; how many of the target's files it kept. Nothing is written where nothing goes."""
+        """Writes the files into an archive. Returns how many of the target's files are among them. Without files, it
+        writes nothing.
+        """
         kept, stale = self._kept()
         if self.files is None and not self.values.files and not stale:
             return 0
@@ -50,7 +58,7 @@ class Storage:
         return len(kept)
 
     def _kept(self) -> tuple[set[bytes], set[bytes]]:
-        """The files of the target that are not ours, and those that were ours once: of rows that went before."""
+        """The target's files that did not come from a migration, and those of earlier migrations."""
         if self.job.kept is None:
             return set(), set()
         with SnapshotArchive(self.job.kept) as target:
@@ -64,7 +72,7 @@ class Storage:
         return others - stale, stale
 
     def _goes(self, internal_id: bytes) -> bool:
-        """Whether a file of that id is ours: it goes, or its row is rejected."""
+        """Whether a file of that id comes from this migration: it is copied, or its row is rejected."""
         return self.values.holds(internal_id) or (self.files is not None and self.files.holds(internal_id))
 
     def _write_kept(self, kept: set[bytes], writer: ArchiveWriter, lines: IO[bytes]) -> None:

@@ -1,8 +1,8 @@
-"""The files of storage buckets into a snapshot archive, as Convex's stored files.
+"""Copies the files of storage buckets into a snapshot archive, as Convex's stored files.
 
-Each row of ``storage.objects`` is held against the list of files first: one that is not there, or has another size, is
-a rejected row, and so are the rows that refer to it. The others are read once, piece by piece, into the archive. Of
-values that become files, see :mod:`supavex.migrate.storage.values`.
+Each row of ``storage.objects`` is first compared with the list of files. A row whose file is missing or has another
+size is rejected, and so are the rows that refer to it. The other files are read once, piece by piece, into the archive.
+:mod:`supavex.migrate.storage.values` copies the values that become files.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ from supavex.migrate.storage.sources import FileSource, file_source
 from supavex.postgres.storage import StorageObject, objects_digest, read_objects
 from supavex.scratch import scratch_database
 
-#: Files that no row stands for that are listed; all are counted.
+#: The most files without a row that are listed. All are counted.
 LISTED = 50
 
 
 @dataclass(frozen=True, slots=True)
 class FileJob:
-    """What is to be moved: the files of ``buckets`` (all, if there are none) from ``source``; without one, none.
+    """The files to copy: those of ``buckets`` (all, if empty) from ``source``; none without a source.
 
-    ``secret`` gives what makes the names in the files' addresses; see :func:`address_secret`. ``kept``: an export of
-    the target, whose own files go into the archive too: an import replaces all of them.
+    ``secret`` returns the secret of the files' addresses; see :func:`address_secret`. ``kept``: an export of the
+    target, whose own files go into the archive, because an import replaces all files.
     """
 
     source: FileSource | None
@@ -53,43 +53,51 @@ class FileJob:
 
 @dataclass(slots=True)
 class BucketFiles:
-    """The files that go, in a database of their own, and the rows that don't: counted while they are listed."""
+    """The files to copy, in a temporary database, and the rejected rows. They are counted while the files
+    are listed.
+    """
 
     job: FileJob
     source: FileSource
     database: sqlite3.Connection
+    #: The number of rows of storage.objects.
     rows: int = 0
+    #: The number of files to copy.
     files: int = 0
+    #: The bytes of these files.
     size: int = 0
+    #: The number of rows for empty folders.
     placeholders: int = 0
     rejects: list[Reject] = field(default_factory=list)
-    #: The keys (16 bytes) of rows that references may not name.
+    #: The keys (16 bytes) of rejected rows, which references must not name.
     refused: set[bytes] = field(default_factory=set)
+    #: The number of files without a row.
     unlisted: int = 0
-    #: The first of the files that no row stands for.
+    #: The first files without a row.
     first_unlisted: list[str] = field(default_factory=list)
-    #: Files whose media type Convex refuses, and which get one that it takes, or none; the first of them.
+    #: The number of files with a media type that Convex refuses. They get another type, or none.
     retyped: int = 0
+    #: The first of these files.
     first_retyped: list[str] = field(default_factory=list)
-    #: Of the rows, and of which of them don't go: another one where a file came, went or was uploaded again.
+    #: A digest of the rows and of the rejections. It changes if a file is added, deleted or replaced.
     digest: str = ""
 
     def holds(self, internal_id: bytes) -> bool:
-        """Whether the file of that id (16 bytes) goes, or its row is rejected."""
+        """Whether the file of that id (16 bytes) is copied, or its row is rejected."""
         self.database.execute("CREATE INDEX IF NOT EXISTS by_id ON going (id)")
         id_ = str(uuid.UUID(bytes=internal_id))
         row = self.database.execute("SELECT 1 FROM going WHERE id = ?", (id_,)).fetchone()
         return row is not None or internal_id in self.refused
 
     def going(self) -> Iterator[tuple[StorageObject, str]]:
-        """The files that go, each with its name in the source, by bucket and name."""
+        """The files to copy, each with its name in the source, by bucket and name."""
         sql = "SELECT id, bucket, name, size, type, created, there FROM going ORDER BY number"
         for id_, bucket, name, size, type_, created, there in self.database.execute(sql):
             yield StorageObject(id_, bucket, name, size, type_, created), there
 
 
 def files_job(plan: Plan, place: str | None = None, kept: Path | None = None) -> FileJob | None:
-    """What is to be moved by supavex.toml, or from ``place``; None where there are no files, nor values to become some.
+    """The files to copy, by supavex.toml or from ``place``; None if there are no files and no large values.
 
     ``kept``: see :class:`FileJob`.
     """
@@ -105,7 +113,7 @@ def file_id(id_: str) -> str:
 
 
 def media_type(object_: StorageObject) -> str | None:
-    """The file's media type as Convex keeps it; None where there is none that it takes."""
+    """The file's media type as Convex keeps it; None if Convex accepts none."""
     return None if object_.content_type is None else fitting_media_type(object_.content_type)
 
 
@@ -117,7 +125,7 @@ def created_at(object_: StorageObject) -> float:
 
 @contextmanager
 def list_files(job: FileJob, connection: psycopg.Connection) -> Iterator[BucketFiles]:
-    """Holds the rows of ``storage.objects``, as ``connection`` sees them, against the files that are there."""
+    """Compares the rows of ``storage.objects``, as ``connection`` sees them, with the files of the source."""
     assert job.source is not None
     with _listed(job.source, connection, job.buckets) as database:
         database.execute(
@@ -137,7 +145,7 @@ def list_files(job: FileJob, connection: psycopg.Connection) -> Iterator[BucketF
 
 @contextmanager
 def listed_files(job: FileJob | None, connection: psycopg.Connection) -> Iterator[BucketFiles | None]:
-    """As :func:`list_files`; None where no files of buckets are moved."""
+    """As :func:`list_files`; None if no files of buckets are copied."""
     if job is None or job.source is None:
         yield None
         return
@@ -149,9 +157,9 @@ def listed_files(job: FileJob | None, connection: psycopg.Connection) -> Iterato
 def names_of(
     source: FileSource, connection: psycopg.Connection, buckets: Sequence[str]
 ) -> Iterator[Callable[[StorageObject], tuple[str, int] | None]]:
-    """A function of a file's row: its name in the source, which may write it in another way, and its bytes there.
+    """A function from a row to its file's name in the source, which may have another Unicode form, and its bytes.
 
-    None where it is not.
+    It returns None if the file does not exist.
     """
     with _listed(source, connection, buckets) as database:
 
@@ -165,7 +173,7 @@ def names_of(
 
 @contextmanager
 def _listed(source: FileSource, connection: psycopg.Connection, buckets: Sequence[str]) -> Iterator[sqlite3.Connection]:
-    """A database with what the source lists: ``there``."""
+    """A database with the source's list of files in the table ``there``."""
     wanted = list(buckets) or [str(row[0]) for row in connection.execute("SELECT id FROM storage.buckets")]
     with closing(scratch_database()) as database:
         columns = "bucket, key, name, size INTEGER, PRIMARY KEY (bucket, key)"
@@ -211,21 +219,21 @@ def _keep_object(found: BucketFiles, object_: StorageObject) -> None:
 
 
 def _key(name: str) -> str:
-    """A name as it is compared: composed, for some file systems take letters with accents apart."""
+    """A name for comparison: in composed form, because some file systems decompose accented letters."""
     return unicodedata.normalize("NFC", _text(name))
 
 
 def _text(name: str) -> str:
-    """A name as text; bytes that are none become question marks, and match no row."""
+    """A name as text. Invalid bytes become question marks, and match no row."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def add_files(
     found: BucketFiles, writer: ArchiveWriter, lines: IO[bytes], progress: Callable[[int], None] = lambda done: None
 ) -> None:
-    """Writes the files that go into an archive, and what there is to say of each to ``lines``.
+    """Writes the files into an archive, and the metadata of each to ``lines``.
 
-    Raises where one has another size than the list says, or can't be read.
+    Raises :class:`~supavex.errors.SupavexError` if a file has another size than listed, or can't be read.
     """
     secret = found.job.secret()
     for done, (object_, there) in enumerate(found.going(), 1):

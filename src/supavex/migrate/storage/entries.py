@@ -20,15 +20,15 @@ from supavex.convex.media_types import fitting_media_type
 from supavex.files import owner_only
 from supavex.settings.settings import Settings
 
-#: A ``_creationTime`` for a file whose row does not say when it came.
+#: The ``_creationTime`` of a file whose row has no time.
 FIRST_MILLISECOND = 1.0
 
 
 def address_secret(project: Settings) -> bytes:
-    """The secret by which a stored file's address is named: made once, and kept in ``.supavex/``.
+    """The secret from which the addresses of stored files are computed. It is made once and kept in ``.supavex/``.
 
-    Whoever knows a file's address may read the file, and its id is no secret; so the one must not follow from the
-    other. With one secret, two runs name files alike.
+    Anyone who knows a file's address may read the file, and the file's id is not secret, so the address must not follow
+    from the id. With one secret, two runs give the same addresses.
     """
     project.make_state()
     path = project.state / "storage.key"
@@ -39,13 +39,13 @@ def address_secret(project: Settings) -> bytes:
 
 
 def address_name(secret: bytes, internal_id: bytes) -> str:
-    """The uuid by which a file's address names it, of the 16 bytes of the file's id."""
+    """The uuid in a file's address, from the 16 bytes of the file's id."""
     return str(uuid.UUID(bytes=hmac.digest(secret, internal_id, "sha256")[:16], version=4))
 
 
 @dataclass(frozen=True, slots=True)
 class NewFile:
-    """What there is to say of a stored file that goes into an archive, besides its contents."""
+    """The metadata of a stored file for an archive."""
 
     id: str
     #: Its ``_creationTime``; None: :data:`FIRST_MILLISECOND`.
@@ -53,12 +53,12 @@ class NewFile:
     media_type: str | None
     #: The uuid of its address.
     name: str | None
-    #: How its entry's name ends; None: as its media type says.
+    #: The suffix of its entry's name; None: by its media type.
     ending: str | None = None
 
 
 def add_file(writer: ArchiveWriter, lines: IO[bytes], file: NewFile, pieces: Iterator[bytes]) -> int:
-    """Adds one stored file to an archive, and its line to ``lines``; its bytes."""
+    """Adds a stored file to an archive, and its line to ``lines``. Returns its size in bytes."""
     digest, kind = hashlib.sha256(), file.media_type and fitting_media_type(file.media_type)
     ending = file.ending or mimetypes.guess_extension(kind or "") or ""
     _, size = writer.add_streamed(f"{STORAGE_TABLE}/{file.id}{ending}", _hashed(pieces, digest), _deflater())

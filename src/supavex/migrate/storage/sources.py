@@ -28,15 +28,15 @@ class FileSource(Protocol):
         """Bucket, name and bytes of every file of some buckets, in any order."""
 
     def read(self, bucket: str, name: str) -> Iterator[bytes]:
-        """A file's contents, piece by piece. Raises :class:`~supavex.errors.SupavexError` where they can't be had."""
+        """A file's contents, piece by piece. Raises :class:`~supavex.errors.SupavexError` if they can't be read."""
 
     @property
     def shown(self) -> str:
-        """The place, for people; never with a secret."""
+        """The place for messages, without secrets."""
 
 
 def file_source(project: Settings, place: str | None = None) -> FileSource | None:
-    """The source that supavex.toml names, or ``place``; None where there is none."""
+    """The source of supavex.toml, or ``place``; None if there is neither."""
     rule = project.storage
     place = place or rule.files
     if place is None:
@@ -60,13 +60,13 @@ def file_source(project: Settings, place: str | None = None) -> FileSource | Non
 
 @dataclass(frozen=True, slots=True)
 class FolderFiles:
-    """A folder. Only what lies in it is ever read: names of the source are looked up in the list of its files."""
+    """A folder. Nothing outside it is ever read: the names of rows are looked up in the list of its files."""
 
     folder: Path
     shown: str
 
     def files(self, buckets: Sequence[str]) -> Iterator[tuple[str, str, int]]:
-        """Every file below a bucket's folder; links to folders are not followed."""
+        """Every file below a bucket's folder. Links to folders are not followed."""
         for bucket in buckets:
             waiting = [self.folder / bucket]
             while waiting:
@@ -84,7 +84,7 @@ class FolderFiles:
                         raise
 
     def read(self, bucket: str, name: str) -> Iterator[bytes]:
-        """A file's contents."""
+        """A file's contents, piece by piece."""
         path = self.folder / bucket / name
         try:
             with path.open("rb") as file:
@@ -96,7 +96,7 @@ class FolderFiles:
 
 @dataclass(slots=True)
 class S3Files:
-    """A service that speaks S3. Credentials come from the environment, as every client of S3 reads them."""
+    """A service that speaks S3. Credentials come from the environment variables that all S3 clients read."""
 
     bucket: str
     prefix: str
@@ -106,26 +106,28 @@ class S3Files:
 
     @property
     def shown(self) -> str:
-        """The address."""
+        """The address for messages."""
         if not self.bucket:
             return without_password(self.endpoint or "s3://")
         return f"s3://{self.bucket}" + (f"/{self.prefix}" if self.prefix else "")
 
     def _place(self, bucket: str, name: str) -> tuple[str, str]:
-        """The bucket and key of a file, over there."""
+        """The bucket and key of a file in the service."""
         if not self.bucket:
             return bucket, name
         return self.bucket, "/".join(part for part in (self.prefix, bucket, name) if part)
 
     def client(self) -> Any:
-        """The client, made at first use. Raises where the package or the credentials are not there."""
+        """The client, made at first use. Raises :class:`~supavex.errors.UsageError` if the package or the credentials
+        are missing.
+        """
         if self._client is None:
             try:
                 import boto3
                 from botocore.config import Config
             except ImportError:
                 raise missing_extra("boto3", "storage", "Reading files from S3") from None
-            # Path style: a service that is not AWS has no host name for each bucket.
+            # Path style, because services other than AWS have no host name for each bucket.
             config = Config(s3={"addressing_style": "path"}, retries={"mode": "standard", "max_attempts": 5})
             session = boto3.session.Session()
             if session.get_credentials() is None:
@@ -155,7 +157,7 @@ class S3Files:
                 raise self._failed(place, error) from None
 
     def read(self, bucket: str, name: str) -> Iterator[bytes]:
-        """An object's contents."""
+        """An object's contents, piece by piece."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         place, key = self._place(bucket, name)
@@ -171,7 +173,7 @@ class S3Files:
 
 
 def _code(error: Exception) -> str:
-    """S3's code of an error, or its kind: its own words could hold an address with a signature."""
+    """S3's code of an error, or the error's class. S3's message could contain an address with a signature."""
     response = getattr(error, "response", None)
     return str(response["Error"]["Code"]) if response else type(error).__name__
 

@@ -1,7 +1,7 @@
-"""Large values of columns into a snapshot archive, as Convex's stored files.
+"""Copies large values of columns into a snapshot archive, as Convex's stored files.
 
-They are read after the rows, at the same snapshot: which rows don't go is known then, and their values are no files.
-Each column is read on its own, in the order of its heap, and one value of it is held at a time.
+They are read after the rows, at the same snapshot, because the values of rejected rows do not become files. Each column
+is read separately, in the order of its heap, and one value is in memory at a time.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from supavex.postgres.connection import quoted
 from supavex.postgres.snapshot import Snapshot
 from supavex.scratch import scratch_database
 
-#: PostgreSQL's own processes give rows in no order.
+#: Parallel workers of PostgreSQL would return rows in random order.
 _ONE_PROCESS = {"max_parallel_workers_per_gather": "0"}
 _PIECE = 1 << 20
 
 
 @dataclass(slots=True)
 class ColumnFiles:
-    """The values of one column that become files: how many, their bytes, and the seconds that they took."""
+    """The values of one column that become files: their number, their bytes, and the seconds of the copy."""
 
     table: TablePlan
     large: LargeValues
@@ -55,7 +55,7 @@ class ColumnFiles:
 
 @dataclass(slots=True)
 class ValueFiles:
-    """The values that become files, by column; their files' ids are in a database of their own."""
+    """The values that become files, by column. The ids of their files are in a temporary database."""
 
     job: FileJob
     database: sqlite3.Connection
@@ -63,16 +63,16 @@ class ValueFiles:
 
     @property
     def files(self) -> int:
-        """How many files there are."""
+        """The number of files."""
         return sum(column.files for column in self.columns)
 
     @property
     def size(self) -> int:
-        """The bytes of them all."""
+        """The bytes of all files."""
         return sum(column.size for column in self.columns)
 
     def holds(self, internal_id: bytes) -> bool:
-        """Whether a file of that id (16 bytes) goes."""
+        """Whether the file of that id (16 bytes) is copied."""
         return self.database.execute("SELECT 1 FROM going WHERE id = ?", (internal_id,)).fetchone() is not None
 
 
@@ -80,9 +80,9 @@ class ValueFiles:
 def list_values(
     job: FileJob, snapshot: Snapshot, tables: Iterable[TablePlan], rejected: Mapping[str, set[bytes]]
 ) -> Iterator[ValueFiles]:
-    """Finds the values that become files, of ``tables``, but for the rows that are ``rejected``: by table, their keys.
+    """Finds the values of ``tables`` that become files, except those of ``rejected`` rows (keys by table).
 
-    Raises where two files have one id.
+    Raises :class:`~supavex.errors.SupavexError` if two files have one id.
     """
     with closing(scratch_database()) as database:
         database.execute("CREATE TABLE going (id BLOB PRIMARY KEY) WITHOUT ROWID")
@@ -122,7 +122,7 @@ def add_values(
     lines: IO[bytes],
     progress: Progress = lambda column, done, total: None,
 ) -> None:
-    """Writes the files into an archive, and what there is to say of each to ``lines``."""
+    """Writes the files into an archive, and the metadata of each to ``lines``."""
     if not found.files:
         return
     secret = found.job.secret()
@@ -139,7 +139,7 @@ def add_values(
 def _new_files(
     column: ColumnFiles, reader: ColumnReader, refused: Collection[bytes], secret: bytes
 ) -> Iterator[tuple[NewFile, Iterator[bytes]]]:
-    """The files of a column's values, those of ``refused`` rows aside, each with its contents."""
+    """The files of a column's values, except those of ``refused`` rows, each with its contents."""
     large = column.large
     for batch in reader.read(_values_sql(column.table, large, "v")):
         moments = _milliseconds(batch.column("m"))
@@ -154,9 +154,10 @@ def _new_files(
 
 
 def _values_sql(table: TablePlan, large: LargeValues, wanted: str) -> str:
-    """The SELECT of the values that become files: ``k``, the row's id, and ``n``, bytes, or ``m``, a moment, and ``v``.
+    """The SELECT of the values that become files: the row's id as ``k``; the bytes as ``n``, or the time as ``m`` and
+    the value as ``v``.
 
-    A row without a key has no file. The key of a whole row can't stand in WHERE, so there is a query inside.
+    A row without a key has no file. A subquery computes the key, because the key of a whole row can't be in WHERE.
     """
     value = f"{ALIAS}.{quoted(large.column.name)}"
     text = large.text_sql(value)
@@ -168,22 +169,22 @@ def _values_sql(table: TablePlan, large: LargeValues, wanted: str) -> str:
 
 
 def _milliseconds(column: pa.Array) -> list[float]:
-    """Moments as milliseconds since 1970."""
+    """Times as milliseconds since 1970."""
     micros = column.cast(pa.timestamp("us", column.type.tz)).view(pa.int64()).to_pylist()
     return [moment / 1000 for moment in micros]
 
 
 def _pieces(value: Any) -> Iterator[bytes]:
-    """The bytes of a text or of bytes (an Arrow scalar), a piece at a time."""
+    """The bytes of a text or of bytes (an Arrow scalar), in pieces."""
     content = memoryview(value.as_buffer())
     for start in range(0, len(content), _PIECE):
         yield bytes(content[start : start + _PIECE])
 
 
 def left_over(tables: Iterable[TablePlan], ids: Callable[[str], Iterable[str]], candidates: set[bytes]) -> set[bytes]:
-    """Those of ``candidates`` (ids of stored files, 16 bytes) that are the files of documents of ``tables``.
+    """Those of ``candidates`` (ids of stored files, 16 bytes) that are files of documents of ``tables``.
 
-    ``ids`` gives the ids of a Convex table's documents: those that were there before.
+    ``ids`` gives the ids of a Convex table's former documents.
     """
     found: set[bytes] = set()
     for table in tables if candidates else ():

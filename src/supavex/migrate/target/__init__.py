@@ -1,1 +1,1 @@
-"""What is read of a deployment, or of an export of one."""
+"""Reads a deployment, or an export of one."""

@@ -18,15 +18,15 @@ _BATCH = 1000
 
 
 class ArchiveDocuments:
-    """The documents of a snapshot archive, by id: kept in a temporary file, so that memory stays flat.
+    """The documents of a snapshot archive, by id, in a temporary file, so that memory stays constant.
 
-    Lines that hold no document are damaged ones, a second document with an id among them. A context manager.
+    A line that is not a document, or a second document with an id, is reported as damaged. A context manager.
     """
 
     def __init__(self, path: Path) -> None:
         self._archive = SnapshotArchive(path)
         self._database = scratch_database()
-        #: The tables that were read, and what of them could not be.
+        #: The tables that were read, with the damage in each.
         self._damaged: dict[str, list[Damaged]] = {}
 
     def __enter__(self) -> ArchiveDocuments:
@@ -39,7 +39,7 @@ class ArchiveDocuments:
         self._archive.__exit__()
 
     def table_numbers(self) -> dict[str, int]:
-        """Table name to number, as ``_tables`` gives them, or where it does not, a table's first id."""
+        """Table name to number from ``_tables``; for a table that is not in it, from its first id."""
         numbers = self._archive.numbers
         for table in self._archive.tables:
             first = None if table in numbers else next(self._archive.documents(table), None)
@@ -51,7 +51,7 @@ class ArchiveDocuments:
         return numbers
 
     def load(self, table: str) -> None:
-        """Reads the documents of ``table`` into the temporary file, so that they are found by id."""
+        """Reads the documents of ``table`` into the temporary file."""
         if table in self._damaged:
             return
         damaged: list[Damaged] = []
@@ -64,7 +64,7 @@ class ArchiveDocuments:
             id_ = document.get("_id")
             problem = id_problem(id_)
             if problem is None:
-                # What was looked at in any other way is kept in the form that says every type.
+                # A document without plain text is kept in the export form, which has all types.
                 row = (id_, text or to_export_json(document), text is None or uniform)
                 try:
                     new = self._database.execute(sql, row).rowcount
@@ -72,21 +72,21 @@ class ArchiveDocuments:
                 except UnicodeEncodeError:
                     problem = "a text holds an unpaired surrogate (\\ud800 to \\udfff), which no Convex text does."
             if problem is not None:
-                # The text that a report can show.
+                # The id in a form that a report can show
                 shown = id_.encode("ascii", "backslashreplace").decode() if isinstance(id_, str) else None
                 damaged.append(Damaged(table, shown, "documents.jsonl", problem))
         self._damaged[table] = damaged
 
     def count(self, table: str) -> int:
-        """How many documents a table holds."""
+        """The number of documents in a table."""
         self.load(table)
         (count,) = self._database.execute(f'SELECT count(*) FROM "{table}"').fetchone()
         return int(count)
 
     def get_many(self, table: str, ids: Sequence[str], damaged: OnDamaged = refuse) -> dict[str, Document]:
-        """Those of ``ids`` that are documents of ``table``. ``damaged`` is called with those that can't be read."""
+        """Those of ``ids`` that are documents of ``table``. ``damaged`` is called with unreadable ones."""
         if not ids:
-            return {}  # the archive need not be read for that
+            return {}  # Saves reading the archive.
         self.load(table)
         if self._damaged[table]:
             wanted = frozenset(ids)
@@ -103,10 +103,10 @@ class ArchiveDocuments:
         return found
 
     def present(self, table: str, ids: Iterable[str]) -> frozenset[str]:
-        """Those of ``ids`` that ``table`` has a document with, whether it can be read or not."""
+        """Those of ``ids`` with a document in ``table``, readable or not."""
         wanted = sorted(set(ids))
         if not wanted:
-            return frozenset()  # the archive need not be read for that
+            return frozenset()  # Saves reading the archive.
         self.load(table)
         found = {damaged.id for damaged in self._damaged[table] if damaged.id is not None}.intersection(wanted)
         for start in range(0, len(wanted), _BATCH):
@@ -116,7 +116,9 @@ class ArchiveDocuments:
         return frozenset(found)
 
     def documents(self, table: str, damaged: OnDamaged = refuse) -> Iterator[Document]:
-        """All documents of a table, in the order of their ids. ``damaged`` is called with lines that hold none."""
+        """All documents of a table, in the order of their ids. ``damaged`` is called with lines that are
+        not documents.
+        """
         self.load(table)
         for found in self._damaged[table]:
             damaged(found)
@@ -126,7 +128,7 @@ class ArchiveDocuments:
     def blocks(self, table: str) -> Generator[bytes]:
         """All documents of a table as JSON, one a line, in the order of the archive.
 
-        Where the archive can't be read to its end, a line that holds no document stands for the rest.
+        If the archive can't be read to its end, the last line is an invalid document.
         """
         try:
             yield from self._archive.blocks(table)
@@ -139,7 +141,9 @@ class ArchiveDocuments:
 
 
 class WithExisting:
-    """Documents, and those of some ``tables`` as another place has them: tables that an archive was made beside."""
+    """Documents of one place, with some ``tables`` taken from another: an archive, and the export that it was made
+    with.
+    """
 
     def __init__(self, own: Documents, existing: Documents, tables: Collection[str]) -> None:
         self._own, self._existing, self._tables = own, existing, frozenset(tables)
@@ -153,19 +157,19 @@ class WithExisting:
         return {**self._own.table_numbers(), **numbers}
 
     def count(self, table: str) -> int:
-        """How many documents a table holds."""
+        """The number of documents in a table."""
         return self._of(table).count(table)
 
     def get_many(self, table: str, ids: Sequence[str], damaged: OnDamaged = refuse) -> dict[str, Document]:
-        """Those of ``ids`` that are documents of ``table``. ``damaged`` is called with those that can't be read."""
+        """Those of ``ids`` that are documents of ``table``. ``damaged`` is called with unreadable ones."""
         return self._of(table).get_many(table, ids, damaged)
 
     def present(self, table: str, ids: Iterable[str]) -> frozenset[str]:
-        """Those of ``ids`` that ``table`` has a document with, whether it can be read or not."""
+        """Those of ``ids`` with a document in ``table``, readable or not."""
         return self._of(table).present(table, ids)
 
     def documents(self, table: str, damaged: OnDamaged = refuse) -> Iterator[Document]:
-        """All documents of a table. ``damaged`` is called with those that can't be read."""
+        """All documents of a table. ``damaged`` is called with unreadable ones."""
         return self._of(table).documents(table, damaged)
 
     def blocks(self, table: str) -> Generator[bytes]:

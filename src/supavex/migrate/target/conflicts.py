@@ -1,7 +1,8 @@
-"""What Convex's import would refuse of an archive as a whole, found before a row is copied.
+"""Finds reasons for which Convex's import would refuse an archive as a whole, before a row is copied.
 
 Source: ``snapshot_import`` of convex-backend, for an import that replaces the tables of the archive. Its other errors
-(``ImportConflict``, ``DuplicateId``) are about ids, which the copy computes with the numbers that stand in the archive.
+(``ImportConflict``, ``DuplicateId``) are about ids. The copy computes these from the archive's numbers, so they can't
+occur.
 """
 
 from __future__ import annotations
@@ -16,17 +17,19 @@ from supavex.errors import SupavexError
 
 
 class Held(Protocol):
-    """What a target holds; see :class:`~supavex.migrate.target.documents.Documents`."""
+    """The content of a target; see :class:`~supavex.migrate.target.documents.Documents`."""
 
     def table_numbers(self) -> dict[str, int]:
         """Table name to number."""
 
     def count(self, table: str) -> int:
-        """How many documents a table holds."""
+        """The number of documents in a table."""
 
 
 def check_conflicts(schema: Schema, numbers: Mapping[str, int], held: Held) -> None:
-    """Raises for the first reason that a target would refuse an archive whose tables have ``numbers``."""
+    """Raises :class:`~supavex.errors.SupavexError` for the first reason to refuse an archive with the table numbers
+    ``numbers``.
+    """
     target = held.table_numbers()
     surviving = {name: number for name, number in target.items() if name not in numbers}
     by_number = {number: name for name, number in surviving.items()}

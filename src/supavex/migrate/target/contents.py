@@ -13,7 +13,7 @@ from supavex.convex.values import to_export_json
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a table holds: how many documents, and a digest of them all (128 bits, hexadecimal)."""
+    """The content of a table: the number of documents, and a digest of all of them (128 bits, hexadecimal)."""
 
     documents: int
     digest: str
@@ -23,7 +23,7 @@ NOTHING = Content(0, "0" * 32)
 
 
 def content_of(archive: SnapshotArchive, table: str) -> Content:
-    """What ``table`` holds in an archive; nothing where it is not there."""
+    """The content of ``table`` in an archive, which is empty if the archive lacks the table."""
     if table not in archive.tables:
         return NOTHING
     total = count = 0
@@ -34,7 +34,7 @@ def content_of(archive: SnapshotArchive, table: str) -> Content:
 
 
 def same_content(first: SnapshotArchive, second: SnapshotArchive, table: str) -> bool:
-    """Whether two archives hold the same documents of a table. Where they are written alike, none is parsed."""
+    """Whether two archives hold the same documents of a table. If the JSON is equal, no document is parsed."""
     if _lines_digest(first, table) == _lines_digest(second, table):
         return True
     return content_of(first, table) == content_of(second, table)
@@ -50,13 +50,13 @@ def _lines_digest(archive: SnapshotArchive, table: str) -> bytes:
 
 
 def contents(path: Path, tables: Iterable[str]) -> dict[str, Content]:
-    """What some tables hold in the archive at ``path``."""
+    """The content of some tables in the archive at ``path``."""
     with SnapshotArchive(path) as archive:
         return {table: content_of(archive, table) for table in sorted(tables)}
 
 
 def changed_tables(before: Path, after: Path, moved: set[str]) -> list[str]:
-    """The tables, but for those that were moved, whose documents differ between two exports."""
+    """The tables, except ``moved``, whose documents differ between two exports."""
     with SnapshotArchive(before) as first, SnapshotArchive(after) as second:
         names = (set(first.tables) | set(second.tables)) - moved
         return sorted(name for name in names if not same_content(first, second, name))

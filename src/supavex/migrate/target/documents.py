@@ -1,4 +1,4 @@
-"""Where a proof reads documents: a deployment, or an archive."""
+"""The interface through which a proof reads documents, of a deployment or an archive."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ class Documents(Protocol):
         """Table name to number."""
 
     def count(self, table: str) -> int:
-        """How many documents a table holds."""
+        """The number of documents in a table."""
 
     def get_many(self, table: str, ids: Sequence[str], damaged: OnDamaged = refuse) -> dict[str, Document]:
-        """Those of ``ids`` that are documents of ``table``. ``damaged`` is called with those that can't be read."""
+        """Those of ``ids`` that are documents of ``table``. ``damaged`` is called with unreadable ones."""
 
     def present(self, table: str, ids: Iterable[str]) -> frozenset[str]:
-        """Those of ``ids`` that ``table`` has a document with, whether it can be read or not."""
+        """Those of ``ids`` with a document in ``table``, readable or not."""
 
     def documents(self, table: str, damaged: OnDamaged = refuse) -> Iterator[Document]:
-        """All documents of a table. ``damaged`` is called with those that can't be read."""
+        """All documents of a table. ``damaged`` is called with unreadable ones."""
 
     def blocks(self, table: str) -> Generator[bytes]:
         """All documents of a table as JSON, one a line, in any order; some megabytes at a time."""
 
     def uniform(self, table: str) -> bool:
-        """Whether bare integers in :meth:`blocks` are int64; else they are float64."""
+        """Whether bare integers in :meth:`blocks` are int64. Otherwise they are float64."""
 
 
 def id_problem(id_: object) -> str | None:
-    """Why a document's id is none."""
+    """Why a document's ``_id`` is not an id."""
     if not isinstance(id_, str):
         return "it has no _id, or none that is a text"
     try:

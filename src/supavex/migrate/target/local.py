@@ -8,9 +8,9 @@ from supavex.settings.settings import Settings
 
 
 def local_deployment(project: Settings, to: str = "local", *, make: bool = True) -> Deployment:
-    """The deployment in the project's ``.supavex``. Without ``make``, raises where no schema was pushed yet.
+    """The deployment in the project's ``.supavex``. Without ``make``, raises if no schema was pushed yet.
 
-    Raises for every other target than ``local``.
+    Raises :class:`~supavex.errors.UsageError` for targets other than ``local``.
     """
     if to != "local":
         raise UsageError("UnsupportedTarget", f"{to}: this command works on the local deployment only.")

@@ -1,6 +1,7 @@
-"""Tables that are in Convex already: old key to the id that Convex chose, by matching rows with documents.
+"""Matches rows with documents for tables that exist in Convex: old key to the id that Convex chose.
 
-A key that several rows or several documents share, or that is NULL, matches nothing; how many is reported.
+A key that is NULL, or that several rows or several documents share, matches nothing. The number of shared keys is
+reported.
 """
 
 from __future__ import annotations
@@ -25,13 +26,17 @@ from supavex.postgres.connection import quoted
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """What matching a table found: rows, documents, pairs, and keys that are unusable because they are not unique."""
+    """The result of matching a table."""
 
     table: str
     target: str
+    #: The number of rows.
     rows: int
+    #: The number of documents.
     documents: int
+    #: The number of pairs.
     matched: int
+    #: The number of keys that are not unique.
     ambiguous: int
 
 
@@ -78,7 +83,9 @@ def match_documents(
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A field and what it is matched with: SQL for the column's value as text, and the field's value as that text."""
+    """A field, and what it is matched with: SQL for the column's value as text, and a function from the field's value
+    to that text.
+    """
 
     field: str
     sql: str
@@ -91,7 +98,9 @@ def matches_of(table: TablePlan) -> list[Match]:
 
 
 def _match(table: TablePlan, field: str, column: str) -> Match:
-    """How a column is compared with a field: numbers as decimals, moments in microseconds, the rest by its text."""
+    """The comparison of a column with a field: numbers as decimals, times in microseconds, other types by
+    their text.
+    """
     sql, found = f"{ALIAS}.{quoted(column)}", table.source.column(column)
     base = found.type.base if found is not None else ""
     validator = table.definition.fields.get(field) if table.definition is not None else None
@@ -102,7 +111,7 @@ def _match(table: TablePlan, field: str, column: str) -> Match:
     if base in ("numeric", "money", "float4", "float8") and (target is None or target.takes(kinds.Number)):
         decimal = f"{sql}::numeric"
         if base in ("float4", "float8"):
-            # Its text has all of its digits; what is not finite matches nothing.
+            # The text has all digits of the number. NaN and infinity match nothing.
             decimal = f"(CASE WHEN {FINITE.replace('{c}', sql)} THEN {sql}::text::numeric END)"
         return Match(field, f"trim_scale({decimal})::text", _decimal)
     if base == "bytea" and target is not None and target.takes(kinds.Bytes):
@@ -111,7 +120,7 @@ def _match(table: TablePlan, field: str, column: str) -> Match:
 
 
 def _decimal(value: object) -> str:
-    """A double's shortest text as PostgreSQL writes that decimal, without an exponent and trailing zeros."""
+    """A double's shortest text in PostgreSQL's notation of a decimal, without an exponent and trailing zeros."""
     if not isinstance(value, float) or not math.isfinite(value):
         return _text(value)
     return "0" if value == 0 else format(Decimal(repr(value)).normalize(), "f")

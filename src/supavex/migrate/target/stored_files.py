@@ -13,7 +13,7 @@ from supavex.deployment.deployment import Deployment
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A stored file of a target: what is said of it, and how to read it."""
+    """A stored file of a target: its metadata, and a function that reads it."""
 
     sha256: bytes | None
     size: int | None

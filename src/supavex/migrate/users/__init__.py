@@ -1,1 +1,1 @@
-"""auth.users, for Clerk or for Convex Auth."""
+"""Exports auth.users for Clerk or Convex Auth."""

@@ -1,6 +1,6 @@
-"""``supavex users``: the users of ``auth.users`` for Clerk's import or Convex Auth, and what there is to say of each.
+"""``supavex users``: writes the users of ``auth.users`` for Clerk's import, with remarks on single users.
 
-Hashes are read only where they are asked for, and stand in the file alone: no report, message or log has them.
+Password hashes are only read if requested, and only the file has them: no report, message or log.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from supavex.migrate.users.report import UserProgress, UsersReport, listed_users
 def export_for_clerk(
     url: str, file: Path, *, hashes: bool = False, progress: UserProgress = lambda done: None
 ) -> UsersReport:
-    """Writes the users at ``url`` to ``file`` as Clerk imports them: a JSON array, an object a line.
+    """Writes the users at ``url`` to ``file`` for Clerk's import: a JSON array, one object a line.
 
-    ``hashes``: with the hashes of their passwords. The file is its owner's only, and appears when it is whole; so does
-    the one beside it with what there is to say of single users. Raises where the source can't be read.
+    ``hashes``: with the password hashes. The file can be read by its owner only, and appears when it is whole; so does
+    the file of remarks beside it. Raises :class:`~supavex.errors.SupavexError` if the source can't be read.
     """
     report = UsersReport("clerk", file, remarks_path(file), hashes)
 

@@ -1,4 +1,4 @@
-"""``supavex users --ids``: the id file of old user ids and Clerk's, from Clerk's own list of its users."""
+"""``supavex users --ids``: writes the file of old user ids and Clerk's ids, from Clerk's own list of its users."""
 
 from __future__ import annotations
 
@@ -19,38 +19,40 @@ from supavex.postgres.auth import AuthUser, read_users
 from supavex.postgres.snapshot import exported
 from supavex.scratch import scratch_database
 
-#: Users without a Clerk id that are listed; all are counted.
+#: The most users without a Clerk id that are listed. All are counted.
 LISTED = 20
 _BATCH = 1000
 
 
 @dataclass(slots=True)
 class ClerkIds:
-    """What came of Clerk's list. ``ids`` are in the file; the other counts say who is not.
-
-    ``without_old_id``: users of Clerk that have no Supabase id. ``unknown``: ids in the file that the source has no
-    user of. ``not_meant``: users of the source that Clerk can't have (see ``supavex users --for clerk``).
-    ``missing``: users of the source that Clerk could have, and has not. ``kept``: lines that were in the file for other
-    old ids of users that Clerk lists; ``dropped``: those of users that it does not.
-    """
+    """The result of ``users --ids``."""
 
     file: Path
+    #: The number of ids in the file.
     ids: int = 0
+    #: Clerk's users without a Supabase id.
     without_old_id: int = 0
+    #: Ids in the file without a user in the source.
     unknown: int = 0
+    #: Users of the source that Clerk can't have (see ``supavex users --for clerk``).
     not_meant: int = 0
+    #: Users of the source that Clerk could have, and lacks.
     missing: int = 0
+    #: Lines that stay from the earlier file: other old ids of users in Clerk's list.
     kept: int = 0
+    #: Lines that were removed from the earlier file: their users are not in Clerk's list.
     dropped: int = 0
+    #: The first missing users.
     listed: list[str] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
-        """Whether Clerk has everybody."""
+        """Whether Clerk has every user that it could have."""
         return not self.missing
 
     def to_json(self) -> dict[str, Any]:
-        """As ``users --ids … --json`` shows it."""
+        """The JSON of ``users --ids … --json``."""
         return {
             "ok": self.ok,
             "file": str(self.file),
@@ -68,11 +70,12 @@ class ClerkIds:
 def write_clerk_ids(
     lists: Sequence[tuple[Path, str]], url: str, file: Path, *, progress: Callable[[int], None] = lambda done: None
 ) -> ClerkIds:
-    """Writes the id file from Clerk's ``lists`` (paths, and how to show them), and holds it against the source.
+    """Writes the id file from Clerk's ``lists`` (paths, with their names in messages), and compares it with the source.
 
-    It is CSV as ``ids`` in supavex.toml names it, sorted by the old id. A line that is in the file already stays where
-    the lists say nothing of its old id, and have its Clerk id: several old users may be one of Clerk's. Raises where a
-    list is none, where there are no users, or where two users of Clerk have one old id.
+    The file is CSV for the setting ``ids`` of supavex.toml, sorted by the old id. A line of the earlier file stays if
+    the lists have its Clerk id and not its old id, because several old users may be one user of Clerk. Raises
+    :class:`~supavex.errors.SupavexError` if a file is not such a list, if there are no users, or if two users of Clerk
+    have one old id.
     """
     result = ClerkIds(file)
     with closing(scratch_database()) as known:
@@ -113,7 +116,7 @@ def write_clerk_ids(
 
 
 def _keep_lines(result: ClerkIds, known: sqlite3.Connection, file: Path) -> None:
-    """Takes over the lines that are in the file for other old ids."""
+    """Keeps the lines of the earlier file for other old ids."""
     for old, new in load_id_file(file, str(file)).items() if file.exists() else ():
         if known.execute("SELECT 1 FROM ids WHERE old = ?", (old,)).fetchone() is not None:
             continue

@@ -1,8 +1,8 @@
-"""Clerk's users as Clerk lists them: which Clerk id stands for which old id (``external_id``).
+"""Reads Clerk's lists of users: Clerk's id of each old id (``external_id``).
 
-What is read: the answers of the Backend API (``GET /v1/users``: a list, or an object with the list as ``data``), what
-``clerk migrate export clerk`` writes, the log of ``clerk migrate import`` (JSON lines), and CSV with a line of names.
-Lists of any length are read piece by piece.
+The formats: the answers of the Backend API (``GET /v1/users``: a list, or an object with the list as ``data``), the
+file of ``clerk migrate export clerk``, the log of ``clerk migrate import`` (JSON lines), and CSV with a header. Lists
+of any length are read piece by piece.
 """
 
 from __future__ import annotations
@@ -22,14 +22,15 @@ _SPACE = re.compile(r"\s*")
 _OLD = ("external_id", "externalId", "sourceId", "userId")
 _NEW = ("id", "clerkId", "clerkUserId", "clerk_id")
 PIECE = 1 << 20
-#: No user that Clerk lists is as long.
+#: The longest entry. No user in Clerk's list is as long.
 _MAX_USER = 8 << 20
 
 
 def listed_ids(path: Path, shown: str, piece_size: int = PIECE) -> Iterator[tuple[str | None, str]]:
-    """For each user of a list the old id (a uuid in lower case; None where it has none of Supabase's) and Clerk's.
+    """For each user of a list: the old id (a uuid in lower case; None if it has no Supabase id), and Clerk's id.
 
-    ``piece_size``: characters that are read at once. Raises where the file is no such list; never with what it holds.
+    ``piece_size``: characters that are read at once. Raises :class:`~supavex.errors.SupavexError` if the file is not
+    such a list. The message never quotes the file.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -39,7 +40,7 @@ def listed_ids(path: Path, shown: str, piece_size: int = PIECE) -> Iterator[tupl
                 new = next((entry[key] for key in _NEW if _matches(_CLERK_ID, entry.get(key))), None)
                 if new is None:
                     if entry.get("status") not in (None, "created", "success"):
-                        continue  # a line of an import's log for a user that was not created
+                        continue  # It is a line of an import's log for a user that was not created.
                     raise _invalid(f"{shown}:{number}", "an entry has no Clerk id (user_…) as its id")
                 olds = [entry.get(key) for key in _OLD] + [_kept(entry)]
                 old = next((str(value).lower() for value in olds if _matches(_UUID, value)), None)
@@ -98,7 +99,7 @@ def _array(file: IO[str], shown: str, piece_size: int) -> Iterator[Any]:
             try:
                 value, end = decoder.raw_decode(buffer, start)
             except ValueError:
-                pass  # the rest of it has not been read yet, or never comes
+                pass  # The rest of the value has not been read yet, or is missing.
             else:
                 yield value
                 at, first = end, False

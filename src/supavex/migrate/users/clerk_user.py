@@ -1,8 +1,8 @@
-"""A user of Supabase Auth as Clerk imports it, and why some are not.
+"""Converts a user of Supabase Auth for Clerk's import, or says why Clerk can't have the user.
 
-The fields are those of the import schema of Clerk's own CLI (``clerk migrate import FILE --source clerk``, 3.3) and of
-its migration tool before it, which write ``userId`` to the new user's ``external_id`` and send the rest to
-``POST /v1/users`` of the Backend API.
+The fields are those of the import schema of Clerk's CLI (``clerk migrate import FILE --source clerk``, 3.3) and of its
+earlier migration tool. Both write ``userId`` to the new user's ``external_id`` and send the rest to ``POST /v1/users``
+of the Backend API.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from supavex.postgres.auth import AuthUser
 
 #: Clerk's limit for each kind of metadata, in bytes.
 MAX_METADATA = 8 << 10
-#: What a hash looks like, and the hasher that Clerk knows it by.
+#: Patterns of hashes, with Clerk's names of the hashers.
 _HASHERS = (
     (re.compile(r"\$2[abxy]\$\d\d\$[./A-Za-z0-9]{53}\Z"), "bcrypt"),
     (re.compile(r"\$argon2i\$v=\d+\$m=\d+,t=\d+,p=\d+\$[^$]+\$[^$]+\Z"), "argon2i"),
@@ -25,7 +25,7 @@ _HASHERS = (
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """Something to say of a user: a stable code, the reason, and what to do. Never a user's data."""
+    """A remark on a user: a stable code, the reason, and what to do. It never contains a user's data."""
 
     code: str
     reason: str
@@ -33,12 +33,12 @@ class Remark:
 
 
 def hasher_of(password_hash: str) -> str | None:
-    """The name of the hasher that made a hash; None where it is none that Clerk knows."""
+    """Clerk's name of the hasher that made a hash; None if Clerk does not know it."""
     return next((name for pattern, name in _HASHERS if pattern.match(password_hash)), None)
 
 
 def why_not(user: AuthUser) -> Remark | None:
-    """Why a user can't be one of Clerk's; None where it can."""
+    """Why Clerk can't have a user; None if it can."""
     if user.deleted:
         return Remark("Deleted", "the user was deleted in Supabase", "Nothing: it is meant to be gone.")
     if user.anonymous:
@@ -54,13 +54,13 @@ def why_not(user: AuthUser) -> Remark | None:
 
 
 def clerk_user(user: AuthUser, *, hashes: bool) -> tuple[str, list[Remark]]:
-    """A user that Clerk can have as one JSON object, and what of it does not go as it is."""
+    """A user for Clerk as one JSON object, and remarks on the data that are left out or changed."""
     remarks: list[Remark] = []
     record: dict[str, object] = {"userId": user.id}
     if user.email is not None:
         record["email" if user.email_confirmed else "unverifiedEmailAddresses"] = _single(user.email)
     if user.phone is not None:
-        # Supabase keeps E.164 without its +.
+        # Supabase stores E.164 without its +.
         number = f"+{user.phone}" if user.phone.isdigit() else user.phone
         record["phone" if user.phone_confirmed else "unverifiedPhoneNumbers"] = number
     if "email" not in record and "phone" not in record:
@@ -86,7 +86,7 @@ def clerk_user(user: AuthUser, *, hashes: bool) -> tuple[str, list[Remark]]:
     if user.created is not None:
         record["createdAt"] = user.created
     text = json.dumps(record, ensure_ascii=False)
-    # Supabase's users may change the one kind, and only the server the other: so it is with Clerk's.
+    # One kind of metadata can be changed by the user and one only by the server, both in Supabase and in Clerk.
     for name, metadata in (("unsafeMetadata", user.user_metadata), ("publicMetadata", user.app_metadata)):
         if metadata is None:
             continue
@@ -101,7 +101,7 @@ def clerk_user(user: AuthUser, *, hashes: bool) -> tuple[str, list[Remark]]:
 
 
 def _single(email: str) -> str | list[str]:
-    """The email; in a list where it holds a character that would be taken for the end of one."""
+    """The email; as a list if it contains a separator of Clerk's."""
     return [email] if "," in email or "|" in email else email
 
 

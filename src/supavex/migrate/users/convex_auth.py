@@ -1,4 +1,4 @@
-"""Users as the documents of Convex Auth."""
+"""Exports users as documents of Convex Auth."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from supavex.postgres.auth import AuthUser
 
 
 def _remark_on_accounts(report: UsersReport, url: str, remarked: IO[str]) -> None:
-    """Fills a report on Convex Auth's users with what there is to say of them."""
+    """Adds the remarks on users of Convex Auth to a report."""
     for user in listed_users(url, report, lambda done: None):
         for remark in _account_remarks(user, hashes=report.with_password_hashes):
             say_remark(report, report.remarks, user.id, remark, remarked)
@@ -53,10 +53,10 @@ def export_for_convex_auth(
 ) -> UsersReport:
     """Writes ``users`` and ``authAccounts`` of ``plan`` into the snapshot archive ``file``, and proves them.
 
-    The plan says whether hashes are in it. What there is to say of single users is read at another snapshot than the
-    archive's, whose ``taken_at`` is.
+    The plan says whether hashes are included. The remarks on single users are read at another snapshot than the
+    archive's, which gives the report's ``taken_at``.
     """
-    # Arrow is an extra, and slow to import: Clerk's file does without.
+    # Arrow is an extra and slow to import, and Clerk's file does not need it.
     from supavex.migrate.copy.options import CopyOptions
     from supavex.migrate.copy.retry import rejects_that_would_go
     from supavex.migrate.copy.run import copy

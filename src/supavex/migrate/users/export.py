@@ -1,4 +1,6 @@
-"""``supavex users``: auth.users of a project for Clerk or Convex Auth, and the id file from Clerk's list."""
+"""``supavex users``: exports auth.users of a project for Clerk or Convex Auth, and writes the id file from Clerk's
+list.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +21,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class UsersOptions:
-    """Who takes the users, and into which file."""
+    """The target of the users, and the file."""
 
-    #: ``clerk`` or ``convex-auth``; None: as supavex.toml says.
+    #: ``clerk`` or ``convex-auth``; None: the setting of supavex.toml.
     target: str | None = None
     #: None: a file in ``.supavex/users``.
     out: Path | None = None
-    #: Whether the hashes of passwords go into the file.
+    #: Whether the file contains password hashes.
     with_password_hashes: bool = False
 
 

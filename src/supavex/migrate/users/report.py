@@ -1,4 +1,4 @@
-"""What an export of users did, and remarks on single users."""
+"""The report of an export of users, and remarks on single users."""
 
 from __future__ import annotations
 
@@ -21,49 +21,57 @@ from supavex.postgres.snapshot import exported
 AuthTarget = Literal["clerk", "convex-auth"]
 #: Called with the users done so far.
 UserProgress = Callable[[int], None]
-#: Remarks of one kind that ``--json`` lists; all are in the file of remarks.
+#: The most remarks of one kind that ``--json`` lists. The file of remarks has all.
 LISTED = 20
-#: Users that a target can't have, though they are meant to sign in.
+#: The codes of users that the target can't have although they should be able to sign in.
 LOST = ("EmailTaken", "NoIdentifier", "NoIdentity", "Rejected")
 _PROGRESS = 1000
 
 
 @dataclass(slots=True)
 class UsersReport:
-    """What became of the users. ``skipped`` and ``remarks`` count users by code; ``listed`` are the first of each.
-
-    ``kinds``: users by what they are; one may be of several. ``left``: rows of what no import takes. One flat record of
-    counts, as its JSON is: each is added to by itself, and none says anything of another.
-    """
+    """The report of an export of users: counts that are independent of each other."""
 
     target: AuthTarget
     file: Path
     remarks_file: Path
     with_password_hashes: bool
+    #: When the snapshot was taken.
     taken_at: str = ""
+    #: The users of the source.
     users: int = 0
+    #: The users in the file.
     exported: int = 0
+    #: The password hashes in the file.
     hashes: int = 0
     seconds: float = 0.0
+    #: Users by kind. A user may be of several kinds.
     kinds: Counter[str] = field(default_factory=Counter)
+    #: Users by provider.
     providers: Counter[str] = field(default_factory=Counter)
+    #: Users that were not exported, by code.
     skipped: Counter[str] = field(default_factory=Counter)
+    #: Users with a remark, by code.
     remarks: Counter[str] = field(default_factory=Counter)
+    #: The remark of each code.
     reasons: dict[str, Remark] = field(default_factory=dict)
+    #: The first users of each code.
     listed: list[dict[str, str]] = field(default_factory=list)
+    #: Rows that no import takes, by table.
     left: dict[str, int] = field(default_factory=dict)
-    #: What the proof of the archive said; None for Clerk's file.
+    #: The verdict of the archive's proof; None for Clerk's file.
     proven: bool | None = None
+    #: The documents of the archive by table.
     documents: dict[str, int] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
-        """Whether everybody who is meant to sign in can, and the archive is proven where there is one."""
+        """Whether every user who should be able to sign in can, and the archive, if any, is proven."""
         lost = sum(self.skipped[code] + self.remarks[code] for code in LOST)
         return not lost and self.proven is not False
 
     def to_json(self) -> dict[str, Any]:
-        """As ``users --json`` shows it."""
+        """The JSON of ``users --json``."""
         return {
             "ok": self.ok,
             "for": self.target,
@@ -87,7 +95,7 @@ class UsersReport:
 
 
 def remarks_path(file: Path) -> Path:
-    """Where the remarks on single users stand: beside the file of the users."""
+    """The path of the remarks on single users, beside the file of the users."""
     return file.with_name(f"{file.stem}.remarks.jsonl")
 
 
@@ -107,7 +115,7 @@ def listed_users(url: str, report: UsersReport, progress: UserProgress) -> Itera
                 yield user
         progress(report.users)
     except psycopg.Error as error:
-        # PostgreSQL's own words could quote a value; the condition's name can't.
+        # PostgreSQL's message could quote a value. The error's class can't.
         raise SupavexError(
             "ReadFailed",
             f"PostgreSQL stopped the read of the users: {type(error).__name__}.",

@@ -1,1 +1,1 @@
-"""Rows and documents in one canonical form, summed, so that equal buckets need no comparison."""
+"""Sums rows and documents in one canonical form, so that equal buckets need no comparison."""

@@ -1,8 +1,9 @@
-"""Documents, lines of JSON, as columns: one for each field that is expected.
+"""Documents (lines of JSON) as columns, one for each expected field.
 
-msgspec parses documents into objects of the expected fields, and leaves alone what is JSON of any kind, which orjson
-parses where it can't be compared as text. Where one of them can't tell, or would take something that Convex refuses,
-:class:`~supavex.migrate.proof.digests.text_columns.NotComparable` is raised: the documents are read one by one then.
+msgspec parses documents into objects of the expected fields. It skips fields with arbitrary JSON, which orjson parses
+if they can't be compared as text. If a parser can't decide, or would accept something that Convex refuses,
+:class:`~supavex.migrate.proof.digests.text_columns.NotComparable` is raised, and the caller reads the documents one by
+one.
 """
 
 from __future__ import annotations
@@ -26,19 +27,19 @@ from supavex.migrate.proof.comparison import ABSENT
 from supavex.migrate.proof.digests.special_values import Special, marked, unmarked
 from supavex.migrate.proof.digests.text_columns import NotComparable, matrix
 
-#: Documents that are looked at together.
+#: Documents that are processed together.
 _MOST = 8192
 _END = ord("\n")
 #: Bytes of a mark.
 _MARK = 8
-#: A whole number that orjson reads as 0, and that is -0.0.
+#: A whole number that is -0.0 and that orjson reads as 0.
 _MINUS_ZERO = re.compile(rb"-0\s*[,\]}]")
-#: A key that starts with $, as those of int64, bytes and special numbers do: to orjson they are objects.
+#: A key that starts with $, as in the objects of int64, bytes and special numbers. orjson takes them for plain objects.
 _SPECIAL = re.compile(rb'"(?:\$|\\u0024)[^"]*"\s*:')
 
 
 def _pairs() -> np.ndarray[Any, Any]:
-    """The ten bits of each pair of an id's digits, as a little-endian number; above 1023 for what is none."""
+    """The ten bits of each pair of an id's digits, as a little-endian number; above 1023 for an invalid pair."""
     values = np.full(1 << 16, 1024, np.uint16)
     for number in range(1024):
         values[ord(ALPHABET[number >> 5]) | ord(ALPHABET[number & 31]) << 8] = number
@@ -54,9 +55,9 @@ _TYPES: dict[pa.DataType | None, Any] = {pa.string(): str, pa.float64(): float, 
 
 @dataclass(frozen=True, slots=True)
 class FieldValues:
-    """A field of some documents. ``values``: those that are there and not null, an Arrow column or a list.
+    """A field of some documents. ``values``: the present values that are not null, an Arrow column or a list.
 
-    ``state``: for each document 0 for a value, 1 for null, 2 for none; None where all are values.
+    ``state``: for each document 0 for a value, 1 for null, 2 for absent; None if all are values.
     """
 
     values: Any
@@ -65,7 +66,9 @@ class FieldValues:
 
 @dataclass(frozen=True, slots=True)
 class DocumentColumns:
-    """Some documents: their ids (text), creation times (milliseconds), expected fields, and how many others."""
+    """Some documents: their ids (text), creation times (milliseconds), expected fields, and the number of
+    other fields.
+    """
 
     ids: pa.Array
     created: np.ndarray[Any, Any]
@@ -74,7 +77,7 @@ class DocumentColumns:
 
 
 def pieces_of(block: bytes) -> Iterator[tuple[bytes, int]]:
-    """The documents of a block (one a line) in pieces, each without a last line's end, and how many each holds."""
+    """The documents of a block (one a line) in pieces without a final newline, each with its number of documents."""
     ends = np.flatnonzero(np.frombuffer(block, np.uint8) == _END)
     if not block.endswith(b"\n"):
         ends = np.append(ends, len(block))
@@ -85,7 +88,7 @@ def pieces_of(block: bytes) -> Iterator[tuple[bytes, int]]:
             yield block[start : ends[last]], last + 1 - first
             start = int(ends[last]) + 1
         return
-    # Blank lines, say, or blanks around a document: one by one.
+    # The block has blank lines or blanks around a document, for example, so it goes line by line.
     yield from ((line, 1) for line in map(bytes.strip, block.split(b"\n")) if line)
 
 
@@ -98,7 +101,7 @@ def halves(block: bytes) -> Iterator[tuple[bytes, int]]:
 
 
 def _one_a_line(block: bytes, ends: np.ndarray[Any, Any]) -> bool:
-    """Whether a line is a document, whoever parses it: no value holds a line's end between two braces."""
+    """Whether each line is one document for every parser: no value contains a newline between two braces."""
     data = np.frombuffer(block, np.uint8)
     braced = block.startswith(b"{") and bool((data[ends - 1] == ord("}")).all())
     return braced and bool((data[ends[:-1] + 1] == ord("{")).all())
@@ -115,10 +118,10 @@ def document_columns(
 ) -> DocumentColumns:
     """The columns of ``count`` documents (a piece of :func:`cut`).
 
-    ``types``: the expected fields; text, float64 or bool where all values are that, None where they are JSON of any
-    kind: of these the values, or with ``verbatim`` their text (an Arrow column of bytes). ``special``: the fields of
-    int64 or bytes, whose type is text: see :mod:`supavex.migrate.proof.digests.special_values`.
-    ``uniform``: bare integers are int64. Raises :class:`NotComparable`, or what orjson and Arrow raise.
+    ``types``: the expected fields. The type is text, float64 or bool if all values have it, and None for arbitrary
+    JSON; such a column has the values, or with ``verbatim`` their text (an Arrow column of bytes). ``special``: the
+    fields of int64 or bytes, whose type is text: see :mod:`supavex.migrate.proof.digests.special_values`. ``uniform``:
+    bare integers are int64. Raises :class:`NotComparable`, or the errors of orjson and Arrow.
     """
     mark = secrets.token_hex(_MARK).encode()
     if special:
@@ -143,7 +146,7 @@ def document_columns(
 def odd_lines(
     lines: list[bytes], types: Mapping[str, pa.DataType | None], special: Mapping[str, Special], *, uniform: bool
 ) -> list[int]:
-    """Which of some documents have a field too many, a null, or a value of another type than the expected one."""
+    """The documents that have another field than the expected ones, a null, or a value of another type."""
     decode = _decoder(tuple(types.items())).decode
     values = [f"f{number}" for number, type_ in enumerate(types.values()) if type_ is None]
     mark = secrets.token_hex(_MARK).encode()
@@ -161,13 +164,13 @@ def odd_lines(
 
 
 def _special(block: bytes) -> bool:
-    # To look for one byte takes a fiftieth of the time of looking for two, and most blocks have none of these.
+    # Searching for one byte takes a fiftieth of the time of searching for two, and most blocks contain neither.
     seems = b"$" in block or (b"\\" in block and b"\\u0024" in block)
     return seems and _SPECIAL.search(block) is not None
 
 
 def _loaded(array: bytes, count: int) -> list[Any]:
-    """The values of a JSON array, which has to have ``count``."""
+    """The values of a JSON array, which must have ``count`` elements."""
     if (b"-0" in array and _MINUS_ZERO.search(array)) or _special(array):
         raise NotComparable
     values: list[Any] = orjson.loads(array)
@@ -178,7 +181,7 @@ def _loaded(array: bytes, count: int) -> list[Any]:
 
 @cache
 def _decoder(types: tuple[tuple[str, pa.DataType | None], ...]) -> msgspec.json.Decoder[Any]:
-    """Reads documents that have no other fields than the expected ones; what is not there is None, and null is not."""
+    """A decoder of documents with the expected fields only. An absent field is None, and null is not None."""
     fields: list[tuple[str, Any, Any]] = [
         ("id", str, msgspec.field(name="_id")),
         ("created", float, msgspec.field(name="_creationTime")),
@@ -191,7 +194,7 @@ def _decoder(types: tuple[tuple[str, pa.DataType | None], ...]) -> msgspec.json.
 def _by_fields(
     block: bytes, count: int, types: Mapping[str, pa.DataType | None], *, verbatim: bool
 ) -> DocumentColumns | None:
-    """The columns of documents that are plain: without null, and without other fields. None where one is not."""
+    """The columns of documents without nulls and without other fields; None if a document has either."""
     try:
         documents = _decoder(tuple(types.items())).decode_lines(block)
     except msgspec.DecodeError:
@@ -246,14 +249,16 @@ _KINDS: dict[pa.DataType, set[type]] = {pa.string(): {str}, pa.float64(): {float
 
 
 def _typed(values: list[Any], type_: pa.DataType) -> pa.Array:
-    """Parsed values as an Arrow column. Raises :class:`NotComparable` where one is of another kind."""
+    """Parsed values as an Arrow column. Raises :class:`NotComparable` if a value has another type."""
     if not set(map(type, values)) <= _KINDS[type_]:
         raise NotComparable
     return pa.array(np.array(values, np.float64) if type_ == pa.float64() else values, type_)
 
 
 def finite(column: pa.Array) -> np.ndarray[Any, Any]:
-    """The doubles of a column. Raises :class:`NotComparable` if one is not finite: Arrow reads NaN, JSON has none."""
+    """The doubles of a column. Raises :class:`NotComparable` if one is not finite: Arrow reads NaN, but
+    JSON has none.
+    """
     numbers = np.asarray(column.to_numpy(zero_copy_only=False))
     if not np.isfinite(numbers).all():
         raise NotComparable
@@ -263,7 +268,7 @@ def finite(column: pa.Array) -> np.ndarray[Any, Any]:
 def decode_ids(column: pa.Array, number: int) -> np.ndarray[Any, Any]:
     """The 16 bytes of ids of table ``number``. Raises :class:`NotComparable` for another id or spelling.
 
-    As :func:`supavex.convex.ids.decode_id`, by arithmetic on columns.
+    It does what :func:`supavex.convex.ids.decode_id` does, by arithmetic on columns.
     """
     prefix = np.frombuffer(varint(number), np.uint8)
     head = len(prefix)
@@ -273,7 +278,8 @@ def decode_ids(column: pa.Array, number: int) -> np.ndarray[Any, Any]:
     groups = -(-length // 8)
     if length % 8:
         text = np.hstack([text, np.full((count, groups * 8 - length), ord(ALPHABET[0]), np.uint8)])
-    # Digits of 5 bits become words of 10, 20 and 40 bits: two neighbours at a time, the first of which stands lower.
+    # Neighbouring digits of 5 bits are joined to words of 10, 20 and 40 bits. The first of each pair is in the lower
+    # bits.
     tens = _PAIRS[text.view("<u2")]
     if (tens > 1023).any():
         raise NotComparable
@@ -282,7 +288,7 @@ def decode_ids(column: pa.Array, number: int) -> np.ndarray[Any, Any]:
     forties = twenties.view("<u8")
     forties = (forties & 0xFFFFF) << 20 | forties >> 32
     data = (forties << 24).astype(">u8").view(np.uint8).reshape(-1, groups, 8)[:, :, :5].reshape(count, groups * 5)
-    # Byte by byte over all rows, as the checksum (Fletcher's) goes: sums are modulo 256, as the bytes are.
+    # Fletcher's checksum, byte by byte over all rows. Sums are modulo 256, as bytes are.
     columns = np.ascontiguousarray(data.T)
     first, second = np.zeros(count, np.uint8), np.zeros(count, np.uint8)
     for byte in columns[: size - 2]:

@@ -1,8 +1,8 @@
-"""Forms: how a field's two sides, the source's text and the document's value, become the same numbers or texts.
+"""Canonical forms: the source's text and the document's value of a field become the same number or text.
 
-The rules are those of :mod:`supavex.migrate.proof.comparison`, and a form is as strict as they are: two values get one
-number or text only where the comparison says that they agree. A field for which there is no quick form goes through the
-comparison's own functions, value by value.
+The rules are those of :mod:`supavex.migrate.proof.comparison`, and a form is as strict: two values get one number or
+text only if the comparison says that they agree. A field without a fast form goes through the comparison's own
+functions, value by value.
 """
 
 from __future__ import annotations
@@ -35,30 +35,28 @@ from supavex.postgres.catalog import Column
 
 #: Numbers, or texts as an Arrow column of bytes.
 Made: TypeAlias = Numbers | pa.Array
-#: Decimals of so many digits are told apart by their doubles (DBL_DIG).
+#: Decimals of at most this many digits have different doubles (DBL_DIG).
 _EXACT_DIGITS = 15
-#: No key is that; what has no key, or no new id, becomes it on one side only.
+#: Values that no key has. A missing key or a missing new id becomes one of them, on one side only.
 _NO_KEY, _NO_ID = b"", b"\xff"
 
 
 @dataclass(frozen=True, slots=True)
 class CanonicalForm:
-    """The form of one field.
+    """The canonical form of one field."""
 
-    ``sql``: the source's text. ``of_texts``: makes it, of those texts (no NULL among them). ``of_values``: makes it of
-    the document's values (no null among them): an Arrow column of ``type``, or, without one, a list.
-
-    ``special``: the values are int64 or bytes, and come as the texts that special_values makes.
-
-    ``verbatim``: JSON whose text may stand in the document as PostgreSQL writes it. Equal texts are equal values, and
-    most are equal: the copy writes what it reads.
-    """
-
+    #: SQL for the source's text.
     sql: str
+    #: Makes the form from the source's texts, without NULLs.
     of_texts: Callable[[pa.Array], Made]
+    #: The type of the Arrow column of the document's values; None for a list.
     type: pa.DataType | None
+    #: Makes the form from the document's values, without nulls.
     of_values: Callable[[Any], Made]
+    #: The values are int64 or bytes, in the form of special_values' texts.
     special: Special | None = None
+    #: Whether the field is JSON whose text may equal PostgreSQL's. Equal texts are equal values, and most are equal,
+    #: because the copy writes what it reads.
     verbatim: bool = False
 
 
@@ -68,12 +66,12 @@ def of_bytes(column: pa.Array) -> pa.Array:
 
 
 def _file_ids(large: LargeValues) -> Callable[[pa.Array], pa.Array]:
-    """The ids of the files of rows, of their keys."""
+    """A function from the keys of rows to the ids of their files."""
     return lambda column: pa.array([large.file_id(key).encode() for key in column.to_pylist()], pa.binary())
 
 
 def canonical_form(planned: FieldPlan, comparison: RowComparison) -> CanonicalForm:
-    """The quickest form of a field. Raises :class:`NotComparable` where only both sides together tell what is right."""
+    """The fastest form of a field. Raises :class:`NotComparable` if only both sides together decide what is right."""
     sql = field_sql(planned)
     match planned.value:
         case LargeValues() as large:
@@ -86,7 +84,7 @@ def canonical_form(planned: FieldPlan, comparison: RowComparison) -> CanonicalFo
 
 
 def _converted(sql: str, planned: FieldPlan) -> CanonicalForm:
-    """The form of a value that a conversion makes. ``sql``: the source's text."""
+    """The form of a converted value. ``sql``: the source's text."""
     conversion = planned.conversion
     if conversion.special and conversion.kind not in ("int64", "bytes"):
         raise NotComparable
@@ -139,7 +137,7 @@ def _whole_numbers(column: pa.Array) -> Numbers:
 
 
 def _bytes_of_texts(column: pa.Array) -> pa.Array:
-    """Bytes as PostgreSQL writes them: in hexadecimal, behind ``\\x``."""
+    """Bytes from PostgreSQL's notation: hexadecimal, after ``\\x``."""
     return pa.array([bytes.fromhex(text[2:]) for text in column.to_pylist()], pa.binary())
 
 
@@ -163,13 +161,13 @@ def _reference(sql: str, reference: Reference, comparison: RowComparison) -> Can
 
 
 def _references(sql: str, reference: Reference, number: int | None, comparison: RowComparison) -> CanonicalForm:
-    """Arrays of references, value by value: of keys, or of the ids that existing documents have."""
+    """The form of an array of references, value by value: of keys, or of the ids of existing documents."""
     ids = comparison.existing[reference.target] if reference.existing else None
 
     def of_text(text: str) -> list[str]:
         if ids is None:
             return [reference.key.internal_id(text).hex()]
-        return [ids[text]] if text in ids else []  # like no id
+        return [ids[text]] if text in ids else []  # As for a missing id
 
     def of_id(value: Any) -> list[Any]:
         if ids is not None:
@@ -194,10 +192,11 @@ def _arrays(values: list[list[Any]]) -> pa.Array:
 
 
 def micros_of(milliseconds: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Microseconds of milliseconds, rounded as the comparison does. Raises :class:`NotComparable` if that is not plain.
+    """Microseconds from milliseconds, rounded as the comparison does. Raises :class:`NotComparable` if that is not
+    certain.
 
-    A double holds microseconds within 2**43 milliseconds of 1970. Times a thousand, it would be rounded twice; its
-    whole milliseconds and what is behind the point are each exact.
+    A double holds microseconds within 2**43 milliseconds of 1970. Multiplied by a thousand, it would be rounded twice,
+    but its whole milliseconds and its fraction are each exact.
     """
     if (np.abs(milliseconds) > 1 << 43).any():
         raise NotComparable
@@ -231,13 +230,13 @@ def _mapped(mapping: Mapping[str, str]) -> Callable[[pa.Array], pa.Array]:
 
 
 def _sixteen(keys: np.ndarray[Any, Any]) -> pa.Array:
-    """Keys of 16 bytes as a column of bytes."""
+    """16-byte keys as a column of bytes."""
     data = pa.py_buffer(np.ascontiguousarray(keys))
     return pa.FixedSizeBinaryArray.from_buffers(pa.binary(INTERNAL_ID_BYTES), len(keys), [None, data]).cast(pa.binary())
 
 
 def _keys_of_ids(column: pa.Array, number: int) -> pa.Array:
-    """The keys of ids of table ``number``; of what is no such id, something that is no key."""
+    """The keys of ids of table ``number``. An id of another table becomes a value that no key has."""
     try:
         return _sixteen(decode_ids(column, number))
     except NotComparable:
@@ -276,7 +275,7 @@ def _json_of_values(values: list[Any]) -> pa.Array:
 
 
 def _whole(value: Any) -> Any:
-    """Doubles that are whole numbers as integers, so that 1 and 1.0 are one."""
+    """Doubles that are whole numbers as integers, so that 1 and 1.0 are equal."""
     if isinstance(value, float):
         return int(value) if value.is_integer() and abs(value) < 2**53 and str(value) != "-0.0" else value
     if isinstance(value, list):
@@ -292,7 +291,7 @@ def _canonical(values: Iterable[Any]) -> pa.Array:
 
 
 def _canonical_text(value: Any) -> str:
-    """A text that is the same for equal values of one type only, as the comparison sees them."""
+    """A text that is the same only for equal values of one type, by the comparison's rules."""
     if isinstance(value, Decimal):
         sign, digits, exponent = value.as_tuple()
         shown = "".join(map(str, digits)).lstrip("0")
@@ -305,7 +304,7 @@ def _canonical_text(value: Any) -> str:
 
 
 def _floats(values: list[Any]) -> list[Any]:
-    """Values of JSON as Convex reads them: every number is a double."""
+    """JSON values as Convex reads them: every number is a double."""
     return [float(value) if type(value) is int else _doubled(value) for value in values]
 
 

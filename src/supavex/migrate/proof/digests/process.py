@@ -1,7 +1,7 @@
-"""The source's side of the digests in a process of its own: each side is work for a whole interpreter.
+"""Computes the source's digests in a separate process, because each side needs a whole interpreter.
 
-In two threads they take longer than one after the other, for each waits for the other's long steps. The process gets
-its jobs by its standard input, never by its arguments: a connection string is in them.
+In two threads, both sides take longer than one after the other, because each waits for the other's long steps. The
+process receives its jobs on its standard input and never as arguments, because they contain a connection string.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PYTHON = sys.executable
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """Which rows to add up. ``digests`` is cloudpickle's, for a plan holds functions."""
+    """The rows to add up. ``digests`` is pickled by cloudpickle, because a plan holds functions."""
 
     digests: bytes
     snapshot: Snapshot
@@ -49,7 +49,7 @@ class DigestProcess:
         self._stack = ExitStack()
 
     def __enter__(self) -> DigestProcess:
-        #: Where keys and digests are written to.
+        #: The folder for keys and digests.
         self.folder = self._stack.enter_context(temporary_folder("proof"))
         return self
 
@@ -59,34 +59,34 @@ class DigestProcess:
 
     @property
     def pairs(self) -> tuple[Path, Path]:
-        """The files of keys and digests of the last table: of its rows, and of its documents."""
+        """The files with the keys and digests of the last table: of its rows, and of its documents."""
         return self.folder / "rows", self.folder / "documents"
 
     def stop(self) -> None:
-        """Ends the process, whatever it does; the next job starts another."""
+        """Ends the process at once. The next job starts another."""
         process, self._process = self._process, None
         if process is not None:
             process.kill()
             for pipe in (process.stdin, process.stdout):
                 if pipe is not None:
-                    with suppress(OSError):  # what was not sent yet is of no use any more
+                    with suppress(OSError):  # Unsent data are discarded.
                         pipe.close()
             process.wait()
 
     def start(self) -> None:
-        """Starts the process, so that the first job does not wait until it is there."""
+        """Starts the process, so that the first job does not wait for it."""
         if self._process is None:
-            # -P: no module of the folder that the command runs in takes the place of Python's.
+            # -P: modules in the current folder can't replace Python's.
             command = [PYTHON, "-P", "-m", __name__]
             pipe, null = subprocess.PIPE, subprocess.DEVNULL
-            # If it can't be started, the first job says so.
+            # If it can't be started, the first job reports it.
             with suppress(OSError):
                 self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=null)
 
     def begin(self, digests: TableDigests, snapshot: Snapshot, rejected: Sequence[str], pairs: Path) -> None:
-        """Starts adding up the rows of a table; :meth:`result` waits for the sums. Raises :class:`ProcessLost`.
+        """Starts adding up the rows of a table. :meth:`result` waits for the sums. Raises :class:`ProcessLost`.
 
-        ``pairs``: the file that keys and digests are written to.
+        ``pairs``: the file for keys and digests.
         """
         import cloudpickle
 
@@ -103,7 +103,7 @@ class DigestProcess:
             raise ProcessLost from None
 
     def result(self) -> tuple[Sums, set[str]]:
-        """The sums, and which of the rejected rows were there. Raises :class:`ProcessLost`, or what the reading did."""
+        """The sums, and the rejected rows that exist. Raises :class:`ProcessLost`, or the error of the read."""
         assert self._process is not None
         assert self._process.stdout is not None
         try:
@@ -130,7 +130,7 @@ def _done(job: _Job) -> tuple[Sums, set[str]]:
 
 
 def _work(jobs: IO[bytes], results: IO[bytes]) -> None:
-    # Ctrl-C reaches every process of a terminal; this one ends with its parent.
+    # Ctrl-C reaches every process of a terminal. This one ends with its parent.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with suppress(EOFError, OSError):
         while True:
@@ -146,7 +146,7 @@ def _work(jobs: IO[bytes], results: IO[bytes]) -> None:
 
 
 if __name__ == "__main__":
-    # As the module that its parent knows, so that what it sends is of the parent's classes.
+    # Imported under the parent's name, so that pickled objects have the parent's classes.
     from supavex.migrate.proof.digests import process as digest_process
 
     digest_process._work(sys.stdin.buffer, sys.stdout.buffer)

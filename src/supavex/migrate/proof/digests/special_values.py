@@ -1,8 +1,8 @@
-"""int64 and bytes of documents as texts that Arrow can read.
+"""Replaces the int64 and bytes of documents by texts that Arrow can read.
 
-In JSON, bytes are an object with a key that starts with ``$``. An int64 is one too, or, where the table's documents say
-so (``uniform``), an integer without a dot. Where the field's name stands before such a value, a text is put in its
-place: a mark that no document can know, and the value's base64 or digits. A text without the mark was a text before.
+In JSON, bytes are an object whose key starts with ``$``. An int64 is one too, or an integer without a dot if the
+table's documents say so (``uniform``). After the name of such a field, the value is replaced by a text: a random mark,
+which no document contains, and the value's base64 or digits. A text without the mark was a text before.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ def marked(block: bytes, fields: Mapping[str, Special], mark: bytes, *, uniform:
 
 
 def unmarked(column: pa.Array, mark: bytes) -> pa.Array:
-    """The texts behind the marks. Raises :class:`NotComparable` where one has none."""
+    """The texts without their marks. Raises :class:`NotComparable` if one has no mark."""
     if not pc.all(pc.starts_with(column, mark.decode()), min_count=0).as_py():
         raise NotComparable
     return pc.utf8_slice_codeunits(column, start=len(mark))
 
 
 def int64s(column: pa.Array) -> Numbers:
-    """The bits of int64 values, from their texts. Raises :class:`NotComparable`, or what Arrow raises."""
+    """The bits of int64 values, from their texts. Raises :class:`NotComparable`, or Arrow's errors."""
     if len(column) and pc.all(pc.ends_with(column, "=")).as_py():
         raws = _raws(column)
         if set(map(len, raws)) != {_INT64_BYTES}:
@@ -55,7 +55,7 @@ def int64s(column: pa.Array) -> Numbers:
 
 
 def byte_strings(column: pa.Array) -> pa.Array:
-    """Bytes from their texts. Raises :class:`NotComparable` where one is no base64."""
+    """Bytes from their texts. Raises :class:`NotComparable` if one is not base64."""
     return pa.array(_raws(column), pa.binary())
 
 
@@ -67,10 +67,10 @@ def _raws(column: pa.Array) -> list[bytes]:
 
 
 def special_text(value: Any) -> str:
-    """The text, without its mark, of an int64 or of bytes."""
+    """The text of an int64 or of bytes, without a mark."""
     return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
 
 
 def values_of(column: pa.Array, kind: Special) -> list[Value]:
-    """The values of texts."""
+    """The values of unmarked texts."""
     return byte_strings(column).to_pylist() if kind == "bytes" else list(int64s(column).view(np.int64).tolist())

@@ -16,24 +16,26 @@ BUCKETS = 4096
 
 @dataclass(slots=True)
 class Sums:
-    """The sums of one side, by bucket, and how many were added. ``unlike``: one of them could not be read.
+    """The sums of one side's digests."""
 
-    ``read``: rows or documents so far, those that are not added too.
-    """
-
+    #: The sum of each bucket.
     digests: Numbers = field(default_factory=lambda: np.zeros(BUCKETS, np.uint64))
+    #: The number of digests in each bucket.
     counts: np.ndarray[Any, Any] = field(default_factory=lambda: np.zeros(BUCKETS, np.int64))
+    #: Whether a row or document could not be read.
     unlike: bool = False
+    #: The rows or documents so far, including those that are not added.
     read: int = 0
-    #: Of the rows, by column: NULLs that are filled, and JSON with a number that JSON.parse rounds.
+    #: For rows, by column: NULLs that are filled.
     filled: Counter[str] = field(default_factory=Counter)
+    #: For rows, by column: JSON with a number that JSON.parse rounds.
     rounded: Counter[str] = field(default_factory=Counter)
 
-    #: Where the keys and digests themselves go, too.
+    #: Also writes the single keys and digests.
     pairs: PairWriter | None = None
 
     def add(self, ids: np.ndarray[Any, Any], buckets: np.ndarray[Any, Any], digests: Numbers) -> None:
-        """Adds some rows: their keys as 16 bytes, the bucket of each, and its number."""
+        """Adds some rows: their keys as 16 bytes, the bucket of each, and its digest."""
         if self.pairs is not None:
             self.pairs.add(ids, digests)
         np.add.at(self.digests, buckets, digests)

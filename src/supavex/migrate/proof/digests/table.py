@@ -1,13 +1,13 @@
-"""Digests: whether a table's rows are its documents, found without putting any row beside its document.
+"""Digests: tests whether a table's rows equal its documents without matching any row with its document.
 
-Every row and every document becomes a number of 64 bits, made of its key and of all of its fields, and is added to the
-sum of its bucket; the key alone chooses the bucket. Sums don't depend on order. Where two sums or counts differ, that
-bucket's rows are compared one by one; where they are the same, a difference would have to hide in a keyed hash, once
-in 2**64 times.
+Every row and every document becomes a 64-bit number of its key and all of its fields, which is added to the sum of its
+bucket. The key alone determines the bucket. Sums don't depend on order. If two sums or counts differ, that bucket's
+rows are compared one by one. If they are equal, a difference would need a collision of a keyed hash, with a probability
+of 2**-64.
 
-The row comes as text by psycopg and is parsed here; the document's value is decoded back to what that text says. So the
-two ways share no reader, encoder or table with the copy, as in :mod:`supavex.migrate.proof.comparison`, whose rules
-these are. How a field's two sides become one is in :mod:`supavex.migrate.proof.digests.forms`.
+Rows are read as text with psycopg and parsed here. The document's value is decoded to the value of that text. So the
+two sides share no reader, encoder or table with the copy. The rules are those of
+:mod:`supavex.migrate.proof.comparison`. :mod:`supavex.migrate.proof.digests.forms` has the common form of each field.
 """
 
 from __future__ import annotations
@@ -48,25 +48,26 @@ from supavex.migrate.proof.digests.text_columns import NO_MOMENT, NotComparable,
 from supavex.migrate.proof.source_sql import own_key_sql
 from supavex.postgres.connection import quoted
 
-#: What a value raises that is not of its field's kind.
+#: The exceptions for a value of another kind than its field's.
 _ODD = (
     NotComparable, pa.ArrowException, ValueError, TypeError, KeyError, OverflowError, AttributeError, RecursionError,
 )  # fmt: skip
 
 
-#: Of the documents, one in so many may be written otherwise than PostgreSQL writes JSON: each is compared by itself.
+#: The share (one in so many) and the least number of documents whose JSON may have another notation than PostgreSQL's.
+#: Each is compared separately.
 _ODD_SHARE, _ODD_LEAST = 10, 1000
 
 
 class NotVerbatim(Exception):
-    """Too many documents can't be read without parsing their JSON."""
+    """Too many documents have JSON that has to be parsed."""
 
 
 @dataclass(slots=True)
 class _Column:
-    """One side's values of a field. ``numbers``: what they are, or their lengths; ``texts``: None for numbers.
+    """One side's values of a field. ``numbers``: the values, or the lengths of the texts; ``texts``: None for numbers.
 
-    ``state``: 0 for a value, 1 for null, 2 for none at all.
+    ``state``: 0 for a value, 1 for null, 2 for absent.
     """
 
     numbers: Numbers
@@ -75,7 +76,7 @@ class _Column:
 
 
 class TableDigests:
-    """The digests of one table's two sides. ``comparison`` holds what the rules need to know of the target."""
+    """The digests of one table's two sides. ``comparison`` knows the target's numbers and ids."""
 
     def __init__(self, table: TablePlan, comparison: RowComparison, *, verbatim: bool = False) -> None:
         assert table.key is not None
@@ -90,10 +91,10 @@ class TableDigests:
         }
         definition = table.definition
         assert definition is not None
-        #: Whether JSON is compared as text. Sums that differ say nothing then: it may be written in another way.
+        #: Whether JSON is compared as text. Different sums may then only mean another notation.
         self.verbatim = verbatim and any(form.verbatim for form in self._forms)
         for planned, form in zip(table.fields, self._forms, strict=True):
-            # A default is no text of PostgreSQL's, and a rule needs the value.
+            # A default has no text of PostgreSQL's, and checking a rule needs the value.
             plain = form.verbatim and planned.fill is MISSING and _ruled(definition.fields[planned.name]) is None
             self.verbatim &= plain or form.type is not None
         if self.verbatim:
@@ -104,9 +105,9 @@ class TableDigests:
         self._ruled = [_ruled(definition.fields[planned.name]) for planned in table.fields]
         #: Whether a document breaks a rule of the schema.
         self.broken = False
-        #: Documents so far whose digest is like no row's.
+        #: Documents so far with an arbitrary digest.
         self._odd = 0
-        # Not known beforehand, so that no data can be made for it.
+        # Random, so that nobody can construct data with equal digests.
         self._nonces = [np.uint64(secrets.randbits(64)) for _ in range(len(self._forms) + 3)]
         self._seed = secrets.randbits(64)
 
@@ -127,12 +128,12 @@ class TableDigests:
     def source(
         self, connection: psycopg.Connection, rejected: Sequence[str], sums: Sums, seen: set[str]
     ) -> Iterator[int]:
-        """Adds every row but the ``rejected`` (keys as text) to ``sums``; yields how many rows each block held.
+        """Adds every row except the ``rejected`` (keys as text) to ``sums``. Yields the number of rows in each block.
 
-        ``seen`` gets the rejected keys that were there.
+        ``seen`` gets the rejected keys that exist.
         """
         keys = pa.array(list(rejected), pa.string())
-        # What two of them say is read once.
+        # Columns with the same SQL are read once.
         columns = self.columns
         read = list(dict.fromkeys(columns))
         places = [read.index(column) for column in columns]
@@ -141,7 +142,9 @@ class TableDigests:
             batch = texts.select(places)
             sums.read += batch.num_rows
             if batch.column(0).null_count:
-                sums.unlike = True  # rows without a key: only a look at each tells which are explained
+                sums.unlike = (
+                    True  # For rows without a key, only the row-by-row comparison knows which rejection explains which.
+                )
             else:
                 if len(keys):
                     found = pc.is_in(batch.column(0), value_set=keys)
@@ -177,7 +180,9 @@ class TableDigests:
                 self._add_rows(batch.slice(0, half), sums)
                 self._add_rows(batch.slice(half), sums)
                 return
-            digests = np.array(self._nonces[:1])  # like no document: this row is compared by itself
+            digests = np.array(
+                self._nonces[:1]
+            )  # A digest that matches no document, so that the row's bucket is compared row by row.
         sums.add(ids, self.buckets(ids), digests)
 
     def _from_source(self, form: CanonicalForm, planned: FieldPlan, column: pa.Array) -> _Column:
@@ -192,20 +197,20 @@ class TableDigests:
         return _spread(made, null, None, null * np.uint8(1 if planned.takes_null else 2))
 
     def _created(self, moments: list[pa.Array], count: int) -> Numbers:
-        """The microseconds that ``_creationTime`` must hold: the rule of the copy, evaluated here."""
+        """The expected microseconds of ``_creationTime``. It restates the copy's rule."""
         earliest = self._comparison.earliest
         micros = np.full(count, EARLIEST if earliest is None else earliest, np.int64)
         whole = next((place for place, column in enumerate(moments) if not column.null_count), len(moments))
         for column in reversed(moments[: whole + 1]):
             there = pc.is_valid(column).to_numpy(zero_copy_only=False)
             micros[there] = text_columns.micros(column.drop_null())
-        # Infinity, say, for which another column stands in: like no document.
+        # For infinity, for example, another column counts: the digest matches no document.
         return np.where(micros == NO_MOMENT, NO_MOMENT, np.clip(micros, EARLIEST, LATEST)).view(np.uint64)
 
     # The target
 
     def target(self, blocks: Iterator[bytes], sums: Sums, *, uniform: bool) -> Iterator[int]:
-        """Adds every document (its JSON, one a line) to ``sums``; yields how many each step took.
+        """Adds every document (its JSON, one a line) to ``sums``. Yields the number of documents of each step.
 
         ``uniform``: bare integers are int64.
         """
@@ -232,7 +237,9 @@ class TableDigests:
         sums.add(ids, self.buckets(ids), digests)
 
     def _add_odd(self, block: bytes, count: int, sums: Sums, *, uniform: bool) -> None:
-        """Adds documents, one of which at least is odd. Its digest is like no row's: its row is compared by itself."""
+        """Adds documents of which at least one is odd. Its digest matches no row, so its bucket is compared
+        row by row.
+        """
         if count == 1:
             try:
                 ids = decode_ids(pa.array([orjson.loads(block)["_id"]], pa.string()), self._number)
@@ -260,9 +267,9 @@ class TableDigests:
         return document_columns(block, count, self._types, self._special, verbatim=verbatim, uniform=uniform)
 
     def seems_verbatim(self, block: bytes, *, uniform: bool) -> bool:
-        """Whether most of some documents hold JSON as PostgreSQL writes it, with a blank behind each colon.
+        """Whether most of some documents have JSON in PostgreSQL's notation, with a blank after each colon.
 
-        What an app has written since is written in another way, and compared by itself where it is little.
+        Documents that the app has written since have another notation. If they are few, they are compared separately.
         """
         for some, _ in pieces_of(block):
             lines = some.split(b"\n")
@@ -298,7 +305,7 @@ class TableDigests:
         created: Numbers,
         more: np.ndarray[Any, Any] | None,
     ) -> Numbers:
-        """A number for each row: of its key, its creation time, and each field's state and value."""
+        """A digest for each row: of its key, its creation time, and each field's state and value."""
         texts = [column.texts for column in columns if column.texts is not None]
         halves = np.ascontiguousarray(ids).view(np.uint64)
         rows = [halves[:, 0], halves[:, 1], created, *(column.numbers for column in columns)]
@@ -311,7 +318,7 @@ class TableDigests:
             every = np.stack(rows)
             every += np.array(nonces)[:, np.newaxis]
             total = np.add.reduce(mixed(every), axis=0)
-            # Without a state, all of them are values: as of a state of noughts.
+            # Without a state, all rows have values, as if the state were all zeros.
             whole = [~nonce for c, nonce in zip(columns, self._nonces[3:], strict=True) if c.state is None]
             total += np.add.reduce(mixed(np.array(whole, np.uint64)))
             total += self._text_hashes(texts, len(total))
@@ -320,8 +327,8 @@ class TableDigests:
             return mixed(total)
 
     def _text_hashes(self, texts: list[pa.Array], count: int) -> Numbers:
-        """A number for each row's texts. Where one of them ends, the lengths say, which are among the numbers."""
-        # Without texts, as of empty ones: of a field without a value, its column does not say whether it is of texts.
+        """A hash for each row's texts. The lengths, which are among the numbers, separate them."""
+        # A field without any value counts as empty texts, because its column may not be of texts.
         joined = [b""]
         if texts:
             joined = pc.binary_join_element_wise(*texts, pa.scalar(b"")).to_pylist()
@@ -331,9 +338,9 @@ class TableDigests:
 
 
 def table_digests(table: TablePlan, comparison: RowComparison, *, verbatim: bool = False) -> TableDigests | None:
-    """The digests of a table; None where only the comparison row by row can tell.
+    """The digests of a table; None if it has to be compared row by row.
 
-    ``verbatim``: compares JSON as text, where the table has no other values that would have to be parsed.
+    ``verbatim``: compare JSON as text, if no other values of the table have to be parsed.
     """
     try:
         return TableDigests(table, comparison, verbatim=verbatim)
@@ -360,7 +367,7 @@ def _spread(
     filling: Numbers | pa.Array | None,
     state: np.ndarray[Any, Any] | None,
 ) -> _Column:
-    """The values ``made`` where there is no gap; ``filling`` (of one value; else nothing) in the gaps."""
+    """The values ``made``, spread over the rows without a gap. Gaps get ``filling`` (of one value; else nothing)."""
     positions = np.cumsum(~gaps) - 1
     like = made if made is not None else filling
     if isinstance(like, pa.Array) or (like is None):
@@ -374,7 +381,7 @@ def _spread(
 
 
 def _ruled(validator: Validator) -> Validator | None:
-    """The validator, where it or one inside it has a rule that a value can break."""
+    """The validator, if a value can break a rule of it or of a validator inside it."""
     inner = unwrap(validator)
     ruled = any(v.rules != Rules(default=v.rules.default, unique=v.rules.unique) for _, v in inner.walk())
     return inner if ruled else None
@@ -388,7 +395,7 @@ def _breaks(validator: Validator, found: FieldValues, special: Special | None) -
         different = pc.unique(found.values).to_pylist()
     else:
         try:
-            # 1 and True are one to a set, and may be two to a rule.
+            # A set takes 1 and True for equal, but a rule may not.
             different = [value for _, value in {(type(value), value) for value in found.values}]
         except TypeError:
             different = found.values

@@ -1,4 +1,4 @@
-"""The source's text, as the proof reads it, as columns: what PostgreSQL writes of keys, moments and numbers."""
+"""The source's text as columns: PostgreSQL's notation of keys, times and numbers, as the proof reads it."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ from supavex.migrate.keys.hashing import Numbers
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGconn, PGresult
 
-#: Bytes of text that are looked at together: they stay in a processor's cache.
+#: Bytes of text that are processed together, because they fit the processor's cache.
 BLOCK = 1 << 20
 
-#: What stands for a text that is no moment.
+#: The value for a text that is not a time.
 NO_MOMENT = -(1 << 62)
 _ISO = r"^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?\+00$"
 _DASHES_AT = [8, 13, 18, 23]
-#: Where the two digits of each byte stand.
+#: The positions of the two digits of each byte.
 _PAIRS_AT = [
     position for start, end in ((0, 8), (9, 13), (14, 18), (19, 23), (24, 36)) for position in range(start, end, 2)
 ]
-#: What COPY puts between values and around those that hold that: texts rarely do, and then need no quotes.
+#: COPY's delimiter and quote. Texts rarely contain the delimiter, so they rarely need quotes.
 _BETWEEN, _AROUND = "\x02", "\x01"
-#: Types whose cast to text is what their output function writes, as COPY does without a cast.
+#: Types whose cast to text equals their output function, which COPY uses without a cast.
 _WRITTEN = frozenset(
     "int2 int4 int8 numeric float4 float8 text varchar bytea uuid json jsonb date time timestamp timestamptz".split()  # noqa: SIM905
 )
-#: Types that JSON writes in a form of its own.
+#: Types with another notation in JSON.
 _TIMESTAMPS = ("timestamptz", "timestamp")
-#: A column, or what stands between parentheses, that is cast to a type and then to text.
+#: A column, or an expression in parentheses, that is cast to a type and then to text.
 _CAST = re.compile(r"""((?:\([^()]*\)|[\w."]+)::(?:uuid|int8|timestamptz))::text""")
 
 
 def _hex() -> np.ndarray[Any, Any]:
-    """The byte of each pair of hexadecimal digits, as a little-endian number; above 255 for what is none."""
+    """The byte of each pair of hexadecimal digits, as a little-endian number; above 255 for an invalid pair."""
     bytes_ = np.full(1 << 16, 256, np.uint16)
     digits = b"0123456789abcdef"
     for number in range(256):
@@ -59,24 +59,24 @@ _HEX = _hex()
 
 
 class NotComparable(Exception):
-    """Something that no right row or document holds, or that only the comparison row by row understands."""
+    """A value that the digests can't represent. The caller compares row by row instead."""
 
 
 def written(sql: str, column: str, base: str | None) -> str:
-    """SQL whose values COPY writes as the text ``sql``: without its cast, where PostgreSQL would do that twice.
+    """SQL whose values COPY writes as the text ``sql``, without a redundant cast.
 
-    ``column``: SQL of what may be all that is cast, and ``base`` its type.
+    ``column``: SQL that the cast may apply to as a whole, and ``base``: its type.
     """
     if base in _WRITTEN and sql == f"{column}::text":
         return column
     if base is not None and base not in _TIMESTAMPS and sql == JSON_TEXT.replace("{c}", column):
-        return column  # of these types, the text in JSON is what their output function writes
+        return column  # For these types, the text in JSON equals the output function's.
     cast = _CAST.fullmatch(sql)
     return cast[1] if cast else sql
 
 
 def text_batches(connection: psycopg.Connection, columns: list[str], rest: str) -> Generator[pa.RecordBatch]:
-    """The rows of some columns (SQL) as PostgreSQL writes them, in batches of about a megabyte.
+    """The rows of some columns (SQL) in PostgreSQL's notation, in batches of about a megabyte.
 
     ``rest``: the SELECT from its FROM on.
     """
@@ -90,10 +90,10 @@ def text_batches(connection: psycopg.Connection, columns: list[str], rest: str) 
 
 
 class _Rows(io.RawIOBase):
-    """The rows of a COPY as a file that is never cut within a row: for one that is longer than a block, say.
+    """The rows of a COPY as a file that is never cut inside a row, for example one that is longer than a block.
 
-    They come as libpq gives them; each by psycopg's own cursor takes half as long again. Arrow reads ahead, in a thread
-    of its own.
+    It reads with libpq's functions, because psycopg's cursor takes half as long again. Arrow reads ahead in its own
+    thread.
     """
 
     def __init__(self, server: PGconn, sql: bytes) -> None:
@@ -121,12 +121,12 @@ class _Rows(io.RawIOBase):
         return row
 
     def end(self) -> None:
-        """Ends the COPY, read to its end or not. Raises what PostgreSQL ended it with by itself."""
+        """Ends the COPY, even if it was not read to its end. Raises PostgreSQL's error, if any."""
         early = self._left
         results: list[PGresult] = []
-        with suppress(psycopg.Error):  # of a connection that is lost, which its reader has raised
+        with suppress(psycopg.Error):  # The connection is lost, and its reader has raised the error.
             if early:
-                self._server.get_cancel().cancel()  # whoever waits for a row waits no longer
+                self._server.get_cancel().cancel()  # Ends the wait for the next row.
             with self._lock:
                 while self._left:
                     self._row()
@@ -167,12 +167,12 @@ def _parsed(rows: _Rows, count: int) -> Iterator[pa.RecordBatch]:
 
 
 def lengths(column: pa.Array) -> Numbers:
-    """The bytes of each text."""
+    """The length of each text in bytes."""
     return np.asarray(pc.binary_length(column).to_numpy(zero_copy_only=False)).astype(np.uint64)
 
 
 def matrix(column: pa.Array, width: int) -> np.ndarray[Any, Any]:
-    """Texts of one length as a matrix of bytes. Raises :class:`NotComparable` where one has another."""
+    """Texts of one length as a matrix of bytes. Raises :class:`NotComparable` if one has another length."""
     if (lengths(column) != width).any():
         raise NotComparable
     if not len(column):
@@ -195,11 +195,11 @@ def bytes_of_keys(column: pa.Array, form: str, internal_id: Callable[[str], byte
 
 
 def uuid_bytes(column: pa.Array) -> np.ndarray[Any, Any]:
-    """The 16 bytes of uuids as PostgreSQL writes them."""
+    """The 16 bytes of uuids in PostgreSQL's notation."""
     text = matrix(column, 36)
     if not len(text):
         return np.zeros((0, INTERNAL_ID_BYTES), np.uint8)
-    # Two characters at once, wherever they stand: 35 overlapping pairs a row.
+    # Two characters at once, at each position: 35 overlapping pairs in a row.
     pairs = np.ndarray((len(text), 35), "<u2", text, strides=(36, 1))
     found = _HEX[pairs[:, _PAIRS_AT]]
     if (found > 255).any() or (text[:, _DASHES_AT] != ord("-")).any():
@@ -208,7 +208,7 @@ def uuid_bytes(column: pa.Array) -> np.ndarray[Any, Any]:
 
 
 def micros(column: pa.Array) -> np.ndarray[Any, Any]:
-    """Microseconds of moments as PostgreSQL writes them (ISO, UTC); :data:`NO_MOMENT` for infinity and the like."""
+    """Microseconds from PostgreSQL's notation of times (ISO, UTC); :data:`NO_MOMENT` for infinity and other texts."""
     type_ = pa.timestamp("us", "UTC")
     try:
         moments = column.cast(type_).view(pa.int64())
@@ -220,11 +220,11 @@ def micros(column: pa.Array) -> np.ndarray[Any, Any]:
 
 
 def integers(column: pa.Array) -> Numbers:
-    """Whole numbers as the bits of their doubles; those that no double is exactly, like none."""
+    """Whole numbers as the bits of their doubles. A number that is not exactly a double matches none."""
     whole = np.asarray(column.cast(pa.int64()).to_numpy(zero_copy_only=False))
     return np.where((whole <= 1 << 53) & (whole >= -(1 << 53)), whole.astype(np.float64), np.nan).view(np.uint64)
 
 
 def doubles(column: pa.Array) -> Numbers:
-    """Decimals as the bits of the nearest doubles."""
+    """Decimals as the bits of their nearest doubles."""
     return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False)).view(np.uint64)
