@@ -1,7 +1,7 @@
-"""The schema that a project's schema.py defines, evaluated in a process of its own.
+"""Evaluates the schema in a project's schema.py, in a separate process.
 
-The file is the user's own Python and has the user's rights; the process is no wall against it. It keeps what the file
-does by accident from the command: prints, ``os._exit``, a crash, an endless loop, settings that it changes.
+The file is the user's own Python and has the user's rights, so the process is not a security boundary. It protects the
+command from accidents in the file: prints, ``os._exit``, a crash, an endless loop, changed settings.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from supavex.steps import step
 
 #: Seconds that a schema file may take.
 SECONDS = 30
-#: Seconds after which a file that goes on all the same is killed.
+#: Further seconds after which a file that still runs is killed.
 _GRACE = 2
 _CHILD = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from supavex.definitions import child; child()"
 _PLAIN = ("builtins", "datetime", "decimal", "enum", "pathlib", "re", "uuid")
@@ -38,21 +38,21 @@ _PLAIN = ("builtins", "datetime", "decimal", "enum", "pathlib", "re", "uuid")
 
 @dataclass(frozen=True, slots=True)
 class _Evaluated:
-    """An answer of the child: the pickled schema, and a hash of each file of the user's that it was made of."""
+    """An answer of the child: the pickled schema, and a hash of each file of the user that was read for it."""
 
     schema: bytes
     files: Mapping[str, str]
 
 
-#: Answers by file, text and environment: a command asks several times.
+#: Answers by file, text and environment, because a command may ask several times.
 _known: dict[tuple[object, ...], _Evaluated] = {}
 
 
 def evaluate_schema(path: Path, text: str, shown: str) -> Schema:
-    """The ``schema`` that ``text``, the file ``path``, defines; ``shown`` is how messages name the file.
+    """The ``schema`` of ``text``, the content of the file ``path``. ``shown`` is the file's name in messages.
 
-    What the file prints goes to standard error. Raises :class:`~supavex.errors.SupavexError` with file and line where
-    it raises, ends the process, takes more than :data:`SECONDS`, or defines no schema.
+    The file's prints go to standard error. Raises :class:`~supavex.errors.SupavexError` with file and line if the file
+    raises, ends the process, takes more than :data:`SECONDS`, or defines no schema.
     """
     key = (path, text, tuple(sorted(os.environ.items())), tuple(sys.path))
     found = _known.get(key)
@@ -67,7 +67,7 @@ def evaluate_schema(path: Path, text: str, shown: str) -> Schema:
 @step("running schema.py")
 def _ask(path: Path, text: str, shown: str) -> _Evaluated:
     asked = pickle.dumps((str(path), text, shown, SECONDS))
-    # -P: no module of the folder takes the place of Python's before the path is set.
+    # -P: until the path is set, modules of the folder can't replace Python's.
     command = [sys.executable, "-P", "-c", _CHILD, json.dumps(sys.path)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=path.parent, start_new_session=True
@@ -110,18 +110,18 @@ def _hash(file: str) -> str:
         return ""
 
 
-# In the process of the file
+# Functions that run in the child
 
 
 def child() -> None:
-    """Evaluates the file that standard input names, and answers on what was standard output."""
+    """Evaluates the file that standard input names, and writes the answer to the original standard output."""
     path, text, shown, seconds = pickle.load(sys.stdin.buffer)
-    # What the file prints is none of the answer, and it gets no questions through.
+    # Prints of the file must not mix with the answer, and the file must not read the request.
     answer = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     sys.stdin = io.StringIO()
     sys.path.insert(0, str(Path(path).parent))
-    # Bytecode that is kept is told by its file's second and size: a module that was edited since may have the same.
+    # Python validates cached bytecode by the file's second and size, which an edited module may share.
     sys.dont_write_bytecode, sys.pycache_prefix = True, os.devnull
     before = set(sys.modules)
     try:
@@ -138,7 +138,7 @@ def child() -> None:
     answer.close()
     with suppress(OSError, ValueError):
         sys.stdout.flush()
-    os._exit(0)  # threads of the file's don't hold it up
+    os._exit(0)  # Does not wait for threads of the file.
 
 
 def _is_users(file: str) -> bool:
@@ -148,7 +148,7 @@ def _is_users(file: str) -> bool:
 
 
 class _TooSlow(BaseException):
-    """The time is over."""
+    """Raised when the time is over."""
 
 
 def _stop(signum: int, frame: object) -> NoReturn:
@@ -162,7 +162,7 @@ def _evaluate(path: str, text: str, shown: str, seconds: int) -> Schema:
     try:
         exec(compile(text, shown, "exec"), namespace)
     except SyntaxError as error:
-        # Of this file, or of one that it imports.
+        # The syntax error may be in a file that this one imports.
         file = shown if error.filename in (None, shown) else str(error.filename)
         raise SupavexError("SchemaSyntaxError", f"{error.msg}.", where=f"{file}:{error.lineno}", hint=_SYNTAX) from None
     except _TooSlow as error:
@@ -194,7 +194,7 @@ def _where(error: BaseException, file: str) -> str:
 
 
 def _suggestion(error: BaseException) -> str:
-    """The nearest names, where the file uses one that is not there."""
+    """The nearest names, if the file uses an unknown name."""
     name, known = getattr(error, "name", None), list[str]()
     if isinstance(error, AttributeError) and name:
         known = [each for each in dir(error.obj) if not each.startswith("_")]
@@ -212,7 +212,7 @@ def _suggestion(error: BaseException) -> str:
 
 
 class _Foreign:
-    """Something in a schema that only the file's own process has: its text, for the finding about it."""
+    """An object in a schema that only the child has. Its text is kept for the finding about it."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -222,7 +222,7 @@ class _Foreign:
 
 
 class _Pickler(pickle.Pickler):
-    """Takes supavex's own classes and plain values; of anything else only its text."""
+    """Pickles supavex's own classes and plain values. Other objects are replaced by their text."""
 
     def reducer_override(self, obj: object) -> Any:
         if isinstance(obj, type):

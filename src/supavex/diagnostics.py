@@ -12,7 +12,7 @@ Severity = Literal["error", "warning", "note"]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A line of a file, as the user knows the file."""
+    """A line of a file, under the file's name in messages."""
 
     file: str
     line: int
@@ -22,7 +22,7 @@ class Place:
 
 
 def place_of_caller(depth: int = 2) -> Place | None:
-    """The line that called the function that calls this one (``depth`` frames up)."""
+    """The line that called the caller of this function (``depth`` frames up)."""
     try:
         frame = sys._getframe(depth)
     except ValueError:
@@ -32,22 +32,26 @@ def place_of_caller(depth: int = 2) -> Place | None:
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One finding. ``subject`` is ``table.field`` or the like; ``place`` is file and line where there is one."""
+    """One finding."""
 
+    #: A stable code.
     code: str
     severity: Severity
     message: str
+    #: The subject: ``table.field`` or the like.
     subject: str = ""
+    #: The fix.
     hint: str = ""
+    #: The file and line, if there is one.
     place: Place | None = field(default=None, compare=False)
 
     @property
     def where(self) -> str:
-        """``schema.py:12 ariPayments.amount``, or whichever half there is."""
+        """``schema.py:12 ariPayments.amount``, or only one of the two."""
         return " ".join(part for part in (str(self.place) if self.place else "", self.subject) if part)
 
     def to_json(self) -> dict[str, str]:
-        """The contract of ``--json``: code, severity, where, message, hint."""
+        """The finding in ``--json``: code, severity, where, message, hint."""
         return {
             "code": self.code,
             "severity": self.severity,
@@ -62,5 +66,5 @@ class Diagnostic:
 
 
 def has_errors(diagnostics: Iterable[Diagnostic], *, strict: bool = False) -> bool:
-    """Whether any finding is an error; with ``strict``, a warning counts as one."""
+    """Whether any finding is an error; with ``strict``, also a warning."""
     return any(d.severity == "error" or (strict and d.severity == "warning") for d in diagnostics)

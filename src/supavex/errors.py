@@ -1,4 +1,4 @@
-"""The one base class of every error that a person has to act on."""
+"""The base class of all errors that a person has to act on."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from supavex.installation import PACKAGES, install_command
 
 
 class SupavexError(Exception):
-    """Something a person has to act on: what happened, where, and what to do next.
+    """An error that a person has to act on: what happened, where, and what to do next.
 
-    ``code`` is stable and meant for programs; ``where`` names the place (``table.column``, a key, ``file:line``);
-    ``hint`` says what to do. ``exit_code`` is what the command line returns: 1 for a failure in what was asked,
-    2 for misuse or a missing piece. ``retryable`` says whether trying again, unchanged, may help.
-    Messages never hold a password: connection strings go through :func:`without_password` first.
+    ``code`` is stable, for programs. ``where`` names the place (``table.column``, a key, ``file:line``). ``hint`` says
+    what to do. ``exit_code`` is the command line's: 1 for a failure of the work, 2 for misuse or a missing piece.
+    ``retryable``: whether trying again unchanged may help. Messages never contain a password: connection strings go
+    through :func:`without_password` first.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class SupavexError(Exception):
         self.retryable = retryable
 
     def __reduce__(self) -> tuple[object, ...]:
-        # From a worker's process to ours: whatever its class, all of it is in these.
+        # Unpickles from a worker process as the base class, which has all attributes.
         return _made_again, (self.code, self.message, self.where, self.hint, self.exit_code, self.retryable)
 
     def to_json(self) -> dict[str, object]:
@@ -66,7 +66,7 @@ class UsageError(SupavexError):
         super().__init__(code, message, where=where, hint=hint, exit_code=2)
 
 
-#: What to do about a file or folder that can't be used, by what the operating system said.
+#: The fix for a file or folder that can't be used, by the operating system's error.
 _NOT_ALLOWED = "Let this user write there, or work in a copy of the project: supavex -C DIR."
 _ANOTHER_KIND = "A file is where a folder has to be, or a folder where a file has: move it away, or name another one."
 _FILE_HINTS = {
@@ -81,7 +81,7 @@ _MISUSE = (errno.EROFS, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, 
 
 
 def file_error(error: OSError, code: str = "CannotUseFile", where: str | None = None) -> SupavexError:
-    """The error for a file or folder that can't be used as it has to be; ``where`` by default the one it names."""
+    """The error for a file or folder that can't be used. ``where``: by default the path in ``error``."""
     return SupavexError(
         code,
         f"{error.strerror or error}.",
@@ -92,25 +92,25 @@ def file_error(error: OSError, code: str = "CannotUseFile", where: str | None = 
     )
 
 
-#: What the operating system says of a disk, and not of one file: such an error may name none.
+#: Errors about a disk instead of a file. They may not name a file.
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 
 #: SQLite's primary result codes (sqlite.org/rescode.html).
 _BUSY, _LOCKED, _READONLY, _IO, _CORRUPT, _FULL, _CONSTRAINT, _NO_DATABASE = 5, 6, 8, 10, 11, 13, 19, 26
 
 
-#: What SQLite says of a statement or a call that is wrong, whatever the file: an error of supavex's own.
+#: SQLite's codes for a wrong statement or call, independent of the file. Such an error is a bug of supavex.
 _WRONG = (1, 2, 20, 21, 25)
 
 
 def of_database_file(error: BaseException) -> bool:
-    """Whether this is SQLite's error that it can't use one of its files."""
+    """Whether this is SQLite's error about one of its files."""
     code = getattr(error, "sqlite_errorcode", None)
     return code is not None and code & 0xFF not in (*_WRONG, _CONSTRAINT)
 
 
 def database_error(error: BaseException, where: str | None = None) -> SupavexError:
-    """The error for what SQLite raises (``sqlite3.Error``) where a file can't be used as it has to be."""
+    """The error for SQLite's exception (``sqlite3.Error``) about one of its files."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     reason = f"{error} ({getattr(error, 'sqlite_errorname', None) or type(error).__name__})."
     if code in (_BUSY, _LOCKED):
@@ -141,7 +141,7 @@ def missing_extra(package: str, extra: str, what: str) -> UsageError:
 
 
 def check_extras(extras: Iterable[str], what: str) -> None:
-    """Raises MissingExtra with all of ``extras`` that are not installed whole, so that one command installs them."""
+    """Raises MissingExtra, naming all of ``extras`` that are not fully installed, so that one command installs them."""
     missing = [package for package, extra in PACKAGES.items() if extra in extras and find_spec(package) is None]
     if missing:
         wanted = dict.fromkeys(PACKAGES[package] for package in missing)
@@ -153,7 +153,7 @@ def check_extras(extras: Iterable[str], what: str) -> None:
 
 
 def check_system() -> None:
-    """Raises UnsupportedSystem on Windows, where neither file locks nor owners of files are as supavex needs them."""
+    """Raises UnsupportedSystem on Windows, whose file locks and file owners differ from what supavex needs."""
     if sys.platform == "win32":
         raise UsageError(
             "UnsupportedSystem",

@@ -1,8 +1,8 @@
-"""Files that are their owner's only, that appear whole or not at all, or that one process holds at a time.
+"""Files that only their owner can read, that appear whole or not at all, or that one process holds at a time.
 
-Everything in ``.supavex/`` is opened here. It holds people's data and keys, and a cloned repository may bring a
-``.supavex/`` of its own, with symbolic links in it: none is followed, and no file or folder of another user is used,
-also where root runs supavex.
+Everything in ``.supavex/`` is opened here. It holds people's data and keys. A cloned repository may bring its own
+``.supavex/`` with symbolic links, so no link is followed, and no file or folder of another user is used, even if root
+runs supavex.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from typing import IO
 
 from supavex.errors import SupavexError, UsageError
 
-#: The folder in a project that is supavex's own.
+#: The name of supavex's own folder in a project.
 STATE_NAME = ".supavex"
-#: What holds people's data and keys beside a deployment's file.
+#: Files and folders with people's data and keys beside a deployment's file.
 PRIVATE_FILES, PRIVATE_FOLDERS = ("deployment.sqlite3*", "storage.key"), ("exports", "uploads", "storage", "users")
 _SQLITE_FILES = ("", "-wal", "-shm", "-journal")
 _WAIT_STEP_SECONDS = 0.05
 
 
 def owner_only(path: str, flags: int) -> int:
-    """An ``opener`` for :func:`open`, to read or to write: the file is a plain one, this user's, and its mode 0600.
+    """An ``opener`` for :func:`open`: the file has to be a plain file of this user, and gets mode 0600.
 
-    A file that is there already gets that mode, too. Raises UnsafeFile for a symbolic link, for anything that is no
-    file, and for another user's file; where the file is in ``.supavex/``, for such a folder above it as well.
+    An existing file gets that mode, too. Raises UnsafeFile for a symbolic link, for anything other than a file, and for
+    another user's file; in ``.supavex/`` also for such a folder above it.
     """
     check_folders(Path(path).parent)
-    # Nothing is cut before the file is known to be ours, and a FIFO does not block.
+    # O_TRUNC is left out until the file is known to be ours, and O_NONBLOCK keeps a FIFO from blocking.
     kept = flags & ~os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
         descriptor = os.open(path, kept, 0o600)
@@ -56,11 +56,11 @@ def owner_only(path: str, flags: int) -> int:
 
 
 def own_folder(path: Path, *, passable: bool = False) -> Path:
-    """Makes ``path`` a folder of this user's with mode 0700; one that is there already gets that mode, too.
+    """Makes ``path`` a folder of this user with mode 0700. An existing folder gets that mode, too.
 
-    ``passable``: another user's process works in a folder below, as root's PostgreSQL does. For root the mode is 0711
-    then, and that of ``.supavex`` always. Raises UnsafeFile for a symbolic link and for another user's folder, also
-    above it in ``.supavex/``.
+    ``passable``: another user's process works in a folder below, as root's PostgreSQL does. For root the mode is then
+    0711, and for ``.supavex`` always. Raises UnsafeFile for a symbolic link and for another user's folder, also above
+    it in ``.supavex/``.
     """
     folders = _own_folders(path) or [path]
     folders[-1].parent.mkdir(parents=True, exist_ok=True)
@@ -72,27 +72,27 @@ def own_folder(path: Path, *, passable: bool = False) -> Path:
         if _user() == 0 and (passable or folder.name == STATE_NAME):
             wanted = 0o711
         elif _user() == 0 and folder != path:
-            wanted |= mode & 0o011  # it may have a passable one in it
+            wanted |= mode & 0o011  # A passable folder may be inside.
         if mode != wanted:
             folder.chmod(wanted)
     return path
 
 
 def chosen_folder(path: Path) -> Path:
-    """:func:`own_folder` for a folder in ``.supavex/`` and for one that is missing.
+    """:func:`own_folder` for a folder in ``.supavex/`` and for a missing one.
 
-    Any other one is where a person wants it, and stays as it is.
+    Any other folder was chosen by a person, and is not changed.
     """
     if not path.exists():
         return own_folder(path)
-    # What was made passable stays so, for a lock or a file that is written in it.
+    # A passable folder stays passable, although a lock or file is written in it.
     return own_folder(path, passable=path.lstat().st_mode & 0o777 == 0o711) if _own_folders(path) else path
 
 
 def close_to_others(folder: Path, names: Iterable[str], folders: Iterable[str]) -> None:
-    """Gives what an earlier version left open to others the modes of :func:`own_folder` and :func:`owner_only`.
+    """Gives files and folders of earlier versions the modes of :func:`own_folder` and :func:`owner_only`.
 
-    ``names`` are patterns of files in ``folder``; ``folders`` are folders in it, with all that lies in them.
+    ``names`` are patterns of files in ``folder``. ``folders`` are folders in it, with all their contents.
     """
     for name in folders:
         if (folder / name).is_symlink() or (folder / name).is_dir():
@@ -105,16 +105,16 @@ def close_to_others(folder: Path, names: Iterable[str], folders: Iterable[str]) 
 
 
 def _close(path: Path) -> None:
-    with suppress(FileNotFoundError):  # another process is at work there
+    with suppress(FileNotFoundError):  # Another process may remove the file meanwhile.
         status = path.lstat()
         if _is_own(status) and status.st_mode & 0o077 and not stat.S_ISLNK(status.st_mode):
             path.chmod(0o700 if stat.S_ISDIR(status.st_mode) else 0o600)
 
 
 def check_inside(root: Path, path: Path, what: str, where: str) -> None:
-    """Raises OutsideProject where ``path``, which supavex is to write, leads out of ``root``, by itself or by links.
+    """Raises OutsideProject if ``path``, which supavex is about to write, leads out of ``root``, directly or by links.
 
-    ``what`` names it, and ``where`` says what names it so.
+    ``what`` is its name in the message, and ``where`` the place of the setting.
     """
     if not path.resolve().is_relative_to(root.resolve()):
         raise UsageError(
@@ -126,9 +126,9 @@ def check_inside(root: Path, path: Path, what: str, where: str) -> None:
 
 
 def check_folders(folder: Path) -> None:
-    """Raises UnsafeFile where ``folder``, or one above it up to ``.supavex``, is a link or another user's.
+    """Raises UnsafeFile if ``folder``, or one above it up to ``.supavex``, is a link or another user's.
 
-    A folder that is not in a ``.supavex`` is where a person wants it, and passes. So does one that is missing.
+    A folder outside ``.supavex`` was chosen by a person, and passes. A missing folder passes, too.
     """
     for each in reversed(_own_folders(folder)):
         with suppress(FileNotFoundError):
@@ -136,13 +136,13 @@ def check_folders(folder: Path) -> None:
 
 
 def is_private_folder(folder: Path) -> bool:
-    """Whether ``folder`` is this user's or the system's, and no other user may write into it."""
+    """Whether ``folder`` belongs to this user or the system, and no other user may write into it."""
     status = folder.stat()
     return (_is_own(status) or status.st_uid == 0) and not status.st_mode & stat.S_IWOTH
 
 
 def _own_folders(folder: Path) -> list[Path]:
-    """``folder`` and those above it, up to ``.supavex``; empty where it is not in one."""
+    """``folder`` and those above it, up to ``.supavex``; empty outside ``.supavex``."""
     chain = [folder, *folder.parents]
     for number, each in enumerate(chain):
         if each.name == STATE_NAME:
@@ -160,7 +160,7 @@ def _checked_folder(folder: Path) -> os.stat_result:
 
 
 def _user() -> int | None:
-    """The id of the user of this process; None where the system has no such thing."""
+    """The id of this process's user; None on systems without user ids."""
     return os.geteuid() if hasattr(os, "geteuid") else None
 
 
@@ -182,7 +182,7 @@ def _unsafe(path: Path, status: os.stat_result) -> UsageError:
 
 
 def _user_name(user: int) -> str:
-    import pwd  # only POSIX has it, and owners with it
+    import pwd  # The module exists only on POSIX systems, as owners of files do.
 
     try:
         return f"the user {pwd.getpwuid(user).pw_name}"
@@ -191,34 +191,34 @@ def _user_name(user: int) -> str:
 
 
 def read_own(path: Path) -> str:
-    """The text of a file of supavex's own; invalid UTF-8 becomes escapes. Raises as :func:`owner_only`."""
+    """The text of a file of supavex; invalid UTF-8 becomes escapes. Raises as :func:`owner_only`."""
     with open(path, encoding="utf-8", errors="backslashreplace", opener=owner_only) as file:
         return file.read()
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[IO[str]]:
-    """A new text file, its owner's only, which takes the place of ``path`` when the block ends well."""
+    """A new text file, readable by its owner only. It replaces ``path`` when the block ends without an error."""
     with whole_path(path) as partial, open(partial, "x", encoding="utf-8", newline="\n", opener=owner_only) as file:
         yield file
 
 
 @contextmanager
 def whole_path(path: Path) -> Iterator[Path]:
-    """Where a new file is to be written, which takes the place of ``path`` when the block ends well.
+    """The path for a new file, which replaces ``path`` when the block ends without an error.
 
-    The folder is made, its owner's only, where it is missing.
+    A missing folder is made, readable by its owner only.
     """
     chosen_folder(path.parent)
     partial = path.with_name(f"{path.name}.partial")
-    # What a killed run left may be open to others: it is not written on.
+    # The partial file of a killed run may be readable by others, so it is not reused.
     partial.unlink(missing_ok=True)
     try:
         yield partial
         partial.replace(path)
     except OSError as error:
         if error.filename is None:
-            error.filename = str(path)  # a write that finds no room names no file
+            error.filename = str(path)  # A write to a full disk raises an error without a file name.
         raise
     finally:
         partial.unlink(missing_ok=True)
@@ -231,9 +231,9 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def own_database(path: Path) -> Path:
-    """The file of an SQLite database, its owner's only: an empty one where there is none yet.
+    """The file of an SQLite database, readable by its owner only. It is created empty if it is missing.
 
-    One that is there is not opened: to close it again would end the locks that this process has on it. Raises as
+    An existing file is not opened, because closing it would end this process's locks on it. Raises as
     :func:`owner_only`, also for the files that SQLite keeps beside it.
     """
     check_folders(path.parent)
@@ -244,7 +244,7 @@ def own_database(path: Path) -> Path:
         except FileNotFoundError:
             continue
         if stat.S_ISDIR(status.st_mode):
-            continue  # SQLite says what is wrong with it
+            continue  # SQLite reports what is wrong with it.
         if not stat.S_ISREG(status.st_mode) or not _is_own(status):
             raise _unsafe(file, status)
         if status.st_mode & 0o077:
@@ -256,13 +256,13 @@ def own_database(path: Path) -> Path:
 
 @contextmanager
 def held(path: Path, busy: Callable[[str], SupavexError], *, wait_seconds: float = 0) -> Iterator[None]:
-    """Holds the lock of the file ``path`` until the block ends, waiting for up to ``wait_seconds`` for who has it.
+    """Holds the lock of the file ``path`` until the block ends, and waits up to ``wait_seconds`` for another holder.
 
-    The folder and the file are made where they are missing; the file says the id of the process that holds it. After
-    the wait, raises what ``busy`` makes of that text. The lock is the operating system's: it ends with the process,
-    however that ends.
+    A missing folder or file is made. The file contains the id of the process that holds it. After the wait, raises the
+    error that ``busy`` makes of that text. The operating system releases the lock when the process ends, even if it is
+    killed.
     """
-    import fcntl  # only POSIX has it
+    import fcntl  # The module exists only on POSIX systems.
 
     chosen_folder(path.parent)
     with open(path, "a+", encoding="utf-8", errors="replace", opener=owner_only) as file:

@@ -1,4 +1,4 @@
-"""How supavex was installed, and the command that adds an extra to that installation."""
+"""Finds out how supavex was installed, for the command that adds an extra to that installation."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-#: The extras that hold no other extra, in the order of README. ``all`` leaves :data:`ASIDE` out.
+#: The extras that contain no other extra, in the order of README. ``all`` excludes :data:`ASIDE`.
 EXTRAS = ("embedded", "copy", "serve", "usage", "rich", "storage", "cluster")
-#: Extras that few projects need and that weigh much.
+#: Large extras that few projects need.
 ASIDE = ("storage", "cluster")
-#: The name that a package is imported by, to the extra that installs it.
+#: The import name of a package, to the extra that installs it.
 PACKAGES = {
     "pyarrow": "copy",
     "numpy": "copy",
@@ -56,11 +56,11 @@ PACKAGES = {
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """Where supavex came from and what installed it.
+    """How supavex was installed.
 
-    ``origin``: the folder of a checkout or the path of a wheel or source archive; None where it came from an index.
-    ``editable``: the checkout itself is imported. ``tool``: ``pipx``, ``uv tool``, ``uv`` or ``pip``. ``extras``: those
-    that are installed whole. ``requirements``: of each extra, what it installs.
+    ``origin``: the folder of a checkout or the path of a wheel or source archive; None for an index. ``editable``: the
+    checkout itself is imported. ``tool``: ``pipx``, ``uv tool``, ``uv`` or ``pip``. ``extras``: the fully installed
+    extras. ``requirements``: what each extra installs.
     """
 
     origin: Path | None
@@ -70,7 +70,7 @@ class Installation:
     requirements: dict[str, tuple[str, ...]]
 
     def command(self, extras: Iterable[str]) -> str:
-        """The shell command that adds ``extras`` to this installation and keeps the ones that it has."""
+        """The shell command that adds ``extras`` to this installation and keeps its extras."""
         wanted = [name for name in EXTRAS if name in {*self.extras, *extras}]
         named = ",".join(_with_all(wanted))
         if self.origin is not None and not self.origin.exists():
@@ -84,7 +84,7 @@ class Installation:
         return f"{_installer(self.tool)} {flag}{_quoted(spec)}"
 
     def _by_requirements(self, extras: list[str]) -> str:
-        """The same where the file that supavex was installed from is gone: the packages by their own names."""
+        """The command if supavex's origin is gone: it names the packages."""
         packages = " ".join(_quoted(line) for line in dict.fromkeys(r for e in extras for r in self.requirements[e]))
         if self.tool == "pipx":
             return f"pipx inject supavex {packages}"
@@ -92,18 +92,18 @@ class Installation:
 
 
 def install_command(extras: Iterable[str]) -> str:
-    """The command that adds ``extras`` to the supavex that runs."""
+    """The command that adds ``extras`` to the running supavex."""
     return this_installation().command(extras)
 
 
 def this_installation() -> Installation:
-    """The supavex that runs, by the metadata that its installer left."""
-    from importlib import metadata  # slow to import, and every command imports this module
+    """The installation of the running supavex, from the metadata of its installer."""
+    from importlib import metadata  # It is slow to import, and every command imports this module.
 
     try:
         found = metadata.distribution("supavex")
     except metadata.PackageNotFoundError:
-        # Imported from a checkout that nothing has installed.
+        # It is imported from a checkout that was never installed.
         checkout = Path(__file__).parents[2]
         origin = checkout if (checkout / "pyproject.toml").is_file() else None
         return Installation(origin, origin is not None, _tool(""), frozenset(), dict.fromkeys(EXTRAS, ()))
@@ -128,13 +128,13 @@ def _quoted(text: str) -> str:
 
 
 def _installer(tool: str) -> str:
-    import shutil  # slow to import, as above
+    import shutil  # It is slow to import, as above.
 
     if tool == "uv":
         return f"uv pip install --python {shlex.quote(sys.executable)}"
     here = Path(sys.executable).parent
     found = shutil.which("pip")
-    # The pip on the PATH may be another Python's.
+    # The pip on PATH may belong to another Python.
     return "pip install" if found and Path(found).parent == here else f"{shlex.quote(sys.executable)} -m pip install"
 
 
@@ -155,7 +155,7 @@ def _direct_url(text: str | None) -> dict[str, Any]:
 
 
 def _requirements(lines: Iterable[str], extra: str) -> tuple[str, ...]:
-    """What ``extra`` installs of the requirements in a package's metadata, without their markers."""
+    """The requirements of ``extra`` in a package's metadata, without their markers."""
     found = []
     for line in lines:
         requirement, _, marker = line.partition(";")

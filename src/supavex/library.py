@@ -1,7 +1,8 @@
-"""The library: a Supabase project, with the verbs of the command line as methods.
+"""The library: a Supabase project with the commands as methods.
 
-Each method does what the command of its name does, and returns a typed result with ``to_json``; a command parses its
-options, calls the method, and prints. Modules are imported when a verb needs them, so that a project opens fast.
+Each method does what the command of its name does, and returns a typed result with ``to_json``. A command parses its
+options, calls the method, and prints. A method imports its modules when it is called, so that opening a project is
+fast.
 """
 
 from __future__ import annotations
@@ -46,20 +47,20 @@ if TYPE_CHECKING:
     from supavex.rules.writing import Rules
     from supavex.usage.usage import Usage
 
-#: Called with what is about to change; whether to go on.
+#: Called with the pending changes. Returns whether to continue.
 Confirm = Callable[[str], bool]
 
 
 def _silent(step: str, table: str, rows: int, estimate: int) -> None:
-    """Shows nothing."""
+    """The default progress callback: ignores all calls."""
 
 
 def _unheard(line: str) -> None:
-    """Says nothing."""
+    """The default log callback: ignores all lines."""
 
 
 def _unwarned(found: list[Diagnostic]) -> None:
-    """Passes warnings over: :meth:`Project.check` gives them."""
+    """The default warning callback: ignores warnings, which :meth:`Project.check` returns."""
 
 
 def _unconfirmed(changes: str) -> bool:
@@ -70,7 +71,7 @@ def _unconfirmed(changes: str) -> bool:
 def init(path: str | Path = ".", options: InitOptions | None = None) -> Project:
     """Makes the folder ``path`` a project: writes supavex.toml, and schema.py from the source. See ``supavex init``.
 
-    Raises ``ProjectExists`` where there is a supavex.toml. :meth:`Project.check` says whether every table was found.
+    Raises ``ProjectExists`` if there is a supavex.toml. :meth:`Project.check` says whether every table was found.
     """
     from supavex.mapping.start import InitOptions, init_project
 
@@ -79,14 +80,14 @@ def init(path: str | Path = ".", options: InitOptions | None = None) -> Project:
 
 
 def inspect(source: str, schemas: Sequence[str] = ("public",)) -> Inspection:
-    """What a source without a project holds: a folder of migrations, a .sql file, or a connection string."""
+    """The contents of a source without a project: a folder of migrations, a .sql file, or a connection string."""
     from supavex.mapping.inspect import inspect_source
 
     return inspect_source(source, schemas)
 
 
 def inspect_folder(folder: str | Path = ".", schemas: Sequence[str] | None = None) -> Inspection:
-    """What the files of a folder that is no project yet hold, by the replay that :func:`init` uses, too."""
+    """The contents of the files in a folder that is not a project yet, from the replay that :func:`init` also uses."""
     from supavex.mapping.inspect import inspect_project, inspect_source
     from supavex.settings.reading import default_settings
 
@@ -94,14 +95,16 @@ def inspect_folder(folder: str | Path = ".", schemas: Sequence[str] | None = Non
     settings = settings if schemas is None else replace(settings, schemas=tuple(schemas))
     if os.access(settings.root, os.W_OK):
         return inspect_project(settings)
-    return inspect_source(str(settings.migrations), settings.schemas)  # nothing can be kept there
+    return inspect_source(
+        str(settings.migrations), settings.schemas
+    )  # The folder can't be written, so nothing is cached.
 
 
 class Project:
     """The project in the folder ``path``: its source, its schema, and its deployments.
 
-    ``config`` names another file than supavex.toml. ``settings`` is what the file says. Raises
-    :class:`~supavex.errors.UsageError` where the file is missing or wrong.
+    ``config`` names another file than supavex.toml. ``settings`` are the file's settings. Raises
+    :class:`~supavex.errors.UsageError` if the file is missing or wrong.
     """
 
     def __init__(self, path: str | Path = ".", config: str | None = None) -> None:
@@ -113,13 +116,13 @@ class Project:
     # The schema
 
     def inspect(self, schemas: Sequence[str] | None = None) -> Inspection:
-        """What the source holds, and what Convex does not carry over. ``schemas``: others than supavex.toml's."""
+        """The contents of the source, and what Convex does not carry over. ``schemas``: in place of supavex.toml's."""
         from supavex.mapping.inspect import inspect_project
 
         return inspect_project(self.settings if schemas is None else replace(self.settings, schemas=tuple(schemas)))
 
     def scaffold(self, *, write: bool = True) -> Scaffolded:
-        """Python definitions for source tables that have none; with ``write``, into schema.py and supavex.toml."""
+        """Python definitions for source tables without one. With ``write``, they go into schema.py and supavex.toml."""
         from supavex.mapping.scaffold_files import scaffold_files
 
         return scaffold_files(self.settings, write=write)
@@ -198,7 +201,9 @@ class Project:
         return verify_project(self.settings, options or VerifyOptions(), partial(progress, "verified"))
 
     def verify_rules(self, users: int | None = None, log: Log = _unheard) -> RulesProof:
-        """Tries the app's functions and ``rules.ts`` against PostgreSQL, as nobody and ``users`` users (None: all)."""
+        """Tests the app's functions and ``rules.ts`` against PostgreSQL, as nobody and as ``users`` users
+        (None: all).
+        """
         from supavex.rules.proof.run import prove_rules
 
         return prove_rules(self.settings, users, log)
@@ -238,7 +243,7 @@ class Project:
     def rollback(
         self, options: RollbackOptions | None = None, *, confirm: Confirm = _unconfirmed, log: Log = _unheard
     ) -> Rollback:
-        """Puts a deployment back to what it held before a migration, and proves it."""
+        """Puts a deployment back to its content before a migration, and proves it."""
         from supavex.migrate.golive.project_rollback import RollbackOptions, roll_back_project
 
         return roll_back_project(self.settings, options or RollbackOptions(), confirm=confirm, log=log)
@@ -246,7 +251,7 @@ class Project:
     # The app
 
     def usage(self, app: Path | None = None, tables: frozenset[str] | None = None) -> Usage:
-        """What of the app's code still calls Supabase, and what to write instead."""
+        """The calls of Supabase in the app's code, with their replacement."""
         from supavex.usage.usage import usage
 
         return usage(self.settings, app, tables)
@@ -261,9 +266,9 @@ class Project:
         host: str = "127.0.0.1",
         fetch_hosts: frozenset[str] = frozenset(),
     ) -> None:
-        """Serves the local deployment until the process is told to stop. ``started``: called when the ports listen.
+        """Serves the local deployment until the process is told to stop. ``started`` is called when the ports listen.
 
-        ``data``: where the deployment is kept; None: where the project's other commands have it.
+        ``data``: the deployment's folder; None: that of the project's other commands.
         """
         from supavex.deployment.serving import ServeOptions, data_folder, serve
 

@@ -1,4 +1,4 @@
-"""The pytest plugin: an app's Convex functions in Python tests, each with a fresh deployment of its own.
+"""The pytest plugin: an app's Convex functions in Python tests, with a fresh deployment for each test.
 
 It does nothing, and imports nothing of supavex, until a test uses one of its fixtures. See docs/testing.md.
 """
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 #: Seconds that a session waits for another one that bundles the same app.
 _WAIT_SECONDS = 600.0
-#: Bundles that are kept for later sessions: one for each state of the app, such as a branch.
+#: Bundles that are kept for later sessions, one for each state of the app, such as a branch.
 _KEPT = 8
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The settings and the one option."""
+    """Registers the settings and the option."""
     parser.addini("supavex_app", "The folder of the app, with convex/ in it. Default: by supavex.toml, else rootdir.")
     parser.addini("supavex_snapshot", "A snapshot archive (ZIP) that each deployment holds. Default: none.")
     parser.addini("supavex_environment", "NAME=value, one a line: the functions' environment variables.", "linelist")
@@ -67,7 +67,7 @@ def convex_environment(pytestconfig: pytest.Config) -> Mapping[str, str]:
 
 @pytest.fixture(scope="session")
 def convex_snapshot(pytestconfig: pytest.Config) -> Path | None:
-    """A snapshot archive whose documents each deployment holds, or None. Override it to make one."""
+    """A snapshot archive whose documents each deployment gets, or None. Override it to make one."""
     name = str(pytestconfig.getini("supavex_snapshot"))
     return pytestconfig.rootpath / name if name else None
 
@@ -91,9 +91,9 @@ def convex_deployment(
 
 
 class Templates:
-    """Deployments that are made once in a session, for each app, environment and snapshot, and copied for each test.
+    """Deployments that a session makes once for each app, environment and snapshot, and copies for each test.
 
-    The app is bundled by Convex's own CLI, and that is kept in ``kept``: a later session needs no Node.
+    Convex's own CLI bundles the app. The bundle is kept in ``kept``, so that a later session needs no Node.
     """
 
     def __init__(self, folder: Path, kept: Path, *, again: bool) -> None:
@@ -104,7 +104,7 @@ class Templates:
 
     @contextmanager
     def fresh(self, app: Path, environment: Mapping[str, str], snapshot: Path | None) -> Iterator[Deployment]:
-        """A copy, open; gone when the block ends."""
+        """An open copy, which is removed when the block ends."""
         from supavex.deployment import Deployment
         from supavex.errors import SupavexError
 
@@ -113,7 +113,7 @@ class Templates:
             try:
                 self._made[key] = self._make(app, environment, snapshot)
             except SupavexError as error:
-                # Kept as well: the other tests need not wait to hear the same.
+                # The error is kept as well, so that other tests fail at once.
                 self._made[key] = error
         made = self._made[key]
         if isinstance(made, SupavexError):
@@ -135,11 +135,12 @@ class Templates:
         file = self._folder / f"template-{next(self._numbers)}.sqlite3"
         with Deployment(file, durable=False) as deployment:
             if snapshot is not None:
-                # First, so that its tables get the numbers that it says; then all of it is held against the schema.
+                # The snapshot comes first, so that its tables get its numbers. Then all documents are checked against
+                # the schema.
                 deployment.load(snapshot)
             self._bundles[app].install(deployment)
             deployment.set_environment(environment)
-            # All of it into the one file that is copied.
+            # Moves all data into the one file that is copied.
             deployment.store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return file
 
@@ -164,7 +165,7 @@ def _bundle(app: Path, environment: Mapping[str, str], folder: Path, *, again: b
     kept = folder / f"{name}.json"
     with _locked(folder):
         if kept.is_file() and not again:
-            with suppress(SupavexError):  # one that can't be read is made anew
+            with suppress(SupavexError):  # An unreadable bundle is made again.
                 bundle = read_bundle(kept)
                 if stale_because(bundle, app, inputs) is None:
                     return bundle
@@ -184,7 +185,7 @@ def _bundle(app: Path, environment: Mapping[str, str], folder: Path, *, again: b
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Holds ``folder``, so that of sessions at the same time (pytest-xdist has one a worker) one bundles the app."""
+    """Holds ``folder``, so that of concurrent sessions (pytest-xdist has one for each worker) one bundles the app."""
     from supavex.errors import UsageError
     from supavex.files import held
 
@@ -205,7 +206,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _failed(error: SupavexError) -> BaseException:
-    """An error of supavex's, as pytest shows it without a traceback."""
+    """An error of supavex in a form that pytest shows without a traceback."""
     where = f" {error.where}:" if error.where else ""
     lines = [f"supavex[{error.code}]{where} {error.message}", error.hint or "", *getattr(error, "__notes__", [])]
     return pytest.fail.Exception("\n".join(filter(None, lines)), pytrace=False)

@@ -1,4 +1,4 @@
-"""Temporary SQLite databases: what a command looks up and does not keep."""
+"""Temporary SQLite databases, for data that a command looks up and does not keep."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from supavex.errors import database_error, of_database_file
 
 
 class _Scratch(sqlite3.Connection):
-    """A connection whose errors say which disk has no room: a temporary database has no name."""
+    """A connection whose errors name the disk without room, because a temporary database has no name."""
 
     def execute(self, *arguments: Any) -> sqlite3.Cursor:
         try:
@@ -34,10 +34,10 @@ def _refused(error: sqlite3.OperationalError) -> Exception:
 
 
 def scratch_database() -> sqlite3.Connection:
-    """A temporary database, in one open transaction. SQLite keeps it in memory, and in a file where it grows.
+    """A temporary database with one open transaction. SQLite keeps it in memory, and in a file when it grows.
 
-    The file has no name, so that nothing is left of it when the process ends. There is no commit: outside of a
-    transaction, SQLite would write and wait for the disk with every statement.
+    The file has no name, so nothing is left of it when the process ends. There is no commit: outside a transaction,
+    SQLite would write to the disk and wait with every statement.
     """
     database = sqlite3.connect("", isolation_level=None, factory=_Scratch)
     database.execute("PRAGMA journal_mode = OFF")

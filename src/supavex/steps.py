@@ -1,4 +1,4 @@
-"""What is being done just now, for a person who waits. Whoever shows it listens; else nothing is said."""
+"""The present step of a command, for a person who waits. Without a listener, steps are not shown."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from typing import Protocol
 
 
 class Listener(Protocol):
-    """Shows the steps of one thread. Steps lie in one another; the innermost is what is done."""
+    """Shows the steps of one thread. Steps may be nested; the innermost is the present one."""
 
     def began(self, what: str) -> None:
-        """A step began: ``what`` is done, in the words of ``reading the catalog``."""
+        """A step began. ``what`` describes it: ``reading the catalog``."""
 
     def goes_on(self, what: str) -> None:
-        """The innermost step is now called so: it says how far it is."""
+        """The innermost step has a new description, with its progress."""
 
     def ended(self) -> None:
         """The innermost step has ended."""
 
 
-#: A command sets it; None where nothing listens.
+#: A command sets it; None if nothing listens.
 listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 
 
 @contextmanager
 def step(what: str) -> Iterator[Callable[[str], None]]:
-    """Says what is done while the block runs. The function that it gives says it anew, with how far it is."""
+    """Announces a step while the block runs. The function that it gives replaces the description."""
     heard = listener.get()
     if heard is None:
         yield lambda text: None

@@ -1,4 +1,4 @@
-"""Temporary folders that go, also after a kill: the next run finds those whose process is gone."""
+"""Temporary folders that are always removed. After a kill, the next run removes the folders of ended processes."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
-#: What supavex makes temporary folders for; each is called ``supavex-NAME-…``.
+#: The purposes of temporary folders, which are part of their names: ``supavex-NAME-…``.
 Name = Literal["bundle", "dry", "export", "inspect", "proof", "rehearsal", "rules", "server"]
 _NAMES = ("bundle", "dry", "export", "inspect", "proof", "rehearsal", "rules", "server")
-#: The folders of versions that held no lock.
+#: The names of earlier versions' folders, which had no lock.
 _OLDER_NAMES = (*_NAMES, "archive")
-#: The file that the folder's process holds a lock on.
+#: The file in a folder that its process keeps locked.
 _OWNER = ".owner"
-#: From then on a folder without that file is nobody's: it is made right after the folder.
+#: A folder older than this without that file is abandoned: the file is made right after the folder.
 _ABANDONED_SECONDS = 24 * 3600
 
 
 @contextmanager
 def temporary_folder(name: Name, where: str | None = None) -> Iterator[Path]:
-    """An empty folder of this user's, removed when the block ends.
+    """An empty folder of this user, removed when the block ends.
 
-    ``where``: the folder that it is made in; by default the system's for temporary files. Folders there that an ended
-    process of this user has left are removed first.
+    ``where``: the folder around it; by default the system's temporary folder. Folders of this user's ended processes
+    are removed there first.
     """
     place = Path(where or tempfile.gettempdir())
     remove_abandoned(place)
     folder = Path(tempfile.mkdtemp(prefix=f"supavex-{name}-", dir=place))
     try:
-        # The lock goes with the process, however that ends.
+        # The operating system releases the lock when the process ends, even if it is killed.
         with open(folder / _OWNER, "xb") as owner:
             fcntl.flock(owner, fcntl.LOCK_EX)
             yield folder
@@ -44,7 +44,7 @@ def temporary_folder(name: Name, where: str | None = None) -> Iterator[Path]:
 
 
 def remove_abandoned(place: Path) -> int:
-    """Removes the temporary folders in ``place`` that ended processes of this user have left; how many."""
+    """Removes the temporary folders in ``place`` of this user's ended processes. Returns their number."""
     removed = 0
     for name in _OLDER_NAMES:
         for folder in place.glob(f"supavex-{name}-*"):
@@ -66,7 +66,7 @@ def _remove(folder: Path) -> bool:
         return True
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Between the making of the file and its lock, no process holds it.
+        # Between creating the file and locking it, a living process does not hold the lock.
         if time.time() - os.fstat(descriptor).st_mtime < 30:
             return False
         shutil.rmtree(folder, ignore_errors=True)

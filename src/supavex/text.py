@@ -1,4 +1,4 @@
-"""Small things that all printed reports share."""
+"""Formats that all printed reports share."""
 
 from __future__ import annotations
 
@@ -47,5 +47,5 @@ def table_text(headings: Sequence[str], rows: Iterable[Sequence[Any]], *, left: 
 
 
 def now() -> str:
-    """The present moment (ISO 8601, UTC, microseconds)."""
+    """The present time (ISO 8601, UTC, microseconds)."""
     return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""What a shell completes besides commands, options and files: tables and targets that are known without a server."""
+"""Shell completion of tables and targets, as far as they are known without a server."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from supavex.settings.settings import Settings
 
 
 def complete_table(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
-    """Source tables that begin with what is typed."""
+    """Source tables that begin with the typed text."""
     project = _project(context)
     return _items("", typed, _tables(project) if project else ())
 
 
 def complete_tables(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
-    """The same for a list with commas: the last of its names."""
+    """As :func:`complete_table`, for the last name of a comma-separated list."""
     before, comma, last = typed.rpartition(",")
     project = _project(context)
     return _items(before + comma, last, _tables(project) if project else ())
 
 
 def complete_target(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
-    """``local``, ``cloud``, and the deployments that runs of this project had as their target."""
+    """``local``, ``cloud``, and the deployments that were targets of this project's runs."""
     project = _project(context)
     known = [run.get("target") for run in _runs(project)] if project else []
     return _items("", typed, ["local", "cloud", *(name for name in known if str(name).startswith("http"))])
@@ -51,7 +51,7 @@ def _project(context: click.Context) -> Settings | None:
 
 
 def _tables(project: Settings) -> list[str]:
-    """The tables of supavex.toml, of the replay that the last command made, and of earlier runs."""
+    """The tables of supavex.toml, of the last replay, and of earlier runs."""
     found = list(project.tables)
     kept = _read(project.state / "source/catalog.json")
     catalogs = kept[0].get("catalogs", {}).values() if kept else []
@@ -66,7 +66,7 @@ def _runs(project: Settings) -> list[dict[str, Any]]:
 
 
 def _read(path: Path) -> list[dict[str, Any]]:
-    """The JSON objects of a file, of one or one a line; none where it can't be read."""
+    """The JSON objects of a file, one alone or one a line; none if it can't be read."""
     try:
         text = path.read_text(encoding="utf-8")
         lines = [text] if path.suffix == ".json" else text.splitlines()

@@ -102,12 +102,12 @@ def command(folder: str, as_json: bool) -> int:
     return 0 if ok else 1
 
 
-#: The Convex tables that the demo tries to write.
+#: The Convex tables that the demo writes to.
 _WRITTEN = ("contacts", "articles")
 
 
 def _rules(project: Settings, log: Callable[[str], None]) -> dict[str, Any]:
-    """Tries the app's rules.ts against PostgreSQL, from a bundle that holds the proof's functions too."""
+    """Tests the app's rules.ts against PostgreSQL, with a bundle that contains the proof's functions."""
     from supavex.rules.proof.run import prove_builders
 
     rules, found = prove_builders(project, 1, _WRITTEN)
@@ -121,14 +121,14 @@ def _rules(project: Settings, log: Callable[[str], None]) -> dict[str, Any]:
 
 
 def _run(project: Settings, log: Callable[[str], None]) -> list[dict[str, Any]]:
-    """Has some of the app's functions answer from the rows that were just proven; none of the calls changes any."""
+    """Calls some of the app's functions on the proven rows. None of the calls changes a row."""
     from supavex.convex_cli.bundling import BUNDLE_NAME, inputs_of, stale_because
     from supavex.deployment import FunctionFailed
     from supavex.deployment.functions.bundle import read_bundle
     from supavex.migrate.target.local import local_deployment
 
     bundle = read_bundle(project.root / BUNDLE_NAME)
-    # What lies above the example's folder is another project's.
+    # Files above the example's folder belong to another project.
     inputs = {name: hash_ for name, hash_ in inputs_of(project.root).items() if name in bundle.inputs}
     why = stale_because(bundle, project.root, inputs)
     if why is not None:
@@ -157,10 +157,10 @@ def _run(project: Settings, log: Callable[[str], None]) -> list[dict[str, Any]]:
 
 
 def _calls(deployment: Deployment) -> Iterator[tuple[str, dict[str, Any], dict[str, Any] | None, Callable[[Any], str]]]:
-    """What the demo calls: function, arguments, who is signed in, and how its answer is told."""
+    """The demo's calls: function, arguments, the signed-in user, and a formatter of the answer."""
     eagle = {"workspace": "eagle-overseas"}
     yield "articles:list", eagle, None, lambda found: f"published: {', '.join(article['slug'] for article in found)}"
-    today = datetime.now(timezone(timedelta(hours=7))).date()  # in Jakarta, as the slots have it
+    today = datetime.now(timezone(timedelta(hours=7))).date()  # In Jakarta's time zone, as the slots are
     monday = today + timedelta(days=7 - today.weekday())
     slots = {**eagle, "date": monday.isoformat(), "now": time.time() * 1000}
     yield "slots:free", slots, None, lambda found: f"free next Monday: {', '.join(slot['time'] for slot in found)}"
@@ -172,7 +172,7 @@ def _calls(deployment: Deployment) -> Iterator[tuple[str, dict[str, Any], dict[s
 
 
 def _quiet(text: str) -> None:
-    """Says nothing: the JSON says it."""
+    """Ignores a line, because the JSON contains it."""
 
 
 def _changes(changed: list[str]) -> str:
@@ -202,7 +202,7 @@ def _check(project: Settings, log: object) -> Check:
 
 
 def _example(folder: Path | None) -> Path:
-    """The example's folder: the checkout's own, or a copy of the one in the package."""
+    """The example's folder: the checkout's, or a copy of the package's."""
     checkout = Path(__file__).parents[3] / "projects" / _EXAMPLE
     packaged = resources.files("supavex").joinpath("_examples", _EXAMPLE)
     if checkout.is_dir() and folder is None:
@@ -220,7 +220,7 @@ def _example(folder: Path | None) -> Path:
 
 
 def _fresh_deployment(project: Settings) -> None:
-    """The demo starts from an empty deployment each time, so that each run shows the same."""
+    """Removes the demo's deployment, so that each run shows the same."""
     for suffix in ("", "-wal", "-shm"):
         (project.state / f"deployment.sqlite3{suffix}").unlink(missing_ok=True)
 
@@ -249,7 +249,7 @@ def _table(project: Settings, migration: Migration, proof: Proof) -> str:
 
 
 def build_indexes(project: Settings) -> dict[str, int]:
-    """How many indexes each table of the local deployment has, as the deployment says."""
+    """The number of indexes of each table of the local deployment."""
     from supavex.migrate.target.local import local_deployment
 
     with local_deployment(project) as deployment:

@@ -65,7 +65,7 @@ def command(
 
 
 def push_lines(push: Push, schema: Schema) -> list[str]:
-    """What a push did, in a few lines."""
+    """The result of a push, in a few lines."""
     change = push.change
     if change.nothing:
         return [f"Nothing to change: {counted(len(schema.tables), 'table')} as they were."]
@@ -81,7 +81,7 @@ def push_lines(push: Push, schema: Schema) -> list[str]:
 
 
 def write_summary(project: Settings, deployed: Deployed, to: str, file: Path | None) -> Path | None:
-    """Writes the summary where it is wanted; where it is."""
+    """Writes the summary if it was requested. Returns its path."""
     from supavex.mapping.make_plan import make_plan
     from supavex.mapping.source import Source
 

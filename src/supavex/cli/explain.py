@@ -37,7 +37,7 @@ def command(table: str, folder: str, config: str | None, as_json: bool) -> int:
 
 
 def report_lines(explained: Explanation) -> list[str]:
-    """The explanation that a person reads."""
+    """The report for a person."""
     if explained.status == "skipped":
         return [f"{explained.source} is left behind: {explained.reason}"]
     if explained.status == "missing":

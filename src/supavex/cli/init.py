@@ -70,7 +70,7 @@ def command(
 
 
 def _print_failed(failed: list[Failure]) -> None:
-    """The statements that failed, without those that change no table and no row."""
+    """Prints the failed statements, except those that change no table and no row."""
     harmless = sum(bool(failure.harmless) for failure in failed)
     if len(failed) > harmless:
         number = counted(len(failed) - harmless, "statement")

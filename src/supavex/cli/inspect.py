@@ -60,7 +60,7 @@ def _inspected(
 
 
 def report_lines(found: Inspection) -> list[str]:
-    """The report that a person reads."""
+    """The report for a person."""
     lines = []
     if found.replay is not None:
         replay = found.replay

@@ -1,4 +1,4 @@
-"""The ``supavex`` command: subcommands are imported when they are called, so that ``--help`` is quick."""
+"""The ``supavex`` command. Subcommands are imported when they are called, so that ``--help`` is fast."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from supavex.errors import (
 from supavex.installation import PACKAGES
 from supavex.version import __version__
 
-#: Command to its one line, in the order of ``--help``; the module of the same name holds it.
+#: Command to its help line, in the order of ``--help``. The module of the same name defines it.
 COMMANDS = {
     "init": "Write supavex.toml and scaffold schema.py.",
     "inspect": "Show what a source holds, and what Convex won't carry over.",
@@ -54,10 +54,10 @@ COMMANDS = {
 
 
 class LazyGroup(click.Group):
-    """A group that knows its commands' names and imports one only to run it."""
+    """A group that knows its commands' names, and imports a command only to run it."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The commands, in the order in which a move uses them."""
+        """The commands, in the order in which a migration uses them."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -73,7 +73,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that the arguments name. Raises with the nearest names where there is none."""
+        """The command that the arguments name. Raises an error with the nearest names for an unknown command."""
         name = args[0] if args else ""
         if name and not name.startswith("-") and name not in COMMANDS:
             near = difflib.get_close_matches(name.lower(), COMMANDS, n=2)
@@ -120,7 +120,7 @@ def main(arguments: list[str] | None = None) -> None:
         click.echo("Interrupted. What was written before is whole; run the command again.", err=True)
         sys.exit(130)
     except BrokenPipeError:
-        # The reader of our output went away, as `| head` does.
+        # The reader of the output closed the pipe, as `| head` does.
         sys.stderr.close()
         sys.exit(0)
     except Exception as error:
@@ -135,14 +135,14 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _as_error(error: Exception) -> SupavexError | None:
-    """The error that a person is told of; None where supavex itself is wrong, and a traceback is due."""
+    """The error to show to a person; None for a bug of supavex, which gets a traceback."""
     if isinstance(error, SupavexError):
         return error
     if isinstance(error, ModuleNotFoundError):
         package = (error.name or "").partition(".")[0]
         return missing_extra(package, PACKAGES[package], "This command") if package in PACKAGES else None
     if isinstance(error, OSError):
-        # Of a file of the project, which may be anything: no place that uses one foresees all of it.
+        # The error concerns a file of the project. No caller foresees all such errors.
         if error.filename is None and error.errno not in DISK_ERRORS:
             return None
         return file_error(error, "CannotWrite" if error.errno in DISK_ERRORS else "CannotUseFile")
@@ -150,14 +150,14 @@ def _as_error(error: Exception) -> SupavexError | None:
 
 
 def _without_address(message: str) -> str:
-    """A message of Click's, without what was given where it may be an address with a password."""
+    """A message of Click's, without an argument that may be an address with a password."""
     if not re.search(r"://|[@=]|password", message, re.IGNORECASE):
         return message
     return f"{re.split(r'[(:]', message, maxsplit=1)[0].rstrip()}: ***"
 
 
 def _terminate(signum: int, frame: object) -> None:
-    # An exception lets servers stop and temporary folders go, as Ctrl-C does.
+    # As with Ctrl-C, an exception lets servers stop and temporary folders be removed.
     raise KeyboardInterrupt
 
 
@@ -165,7 +165,7 @@ def _show(error: SupavexError, *, as_json: bool) -> None:
     if as_json:
         try:
             click.echo(json.dumps({"ok": False, "error": error.to_json()}, ensure_ascii=False))
-        except OSError:  # standard output is what can't be written
+        except OSError:  # Standard output itself can't be written.
             as_json = False
     if as_json:
         return

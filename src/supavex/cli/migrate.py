@@ -159,7 +159,7 @@ def _say_next(result: Migration | RemoteMigration | NothingChanged, options: Mig
 
 
 def _reported(result: Migration | RemoteMigration | NothingChanged, settings: Settings) -> list[str]:
-    """The report that a person reads; of a migration here, kept as report.md too."""
+    """The report for a person. After a migration on this machine, it is also kept as report.md."""
     from supavex.migrate.golive.live import NothingChanged
     from supavex.migrate.golive.remote import RemoteMigration, remote_lines
 
@@ -176,7 +176,7 @@ def _reported(result: Migration | RemoteMigration | NothingChanged, settings: Se
 
 
 def _new_archive(name: str) -> Path:
-    """The file that ``--out`` names. Raises where there can be none."""
+    """The path of ``--out``. Raises :class:`~supavex.errors.UsageError` if no file can be there."""
     path = Path(name).resolve()
     above = next(folder for folder in path.parents if folder.exists())
     if not name or path.is_dir() or not above.is_dir():

@@ -1,4 +1,4 @@
-"""Options that many commands share, and how findings and tables are printed."""
+"""Options that several commands share, and the output of findings and tables."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from supavex.settings.reading import project_folder
 F = TypeVar("F", bound=Callable[..., Any])
 _COLOURS = {"error": "red", "warning": "yellow", "note": "blue"}
 _LISTED = 5
-#: Warnings or notes of one code that are shown; of more, the first :data:`_LISTED`.
+#: The most warnings or notes of one code that are shown in full. Of more, the first :data:`_LISTED` are shown.
 _OF_A_KIND = 10
 
 
 def folder_option(help: str = "The project's folder. Default: here, or the nearest above.") -> Callable[[F], F]:
-    """``-C DIR`` as ``folder``: ``.`` by default, and seen from the folder of a ``-C`` before the command."""
+    """``-C DIR`` as ``folder``, by default ``.``. It is relative to the folder of a ``-C`` before the command."""
     return click.option("-C", "folder", metavar="DIR", callback=_from_the_group, help=help)
 
 
@@ -44,7 +44,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 
 
 def open_project(folder: str, config: str | None) -> Project:
-    """The project that ``-C`` and ``--config`` name: in that folder, else in the nearest one above it."""
+    """The project of ``-C`` and ``--config``: in that folder, or else in the nearest one above it."""
     named_project(folder, config)
     root = project_folder(Path(folder), config)
     if root != Path(folder).resolve():
@@ -52,14 +52,16 @@ def open_project(folder: str, config: str | None) -> Project:
     project = Project(root, config)
     settings = project.settings
     if settings.database_url:
-        from supavex.postgres.connection import without_password  # psycopg starts slowly
+        from supavex.postgres.connection import without_password  # psycopg is slow to import.
 
         log(f"Source: {without_password(settings.database_url)} ({settings.database_url_place})")
     return project
 
 
 def confirmed(question: str, hint: str, changes: str, *, yes: bool) -> bool:
-    """Whether a person agrees to ``changes``. Raises where there is no terminal to ask on, and no ``yes``."""
+    """Whether a person agrees to ``changes``. Raises :class:`~supavex.errors.UsageError` if there is neither a terminal
+    nor ``yes``.
+    """
     click.echo(changes, err=True)
     if not yes and not sys.stdin.isatty():
         raise UsageError("NotConfirmed", "there is no terminal to ask on.", hint=hint)
@@ -72,7 +74,7 @@ def print_json(data: Any) -> None:
 
 
 def print_diagnostics(diagnostics: Sequence[Diagnostic], *, err: bool = False) -> None:
-    """Findings, worst first; the same finding at many places is said once, with the places."""
+    """Prints findings, the worst first. A finding at several places is printed once, with the places."""
     groups: dict[tuple[str, str, str, str], list[Diagnostic]] = defaultdict(list)
     for diagnostic in diagnostics:
         if diagnostic.severity == "note" and current().quiet:

@@ -1,9 +1,9 @@
-"""Progress on standard error: bars on a terminal with Rich installed, else lines: each finished table, and long ones
-after half a second and every ten.
+"""Shows progress on standard error. On a terminal with Rich installed it shows bars. Otherwise it prints a line for
+each finished table, and for a long one after half a second and then every ten seconds.
 
-With ``--json``, events for programs instead, one JSON object a line: ``progress`` (at most twice a second) and ``done``
-(once a table), with ``step``, ``table``, ``rows``, ``estimate`` (of all rows; 0 where unknown), ``seconds``,
-``rowsPerSecond`` and ``secondsLeft`` (null where unknown).
+With ``--json`` it prints events for programs, one JSON object a line: ``progress`` (at most twice a second) and
+``done`` (once a table), with ``step``, ``table``, ``rows``, ``estimate`` (of all rows; 0 if unknown), ``seconds``,
+``rowsPerSecond`` and ``secondsLeft`` (null if unknown).
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
-#: A table, the rows done, and an estimate of all (0 where unknown).
+#: Called with a table, the rows done, and an estimate of all (0 if unknown).
 Report = Callable[[str, int, int], None]
-#: For whom: people, programs (``--json``), or nobody.
+#: The readers: people, programs (``--json``), or none.
 Audience = Literal["people", "programs", "nobody"]
 _EVENT_SECONDS, _LINE_SECONDS = 0.5, 10.0
 
 
 def audience(as_json: bool) -> Audience:
-    """Whom a command reports to."""
+    """The readers of a command's progress."""
     if current().quiet:
         return "nobody"
     return "programs" if as_json else "people"
@@ -42,7 +42,7 @@ def audience(as_json: bool) -> Audience:
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """How far one table is."""
+    """The progress of one table."""
 
     table: str
     rows: int
@@ -51,17 +51,17 @@ class _State:
 
     @property
     def rate(self) -> float:
-        """Rows a second."""
+        """Rows per second."""
         return self.rows / self.seconds if self.seconds > 0 else 0.0
 
     @property
     def left(self) -> float | None:
-        """Seconds that are left, by the estimate, which the rows may pass; None where nothing is known."""
+        """The remaining seconds by the estimate, which may be too low; None if unknown."""
         return max(0, self.estimate - self.rows) / self.rate if self.estimate and self.rate else None
 
 
 class _Shown(Protocol):
-    """Where progress goes."""
+    """An output of progress."""
 
     def running(self, state: _State) -> None: ...
 
@@ -69,7 +69,7 @@ class _Shown(Protocol):
 
 
 class _Lines:
-    """A line for each finished table, and one every ``seconds`` while a table is worked on; the first comes soon."""
+    """Prints a line for each finished table, and one every ``seconds`` for a table in work; the first comes early."""
 
     def __init__(self, step: str, seconds: float) -> None:
         self._step, self._seconds = step, seconds
@@ -89,7 +89,7 @@ class _Lines:
 
 
 class _Events:
-    """JSON for programs."""
+    """Prints JSON for programs."""
 
     def __init__(self, step: str) -> None:
         self._step, self._last = step, 0.0
@@ -119,17 +119,17 @@ class _Events:
 
 class _Nothing:
     def running(self, state: _State) -> None:
-        """Says nothing."""
+        """Prints nothing."""
 
     def done(self, state: _State) -> None:
-        """Says nothing."""
+        """Prints nothing."""
 
 
 @contextmanager
 def bars(step: str, audience: Audience = "people", line_seconds: float = _LINE_SECONDS) -> Iterator[Report]:
-    """Shows how far each table is while the block runs. ``step``: what is done with them (``copying``).
+    """Shows the progress of each table while the block runs. ``step`` names the work (``copying``).
 
-    ``line_seconds``: off a terminal, how long a table is worked on between two lines.
+    ``line_seconds``: without a terminal, the seconds between two lines about a table.
     """
     with _shown(step, audience, line_seconds) as shown:
         started = time.monotonic()
@@ -140,7 +140,7 @@ def bars(step: str, audience: Audience = "people", line_seconds: float = _LINE_S
             now = time.monotonic()
             if current is not None and current.table != table:
                 shown.done(current)
-                # What comes between two tables is the second one's: its queries, say.
+                # The time between two tables belongs to the second, for its queries.
                 started += current.seconds
             current = _State(table, rows, estimate, now - started)
             shown.running(current)
@@ -152,14 +152,16 @@ def bars(step: str, audience: Audience = "people", line_seconds: float = _LINE_S
 
 @contextmanager
 def shown_progress(audience: Audience = "people") -> Iterator[Callable[[str, str, int, int], None]]:
-    """Shows the steps of a library call while the block runs: called with step, table, rows and an estimate of all."""
+    """Shows the steps of a library call while the block runs. The callback gets the step, a table, the rows done, and
+    an estimate.
+    """
     with ExitStack() as stack:
         step, report = "", None
 
         def progress(now: str, table: str, rows: int, estimate: int) -> None:
             nonlocal step, report
             if report is None or now != step:
-                stack.close()  # the bars of the step before
+                stack.close()  # Ends the bars of the previous step.
                 step, report = now, stack.enter_context(bars(now, audience))
             report(table, rows, estimate)
 
@@ -188,14 +190,14 @@ def _shown(step: str, audience: Audience, line_seconds: float) -> Iterator[_Show
 
 
 class _Bars:
-    """A bar for each table, with rows a second and the time that is left. Until the first, steps are shown."""
+    """A bar for each table, with rows per second and the remaining time. Until the first table, steps are shown."""
 
     def __init__(self, progress: RichProgress, stack: ExitStack) -> None:
         self._progress, self._stack = progress, stack
         self._tasks: dict[str, TaskID] = {}
 
     def running(self, state: _State) -> None:
-        # The estimate is PostgreSQL's, from its last ANALYZE: the rows done may pass it.
+        # PostgreSQL's estimate is as old as its last ANALYZE, so more rows may be done than estimated.
         total = max(state.rows, state.estimate) if state.estimate else None
         of = f" of about {state.estimate:,}" if state.estimate > state.rows else ""
         left = "" if state.left is None else f"{duration(state.left)} left"

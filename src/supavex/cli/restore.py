@@ -47,7 +47,7 @@ def command(archive: str, folder: str, config: str | None, to: str, replace: boo
 
 
 def report_lines(result: Restored) -> list[str]:
-    """The report that a person reads."""
+    """The report for a person."""
     rows = [(t.target, t.rows, t.source.removeprefix("public.")) for t in result.tables]
     lines = [table_text(["from", "rows", "to"], rows), ""]
     for (table, kind, reason), notes in groupby(result.notes, key=lambda note: (note.table, note.kind, note.reason)):

@@ -10,7 +10,7 @@ from supavex.cli.options import json_option, open_project, print_json, project_o
 from supavex.rules.writing import Rules
 from supavex.text import counted
 
-#: Constraints of a kind that the terminal lists.
+#: The most constraints of a kind that the terminal lists.
 _LISTED = 10
 
 
@@ -45,7 +45,7 @@ def command(folder: str, config: str | None, as_json: bool, check: bool) -> int:
 
 
 def report_lines(result: Rules) -> list[str]:
-    """The report that a person reads."""
+    """The report for a person."""
     found, refused = len(result.rules.found), result.rules.refused
     lines = [f"policies: {found} found, {found - len(refused)} translated, {len(refused)} refuse."]
     for table, rule in refused:

@@ -44,7 +44,7 @@ def command(folder: str, config: str | None, as_json: bool, to_stdout: bool) -> 
 
 
 def said(project: Settings, made: Scaffolded) -> str:
-    """What was written, in a line."""
+    """The files that were written, in a line."""
     if not made.tables and not made.toml:
         return "Nothing to add: every source table has its definition."
     files = [project.shown(project.schema_file)] + ([project.config.name] if made.toml else [])

@@ -61,7 +61,7 @@ def command(folder: str, data: str | None, port: int, site_port: int, host: str,
     try:
         project = open_project(folder, None)
     except UsageError:
-        # Without a project, or with one whose source is not at hand: a deployment needs neither.
+        # The project may be missing, or its source unreachable. A deployment needs neither.
         root = project_folder(Path(folder))
         kept = data_folder(place or root / STATE_NAME, ignored=(root / CONFIG_NAME).exists())
         serve(ServeOptions(kept, host, port, site_port, hosts), started)

@@ -1,7 +1,7 @@
-"""Shows on standard error what a command does, once nothing has been shown for half a second.
+"""Shows the present step of a command on standard error, after half a second without output.
 
-On a terminal, one line that is wiped in the end; elsewhere a line for each step that takes so long, and again every ten
-seconds; with ``--json`` an event (``{"event": "step", "what": …}``); nothing with ``-q``.
+On a terminal it is one line, which is removed at the end. Otherwise it is a line for each long step, repeated every ten
+seconds. With ``--json`` it is an event (``{"event": "step", "what": …}``). With ``-q`` nothing is shown.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ import click
 from supavex.cli.verbosity import current
 from supavex.steps import listener
 
-#: Seconds without a word that a person takes for an answer; between two lines about one step; between two looks.
+#: Seconds without output before a step is shown; between two lines about one step; between two checks.
 SECONDS, AGAIN_SECONDS, _LOOK_SECONDS = 0.5, 10.0, 0.1
 
 
 @dataclass(slots=True)
 class _Step:
-    """A step, when it began, and when it was last said (0: never)."""
+    """A step, its beginning, and when it was last shown (0: never)."""
 
     what: str
     began: float
@@ -64,13 +64,13 @@ class ShownSteps:
                 self._wipe()
 
     def hide(self) -> None:
-        """Leaves the terminal to somebody else, until :meth:`unhide`."""
+        """Stops showing steps until :meth:`unhide`, because another output uses the terminal."""
         with self._changed:
             self._hidden += 1
             self._wipe()
 
     def unhide(self) -> None:
-        """The terminal is free again."""
+        """Continues to show steps."""
         with self._changed:
             self._hidden -= 1
             self._changed.notify()
@@ -83,7 +83,7 @@ class ShownSteps:
             self._changed.notify()
 
     def watch(self) -> None:
-        """Looks now and then whether there is something to show, until :meth:`close`."""
+        """Checks at intervals whether to show something, until :meth:`close`."""
         with self._changed:
             while not self._over:
                 busy = bool(self._steps) and not self._hidden
@@ -91,7 +91,7 @@ class ShownSteps:
                 self.look(time.monotonic())
 
     def look(self, now: float) -> None:
-        """Shows the innermost step where that is due at ``now``, a time of ``time.monotonic``."""
+        """Shows the innermost step if it is due at ``now``, a time of ``time.monotonic``."""
         if not self._steps or self._hidden or self._over or self._verbosity.quiet:
             return
         step = self._steps[-1]
@@ -115,7 +115,7 @@ class ShownSteps:
 
 
 def _write(text: str) -> None:
-    # The thread is no place to fail; what can't be written is said by what the command itself writes.
+    # An error of the output is ignored in this thread. The command's own output will report it.
     with suppress(OSError, ValueError):
         click.echo(text, nl=False, err=True)
 

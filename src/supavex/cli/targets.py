@@ -1,4 +1,4 @@
-"""``--to``: which deployment a command works on."""
+"""The option ``--to``: the deployment that a command works on."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ to_option = click.option(
 
 
 def target_option(to: str | None) -> str:
-    """The option as a command line takes it, with a space before it; nothing for the local deployment."""
+    """The option for a command line, with a space before it; empty for the local deployment."""
     return "" if to in (None, "local") else f" --to {shlex.quote(str(to))}"

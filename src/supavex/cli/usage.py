@@ -57,7 +57,7 @@ def _project(folder: str, config: str | None) -> tuple[Project | None, str]:
     try:
         return open_project(folder, config), ""
     except UsageError as error:
-        # A file that was asked for by name has to be there.
+        # A configuration file that was named explicitly has to exist.
         if error.code != "NoProject" or config is not None:
             raise
         return None, f"No advice: there is no {CONFIG_NAME} in {error.where}, so the Convex side is not known."

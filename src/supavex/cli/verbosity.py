@@ -1,6 +1,6 @@
-"""How much a command says and whether in colors: ``-q``, ``-v``, ``--color``, NO_COLOR and FORCE_COLOR.
+"""The amount of a command's output and its colors: ``-q``, ``-v``, ``--color``, NO_COLOR and FORCE_COLOR.
 
-Results go to standard output; what is said beside them goes to standard error by :func:`log` and :func:`next_step`.
+Results go to standard output. Other lines go to standard error through :func:`log` and :func:`next_step`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import click
 
 @dataclass(slots=True)
 class Verbosity:
-    """What this run was asked for. ``options``: those that name the project, as a command line takes them."""
+    """The requested output of this run. ``options``: the options that name the project, for command lines."""
 
     quiet: bool = False
     verbose: bool = False
@@ -28,12 +28,12 @@ _current: ContextVar[Verbosity] = ContextVar("verbosity")
 
 
 def start() -> None:
-    """Forgets what an earlier run in this process was asked for."""
+    """Resets the state, because tests run several commands in one process."""
     _current.set(Verbosity())
 
 
 def current() -> Verbosity:
-    """What this run was asked for."""
+    """The requested output of this run."""
     try:
         return _current.get()
     except LookupError:
@@ -42,9 +42,9 @@ def current() -> Verbosity:
 
 
 def colored() -> bool | None:
-    """Whether output is colored; None: where it goes to a terminal.
+    """Whether output is colored; None: if it goes to a terminal.
 
-    ``--color`` comes first, then NO_COLOR (no-color.org), then FORCE_COLOR, then a terminal that can't (TERM=dumb).
+    ``--color`` has priority, then NO_COLOR (no-color.org), then FORCE_COLOR, then TERM=dumb.
     """
     asked = current().color
     if asked != "auto":
@@ -58,13 +58,13 @@ def colored() -> bool | None:
 
 
 def log(line: str) -> None:
-    """Says a line beside the results: on standard error, and not with ``-q``."""
+    """Prints a line that is not a result: on standard error, and not with ``-q``."""
     if not current().quiet:
         click.echo(line, err=True)
 
 
 def next_step(*commands: str) -> None:
-    """Says what to type next: ``supavex`` commands without that word, with the options that name this project."""
+    """Prints the next ``supavex`` commands, given without that word, with the options that name this project."""
     options = current().options
     for number, command in enumerate(commands):
         line = f"supavex {command}{f' {options}' if options else ''}"
@@ -72,7 +72,7 @@ def next_step(*commands: str) -> None:
 
 
 def named_project(folder: str, config: str | None) -> None:
-    """Remembers the options that name the project, for :func:`next_step`."""
+    """Records the options that name the project, for :func:`next_step`."""
     parts = [] if folder in (".", "") else ["-C", folder]
     parts += [] if config is None else ["--config", config]
     current().options = shlex.join(parts)
@@ -81,7 +81,7 @@ def named_project(folder: str, config: str | None) -> None:
 def _set_color(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
     if value is not None:
         current().color = value  # type: ignore[assignment]
-    # Contexts of subcommands take the color of the one above when they are made.
+    # The context of a subcommand copies the color of its parent when it is made.
     context.color = context.find_root().color = colored()
 
 
@@ -94,7 +94,7 @@ def _set_verbose(context: click.Context, parameter: click.Parameter, value: bool
 
 
 def shared_options() -> list[click.Option]:
-    """Options that stand before a command as well as behind it."""
+    """The options that may stand before a command or after it."""
     return [
         click.Option(["-q", "--quiet"], is_flag=True, expose_value=False, callback=_set_quiet, is_eager=True,
                      help="Print only results, warnings and errors."),

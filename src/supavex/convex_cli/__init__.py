@@ -1,1 +1,1 @@
-"""Convex's own CLI, run in the app's folder."""
+"""Runs Convex's own CLI in the app's folder."""

@@ -1,7 +1,7 @@
-"""Bundles an app's functions by Convex's own CLI, which pushes them to a local deployment that is thrown away.
+"""Bundles an app's functions with Convex's own CLI, which pushes them to a temporary local deployment.
 
-It is done by ``convex deploy --env-file``, with code generation off: unlike ``convex dev`` it writes nothing into the
-app's folder, and takes no deployment from the app's own ``.env.local``.
+It runs ``convex deploy --env-file`` without code generation. Unlike ``convex dev``, this writes nothing into the app's
+folder, and does not read the deployment in the app's ``.env.local``.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from supavex.deployment.functions.bundle import Bundle, bundle_of
 from supavex.errors import SupavexError, UsageError
 from supavex.temporary import temporary_folder
 
-#: Where an app keeps its bundle, beside the convex folder.
+#: The name of an app's bundle, beside the convex folder.
 BUNDLE_NAME = "convex.bundle.json"
-#: Seconds that the server may take to start, and the CLI to push.
+#: The most seconds for starting the server, and for the CLI's push.
 _START_SECONDS, _PUSH_SECONDS = 60.0, 300.0
 _SOURCES = (".ts", ".tsx", ".mts", ".cts", ".js", ".jsx", ".mjs", ".cjs", ".json")
 _SETTINGS = ("package.json", "convex.json", "tsconfig.json")
 _LOCKS = ("package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml", "bun.lock", "bun.lockb")
-#: What a module imports by a path of its own.
+#: Imports by a relative path.
 _IMPORTED = re.compile(r"""(?:\bfrom|\bimport|\brequire)\s*\(?\s*["'](\.[^"'\n]*)["']""")
 
 
 def convex_folder_of(app: Path) -> Path:
-    """The folder of the app's functions: ``convex``, or what its ``convex.json`` says."""
+    """The folder of the app's functions: ``convex``, or the setting of its ``convex.json``."""
     try:
         settings = json.loads((app / "convex.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -47,10 +47,10 @@ def convex_folder_of(app: Path) -> Path:
 
 
 def inputs_of(app: Path) -> dict[str, str]:
-    """The files that the app's bundle is made of, by their paths from ``app``, and the SHA-256 of each.
+    """The files from which the app's bundle is made, by path from ``app``, with the SHA-256 of each.
 
-    They are the sources in the convex folder, what those import by relative paths from elsewhere, and the settings and
-    lock files around them. What is imported by the ``paths`` of a tsconfig.json is not found.
+    They are the sources in the convex folder, the files that these import by relative paths, and the settings and lock
+    files around them. Imports by the ``paths`` of a tsconfig.json are not found.
     """
     folder = convex_folder_of(app)
     if not folder.is_dir():
@@ -81,7 +81,7 @@ def inputs_of(app: Path) -> dict[str, str]:
 
 
 def _lock_files(app: Path) -> list[Path]:
-    """The lock files of the app's packages: the app's own, or those of the workspace that it is part of."""
+    """The lock files of the app's packages: the app's own, or those of its workspace."""
     for folder in (app, *app.parents):
         found = [folder / name for name in _LOCKS if (folder / name).is_file()]
         if found or (folder / ".git").exists():
@@ -99,7 +99,7 @@ def _resolved(path: Path) -> Path | None:
 
 
 def stale_because(bundle: Bundle, app: Path, inputs: Mapping[str, str]) -> str | None:
-    """What has changed since ``bundle`` was made of the app; None where nothing has."""
+    """What has changed in the app since ``bundle`` was made; None if nothing has."""
     changed = sorted(name for name in {*bundle.inputs, *inputs} if bundle.inputs.get(name) != inputs.get(name))
     if changed:
         return f"{changed[0]} has changed" + (f", and {len(changed) - 1} more" if len(changed) > 1 else "")
@@ -119,10 +119,10 @@ def _version(package: Path | None) -> str | None:
 
 
 def bundle_app(app: Path, environment: Mapping[str, str] | None = None, log: Log | None = None) -> Bundle:
-    """Has Convex's CLI bundle and push the app in ``app``; what came of it. It takes seconds, and needs Node.
+    """Makes Convex's CLI bundle and push the app in ``app``. Returns the bundle. It takes seconds, and needs Node.
 
-    ``environment``: the deployment's variables while modules are evaluated. Raises with what is missing, or what the
-    CLI says where the app does not compile.
+    ``environment``: the deployment's variables while modules are evaluated. Raises
+    :class:`~supavex.errors.SupavexError` with the missing part, or with the CLI's message if the app does not compile.
     """
     app = app.resolve()
     inputs = inputs_of(app)
@@ -153,7 +153,7 @@ def bundle_app(app: Path, environment: Mapping[str, str] | None = None, log: Log
 
 @contextmanager
 def _served(folder: Path) -> Iterator[tuple[str, str]]:
-    """``supavex serve`` of ``folder`` in a process of its own, on ports that are free: its URL and admin key."""
+    """Runs ``supavex serve`` of ``folder`` in a separate process, on free ports. Gives its URL and admin key."""
     command = [sys.executable, "-P", "-m", "supavex", "serve", "--data", str(folder), "--port", "0", "--site-port", "0"]
     with (folder / "serve.log").open("w+", encoding="utf-8") as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL, text=True)

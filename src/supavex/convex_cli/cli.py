@@ -1,7 +1,7 @@
-"""Convex's own CLI, run in the app's folder: supavex drives it and does none of its work.
+"""Convex's own CLI, run in the app's folder: supavex drives the CLI and does none of its work.
 
-A target is ``cloud`` (whatever the app's folder is configured for) or the URL of a deployment, whose key is in the
-environment or the app's ``.env.local``, as the CLI itself reads it.
+A target is ``cloud`` (the deployment of the app's folder) or the URL of a deployment. The CLI reads the URL's key from
+the environment or the app's ``.env.local``.
 """
 
 from __future__ import annotations
@@ -35,36 +35,42 @@ from supavex.convex_cli.targets import (
 from supavex.errors import SupavexError, UsageError
 from supavex.steps import step
 
-#: The newest CLI that runs on a Node, from this major version on.
+#: The newest CLI for a Node version, by Node's major version.
 _CLI_OF_NODE = {20: "1.48"}
 _KEPT_LINES = 12
-#: What Convex's CLI prints where a deployment refuses its key.
+#: The CLI's messages if a deployment refuses its key.
 _WRONG_KEY = ("BadDeployKey", "BadAdminKey", "InvalidDeployKey", "The provided deploy key", "401 Unauthorized")
 _CONNECT_SECONDS = 5.0
-#: Convex's own function for its dashboard, and seconds that the CLI may take to ask it.
+#: The function of Convex's dashboard that returns schemas, and the most seconds for the CLI to call it.
 _SCHEMAS, _SCHEMA_SECONDS = "_system/frontend/getSchemas", 120.0
 
 
 @dataclass(frozen=True, slots=True)
 class OfficialCli:
-    """The CLI in an app's folder, set to one deployment. Make it by :func:`official_cli`."""
+    """The CLI in an app's folder, for one deployment. Make it by :func:`official_cli`."""
 
+    #: The app's folder.
     app: Path
+    #: ``cloud`` or the URL.
     target: str
+    #: The path of Node.
     node: str
+    #: The CLI's JavaScript file.
     program: Path
+    #: The environment variables of the process.
     environment: Mapping[str, str] = field(repr=False)
-    #: The deployment's address and admin key, where they are known (never for ``cloud``).
+    #: The deployment's address; empty for ``cloud``.
     url: str = ""
+    #: The deployment's admin key; empty if unknown.
     key: str = field(default="", repr=False)
-    #: Which deployment it is, as :func:`deployment_of` names it: `cloud` is now one, now another.
+    #: The deployment's name by :func:`deployment_of`, because `cloud` may mean different deployments over time.
     deployment: str = ""
 
     def run(self, *arguments: str, log: Log | None = None, seconds: float | None = None) -> str:
-        """Runs ``convex ARGUMENTS`` and gives what it printed; each line goes to ``log`` as it comes.
+        """Runs ``convex ARGUMENTS`` and returns the output. Each line goes to ``log`` when it arrives.
 
-        Raises where it fails, with its last lines, or takes more than ``seconds``. It gets no terminal, so it asks
-        nothing.
+        Raises :class:`~supavex.errors.SupavexError` with the last lines if it fails, or takes more than ``seconds``. It
+        has no terminal, so it asks no questions.
         """
         command = [self.node, str(self.program), *arguments]
         process = subprocess.Popen(
@@ -77,7 +83,8 @@ class OfficialCli:
             text=True,
             encoding="utf-8",
             errors="replace",
-            # An export holds people's data, hashes of passwords too: from its first byte it is its owner's.
+            # An export contains people's data and password hashes, so only its owner may read it from the first byte
+            # on.
             umask=0o077 if arguments[0] == "export" else -1,
         )
         lines = []
@@ -129,9 +136,9 @@ class OfficialCli:
         return line.replace(self.key, "***") if self.key else line
 
     def schema_text(self) -> str | None:
-        """The deployment's active schema as JSON: asked over HTTP, or by the CLI where no key is known here.
+        """The deployment's active schema as JSON: over HTTP, or by the CLI if the key is unknown here.
 
-        None where the deployment has none, or can't be asked.
+        None if the deployment has none, or can't be asked.
         """
         if not self.key:
             return self._schema_by_cli()
@@ -160,13 +167,15 @@ def _active(schemas: object) -> str | None:
 
 
 def official_cli(convex_folder: Path, target: str) -> OfficialCli:
-    """The CLI of the app that ``convex_folder`` belongs to, for ``target``. Raises with what is missing."""
+    """The CLI of the app with the folder ``convex_folder``, for ``target``. Raises :class:`~supavex.errors.UsageError`
+    with the missing part.
+    """
     url = "" if target == CLOUD else checked_url(target)
     app = convex_folder.parent
     node, program = official_program(app)
     environment = dict(os.environ)
     known = {**env_files(app), **environment}
-    environment.setdefault("CI", "1")  # no questions, no colours
+    environment.setdefault("CI", "1")  # No questions, no colors.
     environment["npm_config_loglevel"] = "error"
     if target == CLOUD:
         if not any(known.get(name) for name in (*OTHER_VARIABLES, URL_VARIABLE)):
@@ -186,13 +195,13 @@ def official_cli(convex_folder: Path, target: str) -> OfficialCli:
             hint=f"export {KEY_VARIABLE}='…'  (`supavex serve` prints it for its own deployment)",
         )
     _check_listening(url)
-    # Empty, and not absent: what is absent, the CLI takes from the app's .env files.
+    # Empty instead of unset: the CLI would read an unset variable from the app's .env files.
     environment.update(dict.fromkeys(OTHER_VARIABLES, ""))
     return OfficialCli(app, target, node, program, {**environment, URL_VARIABLE: url, KEY_VARIABLE: key}, url, key, url)
 
 
 def _check_listening(url: str) -> None:
-    """Raises NoDeployment where nothing listens at ``url``: Convex's CLI would try for half a minute."""
+    """Raises NoDeployment if nothing listens at ``url``, because Convex's CLI would try for half a minute."""
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
@@ -207,7 +216,9 @@ def _check_listening(url: str) -> None:
 
 
 def official_program(app: Path) -> tuple[str, Path]:
-    """Node, and the CLI of the convex package that the app in ``app`` has. Raises with what is missing."""
+    """Node, and the CLI in the convex package of the app in ``app``. Raises :class:`~supavex.errors.UsageError` with
+    the missing part.
+    """
     if not (app / "package.json").is_file():
         raise UsageError(
             "NoApp",
@@ -233,14 +244,14 @@ def official_program(app: Path) -> tuple[str, Path]:
 
 
 def _check_node(app: Path, node: str, package: Path | None) -> None:
-    """Raises NodeTooOld where the convex package says that its CLI does not run on this Node."""
+    """Raises NodeTooOld if the convex package declares that its CLI does not run on this Node."""
     assert package is not None
     try:
         about = json.loads((package / "package.json").read_text(encoding="utf-8"))
         wanted = re.fullmatch(r">=\s*(\d+)(?:\.\d+)*", str(about["engines"]["node"]).strip())
         ran = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=30, check=False)
     except (OSError, ValueError, KeyError, TypeError, subprocess.TimeoutExpired):
-        return  # the CLI itself says what is wrong
+        return  # The CLI itself reports the problem.
     present = re.fullmatch(r"v(\d+)[.\d]*", ran.stdout.strip())
     if wanted is None or present is None or int(present[1]) >= int(wanted[1]):
         return
@@ -256,16 +267,16 @@ def _check_node(app: Path, node: str, package: Path | None) -> None:
 
 
 def convex_package(app: Path) -> Path | None:
-    """The folder of the convex package that Node would find from ``app``; None where it is not installed."""
+    """The folder of the convex package that Node would find from ``app``; None if it is not installed."""
     return next((p for p in (f / "node_modules/convex" for f in (app, *app.parents)) if p.is_dir()), None)
 
 
 @contextmanager
 def env_files_kept(cli: OfficialCli) -> Iterator[None]:
-    """The app's .env files are behind the block what they were before it, where ``cli`` is set to a URL.
+    """Restores the app's .env files after the block, if ``cli`` is set to a URL.
 
-    ``convex dev`` takes such a URL for the app's deployment from then on: it writes it into .env.local, and takes
-    CONVEX_DEPLOYMENT out of there. A rehearsal must not cut an app off from its own deployment.
+    ``convex dev`` makes such a URL the app's deployment: it writes the URL into .env.local, and removes
+    CONVEX_DEPLOYMENT. A rehearsal must not cut an app off from its deployment.
     """
     if not cli.url:
         yield

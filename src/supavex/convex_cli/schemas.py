@@ -1,4 +1,4 @@
-"""The schema that a deployment has, read back through the CLI."""
+"""Reads the schema of a deployment back through the CLI."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from supavex.convex_cli.cli import OfficialCli
 
 
 def read_back(cli: OfficialCli, wanted: Mapping[str, Any]) -> list[str]:
-    """What of the tables ``wanted`` (name to exported definition) is not in the deployment as it should be.
+    """The differences between the deployment and the tables ``wanted`` (name to exported definition).
 
-    Where the schema can be asked for, validators and indexes are compared too; else only that the tables are there.
+    If the schema can be read, validators and indexes are compared, too; otherwise only the existence of tables.
     """
     text = cli.schema_text()
     if text is None:
@@ -38,7 +38,7 @@ def read_back(cli: OfficialCli, wanted: Mapping[str, Any]) -> list[str]:
 
 
 def _plain(index: Mapping[str, Any]) -> dict[str, Any]:
-    """An index without the field that Convex appends by itself."""
+    """An index without the field that Convex appends."""
     data = dict(index)
     fields = data.get("fields")
     if isinstance(fields, list) and fields[-1:] == ["_creationTime"]:

@@ -1,1 +1,1 @@
-"""The settings of a project: what its ``supavex.toml`` says, and the schema that it names."""
+"""The settings of a project in its ``supavex.toml``, and the schema that it names."""

@@ -30,15 +30,15 @@ from supavex.settings.rules import (
 from supavex.settings.settings import CONFIG_NAME, ENV_FILES, Settings
 from supavex.settings.toml_table import TomlTable
 
-#: Other rules of a column that a ``file`` can't stand beside: each makes another value of it, or none.
+#: Settings of a column that exclude ``file``: each makes another value of the column, or none.
 _NOT_WITH_FILE = ("skip", "sql", "ids", "storage", "truncate")
 
 
 def project_folder(folder: Path, config: str | None = None) -> Path:
-    """The nearest folder, from ``folder`` up, that holds the project's file; ``folder`` itself where none does.
+    """The nearest folder, from ``folder`` up, that holds the project's file; ``folder`` if none does.
 
-    A folder above is passed over where it is another user's, or where anybody may write into it: the file names code
-    that runs.
+    A folder above is ignored if it belongs to another user, or if anybody may write into it, because the file names
+    code that runs.
     """
     start = folder.resolve()
     for place in (start, *start.parents) if start.is_dir() else ():
@@ -50,12 +50,14 @@ def project_folder(folder: Path, config: str | None = None) -> Path:
 def load_settings(folder: Path, config: str | None = None) -> Settings:
     """The settings of the project in ``folder``.
 
-    Raises :class:`~supavex.errors.UsageError` where the file is missing or wrong.
+    Raises :class:`~supavex.errors.UsageError` if the file is missing or wrong.
     """
     root = folder.resolve()
     path = root / (config or CONFIG_NAME)
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # editors on Windows begin a file with a mark
+        data = tomllib.loads(
+            path.read_text(encoding="utf-8-sig")
+        )  # Editors on Windows begin a file with a byte order mark.
     except FileNotFoundError:
         raise UsageError(
             "NoProject",
@@ -76,7 +78,7 @@ def load_settings(folder: Path, config: str | None = None) -> Settings:
 
 
 def default_settings(folder: Path) -> Settings:
-    """The settings of a folder that has no supavex.toml, as `supavex init` would begin with them."""
+    """The settings of a folder without supavex.toml, as `supavex init` would write them."""
     root = folder.resolve()
     check_folders(root / STATE_NAME)
     return _settings(root, root / CONFIG_NAME, {})
@@ -139,7 +141,7 @@ def _settings(root: Path, path: Path, data: Mapping[str, Any]) -> Settings:
 
 
 def _api_schemas(root: Path, migrations: Path) -> list[str]:
-    """The schemas that the API has by supabase/config.toml, Supabase's own aside."""
+    """The schemas of the API in supabase/config.toml, without Supabase's own."""
     return list(read_config(supabase_folder(root, migrations)).schemas or ("public",))
 
 
@@ -180,14 +182,14 @@ def _maybe_path(root: Path, name: str | None) -> Path | None:
 
 
 def _database_url(root: Path, source: TomlTable) -> tuple[str | None, str]:
-    """The address of the live database that supavex.toml names, and where it stands; None where it names none."""
+    """The address of the live database in supavex.toml, and where it was found; None if supavex.toml names none."""
     url = source.take("database_url", str)
     variable = source.take("database_url_env", str)
     if url and variable:
         raise UsageError("InvalidConfig", "database_url and database_url_env: give one of them.", where=source.where)
     if variable:
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,99}", variable):
-            # Perhaps an address, with a password in it.
+            # It may be an address with a password, so the message does not quote it.
             message = "database_url_env is the name of an environment variable, and this is none."
             hint = 'database_url_env = "SUPABASE_DB_URL", and export SUPABASE_DB_URL=postgresql://…'
             raise UsageError("InvalidConfig", message, where=source.where, hint=hint)
@@ -209,7 +211,7 @@ def _database_url(root: Path, source: TomlTable) -> tuple[str | None, str]:
 
 
 def _variables(path: Path) -> dict[str, str | None]:
-    """The variables of an .env file, as they stand there: a ``$`` in a password is a dollar sign."""
+    """The variables of an .env file, uninterpreted: a ``$`` in a password is a dollar sign."""
     if not path.is_file():
         return {}
     from dotenv import dotenv_values

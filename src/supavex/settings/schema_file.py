@@ -9,7 +9,9 @@ from supavex.settings.settings import Settings
 
 
 def load_schema(settings: Settings) -> Schema:
-    """The ``schema`` that the project's ``schema.py`` defines. Raises with file and line where it can't be had."""
+    """The ``schema`` of the project's ``schema.py``. Raises :class:`~supavex.errors.SupavexError` with file and line if
+    it can't be loaded.
+    """
     path = settings.schema_file
     shown = settings.shown(path)
     try:

@@ -1,4 +1,4 @@
-"""The settings of a project. Everything has a default; for the plain case the file is a few lines, or empty.
+"""The settings of a project. All have defaults; in a simple project the file has a few lines, or none.
 
 Paths are relative to the project's folder.
 """
@@ -16,7 +16,7 @@ from supavex.files import PRIVATE_FILES, PRIVATE_FOLDERS, STATE_NAME, close_to_o
 from supavex.settings.rules import ColumnRule, Fill, StorageRule, TableRule, UnknownTypes, UsersRule
 
 CONFIG_NAME = "supavex.toml"
-#: Files beside it whose variables ``database_url_env`` may name; the environment comes first.
+#: Files beside supavex.toml whose variables ``database_url_env`` may name. The environment has priority.
 ENV_FILES = (".env.local", ".env")
 
 
@@ -35,7 +35,7 @@ class Settings:
     convex_folder: Path
     lock_file: Path
     migrations: Path
-    #: The seeds that supavex.toml names; None where it names none.
+    #: The seeds of supavex.toml; None if it names none.
     seeds: tuple[Path, ...] | None
     database_url: str | None
     schemas: tuple[str, ...]
@@ -52,7 +52,7 @@ class Settings:
     #: Whether supavex.toml names the folder of migrations.
     migrations_chosen: bool = False
     fill: Fill | None = None
-    #: Where the address of the live database stands: ``SUPABASE_DB_URL in .env.local``.
+    #: Where the address of the live database was found: ``SUPABASE_DB_URL in .env.local``.
     database_url_place: str = ""
 
     @property
@@ -61,9 +61,11 @@ class Settings:
         return self.root / STATE_NAME
 
     def make_state(self) -> None:
-        """Makes the folder of :attr:`state`, with a .gitignore in it: rows and keys don't belong in version control.
+        """Makes the folder of :attr:`state`, with a .gitignore in it, because rows and keys don't belong in version
+        control.
 
-        Raises where it can't be written into, is a symbolic link, or belongs to another user.
+        Raises :class:`~supavex.errors.SupavexError` if it can't be written, is a symbolic link, or belongs to another
+        user.
         """
         try:
             own_folder(self.state)
@@ -71,30 +73,30 @@ class Settings:
                 write_whole(self.state / ".gitignore", "*\n")
             close_to_others(self.state, PRIVATE_FILES, PRIVATE_FOLDERS)
             if not os.access(self.state, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
-                # Better than after an hour of work.
+                # Found here, and not after an hour of work.
                 raise PermissionError(errno.EACCES, "Nothing can be written into this folder", str(self.state))
         except OSError as error:
             raise file_error(error, "CannotWrite", str(self.state)) from None
 
     @property
     def migration_folder(self) -> Path:
-        """Where a migration leaves archive, rejects and report: each configuration file has one of its own."""
+        """The folder of a migration's archive, rejects and report. Each configuration file has its own."""
         name = "migration" if self.config.name == CONFIG_NAME else f"migration-{self.config.stem}"
         return self.state / name
 
     def table_rule(self, schema: str, name: str) -> TableRule:
-        """What the file says of ``schema.name`` (by its full name, or by its bare name in the first schema)."""
+        """The settings of ``schema.name``: by its full name, or by its bare name in the first schema."""
         qualified = self.tables.get(f"{schema}.{name}")
         if qualified is None and schema == self.schemas[0]:
             qualified = self.tables.get(name)
         return qualified or TableRule()
 
     def column_rule(self, rule: TableRule, column: str) -> ColumnRule:
-        """What the file says of a column: under its table, else under ``[columns]`` for every table."""
+        """The settings of a column: under its table, or else under ``[columns]``."""
         return rule.columns.get(column) or self.columns.get(column) or ColumnRule()
 
     def filling(self, table: TableRule, column: ColumnRule) -> Fill | None:
-        """What NULL in a column with those rules becomes; None where supavex.toml does not say."""
+        """The replacement of NULL for a column with those rules; None if supavex.toml does not say."""
         return column.fill or table.fill or self.fill
 
     def shown(self, path: Path) -> str:

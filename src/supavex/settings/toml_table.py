@@ -12,13 +12,13 @@ from supavex.errors import UsageError
 
 
 class TomlTable:
-    """Takes values out of a parsed TOML table, each checked for its type; what is left over is unknown."""
+    """Takes values out of a parsed TOML table and checks each for its type. Keys that are never taken are unknown."""
 
     def __init__(self, data: Mapping[str, Any], where: str) -> None:
         self.data, self.where, self.known = dict(data), where, set[str]()
 
     def take(self, key: str, kind: type | tuple[type, ...], default: Any = None) -> Any:
-        """The value of ``key``, which is of ``kind``; ``default`` where the key is not there."""
+        """The value of ``key``, which must have the type ``kind``; ``default`` if the key is missing."""
         self.known.add(key)
         if key not in self.data:
             return default
@@ -38,7 +38,7 @@ class TomlTable:
         return float(value)
 
     def choice(self, key: str, choices: tuple[str, ...]) -> Any:
-        """One of ``choices``; the first where the key is not there."""
+        """One of ``choices``; the first if the key is missing."""
         value = self.take(key, str, choices[0])
         if value not in choices:
             raise UsageError("InvalidConfig", f"{key} is one of {', '.join(choices)}.", where=self.where)
@@ -64,7 +64,7 @@ class TomlTable:
 
 
 def _shown(key: str, value: object) -> str:
-    """A wrong value for a message; of one that may be or hold a password, no more than what it is."""
+    """A wrong value for a message. If it may contain a password, only its type is shown."""
     text = repr(value)
     if not key.startswith("database_url") and re.fullmatch(r"[\w\s.,\-'\[\]]{0,80}", text):
         return text

@@ -1,1 +1,1 @@
-"""What the commands print for people: one report a module, made from a result, as lines."""
+"""The printed reports of the commands, one module for each: functions from a result to lines."""

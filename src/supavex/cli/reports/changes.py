@@ -14,7 +14,7 @@ _NAMED = 5
 
 
 def report_lines(found: Changes) -> list[str]:
-    """The report that a person reads."""
+    """The report for a person."""
     rows = [
         (t.source.removeprefix("public."), t.rows, t.inserted, t.updated, t.deleted, t.unchanged, t.by)
         for t in found.tables

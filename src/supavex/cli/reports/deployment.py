@@ -1,4 +1,4 @@
-"""The Markdown summary that a deploy leaves."""
+"""The Markdown summary of a deploy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def deployment_summary(
     schema: Schema, push: Push, plan: Plan | None, why_no_plan: str, deployed_at: str, to: str
 ) -> str:
-    """What was deployed: tables, indexes, documents checked, and what of the source Convex does not carry over."""
+    """The summary: tables, indexes, checked documents, and what Convex does not carry over from the source."""
     from supavex.mapping.not_carried import not_carried
 
     change = push.change

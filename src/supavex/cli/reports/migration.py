@@ -1,4 +1,4 @@
-"""The report of a migration, for people."""
+"""The report of a migration."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def report_lines(result: Migration, shown: Callable[[Path], str], first_schema: str = "public") -> list[str]:
-    """The report that a person reads; ``shown`` writes a path as that person would.
+    """The report for a person. ``shown`` formats a path.
 
-    ``first_schema``: the one whose tables supavex.toml names without it.
+    ``first_schema``: the schema whose tables supavex.toml names without it.
     """
     copied = result.copy
     if result.nothing:
@@ -98,7 +98,9 @@ def report_lines(result: Migration, shown: Callable[[Path], str], first_schema: 
 
 
 def _creation_lines(tables: list[TableResult]) -> list[str]:
-    """The tables whose documents have another creation time than their rows: those without one at all are no alarm."""
+    """Tables whose documents have another creation time than their rows. Tables without creation times need
+    no warning.
+    """
     lines = [
         f"{counted(table.creation_adjusted, 'row')} of {table.source} without a creation time after 1970 got a "
         "substitute (docs/migrate.md)."
@@ -113,7 +115,7 @@ def _creation_lines(tables: list[TableResult]) -> list[str]:
 
 
 def nothing_line(made_at: str) -> str:
-    """What there is to say where nothing has changed."""
+    """The line for a source without changes."""
     return f"Nothing has changed since {made_at}: nothing was imported."
 
 

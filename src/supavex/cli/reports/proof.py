@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from supavex.migrate.proof.findings import Proof, TableProof
 
 
-#: Findings of a kind that the terminal shows for each table.
+#: The most findings of a kind that the terminal shows for each table.
 _SHOWN = 3
 
 
 def report_lines(proof: Proof) -> list[str]:
-    """The report that a person reads."""
+    """The report for a person."""
     rows = [
         (
             t.source.removeprefix("public."),
@@ -68,7 +68,7 @@ def report_lines(proof: Proof) -> list[str]:
 
 
 def _finding_lines(table: TableProof, *, sampled: bool) -> list[str]:
-    """The first findings of each kind of a table, and how many more there are."""
+    """The first findings of each kind of a table, with the number of further ones."""
     from supavex.migrate.proof.findings import CHANGED, LISTED
 
     kinds: dict[str, list[str]] = {}

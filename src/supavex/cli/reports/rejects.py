@@ -1,4 +1,4 @@
-"""Rejected rows as ``supavex migrate`` prints them: causes first, each reason once, with the lines that fix it."""
+"""The rejected rows of ``supavex migrate``: causes first, each reason once, with the lines that fix it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from supavex.text import counted
 if TYPE_CHECKING:
     from supavex.migrate.state.rejects import Reject
 
-#: Reasons that are printed, and keys of each.
+#: The most reasons that are printed, and the most keys of each.
 _REASONS, _KEYS = 20, 3
 
 
 def reject_lines(rejects: Iterable[Reject], first_schema: str) -> list[str]:
-    """The lines; ``first_schema`` is the one whose tables supavex.toml names without it."""
+    """The lines. ``first_schema``: the schema whose tables supavex.toml names without it."""
     causes: dict[tuple[str, ...], list[Reject]] = defaultdict(list)
     followers: Counter[str] = Counter()
     for reject in rejects:
@@ -46,7 +46,9 @@ def reject_lines(rejects: Iterable[Reject], first_schema: str) -> list[str]:
 
 
 def toml_lines(code: str, table: str, column: str, first_schema: str) -> list[str]:
-    """The lines for supavex.toml that let rows of this code go, under their header; none where there are none."""
+    """The lines for supavex.toml that make rows of this code acceptable, under their header; empty if there
+    are none.
+    """
     known = REJECTIONS.get(code)
     if known is None or not known.toml or "," in column:
         return []

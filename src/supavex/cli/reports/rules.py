@@ -1,4 +1,4 @@
-"""The report of `supavex verify --rules`: leaks, differences, and what was not tried."""
+"""The report of `supavex verify --rules`: leaks, differences, and untested policies."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections import Counter
 from supavex.rules.proof.run import RulesProof
 from supavex.text import counted
 
-#: Findings of a kind that the terminal shows.
+#: The most findings of a kind that the terminal shows.
 _SHOWN = 10
 
 
 def report_lines(result: RulesProof) -> list[str]:
-    """The report that a person reads."""
+    """The report for a person."""
     found, called = result.findings, result.called
     lines: list[str] = []
     leaks = Counter((leak.function, leak.place, leak.table, leak.policy) for leak in called.leaks.values())

@@ -1,4 +1,4 @@
-"""The report of `supavex usage`: each call of Supabase, with what to write instead."""
+"""The report of `supavex usage`: each call of Supabase with its replacement."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NOUNS = {
 
 
 def report_lines(found: Usage) -> list[str]:
-    """The report that a person reads."""
+    """The report for a person."""
     lines = list(found.notes)
     for table in found.tables:
         lines += ["", *_table_lines(table)]

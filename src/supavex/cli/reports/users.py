@@ -27,7 +27,7 @@ _KINDS = {
 
 
 def report_lines(report: UsersReport, shown: Callable[[Path], str]) -> list[str]:
-    """The report that a person reads."""
+    """The report for a person."""
     rows: list[tuple[object, ...]] = [
         (report.users, "users"),
         *((report.kinds[kind], text) for kind, text in _KINDS.items() if report.kinds[kind]),
@@ -64,7 +64,7 @@ _LEFT = {"mfaFactors": "second factor", "sessions": "session"}
 
 
 def ids_lines(result: ClerkIds, shown: Callable[[Path], str]) -> list[str]:
-    """The report on the id file that a person reads."""
+    """The report on the id file for a person."""
     lines = []
     if result.without_old_id:
         lines.append(f"{counted(result.without_old_id, 'user')} of Clerk without a Supabase id as external_id.")
