@@ -1,1 +1,1 @@
-"""Documents, indexes and transactions of a deployment, on one SQLite file."""
+"""The documents, indexes and transactions of a deployment, on one SQLite file."""

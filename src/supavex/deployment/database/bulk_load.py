@@ -1,4 +1,4 @@
-"""The loading of a whole table into the deployment's file: rows in blocks, and indexes when all rows are there."""
+"""Loads a whole table into the deployment's file: rows in blocks, and indexes after all rows."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from supavex.deployment.database.store import Store, StoredTable, read_body
 
 @dataclass(slots=True)
 class Rows:
-    """Rows to be stored, by column: internal ids (16 bytes), documents (internal JSON in UTF-8), keys by index."""
+    """Rows to store, by column: internal ids (16 bytes), documents (internal JSON in UTF-8), keys by index."""
 
     ids: list[bytes]
     bodies: list[bytes]
     keys: list[list[bytes]]
 
     def append(self, internal_id: bytes, body: bytes, keys: list[bytes]) -> None:
-        """One row more."""
+        """Adds one row."""
         self.ids.append(internal_id)
         self.bodies.append(body)
         for column, key in zip(self.keys, keys, strict=True):
@@ -25,9 +25,9 @@ class Rows:
 
 
 class BulkLoad:
-    """Fills an empty document table and its indexes: rows in blocks, index keys sorted and entered at the end.
+    """Fills an empty document table and its indexes: rows in blocks; index keys are sorted and inserted at the end.
 
-    Raises :class:`DuplicateRow` from :meth:`finish` where two documents have one id.
+    :meth:`finish` raises :class:`DuplicateRow` if two documents have one id.
     """
 
     def __init__(self, store: Store, table: StoredTable) -> None:
@@ -43,7 +43,7 @@ class BulkLoad:
         return [index.fields for index in self._indexes]
 
     def add(self, rows: Rows) -> None:
-        """Stores rows. Both tables number them alike, from 1."""
+        """Stores rows. Both tables number them in the same order, from 1."""
         connection, storage = self._store.connection, self._table.storage
         sql = f"INSERT INTO documents_{storage} (internal_id, body) VALUES (?, CAST(? AS TEXT))"
         connection.executemany(sql, zip(rows.ids, rows.bodies, strict=True))
@@ -52,7 +52,7 @@ class BulkLoad:
         self._count += len(rows.ids)
 
     def finish(self) -> int:
-        """Builds the indexes; how many documents were loaded."""
+        """Builds the indexes. Returns the number of loaded documents."""
         connection, storage = self._store.connection, self._table.storage
         try:
             self._store.make_unique(storage)
@@ -75,5 +75,5 @@ class DuplicateRow(Exception):
 
     @property
     def id(self) -> str:
-        """The id."""
+        """The document's id."""
         return str(self.args[0])

@@ -1,4 +1,4 @@
-"""The tables, indexes and schema that a transaction sees, as they are at its moment."""
+"""The tables, indexes and schema that a transaction sees."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ from supavex.deployment.database.enforcement import SYSTEM_TABLES, enforced
 from supavex.deployment.database.search_indexes import StoredSearch, searches_of
 from supavex.deployment.database.store import CREATION_INDEX, StoredIndex, StoredTable, indexes_of, tables_of
 
-#: The tables of Convex's own that functions read by ``ctx.db.system``.
+#: Convex's own tables that functions read by ``ctx.db.system``.
 SCHEDULED, STORAGE = "_scheduled_functions", "_storage"
 SYSTEM_NUMBERS = MappingProxyType({name: number for number, name in SYSTEM_TABLES.items()})
 
-#: Their indexes besides the one by creation time, for the deployment's own use.
+#: Their indexes other than the one by creation time, which only the deployment uses.
 SYSTEM_INDEXES = {SCHEDULED: {"by_state": ("state.kind", "scheduledTime")}}
-#: The stored files as a table. Their keys are in one space, whichever way they are read.
+#: The stored files as a table. All reads of them use one space of keys.
 STORED_FILES = StoredTable(STORAGE, SYSTEM_NUMBERS[STORAGE], -FILES)
 _FILE_INDEXES = {CREATION_INDEX: StoredIndex(CREATION_INDEX, (), staged=False, entries=FILES)}
 
 
 class Catalog:
-    """What one version of the deployment's file says of the app. Immutable; shared by transactions of one version.
+    """The tables, indexes and schema of the app in one version of the deployment's file. Immutable; transactions of one
+    version share it.
 
-    :meth:`of` gives what it says of a component.
+    :meth:`of` returns those of a component.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -42,12 +43,12 @@ class Catalog:
             other._read(connection, component)
 
     def of(self, component: int) -> Catalog:
-        """The tables, indexes and schema of a component; of the app, for 0."""
+        """The tables, indexes and schema of a component, or of the app (0)."""
         return self._every[component]
 
     @property
     def components(self) -> Iterable[Catalog]:
-        """Those of the app and of every component, mounted or not."""
+        """The catalogs of the app and of every component, mounted or not."""
         return self._every.values()
 
     def _read(self, connection: sqlite3.Connection, component: int) -> None:
@@ -67,7 +68,7 @@ class Catalog:
 
     @classmethod
     def version(cls, connection: sqlite3.Connection) -> tuple[int, int]:
-        """What changes whenever tables, indexes or the schema do."""
+        """A value that changes whenever tables, indexes or the schema change."""
         (shape,) = connection.execute("PRAGMA schema_version").fetchone()
         (push,) = connection.execute("SELECT coalesce(max(id), 0) FROM pushes").fetchone()
         return shape, push
@@ -79,11 +80,11 @@ class Catalog:
 
     @cached_property
     def numbers(self) -> dict[str, int]:
-        """Every table that functions know of, by name, with its number."""
+        """Every table that functions can name, with its number."""
         return {**{name: table.number for name, table in self.tables.items()}, **SYSTEM_NUMBERS}
 
     def readable(self, name: str) -> StoredTable | None:
-        """The table of that name, a system table too."""
+        """The table of that name, including system tables."""
         return STORED_FILES if name == STORAGE else self.tables.get(name) or self._system.get(name)
 
     def name_of(self, number: int) -> str | None:
@@ -92,7 +93,7 @@ class Catalog:
         return SYSTEM_TABLES.get(number) or (None if table is None else table.name)
 
     def of_space(self, space: int) -> StoredTable | None:
-        """The table, of the app or a component, that a space of keys belongs to: its ids, or one of its indexes."""
+        """The table of the app or a component with the keys of a space: its ids, or one of its indexes."""
         tables = [(of, table) for of in self.components for table in of.by_number.values()]
         for of, table in tables:
             every = [index.entries for index in of.indexes(table).values()]
@@ -110,7 +111,7 @@ class Catalog:
         return self._searches.get(table.storage, {})
 
     def validator(self, table: str) -> Validator | None:
-        """What the documents of ``table`` must fit; None where the schema says nothing of it, or is not enforced."""
+        """The validator of the documents of ``table``; None if the schema has none, or is not enforced."""
         if self.schema is None or not self.schema.schema_validation or table not in self.schema.tables:
             return None
         if table not in self._validators:
@@ -119,7 +120,7 @@ class Catalog:
 
     @staticmethod
     def internal_id(table: StoredTable, text: object) -> bytes | None:
-        """The 16 bytes of an id of ``table``; None for anything else."""
+        """The 16 bytes of an id of ``table``; None for other texts."""
         try:
             number, internal_id = decode_id(text) if isinstance(text, str) else (0, b"")
         except InvalidId:

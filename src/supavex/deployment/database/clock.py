@@ -1,4 +1,4 @@
-"""The time of a deployment: the machine's, and as far ahead of it as somebody has turned it."""
+"""The time of a deployment: the machine's time plus an offset."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 
 
 class Clock:
-    """A clock that can be turned forward. Its time never goes back."""
+    """A clock that can be set forward. Its time never goes back."""
 
     def __init__(self) -> None:
         self._ahead = 0
@@ -20,5 +20,5 @@ class Clock:
         return self.ns() / 1e9
 
     def turn_to(self, seconds: float) -> None:
-        """Turns it to a moment (seconds since 1970), unless that is past."""
+        """Sets the clock forward to a time (seconds since 1970). An earlier time is ignored."""
         self._ahead += max(0, round(seconds * 1e9) - self.ns())

@@ -1,7 +1,7 @@
-"""The components of an app as the deployment's file keeps them: where each is mounted, and what it is given there.
+"""The components of an app in the deployment's file: where each is mounted, and its arguments.
 
 Source: ``common/src/bootstrap_model/components`` and ``model/src/components`` of convex-backend. A component that a
-push leaves out is unmounted: its functions and cron jobs go, its tables and stored files stay.
+push leaves out is unmounted: its functions and cron jobs are removed, its tables and stored files stay.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from supavex.convex.ids import encode_id, new_internal_id
 from supavex.deployment.database.store import Store
 from supavex.errors import SupavexError
 
-#: Levels of components, one mounted in the other, that an app may have. Convex gives no number.
+#: The most levels of nested components of an app. Convex documents no number.
 MAX_DEPTH = 64
 #: The number of Convex's system table ``_components``.
 _COMPONENTS_NUMBER = 544
@@ -25,35 +25,35 @@ _COLUMNS = "id, document, path, definition, mounted, args, env, http_prefix"
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """A component at one place; the app itself has the id 0 and the path ``""``.
-
-    ``path``: the names that it and its parents are mounted under, as in ``shop/counter``. ``definition``: the folder of
-    its ``convex.config.ts``, seen from the app's. ``document``: the id by which the CLI and function handles name it.
-    ``args``: internal JSON by name. ``env``: by name, ``{"type": "value", "value": …}``, or ``{"type": "envVar",
-    "name": …}`` for a variable of the app's.
-    """
+    """A component at one place. The app itself has the id 0 and the path ``""``."""
 
     id: int = 0
+    #: The id by which the CLI and function handles name it.
     document: str = ""
+    #: The names under which it and its parents are mounted: ``shop/counter``.
     path: str = ""
+    #: The folder of its ``convex.config.ts``, relative to the app's.
     definition: str = ""
     mounted: bool = True
+    #: Its arguments as internal JSON, by name.
     args: Mapping[str, Any] = field(default_factory=dict)
+    #: By name ``{"type": "value", "value": …}``, or ``{"type": "envVar", "name": …}`` for a variable of the app.
     env: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    #: The prefix of its HTTP routes; None if it has none.
     http_prefix: str | None = None
 
     @property
     def name(self) -> str:
-        """What its parent calls it."""
+        """The name that its parent gives it."""
         return self.path.rpartition("/")[2]
 
     @property
     def shown(self) -> str:
-        """As Convex's errors add it: `` in 'shop/counter'``; nothing of the app."""
+        """The text that Convex's errors append: `` in 'shop/counter'``; empty for the app."""
         return f" in '{self.path}'" if self.path else ""
 
     def environment(self, variables: Mapping[str, str]) -> dict[str, str]:
-        """What it sees of the app's environment variables, and of the values that it was given."""
+        """The environment variables that it sees: some of the app's, and its own values."""
         if not self.id:
             return dict(variables)
         found = {}
@@ -64,7 +64,7 @@ class Component:
         return found
 
     def child(self, name: str) -> str:
-        """The path of what is mounted in it under a name."""
+        """The path of its child with that name."""
         return f"{self.path}/{name}" if self.path else name
 
 
@@ -72,13 +72,15 @@ APP = Component()
 
 
 def components(connection: sqlite3.Connection) -> dict[str, Component]:
-    """The app's components by path, with those that are not mounted any more; parents first."""
+    """The app's components by path, including unmounted ones; parents first."""
     rows = connection.execute(f"SELECT {_COLUMNS} FROM components ORDER BY path").fetchall()
     return {row[2]: _component(row) for row in rows}
 
 
 def component_at(connection: sqlite3.Connection, path: str) -> Component:
-    """The component of a path, mounted or not; the app of an empty one. Raises where there is none."""
+    """The component at a path, mounted or not; the app for an empty path. Raises :class:`~supavex.errors.SupavexError`
+    if it does not exist.
+    """
     if not path:
         return APP
     row = connection.execute(f"SELECT {_COLUMNS} FROM components WHERE path = ?", (path,)).fetchone()
@@ -93,7 +95,7 @@ def _component(row: tuple[Any, ...]) -> Component:
 
 
 def keep_component(store: Store, component: Component) -> Component:
-    """Writes what is known of a component, by its path; it, with the id that it has or gets."""
+    """Writes a component's row, by its path. Returns the component with its id."""
     known = components(store.connection).get(component.path)
     document = encode_id(_COMPONENTS_NUMBER, new_internal_id()) if known is None else known.document
     row = (

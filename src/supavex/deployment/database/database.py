@@ -27,19 +27,21 @@ from supavex.deployment.database.store import CREATION_INDEX, Store, StoredTable
 from supavex.deployment.database.stored_files import documents_of_files
 from supavex.errors import SupavexError
 
-#: Where the file keeps that its text and vector indexes were built once.
+#: The key of ``meta`` that marks files whose text and vector indexes were built.
 _SEARCHES_BUILT = "search_indexes"
-#: Ids that are looked for at once.
+#: The most ids in one query.
 _IDS = 500
-#: Documents that SQLite joins: of the largest that there may be, its longest value holds so many.
+#: The number of documents that SQLite joins. As many of the largest documents fit its longest value.
 _JOINED = 100
-#: Bytes of documents that are given at once.
+#: The bytes of documents in one block.
 _BLOCK_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """What a push did: the change, documents held against the new schema, and documents entered into new indexes."""
+    """The result of a push: the change, the number of documents that were checked, and of those inserted into new
+    indexes.
+    """
 
     change: SchemaChange
     documents_checked: int
@@ -47,10 +49,10 @@ class Push:
 
 
 class Database:
-    """The database in the SQLite file ``path``, made where it is missing. A context manager.
+    """The database in the SQLite file ``path``, which is created if it is missing. A context manager.
 
-    Every method that writes is one transaction. Errors carry Convex's codes. Without ``durable`` commits wait for no
-    disk: for tests, whose file is not needed after a power failure.
+    Every method that writes is one transaction. Errors have Convex's codes. Without ``durable``, commits do not wait
+    for the disk. That suits tests, whose file is not needed after a power failure.
     """
 
     def __init__(self, path: Path, *, durable: bool = True) -> None:
@@ -67,24 +69,24 @@ class Database:
         self.store.close()
 
     def within(self, component: int) -> Database:
-        """The same database, seen from a component (0: from the app): its tables and its schema."""
+        """The same database with the tables and the schema of a component (0: of the app)."""
         view = Database.__new__(Database)
         view.path, view.durable, view.store = self.path, self.durable, self.store.within(component)
         return view
 
     def transaction(self) -> AbstractContextManager[None]:
-        """Several reads and writes as one: all or nothing, and what is read in it is what it wrote."""
+        """Several reads and writes as one transaction: all or nothing. Reads see its own writes."""
         return self.store.transaction()
 
     def reading(self) -> AbstractContextManager[None]:
-        """Several reads as of one moment, whatever other processes write meanwhile."""
+        """Several reads at one snapshot, while other processes may write."""
         return self.store.reading()
 
     # Reading
 
     @property
     def schema_text(self) -> str | None:
-        """The JSON of the active schema; None where none was pushed."""
+        """The JSON of the active schema; None if none was pushed."""
         sql = "SELECT schema FROM pushes WHERE component = ? ORDER BY id DESC LIMIT 1"
         row = self.store.connection.execute(sql, (self.store.component,)).fetchone()
         return None if row is None else str(row[0])
@@ -104,7 +106,7 @@ class Database:
         return {name: table.number for name, table in self.store.tables().items()}
 
     def count(self, table: str) -> int:
-        """How many documents a table holds; 0 for a table that is not there."""
+        """The number of documents in a table; 0 for a missing table."""
         with self.reading():
             stored = self.store.tables().get(table)
             if stored is None:
@@ -120,7 +122,7 @@ class Database:
             return None if table is None else self._get(table, internal_id)
 
     def get_many(self, table: str, ids: Sequence[str], damaged: OnDamaged = refuse) -> dict[str, Document]:
-        """Those of ``ids`` that are documents of ``table``. ``damaged`` is called with those that can't be read."""
+        """Those of ``ids`` that are documents of ``table``. ``damaged`` is called with unreadable ones."""
         if table == STORAGE_TABLE:
             return documents_of_files(self.store.connection, self.store.component, ids)
         found = {}
@@ -134,7 +136,7 @@ class Database:
         return found
 
     def present(self, table: str, ids: Iterable[str]) -> frozenset[str]:
-        """Those of ``ids`` that ``table`` has a document with, whether it can be read or not."""
+        """Those of ``ids`` with a document in ``table``, readable or not."""
         if table == STORAGE_TABLE:
             return frozenset(documents_of_files(self.store.connection, self.store.component, ids))
         with self.reading():
@@ -158,7 +160,7 @@ class Database:
         return None if row is None else read_body(row[0], table, internal_id, row[1])
 
     def documents(self, table: str, damaged: OnDamaged = refuse) -> Iterator[Document]:
-        """All documents of a table, in the order of their ids. ``damaged`` is called with those that can't be read."""
+        """All documents of a table, in the order of their ids. ``damaged`` is called with unreadable ones."""
         stored = self.store.tables().get(table)
         if stored is not None:
             sql = f"SELECT body, internal_id, row FROM documents_{stored.storage} ORDER BY internal_id"
@@ -171,13 +173,13 @@ class Database:
                 yield document
 
     def blocks(self, table: str) -> Generator[bytes]:
-        """All documents of a table as internal JSON, one a line, in the order in which they lie in the file."""
+        """All documents of a table as internal JSON, one a line, in the order of the file."""
         stored = self.store.tables().get(table)
         if stored is None:
             return
-        # SQLite joins some of them to one value, of bytes: a Python object for each takes far longer.
+        # SQLite joins several documents to one value, which is far faster than a Python object for each.
         documents = f"FROM documents_{stored.storage}"
-        # A body that is no text is a line that is no document, whatever its bytes are.
+        # A body with another type than text becomes a line that is not a document.
         body = "CASE typeof(body) WHEN 'text' THEN body ELSE typeof(body) END"
         some = f"SELECT CAST(group_concat({body}, char(10)) AS BLOB) {documents} WHERE row BETWEEN ? AND ?"
         first, last = self.store.connection.execute(f"SELECT min(row), max(row) {documents}").fetchone()
@@ -213,8 +215,9 @@ class Database:
     def push(self, schema_text: str, *, dry_run: bool = False) -> Push:
         """Makes ``schema_text`` (Convex's schema JSON) the active schema.
 
-        Every document is held against it first; one that does not fit refuses the push whole, and is named. New
-        indexes are built and old ones dropped before it returns. ``dry_run`` does all of it and takes it back.
+        Every document is checked against it first. A document that does not fit refuses the whole push, and the error
+        names it. New indexes are built and old ones dropped before it returns. ``dry_run`` does all of it and rolls it
+        back.
         """
         schema = compiled_schema(schema_text)
         change = schema_change(self.schema, schema)
@@ -234,11 +237,13 @@ class Database:
         return Push(change, checked, indexed)
 
     def change_to(self, schema_text: str) -> SchemaChange:
-        """What pushing ``schema_text`` would change. Raises where it does not compile; reads no document."""
+        """The change that pushing ``schema_text`` would make. Raises if it does not compile. It reads no document."""
         return schema_change(self.schema, compiled_schema(schema_text))
 
     def check_documents(self, schema_text: str) -> int:
-        """Holds the documents against a schema that is to come; how many. Raises for the first that does not fit."""
+        """Checks the documents against a schema before its push. Returns their number. Raises for the first that does
+        not fit.
+        """
         schema = compiled_schema(schema_text)
         with self.reading():
             return self._check_documents(schema, schema_change(self.schema, schema))
@@ -248,7 +253,7 @@ class Database:
             self.create_table(name)
 
     def create_table(self, name: str, number: int | None = None, storage: int | None = None) -> StoredTable:
-        """A new table with ``number``, or the lowest free one from 10001 as Convex gives it."""
+        """A new table with ``number``, or with the lowest free number from 10001, as Convex assigns it."""
         problem = table_name_problem(name)
         if problem:
             code = "TableNameReserved" if name.startswith("_") else "InvalidTableName"
@@ -309,9 +314,9 @@ class Database:
         return indexed
 
     def _build_first_searches(self) -> None:
-        """Builds the text and vector indexes of a file whose schema was pushed when there were none.
+        """Builds the text and vector indexes of a file that an older version made without them.
 
-        Where a document can't be read, they are not there until the next push, and queries say so.
+        If a document can't be read, they are missing until the next push, and queries report that.
         """
         with self.store.transaction():
             self.store.set_meta(_SEARCHES_BUILT, "1")
@@ -321,7 +326,7 @@ class Database:
                     self._build_searches(table, tables.get(name))
 
     def _build_searches(self, table: StoredTable, definition: TableDefinition | None) -> int:
-        """Makes the text and vector indexes of a table those of its definition; how many documents were entered."""
+        """Makes a table's text and vector indexes equal to its definition. Returns the number of inserted documents."""
         wanted, present, indexed = definitions(definition), self.store.searches(table), 0
         for index in present.values():
             if wanted.get(index.name) != (index.definition, index.staged):
@@ -337,7 +342,7 @@ class Database:
     # Documents
 
     def insert(self, table: str, fields: Document) -> str:
-        """Stores a new document; its id. A table that is not there is made, as Convex does."""
+        """Stores a new document. Returns its id. A missing table is created, as Convex does."""
         with self.store.transaction():
             stored = self.store.tables().get(table) or self.create_table(table)
             internal_id = new_internal_id()
@@ -350,7 +355,7 @@ class Database:
         return id_
 
     def replace(self, id_: str, fields: Document) -> None:
-        """Puts ``fields`` in the place of a document's own; ``_id`` and ``_creationTime`` stay."""
+        """Replaces a document's fields by ``fields``. ``_id`` and ``_creationTime`` stay."""
         with self.store.transaction():
             table, internal_id, old = self._existing(id_)
             document = {**fields, "_id": id_, "_creationTime": old["_creationTime"]}

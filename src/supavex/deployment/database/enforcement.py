@@ -1,4 +1,4 @@
-"""What a document must be to enter a table: Convex's limits, and the schema."""
+"""The conditions for a document to enter a table: Convex's limits, and the schema."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from supavex.convex.validators import Mismatch, TableNames, Validator
 from supavex.convex.values import Document, Value, size, value_problem
 from supavex.errors import SupavexError
 
-#: What Convex itself lets pass when a schema is pushed: top-level fields that start with an underscore (it drops them),
-#: ids of tables that the schema does not name, and types of which no document can be.
+#: Findings that Convex allows in a pushed schema: top-level fields with an underscore (it drops them), ids of unknown
+#: tables, and types that no document can have.
 _LET_PASS = ("SystemField", "FieldNameReserved", "UnknownTable", "TooNestedError", "TooManyFieldsError")
 #: The system tables that documents refer to, by number.
 SYSTEM_TABLES = {539: "_scheduled_functions", 540: "_storage"}
 
 
 def compiled_schema(schema_text: str) -> Schema:
-    """The schema of a JSON text. Raises the first error that Convex would."""
+    """The schema of a JSON text. Raises the first error that Convex would raise."""
     schema = schema_from_json(schema_text)
     for finding in compile_schema(schema):
         if finding.severity == "error" and finding.code not in _LET_PASS:
@@ -32,7 +32,7 @@ def compiled_schema(schema_text: str) -> Schema:
 
 
 def check_limits(table: str, document: Document) -> None:
-    """Raises where ``document`` (with its system fields) breaks a limit on values. Codes are Convex's."""
+    """Raises if ``document`` (with its system fields) breaks a limit on values. Codes are Convex's."""
     where = f"{table} {document.get('_id', '')}".strip()
     depth = _depth(document)
     if depth > limits.MAX_VALUE_NESTING:
@@ -53,12 +53,12 @@ def check_limits(table: str, document: Document) -> None:
         raise SupavexError("ValueTooLargeError", message, where=where)
 
 
-#: Words of :func:`~supavex.convex.values.value_problem` that have a code of their own.
+#: The beginnings of :func:`~supavex.convex.values.value_problem`'s texts, with Convex's code for each.
 _CODES = {"an array has": "ArrayTooLong", "an object has": "TooManyFieldsError"}
 
 
 def _depth(document: Document) -> int:
-    """The nesting of ``document``, looked at no further than Convex's limit on any value."""
+    """The nesting of ``document``, up to Convex's limit on any value."""
     level: list[Value] = [document]
     depth = 0
     while level and depth <= limits.MAX_VALUE_NESTING:
@@ -69,7 +69,7 @@ def _depth(document: Document) -> int:
 
 
 def enforced(definition: TableDefinition) -> Validator:
-    """The validator that a table's documents are held against: without the fields that Convex drops from it."""
+    """The validator that a table's documents are checked with: without the fields that Convex drops."""
 
     def without_system_fields(validator: Validator) -> Validator:
         if isinstance(validator, kinds.Object):
@@ -82,9 +82,9 @@ def enforced(definition: TableDefinition) -> Validator:
 
 
 def quick_check(validator: Validator, numbers: Mapping[str, int]) -> Callable[[Value], bool]:
-    """A function that says of most values that fit ``validator`` that they do; False asks for :func:`mismatch_of`.
+    """A fast function that returns True only if a value fits ``validator``. For False, ask :func:`mismatch_of`.
 
-    ``numbers`` are the tables' numbers. Of a document its system fields are passed over.
+    ``numbers`` are the tables' numbers. The system fields of a document are ignored.
     """
     if isinstance(validator, kinds.Object):
         return _quick_object(validator, numbers, system=2)
@@ -119,7 +119,7 @@ def _quick_object(validator: kinds.Object, numbers: Mapping[str, int], *, system
 
 
 def quick_value_check(validator: Validator, numbers: Mapping[str, int]) -> Callable[[Value], bool]:
-    """As :func:`quick_check`, of a value inside a document."""
+    """As :func:`quick_check`, for a value inside a document."""
     types = {kinds.Number: float, kinds.String: str, kinds.Boolean: bool, kinds.Null: type(None), kinds.Bytes: bytes}
     wanted = types.get(type(validator))
     if wanted is not None:
@@ -151,13 +151,13 @@ def quick_value_check(validator: Validator, numbers: Mapping[str, int]) -> Calla
 
 
 def mismatch_of(validator: Validator, document: Document, tables: TableNames) -> Mismatch | None:
-    """Why ``document``, its system fields aside, does not fit; None where it does."""
+    """Why ``document``, without its system fields, does not fit; None if it does."""
     fields = {name: value for name, value in document.items() if name not in ("_id", "_creationTime")}
     return validator.check(fields, lambda number: SYSTEM_TABLES.get(number) or tables(number))
 
 
 def check_system_fields(fields: Document, id_: str, created: float) -> None:
-    """Raises where ``fields`` bring other system fields than the document has."""
+    """Raises if ``fields`` have other values of system fields than the document."""
     if fields.get("_id", id_) != id_:
         shown = value_text(fields["_id"])
         message = f"Provided document ID {value_text(id_)} doesn't match '_id' field {shown}"

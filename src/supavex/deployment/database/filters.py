@@ -25,12 +25,12 @@ _NAMES = {"$add": "add", "$sub": "subtract", "$mul": "multiply", "$div": "divide
 
 
 def literal(data: Any) -> Value:
-    """A literal of a filter or range: undefined is possible there."""
+    """A literal of a filter or range, which may be undefined."""
     return UNDEFINED if data == {"$undefined": None} else from_internal_json(data)
 
 
 def expression(data: Any) -> Expression:
-    """The function that evaluates an expression for a document. Raises where it is none."""
+    """The function that evaluates an expression for a document. Raises for invalid JSON."""
     if not isinstance(data, dict) or len(data) != 1:
         value = literal(data)
         return lambda document: value
@@ -62,7 +62,7 @@ def expression(data: Any) -> Expression:
 
 
 def holds(filter_: Expression, document: Document) -> bool:
-    """Whether a document passes a filter. Raises where that is no boolean."""
+    """Whether a document passes a filter. Raises if the result is not a boolean."""
     return _boolean(filter_(document))
 
 
@@ -83,7 +83,7 @@ def _shown(value: Value) -> str:
 
 
 def type_name(value: Value) -> str:
-    """A value's type in Convex's words."""
+    """The name of a value's type in Convex's errors."""
     if value is UNDEFINED:
         return "Undefined"
     names = {bool: "Boolean", int: "Int64", float: "Float64", str: "String", bytes: "Bytes", list: "Array"}

@@ -1,7 +1,8 @@
-"""The SQLite tables of a deployment's file, and the upgrade of files that earlier versions made.
+"""The SQLite tables of a deployment's file, and the upgrade of files of earlier versions.
 
-What belongs to the app and to each of its components alike has a column ``component``: 0 is the app, others are ids of
-``components``. Modules belong to a definition, which may be mounted several times; the app's is the empty path.
+Tables for both the app and its components have a column ``component``: 0 is the app, other values are ids of
+``components``. Modules belong to a definition, which may be mounted several times; the app's definition is the empty
+path.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ import sqlite3
 
 from supavex.deployment.database import search_indexes
 
-# A key's columns stand first in tables without row ids: SQLite's own check takes others for damaged.
-#: The form of the file. Files of the ones before are upgraded, those of others refused.
+#: The format of the file. Files of earlier formats are upgraded, those of unknown formats refused.
 FORMAT, _EARLIER = "3", ("1", "2")
-#: What ``meta`` keeps under this key signs the deployment's function handles; nobody else knows it.
+#: The key of ``meta`` for the secret that signs the deployment's function handles.
 HANDLE_SECRET = "function_handle_secret"
+# In tables without row ids, the key's columns come first, because SQLite's check reports others as damaged.
 _TABLES = (
     """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -60,7 +61,7 @@ CREATE TABLE IF NOT EXISTS ended_sessions (token BLOB PRIMARY KEY, until INTEGER
 
 
 def is_made(connection: sqlite3.Connection) -> bool:
-    """Whether a file has what :func:`make` makes: then opening it need not wait for who is writing to it."""
+    """Whether :func:`make` has nothing to do, so that opening the file need not wait for a writer."""
     names = re.findall(r"EXISTS (\w+)", _TABLES)
     marks = ",".join("?" * len(names))
     sql = f"SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ({marks})"
@@ -71,7 +72,7 @@ def is_made(connection: sqlite3.Connection) -> bool:
 
 
 def form_of(connection: sqlite3.Connection) -> str | None:
-    """The form of a file; None of one that is new."""
+    """The format of a file; None for a new file."""
     if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").fetchone() is None:
         return None
     row = connection.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
@@ -79,12 +80,12 @@ def form_of(connection: sqlite3.Connection) -> str | None:
 
 
 def make(connection: sqlite3.Connection) -> None:
-    """Makes the tables that are missing, and upgrades those of an earlier form. Call it in a transaction."""
+    """Makes the missing tables, and upgrades those of an earlier format. Call it in a transaction."""
     form = form_of(connection)
     if form not in (None, FORMAT, *_EARLIER):
-        return  # whoever opens the file says so
+        return  # The caller reports the unknown format.
     for statement in _TABLES.split(";"):
-        # Of an earlier form, each table is there or not: no form says which version made the file.
+        # The format does not say which tables an earlier version made, so each is looked for.
         earlier = _set_aside(connection, statement) if form in _EARLIER else None
         connection.execute(statement)
         if earlier is not None:
@@ -94,7 +95,7 @@ def make(connection: sqlite3.Connection) -> None:
 
 
 def _set_aside(connection: sqlite3.Connection, statement: str) -> str | None:
-    """Renames the table that ``statement`` makes, if the file has it in another form; its name."""
+    """Renames the table that ``statement`` makes, if the file has it in another form. Returns the new name."""
     words = statement.replace("IF NOT EXISTS ", "").split()
     name = words[2]
     row = connection.execute("SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?", (name,)).fetchone()
@@ -105,7 +106,7 @@ def _set_aside(connection: sqlite3.Connection, statement: str) -> str | None:
 
 
 def _take_back(connection: sqlite3.Connection, name: str) -> None:
-    """Fills a table with the rows of its earlier form. Those are the app's where no column says whose they are."""
+    """Copies the rows of a table's earlier form. Rows without the column ``component`` belong to the app."""
     columns, before = (
         [column for (column,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))]
         for table in (name, f"earlier_{name}")

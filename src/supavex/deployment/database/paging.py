@@ -1,7 +1,7 @@
-"""Reading a query: in batches as a function iterates over it, or page by page.
+"""Reads a query in batches, while a function iterates over it, or page by page.
 
-What has been fetched is given to the function as it was then, whatever is written meanwhile. What the function has read
-is what reached it, and not what was fetched ahead for it. Source: ``database/src/query`` of convex-backend.
+The function gets fetched documents as they were at the fetch, even if it writes to them meanwhile. Only the documents
+that reached the function count as read, not those fetched ahead. Source: ``database/src/query`` of convex-backend.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from supavex.deployment.database.transaction import Row, Transaction
 from supavex.deployment.database.usage import DENSEST, Limits
 from supavex.errors import SupavexError
 
-#: Rows that are fetched at once, Convex's DEFAULT_QUERY_PREFETCH: what a loop that writes meets depends on it.
+#: Rows in one fetch: Convex's DEFAULT_QUERY_PREFETCH. It determines which of its own writes a loop sees.
 _FETCHED = 100
 _MOST_FETCHED = 4096
-#: Characters of JSON that are given at once, and above which no more rows are fetched at once than before.
+#: The characters of JSON in one batch. Above it, the next fetch is not larger than the last.
 _BATCH_CHARACTERS = 1 << 20
-#: Near its limits a page is to be split: where it has read so much of them, or is so long (SOFT_MAX_PAGE_LEN).
+#: A page is to be split if it has used this share of its limits, or of SOFT_MAX_PAGE_LEN.
 _NEAR = 0.75
 _LONG_PAGE = int(8192 * _NEAR)
 END = "_end_"
@@ -41,33 +41,42 @@ class _PageFull(Exception):
 
 @dataclass(slots=True)
 class OpenQuery:
-    """A query that is being read. An output is a document that it gives, with those before it that filters reject."""
+    """A query that is being read. An output is a document for the reader, with the documents before it that filters
+    reject.
+    """
 
     plan: QueryPlan | SearchPlan
-    #: Whether more are fetched each time: for who writes nothing, it makes no difference when that is done.
+    #: Whether each fetch is larger. For a function without writes, the time of a fetch makes no difference.
     growing: bool = False
-    #: The keys up to which rows have been fetched, and up to which the reader has got them.
+    #: The key up to which rows have been fetched.
     fetched: bytes | None = None
+    #: The key up to which the reader has received them.
     got: bytes | None = None
-    #: How many rows are wanted of the next fetch.
+    #: The number of rows for the next fetch.
     hint: int = _FETCHED
+    #: The most rows of a page; None: no limit.
     max_rows: int | None = None
+    #: The most bytes of a page; None: no limit.
     max_bytes: int | None = None
-    #: How many documents each of the plan's limits lets pass yet.
+    #: For each limit of the plan, the documents that it still allows.
     limits: list[int] = field(init=False)
-    #: Fetched rows that have not been looked at.
+    #: Fetched rows that have not been processed.
     page: deque[Row] = field(default_factory=deque)
     #: Whether the range has no more rows to fetch.
     exhausted: bool = False
-    #: What a text search has found, and how much of it was fetched.
+    #: The results of a text search.
     found: list[Found] | None = None
+    #: The number of these results that were fetched.
     taken: int = 0
-    #: What the reader was given last, and how much of that it is known to have got.
+    #: The outputs of the last batch.
     outputs: list[list[Row]] = field(default_factory=list)
+    #: The number of these outputs that the reader is known to have received.
     known: int = 0
-    #: Rows behind the last output.
+    #: Rows after the last output.
     tail: list[Row] = field(default_factory=list)
+    #: The rows that the page has read.
     rows: int = 0
+    #: The bytes that the page has read.
     weight: int = 0
 
     def __post_init__(self) -> None:
@@ -75,17 +84,17 @@ class OpenQuery:
 
     @property
     def whole(self) -> bool:
-        """Whether all of the range has been looked at, and its end."""
+        """Whether the whole range, with its end, has been processed."""
         return self.exhausted and not self.page and 0 not in self.limits
 
     def batch(self, transaction: Transaction) -> tuple[list[str], bool]:
-        """The next documents as JSON, and whether no more come behind them. What came before has been read."""
+        """The next documents as JSON, and whether they are the last. The documents before them count as read."""
         self.read(transaction, len(self.outputs), end=False)
         self.outputs, self.known = [], 0
         length = 0
         while length <= _BATCH_CHARACTERS:
             if self.outputs and not self.page and not self.exhausted and 0 not in self.limits:
-                break  # what comes behind a fetch is as it is when it is asked for
+                break  # Rows after this fetch are read when they are asked for.
             output = self.next(transaction)
             if output is None:
                 return [output[-1].body for output in self.outputs], True
@@ -94,7 +103,7 @@ class OpenQuery:
         return [output[-1].body for output in self.outputs], False
 
     def next(self, transaction: Transaction) -> list[Row] | None:
-        """The next output; None where no more come. Raises :class:`_PageFull` where no more may be read."""
+        """The next output; None if there is none. Raises :class:`_PageFull` if the page has reached its limit."""
         while 0 not in self.limits:
             if self.max_bytes is not None and self.weight >= self.max_bytes:
                 raise _PageFull
@@ -117,7 +126,7 @@ class OpenQuery:
             transaction.usage.read([row.body for row in self.tail])
         filtered = len(self.limits) < len(self.plan.operators)
         wanted = _FETCHED if filtered and not self.growing else min(self.hint, _MOST_FETCHED)
-        # The limits before the first filter count rows.
+        # Limits before the first filter count rows.
         inner = sum(1 for _ in takewhile(lambda operator: isinstance(operator, int), self.plan.operators))
         wanted = min([wanted, *self.limits[:inner]])
         if self.max_rows is not None:
@@ -135,7 +144,9 @@ class OpenQuery:
             self.hint = min(self.hint * 2, _MOST_FETCHED)
 
     def _searched(self, transaction: Transaction, plan: SearchPlan, count: int) -> tuple[list[Row], bytes | None]:
-        """The next rows of a text search, as :meth:`Transaction.fetch` gives them. It is made once, at the first."""
+        """The next rows of a text search, in the form of :meth:`Transaction.fetch`. The search runs once, at the first
+        fetch.
+        """
         if self.found is None:
             self.found = [found for found in search(transaction, plan) if self.got is None or found.key > self.got]
         if self.taken == MAX_FOUND:
@@ -150,7 +161,9 @@ class OpenQuery:
         return rows, None if ended or not some else some[-1].key
 
     def read(self, transaction: Transaction, count: int, *, end: bool) -> None:
-        """The function has got ``count`` documents of the last batch, and the end if ``end``: that much it has read."""
+        """Records that the function received ``count`` documents of the last batch, and the end if ``end``, so that
+        these count as read.
+        """
         rows = [row for output in self.outputs[self.known : count] for row in output]
         self.known = max(self.known, count)
         if end:
@@ -169,7 +182,7 @@ class OpenQuery:
 
 
 def _remember(transaction: Transaction, plan: QueryPlan, after: bytes | None, until: bytes | None) -> None:
-    """Remembers that a plan's range was read behind ``after``, up to and with ``until`` (None: to its end)."""
+    """Records that a plan's range was read after ``after``, up to and including ``until`` (None: to its end)."""
     if plan.table is None:
         return
     start, end = plan.start, plan.end
@@ -199,7 +212,7 @@ def _passes(plan: QueryPlan | SearchPlan, row: Row, limits: list[int]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class PageWanted:
-    """What ``paginate`` asks for. Cursors are opaque; ``end_cursor`` None: as many as ``size`` says."""
+    """The arguments of ``paginate``. Cursors are opaque. ``end_cursor`` None: ``size`` decides."""
 
     cursor: str | None
     end_cursor: str | None
@@ -210,7 +223,7 @@ class PageWanted:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page: documents as JSON, and where the next one begins."""
+    """A page: documents as JSON, and the cursor of the next page."""
 
     documents: list[str]
     cursor: str
@@ -219,12 +232,12 @@ class Page:
 
     @property
     def done(self) -> bool:
-        """Whether nothing comes behind it."""
+        """Whether the page is the last."""
         return position_of(self.cursor) is None
 
 
 def read_page(transaction: Transaction, plan: QueryPlan | SearchPlan, wanted: PageWanted) -> Page:
-    """The page of ``plan`` behind ``wanted.cursor``. Raises ``InvalidCursor`` for one of another query."""
+    """The page of ``plan`` after ``wanted.cursor``. Raises ``InvalidCursor`` for a cursor of another query."""
     mark = _fingerprint(plan)
     after = None if wanted.cursor is None else _checked(wanted.cursor, mark)
     if wanted.cursor is not None and after is None:
@@ -232,7 +245,7 @@ def read_page(transaction: Transaction, plan: QueryPlan | SearchPlan, wanted: Pa
     fixed = wanted.end_cursor is not None
     if wanted.end_cursor is not None:
         plan = _until(plan, _checked(wanted.end_cursor, mark))
-    # A page that has an end is read to it, however much that is.
+    # A page with a fixed end is read to it without limits.
     max_rows, max_bytes = (None, None) if fixed else (wanted.max_rows, wanted.max_bytes)
     query = OpenQuery(plan, fetched=after, got=after, hint=wanted.size, max_rows=max_rows, max_bytes=max_bytes)
     documents: list[str] = []
@@ -260,14 +273,14 @@ def read_page(transaction: Transaction, plan: QueryPlan | SearchPlan, wanted: Pa
     if status is None and (len(documents) > _LONG_PAGE or _near(query.rows, rows, wanted, transaction.usage.limits)):
         status = "SplitRecommended"
     cursor = wanted.end_cursor or _cursor(mark, None if whole else last)
-    # To split a search makes it no easier, says Convex.
+    # Convex does not split searches, because that would not reduce their work.
     splits = len(rows) > 2 and not isinstance(plan, SearchPlan)
     middle = _cursor(mark, rows[len(rows) // 2].key) if splits else None
     return Page(documents, cursor, middle, status)
 
 
 def _until(plan: QueryPlan | SearchPlan, key: bytes | None) -> QueryPlan | SearchPlan:
-    """The part of a plan's range up to and with ``key``; None: all of it."""
+    """The part of a plan's range up to and including ``key``; None: all of it."""
     if key is None:
         return plan
     if plan.descending:
@@ -277,7 +290,7 @@ def _until(plan: QueryPlan | SearchPlan, key: bytes | None) -> QueryPlan | Searc
 
 
 def _near(fetched: int, rows: list[Row], wanted: PageWanted, limits: Limits) -> bool:
-    """Whether a page comes near what it, or a transaction, may read."""
+    """Whether a page comes near its limits, or those of a transaction."""
     most, weight = limits.documents_read, limits.bytes_read
     if fetched > int(min(wanted.max_rows or most, most) * _NEAR):
         return True
@@ -288,17 +301,17 @@ def _near(fetched: int, rows: list[Row], wanted: PageWanted, limits: Limits) -> 
 
 
 def _fingerprint(plan: QueryPlan | SearchPlan) -> bytes:
-    """Eight bytes that tell a query from others."""
+    """Eight bytes that identify a query."""
     return hashlib.sha256(plan.fingerprint.encode()).digest()[:8]
 
 
 def _cursor(mark: bytes, key: bytes | None) -> str:
-    """A cursor behind ``key``; None: behind everything."""
+    """The cursor after ``key``; None: at the end."""
     return base64.urlsafe_b64encode(mark + (b"\x00" if key is None else b"\x01" + key)).decode()
 
 
 def position_of(cursor: str) -> bytes | None:
-    """The key that a cursor stands behind; None at the end."""
+    """The key after which a cursor is; None at the end."""
     data = base64.urlsafe_b64decode(cursor.encode())
     return data[9:] if data[8:9] == b"\x01" else None
 
@@ -314,7 +327,7 @@ def _checked(cursor: str, mark: bytes) -> bytes | None:
 
 
 class InvalidCursor(SupavexError):
-    """A cursor of another query: told as Convex does, so that ``usePaginatedQuery`` begins anew."""
+    """A cursor of another query. The error is Convex's, so that ``usePaginatedQuery`` begins again."""
 
     DATA = '{"isConvexSystemError":true,"paginationError":"InvalidCursor"}'
 

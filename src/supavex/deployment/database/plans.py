@@ -1,6 +1,6 @@
-"""Queries as the runtime of ``convex/server`` writes them, made ready to be read.
+"""Plans of queries, made from the JSON of ``convex/server``'s runtime.
 
-Source: ``common/src/query.rs`` and ``database/src/query`` of convex-backend, whose words the errors are.
+Source: ``common/src/query.rs`` and ``database/src/query`` of convex-backend, from which the texts of errors come.
 """
 
 from __future__ import annotations
@@ -25,38 +25,41 @@ _SIGNS = {"Eq": "==", "Gt": ">", "Gte": ">=", "Lt": "<", "Lte": "<="}
 
 @dataclass(frozen=True, slots=True)
 class QueryPlan:
-    """What a query reads: a range of an index, in one direction, through filters and limits.
-
-    ``index`` is None for the order of ids. ``table`` is None where there is none of that ``name``: it gives nothing.
-    """
+    """The plan of a query: a range of an index, in one direction, with filters and limits."""
 
     name: str
+    #: None if there is no table of that ``name``. The query is then empty.
     table: StoredTable | None
+    #: None for the order of ids.
     index: StoredIndex | None
+    #: The first key of the range.
     start: bytes
+    #: The key after the range; None: no end.
     end: bytes | None
     descending: bool
+    #: Filters, and limits as numbers, in order.
     operators: tuple[Expression | int, ...]
+    #: A text that identifies the query in cursors.
     fingerprint: str
 
     @property
     def space(self) -> int:
-        """The space of its keys; see :mod:`~supavex.deployment.database.commits`."""
+        """The space of the plan's keys; see :mod:`~supavex.deployment.database.commits`."""
         assert self.table is not None
         return -self.table.storage if self.index is None else self.index.entries
 
     def of_new(self, table: StoredTable) -> QueryPlan:
-        """The same of a table that is about to be made: everything in it, in the order of creation or of ids."""
+        """The plan for a table that is about to be made: all of it, in the order of creation or of ids."""
         index = StoredIndex(CREATION_INDEX, (), staged=False, entries=_NO_ENTRIES)
         return replace(self, table=table, index=index)
 
 
-#: The entries of an index that is not made yet.
+#: The number of entries for an index that is not made yet.
 _NO_ENTRIES = 1 << 41
 
 
 def plan_query(query: Any, catalog: Catalog) -> QueryPlan | SearchPlan:
-    """The plan of a query's JSON. Raises Convex's errors for indexes that are not there, and for impossible ranges."""
+    """The plan of a query's JSON. Raises Convex's errors for missing indexes and invalid ranges."""
     try:
         source, operators = query["source"], query["operators"]
         kind = source["type"]
@@ -99,7 +102,7 @@ def _operator(data: dict[str, Any]) -> Expression | int:
 def _search_index(
     catalog: Catalog, table: StoredTable | None, name: str, index_name: str
 ) -> tuple[StoredTable, StoredSearch]:
-    """A table and its text index. Raises Convex's errors where there is none."""
+    """A table and its text index. Raises Convex's errors if either is missing."""
     index = None if table is None else catalog.searches(table).get(index_name)
     if table is None or index is None:
         if table is not None and index_name in catalog.indexes(table):
@@ -112,14 +115,14 @@ def _search_index(
 
 
 def check_enabled(index: StoredIndex | StoredSearch, name: str) -> None:
-    """Raises where an index is staged."""
+    """Raises if an index is staged."""
     if index.staged:
         message = f"Index {name} is currently staged and not available to query until it is enabled."
         raise SupavexError("IndexStagedError", message)
 
 
 def no_index(table: str, index: str) -> SupavexError:
-    """The error for an index that is not there."""
+    """The error for a missing index."""
     return SupavexError("IndexNotFoundError", f"Index {table}.{index} not found.")
 
 
@@ -179,12 +182,12 @@ def interval(name: str, fields: Sequence[str], range_: list[dict[str, Any]]) -> 
 
 
 def _by_id(catalog: Catalog, table: StoredTable, range_: list[dict[str, Any]]) -> tuple[bytes, bytes | None]:
-    """The internal ids of a range of ``by_id``: within a table, ids sort as their bytes do."""
+    """The internal ids of a range of ``by_id``. Within a table, ids sort as their bytes do."""
     equal, lower, upper = _bounds(f"{table.name}.by_id", ["_id"], range_)
     given = [part["value"] for part in range_]
     keys = [catalog.internal_id(table, text) for text in given]
     if any(key is None for key in keys):
-        return b"", b""  # no id of this table
+        return b"", b""  # It is not an id of this table.
     by_key = {order_key(literal(text)): key for text, key in zip(given, keys, strict=True)}
     start, end = b"", None
     if equal:

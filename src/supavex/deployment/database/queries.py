@@ -20,13 +20,13 @@ from supavex.convex.values import Document, Value
 from supavex.deployment.database.store import CREATION_INDEX, Store, StoredIndex, StoredTable, read_body
 from supavex.errors import SupavexError
 
-#: Every table's index by id: the documents themselves are in that order.
+#: Every table's index by id, which is the order of the documents themselves.
 BY_ID = StoredIndex("by_id", (), staged=False, entries=0)
 
 
 @dataclass(slots=True)
 class IndexRange:
-    """What ``with_index`` is given: equalities, then at most one lower and one upper bound on one field."""
+    """The range of ``with_index``: equalities, then at most one lower and one upper bound on one field."""
 
     equal: dict[str, Value] = field(default_factory=dict)
     lower: tuple[str, Value, bool] | None = None
@@ -101,20 +101,20 @@ class IndexRange:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a query: its documents, whether none comes after it, and where the next one continues."""
+    """A page of a query: its documents, whether it is the last, and the cursor of the next."""
 
     page: list[Document]
     is_done: bool
     continue_cursor: str
 
 
-#: The cursor behind the last page.
+#: The cursor after the last page.
 END = "_end_"
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A query of one table; each method gives a new one. Iterating it reads the documents."""
+    """A query of one table. Each method returns a new query. Iterating it reads the documents."""
 
     store: Store
     table: StoredTable
@@ -123,7 +123,7 @@ class Query:
     direction: Literal["asc", "desc"] = "asc"
 
     def with_index(self, name: str, build: Callable[[IndexRange], IndexRange] | None = None) -> Query:
-        """Reads by the index ``name``, within the range that ``build`` makes."""
+        """Reads the index ``name``, in the range that ``build`` makes."""
         index = BY_ID if name == BY_ID.name else self.store.indexes(self.table).get(name)
         if index is None:
             raise SupavexError("IndexNotFoundError", f"{self.table.name} has no index {name}.")
@@ -143,7 +143,7 @@ class Query:
             yield document
 
     def _keyed(self, after: bytes | None, damaged: OnDamaged = refuse) -> Iterator[tuple[bytes, Document]]:
-        """Index keys and documents, those that come after the key ``after`` in the query's order."""
+        """Index keys and documents after the key ``after``, in the query's order."""
         start, end = self.range.interval(self.index.name, self.index.fields)
         if self.index is BY_ID:
             yield from self._by_id(start, end, after, damaged)
@@ -189,7 +189,7 @@ class Query:
                 yield key, document
 
     def _internal_id(self, id_: Value) -> bytes:
-        """The 16 bytes of an id of this table; none at all for anything else."""
+        """The 16 bytes of an id of this table; empty for other texts."""
         try:
             number, internal_id = decode_id(id_) if isinstance(id_, str) else (0, b"")
         except InvalidId:
@@ -199,9 +199,9 @@ class Query:
     def paginate(self, cursor: str | None, num_items: int, damaged: OnDamaged = refuse) -> Page:
         """The page of at most ``num_items`` documents after ``cursor`` (None: the first page).
 
-        ``is_done`` only where the query is known to have no more; a page that ends with its last document is followed
-        by an empty one. ``damaged`` is called with documents that can't be read, which are in no page. Raises
-        ``InvalidCursor`` for a cursor of another query.
+        ``is_done`` is only true if the query is known to have no more documents. A page that ends with the last
+        document is followed by an empty one. ``damaged`` is called with unreadable documents, which no page contains.
+        Raises ``InvalidCursor`` for a cursor of another query.
         """
         if num_items < 1:
             raise SupavexError("NoDocumentsForPagination", "a page has at least one document.")
@@ -229,7 +229,7 @@ class Query:
         return data[8:]
 
     def _fingerprint(self) -> bytes:
-        """Eight bytes that tell this query from others."""
+        """Eight bytes that identify this query."""
         text = repr((self.table.name, self.index.name, self.index.fields, self.direction, self.range))
         return hashlib.sha256(text.encode()).digest()[:8]
 
@@ -242,7 +242,7 @@ class Query:
         return [document for document, _ in zip(self, range(count), strict=False)]
 
     def unique(self) -> Document | None:
-        """The only document, or None. Raises ``NotUnique`` where there are several."""
+        """The only document, or None. Raises ``NotUnique`` if there are several."""
         found = self.take(2)
         if len(found) > 1:
             raise SupavexError("NotUnique", f"the query of {self.table.name} gives more than one document.")

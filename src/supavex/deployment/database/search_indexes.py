@@ -1,9 +1,9 @@
-"""Text and vector indexes in the deployment's file: what they hold of each document, and how it is kept up to date.
+"""Text and vector indexes in the deployment's file: their entries for each document, and their updates.
 
-A text index is an FTS5 table of SQLite without contents: the words of each document, told apart by supavex as Convex
-does, and from there the postings of each word. Beside it stands what the order of results needs: length, creation time,
-id, filter fields. All of it is written in the transaction that writes the document, and read in a snapshot with it.
-A vector index is a table of unit vectors (float32) with their filter fields.
+A text index is a contentless FTS5 table of SQLite. It gets the words of each document, split by supavex as Convex does,
+and has the postings of each word. A second table has what the order of results needs: length, creation time, id, filter
+fields. All of it is written in the transaction that writes the document, and read in the same snapshot. A vector index
+is a table of unit vectors (float32) with their filter fields.
 """
 
 from __future__ import annotations
@@ -30,13 +30,15 @@ CREATE TABLE IF NOT EXISTS search_indexes (
   entries INTEGER NOT NULL UNIQUE, documents INTEGER NOT NULL, words INTEGER NOT NULL,
   PRIMARY KEY (storage, name)) WITHOUT ROWID
 """
-#: Between the number of a filter field, its value, and a word, in the keys that a write touches.
+#: Separators between the number of a filter field, its value, and a word, in the keys that a write changes.
 _WORD, _FILTER = b"\x00", b"\x01"
 
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """What a text or vector index is of: a field, filter fields (sorted), and dimensions, which are 0 for texts."""
+    """The definition of a text or vector index: a field, filter fields (sorted), and dimensions, which are
+    0 for texts.
+    """
 
     kind: Literal["text", "vector"]
     field: str
@@ -45,7 +47,7 @@ class Definition:
 
     @classmethod
     def of(cls, index: SearchIndex | VectorIndex) -> Definition:
-        """The definition of an index of a schema."""
+        """The definition from an index of a schema."""
         filters = tuple(sorted(set(map(trimmed, index.filter_fields))))
         if isinstance(index, SearchIndex):
             return cls("text", trimmed(index.search_field), filters)
@@ -54,7 +56,7 @@ class Definition:
 
 @dataclass(frozen=True, slots=True)
 class StoredSearch:
-    """A text or vector index in the file: the ``n`` of its tables is ``entries``, its space of keys too."""
+    """A text or vector index in the file. ``entries`` is the ``n`` of its tables, and its space of keys."""
 
     name: str
     definition: Definition
@@ -66,12 +68,12 @@ class StoredSearch:
         return [filter_key(field_at(document, path)) for path in self.definition.filters]
 
     def words(self, document: Document) -> list[str]:
-        """The words that a text index holds of a document: none where its field is no text."""
+        """The words of a document for a text index; empty if the field is not a text."""
         value = field_at(document, self.definition.field)
         return words(value) if isinstance(value, str) else []
 
     def vector(self, document: Document) -> bytes | None:
-        """The unit vector that a vector index holds of a document; None where its field is none of the length."""
+        """The unit vector of a document for a vector index; None if the field has no array of the right length."""
         value = field_at(document, self.definition.field)
         if not isinstance(value, list) or len(value) != self.definition.dimensions:
             return None
@@ -79,7 +81,7 @@ class StoredSearch:
 
 
 def unit(values: list[float]) -> bytes:
-    """A vector of length 1 in the same direction, as float32; one without a direction as it is."""
+    """A vector of length 1 in the same direction, as float32. A zero vector stays."""
     length = math.sqrt(math.fsum(value * value for value in values))
     scaled = [value / length for value in values] if length and math.isfinite(length) else values
     return struct.pack(f"<{len(values)}f", *(value if abs(value) <= 3e38 else math.inf for value in scaled))
@@ -91,12 +93,12 @@ def word_key(word: str) -> bytes:
 
 
 def filtered_key(field: int, value: bytes, word: str) -> bytes:
-    """The key of a word in documents whose filter field of that number has ``value``."""
+    """The key of a word in documents with ``value`` in the filter field of that number."""
     return _FILTER + bytes([field, len(value)]) + value + word.encode()
 
 
 def keys_of(index: StoredSearch, document: Document) -> Iterator[bytes]:
-    """What a write of ``document`` touches in a text index. Nobody subscribes to a vector index."""
+    """The keys that a write of ``document`` changes in a text index. Vector indexes have no subscriptions."""
     if index.definition.kind == "vector":
         return
     filters = index.filter_keys(document)
@@ -107,7 +109,7 @@ def keys_of(index: StoredSearch, document: Document) -> Iterator[bytes]:
 
 
 def definitions(table: TableDefinition | None) -> dict[str, tuple[Definition, bool]]:
-    """The text and vector indexes that a table is to have, with whether they are staged."""
+    """The text and vector indexes that a table should have, each with whether it is staged."""
     every: list[SearchIndex | VectorIndex] = []
     if table is not None:
         every = [*table.search_indexes, *table.vector_indexes]
@@ -125,11 +127,11 @@ def searches_of(connection: sqlite3.Connection, storage: int) -> dict[str, Store
 
 
 def create(connection: sqlite3.Connection, storage: int, index: StoredSearch) -> None:
-    """Makes an index, empty."""
+    """Makes an empty index."""
     n, made = index.entries, index.definition
     columns = "".join(f", f{number} BLOB NOT NULL" for number in range(len(made.filters)))
     if made.kind == "text":
-        # Words come apart at spaces: FTS5 is given them as they are to be, and takes whatever is no ASCII for a letter.
+        # FTS5 gets prepared words separated by spaces, and counts every character beyond ASCII as a letter.
         try:
             connection.execute(
                 f"CREATE VIRTUAL TABLE text_{n} USING fts5(words, content='', tokenize='ascii', columnsize=0)"
@@ -162,7 +164,7 @@ def drop(connection: sqlite3.Connection, index: StoredSearch) -> None:
 
 
 def enter(connection: sqlite3.Connection, index: StoredSearch, found: Iterable[tuple[int, Document]]) -> None:
-    """Enters documents, by their rows."""
+    """Inserts documents, with their rows."""
     n, made = index.entries, index.definition
     texts, rows, count, length = [], [], 0, 0
     for row, document in found:
@@ -184,7 +186,7 @@ def enter(connection: sqlite3.Connection, index: StoredSearch, found: Iterable[t
 
 
 def withdraw(connection: sqlite3.Connection, index: StoredSearch, row: int, document: Document) -> None:
-    """Takes one document out: what was entered of it."""
+    """Removes the entries of a document."""
     n = index.entries
     connection.execute(f"DELETE FROM found_{n} WHERE row = ?", (row,))
     if index.definition.kind == "text":
@@ -200,7 +202,7 @@ def _counted(connection: sqlite3.Connection, index: StoredSearch, documents: int
 
 
 def totals(connection: sqlite3.Connection, index: StoredSearch) -> tuple[int, int]:
-    """How many documents a text index holds, and how many words."""
+    """The number of documents in a text index, and the number of their words."""
     sql = "SELECT documents, words FROM search_indexes WHERE entries = ?"
     documents, length = connection.execute(sql, (index.entries,)).fetchone()
     return int(documents), int(length)

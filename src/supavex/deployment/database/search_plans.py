@@ -1,6 +1,6 @@
-"""What a text search is asked for: its words and filters, held to Convex's limits.
+"""Plans of text searches: words and filters, checked against Convex's limits.
 
-Source: ``database/src/query/search_query.rs`` of convex-backend, whose words the errors are.
+Source: ``database/src/query/search_query.rs`` of convex-backend, from which the texts of errors come.
 """
 
 from __future__ import annotations
@@ -23,19 +23,22 @@ from supavex.errors import SupavexError
 
 @dataclass(frozen=True, slots=True)
 class SearchPlan:
-    """What a text search reads: the words it looks for, and by number of the filter field the bytes it has to have.
-
-    ``start`` and ``end`` bound the keys of what is found: its place in the order, for pages.
-    """
+    """The plan of a text search."""
 
     name: str
     table: StoredTable
     index: StoredSearch
+    #: The words to search for.
     words: tuple[str, ...]
+    #: The required bytes of filter fields, by number.
     filters: tuple[tuple[int, bytes], ...]
+    #: Filters, and limits as numbers, in order.
     operators: tuple[Expression | int, ...]
+    #: A text that identifies the query in cursors.
     fingerprint: str
+    #: The first key of the results' order, for pages.
     start: bytes = b""
+    #: The key after the last result, for pages; None: no end.
     end: bytes | None = None
     descending: bool = False
 
@@ -43,7 +46,7 @@ class SearchPlan:
 def plan_search(
     name: str, source: dict[str, Any], found: tuple[StoredTable, StoredSearch], operators: tuple[Expression | int, ...]
 ) -> SearchPlan:
-    """The plan of a search of the index called ``name`` (``table.index``). Raises Convex's errors for its filters."""
+    """The plan of a search of the index ``name`` (``table.index``). Raises Convex's errors for its filters."""
     table, index = found
     told: str | None = None
     filters: list[tuple[int, bytes]] = []

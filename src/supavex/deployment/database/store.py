@@ -1,7 +1,7 @@
-"""The SQLite file under a deployment: tables of documents and of index entries, and what they belong to.
+"""The SQLite file of a deployment: tables of documents and of index entries, with their catalog.
 
-A document table is ``documents_<n>``, an index ``entries_<n>`` whose keys are order keys. An import fills new ones and
-swaps them in; all of it in one SQLite transaction, so that a crash leaves the old ones.
+A document table is ``documents_<n>``, an index ``entries_<n>`` with order keys as its keys. An import fills new tables
+and swaps them in, all in one SQLite transaction, so that a crash leaves the old ones.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ from supavex.errors import SupavexError, database_error, of_database_file
 from supavex.files import chosen_folder, own_database
 
 CREATION_INDEX = "by_creation_time"
-#: Documents that are entered into a text or vector index at once.
+#: Documents that are inserted into a text or vector index at once.
 _FILLED = 500
-#: Seconds that a connection waits for another one that writes.
+#: Seconds that a connection waits for another writer.
 BUSY_SECONDS = 10
-#: Bytes that the file's log (WAL) keeps on the disk once what it held is in the file.
+#: Bytes of the file's log (WAL) that stay allocated after its content was moved into the file.
 _KEPT_LOG_BYTES = 16 << 20
-# A byte that is no UTF-8 becomes a character that JSON never holds: the text is then no JSON, wherever the byte stands.
+# An invalid UTF-8 byte becomes a character that JSON never contains, so the text is not JSON.
 codecs.register_error("supavex.no-utf-8", lambda error: ("\0", error.end))  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True, slots=True)
 class StoredTable:
-    """A table of the deployment: its name, its number, the ``n`` of its ``documents_<n>``, and whose it is."""
+    """A table of the deployment: its name, its number, and the ``n`` of its ``documents_<n>``."""
 
     name: str
     number: int
     storage: int
-    #: 0 of the app; else the id of a component.
+    #: The id of its component; 0 for the app.
     component: int = 0
 
 
@@ -57,7 +57,7 @@ class StoredIndex:
 
 
 def tables_of(connection: sqlite3.Connection, component: int = 0, *, system: bool = False) -> dict[str, StoredTable]:
-    """The tables of the app, or of a component, by name: its own, or those that the deployment keeps for itself."""
+    """The tables of the app or of a component by name: its own, or those that the deployment maintains."""
     source = "system_tables" if system else "tables"
     sql = f"SELECT name, number, storage, component FROM {source} WHERE component = ? ORDER BY name"
     return {row[0]: StoredTable(*row) for row in connection.execute(sql, (component,))}
@@ -71,19 +71,19 @@ def indexes_of(connection: sqlite3.Connection, table: StoredTable) -> dict[str, 
 
 
 def stored_text(data: bytes) -> str:
-    """The ``text_factory`` of a connection: sqlite3's own ends a whole query at bytes that are no UTF-8."""
+    """The ``text_factory`` of a connection. sqlite3's own ends a whole query at invalid UTF-8."""
     return data.decode("utf-8", "supavex.no-utf-8")
 
 
 class Store:
-    """An open SQLite file. One writer at a time; a second waits up to ten seconds.
+    """An open SQLite file. There is one writer at a time; a second waits up to ten seconds.
 
-    ``durable``: a commit outlasts a power failure, and not just the process.
+    ``durable``: a commit survives a power failure, and not only the end of the process.
     """
 
     def __init__(self, path: Path, *, durable: bool = True) -> None:
         self.path = path
-        #: Whose tables are seen: 0 is the app, others are components.
+        #: The component whose tables are visible; 0 is the app.
         self.component = 0
         try:
             chosen_folder(path.parent)
@@ -116,7 +116,7 @@ class Store:
             raise SupavexError("CannotOpenDeployment", message, where=str(path))
 
     def within(self, component: int) -> Store:
-        """The same file, seen from a component (0: from the app): its tables, its pushes."""
+        """The same file with the tables and pushes of a component (0: of the app)."""
         view = copy.copy(self)
         view.component = component
         return view
@@ -127,7 +127,7 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """A write transaction: all or nothing, also when the process is killed."""
+        """A write transaction: all or nothing, even if the process is killed."""
         if self.connection.in_transaction:
             yield
             return
@@ -147,12 +147,12 @@ class Store:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """What is read in the block is of one moment, whatever other processes write meanwhile. Nothing is written."""
+        """A snapshot for the reads in the block, while other processes may write. Nothing is written."""
         if self.connection.in_transaction:
             yield
             return
         self.connection.execute("BEGIN")
-        self.connection.execute("SELECT 1 FROM meta").fetchone()  # the moment is that of the first read
+        self.connection.execute("SELECT 1 FROM meta").fetchone()  # The first read fixes the snapshot.
         try:
             yield
         finally:
@@ -160,7 +160,7 @@ class Store:
                 self.connection.execute("ROLLBACK")
 
     def commit(self) -> None:
-        """Commits the transaction that is open, if there is one: within a ``with transaction()``, before its end."""
+        """Commits the open transaction, if any, before the end of its ``with transaction()``."""
         if self.connection.in_transaction:
             self.connection.execute("COMMIT")
 
@@ -178,16 +178,16 @@ class Store:
         return tables_of(self.connection, self.component)
 
     def add_table(self, table: StoredTable, *, system: bool = False) -> None:
-        """Makes a table known, whose storage is there."""
+        """Records a table whose storage exists."""
         row = (table.component, table.name, table.number, table.storage)
         self.connection.execute(f"INSERT INTO {'system_tables' if system else 'tables'} VALUES (?, ?, ?, ?)", row)
 
     def forget_table(self, name: str) -> None:
-        """Makes a table unknown. Its storage stays; see :meth:`drop_storage`."""
+        """Removes a table from the catalog. Its storage stays; see :meth:`drop_storage`."""
         self.connection.execute("DELETE FROM tables WHERE component = ? AND name = ?", (self.component, name))
 
     def indexes(self, table: StoredTable) -> dict[str, StoredIndex]:
-        """The indexes of ``table`` by name, ``by_creation_time`` among them."""
+        """The indexes of ``table`` by name, including ``by_creation_time``."""
         return indexes_of(self.connection, table)
 
     def searches(self, table: StoredTable) -> dict[str, StoredSearch]:
@@ -195,9 +195,9 @@ class Store:
         return searches_of(self.connection, table.storage)
 
     def create_storage(self, *, unique: bool = True) -> int:
-        """A new, empty document table with its creation index; its number.
+        """Makes an empty document table with its creation index. Returns its number.
 
-        Without ``unique`` it is to be filled by a :class:`BulkLoad`, which sees to that in the end.
+        Without ``unique``, a :class:`BulkLoad` fills the table, and makes its ids unique at the end.
         """
         storage = self._next("tables", "storage")
         self.connection.execute(
@@ -209,7 +209,7 @@ class Store:
         return storage
 
     def make_unique(self, storage: int) -> None:
-        """Makes the ids of a document table unique, and found by index."""
+        """Makes the ids of a document table unique, with an index."""
         self.connection.execute(f"CREATE UNIQUE INDEX ids_{storage} ON documents_{storage} (internal_id)")
 
     def drop_storage(self, storage: int) -> None:
@@ -224,7 +224,7 @@ class Store:
         self.connection.execute(f"DROP TABLE documents_{storage}")
 
     def create_index(self, storage: int, name: str, fields: Iterable[str], *, staged: bool) -> None:
-        """A new, empty index. Fill it by :meth:`fill_index`."""
+        """Makes an empty index. Fill it by :meth:`fill_index`."""
         entries = self._next("indexes", "entries")
         self.connection.execute(
             f"CREATE TABLE entries_{entries} (key BLOB PRIMARY KEY, row INTEGER NOT NULL) WITHOUT ROWID"
@@ -234,13 +234,13 @@ class Store:
         )
 
     def create_search(self, storage: int, name: str, definition: Definition, *, staged: bool) -> StoredSearch:
-        """A new, empty text or vector index. Fill it by :meth:`fill_search`."""
+        """Makes an empty text or vector index. Fill it by :meth:`fill_search`."""
         index = StoredSearch(name, definition, staged, self._next("indexes", "entries"))
         search_indexes.create(self.connection, storage, index)
         return index
 
     def fill_search(self, storage: int, index: StoredSearch) -> None:
-        """Enters every document into ``index``."""
+        """Inserts every document into ``index``."""
         rows = self.connection.execute(f"SELECT row, body, internal_id FROM documents_{storage} ORDER BY row")
         table = self._of_storage(storage)
         while block := rows.fetchmany(_FILLED):
@@ -253,7 +253,7 @@ class Store:
         self.connection.execute("DELETE FROM indexes WHERE storage = ? AND name = ?", (storage, index.name))
 
     def fill_index(self, storage: int, index: StoredIndex) -> None:
-        """Enters every document into ``index``."""
+        """Inserts every document into ``index``."""
         rows = self.connection.execute(f"SELECT row, body, internal_id FROM documents_{storage}")
         table = self._of_storage(storage)
         keys = ((index_key(read_body(body, table, id_), index.fields), row) for row, body, id_ in rows)
@@ -265,7 +265,7 @@ class Store:
         return None if row is None else StoredTable(*row)
 
     def _next(self, table: str, column: str) -> int:
-        # Numbers are never used twice, so that a swap can't meet the name of what it replaces.
+        # A number is never used twice, so a new table can't have the name of the one that it replaces.
         key = f"next_{table}_{column}"
         self.connection.execute("INSERT OR IGNORE INTO meta VALUES (?, '0')", (key,))
         self.connection.execute("UPDATE meta SET value = value + 1 WHERE key = ?", (key,))
@@ -273,7 +273,7 @@ class Store:
         return int(value)
 
     def insert(self, storage: int, internal_id: bytes, document: Document) -> int | None:
-        """Stores a document without entering it into indexes; its row, or None where the id is there already."""
+        """Stores a document without its index entries. Returns its row, or None if the id exists already."""
         try:
             cursor = self.connection.execute(
                 f"INSERT INTO documents_{storage} (internal_id, body) VALUES (?, ?)",
@@ -284,20 +284,20 @@ class Store:
         return cursor.lastrowid
 
     def every_index(self, table: StoredTable) -> TableIndexes:
-        """All indexes of ``table``, to be kept up to date."""
+        """All indexes of ``table``, for updates."""
         return TableIndexes(self.connection, list(self.indexes(table).values()), list(self.searches(table).values()))
 
 
 @dataclass(frozen=True, slots=True)
 class TableIndexes:
-    """The indexes of one table, of all kinds: where a document is entered, and taken out."""
+    """All indexes of one table, into which documents are inserted and from which they are removed."""
 
     connection: sqlite3.Connection
     database: list[StoredIndex]
     searches: list[StoredSearch]
 
     def enter(self, row: int, document: Document) -> None:
-        """Enters one document."""
+        """Inserts one document."""
         for index in self.database:
             key = index_key(document, index.fields)
             self.connection.execute(f"INSERT INTO entries_{index.entries} VALUES (?, ?)", (key, row))
@@ -305,7 +305,7 @@ class TableIndexes:
             search_indexes.enter(self.connection, search, [(row, document)])
 
     def withdraw(self, row: int, document: Document) -> None:
-        """Takes one document out."""
+        """Removes one document."""
         for index in self.database:
             key = index_key(document, index.fields)
             self.connection.execute(f"DELETE FROM entries_{index.entries} WHERE key = ?", (key,))
@@ -314,14 +314,14 @@ class TableIndexes:
 
 
 def write_body(document: Document) -> str:
-    """A document as it is stored: internal JSON, which keeps every value's type."""
+    """A document in its stored form: internal JSON, which keeps every value's type."""
     return json.dumps(to_internal_json(document), ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
 def read_body(
     body: str, table: StoredTable | None = None, internal_id: bytes = b"", row: int | None = None
 ) -> Document:
-    """A stored document. Raises :class:`DamagedDocument`, which names the table and the id, for what is none."""
+    """A stored document. Raises :class:`DamagedDocument`, with the table and the id, for other text."""
     try:
         # Without special values, every number is a float64.
         plain = '"$' not in body
@@ -334,7 +334,7 @@ def read_body(
 
 
 def _damage_of(body: object, table: StoredTable | None, internal_id: bytes, row: int | None) -> Damaged:
-    """What is said of a stored document that can't be read."""
+    """The report about a stored document that can't be read."""
     name, id_ = ("", None) if table is None else (table.name, _id_text(table.number, internal_id))
     return Damaged(name, id_, "" if row is None else f"row {row}", _body_problem(body))
 
@@ -345,7 +345,7 @@ def _id_text(number: int, internal_id: object) -> str | None:
 
 
 def _body_problem(body: object) -> str:
-    """Why a body is no document. Of its contents, nothing is said."""
+    """Why a body is not a document, without quoting it."""
     if not isinstance(body, str):
         kind = {bytes: "a BLOB", int: "an integer", float: "a real number"}.get(type(body), "NULL")
         return f"its body is {kind}, not a text"

@@ -1,4 +1,4 @@
-"""Stored files: their contents in a folder beside the deployment's file, their metadata in it."""
+"""Stored files: their contents in a folder beside the deployment's file, their metadata in the file."""
 
 from __future__ import annotations
 
@@ -27,28 +27,33 @@ _INSERT = f"INTO files (component, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A stored file. ``name`` is the uuid by which its address names it; ``sha256`` are 32 bytes."""
+    """A stored file."""
 
     id: str
+    #: The uuid in its address.
     name: str
+    #: Milliseconds since 1970.
     created: float
     sha256: bytes
     size: int
     content_type: str | None
+    #: The path of its contents.
     path: Path
 
 
 @dataclass(frozen=True, slots=True)
 class NewFile:
-    """A file that a mutation stores: it is there when the mutation has committed. ``created`` are milliseconds."""
+    """A file that a mutation stores. It exists when the mutation has committed."""
 
     internal_id: bytes
+    #: The uuid in its address.
     name: str
+    #: Milliseconds since 1970.
     created: float
     content: bytes
     sha256: bytes
     content_type: str | None
-    #: The id of the component that stores it; 0 of the app.
+    #: The id of the component that stores it; 0 for the app.
     component: int
 
     @property
@@ -58,17 +63,17 @@ class NewFile:
 
     @property
     def row(self) -> tuple[bytes, str, float, bytes, int, str | None]:
-        """What the deployment's file says of it."""
+        """The file's row in the deployment's file."""
         return self.internal_id, self.name, self.created, self.sha256, len(self.content), self.content_type
 
     @property
     def document(self) -> Document:
-        """Its document in ``_storage``."""
+        """The file's document in ``_storage``."""
         return _document(self.row)
 
 
 def file_documents(connection: sqlite3.Connection, component: int = 0) -> Iterator[tuple[float, bytes, str, Document]]:
-    """Of each stored file of the app or a component, the oldest first: time, 16 bytes, name, document."""
+    """Each stored file of the app or a component, the oldest first: time, 16 bytes, name, document."""
     sql = f"SELECT {_COLUMNS} FROM files WHERE component = ? ORDER BY created, internal_id"
     rows = connection.execute(sql, (component,))
     for row in rows:
@@ -76,7 +81,9 @@ def file_documents(connection: sqlite3.Connection, component: int = 0) -> Iterat
 
 
 def documents_of_files(connection: sqlite3.Connection, component: int, ids: Iterable[str]) -> dict[str, Document]:
-    """Those of ``ids`` that are stored files of the app or a component, with what Convex's system table shows."""
+    """Those of ``ids`` that are stored files of the app or a component, with their documents in Convex's
+    system table.
+    """
     found: dict[str, Document] = {}
     sql = f"SELECT {_COLUMNS} FROM files WHERE internal_id = ? AND component = ?"
     for id_ in ids:
@@ -98,17 +105,17 @@ def _document(row: tuple[bytes, str, float, bytes, int, str | None]) -> Document
 
 
 class Files:
-    """The stored files of the deployment in ``folder``: of the app, or of the component that ``store`` is seen from."""
+    """The stored files of the deployment in ``folder``: those of the app, or of the component of ``store``."""
 
     def __init__(self, store: Store, folder: Path) -> None:
         self._store, self._folder = store, folder / "storage"
 
     def path(self, name: str) -> Path:
-        """Where the contents of the file of that uuid lie."""
+        """The path of the contents of the file with that uuid."""
         return self._folder / name
 
     def new_path(self) -> Path:
-        """A path for contents that are still coming in; :meth:`keep` takes it from there."""
+        """A path for contents that are being received. :meth:`keep` moves the file."""
         return own_folder(self._folder) / f"incoming-{uuid.uuid4().hex}"
 
     def keep(
@@ -153,7 +160,7 @@ class Files:
         return self._file(row)
 
     def add(self, file: NewFile) -> None:
-        """Stores a file in the transaction of the deployment's file that is open: its contents first."""
+        """Stores a file in the open transaction of the deployment's file: its contents first."""
         with open(own_folder(self._folder) / file.name, "xb", opener=owner_only) as contents:
             contents.write(file.content)
         self._store.connection.execute(f"INSERT {_INSERT}", (file.component, *file.row))
@@ -175,28 +182,28 @@ class Files:
             yield self._file(row)
 
     def named(self, name: str) -> StoredFile | None:
-        """The file of that uuid, whosever it is, or None."""
+        """The file with that uuid, of the app or any component, or None."""
         row = self._store.connection.execute(f"SELECT {_COLUMNS} FROM files WHERE name = ?", (name,)).fetchone()
         return None if row is None else self._file(row)
 
     def forget_all_but(self, ids: set[str]) -> set[Path]:
-        """Removes the metadata of all other files; the paths whose contents may be removed afterwards."""
+        """Removes the metadata of all other files. Returns the paths whose contents may be removed afterwards."""
         return self.forget({file.id for file in self.all()} - ids)
 
     def forget(self, ids: set[str]) -> set[Path]:
-        """Removes the metadata of files; the paths whose contents may be removed afterwards."""
+        """Removes the metadata of files. Returns the paths whose contents may be removed afterwards."""
         found = [file for file in self.all() if file.id in ids] if ids else []
         for file in found:
             self._store.connection.execute("DELETE FROM files WHERE name = ?", (file.name,))
         return {file.path for file in found}
 
 
-#: A media type that a header may hold: ASCII that can be printed.
+#: A media type that can be in a header: printable ASCII.
 _TYPE = re.compile(r"[\x20-\x7e]{1,1024}\Z")
 
 
 def checked_type(content_type: object) -> str | None:
-    """A media type that somebody gives with a file; None for none. Raises where no header can hold it."""
+    """A media type that a caller gives with a file; None for none. Raises if no header can contain it."""
     if content_type is None or content_type == "":
         return None
     if not isinstance(content_type, str) or not _TYPE.match(content_type):
@@ -206,7 +213,9 @@ def checked_type(content_type: object) -> str | None:
 
 
 def header_type(content_type: str | None) -> str | None:
-    """The media type that a stored file is sent with, None where it has none. An import may have brought a bad one."""
+    """The media type with which a stored file is sent; None if it has none. An import may have stored an
+    invalid one.
+    """
     if content_type is None:
         return None
     return content_type if _TYPE.match(content_type) else "application/octet-stream"

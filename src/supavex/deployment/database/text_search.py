@@ -1,8 +1,8 @@
-"""Text search, as ``ctx.db.query(…).withSearchIndex(…)`` asks for it.
+"""Text search, as ``ctx.db.query(…).withSearchIndex(…)`` requests it.
 
-What is found is in the order of BM25 over the words of the query, with the last one as the beginning of a word; then
-the newest first. Source: ``search/src/lib.rs``, ``database/src/query/search_query.rs`` of convex-backend, whose words
-the errors are. What the transaction itself has written is found as if it were committed.
+Results are ordered by BM25 over the words of the query, the last of which also matches as the beginning of a word; then
+the newest first. Source: ``search/src/lib.rs``, ``database/src/query/search_query.rs`` of convex-backend, from which
+the texts of errors come. The transaction's own writes are found as if they were committed.
 """
 
 from __future__ import annotations
@@ -25,22 +25,24 @@ from supavex.deployment.database.tokens import (
 )
 from supavex.deployment.database.transaction import Row, Transaction
 
-#: Digits of a score that count: documents in which the same words stand as often are in the order of their times.
+#: Significant digits of a score. Documents with the same words equally often are ordered by time.
 _DIGITS = 6
 _LAST = "\U0010ffff"
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A document that is found: its key in the order of what is found, and its 16 bytes."""
+    """A document that was found: its key in the order of results, and its 16 bytes."""
 
     key: bytes
     internal_id: bytes
 
 
 def remember(transaction: Transaction, plan: SearchPlan, rows: list[Row]) -> None:
-    """Remembers what a search depends on: documents with its words, and the documents that were read."""
-    filters = plan.filters[:1]  # of several, the first: what fits the others too is among it
+    """Records what a search depends on: documents with its words, and the documents that were read."""
+    filters = plan.filters[
+        :1
+    ]  # If there are several filters, the first: every document that meets the others meets it, too.
     for at, word in enumerate(plan.words):
         key = word_key(word) if not filters else filtered_key(*filters[0], word)
         last = at == len(plan.words) - 1
@@ -50,7 +52,7 @@ def remember(transaction: Transaction, plan: SearchPlan, rows: list[Row]) -> Non
 
 
 def search(transaction: Transaction, plan: SearchPlan) -> list[Found]:
-    """What a plan finds within its bounds, in order: at most 1,024 documents."""
+    """The results of a plan within its bounds, in order: at most 1,024 documents."""
     if not plan.words:
         return []
     own = _Own(transaction, plan)
@@ -67,7 +69,7 @@ def search(transaction: Transaction, plan: SearchPlan) -> list[Found]:
 
 
 def _looked_for(transaction: Transaction, plan: SearchPlan, own: _Own) -> dict[str, float]:
-    """The words that are looked for, with what each counts: those that the last one begins count half."""
+    """The words to search for, with the weight of each. Words that the last one begins have half the weight."""
     boosts = dict.fromkeys(plan.words, 1.0)
     room = MAX_WORDS - len(boosts) - len(plan.filters)
     prefix, n = plan.words[-1], plan.index.entries
@@ -80,7 +82,7 @@ def _looked_for(transaction: Transaction, plan: SearchPlan, own: _Own) -> dict[s
 
 
 def _having(transaction: Transaction, plan: SearchPlan, boosts: dict[str, float]) -> dict[str, int]:
-    """How many stored documents have each word."""
+    """The number of stored documents with each word."""
     found = dict.fromkeys(boosts, 0)
     sql = f"SELECT term, doc FROM words_{plan.index.entries} WHERE term = ?"
     for word in boosts:
@@ -91,7 +93,7 @@ def _having(transaction: Transaction, plan: SearchPlan, boosts: dict[str, float]
 def _stored(
     transaction: Transaction, plan: SearchPlan, weights: dict[str, float], how: tuple[int, int, int]
 ) -> list[tuple[float, float, bytes]]:
-    """The best stored documents: score, creation time, 16 bytes. ``how``: documents, words, rows to pass over."""
+    """The best stored documents: score, creation time, 16 bytes. ``how``: documents, words, rows to ignore."""
     n = plan.index.entries
     a, b = dampers(how[0], how[1])
     wanted = ", ".join(["(?, ?)"] * len(weights))
@@ -109,13 +111,13 @@ def _stored(
 
 
 class _Own:
-    """What a transaction has written of a table, as a text index will hold it."""
+    """A transaction's own writes to a table, as a text index would contain them."""
 
     def __init__(self, transaction: Transaction, plan: SearchPlan) -> None:
         self._plan = plan
         self._after: list[tuple[Document, Counter[str], int]] = []
         self.changed: set[bytes] = set()
-        #: By how much there are more documents, words, and documents with a word, than are stored.
+        #: The differences to the stored numbers of documents, words, and documents with each word.
         self.documents = self.length = 0
         self.having: Counter[str] = Counter()
         for (storage, internal_id), written in transaction.writes.items():
@@ -137,7 +139,7 @@ class _Own:
             self._after.append((document, counted, len(told)))
 
     def scores(self, weights: dict[str, float], damped: tuple[float, float]) -> list[tuple[float, float, bytes]]:
-        """Score, creation time and 16 bytes of those that fit."""
+        """Score, creation time and 16 bytes of the matching documents."""
         found = []
         a, b = damped
         for document, counted, length in self._after:

@@ -1,7 +1,7 @@
-"""One function's view of the data: everything as it was at one moment, and what it has written since.
+"""One function's view of the data: a snapshot, with the function's own writes.
 
-Nothing is written to the file before the commit. What was read is remembered as intervals of keys, so that a commit can
-tell whether it still is so, and a subscription when to run again. Source: ``database/src`` of convex-backend.
+Nothing is written to the file before the commit. Reads are recorded as intervals of keys. With these, a commit tests
+whether the data have changed, and a subscription knows when to run again. Source: ``database/src`` of convex-backend.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from supavex.deployment.database.stored_files import NewFile, file_documents
 from supavex.deployment.database.usage import OVER, Limits, Usage, spelled
 from supavex.errors import SupavexError
 
-#: Storages of tables that are not made yet count from here; no file has so many.
+#: The first storage number of tables that are not made yet. No file has so many tables.
 _NO_STORAGE = (1 << 40) + 1
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A stored document: its key in the index that it was found by, its 16 bytes, and its JSON."""
+    """A stored document: its key in the index that was read, its 16 bytes, and its JSON."""
 
     key: bytes
     internal_id: bytes
@@ -43,7 +43,7 @@ class Row:
 
 @dataclass(slots=True)
 class Written:
-    """What a transaction makes of one document. ``body`` is None for one that is removed."""
+    """A transaction's change of one document. ``body`` is None if it is removed."""
 
     table: StoredTable
     before: Document | None
@@ -52,32 +52,32 @@ class Written:
 
 
 class Transaction:
-    """Reads and writes at one moment. ``connection`` sees the file as it was then, and goes on doing so.
+    """Reads and writes at one snapshot, which ``connection`` sees.
 
-    ``ts`` are nanoseconds; the new documents' ``_creationTime`` begins with it.
+    ``ts`` are nanoseconds. The ``_creationTime`` of new documents begins with it.
     """
 
     def __init__(self, connection: sqlite3.Connection, catalog: Catalog, ts: int, begun: int) -> None:
         self.connection, self.catalog, self.ts = connection, catalog, ts
         self.reads = ReadSet()
         self.usage = Usage()
-        #: What has been written, by a table's storage and internal id, in the order of the first write to each.
+        #: The writes, by a table's storage and internal id, in the order of the first write to each.
         self.writes: dict[tuple[int, bytes], Written] = {}
         #: Tables that are to be made, by their component and name.
         self.new_tables: dict[tuple[int, str], StoredTable] = {}
-        #: When it began, in milliseconds by the deployment's clock.
+        #: When the transaction began, in milliseconds by the deployment's clock.
         self.begun = begun / 1e6
         self._created = self.begun
         #: Names of stored files to be removed.
         self.removed_files: list[str] = []
         #: Files to be stored.
         self.added_files: list[NewFile] = []
-        #: The mutation that writes, for who meets what it has written.
+        #: The mutation that writes, for conflicts with later transactions.
         self.source: str | None = None
 
     @contextmanager
     def within(self, component: int) -> Iterator[None]:
-        """Within it, tables are those of a component (0: of the app), and ``catalog`` is what is known of it."""
+        """Selects the tables and the ``catalog`` of a component (0: of the app) for the block."""
         outer, self.catalog = self.catalog, self.catalog.of(component)
         try:
             yield
@@ -86,7 +86,7 @@ class Transaction:
 
     @contextmanager
     def limited(self, given: Mapping[str, Any]) -> Iterator[None]:
-        """Within it, no more than ``given`` may be used besides what has been, by the names of Convex's client."""
+        """Limits further use in the block to ``given``, by the names of Convex's client."""
         if not given:
             yield
             return
@@ -114,12 +114,12 @@ class Transaction:
         return body
 
     def peek(self, table: StoredTable, internal_id: bytes) -> str | None:
-        """The same, and the document does not count for the limits: for what the deployment reads for itself."""
+        """As :meth:`get`, without counting the document for the limits: for the deployment's own reads."""
         self.read(-table.storage, internal_id, internal_id + b"\x00")
         return self.body(table, internal_id)
 
     def body(self, table: StoredTable, internal_id: bytes) -> str | None:
-        """The same, and nothing is remembered of it."""
+        """As :meth:`get`, without recording the read."""
         written = self.writes.get((table.storage, internal_id))
         return written.body if written is not None else self._stored(table, internal_id)
 
@@ -133,7 +133,7 @@ class Transaction:
         return None if row is None else _row(table, *row).body
 
     def read(self, space: int, start: bytes = b"", end: bytes | None = None) -> None:
-        """Remembers that an interval was read. Raises over the limit."""
+        """Records that an interval was read. Raises over the limit."""
         self.reads.add(space, start, end)
         limit = self.usage.limits.database_queries
         if self.reads.count() > limit:
@@ -141,14 +141,14 @@ class Transaction:
             raise SupavexError("TooManyReads", message)
 
     def rows(self, plan: QueryPlan, after: bytes | None, count: int) -> list[Row]:
-        """The rows of :meth:`fetch`: none only where the range has no others."""
+        """The rows of :meth:`fetch`. They are only empty if the range has no more rows."""
         return self.fetch(plan, after, count)[0]
 
     def fetch(self, plan: QueryPlan, after: bytes | None, count: int) -> tuple[list[Row], bytes | None]:
-        """At most ``count`` rows of a plan's range in its order, those behind the key ``after``; without its operators.
+        """At most ``count`` rows of a plan's range after the key ``after``, in its order, without its operators.
 
-        With the key up to which there are no others, or None where there are none in all the range. Nothing is
-        remembered of it: the reader says how far it came.
+        The second result is the key up to which the rows are complete, or None if the range has no more rows. The read
+        is not recorded, because the reader knows how far it comes.
         """
         table = plan.table
         if table is None or (plan.end is not None and plan.start >= plan.end):
@@ -164,7 +164,7 @@ class Transaction:
             stored = self._stored_rows(plan, after, wanted)
             last = stored[-1].key if len(stored) == wanted else None
             found = [row for row in stored if row.internal_id not in changed]
-            # Those that come behind the last stored row may have others of the table between them.
+            # Between rows after the last stored row, the table may have others.
             found += [row for row in mine if last is None or (row.key > last if plan.descending else row.key < last)]
             if found or last is None:
                 found.sort(key=lambda row: row.key, reverse=plan.descending)
@@ -192,7 +192,7 @@ class Transaction:
         return [_row(table, *row) for row in self.connection.execute(sql, values)]
 
     def _files(self) -> Iterator[tuple[float, bytes, str]]:
-        """The stored files that are not to be removed: creation time, internal id, document."""
+        """The stored files without those to be removed: creation time, internal id, document."""
         for created, internal_id, name, document in file_documents(self.connection, self.catalog.component):
             if name not in self.removed_files:
                 yield created, internal_id, write_body(document)
@@ -243,14 +243,14 @@ class Transaction:
         return int(count) + sum(file.component == component for file in self.added_files)
 
     def table(self, name: str) -> StoredTable | None:
-        """The table of that name; remembered as read where it is not there."""
+        """The table of that name. A missing table is recorded as read."""
         found = self.new_table(name) or self.catalog.readable(name)
         if found is None:
             self.read(CATALOG)
         return found
 
     def new_table(self, name: str) -> StoredTable | None:
-        """The table of that name, where this transaction is about to make it."""
+        """The table of that name, if this transaction is about to make it."""
         return self.new_tables.get((self.catalog.component, name)) if self.new_tables else None
 
     def table_of(self, number: int) -> StoredTable | None:
@@ -260,13 +260,13 @@ class Transaction:
         return new or self.catalog.by_number.get(number)
 
     def query_rows(self, sql: str, values: tuple[Any, ...] = ()) -> Iterator[Any]:
-        """Rows of what the file holds besides documents."""
+        """Rows of the file's tables other than documents."""
         return iter(self.connection.execute(sql, values))
 
     # Writing
 
     def insert(self, name: str, fields: Document, *, system: bool = False) -> str:
-        """A new document; its id. Raises where it does not fit."""
+        """Inserts a document. Returns its id. Raises if it does not fit."""
         table = self.table(name) or self._new_table(name)
         internal_id = new_internal_id()
         id_ = encode_id(table.number, internal_id)
@@ -277,12 +277,12 @@ class Transaction:
         return id_
 
     def replace(self, table: StoredTable, internal_id: bytes, fields: Document, *, verb: str = "Replace") -> Document:
-        """Puts ``fields`` in the place of a document's own; the new document."""
+        """Replaces a document's fields by ``fields``. Returns the new document."""
         old = self._existing(table, internal_id, verb)
         return self._changed(table, internal_id, old, dict(fields))
 
     def patch(self, table: StoredTable, internal_id: bytes, fields: Document, removed: set[str]) -> Document:
-        """Sets some fields of a document and removes others; the new document."""
+        """Sets some fields of a document and removes others. Returns the new document."""
         old = self._existing(table, internal_id, "Update")
         new = {name: value for name, value in {**old, **fields}.items() if name not in removed}
         if same(new, old):
@@ -296,13 +296,13 @@ class Transaction:
         return new
 
     def delete(self, table: StoredTable, internal_id: bytes) -> Document:
-        """Removes a document; it."""
+        """Removes a document, and returns it."""
         old = self._existing(table, internal_id, "Delete")
         self._write(table, internal_id, old, None)
         return old
 
     def put(self, table: StoredTable, internal_id: bytes, document: Document) -> None:
-        """Writes a system document as it is."""
+        """Writes a system document without checks."""
         body = self.peek(table, internal_id)
         self._write(table, internal_id, None if body is None else read_body(body), document, enforce=False)
 
@@ -340,7 +340,7 @@ class Transaction:
             raise SupavexError("SchemaEnforcementError", message + mismatch_text(mismatch), where=table)
 
     def name_of(self, number: int) -> str | None:
-        """The name of the table with that number, one that is about to be made too."""
+        """The name of the table with that number, including tables that are about to be made."""
         found = self.table_of(number)
         return self.catalog.name_of(number) or (None if found is None else found.name)
 
@@ -353,21 +353,21 @@ class Transaction:
             mine = [table.number for table in self.new_tables.values() if table.component == component]
             used = {*self.catalog.by_number, *mine}
             number = next(n for n in range(10_001, 1 << 31) if n not in used)
-        # Its storage is made when it is committed; until then a number that no table has.
+        # The commit makes its storage. Until then it has a number that no table has.
         table = StoredTable(name, number, _NO_STORAGE + len(self.new_tables), component)
         self.new_tables[component, name] = table
         return table
 
-    # Parts of it that may be taken back
+    # Parts of it that can be undone
 
     def mark(self) -> tuple[Any, ...]:
-        """What :meth:`go_back` takes."""
+        """The state for :meth:`go_back`."""
         usage = self.usage.written_rows, self.usage.written_bytes
         files = list(self.removed_files), list(self.added_files)
         return dict(self.writes), dict(self.new_tables), self._created, files, usage
 
     def go_back(self, mark: tuple[Any, ...]) -> None:
-        """Takes back what was written since :meth:`mark`, and its count. What was read or scheduled stays counted."""
+        """Undoes the writes since :meth:`mark`, with their count. Reads and scheduled functions stay counted."""
         writes, tables, created, files, (self.usage.written_rows, self.usage.written_bytes) = mark
         self.writes, self.new_tables, self._created = dict(writes), dict(tables), created
         self.removed_files, self.added_files = map(list, files)
@@ -384,7 +384,7 @@ def is_new(table: StoredTable) -> bool:
 
 
 def _row(table: StoredTable, key: bytes, internal_id: bytes, body: str, valid: int | None) -> Row:
-    """A row as it is read. Raises :class:`DamagedDocument` where its text can't be given to a function."""
+    """A row that was read. Raises :class:`DamagedDocument` if a function can't get its text."""
     if not valid or type(body) is not str or "\0" in body or body[:1] != "{":
         read_body(body, table, internal_id)
         raise DamagedDocument(Damaged(table.name, encode_id(table.number, internal_id), "", "its body is not JSON"))
@@ -392,5 +392,7 @@ def _row(table: StoredTable, key: bytes, internal_id: bytes, body: str, valid: i
 
 
 def _cut(rows: list[Row], count: int, last: bytes | None) -> tuple[list[Row], bytes | None]:
-    """The first ``count`` rows, and up to where they are all, if there are no others up to ``last``."""
+    """The first ``count`` rows, and the key up to which they are complete; None if there are no others up
+    to ``last``.
+    """
     return (rows, last) if len(rows) < count else (rows[:count], rows[count - 1].key)

@@ -1,4 +1,4 @@
-"""What a transaction may use, and what it has used."""
+"""The limits of a transaction, and how much of them it has used."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from supavex.errors import SupavexError
 MAX_READ_ROWS, MAX_READ_BYTES, MAX_READ_INTERVALS = 32_000, 16 << 20, 4096
 MAX_WRITTEN_ROWS, MAX_WRITTEN_BYTES = 16_000, 16 << 20
 MAX_SCHEDULED, MAX_SCHEDULED_BYTES = 1000, 16 << 20
-#: Files that a mutation stores or reads. Convex counts them too, and does not say how many it allows.
+#: Files that a mutation stores or reads. Convex counts them too, but does not document the limits.
 MAX_FILES, MAX_FILE_BYTES = 1000, 16 << 20
 _CAPITAL = re.compile("_([a-z])")
-#: What Convex says behind a limit that was met.
+#: The advice that Convex appends to the error of a limit.
 OVER = "Consider using smaller limits in your queries, paginating your queries, or using indexed queries with a "
 OVER += "selective index range expressions."
-#: A document's JSON is no shorter than its size divided by this: a one-digit number weighs 9 bytes and takes 2.
+#: The size of a document divided by this is a lower bound of its JSON's length: a one-digit number weighs 9 bytes and
+#: takes 2.
 DENSEST = 4.5
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a transaction may use; Convex's ``transactionLimits`` has the same names in its own spelling."""
+    """The limits of a transaction. The names are those of Convex's ``transactionLimits``, in Python's spelling."""
 
     bytes_read: int = MAX_READ_BYTES
     documents_read: int = MAX_READ_ROWS
@@ -41,7 +42,7 @@ class Limits:
 
 
 def spelled(name: str) -> str:
-    """A limit's name as Convex's client spells it."""
+    """A limit's name in Convex's spelling."""
     return _CAPITAL.sub(lambda found: found[1].upper(), name)
 
 
@@ -50,23 +51,28 @@ LIMITS = Limits()
 
 @dataclass(slots=True)
 class Usage:
-    """What a transaction has used of its limits."""
+    """A transaction's use of its limits."""
 
     limits: Limits = field(default_factory=lambda: LIMITS)
+    #: Documents that were read.
     read_rows: int = 0
+    #: Bytes that were read, without :attr:`_unweighed`.
     read_bytes: int = 0
     written_rows: int = 0
     written_bytes: int = 0
-    #: Functions that were scheduled, and the size of their arguments.
+    #: Functions that were scheduled.
     scheduled: int = 0
+    #: The size of their arguments.
     scheduled_bytes: int = 0
-    #: Files that were stored, and that were read.
+    #: Files that were stored.
     files_written: int = 0
     file_write_bytes: int = 0
+    #: Files that were read.
     files_read: int = 0
     file_read_bytes: int = 0
-    #: Texts whose sizes have not been added up, for nothing suggests that the limit is near.
+    #: Texts that have not been weighed yet, because the limit is not near.
     _unweighed: list[str] = field(default_factory=list)
+    #: The characters of these texts.
     _length: int = 0
 
     def read(self, bodies: list[str]) -> None:
@@ -89,7 +95,7 @@ class Usage:
         return self.read_bytes
 
     def used(self, queries: int) -> Limits:
-        """What has been used of each limit; ``queries`` are the intervals of keys that were read."""
+        """The use of each limit. ``queries``: the number of intervals of keys that were read."""
         read, written, scheduled = (
             (self.weigh(), self.read_rows),
             (self.written_rows, self.written_bytes),
@@ -99,14 +105,14 @@ class Usage:
         return Limits(*read, queries, *written, *scheduled, *files)
 
     def stored(self, weight: int) -> None:
-        """Counts a file of so many bytes that is stored. Raises over the limits."""
+        """Counts a stored file of ``weight`` bytes. Raises over the limits."""
         self.files_written += 1
         self.file_write_bytes += weight
         self._check_files("written", self.files_written, self.limits.files_written)
         self._check_files("written", self.file_write_bytes, self.limits.file_write_bytes, " bytes")
 
     def loaded(self, weight: int) -> None:
-        """Counts a file of so many bytes that is read. Raises over the limits."""
+        """Counts a file of ``weight`` bytes that was read. Raises over the limits."""
         self.files_read += 1
         self.file_read_bytes += weight
         self._check_files("read", self.files_read, self.limits.files_read)
@@ -133,7 +139,7 @@ class Usage:
             raise SupavexError("TooManyBytesWritten", message)
 
     def schedules(self, weight: int) -> None:
-        """Counts a function that is scheduled with arguments of so many bytes. Raises over the limits."""
+        """Counts a scheduled function with arguments of ``weight`` bytes. Raises over the limits."""
         if self.scheduled >= self.limits.functions_scheduled:
             message = f"Too many functions scheduled by this mutation (limit: {self.limits.functions_scheduled})"
             raise SupavexError("TooManyFunctionsScheduled", message)

@@ -1,7 +1,7 @@
-"""Vector search, as ``ctx.vectorSearch`` of actions asks for it: the nearest by cosine, all vectors compared.
+"""Vector search, as ``ctx.vectorSearch`` of actions requests it: the nearest by cosine, comparing all vectors.
 
-Source: ``vector/src/{query,qdrant_index}.rs`` of convex-backend, whose words the errors are. Convex compares float32,
-and finds the nearest by approximation where there are many vectors; here they are the nearest.
+Source: ``vector/src/{query,qdrant_index}.rs`` of convex-backend, from which the texts of errors come. Convex compares
+float32, and approximates if there are many vectors. Here the results are exact.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _EQ = "`q.eq` must take a field path as its first argument and a value as its se
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """A document that is found: its id, and the cosine of the angle between its vector and that of the query."""
+    """A document that was found: its id, and the cosine between its vector and the query's."""
 
     id: str
     score: float
 
 
 def vector_search(snapshot: Snapshot, query: dict[str, Any]) -> list[Near]:
-    """The nearest documents of a query's JSON, the nearest first. Raises Convex's errors."""
+    """The nearest documents for a query's JSON, the nearest first. Raises Convex's errors."""
     name = str(query["indexName"])
     vector, limit = _vector(query["vector"]), _limit(query.get("limit"))
     conditions = _conditions(query.get("expressions"))
@@ -77,7 +77,7 @@ def _limit(data: Any) -> int:
 
 
 def _conditions(data: Any) -> dict[str, set[bytes]]:
-    """By field, the bytes of the values that a document may have there. It has to have one of any field."""
+    """By field, the bytes of the allowed values. A document needs an allowed value in any one of the fields."""
     if data is None:
         return {}
     if not isinstance(data, dict) or len(data) != 1 or next(iter(data)) not in ("$eq", "$or"):
@@ -127,7 +127,7 @@ def _mismatch(found: int, expected: int) -> SupavexError:
 def _nearest(
     snapshot: Snapshot, index: StoredSearch, vector: list[float], how: tuple[int, dict[str, set[bytes]]]
 ) -> list[tuple[float, bytes]]:
-    """The best scores with their 16 bytes, the best first. ``how``: how many, and the conditions."""
+    """The best scores with their 16 bytes, the best first. ``how``: the number of results, and the conditions."""
     try:
         import numpy as np
     except ImportError:
@@ -144,8 +144,8 @@ def _nearest(
         scores = stored @ wanted
         some = range(len(block)) if len(block) <= limit else np.argpartition(-scores, limit - 1)[:limit]
         worst = min((float(scores[at]) for at in some), default=0.0)
-        # All that are as near as the farthest of them: of those, the ids decide.
+        # Includes all documents that tie with the last, among which the ids decide.
         kept = [at for at in range(len(block)) if scores[at] >= worst] if len(block) > limit else some
         best = sorted(best + [(float(scores[at]), bytes(block[at][0])) for at in kept], reverse=True)[:limit]
-    # As a float32 is written: a float64 has more digits than are known.
+    # Printed as float32, because further digits of a float64 would be wrong.
     return [(float(str(np.float32(score))), internal_id) for score, internal_id in best]

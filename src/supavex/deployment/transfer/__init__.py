@@ -1,1 +1,1 @@
-"""Snapshots and table files into a deployment, and out of it."""
+"""Imports snapshots and table files into a deployment, and exports it."""

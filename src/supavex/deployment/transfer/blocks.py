@@ -1,8 +1,9 @@
-"""Blocks of a snapshot's lines as rows of the deployment's file: documents checked, ids decoded, index keys made.
+"""Converts blocks of a snapshot's lines to rows of the deployment's file: documents checked, ids decoded, index keys
+made.
 
-A line is read by a msgspec decoder that is made from the table's validator, which refuses what does not fit; ids and
-numbers are then worked on a block at a time. A line that the decoder refuses, or that needs a closer look, is read by
-:class:`LineReader`, which knows every rule and every message. So the decoder only ever decides that a line is good.
+A msgspec decoder, made from the table's validator, reads the lines and refuses those that do not fit. Ids and numbers
+are then processed for a whole block. :class:`LineReader`, which knows every rule and every message, reads the lines
+that the decoder refuses and those that need a full check. So the decoder only ever decides that a line is valid.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from supavex.convex.values import Value
 from supavex.deployment.database.bulk_load import Rows
 from supavex.deployment.database.enforcement import quick_value_check
 
-#: Bytes of a line up to which no array of scalars can be too long and no document too heavy, whatever is in it.
+#: In a line of at most this many bytes, no array of scalars is too long and no document too heavy.
 _SHORT = 2 * MAX_ARRAY_LENGTH
 _OPEN, _CLOSE = b"{}"
 _SCALARS = {str, float, bool, type(None)}
@@ -63,9 +64,10 @@ class BlockReader:
         self._limits = _Limits()
         fields: list[tuple[str, Any] | tuple[str, Any, Any]] = [("id_", str), ("created", float)]
         rename = {"id_": "_id", "created": "_creationTime"}
-        #: Attributes to look at once more after the decoder: what says whether a value is good.
+        #: Attributes that need a check after the decoder: the getter, and the function that says whether the value is
+        #: valid.
         self._checks: list[tuple[Callable[[Any], Any], Callable[[Value], bool]]] = []
-        #: Attributes that hold ids, each with its table's number.
+        #: Attributes with ids, each with its table's number.
         self._references: list[tuple[Callable[[Any], Any], int]] = []
         self._attributes: dict[str, tuple[Callable[[Any], Any], Any]] = {
             "_id": (operator.attrgetter("id_"), str),
@@ -100,7 +102,7 @@ class BlockReader:
         return lambda value: value is msgspec.UNSET or (keep(value) and fits(value))
 
     def rows(self, block: bytes, first: int) -> Rows:
-        """The rows of whole lines, the first of which is line ``first`` of its file."""
+        """The rows of whole lines. ``first``: the number of the first line in its file."""
         lines = block.split(b"\n")
         if not lines[-1]:
             lines.pop()
@@ -145,7 +147,7 @@ class BlockReader:
         return self._mixed(lines, Rows(ids, [lines[position] for position in kept], keys), odd, first)
 
     def _mixed(self, lines: list[bytes], plain: Rows, odd: set[int], first: int) -> Rows:
-        """``plain`` with the rows of the odd lines between them, in the order of the lines."""
+        """``plain`` and the rows of the odd lines, in the order of the lines."""
         ready = zip(plain.ids, plain.bodies, zip(*plain.keys, strict=True), strict=True)
         rows = [
             self._slow(line, first + position) if position in odd else next(ready)
@@ -173,19 +175,19 @@ class BlockReader:
         if shape is float:
             try:
                 return _float_keys(np.array(values, np.float64))
-            except TypeError:  # some are absent
+            except TypeError:  # Some values are absent.
                 return list(map(_key, values))
         return list(map(_key, values))
 
 
 def _key(value: Any) -> bytes:
     if type(value) is str:
-        return b"\x10" + value.encode() + b"\0"  # no text of the block holds U+0000
+        return b"\x10" + value.encode() + b"\0"  # No text of the block contains U+0000.
     return _UNSET_KEY if value is msgspec.UNSET else order_key(_doubles(value))
 
 
 def _doubles(value: Any) -> Value:
-    """``value`` with its whole numbers as float64: a snapshot without ``generated_schema.jsonl`` has no other."""
+    """``value`` with whole numbers as float64: a snapshot without ``generated_schema.jsonl`` has no others."""
     if type(value) is int:
         return float(value)
     if isinstance(value, list):
@@ -196,10 +198,10 @@ def _doubles(value: Any) -> Value:
 
 
 def _is_odd(text: bytes) -> bool:
-    """Whether a text holds what needs a closer look.
+    """Whether a text needs a full check.
 
-    That is a zero with a sign, which msgspec reads as one without; U+0000, which order keys write otherwise; and bytes
-    that are no UTF-8 in what no field is made of.
+    It does if it contains a zero with a sign, which msgspec reads without the sign; U+0000, which order keys encode
+    differently; or invalid UTF-8 in a part that becomes no field.
     """
     if (b"-0" in text and _SIGNED_ZERO.search(text) is not None) or b"\\u0000" in text:
         return True
@@ -211,7 +213,7 @@ def _is_odd(text: bytes) -> bool:
 
 
 def _scalars(validator: Validator) -> Any:
-    """The type by which msgspec holds a value to ``validator``, a scalar or a union of them; None where it can't."""
+    """The type with which msgspec checks ``validator``, a scalar or a union of scalars; None if there is none."""
     simple = {kinds.Number: float, kinds.String: str, kinds.Boolean: bool, kinds.Null: None}
     if type(validator) in simple:
         return simple[type(validator)] or type(None)
@@ -238,14 +240,14 @@ def _literal(texts: list[Any]) -> Any:
 
 
 class _Limits:
-    """Whether values of ``v.any()`` and of objects plainly keep Convex's limits, in a short line."""
+    """Tests whether values of ``v.any()`` and of objects plainly keep Convex's limits, in a short line."""
 
     def __init__(self) -> None:
-        #: Keys that were met and are good: most objects of a table have the same.
+        #: Valid keys that occurred: most objects of a table have the same keys.
         self._keys: set[str] = set()
 
     def keep(self, value: Any, levels: int = MAX_DOCUMENT_NESTING - 1) -> bool:
-        """Whether ``value`` does, nested no deeper than ``levels``."""
+        """Whether ``value`` keeps the limits, with at most ``levels`` levels of nesting."""
         kind = type(value)
         if kind is dict:
             if not self._keys.issuperset(value) and not self._are_keys(value):
@@ -286,10 +288,10 @@ def _float_bytes(numbers: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 
 def _ends(created: np.ndarray[Any, Any], texts: list[str]) -> list[bytes]:
-    """What the keys of documents end with: creation time and id."""
+    """The ends of documents' keys: creation time and id."""
     if not texts:
         return []
-    length = len(texts[0])  # one table's ids are equally long
+    length = len(texts[0])  # All ids of one table have the same length.
     found = np.zeros((len(texts), 9 + 1 + length + 1), np.uint8)
     found[:, :9] = _float_bytes(created)
     found[:, 9] = 0x10
@@ -299,7 +301,9 @@ def _ends(created: np.ndarray[Any, Any], texts: list[str]) -> list[bytes]:
 
 
 def _decoded(texts: list[str], number: int) -> tuple[list[bytes], np.ndarray[Any, Any]]:
-    """Internal ids (of the good ones), and which texts are ids of table ``number``. As ``decode_id``, on columns."""
+    """The internal ids of valid texts, and which texts are ids of table ``number``. It does what ``decode_id`` does, on
+    columns.
+    """
     matrix, good = _matrix(texts, number)
     start = len(varint(number))
     ids: list[bytes] = np.ascontiguousarray(matrix[:, start : start + 16]).view("V16").ravel().tolist()

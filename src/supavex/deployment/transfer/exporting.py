@@ -1,7 +1,7 @@
-"""Exports a deployment as a snapshot archive, as ``npx convex export`` gives it.
+"""Exports a deployment as a snapshot archive, in the form of ``npx convex export``.
 
-Source: ``exports`` of convex-backend: ``_tables`` by number, then each table, the smallest first, in the order of ids,
-with ``generated_schema.jsonl`` saying that bare integers are int64.
+Source: ``exports`` of convex-backend: ``_tables`` by number, then each table, the smallest first, in the order of ids.
+``generated_schema.jsonl`` says that bare integers are int64.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ _TIME = (1980, 1, 1, 0, 0, 0)
 
 
 def export_snapshot(database: Database, path: Path, files: Path | None = None) -> int:
-    """Writes the archive to ``path``, its owner's only, components with it. How many documents.
+    """Writes the archive to ``path``, readable by its owner only, including components. Returns the number of
+    documents.
 
-    ``files`` is the deployment's folder, where stored files are to be in it too.
+    ``files``: the deployment's folder, if the stored files are to be exported.
 
-    The archive holds one state of the deployment, whatever other processes write meanwhile. The connection of
-    ``database`` has no other user.
+    The archive is a snapshot of the deployment, while other processes may write. No other thread may use the connection
+    of ``database``.
     """
     count = 0
     with (
@@ -48,7 +49,7 @@ def export_snapshot(database: Database, path: Path, files: Path | None = None) -
 
 
 def _tables(archive: zipfile.ZipFile, folder: str, database: Database) -> int:
-    """Writes the tables of the app, or of a component; how many documents."""
+    """Writes the tables of the app, or of a component. Returns the number of documents."""
     count = 0
     numbers = dict(sorted(database.table_numbers().items(), key=lambda item: item[1]))
     archive.writestr(_entry(f"{folder}_tables/documents.jsonl"), tables_entry(numbers))

@@ -1,4 +1,4 @@
-"""The stored files of a snapshot archive into a database, in the transaction of the import that they belong to."""
+"""Imports the stored files of a snapshot archive, in the transaction of the import."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from supavex.files import owner_only
 
 
 def stored_entries(archive: Archive) -> list[StoredEntry]:
-    """The stored files that an archive carries. Raises for a media type that Convex refuses, as its import does."""
+    """The stored files of an archive. Raises for a media type that Convex refuses, as Convex's import does."""
     found = list(archive.stored_files(STORAGE_NUMBER)) if isinstance(archive, SnapshotArchive) else []
     for file in found:
         if file.content_type is not None and not is_media_type(file.content_type):
@@ -33,9 +33,9 @@ def import_all(
     progress: RowProgress = lambda table, done: None,
     forget: set[str] | None = None,
 ) -> Imported:
-    """Imports an archive, replacing the tables that it holds, with its stored files: all of it, or nothing.
+    """Imports an archive with its stored files, replacing its tables: all or nothing.
 
-    The deployment's other files stay, but for those whose ids ``forget`` holds.
+    The deployment's other files stay, except those whose ids ``forget`` contains.
     """
     folder = database.path.parent
     with database.store.transaction():
@@ -48,11 +48,11 @@ def import_all(
 
 
 def import_files(database: Database, folder: Path, archive: Archive, *, replace: bool) -> tuple[int, set[Path]]:
-    """Stores the files of a snapshot archive: how many, and the paths that no file has any more.
+    """Stores the files of a snapshot archive. Returns their number, and the paths that no file uses any more.
 
-    Those of components go into the components. ``folder`` is the deployment's. ``replace``: other files go, as with
-    Convex's own import; where the archive carries none, they stay. The caller removes the paths when its transaction
-    has ended well.
+    Files of components go into the components. ``folder`` is the deployment's. ``replace``: other files are removed, as
+    by Convex's import; if the archive has no files, they stay. The caller removes the paths after its transaction has
+    committed.
     """
     count, old = 0, set[Path]()
     for view, part in namespaces(database, archive, everything=False):
@@ -62,7 +62,7 @@ def import_files(database: Database, folder: Path, archive: Archive, *, replace:
 
 
 def _import_files(files: Files, archive: Archive, *, replace: bool) -> tuple[int, set[Path]]:
-    """The same for the app, or for one component."""
+    """Stores the files of the app, or of one component."""
     stored = stored_entries(archive)
     if not stored:
         return 0, set()

@@ -1,7 +1,7 @@
-"""Imports a snapshot archive into a deployment: atomic, with Convex's checks and codes.
+"""Imports a snapshot archive into a deployment: atomically, with Convex's checks and error codes.
 
-Source: ``application/src/snapshot_import`` of convex-backend. Every table is loaded beside the one it replaces, each
-document checked for limits and against the schema with the table numbers as they will be, the indexes are built, and
+Source: ``application/src/snapshot_import`` of convex-backend. Every table is loaded beside the one that it replaces.
+Each document is checked for limits and against the schema, with the future table numbers. The indexes are built, and
 then all tables are swapped in one transaction.
 """
 
@@ -31,15 +31,17 @@ from supavex.deployment.transfer.table_rows import Archive, TableSource, has_blo
 from supavex.errors import SupavexError
 
 Mode = Literal["requireEmpty", "append", "replace", "replaceAll"]
-#: Bytes of JSON lines from which a process of its own reads a table: to start it takes as long as to read a tenth.
+#: If a table has more bytes of JSON lines, separate processes read it. Starting one takes as long as reading a tenth of
+#: that.
 _READ_ASIDE_BYTES = 64 << 20
-#: Processes that read one table. With two processors, two readers and the writer share them better than one and one.
+#: Processes that read one table. On two processors, two readers and the writer share the time better than one reader
+#: and the writer.
 _READERS = 4
 
 
 @dataclass(slots=True)
 class Imported:
-    """What an import did: documents written and deleted, by table."""
+    """The result of an import: documents written and deleted, by table."""
 
     written: dict[str, int] = field(default_factory=dict)
     deleted: dict[str, int] = field(default_factory=dict)
@@ -52,11 +54,11 @@ def import_snapshot(
     *,
     progress: RowProgress = lambda table, done: None,
 ) -> Imported:
-    """Imports ``archive`` into the app, or into the component that ``database`` is seen from, and those below it.
+    """Imports ``archive`` into the app, or into the component of ``database``, and into the components below it.
 
-    ``replace`` replaces the tables that it holds, ``replaceAll`` also empties all others, of every component.
-    ``append`` adds to what is there (and is atomic too, which Convex's own is not). A component that is not there is
-    made, and is not mounted.
+    ``replace`` replaces the tables of the archive. ``replaceAll`` also empties all others, of every component.
+    ``append`` adds documents (atomically, which Convex's own import is not). A missing component is made, without being
+    mounted.
     """
     imported = Imported()
     with database.store.transaction():
@@ -66,9 +68,9 @@ def import_snapshot(
 
 
 def namespaces(database: Database, archive: Archive, *, everything: bool) -> Iterator[tuple[Database, Archive]]:
-    """The app or component that is imported into, with its part of the archive, and so for each component below.
+    """The app or component of the import with its part of the archive, and the same for each component below.
 
-    ``everything``: with those that the archive does not hold.
+    ``everything``: with components that the archive lacks.
     """
     yield database, archive
     if not isinstance(archive, SnapshotArchive):
@@ -81,13 +83,13 @@ def namespaces(database: Database, archive: Archive, *, everything: bool) -> Ite
         yield database.within(component.id), archive.within(held[path])
     for path, component in known.items() if everything else ():
         if path not in held and component.id != base.id:
-            yield database.within(component.id), archive.within("/")  # what no component is called
+            yield database.within(component.id), archive.within("/")  # No component has this name.
     if everything and base.id:
         yield database.within(0), archive.within("/")
 
 
 def made_component(database: Database, path: str) -> Component:
-    """The component of that path; one that is not mounted is made where there is none, with those above it."""
+    """The component of that path. If it is missing, it is made without being mounted, with those above it."""
     names = path.split("/")
     if len(names) > MAX_DEPTH:
         message = f"components more than {MAX_DEPTH} levels deep are not supported here."
@@ -98,7 +100,7 @@ def made_component(database: Database, path: str) -> Component:
         found = components(database.store.connection).get(above)
         if found is None:
             found = keep_component(database.store, Component(path=above, definition=above, mounted=False))
-            # A push of no tables: by it, whoever has read what there is finds that there is more.
+            # A push without tables, so that transactions that looked for the component see a change.
             database.within(found.id).push('{"tables":[],"schemaValidation":true}')
         known = found
     return known
@@ -128,7 +130,7 @@ def _import_tables(database: Database, archive: Archive, mode: Mode, progress: R
         name: _load(database, archive if name in held else None, (name, number), names, of)
         for name, number in numbers.items()
     }
-    # A number may pass from one imported table to another: all old entries go before the new ones come.
+    # A number may pass from one imported table to another, so all old entries are removed first.
     for name in numbers:
         if name in old:
             of.deleted(name, database.count(name))
@@ -140,7 +142,7 @@ def _import_tables(database: Database, archive: Archive, mode: Mode, progress: R
 
 
 class _Told:
-    """What is told of an import's tables: those of a component with its path."""
+    """The reports about an import's tables. Tables of a component have its path."""
 
     def __init__(self, database: Database, imported: Imported, progress: RowProgress) -> None:
         known = components(database.store.connection).values() if database.store.component else ()
@@ -148,15 +150,15 @@ class _Told:
         self._imported, self._progress = imported, progress
 
     def progress(self, table: str, done: int) -> None:
-        """How many documents are written so far."""
+        """Reports the number of documents written so far."""
         self._progress(table + self._shown, done)
 
     def written(self, table: str, count: int) -> None:
-        """How many documents were written."""
+        """Records the number of documents written."""
         self._imported.written[table + self._shown] = count
 
     def deleted(self, table: str, count: int) -> None:
-        """How many documents were deleted."""
+        """Records the number of documents deleted."""
         self._imported.deleted[table + self._shown] = count
 
 
@@ -189,7 +191,7 @@ def _append(database: Database, archive: Archive, of: _Told) -> None:
 
 
 def _insert(database: Database, table: StoredTable, document: Document, source: TableSource) -> int:
-    """Checks a document and stores it, without entering it into indexes; its row."""
+    """Checks a document and stores it without its index entries. Returns its row."""
     internal_id = source.check(document)
     row = database.store.insert(table.storage, internal_id, document)
     if row is None:
@@ -202,11 +204,12 @@ def _schema_tables(database: Database) -> Collection[str]:
 
 
 def _numbers(archive: Archive, old: dict[str, StoredTable], cleared: Collection[str]) -> dict[str, int]:
-    """Each table's number: that of ``_tables``, else of its first document's id, else the present one, else new.
+    """Each table's number: that of ``_tables``, or else of its first document's id, or else the present one, or else a
+    new one.
 
-    ``cleared`` are tables that the archive need not hold, and that are there empty afterwards. As with Convex, a new
-    number is the lowest that no table has at that moment, in the order of names: a later table of the archive may want
-    it, and the import is refused.
+    ``cleared`` are tables that are empty afterwards, and that the archive may lack. As in Convex, a new number is the
+    lowest that no table has at that time, in the order of names. If a later table of the archive needs it, the import
+    is refused.
     """
     numbers = archive.numbers
     unsaid = []
@@ -246,7 +249,7 @@ def _clashes(numbers: Mapping[str, int]) -> Iterator[tuple[int, list[str]]]:
 
 
 def _drop(database: Database, tables: dict[str, StoredTable], of: _Told) -> None:
-    """Deletes tables that neither the archive nor the schema holds. Raises where the schema refers to one by id."""
+    """Deletes tables that neither the archive nor the schema has. Raises if the schema refers to one by id."""
     schema = database.schema
     for name, table in tables.items():
         for other, definition in schema.tables.items() if schema is not None else ():
@@ -292,7 +295,7 @@ def _referenced(validator: Validator) -> set[str]:
 
 
 def _empty_copy(database: Database, table: StoredTable) -> int:
-    """A storage with the table's indexes, but for the staged ones: Convex drops those with the old table."""
+    """A storage with the table's indexes, except staged ones: Convex drops those with the old table."""
     storage = database.store.create_storage(unique=False)
     for index in database.store.indexes(table).values():
         if index.name != CREATION_INDEX and not index.staged:
@@ -310,10 +313,10 @@ def _load(
     names: dict[int, str],
     of: _Told,
 ) -> int:
-    """Loads a table's documents into a storage of their own, indexed like the table's present one; its number.
+    """Loads a table's documents into a new storage with the indexes of the present one. Returns its number.
 
-    ``archive`` is None where it does not hold the table, which is there empty then; ``table`` is its name and its
-    number; ``names`` are those of all tables, by number, as they will be.
+    ``archive`` is None if it lacks the table, which is then empty. ``table`` is its name and its number. ``names`` are
+    the future names of all tables, by number.
     """
     store, (name, number) = database.store, table
     old = store.tables().get(name)
@@ -346,7 +349,7 @@ def _rows(archive: Archive, source: TableSource) -> Iterator[Rows]:
 
 
 def _validator(database: Database, table: str) -> Validator | None:
-    """What the documents of ``table`` are held against, or None."""
+    """The validator for the documents of ``table``, or None."""
     schema = database.schema
     definition = schema.tables.get(table) if schema is not None and schema.schema_validation else None
     return None if definition is None else enforced(definition)

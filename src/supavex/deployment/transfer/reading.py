@@ -1,7 +1,7 @@
-"""The lines of a large table read by processes of their own, while this one writes what was read before.
+"""Reads the lines of a large table in several processes, while this process writes the rows.
 
-Of the blocks, each process reads every n-th, and their rows are taken in the blocks' order. If one ends early, this
-process reads the rest: the blocks are the same for all.
+Each process reads every n-th block, and the rows are used in the blocks' order. If a process ends early, this process
+reads the rest, because the blocks are the same for all.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from supavex.errors import SupavexError
 
 
 def rows_read_aside(archive: SnapshotArchive, source: TableSource, processes: int) -> Iterator[Rows]:
-    """The rows of a table, as :func:`rows_of_blocks` gives them. Raises what it raises."""
+    """The rows of a table, as :func:`rows_of_blocks` gives them, with the same errors."""
     received = 0
     with ExitStack() as stack:
         jobs = [(archive.path, archive.component, source, turn, processes) for turn in range(processes)]
@@ -42,7 +42,7 @@ def rows_read_aside(archive: SnapshotArchive, source: TableSource, processes: in
 
 
 def _work(jobs: IO[bytes], results: IO[bytes]) -> None:
-    # Ctrl-C reaches every process of a terminal; this one ends with its parent.
+    # Ctrl-C reaches every process of a terminal. This one ends with its parent.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     path, component, source, turn, processes = pickle.load(jobs)
     found: object = None
@@ -59,7 +59,7 @@ def _work(jobs: IO[bytes], results: IO[bytes]) -> None:
 
 
 if __name__ == "__main__":
-    # As the module that its parent knows, so that what it sends is of the parent's classes.
+    # Imported under the parent's name, so that pickled objects have the parent's classes.
     from supavex.deployment.transfer import reading
 
     reading._work(sys.stdin.buffer, sys.stdout.buffer)

@@ -1,6 +1,6 @@
-"""One table's documents in a file of another form than a snapshot: CSV, JSON lines, or one JSON array.
+"""One table's documents in another format than a snapshot: CSV, JSON lines, or one JSON array.
 
-Source: ``application/src/snapshot_import/parse.rs`` of convex-backend. Such files can't say int64, bytes or special
+Source: ``application/src/snapshot_import/parse.rs`` of convex-backend. These formats have no int64, bytes or special
 numbers: every number is a float64.
 """
 
@@ -23,10 +23,10 @@ from supavex.errors import SupavexError
 
 Format = Literal["csv", "jsonLines", "jsonArray"]
 _MAX_ARRAY_BYTES = 16 << 20
-#: No document is as long, however its text is escaped.
+#: No document is that long, however its text is escaped.
 _MAX_LINE = 32 << 20
 csv.field_size_limit(_MAX_LINE)
-#: What Rust's ``parse::<f64>`` takes.
+#: The numbers that Rust's ``parse::<f64>`` accepts.
 _NUMBER = re.compile(
     r"[+-]?(?:[0-9]+\.?[0-9]*(?:[eE][+-]?[0-9]+)?|\.[0-9]+(?:[eE][+-]?[0-9]+)?|inf(?:inity)?|nan)\Z", re.I
 )
@@ -34,7 +34,7 @@ _BOM = "\ufeff"
 
 
 class TableFile:
-    """A file of one table's documents, read as :class:`~supavex.convex.snapshot.SnapshotArchive` is."""
+    """A file of one table's documents, with the interface of :class:`~supavex.convex.snapshot.SnapshotArchive`."""
 
     def __init__(self, path: Path, table: str, form: Format, schema: Schema | None = None) -> None:
         problem = table_name_problem(table)
@@ -52,7 +52,7 @@ class TableFile:
 
     @property
     def numbers(self) -> dict[str, int]:
-        """No file of one table says its number."""
+        """Empty: such a file has no table number."""
         return {}
 
     def documents(self, table: str) -> Iterator[Document]:
@@ -135,7 +135,7 @@ class TableFile:
                         raise self._invalid("CsvInvalidHeader", f"{name[:80]!r} can't name a field: {problem}.", 1)
                 for row in reader:
                     if not row:
-                        continue  # as the CSV reader of Convex does
+                        continue  # Convex's CSV reader does the same.
                     if len(row) != len(header):
                         message = f"line {reader.line_num} has {len(row)} cells, the header {len(header)}."
                         raise self._invalid("CsvRowMissingFields", message, reader.line_num)
@@ -150,7 +150,7 @@ class TableFile:
                 raise self._invalid("CsvInvalidRow", f"line {reader.line_num}: {error}.", reader.line_num) from None
 
     def _bounded(self, file: io.TextIOWrapper) -> Iterator[str]:
-        """The lines of a CSV file. Raises for one that no document has, before its cells are made."""
+        """The lines of a CSV file. Raises for a line that is longer than any document, before its cells are split."""
         number = 0
         while line := file.readline(_MAX_LINE):
             number += 1
@@ -163,5 +163,5 @@ def _cell(text: str) -> str | float | None:
     if not _NUMBER.match(text):
         return text
     number = float(text)
-    # JSON, through which Convex reads a row, has no infinity.
+    # Convex reads a row as JSON, which has no infinity.
     return number if math.isfinite(number) else None

@@ -1,4 +1,4 @@
-"""The documents of one table of an archive, checked by Convex's rules, as rows to be stored."""
+"""The documents of one table of an archive, checked by Convex's rules, as rows to store."""
 
 from __future__ import annotations
 
@@ -21,39 +21,39 @@ from supavex.deployment.database.enforcement import SYSTEM_TABLES, check_limits,
 from supavex.deployment.database.store import write_body
 from supavex.errors import SupavexError
 
-#: Documents that are stored at once where they are read one by one.
+#: Documents that are stored at once, if they are read one by one.
 _BATCH = 1000
-#: Bytes of lines that are read at once: what is made of them stays in a processor's cache, and progress is told.
+#: Bytes of lines that are read at once. The results fit the processor's cache, and progress is reported often.
 _BLOCK = 512 << 10
 
 
 class Archive(Protocol):
-    """What is imported: a snapshot archive, or a file of one table's documents."""
+    """The source of an import: a snapshot archive, or a file of one table's documents."""
 
     @property
     def path(self) -> Path:
-        """Where it is."""
+        """The path of the file."""
 
     @property
     def tables(self) -> list[str]:
-        """The tables that it holds."""
+        """The tables in the archive."""
 
     @property
     def numbers(self) -> dict[str, int]:
-        """The numbers that it says."""
+        """The table numbers in the archive."""
 
     def documents(self, table: str) -> Iterator[Document]:
         """The documents of a table."""
 
     def rows(self, table: str) -> Iterator[tuple[Document, str | None]]:
-        """The documents, with their text where they plainly keep Convex's limits."""
+        """The documents, with their text if they plainly keep Convex's limits."""
 
 
 @dataclass(frozen=True, slots=True)
 class TableSource:
-    """What a table's documents are held against, and which keys they get.
+    """What a table's documents are checked with, and the keys that they get.
 
-    ``names``: every table by its number, as they will be. ``indexes``: the fields of each index.
+    ``names``: the future name of every table by number. ``indexes``: the fields of each index.
     """
 
     table: str
@@ -64,13 +64,13 @@ class TableSource:
 
     @property
     def numbers(self) -> dict[str, int]:
-        """The number of every table that an id may be of, by name."""
+        """The number of every table, by name."""
         return {name: number for number, name in [*SYSTEM_TABLES.items(), *self.names.items()]}
 
     def check(self, document: Document) -> bytes:
-        """Completes a document by what it lacks of ``_id`` and ``_creationTime``; its internal id.
+        """Adds a missing ``_id`` and ``_creationTime`` to a document. Returns its internal id.
 
-        Raises :class:`SupavexError` where it breaks a limit or does not fit.
+        Raises :class:`SupavexError` if it breaks a limit or does not fit.
         """
         internal_id = _complete(self.table, self.number, document)
         check_limits(self.table, document)
@@ -96,9 +96,9 @@ class TableSource:
 
 
 def rows_by_one(archive: Archive, source: TableSource) -> Iterator[Rows]:
-    """The rows of a table, its documents read one by one.
+    """The rows of a table, read one document at a time.
 
-    Raises :class:`SupavexError` at the first that can't enter.
+    Raises :class:`SupavexError` at the first document that is refused.
     """
     rows = Rows([], [], [[] for _ in source.indexes])
     fits = None if source.validator is None else quick_check(source.validator, source.numbers)
@@ -111,15 +111,17 @@ def rows_by_one(archive: Archive, source: TableSource) -> Iterator[Rows]:
 
 
 def has_blocks(archive: Archive, source: TableSource) -> bool:
-    """Whether :func:`rows_of_blocks` reads the table: a snapshot's, of objects of declared fields, without int64."""
+    """Whether :func:`rows_of_blocks` can read the table: it is a snapshot's, with objects of declared fields, without
+    int64.
+    """
     declared = isinstance(source.validator, kinds.Object)
     return declared and isinstance(archive, SnapshotArchive) and not archive.uniform(source.table)
 
 
 def rows_of_blocks(archive: SnapshotArchive, source: TableSource, turn: int = 0, of: int = 1) -> Iterator[Rows]:
-    """The rows of a table, a block of lines at a time. Raises as :func:`rows_by_one`, and gives the same rows.
+    """The rows of a table, read in blocks of lines. The rows and the errors are those of :func:`rows_by_one`.
 
-    Of every ``of`` blocks only the one whose ``turn`` it is: 0 for the first.
+    It reads one of every ``of`` blocks, by ``turn``: 0 for the first.
     """
     from supavex.deployment.transfer.blocks import BlockReader
 
@@ -139,7 +141,7 @@ def rows_of_blocks(archive: SnapshotArchive, source: TableSource, turn: int = 0,
 
 
 def _complete(table: str, number: int, document: Document) -> bytes:
-    """Checks ``_id`` and ``_creationTime``, or gives them; the internal id."""
+    """Checks or adds ``_id`` and ``_creationTime``. Returns the internal id."""
     if "_id" not in document:
         document["_id"] = encode_id(number, new_internal_id())
     try:
